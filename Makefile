@@ -1,0 +1,53 @@
+# Every target sets up what it needs: on a fresh machine Python >= 3.11 and make are enough.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.storectl-ready
+PYTEST_ARGS ?=
+
+help:              ## list the targets
+	@grep -hE '^[a-z]+: .*##|^[a-z]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): pyproject.toml requirements-dev.txt scripts/make_env.sh
+	@bash scripts/make_env.sh $(VENV)
+	@touch $@
+
+env: $(STAMP)      ## make the environment
+
+demo: $(STAMP)     ## import Docker's archives, list them, save them, compare the bytes
+	@PATH="$(abspath $(BIN)):$$PATH" bash scripts/demo.sh
+
+test: $(STAMP)     ## the whole suite, with branch coverage
+	@$(BIN)/coverage erase
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+fmt: $(STAMP)      ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(STAMP)     ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)    ## mypy, strict
+	$(BIN)/mypy
+
+arch: $(STAMP)     ## who may import whom
+	$(BIN)/lint-imports
+
+migrations: $(STAMP) ## the migrations build what the code expects
+	@PATH="$(abspath $(BIN)):$$PATH" bash scripts/check_migrations.sh
+
+interop: $(STAMP)  ## against the real Docker Engine, skopeo, podman, umoci: all of it
+	@PATH="$(abspath $(BIN)):$$PATH" STORECTL_INTEROP=1 STORECTL_INTEROP_CONFIGS=300 $(BIN)/python -m pytest -m interop tests/interop $(PYTEST_ARGS)
+
+docs: $(STAMP)     ## regenerate docs/cli.md
+	$(BIN)/python scripts/gen_cli_docs.py
+
+check: lint types arch migrations test ## what CI runs
+
+clean:             ## remove the environment and everything made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build dist *.egg-info
+
+.PHONY: help env demo test fmt lint types arch migrations interop docs check clean

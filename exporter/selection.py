@@ -1,0 +1,121 @@
+"""Names to images, by the rules of ``docker save`` (docker-archive.md §5), and what SQL knows of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, final
+
+from store.catalog import content, images, references
+from store.errors import ImageNotFound, InvalidDigest, InvalidReference, ReferenceNotFound, printable
+from store.naming import by_prefix, full_id
+from store.references import Reference
+from store.values import ImageID
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from store.catalog.content import Sources
+    from store.catalog.images import ChainedLayer
+    from store.db.types import ContentKey
+    from store.values import Digest
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SelectedImage:
+    """One image of a save, with the tags that the arguments gave it, in the order they were resolved."""
+
+    image_id: ImageID
+    tags: tuple[Reference, ...]
+    layers: tuple[ChainedLayer, ...]
+    parent: ImageID | None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a save is made of. ``sources`` say where the bytes of every config and layer can be had; ``foreign`` has descriptors of foreign layers."""
+
+    images: tuple[SelectedImage, ...]
+    sources: Mapping[Digest, Sources]
+    foreign: Mapping[Digest, bytes]
+
+
+@dataclass(slots=True)
+class _Chosen:
+    """Images in the order of their first mention; for each its tags, without repeats."""
+
+    tags: dict[ContentKey, dict[Reference, None]] = field(default_factory=dict)
+
+    def add(self, key: ContentKey, tag: Reference | None = None) -> None:
+        mine = self.tags.setdefault(key, {})
+        if tag is not None:
+            mine[tag] = None
+
+
+def select(connection: Connection, names: Sequence[str]) -> Selection:
+    """Resolve every argument, in order; the first one that fails ends it.
+
+    Raises ImageNotFound, ReferenceNotFound, AmbiguousName, InvalidReference.
+    """
+    chosen = _Chosen()
+    for name in names:
+        _resolve(connection, name, chosen)
+    selected = tuple(
+        SelectedImage(images.id_of(connection, key), tuple(tags), images.chain(connection, key), images.parent_of(connection, key))
+        for key, tags in chosen.tags.items()
+    )
+    diffs = [layer.diff_id.digest for image in selected for layer in image.layers]
+    wanted = [image.image_id.digest for image in selected] + diffs
+    return Selection(selected, content.sources(connection, wanted), content.foreign_sources(connection, diffs))
+
+
+def _resolve(connection: Connection, text: str, chosen: _Chosen) -> None:
+    digest = full_id(text)
+    if digest is not None:
+        key = images.key_of(connection, ImageID(digest))
+        if key is None:
+            raise ImageNotFound(f"No such image: {printable(text)}", hint="`storectl images` lists what is here")
+        chosen.add(key)
+        return
+    try:
+        name = Reference.parse(text)
+    except InvalidDigest as exc:
+        raise InvalidReference(f"invalid reference format: {exc.message}", text=text) from exc
+    if name.repository.familiar == "sha256":
+        _by_prefix(connection, text, chosen)
+    elif name.is_name_only:
+        found = references.in_repository(connection, name.repository)
+        for target in found:
+            if target.image is not None:
+                chosen.add(target.image, target.reference)
+        if not found:
+            _by_prefix(connection, text, chosen)
+    else:
+        _exactly(connection, name, chosen)
+
+
+def _by_prefix(connection: Connection, text: str, chosen: _Chosen) -> None:
+    found = by_prefix(connection, text)
+    key = None if found is None else images.key_of(connection, found)
+    if key is None:
+        raise ImageNotFound(f"No such image: {printable(text)}", hint="`storectl images` lists what is here")
+    chosen.add(key)
+
+
+def _exactly(connection: Connection, name: Reference, chosen: _Chosen) -> None:
+    key: ContentKey | None = None
+    tag: Reference | None = None
+    if name.digest is not None:
+        # The digest decides, whatever tag stands beside it, and selects the image without a tag.
+        manifest = references.holds(connection, name.repository, name.digest)
+        key = None if manifest is None else references.image_of(connection, manifest)
+    else:
+        target = references.get(connection, name)
+        if target is not None:
+            key, tag = target.image, target.reference
+    if key is None:
+        raise ReferenceNotFound(f"{name.familiar}: reference does not exist", hint="`storectl images` lists what is here")
+    chosen.add(key, tag)

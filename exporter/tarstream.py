@@ -1,0 +1,114 @@
+"""Tar entries to the byte as Go's archive/tar writes them for Docker (docker-archive.md §4), onto any binary sink.
+
+Headers are built by hand: Python's tarfile would mask the file type bits away.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from exporter.plan import BLOCK, END, LARGEST_OCTAL, Entry, EntryType, padded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.plan import Plan
+    from store.model import Progress
+    from store.reader import Reader
+
+OWNER: Final = b"root"
+_CHECKSUM: Final = slice(148, 156)
+
+
+class Sink(Protocol):
+    """Anything with ``write``; a short write is allowed."""
+
+    def write(self, data: bytes | memoryview, /) -> int | None:
+        """Take bytes; how many were taken."""
+
+
+def write(plan: Plan, reader: Reader, sink: Sink, progress: Progress) -> None:
+    """Stream the archive. Raises DamagedContent, ContentMissing; what was written so far is then no archive."""
+    for entry in plan.entries:
+        _write_all(sink, b"".join(headers(entry)))
+        if entry.type is EntryType.FILE:
+            _write_content(entry, reader, sink, progress)
+    _write_all(sink, bytes(END))
+
+
+def _write_content(entry: Entry, reader: Reader, sink: Sink, progress: Progress) -> None:
+    if isinstance(entry.source, bytes):
+        _write_all(sink, entry.source)
+    elif entry.source is not None:
+        progress.start(entry.path, entry.path[:12], entry.size_bytes)
+        for piece in reader.chunks(entry.source):
+            _write_all(sink, piece)
+            progress.advance(entry.path, len(piece))
+        progress.finish(entry.path)
+    _write_all(sink, bytes(padded(entry.size_bytes) - entry.size_bytes))
+
+
+def headers(entry: Entry) -> Iterator[bytes]:
+    """The header blocks of an entry: an extended one with PAX records where a number does not fit, then the ustar one."""
+    if entry.needs_pax:
+        records = b"".join(
+            _record(key, value)
+            for key, value in (("mtime", entry.mtime_s), ("size", entry.size_bytes))
+            if value > LARGEST_OCTAL
+        )
+        yield _header(_pax_name(entry.path), b"x", mode=0, mtime=0, size=len(records), owner=b"", devices=b"")
+        yield records.ljust(padded(len(records)), b"\0")
+    yield _header(
+        entry.path,
+        entry.type.value,
+        mode=entry.mode,
+        mtime=entry.mtime_s if entry.mtime_s <= LARGEST_OCTAL else 0,
+        size=entry.size_bytes if entry.size_bytes <= LARGEST_OCTAL else 0,
+        link=entry.link,
+    )
+
+
+def _header(
+    path: str, flag: bytes, *, mode: int, mtime: int, size: int, link: str = "", owner: bytes = OWNER, devices: bytes = b"0000000\0"
+) -> bytes:
+    block = bytearray(
+        b"".join(
+            (
+                path.encode().ljust(100, b"\0"),
+                b"%07o\0" % mode,
+                b"0000000\0" * 2,
+                b"%011o\0" % size,
+                b"%011o\0" % mtime,
+                b" " * 8,
+                flag,
+                link.encode().ljust(100, b"\0"),
+                b"ustar\x0000",
+                owner.ljust(32, b"\0") * 2,
+                devices.ljust(8, b"\0") * 2,
+            )
+        ).ljust(BLOCK, b"\0")
+    )
+    block[_CHECKSUM] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+def _record(key: str, value: int) -> bytes:
+    """One PAX record; its length counts its own digits (POSIX.1-2017, pax, "Extended Header")."""
+    body = f" {key}={value}\n"
+    length = len(body) + len(str(len(body)))
+    if len(str(length)) > len(str(len(body))):
+        length += 1
+    return f"{length}{body}".encode()
+
+
+def _pax_name(path: str) -> str:
+    # As Go: path.Split, then path.Join, which drops the base name of a directory ("<id>/" splits into "<id>/" and nothing).
+    folder, slash, base = path.rpartition("/")
+    return f"{folder}{slash}PaxHeaders.0{'/' if base else ''}{base}"
+
+
+def _write_all(sink: Sink, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        taken = sink.write(view)
+        view = view[len(view) if taken is None else taken :]

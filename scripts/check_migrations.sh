@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# A new store, made by running every migration, has the very schema that the code describes.
+set -euo pipefail
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+storectl --root "$root" import --quiet tests/golden/single-layer.tar >/dev/null
+storectl --root "$root" db check

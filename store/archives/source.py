@@ -1,0 +1,100 @@
+"""Opening what was handed in: a file that can be read anywhere, or a stream that passes once; outer compression undone on the way."""
+
+from __future__ import annotations
+
+import stat
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+
+from store.codecs import MAGIC_BYTES, Codec, detect
+from store.decoding import DecodingReader
+from store.errors import InvalidInput, printable
+from store.oserrors import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from store.limits import Limits
+
+_OUTER_LAYERS: Final = 64
+"""A whole archive may decompress to this many times the ceiling of one layer."""
+
+
+class ByteSource(Protocol):
+    """Anything with ``read``; short reads are allowed, an empty one is the end."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to ``size`` bytes."""
+
+
+class _Prefixed:
+    """A stream whose first bytes were already read to see what it is."""
+
+    def __init__(self, head: bytes, rest: ByteSource) -> None:
+        self._head = head
+        self._rest = rest
+
+    def read(self, size: int, /) -> bytes:
+        if self._head:
+            taken, self._head = self._head[:size], self._head[size:]
+            return taken
+        return self._rest.read(size)
+
+
+@contextmanager
+def open_source(source: Path | BinaryIO, limits: Limits) -> Iterator[tuple[ByteSource, bool, int | None]]:
+    """The decompressed bytes of an archive, whether they can be sought, and how many bytes the input has (None for a pipe).
+
+    Raises InvalidInput for a folder or a file that cannot be opened.
+    """
+    if isinstance(source, Path):
+        with _open_file(source) as file:
+            with _decompressed(file, limits, seekable=source.is_file()) as (opened, seekable):
+                yield opened, seekable, source.stat().st_size if source.is_file() else None
+    else:
+        with _decompressed(source, limits, seekable=False) as (opened, seekable):
+            yield opened, seekable, None
+
+
+@contextmanager
+def _open_file(path: Path) -> Iterator[BinaryIO]:
+    name = printable(str(path))
+    try:
+        with translated(path):
+            if stat.S_ISDIR(path.stat().st_mode):
+                raise InvalidInput(f"{name} is a folder, not an archive", hint="give the archive file itself, or - for standard input")
+            file = path.open("rb", buffering=0)
+    except FileNotFoundError:
+        raise InvalidInput(f"{name}: no such file") from None
+    with file:
+        yield file
+
+
+@contextmanager
+def _decompressed(file: BinaryIO, limits: Limits, *, seekable: bool) -> Iterator[tuple[ByteSource, bool]]:
+    head = _read_head(file)
+    codec = detect(head)
+    if codec is Codec.IDENTITY and seekable:
+        file.seek(0)
+        yield file, True
+        return
+    stream = _Prefixed(head, file)
+    if codec is Codec.IDENTITY:
+        yield stream, False
+        return
+    decoding = DecodingReader(stream, codec, max_bytes=limits.layer_bytes * _OUTER_LAYERS)
+    try:
+        yield decoding, False
+    finally:
+        decoding.close()
+
+
+def _read_head(file: BinaryIO) -> bytes:
+    head = b""
+    while len(head) < MAGIC_BYTES:
+        more = file.read(MAGIC_BYTES - len(head))
+        if not more:
+            break
+        head += more
+    return head

@@ -1,0 +1,261 @@
+"""Tar headers, read by the rules of Go's archive/tar 1.19, which is what Docker reads archives and layers with (docker-archive.md §6.1).
+
+Nothing here reads a stream: `HeaderParser` is handed one block after the other and says how many bytes follow. `store.archives.tar` and
+`store.archives.tarcheck` drive it, so that both accept exactly the same bytes.
+
+Spec: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended Header"; the GNU tar manual, "Basic Tar Format".
+"""
+
+from __future__ import annotations
+
+import zlib
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, final
+
+from store.archives import pax
+from store.errors import InvalidArchive, TooLarge, printable
+
+if TYPE_CHECKING:
+    from store.archives.pax import Records
+
+BLOCK: Final = 512
+ZERO_BLOCK: Final = bytes(BLOCK)
+
+FLAG_FILE_V7: Final = 0
+FLAG_FILE: Final = ord("0")
+FLAG_HARDLINK: Final = ord("1")
+FLAG_SYMLINK: Final = ord("2")
+FLAG_DIRECTORY: Final = ord("5")
+FLAG_GNU_SPARSE: Final = ord("S")
+_FLAG_LONG_NAME: Final = ord("L")
+_FLAG_LONG_LINK: Final = ord("K")
+_FLAG_PAX: Final = ord("x")
+_FLAG_PAX_GLOBAL: Final = ord("g")
+
+_META_FLAGS: Final = frozenset({_FLAG_LONG_NAME, _FLAG_LONG_LINK, _FLAG_PAX, _FLAG_PAX_GLOBAL})
+_NO_DATA_FLAGS: Final = frozenset(b"123456")
+"""Links, devices, directories and FIFOs: whatever their size field says, no data follows."""
+_MEMBER_FLAGS: Final = frozenset(b"\0000123456S")
+"""What Docker's unpack handles. It knows nothing of ``7`` (contiguous file), though Go's reader does."""
+
+_USTAR: Final = b"ustar\0"
+_GNU: Final = b"ustar  \0"
+_STAR_TRAILER: Final = b"tar\0"
+_CHECKSUM_BLANK: Final = 8 * ord(" ")
+_GNU_IS_EXTENDED: Final = 482
+_EXTENSION_IS_EXTENDED: Final = 504
+_BASE256: Final = 0x80
+_BASE256_NEGATIVE: Final = 0x40
+_INT64: Final = 1 << 63
+
+
+def padding(size: int) -> int:
+    """How many bytes fill up the last block after ``size`` bytes of data."""
+    return -size & (BLOCK - 1)
+
+
+class Header(NamedTuple):
+    """What one header block stands for, everything that went before it taken into account.
+
+    ``stored`` bytes of data follow, then padding. ``size`` is what the member has when unpacked; the two differ for sparse members only.
+    With ``meta`` the data belongs to the headers: hand it to `HeaderParser.meta`. With ``extended`` another block comes before the data: hand it to
+    `HeaderParser.extension`.
+    """
+
+    flag: int
+    name: str
+    link: str
+    size: int
+    stored: int
+    meta: bool = False
+    sparse: bool = False
+    extended: bool = False
+
+
+@final
+class HeaderParser:
+    """Makes sense of header blocks, in the order in which they come.
+
+    Args:
+        header_bytes: Ceiling for the data of one PAX or GNU header, and for all extension blocks of one sparse member.
+        member: The archive's own name, when it is a layer within another archive; errors carry it.
+    """
+
+    def __init__(self, header_bytes: int, member: str | None = None) -> None:
+        self._header_bytes = header_bytes
+        self._member = member
+        self._flag = 0
+        self._offset = 0
+        self._extensions = 0
+        self._pax: Records | None = None
+        self._long_name = b""
+        self._long_link = b""
+
+    def header(self, block: bytes, offset: int) -> Header:
+        """Read one block that is not all zeros; it stands at ``offset``.
+
+        Raises InvalidArchive when it is no header or has an unknown type flag, TooLarge when it announces too long a header.
+        """
+        self._offset = offset
+        size = self._checked_size(block)
+        flag = self._flag = block[156]
+        if flag in _META_FLAGS:
+            if size > self._header_bytes:
+                self._too_large(size)
+            return Header(flag, "", "", size, size, meta=True)
+        name, link = _until_nul(block[:100]), _until_nul(block[157:257])
+        if block[345]:
+            name = self._prefixed(block, name)
+        if self._pax is not None or self._long_name or self._long_link:
+            return self._extended(block, flag, name, link, size)
+        if flag not in _MEMBER_FLAGS:
+            self._unknown(flag, name)
+        if flag == FLAG_GNU_SPARSE:
+            return self._sparse(block, name, link, size)
+        if flag == FLAG_FILE_V7:
+            flag = FLAG_DIRECTORY if name.endswith(b"/") else FLAG_FILE
+        if flag in _NO_DATA_FLAGS:
+            size = 0
+        return Header(flag, name.decode("utf-8", "surrogateescape"), link.decode("utf-8", "surrogateescape"), size, size)
+
+    def meta(self, data: bytes) -> None:
+        """Take in the data of the ``meta`` header just read. Raises InvalidArchive."""
+        if self._flag == _FLAG_LONG_NAME:
+            self._long_name = _until_nul(data)
+        elif self._flag == _FLAG_LONG_LINK:
+            self._long_link = _until_nul(data)
+        else:
+            try:
+                self._pax = pax.parse(data)
+            except pax.InvalidRecordError as exc:
+                raise InvalidArchive(f"invalid tar header: {exc}", member=self._member, offset=self._offset) from None
+            if self._flag == _FLAG_PAX_GLOBAL:
+                # Global records are ignored, but Go hands the header out as a member: what was announced before it is spent.
+                self._forget()
+
+    def extension(self, block: bytes) -> bool:
+        """Take in an extension block of the GNU sparse member just read; whether another one follows. Raises TooLarge."""
+        self._extensions += BLOCK
+        if self._extensions > self._header_bytes:
+            self._too_large(self._extensions)
+        return block[_EXTENSION_IS_EXTENDED] > 0
+
+    def _checked_size(self, block: bytes) -> int:
+        """The size field of a block whose checksum and numbers are sound."""
+        if not _checksum_fits(block):
+            self._invalid("bad checksum")
+        size = _number(block[124:136])
+        sound = size is not None and _number(block[100:108]) is not None and _number(block[108:116]) is not None
+        sound = sound and _number(block[116:124]) is not None and _number(block[136:148]) is not None
+        if sound and (block[257:263] == _USTAR or block[257:265] == _GNU):
+            sound = _number(block[329:337]) is not None and _number(block[337:345]) is not None
+        if size is None or not sound or size < 0:
+            self._invalid("a field is not a number, or negative")
+        return size
+
+    def _prefixed(self, block: bytes, name: bytes) -> bytes:
+        """The name with the part of it that stands at byte 345 in some formats; times stand there in others."""
+        if block[257:263] == _USTAR:
+            if block[508:] == _STAR_TRAILER:
+                if _number(block[476:488]) is None or _number(block[488:500]) is None:
+                    self._invalid("a field is not a number, or negative")
+                prefix = _until_nul(block[345:476])
+            else:
+                prefix = _until_nul(block[345:500])
+        elif block[257:265] == _GNU:
+            # GNU has access and change times here. Go before 1.8 wrote a prefix there by mistake, and Go still reads what is no time that way.
+            if _number(block[345:357]) is not None and (not block[357] or _number(block[357:369]) is not None):
+                return name
+            prefix = _until_nul(block[345:500])
+            if not prefix.isascii():
+                return name
+        else:
+            return name
+        return prefix + b"/" + name
+
+    def _extended(self, block: bytes, flag: int, name: bytes, link: bytes, size: int) -> Header:
+        """The member after extension headers, which overrule its own fields."""
+        records: Records = self._pax or {}
+        name = self._long_name or records.get(b"path") or name
+        link = self._long_link or records.get(b"linkpath") or link
+        self._forget()
+        try:
+            stored = pax.checked_size(records, size)
+            sparse = pax.sparse_size(records, stored)
+        except pax.InvalidRecordError as exc:
+            raise InvalidArchive(f"invalid tar header: {exc}", member=self._member, offset=self._offset) from None
+        if flag not in _MEMBER_FLAGS:
+            self._unknown(flag, name)
+        if flag == FLAG_GNU_SPARSE:
+            return self._sparse(block, name, link, stored)
+        if flag == FLAG_FILE_V7:
+            flag = FLAG_DIRECTORY if name.endswith(b"/") else FLAG_FILE
+        if flag in _NO_DATA_FLAGS:
+            if sparse is not None:
+                self._invalid("a sparse member that is no file")
+            stored = 0
+        if sparse is not None:
+            name = records.get(b"GNU.sparse.name") or name
+        size = stored if sparse is None else sparse
+        return Header(flag, _text(name), _text(link), size, stored, sparse=sparse is not None)
+
+    def _sparse(self, block: bytes, name: bytes, link: bytes, stored: int) -> Header:
+        """A member in the old GNU sparse format: the map of its data goes on in extension blocks when it does not fit the header."""
+        self._extensions = 0
+        size = _number(block[483:495])
+        if block[257:265] != _GNU or size is None or size < 0:
+            self._invalid("a sparse member that is not in GNU format")
+        return Header(FLAG_GNU_SPARSE, _text(name), _text(link), size, stored, sparse=True, extended=block[_GNU_IS_EXTENDED] > 0)
+
+    def _forget(self) -> None:
+        self._pax = None
+        self._long_name = self._long_link = b""
+
+    def _invalid(self, why: str) -> NoReturn:
+        raise InvalidArchive(f"invalid tar header: {why}", member=self._member, offset=self._offset)
+
+    def _unknown(self, flag: int, name: bytes) -> NoReturn:
+        raise InvalidArchive(f"unhandled tar header type {flag} ({chr(flag)!r})", member=self._member or _text(name), offset=self._offset)
+
+    def _too_large(self, size: int) -> NoReturn:
+        where = f" in member {printable(self._member)!r}" if self._member is not None else ""
+        raise TooLarge(f"a tar extension header of {size} bytes{where}, at byte {self._offset}: more than {self._header_bytes}", limit=self._header_bytes)
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
+
+
+def _until_nul(field: bytes) -> bytes:
+    end = field.find(0)
+    return field if end < 0 else field[:end]
+
+
+def _checksum_fits(block: bytes) -> bool:
+    """Whether the sum of all bytes, taken as unsigned or as signed ones, is the one that the header states."""
+    stated = _number(block[148:156], base256=False)
+    if block.isascii():
+        # Adler-32's lower half is 1 + the sum modulo 65521; 512 ASCII bytes do not get there. Twenty times as fast as sum().
+        return (zlib.adler32(block) & 0xFFFF) - (zlib.adler32(block[148:156]) & 0xFFFF) + _CHECKSUM_BLANK == stated
+    rest = block[:148] + block[156:]
+    unsigned = sum(rest) + _CHECKSUM_BLANK
+    return stated in {unsigned, unsigned - 256 * sum(byte > 127 for byte in rest)}  # noqa: PLR2004 - as signed bytes
+
+
+@lru_cache(maxsize=4096)
+def _number(field: bytes, *, base256: bool = True) -> int | None:
+    """A numeric field: octal between NULs and spaces, or base-256 (GNU); None when it is neither, or does not fit 64 bits.
+
+    Most fields of an archive repeat (modes, owners, times): hence the cache.
+    """
+    if base256 and field[0] & _BASE256:
+        inverted = 0xFF if field[0] & _BASE256_NEGATIVE else 0
+        value = int.from_bytes(bytes(byte ^ inverted for byte in field), "big") & ((1 << (8 * len(field) - 1)) - 1)
+        if value >= _INT64:
+            return None
+        return ~value if inverted else value
+    digits = field.strip(b" \0")
+    if not digits:
+        return 0
+    digits = _until_nul(digits)
+    return None if digits.translate(None, b"01234567") else int(digits, 8)

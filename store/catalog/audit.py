@@ -1,0 +1,134 @@
+"""The catalogue's claims, row by row, for fsck to recompute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from sqlalchemy import exists, literal, or_, select
+
+from store.db.schema import blob, content, document, encoding, image, layer, manifest, manifest_edge, reference, repository
+from store.db.types import ContentKey
+from store.model import ContentState
+from store.values import ChainID, DiffID, Digest, ImageID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """A manifest with what it points at, as rows say."""
+
+    key: ContentKey
+    digest: Digest
+    kind: str
+    edges: tuple[tuple[str, int, Digest], ...]
+    image: ImageID | None
+
+
+def stored(connection: Connection) -> tuple[tuple[Digest, int, ContentState, bool], ...]:
+    """Every content with bytes of its own, as (digest, size in bytes, state, in a file)."""
+    rows = connection.execute(
+        select(content.c.digest, content.c.size_bytes, content.c.state, blob.c.content_id.label("file"))
+        .outerjoin(blob, blob.c.content_id == content.c.id)
+        .outerjoin(document, document.c.content_id == content.c.id)
+        .where(or_(blob.c.content_id.is_not(None), document.c.content_id.is_not(None)))
+        .order_by(content.c.digest)
+    )
+    return tuple((row.digest, row.size_bytes or 0, ContentState(row.state), row.file is not None) for row in rows)
+
+
+def encodings(connection: Connection) -> tuple[tuple[Digest, Digest], ...]:
+    """Every (content, what it is decoded from)."""
+    source = content.alias("source")
+    rows = connection.execute(
+        select(content.c.digest, source.c.digest.label("stored"))
+        .join(encoding, encoding.c.content_id == content.c.id)
+        .join(source, source.c.id == encoding.c.stored_id)
+        .order_by(content.c.digest, source.c.digest)
+    )
+    return tuple((row.digest, row.stored) for row in rows)
+
+
+def unobtainable(connection: Connection) -> tuple[tuple[Digest, ContentState], ...]:
+    """Content that is said to be present although it has neither bytes nor an encoding."""
+    rows = connection.execute(
+        select(content.c.digest, content.c.state)
+        .where(
+            content.c.state == ContentState.PRESENT.value,
+            ~exists(select(literal(1)).where(blob.c.content_id == content.c.id)),
+            ~exists(select(literal(1)).where(document.c.content_id == content.c.id)),
+            ~exists(select(literal(1)).where(encoding.c.content_id == content.c.id)),
+        )
+        .order_by(content.c.digest)
+    )
+    return tuple((row.digest, ContentState(row.state)) for row in rows)
+
+
+def layers(connection: Connection) -> Iterator[tuple[ChainID, ChainID | None, DiffID, int]]:
+    """Every layer as (chain, parent's chain, diff, depth)."""
+    parent = layer.alias("parent")
+    rows = connection.execute(
+        select(layer.c.chain_id, parent.c.chain_id.label("parent"), content.c.digest, layer.c.depth)
+        .join(content, content.c.id == layer.c.diff_id)
+        .outerjoin(parent, parent.c.id == layer.c.parent_id)
+        .order_by(layer.c.depth, layer.c.chain_id)
+    )
+    for row in rows:
+        yield ChainID(row.chain_id), None if row.parent is None else ChainID(row.parent), DiffID(row.digest), row.depth
+
+
+def images(connection: Connection) -> tuple[tuple[ImageID, ChainID | None], ...]:
+    """Every image with its top chain."""
+    rows = connection.execute(
+        select(content.c.digest, layer.c.chain_id).join(image, image.c.content_id == content.c.id).outerjoin(layer, layer.c.id == image.c.top_layer_id).order_by(content.c.digest)
+    )
+    return tuple((ImageID(row.digest), None if row.chain_id is None else ChainID(row.chain_id)) for row in rows)
+
+
+def manifests(connection: Connection) -> tuple[ManifestRow, ...]:
+    """Every manifest with its edges in order."""
+    edges: dict[int, list[tuple[str, int, Digest]]] = {}
+    for row in connection.execute(
+        select(manifest_edge.c.manifest_id, manifest_edge.c.role, manifest_edge.c.position, content.c.digest)
+        .join(content, content.c.id == manifest_edge.c.content_id)
+        .order_by(manifest_edge.c.manifest_id, manifest_edge.c.role, manifest_edge.c.position)
+    ):
+        edges.setdefault(row.manifest_id, []).append((row.role, row.position, row.digest))
+    config = content.alias("config")
+    rows = connection.execute(
+        select(manifest.c.content_id, content.c.digest, manifest.c.kind, config.c.digest.label("image"))
+        .join(content, content.c.id == manifest.c.content_id)
+        .outerjoin(config, config.c.id == manifest.c.image_id)
+        .order_by(content.c.digest)
+    )
+    return tuple(
+        ManifestRow(ContentKey(row.content_id), row.digest, row.kind, tuple(edges.get(row.content_id, ())), None if row.image is None else ImageID(row.image)) for row in rows
+    )
+
+
+def affected(connection: Connection, digest: Digest) -> tuple[str, ...]:
+    """The images that need this content, by a tag where they have one: as config, as layer, or as what a layer is decoded from."""
+    diffs = (
+        select(content.c.id)
+        .where(content.c.digest == digest)
+        .union(select(encoding.c.content_id).join(content, content.c.id == encoding.c.stored_id).where(content.c.digest == digest))
+        .subquery("diffs")
+    )
+    up = select(layer.c.id).where(layer.c.diff_id.in_(select(diffs.c.id))).cte("up", recursive=True)
+    above = layer.alias("above")
+    up = up.union(select(above.c.id).join(up, above.c.parent_id == up.c.id))
+    rows = connection.execute(
+        select(content.c.digest, repository.c.name, reference.c.tag)
+        .join(image, image.c.content_id == content.c.id)
+        .outerjoin(manifest, manifest.c.image_id == image.c.content_id)
+        .outerjoin(reference, reference.c.manifest_id == manifest.c.content_id)
+        .outerjoin(repository, repository.c.id == reference.c.repository_id)
+        .where(or_(image.c.top_layer_id.in_(select(up.c.id)), content.c.digest == digest))
+        .order_by(content.c.digest)
+    )
+    return tuple(sorted({f"{row.name}:{row.tag}" if row.name is not None else str(row.digest) for row in rows}))

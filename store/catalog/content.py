@@ -1,0 +1,190 @@
+"""Content: digests, the bytes behind them, and the other bytes they can be decoded from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar, final
+
+from sqlalchemy import delete, exists, insert, select, update
+
+from store.db.schema import blob, content, document, encoding, foreign_source, manifest_edge
+from store.db.types import ContentKey, inserted
+from store.model import ContentState, StoredEncoding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from store.values import Digest
+
+# SQLite takes 32,766 variables in one statement; PostgreSQL as many bytes of parameters as this leaves room for.
+BATCH: Final = 900
+
+T = TypeVar("T")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the catalogue says of one digest."""
+
+    key: ContentKey
+    digest: Digest
+    size_bytes: int | None
+    state: ContentState
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the bytes of one content can be had: inline, in a file of their own, or by decoding others (cheapest first)."""
+
+    digest: Digest
+    size_bytes: int
+    state: ContentState
+    inline: bytes | None
+    in_file: bool
+    encodings: tuple[StoredEncoding, ...]
+
+
+def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cut ``items`` into runs that fit one statement."""
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]
+
+
+def find(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, Known]:
+    """What is known of ``digests``; those nobody has named are left out."""
+    found: dict[Digest, Known] = {}
+    for some in batches(list(dict.fromkeys(digests))):
+        rows = connection.execute(select(content.c.id, content.c.digest, content.c.size_bytes, content.c.state).where(content.c.digest.in_(some)))
+        found.update((row.digest, Known(ContentKey(row.id), row.digest, row.size_bytes, ContentState(row.state))) for row in rows)
+    return found
+
+
+def ensure(connection: Connection, digest: Digest, size_bytes: int | None, state: ContentState) -> ContentKey:
+    """The row of ``digest``, made when it is new; content that is here makes an absent or damaged row present, never the other way round."""
+    known = find(connection, (digest,)).get(digest)
+    if known is None:
+        return ContentKey(inserted(connection.execute(insert(content).values(digest=digest, size_bytes=size_bytes, state=state.value))))
+    if state is ContentState.PRESENT and known.state is not ContentState.PRESENT:
+        connection.execute(update(content).where(content.c.id == known.key).values(state=state.value, size_bytes=size_bytes))
+    return known.key
+
+
+def put_document(connection: Connection, digest: Digest, data: bytes) -> ContentKey:
+    """Keep ``data`` inline under its digest."""
+    key = ensure(connection, digest, len(data), ContentState.PRESENT)
+    if not connection.execute(select(exists().where(document.c.content_id == key))).scalar():
+        connection.execute(insert(document).values(content_id=key, bytes=data))
+    return key
+
+
+def put_blob(connection: Connection, digest: Digest, size_bytes: int, now: datetime) -> ContentKey:
+    """Record that the file of ``digest`` is in its place."""
+    key = ensure(connection, digest, size_bytes, ContentState.PRESENT)
+    if not connection.execute(select(exists().where(blob.c.content_id == key))).scalar():
+        connection.execute(insert(blob).values(content_id=key, created_at=now))
+    return key
+
+
+def put_encoding(connection: Connection, decoded: ContentKey, stored: ContentKey, codec: str, *, seekable: bool) -> None:
+    """Record that ``decoded`` is what ``stored`` decodes to."""
+    if not connection.execute(select(exists().where(encoding.c.content_id == decoded, encoding.c.stored_id == stored))).scalar():
+        connection.execute(insert(encoding).values(content_id=decoded, stored_id=stored, codec=codec, seekable=seekable))
+
+
+def put_foreign_source(connection: Connection, diff: ContentKey, descriptor: bytes) -> bool:
+    """Record where a foreign layer may be fetched; False when that was known. All descriptors ever claimed are kept: the order of imports must not matter."""
+    if connection.execute(select(exists().where(foreign_source.c.content_id == diff, foreign_source.c.descriptor == descriptor))).scalar():
+        return False
+    connection.execute(insert(foreign_source).values(content_id=diff, descriptor=descriptor))
+    return True
+
+
+def foreign_sources(connection: Connection, digests: Iterable[Digest]) -> Mapping[Digest, bytes]:
+    """The descriptor (JSON bytes) to list for each foreign layer among ``digests``; of several, the smallest, so that the choice is the same everywhere."""
+    chosen: dict[Digest, bytes] = {}
+    for some in batches(list(dict.fromkeys(digests))):
+        rows = connection.execute(select(content.c.digest, foreign_source.c.descriptor).join_from(content, foreign_source).where(content.c.digest.in_(some)))
+        for digest, descriptor in rows:
+            chosen[digest] = min(descriptor, chosen.get(digest, descriptor))
+    return chosen
+
+
+def foreign_urls(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, tuple[str, ...]]:
+    """Where each foreign layer among ``digests`` may be fetched."""
+    return {digest: tuple(json.loads(descriptor).get("urls", ())) for digest, descriptor in foreign_sources(connection, digests).items()}
+
+
+def has_blob_row(connection: Connection, digest: Digest) -> bool:
+    """Whether a file of this digest is part of the store."""
+    return bool(connection.execute(select(exists().where(content.c.digest == digest, blob.c.content_id == content.c.id))).scalar())
+
+
+def named_by_manifest(connection: Connection, digest: Digest) -> bool:
+    """Whether some manifest points at this digest, so that these very bytes must stay."""
+    return bool(connection.execute(select(exists().where(content.c.digest == digest, manifest_edge.c.content_id == content.c.id))).scalar())
+
+
+def sources(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, Sources]:
+    """How the bytes of ``digests`` can be had. Damaged encodings are not offered."""
+    wanted = list(dict.fromkeys(digests))
+    stored = content.alias("stored")
+    encodings: dict[int, list[StoredEncoding]] = {}
+    answer: dict[Digest, Sources] = {}
+    for some in batches(wanted):
+        for row in connection.execute(
+            select(encoding.c.content_id, stored.c.digest, encoding.c.codec, stored.c.size_bytes, encoding.c.seekable)
+            .join_from(encoding, content, encoding.c.content_id == content.c.id)
+            .join(stored, encoding.c.stored_id == stored.c.id)
+            .where(content.c.digest.in_(some), stored.c.state == ContentState.PRESENT.value)
+        ):
+            encodings.setdefault(row.content_id, []).append(StoredEncoding(row.digest, row.codec, row.size_bytes, row.seekable))
+        for found in connection.execute(
+            select(content.c.id, content.c.digest, content.c.size_bytes, content.c.state, document.c.bytes, blob.c.content_id.label("file"))
+            .outerjoin_from(content, document, document.c.content_id == content.c.id)
+            .outerjoin(blob, blob.c.content_id == content.c.id)
+            .where(content.c.digest.in_(some))
+        ):
+            answer[found.digest] = Sources(
+                found.digest,
+                found.size_bytes or 0,
+                ContentState(found.state),
+                found.bytes,
+                found.file is not None,
+                tuple(sorted(encodings.get(found.id, ()), key=_cost)),
+            )
+    return answer
+
+
+def _cost(one: StoredEncoding) -> tuple[bool, bool, int, str]:
+    return (not one.seekable, one.codec != "zstd", one.size_bytes, str(one.digest))
+
+
+def mark_damaged(connection: Connection, digest: Digest) -> None:
+    """Never serve these bytes again until they have been stored anew; what decodes only from them is damaged with them."""
+    connection.execute(update(content).where(content.c.digest == digest).values(state=ContentState.DAMAGED.value))
+    stored, other = content.alias("stored"), encoding.alias("other")
+    sound = (
+        select(other.c.content_id).join(stored, stored.c.id == other.c.stored_id).where(other.c.content_id == content.c.id, stored.c.state == ContentState.PRESENT.value)
+    )
+    connection.execute(
+        update(content)
+        .where(
+            content.c.id.in_(
+                select(encoding.c.content_id).where(encoding.c.stored_id.in_(select(stored.c.id).where(stored.c.digest == digest))),
+            ),
+            ~exists(sound),
+            ~exists(select(blob.c.content_id).where(blob.c.content_id == content.c.id)),
+        )
+        .values(state=ContentState.DAMAGED.value)
+    )
+
+
+def forget_blob(connection: Connection, key: ContentKey) -> None:
+    """The file of this content is to go: take its row away."""
+    connection.execute(delete(blob).where(blob.c.content_id == key))

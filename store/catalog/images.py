@@ -1,0 +1,263 @@
+"""Images, their layers and the manifests that describe them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from sqlalchemy import Text, exists, func, insert, literal, select, type_coerce, update
+
+from store.catalog.content import batches
+from store.db.schema import content, image, kept, label, layer, manifest, manifest_edge, reference
+from store.db.types import ContentKey, LayerKey, inserted
+from store.values import ChainID, DiffID, ImageID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import CTE, Connection
+
+    from store.values import Descriptor, Digest
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class NewImage:
+    """What the catalogue keeps of a config; ``created_s`` in seconds of Unix time, None when unknown."""
+
+    image_id: ImageID
+    top: LayerKey | None
+    os: str
+    architecture: str
+    variant: str
+    created_s: int | None
+    labels: Mapping[str, str]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ChainedLayer:
+    """One layer of an image as SQL finds it."""
+
+    diff_id: DiffID
+    chain_id: ChainID
+    size_bytes: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One image in a list; ``created_s`` in seconds of Unix time."""
+
+    key: ContentKey
+    image_id: ImageID
+    created_s: int | None
+    parent: ImageID | None
+    has_children: bool
+
+
+def ensure_layers(connection: Connection, diffs: Sequence[tuple[DiffID, ContentKey]]) -> LayerKey | None:
+    """The row of the top of this chain, base first; missing rows are made."""
+    if not diffs:
+        return None
+    chains = ChainID.each([diff for diff, _ in diffs])
+    known: dict[Digest, LayerKey] = {}
+    for some in batches([chain.digest for chain in chains]):
+        known.update((row.chain_id, LayerKey(row.id)) for row in connection.execute(select(layer.c.id, layer.c.chain_id).where(layer.c.chain_id.in_(some))))
+    parent: LayerKey | None = None
+    for depth, (chain, (_, key)) in enumerate(zip(chains, diffs, strict=True), start=1):
+        found = known.get(chain.digest)
+        if found is None:
+            found = LayerKey(inserted(connection.execute(insert(layer).values(chain_id=chain.digest, parent_id=parent, diff_id=key, depth=depth))))
+        parent = found
+    return parent
+
+
+def add(connection: Connection, key: ContentKey, new: NewImage) -> bool:
+    """Make the image whose config is ``key``; False when it was there."""
+    if connection.execute(select(exists().where(image.c.content_id == key))).scalar():
+        return False
+    connection.execute(
+        insert(image).values(
+            content_id=key,
+            top_layer_id=new.top,
+            os=new.os,
+            architecture=new.architecture,
+            variant=new.variant,
+            created_s=new.created_s,
+            diff_state="verified",
+        )
+    )
+    if new.labels:
+        connection.execute(insert(label), [{"content_id": key, "key": name, "value": value} for name, value in new.labels.items()])
+    return True
+
+
+def add_manifest(connection: Connection, key: ContentKey, image_key: ContentKey, media_type: str, edges: Sequence[tuple[str, int, ContentKey, Descriptor]]) -> bool:
+    """Make the manifest ``key`` of an image, with its edges (role, position, target, descriptor); False when it was there."""
+    if connection.execute(select(exists().where(manifest.c.content_id == key))).scalar():
+        return False
+    connection.execute(insert(manifest).values(content_id=key, media_type=media_type, kind="manifest", image_id=image_key))
+    connection.execute(
+        insert(manifest_edge),
+        [
+            {"manifest_id": key, "role": role, "position": position, "content_id": target, "media_type": descriptor.media_type}
+            for role, position, target, descriptor in edges
+        ],
+    )
+    return True
+
+
+def key_of(connection: Connection, image_id: ImageID) -> ContentKey | None:
+    """The row of an image; None when there is no such image."""
+    found = connection.execute(select(image.c.content_id).join(content, content.c.id == image.c.content_id).where(content.c.digest == image_id.digest)).scalar()
+    return None if found is None else ContentKey(found)
+
+
+def with_prefix(connection: Connection, algorithm: str, prefix: str, limit: int) -> tuple[ImageID, ...]:
+    """Up to ``limit`` images whose ID begins with these hex digits, in order. A range over the index, not a scan."""
+    low = f"{algorithm}:{prefix}"
+    text = type_coerce(content.c.digest, Text)
+    rows = connection.execute(
+        select(content.c.digest)
+        .join(image, image.c.content_id == content.c.id)
+        # The bounds are plain text: they are no digests. "g" follows every hex digit.
+        .where(text >= low, text < low + "g")
+        .order_by(content.c.digest)
+        .limit(limit)
+    )
+    return tuple(ImageID(row.digest) for row in rows)
+
+
+def chain(connection: Connection, image_key: ContentKey) -> tuple[ChainedLayer, ...]:
+    """The layers of an image, base first: one recursive query up the chain."""
+    up = (
+        select(layer.c.id, layer.c.parent_id, layer.c.diff_id, layer.c.chain_id, layer.c.depth)
+        .join(image, image.c.top_layer_id == layer.c.id)
+        .where(image.c.content_id == image_key)
+        .cte("up", recursive=True)
+    )
+    below = layer.alias("below")
+    up = up.union_all(select(below.c.id, below.c.parent_id, below.c.diff_id, below.c.chain_id, below.c.depth).join(up, up.c.parent_id == below.c.id))
+    rows = connection.execute(select(content.c.digest, content.c.size_bytes, up.c.chain_id).join(up, up.c.diff_id == content.c.id).order_by(up.c.depth))
+    return tuple(ChainedLayer(DiffID(row.digest), ChainID(row.chain_id), row.size_bytes or 0) for row in rows)
+
+
+def parent_of(connection: Connection, image_key: ContentKey) -> ImageID | None:
+    """The image this one was built on, as far as it is recorded."""
+    child = image.alias("child")
+    found = connection.execute(select(content.c.digest).join(child, child.c.parent_id == content.c.id).where(child.c.content_id == image_key)).scalar()
+    return None if found is None else ImageID(found)
+
+
+def children_of(connection: Connection, image_key: ContentKey) -> tuple[ImageID, ...]:
+    """The images built on this one, in the order of their IDs."""
+    rows = connection.execute(select(content.c.digest).join(image, image.c.content_id == content.c.id).where(image.c.parent_id == image_key).order_by(content.c.digest))
+    return tuple(ImageID(row.digest) for row in rows)
+
+
+def set_parent(connection: Connection, child: ContentKey, parent: ContentKey) -> bool:
+    """Record a parent link; False when it was so."""
+    changed = connection.execute(update(image).where(image.c.content_id == child, image.c.parent_id.is_distinct_from(parent)).values(parent_id=parent))
+    return bool(changed.rowcount)
+
+
+def ancestors(connection: Connection, image_key: ContentKey) -> set[ContentKey]:
+    """Every image that this one was, step by step, built on."""
+    start = select(image.c.parent_id).where(image.c.content_id == image_key, image.c.parent_id.is_not(None)).cte("ancestors", recursive=True)
+    above = image.alias("above")
+    walk = start.union(select(above.c.parent_id).join(start, start.c.parent_id == above.c.content_id).where(above.c.parent_id.is_not(None)))
+    return {ContentKey(row.parent_id) for row in connection.execute(select(walk.c.parent_id))}
+
+
+def manifests_of(connection: Connection, image_key: ContentKey) -> tuple[tuple[ContentKey, Digest, str, int], ...]:
+    """Every manifest that describes the image, as (row, digest, media type, size in bytes), by digest."""
+    rows = connection.execute(
+        select(manifest.c.content_id, content.c.digest, manifest.c.media_type, content.c.size_bytes)
+        .join(content, content.c.id == manifest.c.content_id)
+        .where(manifest.c.image_id == image_key)
+        .order_by(content.c.digest)
+    )
+    return tuple((ContentKey(row.content_id), row.digest, row.media_type, row.size_bytes) for row in rows)
+
+
+def is_rooted(connection: Connection, image_key: ContentKey) -> bool:
+    """Whether some manifest of the image has a name or is kept without one."""
+    mine = select(manifest.c.content_id).where(manifest.c.image_id == image_key)
+    return bool(
+        connection.execute(select(exists().where(reference.c.manifest_id.in_(mine)))).scalar() or connection.execute(select(exists().where(kept.c.manifest_id.in_(mine)))).scalar()
+    )
+
+
+def total_sizes(connection: Connection, images: Iterable[ContentKey] | None = None) -> dict[ContentKey, int]:
+    """The uncompressed layers of each image together, in bytes; of all images when none are named."""
+    tops = select(image.c.content_id.label("image_id"), image.c.top_layer_id.label("layer_id")).where(image.c.top_layer_id.is_not(None))
+    if images is not None:
+        tops = tops.where(image.c.content_id.in_(list(images)))
+        return _sizes_upwards(connection, tops.cte("walk", recursive=True))
+    # For the whole store it is cheaper to walk once from the bases to the tops and carry the sum along.
+    down = select(layer.c.id, content.c.size_bytes.label("total")).join(content, content.c.id == layer.c.diff_id).where(layer.c.parent_id.is_(None)).cte("down", recursive=True)
+    above, diff = layer.alias("above"), content.alias("diff")
+    down = down.union_all(
+        select(above.c.id, down.c.total + func.coalesce(diff.c.size_bytes, 0)).join(down, above.c.parent_id == down.c.id).join(diff, diff.c.id == above.c.diff_id)
+    )
+    rows = connection.execute(select(image.c.content_id, down.c.total).join(down, down.c.id == image.c.top_layer_id))
+    return {ContentKey(row.content_id): row.total or 0 for row in rows}
+
+
+def _sizes_upwards(connection: Connection, walk: CTE) -> dict[ContentKey, int]:
+    below = layer.alias("below")
+    walk = walk.union_all(select(walk.c.image_id, below.c.parent_id).join(below, below.c.id == walk.c.layer_id).where(below.c.parent_id.is_not(None)))
+    here = layer.alias("here")
+    rows = connection.execute(
+        select(walk.c.image_id, func.sum(content.c.size_bytes).label("total"))
+        .join(here, here.c.id == walk.c.layer_id)
+        .join(content, content.c.id == here.c.diff_id)
+        .group_by(walk.c.image_id)
+    )
+    return {ContentKey(row.image_id): row.total or 0 for row in rows}
+
+
+def id_of(connection: Connection, image_key: ContentKey) -> ImageID:
+    """The ID of an image that is there."""
+    return ImageID(connection.execute(select(content.c.digest).where(content.c.id == image_key)).scalar_one())
+
+
+def summaries(connection: Connection) -> tuple[Summary, ...]:
+    """The columns that a list of images needs, newest first."""
+    parent = content.alias("parent")
+    child = image.alias("child")
+    has_children = exists(select(literal(1)).where(child.c.parent_id == image.c.content_id))
+    rows = connection.execute(
+        select(image.c.content_id, content.c.digest, image.c.created_s, parent.c.digest.label("parent"), has_children.label("has_children"))
+        .join(content, content.c.id == image.c.content_id)
+        .outerjoin(parent, parent.c.id == image.c.parent_id)
+        .order_by(func.coalesce(image.c.created_s, literal(-(10**12))).desc(), content.c.digest)
+    )
+    return tuple(
+        Summary(ContentKey(row.content_id), ImageID(row.digest), row.created_s, None if row.parent is None else ImageID(row.parent), bool(row.has_children)) for row in rows
+    )
+
+
+def manifest_digests(connection: Connection) -> dict[ContentKey, list[Digest]]:
+    """The manifests of every image."""
+    found: dict[ContentKey, list[Digest]] = {}
+    rows = connection.execute(
+        select(manifest.c.image_id, content.c.digest).join(content, content.c.id == manifest.c.content_id).where(manifest.c.image_id.is_not(None)).order_by(content.c.digest)
+    )
+    for row in rows:
+        found.setdefault(ContentKey(row.image_id), []).append(row.digest)
+    return found
+
+
+def with_labels(connection: Connection, wanted: Sequence[str]) -> set[ContentKey]:
+    """Images that have every one of these labels, each ``key`` or ``key=value``."""
+    remaining: set[ContentKey] | None = None
+    for text in wanted:
+        key, equals, value = text.partition("=")
+        query = select(label.c.content_id).join(image, image.c.content_id == label.c.content_id).where(label.c.key == key)
+        if equals:
+            query = query.where(label.c.value == value)
+        having = {ContentKey(found) for found in connection.execute(query).scalars()}
+        remaining = having if remaining is None else remaining & having
+    return remaining or set()

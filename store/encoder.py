@@ -1,0 +1,272 @@
+"""One pass over a layer's bytes: hash them, encode them in the pool, hash and write what comes out.
+
+hashlib and zstandard release the GIL, so a few threads keep every core busy. Memory is bounded by the pieces in flight, never by the layer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self, final
+
+import zstandard
+
+from store.errors import InvalidInput
+from store.limits import MIB
+from store.seekable import seek_table
+from store.values import Digest
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+FRAME_BYTES: Final = 4 * MIB
+DEFAULT_LEVEL: Final = 3
+_LEVELS: Final = range(1, 20)
+_SPEC: Final = re.compile(r"zstd(?::(?P<level>[0-9]{1,2}))?")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """How uncompressed layers are stored: the ``level`` of zstd, or None for as they are."""
+
+    level: int | None = DEFAULT_LEVEL
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``none``, ``zstd`` or ``zstd:LEVEL``. Raises InvalidInput."""
+        if text == "none":
+            return cls(None)
+        match = _SPEC.fullmatch(text)
+        level = int(match["level"] or DEFAULT_LEVEL) if match else 0
+        if level not in _LEVELS:
+            raise InvalidInput(f"unknown compression {text!r}", hint=f"expected none, zstd or zstd:LEVEL with a level from {_LEVELS[0]} to {_LEVELS[-1]}")
+        return cls(level)
+
+    def __str__(self) -> str:
+        return "none" if self.level is None else f"zstd:{self.level}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """A digest and how many bytes it was made from."""
+
+    digest: Digest
+    size_bytes: int
+
+
+class Pool:
+    """The threads of one operation: some that encode, one that hashes what comes in, one that hashes and writes what goes out.
+
+    The two single lanes keep their work in order; layers pass one after another.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or os.cpu_count() or 1
+        self._encoders = ThreadPoolExecutor(self.workers, thread_name_prefix="encode")
+        self.incoming = ThreadPoolExecutor(1, thread_name_prefix="hash-in")
+        self.outgoing = ThreadPoolExecutor(1, thread_name_prefix="hash-out")
+        self._syncs = ThreadPoolExecutor(1, thread_name_prefix="sync")
+        self._local = threading.local()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop what has not begun and wait for the rest."""
+        for executor in (self.incoming, self._encoders, self.outgoing, self._syncs):
+            executor.shutdown(wait=True, cancel_futures=True)
+
+    def settle(self) -> None:
+        """Wait until both lanes have done what they were given: after a failure, nobody may still be writing to a file that is closed."""
+        for lane in (self.incoming, self.outgoing):
+            lane.submit(int).result()
+
+    def sync(self, file: BinaryIO) -> Future[None]:
+        """Make a file's bytes durable while the next layer is being read."""
+        return self._syncs.submit(_sync_and_close, os.dup(file.fileno()))
+
+    def compress(self, data: bytes, level: int) -> Future[bytes]:
+        """One independent zstd frame, with content size and checksum, made by a thread of the pool."""
+        return self._encoders.submit(self.compress_now, data, level)
+
+    def compress_now(self, data: bytes, level: int) -> bytes:
+        """The same frame, made by the calling thread. A compressor serves one thread at a time, so each thread keeps its own."""
+        compressors: dict[int, zstandard.ZstdCompressor] = self._local.__dict__.setdefault("compressors", {})
+        if level not in compressors:
+            compressors[level] = zstandard.ZstdCompressor(level=level, write_checksum=True, write_content_size=True)
+        return compressors[level].compress(data)
+
+
+class LayerSink(Protocol):
+    """Takes the plain bytes of a layer and leaves a file."""
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next bytes."""
+
+    def finish(self) -> tuple[Hashed, Hashed]:
+        """Everything is written: the plain bytes' digest, and the file's."""
+
+
+class _Window:
+    """Results outstanding; waiting for the oldest keeps memory bounded and brings a failure to the caller."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._pending: deque[Future[None]] = deque()
+
+    def add(self, future: Future[None]) -> None:
+        self._pending.append(future)
+        while len(self._pending) > self._size:
+            self._pending.popleft().result()
+
+    def drain(self) -> None:
+        while self._pending:
+            self._pending.popleft().result()
+
+
+@final
+class PlainSink:
+    """Stores a layer as it is: one digest serves for both sides."""
+
+    def __init__(self, file: BinaryIO, pool: Pool) -> None:
+        self._file = file
+        self._pool = pool
+        self._hash = hashlib.sha256(usedforsecurity=False)
+        self._size = 0
+        self._window = _Window(2 * (pool.workers + 1))
+
+    def feed(self, piece: bytes) -> None:
+        """Hash and write ``piece``, each on a lane of its own."""
+        self._size += len(piece)
+        self._window.add(self._pool.incoming.submit(self._hash.update, piece))
+        self._window.add(self._pool.outgoing.submit(_write_all, self._file, piece))
+
+    def finish(self) -> tuple[Hashed, Hashed]:
+        """See `LayerSink`."""
+        self._window.drain()
+        hashed = Hashed(Digest("sha256", self._hash.hexdigest()), self._size)
+        return hashed, hashed
+
+
+@final
+class FrameSink:
+    """Stores a layer as independent zstd frames of `FRAME_BYTES` content, with a seek table where there is more than one."""
+
+    def __init__(self, file: BinaryIO, pool: Pool, level: int) -> None:
+        self._file = file
+        self._pool = pool
+        self._level = level
+        self._diff = hashlib.sha256(usedforsecurity=False)
+        self._diff_size = 0
+        self._stored = hashlib.sha256(usedforsecurity=False)
+        self._stored_size = 0
+        self._frames: list[tuple[int, int]] = []
+        self._partial: list[bytes] = []
+        self._partial_size = 0
+        self._window = _Window(2 * (pool.workers + 1))
+
+    def feed(self, piece: bytes) -> None:
+        """Gather ``piece`` into frames; a piece that is just one frame is not copied."""
+        while piece:
+            room = FRAME_BYTES - self._partial_size
+            head, piece = (piece, b"") if len(piece) <= room else (piece[:room], piece[room:])
+            self._partial.append(head)
+            self._partial_size += len(head)
+            if self._partial_size == FRAME_BYTES:
+                self._frame(self._take())
+
+    def finish(self) -> tuple[Hashed, Hashed]:
+        """See `LayerSink`. An empty layer is one empty frame."""
+        rest = self._take()
+        if not self._frames and self._diff_size == 0:
+            # A layer of less than one frame: handing it from thread to thread would cost more than it saves.
+            self._diff.update(rest)
+            self._diff_size += len(rest)
+            self._put(self._pool.compress_now(rest, self._level), len(rest))
+        else:
+            if rest:
+                self._frame(rest)
+            self._window.drain()
+        if len(self._frames) > 1:
+            table = seek_table(self._frames)
+            _write_all(self._file, table)
+            self._stored.update(table)
+            self._stored_size += len(table)
+        return Hashed(Digest("sha256", self._diff.hexdigest()), self._diff_size), Hashed(Digest("sha256", self._stored.hexdigest()), self._stored_size)
+
+    def _take(self) -> bytes:
+        data = self._partial[0] if len(self._partial) == 1 else b"".join(self._partial)
+        self._partial.clear()
+        self._partial_size = 0
+        return data
+
+    def _frame(self, data: bytes) -> None:
+        self._diff_size += len(data)
+        self._window.add(self._pool.incoming.submit(self._diff.update, data))
+        encoded = self._pool.compress(data, self._level)
+        self._window.add(self._pool.outgoing.submit(self._put_future, encoded, len(data)))
+
+    def _put_future(self, encoded: Future[bytes], content_bytes: int) -> None:
+        self._put(encoded.result(), content_bytes)
+
+    def _put(self, frame: bytes, content_bytes: int) -> None:
+        _write_all(self._file, frame)
+        self._stored.update(frame)
+        self._stored_size += len(frame)
+        self._frames.append((len(frame), content_bytes))
+
+
+@final
+class KeptSink:
+    """Writes stored bytes as they came (gzip, zstd), hashing both sides; the caller decodes and feeds the plain bytes."""
+
+    def __init__(self, file: BinaryIO, pool: Pool) -> None:
+        self._file = file
+        self._pool = pool
+        self._diff = hashlib.sha256(usedforsecurity=False)
+        self._diff_size = 0
+        self._stored = hashlib.sha256(usedforsecurity=False)
+        self._stored_size = 0
+        self._window = _Window(2 * (pool.workers + 1))
+
+    def feed_stored(self, piece: bytes) -> None:
+        """The next bytes as they came."""
+        self._stored_size += len(piece)
+        self._window.add(self._pool.outgoing.submit(self._keep, piece))
+
+    def feed(self, piece: bytes) -> None:
+        """The next bytes, decoded."""
+        self._diff_size += len(piece)
+        self._window.add(self._pool.incoming.submit(self._diff.update, piece))
+
+    def finish(self) -> tuple[Hashed, Hashed]:
+        """See `LayerSink`."""
+        self._window.drain()
+        return Hashed(Digest("sha256", self._diff.hexdigest()), self._diff_size), Hashed(Digest("sha256", self._stored.hexdigest()), self._stored_size)
+
+    def _keep(self, piece: bytes) -> None:
+        _write_all(self._file, piece)
+        self._stored.update(piece)
+
+
+def _sync_and_close(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]

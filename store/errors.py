@@ -1,0 +1,234 @@
+"""Every error the store raises, one tree.
+
+::
+
+    StoreError
+    ├── InvalidInput             what was handed in is wrong; the store is unchanged
+    │   ├── InvalidDigest
+    │   ├── InvalidReference
+    │   ├── InvalidArchive       an archive is not what it claims to be
+    │   │   ├── TruncatedInput   it ends in the middle of something
+    │   │   ├── UnsafePath       a path leaves the archive, or its links loop
+    │   │   ├── MissingMember    a file that it names is not in it
+    │   │   └── CorruptStream    compressed data fails its own checks
+    │   ├── InvalidDocument      JSON that is not the document it should be
+    │   ├── DigestMismatch       bytes do not have the digest claimed for them
+    │   ├── MissingLayers        diffs neither in the archive nor in the store
+    │   ├── TooLarge             a ceiling of `store.limits.Limits` was passed
+    │   └── NothingToExport      an image without layers cannot be a legacy archive
+    ├── NotFound                 a name or digest the store does not know
+    │   ├── ReferenceNotFound
+    │   └── ImageNotFound
+    ├── Conflict                 the request contradicts what is stored
+    │   ├── AmbiguousName        a short ID with several matches
+    │   └── ImageInUse           other names or images depend on it
+    ├── IntegrityError           what is stored is not what was stored
+    │   ├── DamagedContent       bytes on disk no longer have their digest
+    │   └── ContentMissing       a file is gone, or content was never complete
+    └── Unavailable              the place for the bytes cannot do it now
+        ├── StorageFull
+        ├── ReadOnlyStore
+        ├── PermissionDenied
+        ├── StoreBusy            another writer holds the store too long
+        ├── StoreNotFound        there is no store at this root
+        └── SchemaMismatch       the database is newer than, or foreign to, this program
+
+The class says what a caller may do about it, the attributes carry the facts, the text is one rendering of them, and ``hint`` (when there is one) says what
+to do next.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from store.values import DiffID, Digest
+
+
+class StoreError(Exception):
+    """The root: catching it catches everything the store raises on purpose."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InvalidInput(StoreError):
+    """What was handed in is wrong; nothing was stored."""
+
+
+class InvalidDigest(InvalidInput):
+    """Text that is not a digest of a known algorithm."""
+
+
+class InvalidReference(InvalidInput):
+    """Text that is not an image reference (distribution/reference grammar)."""
+
+    def __init__(self, message: str, *, text: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.text = text
+
+
+class InvalidArchive(InvalidInput):
+    """An archive that is not what it claims to be.
+
+    ``member`` is the name of the tar member concerned, ``offset`` the byte offset in the (decompressed) archive; each is None where it makes no sense.
+    """
+
+    def __init__(self, message: str, *, member: str | None = None, offset: int | None = None, hint: str | None = None) -> None:
+        where = "".join(
+            (
+                f", member {printable(member)!r}" if member is not None else "",
+                f", at byte {offset}" if offset is not None else "",
+            )
+        )
+        super().__init__(f"{message}{where}", hint=hint)
+        self.member = member
+        self.offset = offset
+
+
+class TruncatedInput(InvalidArchive):
+    """Input that ends in the middle of something."""
+
+
+class UnsafePath(InvalidArchive):
+    """A path that lexically leaves the archive, or links that never end."""
+
+
+class MissingMember(InvalidArchive):
+    """A file that the archive names but does not hold."""
+
+
+class CorruptStream(InvalidArchive):
+    """Compressed data that fails its own checks."""
+
+
+class InvalidDocument(InvalidInput):
+    """JSON that is not the document it should be. ``document`` says which."""
+
+    def __init__(self, message: str, *, document: str | None = None, hint: str | None = None) -> None:
+        super().__init__(f"{document}: {message}" if document else message, hint=hint)
+        self.document = document
+
+
+class DigestMismatch(InvalidInput):
+    """Bytes that do not have the digest claimed for them."""
+
+    def __init__(self, what: str, *, want: object, got: object, hint: str | None = None) -> None:
+        super().__init__(f'{what}: expected "{want}", got "{got}"', hint=hint)
+        self.want = want
+        self.got = got
+
+
+class MissingLayers(InvalidInput):
+    """Diffs that are neither in the archive nor in the store.
+
+    ``missing`` has one ``(image, position, diff_id)`` for each, position counted from 0 at the base.
+    """
+
+    def __init__(self, missing: Sequence[tuple[str, int, DiffID]]) -> None:
+        lines = "".join(f"\n  layer {position} of {printable(image)}: {diff_id}" for image, position, diff_id in missing)
+        super().__init__(
+            f"{len(missing)} layer(s) are neither in the archive nor in the store:{lines}",
+            hint="import an archive that carries these layers first, or save the image again with all of its layers",
+        )
+        self.missing = tuple(missing)
+
+
+class TooLarge(InvalidInput):
+    """A ceiling was passed. ``limit`` is that ceiling."""
+
+    def __init__(self, message: str, *, limit: int, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.limit = limit
+
+
+class NothingToExport(InvalidInput):
+    """An image without layers cannot be a legacy archive."""
+
+
+class NotFound(StoreError):
+    """A name or digest the store does not know."""
+
+
+class ReferenceNotFound(NotFound):
+    """No such tag or digest reference."""
+
+
+class ImageNotFound(NotFound):
+    """No image has this ID, this prefix or this name."""
+
+
+class Conflict(StoreError):
+    """The request contradicts what is stored."""
+
+
+class AmbiguousName(Conflict):
+    """A short ID with several matches, listed in ``matches`` (a few of them)."""
+
+    def __init__(self, message: str, *, matches: Sequence[str] = (), hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.matches = tuple(matches)
+
+
+class ImageInUse(Conflict):
+    """Other names or images depend on what was to be removed."""
+
+
+class IntegrityError(StoreError):
+    """What is stored is not what was stored."""
+
+
+class DamagedContent(IntegrityError):
+    """Stored bytes no longer have their digest."""
+
+    def __init__(self, message: str, *, digest: Digest, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.digest = digest
+
+
+class ContentMissing(IntegrityError):
+    """Content that the catalogue names has no bytes here."""
+
+    def __init__(self, message: str, *, digest: Digest, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.digest = digest
+
+
+class Unavailable(StoreError):
+    """The place for the bytes cannot do it now."""
+
+
+class StorageFull(Unavailable):
+    """The file system (or a quota) is full."""
+
+
+class ReadOnlyStore(Unavailable):
+    """The store lies on read-only media."""
+
+
+class PermissionDenied(Unavailable):
+    """The operating system forbids it."""
+
+
+class StoreBusy(Unavailable):
+    """Another writer holds the store longer than we are willing to wait."""
+
+
+class StoreNotFound(Unavailable):
+    """There is no store at this root."""
+
+
+class SchemaMismatch(Unavailable):
+    """The database is newer than this program, or not one of ours."""
+
+
+def printable(text: str) -> str:
+    """``text`` without anything a terminal could obey: control and format characters and lone surrogates become escapes.
+
+    Names come from archives; an error that quotes one must not carry its escape sequences to the reader's terminal.
+    """
+    return "".join(ch if ch.isprintable() else ch.encode("unicode_escape", "surrogatepass").decode("ascii") for ch in text)

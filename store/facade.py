@@ -1,0 +1,341 @@
+"""The store's front door: open it, hand archives in, ask, name, remove, collect, check."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, BinaryIO, Self, final
+
+from store import operations, queries, removal
+from store.archives.source import open_source
+from store.blobs.directory import BLOBS, DirectoryBlobs, require_one_file_system, sync_folder
+from store.catalog import collection, content, records, references
+from store.db.engine import DATABASE, WRITE_LOCK, Access, WriteLock, make_engine, read_unit, write_unit
+from store.db.upgrade import SchemaState, UpgradeReport, drift, require_known, schema_state, upgrade
+from store.encoder import Compression, Pool
+from store.errors import DamagedContent, ReadOnlyStore, StoreError, StoreNotFound
+from store.fsck import Checker
+from store.gc import Collector
+from store.ingest import take_in
+from store.limits import DEFAULT_LIMITS, Limits
+from store.model import ContentState, Event, ImageFilter, ImportReport, Silent
+from store.oserrors import translated
+from store.publish import Publisher
+from store.reader import Reader
+from store.references import Reference
+from store.staging import Stager
+from store.values import DiffID, Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from store.catalog.content import Sources
+    from store.model import CollectionReport, Finding, ImageDetails, ImageSummary, Progress, RemovedName, Usage
+    from store.operations import Operation
+    from store.removal import TagChange
+
+
+def utc_now() -> datetime:
+    """The wall clock, in UTC."""
+    return datetime.now(UTC)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How an archive is taken in. ``workers`` threads encode (default: one for each core); ``source_name`` is what the ledger calls the input."""
+
+    compression: Compression = field(default_factory=Compression)
+    limits: Limits = DEFAULT_LIMITS
+    workers: int | None = None
+    source_name: str = "-"
+
+
+@final
+class Store:
+    """A content-addressed image store in one folder. Use `Store.open`; it is a context manager.
+
+    Every method is safe beside other processes on the same store. Threads may share a store.
+    """
+
+    def __init__(self, root: Path, *, access: Access, clock: Callable[[], datetime], on_wait: Callable[[str], None] | None) -> None:
+        self.root = root
+        self.blobs = DirectoryBlobs(root)
+        self._clock = clock
+        self._access = access
+        self._engine = make_engine(root / DATABASE, access)
+        self._lock = WriteLock(root / WRITE_LOCK, on_wait)
+
+    # --- opening -----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def open(
+        cls,
+        root: Path,
+        *,
+        create: bool = False,
+        read_only: bool = False,
+        clock: Callable[[], datetime] = utc_now,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> Self:
+        """Open the store at ``root``; with ``create``, make it when there is none. An older schema is upgraded, after a backup.
+
+        Raises StoreNotFound, SchemaMismatch, Unavailable and its branches.
+        """
+        try:
+            state = schema_state(root)
+        except StoreNotFound:
+            if not create or read_only:
+                raise
+            with translated(root):
+                for name in (BLOBS, operations.STAGING):
+                    (root / name).mkdir(parents=True, exist_ok=True)
+            sync_folder(root)
+            state = SchemaState(None)
+        require_known(state)
+        access = access_to(root, read_only=read_only)
+        if not state.is_current:
+            if access is not Access.READ_WRITE:
+                raise ReadOnlyStore(f"the store's schema is at revision {state.current} and has to be upgraded, but the store cannot be written")
+            upgrade(root, now=clock, on_wait=on_wait)
+        require_one_file_system(root)
+        return cls(root, access=access, clock=clock, on_wait=on_wait)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._engine.dispose()
+
+    @property
+    def read_only(self) -> bool:
+        """Whether this store can only be read."""
+        return self._access is not Access.READ_WRITE
+
+    @staticmethod
+    def schema_state(root: Path) -> SchemaState:
+        """The schema's revision at ``root`` and the one this program wants; opens nothing else. Raises StoreNotFound."""
+        return schema_state(root)
+
+    @staticmethod
+    def upgrade(root: Path, *, clock: Callable[[], datetime] = utc_now) -> UpgradeReport:
+        """Bring an existing store's schema up to date. Raises StoreNotFound, SchemaMismatch."""
+        schema_state(root)
+        return upgrade(root, now=clock)
+
+    @staticmethod
+    def check_schema(root: Path) -> tuple[str, ...]:
+        """Differences between the database's schema and this program's; empty when there are none."""
+        schema_state(root)
+        return drift(root)
+
+    # --- units -------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One snapshot of the catalogue."""
+        with read_unit(self._engine) as connection:
+            yield connection
+
+    @contextmanager
+    def write(self, owner: str = "storectl") -> Iterator[Connection]:
+        """One change of the catalogue, all of it or none. Raises ReadOnlyStore."""
+        if self.read_only:
+            raise ReadOnlyStore(f"the store at {self.root} can only be read", hint="check the mount and the permissions of its folder")
+        with write_unit(self._engine, self._lock, owner) as connection:
+            yield connection
+
+    @contextmanager
+    def operation(self, kind: str) -> Iterator[Operation]:
+        """A running operation: what it leases stays until this block is left. The dead are swept first."""
+        identifier = f"{kind}-{uuid.uuid4().hex[:20]}"
+        with self.write(identifier) as connection:
+            operations.sweep(connection, self.root, self.blobs)
+            running = operations.begin(connection, self.root, operation_id=identifier, kind=kind, now=self._clock())
+        try:
+            yield running
+        except BaseException:
+            try:
+                with self.write(identifier) as connection:
+                    operations.abandon(connection, running, self.blobs)
+            except StoreError:
+                # Not even that can be written: the next operation's sweep will, once the lock is gone.
+                running.let_go()
+                raise
+            operations.release(running)
+            raise
+        operations.release(running)
+
+    # --- archives in -------------------------------------------------------------------------------------------------
+
+    def import_archive(self, source: Path | BinaryIO, options: ImportOptions | None = None, progress: Progress | None = None) -> ImportReport:
+        """Take in everything an archive holds, in one transaction; a path is read where needed, a stream once from end to end.
+
+        Raises InvalidInput and its branches (the store is unchanged), Unavailable and its branches.
+        """
+        options = options or ImportOptions()
+        progress = progress or Silent()
+        with (
+            open_source(source, options.limits) as (opened, seekable, size_bytes),
+            self.operation("import") as operation,
+            Pool(options.workers) as pool,
+        ):
+            progress.total(size_bytes)
+            stager = Stager(operation, pool, options.compression, options.limits)
+            intake = take_in(
+                opened, seekable=seekable, stager=stager, limits=options.limits, known=lambda diffs: self._lease_known(operation, diffs), progress=progress
+            )
+            for staged in intake.layers.values():
+                with translated(staged.path):
+                    staged.synced.result()
+            with self.write(operation.id) as connection:
+                publisher = Publisher(connection, self.blobs, operation, limits=options.limits, now=self._clock())
+                done = publisher.publish(intake, source_name=options.source_name)
+                operations.end(connection, operation)
+        return ImportReport(
+            images=tuple(claim.config.image_id for claim in intake.claim.images),
+            tags=tuple(done.tags),
+            lines=tuple(done.lines),
+            notes=(*intake.claim.notes, *done.notes),
+            changed=done.changed,
+            new_images=done.new_images,
+            new_layers=done.new_layers,
+            new_bytes=done.new_bytes,
+            read_bytes=sum(staged.diff.size_bytes for staged in intake.layers.values()),
+        )
+
+    def _lease_known(self, operation: Operation, diffs: Iterable[DiffID]) -> set[DiffID]:
+        wanted = [diff.digest for diff in diffs]
+        with self.read() as connection:
+            if not content.find(connection, wanted):
+                return set()
+        with self.write(operation.id) as connection:
+            here = [known for known in content.find(connection, wanted).values() if known.state is ContentState.PRESENT]
+            collection.add_leases(connection, operation.id, [known.key for known in here])
+        return {DiffID(known.digest) for known in here}
+
+    # --- bytes out ---------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def leased(self, kind: str, digests: Iterable[Digest]) -> Iterator[None]:
+        """While the block runs, none of ``digests`` is collected. A store that cannot be written is read as it is."""
+        if self.read_only:
+            yield
+            return
+        with self.operation(kind) as operation:
+            with self.write(operation.id) as connection:
+                collection.add_leases(connection, operation.id, [known.key for known in content.find(connection, digests).values()])
+            yield
+            with self.write(operation.id) as connection:
+                operations.end(connection, operation)
+
+    def sources(self, digests: Iterable[Digest]) -> dict[Digest, Sources]:
+        """Where the bytes of ``digests`` can be had."""
+        with self.read() as connection:
+            return content.sources(connection, digests)
+
+    def reader(self) -> Reader:
+        """Something that reads contents, verified (a context manager)."""
+        return Reader(self.blobs, workers=max(2, os.cpu_count() or 1))
+
+    def report_damage(self, error: DamagedContent) -> None:
+        """Remember that stored bytes are bad, so that they are never served again; a store that cannot be written is left as it is."""
+        if not self.read_only:
+            with self.write("damage") as connection:
+                content.mark_damaged(connection, error.digest)
+
+    def record(self, events: Sequence[Event]) -> None:
+        """Append events; a store that cannot be written keeps none."""
+        if events and not self.read_only:
+            with self.write("events") as connection:
+                records.add_events(connection, events)
+
+    def now(self) -> datetime:
+        """The store's clock."""
+        return self._clock()
+
+    # --- questions ---------------------------------------------------------------------------------------------------
+
+    def images(self, filters: ImageFilter | None = None) -> tuple[ImageSummary, ...]:
+        """The images that fit, newest first. Raises ImageNotFound for a ``before`` or ``since`` that names none."""
+        with self.read() as connection:
+            return queries.list_images(connection, filters or ImageFilter())
+
+    def inspect(self, name: str) -> ImageDetails:
+        """Everything about one image, by tag, digest reference or ID. Raises ImageNotFound, AmbiguousName."""
+        with self.read() as connection:
+            return queries.details(connection, name, self._document)
+
+    def _document(self, digest: Digest) -> bytes:
+        with self.reader() as reader:
+            return b"".join(reader.chunks(self.sources((digest,))[digest]))
+
+    def events(
+        self, *, since: datetime | None = None, until: datetime | None = None, actions: Sequence[str] = (), targets: Sequence[str] = ()
+    ) -> Iterator[Event]:
+        """What happened, oldest first."""
+        with self.read() as connection:
+            yield from records.events(connection, since=since, until=until, actions=actions, targets=targets)
+
+    def usage(self) -> Usage:
+        """What lies in the store and what a collection would free."""
+        with self.read() as connection:
+            usage = queries.usage(connection)
+        database = sum(path.stat().st_size for path in self.root.glob(f"{DATABASE}*") if path.is_file())
+        return queries.with_database(usage, database)
+
+    # --- changes -----------------------------------------------------------------------------------------------------
+
+    def tag(self, source: str, target: str) -> TagChange:
+        """Let ``target`` name the image that ``source`` names. Raises ImageNotFound, AmbiguousName, InvalidReference."""
+        name = Reference.parse(target).with_default_tag()
+        with self.write("tag") as connection:
+            return removal.tag(connection, source, name, now=self._clock())
+
+    def untag(self, name: str) -> tuple[RemovedName, ...]:
+        """Take a tag away and keep the image. Raises ReferenceNotFound."""
+        with self.write("untag") as connection:
+            return removal.untag(connection, Reference.parse(name).with_default_tag(), now=self._clock())
+
+    def remove(self, name: str, *, force: bool = False, prune_parents: bool = True) -> tuple[RemovedName, ...]:
+        """Remove a name, and the image with its last one, by the rules of ``docker rmi``; the bytes go with the next collection.
+
+        Raises ImageNotFound, AmbiguousName, ImageInUse.
+        """
+        with self.write("remove") as connection:
+            return removal.remove(connection, name, force=force, prune_parents=prune_parents, now=self._clock())
+
+    def collect(self, *, dry_run: bool = False, dangling: bool = False) -> CollectionReport:
+        """Free what nothing needs, beside running imports and saves; with ``dangling`` also images without a name."""
+        collector = Collector(self.read, lambda: self.write("gc"), self.blobs, self.root, self._clock)
+        return collector.rehearse(dangling=dangling) if dry_run else collector.run(dangling=dangling)
+
+    def fsck(self, progress: Progress | None = None) -> Iterator[Finding]:
+        """Recompute every claim from the bytes and yield all findings; what is found damaged is marked so."""
+        checker = Checker(self.read, self.reader, self.blobs, progress or Silent())
+        for finding in checker.run():
+            if finding.damaged is not None:
+                self.report_damage(DamagedContent(finding.finding.message, digest=finding.damaged))
+            yield finding.finding
+
+
+def access_to(root: Path, *, read_only: bool) -> Access:
+    """How the database can be opened: on read-only media without a log it never changes; without permission it may, under our eyes."""
+    database = root / DATABASE
+    if not read_only and os.access(root, os.W_OK) and (not database.exists() or os.access(database, os.W_OK)):
+        return Access.READ_WRITE
+    media_is_read_only = bool(os.statvfs(root).f_flag & os.ST_RDONLY)
+    log = root / f"{DATABASE}-wal"
+    if media_is_read_only and not (log.exists() and log.stat().st_size):
+        return Access.IMMUTABLE
+    return Access.READ_ONLY

@@ -1,0 +1,178 @@
+"""Collection beside running writers: mark in a snapshot, delete in short transactions that look again, unlink in transactions that have just looked."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, TypeVar, final
+
+from store import operations
+from store.catalog import collection, content, records, references
+from store.model import CollectionReport, Event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from store.blobs.protocol import BlobStore
+    from store.db.types import ContentKey, LayerKey
+    from store.values import Digest, ImageID
+
+    Unit = Callable[[], AbstractContextManager[Connection]]
+
+T = TypeVar("T")
+
+BATCH_ROWS: Final = 200
+"""Rows one write transaction deletes: few enough that importers wait a tenth of a second at most."""
+
+BATCH_FILES: Final = 50
+
+
+@final
+@dataclass(slots=True)
+class _Tally:
+    images: list[ImageID] = field(default_factory=list)
+    manifests: int = 0
+    layers: int = 0
+    blobs: list[Digest] = field(default_factory=list)
+    freed_bytes: int = 0
+    orphans: int = 0
+    dead_operations: int = 0
+
+
+@final
+class Collector:
+    """One collection. ``write`` opens a write unit of the store."""
+
+    def __init__(self, read: Unit, write: Unit, blobs: BlobStore, root: Path, now: Callable[[], datetime]) -> None:
+        self._read = read
+        self._write = write
+        self._blobs = blobs
+        self._root = root
+        self._now = now
+        self._tally = _Tally()
+
+    def run(self, *, dangling: bool) -> CollectionReport:
+        """Free what nothing needs; with ``dangling`` also images without a name that no tagged image was built on."""
+        with self._write() as connection:
+            self._tally.dead_operations = operations.sweep(connection, self._root, self._blobs)
+        self._rows(dangling=dangling)
+        self._unlink_condemned()
+        self._unlink_orphans()
+        return self._report(dry_run=False)
+
+    def rehearse(self, *, dangling: bool) -> CollectionReport:
+        """What `run` would do: the same statements in one transaction that is rolled back. No file is touched."""
+        with _rolled_back(self._write) as connection:
+            self._read = self._write = lambda: nullcontext(connection)
+            self._rows(dangling=dangling)
+        return self._report(dry_run=True)
+
+    def _batched(self, mark: Callable[[Connection], Sequence[T]], act: Callable[[Connection, Sequence[T]], object]) -> None:
+        with self._read() as connection:
+            marked = mark(connection)
+        for start in range(0, len(marked), BATCH_ROWS):
+            with self._write() as connection:
+                act(connection, marked[start : start + BATCH_ROWS])
+
+    def _rows(self, *, dangling: bool) -> None:
+        if dangling:
+            self._batched(collection.dangling_manifests, references.drop)
+            self._batched(collection.unreached_in_repositories, references.drop)
+        self._until_quiet(collection.dead_manifests, self._delete_manifests)
+        self._until_quiet(collection.dead_images, self._delete_images)
+        self._until_quiet(collection.dead_layers, self._delete_layers)
+        fresh_since = self._now() - timedelta(seconds=collection.FRESH_S)
+        self._until_quiet(lambda connection: collection.dead_contents(connection, fresh_since), self._delete_contents)
+
+    def _until_quiet(self, mark: Callable[[Connection], Sequence[T]], delete: Callable[[Connection, Sequence[T]], int]) -> None:
+        # Top-down: what one pass deletes may free what stood beneath it. A pass that deletes nothing (all of it found in use again) ends it.
+        progress = True
+        while progress:
+            progress = False
+            with self._read() as connection:
+                marked = mark(connection)
+            for start in range(0, len(marked), BATCH_ROWS):
+                with self._write() as connection:
+                    progress |= delete(connection, marked[start : start + BATCH_ROWS]) > 0
+
+    def _delete_manifests(self, connection: Connection, keys: Sequence[ContentKey]) -> int:
+        count = collection.delete_manifests(connection, keys)
+        self._tally.manifests += count
+        return count
+
+    def _delete_images(self, connection: Connection, keys: Sequence[ContentKey]) -> int:
+        gone = collection.delete_images(connection, keys)
+        now = self._now()
+        records.add_events(connection, [Event(now, "gc", str(image_id), {}) for image_id in gone])
+        self._tally.images.extend(gone)
+        return len(gone)
+
+    def _delete_layers(self, connection: Connection, keys: Sequence[LayerKey]) -> int:
+        count = collection.delete_layers(connection, keys)
+        self._tally.layers += count
+        return count
+
+    def _delete_contents(self, connection: Connection, keys: Sequence[ContentKey]) -> int:
+        now = self._now()
+        count, files = collection.delete_contents(connection, keys, fresh_since=now - timedelta(seconds=collection.FRESH_S), now=now)
+        self._tally.blobs.extend(digest for digest, _ in files)
+        self._tally.freed_bytes += sum(size for _, size in files)
+        return count
+
+    def _unlink_condemned(self) -> None:
+        while True:
+            with self._write() as connection:
+                some = collection.next_condemned(connection, BATCH_FILES)
+                for digest, again in some:
+                    if not again:
+                        self._blobs.remove(digest)
+                collection.pardon(connection, [digest for digest, _ in some])
+            if not some:
+                return
+
+    def _unlink_orphans(self) -> None:
+        # A file without a row: left by a crash between rename and commit whose list was lost. Looking needs no lock, unlinking does.
+        suspects: list[Digest] = []
+        with self._read() as connection:
+            suspects.extend(digest for digest in self._blobs.digests() if not content.has_blob_row(connection, digest))
+        for start in range(0, len(suspects), BATCH_FILES):
+            with self._write() as connection:
+                for digest in suspects[start : start + BATCH_FILES]:
+                    if not content.has_blob_row(connection, digest):
+                        self._tally.freed_bytes += self._blobs.remove(digest)
+                        self._tally.orphans += 1
+
+    def _report(self, *, dry_run: bool) -> CollectionReport:
+        tally = self._tally
+        return CollectionReport(
+            images=tuple(tally.images),
+            manifests=tally.manifests,
+            layers=tally.layers,
+            blobs=tuple(tally.blobs),
+            freed_bytes=tally.freed_bytes,
+            orphan_files=tally.orphans,
+            dead_operations=tally.dead_operations,
+            dry_run=dry_run,
+        )
+
+
+@final
+class _RollbackError(Exception):
+    """Ends a rehearsal."""
+
+
+@contextmanager
+def _rolled_back(write: Callable[[], AbstractContextManager[Connection]]) -> Iterator[Connection]:
+    try:
+        with write() as connection:
+            yield connection
+            raise _RollbackError
+    except _RollbackError:
+        pass
+

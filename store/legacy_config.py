@@ -1,0 +1,99 @@
+"""Image configs for images that come from before there were any (docker-archive.md §7, items 2, 4 and 5; moby v20.10, ``image/v1/imagev1.go``)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, final
+
+from store.documents import ROOTFS, ImageConfig, RootFS
+from store.errors import InvalidDocument
+from store.gojson import compact, parse
+from store.goshape import STRING, write_object
+from store.gostruct import Struct, member, unmarshal
+from store.limits import DEFAULT_LIMITS
+from store.v1image import HISTORY, V1_IMAGE, HistoryEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from store.gojson import Json
+    from store.limits import Limits
+    from store.v1image import V1Image
+    from store.values import DiffID
+
+_DROPPED: Final = ("id", "parent", "Size", "parent_id", "layer_id", "throwaway")
+_FIRST_WITH_RAW_MEMBERS: Final = (1, 8, 3)
+_ATOI: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_ATOI_DIGITS: Final = 18  # as many never overflow Go's int; more are more than any number in a version we compare with
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Links:
+    os: str = member("OS", STRING)
+    parent: str = member("Parent", STRING)
+
+
+_LINKS: Final = Struct(_Links)
+
+
+def v1_parent(v1_json: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "v1 image") -> str:
+    """Read the v1 ID of the image this one is built on, empty when there is none. Raises InvalidDocument, TooLarge."""
+    return unmarshal(_LINKS, parse(v1_json, limits, document=document), document=document).parent
+
+
+def migrate(v1_json: bytes, parent: ImageConfig | None, diff_ids: Sequence[DiffID], limits: Limits = DEFAULT_LIMITS, *, document: str = "v1 image") -> bytes:
+    """Make the config Docker makes of a v1 image, to the byte.
+
+    Args:
+        v1_json: The ``json`` file of the image's directory.
+        parent: The config made of the v1 image it is built on.
+        diff_ids: All layers, base first: the parent's, then its own.
+        limits: Ceilings for the text, of the result as well.
+        document: What to call ``v1_json`` in errors.
+
+    Returns:
+        A config that `ImageConfig.parse` accepts, with exactly these layers.
+
+    Raises:
+        InvalidDocument: ``v1_json`` is not JSON, a member has the wrong type, or it has a member (``rootFS``, say) that would be read over what is added here.
+        TooLarge: A text passes ``limits.json_bytes``.
+    """
+    source = parse(v1_json, limits, document=document)
+    image = unmarshal(V1_IMAGE, source, document=document)
+    members = _raw_members(source) if _keeps_raw_members(image.docker_version) else dict(V1_IMAGE.members(image))
+    for name in _DROPPED:
+        members.pop(name, None)
+    members["rootfs"] = ROOTFS.write(RootFS("layers", tuple(map(str, diff_ids))))
+    members["history"] = HISTORY.write((*(parent.history if parent else ()), _history_entry(image)))
+    config = write_object(members)
+    # Docker reads its own work again, and so do we: a raw member may differ from ours in case only, and a zone's offset may be written as none that is read.
+    if ImageConfig.parse(config, limits, document=document).diff_ids != tuple(diff_ids):
+        raise InvalidDocument("a member of it would replace the layers of the image", document=document)
+    return config
+
+
+def _raw_members(source: Json) -> dict[str, bytes]:
+    return {name: compact(value.raw) for name, value in source.members()}
+
+
+def _history_entry(image: V1Image) -> HistoryEntry:
+    return HistoryEntry(created=image.created, author=image.author, created_by=" ".join(image.container_config.cmd or ()), comment=image.comment)
+
+
+def _keeps_raw_members(docker_version: str) -> bool:
+    """Whether the engine that wrote it is 1.8.3 or newer, compared as Docker compares versions: part by part, what is no number counting 0."""
+    parts = list(map(_atoi, docker_version.split(".")))
+    wanted = list(_FIRST_WITH_RAW_MEMBERS)
+    length = max(len(parts), len(wanted))
+    return parts + [0] * (length - len(parts)) >= wanted + [0] * (length - len(wanted))
+
+
+def _atoi(text: str) -> int:
+    """Go's ``strconv.Atoi`` with its error ignored: 0 for what is no number, and as good as the last number for what is too large."""
+    if not _ATOI.fullmatch(text):
+        return 0
+    sign = -1 if text[0] == "-" else 1
+    digits = text.lstrip("+-").lstrip("0")
+    return sign * (int(digits or "0") if len(digits) <= _ATOI_DIGITS else 10**_ATOI_DIGITS)

@@ -1,0 +1,132 @@
+"""Digests and the identifiers built on them: parsed once, trusted afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self, final
+
+from store.errors import InvalidDigest, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_HEX_LENGTHS: Final = {"sha256": 64, "sha512": 128}
+_HEX: Final = re.compile(r"[0-9a-f]+")
+
+
+@final
+@dataclass(frozen=True, slots=True, order=True)
+class Digest:
+    """A content digest, ``algorithm:hex`` (OCI image-spec, descriptor.md, "Digests").
+
+    Only the registered algorithms sha256 and sha512 are known, in lower-case hex of full length.
+    """
+
+    algorithm: str
+    hex: str
+
+    def __post_init__(self) -> None:
+        if len(self.hex) != _HEX_LENGTHS.get(self.algorithm) or not _HEX.fullmatch(self.hex):
+            text = f"{self.algorithm}:{self.hex}"
+            raise InvalidDigest(f"invalid digest {printable(text[:160])!r}", hint="expected sha256:<64 hex digits> or sha512:<128 hex digits>, in lower case")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``algorithm:hex``. Raises InvalidDigest."""
+        algorithm, _, encoded = text.partition(":")
+        return cls(algorithm, encoded)
+
+    @classmethod
+    def of(cls, data: bytes, algorithm: str = "sha256") -> Self:
+        """Hash ``data``."""
+        return cls(algorithm, hashlib.new(algorithm, data, usedforsecurity=False).hexdigest())
+
+    @property
+    def short(self) -> str:
+        """The first 12 hex digits, as people read them."""
+        return self.hex[:12]
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}:{self.hex}"
+
+
+@final
+@dataclass(frozen=True, slots=True, order=True)
+class DiffID:
+    """Names a layer's uncompressed bytes (OCI image-spec, config.md, "Layer DiffID")."""
+
+    digest: Digest
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``algorithm:hex``. Raises InvalidDigest."""
+        return cls(Digest.parse(text))
+
+    def __str__(self) -> str:
+        return str(self.digest)
+
+
+@final
+@dataclass(frozen=True, slots=True, order=True)
+class ChainID:
+    """Names a layer with everything beneath it (OCI image-spec, config.md, "Layer ChainID")."""
+
+    digest: Digest
+
+    @classmethod
+    def of(cls, layers: Sequence[DiffID]) -> Self:
+        """Fold ``layers``, base first. Raises ValueError when there are none."""
+        return cls.each(layers)[-1]
+
+    @classmethod
+    def each(cls, layers: Sequence[DiffID]) -> tuple[Self, ...]:
+        """The chain ID at every position of ``layers``, base first. Raises ValueError when there are none.
+
+        A chain is always a sha256, whatever the diffs are (image-spec's ``identity.ChainID`` hashes with the canonical algorithm).
+        """
+        if not layers:
+            raise ValueError("an image without layers has no chain")
+        chains = [cls(layers[0].digest)]
+        for layer in layers[1:]:
+            chains.append(cls(Digest.of(f"{chains[-1]} {layer}".encode())))
+        return tuple(chains)
+
+    def __str__(self) -> str:
+        return str(self.digest)
+
+
+@final
+@dataclass(frozen=True, slots=True, order=True)
+class ImageID:
+    """Names an image by the digest of its config's exact bytes."""
+
+    digest: Digest
+
+    @classmethod
+    def of(cls, config: bytes) -> Self:
+        """Hash the bytes of a config."""
+        return cls(Digest.of(config))
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``algorithm:hex``. Raises InvalidDigest."""
+        return cls(Digest.parse(text))
+
+    def __str__(self) -> str:
+        return str(self.digest)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """What a document says about content it points at: media type, digest, size in bytes."""
+
+    media_type: str
+    digest: Digest
+    size_bytes: int
+
+    def __post_init__(self) -> None:
+        if self.size_bytes < 0:
+            raise InvalidDigest(f"descriptor of {self.digest}: negative size {self.size_bytes}")
