@@ -1,1 +1,1 @@
-__version__ = "0.1.0"
+"""The command line: words in, words out, progress, exit codes."""

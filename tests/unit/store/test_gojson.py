@@ -191,7 +191,7 @@ def test_a_long_string_of_escapes_is_read_whole() -> None:
         ("\b\f\x00\x1f", rb'"\u0008\u000c\u0000\u001f"'),
         ("<>&", rb'"\u003c\u003e\u0026"'),
         ("\u2027\u2028\u2029\u202a", b'"\xe2\x80\xa7\\u2028\\u2029\xe2\x80\xaa"'),
-        ("'\x7fé😀\ufffd", "\"'\x7fé😀\ufffd\"".encode()),
+        ("'\x7fé😀\ufffd", '"\'\x7fé😀\ufffd"'.encode()),
         ("a\udc80b", b'"a\\ufffdb"'),
     ],
 )

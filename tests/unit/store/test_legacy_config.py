@@ -63,7 +63,7 @@ def test_the_version_decides_whether_unknown_members_survive(version: str, raw: 
 
 
 def test_only_the_exact_spelling_of_a_dropped_member_is_dropped() -> None:
-    source = b'{' + RAW + b'"id":"1","ID":"2","parent":"3","PARENT":"4","Size":5,"size":6,"parent_id":7,"layer_id":8,"throwaway":9,"Throwaway":10}'
+    source = b"{" + RAW + b'"id":"1","ID":"2","parent":"3","PARENT":"4","Size":5,"size":6,"parent_id":7,"layer_id":8,"throwaway":9,"Throwaway":10}'
     members = json.loads(migrate(source, None, (A,), DEFAULT_LIMITS))
     assert set(members) == {"ID", "PARENT", "size", "Throwaway", "docker_version", "rootfs", "history"}
 
@@ -127,7 +127,8 @@ def test_a_text_over_the_ceiling_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "parent"), [(b"{}", ""), (b'{"parent":null}', ""), (b'{"parent":"x"}', "x"), (b'{"PARENT":"x"}', "x"), (b'{"parent":"x","Parent":"y"}', "y"), (b"null", "")]
+    ("source", "parent"),
+    [(b"{}", ""), (b'{"parent":null}', ""), (b'{"parent":"x"}', "x"), (b'{"PARENT":"x"}', "x"), (b'{"parent":"x","Parent":"y"}', "y"), (b"null", "")],
 )
 def test_the_parent_is_found_however_its_key_is_spelt(source: bytes, parent: str) -> None:
     assert v1_parent(source, DEFAULT_LIMITS) == parent

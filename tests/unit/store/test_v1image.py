@@ -29,7 +29,9 @@ def rewritten(text: str) -> str:
     return written
 
 
-@pytest.mark.parametrize("text", ["{}", "null", '{"unknown":{"deep":[1]}}', '{"Env":null,"Cmd":null,"Healthcheck":null,"Tty":null,"User":null,"StopTimeout":null}'])
+@pytest.mark.parametrize(
+    "text", ["{}", "null", '{"unknown":{"deep":[1]}}', '{"Env":null,"Cmd":null,"Healthcheck":null,"Tty":null,"User":null,"StopTimeout":null}']
+)
 def test_an_empty_config_is_written_out_in_full(text: str) -> None:
     assert CONFIG.write(config(text)).decode() == EMPTY_CONFIG
 

@@ -48,7 +48,7 @@ def test_null_lists_are_empty() -> None:
         (b'[{"Config":"c","Layers":["a",{}]}]', r"\[0\].Layers\[1\]: expected string, found object"),
         (b'[{"Config":"c","LayerSources":[]}]', r"\[0\].LayerSources: expected object"),
         (b'[{"Config":"c","LayerSources":{"d":{"size":1.0}}}]', r"size: expected integer of 64 bits, found number 1.0"),
-        (b'\xef\xbb\xbf[]', "at byte 0"),
+        (b"\xef\xbb\xbf[]", "at byte 0"),
         (b"[", "at byte 1"),
     ],
 )
@@ -98,7 +98,13 @@ def test_the_repositories_of_golden_archives_say_what_they_say(name: str) -> Non
 
 @pytest.mark.parametrize(
     ("data", "expected"),
-    [(b"null", {}), (b"{}", {}), (b'{"a":null}', {"a": {}}), (b'{"a":{"1":"x","1":"y"}} trailing', {"a": {"1": "y"}}), (b'{"a":{"1":"x"},"a":{"2":"y"}}', {"a": {"2": "y"}})],
+    [
+        (b"null", {}),
+        (b"{}", {}),
+        (b'{"a":null}', {"a": {}}),
+        (b'{"a":{"1":"x","1":"y"}} trailing', {"a": {"1": "y"}}),
+        (b'{"a":{"1":"x"},"a":{"2":"y"}}', {"a": {"2": "y"}}),
+    ],
 )
 def test_repositories_are_read_as_go_reads_maps(data: bytes, expected: dict[str, dict[str, str]]) -> None:
     assert parse_repositories(data, DEFAULT_LIMITS) == expected

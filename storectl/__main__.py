@@ -1,0 +1,6 @@
+"""``python -m storectl``."""
+
+from storectl.cli import main
+
+if __name__ == "__main__":
+    main()
