@@ -45,9 +45,13 @@ interop: $(STAMP)  ## against the real Docker Engine, skopeo, podman, umoci: all
 docs: $(STAMP)     ## regenerate docs/cli.md
 	$(BIN)/python scripts/gen_cli_docs.py
 
+lock:              ## renew uv.lock and requirements-dev.txt (needs uv)
+	uv lock --upgrade
+	uv export --quiet --locked --no-emit-project --format requirements-txt --output-file requirements-dev.txt
+
 check: lint types arch migrations test ## what CI runs
 
 clean:             ## remove the environment and everything made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build dist *.egg-info
 
-.PHONY: help env demo test fmt lint types arch migrations interop docs check clean
+.PHONY: help env demo test fmt lint types arch migrations interop docs lock check clean

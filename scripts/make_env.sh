@@ -1,25 +1,34 @@
 #!/usr/bin/env bash
-# Makes the development environment in $1: with uv where it is installed, with venv and pip where it is not.
+# Makes the development environment in $1: with uv where it is installed, with venv and pip where it is not. Both install the same pinned set.
 set -euo pipefail
 venv=$1
+
+# Python 3.11 or newer, and one that can make environments: Debian packages that part apart.
+usable() { command -v "$1" >/dev/null 2>&1 && "$1" -c 'import ensurepip, sys, venv; raise SystemExit(sys.version_info < (3, 11))' 2>/dev/null; }
+
 python=""
-for candidate in python3 python3.13 python3.12 python3.11; do
-    if command -v "$candidate" >/dev/null 2>&1 && "$candidate" -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' 2>/dev/null; then
+for candidate in python3 python3.14 python3.13 python3.12 python3.11 python; do
+    if usable "$candidate"; then
         python=$candidate
         break
     fi
 done
-if [ -z "$python" ]; then
-    echo "storectl needs Python 3.11 or newer; found $(python3 --version 2>&1 || echo none). Install one and try again." >&2
+uv=$(command -v uv || true)
+if [ -z "$python" ] && [ -z "$uv" ]; then
+    echo "storectl needs Python 3.11 or newer with its venv module, and found $(python3 --version 2>&1 || echo "no python3")." >&2
+    echo "On Debian and Ubuntu: apt install python3 python3-venv. Anywhere: install uv, which brings a Python along." >&2
     exit 1
 fi
-echo "making the environment in $venv ($("$python" --version))"
-if command -v uv >/dev/null 2>&1; then
-    [ -x "$venv/bin/python" ] || uv venv --quiet --python "$python" "$venv"
-    uv pip install --quiet --python "$venv/bin/python" -r requirements-dev.txt
-    uv pip install --quiet --python "$venv/bin/python" --no-build-isolation --no-deps -e .
+
+if [ -n "$uv" ]; then
+    [ -x "$venv/bin/python" ] || "$uv" venv --quiet --python "${python:->=3.11}" "$venv"
+    echo "installing the development set in $venv (uv, $("$venv/bin/python" --version))"
+    "$uv" pip install --quiet --python "$venv/bin/python" --require-hashes -r requirements-dev.txt
+    "$uv" pip install --quiet --python "$venv/bin/python" --no-build-isolation --no-deps -e .
 else
-    [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+    # Also where uv made the environment once: such a one has no pip, and venv adds it.
+    "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv "$venv"
+    echo "installing the development set in $venv (pip, $("$venv/bin/python" --version))"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 fi

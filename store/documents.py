@@ -88,12 +88,12 @@ class ImageConfig:
         """
         image = unmarshal(_IMAGE, parse(data, limits, document=document), document=document)
         if image.rootfs is None:
-            raise InvalidDocument("it has no rootfs, so it is not an image's config", document=document)
+            raise InvalidDocument("invalid image JSON, no RootFS key", document=document)
         history = image.history or ()
         diff_ids = _diff_ids(image.rootfs, document)
         layers_told = sum(not entry.empty_layer for entry in history)
         if layers_told > len(diff_ids):
-            raise InvalidDocument(f"too many non-empty layers in its history: {layers_told}, of {len(diff_ids)} layers in its rootfs", document=document)
+            raise InvalidDocument(f"too many non-empty layers in History section: {layers_told}, of {len(diff_ids)} layers", document=document)
         v1 = V1Image(**{item.name: getattr(image, item.name) for item in fields(V1Image)})
         return cls(
             data=data,

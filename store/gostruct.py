@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, final
 
 from store.errors import InvalidDocument
@@ -27,6 +28,7 @@ S = TypeVar("S")
 V = TypeVar("V")
 
 _TAG: Final = "go"
+_NOTHING_SET: Final[Mapping[str, object]] = MappingProxyType({})  # one for all: a hostile list may have millions of empty structs
 
 
 def unmarshal(shape: Shape[S, V], value: Json, *, document: str) -> V:
@@ -70,7 +72,7 @@ class Struct(Shape["Mapping[str, object]", V]):
         self._default = cls()
 
     def zero(self) -> Mapping[str, object]:
-        return {}
+        return _NOTHING_SET
 
     def read(self, value: Json, old: Mapping[str, object]) -> Mapping[str, object]:
         match value.kind:
@@ -80,17 +82,19 @@ class Struct(Shape["Mapping[str, object]", V]):
                 pass
             case _:
                 raise Mismatch(self.label, value)
-        state = dict(old)
+        state: dict[str, object] = {}
         for key, entry in value.members():
             item = self._exact.get(key) or self._folded.get(_fold(key))
             if item is None:
                 continue
+            if not state:
+                state = dict(old)
             try:
                 state[item.attribute] = item.shape.read(entry, state[item.attribute] if item.attribute in state else item.shape.zero())
             except Mismatch as mismatch:
                 mismatch.path.append(f".{item.name}")
                 raise
-        return state
+        return state or old
 
     def finish(self, state: Mapping[str, object]) -> V:
         return self._cls(**{attribute: self._shapes[attribute].finish(value) for attribute, value in state.items()}) if state else self._default

@@ -51,7 +51,12 @@ def parse(data: bytes) -> dict[bytes, bytes]:
 
 
 def checked_size(records: Records, size: int) -> int:
-    """The size in bytes that ``records`` give the member, else ``size``; all other numbers among them are checked, too. Raises InvalidRecordError."""
+    """The size in bytes that ``records`` give the member, else ``size``; all other numbers among them are checked, too.
+
+    It may be negative: whether that matters depends on the member's type.
+
+    Raises InvalidRecordError.
+    """
     for key in _INTEGER_KEYS:
         if value := records.get(key):
             _integer(value)
@@ -62,9 +67,7 @@ def checked_size(records: Records, size: int) -> int:
                 raise InvalidRecordError("a time is not a number")
             _integer(found[1])
     if value := records.get(b"size"):
-        size = _integer(value)
-        if size < 0:
-            raise InvalidRecordError("a negative size")
+        return _integer(value)
     return size
 
 
@@ -84,7 +87,7 @@ def sparse_size(records: Records, size: int) -> int | None:
 
 
 def _record(data: bytes, start: int) -> tuple[bytes, bytes, int]:
-    """The record ``<length> <key>=<value>\\n`` at ``start``, and where the next one starts."""
+    r"""The record ``<length> <key>=<value>\n`` at ``start``, and where the next one starts."""
     space = data.find(b" ", start)
     if space < 0:
         raise InvalidRecordError("a record without a length")

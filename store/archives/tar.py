@@ -1,20 +1,33 @@
-"""Reading tar archives by the rules of Go's archive/tar, which are Docker's (docker-archive.md §6.1): members in their order, data in pieces."""
+"""The members of a tar archive, from a file or from a stream that passes once."""
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Protocol, final
 
-from store.archives.headers import BLOCK, ZERO_BLOCK, Header, pax_records, parse_header, sparse_extension_follows
+from store.archives.tarheader import (
+    BLOCK,
+    FLAG_DIRECTORY,
+    FLAG_FILE,
+    FLAG_GNU_SPARSE,
+    FLAG_HARDLINK,
+    FLAG_SYMLINK,
+    ZERO_BLOCK,
+    HeaderParser,
+    padding,
+)
 from store.errors import InvalidArchive, TooLarge, TruncatedInput, printable
-from store.limits import DEFAULT_LIMITS, MIB, Limits
+from store.limits import DEFAULT_LIMITS, MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from store.archives.tarheader import Header
+    from store.limits import Limits
+
 _SKIP_BYTES: Final = MIB
+"""How much of a stream is read at once where nobody wants it."""
 
 
 class ByteSource(Protocol):
@@ -25,243 +38,234 @@ class ByteSource(Protocol):
 
 
 class SeekableSource(ByteSource, Protocol):
-    """A source that can also be read elsewhere."""
+    """A source that can be read anywhere."""
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Move; the new position."""
+        """Move to ``offset`` bytes from the start (``whence`` 0) or from the end (2); the new position."""
 
 
 class MemberKind(Enum):
-    """What a member is. Devices and named pipes are one kind: nothing here ever makes one."""
+    """What a member is, as far as an archive of images cares."""
 
-    FILE = "file"
-    DIRECTORY = "directory"
-    SYMLINK = "symlink"
-    HARDLINK = "hard link"
-    SPECIAL = "special file"
+    FILE = auto()
+    DIRECTORY = auto()
+    SYMLINK = auto()
+    HARDLINK = auto()
+    SPECIAL = auto()
+    """A device or FIFO."""
 
 
 _KINDS: Final = {
-    b"0": MemberKind.FILE,
-    b"\0": MemberKind.FILE,
-    b"7": MemberKind.FILE,
-    b"S": MemberKind.FILE,
-    b"1": MemberKind.HARDLINK,
-    b"2": MemberKind.SYMLINK,
-    b"3": MemberKind.SPECIAL,
-    b"4": MemberKind.SPECIAL,
-    b"5": MemberKind.DIRECTORY,
-    b"6": MemberKind.SPECIAL,
+    FLAG_FILE: MemberKind.FILE,
+    FLAG_GNU_SPARSE: MemberKind.FILE,
+    FLAG_DIRECTORY: MemberKind.DIRECTORY,
+    FLAG_SYMLINK: MemberKind.SYMLINK,
+    FLAG_HARDLINK: MemberKind.HARDLINK,
 }
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member: ``offset`` is where its ``size`` bytes of data begin in the (decompressed) archive. A ``sparse`` one holds fewer bytes than it stands for."""
+    """One member: ``size`` bytes when unpacked, data at ``offset`` in the decompressed archive. Names are UTF-8, other bytes as lone surrogates."""
 
     name: str
     kind: MemberKind
     size: int
     offset: int
-    link: str = ""
-    sparse: bool = False
+    link: str
 
 
 @final
 class TarReader:
-    """Iterates over members. The data of the current one is read (`chunks`, `read_all`) before the next is asked for, or passed over.
+    """Reads members in order, with the acceptance rules of Go's archive/tar 1.19 (docker-archive.md §6.1).
 
-    From a seekable source data is passed over by seeking, and can be read again at any time (`reread`).
+    Accepted: no end blocks, an end inside the padding of the last member, anything behind the end blocks. A sparse member is listed; asking for its data is
+    refused.
+
+    Args:
+        source: The decompressed archive, at its start; a file at position 0.
+        limits: ``members``, ``name_bytes`` and ``header_bytes`` are enforced.
+        seekable: ``source`` is a `SeekableSource`: data that nobody asks for is sought over, and `reread` works. Otherwise all of the source is read, also
+            what follows the end blocks, so that whoever writes into the pipe can finish and a decompressor reaches its checksum.
     """
 
-    def __init__(self, source: ByteSource, limits: Limits = DEFAULT_LIMITS, *, seekable: bool) -> None:
+    def __init__(self, source: ByteSource | SeekableSource, limits: Limits = DEFAULT_LIMITS, *, seekable: bool) -> None:
         self._source = source
         self._limits = limits
-        self._seekable: SeekableSource | None = source if seekable else None  # type: ignore[assignment]
-        self._size = self._seekable.seek(0, io.SEEK_END) if self._seekable is not None else None
+        self._parser = HeaderParser(limits.header_bytes)
+        self._seekable: SeekableSource | None = source if seekable else None  # type: ignore[assignment]  # the caller's promise
+        self._end = 0
         if self._seekable is not None:
+            self._end = self._seekable.seek(0, 2)
             self._seekable.seek(0)
-        self._position = 0
+        self._at = 0
         self._data_end = 0
-        self._padding = 0
-        self._members = 0
-        self._name_bytes = 0
-        self._current: Member | None = None
+        self._next = 0
+        self._sparse: set[int] = set()
+        self._member: Member | None = None
 
     def __iter__(self) -> Iterator[Member]:
-        """Every member up to the two zero blocks, or to the end of the input.
+        """The members, in archive order. What is not read of one is skipped.
 
-        Raises InvalidArchive, TruncatedInput, TooLarge.
+        Raises:
+            InvalidArchive: This is no tar, a header is damaged, a type flag is unknown, or a zero block is followed by something else.
+            TruncatedInput: It ends inside a header or inside a member's data.
+            TooLarge: A ceiling of the limits was passed.
         """
-        while True:
-            self._pass_over()
-            member = self._next_member()
-            if member is None:
-                return
-            self._members += 1
-            if self._members > self._limits.members:
+        members = name_bytes = 0
+        while (header := self._read_member()) is not None:
+            members += 1
+            # Characters, not bytes: close enough, as what is limited is memory.
+            name_bytes += len(header.name) + len(header.link)
+            if members > self._limits.members:
                 raise TooLarge(f"the archive has more than {self._limits.members} members", limit=self._limits.members)
-            self._name_bytes += len(member.name) + len(member.link)
-            if self._name_bytes > self._limits.name_bytes:
+            if name_bytes > self._limits.name_bytes:
                 raise TooLarge(f"the names in the archive are longer than {self._limits.name_bytes} bytes together", limit=self._limits.name_bytes)
-            self._current = member
-            yield member
+            if header.sparse:
+                self._sparse.add(self._at)
+            self._member = Member(header.name, _KINDS.get(header.flag, MemberKind.SPECIAL), header.size, self._at, header.link)
+            yield self._member
+        self._member = None
+        if self._seekable is None:
+            while self._source.read(_SKIP_BYTES):
+                pass
+
+    @property
+    def sparse(self) -> bool:
+        """Whether the current member is sparse, so that its data cannot be read."""
+        return self._member is not None and self._member.offset in self._sparse
 
     def chunks(self, size: int) -> Iterator[bytes]:
-        """The current member's data in pieces of ``size`` bytes, the last one shorter. Raises TruncatedInput."""
-        member = self._current
-        assert member is not None  # noqa: S101 - only while iterating
-        _refuse_sparse(member)
-        while self._position < self._data_end:
-            yield self._exactly(min(size, self._data_end - self._position), member.name)
+        """What is left of the current member's data, in fresh pieces of exactly ``size`` bytes, the last one shorter.
+
+        To be consumed before the next member is asked for.
+
+        Raises InvalidArchive for a sparse member, TruncatedInput.
+        """
+        member = self._current()
+        self._refuse_sparse(member)
+        while self._at < self._data_end:
+            if self._seekable is not None:
+                # Another member may have been reread since.
+                self._seekable.seek(self._at)
+            wanted = min(size, self._data_end - self._at)
+            piece = self._read(wanted)
+            if len(piece) < wanted:
+                raise TruncatedInput("the archive ends inside a member", member=member.name, offset=self._at)
+            yield piece
+            if self._member is not member:
+                raise ValueError("the reader has moved on to another member")
 
     def read_all(self, max_bytes: int) -> bytes:
-        """The current member's data at once. Raises TooLarge, TruncatedInput."""
-        if self._data_end - self._position > max_bytes:
-            raise TooLarge(f"a member is larger than {max_bytes} bytes", limit=max_bytes)
+        """What is left of the current member's data in one piece.
+
+        Raises TooLarge beyond ``max_bytes``, InvalidArchive for a sparse member, TruncatedInput.
+        """
+        member = self._current()
+        if self._data_end - self._at > max_bytes:
+            raise TooLarge(f"member {printable(member.name)!r} has {member.size} bytes, more than {max_bytes}", limit=max_bytes)
         return b"".join(self.chunks(_SKIP_BYTES))
 
     def reread(self, member: Member, size: int) -> Iterator[bytes]:
-        """The data of any member that has passed, from a seekable source, in pieces of ``size`` bytes."""
-        assert self._seekable is not None  # noqa: S101 - said so by the caller
-        _refuse_sparse(member)
-        end = member.offset + member.size
-        self._position = self._seekable.seek(member.offset)
-        while self._position < end:
-            yield self._exactly(min(size, end - self._position), member.name)
+        """The data of a member met earlier, in pieces as `chunks` gives them; at any time, as long as the source is seekable and open.
 
-    # --- members -----------------------------------------------------------------------------------------------------
+        Raises InvalidArchive for a sparse member, TruncatedInput when the file has become shorter since.
+        """
+        file = self._seekable
+        if file is None:
+            raise ValueError("a stream cannot be read again")
+        self._refuse_sparse(member)
+        position, end = member.offset, member.offset + member.size
+        while position < end:
+            file.seek(position)
+            wanted = min(size, end - position)
+            piece = _read_full(file, wanted)
+            position += len(piece)
+            if len(piece) < wanted:
+                raise TruncatedInput("the archive ends inside a member", member=member.name, offset=position)
+            yield piece
 
-    def _next_member(self) -> Member | None:
-        pax: dict[str, bytes] = {}
-        long_name: bytes | None = None
-        long_link: bytes | None = None
+    def _current(self) -> Member:
+        if self._member is None:
+            raise ValueError("no current member")
+        return self._member
+
+    def _refuse_sparse(self, member: Member) -> None:
+        if member.offset in self._sparse:
+            raise InvalidArchive("sparse member", member=member.name, offset=member.offset, hint="write the archive without tar's --sparse")
+
+    def _read_member(self) -> Header | None:
+        """Go to the next member's data; None at the end."""
+        parser = self._parser
         while True:
-            at = self._position
-            block = self._block()
-            if block is None:
+            self._skip_rest()
+            at = self._at
+            block = self._read(BLOCK)
+            if block == ZERO_BLOCK:
+                self._check_end()
                 return None
-            header = parse_header(block, at)
-            if header.flag == b"x":
-                pax = pax_records(self._extension(header, at), at)
-            elif header.flag == b"g":
-                pax_records(self._extension(header, at), at)
-            elif header.flag == b"L":
-                long_name = _c_string(self._extension(header, at))
-            elif header.flag == b"K":
-                long_link = _c_string(self._extension(header, at))
-            else:
-                return self._member(header, at, pax, long_name, long_link)
+            if not block:
+                return None
+            self._whole(block, at)
+            header = parser.header(block, at)
+            if header.meta:
+                data = self._read(header.stored)
+                if len(data) < header.stored:
+                    raise TruncatedInput("the archive ends inside a header", offset=self._at)
+                parser.meta(data)
+                self._data_end, self._next = self._at, self._at + padding(header.stored)
+                continue
+            extended = header.extended
+            while extended:
+                at = self._at
+                extended = parser.extension(self._whole(self._read(BLOCK), at))
+            self._data_end = self._at + header.stored
+            self._next = self._data_end + padding(header.stored)
+            if self._seekable is not None and self._data_end > self._end:
+                raise TruncatedInput("the archive ends inside a member", member=header.name, offset=self._end)
+            return header
 
-    def _member(self, header: Header, at: int, pax: dict[str, bytes], long_name: bytes | None, long_link: bytes | None) -> Member:
-        name = pax.get("path") or long_name or header.name
-        link = pax.get("linkpath") or long_link or header.link
-        if b"\0" in name or b"\0" in link:
-            raise InvalidArchive("a member's name has a NUL byte", member=_text(name), offset=at)
-        size = header.size
-        if "size" in pax:
-            size = _pax_number(pax["size"], "size", at)
-        kind = _KINDS.get(header.flag)
-        if kind is None:
-            raise InvalidArchive(f"unhandled tar member type {header.flag!r}", member=_text(name), offset=at)
-        sparse = header.flag == b"S" or any(key.startswith("GNU.sparse.") for key in pax)
-        if "GNU.sparse.name" in pax:
-            name = pax["GNU.sparse.name"]
-        if header.flag == b"S" and header.extended:
-            self._pass_sparse_extensions(name)
-        if kind is MemberKind.FILE and name.endswith(b"/") and header.flag in (b"0", b"\0"):
-            kind = MemberKind.DIRECTORY
-        if header.flag not in (b"0", b"\0", b"7", b"S"):
-            # Whatever they claim, links, folders and devices have no data (archive/tar, isHeaderOnlyType).
-            size = 0
-        self._data_end = self._position + size
-        self._padding = -size % BLOCK
-        if self._size is not None and self._data_end > self._size:
-            raise TruncatedInput(f"the archive ends after {self._size} bytes, inside a member of {size} bytes", member=_text(name), offset=self._position)
-        return Member(_text(name), kind, size, self._position, _text(link), sparse)
+    def _check_end(self) -> None:
+        """After one zero block: the end of the archive, or another zero block."""
+        at = self._at
+        block = self._read(BLOCK)
+        if block and self._whole(block, at) != ZERO_BLOCK:
+            raise InvalidArchive("invalid tar header: something else after a zero block", offset=at)
 
-    def _extension(self, header: Header, at: int) -> bytes:
-        if header.size > self._limits.header_bytes:
-            raise TooLarge(f"an extension header of {header.size} bytes at byte {at}", limit=self._limits.header_bytes)
-        data = self._exactly(header.size, None)
-        self._data_end = self._position
-        self._padding = -header.size % BLOCK
-        self._pass_over()
-        return data
-
-    def _pass_sparse_extensions(self, name: bytes) -> None:
-        following = True
-        while following:
-            following = sparse_extension_follows(self._exactly(BLOCK, _text(name)))
-
-    # --- bytes -------------------------------------------------------------------------------------------------------
-
-    def _block(self) -> bytes | None:
-        """The next header block; None at the end of the archive."""
-        at = self._position
-        block = self._read_block()
-        if not block:
-            return None
+    def _whole(self, block: bytes, at: int) -> bytes:
         if len(block) < BLOCK:
-            raise TruncatedInput(f"the archive ends inside a header ({len(block)} of {BLOCK} bytes)", offset=at)
-        if block != ZERO_BLOCK:
-            return block
-        second = self._read_block()
-        if second and (len(second) < BLOCK or second != ZERO_BLOCK):
-            raise InvalidArchive("a zero block is followed by something else", offset=self._position - len(second))
-        return None
+            raise TruncatedInput("the archive ends inside a header", offset=at + len(block))
+        return block
 
-    def _read_block(self) -> bytes:
-        return self._up_to(BLOCK)
-
-    def _pass_over(self) -> None:
-        """Move to the next header: past what is left of the data, and its padding, which may be cut short at the end of the input."""
-        name = None if self._current is None else self._current.name
-        self._current = None
+    def _skip_rest(self) -> None:
+        """Go behind the current member's data and padding."""
         if self._seekable is not None:
-            self._position = self._seekable.seek(self._data_end + self._padding)
-        else:
-            while self._position < self._data_end:
-                self._exactly(min(_SKIP_BYTES, self._data_end - self._position), name)
-            if self._padding:
-                self._up_to(self._padding)
-        self._padding = 0
-        self._data_end = self._position
+            # Also where nothing is to be skipped: a member may have been reread in between.
+            self._at = self._seekable.seek(min(self._next, self._end))
+            return
+        while self._at < self._next:
+            piece = self._source.read(min(_SKIP_BYTES, self._next - self._at))
+            if not piece:
+                if self._at < self._data_end:
+                    raise TruncatedInput("the archive ends inside a member", member=self._current().name, offset=self._at)
+                return
+            self._at += len(piece)
 
-    def _exactly(self, size: int, name: str | None) -> bytes:
-        data = self._up_to(size)
-        if len(data) < size:
-            raise TruncatedInput(f"the input ends {size - len(data)} bytes too early", member=name, offset=self._position)
-        return data
-
-    def _up_to(self, size: int) -> bytes:
-        data = self._source.read(size)
-        if len(data) < size:
-            parts = [data]
-            missing = size - len(data)
-            while missing and (more := self._source.read(missing)):
-                parts.append(more)
-                missing -= len(more)
-            data = b"".join(parts)
-        self._position += len(data)
+    def _read(self, size: int) -> bytes:
+        data = _read_full(self._source, size)
+        self._at += len(data)
         return data
 
 
-def _refuse_sparse(member: Member) -> None:
-    if member.sparse:
-        raise InvalidArchive("a sparse member cannot be read", member=member.name, offset=member.offset, hint="write the archive without --sparse")
-
-
-def _c_string(data: bytes) -> bytes:
-    return data.partition(b"\0")[0]
-
-
-def _text(name: bytes) -> str:
-    return name.decode("utf-8", "surrogateescape")
-
-
-def _pax_number(value: bytes, key: str, at: int) -> int:
-    if not value.isdigit():
-        raise InvalidArchive(f"PAX record {key} is no number: {printable(value[:40].decode('latin-1'))!r}", offset=at)
-    return int(value)
+def _read_full(source: ByteSource, size: int) -> bytes:
+    """Up to ``size`` bytes, less only at the end; what a source gives at once is not copied."""
+    data = source.read(size)
+    if len(data) == size or not data:
+        return data
+    parts = [data]
+    missing = size - len(data)
+    while missing and (data := source.read(missing)):
+        parts.append(data)
+        missing -= len(data)
+    return b"".join(parts)

@@ -1,107 +1,113 @@
-"""Whether what passes by is a tar that Docker would unpack as a layer; its bytes are not kept (docker-archive.md §6.5)."""
+"""Is this a tar? Asked of a layer while it passes, without keeping anything of it."""
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import final
 
-from store.archives.headers import BLOCK, ZERO_BLOCK, known_flag, pax_records, parse_header, sparse_extension_follows
+from store.archives.tarheader import BLOCK, ZERO_BLOCK, HeaderParser, padding
 from store.errors import InvalidArchive, TruncatedInput
+from store.limits import DEFAULT_LIMITS
 
-_HEADER_ONLY = frozenset(b"123456")
+
+class _Want(Enum):
+    """What the next bytes to be collected are."""
+
+    HEADER = auto()
+    META = auto()
+    EXTENSION = auto()
+    SECOND_ZERO_BLOCK = auto()
+    NOTHING = auto()
 
 
 @final
 class TarCheck:
-    """Fed with a layer in pieces of any size. Accepts what Docker accepts: nothing at all, missing end blocks, junk after them, a cut in the last padding."""
+    """Checks the structure of a tar that passes in pieces of any size, by the rules of `store.archives.tar.TarReader` (docker-archive.md §6.1, §6.5).
+
+    An empty input, missing end blocks, an end inside the last member's padding and anything behind the end blocks are accepted. How the input is cut into
+    pieces makes no difference, and skipping data costs nothing.
+
+    Args:
+        member: The layer's name in the archive that it came in; errors carry it, beside the offset in the layer.
+    """
 
     def __init__(self, member: str | None = None) -> None:
         self._member = member
+        self._parser = HeaderParser(DEFAULT_LIMITS.header_bytes, member)
         self._position = 0
+        self._want = _Want.HEADER
+        self._need = BLOCK
+        self._partial = bytearray()
+        self._stored = 0
         self._skip = 0
         self._padding = 0
-        self._pending = bytearray()
-        self._zero = False
-        self._done = False
-        self._pax_left = 0
-        self._pax = bytearray()
-        self._pax_size: int | None = None
-        self._sparse = False
 
     def feed(self, data: bytes | memoryview) -> None:
-        """Look at the next bytes. Raises InvalidArchive, with the offset inside the layer."""
-        position, end = 0, len(data)
-        while position < end and not self._done:
+        """Take in the next bytes of the tar.
+
+        Raises InvalidArchive when it cannot be one, TooLarge for an extension header beyond `Limits.header_bytes`.
+        """
+        start, end = 0, len(data)
+        while self._want is not _Want.NOTHING:
             if self._skip:
-                step = min(self._skip, end - position)
-                if self._pax_left:
-                    taken = min(self._pax_left, step)
-                    self._pax += data[position : position + taken]
-                    self._pax_left -= taken
+                step = min(self._skip, end - start)
                 self._skip -= step
-                position += step
-                self._position += step
-                continue
-            if not self._pending and end - position >= BLOCK:
-                block = bytes(data[position : position + BLOCK])
-                position += BLOCK
-            else:
-                step = min(BLOCK - len(self._pending), end - position)
-                self._pending += data[position : position + step]
-                position += step
-                if len(self._pending) < BLOCK:
-                    return
-                block = bytes(self._pending)
-                self._pending.clear()
-            self._block(block)
+                start += step
+                if self._skip:
+                    break
+            missing = self._need - len(self._partial)
+            if end - start < missing:
+                self._partial += data[start:end]
+                break
+            block = bytes(data[start : start + missing])
+            start += missing
+            if self._partial:
+                # Begun in an earlier piece.
+                block = bytes(self._partial) + block
+                self._partial.clear()
+            self._take(block, self._position + start - len(block))
+        self._position += end
 
     def finish(self) -> None:
-        """The layer has ended. Raises TruncatedInput when it ends inside a header or a member's data."""
-        if self._done:
-            return
-        if self._pending and not self._zero:
-            raise TruncatedInput("the layer ends inside a tar header", member=self._member, offset=self._position + len(self._pending))
-        if self._pending:
-            raise InvalidArchive("a zero block is followed by something else", member=self._member, offset=self._position)
+        """The tar ends here. Raises TruncatedInput when it must not."""
         if self._skip > self._padding:
-            raise TruncatedInput("the layer ends inside a member's data", member=self._member, offset=self._position)
+            raise TruncatedInput("the tar archive ends inside a member", member=self._member, offset=self._position)
+        if self._want in {_Want.META, _Want.EXTENSION} or self._partial:
+            raise TruncatedInput("the tar archive ends inside a header", member=self._member, offset=self._position)
 
-    def _block(self, block: bytes) -> None:
-        at = self._position
-        self._position += BLOCK
-        if self._sparse:
-            self._sparse = sparse_extension_follows(block)
-            if not self._sparse:
-                self._skip, self._padding = self._sparse_data
-            return
-        if block == ZERO_BLOCK:
-            self._done = self._zero
-            self._zero = True
-            return
-        if self._zero:
-            raise InvalidArchive("a zero block is followed by something else", member=self._member, offset=at)
-        try:
-            self._header(block, at)
-        except InvalidArchive as exc:
-            raise type(exc)(exc.message.partition(", at byte")[0], member=self._member, offset=at, hint="the layer is no tar archive, or it is damaged") from None
+    def _take(self, block: bytes, offset: int) -> None:
+        """Act on what was collected, which stood at ``offset``, and say what is wanted next."""
+        want = self._want
+        if want is _Want.HEADER:
+            if block == ZERO_BLOCK:
+                self._want = _Want.SECOND_ZERO_BLOCK
+            else:
+                self._take_header(block, offset)
+        elif want is _Want.META:
+            self._parser.meta(block)
+            self._pass_over(0, padding(len(block)))
+        elif want is _Want.EXTENSION:
+            if not self._parser.extension(block):
+                self._pass_over(self._stored, padding(self._stored))
+        else:
+            if block != ZERO_BLOCK:
+                raise InvalidArchive("invalid tar header: something else after a zero block", member=self._member, offset=offset)
+            self._want = _Want.NOTHING
 
-    def _header(self, block: bytes, at: int) -> None:
-        header = parse_header(block, at)
-        flag = block[156]
-        if not known_flag(flag):
-            raise InvalidArchive(f"unhandled tar member type {header.flag!r}", offset=at)
-        size = header.size
-        if self._pax:
-            records = pax_records(bytes(self._pax), at)
-            self._pax.clear()
-            if records.get("size", b"").isdigit() and header.flag not in (b"x", b"g", b"L", b"K"):
-                size = int(records["size"])
-        if flag in _HEADER_ONLY:
-            size = 0
-        self._padding = -size % BLOCK
-        self._skip = size + self._padding
-        if header.flag == b"x":
-            self._pax_left = size
-        if header.flag == b"S" and header.extended:
-            self._sparse = True
-            self._sparse_data = (self._skip, self._padding)
-            self._skip = 0
+    def _take_header(self, block: bytes, offset: int) -> None:
+        header = self._parser.header(block, offset)
+        if header.meta:
+            self._want = _Want.META
+            self._need = header.stored
+        elif header.extended:
+            self._want = _Want.EXTENSION
+            self._stored = header.stored
+        else:
+            self._pass_over(header.stored, padding(header.stored))
+
+    def _pass_over(self, data: int, padding_bytes: int) -> None:
+        """Nothing of interest in so many bytes; then the next header."""
+        self._want = _Want.HEADER
+        self._need = BLOCK
+        self._skip = data + padding_bytes
+        self._padding = padding_bytes

@@ -41,7 +41,8 @@ _MEMBER_FLAGS: Final = frozenset(b"\0000123456S")
 _USTAR: Final = b"ustar\0"
 _GNU: Final = b"ustar  \0"
 _STAR_TRAILER: Final = b"tar\0"
-_CHECKSUM_BLANK: Final = 8 * ord(" ")
+_SPACE: Final = ord(" ")
+_CHECKSUM_BLANK: Final = 8 * _SPACE
 _GNU_IS_EXTENDED: Final = 482
 _EXTENSION_IS_EXTENDED: Final = 504
 _BASE256: Final = 0x80
@@ -116,7 +117,7 @@ class HeaderParser:
             flag = FLAG_DIRECTORY if name.endswith(b"/") else FLAG_FILE
         if flag in _NO_DATA_FLAGS:
             size = 0
-        return Header(flag, name.decode("utf-8", "surrogateescape"), link.decode("utf-8", "surrogateescape"), size, size)
+        return Header(flag, _text(name), _text(link) if link else "", size, size)
 
     def meta(self, data: bytes) -> None:
         """Take in the data of the ``meta`` header just read. Raises InvalidArchive."""
@@ -144,13 +145,15 @@ class HeaderParser:
         """The size field of a block whose checksum and numbers are sound."""
         if not _checksum_fits(block):
             self._invalid("bad checksum")
-        size = _number(block[124:136])
-        sound = size is not None and _number(block[100:108]) is not None and _number(block[108:116]) is not None
-        sound = sound and _number(block[116:124]) is not None and _number(block[136:148]) is not None
-        if sound and (block[257:263] == _USTAR or block[257:265] == _GNU):
-            sound = _number(block[329:337]) is not None and _number(block[337:345]) is not None
-        if size is None or not sound or size < 0:
-            self._invalid("a field is not a number, or negative")
+        size = _octal(block[124:136])
+        sound = _octal(block[136:148]) is not None and _are_numbers(block[100:124])
+        if block[257:263] == _USTAR or block[257:265] == _GNU:
+            sound = sound and _are_numbers(block[329:345])
+        if size is None or not sound:
+            self._invalid("a field is not a number")
+        # Where no data follows, a negative size is as meaningless as any other.
+        if size < 0 and block[156] not in _NO_DATA_FLAGS:
+            self._invalid("a negative size")
         return size
 
     def _prefixed(self, block: bytes, name: bytes) -> bytes:
@@ -158,7 +161,7 @@ class HeaderParser:
         if block[257:263] == _USTAR:
             if block[508:] == _STAR_TRAILER:
                 if _number(block[476:488]) is None or _number(block[488:500]) is None:
-                    self._invalid("a field is not a number, or negative")
+                    self._invalid("a field is not a number")
                 prefix = _until_nul(block[345:476])
             else:
                 prefix = _until_nul(block[345:500])
@@ -186,14 +189,16 @@ class HeaderParser:
             raise InvalidArchive(f"invalid tar header: {exc}", member=self._member, offset=self._offset) from None
         if flag not in _MEMBER_FLAGS:
             self._unknown(flag, name)
-        if flag == FLAG_GNU_SPARSE:
-            return self._sparse(block, name, link, stored)
         if flag == FLAG_FILE_V7:
             flag = FLAG_DIRECTORY if name.endswith(b"/") else FLAG_FILE
         if flag in _NO_DATA_FLAGS:
             if sparse is not None:
                 self._invalid("a sparse member that is no file")
             stored = 0
+        if stored < 0:
+            self._invalid("a negative size")
+        if flag == FLAG_GNU_SPARSE:
+            return self._sparse(block, name, link, stored)
         if sparse is not None:
             name = records.get(b"GNU.sparse.name") or name
         size = stored if sparse is None else sparse
@@ -233,29 +238,47 @@ def _until_nul(field: bytes) -> bytes:
 
 def _checksum_fits(block: bytes) -> bool:
     """Whether the sum of all bytes, taken as unsigned or as signed ones, is the one that the header states."""
-    stated = _number(block[148:156], base256=False)
+    field = block[148:156]
+    stated = _octal(field[:7]) if field[7] == _SPACE and field[0] < _BASE256 else _octal_number(field)
     if block.isascii():
         # Adler-32's lower half is 1 + the sum modulo 65521; 512 ASCII bytes do not get there. Twenty times as fast as sum().
-        return (zlib.adler32(block) & 0xFFFF) - (zlib.adler32(block[148:156]) & 0xFFFF) + _CHECKSUM_BLANK == stated
+        return (zlib.adler32(block) & 0xFFFF) - (zlib.adler32(field) & 0xFFFF) + _CHECKSUM_BLANK == stated
     rest = block[:148] + block[156:]
     unsigned = sum(rest) + _CHECKSUM_BLANK
     return stated in {unsigned, unsigned - 256 * sum(byte > 127 for byte in rest)}  # noqa: PLR2004 - as signed bytes
 
 
-@lru_cache(maxsize=4096)
-def _number(field: bytes, *, base256: bool = True) -> int | None:
-    """A numeric field: octal between NULs and spaces, or base-256 (GNU); None when it is neither, or does not fit 64 bits.
+@lru_cache(maxsize=1024)
+def _are_numbers(fields: bytes) -> bool:
+    """Whether numeric fields of 8 bytes each are sound. Modes, owners and devices repeat all over an archive: hence the cache."""
+    return all(_number(fields[start : start + 8]) is not None for start in range(0, len(fields), 8))
 
-    Most fields of an archive repeat (modes, owners, times): hence the cache.
-    """
-    if base256 and field[0] & _BASE256:
-        inverted = 0xFF if field[0] & _BASE256_NEGATIVE else 0
-        value = int.from_bytes(bytes(byte ^ inverted for byte in field), "big") & ((1 << (8 * len(field) - 1)) - 1)
-        if value >= _INT64:
-            return None
-        return ~value if inverted else value
-    digits = field.strip(b" \0")
-    if not digits:
-        return 0
-    digits = _until_nul(digits)
-    return None if digits.translate(None, b"01234567") else int(digits, 8)
+
+def _octal(field: bytes) -> int | None:
+    """A numeric field; fast where it is written as nearly all are, in octal digits with a NUL behind them."""
+    digits = field[:-1]
+    if field[-1] or not digits.isdigit():
+        return _number(field)
+    try:
+        return int(digits, 8)
+    except ValueError:
+        return None
+
+
+def _number(field: bytes) -> int | None:
+    """A numeric field: octal between NULs and spaces, or base-256 (GNU); None when it is neither, or does not fit 64 bits."""
+    if not field[0] & _BASE256:
+        return _octal_number(field)
+    inverted = 0xFF if field[0] & _BASE256_NEGATIVE else 0
+    value = int.from_bytes(bytes(byte ^ inverted for byte in field), "big") & ((1 << (8 * len(field) - 1)) - 1)
+    if value >= _INT64:
+        return None
+    return ~value if inverted else value
+
+
+def _octal_number(field: bytes) -> int | None:
+    digits = _until_nul(field.strip(b" \0"))
+    if digits.translate(None, b"01234567"):
+        return None
+    # Without digits it is 0. (int() alone would also take underscores, signs and a prefix.)
+    return int(digits or b"0", 8)

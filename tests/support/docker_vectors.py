@@ -35,14 +35,14 @@ V5_JSON: Final = (
     '"config":{"Env":["X=1"],"PortSpecs":["80"]},"architecture":"amd64","os":"linux","Size":123,"unknown":1.50}'
 ).encode()
 V5_CONFIG: Final = (
-    r'{"architecture":"amd64","author":"me \u003cme@x\u003e","comment":"hi","config":{"Hostname":"","Domainname":"","User":"","AttachStdin":false,'
-    r'"AttachStdout":false,"AttachStderr":false,"Tty":false,"OpenStdin":false,"StdinOnce":false,"Env":["X=1"],"Cmd":null,"Image":"","Volumes":null,'
-    r'"WorkingDir":"","Entrypoint":null,"OnBuild":null,"Labels":null},"container_config":{"Hostname":"","Domainname":"","User":"","AttachStdin":false,'
-    r'"AttachStdout":false,"AttachStderr":false,"Tty":false,"OpenStdin":false,"StdinOnce":false,"Env":null,"Cmd":["/bin/sh","-c","echo base"],"Image":"",'
-    r'"Volumes":null,"WorkingDir":"","Entrypoint":null,"OnBuild":null,"Labels":null},"created":"2014-01-01T00:00:00.5Z","history":[{'
-    r'"created":"2014-01-01T00:00:00.5Z","author":"me \u003cme@x\u003e","created_by":"/bin/sh -c echo base","comment":"hi"}],"os":"linux","rootfs":{'
-    r'"type":"layers","diff_ids":["sha256:5bb9aeab49faf0bd9fdc0cc72130539431211fd9671ef758c460969ec4b8ba38"]}}'
-).encode()
+    rb'{"architecture":"amd64","author":"me \u003cme@x\u003e","comment":"hi","config":{"Hostname":"","Domainname":"","User":"","AttachStdin":false,'
+    rb'"AttachStdout":false,"AttachStderr":false,"Tty":false,"OpenStdin":false,"StdinOnce":false,"Env":["X=1"],"Cmd":null,"Image":"","Volumes":null,'
+    rb'"WorkingDir":"","Entrypoint":null,"OnBuild":null,"Labels":null},"container_config":{"Hostname":"","Domainname":"","User":"","AttachStdin":false,'
+    rb'"AttachStdout":false,"AttachStderr":false,"Tty":false,"OpenStdin":false,"StdinOnce":false,"Env":null,"Cmd":["/bin/sh","-c","echo base"],"Image":"",'
+    rb'"Volumes":null,"WorkingDir":"","Entrypoint":null,"OnBuild":null,"Labels":null},"created":"2014-01-01T00:00:00.5Z","history":[{'
+    rb'"created":"2014-01-01T00:00:00.5Z","author":"me \u003cme@x\u003e","created_by":"/bin/sh -c echo base","comment":"hi"}],"os":"linux","rootfs":{'
+    rb'"type":"layers","diff_ids":["sha256:5bb9aeab49faf0bd9fdc0cc72130539431211fd9671ef758c460969ec4b8ba38"]}}'
+)
 V5_IMAGE_ID: Final = "sha256:7aa50350465cd4ac0ac1a06682fd3f2815affbe6836e30aca45a9ea62c1e29f8"
 
 V6_JSON: Final = (

@@ -56,11 +56,13 @@ def test_vector_v3_strings_and_keys_are_written_as_go_writes_them() -> None:
         [
             (
                 v1_id,
-                f'{{"id":"{v1_id}","created":"2020-02-29T12:34:56.12Z","container_config":{EMPTY_CONFIG}'
-                r',"config":{"Hostname":"","Domainname":"","User":"","AttachStdin":false,"AttachStdout":false,"AttachStderr":false,'
-                r'"ExposedPorts":{"10/tcp":{},"9/tcp":{}},"Tty":false,"OpenStdin":false,"StdinOnce":false,"Env":["P=/x"],'
-                r'"Cmd":["/a.txt","\u003c\u0026\u003e"],"Image":"","Volumes":null,"WorkingDir":"","Entrypoint":null,"OnBuild":null,'
-                r'"Labels":{"a":"hé\u003cb\u003e","z":"1"}},"architecture":"amd64","os":"linux"}',
+                (
+                    f'{{"id":"{v1_id}","created":"2020-02-29T12:34:56.12Z","container_config":{EMPTY_CONFIG}'
+                    r',"config":{"Hostname":"","Domainname":"","User":"","AttachStdin":false,"AttachStdout":false,"AttachStderr":false,'
+                    r'"ExposedPorts":{"10/tcp":{},"9/tcp":{}},"Tty":false,"OpenStdin":false,"StdinOnce":false,"Env":["P=/x"],'
+                    r'"Cmd":["/a.txt","\u003c\u0026\u003e"],"Image":"","Volumes":null,"WorkingDir":"","Entrypoint":null,"OnBuild":null,'
+                    r'"Labels":{"a":"hé\u003cb\u003e","z":"1"}},"architecture":"amd64","os":"linux"}'
+                ),
             )
         ],
     )

@@ -51,7 +51,7 @@ def test_what_docker_reads_is_there() -> None:
 
 def test_what_is_absent_is_empty() -> None:
     parsed = ImageConfig.parse(b'{"rootfs":{}}')
-    assert parsed.diff_ids == parsed.history == parsed.os_features == ()
+    assert (parsed.diff_ids, parsed.history, parsed.os_features) == ((), (), ())
     assert parsed.created == ZERO_TIME
     assert parsed.config is None
     assert parsed.labels == {}
@@ -76,16 +76,16 @@ def test_any_rootfs_type_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"{}", "rootfs"),
-        (b"null", "rootfs"),
-        (b'{"rootfs":null}', "rootfs"),
-        (b'{"rootfs":{},"ROOTFS":null}', "rootfs"),
+        (b"{}", "invalid image JSON, no RootFS key$"),
+        (b"null", "invalid image JSON, no RootFS key$"),
+        (b'{"rootfs":null}', "invalid image JSON, no RootFS key$"),
+        (b'{"rootfs":{},"ROOTFS":null}', "invalid image JSON, no RootFS key$"),
         (b'{"rootfs":[]}', "rootfs: expected object, found array, at byte 10"),
         (b'{"rootfs":{"diff_ids":"x"}}', 'rootfs.diff_ids: expected list of strings, found string "x"'),
         (b'{"rootfs":{"diff_ids":[1]}}', r"rootfs.diff_ids\[0\]: expected string, found number 1"),
         (b'{"rootfs":{"diff_ids":["sha256:00"]}}', r"rootfs.diff_ids\[0\]: invalid digest 'sha256:00'"),
         (b'{"rootfs":{"diff_ids":[null]}}', r"rootfs.diff_ids\[0\]: invalid digest"),
-        (b'{"rootfs":{},"history":[{}]}', "too many non-empty layers in .*[Hh]istory"),
+        (b'{"rootfs":{},"history":[{}]}', "too many non-empty layers in History section: 1, of 0 layers"),
         (b'{"rootfs":{},"history":{}}', "history: expected list"),
         (b'{"rootfs":{},"history":[{"created":"x"}]}', r'history\[0\].created: expected time, found string "x"'),
         (b'{"rootfs":{},"parent":5}', "parent: expected string, found number 5"),

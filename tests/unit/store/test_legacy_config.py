@@ -98,7 +98,7 @@ def test_the_history_of_the_parent_comes_first_and_is_written_anew() -> None:
 
 
 def test_a_member_that_docker_would_read_over_the_layers_is_refused() -> None:
-    # `ſ` folds to `s` and sorts after it, so this member is read after the one that was added.
+    # A long s folds to `s` and sorts after it, so this member is read after the one that was added.
     source = ("{" + RAW.decode() + f'"rootf\u017f":{{"diff_ids":["{B}"]}}}}').encode()
     with pytest.raises(InvalidDocument, match="would replace the layers"):
         migrate(source, None, (A,), DEFAULT_LIMITS)
@@ -113,7 +113,7 @@ def test_a_member_that_docker_would_read_over_the_layers_is_refused() -> None:
         (b'{"author":1}', "author: expected string, found number 1"),
         (b'{"created":"yesterday"}', "created: expected time"),
         (b'{"created":"2020-01-01T00:00:00+99:99"}', "created: expected time"),
-        (b"{" + RAW + b'"rootf\xc5\xbf":null}', "rootfs"),
+        (b"{" + RAW + b'"rootf\xc5\xbf":null}', "no RootFS key"),
     ],
 )
 def test_what_docker_refuses_is_refused(source: bytes, message: str) -> None:

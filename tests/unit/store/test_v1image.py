@@ -136,7 +136,7 @@ def test_integers_have_64_bits(text: str, value: int) -> None:
 
 @pytest.mark.parametrize("text", ["9223372036854775808", "-9223372036854775809", "1" * 5000, "42.0", "1e3", '"1"', "true", "[]", "{}"])
 def test_other_numbers_are_refused(text: str) -> None:
-    with pytest.raises(InvalidDocument, match="^v1 image: Size: expected integer of 64 bits, found "):
+    with pytest.raises(InvalidDocument, match=r"^v1 image: Size: expected integer of 64 bits, found "):
         image(f'{{"size":{text}}}')
 
 
@@ -172,7 +172,7 @@ def test_wrong_types_are_refused_with_the_place_and_what_was_found(text: str, me
 
 @pytest.mark.parametrize("text", ["5", "true", "[]", "{}", '""', '"bogus"', '"2020-01-01"', '"2020-01-01T00\\u003a00:00Z"'])
 def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(InvalidDocument, match="^v1 image: created: expected time"):
+    with pytest.raises(InvalidDocument, match=r"^v1 image: created: expected time"):
         image(f'{{"created":{text}}}')
 
 

@@ -72,10 +72,14 @@ def test_documents_over_the_ceiling_are_refused() -> None:
         (b'{"size":0,"digest":"","urls":[],"annotations":{},"platform":null}', b"{}"),
         (b'{"platform":{}}', b'{"platform":{"architecture":"","os":""}}'),
         (
-            b'{"PLATFORM":{"variant":"v8","os.features":["b","a"],"os.version":"10","os":"windows","architecture":"arm64"},"annotations":{"b":"<","a":null},'
-            b'"urls":["https://x/?a&b"],"digest":"sha256:0","size":-5,"mediaType":"m","more":1}',
-            b'{"mediaType":"m","size":-5,"digest":"sha256:0","urls":["https://x/?a\\u0026b"],"annotations":{"a":"","b":"\\u003c"},'
-            b'"platform":{"architecture":"arm64","os":"windows","os.version":"10","os.features":["b","a"],"variant":"v8"}}',
+            (
+                b'{"PLATFORM":{"variant":"v8","os.features":["b","a"],"os.version":"10","os":"windows","architecture":"arm64"},"annotations":{"b":"<","a":null},'
+                b'"urls":["https://x/?a&b"],"digest":"sha256:0","size":-5,"mediaType":"m","more":1}'
+            ),
+            (
+                b'{"mediaType":"m","size":-5,"digest":"sha256:0","urls":["https://x/?a\\u0026b"],"annotations":{"a":"","b":"\\u003c"},'
+                b'"platform":{"architecture":"arm64","os":"windows","os.version":"10","os.features":["b","a"],"variant":"v8"}}'
+            ),
         ),
     ],
 )
@@ -112,5 +116,5 @@ def test_repositories_are_read_as_go_reads_maps(data: bytes, expected: dict[str,
 
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"a":1}', b'{"a":{"b":1}}', b'{"a":["b"]}'])
 def test_repositories_that_docker_cannot_read_are_refused(data: bytes) -> None:
-    with pytest.raises(InvalidDocument, match="^repositories: "):
+    with pytest.raises(InvalidDocument, match=r"^repositories: "):
         parse_repositories(data, DEFAULT_LIMITS)

@@ -1,0 +1,200 @@
+"""Publish and collect (docs/architecture.md): the interleavings of a writer and a collector, step by step; crashes; many processes at once."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import exporter
+import pytest
+
+from store import ImageID, Store, errors
+from store.catalog import collection
+from tests.support.images import A, B, E, config, image, layer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KILLS = int(os.environ.get("STORECTL_KILLS", "12"))
+
+
+def put(store: Store, *layers: bytes, tags: tuple[str, ...] = ("x:1",)) -> ImageID:
+    store.import_archive(io.BytesIO(image(*layers, tags=tags).bytes()))
+    return ImageID.of(config(*layers))
+
+
+def test_content_under_a_lease_is_not_collected(store: Store, save: Callable[..., bytes]) -> None:
+    put(store, A)
+    before = save("x:1")
+    out = io.BytesIO()
+    with exporter.open_save(store, ["x:1"]) as export:
+        store.remove("x:1")
+        assert store.collect(dangling=True).blobs == ()
+        export.write(out)
+    assert out.getvalue() == before
+    assert len(store.collect().blobs) == 1
+
+
+def test_a_blob_stored_again_between_condemning_and_unlinking_stays(store: Store, root: Path, save: Callable[..., bytes]) -> None:
+    """The interleaving that "commit, then unlink" loses: the writer's rename falls between the collector's two steps."""
+    put(store, A)
+    digest = next(iter(store.blobs.digests()))
+    store.remove("x:1")
+    with store.write() as connection:
+        keys = []
+        collection.delete_layers(connection, collection.dead_layers(connection))
+        while dead := collection.dead_contents(connection, store.now()):
+            keys.extend(dead)
+            collection.delete_contents(connection, dead, fresh_since=store.now(), now=store.now())
+    with store.read() as connection:
+        assert [one for one, _ in collection.next_condemned(connection, 10)] == [digest]
+    with Store.open(root) as writer:
+        put(writer, A)
+    # The naive collector would now unlink what it has condemned.
+    store.collect()
+    assert store.blobs.size(digest) is not None
+    assert A in save("x:1")
+    assert not list(store.fsck())
+
+
+def test_known_layers_relied_on_by_an_import_survive_a_collection_meanwhile(store: Store, root: Path) -> None:
+    put(store, A, tags=("x:1",))
+    data = image(B, A, tags=("y:1",)).bytes()
+
+    class Interrupting(io.BytesIO):
+        """Removes and collects as soon as the import reads on."""
+
+        done = False
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() > 1024 and not self.done:
+                self.done = True
+                with Store.open(root) as other:
+                    other.remove("x:1")
+                    other.collect(dangling=True)
+            return super().read(size)
+
+    store.import_archive(Interrupting(data))
+    assert not list(store.fsck())
+
+
+def test_dry_run_changes_nothing_and_tells_what_would_go(store: Store) -> None:
+    put(store, A)
+    store.remove("x:1")
+    rehearsed = store.collect(dry_run=True)
+    assert rehearsed.dry_run
+    real = store.collect()
+    assert (rehearsed.blobs, rehearsed.layers, rehearsed.freed_bytes) == (real.blobs, real.layers, real.freed_bytes)
+    assert real.freed_bytes > 0
+
+
+def test_orphan_files_are_found_and_removed(store: Store, root: Path) -> None:
+    orphan = root / "blobs" / "sha256" / "ab" / ("ab" * 32)
+    orphan.parent.mkdir(parents=True)
+    orphan.write_bytes(b"left over")
+    assert [finding.kind for finding in store.fsck()] == ["orphan"]
+    assert store.collect().orphan_files == 1
+    assert not orphan.exists()
+
+
+def test_dead_operations_are_swept_by_the_next_import(store: Store, root: Path) -> None:
+    folder = root / "staging" / "import-dead"
+    folder.mkdir()
+    (folder / "000001").write_bytes(b"half a layer")
+    put(store, A)
+    assert not list((root / "staging").iterdir())
+
+
+def test_damage_is_found_never_served_and_repaired_by_importing_again(store: Store, save: Callable[..., bytes], tmp_path: Path) -> None:
+    put(store, A, B)
+    good = save("x:1")
+    digest = sorted(store.blobs.digests())[0]
+    path = store.blobs.path(digest)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    target = tmp_path / "out.tar"
+    with pytest.raises(errors.DamagedContent), exporter.open_save(store, ["x:1"]) as export, exporter.atomic_file(target) as file:
+        export.write(file)
+    assert not list(tmp_path.glob("*out.tar*"))
+    findings = list(store.fsck())
+    assert {finding.kind for finding in findings} >= {"damaged"}
+    assert any("docker.io/library/x:1" in finding.images for finding in findings)
+    with pytest.raises(errors.IntegrityError):
+        save("x:1")
+    put(store, A, B)
+    assert save("x:1") == good
+    assert not list(store.fsck())
+
+
+def test_a_missing_file_is_found_and_repaired(store: Store, save: Callable[..., bytes]) -> None:
+    put(store, A)
+    good = save("x:1")
+    store.blobs.remove(next(iter(store.blobs.digests())))
+    with pytest.raises(errors.ContentMissing):
+        save("x:1")
+    assert [finding.kind for finding in store.fsck()] != []
+    put(store, A)
+    assert save("x:1") == good
+
+
+def many_layers(seed: int) -> bytes:
+    generator = random.Random(seed)  # noqa: S311 - data, not secrets
+    layers = [layer(f"f{number}", generator.randbytes(200_000)) for number in range(8)]
+    return image(*layers, E, tags=(f"big:{seed}",)).bytes()
+
+
+@pytest.mark.slow
+def test_kill_9_at_random_moments_leaves_a_sound_store(root: Path, tmp_path: Path) -> None:
+    with Store.open(root, create=True) as store:
+        put(store, A, B)
+        out = io.BytesIO()
+        with exporter.open_save(store, ["x:1"]) as export:
+            export.write(out)
+    generator = random.Random(1)  # noqa: S311 - moments, not secrets
+    archive = tmp_path / "big.tar"
+    for turn in range(KILLS):
+        archive.write_bytes(many_layers(turn))
+        process = subprocess.Popen([sys.executable, "-m", "storectl", "--root", str(root), "import", "-q", str(archive)], stdout=subprocess.DEVNULL)
+        time.sleep(generator.uniform(0.25, 0.8))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        with Store.open(root) as store:
+            assert [finding for finding in store.fsck() if finding.kind != "orphan"] == []
+            again = io.BytesIO()
+            with exporter.open_save(store, ["x:1"]) as export:
+                export.write(again)
+            assert again.getvalue() == out.getvalue()
+    with Store.open(root) as store:
+        put(store, B, tags=("last:1",))
+        assert not list((root / "staging").iterdir())
+        assert not list(store.fsck())
+
+
+@pytest.mark.slow
+def test_importers_a_saver_and_a_collector_at_once(root: Path, tmp_path: Path) -> None:
+    with Store.open(root, create=True) as store:
+        put(store, A, B)
+    archives = []
+    for number in range(4):
+        archives.append(tmp_path / f"{number}.tar")
+        archives[-1].write_bytes(many_layers(number // 2))
+    command = [sys.executable, "-m", "storectl", "--root", str(root)]
+    loops = [
+        *(f'for i in 1 2 3; do "$@" import -q {archive} >/dev/null || exit 1; done' for archive in archives),
+        f'for i in 1 2 3 4; do "$@" save -q -o {tmp_path}/saved.tar x:1 || exit 1; done',
+        'for i in 1 2 3 4 5; do "$@" gc >/dev/null || exit 1; done',
+    ]
+    running = [subprocess.Popen(["/bin/sh", "-c", loop, "sh", *command], stderr=subprocess.PIPE, text=True) for loop in loops]
+    ended = [(process.communicate(timeout=240)[1], process.returncode) for process in running]
+    assert [code for _, code in ended] == [0] * len(loops), ended
+    with Store.open(root) as store:
+        assert {reference.reference.familiar for one in store.images() for reference in one.references} == {"x:1", "big:0", "big:1"}
+        assert not list(store.fsck())

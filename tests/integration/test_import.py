@@ -1,0 +1,319 @@
+"""What is accepted, what is refused, and that a refusal changes nothing (docs/formats/docker-archive.md §6, §7, §10)."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import zstandard
+
+from store import ImageID, ImportOptions, Limits, Store, errors
+from tests.support.docker_vectors import V5_IMAGE_ID, V5_JSON, V6_IMAGE_ID, V6_JSON
+from tests.support.images import A, Archive, B, E, config, digest, image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from store.model import ImportReport
+
+    TakeIn = Callable[[bytes], ImportReport]
+
+
+def zstd(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor().compress(data)
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress, lzma.compress, zstd], ids=["plain", "gzip", "bzip2", "xz", "zstd"])
+def test_outer_compression_is_undone(take_in: TakeIn, compress: Callable[[bytes], bytes]) -> None:
+    assert take_in(compress(image(A, B).bytes())).lines == ("Loaded image: demo:1",)
+
+
+def test_two_outer_compressions_are_refused(take_in: TakeIn, store: Store) -> None:
+    with pytest.raises(errors.InvalidArchive):
+        take_in(gzip.compress(lzma.compress(image(A).bytes())))
+    assert not store.images()
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, zstd], ids=["gzip", "bzip2", "xz", "zstd"])
+def test_compressed_layers_inside_are_decoded(take_in: TakeIn, compress: Callable[[bytes], bytes], store: Store, save: Callable[..., bytes]) -> None:
+    archive = Archive().file("l", compress(A)).file("c", config(A)).manifest({"Config": "c", "RepoTags": ["demo:1"], "Layers": ["l"]})
+    take_in(archive.bytes())
+    assert A in save("demo:1")
+    assert not list(store.fsck())
+
+
+@pytest.mark.parametrize("hard", [False, True], ids=["symlink", "hard link"])
+@pytest.mark.parametrize("first", [False, True], ids=["after", "before"])
+def test_linked_layers_are_followed(take_in: TakeIn, *, hard: bool, first: bool) -> None:
+    archive = Archive()
+    if first:
+        archive.link("x/layer.tar", "real/layer.tar" if hard else "../real/layer.tar", hard=hard)
+    archive.file("real/layer.tar", A)
+    if not first:
+        archive.link("x/layer.tar", "real/layer.tar" if hard else "../real/layer.tar", hard=hard)
+    archive.file("c", config(A)).manifest({"Config": "c", "RepoTags": None, "Layers": ["x/layer.tar"]})
+    assert take_in(archive.bytes()).new_layers == 1
+
+
+def test_links_never_leave_the_archive(take_in: TakeIn, tmp_path: Path) -> None:
+    (tmp_path / "outside").write_bytes(A)
+    archive = Archive().link("l", str(tmp_path / "outside")).file("c", config(A)).manifest({"Config": "c", "RepoTags": None, "Layers": ["l"]})
+    with pytest.raises(errors.MissingLayers):
+        take_in(archive.bytes())
+
+
+@pytest.mark.parametrize("layer", [b"", E], ids=["zero bytes", "end blocks only"])
+def test_empty_layers_are_layers(take_in: TakeIn, layer: bytes, save: Callable[..., bytes]) -> None:
+    take_in(image(A, layer, layer).bytes())
+    assert save("demo:1").count(b"symlink") >= 0
+
+
+def test_image_without_layers_imports_and_cannot_be_saved(take_in: TakeIn, save: Callable[..., bytes]) -> None:
+    take_in(image().bytes())
+    with pytest.raises(errors.NothingToExport, match="empty export - not implemented"):
+        save("demo:1")
+
+
+def test_a_known_layer_may_be_missing_under_another_chain(take_in: TakeIn) -> None:
+    take_in(image(A).bytes())
+    thin = Archive().file("b", B).file("c", config(B, A)).manifest({"Config": "c", "RepoTags": ["thin:1"], "Layers": ["b", "gone/layer.tar"]})
+    report = take_in(thin.bytes())
+    assert report.new_layers == 1
+    assert report.new_images == 1
+
+
+def test_missing_layers_are_all_listed(take_in: TakeIn, store: Store) -> None:
+    archive = Archive().file("c", config(A, B)).manifest({"Config": "c", "RepoTags": ["demo:1"], "Layers": ["x", "y"]})
+    with pytest.raises(errors.MissingLayers) as caught:
+        take_in(archive.bytes())
+    assert [(name, position, str(diff)) for name, position, diff in caught.value.missing] == [("demo:1", 0, digest(A)), ("demo:1", 1, digest(B))]
+    assert not store.images()
+
+
+def test_one_bad_image_keeps_all_others_out(take_in: TakeIn, store: Store) -> None:
+    archive = (
+        Archive()
+        .file("a", A)
+        .file("b", B)
+        .file("good", config(A))
+        .file("bad", config(A, B))
+        .manifest({"Config": "good", "RepoTags": ["good:1"], "Layers": ["a"]}, {"Config": "bad", "RepoTags": ["bad:1"], "Layers": ["a", "a"]})
+    )
+    with pytest.raises(errors.DigestMismatch) as caught:
+        take_in(archive.bytes())
+    assert str(caught.value.want) == digest(B)
+    assert str(caught.value.got) == digest(A)
+    assert not store.images()
+    assert not list(store.blobs.digests())
+    assert not list((store.root / "staging").iterdir())
+
+
+def test_moved_tag_prints_dockers_line_and_moves_back(take_in: TakeIn, store: Store) -> None:
+    first = image(A).bytes()
+    take_in(first)
+    old = store.images()[0].image_id
+    report = take_in(image(B).bytes())
+    assert report.lines == (f"The image demo:1 already exists, renaming the old one with ID {old} to empty string", "Loaded image: demo:1")
+    assert [one.dangling for one in store.images()].count(True) == 1
+    assert take_in(first).changed
+    assert store.inspect("demo:1").image_id == old
+
+
+def test_same_tag_on_two_images_goes_to_the_second(take_in: TakeIn, store: Store) -> None:
+    archive = (
+        Archive()
+        .file("a", A)
+        .file("b", B)
+        .file("1", config(A))
+        .file("2", config(B))
+        .manifest({"Config": "1", "RepoTags": ["x:1"], "Layers": ["a"]}, {"Config": "2", "RepoTags": ["x:1", "x:1"], "Layers": ["b"]})
+    )
+    lines = take_in(archive.bytes()).lines
+    first = ImageID.of(config(A))
+    assert lines == (
+        "Loaded image: x:1",
+        f"The image x:1 already exists, renaming the old one with ID {first} to empty string",
+        "Loaded image: x:1",
+        "Loaded image: x:1",
+    )
+    assert store.inspect("x:1").image_id == ImageID.of(config(B))
+    assert not take_in(archive.bytes()).changed
+
+
+@pytest.mark.parametrize(("tags", "shown"), [((["x:1"], None), True), ((None, ["x:1"]), False)])
+def test_ids_are_listed_when_the_last_image_has_no_tag(take_in: TakeIn, tags: tuple[Any, Any], *, shown: bool) -> None:
+    archive = (
+        Archive()
+        .file("a", A)
+        .file("b", B)
+        .file("1", config(A))
+        .file("2", config(B))
+        .manifest({"Config": "1", "RepoTags": tags[0], "Layers": ["a"]}, {"Config": "2", "RepoTags": tags[1], "Layers": ["b"]})
+    )
+    ids = tuple(f"Loaded image ID: {ImageID.of(config(one))}" for one in (A, B))
+    assert take_in(archive.bytes()).lines == ("Loaded image: x:1", *(ids if shown else ()))
+
+
+def history(*steps: str) -> list[dict[str, str]]:
+    return [{"created": "2020-01-01T00:00:00Z", "created_by": step} for step in steps]
+
+
+def family(child_history: list[dict[str, str]]) -> Archive:
+    parent, child = config(A, history=history("one")), config(A, B, history=child_history)
+    return (
+        Archive()
+        .file("a", A)
+        .file("b", B)
+        .file("p", parent)
+        .file("c", child)
+        .manifest(
+            {"Config": "p", "RepoTags": ["p:1"], "Layers": ["a"]},
+            {"Config": "c", "RepoTags": ["c:1"], "Layers": ["a", "b"], "Parent": str(ImageID.of(parent))},
+        )
+    )
+
+
+def test_parent_links_survive(take_in: TakeIn, store: Store, save: Callable[..., bytes]) -> None:
+    take_in(family(history("one", "two")).bytes())
+    parent = store.inspect("p:1")
+    assert store.inspect("c:1").parent == parent.image_id
+    assert parent.children == (store.inspect("c:1").image_id,)
+    assert b'"Parent":"' in save("c:1", "p:1")
+    assert b'"Parent":"' not in save("c:1")
+
+
+def test_a_false_parent_is_refused_and_nothing_is_imported(take_in: TakeIn, store: Store) -> None:
+    with pytest.raises(errors.InvalidDocument, match="is not a valid parent for"):
+        take_in(family(history("other", "two")).bytes())
+    assert not store.images()
+
+
+def test_foreign_layers_keep_their_sources(take_in: TakeIn, save: Callable[..., bytes], store: Store) -> None:
+    source = {"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "size": 7, "digest": digest(B), "urls": ["https://example.com/l"]}
+    plain = {"mediaType": "application/vnd.oci.image.layer.v1.tar", "size": len(B), "digest": digest(B)}
+    archive = (
+        Archive()
+        .file("a", A)
+        .file("b", B)
+        .file("c", config(A, B))
+        .manifest({"Config": "c", "RepoTags": ["demo:1"], "Layers": ["a", "b"], "LayerSources": {digest(A): source, digest(B): plain}})
+    )
+    take_in(archive.bytes())
+    assert store.inspect("demo:1").layers[0].urls == ("https://example.com/l",)
+    assert store.inspect("demo:1").layers[1].urls == ()
+    assert json.dumps({digest(A): source}, separators=(",", ":")).encode() in save("demo:1")
+
+
+@pytest.mark.parametrize("path", ["../outside", "a/../../b"])
+def test_paths_that_leave_the_archive_are_refused(take_in: TakeIn, path: str) -> None:
+    archive = Archive().file("l", A).file("c", config(A)).manifest({"Config": "c", "RepoTags": None, "Layers": [path]})
+    with pytest.raises(errors.UnsafePath):
+        take_in(archive.bytes())
+
+
+def test_link_loops_are_refused(take_in: TakeIn) -> None:
+    archive = Archive().link("l", "m").link("m", "l").file("c", config(A)).manifest({"Config": "c", "RepoTags": None, "Layers": ["l"]})
+    with pytest.raises(errors.UnsafePath, match="too many links"):
+        take_in(archive.bytes())
+
+
+BROKEN: dict[str, tuple[bytes, type[errors.StoreError]]] = {
+    "empty input": (b"", errors.InvalidArchive),
+    "not a tar": (b"this is not a tar archive" * 100, errors.InvalidArchive),
+    "empty tar": (bytes(1024), errors.MissingMember),
+    "cut in a layer": (image(A).bytes()[:700], errors.TruncatedInput),
+    "manifest is an object": (Archive().file("manifest.json", b"{}").bytes(), errors.InvalidDocument),
+    "manifest is empty": (Archive().file("manifest.json", b"").bytes(), errors.InvalidDocument),
+    "manifest entry is empty": (Archive().manifest({}).bytes(), errors.InvalidDocument),
+    "config is missing": (Archive().manifest({"Config": "c", "Layers": []}).bytes(), errors.MissingMember),
+    "config has no rootfs": (Archive().file("c", b"{}").manifest({"Config": "c", "Layers": []}).bytes(), errors.InvalidDocument),
+    "config is no JSON": (Archive().file("c", b"nope").manifest({"Config": "c", "Layers": []}).bytes(), errors.InvalidDocument),
+    "wrong number of layers": (Archive().file("a", A).file("c", config(A, B)).manifest({"Config": "c", "Layers": ["a"]}).bytes(), errors.InvalidDocument),
+    "layer is no tar": (image(b"x" * 700).bytes(), errors.InvalidArchive),
+    "layer is cut": (image(A[:515]).bytes(), errors.TruncatedInput),
+    "too much history": (image(A, history=history("1", "2")).bytes(), errors.InvalidDocument),
+    "tag without a tag": (image(A, tags=("demo",)).bytes(), errors.InvalidReference),
+    "tag with capitals": (image(A, tags=("Demo:1",)).bytes(), errors.InvalidReference),
+    "deep JSON": (Archive().file("manifest.json", b"[" * 20_000).bytes(), errors.InvalidDocument),
+    "directory without json": (Archive().file("x/layer.tar", A).bytes(), errors.MissingMember),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_archives_are_refused_and_leave_nothing(take_in: TakeIn, store: Store, name: str) -> None:
+    data, error = BROKEN[name]
+    with pytest.raises(error):
+        take_in(data)
+    assert not store.images()
+    assert not list(store.blobs.digests())
+    assert not list((store.root / "staging").iterdir())
+    assert not list(store.events())
+
+
+def test_empty_manifest_loads_nothing(take_in: TakeIn) -> None:
+    assert take_in(Archive().file("manifest.json", b"null").bytes()).images == ()
+
+
+def test_a_layer_beyond_the_ceiling_is_refused(store: Store) -> None:
+    bomb = Archive().file("l", gzip.compress(bytes(50_000_000))).file("c", config(A)).manifest({"Config": "c", "Layers": ["l"]})
+    with pytest.raises(errors.TooLarge):
+        store.import_archive(io.BytesIO(bomb.bytes()), ImportOptions(limits=Limits(layer_bytes=1_000_000)))
+
+
+def test_too_many_members_are_refused(take_in: TakeIn, store: Store) -> None:
+    del take_in
+    archive = Archive()
+    for number in range(12):
+        archive.file(f"f{number}", b"")
+    with pytest.raises(errors.TooLarge):
+        store.import_archive(io.BytesIO(archive.bytes()), ImportOptions(limits=Limits(members=10)))
+
+
+def test_more_layers_than_docker_takes_are_accepted_with_a_note(take_in: TakeIn) -> None:
+    report = take_in(image(*([E] * 130)).bytes())
+    assert any("125" in note for note in report.notes)
+
+
+def legacy(**repositories: dict[str, str]) -> Archive:
+    """The archive of docs/formats/docker-archive.md §11, V5 and V6."""
+    archive = Archive()
+    for name, document, layer in (("b" * 64, V5_JSON, A), ("a" * 64, V6_JSON, B)):
+        archive.directory(name + "/").file(f"{name}/VERSION", b"1.0").file(f"{name}/json", document).file(f"{name}/layer.tar", layer)
+    return archive.file("repositories", json.dumps(repositories).encode())
+
+
+def test_archives_from_before_docker_1_10_become_dockers_images(take_in: TakeIn, store: Store) -> None:
+    report = take_in(legacy(old={"base": "b" * 64, "top": "a" * 64}).bytes())
+    assert sorted(report.lines) == ["Loaded image: old:base", "Loaded image: old:top"]
+    top = store.inspect("old:top")
+    assert str(top.image_id) == V6_IMAGE_ID
+    assert str(top.parent) == V5_IMAGE_ID
+    assert not take_in(legacy(old={"base": "b" * 64, "top": "a" * 64}).bytes()).changed
+
+
+def test_untagged_images_of_old_archives_are_kept(take_in: TakeIn, store: Store) -> None:
+    assert take_in(legacy().bytes()).lines == (f"Loaded image ID: {V6_IMAGE_ID}",)
+    assert [str(one.image_id) for one in store.images()] == [V6_IMAGE_ID]
+    store.collect()
+    assert store.inspect(V5_IMAGE_ID).children
+
+
+def test_old_archives_with_parent_cycles_are_refused(take_in: TakeIn) -> None:
+    archive = Archive()
+    for name, parent in (("x", "y"), ("y", "x")):
+        archive.directory(name + "/").file(f"{name}/json", json.dumps({"id": name, "parent": parent}).encode()).file(f"{name}/layer.tar", A)
+    with pytest.raises(errors.InvalidArchive, match="cycle"):
+        take_in(archive.file("repositories", b"{}").bytes())
+
+
+@pytest.mark.parametrize("repositories", [{"old": {"x": "c" * 64}}, {"Old": {"x": "a" * 64}}, {"old": {"x y": "a" * 64}}])
+def test_old_archives_with_bad_names_are_refused(take_in: TakeIn, store: Store, repositories: dict[str, dict[str, str]]) -> None:
+    with pytest.raises(errors.InvalidInput):
+        take_in(legacy(**repositories).bytes())
+    assert not store.images()
