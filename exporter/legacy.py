@@ -10,14 +10,13 @@ from exporter.v1 import v1_layers
 from store.documents import ImageConfig
 from store.errors import ContentMissing, NothingToExport
 from store.gojson import quote
-from store.values import ImageID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from exporter.selection import SelectedImage, Selection
     from exporter.v1 import V1Layer
-    from store.values import DiffID, Digest
+    from store.values import DiffID, Digest, ImageID
 
 # Docker ≤ 23 leaves the file type bits in the mode field.
 DIRECTORY_MODE: Final = 0o040755
@@ -58,7 +57,9 @@ def plan(selection: Selection, document: Callable[[Digest], bytes]) -> Plan:
             repositories.setdefault(tag.repository.familiar, {})[tag.tag or ""] = layers[-1].v1_id
     _add_document(archive, "manifest.json", (b"[" + b",".join(items) + b"]") if items else b"null")
     if repositories:
-        _add_document(archive, "repositories", _object({name: _object({tag: quote(v1_id) for tag, v1_id in tags.items()}) for name, tags in repositories.items()}))
+        _add_document(
+            archive, "repositories", _object({name: _object({tag: quote(v1_id) for tag, v1_id in tags.items()}) for name, tags in repositories.items()})
+        )
     # Siblings are sorted by bare name, so "<id>" (a folder) and "<id>.json" interleave by hex.
     return Plan(tuple(entry for name in sorted(archive.top, key=str.encode) for entry in archive.top[name]))
 

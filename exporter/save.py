@@ -94,4 +94,3 @@ def open_save(store: Store, names: Sequence[str], *, format: str = "legacy") -> 
 def _needs(chosen: Selection) -> set[Digest]:
     stored = {encoding.digest for sources in chosen.sources.values() for encoding in sources.encodings}
     return set(chosen.sources) | stored
-

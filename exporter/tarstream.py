@@ -51,11 +51,7 @@ def _write_content(entry: Entry, reader: Reader, sink: Sink, progress: Progress)
 def headers(entry: Entry) -> Iterator[bytes]:
     """The header blocks of an entry: an extended one with PAX records where a number does not fit, then the ustar one."""
     if entry.needs_pax:
-        records = b"".join(
-            _record(key, value)
-            for key, value in (("mtime", entry.mtime_s), ("size", entry.size_bytes))
-            if value > LARGEST_OCTAL
-        )
+        records = b"".join(_record(key, value) for key, value in (("mtime", entry.mtime_s), ("size", entry.size_bytes)) if value > LARGEST_OCTAL)
         yield _header(_pax_name(entry.path), b"x", mode=0, mtime=0, size=len(records), owner=b"", devices=b"")
         yield records.ljust(padded(len(records)), b"\0")
     yield _header(
@@ -68,9 +64,7 @@ def headers(entry: Entry) -> Iterator[bytes]:
     )
 
 
-def _header(
-    path: str, flag: bytes, *, mode: int, mtime: int, size: int, link: str = "", owner: bytes = OWNER, devices: bytes = b"0000000\0"
-) -> bytes:
+def _header(path: str, flag: bytes, *, mode: int, mtime: int, size: int, link: str = "", owner: bytes = OWNER, devices: bytes = b"0000000\0") -> bytes:
     block = bytearray(
         b"".join(
             (

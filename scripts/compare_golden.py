@@ -46,7 +46,7 @@ def compare(wanted: Path, got: Path) -> str | None:
 
 
 def without_link_times(archive: Path) -> list[tuple[bytes, bytes]]:
-    """Every member's header and data, with the time zeroed in the headers of directories whose layer is a link (a late time has a PAX header; it counts as time)."""
+    """Every member's header and data, without the time of directories whose layer is a link (a late time has a PAX header, which counts as time)."""
     data = archive.read_bytes()
     with tarfile.open(archive) as tar:
         members = tar.getmembers()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self, final
 from store import operations, queries, removal
 from store.archives.source import open_source
 from store.blobs.directory import BLOBS, DirectoryBlobs, require_one_file_system, sync_folder
-from store.catalog import collection, content, records, references
+from store.catalog import collection, content, records
 from store.db.engine import DATABASE, WRITE_LOCK, Access, WriteLock, make_engine, read_unit, write_unit
 from store.db.upgrade import SchemaState, UpgradeReport, drift, require_known, schema_state, upgrade
 from store.encoder import Compression, Pool

@@ -172,7 +172,6 @@ def _rolled_back(write: Callable[[], AbstractContextManager[Connection]]) -> Ite
     try:
         with write() as connection:
             yield connection
-            raise _RollbackError
+            raise _RollbackError  # noqa: TRY301 - the way to roll back
     except _RollbackError:
         pass
-

@@ -22,7 +22,8 @@ from store.staging import StagedLayer, too_large
 from store.values import DiffID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Set
+    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from store.archives.claims import ArchiveClaim
     from store.archives.source import ByteSource
@@ -59,7 +60,9 @@ class Members(Protocol):
         """The layer at a path, staged; the same path (or a link to it) is staged once."""
 
 
-def take_in(source: ByteSource, *, seekable: bool, stager: Stager, limits: Limits, known: Callable[[Iterable[DiffID]], Set[DiffID]], progress: Progress) -> Intake:
+def take_in(
+    source: ByteSource, *, seekable: bool, stager: Stager, limits: Limits, known: Callable[[Iterable[DiffID]], AbstractSet[DiffID]], progress: Progress
+) -> Intake:
     """Read an archive and stage what the store does not have.
 
     ``known`` says which of some diffs the store has, and sees to it that they stay until the operation ends.
@@ -75,7 +78,7 @@ def take_in(source: ByteSource, *, seekable: bool, stager: Stager, limits: Limit
     return Intake(claim, layers)
 
 
-def _claimed_layers(claim: ArchiveClaim, members: Members, known: Callable[[Iterable[DiffID]], Set[DiffID]]) -> dict[DiffID, StagedLayer]:
+def _claimed_layers(claim: ArchiveClaim, members: Members, known: Callable[[Iterable[DiffID]], AbstractSet[DiffID]]) -> dict[DiffID, StagedLayer]:
     here = known({diff for image in claim.images for diff in image.config.diff_ids})
     staged: dict[DiffID, StagedLayer] = {}
     absent: set[DiffID] = set()

@@ -187,7 +187,7 @@ class Silent:
 @final
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Who did what to which image: import, save, tag, untag, delete, gc…"""
+    """Who did what to which image: import, save, tag, untag, delete, gc…."""
 
     at: datetime
     action: str
@@ -207,7 +207,7 @@ class RemovedName:
 @final
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """One line of ``df``. ``active`` counts images with a tag (or layers they use); ``reclaimable_bytes`` is what gc would free after everything untagged went."""
+    """One line of ``df``. ``active``: images with a tag, or the layers of these; ``reclaimable_bytes``: what would be free without all others."""
 
     kind: str
     count: int

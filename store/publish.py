@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from store.archives.claims import ImageClaim
     from store.blobs.protocol import BlobStore
-    from store.documents import ImageConfig
     from store.db.types import ContentKey
+    from store.documents import ImageConfig
     from store.ingest import Intake
-    from store.operations import Operation
     from store.limits import Limits
+    from store.operations import Operation
     from store.staging import StagedLayer
     from store.values import ImageID
 
@@ -107,7 +107,9 @@ class Publisher:
         found = content.find(self._connection, wanted)
         for digest in wanted:
             if digest not in found or found[digest].state is not ContentState.PRESENT:
-                raise ContentMissing(f"layer {digest} was in the store when the import began and is not any more", digest=digest, hint="import the archive again")
+                raise ContentMissing(
+                    f"layer {digest} was in the store when the import began and is not any more", digest=digest, hint="import the archive again"
+                )
         self._diffs = {DiffID(digest): (known.key, known.size_bytes or 0) for digest, known in found.items()}
 
     def _layer_rows(self, staged: StagedLayer) -> None:

@@ -105,7 +105,8 @@ def details(connection: Connection, name: str, document: Callable[[Digest], byte
         config=config,
         references=tuple(TaggedReference(target.reference, target.digest) for target in references.of_image(connection, found.key)),
         manifests=tuple(
-            ManifestDetails(digest, media_type, size, deterministic=digest == ours) for _, digest, media_type, size in images.manifests_of(connection, found.key)
+            ManifestDetails(digest, media_type, size, deterministic=digest == ours)
+            for _, digest, media_type, size in images.manifests_of(connection, found.key)
         ),
         layers=tuple(
             LayerDetails(
@@ -153,7 +154,13 @@ def usage(connection: Connection) -> Usage:
     reclaimable = statistics.stored_bytes(connection) - statistics.stored_bytes(connection, used)
     return Usage(
         rows=(
-            UsageRow("Images", len(rows), len(active), sum(sizes.values()), sum(sizes.get(row.key, 0) - shared.get(row.key, 0) for row in rows if row.key not in active)),
+            UsageRow(
+                "Images",
+                len(rows),
+                len(active),
+                sum(sizes.values()),
+                sum(sizes.get(row.key, 0) - shared.get(row.key, 0) for row in rows if row.key not in active),
+            ),
             UsageRow("Layers", layers.count, len(used), layers.size_bytes, layers.size_bytes - statistics.layers(connection, used).size_bytes),
             UsageRow("Blobs", files.count, files.count, files.size_bytes, reclaimable),
         ),

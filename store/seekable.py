@@ -1,6 +1,7 @@
 """The zstd seekable format: independent frames, and a seek table in a trailing skippable frame.
 
-Source: facebook/zstd, contrib/seekable_format/zstd_seekable_compression_format.md, version 0.1.0. Any zstd decoder reads such a file; ours also finds every frame.
+Source: facebook/zstd, contrib/seekable_format/zstd_seekable_compression_format.md, version 0.1.0. Any zstd decoder
+reads such a file; ours also finds every frame.
 """
 
 from __future__ import annotations

@@ -76,9 +76,7 @@ class Stager:
         """The archive does not claim it after all, or the store has it: remove the file."""
         staged.path.unlink(missing_ok=True)
 
-    def _plain(
-        self, file: BinaryIO, pieces: Iterator[bytes], member: str, on_read: Callable[[int], None]
-    ) -> tuple[Codec | None, tuple[Hashed, Hashed]]:
+    def _plain(self, file: BinaryIO, pieces: Iterator[bytes], member: str, on_read: Callable[[int], None]) -> tuple[Codec | None, tuple[Hashed, Hashed]]:
         level = self._compression.level
         sink: LayerSink = PlainSink(file, self._pool) if level is None else FrameSink(file, self._pool, level)
         check = TarCheck(member)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
+
     from store.model import Progress
 
 

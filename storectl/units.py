@@ -44,7 +44,7 @@ def human_age(then: datetime | None, now: datetime) -> str:
     return f"{_duration(seconds)} ago" if seconds >= 0 else f"in {_duration(-seconds)}"
 
 
-def _duration(seconds: int) -> str:  # noqa: PLR0911 - a table of thresholds
+def _duration(seconds: int) -> str:  # noqa: C901, PLR0911 - a table of thresholds
     if seconds < 1:
         return "Less than a second"
     if seconds == 1:

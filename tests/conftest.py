@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import exporter
 import pytest
+
+import exporter
 from store import Store
 
 if TYPE_CHECKING:

@@ -123,6 +123,4 @@ def member_name(path: str) -> str:
 
 def missing(images: Sequence[ImageClaim], available: Callable[[DiffID], bool]) -> list[tuple[str, int, DiffID]]:
     """Every (image, position, diff ID) that is not ``available``."""
-    return [
-        (display_name(image), position, diff) for image in images for position, diff in enumerate(image.config.diff_ids) if not available(diff)
-    ]
+    return [(display_name(image), position, diff) for image in images for position, diff in enumerate(image.config.diff_ids) if not available(diff)]

@@ -49,9 +49,8 @@ def open_source(source: Path | BinaryIO, limits: Limits) -> Iterator[tuple[ByteS
     Raises InvalidInput for a folder or a file that cannot be opened.
     """
     if isinstance(source, Path):
-        with _open_file(source) as file:
-            with _decompressed(file, limits, seekable=source.is_file()) as (opened, seekable):
-                yield opened, seekable, source.stat().st_size if source.is_file() else None
+        with _open_file(source) as file, _decompressed(file, limits, seekable=source.is_file()) as (opened, seekable):
+            yield opened, seekable, source.stat().st_size if source.is_file() else None
     else:
         with _decompressed(source, limits, seekable=False) as (opened, seekable):
             yield opened, seekable, None

@@ -8,6 +8,7 @@ Spec: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended Header"; th
 
 from __future__ import annotations
 
+import re
 import zlib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, final
@@ -38,11 +39,14 @@ _NO_DATA_FLAGS: Final = frozenset(b"123456")
 _MEMBER_FLAGS: Final = frozenset(b"\0000123456S")
 """What Docker's unpack handles. It knows nothing of ``7`` (contiguous file), though Go's reader does."""
 
+_USUAL_NUMBERS: Final = re.compile(rb"(?:[0-7]{7}\0){3}([0-7]{11})\0[0-7]{11}\0([0-7]{6})\0 ")
+"""Mode, owners, size, time and checksum as nearly everybody writes them: found sound by one match. All else is looked at field by field."""
+_OTHER_NUMBERS: Final = ((100, 108), (108, 116), (116, 124), (136, 148))
+
 _USTAR: Final = b"ustar\0"
 _GNU: Final = b"ustar  \0"
 _STAR_TRAILER: Final = b"tar\0"
-_SPACE: Final = ord(" ")
-_CHECKSUM_BLANK: Final = 8 * _SPACE
+_CHECKSUM_BLANK: Final = 8 * ord(" ")
 _GNU_IS_EXTENDED: Final = 482
 _EXTENSION_IS_EXTENDED: Final = 504
 _BASE256: Final = 0x80
@@ -143,11 +147,18 @@ class HeaderParser:
 
     def _checked_size(self, block: bytes) -> int:
         """The size field of a block whose checksum and numbers are sound."""
-        if not _checksum_fits(block):
+        usual = _USUAL_NUMBERS.match(block, 100)
+        if usual is not None:
+            size: int | None = int(usual[1], 8)
+            stated: int | None = int(usual[2], 8)
+            sound = True
+        else:
+            size, stated = _number(block[124:136]), _octal(block[148:156])
+            sound = all(_number(block[start:end]) is not None for start, end in _OTHER_NUMBERS)
+        if not _checksum_fits(block, stated):
             self._invalid("bad checksum")
-        size = _octal(block[124:136])
-        sound = _octal(block[136:148]) is not None and _are_numbers(block[100:124])
-        if block[257:263] == _USTAR or block[257:265] == _GNU:
+        magic = block[257:265]
+        if magic == _GNU or magic[:6] == _USTAR:
             sound = sound and _are_numbers(block[329:345])
         if size is None or not sound:
             self._invalid("a field is not a number")
@@ -236,13 +247,11 @@ def _until_nul(field: bytes) -> bytes:
     return field if end < 0 else field[:end]
 
 
-def _checksum_fits(block: bytes) -> bool:
-    """Whether the sum of all bytes, taken as unsigned or as signed ones, is the one that the header states."""
-    field = block[148:156]
-    stated = _octal(field[:7]) if field[7] == _SPACE and field[0] < _BASE256 else _octal_number(field)
+def _checksum_fits(block: bytes, stated: int | None) -> bool:
+    """Whether the sum of all bytes, taken as unsigned or as signed ones, the checksum field itself as spaces, is ``stated``."""
     if block.isascii():
         # Adler-32's lower half is 1 + the sum modulo 65521; 512 ASCII bytes do not get there. Twenty times as fast as sum().
-        return (zlib.adler32(block) & 0xFFFF) - (zlib.adler32(field) & 0xFFFF) + _CHECKSUM_BLANK == stated
+        return (zlib.adler32(block) & 0xFFFF) - (zlib.adler32(block[148:156]) & 0xFFFF) + _CHECKSUM_BLANK == stated
     rest = block[:148] + block[156:]
     unsigned = sum(rest) + _CHECKSUM_BLANK
     return stated in {unsigned, unsigned - 256 * sum(byte > 127 for byte in rest)}  # noqa: PLR2004 - as signed bytes
@@ -250,25 +259,14 @@ def _checksum_fits(block: bytes) -> bool:
 
 @lru_cache(maxsize=1024)
 def _are_numbers(fields: bytes) -> bool:
-    """Whether numeric fields of 8 bytes each are sound. Modes, owners and devices repeat all over an archive: hence the cache."""
-    return all(_number(fields[start : start + 8]) is not None for start in range(0, len(fields), 8))
-
-
-def _octal(field: bytes) -> int | None:
-    """A numeric field; fast where it is written as nearly all are, in octal digits with a NUL behind them."""
-    digits = field[:-1]
-    if field[-1] or not digits.isdigit():
-        return _number(field)
-    try:
-        return int(digits, 8)
-    except ValueError:
-        return None
+    """Whether two numeric fields of 8 bytes are sound. Device numbers are nearly always zero: hence the cache."""
+    return _number(fields[:8]) is not None and _number(fields[8:]) is not None
 
 
 def _number(field: bytes) -> int | None:
     """A numeric field: octal between NULs and spaces, or base-256 (GNU); None when it is neither, or does not fit 64 bits."""
     if not field[0] & _BASE256:
-        return _octal_number(field)
+        return _octal(field)
     inverted = 0xFF if field[0] & _BASE256_NEGATIVE else 0
     value = int.from_bytes(bytes(byte ^ inverted for byte in field), "big") & ((1 << (8 * len(field) - 1)) - 1)
     if value >= _INT64:
@@ -276,7 +274,7 @@ def _number(field: bytes) -> int | None:
     return ~value if inverted else value
 
 
-def _octal_number(field: bytes) -> int | None:
+def _octal(field: bytes) -> int | None:
     digits = _until_nul(field.strip(b" \0"))
     if digits.translate(None, b"01234567"):
         return None

@@ -85,7 +85,10 @@ def layers(connection: Connection) -> Iterator[tuple[ChainID, ChainID | None, Di
 def images(connection: Connection) -> tuple[tuple[ImageID, ChainID | None], ...]:
     """Every image with its top chain."""
     rows = connection.execute(
-        select(content.c.digest, layer.c.chain_id).join(image, image.c.content_id == content.c.id).outerjoin(layer, layer.c.id == image.c.top_layer_id).order_by(content.c.digest)
+        select(content.c.digest, layer.c.chain_id)
+        .join(image, image.c.content_id == content.c.id)
+        .outerjoin(layer, layer.c.id == image.c.top_layer_id)
+        .order_by(content.c.digest)
     )
     return tuple((ImageID(row.digest), None if row.chain_id is None else ChainID(row.chain_id)) for row in rows)
 
@@ -107,7 +110,8 @@ def manifests(connection: Connection) -> tuple[ManifestRow, ...]:
         .order_by(content.c.digest)
     )
     return tuple(
-        ManifestRow(ContentKey(row.content_id), row.digest, row.kind, tuple(edges.get(row.content_id, ())), None if row.image is None else ImageID(row.image)) for row in rows
+        ManifestRow(ContentKey(row.content_id), row.digest, row.kind, tuple(edges.get(row.content_id, ())), None if row.image is None else ImageID(row.image))
+        for row in rows
     )
 
 

@@ -109,7 +109,7 @@ def dead_contents(connection: Connection, fresh_since: datetime) -> list[Content
 
 
 def dangling_manifests(connection: Connection) -> list[ContentKey]:
-    """Manifests kept without a name whose image is not what a tagged image was built on: what ``docker image prune`` calls dangling, with what it prunes along."""
+    """Manifests kept without a name whose image no tagged image was built on: what ``docker image prune`` removes."""
     described = manifest.alias("described")
     used = select(described.c.image_id.label("id")).join(reference, reference.c.manifest_id == described.c.content_id).where(described.c.image_id.is_not(None))
     inside = (
@@ -202,7 +202,9 @@ def delete_images(connection: Connection, keys: Sequence[ContentKey]) -> tuple[I
     """Delete those of ``keys`` that are still free; which went. Their children lose the parent link, as Docker's do."""
     gone: list[ImageID] = []
     for some in batches(keys):
-        free: Select[tuple[object, ...]] = select(content.c.id, content.c.digest).join(image, image.c.content_id == content.c.id).where(content.c.id.in_(some), *_image_is_free())
+        free: Select[tuple[object, ...]] = (
+            select(content.c.id, content.c.digest).join(image, image.c.content_id == content.c.id).where(content.c.id.in_(some), *_image_is_free())
+        )
         rows = connection.execute(free).all()
         connection.execute(delete(image).where(image.c.content_id.in_([row.id for row in rows])))
         gone.extend(ImageID(row.digest) for row in rows)
@@ -220,7 +222,9 @@ def delete_contents(connection: Connection, keys: Sequence[ContentKey], *, fresh
     files: list[tuple[Digest, int]] = []
     for some in batches(keys):
         free = list(connection.execute(select(content.c.id).where(content.c.id.in_(some), *_content_is_free(fresh_since))).scalars())
-        rows = connection.execute(select(content.c.digest, content.c.size_bytes).join(blob, blob.c.content_id == content.c.id).where(content.c.id.in_(free))).all()
+        rows = connection.execute(
+            select(content.c.digest, content.c.size_bytes).join(blob, blob.c.content_id == content.c.id).where(content.c.id.in_(free))
+        ).all()
         files.extend((row.digest, row.size_bytes or 0) for row in rows)
         condemn(connection, [row.digest for row in rows], now)
         connection.execute(delete(repository_content).where(repository_content.c.content_id.in_(free)))

@@ -170,7 +170,9 @@ def mark_damaged(connection: Connection, digest: Digest) -> None:
     connection.execute(update(content).where(content.c.digest == digest).values(state=ContentState.DAMAGED.value))
     stored, other = content.alias("stored"), encoding.alias("other")
     sound = (
-        select(other.c.content_id).join(stored, stored.c.id == other.c.stored_id).where(other.c.content_id == content.c.id, stored.c.state == ContentState.PRESENT.value)
+        select(other.c.content_id)
+        .join(stored, stored.c.id == other.c.stored_id)
+        .where(other.c.content_id == content.c.id, stored.c.state == ContentState.PRESENT.value)
     )
     connection.execute(
         update(content)

@@ -93,7 +93,9 @@ def add(connection: Connection, key: ContentKey, new: NewImage) -> bool:
     return True
 
 
-def add_manifest(connection: Connection, key: ContentKey, image_key: ContentKey, media_type: str, edges: Sequence[tuple[str, int, ContentKey, Descriptor]]) -> bool:
+def add_manifest(
+    connection: Connection, key: ContentKey, image_key: ContentKey, media_type: str, edges: Sequence[tuple[str, int, ContentKey, Descriptor]]
+) -> bool:
     """Make the manifest ``key`` of an image, with its edges (role, position, target, descriptor); False when it was there."""
     if connection.execute(select(exists().where(manifest.c.content_id == key))).scalar():
         return False
@@ -152,7 +154,9 @@ def parent_of(connection: Connection, image_key: ContentKey) -> ImageID | None:
 
 def children_of(connection: Connection, image_key: ContentKey) -> tuple[ImageID, ...]:
     """The images built on this one, in the order of their IDs."""
-    rows = connection.execute(select(content.c.digest).join(image, image.c.content_id == content.c.id).where(image.c.parent_id == image_key).order_by(content.c.digest))
+    rows = connection.execute(
+        select(content.c.digest).join(image, image.c.content_id == content.c.id).where(image.c.parent_id == image_key).order_by(content.c.digest)
+    )
     return tuple(ImageID(row.digest) for row in rows)
 
 
@@ -185,7 +189,8 @@ def is_rooted(connection: Connection, image_key: ContentKey) -> bool:
     """Whether some manifest of the image has a name or is kept without one."""
     mine = select(manifest.c.content_id).where(manifest.c.image_id == image_key)
     return bool(
-        connection.execute(select(exists().where(reference.c.manifest_id.in_(mine)))).scalar() or connection.execute(select(exists().where(kept.c.manifest_id.in_(mine)))).scalar()
+        connection.execute(select(exists().where(reference.c.manifest_id.in_(mine)))).scalar()
+        or connection.execute(select(exists().where(kept.c.manifest_id.in_(mine)))).scalar()
     )
 
 
@@ -196,10 +201,17 @@ def total_sizes(connection: Connection, images: Iterable[ContentKey] | None = No
         tops = tops.where(image.c.content_id.in_(list(images)))
         return _sizes_upwards(connection, tops.cte("walk", recursive=True))
     # For the whole store it is cheaper to walk once from the bases to the tops and carry the sum along.
-    down = select(layer.c.id, content.c.size_bytes.label("total")).join(content, content.c.id == layer.c.diff_id).where(layer.c.parent_id.is_(None)).cte("down", recursive=True)
+    down = (
+        select(layer.c.id, content.c.size_bytes.label("total"))
+        .join(content, content.c.id == layer.c.diff_id)
+        .where(layer.c.parent_id.is_(None))
+        .cte("down", recursive=True)
+    )
     above, diff = layer.alias("above"), content.alias("diff")
     down = down.union_all(
-        select(above.c.id, down.c.total + func.coalesce(diff.c.size_bytes, 0)).join(down, above.c.parent_id == down.c.id).join(diff, diff.c.id == above.c.diff_id)
+        select(above.c.id, down.c.total + func.coalesce(diff.c.size_bytes, 0))
+        .join(down, above.c.parent_id == down.c.id)
+        .join(diff, diff.c.id == above.c.diff_id)
     )
     rows = connection.execute(select(image.c.content_id, down.c.total).join(down, down.c.id == image.c.top_layer_id))
     return {ContentKey(row.content_id): row.total or 0 for row in rows}
@@ -235,7 +247,8 @@ def summaries(connection: Connection) -> tuple[Summary, ...]:
         .order_by(func.coalesce(image.c.created_s, literal(-(10**12))).desc(), content.c.digest)
     )
     return tuple(
-        Summary(ContentKey(row.content_id), ImageID(row.digest), row.created_s, None if row.parent is None else ImageID(row.parent), bool(row.has_children)) for row in rows
+        Summary(ContentKey(row.content_id), ImageID(row.digest), row.created_s, None if row.parent is None else ImageID(row.parent), bool(row.has_children))
+        for row in rows
     )
 
 
@@ -243,7 +256,10 @@ def manifest_digests(connection: Connection) -> dict[ContentKey, list[Digest]]:
     """The manifests of every image."""
     found: dict[ContentKey, list[Digest]] = {}
     rows = connection.execute(
-        select(manifest.c.image_id, content.c.digest).join(content, content.c.id == manifest.c.content_id).where(manifest.c.image_id.is_not(None)).order_by(content.c.digest)
+        select(manifest.c.image_id, content.c.digest)
+        .join(content, content.c.id == manifest.c.content_id)
+        .where(manifest.c.image_id.is_not(None))
+        .order_by(content.c.digest)
     )
     for row in rows:
         found.setdefault(ContentKey(row.image_id), []).append(row.digest)

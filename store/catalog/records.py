@@ -24,9 +24,7 @@ def add_events(connection: Connection, events: Sequence[Event]) -> None:
         connection.execute(insert(event), [{"at": one.at, "action": one.action, "target": one.target, "attributes": dict(one.attributes)} for one in events])
 
 
-def events(
-    connection: Connection, *, since: datetime | None, until: datetime | None, actions: Sequence[str], targets: Sequence[str]
-) -> Iterator[Event]:
+def events(connection: Connection, *, since: datetime | None, until: datetime | None, actions: Sequence[str], targets: Sequence[str]) -> Iterator[Event]:
     """Events from ``since`` until before or at ``until``, oldest first; of these actions and targets when any are given."""
     query = select(event.c.at, event.c.action, event.c.target, event.c.attributes).order_by(event.c.id)
     if since is not None:

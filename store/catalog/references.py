@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from sqlalchemy import delete, exists, insert, select, update
 
-from store.db.schema import content, image, kept, manifest, manifest_edge, reference, reference_log, repository, repository_content
+from store.db.schema import content, kept, manifest, manifest_edge, reference, reference_log, repository, repository_content
 from store.db.types import ContentKey, RepositoryKey, inserted
 from store.references import Reference, Repository
 from store.values import ImageID
@@ -210,4 +210,6 @@ def _log(connection: Connection, name: Reference, old: int | None, new: int | No
     def digest(key: int | None) -> Digest | None:
         return None if key is None else connection.execute(select(content.c.digest).where(content.c.id == key)).scalar()
 
-    connection.execute(insert(reference_log).values(at=now, repository=str(name.repository), tag=name.tag, old=digest(old), new=digest(new), operation=operation))
+    connection.execute(
+        insert(reference_log).values(at=now, repository=str(name.repository), tag=name.tag, old=digest(old), new=digest(new), operation=operation)
+    )

@@ -27,7 +27,11 @@ class Sum:
 
 def _diffs_by_image() -> CTE:
     """Every (image, diff) pair, each once."""
-    walk = select(image.c.content_id.label("image_id"), layer.c.parent_id, layer.c.diff_id).join(layer, layer.c.id == image.c.top_layer_id).cte("walk", recursive=True)
+    walk = (
+        select(image.c.content_id.label("image_id"), layer.c.parent_id, layer.c.diff_id)
+        .join(layer, layer.c.id == image.c.top_layer_id)
+        .cte("walk", recursive=True)
+    )
     below = layer.alias("below")
     return walk.union(select(walk.c.image_id, below.c.parent_id, below.c.diff_id).join(walk, walk.c.parent_id == below.c.id))
 
@@ -70,7 +74,11 @@ def stored_bytes(connection: Connection, among: set[ContentKey] | None = None) -
     """The bytes of the files in which layers lie, as they are or encoded."""
     stored = content.alias("stored")
     encoded = connection.execute(
-        select(encoding.c.content_id, stored.c.size_bytes).join(stored, stored.c.id == encoding.c.stored_id).where(encoding.c.content_id.in_(select(layer.c.diff_id)))
+        select(encoding.c.content_id, stored.c.size_bytes)
+        .join(stored, stored.c.id == encoding.c.stored_id)
+        .where(encoding.c.content_id.in_(select(layer.c.diff_id)))
     )
-    plain = connection.execute(select(blob.c.content_id, content.c.size_bytes).join(content, content.c.id == blob.c.content_id).where(blob.c.content_id.in_(select(layer.c.diff_id))))
+    plain = connection.execute(
+        select(blob.c.content_id, content.c.size_bytes).join(content, content.c.id == blob.c.content_id).where(blob.c.content_id.in_(select(layer.c.diff_id)))
+    )
     return sum(row.size_bytes or 0 for rows in (encoded, plain) for row in rows if among is None or row.content_id in among)

@@ -8,7 +8,6 @@ import os
 import sqlite3
 from contextlib import contextmanager
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -21,6 +20,7 @@ from store.oserrors import translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from sqlalchemy import Connection, Engine
 
@@ -103,7 +103,7 @@ def database_errors() -> Iterator[None]:
         raise _translate(exc) from exc
 
 
-def _translate(error: Exception) -> Exception:
+def _translate(error: Exception) -> Exception:  # noqa: PLR0911 - a table
     name = getattr(error, "sqlite_errorname", "") or ""
     text = str(error)
     if name.startswith("SQLITE_FULL") or name == "SQLITE_IOERR_WRITE":

@@ -24,6 +24,7 @@ RepositoryKey = NewType("RepositoryKey", int)
 RowNumber: Final = BigInteger().with_variant(Integer(), "sqlite")
 Bytes: Final = LargeBinary()
 
+
 def inserted(result: CursorResult[Any]) -> int:
     """The row number that an insert of one row made."""
     key = result.inserted_primary_key

@@ -82,7 +82,7 @@ def require_known(state: SchemaState) -> None:
 def upgrade(root: Path, *, now: Callable[[], datetime], on_wait: Callable[[str], None] | None = None, scripts: Path | None = None) -> UpgradeReport:
     """Bring the database at ``root`` to `HEAD`, making it when there is none; all revisions or none.
 
-    Before an existing database changes, a copy of it is written beside it (``store.db.<revision>-<time>.bak``). ``scripts`` replaces the shipped migrations (tests).
+    Before an existing database changes, a copy of it is written beside it (``store.db.<revision>-<time>.bak``). ``scripts`` replaces the shipped migrations.
     Raises SchemaMismatch for a newer database, IntegrityError when the migrated rows violate a foreign key.
     """
     database = root / DATABASE

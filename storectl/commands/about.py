@@ -15,7 +15,11 @@ def version_command(*, as_json: bool) -> None:
     """Show the versions of storectl and of what it stands on."""
     from importlib.metadata import version  # noqa: PLC0415
 
-    found = {"storectl": __version__, "python": platform.python_version(), **{name: version(name) for name in ("sqlalchemy", "alembic", "zstandard", "isal", "click")}}
+    found = {
+        "storectl": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("sqlalchemy", "alembic", "zstandard", "isal", "click")},
+    }
     if as_json:
         from storectl import render  # noqa: PLC0415
 

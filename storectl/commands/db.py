@@ -22,8 +22,8 @@ def db_command() -> None:
 @click.pass_obj
 def current(settings: Settings, *, as_json: bool) -> None:
     """Show the schema's revision, and the one this program wants."""
-    from storectl import render  # noqa: PLC0415
     from store import Store  # noqa: PLC0415
+    from storectl import render  # noqa: PLC0415
 
     state = Store.schema_state(settings.root)
     if as_json:
@@ -37,8 +37,8 @@ def current(settings: Settings, *, as_json: bool) -> None:
 @click.pass_obj
 def upgrade(settings: Settings, *, as_json: bool) -> None:
     """Bring the schema up to date, after a backup copy of the database."""
-    from storectl import render  # noqa: PLC0415
     from store import Store  # noqa: PLC0415
+    from storectl import render  # noqa: PLC0415
 
     report = Store.upgrade(settings.root)
     if as_json:
@@ -54,8 +54,8 @@ def upgrade(settings: Settings, *, as_json: bool) -> None:
 @click.pass_obj
 def check(settings: Settings, *, as_json: bool) -> int:
     """Compare the database's tables with the ones this program describes. Exits with 5 when they differ."""
-    from storectl import render  # noqa: PLC0415
     from store import Store  # noqa: PLC0415
+    from storectl import render  # noqa: PLC0415
 
     differences = Store.check_schema(settings.root)
     if as_json:

@@ -24,7 +24,8 @@ def events_command(settings: Settings, *, since: str | None, until: str | None, 
     """Show what happened to images, oldest first."""
     from storectl import render  # noqa: PLC0415
 
-    actions, targets = [], []
+    actions: list[str] = []
+    targets: list[str] = []
     for text in filters:
         key, _, value = text.partition("=")
         if key not in ("event", "image") or not value:
@@ -35,7 +36,9 @@ def events_command(settings: Settings, *, since: str | None, until: str | None, 
         ids = [str(store.inspect(target).image_id) for target in targets]
         found = list(store.events(since=moment(since, now), until=moment(until, now), actions=actions, targets=ids))
     if as_json:
-        render.document([{"time": event.at.isoformat(), "action": event.action, "target": event.target, "attributes": dict(event.attributes)} for event in found])
+        render.document(
+            [{"time": event.at.isoformat(), "action": event.action, "target": event.target, "attributes": dict(event.attributes)} for event in found]
+        )
         return
     for event in found:
         attributes = ", ".join(f"{key}={value}" for key, value in sorted(event.attributes.items()))

@@ -27,7 +27,7 @@ NONE = "<none>"
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.argument("name", required=False, metavar="[REPOSITORY[:TAG]]", shell_complete=image_names)
 @click.pass_obj
-def images_command(
+def images_command(  # noqa: PLR0913 - one for each option
     settings: Settings,
     *,
     everything: bool,

@@ -29,7 +29,8 @@ def df_command(settings: Settings, *, verbose: bool, as_json: bool) -> None:
         render.document(
             {
                 "rows": [
-                    {"type": row.kind, "total": row.count, "active": row.active, "size": row.size_bytes, "reclaimable": row.reclaimable_bytes} for row in usage.rows
+                    {"type": row.kind, "total": row.count, "active": row.active, "size": row.size_bytes, "reclaimable": row.reclaimable_bytes}
+                    for row in usage.rows
                 ],
                 "images": [{"id": str(one.image_id), "size": one.size_bytes, "shared": one.shared_bytes, "unique": one.unique_bytes} for one in usage.images],
                 "onDisk": usage.on_disk_bytes,
@@ -120,7 +121,9 @@ def fsck_command(settings: Settings, *, quiet: bool, as_json: bool) -> int:
     with settings.open() as store, progress(quiet=quiet or as_json) as bars:
         findings = list(store.fsck(bars))
     if as_json:
-        render.document([{"severity": one.severity.value, "kind": one.kind, "subject": one.subject, "message": one.message, "images": list(one.images)} for one in findings])
+        render.document(
+            [{"severity": one.severity.value, "kind": one.kind, "subject": one.subject, "message": one.message, "images": list(one.images)} for one in findings]
+        )
     else:
         for one in findings:
             render.line(f"{one.severity.value}: {one.message}" + (f" [affects {', '.join(one.images)}]" if one.images else ""))

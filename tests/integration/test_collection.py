@@ -9,18 +9,18 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import exporter
 import pytest
 
+import exporter
 from store import ImageID, Store, errors
 from store.catalog import collection
 from tests.support.images import A, B, E, config, image, layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 KILLS = int(os.environ.get("STORECTL_KILLS", "12"))
 
@@ -115,7 +115,7 @@ def test_dead_operations_are_swept_by_the_next_import(store: Store, root: Path) 
 def test_damage_is_found_never_served_and_repaired_by_importing_again(store: Store, save: Callable[..., bytes], tmp_path: Path) -> None:
     put(store, A, B)
     good = save("x:1")
-    digest = sorted(store.blobs.digests())[0]
+    digest = min(store.blobs.digests())
     path = store.blobs.path(digest)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1

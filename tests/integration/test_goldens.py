@@ -6,9 +6,9 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import exporter
 import pytest
 
+import exporter
 from scripts.compare_golden import names, without_link_times
 from store import Compression, ImportOptions, Store
 

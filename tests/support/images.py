@@ -34,7 +34,7 @@ def digest(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-def config(*layers: bytes, **members: Any) -> bytes:
+def config(*layers: bytes, **members: object) -> bytes:
     """A config of these layers, as compact JSON."""
     document = {"architecture": "amd64", "os": "linux", **members, "rootfs": {"type": "layers", "diff_ids": [digest(one) for one in layers]}}
     return json.dumps(document, separators=(",", ":")).encode()
@@ -76,7 +76,7 @@ class Archive:
         return out.getvalue()
 
 
-def image(*layers: bytes, tags: tuple[str, ...] = ("demo:1",), **members: Any) -> Archive:
+def image(*layers: bytes, tags: tuple[str, ...] = ("demo:1",), **members: object) -> Archive:
     """An archive of one image whose layers lie at ``0/layer.tar``, ``1/layer.tar``…"""
     archive = Archive()
     data = config(*layers, **members)
