@@ -20,7 +20,7 @@ demo: $(STAMP)     ## import Docker's archives, list them, save them, compare th
 
 test: $(STAMP)     ## the whole suite, with branch coverage
 	@$(BIN)/coverage erase
-	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 fmt: $(STAMP)      ## format the code
 	$(BIN)/ruff format .
@@ -52,6 +52,6 @@ lock:              ## renew uv.lock and requirements-dev.txt (needs uv)
 check: lint types arch migrations test ## what CI runs
 
 clean:             ## remove the environment and everything made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build dist *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache .import_linter_cache .coverage* build dist *.egg-info
 
 .PHONY: help env demo test fmt lint types arch migrations interop docs lock check clean

@@ -6,7 +6,9 @@ trap 'rm -rf "$work"' EXIT
 export STORECTL_ROOT="$work/store"
 golden=tests/golden
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+# Headings stand out on a terminal, and are plain text in a file.
+if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; else bold='' plain=''; fi
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 
 say "1. Import eight archives that Docker Engine wrote"
 for archive in "$golden"/*.tar; do

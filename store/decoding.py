@@ -54,6 +54,7 @@ class DecodingReader:
         self._slots = threading.Semaphore(_PIECES_AHEAD)
         self._pending = 0
         self._source_done = False
+        self._source_error: Exception | None = None
         self._error: BaseException | None = None
         self._ended = False
         self._closed = False
@@ -90,10 +91,9 @@ class DecodingReader:
     def _next_piece(self, *, wanted: bool) -> bool:
         """Fetch a piece; False when there is none. An error that comes after bytes for the same read waits for the next one (``wanted``)."""
         while self._error is None and not self._ended:
-            try:
-                self._read_ahead()
-            except BaseException as exc:  # noqa: BLE001 - raised below, once the bytes before it are out
-                self._error = exc
+            self._read_ahead()
+            if self._source_error is not None and not self._pending:
+                self._error = self._source_error
                 break
             found = self._pieces.get()
             if isinstance(found, _Consumed):
@@ -112,7 +112,11 @@ class DecodingReader:
 
     def _read_ahead(self) -> None:
         while not self._source_done and self._pending < _INPUTS_AHEAD:
-            data = self._source.read(_INPUT_BYTES)
+            try:
+                data = self._source.read(_INPUT_BYTES)
+            except Exception as exc:  # noqa: BLE001 - raised once what came before it is out
+                self._source_done, self._source_error = True, exc
+                return
             self._source_done = not data
             self._pending += 1
             self._inputs.put(data)

@@ -151,7 +151,7 @@ class _FileMembers:
             found = self._stager.layer(self._reader.reread(member, FRAME_BYTES), member.name, lambda size: self._progress.advance(key, size))
             self._progress.finish(key)
             self._staged[member.offset] = found
-        return found
+        return _sound(found)
 
 
 @final
@@ -218,7 +218,7 @@ class _StreamMembers:
         if candidate.staged is None:
             data = candidate.data or b""
             candidate.staged = self._stager.layer(iter((data,) if data else ()), leaf.member.name, lambda _size: None)
-        return candidate.staged
+        return _sound(candidate.staged)
 
 
 @final
@@ -240,6 +240,12 @@ class _Shared:
 def _as_candidate(payload: object) -> _Candidate:
     assert isinstance(payload, _Candidate)  # noqa: S101 - resolve() answers with files, and every file of a stream has one
     return payload
+
+
+def _sound(staged: StagedLayer) -> StagedLayer:
+    if staged.problem is not None:
+        raise staged.problem
+    return staged
 
 
 def _read_back(staged: StagedLayer) -> bytes:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 _DROPPED: Final = ("id", "parent", "Size", "parent_id", "layer_id", "throwaway")
 _FIRST_WITH_RAW_MEMBERS: Final = (1, 8, 3)
-_ATOI: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
-_ATOI_DIGITS: Final = 18  # as many never overflow Go's int; more are more than any number in a version we compare with
+_ATOI: Final = re.compile(r"([+-]?)([0-9]+)(.?)", re.ASCII | re.DOTALL)
+_MAX_UINT64_DIGITS: Final = 20
+_MAX_UINT64: Final = 2**64 - 1
 
 
 @final
@@ -91,9 +92,14 @@ def _keeps_raw_members(docker_version: str) -> bool:
 
 
 def _atoi(text: str) -> int:
-    """Go's ``strconv.Atoi`` with its error ignored: 0 for what is no number, and as good as the last number for what is too large."""
-    if not _ATOI.fullmatch(text):
+    """Go's ``strconv.Atoi`` with its error ignored: 0 for what is no number, and as good as the last number for what is too large.
+
+    Go finds a number too large before it looks at what follows its digits.
+    """
+    match = _ATOI.match(text)
+    if match is None:
         return 0
-    sign = -1 if text[0] == "-" else 1
-    digits = text.lstrip("+-").lstrip("0")
-    return sign * (int(digits or "0") if len(digits) <= _ATOI_DIGITS else 10**_ATOI_DIGITS)
+    digits = match[2].lstrip("0") or "0"
+    # The length first: Python refuses to make a number of thousands of digits.
+    number = _MAX_UINT64 if len(digits) > _MAX_UINT64_DIGITS or int(digits) > _MAX_UINT64 else 0 if match[3] else int(digits)
+    return -number if match[1] == "-" else number

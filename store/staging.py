@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, final
 from store.archives.tarcheck import TarCheck
 from store.codecs import MAGIC_BYTES, Codec, decoder, detect
 from store.encoder import FRAME_BYTES, Compression, FrameSink, Hashed, KeptSink, LayerSink, PlainSink
-from store.errors import TooLarge, printable
+from store.errors import InvalidArchive, TooLarge, printable
 from store.oserrors import translated
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ _KEPT: Final = frozenset({Codec.GZIP, Codec.ZSTD})
 @final
 @dataclass(slots=True)
 class StagedLayer:
-    """A layer in the operation's folder. ``codec`` is how the file encodes the diff, None for not at all; ``synced`` is when it is durable."""
+    """A layer in the operation's folder. ``codec`` is how the file encodes the diff, None for not at all; ``synced`` is when it is durable.
+
+    ``problem`` says why it cannot be a layer after all (it may still be a document: see `Stager.layer`).
+    """
 
     path: Path
     diff: Hashed
@@ -36,6 +39,7 @@ class StagedLayer:
     codec: Codec | None
     seekable: bool
     synced: Future[None]
+    problem: InvalidArchive | None = None
 
 
 @final
@@ -51,50 +55,47 @@ class Stager:
     def layer(self, pieces: Iterator[bytes], member: str, on_read: Callable[[int], None]) -> StagedLayer:
         """Take in one layer, in pieces of at most `FRAME_BYTES`; ``on_read`` is told how many input bytes have passed.
 
-        Raises InvalidArchive and its branches when it is no tar, CorruptStream, TruncatedInput, TooLarge.
+        What is no tar is staged all the same, with its ``problem``: in a stream any member may turn out to be a document. Raises CorruptStream,
+        TruncatedInput (of what is compressed), TooLarge.
         """
         path = self._operation.new_file()
         first = next(pieces, b"")
         codec = detect(first[:MAGIC_BYTES])
+        check = _Check(member)
         with translated(path), path.open("xb", buffering=0) as file:
             try:
                 if codec is Codec.IDENTITY:
-                    stored_codec, (diff, stored) = self._plain(file, _again(first, pieces), member, on_read)
+                    stored_codec, (diff, stored) = self._plain(file, _again(first, pieces), check, on_read)
                 elif codec in _KEPT:
-                    stored_codec, (diff, stored) = codec, self._kept(file, codec, _again(first, pieces), member, on_read)
+                    stored_codec, (diff, stored) = codec, self._kept(file, codec, _again(first, pieces), check, on_read)
                 else:
                     decode = decoder(codec, max_bytes=self._limits.layer_bytes, member=member)
-                    stored_codec, (diff, stored) = self._plain(file, _decoded(decode, _again(first, pieces), on_read), member, _ignore)
+                    stored_codec, (diff, stored) = self._plain(file, _decoded(decode, _again(first, pieces), on_read), check, _ignore)
                 synced = self._pool.sync(file)
             except BaseException:
                 self._pool.settle()
                 path.unlink(missing_ok=True)
                 raise
-        return StagedLayer(path, diff, stored, stored_codec, stored_codec is Codec.ZSTD and codec is not Codec.ZSTD and diff.size_bytes > FRAME_BYTES, synced)
+        ours = stored_codec is Codec.ZSTD and codec is not Codec.ZSTD
+        return StagedLayer(path, diff, stored, stored_codec, ours and diff.size_bytes > FRAME_BYTES, synced, check.problem)
 
-    def discard(self, staged: StagedLayer) -> None:
-        """The archive does not claim it after all, or the store has it: remove the file."""
-        staged.path.unlink(missing_ok=True)
-
-    def _plain(self, file: BinaryIO, pieces: Iterator[bytes], member: str, on_read: Callable[[int], None]) -> tuple[Codec | None, tuple[Hashed, Hashed]]:
+    def _plain(self, file: BinaryIO, pieces: Iterator[bytes], check: _Check, on_read: Callable[[int], None]) -> tuple[Codec | None, tuple[Hashed, Hashed]]:
         level = self._compression.level
         sink: LayerSink = PlainSink(file, self._pool) if level is None else FrameSink(file, self._pool, level)
-        check = TarCheck(member)
         size = 0
         for piece in pieces:
             size += len(piece)
             if size > self._limits.layer_bytes:
-                raise too_large(member, self._limits)
+                raise too_large(check.member, self._limits)
             check.feed(piece)
             sink.feed(piece)
             on_read(len(piece))
         check.finish()
         return None if level is None else Codec.ZSTD, sink.finish()
 
-    def _kept(self, file: BinaryIO, codec: Codec, pieces: Iterator[bytes], member: str, on_read: Callable[[int], None]) -> tuple[Hashed, Hashed]:
+    def _kept(self, file: BinaryIO, codec: Codec, pieces: Iterator[bytes], check: _Check, on_read: Callable[[int], None]) -> tuple[Hashed, Hashed]:
         sink = KeptSink(file, self._pool)
-        check = TarCheck(member)
-        decode = decoder(codec, max_bytes=self._limits.layer_bytes, member=member)
+        decode = decoder(codec, max_bytes=self._limits.layer_bytes, member=check.member)
 
         def stored() -> Iterator[bytes]:
             for piece in pieces:
@@ -106,6 +107,32 @@ class Stager:
             sink.feed(piece)
         check.finish()
         return sink.finish()
+
+
+@final
+class _Check:
+    """A `TarCheck` that remembers what it finds instead of ending the pass."""
+
+    def __init__(self, member: str) -> None:
+        self.member = member
+        self.problem: InvalidArchive | None = None
+        self._check = TarCheck(member)
+
+    def feed(self, piece: bytes) -> None:
+        """Look at the next bytes, until something was wrong."""
+        if self.problem is None:
+            try:
+                self._check.feed(piece)
+            except InvalidArchive as exc:
+                self.problem = exc
+
+    def finish(self) -> None:
+        """The layer has ended."""
+        if self.problem is None:
+            try:
+                self._check.finish()
+            except InvalidArchive as exc:
+                self.problem = exc
 
 
 def too_large(member: str, limits: Limits) -> TooLarge:

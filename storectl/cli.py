@@ -59,6 +59,13 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(module, f"{name}_command")
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Run the verb. click would end a broken pipe with 1, before anybody could say otherwise."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as exc:
+            raise _BrokenPipeError from exc
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of verbs, without importing any."""
         del ctx
@@ -84,6 +91,10 @@ def cli(ctx: click.Context, root: str | None, *, debug: bool) -> None:
 
         logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     ctx.obj = Settings(root=default_root(root, os.environ), debug=debug)
+
+
+class _BrokenPipeError(BaseException):
+    """Nobody reads our output any more."""
 
 
 class _TerminatedError(BaseException):
@@ -113,7 +124,7 @@ def run(arguments: list[str] | None = None) -> int:
         return ExitCode.INTERRUPTED
     except _TerminatedError:
         return ExitCode.TERMINATED
-    except BrokenPipeError:
+    except (_BrokenPipeError, BrokenPipeError):
         # Nobody reads any more. The interpreter would complain once more when it closes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.BROKEN_PIPE

@@ -146,7 +146,7 @@ def test_a_missing_file_is_found_and_repaired(store: Store, save: Callable[..., 
 
 
 def many_layers(seed: int) -> bytes:
-    generator = random.Random(seed)  # noqa: S311 - data, not secrets
+    generator = random.Random(seed)
     layers = [layer(f"f{number}", generator.randbytes(200_000)) for number in range(8)]
     return image(*layers, E, tags=(f"big:{seed}",)).bytes()
 
@@ -158,7 +158,7 @@ def test_kill_9_at_random_moments_leaves_a_sound_store(root: Path, tmp_path: Pat
         out = io.BytesIO()
         with exporter.open_save(store, ["x:1"]) as export:
             export.write(out)
-    generator = random.Random(1)  # noqa: S311 - moments, not secrets
+    generator = random.Random(1)
     archive = tmp_path / "big.tar"
     for turn in range(KILLS):
         archive.write_bytes(many_layers(turn))

@@ -55,6 +55,12 @@ def test_vector_v6_a_newer_image_keeps_the_text_of_its_members() -> None:
         ("20.10.24+dfsg1", True),
         ("99999999999999999999", True),
         ("1.8.99999999999999999999", True),
+        ("1.8.99999999999999999999-rc1", True),
+        ("1.8.18446744073709551616x", True),
+        ("1.8.18446744073709551615x", False),
+        ("1.8.-99999999999999999999x", False),
+        ("1.8.0000000000000000000000002", False),
+        ("1.8." + "9" * 5000, True),
     ],
 )
 def test_the_version_decides_whether_unknown_members_survive(version: str, raw: bool) -> None:  # noqa: FBT001

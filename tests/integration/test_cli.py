@@ -1,0 +1,350 @@
+"""Every verb as a user calls it: what it prints, where, and what it ends with."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import pytest
+
+from store import Store, errors
+from storectl import cli
+from storectl.exit_codes import ExitCode, exit_code
+from tests.support.images import A, Archive, B, config, image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+
+
+class Runner:
+    """Runs the command line in this process and keeps what it printed."""
+
+    def __init__(self, root: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+        self.root = root
+        self.capture = capfdbinary
+        self.out = ""
+        self.err = ""
+        self.raw = b""
+
+    def __call__(self, *arguments: str, code: int = 0) -> str:
+        self.capture.readouterr()
+        got = cli.run(["--root", str(self.root), *arguments])
+        sys.stdout.flush()
+        self.raw, err = self.capture.readouterr()
+        self.out, self.err = self.raw.decode(errors="replace"), err.decode()
+        assert got == code, self.err
+        return self.out
+
+    def json(self, *arguments: str) -> Any:  # noqa: ANN401 - JSON
+        return json.loads(self(*arguments, "--json"))
+
+
+@pytest.fixture
+def run(root: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Runner:
+    return Runner(root, capfdbinary)
+
+
+@pytest.fixture
+def filled(run: Runner) -> Runner:
+    run("import", *(str(GOLDEN / f"{name}.tar") for name in ("multi-layer", "parent-and-tags", "untagged")))
+    return run
+
+
+def test_import_prints_dockers_lines_on_stdout_and_remarks_on_stderr(run: Runner) -> None:
+    assert run("import", "-i", str(GOLDEN / "single-layer.tar")) == "Loaded image: spec-one:latest\n"
+    assert "1 new image(s), 1 new layer(s)" in run.err
+    run("load", str(GOLDEN / "single-layer.tar"))
+    assert "nothing new" in run.err
+    run("import", "-q", str(GOLDEN / "single-layer.tar"))
+    assert run.err == ""
+    report = run.json("import", str(GOLDEN / "single-layer.tar"))
+    assert report[0]["changed"] is False
+    assert report[0]["tags"] == [{"name": "spec-one:latest", "image": report[0]["images"][0], "replaced": None}]
+
+
+def test_import_reads_standard_input(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = (GOLDEN / "single-layer.tar").read_bytes()
+    for arguments in ((), ("-",)):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        assert run("import", *arguments) == "Loaded image: spec-one:latest\n"
+
+
+def test_terminals_are_refused(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda _self: True})())
+    run("import", code=2)
+    assert "terminal" in run.err
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    run("save", "x", code=2)
+    assert "Cowardly refusing to save to a terminal" in run.err
+
+
+def test_save_to_stdout_and_to_a_file_give_the_same_bytes(filled: Runner, tmp_path: Path) -> None:
+    target = tmp_path / "out.tar"
+    report = filled.json("save", "-o", str(target), "spec-many")
+    assert report["size"] == target.stat().st_size
+    assert target.read_bytes() == (GOLDEN / "multi-layer.tar").read_bytes()
+    filled("export", "-o", str(target), "spec-many")
+    piped = subprocess.run([sys.executable, "-m", "storectl", "--root", str(filled.root), "save", "spec-many"], capture_output=True, check=True)
+    assert piped.stdout == target.read_bytes()
+    filled("save", "--json", "spec-many", code=2)
+    filled("save", "-o", str(tmp_path), "spec-many", code=4)
+    filled("save", "-o", str(tmp_path / "no" / "folder"), "spec-many", code=4)
+    filled("save", "-o", "/dev/null", "spec-many")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (("save", "-o", "x.tar", "nothing"), 3, "No such image: nothing"),
+        (("save", "-o", "x.tar", "spec-many:none"), 3, "reference does not exist"),
+        (("inspect", "nothing"), 3, "No such image"),
+        (("untag", "nothing"), 3, "No such tag"),
+        (("tag", "spec-many", "Bad"), 4, "must be lowercase"),
+        (("import", "missing.tar"), 4, "no such file"),
+        (("import", "."), 4, "is a folder"),
+        (("import", "--compression", "lzma", "x"), 4, "unknown compression"),
+        (("import", "--max-layer-size", "much", "x"), 2, "is no size"),
+        (("images", "--filter", "color=red"), 2, "invalid filter"),
+        (("images", "--filter", "dangling=maybe"), 2, "true or false"),
+        (("events", "--filter", "x=y"), 2, "invalid filter"),
+        (("events", "--since", "yesterday"), 2, "is no time"),
+        (("nothing",), 2, "No such command"),
+        (("save", "--format", "zip", "x"), 2, "zip"),
+    ],
+)
+def test_errors_say_what_is_wrong_and_end_with_their_code(
+    filled: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: tuple[str, ...], code: int, text: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    filled(*arguments, code=code)
+    assert text in filled.err
+    assert "Traceback" not in filled.err
+    assert not list(tmp_path.glob("*x.tar*"))
+
+
+def test_images_in_dockers_columns(filled: Runner) -> None:
+    lines = filled("images").splitlines()
+    assert lines[0].split() == ["REPOSITORY", "TAG", "IMAGE", "ID", "CREATED", "SIZE"]
+    assert any(line.startswith("spec-many") and "e678c099804f" in line and "13.3kB" in line for line in lines)
+    assert any(line.startswith("<none>") for line in lines)
+    assert "sha256:e678c099804f839bb36132da1034370fe09927d2d19fc665ece86684524b1596" in filled("ls", "-q", "--no-trunc")
+    assert "DIGEST" in filled("images", "--digests")
+    assert len(filled("images", "spec-golden-parent").splitlines()) == 4
+    assert len(filled("images", "-q", "--filter", "dangling=true").splitlines()) == 1
+    assert {json.loads(line)["Repository"] for line in filled("images", "-a", "--format", "json").splitlines()} >= {"spec-many"}
+    assert len(filled.json("images", "--filter", "before=spec-many")) >= 1
+
+
+def test_inspect_has_dockers_shape_and_more(filled: Runner) -> None:
+    (found,) = filled.json("inspect", "spec-many")
+    assert found["RepoTags"] == ["spec-many:latest"]
+    assert len(found["RootFS"]["Layers"]) == len(found["Layers"]) == 6
+    assert found["Config"]["Healthcheck"]
+    assert found["Manifests"][0]["Deterministic"]
+    (child,) = filled.json("inspect", "spec-golden-parent:child")
+    assert child["Parent"] == filled.json("inspect", "spec-golden-parent:base")[0]["Id"]
+
+
+def test_history(filled: Runner) -> None:
+    lines = filled("history", "spec-many").splitlines()
+    assert lines[0].split() == ["IMAGE", "CREATED", "CREATED", "BY", "SIZE", "COMMENT"]
+    assert lines[1].startswith("e678c099804f")
+    assert filled("history", "-q", "spec-many").splitlines()[1] == "<missing>"
+    assert "…" not in filled("history", "--no-trunc", "--no-human", "spec-many")
+    assert filled.json("history", "spec-many")[0]["id"].startswith("sha256:e678")
+
+
+def test_names_come_and_go(filled: Runner) -> None:
+    filled("tag", "spec-many", "other:1")
+    assert filled.json("tag", "spec-many", "other:2")["name"] == "other:2"
+    assert filled("untag", "other:1") == "Untagged: other:1\n"
+    assert filled.json("untag", "other:2") == [{"untagged": "other:2"}]
+    assert filled("rm", "spec-many").splitlines()[0] == "Untagged: spec-many:latest"
+    assert filled.json("rmi", "-f", "--no-prune", "spec-golden-parent:child")[0] == {"untagged": "spec-golden-parent:child"}
+
+
+def test_events(filled: Runner) -> None:
+    filled("tag", "spec-many", "other:1")
+    assert " image import sha256:" in filled("events", "--since", "10m")
+    assert [one["action"] for one in filled.json("events", "--filter", "event=tag")] == ["tag"]
+    assert filled("events", "--until", "2020-01-01T00:00:00Z") == ""
+    assert filled("events", "--until", "2020-01-01", "--since", "1000000") == ""
+    assert filled.json("events", "--filter", "image=other:1")[0]["action"] == "import"
+
+
+def test_upkeep(filled: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "RECLAIMABLE" in filled("df", "-v")
+    assert filled.json("df")["onDisk"] > 0
+    assert "Would delete: 1 image(s)" in filled("gc", "--dry-run", "--dangling")
+    assert filled.json("gc")["images"] == []
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    filled("prune", code=130)
+    assert "Total reclaimed space" in filled("prune", "-f")
+    assert filled.json("prune", "-f")["layers"] == 0
+    assert "clean" in filled("fsck")
+    assert filled.json("verify") == []
+
+
+def test_fsck_ends_with_5_when_something_is_wrong(filled: Runner) -> None:
+    with Store.open(filled.root) as store:
+        for digest in list(store.blobs.digests()):
+            store.blobs.path(digest).write_bytes(b"rot")
+    filled("fsck", code=5)
+    assert "finding(s)" in filled.out
+    assert "affects" in filled.out
+    filled("save", "-o", "/dev/null", "spec-many", code=5)
+
+
+def test_db(run: Runner) -> None:
+    run("db", "current", code=10)
+    assert "there is no store" in run.err
+    run("import", str(GOLDEN / "single-layer.tar"))
+    assert "up to date" in run("db", "current")
+    assert run.json("db", "current")["current"] == run.json("db", "current")["head"]
+    assert "already at" in run("db", "upgrade")
+    assert run.json("db", "upgrade")["backup"] is None
+    assert "no drift" in run("db", "check")
+    assert run.json("db", "check") == []
+
+
+def test_version_and_completion(run: Runner) -> None:
+    assert run("version").startswith("storectl")
+    assert "zstandard" in run.json("version")
+    for shell in ("bash", "zsh", "fish"):
+        if shell == "bash":
+            # click asks bash for its version
+            assert subprocess.run(["bash", "--version"], capture_output=True, check=True).returncode == 0
+        assert "storectl" in run("completion", shell)
+
+
+def test_completion_offers_names(filled: Runner) -> None:
+    from storectl.completing import image_names
+
+    context = click.Context(cli.cli)
+    context.params["root"] = str(filled.root)
+    parameter = click.Argument(["name"])
+    assert image_names(context, parameter, "spec-m") == ["spec-many:latest"]
+    context.params["root"] = "/nonexistent"
+    assert image_names(context, parameter, "") == []
+
+
+def test_every_verb_has_help_with_an_example(run: Runner) -> None:
+    for verb in cli.VERBS:
+        assert "Example:" in run(verb, "--help"), verb
+    assert all(verb in run("--help") for verb in cli.VERBS)
+    assert "storectl 0" in run("--version")
+
+
+def test_names_from_archives_cannot_command_a_terminal(run: Runner, tmp_path: Path) -> None:
+    archive = Archive().file("l", A).file("c", config(A, author="x")).manifest({"Config": "c\x1b[31m", "RepoTags": None, "Layers": ["l"]})
+    path = tmp_path / "evil.tar"
+    path.write_bytes(archive.bytes())
+    run("import", str(path), code=4)
+    assert "\x1b" not in run.err
+    path.write_bytes(image(A, history=[{"created_by": "\x1b]0;x\x07"}]).bytes())
+    run("import", str(path))
+    assert "\x1b" not in run("history", "demo:1")
+
+
+def test_every_error_has_a_documented_code() -> None:
+    def leaves(cls: type[errors.StoreError]) -> list[type[errors.StoreError]]:
+        return [cls, *(leaf for child in cls.__subclasses__() for leaf in leaves(child))]
+
+    for cls in leaves(errors.StoreError)[1:]:
+        assert exit_code(cls.__new__(cls)) is not ExitCode.FAILURE, cls
+    assert exit_code(errors.StoreError("?")) is ExitCode.FAILURE
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "text"),
+    [
+        (KeyboardInterrupt(), 130, ""),
+        (OSError(28, "No space left on device"), 7, "No space left"),
+        (OSError(30, "Read-only file system"), 8, "Read-only"),
+        (PermissionError(13, "Permission denied", "there"), 9, "there"),
+        (OSError(18, "Invalid cross-device link"), 10, "cross-device"),
+        (OSError(5, "Input/output error"), 10, "Input/output"),
+        (RuntimeError("a fault"), 1, "internal error"),
+        (BrokenPipeError(32, "Broken pipe"), 141, ""),
+    ],
+)
+def test_the_last_resort(run: Runner, monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, text: str) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(Store, "open", fail)
+    monkeypatch.setattr("os.dup2", lambda *_: None)
+    run("images", code=code)
+    assert text in run.err
+    run("--debug", "images", code=code)
+
+
+def test_sigterm_and_start_without_the_database(root: Path) -> None:
+    modules = "('sqlalchemy', 'alembic', 'store.facade')"
+    script = f"import sys, storectl.cli as c\nassert c.run(['--help']) == 0\nprint([m for m in {modules} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("[]\n")
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+    assert ended.value.code == 0
+    with pytest.raises(cli._TerminatedError):
+        cli._terminate(15, None)
+    del root
+
+
+def test_progress_is_drawn_on_a_terminal_only(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    path.write_bytes(image(A, B).bytes())
+    leader, follower = pty.openpty()
+    process = subprocess.Popen([sys.executable, "-m", "storectl", "--root", str(root), "import", str(path)], stdout=subprocess.PIPE, stderr=follower)
+    os.close(follower)
+    drawn = b""
+    while True:
+        try:
+            piece = os.read(leader, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        drawn += piece
+    out, _ = process.communicate()
+    os.close(leader)
+    assert process.returncode == 0
+    assert out == b"Loaded image: demo:1\n"
+    assert b"total" in drawn
+
+
+def test_sizes_and_ages_are_dockers(take_in: Callable[..., object]) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    from storectl.units import human_age, human_size, parse_size
+
+    del take_in
+    assert [human_size(size) for size in (0, 999, 1000, 1234567, 10**9)] == ["0B", "999B", "1kB", "1.23MB", "1GB"]
+    assert (parse_size("1.5kB"), parse_size("2MiB"), parse_size("7")) == (1500, 2 * 1024**2, 7)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    spans = {
+        0: "Less than a second ago",
+        1: "1 second ago",
+        59: "59 seconds ago",
+        60: "About a minute ago",
+        600: "10 minutes ago",
+        3700: "About an hour ago",
+        7200: "2 hours ago",
+        3 * 86400: "3 days ago",
+        20 * 86400: "2 weeks ago",
+        90 * 86400: "3 months ago",
+        800 * 86400: "2 years ago",
+        -600: "in 10 minutes",
+    }
+    assert {seconds: human_age(now - timedelta(seconds=seconds), now) for seconds in spans} == spans
+    assert human_age(None, now) == "N/A"

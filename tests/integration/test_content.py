@@ -1,0 +1,264 @@
+"""Layers of many frames, other encodings, older and newer schemas, and what the operating system refuses."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import random
+import shutil
+import sqlite3
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import zstandard
+
+import exporter
+from store import Compression, ImageID, ImportOptions, Store, errors
+from store.db import upgrade as upgrading
+from store.db.engine import Access, _translate, make_engine
+from store.oserrors import translated
+from tests.support.images import A, Archive, config, digest, image, layer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+BIG = layer("big.bin", random.Random(7).randbytes(5_000_000) + bytes(6_000_000))
+
+
+def put(store: Store, archive: Archive, *, stream: bool = False, compression: str = "zstd", tmp_path: Path | None = None) -> None:
+    data = archive.bytes()
+    options = ImportOptions(Compression.parse(compression), workers=2)
+    if stream or tmp_path is None:
+        store.import_archive(io.BytesIO(data), options)
+        return
+    path = tmp_path / "in.tar"
+    path.write_bytes(data)
+    store.import_archive(path, options)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("compression", ["zstd:1", "none"])
+def test_layers_of_many_frames_come_out_whole(store: Store, save: Callable[..., bytes], tmp_path: Path, compression: str, *, stream: bool) -> None:
+    put(store, image(BIG, A), stream=stream, compression=compression, tmp_path=tmp_path)
+    assert BIG in save("demo:1")
+    assert not list(store.fsck())
+    encoding = store.inspect("demo:1").layers[0].encodings[0]
+    assert encoding.seekable
+    assert encoding.codec == ("identity" if compression == "none" else "zstd")
+    if compression != "none":
+        path = store.blobs.path(encoding.digest)
+        with path.open("rb") as file:
+            assert zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True).read() == BIG
+        if shutil.which("zstd"):
+            assert subprocess.run(["zstd", "-dc", path], capture_output=True, check=True).stdout == BIG
+
+
+def test_gzip_layers_are_kept_as_they_came(store: Store, save: Callable[..., bytes]) -> None:
+    packed = gzip.compress(BIG, 1)
+    put(store, Archive().file("l", packed).file("c", config(BIG)).manifest({"Config": "c", "RepoTags": ["demo:1"], "Layers": ["l"]}))
+    assert [str(one) for one in store.blobs.digests()] == [digest(packed)]
+    assert BIG in save("demo:1")
+    assert not list(store.fsck())
+
+
+def test_foreign_zstd_layers_are_kept_and_decoded(store: Store, save: Callable[..., bytes]) -> None:
+    packed = zstandard.ZstdCompressor().compress(BIG)
+    put(store, Archive().file("l", packed).file("c", config(BIG)).manifest({"Config": "c", "RepoTags": ["demo:1"], "Layers": ["l"]}))
+    assert [str(one) for one in store.blobs.digests()] == [digest(packed)]
+    assert BIG in save("demo:1")
+
+
+@pytest.mark.parametrize("where", [100, 3_000_000, -20])
+@pytest.mark.parametrize("compression", ["zstd", "none"])
+def test_a_flipped_bit_anywhere_in_a_blob_is_noticed(store: Store, tmp_path: Path, where: int, compression: str) -> None:
+    put(store, image(BIG), compression=compression)
+    path = store.blobs.path(next(iter(store.blobs.digests())))
+    data = bytearray(path.read_bytes())
+    data[where] ^= 0x10
+    path.write_bytes(data)
+    with pytest.raises(errors.DamagedContent), exporter.open_save(store, ["demo:1"]) as export, exporter.atomic_file(tmp_path / "out.tar") as file:
+        export.write(file)
+    assert not list(tmp_path.glob("*out.tar*"))
+
+
+def test_large_configs_are_blobs_and_pass_through_a_pipe(store: Store, save: Callable[..., bytes]) -> None:
+    put(store, image(A, author="x" * 9_000_000), stream=True)
+    found = ImageID.of(config(A, author="x" * 9_000_000))
+    assert store.inspect("demo:1").image_id == found
+    assert len(list(store.blobs.digests())) == 2
+    save("demo:1")
+    assert not list(store.fsck())
+
+
+def test_many_small_members_of_a_pipe_overflow_into_staging(store: Store) -> None:
+    archive = Archive()
+    for number in range(400):
+        archive.file(f"junk{number}", bytes(60_000))
+    archive.members.extend(image(A).members)
+    put(store, archive, stream=True)
+    assert store.images()
+    assert len(list(store.blobs.digests())) == 1
+
+
+# --- schema ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_older_store_is_upgraded_after_a_backup(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root.mkdir()
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    from alembic import command
+
+    real = command.upgrade
+    monkeypatch.setattr(command, "upgrade", lambda configuration, _revision: real(configuration, "0001"))
+    upgrading.upgrade(root, now=lambda: now)
+    with sqlite3.connect(root / "store.db") as connection:
+        connection.execute("INSERT INTO content (digest, size_bytes, state) VALUES (?, 1, 'present')", (digest(b"x"),))
+    connection.close()
+    monkeypatch.setattr(command, "upgrade", real)
+    assert Store.schema_state(root).current == "0001"
+    with Store.open(root) as store:
+        assert [str(found) for found in (row[0] for row in _rows(root, "SELECT digest FROM content"))] == [digest(b"x")]
+        assert not Store.check_schema(root)
+        assert store.images() == ()
+    (backup,) = root.glob("*.bak")
+    assert _rows(backup.parent, "SELECT version_num FROM alembic_version", backup.name) == [("0001",)]
+
+
+def _rows(root: Path, query: str, name: str = "store.db") -> list[tuple[object, ...]]:
+    connection = sqlite3.connect(root / name)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+def test_a_newer_store_is_refused(store: Store, root: Path) -> None:
+    del store
+    connection = sqlite3.connect(root / "store.db")
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(errors.SchemaMismatch, match="9999"):
+        Store.open(root)
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "store.db")
+    connection.execute("CREATE TABLE mine (x)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(errors.SchemaMismatch, match="not one of storectl"):
+        Store.open(tmp_path)
+    (tmp_path / "store.db").write_bytes(b"no database at all" * 100)
+    with pytest.raises(errors.IntegrityError):
+        Store.open(tmp_path)
+
+
+def test_a_failing_migration_changes_nothing(root: Path, tmp_path: Path) -> None:
+    from importlib.resources import files
+
+    scripts = tmp_path / "scripts"
+    shutil.copytree(str(files("migrations")), scripts)
+    broken = scripts / "versions" / "0002_records_and_operations.py"
+    broken.write_text(broken.read_text() + '    raise RuntimeError("half way")\n')
+    root.mkdir()
+    with pytest.raises(RuntimeError, match="half way"):
+        upgrading.upgrade(root, now=lambda: datetime(2026, 1, 1, tzinfo=UTC), scripts=scripts)
+    assert _rows(root, "SELECT name FROM sqlite_master") == []
+    with Store.open(root, create=True) as store:
+        assert store.images() == ()
+
+
+# --- what the operating system refuses -------------------------------------------------------------------------------
+
+
+def test_a_missing_store_is_said(root: Path) -> None:
+    with pytest.raises(errors.StoreNotFound):
+        Store.open(root)
+    with pytest.raises(errors.StoreNotFound):
+        Store.open(root, create=True, read_only=True)
+
+
+def test_a_store_opened_for_reading_saves_and_cannot_be_changed(store: Store, root: Path) -> None:
+    put(store, image(A))
+    with Store.open(root, read_only=True) as reading:
+        out = io.BytesIO()
+        with exporter.open_save(reading, ["demo:1"]) as export:
+            export.write(out)
+        assert A in out.getvalue()
+        assert not list(reading.fsck())
+        with pytest.raises(errors.ReadOnlyStore):
+            reading.tag("demo:1", "x:1")
+        digest_of = next(iter(reading.blobs.digests()))
+        reading.report_damage(errors.DamagedContent("x", digest=digest_of))
+    assert [event.action for event in store.events()] == ["import"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_said(store: Store) -> None:
+    put(store, image(A))
+    with (
+        pytest.raises(errors.StorageFull),
+        translated("/dev/full"),
+        Path("/dev/full").open("wb", buffering=0) as full,
+        exporter.open_save(store, ["demo:1"]) as export,
+    ):
+        export.write(full)
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("SQLITE_FULL", errors.StorageFull),
+        ("SQLITE_READONLY_DBMOVED", errors.ReadOnlyStore),
+        ("SQLITE_BUSY", errors.StoreBusy),
+        ("SQLITE_CANTOPEN", errors.PermissionDenied),
+        ("SQLITE_CORRUPT", errors.IntegrityError),
+        ("SQLITE_IOERR_READ", errors.Unavailable),
+        ("SQLITE_CONSTRAINT", sqlite3.OperationalError),
+    ],
+)
+def test_what_sqlite_says_is_translated(name: str, error: type[Exception]) -> None:
+    said = sqlite3.OperationalError("said")
+    said.sqlite_errorname = name
+    assert type(_translate(said)) is error
+
+
+def test_engines_translate_errors_of_queries(root: Path) -> None:
+    from store.db.engine import database_errors, read_unit
+
+    root.mkdir()
+    engine = make_engine(root / "nothing.db", Access.READ_ONLY)
+    with pytest.raises(errors.PermissionDenied), read_unit(engine):
+        pass
+    engine.dispose()
+    with pytest.raises(errors.StoreBusy), database_errors():
+        said = sqlite3.OperationalError("busy")
+        said.sqlite_errorname = "SQLITE_BUSY"
+        raise said
+
+
+def test_a_waiting_writer_is_told_whom_it_waits_for(root: Path, store: Store) -> None:
+    import threading
+
+    told: list[str] = []
+    with Store.open(root, on_wait=told.append) as other:
+        inside, go = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with store.write("import-42"):
+                inside.set()
+                go.wait(10)
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        inside.wait(10)
+        threading.Timer(0.2, go.set).start()
+        with other.write("gc"):
+            pass
+        holder.join()
+    assert told == ["import-42"]

@@ -1,0 +1,92 @@
+"""What the files of the project say of each other has to agree."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storectl.version import __version__
+
+ROOT = Path(__file__).parents[1]
+
+
+def pyproject() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def locked() -> dict[str, str]:
+    packages = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
+    return {package["name"]: package["version"] for package in packages if "version" in package}
+
+
+def pinned() -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9.-]+)==([^\s;\\]+)", (ROOT / "requirements-dev.txt").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def test_pip_installs_what_uv_locked() -> None:
+    assert pinned() == {name: version for name, version in locked().items() if name != "storectl"}
+
+
+def test_every_pinned_package_has_hashes() -> None:
+    text = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
+    without = [entry.split("==")[0] for entry in re.split(r"\n(?=[a-z])", text)[1:] if "--hash=sha256:" not in entry]
+    assert not without
+
+
+def test_the_lock_names_the_public_index_only() -> None:
+    hosts = set(re.findall(r"https?://([^/\"]+)", (ROOT / "uv.lock").read_text(encoding="utf-8")))
+    assert hosts <= {"pypi.org", "files.pythonhosted.org"}
+
+
+def test_every_dependency_is_locked() -> None:
+    project = pyproject()
+    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"], *project["build-system"]["requires"]]
+    assert {re.split(r"[<>=!~ ]", requirement)[0].lower() for requirement in wanted} <= locked().keys()
+
+
+def test_the_version_has_one_source() -> None:
+    assert metadata.version("storectl") == __version__
+    assert "version" not in pyproject()["project"]
+
+
+def test_the_changelog_knows_this_version_or_is_about_to() -> None:
+    headings = re.findall(r"^## \[?([^\]\s]+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0].lower() == "unreleased" or headings[0] == __version__
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel and an sdist of this checkout, made with the pinned build backend and nothing from an index."""
+    folder = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "hatchling", "build", "--directory", str(folder)]
+    subprocess.run(build, cwd=ROOT, env=os.environ | {"SOURCE_DATE_EPOCH": "1577836800"}, check=True, capture_output=True, timeout=120)
+    return folder
+
+
+def test_the_wheel_ships_every_file_of_the_packages_and_nothing_else(built: Path) -> None:
+    packages = pyproject()["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        shipped = {name for name in archive.namelist() if ".dist-info/" not in name}
+    here = {path.relative_to(ROOT).as_posix() for package in packages for path in (ROOT / package).rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    assert shipped == here
+    assert {"migrations/env.py", "migrations/script.py.mako"} <= shipped
+    assert {f"{package}/py.typed" for package in packages if package != "migrations"} <= shipped
+    assert any(re.fullmatch(r"migrations/versions/0001_\w+\.py", name) for name in shipped)
+
+
+def test_the_sdist_can_be_tested(built: Path) -> None:
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        shipped = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"pyproject.toml", "README.md", "LICENSE", "Makefile", "requirements-dev.txt", "tests/test_project.py", "tests/golden/single-layer.tar"} <= shipped
