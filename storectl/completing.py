@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from storectl.settings import Settings, default_root
-
 if TYPE_CHECKING:
     import click
 
 
 def image_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Every tag that begins with what was typed."""
+    """Every tag that begins with what was typed; an error is no answer, for there is nobody to read it."""
     del param
-    from store.errors import StoreError  # noqa: PLC0415
+    from storectl.settings import resolve  # noqa: PLC0415 - only when the shell asks
 
-    settings = Settings(default_root(ctx.find_root().params.get("root"), os.environ), debug=False)
     try:
-        with settings.open() as store:
-            return [tagged.reference.familiar for image in store.images() for tagged in image.references if tagged.reference.familiar.startswith(incomplete)]
-    except (StoreError, OSError):
+        settings = resolve(ctx.find_root().params.get("root"), os.environ)
+        # Read-only: pressing a key must neither make a store nor upgrade one.
+        with settings.open(read_only=True) as store:
+            names = {tagged.reference.familiar for image in store.images() for tagged in image.references}
+    except Exception:  # noqa: BLE001 - see above
         return []
+    return sorted(name for name in names if name.startswith(incomplete))

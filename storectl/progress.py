@@ -6,6 +6,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, final
 
+from store.errors import printable
 from store.model import Silent
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @final
 class Bars:
-    """A `store.model.Progress` drawn with rich."""
+    """A `store.model.Progress` drawn with rich, which is safe to be told from several threads."""
 
     def __init__(self, rich: RichProgress) -> None:
         self._rich = rich
@@ -32,7 +33,7 @@ class Bars:
 
     def start(self, key: str, label: str, size_bytes: int | None) -> None:
         """See `Progress`."""
-        self._parts[key] = self._rich.add_task(label, total=size_bytes)
+        self._parts[key] = self._rich.add_task(printable(label), total=size_bytes)
 
     def advance(self, key: str, size_bytes: int) -> None:
         """See `Progress`."""
@@ -54,6 +55,8 @@ def progress(*, quiet: bool) -> Iterator[Progress]:
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn  # noqa: PLC0415
     from rich.progress import Progress as RichProgress  # noqa: PLC0415
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with RichProgress(*columns, console=Console(stderr=True), transient=True) as rich:
+    # Labels come from archives: "[bold]" in one is a name, not an order.
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    # Standard output is left alone: the archive may be going there.
+    with RichProgress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as rich:
         yield Bars(rich)

@@ -3,29 +3,57 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from store.errors import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+NONE: Final = "<none>"
+"""What docker shows in place of a name, a tag or a digest that is not there."""
+
+_MINIMUM: Final = 10
+_PADDING: Final = 3
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as they must be, three spaces apart, as docker's."""
-    cleaned = [[printable(cell) for cell in row] for row in (head, *rows)]
-    widths = [max(len(row[column]) for row in cleaned) for column in range(len(head))]
-    for row in cleaned:
-        click.echo("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Columns as docker's (Go's tabwriter, minimal width 10, padding 3): each as wide as its widest cell and three spaces more."""
+    cleaned = [[_clean(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(_MINIMUM, _PADDING + max(map(len, column))) for column in zip(*cleaned, strict=True)]
+    lines = ("".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cleaned)
+    click.echo("\n".join(lines))
 
 
 def line(text: str, *, err: bool = False) -> None:
     """One line, with nothing in it that a terminal could obey."""
-    click.echo(printable(text), err=err)
+    click.echo(_clean(text), err=err)
 
 
 def document(value: Any) -> None:  # noqa: ANN401 - JSON
-    """One JSON document on standard output."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=True))
+    """One JSON document on standard output, in ASCII, so that it can be shown and piped anywhere."""
+    click.echo(json.dumps(value, indent=4))
+
+
+def json_lines(rows: Iterable[dict[str, str]]) -> None:
+    """One JSON object a line, as docker's ``--format json``."""
+    for row in rows:
+        click.echo(json.dumps(row))
+
+
+def time(moment: datetime | None) -> str | None:
+    """A point in time in JSON: RFC 3339, in UTC."""
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def go_time(moment: datetime | None) -> str:
+    """A point in time as Go's ``Time.String`` shows it, which docker uses for ``CreatedAt``."""
+    return "N/A" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} +0000 UTC"
+
+
+def _clean(text: str) -> str:
+    # Nearly all text is harmless, and lists are long.
+    return text if text.isprintable() else printable(text)

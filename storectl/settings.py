@@ -1,38 +1,63 @@
-"""What flags, environment and defaults come to."""
+"""What flags, environment and defaults come to. The clock, the environment and the working directory enter here, and nowhere below."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from store import Store
+
+
+def utc_now() -> datetime:
+    """The wall clock, in UTC."""
+    return datetime.now(UTC)
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The resolved settings of one run."""
+    """The resolved settings of one run. ``now`` is the clock."""
 
     root: Path
-    debug: bool
+    debug: bool = False
+    now: Callable[[], datetime] = utc_now
 
-    def open(self, *, create: bool = False) -> Store:
+    def open(self, *, create: bool = False, read_only: bool = False) -> Store:
         """The store. Raises what `Store.open` raises."""
         from store import Store  # noqa: PLC0415 - `--help` does without
 
-        return Store.open(self.root, create=create, on_wait=lambda owner: click.echo(f"storectl: waiting for {owner or 'another process'}…", err=True))
+        return Store.open(self.root, create=create, read_only=read_only, clock=self.now, on_wait=_waiting)
+
+
+def resolve(root: str | None, environment: Mapping[str, str], *, debug: bool = False) -> Settings:
+    """The settings of a run: ``root`` is what was given on the command line or in STORECTL_ROOT, if anything was."""
+    return Settings(default_root(root, environment), debug)
 
 
 def default_root(given: str | None, environment: Mapping[str, str]) -> Path:
-    """The store's folder: what was said, else the XDG data folder (XDG Base Directory Specification)."""
+    """The store's folder: what was said, else the XDG data folder (XDG Base Directory Specification: a relative one is ignored).
+
+    Raises click.UsageError when nothing was said and there is no home folder.
+    """
     if given:
         return Path(given)
     data = environment.get("XDG_DATA_HOME", "")
-    base = Path(data) if data.startswith("/") else Path(environment.get("HOME", "~")).expanduser() / ".local" / "share"
-    return base / "storectl"
+    if data.startswith("/"):
+        return Path(data) / "storectl"
+    home = environment.get("HOME", "")
+    if not home.startswith("/"):
+        raise click.UsageError("there is no home folder to keep the store in: give --root DIR, or set STORECTL_ROOT")
+    return Path(home) / ".local" / "share" / "storectl"
+
+
+def _waiting(owner: str) -> None:
+    from storectl import render  # noqa: PLC0415
+
+    render.line(f"storectl: waiting for {owner or 'another process'}…", err=True)

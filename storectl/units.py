@@ -1,68 +1,79 @@
-"""Sizes and ages as Docker prints them (docker/go-units)."""
+"""Sizes and spans of time as Docker prints and reads them (docker/go-units: size.go, duration.go)."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
-if TYPE_CHECKING:
-    from datetime import datetime
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
+_STEP: Final = 1000
+_SIZE: Final = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>[kKmMgGtTpP]?)(?P<binary>i?)[bB]?", re.ASCII)
+_GO_DURATION: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?(?:h|m|s|ms))+", re.ASCII)
+_GO_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?)(ms|h|m|s)", re.ASCII)
+_PART_SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_UNIX_TIME: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
 
-_UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
-_SIZE: Final = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>[kKmMgGtT]?)(?P<binary>i?)[bB]?")
 _MINUTE: Final = 60
-_HOUR: Final = 60 * _MINUTE
-_DAY: Final = 24 * _HOUR
+_HOUR: Final = 60
+_DAY: Final = 24
 _WEEK: Final = 7 * _DAY
 _MONTH: Final = 30 * _DAY
 _YEAR: Final = 365 * _DAY
 
 
-def human_size(size_bytes: int) -> str:
-    """``1.23GB``: powers of 1000, three significant digits."""
+def human_size(size_bytes: int, digits: int = 3) -> str:
+    """``1.23GB``: powers of 1000 and so many significant digits (3 in docker's lists, 4 in its sums)."""
     value, unit = float(size_bytes), 0
-    while value >= 1000 and unit < len(_UNITS) - 1:  # noqa: PLR2004 - SI prefixes
-        value /= 1000
+    # go-units rounds after it has chosen the unit and prints 999,999 bytes as "1e+03kB"; we carry over.
+    while float(f"{value:.{digits}g}") >= _STEP and unit < len(_UNITS) - 1:
+        value /= _STEP
         unit += 1
-    return f"{value:.3g}{_UNITS[unit]}"
+    return f"{value:.{digits}g}{_UNITS[unit]}"
 
 
 def parse_size(text: str) -> int:
-    """``10GB`` or ``512MiB`` in bytes. Raises ValueError."""
+    """``10GB`` (powers of 1000) or ``512MiB`` (powers of 1024) in bytes. Raises ValueError."""
     match = _SIZE.fullmatch(text.strip())
-    if match is None:
+    if match is None or (match["binary"] and not match["unit"]):
         raise ValueError(f"{text!r} is no size; examples: 500MB, 10GiB")
-    step = 1024 if match["binary"] else 1000
-    return int(float(match["number"]) * step ** " KMGT".index(match["unit"].upper() or " "))
+    step = 1024 if match["binary"] else _STEP
+    return int(float(match["number"]) * step ** " KMGTP".index(match["unit"].upper() or " "))
 
 
 def human_age(then: datetime | None, now: datetime) -> str:
-    """``2 weeks ago``, ``N/A`` when unknown."""
+    """``2 weeks ago``; ``N/A`` when unknown."""
     if then is None:
         return "N/A"
     seconds = int((now - then).total_seconds())
-    return f"{_duration(seconds)} ago" if seconds >= 0 else f"in {_duration(-seconds)}"
+    return f"{human_duration(seconds)} ago" if seconds >= 0 else f"in {human_duration(-seconds)}"
 
 
-def _duration(seconds: int) -> str:  # noqa: C901, PLR0911 - a table of thresholds
-    if seconds < 1:
-        return "Less than a second"
-    if seconds == 1:
-        return "1 second"
-    if seconds < _MINUTE:
-        return f"{seconds} seconds"
-    if seconds < 2 * _MINUTE:
-        return "About a minute"
-    if seconds < _HOUR:
-        return f"{seconds // _MINUTE} minutes"
-    if seconds < _HOUR + _HOUR // 2:
+def human_duration(seconds: int) -> str:
+    """``About an hour``, as ``HumanDuration`` of go-units."""
+    minutes, hours = seconds // _MINUTE, int(seconds / 3600 + 0.5)
+    if minutes == 0:
+        return "Less than a second" if seconds < 1 else "1 second" if seconds == 1 else f"{seconds} seconds"
+    if minutes < _HOUR:
+        return "About a minute" if minutes == 1 else f"{minutes} minutes"
+    if hours == 1:
         return "About an hour"
-    if seconds < 2 * _DAY:
-        return f"{round(seconds / _HOUR)} hours"
-    if seconds < 2 * _WEEK:
-        return f"{seconds // _DAY} days"
-    if seconds < 2 * _MONTH:
-        return f"{seconds // _WEEK} weeks"
-    if seconds < 2 * _YEAR:
-        return f"{seconds // _MONTH} months"
-    return f"{seconds // _YEAR} years"
+    for limit, step, unit in ((2 * _DAY, 1, "hours"), (2 * _WEEK, _DAY, "days"), (2 * _MONTH, _WEEK, "weeks"), (2 * _YEAR, _MONTH, "months")):
+        if hours < limit:
+            return f"{hours // step} {unit}"
+    return f"{seconds // 3600 // _YEAR} years"
+
+
+def parse_moment(text: str, now: datetime) -> datetime:
+    """A point in time as ``docker events --since`` takes it: a date, Unix seconds, or how long before ``now`` (``1h30m``). Raises ValueError.
+
+    A date without a zone is in the local one.
+    """
+    try:
+        if _GO_DURATION.fullmatch(text):
+            return now - timedelta(seconds=sum(float(number) * _PART_SECONDS[unit] for number, unit in _GO_PART.findall(text)))
+        if _UNIX_TIME.fullmatch(text):
+            return datetime.fromtimestamp(float(text), UTC)
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"{text!r} is no time; examples: 10m, 2026-01-31T12:00:00Z, 1767225600") from None

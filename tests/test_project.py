@@ -89,4 +89,13 @@ def test_the_sdist_can_be_tested(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         shipped = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"pyproject.toml", "README.md", "LICENSE", "Makefile", "requirements-dev.txt", "tests/test_project.py", "tests/golden/single-layer.tar"} <= shipped
+    assert {
+        "pyproject.toml",
+        "README.md",
+        "CONTRIBUTING.md",
+        "LICENSE",
+        "Makefile",
+        "requirements-dev.txt",
+        "tests/test_project.py",
+        "tests/golden/single-layer.tar",
+    } <= shipped
