@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from exporter.plan import BLOCK, END, LARGEST_OCTAL, Entry, EntryType, padded
+from store.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,4 +106,7 @@ def _write_all(sink: Sink, data: bytes) -> None:
     view = memoryview(data)
     while view:
         taken = sink.write(view)
-        view = view[len(view) if taken is None else taken :]
+        if taken is None:
+            # A raw stream says so when it took nothing: the pipe is full and does not block. Going on would lose bytes silently.
+            raise Unavailable("the output is in non-blocking mode and takes no more bytes", hint="save to a file with -o, or write through a blocking pipe")
+        view = view[taken:]
