@@ -179,8 +179,9 @@ class _StreamMembers:
             self.tree.add(member, self._candidate(reader, member) if member.kind is MemberKind.FILE else None)
 
     def _candidate(self, reader: TarReader, member: Member) -> _Candidate:
-        if reader.sparse:
-            return _Candidate(problem=InvalidArchive("a sparse member cannot be read", member=member.name, offset=member.offset))
+        if member.size > self._limits.layer_bytes:
+            # Of a sparse member a few hundred bytes say so.
+            return _Candidate(problem=too_large(member.name, self._limits))
         if member.size <= min(SMALL_BYTES, self._room):
             self._room -= member.size
             return _Candidate(data=reader.read_all(SMALL_BYTES))

@@ -122,6 +122,9 @@ class Reader:
         known = self._local.__dict__
         if "decompressor" not in known:
             known["decompressor"] = zstandard.ZstdDecompressor()
+        if zstandard.frame_content_size(data) != content_bytes:
+            # As much memory as the frame's header says is allocated at once, whatever the ceiling: a flipped bit there must not ask for exabytes.
+            raise CorruptStream("a frame's header does not fit the seek table")
         decoded: bytes = known["decompressor"].decompress(data, max_output_size=content_bytes)
         if len(decoded) != content_bytes:
             raise CorruptStream(f"a frame decodes to {len(decoded)} bytes, its table says {content_bytes}")

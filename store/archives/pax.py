@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 Records: TypeAlias = "Mapping[bytes, bytes]"
 
+BLOCK: Final = 512
+"""A tar archive consists of blocks of so many bytes."""
+
 _INTEGER: Final = re.compile(rb"([+-]?)0*([0-9]{1,19})")
 _TIME: Final = re.compile(rb"([^.]*)(?:\.[0-9]*)?")
 _INTEGER_KEYS: Final = (b"uid", b"gid")
@@ -18,7 +21,6 @@ _TEXT_KEYS: Final = frozenset({b"path", b"linkpath", b"uname", b"gname"})
 _SPARSE_OFFSET: Final = b"GNU.sparse.offset"
 _SPARSE_BYTES: Final = b"GNU.sparse.numbytes"
 _SPARSE_MAP: Final = b"GNU.sparse.map"
-_SPARSE_VERSIONS: Final = frozenset({(b"0", b"0"), (b"0", b"1"), (b"1", b"0")})
 _SHORTEST_RECORD: Final = 5
 _INT64: Final = 1 << 63
 
@@ -59,31 +61,28 @@ def checked_size(records: Records, size: int) -> int:
     """
     for key in _INTEGER_KEYS:
         if value := records.get(key):
-            _integer(value)
+            integer(value)
     for key in _TIME_KEYS:
         if value := records.get(key):
             found = _TIME.fullmatch(value)
             if found is None:
                 raise InvalidRecordError("a time is not a number")
-            _integer(found[1])
+            integer(found[1])
     if value := records.get(b"size"):
-        return _integer(value)
+        return integer(value)
     return size
 
 
-def sparse_size(records: Records, size: int) -> int | None:
-    """The size in bytes of a sparse member when unpacked (``size`` unless the records say); None for a member that is not sparse.
-
-    Raises InvalidRecordError.
-    """
-    version = records.get(b"GNU.sparse.major", b""), records.get(b"GNU.sparse.minor", b"")
-    if version not in _SPARSE_VERSIONS and (version != (b"", b"") or not records.get(_SPARSE_MAP)):
-        return None
-    if value := records.get(b"GNU.sparse.size") or records.get(b"GNU.sparse.realsize"):
-        size = _integer(value)
-        if size < 0:
-            raise InvalidRecordError("a negative size")
-    return size
+def integer(text: bytes) -> int:
+    """A decimal integer of 64 bits. Raises InvalidRecordError."""
+    # Python's int() would also take underscores, spaces and digits without end.
+    found = _INTEGER.fullmatch(text)
+    if found is None:
+        raise InvalidRecordError("a value is not a number")
+    value = -int(found[2]) if found[1] == b"-" else int(found[2])
+    if not -_INT64 <= value < _INT64:
+        raise InvalidRecordError("a value does not fit 64 bits")
+    return value
 
 
 def _record(data: bytes, start: int) -> tuple[bytes, bytes, int]:
@@ -91,7 +90,7 @@ def _record(data: bytes, start: int) -> tuple[bytes, bytes, int]:
     space = data.find(b" ", start)
     if space < 0:
         raise InvalidRecordError("a record without a length")
-    length = _integer(data[start:space])
+    length = integer(data[start:space])
     end = start + length
     if length < _SHORTEST_RECORD or end > len(data) or end - 1 <= space + 1 or data[end - 1 : end] != b"\n":
         raise InvalidRecordError("a record of the wrong length")
@@ -101,14 +100,3 @@ def _record(data: bytes, start: int) -> tuple[bytes, bytes, int]:
     if b"\0" in (value if key in _TEXT_KEYS else key):
         raise InvalidRecordError("a record with a NUL in it")
     return key, value, end
-
-
-def _integer(text: bytes) -> int:
-    """A decimal integer of 64 bits. Python's int() would also take underscores, spaces and digits without end."""
-    found = _INTEGER.fullmatch(text)
-    if found is None:
-        raise InvalidRecordError("a value is not a number")
-    value = -int(found[2]) if found[1] == b"-" else int(found[2])
-    if not -_INT64 <= value < _INT64:
-        raise InvalidRecordError("a value does not fit 64 bits")
-    return value

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Protocol, final
 
+from store.archives.pax import BLOCK
+from store.archives.sparse import expanded
 from store.archives.tarheader import (
-    BLOCK,
     FLAG_DIRECTORY,
     FLAG_FILE,
-    FLAG_GNU_SPARSE,
     FLAG_HARDLINK,
     FLAG_SYMLINK,
     ZERO_BLOCK,
@@ -21,8 +21,9 @@ from store.errors import InvalidArchive, TooLarge, TruncatedInput, printable
 from store.limits import DEFAULT_LIMITS, MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from store.archives.sparse import Extents
     from store.archives.tarheader import Header
     from store.limits import Limits
 
@@ -57,7 +58,6 @@ class MemberKind(Enum):
 
 _KINDS: Final = {
     FLAG_FILE: MemberKind.FILE,
-    FLAG_GNU_SPARSE: MemberKind.FILE,
     FLAG_DIRECTORY: MemberKind.DIRECTORY,
     FLAG_SYMLINK: MemberKind.SYMLINK,
     FLAG_HARDLINK: MemberKind.HARDLINK,
@@ -67,21 +67,24 @@ _KINDS: Final = {
 @final
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member: ``size`` bytes when unpacked, data at ``offset`` in the decompressed archive. Names are UTF-8, other bytes as lone surrogates."""
+    """One member: ``size`` bytes when unpacked, data at ``offset`` in the decompressed archive. Names are UTF-8, other bytes as lone surrogates.
+
+    ``extents`` is None unless the member is sparse: then only they are in the archive, one after the other, and the rest is zeros.
+    """
 
     name: str
     kind: MemberKind
     size: int
     offset: int
     link: str
+    extents: Extents | None = None
 
 
 @final
 class TarReader:
     """Reads members in order, with the acceptance rules of Go's archive/tar 1.19 (docker-archive.md §6.1).
 
-    Accepted: no end blocks, an end inside the padding of the last member, anything behind the end blocks. A sparse member is listed; asking for its data is
-    refused.
+    Accepted: no end blocks, an end inside the padding of the last member, anything behind the end blocks. A sparse member is read as what it stands for.
 
     Args:
         source: The decompressed archive, at its start; a file at position 0.
@@ -102,7 +105,7 @@ class TarReader:
         self._at = 0
         self._data_end = 0
         self._next = 0
-        self._sparse: set[int] = set()
+        self._given = 0
         self._member: Member | None = None
 
     def __iter__(self) -> Iterator[Member]:
@@ -122,37 +125,33 @@ class TarReader:
                 raise TooLarge(f"the archive has more than {self._limits.members} members", limit=self._limits.members)
             if name_bytes > self._limits.name_bytes:
                 raise TooLarge(f"the names in the archive are longer than {self._limits.name_bytes} bytes together", limit=self._limits.name_bytes)
-            if header.sparse:
-                self._sparse.add(self._at)
-            self._member = Member(header.name, _KINDS.get(header.flag, MemberKind.SPECIAL), header.size, self._at, header.link)
+            extents = header.sparse.extents if header.sparse is not None else None
+            self._given = 0
+            self._member = Member(header.name, _KINDS.get(header.flag, MemberKind.SPECIAL), header.size, self._at, header.link, extents)
             yield self._member
         self._member = None
         if self._seekable is None:
             while self._source.read(_SKIP_BYTES):
                 pass
 
-    @property
-    def sparse(self) -> bool:
-        """Whether the current member is sparse, so that its data cannot be read."""
-        return self._member is not None and self._member.offset in self._sparse
-
     def chunks(self, size: int) -> Iterator[bytes]:
-        """What is left of the current member's data, in fresh pieces of exactly ``size`` bytes, the last one shorter.
+        """What is left of the current member's data, in pieces of exactly ``size`` bytes, the last one shorter.
 
-        To be consumed before the next member is asked for.
-
-        Raises InvalidArchive for a sparse member, TruncatedInput.
+        To be consumed before the next member is asked for. Raises TruncatedInput.
         """
         member = self._current()
-        self._refuse_sparse(member)
-        while self._at < self._data_end:
+
+        def read(wanted: int) -> bytes:
             if self._seekable is not None:
                 # Another member may have been reread since.
                 self._seekable.seek(self._at)
-            wanted = min(size, self._data_end - self._at)
             piece = self._read(wanted)
             if len(piece) < wanted:
                 raise TruncatedInput("the archive ends inside a member", member=member.name, offset=self._at)
+            return piece
+
+        for piece in _pieces(member, self._given, size, read):
+            self._given += len(piece)
             yield piece
             if self._member is not member:
                 raise ValueError("the reader has moved on to another member")
@@ -160,40 +159,38 @@ class TarReader:
     def read_all(self, max_bytes: int) -> bytes:
         """What is left of the current member's data in one piece.
 
-        Raises TooLarge beyond ``max_bytes``, InvalidArchive for a sparse member, TruncatedInput.
+        Raises TooLarge beyond ``max_bytes``, TruncatedInput.
         """
         member = self._current()
-        if self._data_end - self._at > max_bytes:
+        if member.size - self._given > max_bytes:
             raise TooLarge(f"member {printable(member.name)!r} has {member.size} bytes, more than {max_bytes}", limit=max_bytes)
         return b"".join(self.chunks(_SKIP_BYTES))
 
     def reread(self, member: Member, size: int) -> Iterator[bytes]:
         """The data of a member met earlier, in pieces as `chunks` gives them; at any time, as long as the source is seekable and open.
 
-        Raises InvalidArchive for a sparse member, TruncatedInput when the file has become shorter since.
+        Raises TruncatedInput when the file has become shorter since.
         """
         file = self._seekable
         if file is None:
             raise ValueError("a stream cannot be read again")
-        self._refuse_sparse(member)
-        position, end = member.offset, member.offset + member.size
-        while position < end:
+        position = member.offset
+
+        def read(wanted: int) -> bytes:
+            nonlocal position
             file.seek(position)
-            wanted = min(size, end - position)
             piece = _read_full(file, wanted)
             position += len(piece)
             if len(piece) < wanted:
                 raise TruncatedInput("the archive ends inside a member", member=member.name, offset=position)
-            yield piece
+            return piece
+
+        return _pieces(member, 0, size, read)
 
     def _current(self) -> Member:
         if self._member is None:
             raise ValueError("no current member")
         return self._member
-
-    def _refuse_sparse(self, member: Member) -> None:
-        if member.offset in self._sparse:
-            raise InvalidArchive("sparse member", member=member.name, offset=member.offset, hint="write the archive without tar's --sparse")
 
     def _read_member(self) -> Header | None:
         """Go to the next member's data; None at the end."""
@@ -216,11 +213,11 @@ class TarReader:
                 parser.meta(data)
                 self._data_end, self._next = self._at, self._at + padding(header.stored)
                 continue
-            extended = header.extended
-            while extended:
-                at = self._at
-                extended = parser.extension(self._whole(self._read(BLOCK), at))
             self._data_end = self._at + header.stored
+            wanted = header.sparse is not None and header.sparse.wanted
+            while wanted:
+                at = self._at
+                wanted = parser.sparse_block(self._whole(self._read(BLOCK), at))
             self._next = self._data_end + padding(header.stored)
             if self._seekable is not None and self._data_end > self._end:
                 raise TruncatedInput("the archive ends inside a member", member=header.name, offset=self._end)
@@ -256,6 +253,15 @@ class TarReader:
         data = _read_full(self._source, size)
         self._at += len(data)
         return data
+
+
+def _pieces(member: Member, start: int, size: int, read: Callable[[int], bytes]) -> Iterator[bytes]:
+    """What ``member`` holds from ``start`` on, in pieces of ``size`` bytes; ``read`` gives so many bytes of its data, in order."""
+    if member.extents is not None:
+        yield from expanded(member.extents, member.size, start, size, read)
+    else:
+        for position in range(start, member.size, size):
+            yield read(min(size, member.size - position))
 
 
 def _read_full(source: ByteSource, size: int) -> bytes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import final
 
-from store.archives.tarheader import BLOCK, ZERO_BLOCK, HeaderParser, padding
+from store.archives.pax import BLOCK
+from store.archives.tarheader import ZERO_BLOCK, HeaderParser, padding
 from store.errors import InvalidArchive, TruncatedInput
 from store.limits import DEFAULT_LIMITS
 
@@ -15,7 +16,7 @@ class _Want(Enum):
 
     HEADER = auto()
     META = auto()
-    EXTENSION = auto()
+    SPARSE_MAP = auto()
     SECOND_ZERO_BLOCK = auto()
     NOTHING = auto()
 
@@ -72,7 +73,7 @@ class TarCheck:
         """The tar ends here. Raises TruncatedInput when it must not."""
         if self._skip > self._padding:
             raise TruncatedInput("the tar archive ends inside a member", member=self._member, offset=self._position)
-        if self._want in {_Want.META, _Want.EXTENSION} or self._partial:
+        if self._want in {_Want.META, _Want.SPARSE_MAP} or self._partial:
             raise TruncatedInput("the tar archive ends inside a header", member=self._member, offset=self._position)
 
     def _take(self, block: bytes, offset: int) -> None:
@@ -86,8 +87,9 @@ class TarCheck:
         elif want is _Want.META:
             self._parser.meta(block)
             self._pass_over(0, padding(len(block)))
-        elif want is _Want.EXTENSION:
-            if not self._parser.extension(block):
+        elif want is _Want.SPARSE_MAP:
+            self._stored -= BLOCK
+            if not self._parser.sparse_block(block):
                 self._pass_over(self._stored, padding(self._stored))
         else:
             if block != ZERO_BLOCK:
@@ -99,8 +101,8 @@ class TarCheck:
         if header.meta:
             self._want = _Want.META
             self._need = header.stored
-        elif header.extended:
-            self._want = _Want.EXTENSION
+        elif header.sparse is not None and header.sparse.wanted:
+            self._want = _Want.SPARSE_MAP
             self._stored = header.stored
         else:
             self._pass_over(header.stored, padding(header.stored))

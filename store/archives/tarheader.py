@@ -14,12 +14,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, final
 
 from store.archives import pax
+from store.archives.pax import BLOCK
+from store.archives.sparse import MapTooLongError, SparseMap
 from store.errors import InvalidArchive, TooLarge, printable
 
 if TYPE_CHECKING:
     from store.archives.pax import Records
 
-BLOCK: Final = 512
 ZERO_BLOCK: Final = bytes(BLOCK)
 
 FLAG_FILE_V7: Final = 0
@@ -27,7 +28,7 @@ FLAG_FILE: Final = ord("0")
 FLAG_HARDLINK: Final = ord("1")
 FLAG_SYMLINK: Final = ord("2")
 FLAG_DIRECTORY: Final = ord("5")
-FLAG_GNU_SPARSE: Final = ord("S")
+_FLAG_GNU_SPARSE: Final = ord("S")
 _FLAG_LONG_NAME: Final = ord("L")
 _FLAG_LONG_LINK: Final = ord("K")
 _FLAG_PAX: Final = ord("x")
@@ -36,8 +37,8 @@ _FLAG_PAX_GLOBAL: Final = ord("g")
 _META_FLAGS: Final = frozenset({_FLAG_LONG_NAME, _FLAG_LONG_LINK, _FLAG_PAX, _FLAG_PAX_GLOBAL})
 _NO_DATA_FLAGS: Final = frozenset(b"123456")
 """Links, devices, directories and FIFOs: whatever their size field says, no data follows."""
-_MEMBER_FLAGS: Final = frozenset(b"\0000123456S")
-"""What Docker's unpack handles. It knows nothing of ``7`` (contiguous file), though Go's reader does."""
+_MEMBER_FLAGS: Final = frozenset(b"\0000123456")
+"""What Docker's unpack handles. It knows nothing of ``7`` (contiguous file) and ``S`` (sparse file in the old GNU format), though Go's reader does."""
 
 _USUAL_NUMBERS: Final = re.compile(rb"(?:[0-7]{7}\0){3}([0-7]{11})\0[0-7]{11}\0([0-7]{6})\0 ")
 """Mode, owners, size, time and checksum as nearly everybody writes them: found sound by one match. All else is looked at field by field."""
@@ -47,8 +48,6 @@ _USTAR: Final = b"ustar\0"
 _GNU: Final = b"ustar  \0"
 _STAR_TRAILER: Final = b"tar\0"
 _CHECKSUM_BLANK: Final = 8 * ord(" ")
-_GNU_IS_EXTENDED: Final = 482
-_EXTENSION_IS_EXTENDED: Final = 504
 _BASE256: Final = 0x80
 _BASE256_NEGATIVE: Final = 0x40
 _INT64: Final = 1 << 63
@@ -63,8 +62,8 @@ class Header(NamedTuple):
     """What one header block stands for, everything that went before it taken into account.
 
     ``stored`` bytes of data follow, then padding. ``size`` is what the member has when unpacked; the two differ for sparse members only.
-    With ``meta`` the data belongs to the headers: hand it to `HeaderParser.meta`. With ``extended`` another block comes before the data: hand it to
-    `HeaderParser.extension`.
+    With ``meta`` the data belongs to the headers: hand it to `HeaderParser.meta`. While ``sparse.wanted`` is true, the next block of the data belongs to the
+    map of a sparse member: hand it to `HeaderParser.sparse_block`.
     """
 
     flag: int
@@ -73,8 +72,7 @@ class Header(NamedTuple):
     size: int
     stored: int
     meta: bool = False
-    sparse: bool = False
-    extended: bool = False
+    sparse: SparseMap | None = None
 
 
 @final
@@ -82,7 +80,7 @@ class HeaderParser:
     """Makes sense of header blocks, in the order in which they come.
 
     Args:
-        header_bytes: Ceiling for the data of one PAX or GNU header, and for all extension blocks of one sparse member.
+        header_bytes: Ceiling for the data of one PAX or GNU header, and for the map of one sparse member.
         member: The archive's own name, when it is a layer within another archive; errors carry it.
     """
 
@@ -91,7 +89,7 @@ class HeaderParser:
         self._member = member
         self._flag = 0
         self._offset = 0
-        self._extensions = 0
+        self._sparse: SparseMap | None = None
         self._pax: Records | None = None
         self._long_name = b""
         self._long_link = b""
@@ -112,11 +110,9 @@ class HeaderParser:
         if block[345]:
             name = self._prefixed(block, name)
         if self._pax is not None or self._long_name or self._long_link:
-            return self._extended(block, flag, name, link, size)
+            return self._extended(flag, name, link, size)
         if flag not in _MEMBER_FLAGS:
             self._unknown(flag, name)
-        if flag == FLAG_GNU_SPARSE:
-            return self._sparse(block, name, link, size)
         if flag == FLAG_FILE_V7:
             flag = FLAG_DIRECTORY if name.endswith(b"/") else FLAG_FILE
         if flag in _NO_DATA_FLAGS:
@@ -133,17 +129,22 @@ class HeaderParser:
             try:
                 self._pax = pax.parse(data)
             except pax.InvalidRecordError as exc:
-                raise InvalidArchive(f"invalid tar header: {exc}", member=self._member, offset=self._offset) from None
+                self._invalid(str(exc))
             if self._flag == _FLAG_PAX_GLOBAL:
                 # Global records are ignored, but Go hands the header out as a member: what was announced before it is spent.
                 self._forget()
 
-    def extension(self, block: bytes) -> bool:
-        """Take in an extension block of the GNU sparse member just read; whether another one follows. Raises TooLarge."""
-        self._extensions += BLOCK
-        if self._extensions > self._header_bytes:
-            self._too_large(self._extensions)
-        return block[_EXTENSION_IS_EXTENDED] > 0
+    def sparse_block(self, block: bytes) -> bool:
+        """Take in a block of the map of the sparse member just read; whether another one follows. Raises InvalidArchive, TooLarge."""
+        if self._sparse is None:
+            raise ValueError("no sparse member")
+        try:
+            self._sparse.take(block, self._header_bytes)
+        except pax.InvalidRecordError as exc:
+            self._invalid(str(exc))
+        except MapTooLongError:
+            self._too_large(self._header_bytes + 1)
+        return self._sparse.wanted
 
     def _checked_size(self, block: bytes) -> int:
         """The size field of a block whose checksum and numbers are sound."""
@@ -160,6 +161,8 @@ class HeaderParser:
         magic = block[257:265]
         if magic == _GNU or magic[:6] == _USTAR:
             sound = sound and _are_numbers(block[329:345])
+            if block[508] and block[508:] == _STAR_TRAILER:
+                sound = sound and _number(block[476:488]) is not None and _number(block[488:500]) is not None
         if size is None or not sound:
             self._invalid("a field is not a number")
         # Where no data follows, a negative size is as meaningless as any other.
@@ -170,12 +173,7 @@ class HeaderParser:
     def _prefixed(self, block: bytes, name: bytes) -> bytes:
         """The name with the part of it that stands at byte 345 in some formats; times stand there in others."""
         if block[257:263] == _USTAR:
-            if block[508:] == _STAR_TRAILER:
-                if _number(block[476:488]) is None or _number(block[488:500]) is None:
-                    self._invalid("a field is not a number")
-                prefix = _until_nul(block[345:476])
-            else:
-                prefix = _until_nul(block[345:500])
+            prefix = _until_nul(block[345 : 476 if block[508:] == _STAR_TRAILER else 500])
         elif block[257:265] == _GNU:
             # GNU has access and change times here. Go before 1.8 wrote a prefix there by mistake, and Go still reads what is no time that way.
             if _number(block[345:357]) is not None and (not block[357] or _number(block[357:369]) is not None):
@@ -187,51 +185,42 @@ class HeaderParser:
             return name
         return prefix + b"/" + name
 
-    def _extended(self, block: bytes, flag: int, name: bytes, link: bytes, size: int) -> Header:
+    def _extended(self, flag: int, name: bytes, link: bytes, size: int) -> Header:
         """The member after extension headers, which overrule its own fields."""
         records: Records = self._pax or {}
         name = self._long_name or records.get(b"path") or name
         link = self._long_link or records.get(b"linkpath") or link
         self._forget()
-        try:
-            stored = pax.checked_size(records, size)
-            sparse = pax.sparse_size(records, stored)
-        except pax.InvalidRecordError as exc:
-            raise InvalidArchive(f"invalid tar header: {exc}", member=self._member, offset=self._offset) from None
         if flag not in _MEMBER_FLAGS:
             self._unknown(flag, name)
         if flag == FLAG_FILE_V7:
             flag = FLAG_DIRECTORY if name.endswith(b"/") else FLAG_FILE
-        if flag in _NO_DATA_FLAGS:
-            if sparse is not None:
-                self._invalid("a sparse member that is no file")
-            stored = 0
+        try:
+            stored = pax.checked_size(records, size)
+            if flag in _NO_DATA_FLAGS:
+                stored = 0
+            sparse = SparseMap.announced(records, stored)
+        except pax.InvalidRecordError as exc:
+            self._invalid(str(exc))
         if stored < 0:
             self._invalid("a negative size")
-        if flag == FLAG_GNU_SPARSE:
-            return self._sparse(block, name, link, stored)
-        if sparse is not None:
-            name = records.get(b"GNU.sparse.name") or name
-        size = stored if sparse is None else sparse
-        return Header(flag, _text(name), _text(link), size, stored, sparse=sparse is not None)
-
-    def _sparse(self, block: bytes, name: bytes, link: bytes, stored: int) -> Header:
-        """A member in the old GNU sparse format: the map of its data goes on in extension blocks when it does not fit the header."""
-        self._extensions = 0
-        size = _number(block[483:495])
-        if block[257:265] != _GNU or size is None or size < 0:
-            self._invalid("a sparse member that is not in GNU format")
-        return Header(FLAG_GNU_SPARSE, _text(name), _text(link), size, stored, sparse=True, extended=block[_GNU_IS_EXTENDED] > 0)
+        if sparse is None:
+            return Header(flag, _text(name), _text(link), stored, stored)
+        if flag in _NO_DATA_FLAGS:
+            self._invalid("a sparse member that is no file")
+        self._sparse = sparse
+        return Header(flag, _text(records.get(b"GNU.sparse.name") or name), _text(link), sparse.size, stored, sparse=sparse)
 
     def _forget(self) -> None:
         self._pax = None
         self._long_name = self._long_link = b""
 
     def _invalid(self, why: str) -> NoReturn:
-        raise InvalidArchive(f"invalid tar header: {why}", member=self._member, offset=self._offset)
+        raise InvalidArchive(f"invalid tar header: {why}", member=self._member, offset=self._offset) from None
 
     def _unknown(self, flag: int, name: bytes) -> NoReturn:
-        raise InvalidArchive(f"unhandled tar header type {flag} ({chr(flag)!r})", member=self._member or _text(name), offset=self._offset)
+        hint = "write the archive without tar's --sparse, or with --format=posix" if flag == _FLAG_GNU_SPARSE else None
+        raise InvalidArchive(f"unhandled tar header type {flag} ({chr(flag)!r})", member=self._member or _text(name), offset=self._offset, hint=hint)
 
     def _too_large(self, size: int) -> NoReturn:
         where = f" in member {printable(self._member)!r}" if self._member is not None else ""

@@ -131,7 +131,7 @@ class Tree:
     def _walk(self, parts: list[str], path: str, *, create: bool) -> _Node:
         """Follow ``parts`` from the root, and every link on the way, also the last one; with ``create`` make directories of what is missing.
 
-        What is missing or is no directory can be passed through, and left again by ``..``: so does Docker's symlink evaluation.
+        What is missing can be passed through, and left again by ``..``, as in Docker's symlink evaluation; a file can only be left.
         """
         stack: list[_Node] = []
         todo = parts[::-1]
@@ -143,6 +143,8 @@ class Tree:
                     stack.pop()
                 continue
             above = stack[-1] if stack else self._root
+            if isinstance(above, Leaf):
+                return None
             node = above.get(part) if isinstance(above, dict) else None
             if isinstance(node, Leaf) and node.member.kind in _LINKS:
                 links += 1

@@ -69,6 +69,13 @@ def test_symlinks_may_precede_their_target_and_be_chained() -> None:
         made.resolve("l1")
 
 
+def test_nothing_is_below_a_file() -> None:
+    made = tree(("x", FILE), ("l", SYMLINK, "x/y/../../x"), ("m", SYMLINK, "gone/y/../../x"))
+    assert not made.exists("l")
+    assert not made.exists("x/y")
+    assert made.resolve("m").payload == 0
+
+
 def test_dangling_links_name_nothing() -> None:
     made = tree(("l", SYMLINK, "gone"), ("h", HARDLINK, "gone"))
     for path in ("l", "h", "l/x"):
