@@ -9,36 +9,42 @@ import importlib
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from storectl.exit_codes import ExitCode, exit_code
-from storectl.settings import Settings, default_root
+from storectl.exit_codes import ExitCode
+from storectl.verb import write_examples
 from storectl.version import __version__
 
 if TYPE_CHECKING:
     from types import FrameType
 
 VERBS: Final = {
-    "import": ("archives", "Take in archives of images."),
-    "save": ("archives", "Write images to an archive."),
+    "import": ("import_", "Take in archives of images."),
+    "save": ("save", "Write images to an archive."),
     "images": ("images", "List images."),
-    "tag": ("names", "Give an image another name."),
-    "untag": ("names", "Take a tag away and keep the image."),
-    "rm": ("names", "Remove names, and images with their last one."),
-    "inspect": ("details", "Show everything about images, as JSON."),
-    "history": ("details", "Show how an image was made."),
+    "tag": ("tag", "Give an image another name."),
+    "untag": ("untag", "Take a tag away and keep the image."),
+    "rm": ("rm", "Remove names, and images with their last one."),
+    "inspect": ("inspect", "Show everything about images, as JSON."),
+    "history": ("history", "Show how an image was made."),
     "events": ("events", "Show what happened."),
-    "df": ("upkeep", "Show what the store takes on disk."),
-    "gc": ("upkeep", "Free what nothing needs."),
-    "prune": ("upkeep", "Remove images without a name, and free their bytes."),
-    "fsck": ("upkeep", "Check every byte and every row."),
+    "df": ("df", "Show what the store takes on disk."),
+    "gc": ("gc", "Free what nothing needs."),
+    "prune": ("prune", "Remove images without a name, and free their bytes."),
+    "fsck": ("fsck", "Check every byte and every row."),
     "db": ("db", "Look after the database's schema."),
-    "version": ("about", "Show versions."),
-    "completion": ("about", "Print a shell completion script."),
+    "version": ("version", "Show versions."),
+    "completion": ("completion", "Print a shell completion script."),
 }
+"""Every verb: its module in `storectl.commands`, and what the list says of it."""
+
 ALIASES: Final = {"load": "import", "export": "save", "ls": "images", "rmi": "rm", "verify": "fsck"}
+EXAMPLES: Final = ("docker save debian:12 | storectl import -", "storectl images", "storectl save debian:12 | docker load")
+COMPLETE: Final = "_STORECTL_COMPLETE"
+"""The variable in which the shell says that it wants completions (click's convention)."""
 
 
 class LazyGroup(click.Group):
@@ -55,16 +61,15 @@ class LazyGroup(click.Group):
         name = ALIASES.get(cmd_name, cmd_name)
         if name not in VERBS:
             return None
-        module = importlib.import_module(f"storectl.commands.{VERBS[name][0]}")
-        command: click.Command = getattr(module, f"{name}_command")
+        command: click.Command = importlib.import_module(f"storectl.commands.{VERBS[name][0]}").command
         return command
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
-        """Run the verb. click would end a broken pipe with 1, before anybody could say otherwise."""
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb in ``args``; what might have been meant when there is none (click would look at the verbs that are imported)."""
         try:
-            return super().invoke(ctx)
-        except BrokenPipeError as exc:
-            raise _BrokenPipeError from exc
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as exc:
+            raise click.exceptions.NoSuchCommand(exc.command_name, possibilities=(*VERBS, *ALIASES), ctx=ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of verbs, without importing any."""
@@ -74,79 +79,105 @@ class LazyGroup(click.Group):
         with formatter.section("Aliases"):
             formatter.write_dl([(alias, f"is {name}") for alias, name in ALIASES.items()])
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What to try first."""
+        del ctx
+        write_examples(formatter, EXAMPLES)
 
-@click.group(
-    cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Example: docker save debian:12 | storectl import -",
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--root",
+    metavar="DIR",
+    envvar="STORECTL_ROOT",
+    type=click.Path(file_okay=False),
+    help="The store's folder.  [default: $STORECTL_ROOT, else storectl in the XDG data folder]",
 )
-@click.option("--root", metavar="DIR", envvar="STORECTL_ROOT", help="The store's folder.  [default: $XDG_DATA_HOME/storectl]")
 @click.option("--debug", is_flag=True, help="Log each step, and show tracebacks.")
 @click.version_option(__version__, prog_name="storectl", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(ctx: click.Context, root: str | None, *, debug: bool) -> None:
     """A content-addressed store of container images: archives in, archives out, byte for byte."""
+    from storectl.settings import resolve  # noqa: PLC0415 - `--help` does without
+
     if debug:
         import logging  # noqa: PLC0415 - only then
 
         logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    ctx.obj = Settings(root=default_root(root, os.environ), debug=debug)
-
-
-class _BrokenPipeError(BaseException):
-    """Nobody reads our output any more."""
+    ctx.obj = resolve(root, os.environ, debug=debug)
 
 
 class _TerminatedError(BaseException):
     """SIGTERM arrived: unwind as for Ctrl-C, so that nothing half-done is left."""
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
+    # Once is enough: a second one must not interrupt the cleaning up.
+    signal.signal(number, signal.SIG_IGN)
     raise _TerminatedError
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and end the process with the documented code."""
     signal.signal(signal.SIGTERM, _terminate)
+    if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
+        # A terminal that cannot show a letter gets its number, not a crash.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(arguments))
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run the command line; the exit code. Every error is one line on standard error, never a traceback (but with ``--debug``)."""
+    """Run the command line; the exit code. Every error is a line or two on standard error, never a traceback (but with ``--debug``)."""
+    if COMPLETE in os.environ:
+        cli.main(args=arguments, prog_name="storectl", complete_var=COMPLETE)
     try:
-        result: Any = cli.main(args=arguments, prog_name="storectl", standalone_mode=False)
-        sys.stdout.flush()
-    except click.ClickException as exc:
-        exc.show()
-        return ExitCode.USAGE if isinstance(exc, click.UsageError) else ExitCode.FAILURE
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("", err=True)
+        code = _dispatch(sys.argv[1:] if arguments is None else arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        if sys.stderr.isatty():
+            click.echo(err=True)
         return ExitCode.INTERRUPTED
     except _TerminatedError:
         return ExitCode.TERMINATED
-    except (_BrokenPipeError, BrokenPipeError):
-        # Nobody reads any more. The interpreter would complain once more when it closes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        _give_up_output()
         return ExitCode.BROKEN_PIPE
-    except Exception as exc:  # noqa: BLE001 - the last resort
-        return _failed(exc, arguments)
-    return int(result) if isinstance(result, int) else ExitCode.OK
+    except OSError as exc:
+        # What was printed could not be written: the disk is full, say.
+        from storectl.failures import report  # noqa: PLC0415 - only when something failed
+
+        _give_up_output()
+        return report(exc, debug=False, about="standard output")
+    return code
 
 
-def _failed(exc: Exception, arguments: list[str] | None) -> int:
-    from store.errors import StoreError, printable  # noqa: PLC0415 - only when something failed
-    from store.oserrors import translate  # noqa: PLC0415
+def _dispatch(arguments: list[str]) -> int:
+    """Parse and run. `click.Command.main` would do it, but ends a broken pipe with 1 and takes an EOFError for Ctrl-C."""
+    try:
+        with cli.make_context("storectl", list(arguments)) as context:
+            try:
+                result = cli.invoke(context)
+            except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+                raise
+            except Exception as exc:  # noqa: BLE001 - the last resort
+                from storectl.failures import report  # noqa: PLC0415 - only when something failed
 
-    if "--debug" in (sys.argv[1:] if arguments is None else arguments):
-        import traceback  # noqa: PLC0415
+                return report(exc, debug=context.params["debug"])
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    except click.ClickException as error:
+        from storectl.failures import misused  # noqa: PLC0415 - only when something failed
 
-        traceback.print_exc()
-    error = translate(exc, exc.filename or "storectl") if isinstance(exc, OSError) else exc
-    if not isinstance(error, StoreError):
-        click.echo(f"storectl: internal error: {printable(f'{type(exc).__name__}: {exc}')}", err=True)
-        click.echo("hint: this is a fault of storectl; run again with --debug and report what it prints", err=True)
-        return ExitCode.FAILURE
-    click.echo("storectl: error: " + "\n".join(printable(line) for line in error.message.split("\n")), err=True)
-    if error.hint:
-        click.echo(f"hint: {printable(error.hint)}", err=True)
-    return exit_code(error)
+        return misused(error)
+    return result if isinstance(result, int) else ExitCode.OK
+
+
+def _give_up_output() -> None:
+    """Point standard output nowhere: the interpreter flushes it once more when it ends, and would complain."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

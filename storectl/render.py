@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from store.errors import printable
+from store.oserrors import translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,24 +25,30 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns as docker's (Go's tabwriter, minimal width 10, padding 3): each as wide as its widest cell and three spaces more."""
     cleaned = [[_clean(cell) for cell in row] for row in (head, *rows)]
     widths = [max(_MINIMUM, _PADDING + max(map(len, column))) for column in zip(*cleaned, strict=True)]
-    lines = ("".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cleaned)
-    click.echo("\n".join(lines))
+    text = "\n".join("".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cleaned)
+    write(text)
 
 
 def line(text: str, *, err: bool = False) -> None:
     """One line, with nothing in it that a terminal could obey."""
-    click.echo(_clean(text), err=err)
+    write(_clean(text), err=err)
+
+
+def lines(texts: Iterable[str]) -> None:
+    """Lines of standard output, if there are any, written at once: lists are long."""
+    text = "\n".join(_clean(text) for text in texts)
+    if text:
+        write(text)
 
 
 def document(value: Any) -> None:  # noqa: ANN401 - JSON
     """One JSON document on standard output, in ASCII, so that it can be shown and piped anywhere."""
-    click.echo(json.dumps(value, indent=4))
+    write(json.dumps(value, indent=4))
 
 
 def json_lines(rows: Iterable[dict[str, str]]) -> None:
     """One JSON object a line, as docker's ``--format json``."""
-    for row in rows:
-        click.echo(json.dumps(row))
+    lines(json.dumps(row) for row in rows)
 
 
 def time(moment: datetime | None) -> str | None:
@@ -52,6 +59,12 @@ def time(moment: datetime | None) -> str | None:
 def go_time(moment: datetime | None) -> str:
     """A point in time as Go's ``Time.String`` shows it, which docker uses for ``CreatedAt``."""
     return "N/A" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} +0000 UTC"
+
+
+def write(text: str, *, err: bool = False) -> None:
+    """``text`` as it stands, and a line end. Raises StorageFull, Unavailable and such when it cannot be written; BrokenPipeError stays."""
+    with translated("standard error" if err else "standard output"):
+        click.echo(text, err=err)
 
 
 def _clean(text: str) -> str:

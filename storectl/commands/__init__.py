@@ -1,1 +1,1 @@
-"""One module a verb."""
+"""One module for each verb, with the verb as ``command``."""

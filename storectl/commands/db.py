@@ -1,4 +1,4 @@
-"""The database's schema: ``db current``, ``db upgrade``, ``db check``."""
+"""``db``: the database's schema."""
 
 from __future__ import annotations
 
@@ -7,54 +7,63 @@ from typing import TYPE_CHECKING
 import click
 
 from storectl.exit_codes import ExitCode
+from storectl.verb import Verb, json_option, write_examples
 
 if TYPE_CHECKING:
     from storectl.settings import Settings
 
 
-@click.group("db", epilog="Example: storectl db current")
-def db_command() -> None:
-    """Look after the database's schema. Opening a store upgrades it when it is older, after a backup copy."""
+class _Group(click.Group):
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        write_examples(formatter, ["storectl db current"])
 
 
-@db_command.command("current", epilog="Example: storectl db current --json")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.group("db", cls=_Group)
+def command() -> None:
+    """Look after the database's schema. Opening a store upgrades an older one by itself, after a backup copy."""
+
+
+@command.command("current", cls=Verb, short_help="Show the schema's revision.", examples=("storectl db current",))
+@json_option
 @click.pass_obj
 def current(settings: Settings, *, as_json: bool) -> None:
-    """Show the schema's revision, and the one this program wants."""
-    from store import Store  # noqa: PLC0415
+    """Show the schema's revision, and the one this program wants. Changes nothing."""
+    from store import Store  # noqa: PLC0415 - `--help` does without
     from storectl import render  # noqa: PLC0415
 
     state = Store.schema_state(settings.root)
     if as_json:
         render.document({"current": state.current, "head": state.head})
     else:
-        click.echo(f"{state.current or 'none'} ({'up to date' if state.is_current else f'this program wants {state.head}'})")
+        render.line(f"{state.current or 'none'} ({'up to date' if state.is_current else f'this program wants {state.head}'})")
 
 
-@db_command.command("upgrade", epilog="Example: storectl db upgrade")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@command.command("upgrade", cls=Verb, short_help="Bring the schema up to date.", examples=("storectl db upgrade",))
+@json_option
 @click.pass_obj
 def upgrade(settings: Settings, *, as_json: bool) -> None:
     """Bring the schema up to date, after a backup copy of the database."""
-    from store import Store  # noqa: PLC0415
+    from store import Store  # noqa: PLC0415 - `--help` does without
     from storectl import render  # noqa: PLC0415
 
-    report = Store.upgrade(settings.root)
+    report = Store.upgrade(settings.root, clock=settings.now)
     if as_json:
         render.document({"before": report.before, "after": report.after, "backup": None if report.backup is None else str(report.backup)})
     elif report.before == report.after:
-        click.echo(f"already at {report.after}")
+        render.line(f"already at {report.after}")
     else:
-        render.line(f"upgraded from {report.before} to {report.after}; the database as it was: {report.backup}")
+        render.line(f"upgraded from {report.before or 'nothing'} to {report.after}")
+        if report.backup is not None:
+            render.line(f"the database as it was: {report.backup}", err=True)
 
 
-@db_command.command("check", epilog="Example: storectl db check")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@command.command("check", cls=Verb, short_help="Look for drift in the tables.", examples=("storectl db check",))
+@json_option
 @click.pass_obj
-def check(settings: Settings, *, as_json: bool) -> int:
+def check(settings: Settings, *, as_json: bool) -> ExitCode:
     """Compare the database's tables with the ones this program describes. Exits with 5 when they differ."""
-    from store import Store  # noqa: PLC0415
+    from store import Store  # noqa: PLC0415 - `--help` does without
     from storectl import render  # noqa: PLC0415
 
     differences = Store.check_schema(settings.root)
@@ -63,5 +72,5 @@ def check(settings: Settings, *, as_json: bool) -> int:
     else:
         for difference in differences:
             render.line(difference)
-        click.echo(f"{len(differences)} difference(s)" if differences else "no drift: the database is what the program describes")
+        render.line(f"{len(differences)} difference(s)" if differences else "no drift: the database is what the program describes")
     return ExitCode.CORRUPT if differences else ExitCode.OK

@@ -1,33 +1,36 @@
-"""The list of images."""
+"""``images`` (``ls``): the list of images."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from storectl.completing import image_names
 from storectl.units import human_age, human_size
+from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from store.model import ImageFilter, ImageSummary
     from storectl.settings import Settings
 
-NONE = "<none>"
+HEADS: Final = {"Repository": "REPOSITORY", "Tag": "TAG", "Digest": "DIGEST", "ID": "IMAGE ID", "CreatedSince": "CREATED", "Size": "SIZE"}
+_BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
-@click.command("images", epilog="Example: storectl images --filter label=stage=prod --digests")
-@click.option("-a", "--all", "everything", is_flag=True, help="Show images too that others are built on and that have no name.")
+@click.command("images", cls=Verb, examples=("storectl images --digests", "storectl images --filter label=stage=prod --filter reference='team/*'"))
+@click.option("-a", "--all", "everything", is_flag=True, help="Show also images that have no name and that others are built on.")
 @click.option("--digests", is_flag=True, help="Show manifest digests.")
 @click.option("-f", "--filter", "filters", multiple=True, metavar="KEY=VALUE", help="reference=, label=, dangling=, before= or since=.")
 @click.option("--no-trunc", is_flag=True, help="Show whole IDs.")
 @click.option("-q", "--quiet", is_flag=True, help="Show IDs only.")
-@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", help="A table, or one JSON object a line.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", help="A table, or docker's JSON object for each line of it.")
+@json_option
 @click.argument("name", required=False, metavar="[REPOSITORY[:TAG]]", shell_complete=image_names)
 @click.pass_obj
-def images_command(  # noqa: PLR0913 - one for each option
+def command(  # noqa: PLR0913 - one for each option
     settings: Settings,
     *,
     everything: bool,
@@ -40,76 +43,83 @@ def images_command(  # noqa: PLR0913 - one for each option
     name: str | None,
 ) -> None:
     """List images, newest first, as `docker images` does."""
-    from storectl import render  # noqa: PLC0415
+    from storectl import render  # noqa: PLC0415 - `--help` does without
 
+    chosen = parse_filters(filters, name, everything=everything)
     with settings.open() as store:
-        found = store.images(parse_filters(filters, name, everything=everything))
+        found = store.images(chosen)
     if as_json:
-        render.document([_whole(image) for image in found])
+        render.document([_as_json(image) for image in found])
         return
+    now = settings.now()
+    rows = (row for image in found for row in _rows(image, now, no_trunc=no_trunc))
     if quiet:
-        for image in found:
-            click.echo(str(image.image_id) if no_trunc else image.image_id.digest.short)
-        return
-    now = datetime.now(UTC)
-    rows = [row for image in found for row in _rows(image, now, no_trunc=no_trunc)]
-    if format_ == "json":
-        import json  # noqa: PLC0415
-
-        for row in rows:
-            click.echo(json.dumps(row))
-        return
-    columns = ["Repository", "Tag", *(["Digest"] if digests else []), "ID", "CreatedSince", "Size"]
-    head = {"ID": "IMAGE ID", "CreatedSince": "CREATED"}
-    render.table([head.get(column, column.upper()) for column in columns], [[row[column] for column in columns] for row in rows])
+        render.lines(row["ID"] for row in rows)
+    elif format_ == "json":
+        render.json_lines(rows)
+    else:
+        columns = [column for column in HEADS if digests or column != "Digest"]
+        render.table([HEADS[column] for column in columns], ([row[column] for column in columns] for row in rows))
 
 
 def parse_filters(filters: tuple[str, ...], name: str | None, *, everything: bool) -> ImageFilter:
-    """Docker's ``--filter`` values. Raises click.UsageError."""
-    from store import ImageFilter  # noqa: PLC0415
+    """Docker's ``--filter`` values, and the name that is one more ``reference``. Raises click.UsageError."""
+    from store import ImageFilter  # noqa: PLC0415 - `--help` does without
 
-    known: dict[str, list[str]] = {"reference": [], "label": [], "dangling": [], "before": [], "since": []}
+    values: dict[str, list[str]] = {"reference": [name] if name else [], "label": [], "dangling": [], "before": [], "since": []}
     for text in filters:
-        key, equals, value = text.partition("=")
-        if not equals or key not in known:
-            raise click.UsageError(f"invalid filter {text!r}: expected one of {', '.join(known)}, as in reference=debian")
-        known[key].append(value)
-    dangling = {"true": True, "1": True, "false": False, "0": False}
-    if any(value not in dangling for value in known["dangling"]):
+        key, _, value = text.partition("=")
+        if not value or key not in values:
+            raise click.UsageError(f"invalid filter {text!r}: expected one of {', '.join(values)}, as in reference=debian")
+        values[key].append(value)
+    if any(value.lower() not in _BOOLEANS for value in values["dangling"]):
         raise click.UsageError("the filter dangling is true or false")
+    if any(len(values[key]) > 1 for key in ("before", "since")):
+        raise click.UsageError("the filters before and since take one image each")
     return ImageFilter(
-        references=(*known["reference"], *((name,) if name else ())),
-        labels=tuple(known["label"]),
-        dangling=dangling[known["dangling"][-1]] if known["dangling"] else None,
-        before=known["before"][-1] if known["before"] else None,
-        since=known["since"][-1] if known["since"] else None,
+        references=tuple(values["reference"]),
+        labels=tuple(values["label"]),
+        dangling=_BOOLEANS[values["dangling"][-1].lower()] if values["dangling"] else None,
+        before=next(iter(values["before"]), None),
+        since=next(iter(values["since"]), None),
         include_intermediate=everything,
     )
 
 
 def _rows(image: ImageSummary, now: datetime, *, no_trunc: bool) -> list[dict[str, str]]:
+    """Docker's fields, in its alphabetical order: a row for each tag, one for an image without any."""
+    from storectl.render import NONE, go_time  # noqa: PLC0415 - `--help` does without
+
     names = [(tagged.reference.repository.familiar, tagged.reference.tag or NONE, str(tagged.manifest)) for tagged in image.references]
+    size = human_size(image.size_bytes)
     return [
         {
-            "Repository": repository,
-            "Tag": tag,
+            "Containers": "N/A",
+            "CreatedAt": go_time(image.created),
+            "CreatedSince": human_age(image.created, now),
             "Digest": digest,
             "ID": str(image.image_id) if no_trunc else image.image_id.digest.short,
-            "CreatedAt": NONE if image.created is None else image.created.isoformat(),
-            "CreatedSince": human_age(image.created, now),
-            "Size": human_size(image.size_bytes),
+            "Repository": repository,
+            "SharedSize": "N/A",
+            "Size": size,
+            "Tag": tag,
+            "UniqueSize": "N/A",
+            "VirtualSize": size,
         }
         for repository, tag, digest in names or [(NONE, NONE, NONE)]
     ]
 
 
-def _whole(image: ImageSummary) -> dict[str, Any]:
+def _as_json(image: ImageSummary) -> dict[str, Any]:
+    from storectl.render import time  # noqa: PLC0415 - `--help` does without
+
     return {
         "id": str(image.image_id),
         "tags": [tagged.reference.familiar for tagged in image.references],
         "manifests": [str(digest) for digest in image.manifests],
-        "created": None if image.created is None else image.created.isoformat(),
+        "created": time(image.created),
         "size": image.size_bytes,
         "parent": None if image.parent is None else str(image.parent),
         "dangling": image.dangling,
+        "intermediate": image.intermediate,
     }

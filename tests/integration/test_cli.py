@@ -6,10 +6,13 @@ import io
 import json
 import os
 import pty
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, Any
 
 import click
 import pytest
@@ -17,10 +20,7 @@ import pytest
 from store import Store, errors
 from storectl import cli
 from storectl.exit_codes import ExitCode, exit_code
-from tests.support.images import A, Archive, B, config, image
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.support.images import A, Archive, B, config, image, layer
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -187,7 +187,8 @@ def test_upkeep(filled: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Would delete: 1 image(s)" in filled("gc", "--dry-run", "--dangling")
     assert filled.json("gc")["images"] == []
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
-    filled("prune", code=130)
+    assert "Total reclaimed space: 0B" in filled("prune")
+    assert "Are you sure" in filled.err
     assert "Total reclaimed space" in filled("prune", "-f")
     assert filled.json("prune", "-f")["layers"] == 0
     assert "clean" in filled("fsck")
@@ -323,28 +324,96 @@ def test_progress_is_drawn_on_a_terminal_only(root: Path, tmp_path: Path) -> Non
     assert b"total" in drawn
 
 
-def test_sizes_and_ages_are_dockers(take_in: Callable[..., object]) -> None:
-    from datetime import UTC, datetime, timedelta
+def start(root: Path, *arguments: str, stdout: IO[bytes] | int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+    program = [sys.executable, "-m", "storectl", "--root", str(root)]
+    return subprocess.Popen([*program, *arguments], stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE)
 
-    from storectl.units import human_age, human_size, parse_size
 
-    del take_in
-    assert [human_size(size) for size in (0, 999, 1000, 1234567, 10**9)] == ["0B", "999B", "1kB", "1.23MB", "1GB"]
-    assert (parse_size("1.5kB"), parse_size("2MiB"), parse_size("7")) == (1500, 2 * 1024**2, 7)
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-    spans = {
-        0: "Less than a second ago",
-        1: "1 second ago",
-        59: "59 seconds ago",
-        60: "About a minute ago",
-        600: "10 minutes ago",
-        3700: "About an hour ago",
-        7200: "2 hours ago",
-        3 * 86400: "3 days ago",
-        20 * 86400: "2 weeks ago",
-        90 * 86400: "3 months ago",
-        800 * 86400: "2 years ago",
-        -600: "in 10 minutes",
-    }
-    assert {seconds: human_age(now - timedelta(seconds=seconds), now) for seconds in spans} == spans
-    assert human_age(None, now) == "N/A"
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_in_the_middle_of_an_import_leaves_nothing(root: Path, number: signal.Signals, code: int) -> None:
+    process = start(root, "import", "-")
+    assert process.stdin is not None
+    process.stdin.write(image(A, layer("random", os.urandom(12 * 2**20))).bytes()[: 9 * 2**20])
+    process.stdin.flush()
+    staging = root / "staging"
+    deadline = time.monotonic() + 60
+    while not any(file.stat().st_size for file in staging.glob("*/*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (code, b"", b"")
+    assert list(staging.iterdir()) == []
+    with Store.open(root) as store:
+        assert store.images() == ()
+        assert list(store.blobs.digests()) == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_in_the_middle_of_a_save_leaves_no_file(run: Runner, tmp_path: Path, number: signal.Signals, code: int) -> None:
+    path = tmp_path / "big.tar"
+    path.write_bytes(image(layer("random", os.urandom(3 * 2**20))).bytes())
+    run("import", str(path))
+    # A pipe that nobody reads is full at once: the save stands in the middle.
+    reader, writer = os.pipe()
+    process = start(run.root, "save", "demo:1", stdout=writer)
+    os.close(writer)
+    assert os.read(reader, 512)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    os.close(reader)
+    assert (process.returncode, err) == (code, b"")
+    assert not list((run.root / "staging").iterdir())
+
+
+def test_a_reader_that_goes_away_is_no_failure_to_talk_about(run: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "big.tar"
+    path.write_bytes(image(layer("random", os.urandom(3 * 2**20))).bytes())
+    run("import", str(path))
+    for arguments in (("save", "demo:1"), ("images",), ("inspect", "demo:1"), ("--help",)):
+        reader, writer = os.pipe()
+        os.close(reader)
+        process = start(run.root, *arguments, stdout=writer)
+        os.close(writer)
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (141, b""), arguments
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_output_on_a_full_disk_is_an_error(filled: Runner) -> None:
+    for arguments in (("save", "spec-many"), ("images",)):
+        with Path("/dev/full").open("wb") as full:
+            process = start(filled.root, *arguments, stdout=full)
+            _, err = process.communicate(timeout=60)
+        assert process.returncode == 7
+        assert err.decode().splitlines()[0] == "storectl: error: standard output: No space left on device"
+
+
+def test_a_terminal_that_knows_few_letters_gets_their_numbers(run: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    path.write_bytes(image(A, history=[{"created_by": "größe" * 20}]).bytes())
+    run("import", str(path))
+    done = subprocess.run(
+        [sys.executable, "-m", "storectl", "--root", str(run.root), "history", "demo:1"],
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=True,
+    )
+    assert "größegrößegr".encode("latin-1") in done.stdout
+    assert rb"\u2026 " in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_bash_completes_verbs_options_and_names(filled: Runner) -> None:
+    script = """
+    eval "$(storectl completion bash)"
+    compopt() { :; }
+    for COMP_LINE in "storectl fs" "storectl images --dig" "storectl save spec-golden-parent:b"; do
+        COMP_POINT=${#COMP_LINE} COMP_WORDBREAKS=$' \t\n"=;|&(:'
+        _storectl_completion storectl
+        echo "${COMPREPLY[*]}"
+    done
+    """
+    environment = os.environ | {"STORECTL_ROOT": str(filled.root), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "--norc", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["fsck", "--digests", "base"]

@@ -1,0 +1,92 @@
+"""``df``: what the store takes on disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from storectl.units import human_age, human_size
+from storectl.verb import Verb, json_option
+
+if TYPE_CHECKING:
+    from store.model import Usage, UsageRow
+    from storectl.settings import Settings
+
+_DIGITS: Final = 4
+"""As docker's sums; its lists have 3."""
+
+
+@click.command("df", cls=Verb, examples=("storectl df -v",))
+@click.option("-v", "--verbose", is_flag=True, help="Show every image, and what it shares with others.")
+@json_option
+@click.pass_obj
+def command(settings: Settings, *, verbose: bool, as_json: bool) -> None:
+    """Show what the store takes on disk, and what `storectl prune` would free.
+
+    Images and layers are counted uncompressed, blobs as they lie on disk. An image is active when it has a name.
+    """
+    from storectl import render  # noqa: PLC0415 - `--help` does without
+
+    with settings.open() as store:
+        usage = store.usage()
+    if as_json:
+        render.document(_as_json(usage))
+        return
+    render.table(
+        ["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"],
+        ([row.kind, str(row.count), str(row.active), human_size(row.size_bytes, _DIGITS), _reclaimable(row)] for row in usage.rows),
+    )
+    render.line("")
+    render.line(f"on disk: {human_size(usage.on_disk_bytes, _DIGITS)}, of which the database {human_size(usage.database_bytes, _DIGITS)}")
+    render.line(f"shared: {human_size(_shared(usage), _DIGITS)} more if every image had its layers to itself (uncompressed)")
+    if verbose:
+        now = settings.now()
+        render.line("")
+        render.table(
+            ["IMAGE ID", "NAMES", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE"],
+            (
+                [
+                    one.image_id.digest.short,
+                    ", ".join(name.familiar for name in one.references) or render.NONE,
+                    human_age(one.created, now),
+                    *(human_size(size) for size in (one.size_bytes, one.shared_bytes, one.unique_bytes)),
+                ]
+                for one in usage.images
+            ),
+        )
+
+
+def _reclaimable(row: UsageRow) -> str:
+    share = f" ({100 * row.reclaimable_bytes // row.size_bytes}%)" if row.size_bytes else ""
+    return human_size(row.reclaimable_bytes, _DIGITS) + share
+
+
+def _shared(usage: Usage) -> int:
+    """What sharing saves: all images' layers less the layers there are."""
+    layers = sum(row.size_bytes for row in usage.rows if row.kind == "Layers")
+    return max(0, sum(image.size_bytes for image in usage.images) - layers)
+
+
+def _as_json(usage: Usage) -> dict[str, Any]:
+    from storectl.render import time  # noqa: PLC0415 - `--help` does without
+
+    return {
+        "rows": [
+            {"type": row.kind, "total": row.count, "active": row.active, "size": row.size_bytes, "reclaimable": row.reclaimable_bytes} for row in usage.rows
+        ],
+        "images": [
+            {
+                "id": str(one.image_id),
+                "names": [name.familiar for name in one.references],
+                "created": time(one.created),
+                "size": one.size_bytes,
+                "shared": one.shared_bytes,
+                "unique": one.unique_bytes,
+            }
+            for one in usage.images
+        ],
+        "shared": _shared(usage),
+        "onDisk": usage.on_disk_bytes,
+        "database": usage.database_bytes,
+    }

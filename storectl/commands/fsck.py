@@ -1,0 +1,50 @@
+"""``fsck`` (``verify``): is everything what it should be?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from storectl.exit_codes import ExitCode
+from storectl.verb import Verb, json_option
+
+if TYPE_CHECKING:
+    from store.model import Finding
+    from storectl.settings import Settings
+
+
+@click.command("fsck", cls=Verb, examples=("storectl fsck",))
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@json_option
+@click.pass_obj
+def command(settings: Settings, *, quiet: bool, as_json: bool) -> ExitCode:
+    """Recompute every digest and every link from the bytes; list all that is wrong. Exits with 5 when there are errors."""
+    from store.model import Severity  # noqa: PLC0415 - `--help` does without
+    from storectl import render  # noqa: PLC0415
+    from storectl.progress import progress  # noqa: PLC0415
+
+    with settings.open() as store, progress(quiet=quiet or as_json) as bars:
+        findings = list(store.fsck(bars))
+    errors = sum(one.severity is Severity.ERROR for one in findings)
+    if as_json:
+        render.document([_as_json(one) for one in findings])
+    else:
+        for one in findings:
+            render.line(f"{one.severity.value}: {one.message}" + (f" [affects {', '.join(one.images)}]" if one.images else ""))
+        for hint in dict.fromkeys(one.hint for one in findings if one.hint):
+            render.line(f"hint: {hint}", err=True)
+        summary = f"{len(findings)} finding(s), {errors} of them errors" if findings else "clean: every digest, layer, chain and reference is sound"
+        render.line(summary)
+    return ExitCode.CORRUPT if errors else ExitCode.OK
+
+
+def _as_json(one: Finding) -> dict[str, Any]:
+    return {
+        "severity": one.severity.value,
+        "kind": one.kind,
+        "subject": one.subject,
+        "message": one.message,
+        "images": list(one.images),
+        "hint": one.hint,
+    }

@@ -1,0 +1,25 @@
+"""``gc``: free what nothing needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from storectl.verb import Verb, json_option
+
+if TYPE_CHECKING:
+    from storectl.settings import Settings
+
+
+@click.command("gc", cls=Verb, examples=("storectl gc", "storectl gc --dry-run --dangling"))
+@click.option("--dry-run", is_flag=True, help="Only say what would be freed.")
+@click.option("--dangling", is_flag=True, help="Remove images without a name, too.")
+@json_option
+@click.pass_obj
+def command(settings: Settings, *, dry_run: bool, dangling: bool, as_json: bool) -> None:
+    """Free what nothing needs. Safe beside running imports and saves; images without a name stay unless --dangling is given."""
+    from storectl.collected import show  # noqa: PLC0415 - `--help` does without
+
+    with settings.open() as store:
+        show(store.collect(dry_run=dry_run, dangling=dangling), as_json=as_json)

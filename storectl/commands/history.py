@@ -1,0 +1,90 @@
+"""``history``: how an image was made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from storectl.completing import image_names
+from storectl.units import human_age, human_size
+from storectl.verb import Verb, json_option
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from store import Store
+    from store.model import ImageDetails
+    from storectl.settings import Settings
+
+MISSING: Final = "<missing>"
+_SHOWN: Final = 45
+
+
+@click.command("history", cls=Verb, examples=("storectl history --no-trunc debian:12",))
+@click.option("--no-trunc", is_flag=True, help="Show whole IDs and commands.")
+@click.option("-q", "--quiet", is_flag=True, help="Show IDs only.")
+@click.option("-H", "--human/--no-human", default=True, help="Sizes and ages for people.  [default: human]")
+@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", help="A table, or docker's JSON object for each line of it.")
+@json_option
+@click.argument("name", shell_complete=image_names)
+@click.pass_obj
+def command(settings: Settings, *, no_trunc: bool, quiet: bool, human: bool, format_: str, as_json: bool, name: str) -> None:
+    """Show how an image was made, newest step first, as `docker history` does."""
+    from storectl import render  # noqa: PLC0415 - `--help` does without
+
+    with settings.open() as store:
+        details = store.inspect(name)
+        steps = _steps(details, _line_of_images(store, details))
+    if as_json:
+        render.document([{**step, "created": render.time(step["created"])} for step in steps])
+        return
+    now = settings.now()
+    rows = [_row(step, now, no_trunc=no_trunc, human=human) for step in steps]
+    if quiet:
+        render.lines(row["ID"] for row in rows)
+    elif format_ == "json":
+        render.json_lines(rows)
+    else:
+        heads = {"ID": "IMAGE", **({"CreatedSince": "CREATED"} if human else {"CreatedAt": "CREATED AT"}), "CreatedBy": "CREATED BY"}
+        heads |= {"Size": "SIZE", "Comment": "COMMENT"}
+        render.table(list(heads.values()), ([row[column] for column in heads] for row in rows))
+
+
+def _line_of_images(store: Store, details: ImageDetails) -> list[str]:
+    """The image and those it was built on, as far as they are known."""
+    line = [str(details.image_id)]
+    parent = details.parent
+    while parent is not None:
+        line.append(str(parent))
+        parent = store.inspect(str(parent)).parent
+    return line
+
+
+def _steps(details: ImageDetails, line: list[str]) -> list[dict[str, Any]]:
+    """One for each entry of the history, newest first. Each parent has one entry less, so the newest entries have the images' names."""
+    layers = iter(details.layers)
+    steps = []
+    for entry in details.config.history:
+        layer = None if entry.empty_layer else next(layers, None)
+        size = 0 if layer is None else layer.size_bytes
+        steps.append({"id": MISSING, "created": entry.created.utc(), "createdBy": entry.created_by, "size": size, "comment": entry.comment})
+    steps.reverse()
+    for step, image in zip(steps, line, strict=False):
+        step["id"] = image
+    return steps
+
+
+def _row(step: dict[str, Any], now: datetime, *, no_trunc: bool, human: bool) -> dict[str, str]:
+    """Docker's fields, in its alphabetical order."""
+    from storectl.render import time  # noqa: PLC0415 - `--help` does without
+
+    made_by = str(step["createdBy"]).replace("\t", " ")
+    return {
+        "Comment": step["comment"],
+        "CreatedAt": time(step["created"]) or "N/A",
+        "CreatedBy": made_by if no_trunc or len(made_by) <= _SHOWN else f"{made_by[: _SHOWN - 1]}…",
+        "CreatedSince": human_age(step["created"], now),
+        "ID": step["id"] if no_trunc or step["id"] == MISSING else step["id"].partition(":")[2][:12],
+        "Size": human_size(step["size"]) if human else str(step["size"]),
+    }

@@ -1,0 +1,89 @@
+"""``inspect``: everything about images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from storectl.completing import image_names
+from storectl.verb import Verb, for_each
+
+if TYPE_CHECKING:
+    from store.model import ImageDetails, LayerDetails
+    from store.v1image import Config
+    from storectl.exit_codes import ExitCode
+    from storectl.settings import Settings
+
+_NEVER = "0001-01-01T00:00:00Z"
+"""Go's zero time, docker's word for a tag time that is not known."""
+
+
+@click.command("inspect", cls=Verb, examples=("storectl inspect debian:12",))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document, as it does anyway.")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=image_names)
+@click.pass_obj
+def command(settings: Settings, *, as_json: bool, names: tuple[str, ...]) -> ExitCode:
+    """Show everything about images as JSON: docker's fields, then layers with chain IDs and blobs, manifests and children."""
+    from storectl import render  # noqa: PLC0415 - `--help` does without
+
+    del as_json
+    with settings.open() as store:
+        found, code = for_each(names, store.inspect)
+    render.document([document(details) for details in found])
+    return code
+
+
+def document(details: ImageDetails) -> dict[str, Any]:
+    """The JSON for one image: the fields of Docker 20.10's ``types.ImageInspect`` in their order, then ours."""
+    from storectl.render import time  # noqa: PLC0415 - `--help` does without
+
+    config = details.config
+    return {
+        "Id": str(details.image_id),
+        "RepoTags": [tagged.reference.familiar for tagged in details.references],
+        "RepoDigests": sorted({f"{tagged.reference.repository.familiar}@{tagged.manifest}" for tagged in details.references}),
+        "Parent": "" if details.parent is None else str(details.parent),
+        "Comment": config.comment,
+        "Created": str(config.created),
+        "Container": config.container,
+        "ContainerConfig": _go_struct(config.container_config),
+        "DockerVersion": config.docker_version,
+        "Author": config.author,
+        "Config": _go_struct(config.config),
+        "Architecture": config.architecture,
+        **({"Variant": config.variant} if config.variant else {}),
+        "Os": config.os,
+        **({"OsVersion": config.os_version} if config.os_version else {}),
+        "Size": details.size_bytes,
+        "VirtualSize": details.size_bytes,
+        # A store has no graph driver; docker shows this for an image it cannot mount.
+        "GraphDriver": {"Data": None, "Name": ""},
+        "RootFS": {"Type": "layers", **({"Layers": [str(diff) for diff in config.diff_ids]} if config.diff_ids else {})},
+        "Metadata": {"LastTagTime": time(details.last_tagged) or _NEVER},
+        "Layers": [_layer(layer) for layer in details.layers],
+        "Manifests": [
+            {"Digest": str(one.digest), "MediaType": one.media_type, "Size": one.size_bytes, "Deterministic": one.deterministic} for one in details.manifests
+        ],
+        "Children": [str(child) for child in details.children],
+    }
+
+
+def _layer(layer: LayerDetails) -> dict[str, Any]:
+    return {
+        "DiffID": str(layer.diff_id),
+        "ChainID": str(layer.chain_id),
+        "Size": layer.size_bytes,
+        "State": layer.state.value,
+        "Blobs": [{"Digest": str(one.digest), "Codec": one.codec, "Size": one.size_bytes, "Seekable": one.seekable} for one in layer.encodings],
+        **({"URLs": list(layer.urls)} if layer.urls else {}),
+    }
+
+
+def _go_struct(config: Config | None) -> Any:  # noqa: ANN401 - JSON
+    """The members that Go would write, in its order."""
+    import json  # noqa: PLC0415 - `--help` does without
+
+    from store.v1image import CONFIG  # noqa: PLC0415
+
+    return None if config is None else json.loads(CONFIG.write(config))

@@ -1,0 +1,29 @@
+"""``tag``: another name for an image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from storectl.completing import image_names
+from storectl.verb import Verb, json_option
+
+if TYPE_CHECKING:
+    from storectl.settings import Settings
+
+
+@click.command("tag", cls=Verb, examples=("storectl tag debian:12 registry.example.com/base:stable",))
+@json_option
+@click.argument("source", shell_complete=image_names)
+@click.argument("target")
+@click.pass_obj
+def command(settings: Settings, *, as_json: bool, source: str, target: str) -> None:
+    """Let TARGET name the image that SOURCE names. Says nothing when all is well, as docker."""
+    from storectl import render  # noqa: PLC0415 - `--help` does without
+
+    with settings.open() as store:
+        change = store.tag(source, target)
+    if as_json:
+        replaced = None if change.replaced is None else str(change.replaced)
+        render.document({"name": change.reference.familiar, "image": str(change.image_id), "replaced": replaced})

@@ -1,0 +1,26 @@
+"""``untag``: a name goes, its image stays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from storectl.completing import image_names
+from storectl.verb import Verb, json_option
+
+if TYPE_CHECKING:
+    from storectl.exit_codes import ExitCode
+    from storectl.settings import Settings
+
+
+@click.command("untag", cls=Verb, examples=("storectl untag debian:12",))
+@json_option
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=image_names)
+@click.pass_obj
+def command(settings: Settings, *, as_json: bool, names: tuple[str, ...]) -> ExitCode:
+    """Take tags away; the images stay, without a name, until `storectl prune`."""
+    from storectl.removed import take_away  # noqa: PLC0415 - `--help` does without
+
+    with settings.open() as store:
+        return take_away(names, store.untag, as_json=as_json)

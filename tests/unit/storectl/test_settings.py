@@ -1,0 +1,57 @@
+"""Where the store is: what was said, then the XDG data folder."""
+
+from __future__ import annotations
+
+from datetime import UTC, timedelta
+from pathlib import Path
+
+import click
+import pytest
+
+from store import errors
+from storectl.settings import Settings, default_root, resolve, utc_now
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "root"),
+    [
+        ("there", {"XDG_DATA_HOME": "/x", "HOME": "/home/me"}, "there"),
+        (None, {"XDG_DATA_HOME": "/x", "HOME": "/home/me"}, "/x/storectl"),
+        ("", {"XDG_DATA_HOME": "/x"}, "/x/storectl"),
+        (None, {"XDG_DATA_HOME": "relative", "HOME": "/home/me"}, "/home/me/.local/share/storectl"),
+        (None, {"XDG_DATA_HOME": "", "HOME": "/home/me"}, "/home/me/.local/share/storectl"),
+        (None, {"HOME": "/home/me"}, "/home/me/.local/share/storectl"),
+    ],
+)
+def test_the_root_is_what_was_said_else_the_xdg_data_folder(given: str | None, environment: dict[str, str], root: str) -> None:
+    assert default_root(given, environment) == Path(root)
+    assert resolve(given, environment, debug=True) == Settings(Path(root), debug=True)
+
+
+def test_without_a_home_the_root_must_be_said() -> None:
+    with pytest.raises(click.UsageError, match="--root"):
+        default_root(None, {})
+
+
+def test_the_clock_knows_its_zone() -> None:
+    assert utc_now().tzinfo is UTC
+
+
+def test_opening_makes_a_store_only_when_asked(tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "store", now=lambda: utc_now() - timedelta(days=1))
+    with pytest.raises(errors.StoreNotFound):
+        settings.open()
+    with pytest.raises(errors.StoreNotFound):
+        settings.open(create=True, read_only=True)
+    with settings.open(create=True) as store:
+        assert utc_now() - store.now() > timedelta(hours=23)
+    with settings.open(read_only=True) as store:
+        assert store.read_only
+
+
+def test_who_waits_says_for_whom(capsys: pytest.CaptureFixture[str]) -> None:
+    from storectl.settings import _waiting
+
+    _waiting("import-1\x1b[0m")
+    _waiting("")
+    assert capsys.readouterr().err == "storectl: waiting for import-1\\x1b[0m…\nstorectl: waiting for another process…\n"
