@@ -1,100 +1,272 @@
-"""A Docker Engine of our own, on a socket of its own, in a folder of its own."""
+"""A Docker Engine of our own: on a socket of its own, in a folder of its own, gone without a trace afterwards.
+
+It is spoken to over its HTTP API, so no docker client is needed, and its answers are taken as they are, before a client has rephrased them.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import io
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import time
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self, final
+from urllib.parse import quote, urlencode
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+API: Final = "/v1.41"
+"""The API of Docker Engine 20.10; the path must say so, or a newer engine answers in its own way."""
+
+VERSION: Final = "20.10."
+"""The engine whose archives docs/formats/docker-archive.md describes."""
+
+ANSWER_TIMEOUT_S: Final = 900
+START_TIMEOUT_S: Final = 60
+STOP_TIMEOUT_S: Final = 30
+CHUNK: Final = 1 << 20
+SEARCH_PATH: Final = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+"""Where peers are looked for: Debian keeps daemons where a user's PATH does not lead."""
+
+
+class EngineError(Exception):
+    """The engine did not do what the harness needs: a broken harness or machine, never a finding about an archive."""
+
+
+class EngineRefusal(EngineError):
+    """The engine was asked for something that it does not give, and said why."""
 
 
 class _Connection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
-        super().__init__("docker")
+        super().__init__("docker", timeout=ANSWER_TIMEOUT_S)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(ANSWER_TIMEOUT_S)
         self.sock.connect(str(self._path))
 
 
+@final
 class Engine:
-    """Talks to the engine's HTTP API."""
+    """A private ``dockerd``, started on construction; `wait` until it answers, and `stop` it whatever happens.
+
+    overlay2 is tried first. Where the folder's file system cannot carry it (another overlay, as in a container), the engine starts again with vfs.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._socket = folder / "engine.sock"
-        self._log = (folder / "log").open("wb")
-        self._process = subprocess.Popen(
-            [
-                "/usr/sbin/dockerd",
-                "--storage-driver=vfs",
-                "--iptables=false",
-                "--bridge=none",
-                f"--data-root={folder}/data",
-                f"--exec-root={folder}/exec",
-                f"--pidfile={folder}/pid",
-                f"--host=unix://{self._socket}",
-            ],
-            stdout=self._log,
-            stderr=self._log,
-            env={**os.environ, "TZ": "UTC"},
-        )
+        self._program = program("dockerd")
+        self._data = folder / "data"
+        # The path of a Unix socket has at most 107 bytes, and pytest's folders alone may have more.
+        self._run = Path(tempfile.mkdtemp(prefix="engine-"))
+        self._log = self._run / "log"
+        self._socket = self._run / "engine.sock"
+        self.driver = "overlay2"
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [
+            self._program,
+            f"--storage-driver={self.driver}",
+            "--iptables=false",
+            "--bridge=none",
+            f"--data-root={self._data}",
+            f"--exec-root={self._run}/exec",
+            f"--pidfile={self._run}/pid",
+            f"--host=unix://{self._socket}",
+            # A containerd that runs on this machine already is used by dockerd unasked; these keep apart what is ours.
+            "--containerd-namespace=storectl-interop",
+            "--containerd-plugins-namespace=storectl-interop-plugins",
+        ]
+        if guard := shutil.which("setpriv"):
+            # Should the tests be killed, their engine ends too.
+            command = [guard, "--pdeathsig", "TERM", "--", *command]
+        with self._log.open("ab") as log:
+            # UTC: the zone goes into every v1 ID (docker-archive.md §2).
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, "TZ": "UTC"}, start_new_session=True)
 
     def wait(self) -> None:
-        for _ in range(300):
-            try:
+        """Return when the engine answers. Raises EngineError with the end of its log when it does not."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError, http.client.HTTPException):
                 if self.request("GET", "/_ping")[0] == http.client.OK:
+                    self._require_version()
                     return
-            except OSError:
-                time.sleep(0.1)
-        raise RuntimeError((self._folder / "log").read_text()[-2000:])
+            if self._process.poll() is not None:
+                if self.driver == "vfs":
+                    break
+                self.driver = "vfs"
+                self._process = self._start()
+            time.sleep(0.05)
+        raise EngineError(f"dockerd does not answer:\n{self.log_tail()}")
 
-    def request(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+    def _require_version(self) -> None:
+        version = json.loads(self.request("GET", "/version")[1])["Version"]
+        if not version.startswith(VERSION):
+            raise EngineError(f"these tests compare with Docker Engine {VERSION}x, and {self._program} is {version}")
+
+    def log_tail(self) -> str:
+        """The last lines the engine logged."""
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-25:])
+
+    def stop(self) -> None:
+        """End the engine, its containerd and its mounts, and remove all it has stored."""
+        containerd = _pid_in(self._run / "exec" / "containerd" / "containerd.pid")
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        if containerd is not None:
+            _await_end(containerd)
+        for point in _mounts_below(self._data, self._run):
+            subprocess.run(["umount", "-l", point], check=True)
+        for folder in (self._data, self._run):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    # --- the API -----------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def answer(
+        self, method: str, path: str, body: BinaryIO | bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Iterator[http.client.HTTPResponse]:
+        """One exchange; the answer is read by the caller. A file is sent from where it stands, by its size."""
         connection = _Connection(self._socket)
+        sent = dict(headers or {})
+        if body is not None:
+            sent.setdefault("Content-Type", "application/x-tar")
         try:
-            connection.request(method, path, body, {"Content-Type": "application/x-tar"} if body is not None else {})
-            answer = connection.getresponse()
-            return answer.status, answer.read()
+            connection.request(method, API + path, body, sent)
+            with connection.getresponse() as response:
+                yield response
         finally:
             connection.close()
 
-    def load(self, archive: bytes) -> list[dict[str, Any]]:
-        """The messages of a load, with the error in them if there is one."""
-        _, body = self.request("POST", "/images/load", archive)
+    def request(self, method: str, path: str, body: BinaryIO | bytes | None = None) -> tuple[int, bytes]:
+        """One exchange: status and body."""
+        with self.answer(method, path, body) as response:
+            return response.status, response.read()
+
+    def load(self, archive: bytes | BinaryIO) -> list[dict[str, Any]]:
+        """The messages of a load, the error among them if there is one."""
+        status, body = self.request("POST", "/images/load", archive)
+        if status != http.client.OK:
+            return [{"error": json.loads(body)["message"]}]
         return [json.loads(line) for line in body.splitlines() if line.strip()]
 
     def save(self, names: Sequence[str]) -> bytes:
-        status, body = self.request("GET", "/images/get?" + "&".join(f"names={quote(name)}" for name in names))
-        assert status == http.client.OK, body
-        return body
+        """What ``docker save`` writes. Raises EngineRefusal."""
+        buffer = io.BytesIO()
+        self.save_to(names, buffer)
+        return buffer.getvalue()
+
+    def save_to(self, names: Sequence[str], sink: BinaryIO) -> None:
+        """`save`, straight into a file. Raises EngineRefusal, and EngineError when the engine stops in the middle."""
+        with self.answer("GET", f"/images/get?{urlencode([('names', name) for name in names])}") as response:
+            if response.status != http.client.OK:
+                raise EngineRefusal(json.loads(response.read())["message"])
+            try:
+                shutil.copyfileobj(response, sink, CHUNK)
+            except http.client.IncompleteRead as exc:
+                raise EngineError(f"docker save {' '.join(names)} broke off: {self.log_tail()}") from exc
+
+    def inspect(self, name: str) -> dict[str, Any]:
+        """What ``docker inspect`` says of an image. Raises EngineRefusal when there is none."""
+        status, body = self.request("GET", f"/images/{quote(name)}/json")
+        found: dict[str, Any] = json.loads(body)
+        if status != http.client.OK:
+            raise EngineRefusal(found["message"])
+        return found
+
+    def build(self, context: BinaryIO, tag: str) -> None:
+        """Build an image from a tar with a Dockerfile, on the machine's network. Raises EngineError with the output of a step that fails."""
+        said: list[dict[str, Any]] = []
+        with self.answer("POST", f"/build?{urlencode({'t': tag, 'networkmode': 'host', 'version': '1', 'rm': '1', 'forcerm': '1'})}", context) as response:
+            said.extend(json.loads(line) for line in response)
+        if response.status != http.client.OK or any("error" in one for one in said):
+            raise EngineError("docker build: " + "".join(one.get("stream") or one.get("error") or one.get("message") or "" for one in said[-40:]))
+
+    def events(self, since: float, until: float) -> list[dict[str, Any]]:
+        """What happened between two moments (seconds since the epoch)."""
+        _, body = self.request("GET", f"/events?since={since:.9f}&until={until:.9f}")
+        return [json.loads(line) for line in body.splitlines() if line.strip()]
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove images, by force; what is not there is gone already."""
+        for name in names:
+            self.request("DELETE", f"/images/{quote(name)}?force=1&noprune=1")
 
     def clear(self) -> None:
-        for one in json.loads(self.request("GET", "/images/json?all=1")[1]):
-            self.request("DELETE", f"/images/{one['Id']}?force=1")
+        """Remove every image."""
+        while found := json.loads(self.request("GET", "/images/json?all=1")[1]):
+            self.remove(one["Id"] for one in found)
 
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(30)
-        self._log.close()
-        subprocess.run(["umount", "-l", f"{self._folder}/exec/netns/default"], stderr=subprocess.DEVNULL, check=False)
+    def __enter__(self) -> Self:
+        try:
+            self.wait()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.stop()
 
 
-def require(program: str) -> None:
-    """Skip without a peer, saying so; with STORECTL_INTEROP its absence is a failure."""
-    if shutil.which(program) is None or os.geteuid() != 0:
-        message = f"needs {program}, and root to run it"
-        if os.environ.get("STORECTL_INTEROP"):
-            pytest.fail(message)
-        pytest.skip(message)
+def program(name: str) -> str:
+    """The path of a peer. Raises EngineError."""
+    found = shutil.which(name, path=SEARCH_PATH)
+    if found is None:
+        raise EngineError(f"{name} is not installed")
+    return found
+
+
+def require(*names: str) -> None:
+    """Skip without the peers ``names``, saying which are missing; with STORECTL_INTEROP=1 their absence is a failure."""
+    missing = [name for name in names if shutil.which(name, path=SEARCH_PATH) is None]
+    if os.geteuid() != 0:
+        missing.append("root's rights")
+    if not missing:
+        return
+    message = f"this test needs {', '.join(missing)}"
+    if os.environ.get("STORECTL_INTEROP"):
+        pytest.fail(f"{message}, and STORECTL_INTEROP says that it must run", pytrace=False)
+    pytest.skip(message)
+
+
+def _pid_in(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _await_end(pid: int) -> None:
+    """Give a daemon's child the time to end by itself, then end it."""
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if not Path(f"/proc/{pid}").exists():
+            return
+        time.sleep(0.05)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _mounts_below(*folders: Path) -> list[str]:
+    """Mount points inside ``folders``, the deepest first."""
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return sorted((point for point in points if any(Path(point).is_relative_to(folder) for folder in folders)), key=len, reverse=True)

@@ -1,0 +1,92 @@
+"""Comparing two saved archives, byte for byte but for what Docker itself leaves to chance (docker-archive.md §3, §4)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final, final
+
+BLOCK: Final = 512
+TIME: Final = slice(136, 148)
+CHECKSUM: Final = slice(148, 156)
+PAX_TIME: Final = b"mtime="
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A member's raw header block, the raw PAX header before it (empty without one), and its padded data."""
+
+    header: bytes
+    extension: bytes
+    data: bytes
+
+    @property
+    def name(self) -> str:
+        return self.header[:100].rstrip(b"\0").decode()
+
+    @property
+    def is_symlink(self) -> bool:
+        return self.header[156:157] == b"2"
+
+
+def entries(archive: bytes) -> tuple[list[Entry], bytes]:
+    """The members of a saved archive, and what follows the last of them. Raises ValueError when it is no such archive."""
+    found = []
+    extension = b""
+    at = 0
+    while at + BLOCK <= len(archive) and archive[at : at + BLOCK] != bytes(BLOCK):
+        header = archive[at : at + BLOCK]
+        if header[257:262] != b"ustar":
+            raise ValueError(f"no tar header at byte {at}")
+        end = at + BLOCK + -(-int(header[124:135], 8) // BLOCK) * BLOCK
+        if header[156:157] == b"x":
+            extension = archive[at:end]
+        else:
+            found.append(Entry(header, extension, archive[at + BLOCK : end]))
+            extension = b""
+        at = end
+    return found, archive[at:]
+
+
+def without_link_times(archive: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """An archive in pieces, the times taken out of directories whose layer is a link: there Docker writes the time of the save.
+
+    A time too late for the header stands in a PAX header of its own, which goes with it.
+    """
+    found, rest = entries(archive)
+    linked = {entry.name.partition("/")[0] for entry in found if entry.is_symlink}
+    pieces = []
+    for entry in found:
+        header, extension = bytearray(entry.header), entry.extension
+        if entry.name.partition("/")[0] in linked:
+            header[TIME], header[CHECKSUM] = bytes(12), bytes(8)
+            if extension[BLOCK:].rstrip(b"\0").count(b"\n") == 1 and PAX_TIME in extension[BLOCK:]:
+                extension = b""
+        pieces.append((bytes(header), extension, entry.data))
+    return [*pieces, (b"", b"", rest)]
+
+
+def difference(docker: bytes, ours: bytes) -> str | None:
+    """Where two archives differ, in words; None when they are equal as far as Docker is equal to itself."""
+    if docker == ours:
+        return None
+    try:
+        theirs, mine = without_link_times(docker), without_link_times(ours)
+    except ValueError as exc:
+        return str(exc)
+    for one, other in zip(theirs, mine, strict=False):
+        for what, want, got in zip(("header", "PAX header", "data"), one, other, strict=True):
+            if want != got:
+                at = next((place for place, (a, b) in enumerate(zip(want, got, strict=False)) if a != b), min(len(want), len(got)))
+                around = slice(max(0, at - 60), at + 60)
+                name = one[0][:100].rstrip(b"\0").decode() or "the end"
+                return f"{what} of {name}, byte {at}:\n  docker   {want[around]!r}\n  storectl {got[around]!r}"
+    return f"docker wrote {len(theirs) - 1} members, storectl {len(mine) - 1}" if len(theirs) != len(mine) else None
+
+
+def saved_names(archive: bytes) -> list[str]:
+    """Names that ask for the images of a saved archive in its own order: Docker's is random."""
+    found, _ = entries(archive)
+    manifest = json.loads(next(entry.data for entry in found if entry.name == "manifest.json").rstrip(b"\0"))
+    return [name for image in manifest for name in image["RepoTags"] or [image["Config"].removesuffix(".json")]]
