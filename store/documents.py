@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from store.gotime import GoTime
     from store.limits import Limits
     from store.v1image import Config, HistoryEntry
+    from store.values import Digest
 
 _NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -73,13 +74,14 @@ class ImageConfig:
     os_features: tuple[str, ...] = field(compare=False)
 
     @classmethod
-    def parse(cls, data: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "image config") -> Self:
+    def parse(cls, data: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "image config", digest: Digest | None = None) -> Self:
         """Read and validate a config as Docker does when it loads one.
 
         Args:
             data: The exact bytes.
             limits: Ceilings for the text.
             document: What to call it in errors.
+            digest: What the bytes hash to, when they were named by another algorithm than sha256.
 
         Raises:
             InvalidDocument: It is not JSON, a member has the wrong type, there is no ``rootfs``, a diff ID is no digest, or the history tells of more layers
@@ -97,7 +99,7 @@ class ImageConfig:
         v1 = V1Image(**{item.name: getattr(image, item.name) for item in fields(V1Image)})
         return cls(
             data=data,
-            image_id=ImageID.of(data),
+            image_id=ImageID.of(data) if digest is None else ImageID(digest),
             v1=replace(v1, id="", parent=""),
             diff_ids=diff_ids,
             history=history,

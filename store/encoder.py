@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FRAME_BYTES: Final = 4 * MIB
 DEFAULT_LEVEL: Final = 3
+DEFAULT_ALGORITHM: Final = "sha256"
 _LEVELS: Final = range(1, 20)
 _SPEC: Final = re.compile(r"zstd(?::(?P<level>[0-9]{1,2}))?")
 
@@ -138,10 +139,11 @@ class _Window:
 class PlainSink:
     """Stores a layer as it is: one digest serves for both sides."""
 
-    def __init__(self, file: BinaryIO, pool: Pool) -> None:
+    def __init__(self, file: BinaryIO, pool: Pool, algorithm: str = DEFAULT_ALGORITHM) -> None:
         self._file = file
         self._pool = pool
-        self._hash = hashlib.sha256(usedforsecurity=False)
+        self._algorithm = algorithm
+        self._hash = hashlib.new(algorithm, usedforsecurity=False)
         self._size = 0
         self._window = _Window(2 * (pool.workers + 1))
 
@@ -154,7 +156,7 @@ class PlainSink:
     def finish(self) -> tuple[Hashed, Hashed]:
         """See `LayerSink`."""
         self._window.drain()
-        hashed = Hashed(Digest("sha256", self._hash.hexdigest()), self._size)
+        hashed = Hashed(Digest(self._algorithm, self._hash.hexdigest()), self._size)
         return hashed, hashed
 
 
@@ -162,11 +164,12 @@ class PlainSink:
 class FrameSink:
     """Stores a layer as independent zstd frames of `FRAME_BYTES` content, with a seek table where there is more than one."""
 
-    def __init__(self, file: BinaryIO, pool: Pool, level: int) -> None:
+    def __init__(self, file: BinaryIO, pool: Pool, level: int, algorithm: str = DEFAULT_ALGORITHM) -> None:
         self._file = file
         self._pool = pool
         self._level = level
-        self._diff = hashlib.sha256(usedforsecurity=False)
+        self._algorithm = algorithm
+        self._diff = hashlib.new(algorithm, usedforsecurity=False)
         self._diff_size = 0
         self._stored = hashlib.sha256(usedforsecurity=False)
         self._stored_size = 0
@@ -202,7 +205,7 @@ class FrameSink:
             _write_all(self._file, table)
             self._stored.update(table)
             self._stored_size += len(table)
-        return Hashed(Digest("sha256", self._diff.hexdigest()), self._diff_size), Hashed(Digest("sha256", self._stored.hexdigest()), self._stored_size)
+        return Hashed(Digest(self._algorithm, self._diff.hexdigest()), self._diff_size), Hashed(Digest("sha256", self._stored.hexdigest()), self._stored_size)
 
     def _take(self) -> bytes:
         data = self._partial[0] if len(self._partial) == 1 else b"".join(self._partial)
@@ -230,12 +233,13 @@ class FrameSink:
 class KeptSink:
     """Writes stored bytes as they came (gzip, zstd), hashing both sides; the caller decodes and feeds the plain bytes."""
 
-    def __init__(self, file: BinaryIO, pool: Pool) -> None:
+    def __init__(self, file: BinaryIO, pool: Pool, algorithm: str = DEFAULT_ALGORITHM) -> None:
         self._file = file
         self._pool = pool
+        self._algorithm = algorithm
         self._diff = hashlib.sha256(usedforsecurity=False)
         self._diff_size = 0
-        self._stored = hashlib.sha256(usedforsecurity=False)
+        self._stored = hashlib.new(algorithm, usedforsecurity=False)
         self._stored_size = 0
         self._window = _Window(2 * (pool.workers + 1))
 
@@ -252,7 +256,7 @@ class KeptSink:
     def finish(self) -> tuple[Hashed, Hashed]:
         """See `LayerSink`."""
         self._window.drain()
-        return Hashed(Digest("sha256", self._diff.hexdigest()), self._diff_size), Hashed(Digest("sha256", self._stored.hexdigest()), self._stored_size)
+        return Hashed(Digest("sha256", self._diff.hexdigest()), self._diff_size), Hashed(Digest(self._algorithm, self._stored.hexdigest()), self._stored_size)
 
     def _keep(self, piece: bytes) -> None:
         _write_all(self._file, piece)

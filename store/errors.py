@@ -14,6 +14,7 @@
     │   ├── InvalidDocument      JSON that is not the document it should be
     │   ├── DigestMismatch       bytes do not have the digest claimed for them
     │   ├── MissingLayers        diffs neither in the archive nor in the store
+    │   ├── MissingBlobs         what manifests point at, neither in the archive nor in the store
     │   ├── TooLarge             a ceiling of `store.limits.Limits` was passed
     │   └── NothingToExport      an image without layers cannot be a legacy archive
     ├── NotFound                 a name or digest the store does not know
@@ -21,6 +22,7 @@
     │   └── ImageNotFound
     ├── Conflict                 the request contradicts what is stored
     │   ├── AmbiguousName        a short ID with several matches
+    │   ├── NameTaken            a tag would move that was to stay
     │   └── ImageInUse           other names or images depend on it
     ├── IntegrityError           what is stored is not what was stored
     │   ├── DamagedContent       bytes on disk no longer have their digest
@@ -138,6 +140,21 @@ class MissingLayers(InvalidInput):
         self.missing = tuple(missing)
 
 
+class MissingBlobs(InvalidInput):
+    """What manifests point at and is neither in the archive nor in the store.
+
+    ``missing`` has one ``(document, role and position, digest)`` for each.
+    """
+
+    def __init__(self, missing: Sequence[tuple[str, str, Digest]]) -> None:
+        lines = "".join(f"\n  {role} of {document}: {digest}" for document, role, digest in missing)
+        super().__init__(
+            f"{len(missing)} blob(s) are neither in the archive nor in the store:{lines}",
+            hint="import an archive that carries them first, or make this one anew with everything in it",
+        )
+        self.missing = tuple(missing)
+
+
 class TooLarge(InvalidInput):
     """A ceiling was passed. ``limit`` is that ceiling."""
 
@@ -172,6 +189,14 @@ class AmbiguousName(Conflict):
     def __init__(self, message: str, *, matches: Sequence[str] = (), hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.matches = tuple(matches)
+
+
+class NameTaken(Conflict):
+    """Tags that name something else already, listed in ``names``."""
+
+    def __init__(self, message: str, *, names: Sequence[str], hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.names = tuple(names)
 
 
 class ImageInUse(Conflict):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO, Self, final
 
 from store import operations, queries, removal
+from store.archives.choose import ALL, Choice
 from store.archives.source import open_source
 from store.blobs.directory import BLOBS, DirectoryBlobs, require_one_file_system, sync_folder
 from store.catalog import collection, content, records
@@ -21,6 +22,7 @@ from store.fsck import Checker
 from store.gc import Collector
 from store.ingest import take_in
 from store.limits import DEFAULT_LIMITS, Limits
+from store.members import open_members
 from store.model import ContentState, Event, ImageFilter, ImportReport, Silent
 from store.oserrors import translated
 from store.publish import Publisher
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from store.archives.source import Opened
     from store.catalog.content import Sources
     from store.model import CollectionReport, Finding, ImageDetails, ImageSummary, Progress, RemovedName, Usage
     from store.operations import Operation
@@ -49,12 +52,19 @@ def utc_now() -> datetime:
 @final
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """How an archive is taken in. ``workers`` threads encode (default: one for each core); ``source_name`` is what the ledger calls the input."""
+    """How an archive is taken in.
+
+    ``workers`` threads encode (default: one for each core); ``source_name`` is what the ledger calls the input; ``choice`` says which part is wanted. Without
+    ``clobber`` no tag is moved away from another image. With ``dry_run`` everything is read and checked, and nothing stays.
+    """
 
     compression: Compression = field(default_factory=Compression)
     limits: Limits = DEFAULT_LIMITS
     workers: int | None = None
     source_name: str = "-"
+    choice: Choice = ALL
+    clobber: bool = True
+    dry_run: bool = False
 
 
 @final
@@ -185,44 +195,41 @@ class Store:
         """
         options = options or ImportOptions()
         progress = progress or Silent()
-        with (
-            open_source(source, options.limits) as (opened, seekable, size_bytes),
-            self.operation("import") as operation,
-            Pool(options.workers) as pool,
-        ):
-            progress.total(size_bytes)
-            stager = Stager(operation, pool, options.compression, options.limits)
-            intake = take_in(
-                opened, seekable=seekable, stager=stager, limits=options.limits, known=lambda diffs: self._lease_known(operation, diffs), progress=progress
-            )
-            for staged in intake.layers.values():
-                with translated(staged.path):
-                    staged.synced.result()
-            with self.write(operation.id) as connection:
-                publisher = Publisher(connection, self.blobs, operation, limits=options.limits, now=self._clock())
-                done = publisher.publish(intake, source_name=options.source_name)
-                operations.end(connection, operation)
-        return ImportReport(
-            images=tuple(claim.config.image_id for claim in intake.claim.images),
-            tags=tuple(done.tags),
-            lines=tuple(done.lines),
-            notes=(*intake.claim.notes, *done.notes),
-            changed=done.changed,
-            new_images=done.new_images,
-            new_layers=done.new_layers,
-            new_bytes=done.new_bytes,
-            read_bytes=sum(staged.diff.size_bytes for staged in intake.layers.values()),
-        )
+        with open_source(source, options.limits) as opened:
+            try:
+                return self._import(opened, options, progress)
+            except _Rehearsed as rehearsed:
+                return rehearsed.report
 
-    def _lease_known(self, operation: Operation, diffs: Iterable[DiffID]) -> set[DiffID]:
-        wanted = [diff.digest for diff in diffs]
-        with self.read() as connection:
-            if not content.find(connection, wanted):
-                return set()
-        with self.write(operation.id) as connection:
-            here = [known for known in content.find(connection, wanted).values() if known.state is ContentState.PRESENT]
-            collection.add_leases(connection, operation.id, [known.key for known in here])
-        return {DiffID(known.digest) for known in here}
+    def _import(self, opened: Opened, options: ImportOptions, progress: Progress) -> ImportReport:
+        with self.operation("import") as operation, Pool(options.workers) as pool:
+            progress.total(opened.size_bytes)
+            stager = Stager(operation, pool, options.compression, options.limits)
+            members = open_members(opened, stager, options.limits, progress)
+            intake = take_in(members, stager, options.limits, _Holdings(self, operation), options.choice)
+            staged = intake.staged()
+            for one in staged:
+                with translated(one.path):
+                    one.synced.result()
+            with self.write(operation.id) as connection:
+                publisher = Publisher(connection, self.blobs, operation, limits=options.limits, now=self._clock(), clobber=options.clobber)
+                done = publisher.publish(intake, source_name=options.source_name)
+                report = ImportReport(
+                    images=tuple(done.images),
+                    tags=tuple(done.tags),
+                    lines=tuple(done.lines),
+                    notes=(*intake.claim.notes, *done.notes),
+                    changed=done.changed,
+                    new_images=done.new_images,
+                    new_layers=done.new_layers,
+                    new_bytes=done.new_bytes,
+                    read_bytes=sum(one.diff.size_bytes for one in staged),
+                )
+                if options.dry_run:
+                    # The transaction and the operation end as those of a failed import do.
+                    raise _Rehearsed(report)
+                operations.end(connection, operation)
+        return report
 
     # --- bytes out ---------------------------------------------------------------------------------------------------
 
@@ -243,6 +250,14 @@ class Store:
         """Where the bytes of ``digests`` can be had."""
         with self.read() as connection:
             return content.sources(connection, digests)
+
+    def document(self, digest: Digest) -> bytes | None:
+        """A small document that the catalogue holds inline, verified; None when it is not here. Raises DamagedContent."""
+        found = self.sources((digest,)).get(digest)
+        if found is None or found.inline is None:
+            return None
+        with self.reader() as reader:
+            return b"".join(reader.chunks(found))
 
     def reader(self) -> Reader:
         """Something that reads contents, verified (a context manager)."""
@@ -339,3 +354,49 @@ def access_to(root: Path, *, read_only: bool) -> Access:
     if media_is_read_only and not (log.exists() and log.stat().st_size):
         return Access.IMMUTABLE
     return Access.READ_ONLY
+
+
+class _Rehearsed(Exception):
+    """A dry run has come to its end."""
+
+    def __init__(self, report: ImportReport) -> None:
+        super().__init__()
+        self.report = report
+
+
+@final
+class _Holdings:
+    """What the store has already, leased as it is told of (see `store.ingest.Holdings`)."""
+
+    def __init__(self, store: Store, operation: Operation) -> None:
+        self._store = store
+        self._operation = operation
+
+    def diffs(self, wanted: Iterable[DiffID]) -> set[DiffID]:
+        """See `Holdings`."""
+        return {DiffID(digest) for digest in self.blobs(diff.digest for diff in wanted)}
+
+    def blobs(self, wanted: Iterable[Digest]) -> set[Digest]:
+        """See `Holdings`."""
+        digests = list(wanted)
+        with self._store.read() as connection:
+            if not content.find(connection, digests):
+                return set()
+        with self._store.write(self._operation.id) as connection:
+            here = [known for known in content.find(connection, digests).values() if known.state is ContentState.PRESENT]
+            collection.add_leases(connection, self._operation.id, [known.key for known in here])
+        return {known.digest for known in here}
+
+    def layers(self, wanted: Iterable[tuple[Digest, DiffID]]) -> set[tuple[Digest, DiffID]]:
+        """See `Holdings`."""
+        pairs = list(wanted)
+        here = self.blobs({digest for pair in pairs for digest in (pair[0], pair[1].digest)})
+        with self._store.read() as connection:
+            decoded = content.encoded(connection, (digest for digest, _ in pairs if digest in here))
+        return {(digest, diff) for digest, diff in pairs if digest in here and (digest == diff.digest or (digest, diff.digest) in decoded)}
+
+    def document(self, digest: Digest) -> bytes | None:
+        """See `Holdings`."""
+        if not self.blobs((digest,)):
+            return None
+        return self._store.document(digest)

@@ -125,11 +125,15 @@ class ImageDetails:
 @final
 @dataclass(frozen=True, slots=True)
 class ImportedTag:
-    """A tag an archive asked for; ``replaced`` is the image that had it before, when that was another one."""
+    """A tag an archive asked for, and what it names now. ``replaced`` is the image that had it before, when that was another one.
+
+    ``image_id`` is None for an artifact, and for an index without an image for the default platform.
+    """
 
     reference: Reference
-    image_id: ImageID
+    image_id: ImageID | None
     replaced: ImageID | None
+    manifest: Digest | None = None
 
 
 @final

@@ -11,7 +11,7 @@ from store.catalog import content, images, references, statistics
 from store.documents import ImageConfig
 from store.model import ContentState, ImageDetails, ImageSummary, ImageUsage, LayerDetails, ManifestDetails, StoredEncoding, TaggedReference, Usage, UsageRow
 from store.naming import one_image
-from store.publish import deterministic_manifest
+from store.placing import deterministic_manifest
 from store.values import Digest
 
 if TYPE_CHECKING:

@@ -106,6 +106,11 @@ class Reference:
         return str(self.repository) + self._suffix()
 
 
+def is_tag(text: str) -> bool:
+    """Whether ``text`` could be a tag."""
+    return _TAG.fullmatch(text) is not None
+
+
 def _split_domain(text: str) -> tuple[str, str]:
     first, slash, rest = text.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):

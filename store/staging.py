@@ -1,15 +1,19 @@
-"""Layers on their way in: read once, hashed, checked, encoded and written to the operation's folder. No transaction is open meanwhile."""
+"""Bytes on their way in: read once, hashed, checked, encoded and written to the operation's folder. No transaction is open meanwhile."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final, final
 
 from store.archives.tarcheck import TarCheck
 from store.codecs import MAGIC_BYTES, Codec, decoder, detect
-from store.encoder import FRAME_BYTES, Compression, FrameSink, Hashed, KeptSink, LayerSink, PlainSink
-from store.errors import InvalidArchive, TooLarge, printable
+from store.encoder import DEFAULT_ALGORITHM, FRAME_BYTES, Compression, FrameSink, Hashed, KeptSink, LayerSink, PlainSink
+from store.errors import InvalidArchive, StoreError, TooLarge, printable
 from store.oserrors import translated
+from store.values import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,10 +31,11 @@ _KEPT: Final = frozenset({Codec.GZIP, Codec.ZSTD})
 
 @final
 @dataclass(slots=True)
-class StagedLayer:
-    """A layer in the operation's folder. ``codec`` is how the file encodes the diff, None for not at all; ``synced`` is when it is durable.
+class Staged:
+    """Bytes in the operation's folder. ``codec`` is how the file encodes ``diff``, None for not at all; ``synced`` is when it is durable.
 
-    ``problem`` says why it cannot be a layer after all (it may still be a document: see `Stager.layer`).
+    ``problem`` says why it cannot be a layer after all (it may still be a document, or a blob of another kind: see `Stager.layer`). ``aliases`` are other
+    digests of the same plain bytes, with the file that holds them when ``codec`` is None. ``original`` is the file as it came, when ``codec`` is ours.
     """
 
     path: Path
@@ -39,12 +44,23 @@ class StagedLayer:
     codec: Codec | None
     seekable: bool
     synced: Future[None]
-    problem: InvalidArchive | None = None
+    problem: StoreError | None = None
+    original: Staged | None = None
+    aliases: dict[Digest, Path] = field(default_factory=dict)
+    is_ours: bool = False
+    """Whether the encoding was made here."""
+
+    @property
+    def as_it_came(self) -> Hashed:
+        """What a manifest that points at these bytes calls them."""
+        if self.original is not None:
+            return self.original.stored
+        return self.diff if self.codec is None or self.is_ours else self.stored
 
 
 @final
 class Stager:
-    """Writes layers into the folder of one operation."""
+    """Writes into the folder of one operation."""
 
     def __init__(self, operation: Operation, pool: Pool, compression: Compression, limits: Limits) -> None:
         self._operation = operation
@@ -52,36 +68,105 @@ class Stager:
         self._compression = compression
         self._limits = limits
 
-    def layer(self, pieces: Iterator[bytes], member: str, on_read: Callable[[int], None]) -> StagedLayer:
+    def layer(
+        self, pieces: Iterator[bytes], member: str, on_read: Callable[[int], None], *, algorithm: str = DEFAULT_ALGORITHM, as_it_came: bool = False
+    ) -> Staged:
         """Take in one layer, in pieces of at most `FRAME_BYTES`; ``on_read`` is told how many input bytes have passed.
 
-        What is no tar is staged all the same, with its ``problem``: in a stream any member may turn out to be a document. Raises CorruptStream,
-        TruncatedInput (of what is compressed), TooLarge.
+        What is no tar, or does not decode, is staged all the same, with its ``problem``: in a stream any member may turn out to be something else.
+
+        Args:
+            pieces: The bytes as they come.
+            member: What errors call it.
+            on_read: Told how many bytes have passed.
+            algorithm: Of the digest that names the bytes as they came.
+            as_it_came: Whether something may name the bytes as they came, so that even bzip2 and xz have to stay (beside what they decode to).
+
+        Raises what ``pieces`` raises, TooLarge for what is too large even as it came.
         """
-        path = self._operation.new_file()
         first = next(pieces, b"")
         codec = detect(first[:MAGIC_BYTES])
         check = _Check(member)
+        if codec is Codec.IDENTITY:
+            with self._new_file() as (path, file):
+                sink = self._plain_sink(file, algorithm)
+                self._plain(sink, _again(first, pieces), check, on_read)
+                return self._plain_staged(path, sink, self._pool.sync(file), check)
+        if codec in _KEPT:
+            with self._new_file() as (path, file):
+                kept = KeptSink(file, self._pool, algorithm)
+                self._kept(kept, codec, _again(first, pieces), check, on_read)
+                diff, stored = kept.finish()
+                return Staged(path, diff, stored, codec, seekable=False, synced=self._pool.sync(file), problem=check.problem)
+        original = None
+        source = _again(first, pieces)
+        if as_it_came:
+            original = self.blob(source, member, on_read, algorithm=algorithm)
+            source, on_read = _read_back(original.path), _ignore
+        with self._new_file() as (path, file):
+            sink = self._plain_sink(file, DEFAULT_ALGORITHM)
+            try:
+                self._plain(sink, _decoded(decoder(codec, max_bytes=self._limits.layer_bytes, member=member), source, on_read), check, _ignore)
+            except (InvalidArchive, TooLarge) as exc:
+                if original is None:
+                    raise
+                check.problem = exc
+            staged = self._plain_staged(path, sink, self._pool.sync(file), check)
+            staged.original = original
+            return staged
+
+    def blob(self, pieces: Iterator[bytes], member: str, on_read: Callable[[int], None], *, algorithm: str = DEFAULT_ALGORITHM) -> Staged:
+        """Take in bytes of any kind just as they come. Raises what ``pieces`` raises, TooLarge."""
+        with self._new_file() as (path, file):
+            sink = PlainSink(file, self._pool, algorithm)
+            size = 0
+            for piece in pieces:
+                size += len(piece)
+                if size > self._limits.layer_bytes:
+                    raise too_large(member, self._limits)
+                sink.feed(piece)
+                on_read(len(piece))
+            diff, stored = sink.finish()
+            return Staged(path, diff, stored, None, seekable=False, synced=self._pool.sync(file))
+
+    def has_diff(self, staged: Staged, wanted: Digest) -> bool:
+        """Whether ``wanted`` names the plain bytes of ``staged``; with another algorithm than theirs, they are read back and hashed."""
+        if staged.diff.digest.algorithm != wanted.algorithm and wanted not in staged.aliases:
+            hashed = hashlib.new(wanted.algorithm, usedforsecurity=False)
+            for piece in plain_bytes(staged, self._limits):
+                hashed.update(piece)
+            found = Digest(wanted.algorithm, hashed.hexdigest())
+            path = staged.path
+            if staged.codec is None:
+                # A file has one name; the same bytes under another digest get another.
+                path = self._operation.new_file()
+                with translated(path):
+                    os.link(staged.path, path)
+            staged.aliases[found] = path
+        return wanted == staged.diff.digest or wanted in staged.aliases
+
+    @contextmanager
+    def _new_file(self) -> Iterator[tuple[Path, BinaryIO]]:
+        path = self._operation.new_file()
         with translated(path), path.open("xb", buffering=0) as file:
             try:
-                if codec is Codec.IDENTITY:
-                    stored_codec, (diff, stored) = self._plain(file, _again(first, pieces), check, on_read)
-                elif codec in _KEPT:
-                    stored_codec, (diff, stored) = codec, self._kept(file, codec, _again(first, pieces), check, on_read)
-                else:
-                    decode = decoder(codec, max_bytes=self._limits.layer_bytes, member=member)
-                    stored_codec, (diff, stored) = self._plain(file, _decoded(decode, _again(first, pieces), on_read), check, _ignore)
-                synced = self._pool.sync(file)
+                yield path, file
             except BaseException:
                 self._pool.settle()
                 path.unlink(missing_ok=True)
                 raise
-        ours = stored_codec is Codec.ZSTD and codec is not Codec.ZSTD
-        return StagedLayer(path, diff, stored, stored_codec, ours and diff.size_bytes > FRAME_BYTES, synced, check.problem)
 
-    def _plain(self, file: BinaryIO, pieces: Iterator[bytes], check: _Check, on_read: Callable[[int], None]) -> tuple[Codec | None, tuple[Hashed, Hashed]]:
+    def _plain_sink(self, file: BinaryIO, algorithm: str) -> LayerSink:
         level = self._compression.level
-        sink: LayerSink = PlainSink(file, self._pool) if level is None else FrameSink(file, self._pool, level)
+        return PlainSink(file, self._pool, algorithm) if level is None else FrameSink(file, self._pool, level, algorithm)
+
+    def _plain_staged(self, path: Path, sink: LayerSink, synced: Future[None], check: _Check) -> Staged:
+        diff, stored = sink.finish()
+        codec = None if self._compression.level is None else Codec.ZSTD
+        ours = codec is not None
+        return Staged(path, diff, stored, codec, ours and diff.size_bytes > FRAME_BYTES, synced, check.problem, is_ours=ours)
+
+    def _plain(self, sink: LayerSink, pieces: Iterator[bytes], check: _Check, on_read: Callable[[int], None]) -> None:
         size = 0
         for piece in pieces:
             size += len(piece)
@@ -91,22 +176,21 @@ class Stager:
             sink.feed(piece)
             on_read(len(piece))
         check.finish()
-        return None if level is None else Codec.ZSTD, sink.finish()
 
-    def _kept(self, file: BinaryIO, codec: Codec, pieces: Iterator[bytes], check: _Check, on_read: Callable[[int], None]) -> tuple[Hashed, Hashed]:
-        sink = KeptSink(file, self._pool)
+    def _kept(self, sink: KeptSink, codec: Codec, pieces: Iterator[bytes], check: _Check, on_read: Callable[[int], None]) -> None:
         decode = decoder(codec, max_bytes=self._limits.layer_bytes, member=check.member)
-
-        def stored() -> Iterator[bytes]:
-            for piece in pieces:
-                sink.feed_stored(piece)
-                yield piece
-
-        for piece in _decoded(decode, stored(), on_read):
-            check.feed(piece)
-            sink.feed(piece)
-        check.finish()
-        return sink.finish()
+        decodes = True
+        size = 0
+        for piece in pieces:
+            size += len(piece)
+            if size > self._limits.layer_bytes:
+                raise too_large(check.member, self._limits)
+            sink.feed_stored(piece)
+            if decodes:
+                decodes = check.guard(decode.feed(piece), sink)
+            on_read(len(piece))
+        if decodes and check.guard(decode.finish(), sink):
+            check.finish()
 
 
 @final
@@ -115,7 +199,7 @@ class _Check:
 
     def __init__(self, member: str) -> None:
         self.member = member
-        self.problem: InvalidArchive | None = None
+        self.problem: StoreError | None = None
         self._check = TarCheck(member)
 
     def feed(self, piece: bytes) -> None:
@@ -126,6 +210,17 @@ class _Check:
             except InvalidArchive as exc:
                 self.problem = exc
 
+    def guard(self, decoded: Iterator[bytes], sink: KeptSink) -> bool:
+        """Pass on what comes out of a decoder; False when it fails: then these bytes are no layer, whatever else they may be."""
+        try:
+            for piece in decoded:
+                self.feed(piece)
+                sink.feed(piece)
+        except (InvalidArchive, TooLarge) as exc:
+            self.problem = exc
+            return False
+        return True
+
     def finish(self) -> None:
         """The layer has ended."""
         if self.problem is None:
@@ -133,6 +228,12 @@ class _Check:
                 self._check.finish()
             except InvalidArchive as exc:
                 self.problem = exc
+
+
+def plain_bytes(staged: Staged, limits: Limits) -> Iterator[bytes]:
+    """What was staged, decoded again."""
+    pieces = _read_back(staged.path)
+    return pieces if staged.codec is None else _decoded(decoder(staged.codec, max_bytes=limits.layer_bytes), pieces, _ignore)
 
 
 def too_large(member: str, limits: Limits) -> TooLarge:
@@ -155,6 +256,12 @@ def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     if first:
         yield first
     yield from rest
+
+
+def _read_back(path: Path) -> Iterator[bytes]:
+    with translated(path), path.open("rb", buffering=0) as file:
+        while piece := file.read(FRAME_BYTES):
+            yield piece
 
 
 def _ignore(_size: int) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import stat
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, final
 
 from store.codecs import MAGIC_BYTES, Codec, detect
 from store.decoding import DecodingReader
@@ -42,32 +43,39 @@ class _Prefixed:
         return self._rest.read(size)
 
 
-@contextmanager
-def open_source(source: Path | BinaryIO, limits: Limits) -> Iterator[tuple[ByteSource, bool, int | None]]:
-    """The decompressed bytes of an archive, whether they can be sought, and how many bytes the input has (None for a pipe).
+@final
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What was handed in: the decompressed bytes of an archive, or a folder.
 
-    Raises InvalidInput for a folder or a file that cannot be opened.
+    ``size_bytes`` is how many bytes the input has; None for a pipe or a folder.
     """
-    if isinstance(source, Path):
-        with _open_file(source) as file, _decompressed(file, limits, seekable=source.is_file()) as (opened, seekable):
-            yield opened, seekable, source.stat().st_size if source.is_file() else None
-    else:
-        with _decompressed(source, limits, seekable=False) as (opened, seekable):
-            yield opened, seekable, None
+
+    stream: ByteSource | None
+    folder: Path | None
+    seekable: bool
+    size_bytes: int | None
 
 
 @contextmanager
-def _open_file(path: Path) -> Iterator[BinaryIO]:
-    name = printable(str(path))
+def open_source(source: Path | BinaryIO, limits: Limits) -> Iterator[Opened]:
+    """Open an archive. Raises InvalidInput for what cannot be opened."""
+    if not isinstance(source, Path):
+        with _decompressed(source, limits, seekable=False) as (stream, seekable):
+            yield Opened(stream, None, seekable, None)
+        return
+    name = printable(str(source))
     try:
-        with translated(path):
-            if stat.S_ISDIR(path.stat().st_mode):
-                raise InvalidInput(f"{name} is a folder, not an archive", hint="give the archive file itself, or - for standard input")
-            file = path.open("rb", buffering=0)
+        with translated(source):
+            is_folder = stat.S_ISDIR(source.stat().st_mode)
+            file = None if is_folder else source.open("rb", buffering=0)
     except FileNotFoundError:
         raise InvalidInput(f"{name}: no such file") from None
-    with file:
-        yield file
+    if file is None:
+        yield Opened(None, source, seekable=True, size_bytes=None)
+        return
+    with file, _decompressed(file, limits, seekable=source.is_file()) as (stream, seekable):
+        yield Opened(stream, None, seekable, source.stat().st_size if source.is_file() else None)
 
 
 @contextmanager

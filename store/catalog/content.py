@@ -65,6 +65,31 @@ def find(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, Know
     return found
 
 
+def present(connection: Connection, digests: Iterable[Digest]) -> set[Digest]:
+    """Which of ``digests`` are here."""
+    return {digest for digest, known in find(connection, digests).items() if known.state is ContentState.PRESENT}
+
+
+def encoded(connection: Connection, stored_digests: Iterable[Digest]) -> set[tuple[Digest, Digest]]:
+    """Every (stored, decoded) that is known of these sound stored contents, a content that is its own plain form with itself."""
+    stored, decoded = content.alias("stored"), content.alias("decoded")
+    found: set[tuple[Digest, Digest]] = set()
+    for some in batches(list(dict.fromkeys(stored_digests))):
+        rows = connection.execute(
+            select(stored.c.digest, decoded.c.digest)
+            .join_from(encoding, stored, encoding.c.stored_id == stored.c.id)
+            .join(decoded, encoding.c.content_id == decoded.c.id)
+            .where(stored.c.digest.in_(some), stored.c.state == ContentState.PRESENT.value)
+        )
+        found.update((row[0], row[1]) for row in rows)
+    return found
+
+
+def is_foreign(connection: Connection, key: ContentKey) -> bool:
+    """Whether it is known where this layer may be fetched."""
+    return bool(connection.execute(select(exists().where(foreign_source.c.content_id == key))).scalar())
+
+
 def ensure(connection: Connection, digest: Digest, size_bytes: int | None, state: ContentState) -> ContentKey:
     """The row of ``digest``, made when it is new; content that is here makes an absent or damaged row present, never the other way round."""
     known = find(connection, (digest,)).get(digest)

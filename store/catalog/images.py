@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 from sqlalchemy import Text, exists, func, insert, literal, select, type_coerce, update
 
 from store.catalog.content import batches
-from store.db.schema import content, image, kept, label, layer, manifest, manifest_edge, reference
+from store.db.schema import content, image, kept, label, layer, manifest, reference
 from store.db.types import ContentKey, LayerKey, inserted
 from store.values import ChainID, DiffID, ImageID
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import CTE, Connection
 
-    from store.values import Descriptor, Digest
+    from store.values import Digest
 
 
 @final
@@ -32,6 +32,8 @@ class NewImage:
     variant: str
     created_s: int | None
     labels: Mapping[str, str]
+    verified: bool = True
+    """Whether every layer was seen to have its diff ID."""
 
 
 @final
@@ -85,28 +87,11 @@ def add(connection: Connection, key: ContentKey, new: NewImage) -> bool:
             architecture=new.architecture,
             variant=new.variant,
             created_s=new.created_s,
-            diff_state="verified",
+            diff_state="verified" if new.verified else "unverified",
         )
     )
     if new.labels:
         connection.execute(insert(label), [{"content_id": key, "key": name, "value": value} for name, value in new.labels.items()])
-    return True
-
-
-def add_manifest(
-    connection: Connection, key: ContentKey, image_key: ContentKey, media_type: str, edges: Sequence[tuple[str, int, ContentKey, Descriptor]]
-) -> bool:
-    """Make the manifest ``key`` of an image, with its edges (role, position, target, descriptor); False when it was there."""
-    if connection.execute(select(exists().where(manifest.c.content_id == key))).scalar():
-        return False
-    connection.execute(insert(manifest).values(content_id=key, media_type=media_type, kind="manifest", image_id=image_key))
-    connection.execute(
-        insert(manifest_edge),
-        [
-            {"manifest_id": key, "role": role, "position": position, "content_id": target, "media_type": descriptor.media_type}
-            for role, position, target, descriptor in edges
-        ],
-    )
     return True
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from store.values import Digest, ImageID
+    from store.values import Digest
 
 
 def add_events(connection: Connection, events: Sequence[Event]) -> None:
@@ -40,15 +40,15 @@ def events(connection: Connection, *, since: datetime | None, until: datetime | 
 
 
 def add_ledger_entry(
-    connection: Connection, *, at: datetime, claim: Digest, source: str, images: Mapping[ImageID, Sequence[str]], changed: bool, operation: str
+    connection: Connection, *, at: datetime, claim: Digest, source: str, images: Mapping[str, Sequence[str]], changed: bool, operation: str
 ) -> None:
-    """Record one import: what the archive claimed and what came of it."""
+    """Record one import: what the archive claimed (IDs and digests, each with its names) and what came of it."""
     connection.execute(
         insert(import_ledger).values(
             at=at,
             claim=claim,
             source=source,
-            images={str(image): list(tags) for image, tags in images.items()},
+            images={target: list(names) for target, names in images.items()},
             result="changed" if changed else "unchanged",
             operation=operation,
         )

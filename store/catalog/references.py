@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, final
 
 from sqlalchemy import delete, exists, insert, select, update
 
+from store import platforms
 from store.db.schema import content, kept, manifest, manifest_edge, reference, reference_log, repository, repository_content
 from store.db.types import ContentKey, RepositoryKey, inserted
 from store.references import Reference, Repository
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
 
     from store.values import Digest
-
-DEFAULT_PLATFORM: Final = ("linux", "amd64")
-"""Which child of an index a bare name means. Never the host's: what a store does must not depend on where it stands."""
 
 
 @final
@@ -78,8 +76,7 @@ def _default_child(connection: Connection, index: int) -> tuple[int | None, Dige
         .order_by(manifest_edge.c.position)
     )
     for row in rows:
-        platform = row.platform or {}
-        if (platform.get("os"), platform.get("architecture")) == DEFAULT_PLATFORM:
+        if row.platform is not None and platforms.DEFAULT.matches(platforms.Platform.of_fields(row.platform)):
             return row.image_id, row.digest
     return None, None
 
@@ -182,6 +179,24 @@ def serve(connection: Connection, repository_key: RepositoryKey, manifest_key: C
     rows = connection.execute(select(down.c.content_id).where(down.c.content_id.not_in(held))).scalars().all()
     if rows:
         connection.execute(insert(repository_content), [{"repository_id": repository_key, "content_id": key} for key in rows])
+
+
+def serve_with_subject(connection: Connection, referrer: ContentKey) -> bool:
+    """Let every repository that serves the subject of a manifest serve the manifest too; False when there was nothing to do."""
+    subject = select(manifest.c.subject_id).where(manifest.c.content_id == referrer)
+    mine = select(repository_content.c.repository_id).where(repository_content.c.content_id == referrer)
+    wanted = select(repository_content.c.repository_id).where(
+        repository_content.c.content_id == subject.scalar_subquery(), repository_content.c.repository_id.not_in(mine)
+    )
+    found = connection.execute(wanted).scalars().all()
+    for key in found:
+        serve(connection, RepositoryKey(key), referrer)
+    return bool(found)
+
+
+def is_manifest(connection: Connection, digest: Digest) -> bool:
+    """Whether there is a manifest or index of this digest."""
+    return bool(connection.execute(select(exists().where(content.c.digest == digest, manifest.c.content_id == content.c.id))).scalar())
 
 
 def image_tags(connection: Connection) -> dict[ContentKey, list[Target]]:

@@ -1,0 +1,391 @@
+"""The files of an archive, however they are reached: in a file that can be read anywhere, in a stream that passes once, in a folder.
+
+From a stream layers come before the JSON that names them: every member is a candidate, staged with its digests and claimed or dropped when the documents have
+arrived. From a file or a folder nothing is read before it is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol, final
+
+from store.archives.tar import MemberKind, TarReader
+from store.archives.tree import Tree
+from store.encoder import DEFAULT_ALGORITHM, FRAME_BYTES
+from store.errors import InvalidArchive, InvalidInput, MissingMember, StoreError, TooLarge, TruncatedInput, UnsafePath, printable
+from store.limits import MIB
+from store.oserrors import translated
+from store.staging import plain_bytes, too_large
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from store.archives.source import ByteSource, Opened
+    from store.archives.tar import Member
+    from store.archives.tree import Leaf
+    from store.limits import Limits
+    from store.model import Progress
+    from store.staging import Staged, Stager
+
+SMALL_BYTES: Final = 64 * 1024
+"""A member of a stream up to this size is kept in memory, as long as all of them together stay below `BUFFER_BYTES`."""
+
+BUFFER_BYTES: Final = 16 * MIB
+
+_TABLES_OF_CONTENTS: Final = ("oci-layout", "index.json", "manifest.json", "repositories")
+
+_BLOB_PATH: Final = re.compile(r"blobs/(?P<algorithm>sha256|sha512)/[0-9a-f]+")
+_ROOT: Final = re.compile(r"(?:\./+)*")
+
+
+class Members(Protocol):
+    """What all of them can do. Paths are as an archive's documents write them.
+
+    Every method but `exists` raises MissingMember, UnsafePath and InvalidArchive for what is not there, or is no file.
+    """
+
+    def exists(self, path: str) -> bool:
+        """Whether anything is at a path. Raises UnsafePath."""
+
+    def size(self, path: str) -> int:
+        """The size of a file in bytes."""
+
+    def document(self, path: str) -> bytes:
+        """The bytes of a small file. Raises TooLarge."""
+
+    def layer(self, path: str) -> Staged:
+        """The layer at a path, staged; the same file is staged once. Raises its problem when it is no layer."""
+
+    def blob(self, path: str) -> Staged:
+        """The file at a path, staged as it is, whatever it may be."""
+
+    def top_level_directories(self) -> tuple[str, ...]:
+        """The names of the folders at the root, sorted by their bytes."""
+
+
+def open_members(opened: Opened, stager: Stager, limits: Limits, progress: Progress) -> Members:
+    """The files of what was handed in; a stream is read to its end here. Raises the branches of InvalidInput."""
+    if opened.folder is not None:
+        return FolderMembers(opened.folder, stager, limits, progress)
+    assert opened.stream is not None  # noqa: S101 - what is no folder is a stream
+    return (FileMembers if opened.seekable else StreamMembers)(opened.stream, stager, limits, progress)
+
+
+@final
+class FileMembers:
+    """Members of a tar file: an index of offsets, read where needed."""
+
+    def __init__(self, source: ByteSource, stager: Stager, limits: Limits, progress: Progress) -> None:
+        self._intake = _Intake(stager, progress)
+        self._limits = limits
+        self._tree = Tree(limits)
+        self._reader = TarReader(source, limits, seekable=True)
+        for member in self._reader:
+            self._tree.add(member, None)
+
+    def exists(self, path: str) -> bool:
+        """See `Members`."""
+        return self._tree.exists(path)
+
+    def size(self, path: str) -> int:
+        """See `Members`."""
+        return self._tree.resolve(path).member.size
+
+    def top_level_directories(self) -> tuple[str, ...]:
+        """See `Members`."""
+        return self._tree.top_level_directories()
+
+    def document(self, path: str) -> bytes:
+        """See `Members`."""
+        member = self._tree.resolve(path).member
+        if member.size > self._limits.json_bytes:
+            raise _json_too_large(member.name, self._limits)
+        return b"".join(self._reader.reread(member, FRAME_BYTES))
+
+    def layer(self, path: str) -> Staged:
+        """See `Members`."""
+        member = self._wanted(path)
+        return _sound(self._intake.layer(str(member.offset), path, member.name, member.size, lambda: self._reader.reread(member, FRAME_BYTES)))
+
+    def blob(self, path: str) -> Staged:
+        """See `Members`."""
+        member = self._wanted(path)
+        return self._intake.blob(str(member.offset), path, member.name, member.size, lambda: self._reader.reread(member, FRAME_BYTES))
+
+    def _wanted(self, path: str) -> Member:
+        member = self._tree.resolve(path).member
+        if member.size > self._limits.layer_bytes:
+            raise too_large(member.name, self._limits)
+        return member
+
+
+@final
+class FolderMembers:
+    """Files of a folder. A symbolic link may lead anywhere inside of it, and nowhere else."""
+
+    def __init__(self, folder: Path, stager: Stager, limits: Limits, progress: Progress) -> None:
+        self._intake = _Intake(stager, progress)
+        self._limits = limits
+        self._folder = Path(os.path.realpath(folder))
+        if not any((self._folder / name).exists() for name in _TABLES_OF_CONTENTS):
+            raise InvalidInput(
+                f"{printable(str(folder))} is a folder without images in it",
+                hint="give an image layout (it has an oci-layout), a dir: folder, or an archive file",
+            )
+
+    def exists(self, path: str) -> bool:
+        """See `Members`."""
+        return self._find(path) is not None
+
+    def size(self, path: str) -> int:
+        """See `Members`."""
+        return self._file(path)[1]
+
+    def top_level_directories(self) -> tuple[str, ...]:
+        """See `Members`."""
+        with translated(self._folder), os.scandir(self._folder) as entries:
+            return tuple(sorted((entry.name for entry in entries if entry.is_dir(follow_symlinks=False)), key=os.fsencode))
+
+    def document(self, path: str) -> bytes:
+        """See `Members`."""
+        file, size = self._file(path)
+        if size > self._limits.json_bytes:
+            raise _json_too_large(path, self._limits)
+        return b"".join(_pieces(file, size, path))
+
+    def layer(self, path: str) -> Staged:
+        """See `Members`."""
+        file, size = self._wanted(path)
+        return _sound(self._intake.layer(str(file), path, path, size, lambda: _pieces(file, size, path)))
+
+    def blob(self, path: str) -> Staged:
+        """See `Members`."""
+        file, size = self._wanted(path)
+        return self._intake.blob(str(file), path, path, size, lambda: _pieces(file, size, path))
+
+    def _find(self, path: str) -> Path | None:
+        if "\0" in path or Path(path).is_absolute() or ".." in Path(path).parts:
+            raise UnsafePath("the path leaves the folder", member=path)
+        with translated(self._folder / path):
+            found = Path(os.path.realpath(self._folder / path))
+            if found != self._folder and self._folder not in found.parents:
+                raise UnsafePath("a symbolic link leads out of the folder", member=path)
+            return found if found.exists() else None
+
+    def _file(self, path: str) -> tuple[Path, int]:
+        found = self._find(path)
+        if found is None:
+            raise MissingMember("no such file in the folder", member=path)
+        with translated(found):
+            status = found.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise InvalidArchive("is not a regular file", member=path)
+        return found, status.st_size
+
+    def _wanted(self, path: str) -> tuple[Path, int]:
+        found, size = self._file(path)
+        if size > self._limits.layer_bytes:
+            raise too_large(path, self._limits)
+        return found, size
+
+
+@final
+class _Intake:
+    """Stages what is asked for, each file once for each purpose."""
+
+    def __init__(self, stager: Stager, progress: Progress) -> None:
+        self._stager = stager
+        self._progress = progress
+        self._layers: dict[str, Staged] = {}
+        self._blobs: dict[str, Staged] = {}
+
+    def layer(self, key: str, path: str, name: str, size: int, pieces: Callable[[], Iterator[bytes]]) -> Staged:
+        if key not in self._layers:
+            algorithm, named = _named(path)
+            with _Bar(self._progress, key, path, size) as bar:
+                self._layers[key] = self._stager.layer(pieces(), name, bar.advance, algorithm=algorithm, as_it_came=named)
+        return self._layers[key]
+
+    def blob(self, key: str, path: str, name: str, size: int, pieces: Callable[[], Iterator[bytes]]) -> Staged:
+        if key not in self._blobs:
+            with _Bar(self._progress, key, path, size) as bar:
+                self._blobs[key] = self._stager.blob(pieces(), name, bar.advance, algorithm=_named(path)[0])
+        return self._blobs[key]
+
+
+@final
+class _Bar:
+    """One part's progress."""
+
+    def __init__(self, progress: Progress, key: str, path: str, size: int) -> None:
+        self._progress = progress
+        self._key = key
+        progress.start(key, _label(path), size)
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._progress.finish(self._key)
+
+    def advance(self, size: int) -> None:
+        self._progress.advance(self._key, size)
+
+
+@final
+@dataclass(slots=True)
+class _Candidate:
+    """A member of a stream that may turn out to be anything: in memory, staged, or not to be had (``problem``)."""
+
+    data: bytes | None = None
+    staged: Staged | None = None
+    blob: Staged | None = None
+    problem: StoreError | None = None
+
+
+@final
+class StreamMembers:
+    """Members of a stream: read once, in the order they come."""
+
+    def __init__(self, source: ByteSource, stager: Stager, limits: Limits, progress: Progress) -> None:
+        self._stager = stager
+        self._limits = limits
+        self._progress = progress
+        self._room = BUFFER_BYTES
+        self._tree = Tree(limits)
+        reader = TarReader(source, limits, seekable=False)
+        for member in reader:
+            self._tree.add(member, self._candidate(reader, member) if member.kind is MemberKind.FILE else None)
+
+    def exists(self, path: str) -> bool:
+        """See `Members`."""
+        return self._tree.exists(path)
+
+    def size(self, path: str) -> int:
+        """See `Members`."""
+        return self._tree.resolve(path).member.size
+
+    def top_level_directories(self) -> tuple[str, ...]:
+        """See `Members`."""
+        return self._tree.top_level_directories()
+
+    def document(self, path: str) -> bytes:
+        """See `Members`."""
+        leaf = self._tree.resolve(path)
+        if leaf.member.size > self._limits.json_bytes:
+            raise _json_too_large(leaf.member.name, self._limits)
+        candidate = _as_candidate(leaf)
+        if candidate.data is not None:
+            return candidate.data
+        if candidate.staged is None:
+            raise candidate.problem or InvalidArchive("not a JSON document", member=leaf.member.name)
+        return b"".join(plain_bytes(candidate.staged, self._limits))
+
+    def layer(self, path: str) -> Staged:
+        """See `Members`."""
+        leaf = self._tree.resolve(path)
+        candidate = _as_candidate(leaf)
+        if candidate.problem is not None:
+            raise candidate.problem
+        if candidate.staged is None:
+            algorithm, named = _named(path)
+            candidate.staged = self._stager.layer(_whole(candidate.data), leaf.member.name, _ignore, algorithm=algorithm, as_it_came=named)
+        return _sound(candidate.staged)
+
+    def blob(self, path: str) -> Staged:
+        """See `Members`. A large one was staged as the layer that it might have been: the same bytes."""
+        leaf = self._tree.resolve(path)
+        candidate = _as_candidate(leaf)
+        if candidate.problem is not None:
+            raise candidate.problem
+        if candidate.staged is not None:
+            return candidate.staged
+        if candidate.blob is None:
+            candidate.blob = self._stager.blob(_whole(candidate.data), leaf.member.name, _ignore, algorithm=_named(path)[0])
+        return candidate.blob
+
+    def _candidate(self, reader: TarReader, member: Member) -> _Candidate:
+        if member.size > self._limits.layer_bytes:
+            # Of a sparse member a few hundred bytes say so.
+            return _Candidate(problem=too_large(member.name, self._limits))
+        if member.size <= min(SMALL_BYTES, self._room):
+            self._room -= member.size
+            return _Candidate(data=reader.read_all(SMALL_BYTES))
+        pieces = _Shared(reader.chunks(FRAME_BYTES))
+        algorithm, named = _named(member.name)
+        with _Bar(self._progress, str(member.offset), member.name, member.size) as bar:
+            try:
+                return _Candidate(staged=self._stager.layer(iter(pieces), member.name, bar.advance, algorithm=algorithm, as_it_came=named))
+            except InvalidArchive as exc:
+                if pieces.failed:
+                    raise
+                # Not a layer, then; whether that matters is decided when the documents are known. The rest of the member passes unread.
+                return _Candidate(problem=exc)
+            except TooLarge as exc:
+                return _Candidate(problem=exc)
+
+
+@final
+@dataclass(slots=True)
+class _Shared:
+    """Passes pieces on and remembers whether it was the archive itself that failed, not the layer in it."""
+
+    pieces: Iterator[bytes]
+    failed: bool = field(default=False)
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self.pieces
+        except StoreError:
+            self.failed = True
+            raise
+
+
+def _named(path: str) -> tuple[str, bool]:
+    """The algorithm of the digest that a path in an image layout is made of, and whether it is such a path at all."""
+    match = _BLOB_PATH.fullmatch(_ROOT.sub("", path, count=1))
+    return (match["algorithm"], True) if match else (DEFAULT_ALGORITHM, False)
+
+
+def _as_candidate(leaf: Leaf) -> _Candidate:
+    assert isinstance(leaf.payload, _Candidate)  # noqa: S101 - resolve() answers with files, and every file of a stream has one
+    return leaf.payload
+
+
+def _sound(staged: Staged) -> Staged:
+    if staged.problem is not None:
+        raise staged.problem
+    return staged
+
+
+def _pieces(file: Path, size: int, name: str) -> Iterator[bytes]:
+    with translated(file), file.open("rb", buffering=0) as opened:
+        left = size
+        while left:
+            piece = opened.read(min(left, FRAME_BYTES))
+            if not piece:
+                raise TruncatedInput("the file became shorter while it was read", member=name)
+            left -= len(piece)
+            yield piece
+
+
+def _whole(data: bytes | None) -> Iterator[bytes]:
+    return iter((data,) if data else ())
+
+
+def _json_too_large(name: str, limits: Limits) -> TooLarge:
+    return TooLarge(f"member {printable(name)!r} is larger than the {limits.json_bytes} bytes a JSON document may have", limit=limits.json_bytes)
+
+
+def _label(path: str) -> str:
+    parts = [part for part in path.split("/") if part]
+    name = parts[-2] if len(parts) > 1 and parts[-1] == "layer.tar" else parts[-1] if parts else path
+    return printable(name)[:12]
+
+
+def _ignore(_size: int) -> None:
+    """It is in memory already."""

@@ -1,0 +1,209 @@
+"""What an archive brought, put in its place inside a write unit: files under their digests, then the rows that stand on them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, final
+
+from store.archives.docker_manifest import LayerSource
+from store.catalog import content, images, manifests
+from store.errors import ContentMissing, DigestMismatch
+from store.manifests import Link, Role
+from store.media_types import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
+from store.model import ContentState
+from store.values import Descriptor, DiffID, Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from store.archives.claims import Graph
+    from store.blobs.protocol import BlobStore
+    from store.db.types import ContentKey
+    from store.documents import ImageConfig
+    from store.ingest import Intake
+    from store.limits import Limits
+    from store.operations import Operation
+    from store.staging import Staged
+    from store.values import ImageID
+
+
+def deterministic_manifest(config: ImageConfig, sizes: Sequence[int]) -> bytes:
+    """The manifest that Docker ≥ 25.0.6 writes into its archives for this image (docker-archive.md §9): plain-tar layers, a function of the image alone."""
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": {"mediaType": OCI_CONFIG, "digest": str(config.image_id), "size": len(config.data)},
+        "layers": [{"mediaType": OCI_LAYER, "digest": str(diff), "size": size} for diff, size in zip(config.diff_ids, sizes, strict=True)],
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+@final
+class Placing:
+    """Carries the content half of one write unit. ``changed`` says whether anything was not so before."""
+
+    def __init__(self, connection: Connection, blobs: BlobStore, operation: Operation, *, limits: Limits, now: datetime) -> None:
+        self._connection = connection
+        self._blobs = blobs
+        self._operation = operation
+        self._limits = limits
+        self._now = now
+        self._diffs: dict[DiffID, tuple[ContentKey, int]] = {}
+        self._images: dict[ImageID, tuple[ContentKey, ImageConfig]] = {}
+        self.new_images = 0
+        self.new_layers = 0
+        self.new_bytes = 0
+        self.changed = False
+
+    # --- files -------------------------------------------------------------------------------------------------------
+
+    def files(self, intake: Intake) -> None:
+        """Move what is still needed from staging into its place, with its rows; what somebody else brought meanwhile stays, and ours is dropped."""
+        layers = self._still_needed(intake)
+        names = {id(one): (one, as_layer) for one, as_layer in layers}
+        fresh = [one for one, _ in names.values()]
+        files = [(one.path, one.stored.digest) for one in fresh]
+        files += [(path, digest) for one in fresh if one.codec is None for digest, path in one.aliases.items()]
+        if files:
+            self._operation.announce(digest for _, digest in files)
+            self._blobs.publish(files)
+        for one, as_layer in names.values():
+            self._rows(one, as_layer=as_layer)
+
+    def _still_needed(self, intake: Intake) -> list[tuple[Staged, bool]]:
+        """What was staged and is not here yet, each with whether it is a layer."""
+        diffs = content.present(self._connection, (*(diff.digest for diff in intake.layers), *(staged.diff.digest for staged in intake.blobs.values())))
+        pairs = content.encoded(self._connection, intake.blobs)
+        here = content.present(self._connection, (*intake.blobs, *intake.others))
+        needed = [(staged, True) for diff, staged in intake.layers.items() if diff.digest not in diffs]
+        for digest, staged in intake.blobs.items():
+            # What bzip2 and xz decode to is a content of its own: no reader decodes them again.
+            decodes = (staged.diff.digest in diffs) if staged.original is not None else digest == staged.diff.digest or (digest, staged.diff.digest) in pairs
+            if digest not in here or not decodes:
+                needed.append((staged, True))
+                if staged.original is not None:
+                    needed.append((staged.original, False))
+        needed += [(staged, False) for digest, staged in intake.others.items() if digest not in here]
+        return needed
+
+    def _rows(self, staged: Staged, *, as_layer: bool) -> None:
+        stored = content.put_blob(self._connection, staged.stored.digest, staged.stored.size_bytes, self._now)
+        if staged.codec is not None and (as_layer or staged.is_ours):
+            for digest in (staged.diff.digest, *staged.aliases):
+                diff = content.ensure(self._connection, digest, staged.diff.size_bytes, ContentState.PRESENT)
+                content.put_encoding(self._connection, diff, stored, staged.codec.value, seekable=staged.seekable)
+        elif staged.codec is None:
+            for digest in staged.aliases:
+                content.put_blob(self._connection, digest, staged.diff.size_bytes, self._now)
+        self.new_layers += as_layer
+        self.new_bytes += staged.stored.size_bytes
+        self.changed = True
+
+    def document(self, digest: Digest, data: bytes) -> ContentKey:
+        """Keep a small document inline, a large one as a blob."""
+        if len(data) <= self._limits.inline_bytes:
+            return content.put_document(self._connection, digest, data)
+        if not content.has_blob_row(self._connection, digest):
+            staged = self._operation.stage(data)
+            self._operation.announce((digest,))
+            self._blobs.publish(((staged, digest),))
+        return content.put_blob(self._connection, digest, len(data), self._now)
+
+    # --- images ------------------------------------------------------------------------------------------------------
+
+    def diffs(self, wanted: Iterable[DiffID], foreign: Mapping[DiffID, Link]) -> None:
+        """Look once more whether every diff that images rely on is here. Raises ContentMissing (it cannot, while leases hold)."""
+        digests = [diff.digest for diff in wanted]
+        found = content.find(self._connection, digests)
+        for digest in digests:
+            diff, known = DiffID(digest), found.get(digest)
+            if known is not None and known.state is ContentState.PRESENT:
+                self._diffs[diff] = (known.key, known.size_bytes or 0)
+            elif diff in foreign:
+                self._diffs[diff] = (content.ensure(self._connection, digest, None, ContentState.ABSENT), 0)
+                self._foreign(self._diffs[diff][0], foreign[diff])
+            elif known is not None and content.is_foreign(self._connection, known.key):
+                self._diffs[diff] = (known.key, 0)
+            else:
+                raise ContentMissing(
+                    f"layer {digest} was in the store when the import began and is not any more", digest=digest, hint="import the archive again"
+                )
+
+    def _foreign(self, diff: ContentKey, link: Link) -> None:
+        source = LayerSource(link.target.media_type, link.target.size_bytes, str(link.digest), tuple(link.urls))
+        self.changed |= content.put_foreign_source(self._connection, diff, source.encode())
+
+    def sources(self, sources: Mapping[DiffID, bytes]) -> None:
+        """Where layers may be fetched, as ``manifest.json`` says."""
+        for diff, descriptor in sources.items():
+            if diff in self._diffs:
+                self.changed |= content.put_foreign_source(self._connection, self._diffs[diff][0], descriptor)
+
+    def image(self, config: ImageConfig, foreign: Mapping[DiffID, Link]) -> ContentKey:
+        """The row of an image, made when it is new."""
+        if config.image_id in self._images:
+            return self._images[config.image_id][0]
+        key = self.document(config.image_id.digest, config.data)
+        self._images[config.image_id] = (key, config)
+        new = images.NewImage(
+            image_id=config.image_id,
+            top=images.ensure_layers(self._connection, [(diff, self._diffs[diff][0]) for diff in config.diff_ids]),
+            os=config.os,
+            architecture=config.architecture,
+            variant=config.variant,
+            created_s=None if config.created.is_zero else config.created.unix_seconds,
+            labels=config.labels,
+            verified=not any(diff in foreign for diff in config.diff_ids),
+        )
+        if images.add(self._connection, key, new):
+            self.new_images += 1
+            self.changed = True
+        return key
+
+    def parent(self, child: ImageID, parent: ImageID) -> None:
+        """Record what an image was built on."""
+        self.changed |= images.set_parent(self._connection, self._images[child][0], self._images[parent][0])
+
+    # --- manifests ---------------------------------------------------------------------------------------------------
+
+    def own_manifest(self, image_id: ImageID) -> tuple[ContentKey, Digest]:
+        """The image's deterministic manifest, made when it is first needed."""
+        image_key, config = self._images[image_id]
+        layers = [(diff, *self._diffs[diff]) for diff in config.diff_ids]
+        data = deterministic_manifest(config, [size for _, _, size in layers])
+        digest = Digest.of(data)
+        key = self.document(digest, data)
+        links = [(Link(Role.CONFIG, 0, Descriptor(OCI_CONFIG, image_id.digest, len(config.data))), image_key)]
+        links += [(Link(Role.LAYER, place, Descriptor(OCI_LAYER, diff.digest, size)), diff_key) for place, (diff, diff_key, size) in enumerate(layers)]
+        edges = [manifests.Edge(link, target) for link, target in links]
+        manifests.add(self._connection, manifests.NewManifest(key, "manifest", OCI_MANIFEST, "", image_key, None, edges))
+        return key, digest
+
+    def graph(self, graph: Graph) -> dict[Digest, ContentKey]:
+        """The rows of an archive's documents, what is pointed at before what points at it."""
+        keys: dict[Digest, ContentKey] = {}
+        for digest, document in graph.documents.items():
+            keys[digest] = self.document(digest, document.data)
+            config = graph.configs.get(digest)
+            image = None if config is None else self._images[config.image_id][0]
+            subject = None if document.subject is None else self._target(document.subject, str(digest))
+            edges = [manifests.Edge(link, self._target(link.target, str(digest), link)) for link in document.links]
+            new = manifests.NewManifest(
+                keys[digest], document.kind.value, document.media_type, document.effective_artifact_type, image, subject, edges, document.annotations
+            )
+            self.changed |= manifests.add(self._connection, new)
+        return keys
+
+    def _target(self, target: Descriptor, where: str, link: Link | None = None) -> ContentKey:
+        known = content.find(self._connection, (target.digest,)).get(target.digest)
+        if known is not None:
+            if known.size_bytes not in (None, target.size_bytes):
+                raise DigestMismatch(f"{where}: size of {target.digest}", want=target.size_bytes, got=known.size_bytes, hint="a descriptor in the archive lies")
+            return known.key
+        key = content.ensure(self._connection, target.digest, target.size_bytes, ContentState.ABSENT)
+        if link is not None and link.urls:
+            self._foreign(key, link)
+        return key
