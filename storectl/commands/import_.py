@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
@@ -12,6 +15,9 @@ from storectl.units import human_size, parse_size
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from store import Choice, Store
     from store.model import ImportReport
     from storectl.settings import Settings
 
@@ -32,44 +38,107 @@ class Size(click.ParamType[int]):
 @click.command(
     "import",
     cls=Verb,
-    examples=("docker save debian:12 | storectl import -", "storectl import base.tar app.tar.zst"),
+    examples=(
+        "docker save debian:12 | storectl import -",
+        "storectl import base.tar app.tar.zst layout/",
+        "storectl import --dry-run --image 'team/*' --platform linux/arm64 bundle.tar",
+    ),
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks.")
 @click.option("-i", "--input", "inputs", multiple=True, metavar="FILE", type=click.Path(allow_dash=True), help="Read this archive, before any SOURCE.")
-@click.option("--compression", default="zstd", show_default=True, metavar="HOW", help="How layers are stored: none, zstd or zstd:LEVEL (1 to 19).")
+@click.option("--platform", "platforms", multiple=True, metavar="OS/ARCH", help="Take in only what is for this platform (repeatable).")
+@click.option("--image", "images", multiple=True, metavar="NAME", help="Take in only images of this name, pattern or ID (repeatable).")
+@click.option("--tag", metavar="NAME", help="Call the one image of the archive so, whatever the archive calls it.")
+@click.option("--prefix", default="", metavar="NAME", help="Put this before every name: team makes team/app:1 of app:1; NAME:1 of a bare tag 1.")
+@click.option("--no-tags", is_flag=True, help="Set no names.")
+@click.option("--no-clobber", is_flag=True, help="Refuse to move a name that another image has.")
+@click.option("--require-all", is_flag=True, help="Refuse indexes of which something is missing.")
+@click.option("--dry-run", is_flag=True, help="Read and check everything, say what would come in, and change nothing.")
+@click.option("--compression", default="zstd", show_default=True, metavar="HOW", help="How plain layers are stored: none, zstd or zstd:LEVEL (1 to 19).")
 @click.option("--max-layer-size", type=Size(), metavar="SIZE", help="Refuse layers larger than this, decompressed.  [default: 1024GiB]")
 @json_option
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...", type=click.Path(allow_dash=True))
 @click.pass_obj
-def command(
-    settings: Settings, *, quiet: bool, inputs: tuple[str, ...], compression: str, max_layer_size: int | None, as_json: bool, sources: tuple[str, ...]
+def command(  # noqa: PLR0913 - one for each option
+    settings: Settings,
+    *,
+    quiet: bool,
+    inputs: tuple[str, ...],
+    platforms: tuple[str, ...],
+    images: tuple[str, ...],
+    tag: str | None,
+    prefix: str,
+    no_tags: bool,
+    no_clobber: bool,
+    require_all: bool,
+    dry_run: bool,
+    compression: str,
+    max_layer_size: int | None,
+    as_json: bool,
+    sources: tuple[str, ...],
 ) -> None:
-    """Take in archives that `docker save` wrote, compressed or not; `-` or nothing reads standard input.
+    """Take in archives: what `docker save`, podman, skopeo, buildah or ctr wrote, image layouts and `dir:` folders; compressed or not.
 
-    Each archive is taken in whole or not at all. Layers that are already in the store are not read again from a file, and may be missing from an archive.
+    `-` or nothing reads standard input. Each archive is taken in whole or not at all, with every digest as it was. Layers that are already in the store are
+    not read again from a file, and may be missing from an archive.
     """
-    from dataclasses import replace  # noqa: PLC0415 - `--help` does without
-
-    from store import Compression, ImportOptions, Limits  # noqa: PLC0415
+    from store import Compression, ImportOptions, Limits  # noqa: PLC0415 - `--help` does without
     from storectl import render  # noqa: PLC0415
     from storectl.progress import progress  # noqa: PLC0415
 
-    how = Compression.parse(compression)
-    limits = Limits() if max_layer_size is None else replace(Limits(), layer_bytes=max_layer_size)
+    options = ImportOptions(
+        compression=Compression.parse(compression),
+        limits=Limits() if max_layer_size is None else replace(Limits(), layer_bytes=max_layer_size),
+        choice=_choice(platforms, images, tag, prefix, no_tags=no_tags, require_all=require_all),
+        clobber=not no_clobber,
+        dry_run=dry_run,
+    )
     opened = _open(inputs + sources or ("-",))
     reports: list[tuple[str, ImportReport]] = []
     try:
-        with settings.open(create=True) as store:
+        with _opened_store(settings, dry_run=dry_run) as store:
             for name, source in opened:
                 with progress(quiet=quiet or as_json) as bars:
-                    report = store.import_archive(source, ImportOptions(how, limits, source_name=name), bars)
+                    report = store.import_archive(source, replace(options, source_name=name), bars)
                 reports.append((name, report))
                 if not as_json:
-                    _show(report, quiet=quiet)
+                    _show(report, quiet=quiet, dry_run=dry_run)
     finally:
         # When a later archive is refused, the earlier ones are in all the same.
         if as_json and reports:
             render.document([_as_json(name, report) for name, report in reports])
+
+
+def _choice(platforms: tuple[str, ...], images: tuple[str, ...], tag: str | None, prefix: str, *, no_tags: bool, require_all: bool) -> Choice:
+    from store import Choice, Platform, Reference  # noqa: PLC0415 - `--help` does without
+
+    if no_tags and (tag or prefix):
+        raise click.UsageError("--no-tags sets no names: it does not go with --tag or --prefix")
+    if tag and prefix:
+        raise click.UsageError("--tag says the whole name: it does not go with --prefix")
+    name = None if tag is None else Reference.parse(tag).with_default_tag()
+    if name is not None and name.digest is not None:
+        raise click.UsageError("--tag takes a name with a tag, not a digest")
+    return Choice(tuple(Platform.parse(text) for text in platforms), images, name, prefix, no_tags, require_all)
+
+
+@contextmanager
+def _opened_store(settings: Settings, *, dry_run: bool) -> Iterator[Store]:
+    """The store; for a dry run where there is none yet, an empty one that leaves nothing behind."""
+    from store.errors import StoreNotFound  # noqa: PLC0415
+
+    if not dry_run:
+        with settings.open(create=True) as store:
+            yield store
+        return
+    try:
+        opened = settings.open()
+    except StoreNotFound:
+        with TemporaryDirectory(prefix="storectl-dry-run-") as folder, replace(settings, root=Path(folder)).open(create=True) as store:
+            yield store
+        return
+    with opened:
+        yield opened
 
 
 def _open(names: tuple[str, ...]) -> list[tuple[str, Path | BinaryIO]]:
@@ -86,11 +155,11 @@ def _standard_input() -> BinaryIO:
     return sys.stdin.buffer
 
 
-def _show(report: ImportReport, *, quiet: bool) -> None:
+def _show(report: ImportReport, *, quiet: bool, dry_run: bool) -> None:
     from storectl import render  # noqa: PLC0415 - `--help` does without
 
     for text in report.lines:
-        render.line(text)
+        render.line(text.replace("Loaded ", "Would load ", 1) if dry_run else text)
     if quiet:
         return
     for note in report.notes:
@@ -98,7 +167,8 @@ def _show(report: ImportReport, *, quiet: bool) -> None:
     if not report.changed:
         render.line("nothing new: everything in this archive is already in the store", err=True)
     elif report.new_images or report.new_layers:
-        render.line(f"{report.new_images} new image(s), {report.new_layers} new layer(s), {human_size(report.new_bytes)} stored", err=True)
+        stored = "would be stored" if dry_run else "stored"
+        render.line(f"{report.new_images} new image(s), {report.new_layers} new layer(s), {human_size(report.new_bytes)} {stored}", err=True)
 
 
 def _as_json(name: str, report: ImportReport) -> dict[str, Any]:
@@ -106,7 +176,13 @@ def _as_json(name: str, report: ImportReport) -> dict[str, Any]:
         "source": name,
         "images": [str(image) for image in report.images],
         "tags": [
-            {"name": tag.reference.familiar, "image": str(tag.image_id), "replaced": None if tag.replaced is None else str(tag.replaced)} for tag in report.tags
+            {
+                "name": tag.reference.familiar,
+                "image": None if tag.image_id is None else str(tag.image_id),
+                "manifest": None if tag.manifest is None else str(tag.manifest),
+                "replaced": None if tag.replaced is None else str(tag.replaced),
+            }
+            for tag in report.tags
         ],
         "notes": list(report.notes),
         "changed": report.changed,
