@@ -102,15 +102,17 @@ class Placing:
         self.new_bytes += staged.stored.size_bytes
         self.changed = True
 
-    def document(self, digest: Digest, data: bytes) -> ContentKey:
-        """Keep a small document inline, a large one as a blob."""
-        if len(data) <= self._limits.inline_bytes:
-            return content.put_document(self._connection, digest, data)
-        if not content.has_blob_row(self._connection, digest):
-            staged = self._operation.stage(data)
-            self._operation.announce((digest,))
-            self._blobs.publish(((staged, digest),))
-        return content.put_blob(self._connection, digest, len(data), self._now)
+    def documents(self, documents: Mapping[Digest, bytes]) -> dict[Digest, ContentKey]:
+        """Keep small documents inline, large ones as blobs."""
+        keys = content.put_documents(self._connection, {digest: data for digest, data in documents.items() if len(data) <= self._limits.inline_bytes})
+        for digest, data in documents.items():
+            if digest not in keys:
+                if not content.has_blob_row(self._connection, digest):
+                    staged = self._operation.stage(data)
+                    self._operation.announce((digest,))
+                    self._blobs.publish(((staged, digest),))
+                keys[digest] = content.put_blob(self._connection, digest, len(data), self._now)
+        return keys
 
     # --- images ------------------------------------------------------------------------------------------------------
 
@@ -142,26 +144,29 @@ class Placing:
             if diff in self._diffs:
                 self.changed |= content.put_foreign_source(self._connection, self._diffs[diff][0], descriptor)
 
-    def image(self, config: ImageConfig, foreign: Mapping[DiffID, Link]) -> ContentKey:
-        """The row of an image, made when it is new."""
-        if config.image_id in self._images:
-            return self._images[config.image_id][0]
-        key = self.document(config.image_id.digest, config.data)
-        self._images[config.image_id] = (key, config)
-        new = images.NewImage(
-            image_id=config.image_id,
-            top=images.ensure_layers(self._connection, [(diff, self._diffs[diff][0]) for diff in config.diff_ids]),
-            os=config.os,
-            architecture=config.architecture,
-            variant=config.variant,
-            created_s=None if config.created.is_zero else config.created.unix_seconds,
-            labels=config.labels,
-            verified=not any(diff in foreign for diff in config.diff_ids),
-        )
-        if images.add(self._connection, key, new):
-            self.new_images += 1
-            self.changed = True
-        return key
+    def images(self, configs: Iterable[ImageConfig], foreign: Mapping[DiffID, Link]) -> dict[ImageID, ContentKey]:
+        """The rows of images, made when they are new."""
+        wanted = {config.image_id: config for config in configs}
+        keys = self.documents({image_id.digest: config.data for image_id, config in wanted.items()})
+        tops = images.ensure_layers(self._connection, [[(diff, self._diffs[diff][0]) for diff in config.diff_ids] for config in wanted.values()])
+        new = {
+            keys[config.image_id.digest]: images.NewImage(
+                image_id=config.image_id,
+                top=top,
+                os=config.os,
+                architecture=config.architecture,
+                variant=config.variant,
+                created_s=None if config.created.is_zero else config.created.unix_seconds,
+                labels=config.labels,
+                verified=not any(diff in foreign for diff in config.diff_ids),
+            )
+            for config, top in zip(wanted.values(), tops, strict=True)
+        }
+        made = images.add(self._connection, new)
+        self.new_images += len(made)
+        self.changed |= bool(made)
+        self._images = {image_id: (keys[image_id.digest], config) for image_id, config in wanted.items()}
+        return {image_id: key for image_id, (key, _) in self._images.items()}
 
     def parent(self, child: ImageID, parent: ImageID) -> None:
         """Record what an image was built on."""
@@ -169,32 +174,40 @@ class Placing:
 
     # --- manifests ---------------------------------------------------------------------------------------------------
 
-    def own_manifest(self, image_id: ImageID) -> tuple[ContentKey, Digest]:
-        """The image's deterministic manifest, made when it is first needed."""
+    def own_manifests(self, image_ids: Iterable[ImageID]) -> dict[ImageID, ContentKey]:
+        """The deterministic manifests of images, made when they are first needed."""
+        documents: dict[ImageID, bytes] = {}
+        for image_id in image_ids:
+            config = self._images[image_id][1]
+            documents[image_id] = deterministic_manifest(config, [self._diffs[diff][1] for diff in config.diff_ids])
+        keys = self.documents({Digest.of(data): data for data in documents.values()})
+        found = {image_id: keys[Digest.of(data)] for image_id, data in documents.items()}
+        manifests.add(self._connection, [self._own_manifest(image_id, key) for image_id, key in found.items()])
+        return found
+
+    def _own_manifest(self, image_id: ImageID, key: ContentKey) -> manifests.NewManifest:
         image_key, config = self._images[image_id]
-        layers = [(diff, *self._diffs[diff]) for diff in config.diff_ids]
-        data = deterministic_manifest(config, [size for _, _, size in layers])
-        digest = Digest.of(data)
-        key = self.document(digest, data)
-        links = [(Link(Role.CONFIG, 0, Descriptor(OCI_CONFIG, image_id.digest, len(config.data))), image_key)]
-        links += [(Link(Role.LAYER, place, Descriptor(OCI_LAYER, diff.digest, size)), diff_key) for place, (diff, diff_key, size) in enumerate(layers)]
-        edges = [manifests.Edge(link, target) for link, target in links]
-        manifests.add(self._connection, manifests.NewManifest(key, "manifest", OCI_MANIFEST, "", image_key, None, edges))
-        return key, digest
+        edges = [manifests.Edge(Link(Role.CONFIG, 0, Descriptor(OCI_CONFIG, image_id.digest, len(config.data))), image_key)]
+        for position, diff in enumerate(config.diff_ids):
+            diff_key, size = self._diffs[diff]
+            edges.append(manifests.Edge(Link(Role.LAYER, position, Descriptor(OCI_LAYER, diff.digest, size)), diff_key))
+        return manifests.NewManifest(key, "manifest", OCI_MANIFEST, "", image_key, None, edges)
 
     def graph(self, graph: Graph) -> dict[Digest, ContentKey]:
-        """The rows of an archive's documents, what is pointed at before what points at it."""
-        keys: dict[Digest, ContentKey] = {}
+        """The rows of an archive's documents."""
+        keys = self.documents({digest: document.data for digest, document in graph.documents.items()})
+        new = []
         for digest, document in graph.documents.items():
-            keys[digest] = self.document(digest, document.data)
             config = graph.configs.get(digest)
             image = None if config is None else self._images[config.image_id][0]
             subject = None if document.subject is None else self._target(document.subject, str(digest))
             edges = [manifests.Edge(link, self._target(link.target, str(digest), link)) for link in document.links]
-            new = manifests.NewManifest(
-                keys[digest], document.kind.value, document.media_type, document.effective_artifact_type, image, subject, edges, document.annotations
+            new.append(
+                manifests.NewManifest(
+                    keys[digest], document.kind.value, document.media_type, document.effective_artifact_type, image, subject, edges, document.annotations
+                )
             )
-            self.changed |= manifests.add(self._connection, new)
+        self.changed |= bool(manifests.add(self._connection, new))
         return keys
 
     def _target(self, target: Descriptor, where: str, link: Link | None = None) -> ContentKey:

@@ -66,7 +66,7 @@ class Publisher:
         configs = [*(claim.config for claim in claims), *graph.configs.values()]
         self._placing.files(intake)
         self._placing.diffs(dict.fromkeys(diff for config in configs for diff in config.diff_ids), intake.foreign)
-        keys = {config.image_id: self._placing.image(config, intake.foreign) for config in configs}
+        keys = self._placing.images(configs, intake.foreign)
         done.images.extend(keys)
         for claim in claims:
             self._placing.sources(claim.sources)
@@ -86,21 +86,21 @@ class Publisher:
     # --- names of manifests ------------------------------------------------------------------------------------------
 
     def _root_tags(self, graph: Graph, documents: dict[Digest, ContentKey]) -> None:
+        roots = {Reference.parse(text): root.digest for root in graph.roots for text in root.names}
+        before = references.get_all(self._connection, roots)
+        self._set({name: documents[digest] for name, digest in roots.items() if name not in before or before[name].digest != digest})
+        now = references.get_all(self._connection, roots)
+        for name, digest in roots.items():
+            old, image = before.get(name), now[name].image_id
+            moved = old is not None and old.digest != digest and (image is None or old.image_id != image)
+            self._lines(name, image, old if moved else None, digest)
         for root in graph.roots:
-            for text in root.names:
-                name = Reference.parse(text)
-                before = references.get(self._connection, name)
-                if before is None or before.digest != root.digest:
-                    self._set(name, documents[root.digest])
-                now = references.get(self._connection, name)
-                image = None if now is None else now.image_id
-                replaced = None if before is None or (before.image_id == image and image is not None) or before.digest == root.digest else before
-                self._lines(name, image, replaced, root.digest)
             self._serve_referrers(documents[root.digest])
 
-    def _set(self, name: Reference, manifest: ContentKey) -> None:
-        references.set_tag(self._connection, name, manifest, now=self._now, operation=self._operation.id)
-        self._done.changed = True
+    def _set(self, targets: dict[Reference, ContentKey]) -> None:
+        if targets:
+            references.set_tags(self._connection, targets, now=self._now, operation=self._operation.id)
+            self._done.changed = True
 
     def _serve_referrers(self, manifest: ContentKey) -> None:
         """A repository that serves a subject serves what refers to it."""
@@ -117,23 +117,19 @@ class Publisher:
 
     def _image_tags(self, claims: Sequence[ImageClaim]) -> None:
         # Docker tags one image after another. The lines tell that story, the rows only how it ends: so a repeated import really changes nothing.
-        before: dict[Reference, ImageID | None] = {}
+        wanted = [(Reference.parse(text), claim.config.image_id) for claim in claims for text in claim.tags]
+        before = {name: target.image_id for name, target in references.get_all(self._connection, (name for name, _ in wanted if _can_be_set(name))).items()}
         now: dict[Reference, ImageID] = {}
-        for claim in claims:
-            for text in claim.tags:
-                name = Reference.parse(text)
-                if name.digest is not None or name.repository.familiar == "sha256":
-                    self._done.lines.append(f"Loaded image: {name.familiar}")
-                    self._done.notes.append(f"{name.familiar} cannot be a tag and was not set (Docker says nothing of it)")
-                    continue
-                if name not in before:
-                    target = references.get(self._connection, name)
-                    before[name] = None if target is None else target.image_id
-                self._tag_lines(name, claim.config.image_id, now.get(name, before[name]))
-                now[name] = claim.config.image_id
-        for name, image_id in now.items():
-            if before[name] != image_id:
-                self._set(name, self._placing.own_manifest(image_id)[0])
+        for name, image_id in wanted:
+            if _can_be_set(name):
+                self._tag_lines(name, image_id, now.get(name, before.get(name)))
+                now[name] = image_id
+            else:
+                self._done.lines.append(f"Loaded image: {name.familiar}")
+                self._done.notes.append(f"{name.familiar} cannot be a tag and was not set (Docker says nothing of it)")
+        moved = {name: image_id for name, image_id in now.items() if before.get(name) != image_id}
+        manifests = self._placing.own_manifests(dict.fromkeys(moved.values()))
+        self._set({name: manifests[image_id] for name, image_id in moved.items()})
 
     def _tag_lines(self, name: Reference, image_id: ImageID, holder: ImageID | None) -> None:
         replaced = holder if holder != image_id else None
@@ -158,9 +154,11 @@ class Publisher:
         for root in graph.roots:
             if not root.names and root.digest not in below and not self._is_held(graph, root):
                 self._done.changed |= references.keep(self._connection, documents[root.digest], now=self._now)
-        for claim in claims:
-            if not claim.described and not images.is_rooted(self._connection, keys[claim.config.image_id]):
-                self._done.changed |= references.keep(self._connection, self._placing.own_manifest(claim.config.image_id)[0], now=self._now)
+        mine = {claim.config.image_id for claim in claims if not claim.described}
+        rooted = images.rooted(self._connection, [keys[image_id] for image_id in mine])
+        loose = [claim.config.image_id for claim in claims if claim.config.image_id in mine and keys[claim.config.image_id] not in rooted]
+        for manifest in self._placing.own_manifests(dict.fromkeys(loose)).values():
+            self._done.changed |= references.keep(self._connection, manifest, now=self._now)
 
     def _is_held(self, graph: Graph, root: Root) -> bool:
         """Whether it lives as long as what it refers to."""
@@ -191,3 +189,7 @@ class Publisher:
             changed=self._done.changed,
             operation=self._operation.id,
         )
+
+
+def _can_be_set(name: Reference) -> bool:
+    return name.digest is None and name.repository.familiar != "sha256"

@@ -41,7 +41,7 @@ def tag(connection: Connection, source: str, name: Reference, *, now: datetime) 
     found = one_image(connection, source)
     before = references.get(connection, name)
     manifest = found.target.manifest if found.target is not None else images.manifests_of(connection, found.key)[0][0]
-    references.set_tag(connection, name, manifest, now=now, operation="tag")
+    references.set_tags(connection, {name: manifest}, now=now, operation="tag")
     records.add_events(connection, [Event(now, "tag", str(found.image_id), {"name": name.familiar})])
     replaced = before.image_id if before is not None and before.image_id != found.image_id else None
     return TagChange(name, found.image_id, replaced)

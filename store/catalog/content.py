@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar, final
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, select, update
 
 from store.db.schema import blob, content, document, encoding, foreign_source, manifest_edge
-from store.db.types import ContentKey, inserted
+from store.db.types import ContentKey
 from store.model import ContentState, StoredEncoding
 
 if TYPE_CHECKING:
@@ -92,20 +92,33 @@ def is_foreign(connection: Connection, key: ContentKey) -> bool:
 
 def ensure(connection: Connection, digest: Digest, size_bytes: int | None, state: ContentState) -> ContentKey:
     """The row of ``digest``, made when it is new; content that is here makes an absent or damaged row present, never the other way round."""
-    known = find(connection, (digest,)).get(digest)
-    if known is None:
-        return ContentKey(inserted(connection.execute(insert(content).values(digest=digest, size_bytes=size_bytes, state=state.value))))
-    if state is ContentState.PRESENT and known.state is not ContentState.PRESENT:
-        connection.execute(update(content).where(content.c.id == known.key).values(state=state.value, size_bytes=size_bytes))
-    return known.key
+    return ensure_all(connection, {digest: size_bytes}, state)[digest]
 
 
-def put_document(connection: Connection, digest: Digest, data: bytes) -> ContentKey:
-    """Keep ``data`` inline under its digest."""
-    key = ensure(connection, digest, len(data), ContentState.PRESENT)
-    if not connection.execute(select(exists().where(document.c.content_id == key))).scalar():
-        connection.execute(insert(document).values(content_id=key, bytes=data))
-    return key
+def ensure_all(connection: Connection, sizes: Mapping[Digest, int | None], state: ContentState) -> dict[Digest, ContentKey]:
+    """The rows of many digests, with their sizes in bytes: see `ensure`."""
+    known = find(connection, sizes)
+    fresh = [digest for digest in sizes if digest not in known]
+    if fresh:
+        connection.execute(insert(content), [{"digest": digest, "size_bytes": sizes[digest], "state": state.value} for digest in fresh])
+    if state is ContentState.PRESENT:
+        found = [{"key": one.key, "size": sizes[one.digest]} for one in known.values() if one.state is not ContentState.PRESENT]
+        if found:
+            connection.execute(update(content).where(content.c.id == bindparam("key")).values(state=state.value, size_bytes=bindparam("size")), found)
+    known |= find(connection, fresh)
+    return {digest: known[digest].key for digest in sizes}
+
+
+def put_documents(connection: Connection, documents: Mapping[Digest, bytes]) -> dict[Digest, ContentKey]:
+    """Keep small documents inline, each under its digest."""
+    keys = ensure_all(connection, {digest: len(data) for digest, data in documents.items()}, ContentState.PRESENT)
+    held: set[int] = set()
+    for some in batches(list(keys.values())):
+        held.update(connection.execute(select(document.c.content_id).where(document.c.content_id.in_(some))).scalars())
+    rows = [{"content_id": keys[digest], "bytes": data} for digest, data in documents.items() if keys[digest] not in held]
+    if rows:
+        connection.execute(insert(document), rows)
+    return keys
 
 
 def put_blob(connection: Connection, digest: Digest, size_bytes: int, now: datetime) -> ContentKey:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, final
 
 from sqlalchemy import Text, exists, func, insert, literal, select, type_coerce, update
 
+from store.catalog import labels
 from store.catalog.content import batches
 from store.db.schema import content, image, kept, label, layer, manifest, reference
-from store.db.types import ContentKey, LayerKey, inserted
+from store.db.types import ContentKey, LayerKey
 from store.values import ChainID, DiffID, ImageID
 
 if TYPE_CHECKING:
@@ -58,41 +59,67 @@ class Summary:
     has_children: bool
 
 
-def ensure_layers(connection: Connection, diffs: Sequence[tuple[DiffID, ContentKey]]) -> LayerKey | None:
-    """The row of the top of this chain, base first; missing rows are made."""
-    if not diffs:
-        return None
-    chains = ChainID.each([diff for diff, _ in diffs])
+def ensure_layers(connection: Connection, chains: Sequence[Sequence[tuple[DiffID, ContentKey]]]) -> list[LayerKey | None]:
+    """The row of the top of each chain, base first; missing rows are made."""
+    wanted: list[dict[Digest, _LayerRow]] = []
+    tops: list[Digest | None] = []
+    for diffs in chains:
+        above: Digest | None = None
+        for depth, (chain_id, (_, key)) in enumerate(zip(ChainID.each([diff for diff, _ in diffs]) if diffs else (), diffs, strict=True)):
+            if depth == len(wanted):
+                wanted.append({})
+            wanted[depth][chain_id.digest] = _LayerRow(key, above)
+            above = chain_id.digest
+        tops.append(above)
+    known = _layer_keys(connection, [digest for level in wanted for digest in level])
+    for depth, level in enumerate(wanted, start=1):
+        rows = [
+            {"chain_id": digest, "parent_id": None if row.below is None else known[row.below], "diff_id": row.diff, "depth": depth}
+            for digest, row in level.items()
+            if digest not in known
+        ]
+        if rows:
+            connection.execute(insert(layer), rows)
+            known |= _layer_keys(connection, [digest for digest in level if digest not in known])
+    return [None if top is None else known[top] for top in tops]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _LayerRow:
+    diff: ContentKey
+    below: Digest | None
+
+
+def _layer_keys(connection: Connection, chain_ids: Sequence[Digest]) -> dict[Digest, LayerKey]:
     known: dict[Digest, LayerKey] = {}
-    for some in batches([chain.digest for chain in chains]):
+    for some in batches(chain_ids):
         known.update((row.chain_id, LayerKey(row.id)) for row in connection.execute(select(layer.c.id, layer.c.chain_id).where(layer.c.chain_id.in_(some))))
-    parent: LayerKey | None = None
-    for depth, (chain, (_, key)) in enumerate(zip(chains, diffs, strict=True), start=1):
-        found = known.get(chain.digest)
-        if found is None:
-            found = LayerKey(inserted(connection.execute(insert(layer).values(chain_id=chain.digest, parent_id=parent, diff_id=key, depth=depth))))
-        parent = found
-    return parent
+    return known
 
 
-def add(connection: Connection, key: ContentKey, new: NewImage) -> bool:
-    """Make the image whose config is ``key``; False when it was there."""
-    if connection.execute(select(exists().where(image.c.content_id == key))).scalar():
-        return False
-    connection.execute(
-        insert(image).values(
-            content_id=key,
-            top_layer_id=new.top,
-            os=new.os,
-            architecture=new.architecture,
-            variant=new.variant,
-            created_s=new.created_s,
-            diff_state="verified" if new.verified else "unverified",
-        )
-    )
-    if new.labels:
-        connection.execute(insert(label), [{"content_id": key, "key": name, "value": value} for name, value in new.labels.items()])
-    return True
+def add(connection: Connection, new: Mapping[ContentKey, NewImage]) -> set[ContentKey]:
+    """Make the images of these configs; which were not there."""
+    there: set[int] = set()
+    for some in batches(list(new)):
+        there.update(connection.execute(select(image.c.content_id).where(image.c.content_id.in_(some))).scalars())
+    fresh = {key: one for key, one in new.items() if key not in there}
+    rows = [
+        {
+            "content_id": key,
+            "top_layer_id": one.top,
+            "os": one.os,
+            "architecture": one.architecture,
+            "variant": one.variant,
+            "created_s": one.created_s,
+            "diff_state": "verified" if one.verified else "unverified",
+        }
+        for key, one in fresh.items()
+    ]
+    if rows:
+        connection.execute(insert(image), rows)
+    labels.put(connection, {key: one.labels for key, one in fresh.items()})
+    return set(fresh)
 
 
 def key_of(connection: Connection, image_id: ImageID) -> ContentKey | None:
@@ -170,13 +197,14 @@ def manifests_of(connection: Connection, image_key: ContentKey) -> tuple[tuple[C
     return tuple((ContentKey(row.content_id), row.digest, row.media_type, row.size_bytes) for row in rows)
 
 
-def is_rooted(connection: Connection, image_key: ContentKey) -> bool:
-    """Whether some manifest of the image has a name or is kept without one."""
-    mine = select(manifest.c.content_id).where(manifest.c.image_id == image_key)
-    return bool(
-        connection.execute(select(exists().where(reference.c.manifest_id.in_(mine)))).scalar()
-        or connection.execute(select(exists().where(kept.c.manifest_id.in_(mine)))).scalar()
-    )
+def rooted(connection: Connection, images: Iterable[ContentKey]) -> set[ContentKey]:
+    """Which of ``images`` have a manifest with a name, or one that is kept without."""
+    found: set[ContentKey] = set()
+    for some in batches(list(images)):
+        for holder in (reference.c.manifest_id, kept.c.manifest_id):
+            rows = connection.execute(select(manifest.c.image_id).join(holder.table, holder == manifest.c.content_id).where(manifest.c.image_id.in_(some)))
+            found.update(ContentKey(key) for key in rows.scalars() if key is not None)
+    return found
 
 
 def total_sizes(connection: Connection, images: Iterable[ContentKey] | None = None) -> dict[ContentKey, int]:

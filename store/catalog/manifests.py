@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
-from sqlalchemy import exists, insert, select
+from sqlalchemy import insert, select
 
-from store.db.schema import label, manifest, manifest_edge
+from store.catalog import labels
+from store.catalog.content import batches
+from store.db.schema import manifest, manifest_edge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,37 +44,42 @@ class NewManifest:
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
-def add(connection: Connection, new: NewManifest) -> bool:
-    """Make a manifest with its edges and annotations; False when it was there."""
-    if connection.execute(select(exists().where(manifest.c.content_id == new.key))).scalar():
-        return False
-    connection.execute(
-        insert(manifest).values(
-            content_id=new.key,
-            media_type=new.media_type,
-            kind=new.kind,
-            subject_id=new.subject,
-            artifact_type=new.artifact_type or None,
-            image_id=new.image,
-        )
-    )
-    rows = [
-        {
-            "manifest_id": new.key,
-            "role": edge.link.role.value,
-            "position": edge.link.position,
-            "content_id": edge.target,
-            "media_type": edge.link.target.media_type,
-            "platform": None if edge.link.platform is None else dict(edge.link.platform),
-            "annotations": dict(edge.link.annotations) or None,
-            "urls": {"urls": list(edge.link.urls)} if edge.link.urls else None,
-        }
-        for edge in new.edges
-    ]
-    if rows:
-        connection.execute(insert(manifest_edge), rows)
-    known = set(connection.execute(select(label.c.key).where(label.c.content_id == new.key)).scalars())
-    labels = [{"content_id": new.key, "key": key, "value": value} for key, value in new.annotations.items() if key not in known]
-    if labels:
-        connection.execute(insert(label), labels)
-    return True
+def add(connection: Connection, new: Sequence[NewManifest]) -> set[ContentKey]:
+    """Make manifests with their edges and annotations; which were not there."""
+    there: set[int] = set()
+    for some in batches([one.key for one in new]):
+        there.update(connection.execute(select(manifest.c.content_id).where(manifest.c.content_id.in_(some))).scalars())
+    fresh = {one.key: one for one in new if one.key not in there}
+    if not fresh:
+        return set()
+    connection.execute(insert(manifest), [_row(one) for one in fresh.values()])
+    edges = [_edge_row(one.key, edge) for one in fresh.values() for edge in one.edges]
+    if edges:
+        connection.execute(insert(manifest_edge), edges)
+    labels.put(connection, {key: one.annotations for key, one in fresh.items()})
+    return set(fresh)
+
+
+def _row(one: NewManifest) -> dict[str, object]:
+    return {
+        "content_id": one.key,
+        "media_type": one.media_type,
+        "kind": one.kind,
+        "subject_id": one.subject,
+        "artifact_type": one.artifact_type or None,
+        "image_id": one.image,
+    }
+
+
+def _edge_row(key: ContentKey, edge: Edge) -> dict[str, object]:
+    link = edge.link
+    return {
+        "manifest_id": key,
+        "role": link.role.value,
+        "position": link.position,
+        "content_id": edge.target,
+        "media_type": link.target.media_type,
+        "platform": None if link.platform is None else dict(link.platform),
+        "annotations": dict(link.annotations) or None,
+        "urls": {"urls": list(link.urls)} if link.urls else None,
+    }

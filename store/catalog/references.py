@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, literal, select, tuple_, update
 
 from store import platforms
+from store.catalog.content import batches
 from store.db.schema import content, kept, manifest, manifest_edge, reference, reference_log, repository, repository_content
-from store.db.types import ContentKey, RepositoryKey, inserted
+from store.db.types import ContentKey, RepositoryKey
 from store.references import Reference, Repository
 from store.values import ImageID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection, Select
@@ -124,22 +125,40 @@ def image_of(connection: Connection, manifest_key: ContentKey) -> ContentKey | N
     return None if found is None else ContentKey(found)
 
 
-def set_tag(connection: Connection, name: Reference, manifest_key: ContentKey, *, now: datetime, operation: str) -> None:
-    """Let ``repository:tag`` point at a manifest. What it pointed at before is kept without a name when it has no other."""
-    repository_key = _ensure_repository(connection, name.repository)
-    before = connection.execute(
-        select(reference.c.id, reference.c.manifest_id).where(reference.c.repository_id == repository_key, reference.c.tag == name.tag)
-    ).one_or_none()
-    if before is not None and before.manifest_id == manifest_key:
+def get_all(connection: Connection, names: Iterable[Reference]) -> dict[Reference, Target]:
+    """What each of these tags points at; those that are not set are left out."""
+    found: dict[Reference, Target] = {}
+    for some in batches(list(dict.fromkeys(names))):
+        pairs = tuple_(repository.c.name, reference.c.tag).in_([(str(name.repository), name.tag) for name in some])
+        found.update((target.reference, target) for target in _read(connection, _targets().where(pairs)))
+    return found
+
+
+def set_tags(connection: Connection, targets: Mapping[Reference, ContentKey], *, now: datetime, operation: str) -> None:
+    """Let each ``repository:tag`` point at a manifest. What it pointed at before is kept without a name when it has no other."""
+    before = get_all(connection, targets)
+    moved = {name: key for name, key in targets.items() if name not in before or before[name].manifest != key}
+    if not moved:
         return
-    if before is None:
-        connection.execute(insert(reference).values(repository_id=repository_key, tag=name.tag, manifest_id=manifest_key, tagged_at=now))
-    else:
-        connection.execute(update(reference).where(reference.c.id == before.id).values(manifest_id=manifest_key, tagged_at=now))
-        keep(connection, ContentKey(before.manifest_id), now=now)
-    connection.execute(delete(kept).where(kept.c.manifest_id == manifest_key))
-    serve(connection, repository_key, manifest_key)
-    _log(connection, name, None if before is None else before.manifest_id, manifest_key, now=now, operation=operation)
+    repositories = _ensure_repositories(connection, {name.repository for name in moved})
+    fresh = [
+        {"repository_id": repositories[name.repository], "tag": name.tag, "manifest_id": key, "tagged_at": now}
+        for name, key in moved.items()
+        if name not in before
+    ]
+    if fresh:
+        connection.execute(insert(reference), fresh)
+    old = [{"repository_key": repositories[name.repository], "old_tag": name.tag, "new": key} for name, key in moved.items() if name in before]
+    if old:
+        place = (reference.c.repository_id == bindparam("repository_key"), reference.c.tag == bindparam("old_tag"))
+        connection.execute(update(reference).where(*place).values(manifest_id=bindparam("new"), tagged_at=now), old)
+    for name in moved:
+        if name in before:
+            keep(connection, before[name].manifest, now=now)
+    for some in batches(list(set(moved.values()))):
+        connection.execute(delete(kept).where(kept.c.manifest_id.in_(some)))
+    serve(connection, {(repositories[name.repository], key) for name, key in moved.items()})
+    _log(connection, {name: (before[name].manifest if name in before else None, key) for name, key in moved.items()}, now=now, operation=operation)
 
 
 def remove_tag(connection: Connection, target: Target, *, now: datetime, operation: str) -> None:
@@ -150,7 +169,7 @@ def remove_tag(connection: Connection, target: Target, *, now: datetime, operati
             reference.c.repository_id == select(repository.c.id).where(repository.c.name == str(target.reference.repository)).scalar_subquery(),
         )
     )
-    _log(connection, target.reference, target.manifest, None, now=now, operation=operation)
+    _log(connection, {target.reference: (target.manifest, None)}, now=now, operation=operation)
 
 
 def keep(connection: Connection, manifest_key: ContentKey, *, now: datetime) -> bool:
@@ -171,14 +190,22 @@ def drop(connection: Connection, manifests: Iterable[ContentKey]) -> None:
             connection.execute(delete(repository_content).where(repository_content.c.content_id == key))
 
 
-def serve(connection: Connection, repository_key: RepositoryKey, manifest_key: ContentKey) -> None:
-    """Let a repository serve a manifest and everything it points at."""
-    down = select(manifest.c.content_id).where(manifest.c.content_id == manifest_key).cte("down", recursive=True)
-    down = down.union(select(manifest_edge.c.content_id).join(down, down.c.content_id == manifest_edge.c.manifest_id))
-    held = select(repository_content.c.content_id).where(repository_content.c.repository_id == repository_key)
-    rows = connection.execute(select(down.c.content_id).where(down.c.content_id.not_in(held))).scalars().all()
-    if rows:
-        connection.execute(insert(repository_content), [{"repository_id": repository_key, "content_id": key} for key in rows])
+def serve(connection: Connection, held: Iterable[tuple[RepositoryKey, ContentKey]]) -> None:
+    """Let repositories serve manifests, and everything these point at."""
+    pair = tuple_(repository_content.c.repository_id, repository_content.c.content_id)
+    for some in batches(sorted(held)):
+        start = select(repository_content.c.repository_id, repository_content.c.content_id).where(pair.in_(some))
+        there = {(row.repository_id, row.content_id) for row in connection.execute(start)}
+        rows = [{"repository_id": repository_key, "content_id": key} for repository_key, key in some if (repository_key, key) not in there]
+        if rows:
+            connection.execute(insert(repository_content), rows)
+        down = start.cte("down", recursive=True)
+        down = down.union(select(down.c.repository_id, manifest_edge.c.content_id).join(down, down.c.content_id == manifest_edge.c.manifest_id))
+        held_already = exists(
+            select(literal(1)).where(repository_content.c.repository_id == down.c.repository_id, repository_content.c.content_id == down.c.content_id)
+        )
+        missing = select(down.c.repository_id, down.c.content_id).where(~held_already)
+        connection.execute(insert(repository_content).from_select(["repository_id", "content_id"], missing))
 
 
 def serve_with_subject(connection: Connection, referrer: ContentKey) -> bool:
@@ -189,8 +216,7 @@ def serve_with_subject(connection: Connection, referrer: ContentKey) -> bool:
         repository_content.c.content_id == subject.scalar_subquery(), repository_content.c.repository_id.not_in(mine)
     )
     found = connection.execute(wanted).scalars().all()
-    for key in found:
-        serve(connection, RepositoryKey(key), referrer)
+    serve(connection, [(RepositoryKey(key), referrer) for key in found])
     return bool(found)
 
 
@@ -214,17 +240,38 @@ def last_tagged(connection: Connection, key: ContentKey) -> datetime | None:
     return connection.execute(select(reference.c.tagged_at).where(reference.c.manifest_id.in_(mine)).order_by(reference.c.tagged_at.desc()).limit(1)).scalar()
 
 
-def _ensure_repository(connection: Connection, name: Repository) -> RepositoryKey:
-    found = connection.execute(select(repository.c.id).where(repository.c.name == str(name))).scalar()
-    if found is None:
-        found = inserted(connection.execute(insert(repository).values(name=str(name))))
-    return RepositoryKey(found)
+def _ensure_repositories(connection: Connection, names: Iterable[Repository]) -> dict[Repository, RepositoryKey]:
+    wanted = {str(name): name for name in sorted(names)}
+    known = _repository_keys(connection, wanted)
+    fresh = [{"name": name} for name in wanted if name not in known]
+    if fresh:
+        connection.execute(insert(repository), fresh)
+        known |= _repository_keys(connection, [row["name"] for row in fresh])
+    return {name: known[text] for text, name in wanted.items()}
 
 
-def _log(connection: Connection, name: Reference, old: int | None, new: int | None, *, now: datetime, operation: str) -> None:
-    def digest(key: int | None) -> Digest | None:
-        return None if key is None else connection.execute(select(content.c.digest).where(content.c.id == key)).scalar()
+def _repository_keys(connection: Connection, names: Iterable[str]) -> dict[str, RepositoryKey]:
+    known: dict[str, RepositoryKey] = {}
+    for some in batches(list(names)):
+        rows = connection.execute(select(repository.c.name, repository.c.id).where(repository.c.name.in_(some)))
+        known.update((row.name, RepositoryKey(row.id)) for row in rows)
+    return known
 
-    connection.execute(
-        insert(reference_log).values(at=now, repository=str(name.repository), tag=name.tag, old=digest(old), new=digest(new), operation=operation)
-    )
+
+def _log(connection: Connection, changes: Mapping[Reference, tuple[ContentKey | None, ContentKey | None]], *, now: datetime, operation: str) -> None:
+    keys = {key for change in changes.values() for key in change if key is not None}
+    digests: dict[int, Digest] = {}
+    for some in batches(list(keys)):
+        digests.update((row.id, row.digest) for row in connection.execute(select(content.c.id, content.c.digest).where(content.c.id.in_(some))))
+    rows = [
+        {
+            "at": now,
+            "repository": str(name.repository),
+            "tag": name.tag,
+            "old": None if old is None else digests[old],
+            "new": None if new is None else digests[new],
+            "operation": operation,
+        }
+        for name, (old, new) in changes.items()
+    ]
+    connection.execute(insert(reference_log), rows)

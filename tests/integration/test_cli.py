@@ -68,7 +68,7 @@ def test_import_prints_dockers_lines_on_stdout_and_remarks_on_stderr(run: Runner
     assert run.err == ""
     report = run.json("import", str(GOLDEN / "single-layer.tar"))
     assert report[0]["changed"] is False
-    assert report[0]["tags"] == [{"name": "spec-one:latest", "image": report[0]["images"][0], "replaced": None}]
+    assert report[0]["tags"] == [{"name": "spec-one:latest", "image": report[0]["images"][0], "manifest": None, "replaced": None}]
 
 
 def test_import_reads_standard_input(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,28 @@
+"""Labels of images and annotations of manifests: what can be searched for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select
+
+from store.catalog.content import batches
+from store.db.schema import label
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+    from store.db.types import ContentKey
+
+
+def put(connection: Connection, labels: Mapping[ContentKey, Mapping[str, str]]) -> None:
+    """Give contents their labels. They are a function of the content: what is there is right."""
+    wanted = [key for key, mine in labels.items() if mine]
+    there: set[int] = set()
+    for some in batches(wanted):
+        there.update(connection.execute(select(label.c.content_id).where(label.c.content_id.in_(some))).scalars())
+    rows = [{"content_id": key, "key": name, "value": value} for key in wanted if key not in there for name, value in labels[key].items()]
+    if rows:
+        connection.execute(insert(label), rows)
