@@ -143,6 +143,7 @@ class _Blobs:
                 else self._stager.layer(iter((link.data or b"",)), where, _ignore, algorithm=link.digest.algorithm)
             )
             self._verify(staged, link, where)
+            _sound(staged)
         if not self._stager.has_diff(staged, diff.digest):
             raise DigestMismatch(
                 f"{where}: what {link.digest} decodes to", want=diff, got=staged.diff.digest, hint="the layer and the image's config do not belong together"
@@ -206,7 +207,7 @@ def _claimed_layers(claim: ArchiveClaim, members: Members, stager: Stager, holdi
             if diff in here or diff in staged:
                 continue
             try:
-                layer = members.layer(path or "")
+                layer = _sound(members.layer(path or ""))
             except MissingMember:
                 absent.add(diff)
                 continue
@@ -229,12 +230,18 @@ def _legacy(members: Members, limits: Limits, choice: Choice) -> Intake:
     staged: dict[DiffID, Staged] = {}
     diffs: dict[str, DiffID] = {}
     for step in ordered:
-        layer = members.layer(step.layer)
+        layer = _sound(members.layer(step.layer))
         diffs[step.name] = DiffID(layer.diff.digest)
         staged[diffs[step.name]] = layer
     claim = choose(legacy_v1.claim(ordered, diffs, members.document, limits), choice)
     used = {diff for image in claim.images for diff in image.config.diff_ids}
     return Intake(claim, {diff: layer for diff, layer in staged.items() if diff in used})
+
+
+def _sound(layer: Staged) -> Staged:
+    if layer.problem is not None:
+        raise layer.problem
+    return layer
 
 
 def _ignore(_size: int) -> None:

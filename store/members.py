@@ -58,7 +58,7 @@ class Members(Protocol):
         """The bytes of a small file. Raises TooLarge."""
 
     def layer(self, path: str) -> Staged:
-        """The layer at a path, staged; the same file is staged once. Raises its problem when it is no layer."""
+        """The layer at a path, staged; the same file is staged once. It may have a problem that makes it none."""
 
     def blob(self, path: str) -> Staged:
         """The file at a path, staged as it is, whatever it may be."""
@@ -109,7 +109,7 @@ class FileMembers:
     def layer(self, path: str) -> Staged:
         """See `Members`."""
         member = self._wanted(path)
-        return _sound(self._intake.layer(str(member.offset), path, member.name, member.size, lambda: self._reader.reread(member, FRAME_BYTES)))
+        return self._intake.layer(str(member.offset), path, member.name, member.size, lambda: self._reader.reread(member, FRAME_BYTES))
 
     def blob(self, path: str) -> Staged:
         """See `Members`."""
@@ -160,7 +160,7 @@ class FolderMembers:
     def layer(self, path: str) -> Staged:
         """See `Members`."""
         file, size = self._wanted(path)
-        return _sound(self._intake.layer(str(file), path, path, size, lambda: _pieces(file, size, path)))
+        return self._intake.layer(str(file), path, path, size, lambda: _pieces(file, size, path))
 
     def blob(self, path: str) -> Staged:
         """See `Members`."""
@@ -294,7 +294,7 @@ class StreamMembers:
         if candidate.staged is None:
             algorithm, named = _named(path)
             candidate.staged = self._stager.layer(_whole(candidate.data), leaf.member.name, _ignore, algorithm=algorithm, as_it_came=named)
-        return _sound(candidate.staged)
+        return candidate.staged
 
     def blob(self, path: str) -> Staged:
         """See `Members`. A large one was staged as the layer that it might have been: the same bytes."""
@@ -303,7 +303,7 @@ class StreamMembers:
         if candidate.problem is not None:
             raise candidate.problem
         if candidate.staged is not None:
-            return candidate.staged
+            return candidate.staged.original or candidate.staged
         if candidate.blob is None:
             candidate.blob = self._stager.blob(_whole(candidate.data), leaf.member.name, _ignore, algorithm=_named(path)[0])
         return candidate.blob
@@ -354,12 +354,6 @@ def _named(path: str) -> tuple[str, bool]:
 def _as_candidate(leaf: Leaf) -> _Candidate:
     assert isinstance(leaf.payload, _Candidate)  # noqa: S101 - resolve() answers with files, and every file of a stream has one
     return leaf.payload
-
-
-def _sound(staged: Staged) -> Staged:
-    if staged.problem is not None:
-        raise staged.problem
-    return staged
 
 
 def _pieces(file: Path, size: int, name: str) -> Iterator[bytes]:

@@ -244,7 +244,9 @@ def prefixed(name: str, prefix: str) -> str:
     try:
         return str(Reference.parse(text))
     except InvalidReference as exc:
-        raise InvalidReference(f"--prefix {printable(prefix)} makes {printable(text)!r} of {printable(name)}: {exc.message}", text=text) from exc
+        raise InvalidReference(
+            f"--prefix {printable(prefix)} makes {printable(text)!r} of {printable(name)}, which is no name: {exc.message}", text=text, hint=exc.hint
+        ) from exc
 
 
 def _repository(prefix: str, tag: str) -> Reference:

@@ -9,7 +9,7 @@ from sqlalchemy import Text, exists, func, insert, literal, select, type_coerce,
 
 from store.catalog import labels
 from store.catalog.content import batches
-from store.db.schema import content, image, kept, label, layer, manifest, reference
+from store.db.schema import content, image, kept, label, layer, manifest, manifest_edge, reference
 from store.db.types import ContentKey, LayerKey
 from store.values import ChainID, DiffID, ImageID
 
@@ -198,12 +198,15 @@ def manifests_of(connection: Connection, image_key: ContentKey) -> tuple[tuple[C
 
 
 def rooted(connection: Connection, images: Iterable[ContentKey]) -> set[ContentKey]:
-    """Which of ``images`` have a manifest with a name, or one that is kept without."""
+    """Which of ``images`` have a manifest with a name, or one that is kept without, itself or in an index."""
     found: set[ContentKey] = set()
     for some in batches(list(images)):
+        up = select(manifest.c.image_id, manifest.c.content_id).where(manifest.c.image_id.in_(some)).cte("up", recursive=True)
+        above = select(up.c.image_id, manifest_edge.c.manifest_id).join(manifest_edge, manifest_edge.c.content_id == up.c.content_id)
+        up = up.union(above.where(manifest_edge.c.role == "child"))
         for holder in (reference.c.manifest_id, kept.c.manifest_id):
-            rows = connection.execute(select(manifest.c.image_id).join(holder.table, holder == manifest.c.content_id).where(manifest.c.image_id.in_(some)))
-            found.update(ContentKey(key) for key in rows.scalars() if key is not None)
+            rows = connection.execute(select(up.c.image_id).join(holder.table, holder == up.c.content_id))
+            found.update(ContentKey(key) for key in rows.scalars())
     return found
 
 

@@ -119,7 +119,7 @@ def test_import_reports_as_json_also_what_was_in_before_an_error(shell: Shell, f
     assert report == {
         "source": "a.tar",
         "images": [str(ONE)],
-        "tags": [{"name": "x:1", "image": str(ONE), "replaced": str(TWO)}],
+        "tags": [{"name": "x:1", "image": str(ONE), "manifest": None, "replaced": str(TWO)}],
         "notes": ["a note"],
         "changed": True,
         "newImages": 1,

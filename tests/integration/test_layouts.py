@@ -1,0 +1,594 @@
+"""OCI layouts, ``dir:`` folders and hybrids, taken in through the public door: what comes in has the digests it had."""
+
+from __future__ import annotations
+
+import io
+import json
+import lzma
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from store import Choice, Digest, ImportOptions, Platform, Reference, Store, errors
+from store.model import ContentState
+from tests.support.images import A, Archive, B, E, config, layer
+from tests.support.layouts import INDEX, LAYER, MANIFEST, Blob, Layout, digest, encode, gzip, plain, platform_fields, zstd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from store.catalog.content import Sources
+    from store.model import ImportReport
+
+C = layer("c.txt", b"gamma\n")
+LARGE = layer("large", b"0123456789abcdef" * 20_000)
+
+
+def take(store: Store, layout: Layout, *, options: ImportOptions | None = None) -> ImportReport:
+    return store.import_archive(io.BytesIO(layout.tar()), options)
+
+
+def sources(store: Store, name: str) -> Sources | None:
+    return store.sources((Digest.parse(name),)).get(Digest.parse(name))
+
+
+def content(store: Store, name: str) -> bytes:
+    """The bytes the store has under a digest."""
+    found = sources(store, name)
+    assert found is not None, name
+    with store.reader() as reader:
+        return b"".join(reader.chunks(found))
+
+
+def assert_has_all(store: Store, layout: Layout) -> None:
+    for name, data in layout.blobs.items():
+        assert content(store, name) == data
+    assert list(store.fsck()) == []
+
+
+@pytest.fixture(params=["pipe", "file", "folder"])
+def way(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Store, Layout], ImportReport]:
+    """Each way for a layout to come in."""
+
+    def by(store: Store, layout: Layout) -> ImportReport:
+        if request.param == "pipe":
+            return store.import_archive(io.BytesIO(layout.tar()))
+        if request.param == "folder":
+            return store.import_archive(layout.folder(tmp_path / "layout"))
+        path = tmp_path / "layout.tar"
+        path.write_bytes(layout.tar())
+        return store.import_archive(path)
+
+    return by
+
+
+def everything() -> Layout:
+    """An index with three platforms, attestations, an absent platform, a signature, a referrer of the referrer, and sha512."""
+    layout = Layout()
+    amd64 = layout.image(gzip(A), zstd(B), plain(LARGE), platform="linux/amd64", annotations={"made": "here"})
+    arm64 = layout.image(gzip(A), gzip(C), platform="linux/arm64/v8")
+    windows = layout.image(gzip(E), platform="windows/amd64", config={"os.version": "10.0.17763.1"})
+    top = layout.index(amd64, layout.attestation(amd64), arm64, windows, layout.absent("linux/s390x"), annotations={"org.example": "x"})
+    layout.root(top, "docker.io/team/app:1", "docker.io/team/app:latest")
+    signature = layout.root(layout.artifact(b"signed " * 20_000, subject=top, artifact_type="application/vnd.sig"))
+    layout.root(layout.artifact(b"about the signature", subject=signature))
+    layout.root(layout.image(gzip(A), platform="linux/riscv64", algorithm="sha512"), "example.org/other:512")
+    return layout
+
+
+def test_everything_comes_in_with_its_digest(store: Store, way: Callable[[Store, Layout], ImportReport]) -> None:
+    layout = everything()
+    report = way(store, layout)
+    assert report.lines == (
+        "Loaded image: team/app:1",
+        "Loaded image: team/app:latest",
+        "Loaded image: example.org/other:512",
+        f"Loaded manifest: {layout.roots[2]['digest']}",
+        f"Loaded manifest: {layout.roots[3]['digest']}",
+    )
+    assert [note for note in report.notes if "sparse" in note and "linux/s390x" in note]
+    assert len(report.images) == 4
+    assert_has_all(store, layout)
+    again = way(store, layout)
+    assert (again.changed, again.new_layers, again.new_images) == (False, 0, 0)
+    assert again.read_bytes in (0, report.read_bytes)
+
+
+def test_a_layer_in_two_encodings_is_one_diff(store: Store) -> None:
+    layout = Layout()
+    layout.root(layout.image(gzip(A)), "a:gzip")
+    layout.root(layout.image(zstd(A)), "a:zstd")
+    layout.root(layout.image(plain(A)), "a:plain")
+    take(store, layout)
+    found = sources(store, digest(A))
+    assert found is not None
+    assert {encoding.codec for encoding in found.encodings} == {"gzip", "zstd"}
+    assert {digest(gzip(A).data), digest(zstd(A).data)} < {str(encoding.digest) for encoding in found.encodings}
+    (image,) = store.images()
+    assert len(image.references) == 3
+    assert len(image.manifests) == 3
+    assert_has_all(store, layout)
+
+
+def test_media_types_lie_and_bytes_do_not(store: Store) -> None:
+    # Docker's own push calls a plain layer gzip.
+    layout = Layout()
+    layout.root(layout.image(Blob(A, A, "+gzip"), Blob(B, zstd(B).data, "+gzip"), Blob(C, gzip(C).data)), "liar:1")
+    take(store, layout)
+    assert store.inspect("liar:1").size_bytes == len(A) + len(B) + len(C)
+    assert_has_all(store, layout)
+
+
+def test_an_xz_layer_that_a_manifest_names_stays_as_it_is(store: Store, way: Callable[[Store, Layout], ImportReport]) -> None:
+    layout = Layout()
+    layout.root(layout.image(Blob(LARGE, lzma.compress(LARGE))), "xz:1")
+    assert way(store, layout).changed
+    assert content(store, digest(LARGE)) == LARGE
+    assert_has_all(store, layout)
+    assert not way(store, layout).changed
+
+
+def test_large_blobs_that_are_no_layers_come_through_a_pipe(store: Store) -> None:
+    layout = Layout()
+    broken = gzip(LARGE).data[:-5] + b"wrong" + bytes(100_000)
+    layout.root(layout.artifact(b'{"a":1}' * 40_000, broken, LARGE, gzip(LARGE).data, lzma.compress(LARGE * 10) + bytes(200_000)), "artifact:1")
+    report = take(store, layout)
+    assert report.lines == ("Loaded image: artifact:1",)
+    assert report.images == ()
+    assert_has_all(store, layout)
+    assert not take(store, layout).changed
+
+
+def test_what_is_embedded_need_not_be_a_file(store: Store) -> None:
+    import base64
+
+    layout = Layout()
+    image = layout.image(gzip(A))
+    document = json.loads(layout.blobs[image["digest"]])
+    for link in (document["config"], *document["layers"]):
+        link["data"] = base64.b64encode(layout.blobs.pop(link["digest"])).decode()
+    embedded = layout.document(document, MANIFEST)
+    layout.root(embedded, "docker.io/library/e:1")
+    take(store, layout)
+    assert content(store, digest(A)) == A
+
+
+def test_only_what_is_new_has_to_be_in_the_archive(store: Store) -> None:
+    first, second = Layout(), Layout()
+    first.root(first.image(gzip(A)), "docker.io/library/a:1")
+    take(store, first)
+    second.root(second.index(second.image(gzip(A), gzip(B)), second.image(gzip(A))), "docker.io/library/a:2")
+    for name in first.blobs:
+        second.blobs.pop(name, None)
+    report = take(store, second)
+    assert (report.new_images, report.new_layers) == (1, 1)
+    assert list(store.fsck()) == []
+    second.blobs.pop(digest(gzip(B).data))
+    with Store.open(store.root.parent / "other", create=True) as empty:
+        with pytest.raises(errors.InvalidInput, match="neither in the archive nor in the store"):
+            take(empty, second)
+        assert empty.images() == ()
+
+
+def test_everything_that_is_missing_is_listed(store: Store) -> None:
+    layout = Layout()
+    layout.root(layout.index(layout.image(gzip(A), gzip(B)), layout.image(gzip(A), platform="linux/arm64"), layout.artifact(b"note")))
+    gone = [digest(gzip(A).data), digest(b"note")]
+    for name in gone:
+        del layout.blobs[name]
+    with pytest.raises(errors.MissingBlobs) as caught:
+        take(store, layout)
+    assert [str(missing) for _, _, missing in caught.value.missing] == [gone[0], gone[0], gone[1]]
+    assert all(name in caught.value.message for name in gone)
+
+
+def test_a_foreign_layer_may_stay_away(store: Store) -> None:
+    layout = Layout()
+    image = layout.image(gzip(A), gzip(B))
+    document = json.loads(layout.blobs[image["digest"]])
+    document["layers"][0] |= {"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "urls": ["https://example.org/a"]}
+    del layout.blobs[document["layers"][0]["digest"]]
+    layout.root(layout.document(document, MANIFEST), "docker.io/library/foreign:1")
+    take(store, layout)
+    details = store.inspect("foreign:1")
+    assert [(one.state, one.urls) for one in details.layers] == [(ContentState.ABSENT, ("https://example.org/a",)), (ContentState.PRESENT, ())]
+    assert not take(store, layout).changed
+    # Somebody has it after all.
+    store.import_archive(io.BytesIO(Archive().file("l", A).file("c", config(A)).manifest({"Config": "c", "RepoTags": None, "Layers": ["l"]}).bytes()))
+    assert store.inspect("foreign:1").layers[0].state is ContentState.PRESENT
+
+
+def test_a_tag_keeps_the_manifest_it_came_with(store: Store) -> None:
+    layout = Layout()
+    image = layout.image(gzip(A))
+    layout.root(layout.index(image, layout.image(gzip(B), platform="linux/arm64")), "docker.io/team/app:1")
+    take(store, layout)
+    config_bytes = layout.blobs[json.loads(layout.blobs[image["digest"]])["config"]["digest"]]
+    docker = Archive().file("l", A).file("c", config_bytes).manifest({"Config": "c", "RepoTags": ["team/app:1"], "Layers": ["l"]}).bytes()
+    report = store.import_archive(io.BytesIO(docker))
+    assert report.lines == ("Loaded image: team/app:1",)
+    assert not report.changed
+    (tag,) = store.inspect("team/app:1").references
+    assert str(tag.manifest) == layout.roots[0]["digest"]
+
+
+def test_a_tag_moves_to_another_manifest_of_the_same_image_without_a_word(store: Store) -> None:
+    one, two = Layout(), Layout()
+    one.root(one.image(gzip(A)), "docker.io/team/app:1")
+    two.root(two.image(zstd(A)), "docker.io/team/app:1")
+    take(store, one)
+    report = take(store, two)
+    assert report.lines == ("Loaded image: team/app:1",)
+    assert report.changed
+    (tag,) = store.inspect("team/app:1").references
+    assert str(tag.manifest) == two.roots[0]["digest"]
+
+
+def test_referrers_live_as_long_as_what_they_refer_to(store: Store) -> None:
+    layout = Layout()
+    image = layout.root(layout.image(gzip(A)), "docker.io/team/app:1")
+    signature = layout.root(layout.artifact(b"signed", subject=image))
+    alone = layout.root(layout.artifact(b"about nothing here", subject=layout.absent()))
+    take(store, layout)
+    store.collect(dangling=True)
+    assert content(store, signature["digest"])
+    assert sources(store, alone["digest"]) is None
+    store.remove("team/app:1")
+    store.collect(dangling=True)
+    assert sources(store, signature["digest"]) is None
+    assert list(store.blobs.digests()) == []
+    assert list(store.fsck()) == []
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+
+def test_names_are_read_as_their_writers_mean_them(store: Store) -> None:
+    layout = Layout()
+    layout.root(layout.image(A), **{"org.opencontainers.image.ref.name": "docker.io/library/skopeo:1"})
+    layout.root(layout.image(B), **{"org.opencontainers.image.ref.name": "podman:2"})
+    layout.root(layout.image(C), **{"org.opencontainers.image.ref.name": "1.4"})
+    layout.root(layout.image(E), **{"io.containerd.image.name": "Not A Name", "org.opencontainers.image.ref.name": "x"})
+    layout.root(layout.image(A, B), **{"io.containerd.image.name": f"docker.io/library/d@{digest(b'')}"})
+    layout.root(layout.image(A, C), **{"org.opencontainers.image.ref.name": "not a tag"})
+    report = take(store, layout)
+    assert [tag.reference.familiar for tag in report.tags] == ["skopeo:1", "podman:2"]
+    notes = "\n".join(report.notes)
+    assert "only the tag 1.4: --prefix NAME makes it NAME:1.4" in notes
+    assert "'Not A Name' is no name" in notes
+    assert "'not a tag' is no name" in notes
+    assert len(report.lines) == 6
+
+
+@pytest.mark.parametrize(
+    ("choice", "names"),
+    [
+        (Choice(prefix="mirror.local/x"), {"mirror.local/x/team/app:1", "mirror.local/x/example.org/other:1", "mirror.local/x:bare"}),
+        (Choice(prefix="team/"), {"team/team/app:1", "team/example.org/other:1", "team:bare"}),
+        (Choice(no_tags=True), set()),
+        (Choice(images=("team/*",)), {"team/app:1"}),
+        (Choice(images=("example.org/other", "bare")), {"example.org/other:1"}),
+        (Choice(images=("*/app:1",), tag=Reference.parse("new:name")), {"new:name"}),
+        (Choice(images=("*/app:1",), prefix="p"), {"p/team/app:1"}),
+    ],
+)
+def test_names_can_be_chosen_and_changed(store: Store, choice: Choice, names: set[str]) -> None:
+    layout = Layout()
+    app = layout.root(layout.image(A), "docker.io/team/app:1")
+    layout.root(layout.artifact(b"signed", subject=app))
+    layout.root(layout.image(B), "example.org/other:1")
+    layout.root(layout.image(C), **{"org.opencontainers.image.ref.name": "bare"})
+    report = take(store, layout, options=ImportOptions(choice=choice))
+    assert {tag.reference.familiar for tag in report.tags} == names
+    docker = Archive().file("l", A).file("c", config(A)).manifest({"Config": "c", "RepoTags": ["team/app:1"], "Layers": ["l"]}).bytes()
+    if choice.tag is not None or choice.prefix:
+        again = store.import_archive(io.BytesIO(docker), ImportOptions(choice=Choice(tag=choice.tag, prefix=choice.prefix)))
+        assert {tag.reference.familiar for tag in again.tags} <= names | {"p/team/app:1"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "text"),
+    [
+        (Choice(images=("nothing", "team/*")), "nothing in the archive is called nothing"),
+        (Choice(tag=Reference.parse("one:name")), "the archive has 3"),
+        (Choice(prefix="Bad"), "--prefix Bad makes"),
+        (Choice(platforms=(Platform.parse("linux/s390x"),)), "nothing in the archive is for linux/s390x"),
+    ],
+)
+def test_what_cannot_be_chosen_is_an_error(store: Store, choice: Choice, text: str) -> None:
+    layout = Layout()
+    for position, one in enumerate((A, B, C)):
+        layout.root(layout.image(one), f"docker.io/team/app:{position}")
+    with pytest.raises(errors.InvalidInput) as caught:
+        take(store, layout, options=ImportOptions(choice=choice))
+    assert text in caught.value.message
+    assert caught.value.hint
+    assert store.images() == ()
+
+
+def test_an_image_is_found_by_its_id_too(store: Store) -> None:
+    layout = Layout()
+    wanted = layout.root(layout.image(A))
+    layout.root(layout.image(B), "docker.io/library/b:1")
+    image_id = json.loads(layout.blobs[wanted["digest"]])["config"]["digest"]
+    for pattern in (image_id, image_id[7:19], wanted["digest"]):
+        with Store.open(store.root.parent / pattern[-9:], create=True) as empty:
+            report = take(empty, layout, options=ImportOptions(choice=Choice(images=(pattern,))))
+            assert [str(one) for one in report.images] == [image_id]
+
+
+def test_an_old_name_is_not_stolen_unless_that_is_meant(store: Store) -> None:
+    one, two = Layout(), Layout()
+    one.root(one.image(A), "docker.io/team/app:1")
+    two.root(two.image(B), "docker.io/team/app:1")
+    first = take(store, one)
+    with pytest.raises(errors.NameTaken) as caught:
+        take(store, two, options=ImportOptions(clobber=False))
+    assert caught.value.names == ("team/app:1",)
+    assert [image.image_id for image in store.images()] == list(first.images)
+    assert not list((store.root / "staging").iterdir())
+    take(store, one, options=ImportOptions(clobber=False))
+    report = take(store, two)
+    assert report.lines[0] == f"The image team/app:1 already exists, renaming the old one with ID {first.images[0]} to empty string"
+
+
+def test_a_rehearsal_says_it_all_and_leaves_nothing(store: Store) -> None:
+    layout = everything()
+    before = sorted(store.root.rglob("*"))
+    report = take(store, layout, options=ImportOptions(dry_run=True))
+    assert report.changed
+    assert report.new_images == 4
+    assert store.images() == ()
+    assert [path for path in sorted(store.root.rglob("*")) if path.suffix not in (".db-wal", ".db-shm")] == [
+        path for path in before if path.suffix not in (".db-wal", ".db-shm")
+    ] or list(store.blobs.digests()) == []
+    assert list(store.events()) == []
+    assert take(store, layout).lines == report.lines
+
+
+# --- platforms -------------------------------------------------------------------------------------------------------
+
+
+def test_a_platform_comes_in_with_its_index_and_attestation(store: Store) -> None:
+    layout = everything()
+    report = take(store, layout, options=ImportOptions(choice=Choice(platforms=(Platform.parse("linux/amd64"), Platform.parse("linux/riscv64")))))
+    assert {tag.reference.familiar for tag in report.tags} == {"team/app:1", "team/app:latest", "example.org/other:512"}
+    assert len(report.images) == 2
+    (note,) = report.notes
+    assert "linux/arm64" in note
+    assert "windows(10.0.17763.1)" not in note
+    assert str(store.inspect("team/app:1").references[0].manifest) in {root["digest"] for root in layout.roots}
+    assert list(store.fsck()) == []
+    with pytest.raises(errors.InvalidInput, match="not everything that the indexes list is here"):
+        take(store, layout, options=ImportOptions(choice=Choice(require_all=True)))
+
+
+def test_docker_archives_have_platforms_too(store: Store) -> None:
+    made = Archive().file("a", A).file("b", B)
+    for name, one, architecture in (("a", A, "amd64"), ("b", B, "arm64")):
+        made.file(f"{name}.json", config(one, architecture=architecture))
+    entries = [{"Config": f"{name}.json", "RepoTags": [f"{name}:1"], "Layers": [name]} for name in "ab"]
+    data = made.manifest(*entries).bytes()
+    report = store.import_archive(io.BytesIO(data), ImportOptions(choice=Choice(platforms=(Platform.parse("linux/aarch64"),))))
+    # The builder's own architecture stands before the member that overrides it.
+    assert [tag.reference.familiar for tag in report.tags] == ["b:1"]
+
+
+# --- other shapes ----------------------------------------------------------------------------------------------------
+
+
+def test_a_dir_folder_is_one_image_without_a_name(store: Store, tmp_path: Path) -> None:
+    layout = Layout()
+    layout.root(layout.index(layout.image(gzip(A)), layout.image(gzip(B), platform="linux/arm64")))
+    folder = layout.dir_folder(tmp_path / "dir")
+    (folder / "signature-1").write_bytes(b"PGP")
+    report = store.import_archive(folder, ImportOptions(choice=Choice(tag=Reference.parse("from/dir:1"))))
+    assert report.lines == ("Loaded image: from/dir:1",)
+    assert report.notes == ("the signatures in the folder are not taken in",)
+    assert_has_all(store, layout)
+
+
+def test_an_unpacked_docker_archive_is_taken_in(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "image" / "x").mkdir(parents=True)
+    (tmp_path / "image" / "x" / "layer.tar").write_bytes(A)
+    (tmp_path / "image" / "again.tar").symlink_to("x/layer.tar")
+    (tmp_path / "image" / "c").write_bytes(config(A, A))
+    (tmp_path / "image" / "manifest.json").write_bytes(encode([{"Config": "c", "RepoTags": ["u:1"], "Layers": ["x/layer.tar", "again.tar"]}]))
+    assert store.import_archive(tmp_path / "image").lines == ("Loaded image: u:1",)
+
+
+def test_a_link_does_not_lead_out_of_the_folder(store: Store, tmp_path: Path) -> None:
+    layout = Layout()
+    layout.root(layout.image(A))
+    folder = layout.folder(tmp_path / "layout")
+    name = folder / "blobs" / digest(A).replace(":", "/")
+    (tmp_path / "outside").write_bytes(A)
+    name.unlink()
+    name.symlink_to(tmp_path / "outside")
+    with pytest.raises(errors.UnsafePath, match="leads out of the folder"):
+        store.import_archive(folder)
+
+
+def hybrid(layout: Layout, *entries: dict[str, Any]) -> Layout:
+    layout.files["manifest.json"] = encode(list(entries))
+    return layout
+
+
+def entry(layout: Layout, image: dict[str, Any], *tags: str) -> dict[str, Any]:
+    document = json.loads(layout.blobs[image["digest"]])
+    path = [f"blobs/{link['digest'].replace(':', '/')}" for link in (document["config"], *document["layers"])]
+    return {"Config": path[0], "RepoTags": list(tags) or None, "Layers": path[1:]}
+
+
+def test_a_hybrid_has_manifests_of_the_index_and_names_of_manifest_json(store: Store) -> None:
+    layout = Layout()
+    amd64, arm64 = layout.image(gzip(A), gzip(B)), layout.image(gzip(A), platform="linux/arm64")
+    top = layout.root(layout.index(amd64, arm64), "docker.io/team/old:1")
+    other = layout.root(layout.image(gzip(C)), "docker.io/team/other:1")
+    hybrid(layout, entry(layout, amd64, "team/app:1", "team/app:2"))
+    report = take(store, layout)
+    assert report.lines == ("Loaded image: team/app:1", "Loaded image: team/app:2", "Loaded image: team/other:1")
+    assert {str(tag.manifest) for tag in report.tags} == {top["digest"], other["digest"]}
+    assert all(len(image.manifests) == 1 for image in store.images())
+    assert_has_all(store, layout)
+    assert not take(store, layout).changed
+
+
+def test_docker_25_0_0_put_layers_out_of_order(store: Store) -> None:
+    layout = Layout()
+    image = layout.image(plain(A), plain(B), plain(A))
+    right = entry(layout, image, "flawed:1")
+    document = json.loads(layout.blobs.pop(image["digest"]))
+    document["layers"] = document["layers"][1::-1]
+    layout.root(layout.document(document, MANIFEST), "docker.io/library/flawed:1")
+    hybrid(layout, right)
+    report = take(store, layout)
+    assert report.lines == ("Loaded image: flawed:1",)
+    assert "as Docker 25.0.0 wrote it" in report.notes[0]
+    assert [str(one.diff_id) for one in store.inspect("flawed:1").layers] == [digest(A), digest(B), digest(A)]
+    assert store.inspect("flawed:1").manifests[0].deterministic
+
+
+def test_a_hybrid_that_contradicts_itself_is_refused(store: Store) -> None:
+    def refused(layout: Layout, text: str) -> None:
+        with pytest.raises(errors.InvalidInput) as caught:
+            take(store, layout)
+        assert text in caught.value.message
+        assert store.images() == ()
+
+    layout = Layout()
+    one, two = layout.image(plain(A), plain(B)), layout.image(plain(C))
+    layout.root(one, "docker.io/library/one:1")
+    layout.root(two, "docker.io/library/two:1")
+    refused(hybrid(layout, entry(layout, one, "two:1")), "give the name docker.io/library/two:1 to different images")
+    lying = entry(layout, one, "one:1") | {"Layers": [f"blobs/{digest(data).replace(':', '/')}" for data in (A, C)]}
+    refused(hybrid(layout, lying), "disagree about the layers of one:1")
+    stranger = layout.image(plain(B))
+    refused(hybrid(layout, entry(layout, stranger, "x:1")), "which index.json does not know")
+
+
+def test_parents_and_foreign_sources_of_a_hybrid_stay(store: Store) -> None:
+    layout = Layout()
+    parent, child = layout.image(plain(A)), layout.image(plain(A), plain(B))
+    for image, name in ((parent, "p:1"), (child, "c:1")):
+        layout.root(image, f"docker.io/library/{name}")
+    image_id = json.loads(layout.blobs[parent["digest"]])["config"]["digest"]
+    source = {"mediaType": LAYER, "digest": digest(A), "size": len(A), "urls": ["https://example.org/a"]}
+    hybrid(layout, entry(layout, parent, "p:1"), entry(layout, child, "c:1") | {"Parent": image_id, "LayerSources": {digest(A): source}})
+    take(store, layout)
+    details = store.inspect("c:1")
+    assert str(details.parent) == image_id
+    assert details.layers[0].urls == ("https://example.org/a",)
+
+
+# --- refusals --------------------------------------------------------------------------------------------------------
+
+
+def test_a_layer_that_is_not_what_the_config_says_is_refused(store: Store, way: Callable[[Store, Layout], ImportReport]) -> None:
+    layout = Layout()
+    layout.root(layout.image(Blob(A, gzip(B).data, "+gzip")))
+    with pytest.raises(errors.DigestMismatch) as caught:
+        way(store, layout)
+    assert str(caught.value.want) == digest(A)
+    assert str(caught.value.got) == digest(B)
+
+
+def test_damage_is_found(store: Store, way: Callable[[Store, Layout], ImportReport]) -> None:
+    layout = Layout()
+    layout.root(layout.image(plain(LARGE)))
+    layout.blobs[digest(LARGE)] = LARGE[:-3] + b"bad"
+    with pytest.raises(errors.DigestMismatch) as caught:
+        way(store, layout)
+    assert str(caught.value.want) == digest(LARGE)
+    assert list(store.blobs.digests()) == []
+
+
+def tampered(change: Callable[[dict[str, Any]], None], *, of: str = "manifest") -> Layout:
+    """A layout whose manifest, config or index.json was changed before it was stored under its digest."""
+    layout = Layout()
+    image = layout.image(gzip(A))
+    manifest = json.loads(layout.blobs[image["digest"]])
+    if of == "config":
+        data = json.loads(layout.blobs[manifest["config"]["digest"]])
+        change(data)
+        manifest["config"] = layout.document(data, manifest["config"]["mediaType"])
+    elif of == "manifest":
+        change(manifest)
+    root = {**layout.document(manifest, MANIFEST), "platform": platform_fields("linux/amd64")}
+    layout.root(root)
+    if of == "index":
+        change(layout.roots[0])
+    return layout
+
+
+@pytest.mark.parametrize(
+    ("layout", "text"),
+    [
+        (tampered(lambda m: m.update(schemaVersion=1)), "schema 1 manifest"),
+        (tampered(lambda m: m.update(schemaVersion=3)), "schemaVersion is 3, expected 2"),
+        (tampered(lambda m: m.update(manifests=[])), "of a manifest and of an index"),
+        (tampered(lambda m: m.update(mediaType=INDEX)), f"says that it is '{INDEX}', but is listed as '{MANIFEST}'"),
+        (tampered(lambda m: m.pop("config")), "a manifest without a config"),
+        (tampered(lambda m: m["layers"].append(m["layers"][0])), "has 2 layers, its config"),
+        (tampered(lambda m: m["layers"][0].update(size=1)), "size of sha256"),
+        (tampered(lambda m: m["layers"][0].update(size=-1)), "negative size"),
+        (tampered(lambda m: m["layers"][0].update(digest="sha256:ABC")), "layer 0: invalid digest"),
+        (tampered(lambda m: m["layers"][0].update(digest="md5:d41d8cd98f00b204e9800998ecf8427e")), "layer 0: invalid digest"),
+        (tampered(lambda m: m["layers"][0].update(data="e30=")), "size of the embedded data"),
+        (tampered(lambda m: m["layers"][0].update(data="!")), "data is no base64"),
+        (tampered(lambda m: m.update(layers="x")), "layers: expected"),
+        (tampered(lambda c: c.pop("rootfs"), of="config"), "no RootFS key"),
+        (tampered(lambda d: d.update(mediaType="text/plain"), of="index"), "expected a manifest or an index"),
+        (tampered(lambda d: d.update(digest=digest(b"?")), of="index"), "neither in the archive nor in the store"),
+        (tampered(lambda d: d.update(size=7), of="index"), "size of sha256"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_documents_that_make_no_sense_are_refused(store: Store, layout: Layout, text: str) -> None:
+    with pytest.raises(errors.InvalidInput) as caught:
+        take(store, layout)
+    assert text in caught.value.message
+    assert store.images() == ()
+    assert list(store.blobs.digests()) == []
+
+
+def test_names_given_twice_and_nests_without_end_are_refused(store: Store) -> None:
+    twice = Layout()
+    twice.root(twice.image(A), "docker.io/library/x:1")
+    twice.root(twice.image(B), "docker.io/library/x:1")
+    with pytest.raises(errors.InvalidDocument, match="gives the name"):
+        take(store, twice)
+    deep = Layout()
+    inner = deep.image(A)
+    for _ in range(40):
+        inner = deep.index(inner)
+    deep.root(inner)
+    with pytest.raises(errors.InvalidDocument, match="nested more than 32 deep"):
+        take(store, deep)
+    sane = Layout()
+    inner = sane.image(A)
+    for _ in range(20):
+        inner = sane.index(inner)
+    sane.root(inner, "docker.io/library/nested:1")
+    take(store, sane)
+    assert_has_all(store, sane)
+
+
+@pytest.mark.parametrize("missing", ["oci-layout", "index.json"])
+def test_half_a_layout_is_refused(store: Store, missing: str) -> None:
+    layout = Layout()
+    layout.root(layout.image(A))
+    members = layout.members()
+    del members[missing]
+    archive = Archive()
+    for name, data in members.items():
+        archive.file(name, data)
+    with pytest.raises(errors.InvalidArchive):
+        store.import_archive(io.BytesIO(archive.bytes()))
+
+
+def test_a_layout_of_another_version_is_refused(store: Store) -> None:
+    layout = Layout(files={"oci-layout": b'{"imageLayoutVersion":"2.0.0"}'})
+    with pytest.raises(errors.InvalidDocument, match="version '2"):
+        take(store, layout)

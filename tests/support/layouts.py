@@ -1,0 +1,189 @@
+"""OCI image layouts, put together document by document: valid ones, and as wrong as a test wants them.
+
+layout = Layout()
+app = layout.image(A, gzip(B), platform="linux/amd64")
+layout.root(layout.index(app, layout.absent("linux/arm64")), "docker.io/team/app:1")
+layout.root(layout.artifact(b"signature", subject=app))
+layout.tar()
+"""
+
+from __future__ import annotations
+
+import gzip as gzip_module
+import hashlib
+import io
+import json
+import tarfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import zstandard
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
+INDEX: Final = "application/vnd.oci.image.index.v1+json"
+CONFIG: Final = "application/vnd.oci.image.config.v1+json"
+LAYER: Final = "application/vnd.oci.image.layer.v1.tar"
+EMPTY: Final = "application/vnd.oci.empty.v1+json"
+CONTAINERD_NAME: Final = "io.containerd.image.name"
+REF_NAME: Final = "org.opencontainers.image.ref.name"
+
+Descriptor = dict[str, Any]
+
+
+def digest(data: bytes, algorithm: str = "sha256") -> str:
+    return f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
+
+
+def encode(document: object) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A layer as it lies in the layout: ``data`` is ``plain``, or decodes to it."""
+
+    plain: bytes
+    data: bytes
+    suffix: str = ""
+
+
+def plain(data: bytes) -> Blob:
+    return Blob(data, data)
+
+
+def gzip(data: bytes, level: int = 6) -> Blob:
+    return Blob(data, gzip_module.compress(data, level, mtime=0), "+gzip")
+
+
+def zstd(data: bytes, level: int = 3) -> Blob:
+    return Blob(data, zstandard.ZstdCompressor(level=level).compress(data), "+zstd")
+
+
+@dataclass
+class Layout:
+    """``blobs`` by digest and ``roots`` for index.json; both may be tampered with before `tar` or `folder` is called."""
+
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    roots: list[Descriptor] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=lambda: {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}'})
+
+    def blob(self, data: bytes, media_type: str, *, algorithm: str = "sha256", **members: object) -> Descriptor:
+        """Put ``data`` into the layout; its descriptor, with ``members`` added."""
+        name = digest(data, algorithm)
+        self.blobs[name] = data
+        return {"mediaType": media_type, "digest": name, "size": len(data), **members}
+
+    def document(self, document: object, media_type: str, *, algorithm: str = "sha256", **members: object) -> Descriptor:
+        return self.blob(encode(document), media_type, algorithm=algorithm, **members)
+
+    def image(
+        self, *layers: Blob | bytes, platform: str = "linux/amd64", algorithm: str = "sha256", config: dict[str, Any] | None = None, **members: object
+    ) -> Descriptor:
+        """An image for ``platform``: its manifest's descriptor. ``config`` members are added to the config, ``members`` to the manifest."""
+        blobs = [one if isinstance(one, Blob) else plain(one) for one in layers]
+        fields = platform_fields(platform)
+        document = {
+            **fields,
+            **(config or {}),
+            "rootfs": {"type": "layers", "diff_ids": [digest(one.plain, algorithm) for one in blobs]},
+        }
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": self.document(document, CONFIG, algorithm=algorithm),
+            "layers": [self.blob(one.data, LAYER + one.suffix, algorithm=algorithm) for one in blobs],
+            **members,
+        }
+        return self.document(manifest, MANIFEST, algorithm=algorithm, platform=fields)
+
+    def artifact(
+        self,
+        *blobs: bytes,
+        subject: Descriptor | None = None,
+        artifact_type: str = "application/vnd.example.thing",
+        blob_type: str = "text/plain",
+        **members: object,
+    ) -> Descriptor:
+        """A manifest of something that is no image, perhaps about another manifest."""
+        manifest: dict[str, Any] = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "artifactType": artifact_type,
+            "config": {**self.blob(b"{}", EMPTY), "data": "e30="},
+            "layers": [self.blob(one, blob_type) for one in blobs],
+            **members,
+        }
+        if subject is not None:
+            manifest["subject"] = {key: subject[key] for key in ("mediaType", "digest", "size")}
+        return self.document(manifest, MANIFEST, artifactType=artifact_type)
+
+    def attestation(self, image: Descriptor, statement: bytes = b'{"_type":"https://in-toto.io/Statement/v0.1"}') -> Descriptor:
+        """What buildx adds to an index about one of its images."""
+        layer = self.blob(statement, "application/vnd.in-toto+json", annotations={"in-toto.io/predicate-type": "https://slsa.dev/provenance/v0.2"})
+        config = self.document(
+            {"architecture": "unknown", "os": "unknown", "config": {}, "rootfs": {"type": "layers", "diff_ids": [digest(statement)]}}, CONFIG
+        )
+        return self.document(
+            {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]},
+            MANIFEST,
+            annotations={"vnd.docker.reference.digest": image["digest"], "vnd.docker.reference.type": "attestation-manifest"},
+            platform={"architecture": "unknown", "os": "unknown"},
+        )
+
+    def index(self, *manifests: Descriptor, algorithm: str = "sha256", **members: object) -> Descriptor:
+        """An index of ``manifests``."""
+        return self.document({"schemaVersion": 2, "mediaType": INDEX, "manifests": list(manifests), **members}, INDEX, algorithm=algorithm)
+
+    def absent(self, platform: str = "linux/s390x", media_type: str = MANIFEST) -> Descriptor:
+        """A descriptor of a manifest that is not here."""
+        return {"mediaType": media_type, "digest": digest(platform.encode()), "size": 123, "platform": platform_fields(platform)}
+
+    def root(self, descriptor: Descriptor, *names: str, **annotations: str) -> Descriptor:
+        """List it in index.json: once for each full name, or once without any."""
+        for name in names:
+            given = {CONTAINERD_NAME: name, REF_NAME: name.rpartition(":")[2], **annotations}
+            self.roots.append({**descriptor, "annotations": {**descriptor.get("annotations", {}), **given}})
+        if not names:
+            self.roots.append({**descriptor, "annotations": {**descriptor.get("annotations", {}), **annotations}} if annotations else descriptor)
+        return descriptor
+
+    def members(self) -> dict[str, bytes]:
+        """Every file, by path."""
+        index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": self.roots})
+        blobs = {f"blobs/{name.replace(':', '/')}": data for name, data in self.blobs.items()}
+        return {**blobs, "index.json": index, **self.files}
+
+    def tar(self) -> bytes:
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as archive:
+            for name, data in self.members().items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+        return out.getvalue()
+
+    def folder(self, path: Path) -> Path:
+        for name, data in self.members().items():
+            file = path / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        return path
+
+    def dir_folder(self, path: Path) -> Path:
+        """The first root as skopeo's ``dir:`` writes it."""
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "version").write_bytes(b"Directory Transport Version: 1.1\n")
+        top = self.roots[0]["digest"]
+        children = {one["digest"] for one in json.loads(self.blobs[top]).get("manifests", ())}
+        for name, data in self.blobs.items():
+            bare = name.partition(":")[2]
+            (path / ("manifest.json" if name == top else f"{bare}.manifest.json" if name in children else bare)).write_bytes(data)
+        return path
+
+
+def platform_fields(text: str) -> dict[str, str]:
+    """``os/architecture[/variant]`` as a descriptor says it."""
+    return dict(zip(("os", "architecture", "variant"), text.split("/"), strict=False))
