@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, final
 
-from exporter import legacy, selection, tarstream
+from exporter import inplace, legacy, selection, tarstream
 from store.errors import DamagedContent, InvalidInput
 from store.model import Event, Silent
 
@@ -55,7 +55,11 @@ class Export:
         progress.total(self.size_bytes)
         try:
             with self._store.reader() as reader:
-                tarstream.write(self.plan, reader, sink, progress)
+                descriptor = inplace.descriptor_of(sink)
+                if descriptor is None:
+                    tarstream.write(self.plan, reader, sink, progress)
+                else:
+                    inplace.write(self.plan, self._store, reader, descriptor, progress)
         except DamagedContent as exc:
             self._store.report_damage(exc)
             raise

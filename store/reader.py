@@ -101,7 +101,7 @@ class Reader:
                 raise damaged(stored.digest, f"it decodes to {size} bytes, not the {sources.size_bytes} of {sources.digest}")
 
     def _frames(self, file: BinaryIO, stored: StoredEncoding, verifier: _Verifier) -> Iterator[bytes]:
-        frames = _index(file, stored)
+        frames = frame_index(file, stored)
         if frames is None:
             yield from self._stream(file, stored, verifier, None)
             return
@@ -185,7 +185,7 @@ def _pieces(file: BinaryIO, digest: Digest) -> Iterator[bytes]:
         yield piece
 
 
-def _index(file: BinaryIO, stored: StoredEncoding) -> tuple[Frame, ...] | None:
+def frame_index(file: BinaryIO, stored: StoredEncoding) -> tuple[Frame, ...] | None:
     """The frames of a seekable file, the position left at its start; None when it has to be decoded as a stream."""
     with translated(str(stored.digest)):
         size = file.seek(0, 2)
