@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.plan import END, EntryType
@@ -35,13 +36,15 @@ def write(plan: Plan, store: Store, reader: Reader, descriptor: int, progress: P
     reserve(descriptor, offset, plan.size_bytes)
     with Scatter(store.blobs, reader, descriptor, workers=max(2, os.cpu_count() or 1)) as scatter:
         for entry in plan.entries:
-            head = b"".join(headers(entry))
+            head = b"".join(headers(entry, plan.owner))
             end = offset + entry.archived_bytes
             scatter.put(head, offset)
             if entry.type is EntryType.FILE and entry.source is not None:
                 start = offset + len(head)
                 if isinstance(entry.source, bytes):
                     scatter.put(entry.source, start)
+                elif isinstance(entry.source, Path):
+                    scatter.file(entry.source, start, entry.size_bytes)
                 else:
                     key = entry.path
                     progress.start(key, entry.path[:12], entry.size_bytes)

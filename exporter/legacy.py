@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from exporter.plan import Entry, EntryType, Plan
 from exporter.v1 import v1_layers
 from store.documents import ImageConfig
-from store.errors import ContentMissing, NothingToExport
+from store.errors import ContentMissing, IncompleteImage, NothingToExport, StoreError, printable
 from store.gojson import quote
+from store.model import ContentState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,7 +63,7 @@ def plan(selection: Selection, document: Callable[[Digest], bytes]) -> Plan:
             archive, "repositories", _object({name: _object({tag: quote(v1_id) for tag, v1_id in tags.items()}) for name, tags in repositories.items()})
         )
     # Siblings are sorted by bare name, so "<id>" (a folder) and "<id>.json" interleave by hex.
-    return Plan(tuple(entry for name in sorted(archive.top, key=str.encode) for entry in archive.top[name]))
+    return Plan(tuple(entry for name in sorted(archive.top, key=str.encode) for entry in archive.top[name]), selection.notes)
 
 
 def _add_layer(archive: _Archive, v1: V1Layer, diff: DiffID, selection: Selection, mtime: int) -> None:
@@ -71,8 +73,8 @@ def _add_layer(archive: _Archive, v1: V1Layer, diff: DiffID, selection: Selectio
     holder = archive.holder.get(diff)
     if holder is None:
         sources = selection.sources.get(diff.digest)
-        if sources is None:
-            raise ContentMissing(f"layer {diff} is not in the store", digest=diff.digest)
+        if sources is None or sources.state is ContentState.ABSENT:
+            raise _not_here(diff, selection)
         layer = Entry(f"{folder}/layer.tar", EntryType.FILE, FILE_MODE, mtime, sources.size_bytes, sources)
         archive.holder[diff] = folder
     else:
@@ -83,6 +85,17 @@ def _add_layer(archive: _Archive, v1: V1Layer, diff: DiffID, selection: Selectio
         Entry(f"{folder}/json", EntryType.FILE, FILE_MODE, mtime, len(v1.json), v1.json),
         layer,
     ]
+
+
+def _not_here(diff: DiffID, selection: Selection) -> StoreError:
+    urls = json.loads(selection.foreign.get(diff.digest, b"{}")).get("urls", [])
+    if urls:
+        return IncompleteImage(
+            f"layer {diff} is not here: it has to be fetched from {', '.join(printable(url) for url in urls)}",
+            missing=[str(diff)],
+            hint="a legacy archive has to hold every layer; import an archive that holds this one, or save with --format oci",
+        )
+    return ContentMissing(f"layer {diff} is not in the store", digest=diff.digest)
 
 
 def _add_document(archive: _Archive, name: str, value: bytes) -> None:

@@ -7,6 +7,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, final
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from store.catalog.content import Sources
 
 BLOCK: Final = 512
@@ -28,14 +30,14 @@ class EntryType(Enum):
 @final
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One member: ``source`` is its bytes, or the content they are read from. ``size_bytes`` is 0 for anything but a file; ``mtime_s`` is in Unix seconds."""
+    """One member: ``source`` is its bytes, or the content or file with them. ``size_bytes`` is 0 for anything but a file; ``mtime_s`` is in Unix seconds."""
 
     path: str
     type: EntryType
     mode: int
     mtime_s: int
     size_bytes: int = 0
-    source: bytes | Sources | None = None
+    source: bytes | Sources | Path | None = None
     link: str = ""
 
     @property
@@ -57,10 +59,11 @@ def padded(size_bytes: int) -> int:
 @final
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An archive: its entries in the order they are written. ``notes`` are for the person who asked."""
+    """An archive: its entries in the order they are written. ``notes`` are for the person who asked; ``owner`` is the name in every header."""
 
     entries: tuple[Entry, ...]
     notes: tuple[str, ...] = ()
+    owner: str = "root"
 
     @property
     def size_bytes(self) -> int:

@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, final
 
-from exporter import inplace, legacy, selection, tarstream
+from exporter import docker, graph, inplace, legacy, oci, ocidir, roots, selection, tarstream
+from exporter.options import Format, SaveOptions
+from exporter.reencode import reencode
+from store.catalog import content, images
 from store.errors import DamagedContent, InvalidInput
 from store.model import Event, Silent
+from store.placing import deterministic_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
+    from sqlalchemy import Connection
+
+    from exporter.graph import SavedGraph
     from exporter.plan import Plan
     from exporter.selection import Selection
     from exporter.tarstream import Sink
     from store import Store
+    from store.catalog.content import Sources
     from store.model import Progress
     from store.values import Digest, ImageID
-
-FORMATS: Final = ("legacy",)
 
 
 @final
 class Export:
     """An archive that is planned and leased, ready to be written."""
 
-    def __init__(self, store: Store, chosen: Selection, plan: Plan) -> None:
+    def __init__(self, store: Store, plan: Plan, images: tuple[ImageID, ...], targets: tuple[str, ...], graph: SavedGraph | None = None) -> None:
         self._store = store
-        self._chosen = chosen
+        self._targets = targets
+        self._graph = graph
         self.plan = plan
+        self.images = images
+        """The images in it, in order."""
 
     @property
     def size_bytes(self) -> int:
@@ -37,17 +47,12 @@ class Export:
         return self.plan.size_bytes
 
     @property
-    def images(self) -> tuple[ImageID, ...]:
-        """The images in it, in order."""
-        return tuple(image.image_id for image in self._chosen.images)
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """What the person who asked should know."""
         return self.plan.notes
 
     def write(self, sink: Sink, progress: Progress | None = None) -> None:
-        """Stream the archive; every blob's digest is checked on the way.
+        """Write the archive; every blob's digest is checked on the way.
 
         Raises DamagedContent (remembered by the store: those bytes are never served again), ContentMissing; what was written is then no archive.
         """
@@ -64,37 +69,89 @@ class Export:
             self._store.report_damage(exc)
             raise
 
+    def write_folder(self, folder: Path, progress: Progress | None = None) -> None:
+        """Add an OCI save to the image layout at ``folder`` (see `exporter.ocidir`). Raises as `write`, and InvalidInput for any other format."""
+        if self._graph is None:
+            raise InvalidInput("only the format oci can be a folder", hint="give -o the name of a file, or --format oci")
+        progress = progress or Silent()
+        progress.total(self.size_bytes)
+        try:
+            with self._store.reader() as reader:
+                ocidir.write(self._graph, folder, self._store, reader, progress)
+        except DamagedContent as exc:
+            self._store.report_damage(exc)
+            raise
+
     def record(self) -> None:
-        """Note in the store's events that the images were saved."""
+        """Note in the store's events what was saved."""
         now = self._store.now()
-        self._store.record([Event(now, "save", str(image.image_id), {"name": str(image.image_id)}) for image in self._chosen.images])
+        self._store.record([Event(now, "save", target, {"name": target}) for target in self._targets])
 
 
 @contextmanager
-def open_save(store: Store, names: Sequence[str], *, format: str = "legacy") -> Iterator[Export]:  # noqa: A002 - what users call it
+def open_save(store: Store, names: Sequence[str], *, format: str = "legacy", options: SaveOptions | None = None) -> Iterator[Export]:  # noqa: A002 - what users call it
     """Plan a save of ``names``; while the block runs nothing of it is collected, and when it ends well the save is recorded.
 
-    Raises ImageNotFound, ReferenceNotFound, AmbiguousName, InvalidReference, NothingToExport before any byte is written.
+    Raises ImageNotFound, ReferenceNotFound, AmbiguousName, InvalidReference, NothingToExport, IncompleteImage before any byte is written.
     """
-    if format not in FORMATS:
-        raise InvalidInput(f"unknown format {format!r}", hint=f"expected {', '.join(FORMATS)}")
-    with store.read() as connection:
-        first = selection.select(connection, names)
-    with store.leased("save", _needs(first)):
-        # Asked again under the lease: between the two somebody may have removed or moved what was found.
+    options = options or SaveOptions(format=_format(format))
+    if options.layers is not None and options.format is Format.LEGACY:
+        raise InvalidInput("a legacy archive has plain layers only", hint="--layers goes with --format docker or oci")
+    with store.reader() as reader:
+
+        def read(sources: Sources) -> bytes:
+            return b"".join(reader.chunks(sources))
+
+        choose: Callable[[Connection], Selection | SavedGraph]
+        if options.format is Format.LEGACY:
+            choose = lambda connection: selection.select(connection, names, options, read)  # noqa: E731 - two ways of one thing
+        else:
+            choose = lambda connection: graph.load(connection, roots.resolve(connection, names), options, read)  # noqa: E731
         with store.read() as connection:
-            chosen = selection.select(connection, names)
-        with store.reader() as reader:
+            first = choose(connection)
+        with store.leased("save", first.needs()) as folder:
+            # Asked again under the lease: between the two somebody may have removed or moved what was found.
+            with store.read() as connection:
+                chosen = choose(connection)
+                if options.layers is not None and isinstance(chosen, graph.SavedGraph):
+                    chosen = reencode(chosen, options.layers, connection, reader, folder)
+                export = _planned(store, connection, chosen, options, read)
+            yield export
+            export.record()
 
-            def document(digest: Digest) -> bytes:
-                return b"".join(reader.chunks(chosen.sources[digest]))
 
-            planned = legacy.plan(chosen, document)
-        export = Export(store, chosen, planned)
-        yield export
-        export.record()
+def _planned(store: Store, connection: Connection, chosen: Selection | SavedGraph, options: SaveOptions, read: Callable[[Sources], bytes]) -> Export:
+    if isinstance(chosen, selection.Selection):
+
+        def document(digest: Digest) -> bytes:
+            return read(chosen.sources[digest])
+
+        ids = tuple(image.image_id for image in chosen.images)
+        return Export(store, legacy.plan(chosen, document), ids, tuple(map(str, ids)))
+    ids = tuple(dict.fromkeys(config.image_id for config in chosen.configs.values()))
+    plan = oci.plan(chosen) if options.format is Format.OCI else _docker(connection, chosen, options)
+    targets = (str(chosen.configs[root.digest].image_id if root.digest in chosen.configs else root.digest) for root in chosen.roots)
+    return Export(store, plan, ids, tuple(targets), chosen if options.format is Format.OCI else None)
 
 
-def _needs(chosen: Selection) -> set[Digest]:
-    stored = {encoding.digest for sources in chosen.sources.values() for encoding in sources.encodings}
-    return set(chosen.sources) | stored
+def _docker(connection: Connection, chosen: SavedGraph, options: SaveOptions) -> Plan:
+    own = frozenset(
+        digest
+        for digest, config in chosen.configs.items()
+        if chosen.documents[digest].data == deterministic_manifest(config, [link.target.size_bytes for link in chosen.documents[digest].layers])
+    )
+    parents: dict[ImageID, ImageID] = {}
+    for config in chosen.configs.values():
+        key = images.key_of(connection, config.image_id)
+        parent = None if key is None else images.parent_of(connection, key)
+        if parent is not None:
+            parents[config.image_id] = parent
+    foreign = content.foreign_sources(connection, {diff.digest for config in chosen.configs.values() for diff in config.diff_ids})
+    return docker.plan(chosen, options, own, parents, foreign)
+
+
+def _format(name: str) -> Format:
+    try:
+        return Format(name)
+    except ValueError:
+        raise InvalidInput(f"unknown format {name!r}", hint=f"expected {', '.join(Format)}") from None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
-from store.catalog import content, images, references
+from exporter.graph import image_for, is_index
+from store.catalog import content, images, manifests, references
 from store.errors import ImageNotFound, InvalidDigest, InvalidReference, ReferenceNotFound, printable
 from store.naming import by_prefix, full_id
 from store.references import Reference
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from exporter.graph import Read
+    from exporter.options import SaveOptions
     from store.catalog.content import Sources
     from store.catalog.images import ChainedLayer
     from store.db.types import ContentKey
@@ -41,26 +44,46 @@ class Selection:
     images: tuple[SelectedImage, ...]
     sources: Mapping[Digest, Sources]
     foreign: Mapping[Digest, bytes]
+    notes: tuple[str, ...] = ()
+
+    def needs(self) -> set[Digest]:
+        """Everything that has to stay while it is being saved."""
+        stored = {encoding.digest for sources in self.sources.values() for encoding in sources.encodings}
+        return {*self.sources, *stored}
 
 
 @dataclass(slots=True)
 class _Chosen:
     """Images in the order of their first mention; for each its tags, without repeats."""
 
+    connection: Connection
+    options: SaveOptions
+    read: Read
     tags: dict[ContentKey, dict[Reference, None]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, key: ContentKey, tag: Reference | None = None) -> None:
         mine = self.tags.setdefault(key, {})
         if tag is not None:
             mine[tag] = None
 
+    def add_manifest(self, digest: Digest, tag: Reference | None, name: str) -> None:
+        """The image of a manifest, or the one of an index that is for the platform. Raises InvalidInput, ReferenceNotFound when there is none."""
+        manifest, notes = image_for(self.connection, digest, self.options, self.read, name)
+        key = manifests.key_of(self.connection, manifest)
+        image = None if key is None else references.image_of(self.connection, key)
+        if image is None:
+            raise ReferenceNotFound(f"{name}: reference does not exist", hint="`storectl images` lists what is here")
+        self.add(image, tag)
+        self.notes.extend(notes)
 
-def select(connection: Connection, names: Sequence[str]) -> Selection:
-    """Resolve every argument, in order; the first one that fails ends it.
 
-    Raises ImageNotFound, ReferenceNotFound, AmbiguousName, InvalidReference.
+def select(connection: Connection, names: Sequence[str], options: SaveOptions, read: Read) -> Selection:
+    """Resolve every argument, in order; the first one that fails ends it. ``read`` gives the bytes of a small content.
+
+    Raises ImageNotFound, ReferenceNotFound, AmbiguousName, InvalidReference, InvalidInput when nothing is for the platform.
     """
-    chosen = _Chosen()
+    chosen = _Chosen(connection, options, read)
     for name in names:
         _resolve(connection, name, chosen)
     selected = tuple(
@@ -69,7 +92,7 @@ def select(connection: Connection, names: Sequence[str]) -> Selection:
     )
     diffs = [layer.diff_id.digest for image in selected for layer in image.layers]
     wanted = [image.image_id.digest for image in selected] + diffs
-    return Selection(selected, content.sources(connection, wanted), content.foreign_sources(connection, diffs))
+    return Selection(selected, content.sources(connection, wanted), content.foreign_sources(connection, diffs), tuple(chosen.notes))
 
 
 def _resolve(connection: Connection, text: str, chosen: _Chosen) -> None:
@@ -89,8 +112,8 @@ def _resolve(connection: Connection, text: str, chosen: _Chosen) -> None:
     elif name.is_name_only:
         found = references.in_repository(connection, name.repository)
         for target in found:
-            if target.image is not None:
-                chosen.add(target.image, target.reference)
+            if target.image is not None or is_index(connection, target.digest):
+                chosen.add_manifest(target.digest, target.reference, target.reference.familiar)
         if not found:
             _by_prefix(connection, text, chosen)
     else:
@@ -106,16 +129,15 @@ def _by_prefix(connection: Connection, text: str, chosen: _Chosen) -> None:
 
 
 def _exactly(connection: Connection, name: Reference, chosen: _Chosen) -> None:
-    key: ContentKey | None = None
-    tag: Reference | None = None
     if name.digest is not None:
         # The digest decides, whatever tag stands beside it, and selects the image without a tag.
         manifest = references.holds(connection, name.repository, name.digest)
-        key = None if manifest is None else references.image_of(connection, manifest)
+        if manifest is not None:
+            chosen.add_manifest(name.digest, None, name.familiar)
+            return
     else:
         target = references.get(connection, name)
         if target is not None:
-            key, tag = target.image, target.reference
-    if key is None:
-        raise ReferenceNotFound(f"{name.familiar}: reference does not exist", hint="`storectl images` lists what is here")
-    chosen.add(key, tag)
+            chosen.add_manifest(target.digest, target.reference, name.familiar)
+            return
+    raise ReferenceNotFound(f"{name.familiar}: reference does not exist", hint="`storectl images` lists what is here")

@@ -5,19 +5,22 @@ Headers are built by hand: Python's tarfile would mask the file type bits away.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from exporter.plan import BLOCK, END, LARGEST_OCTAL, Entry, EntryType, padded
 from store.errors import Unavailable
+from store.oserrors import translated
+from store.reader import PIECE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.plan import Plan
+    from store.catalog.content import Sources
     from store.model import Progress
     from store.reader import Reader
 
-OWNER: Final = b"root"
 _CHECKSUM: Final = slice(148, 156)
 
 
@@ -31,7 +34,7 @@ class Sink(Protocol):
 def write(plan: Plan, reader: Reader, sink: Sink, progress: Progress) -> None:
     """Stream the archive. Raises DamagedContent, ContentMissing; what was written so far is then no archive."""
     for entry in plan.entries:
-        _write_all(sink, b"".join(headers(entry)))
+        _write_all(sink, b"".join(headers(entry, plan.owner)))
         if entry.type is EntryType.FILE:
             _write_content(entry, reader, sink, progress)
     _write_all(sink, bytes(END))
@@ -42,14 +45,24 @@ def _write_content(entry: Entry, reader: Reader, sink: Sink, progress: Progress)
         _write_all(sink, entry.source)
     elif entry.source is not None:
         progress.start(entry.path, entry.path[:12], entry.size_bytes)
-        for piece in reader.chunks(entry.source):
+        for piece in pieces(entry.source, reader):
             _write_all(sink, piece)
             progress.advance(entry.path, len(piece))
         progress.finish(entry.path)
     _write_all(sink, bytes(padded(entry.size_bytes) - entry.size_bytes))
 
 
-def headers(entry: Entry) -> Iterator[bytes]:
+def pieces(source: Sources | Path, reader: Reader) -> Iterator[bytes]:
+    """The bytes of a content, verified, or of a file that was made for this archive."""
+    if not isinstance(source, Path):
+        yield from reader.chunks(source)
+        return
+    with translated(source), source.open("rb", buffering=0) as file:
+        while piece := file.read(PIECE_BYTES):
+            yield piece
+
+
+def headers(entry: Entry, owner: str) -> Iterator[bytes]:
     """The header blocks of an entry: an extended one with PAX records where a number does not fit, then the ustar one."""
     if entry.needs_pax:
         records = b"".join(_record(key, value) for key, value in (("mtime", entry.mtime_s), ("size", entry.size_bytes)) if value > LARGEST_OCTAL)
@@ -61,11 +74,12 @@ def headers(entry: Entry) -> Iterator[bytes]:
         mode=entry.mode,
         mtime=entry.mtime_s if entry.mtime_s <= LARGEST_OCTAL else 0,
         size=entry.size_bytes if entry.size_bytes <= LARGEST_OCTAL else 0,
+        owner=owner.encode(),
         link=entry.link,
     )
 
 
-def _header(path: str, flag: bytes, *, mode: int, mtime: int, size: int, link: str = "", owner: bytes = OWNER, devices: bytes = b"0000000\0") -> bytes:
+def _header(path: str, flag: bytes, *, mode: int, mtime: int, size: int, owner: bytes, link: str = "", devices: bytes = b"0000000\0") -> bytes:
     block = bytearray(
         b"".join(
             (

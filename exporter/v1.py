@@ -27,7 +27,7 @@ class V1Layer:
     json: bytes
 
 
-def v1_layers(config: ImageConfig, chain_ids: Sequence[ChainID]) -> tuple[V1Layer, ...]:
+def v1_layers(config: ImageConfig, chain_ids: Sequence[ChainID], *, null_created: bool = False) -> tuple[V1Layer, ...]:
     """Describe every layer of an image, base first.
 
     Only the top layer carries what the config says; the others are the same for every image with the same layers and the same ``os``.
@@ -35,6 +35,7 @@ def v1_layers(config: ImageConfig, chain_ids: Sequence[ChainID]) -> tuple[V1Laye
     Args:
         config: The image's config.
         chain_ids: The chain ID at every position, as of `ChainID.each`.
+        null_created: Whether an unknown time of creation is written as null, as Docker does since 25, instead of as the zero time.
 
     Raises:
         ValueError: ``chain_ids`` are not as many as the config's layers.
@@ -48,11 +49,17 @@ def v1_layers(config: ImageConfig, chain_ids: Sequence[ChainID]) -> tuple[V1Laye
         is_top = position == len(chain_ids) - 1
         image = config.v1 if is_top else base
         hashed = dict(V1_IMAGE.members(image) if is_top else hashed_base)
+        is_null = null_created and image.created.is_zero
+        if is_null:
+            hashed["created"] = b"null"
         hashed["layer_id"] = quote(str(chain_id))
         parent = layers[-1].v1_id if layers else ""
         if parent:
             hashed["parent"] = quote(f"sha256:{parent}")
         v1_id = hashlib.sha256(write_object(hashed), usedforsecurity=False).hexdigest()
         # What is stored differs from what was hashed: struct order, `id`, no `layer_id`, a bare `parent`, and `os` on every layer.
-        layers.append(V1Layer(v1_id, V1_IMAGE.write(replace(image, id=v1_id, parent=parent, os=config.os))))
+        stored = dict(V1_IMAGE.members(replace(image, id=v1_id, parent=parent, os=config.os)))
+        if is_null:
+            stored["created"] = b"null"
+        layers.append(V1Layer(v1_id, b"{%s}" % b",".join(b"%s:%s" % (quote(name), text) for name, text in stored.items())))
     return tuple(layers)

@@ -23,6 +23,7 @@
     ├── Conflict                 the request contradicts what is stored
     │   ├── AmbiguousName        a short ID with several matches
     │   ├── NameTaken            a tag would move that was to stay
+    │   ├── IncompleteImage      an index of which something is not here cannot be saved whole
     │   └── ImageInUse           other names or images depend on it
     ├── IntegrityError           what is stored is not what was stored
     │   ├── DamagedContent       bytes on disk no longer have their digest
@@ -197,6 +198,14 @@ class NameTaken(Conflict):
     def __init__(self, message: str, *, names: Sequence[str], hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.names = tuple(names)
+
+
+class IncompleteImage(Conflict):
+    """What was to be saved names things that are not here, listed in ``missing``."""
+
+    def __init__(self, message: str, *, missing: Sequence[str], hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.missing = tuple(missing)
 
 
 class ImageInUse(Conflict):

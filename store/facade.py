@@ -7,6 +7,8 @@ import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, BinaryIO, Self, final
 
 from store import operations, queries, removal
@@ -33,7 +35,6 @@ from store.values import DiffID, Digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from sqlalchemy import Connection
 
@@ -234,15 +235,19 @@ class Store:
     # --- bytes out ---------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def leased(self, kind: str, digests: Iterable[Digest]) -> Iterator[None]:
-        """While the block runs, none of ``digests`` is collected. A store that cannot be written is read as it is."""
+    def leased(self, kind: str, digests: Iterable[Digest]) -> Iterator[Path]:
+        """While the block runs, none of ``digests`` is collected; it gets a folder for what lives no longer than itself.
+
+        A store that cannot be written is read as it is.
+        """
         if self.read_only:
-            yield
+            with TemporaryDirectory(prefix=f"storectl-{kind}-") as folder:
+                yield Path(folder)
             return
         with self.operation(kind) as operation:
             with self.write(operation.id) as connection:
                 collection.add_leases(connection, operation.id, [known.key for known in content.find(connection, digests).values()])
-            yield
+            yield operation.folder
             with self.write(operation.id) as connection:
                 operations.end(connection, operation)
 

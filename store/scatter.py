@@ -26,6 +26,7 @@ from store.values import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from store.blobs.protocol import BlobStore
     from store.catalog.content import Sources
@@ -84,6 +85,14 @@ class Scatter:
             self._running.popleft().settle()
         self._running.append(_Content(None, sources.digest, sources.size_bytes, [self._pool.submit(self._stream, sources, offset, on_written)]))
 
+    def file(self, path: Path, offset: int, size_bytes: int) -> None:
+        """Write a file that nobody else knows; it may be done only when `finish` has returned."""
+        with translated(path):
+            opened = path.open("rb", buffering=0)
+        content = _Content(opened, None, size_bytes)
+        content.tasks = [self._pool.submit(task, opened) for task in self._copies(size_bytes, offset, _ignore)]
+        self._running.append(content)
+
     def finish(self) -> None:
         """Wait for all that was begun. Raises DamagedContent, ContentMissing, StorageFull and the like: then the file is worth nothing."""
         while self._running:
@@ -91,27 +100,28 @@ class Scatter:
 
     def _start(self, content: _Content, tasks: list[Callable[[BinaryIO], None]]) -> None:
         self._running.append(content)
-        file = content.file
-        assert file is not None  # noqa: S101 - contents with tasks have one
+        file, digest = content.file, content.digest
+        assert file is not None  # noqa: S101 - contents with tasks have a file and a digest
+        assert digest is not None  # noqa: S101
         # The hash first: it is one long task, and the others fill the time beside it.
-        content.tasks.append(self._pool.submit(self._verify, file, content))
+        content.tasks.append(self._pool.submit(self._verify, file, digest, content.size_bytes))
         content.tasks.extend(self._pool.submit(task, file) for task in tasks)
         while len(self._running) >= _OPEN_AT_ONCE:
             self._running.popleft().settle()
 
     # --- what the tasks do -------------------------------------------------------------------------------------------
 
-    def _verify(self, file: BinaryIO, content: _Content) -> None:
+    def _verify(self, file: BinaryIO, digest: Digest, size_bytes: int) -> None:
         buffer = self._buffer("hash", _HASH_BYTES)
-        hashed = hashlib.new(content.digest.algorithm, usedforsecurity=False)
+        hashed = hashlib.new(digest.algorithm, usedforsecurity=False)
         position = 0
-        with translated(str(content.digest)):
+        with translated(str(digest)):
             while count := os.preadv(file.fileno(), [buffer], position):
                 hashed.update(buffer[:count])
                 position += count
-        got = Digest(content.digest.algorithm, hashed.hexdigest())
-        if got != content.digest:
-            raise damaged(content.digest, f"{position} of {content.size_bytes} bytes, with digest {got}")
+        got = Digest(digest.algorithm, hashed.hexdigest())
+        if got != digest:
+            raise damaged(digest, f"{position} of {size_bytes} bytes, with digest {got}")
 
     def _copies(self, size: int, offset: int, on_written: Callable[[int], None]) -> list[Callable[[BinaryIO], None]]:
         def copy(start: int, count: int) -> Callable[[BinaryIO], None]:
@@ -186,7 +196,7 @@ class Scatter:
 class _Content:
     """A content that is being written."""
 
-    def __init__(self, file: BinaryIO | None, digest: Digest, size_bytes: int, tasks: list[Future[None]] | None = None) -> None:
+    def __init__(self, file: BinaryIO | None, digest: Digest | None, size_bytes: int, tasks: list[Future[None]] | None = None) -> None:
         self.file = file
         self.digest = digest
         self.size_bytes = size_bytes
@@ -207,6 +217,10 @@ class _Content:
             for problem in problems:
                 if isinstance(problem, kind):
                     raise problem
+
+
+def _ignore(_size: int) -> None:
+    """It was counted when it was made."""
 
 
 def reserve(descriptor: int, offset: int, size_bytes: int) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, final
@@ -28,6 +29,8 @@ class Settings:
     root: Path
     debug: bool = False
     now: Callable[[], datetime] = utc_now
+    machine: str = field(default_factory=lambda: os.uname().machine)
+    """The processor architecture of this machine, as the kernel calls it."""
 
     def open(self, *, create: bool = False, read_only: bool = False) -> Store:
         """The store. Raises what `Store.open` raises."""

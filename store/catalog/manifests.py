@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
-from sqlalchemy import insert, select
+from sqlalchemy import exists, insert, literal, or_, select
 
 from store.catalog import labels
 from store.catalog.content import batches
-from store.db.schema import manifest, manifest_edge
+from store.db.schema import content, kept, manifest, manifest_edge, reference
+from store.db.types import ContentKey
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
-    from store.db.types import ContentKey
     from store.manifests import Link
+    from store.values import Digest
 
 
 @final
@@ -83,3 +84,53 @@ def _edge_row(key: ContentKey, edge: Edge) -> dict[str, object]:
         "annotations": dict(link.annotations) or None,
         "urls": {"urls": list(link.urls)} if link.urls else None,
     }
+
+
+def key_of(connection: Connection, digest: Digest) -> ContentKey | None:
+    """The row of a manifest or index; None when there is none."""
+    query = select(manifest.c.content_id).join(content, content.c.id == manifest.c.content_id).where(content.c.digest == digest)
+    found = connection.execute(query).scalar()
+    return None if found is None else ContentKey(found)
+
+
+def digest_of(connection: Connection, key: ContentKey) -> Digest:
+    """The digest of a manifest that is there."""
+    digest: Digest = connection.execute(select(content.c.digest).where(content.c.id == key)).scalar_one()
+    return digest
+
+
+def media_types(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, str]:
+    """The media type of each of ``digests`` that is a manifest or an index here."""
+    found: dict[Digest, str] = {}
+    for some in batches(list(dict.fromkeys(digests))):
+        query = select(content.c.digest, manifest.c.media_type).join(manifest, manifest.c.content_id == content.c.id)
+        found.update((row.digest, row.media_type) for row in connection.execute(query.where(content.c.digest.in_(some))))
+    return found
+
+
+def referrers(connection: Connection, digests: Iterable[Digest]) -> list[Digest]:
+    """What refers to ``digests``, directly or over other referrers, in the order of their digests."""
+    subject = content.alias("subject")
+    found: set[Digest] = set()
+    wanted = list(dict.fromkeys(digests))
+    while wanted:
+        more: set[Digest] = set()
+        for some in batches(wanted):
+            query = (
+                select(content.c.digest)
+                .join(manifest, manifest.c.content_id == content.c.id)
+                .join(subject, subject.c.id == manifest.c.subject_id)
+                .where(subject.c.digest.in_(some))
+            )
+            more.update(connection.execute(query).scalars())
+        wanted = sorted(more - found, key=str)
+        found |= more
+    return sorted(found, key=str)
+
+
+def roots_of(connection: Connection, image_key: ContentKey) -> list[tuple[Digest, bool]]:
+    """The manifests of an image by digest, each with whether it has a name or is kept without one."""
+    named = exists(select(literal(1)).where(reference.c.manifest_id == manifest.c.content_id))
+    held = exists(select(literal(1)).where(kept.c.manifest_id == manifest.c.content_id))
+    query = select(content.c.digest, or_(named, held).label("rooted")).join(manifest, manifest.c.content_id == content.c.id)
+    return [(row.digest, bool(row.rooted)) for row in connection.execute(query.where(manifest.c.image_id == image_key).order_by(content.c.digest))]

@@ -28,6 +28,7 @@ PUBLISHED = {
     "Conflict": 6,
     "AmbiguousName": 6,
     "NameTaken": 6,
+    "IncompleteImage": 6,
     "ImageInUse": 6,
     "IntegrityError": 5,
     "DamagedContent": 5,

@@ -184,8 +184,8 @@ def export(monkeypatch: pytest.MonkeyPatch) -> FakeExport:
     fake = FakeExport()
 
     @contextmanager
-    def open_save(_store: object, names: Sequence[str], *, format: str) -> Iterator[FakeExport]:  # noqa: A002 - as the real one
-        assert (list(names), format) == (["x", "y:1"], "legacy")
+    def open_save(_store: object, names: Sequence[str], *, options: exporter.SaveOptions) -> Iterator[FakeExport]:
+        assert (list(names), options.format) == (["x", "y:1"], "legacy")
         yield fake
 
     monkeypatch.setattr(exporter, "open_save", open_save)

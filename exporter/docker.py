@@ -1,0 +1,128 @@
+"""The archive of Docker ≥ 25, planned: an OCI layout with ``manifest.json`` and ``repositories`` (docker-archive.md §9).
+
+Images that came without a manifest look as Docker 28 writes them; images that came with one keep it, and ``manifest.json`` points at the same blobs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter import layout, oci
+from exporter.graph import ATTESTED
+from exporter.plan import Plan
+from exporter.v1 import v1_layers
+from store.gojson import quote
+from store.goshape import write_object
+from store.manifests import Kind
+from store.media_types import OCI_LAYER
+from store.platforms import Platform
+from store.values import ChainID, Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.graph import SavedGraph
+    from exporter.options import SaveOptions
+    from exporter.plan import Entry
+    from store.documents import ImageConfig
+    from store.manifests import Document
+    from store.references import Reference
+    from store.values import DiffID, ImageID
+
+
+def plan(graph: SavedGraph, options: SaveOptions, own: frozenset[Digest], parents: Mapping[ImageID, ImageID], foreign: Mapping[Digest, bytes]) -> Plan:
+    """Plan the archive.
+
+    Args:
+        graph: What is saved.
+        options: They choose the platform that ``manifest.json`` speaks of.
+        own: Manifests that we made for images that came without one.
+        parents: What each image was built on.
+        foreign: Descriptors of foreign layers, as JSON bytes.
+    """
+    files = oci.blob_files(graph)
+    listed, notes = _listed(graph, options)
+    included = {graph.configs[digest].image_id for digest in listed}
+    items: list[bytes] = []
+    repositories: dict[str, dict[str, bytes]] = {}
+    for digest, tags in listed.items():
+        document, config = graph.documents[digest], graph.configs[digest]
+        if digest in own and config.diff_ids:
+            files |= _v1_files(config)
+        items.append(_item(document, config, tuple(tags), parents.get(config.image_id), included, foreign))
+        for tag in tags if config.diff_ids else ():
+            repositories.setdefault(tag.repository.familiar, {})[tag.tag or ""] = quote(config.diff_ids[-1].digest.hex)
+    manifest = (b"[" + b",".join(items) + b"]" if items else b"null") + b"\n"
+    index = oci.index(graph)
+    entries = [
+        *layout.blobs(files),
+        layout.file("index.json", index, len(index)),
+        layout.file("manifest.json", manifest, len(manifest)),
+        layout.file("oci-layout", layout.LAYOUT_FILE, len(layout.LAYOUT_FILE)),
+    ]
+    if repositories:
+        data = write_object({name: write_object(tags) for name, tags in repositories.items()}) + b"\n"
+        entries.append(layout.file("repositories", data, len(data)))
+    if any(link.target.media_type.endswith("+zstd") for digest in listed for link in graph.documents[digest].layers):
+        notes.append("some layers are zstd, which Docker reads since version 23: --layers gzip makes an archive for older ones")
+    return Plan(tuple(entries), (*graph.notes, *notes), owner="")
+
+
+def _listed(graph: SavedGraph, options: SaveOptions) -> tuple[dict[Digest, dict[Reference, None]], list[str]]:
+    """The manifests that ``manifest.json`` speaks of, with the names it gives them: of an index one, for Docker knows no more."""
+    listed: dict[Digest, dict[Reference, None]] = {}
+    notes: list[str] = []
+    for root in graph.roots:
+        offers = _images(graph, root.digest)
+        if not offers:
+            continue
+        position = 0 if graph.documents[root.digest].kind is Kind.MANIFEST else options.choose(platform for _, platform in offers)
+        if position is None:
+            notes.append(f"{root.tags[0].familiar if root.tags else root.digest} has no image for {options.machine}: Docker before 25 will not see it")
+            continue
+        listed.setdefault(offers[position][0], {}).update(dict.fromkeys(root.tags))
+    return listed, notes
+
+
+def _images(graph: SavedGraph, digest: Digest) -> list[tuple[Digest, Platform | None]]:
+    document = graph.documents.get(digest)
+    if document is None:
+        return []
+    if document.kind is Kind.INDEX:
+        return [one for link in document.children if ATTESTED not in link.annotations for one in _images(graph, link.digest)]
+    config = graph.configs.get(digest)
+    return [] if config is None else [(digest, Platform.of(config.os or "linux", config.architecture, config.variant, config.os_version))]
+
+
+def _v1_files(config: ImageConfig) -> dict[Digest, Entry]:
+    """The v1 documents that Docker still writes, each a blob that nothing points at."""
+    files = {}
+    for layer in v1_layers(config, ChainID.each(config.diff_ids), null_created=True):
+        digest = Digest.of(layer.json)
+        files[digest] = layout.file(layout.blob_path(digest), layer.json, len(layer.json))
+    return files
+
+
+def _item(
+    document: Document, config: ImageConfig, tags: tuple[Reference, ...], parent: ImageID | None, included: set[ImageID], foreign: Mapping[Digest, bytes]
+) -> bytes:
+    members = [
+        b'"Config":' + quote(layout.blob_path(config.image_id.digest)),
+        b'"RepoTags":' + (b"[" + b",".join(quote(tag.familiar) for tag in tags) + b"]" if tags else b"null"),
+        b'"Layers":[' + b",".join(quote(layout.blob_path(link.digest)) for link in document.layers) + b"]",
+    ]
+    if parent is not None and parent in included and parent != config.image_id:
+        members.append(b'"Parent":' + quote(str(parent)))
+    sources = _sources(document, config.diff_ids, foreign)
+    if sources:
+        members.append(b'"LayerSources":' + write_object(sources))
+    return b"{" + b",".join(members) + b"}"
+
+
+def _sources(document: Document, diffs: tuple[DiffID, ...], foreign: Mapping[Digest, bytes]) -> dict[str, bytes]:
+    """A descriptor for every distinct layer; that of a foreign one says where it may be fetched."""
+    found: dict[str, bytes] = {}
+    for link, diff in zip(document.layers, diffs, strict=True):
+        own = {"mediaType": link.target.media_type or OCI_LAYER, "size": link.target.size_bytes, "digest": str(link.digest)}
+        found[str(diff)] = foreign.get(diff.digest) or layout.compact(own)
+    return found

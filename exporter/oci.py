@@ -1,0 +1,32 @@
+"""OCI image layouts, planned (OCI image-spec 1.1, image-layout.md)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter import layout
+from exporter.plan import Plan
+
+if TYPE_CHECKING:
+    from exporter.graph import SavedGraph
+    from exporter.plan import Entry
+    from store.values import Digest
+
+
+def blob_files(graph: SavedGraph) -> dict[Digest, Entry]:
+    """A file for every content that is here or was made for this archive."""
+    files = {digest: layout.file(layout.blob_path(digest), sources, sources.size_bytes) for digest, sources in graph.sources.items()}
+    return files | {digest: layout.file(layout.blob_path(digest), made, size) for digest, (made, size) in graph.made.items()}
+
+
+def index(graph: SavedGraph) -> bytes:
+    """``index.json`` of a layout that holds nothing else."""
+    shared = layout.tags_of_several(tag for root in graph.roots for tag in root.tags)
+    return layout.index([one for root in graph.roots for one in layout.descriptors(root, graph.documents[root.digest], shared)])
+
+
+def plan(graph: SavedGraph) -> Plan:
+    """Plan a layout as one archive."""
+    listed = index(graph)
+    files = [layout.file("index.json", listed, len(listed)), layout.file("oci-layout", layout.LAYOUT_FILE, len(layout.LAYOUT_FILE))]
+    return Plan((*layout.blobs(blob_files(graph)), *files), graph.notes, owner="")

@@ -1,0 +1,157 @@
+"""Saving into an OCI layout that is a folder: added to what is there, so that writers beside each other lose nothing.
+
+Blobs have the names of their content: they are written under other names and renamed. Only ``index.json`` is changed by many, under a lock on the folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from exporter import layout, oci
+from store.archives.layout import CONTAINERD_NAME, INDEX, LAYOUT, REF_NAME
+from store.blobs.directory import sync_folder
+from store.errors import InvalidDocument, InvalidInput, printable
+from store.manifests import Document, Kind
+from store.oserrors import translated
+from store.scatter import Scatter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from exporter.graph import SavedGraph
+    from exporter.plan import Entry
+    from store import Store
+    from store.model import Progress
+    from store.reader import Reader
+
+
+def write(graph: SavedGraph, folder: Path, store: Store, reader: Reader, progress: Progress) -> None:
+    """Add ``graph`` to the layout at ``folder``, which is made when it is not there.
+
+    An entry of the same name is replaced, every other one and every file that is not ours stays. Raises InvalidInput for a folder that is something else,
+    InvalidDocument when its index.json cannot be read, Unavailable and its branches.
+    """
+    _prepare(folder)
+    _blobs(oci.blob_files(graph), folder, store, reader, progress)
+    with _locked(folder):
+        if not (folder / LAYOUT).exists():
+            _replace(folder / LAYOUT, layout.LAYOUT_FILE)
+        _replace(folder / INDEX, _merged(folder / INDEX, graph))
+        sync_folder(folder)
+
+
+def _prepare(folder: Path) -> None:
+    name = printable(str(folder))
+    with translated(folder):
+        if not folder.parent.is_dir():
+            raise InvalidInput(f"there is no folder {printable(str(folder.parent))}", hint="make it first, or save somewhere else")
+        folder.mkdir(exist_ok=True)
+        present = {entry.name for entry in folder.iterdir()}
+    if present - {"blobs", INDEX} and LAYOUT not in present:
+        raise InvalidInput(f"{name} is a folder, but no image layout", hint="give a new folder, or one with an oci-layout in it")
+
+
+def _blobs(files: Mapping[Any, Entry], folder: Path, store: Store, reader: Reader, progress: Progress) -> None:
+    touched = set()
+    for entry in files.values():
+        target = folder / entry.path
+        with translated(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.is_file() and target.stat().st_size == entry.size_bytes:
+                continue
+        _blob(entry, target, store, reader, progress)
+        touched.add(target.parent)
+    for one in touched:
+        sync_folder(one)
+
+
+def _blob(entry: Entry, target: Path, store: Store, reader: Reader, progress: Progress) -> None:
+    with _temporary(target) as (descriptor, temporary):
+        if isinstance(entry.source, bytes):
+            os.write(descriptor, entry.source)
+        elif entry.source is not None:
+            progress.start(entry.path, target.name[:12], entry.size_bytes)
+            with Scatter(store.blobs, reader, descriptor) as scatter:
+                if isinstance(entry.source, Path):
+                    scatter.file(entry.source, 0, entry.size_bytes)
+                else:
+                    scatter.content(entry.source, 0, lambda size: progress.advance(entry.path, size))
+                scatter.finish()
+            progress.finish(entry.path)
+        os.fsync(descriptor)
+        temporary.replace(target)
+
+
+@contextmanager
+def _temporary(target: Path) -> Iterator[tuple[int, Path]]:
+    with translated(target):
+        descriptor, name = tempfile.mkstemp(prefix=".storectl-", suffix=".partial", dir=target.parent)
+        temporary = Path(name)
+        try:
+            os.fchmod(descriptor, layout.FILE_MODE)
+            yield descriptor, temporary
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)
+
+
+def _replace(target: Path, data: bytes) -> None:
+    with _temporary(target) as (descriptor, temporary):
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+        temporary.replace(target)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with translated(folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            # The lock is on the folder itself: it leaves no file behind.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _merged(path: Path, graph: SavedGraph) -> bytes:
+    """``index.json`` with the roots of ``graph`` in it."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return oci.index(graph)
+    if Document.parse(data, name=printable(str(path))).kind is not Kind.INDEX:
+        raise InvalidDocument("is no index", document=printable(str(path)))
+    document = json.loads(data)
+    ours = {str(tag) for root in graph.roots for tag in root.tags}
+    entries: list[dict[str, Any]] = [entry for entry in document.get("manifests") or [] if not _names(entry) & ours]
+    document["manifests"] = entries + _new_entries(graph, entries)
+    return layout.compact(document)
+
+
+def _names(entry: Mapping[str, Any]) -> set[str]:
+    annotations = entry.get("annotations") or {}
+    full = annotations.get(CONTAINERD_NAME)
+    return {full} if full else {annotations.get(REF_NAME, "")}
+
+
+def _new_entries(graph: SavedGraph, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    taken = {(entry.get("annotations") or {}).get(REF_NAME) for entry in entries}
+    listed = {entry.get("digest") for entry in entries}
+    tags = [tag for root in graph.roots for tag in root.tags]
+    shared = layout.tags_of_several(tags) | {tag.tag or "" for tag in tags if tag.tag in taken}
+    new: list[dict[str, Any]] = []
+    for root in graph.roots:
+        if root.tags or str(root.digest) not in listed:
+            new += layout.descriptors(root, graph.documents[root.digest], shared)
+    return new

@@ -1,0 +1,176 @@
+"""Images with their layers encoded anew: new blobs, new manifests over them, and a note in each of what it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, final
+
+import zstandard
+
+from exporter.graph import ATTESTED
+from exporter.layout import compact, described
+from exporter.options import Layers
+from exporter.roots import SavedRoot
+from store.catalog import content
+from store.manifests import Document, Kind
+from store.media_types import DOCKER_LAYER_GZIP, DOCKER_LIST, DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, OCI_MANIFEST
+from store.oserrors import translated
+from store.values import Digest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from exporter.graph import SavedGraph
+    from store.catalog.content import Sources
+    from store.manifests import Link
+    from store.reader import Reader
+    from store.values import DiffID
+
+ORIGINAL: Final = "dev.storectl.original.digest"
+"""Annotation of a manifest whose layers were encoded anew: the digest it had before."""
+
+_TYPES: Final = {Layers.PLAIN: OCI_LAYER, Layers.GZIP: OCI_LAYER_GZIP, Layers.ZSTD: OCI_LAYER_ZSTD}
+_GZIP_LEVEL: Final = 6
+_ZSTD_LEVEL: Final = 3
+
+
+@final
+@dataclass(slots=True)
+class _Work:
+    """What has been made so far."""
+
+    connection: Connection
+    reader: Reader
+    folder: Path
+    how: Layers
+    graph: SavedGraph
+    documents: dict[Digest, Document] = field(default_factory=dict)
+    sources: dict[Digest, Sources] = field(default_factory=dict)
+    made: dict[Digest, tuple[bytes | Path, int]] = field(default_factory=dict)
+    known: dict[DiffID, tuple[Digest, int]] = field(default_factory=dict)
+
+
+def reencode(graph: SavedGraph, how: Layers, connection: Connection, reader: Reader, folder: Path) -> SavedGraph:
+    """The same images with other layers. What has to be compressed lies in ``folder`` until the save is done."""
+    work = _Work(connection, reader, folder, how, graph)
+    renamed: dict[Digest, Document] = {}
+    for digest, document in graph.documents.items():
+        new = _manifest(work, document) if digest in graph.configs else _index(work, document, renamed) if document.kind is Kind.INDEX else document
+        renamed[digest] = new
+        work.documents[new.digest] = new
+        if new is not document:
+            work.made[new.digest] = (new.data, len(new.data))
+        for link in new.links:
+            if link.digest in graph.sources and not link.is_document:
+                work.sources[link.digest] = graph.sources[link.digest]
+    work.sources |= {digest: graph.sources[digest] for digest in work.documents if digest in graph.sources}
+    notes = list(graph.notes)
+    subjects = {document.subject.digest for document in graph.documents.values() if document.subject is not None}
+    if any(renamed[digest].digest != digest for digest in subjects & set(renamed)):
+        notes.append("signatures and other referrers speak of the digests before the layers were encoded anew")
+    return replace(
+        graph,
+        roots=tuple(SavedRoot(renamed[root.digest].digest, root.tags) for root in graph.roots),
+        documents=work.documents,
+        configs={renamed[digest].digest: config for digest, config in graph.configs.items()},
+        sources=work.sources,
+        made=work.made,
+        notes=tuple(notes),
+    )
+
+
+def _manifest(work: _Work, document: Document) -> Document:
+    config = work.graph.configs[document.digest]
+    data: dict[str, Any] = json.loads(document.data)
+    layers: list[dict[str, Any]] = data["layers"] or []
+    changed = False
+    for layer, link, diff in zip(layers, document.layers, config.diff_ids, strict=True):
+        if link.digest not in work.graph.sources:
+            continue
+        digest, size = _layer(work, link, diff)
+        changed = changed or digest != link.digest
+        if digest != link.digest:
+            layer.pop("data", None)
+            layer.update(mediaType=_TYPES[work.how], digest=str(digest), size=size)
+    if not changed:
+        return document
+    if document.media_type == DOCKER_MANIFEST:
+        _as_oci_or_docker(data, layers, work.how)
+    data["annotations"] = {**(data.get("annotations") or {}), ORIGINAL: str(document.digest)}
+    return Document.parse(compact(data))
+
+
+def _as_oci_or_docker(data: dict[str, Any], layers: list[dict[str, Any]], how: Layers) -> None:
+    """Docker's own types know gzip only: anything else makes an OCI manifest."""
+    if how is Layers.GZIP:
+        for layer in layers:
+            if layer["mediaType"] == OCI_LAYER_GZIP:
+                layer["mediaType"] = DOCKER_LAYER_GZIP
+        return
+    data["mediaType"] = OCI_MANIFEST
+    data["config"]["mediaType"] = OCI_CONFIG
+
+
+def _index(work: _Work, document: Document, renamed: dict[Digest, Document]) -> Document:
+    data: dict[str, Any] = json.loads(document.data)
+    changed = False
+    names = {str(old): str(new.digest) for old, new in renamed.items()}
+    for entry, link in zip(data["manifests"] or [], document.children, strict=True):
+        new = renamed.get(link.digest)
+        if new is not None and new.digest != link.digest:
+            entry.update(described(new))
+            changed = True
+        annotations = entry.get("annotations") or {}
+        if annotations.get(ATTESTED) in names:
+            annotations[ATTESTED] = names[annotations[ATTESTED]]
+    if not changed:
+        return document
+    if document.media_type == DOCKER_LIST and work.how is not Layers.GZIP:
+        data["mediaType"] = OCI_INDEX
+    data["annotations"] = {**(data.get("annotations") or {}), ORIGINAL: str(document.digest)}
+    return Document.parse(compact(data))
+
+
+def _layer(work: _Work, link: Link, diff: DiffID) -> tuple[Digest, int]:
+    """The layer as it is wanted: what is in the store already, or made now."""
+    if diff not in work.known:
+        work.known[diff] = _found(work, link, diff) or _compressed(work, diff)
+    return work.known[diff]
+
+
+def _found(work: _Work, link: Link, diff: DiffID) -> tuple[Digest, int] | None:
+    plain = content.sources(work.connection, (diff.digest,))[diff.digest]
+    if work.how is Layers.PLAIN:
+        work.sources[diff.digest] = plain
+        return diff.digest, plain.size_bytes
+    fitting = sorted((one for one in plain.encodings if one.codec == work.how.value), key=lambda one: (one.digest != link.digest, one.digest))
+    if not fitting:
+        return None
+    stored = fitting[0].digest
+    work.sources[stored] = content.sources(work.connection, (stored,))[stored]
+    return stored, fitting[0].size_bytes
+
+
+def _compressed(work: _Work, diff: DiffID) -> tuple[Digest, int]:
+    path = work.folder / f"layer-{diff.digest.hex}.{work.how}"
+    hashed = hashlib.sha256(usedforsecurity=False)
+    size = 0
+    compressor = (
+        zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, 31)
+        if work.how is Layers.GZIP
+        else zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True, threads=1).compressobj()
+    )
+    with translated(path), path.open("xb") as file:
+        for piece in (*work.reader.chunks(content.sources(work.connection, (diff.digest,))[diff.digest]), None):
+            data = compressor.flush() if piece is None else compressor.compress(piece)
+            hashed.update(data)
+            size += len(data)
+            file.write(data)
+    digest = Digest("sha256", hashed.hexdigest())
+    work.made[digest] = (path, size)
+    return digest, size
