@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,8 +53,21 @@ def open_source(source: Path | BinaryIO, limits: Limits) -> Iterator[tuple[ByteS
         with _open_file(source) as file, _decompressed(file, limits, seekable=source.is_file()) as (opened, seekable):
             yield opened, seekable, source.stat().st_size if source.is_file() else None
     else:
-        with _decompressed(source, limits, seekable=False) as (opened, seekable):
-            yield opened, seekable, None
+        size_bytes = _regular_size(source)
+        with _decompressed(source, limits, seekable=size_bytes is not None) as (opened, seekable):
+            yield opened, seekable, size_bytes
+
+
+def _regular_size(stream: BinaryIO) -> int | None:
+    """The size of the regular file that ``stream`` stands at the beginning of: ``storectl import < file``. None for everything else."""
+    try:
+        status = os.fstat(stream.fileno())
+        if stat.S_ISREG(status.st_mode) and stream.tell() == 0:
+            return status.st_size
+    except (OSError, AttributeError):
+        # Not a file of the operating system.
+        pass
+    return None
 
 
 @contextmanager
