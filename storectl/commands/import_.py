@@ -97,7 +97,7 @@ def _show(report: ImportReport, *, quiet: bool) -> None:
         render.line(f"note: {note}", err=True)
     if not report.changed:
         render.line("nothing new: everything in this archive is already in the store", err=True)
-    elif report.new_images or report.new_layers:
+    else:
         render.line(f"{report.new_images} new image(s), {report.new_layers} new layer(s), {human_size(report.new_bytes)} stored", err=True)
 
 
