@@ -5,6 +5,7 @@ Headers are built by hand: Python's tarfile would mask the file type bits away.
 
 from __future__ import annotations
 
+import select
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -25,7 +26,7 @@ _CHECKSUM: Final = slice(148, 156)
 
 
 class Sink(Protocol):
-    """Anything with ``write``; a short write is allowed."""
+    """Anything with ``write``; a short write is allowed. One that may answer None, because it does not block, has a ``fileno`` to wait for."""
 
     def write(self, data: bytes | memoryview, /) -> int | None:
         """Take bytes; how many were taken."""
@@ -122,5 +123,18 @@ def _write_all(sink: Sink, data: bytes) -> None:
         taken = sink.write(view)
         if taken is None:
             # A raw stream says so when it took nothing: the pipe is full and does not block. Going on would lose bytes silently.
-            raise Unavailable("the output is in non-blocking mode and takes no more bytes", hint="save to a file with -o, or write through a blocking pipe")
-        view = view[taken:]
+            _wait_until_writable(sink)
+        else:
+            view = view[taken:]
+
+
+def _wait_until_writable(sink: Sink) -> None:
+    """Let the reader catch up. One that has gone away ends the wait too: the next write says so."""
+    try:
+        descriptor: int = sink.fileno()  # type: ignore[attr-defined]  # that is the question
+    except (AttributeError, OSError):
+        raise Unavailable("the output takes no more bytes, and there is nothing to wait for", hint="save to a file with -o") from None
+    # Not select(): it knows no descriptors beyond 1023.
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    poll.poll()

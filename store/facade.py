@@ -190,7 +190,7 @@ class Store:
     # --- archives in -------------------------------------------------------------------------------------------------
 
     def import_archive(self, source: Path | BinaryIO, options: ImportOptions | None = None, progress: Progress | None = None) -> ImportReport:
-        """Take in everything an archive holds, in one transaction; a path is read where needed, a stream once from end to end.
+        """Take in everything an archive holds, in one transaction; a file is read where needed, a stream once from end to end.
 
         Raises InvalidInput and its branches (the store is unchanged), Unavailable and its branches.
         """

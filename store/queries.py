@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -11,10 +10,12 @@ from store.catalog import content, images, references, statistics
 from store.documents import ImageConfig
 from store.model import ContentState, ImageDetails, ImageSummary, ImageUsage, LayerDetails, ManifestDetails, StoredEncoding, TaggedReference, Usage, UsageRow
 from store.naming import one_image
+from store.pathmatch import compile_pattern
 from store.placing import deterministic_manifest
 from store.values import Digest
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
@@ -65,6 +66,7 @@ def _selected(
     age = {row.key: row.created_s for row in rows}
     before = None if filters.before is None else age[one_image(connection, filters.before).key]
     since = None if filters.since is None else age[one_image(connection, filters.since).key]
+    patterns = [compile_pattern(text) for text in filters.references]
     chosen: dict[ContentKey, list[Target]] = {}
     for row in rows:
         mine = tags.get(row.key, [])
@@ -78,17 +80,18 @@ def _selected(
             continue
         if filters.since is not None and not (row.created_s or 0) > (since or 0):
             continue
-        if filters.references:
-            mine = [target for target in mine if _fits(target, filters.references)]
+        if patterns:
+            mine = [target for target in mine if _fits(target, patterns)]
             if not mine:
                 continue
         chosen[row.key] = mine
     return chosen
 
 
-def _fits(target: Target, patterns: Sequence[str]) -> bool:
+def _fits(target: Target, patterns: Sequence[re.Pattern[str]]) -> bool:
+    """Docker's ``reference.FamiliarMatch``: the whole name as docker shows it, or the name without its tag."""
     name = target.reference
-    return any(fnmatch.fnmatchcase(text, pattern) for pattern in patterns for text in (name.familiar, name.repository.familiar))
+    return any(pattern.fullmatch(text) for pattern in patterns for text in (name.familiar, name.repository.familiar))
 
 
 def details(connection: Connection, name: str, document: Callable[[Digest], bytes]) -> ImageDetails:

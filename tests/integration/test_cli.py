@@ -289,7 +289,7 @@ def test_the_last_resort(run: Runner, monkeypatch: pytest.MonkeyPatch, raised: B
     run("--debug", "images", code=code)
 
 
-def test_sigterm_and_start_without_the_database(root: Path) -> None:
+def test_start_without_the_database(root: Path) -> None:
     modules = "('sqlalchemy', 'alembic', 'store.facade')"
     script = f"import sys, storectl.cli as c\nassert c.run(['--help']) == 0\nprint([m for m in {modules} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -297,8 +297,6 @@ def test_sigterm_and_start_without_the_database(root: Path) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(["--version"])
     assert ended.value.code == 0
-    with pytest.raises(cli._TerminatedError):
-        cli._terminate(15, None)
     del root
 
 
@@ -329,7 +327,7 @@ def start(root: Path, *arguments: str, stdout: IO[bytes] | int = subprocess.PIPE
     return subprocess.Popen([*program, *arguments], stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_in_the_middle_of_an_import_leaves_nothing(root: Path, number: signal.Signals, code: int) -> None:
     process = start(root, "import", "-")
     assert process.stdin is not None
@@ -349,7 +347,7 @@ def test_a_signal_in_the_middle_of_an_import_leaves_nothing(root: Path, number: 
         assert list(store.blobs.digests()) == []
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_in_the_middle_of_a_save_leaves_no_file(run: Runner, tmp_path: Path, number: signal.Signals, code: int) -> None:
     path = tmp_path / "big.tar"
     path.write_bytes(image(layer("random", os.urandom(3 * 2**20))).bytes())
@@ -364,6 +362,52 @@ def test_a_signal_in_the_middle_of_a_save_leaves_no_file(run: Runner, tmp_path: 
     os.close(reader)
     assert (process.returncode, err) == (code, b"")
     assert not list((run.root / "staging").iterdir())
+
+
+def test_a_hangup_is_nothing_to_what_runs_without_a_terminal(root: Path) -> None:
+    script = "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); import storectl.cli as c; c.main(['import', '-', '--root', sys.argv[1]])"
+    process = subprocess.Popen([sys.executable, "-c", script, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    while not (root / "staging").is_dir():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGHUP)
+    out, _ = process.communicate(image(A).bytes(), timeout=60)
+    assert (process.returncode, out) == (0, b"Loaded image: demo:1\n")
+
+
+def test_a_slow_reader_of_an_output_that_does_not_block_gets_everything(run: Runner, tmp_path: Path) -> None:
+    path, saved = tmp_path / "big.tar", tmp_path / "saved.tar"
+    path.write_bytes(image(layer("random", os.urandom(3 * 2**20))).bytes())
+    run("import", str(path))
+    run("save", "-o", str(saved), "demo:1")
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    process = start(run.root, "save", "demo:1", stdout=writer)
+    os.close(writer)
+    time.sleep(0.5)
+    got = b""
+    while piece := os.read(reader, 50_000):
+        got += piece
+        time.sleep(0.002)
+    os.close(reader)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, b"")
+    assert got == saved.read_bytes()
+
+
+def test_a_file_as_standard_input_is_read_only_where_needed(run: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    path.write_bytes(image(A, B).bytes())
+    run("import", str(path))
+    path.write_bytes(image(A, B, B, tags=("demo:2",)).bytes())
+    program = [sys.executable, "-m", "storectl", "--root", str(run.root), "import", "--json"]
+    with path.open("rb") as file:
+        sought = subprocess.run(program, stdin=file, capture_output=True, check=True)
+    piped = subprocess.run(program, input=path.read_bytes(), capture_output=True, check=True)
+    assert json.loads(sought.stdout)[0]["readBytes"] == json.loads(piped.stdout)[0]["readBytes"] == 0
+    unread = path.read_bytes().replace(b"alpha", b"ALPHA")
+    path.write_bytes(unread)
+    with path.open("rb") as file:
+        assert subprocess.run(program, stdin=file, capture_output=True, check=False).returncode == 0
 
 
 def test_a_reader_that_goes_away_is_no_failure_to_talk_about(run: Runner, tmp_path: Path) -> None:
