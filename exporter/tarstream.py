@@ -9,7 +9,7 @@ import select
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from exporter.plan import BLOCK, END, LARGEST_OCTAL, Entry, EntryType, padded
+from exporter.plan import BLOCK, END, LARGEST_OCTAL, NAME_BYTES, Entry, EntryType, padded
 from store.errors import Unavailable
 from store.oserrors import translated
 from store.reader import PIECE_BYTES
@@ -35,22 +35,22 @@ class Sink(Protocol):
 def write(plan: Plan, reader: Reader, sink: Sink, progress: Progress) -> None:
     """Stream the archive. Raises DamagedContent, ContentMissing; what was written so far is then no archive."""
     for entry in plan.entries:
-        _write_all(sink, b"".join(headers(entry, plan.owner)))
+        write_all(sink, b"".join(headers(entry, plan.owner)))
         if entry.type is EntryType.FILE:
             _write_content(entry, reader, sink, progress)
-    _write_all(sink, bytes(END))
+    write_all(sink, bytes(END))
 
 
 def _write_content(entry: Entry, reader: Reader, sink: Sink, progress: Progress) -> None:
     if isinstance(entry.source, bytes):
-        _write_all(sink, entry.source)
+        write_all(sink, entry.source)
     elif entry.source is not None:
         progress.start(entry.path, entry.path[:12], entry.size_bytes)
         for piece in pieces(entry.source, reader):
-            _write_all(sink, piece)
+            write_all(sink, piece)
             progress.advance(entry.path, len(piece))
         progress.finish(entry.path)
-    _write_all(sink, bytes(padded(entry.size_bytes) - entry.size_bytes))
+    write_all(sink, bytes(padded(entry.size_bytes) - entry.size_bytes))
 
 
 def pieces(source: Sources | Path, reader: Reader) -> Iterator[bytes]:
@@ -65,8 +65,8 @@ def pieces(source: Sources | Path, reader: Reader) -> Iterator[bytes]:
 
 def headers(entry: Entry, owner: str) -> Iterator[bytes]:
     """The header blocks of an entry: an extended one with PAX records where a number does not fit, then the ustar one."""
-    if entry.needs_pax:
-        records = b"".join(_record(key, value) for key, value in (("mtime", entry.mtime_s), ("size", entry.size_bytes)) if value > LARGEST_OCTAL)
+    records = entry.records()
+    if records:
         yield _header(_pax_name(entry.path), b"x", mode=0, mtime=0, size=len(records), owner=b"", devices=b"")
         yield records.ljust(padded(len(records)), b"\0")
     yield _header(
@@ -84,7 +84,7 @@ def _header(path: str, flag: bytes, *, mode: int, mtime: int, size: int, owner: 
     block = bytearray(
         b"".join(
             (
-                path.encode().ljust(100, b"\0"),
+                path.encode()[:NAME_BYTES].ljust(NAME_BYTES, b"\0"),
                 b"%07o\0" % mode,
                 b"0000000\0" * 2,
                 b"%011o\0" % size,
@@ -102,22 +102,14 @@ def _header(path: str, flag: bytes, *, mode: int, mtime: int, size: int, owner: 
     return bytes(block)
 
 
-def _record(key: str, value: int) -> bytes:
-    """One PAX record; its length counts its own digits (POSIX.1-2017, pax, "Extended Header")."""
-    body = f" {key}={value}\n"
-    length = len(body) + len(str(len(body)))
-    if len(str(length)) > len(str(len(body))):
-        length += 1
-    return f"{length}{body}".encode()
-
-
 def _pax_name(path: str) -> str:
     # As Go: path.Split, then path.Join, which drops the base name of a directory ("<id>/" splits into "<id>/" and nothing).
     folder, slash, base = path.rpartition("/")
     return f"{folder}{slash}PaxHeaders.0{'/' if base else ''}{base}"
 
 
-def _write_all(sink: Sink, data: bytes) -> None:
+def write_all(sink: Sink, data: bytes) -> None:
+    """Write every byte, however little the sink takes at once. Raises Unavailable when it takes nothing and there is nothing to wait for."""
     view = memoryview(data)
     while view:
         taken = sink.write(view)

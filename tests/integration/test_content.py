@@ -242,9 +242,11 @@ def test_engines_translate_errors_of_queries(root: Path) -> None:
         raise said
 
 
-def test_a_waiting_writer_is_told_whom_it_waits_for(root: Path, store: Store) -> None:
+@pytest.mark.parametrize(("patience_s", "said"), [(0.02, ["import-42"]), (60, [])])
+def test_a_writer_that_waits_for_long_is_told_for_whom(root: Path, store: Store, monkeypatch: pytest.MonkeyPatch, patience_s: float, said: list[str]) -> None:
     import threading
 
+    monkeypatch.setattr("store.db.engine.PATIENCE_S", patience_s)
     told: list[str] = []
     with Store.open(root, on_wait=told.append) as other:
         inside, go = threading.Event(), threading.Event()
@@ -261,4 +263,4 @@ def test_a_waiting_writer_is_told_whom_it_waits_for(root: Path, store: Store) ->
         with other.write("gc"):
             pass
         holder.join()
-    assert told == ["import-42"]
+    assert told == said
