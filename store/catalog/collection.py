@@ -149,6 +149,20 @@ def unreached_in_repositories(connection: Connection) -> list[ContentKey]:
     return [ContentKey(key) for key in connection.execute(query).scalars()]
 
 
+def unreached_below(connection: Connection, key: ContentKey) -> list[ContentKey]:
+    """Of what a manifest lists and what refers to any of it: what no reference, kept index or held subject reaches any more."""
+    start = select(literal(key).label("id")).cte("under", recursive=True)
+    steps = (
+        select(manifest_edge.c.manifest_id.label("above"), manifest_edge.c.content_id.label("below"))
+        .where(manifest_edge.c.role == "child")
+        .union_all(select(manifest.c.subject_id, manifest.c.content_id).where(manifest.c.subject_id.is_not(None)))
+        .subquery("downwards")
+    )
+    under = start.union(select(steps.c.below).join(start, start.c.id == steps.c.above))
+    mine = set(connection.execute(select(under.c.id)).scalars())
+    return [found for found in unreached_in_repositories(connection) if found in mine]
+
+
 # --- deletions: each looks once more, in the transaction that deletes -------------------------------------------------
 
 

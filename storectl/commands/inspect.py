@@ -10,7 +10,8 @@ from storectl.completing import image_names
 from storectl.verb import Verb, for_each
 
 if TYPE_CHECKING:
-    from store.model import ImageDetails, LayerDetails
+    from store import Store
+    from store.model import ImageDetails, LayerDetails, ManifestContents
     from store.v1image import Config
     from storectl.exit_codes import ExitCode
     from storectl.settings import Settings
@@ -31,14 +32,16 @@ _NEVER = "0001-01-01T00:00:00Z"
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=image_names)
 @click.pass_obj
 def command(settings: Settings, *, template: str | None, as_json: bool, names: tuple[str, ...]) -> ExitCode:
-    """Show everything about images as JSON: docker's fields, then layers with chain IDs and blobs, manifests and children."""
+    """Show everything about images as JSON: docker's fields, then layers with chain IDs and blobs, manifests and children.
+
+    Of artifacts and indexes (by digest, or without an image for linux/amd64) it shows what they point at.
+    """
     from storectl import render  # noqa: PLC0415 - `--help` does without
 
     if template is not None and as_json:
         raise click.UsageError("--format and --json contradict each other")
     with settings.open() as store:
-        found, code = for_each(names, store.inspect)
-    documents = [document(details) for details in found]
+        documents, code = for_each(names, lambda name: _document(store, name))
     if template is None:
         render.document(documents)
     else:
@@ -48,6 +51,42 @@ def command(settings: Settings, *, template: str | None, as_json: bool, names: t
             # Line ends and tabs are the template's own.
             render.text(expand(template, one))
     return code
+
+
+def _document(store: Store, name: str) -> dict[str, Any]:
+    from store.errors import ImageNotFound  # noqa: PLC0415 - `--help` does without
+
+    try:
+        return document(store.inspect(name))
+    except ImageNotFound:
+        return manifest_document(store.inspect_manifest(name))
+
+
+def manifest_document(contents: ManifestContents) -> dict[str, Any]:
+    """The JSON for an artifact or an index."""
+    one = contents.summary
+    return {
+        "Digest": str(one.digest),
+        "RepoTags": [name.familiar for name in one.references],
+        "RepoDigests": sorted({f"{name.repository.familiar}@{one.digest}" for name in one.references}),
+        "Kind": one.kind,
+        "MediaType": one.media_type,
+        **({"ArtifactType": one.artifact_type} if one.artifact_type else {}),
+        **({"Subject": str(one.subject)} if one.subject is not None else {}),
+        "Size": one.size_bytes,
+        "Links": [
+            {
+                "Role": link.role,
+                "Digest": str(link.digest),
+                "MediaType": link.media_type,
+                "Size": link.size_bytes,
+                "State": link.state.value,
+                **({"Platform": dict(link.platform)} if link.platform else {}),
+            }
+            for link in contents.links
+        ],
+        "Referrers": [str(digest) for digest in contents.referrers],
+    }
 
 
 def document(details: ImageDetails) -> dict[str, Any]:

@@ -336,7 +336,7 @@ def test_images_as_json(shell: Shell, listed: FakeStore) -> None:
 def test_images_filters(shell: Shell, fake: FakeStore, arguments: tuple[str, ...], asked: ImageFilter) -> None:
     fake.answers["images"] = ()
     assert shell("images", *arguments).split() == ["REPOSITORY", "TAG", "IMAGE", "ID", "CREATED", "SIZE"]
-    assert fake.asked == [("images", (asked,), {})]
+    assert fake.asked == [("images", (asked,), {}), ("manifests", (asked,), {})]
 
 
 @pytest.mark.parametrize("text", ["dangling", "color=red", "label=", "dangling=maybe", "=x"])
@@ -488,6 +488,7 @@ def test_inspect_takes_the_last_steps_comment_for_want_of_its_own_and_a_template
 
 def test_inspect_shows_what_it_finds(shell: Shell, fake: FakeStore) -> None:
     fake.answers["inspect"] = {"x": details(), "y": errors.ImageNotFound("No such image: y")}
+    fake.answers["inspect_manifest"] = errors.ImageNotFound("No such image: y")
     assert len(as_json(shell("inspect", "y", "x", code=3))) == 1
     assert as_json(shell("inspect", "y", code=3)) == []
 
