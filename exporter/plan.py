@@ -18,6 +18,9 @@ END: Final = 2 * BLOCK
 LARGEST_OCTAL: Final = 8**11 - 1
 """What eleven octal digits hold; beyond it a PAX record is needed."""
 
+LONGEST_NAME: Final = 100
+"""Bytes in the field for a path; a sha512 blob's is longer, and its last part alone does not fit (so that ustar's prefix is of no use)."""
+
 
 class EntryType(Enum):
     """The kinds of entries we write, by their type flag."""
@@ -47,8 +50,8 @@ class Entry:
 
     @property
     def needs_pax(self) -> bool:
-        """Whether a number does not fit its field."""
-        return self.mtime_s > LARGEST_OCTAL or self.size_bytes > LARGEST_OCTAL
+        """Whether a number or the path does not fit its field."""
+        return self.mtime_s > LARGEST_OCTAL or self.size_bytes > LARGEST_OCTAL or len(self.path.encode()) > LONGEST_NAME
 
 
 def padded(size_bytes: int) -> int:

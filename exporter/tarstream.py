@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from exporter.plan import BLOCK, END, LARGEST_OCTAL, Entry, EntryType, padded
+from exporter.plan import BLOCK, END, LARGEST_OCTAL, LONGEST_NAME, Entry, EntryType, padded
 from store.errors import Unavailable
 from store.oserrors import translated
 from store.reader import PIECE_BYTES
@@ -63,9 +63,16 @@ def pieces(source: Sources | Path, reader: Reader) -> Iterator[bytes]:
 
 
 def headers(entry: Entry, owner: str) -> Iterator[bytes]:
-    """The header blocks of an entry: an extended one with PAX records where a number does not fit, then the ustar one."""
+    """The header blocks of an entry: an extended one with PAX records where a number or the path does not fit, then the ustar one."""
     if entry.needs_pax:
-        records = b"".join(_record(key, value) for key, value in (("mtime", entry.mtime_s), ("size", entry.size_bytes)) if value > LARGEST_OCTAL)
+        # Sorted by key, as Go does.
+        records = b"".join(
+            (
+                _record("mtime", entry.mtime_s) if entry.mtime_s > LARGEST_OCTAL else b"",
+                _record("path", entry.path) if len(entry.path.encode()) > LONGEST_NAME else b"",
+                _record("size", entry.size_bytes) if entry.size_bytes > LARGEST_OCTAL else b"",
+            )
+        )
         yield _header(_pax_name(entry.path), b"x", mode=0, mtime=0, size=len(records), owner=b"", devices=b"")
         yield records.ljust(padded(len(records)), b"\0")
     yield _header(
@@ -83,7 +90,8 @@ def _header(path: str, flag: bytes, *, mode: int, mtime: int, size: int, owner: 
     block = bytearray(
         b"".join(
             (
-                path.encode().ljust(100, b"\0"),
+                # A longer path stands whole in the PAX record; here is what fits of it, as Go writes it.
+                path.encode()[:LONGEST_NAME].ljust(LONGEST_NAME, b"\0"),
                 b"%07o\0" % mode,
                 b"0000000\0" * 2,
                 b"%011o\0" % size,
@@ -101,13 +109,13 @@ def _header(path: str, flag: bytes, *, mode: int, mtime: int, size: int, owner: 
     return bytes(block)
 
 
-def _record(key: str, value: int) -> bytes:
+def _record(key: str, value: int | str) -> bytes:
     """One PAX record; its length counts its own digits (POSIX.1-2017, pax, "Extended Header")."""
-    body = f" {key}={value}\n"
+    body = f" {key}={value}\n".encode()
     length = len(body) + len(str(len(body)))
     if len(str(length)) > len(str(len(body))):
         length += 1
-    return f"{length}{body}".encode()
+    return str(length).encode() + body
 
 
 def _pax_name(path: str) -> str:
