@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, final
 
 from exporter import docker, graph, inplace, legacy, oci, ocidir, roots, selection, tarstream
 from exporter.options import Format, SaveOptions
-from exporter.reencode import reencode
+from exporter.reencode import layer_sources, reencode
 from store.catalog import content, images
 from store.errors import DamagedContent, InvalidInput
 from store.model import Event, Silent
@@ -107,14 +107,21 @@ def open_save(store: Store, names: Sequence[str], *, format: str = "legacy", opt
             choose = lambda connection: selection.select(connection, names, options, read)  # noqa: E731 - two ways of one thing
         else:
             choose = lambda connection: graph.load(connection, roots.resolve(connection, names), options, read)  # noqa: E731
+
+        def found(connection: Connection) -> tuple[Selection | SavedGraph, dict[Digest, Sources]]:
+            chosen = choose(connection)
+            return chosen, layer_sources(chosen, connection) if options.layers is not None and isinstance(chosen, graph.SavedGraph) else {}
+
         with store.read() as connection:
-            first = choose(connection)
-        with store.leased("save", first.needs()) as folder:
+            first, layers = found(connection)
+        with store.leased("save", first.needs() | set(layers)) as folder:
             # Asked again under the lease: between the two somebody may have removed or moved what was found.
             with store.read() as connection:
-                chosen = choose(connection)
-                if options.layers is not None and isinstance(chosen, graph.SavedGraph):
-                    chosen = reencode(chosen, options.layers, connection, reader, folder)
+                chosen, layers = found(connection)
+            if options.layers is not None and isinstance(chosen, graph.SavedGraph):
+                # It takes its time: no transaction is open meanwhile.
+                chosen = reencode(chosen, options.layers, layers, reader, folder)
+            with store.read() as connection:
                 export = _planned(store, connection, chosen, options, read)
             yield export
             export.record()

@@ -19,6 +19,7 @@ from storectl.verb import write_examples
 from storectl.version import __version__
 
 if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
     from types import FrameType
 
 VERBS: Final = {
@@ -101,7 +102,7 @@ def cli(root: str | None, *, debug: bool) -> None:
     del root, debug
 
 
-_ENDINGS: Final = {signal.SIGTERM: ExitCode.TERMINATED, signal.SIGHUP: ExitCode.HUNG_UP}
+_ENDINGS: Final = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED, signal.SIGHUP: ExitCode.HUNG_UP}
 """The signals that end a run, and what it then ends with."""
 
 
@@ -113,16 +114,45 @@ class _TerminatedError(BaseException):
         self.code = code
 
 
+_MOMENT_S: Final = 0.01
+GRACE_S: Final = 10.0
+"""How long cleaning up may take after a signal. What is left then, the next operation sweeps."""
+
+
 def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
     # Once is enough: another one must not interrupt the cleaning up. (A terminal that is closed sends SIGHUP, and the shell often one more.)
     for one in _ENDINGS:
         signal.signal(one, signal.SIG_IGN)
-    raise _TerminatedError(_ENDINGS[signal.Signals(number)])
+    _unwind(_ENDINGS[signal.Signals(number)])
+
+
+def _unwind(code: ExitCode) -> NoReturn:
+    # A signal may strike where a lock is just being taken that the cleaning up would wait for: it must end all the same.
+    signal.signal(signal.SIGALRM, lambda _number, _at: os._exit(code))
+    signal.setitimer(signal.ITIMER_REAL, GRACE_S)
+    if code is ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
+    raise _TerminatedError(code)
+
+
+def _ignored(unraisable: UnraisableHookArgs) -> None:
+    """Python ignores what is raised while it collects garbage, a signal's ending too: raise that once more, a moment later."""
+    problem = unraisable.exc_value
+    if isinstance(problem, KeyboardInterrupt | _TerminatedError):
+        code = problem.code if isinstance(problem, _TerminatedError) else ExitCode.INTERRUPTED
+        signal.signal(signal.SIGALRM, lambda _number, _at: _unwind(code))
+        signal.setitimer(signal.ITIMER_REAL, _MOMENT_S)
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and end the process with the documented code."""
+    sys.unraisablehook = _ignored
     signal.signal(signal.SIGTERM, _terminate)
+    # What was started in the background of a shell without job control ignores Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _terminate)
     # What was started with `nohup` goes on when the terminal is closed.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, _terminate)

@@ -9,8 +9,9 @@ from sqlalchemy import and_, exists, func, insert, literal, or_, select, union
 
 from store.catalog import labels
 from store.catalog.content import batches
-from store.db.schema import content, kept, manifest, manifest_edge, reference
+from store.db.schema import content, kept, manifest, manifest_edge, reference, repository, repository_content
 from store.db.types import ContentKey
+from store.references import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -140,6 +141,20 @@ def referrers(connection: Connection, digests: Iterable[Digest]) -> list[Digest]
         wanted = sorted(more - found, key=str)
         found |= more
     return sorted(found, key=str)
+
+
+def repositories_of(connection: Connection, digests: Iterable[Digest]) -> list[Repository]:
+    """The repositories that have any of ``digests``, sorted by name."""
+    found: set[str] = set()
+    for some in batches(list(dict.fromkeys(digests))):
+        query = (
+            select(repository.c.name)
+            .join(repository_content, repository_content.c.repository_id == repository.c.id)
+            .join(content, content.c.id == repository_content.c.content_id)
+            .where(content.c.digest.in_(some))
+        )
+        found.update(connection.execute(query).scalars())
+    return [Repository.parse(name) for name in sorted(found)]
 
 
 def roots_of(connection: Connection, image_key: ContentKey) -> list[tuple[Digest, bool]]:

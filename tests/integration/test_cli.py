@@ -471,3 +471,49 @@ def test_bash_completes_verbs_options_and_names(filled: Runner) -> None:
     environment = os.environ | {"STORECTL_ROOT": str(filled.root), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(["bash", "--norc", "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["fsck", "--digests", "base"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_that_strikes_while_garbage_is_collected_ends_the_run_all_the_same(number: signal.Signals, code: int) -> None:
+    # What is raised in a weak reference's callback is printed and forgotten by Python.
+    script = """
+import os, sys, time, weakref
+import storectl.cli as cli
+
+class Thing: pass
+
+def strike(_reference):
+    os.kill(os.getpid(), int(sys.argv[1]))
+    for _ in range(1000): pass
+
+def dispatch(_arguments):
+    thing = Thing()
+    kept = weakref.ref(thing, strike)
+    del thing
+    time.sleep(60)
+
+cli._dispatch = dispatch
+cli.main([])
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(number.value)], capture_output=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
+def test_cleaning_up_after_a_signal_does_not_take_for_ever() -> None:
+    script = """
+import os, signal, time
+import storectl.cli as cli
+
+def dispatch(_arguments):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    finally:
+        time.sleep(60)
+
+cli.GRACE_S = 0.2
+cli._dispatch = dispatch
+cli.main([])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (143, b"")

@@ -85,7 +85,8 @@ def test_everything_comes_out_as_it_came(filled: Store, format_: Format) -> None
     layout, made = rich()
     archive = save(filled, "team/app", "example.org/other:1", made["signature"]["digest"], made["note"]["digest"], format=format_)
     assert blobs(archive) == layout.blobs
-    shared = "docker.io/team/app:1", "example.org/other:1"
+    # Docker's own bare tags, or names that tell the repositories apart.
+    shared = ("1", "1") if format_ is Format.DOCKER else ("docker.io/team/app:1", "example.org/other:1")
     assert (
         listed(archive)
         == [
@@ -112,9 +113,9 @@ def test_referrers_come_along_when_asked_for(filled: Store) -> None:
 def test_platforms_are_roots_of_their_own(filled: Store) -> None:
     _, made = rich()
     archive = save(filled, "team/app:1", format=Format.OCI, platforms=(Platform.parse("linux/arm64"), Platform.parse("linux/amd64")))
-    assert {(name, full) for name, full, _ in listed(archive)} == {(made[key]["digest"], "docker.io/team/app:1") for key in ("amd64", "arm64")}
+    # One name is one image: the first platform has it.
+    assert [(name, full) for name, full, _ in listed(archive)] == [(made["arm64"]["digest"], "docker.io/team/app:1"), (made["amd64"]["digest"], "")]
     assert made["top"]["digest"] not in blobs(archive)
-    assert any(b"in-toto" in data for data in blobs(archive).values())
     sparse = save(filled, "team/app:1", format=Format.OCI, platforms=(Platform.parse("linux/arm64"),), sparse=True)
     assert [name for name, _, _ in listed(sparse)] == [made["top"]["digest"]]
     assert made["amd64"]["digest"] not in blobs(sparse)
