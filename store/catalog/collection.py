@@ -253,7 +253,9 @@ def delete_contents(connection: Connection, keys: Sequence[ContentKey], *, fresh
 
 def condemn(connection: Connection, digests: Sequence[Digest], now: datetime) -> None:
     """These files are to be unlinked, unless somebody stores them again first."""
-    there = set(connection.execute(select(condemned.c.digest)).scalars())
+    there: set[Digest] = set()
+    for some in batches(digests):
+        there.update(connection.execute(select(condemned.c.digest).where(condemned.c.digest.in_(some))).scalars())
     rows = [{"digest": digest, "at": now} for digest in dict.fromkeys(digests) if digest not in there]
     if rows:
         connection.execute(insert(condemned), rows)
