@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, final
 
 from exporter import docker, graph, inplace, legacy, oci, ocidir, roots, selection, tarstream
@@ -112,12 +112,17 @@ def open_save(store: Store, names: Sequence[str], *, format: str = "legacy", opt
             chosen = choose(connection)
             return chosen, layer_sources(chosen, connection) if options.layers is not None and isinstance(chosen, graph.SavedGraph) else {}
 
-        with store.read() as connection:
-            first, layers = found(connection)
-        with store.leased("save", first.needs() | set(layers)) as folder:
-            # Asked again under the lease: between the two somebody may have removed or moved what was found.
+        with ExitStack() as held:
             with store.read() as connection:
                 chosen, layers = found(connection)
+            leased: set[Digest] | None = None
+            # Asked again under the lease, until it covers what is found: meanwhile somebody may have removed or moved what was found before.
+            while leased is None or not chosen.needs() | set(layers) <= leased:
+                held.close()
+                leased = chosen.needs() | set(layers)
+                folder = held.enter_context(store.leased("save", leased))
+                with store.read() as connection:
+                    chosen, layers = found(connection)
             if options.layers is not None and isinstance(chosen, graph.SavedGraph):
                 # It takes its time: no transaction is open meanwhile.
                 chosen = reencode(chosen, options.layers, layers, reader, folder)

@@ -22,7 +22,10 @@ from tests.support.images import A, Archive, B, E, config, layer
 from tests.support.layouts import MANIFEST, Layout, digest, encode, gzip, plain, zstd
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from store import Digest
 
 C = layer("c.txt", b"gamma\n")
 LARGE = layer("large", b"0123456789abcdef" * 20_000)
@@ -472,3 +475,33 @@ def test_names_are_found_as_they_are_typed(filled: Store) -> None:
             save(filled, name, format=Format.OCI)
     with pytest.raises(errors.InvalidInput):
         save(filled, "Bad", format=Format.OCI)
+
+
+def test_a_tag_that_moves_while_a_save_begins_is_leased_where_it_went(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, one in enumerate((A, B)):
+        layout = Layout()
+        layout.root(layout.image(gzip(one)), f"docker.io/library/x:{number}")
+        store.import_archive(io.BytesIO(layout.tar()))
+    real = store.leased
+    leases: list[set[str]] = []
+
+    def leased(kind: str, digests: set[Digest]) -> AbstractContextManager[Path]:
+        if not leases:
+            # Somebody is faster.
+            store.tag("x:1", "x:0")
+        leases.append({str(one) for one in digests})
+        return real(kind, digests)
+
+    monkeypatch.setattr(store, "leased", leased)
+    with exporter.open_save(store, ["x:0"]) as export:
+        assert str(export.images[0]) == str(store.inspect("x:1").image_id)
+    assert len(leases) == 2
+    assert digest(B) in leases[1]
+
+
+def test_nothing_but_artifacts_is_no_legacy_archive(store: Store) -> None:
+    layout = Layout()
+    layout.root(layout.artifact(b"thing"), "docker.io/team/thing:1")
+    store.import_archive(io.BytesIO(layout.tar()))
+    with pytest.raises(errors.ReferenceNotFound, match="no tag of team/thing is an image"):
+        save(store, "team/thing")
