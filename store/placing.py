@@ -191,7 +191,8 @@ class Placing:
         for position, diff in enumerate(config.diff_ids):
             diff_key, size = self._diffs[diff]
             edges.append(manifests.Edge(Link(Role.LAYER, position, Descriptor(OCI_LAYER, diff.digest, size)), diff_key))
-        return manifests.NewManifest(key, "manifest", OCI_MANIFEST, "", image_key, None, edges)
+        # As when the same bytes come in with a layout: an image's type is that of its config.
+        return manifests.NewManifest(key, "manifest", OCI_MANIFEST, OCI_CONFIG, image_key, None, edges)
 
     def graph(self, graph: Graph) -> dict[Digest, ContentKey]:
         """The rows of an archive's documents."""
