@@ -144,9 +144,16 @@ def _merged(path: Path, graph: SavedGraph) -> bytes:
     if Document.parse(data, name=printable(str(path))).kind is not Kind.INDEX:
         raise InvalidDocument("is no index", document=printable(str(path)))
     document = json.loads(data)
+    entries: list[dict[str, Any]] = list(document.get("manifests") or [])
     ours = {str(tag) for root in graph.roots for tag in root.tags}
-    entries: list[dict[str, Any]] = [entry for entry in document.get("manifests") or [] if not _names(entry) & ours]
-    document["manifests"] = entries + _new_entries(graph, entries)
+    new = _new_entries(graph, [entry for entry in entries if not _names(entry) & ours])
+    merged: list[dict[str, Any]] = []
+    for entry in entries:
+        named = _names(entry) & ours
+        # What is replaced keeps its place, so that saving again changes nothing.
+        merged += [new.pop(name) for name in sorted(named) if name in new] if named else [entry]
+    listed = {entry.get("digest") for entry in merged if CONTAINERD_NAME not in (entry.get("annotations") or {})}
+    document["manifests"] = merged + [entry for name, entry in new.items() if name != entry["digest"] or name not in listed]
     return layout.compact(document)
 
 
@@ -156,13 +163,13 @@ def _names(entry: Mapping[str, Any]) -> set[str]:
     return {full} if full else {annotations.get(REF_NAME, "")}
 
 
-def _new_entries(graph: SavedGraph, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    taken = {(entry.get("annotations") or {}).get(REF_NAME) for entry in entries}
-    listed = {entry.get("digest") for entry in entries}
+def _new_entries(graph: SavedGraph, others: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The entries of ``graph`` by name, those without one by digest. A tag that ``others`` have is written with its repository."""
+    taken = {(entry.get("annotations") or {}).get(REF_NAME) for entry in others}
     tags = [tag for root in graph.roots for tag in root.tags]
     shared = layout.tags_of_several(tags) | {tag.tag or "" for tag in tags if tag.tag in taken}
-    new: list[dict[str, Any]] = []
+    new: dict[str, dict[str, Any]] = {}
     for root in graph.roots:
-        if root.tags or str(root.digest) not in listed:
-            new += layout.descriptors(root, graph.documents[root.digest], shared)
+        for entry in layout.descriptors(root, graph.documents[root.digest], shared):
+            new[entry.get("annotations", {}).get(CONTAINERD_NAME) or entry["digest"]] = entry
     return new

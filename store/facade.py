@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from store.archives.source import Opened
     from store.catalog.content import Sources
-    from store.model import CollectionReport, Finding, ImageDetails, ImageSummary, Progress, RemovedName, Usage
+    from store.model import CollectionReport, Finding, ImageDetails, ImageSummary, ManifestContents, ManifestSummary, Progress, RemovedName, Usage
     from store.operations import Operation
     from store.removal import TagChange
 
@@ -190,7 +190,7 @@ class Store:
     # --- archives in -------------------------------------------------------------------------------------------------
 
     def import_archive(self, source: Path | BinaryIO, options: ImportOptions | None = None, progress: Progress | None = None) -> ImportReport:
-        """Take in everything an archive holds, in one transaction; a path is read where needed, a stream once from end to end.
+        """Take in everything an archive holds, in one transaction; a file is read where needed, a stream once from end to end.
 
         Raises InvalidInput and its branches (the store is unchanged), Unavailable and its branches.
         """
@@ -290,6 +290,16 @@ class Store:
         """The images that fit, newest first. Raises ImageNotFound for a ``before`` or ``since`` that names none."""
         with self.read() as connection:
             return queries.list_images(connection, filters or ImageFilter())
+
+    def manifests(self, filters: ImageFilter | None = None) -> tuple[ManifestSummary, ...]:
+        """Artifacts, and indexes without an image for the default platform: what `images` does not list. Filters that speak of images leave none."""
+        with self.read() as connection:
+            return queries.list_manifests(connection, filters or ImageFilter())
+
+    def inspect_manifest(self, name: str) -> ManifestContents:
+        """What a manifest or index points at, by tag, digest reference or digest. Raises ImageNotFound, AmbiguousName."""
+        with self.read() as connection:
+            return queries.manifest_contents(connection, name)
 
     def inspect(self, name: str) -> ImageDetails:
         """Everything about one image, by tag, digest reference or ID. Raises ImageNotFound, AmbiguousName."""

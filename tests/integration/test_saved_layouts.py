@@ -650,19 +650,19 @@ def test_a_folder_is_added_to_and_what_others_wrote_stays(store: Store, sample: 
     (folder / "index.json").write_bytes(encode({**index, "annotations": {"kept": "yes"}, "x-kept": None}))
     save_folder(store, folder, "team/app:1", "team/app:latest")
     after = json.loads((folder / "index.json").read_bytes())
-    # The bare tag `latest` is another image's: ours goes by its full name. Entries of the same names are replaced.
+    # The bare tag `latest` is another image's: ours goes by its full name. Entries of the same names are replaced in their places.
     assert after == {
         **index,
         "annotations": {"kept": "yes"},
         "x-kept": None,
         "manifests": [
             theirs.roots[0],
-            theirs.roots[3],
             *(
                 {key: sample.top[key] for key in ("mediaType", "digest", "size")}
                 | {"annotations": {CONTAINERD_NAME: f"docker.io/team/app:{tag}", REF_NAME: shown}}
                 for tag, shown in (("1", "1"), ("latest", "docker.io/team/app:latest"))
             ),
+            theirs.roots[3],
         ],
     }
     held = tree(folder)

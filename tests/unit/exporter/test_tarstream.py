@@ -54,7 +54,7 @@ def test_a_long_path_is_written_as_go_writes_it() -> None:
 @pytest.mark.parametrize(("length", "pax"), [(100, False), (101, True)])
 def test_a_path_of_a_hundred_bytes_still_fits(length: int, pax: bool) -> None:  # noqa: FBT001 - what is expected
     entry = Entry("p" * length, EntryType.FILE, 0o644, 0, 0, b"")
-    assert entry.needs_pax is pax
+    assert bool(entry.records()) is pax
     blocks = b"".join(headers(entry, ""))
     assert len(blocks) == entry.archived_bytes
     with tarfile.open(fileobj=io.BytesIO(blocks + bytes(1024))) as tar:
