@@ -105,7 +105,8 @@ def _ctr_import(*options: str) -> Callable[[Workshop, Offer], Seen]:
         shop.containerd.import_archive(as_tar(offer.path, shop.fresh("folder.tar")), *options)
         images = shop.containerd.images()
         name = f"docker.io/{offer.part.name}"
-        return Seen(frozenset({images[name]} | shop.containerd.config_digests(images[name]) if name in images else ()))
+        found = [images[name], shop.containerd.config_digest(images[name])] if name in images else []
+        return Seen(frozenset(one for one in found if one))
 
     return take
 

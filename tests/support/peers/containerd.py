@@ -19,11 +19,7 @@ state = "{folder}/state"
 address = "{folder}/s"
 [ttrpc]
 address = "{folder}/t"
-[plugins."io.containerd.gc.v1.scheduler"]
-mutation_threshold = 1000000
-deletion_threshold = 0
 """
-"""Without a collection of garbage: containerd may well collect what an import that runs has found there and relies on."""
 
 
 @final
@@ -65,10 +61,8 @@ class Containerd:
         lines = [line.split() for line in self.run("images", "ls").splitlines()[1:]]
         return {fields[0]: next(field for field in fields if field.startswith("sha256:")) for fields in lines}
 
-    def config_digests(self, digest: str) -> set[str]:
-        """The configs of a manifest, or of all manifests of an index that are here."""
-        document = json.loads(self.run("content", "get", digest))
-        if "config" in document:
-            return {document["config"]["digest"]}
-        here = set(self.run("content", "ls", "-q").split())
-        return {found for one in document.get("manifests", ()) if one["digest"] in here for found in self.config_digests(one["digest"])}
+    def config_digest(self, manifest: str) -> str | None:
+        """The config of a manifest; None for an index."""
+        document = json.loads(self.run("content", "get", manifest))
+        digest: str | None = document.get("config", {}).get("digest")
+        return digest
