@@ -7,7 +7,7 @@ STAMP := $(VENV)/.storectl-ready
 PYTEST_ARGS ?=
 
 help:              ## list the targets
-	@grep -hE '^[a-z]+: .*##|^[a-z]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(STAMP): pyproject.toml requirements-dev.txt scripts/make_env.sh
 	@bash scripts/make_env.sh $(VENV)
@@ -42,6 +42,9 @@ migrations: $(STAMP) ## the migrations build what the code expects
 interop: $(STAMP)  ## against the real Docker Engine, skopeo, podman, umoci: all of it
 	@PATH="$(abspath $(BIN)):$$PATH" STORECTL_INTEROP=1 STORECTL_INTEROP_CONFIGS=300 $(BIN)/python -m pytest -m interop tests/interop $(PYTEST_ARGS)
 
+interop-table: $(STAMP) ## the same for every pair of formats, written to docs/interop.md
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/interop_table.py
+
 docs: $(STAMP)     ## regenerate docs/cli.md
 	$(BIN)/python scripts/gen_cli_docs.py
 
@@ -54,4 +57,4 @@ check: lint types arch migrations test ## what CI runs
 clean:             ## remove the environment and everything made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache .import_linter_cache .coverage* build dist *.egg-info
 
-.PHONY: help env demo test fmt lint types arch migrations interop docs lock check clean
+.PHONY: help env demo test fmt lint types arch migrations interop interop-table docs lock check clean

@@ -78,7 +78,7 @@ def take_in(members: Members, stager: Stager, limits: Limits, holdings: Holdings
     if members.exists(layout.LAYOUT) and members.exists(layout.INDEX):
         claim = layout.claim(members, limits, holdings.document)
         if members.exists(docker.MANIFEST):
-            claim = hybrid.reconcile(claim, docker.claim(members.document, limits))
+            claim = hybrid.reconcile(claim, docker.claim(members.document, limits, no_images=hybrid.artifact_configs(claim.graph)))
         return _described(claim, layout.oci_place(members), members, stager, holdings, choice)
     if members.exists(layout.DIR_VERSION) and members.document(layout.DIR_VERSION).startswith(layout.DIR_MAGIC):
         return _described(layout.claim_dir(members, limits, holdings.document), layout.dir_place(members), members, stager, holdings, choice)

@@ -13,7 +13,7 @@ from store.references import Reference
 from store.values import DiffID, Digest, ImageID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from store.archives.docker_manifest import ArchiveImage
     from store.limits import Limits
@@ -23,13 +23,15 @@ DOCKER_DEPTH: Final = 125
 """Docker refuses to load more layers than this (docker-archive.md §1)."""
 
 
-def claim(read: Callable[[str], bytes], limits: Limits) -> ArchiveClaim:
+def claim(read: Callable[[str], bytes], limits: Limits, *, no_images: Collection[str] = ()) -> ArchiveClaim:
     """What ``manifest.json`` and the configs it names claim. ``read`` gives the bytes at a path inside the archive.
+
+    Entries whose config is one of ``no_images`` are passed over.
 
     Raises InvalidDocument, InvalidArchive, InvalidReference; whatever ``read`` raises.
     """
     data = read(MANIFEST)
-    entries = parse_manifest(data, limits)
+    entries = [entry for entry in parse_manifest(data, limits) if posixpath.normpath(entry.config) not in no_images]
     configs: dict[str, ImageConfig] = {}
     for entry in entries:
         if entry.config not in configs:

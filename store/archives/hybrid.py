@@ -59,6 +59,13 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
     return ArchiveClaim(layout.digest, tuple(images), tuple(dict.fromkeys(notes)), replace(graph, roots=_named(graph, matching)))
 
 
+def artifact_configs(graph: Graph) -> frozenset[str]:
+    """The paths of configs that belong to artifacts only: ``ctr images export`` lists these in ``manifest.json`` as if they were images."""
+    images = {config.image_id.digest for config in graph.configs.values()}
+    others = {document.config.digest for document in graph.documents.values() if document.config is not None} - images
+    return frozenset(f"blobs/{digest.algorithm}/{digest.hex}" for digest in others)
+
+
 def layers_do_not_fit(graph: Graph, digest: Digest) -> InvalidDocument:
     """The error for a manifest with other layers than its config."""
     document, config = graph.documents[digest], graph.configs[digest]
@@ -85,13 +92,13 @@ def _without(graph: Graph, flawed: set[Digest]) -> Graph:
 
 
 def _named(graph: Graph, matching: Iterable[tuple[ImageClaim, frozenset[Digest]]]) -> tuple[Root, ...]:
-    """The roots, with the names that ``manifest.json`` gives them; what it does not speak of keeps its own."""
+    """The roots, with the names that ``manifest.json`` gives them; what it does not name keeps its own (``ctr images export --skip-manifest-json``)."""
     reach = {root.digest: set(graph.below(root.digest)) for root in graph.roots}
     holder = {name: root.digest for root in graph.roots for name in root.names}
     given: dict[Digest, dict[str, None]] = {}
     for image, manifests in matching:
         above = [root.digest for root in graph.roots if reach[root.digest] & manifests]
-        for digest in above:
+        for digest in above if image.tags else ():
             given.setdefault(digest, {})
         for tag in image.tags:
             name = str(Reference.parse(tag))

@@ -1,0 +1,31 @@
+"""buildah, on a storage of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.peers.process import Programs
+
+
+@final
+class Buildah:
+    """buildah with the vfs driver: it needs nothing of the kernel."""
+
+    def __init__(self, programs: Programs, storage: Path) -> None:
+        self._programs = programs
+        self._command = ["buildah", "--root", str(storage / "root"), "--runroot", str(storage / "run"), "--storage-driver=vfs"]
+
+    def version(self) -> str:
+        """As it says it."""
+        return self._programs.run("buildah", "--version").split()[2]
+
+    def run(self, *words: str | Path) -> str:
+        """A buildah command. Raises PeerRefusal."""
+        return self._programs.run(*self._command, *words)
+
+    def clear(self) -> None:
+        """Remove every image."""
+        self.run("rmi", "--all", "--force")

@@ -1,0 +1,68 @@
+"""containerd and its client ``ctr``: a daemon on a socket of its own, in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final, final
+
+from tests.support.engine import program
+from tests.support.peers.process import Programs, Server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIG: Final = """version = 2
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.internal.v1.opt"]
+root = "{folder}/root"
+state = "{folder}/state"
+[grpc]
+address = "{folder}/s"
+[ttrpc]
+address = "{folder}/t"
+"""
+
+
+@final
+class Containerd:
+    """A private containerd; `stop` it whatever happens. Layers are unpacked by the ``native`` snapshotter, which needs nothing of the kernel."""
+
+    def __init__(self, programs: Programs, folder: Path) -> None:
+        folder.mkdir()
+        self._programs = programs
+        self._socket = folder / "s"
+        self._namespaces = 0
+        (folder / "config.toml").write_text(CONFIG.format(folder=folder))
+        self._server = Server([program("containerd"), "--config", folder / "config.toml"], folder / "log", programs.environment).await_start(
+            self._socket.exists
+        )
+
+    def stop(self) -> None:
+        """End the daemon."""
+        self._server.stop()
+
+    def version(self) -> str:
+        """As the client says it."""
+        return self._programs.run("ctr", "--version").split()[-1].partition("~")[0]
+
+    def run(self, *words: str | Path, stdin: Path | None = None) -> str:
+        """A ctr command. Raises PeerRefusal."""
+        return self._programs.run("ctr", "--address", self._socket, "--namespace", f"matrix-{self._namespaces}", *words, stdin=stdin)
+
+    def import_archive(self, archive: Path, *options: str) -> None:
+        """``ctr images import``. Raises PeerRefusal."""
+        self.run("images", "import", "--snapshotter", "native", *options, archive)
+
+    def clear(self) -> None:
+        """Go on in a namespace of its own: no image is there, and no content, until it is imported."""
+        self._namespaces += 1
+
+    def images(self) -> dict[str, str]:
+        """The digest of each image, by name."""
+        lines = [line.split() for line in self.run("images", "ls").splitlines()[1:]]
+        return {fields[0]: next(field for field in fields if field.startswith("sha256:")) for fields in lines}
+
+    def config_digest(self, manifest: str) -> str | None:
+        """The config of a manifest; None for an index."""
+        document = json.loads(self.run("content", "get", manifest))
+        digest: str | None = document.get("config", {}).get("digest")
+        return digest

@@ -1,0 +1,29 @@
+"""crane: registries to files and back. It is built from its source (`.ci/run`), and found on PATH or where CRANE says."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.peers.process import Programs
+
+PROGRAM: Final = os.environ.get("CRANE", "crane")
+
+
+@final
+class Crane:
+    """crane without TLS."""
+
+    def __init__(self, programs: Programs) -> None:
+        self._programs = programs
+
+    def version(self) -> str:
+        """As it says it."""
+        return self._programs.run(PROGRAM, "version").strip().removeprefix("v")
+
+    def run(self, *words: str | Path) -> str:
+        """A crane command. Raises PeerRefusal."""
+        return self._programs.run(PROGRAM, "--insecure", *words)

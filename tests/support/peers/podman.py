@@ -1,0 +1,43 @@
+"""podman, on a storage of its own."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.peers.process import Programs
+
+
+@final
+class Podman:
+    """podman with the vfs driver: it needs nothing of the kernel."""
+
+    def __init__(self, programs: Programs, storage: Path) -> None:
+        self._programs = programs
+        # The runtime folder's path is stored in 50 bytes.
+        own = ["--root", storage / "root", "--runroot", storage / "run", "--tmpdir", storage / "tmp"]
+        self._command = ["podman", *map(str, own), "--storage-driver=vfs", "--events-backend=none", "--cgroup-manager=cgroupfs"]
+
+    def version(self) -> str:
+        """As it says it."""
+        return self._programs.run("podman", "--version").split()[-1]
+
+    def run(self, *words: str | Path) -> str:
+        """A podman command. Raises PeerRefusal."""
+        return self._programs.run(*self._command, *words)
+
+    def clear(self) -> None:
+        """Remove every image."""
+        self.run("rmi", "--all", "--force")
+
+    def image_ids(self) -> set[str]:
+        """The IDs of all images."""
+        return {f"sha256:{one['Id']}" for one in json.loads(self.run("images", "--all", "--format", "json"))}
+
+    def digests(self) -> set[str]:
+        """The manifest digests that podman knows its images by."""
+        found = json.loads(self.run("images", "--all", "--digests", "--format", "json"))
+        return {one["Digest"] for one in found} | {name.partition("@")[2] for one in found for name in one.get("RepoDigests") or ()}

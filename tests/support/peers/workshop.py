@@ -1,0 +1,143 @@
+"""All peers in one folder, each started when it is first asked for, and what they are given to work on."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, final
+
+from exporter import SaveOptions, atomic_file, open_save
+from store import Store
+from tests.support.engine import Engine
+from tests.support.peers.buildah import Buildah
+from tests.support.peers.containerd import Containerd
+from tests.support.peers.crane import Crane
+from tests.support.peers.podman import Podman
+from tests.support.peers.process import Programs
+from tests.support.peers.registry import Registry
+from tests.support.peers.skopeo import Skopeo
+from tests.support.peers.subjects import docker_archive, subjects
+from tests.support.peers.umoci import Umoci
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.options import Format
+    from tests.support.peers.subjects import Part, Subject
+
+
+@final
+class Workshop:
+    """Close it, and nothing is left: no process, no mount, no file."""
+
+    def __init__(self) -> None:
+        # A short path: sockets and podman's runtime folder must lie below it.
+        self.folder = Path(tempfile.mkdtemp(prefix="peers-"))
+        self._stack = contextlib.ExitStack()
+        self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self.programs = Programs(self.folder / "programs")
+        self.skopeo = Skopeo(self.programs)
+        self.podman = Podman(self.programs, self.folder / "podman")
+        self.buildah = Buildah(self.programs, self.folder / "buildah")
+        self.umoci = Umoci(self.programs)
+        self.crane = Crane(self.programs)
+        self.subjects = {one.key: one for one in subjects()}
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._stack.close()
+
+    @functools.cached_property
+    def docker(self) -> Engine:
+        """A Docker Engine 20.10 of its own."""
+        return self._stack.enter_context(Engine(self.folder / "engine"))
+
+    @functools.cached_property
+    def containerd(self) -> Containerd:
+        """A containerd of its own."""
+        daemon = Containerd(self.programs, self.folder / "ctrd")
+        self._stack.callback(daemon.stop)
+        return daemon
+
+    @functools.cached_property
+    def registry(self) -> Registry:
+        """A registry of its own."""
+        server = Registry(self.programs, self.folder / "registry")
+        self._stack.callback(server.stop)
+        return server
+
+    def fresh(self, name: str) -> Path:
+        """A path where nothing is yet."""
+        self._count += 1
+        folder = self.folder / "work" / str(self._count)
+        folder.mkdir(parents=True)
+        return folder / name
+
+    def store(self) -> Store:
+        """An empty store; the caller closes it."""
+        return Store.open(self.fresh("store"), create=True)
+
+    # --- what producers start from -----------------------------------------------------------------------------------
+
+    @functools.cache  # noqa: B019 - lives as long as the tests
+    def layout(self, part: Part) -> Path:
+        """A layout in a folder with this part alone."""
+        return part.layout.folder(self.folder / "source" / f"{part.repository}-{part.tag}".replace("/", "-"))
+
+    def oci(self, part: Part) -> str:
+        """`layout` as skopeo, podman and buildah name it."""
+        return f"oci:{self.layout(part)}:{part.tag}"
+
+    @functools.cache  # noqa: B019 - lives as long as the tests
+    def seeded(self, part: Part) -> str:
+        """The part's name in the registry, after it has been put there with its digest."""
+        name = f"{self.registry.host}/{part.name}"
+        self.skopeo.copy(self.oci(part), f"docker://{name}", everything=True, preserve=True)
+        return name
+
+    # --- what consumers are given ------------------------------------------------------------------------------------
+
+    @functools.cache  # noqa: B019 - lives as long as the tests
+    def saved(self, source: bytes, parts: Sequence[Part], form: Format, *, folder: bool) -> Path:
+        """The parts, imported from ``source`` and saved again."""
+        archive = self.fresh("source.tar")
+        archive.write_bytes(source)
+        saved = self.fresh("saved" if folder else "saved.tar")
+        with self.store() as store:
+            store.import_archive(archive)
+            with open_save(store, [part.name for part in parts], options=SaveOptions(form)) as export:
+                if folder:
+                    export.write_folder(saved)
+                else:
+                    with atomic_file(saved) as file:
+                        export.write(file)
+        return saved
+
+    def source(self, subject: Subject, *, docker: bool) -> bytes:
+        """A subject's archive: with its manifests, or as docker archives know it."""
+        return docker_archive(subject.parts) if docker else subject.tar()
+
+
+def as_tar(path: Path, target: Path) -> Path:
+    """A folder's content as a tar, as ``tar -C folder -c .`` packs it; a file as it is."""
+    if not path.is_dir():
+        return path
+    with tarfile.open(target, "w") as tar:
+        tar.add(path, ".")
+    return target
+
+
+def as_folder(path: Path, target: Path) -> Path:
+    """A tar's content in a folder; a folder as it is."""
+    if path.is_dir():
+        return path
+    with tarfile.open(path) as tar:
+        tar.extractall(target, filter="data")
+    return target
