@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, Protocol, final
 
 import zstandard
 
+from exporter.tarstream import write_all
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -36,17 +38,12 @@ class Compressing:
 
     def write(self, data: bytes | memoryview, /) -> int:
         """Take bytes; all of them are taken."""
-        self._pass_on(self._compressor.compress(data))
+        write_all(self._sink, self._compressor.compress(data))
         return len(data)
 
     def finish(self) -> None:
         """Nothing more follows."""
-        self._pass_on(self._compressor.flush())
-
-    def _pass_on(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[self._sink.write(view) or 0 :]
+        write_all(self._sink, self._compressor.flush())
 
 
 @contextmanager

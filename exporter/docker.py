@@ -8,14 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter import layout, oci
-from exporter.graph import ATTESTED
+from exporter.loading import ATTESTED, platform_of
 from exporter.plan import Plan
 from exporter.v1 import v1_layers
 from store.gojson import quote
 from store.goshape import write_object
 from store.manifests import Kind
 from store.media_types import OCI_LAYER
-from store.platforms import Platform
 from store.values import ChainID, Digest
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from exporter.plan import Entry
     from store.documents import ImageConfig
     from store.manifests import Document
+    from store.platforms import Platform
     from store.references import Reference
     from store.values import DiffID, ImageID
 
@@ -53,7 +53,8 @@ def plan(graph: SavedGraph, options: SaveOptions, own: frozenset[Digest], parent
         for tag in tags if config.diff_ids else ():
             repositories.setdefault(tag.repository.familiar, {})[tag.tag or ""] = quote(config.diff_ids[-1].digest.hex)
     manifest = (b"[" + b",".join(items) + b"]" if items else b"null") + b"\n"
-    index = oci.index(graph)
+    # Docker gives every image its bare tag here, whatever other images have the same.
+    index = oci.index(graph, shared_tags=frozenset())
     entries = [
         *layout.blobs(files),
         layout.file("index.json", index, len(index)),
@@ -78,7 +79,7 @@ def _listed(graph: SavedGraph, options: SaveOptions) -> tuple[dict[Digest, dict[
             continue
         position = 0 if graph.documents[root.digest].kind is Kind.MANIFEST else options.choose(platform for _, platform in offers)
         if position is None:
-            notes.append(f"{root.tags[0].familiar if root.tags else root.digest} has no image for {options.machine}: Docker before 25 will not see it")
+            notes.append(f"{root.name} has no image for {options.machine}: Docker before 25 will not see it")
             continue
         listed.setdefault(offers[position][0], {}).update(dict.fromkeys(root.tags))
     return listed, notes
@@ -91,7 +92,7 @@ def _images(graph: SavedGraph, digest: Digest) -> list[tuple[Digest, Platform | 
     if document.kind is Kind.INDEX:
         return [one for link in document.children if ATTESTED not in link.annotations for one in _images(graph, link.digest)]
     config = graph.configs.get(digest)
-    return [] if config is None else [(digest, Platform.of(config.os or "linux", config.architecture, config.variant, config.os_version))]
+    return [] if config is None else [(digest, platform_of(config))]
 
 
 def _v1_files(config: ImageConfig) -> dict[Digest, Entry]:

@@ -19,9 +19,9 @@ def blob_files(graph: SavedGraph) -> dict[Digest, Entry]:
     return files | {digest: layout.file(layout.blob_path(digest), made, size) for digest, (made, size) in graph.made.items()}
 
 
-def index(graph: SavedGraph) -> bytes:
-    """``index.json`` of a layout that holds nothing else."""
-    shared = layout.tags_of_several(tag for root in graph.roots for tag in root.tags)
+def index(graph: SavedGraph, shared_tags: frozenset[str] | None = None) -> bytes:
+    """``index.json`` of a layout that holds nothing else. ``shared_tags`` are written with their repository; unless given, those that several have."""
+    shared = layout.tags_of_several(tag for root in graph.roots for tag in root.tags) if shared_tags is None else shared_tags
     return layout.index([one for root in graph.roots for one in layout.descriptors(root, graph.documents[root.digest], shared)])
 
 

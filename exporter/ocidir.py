@@ -11,7 +11,7 @@ import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from exporter import layout, oci
 from store.archives.layout import CONTAINERD_NAME, INDEX, LAYOUT, REF_NAME
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from store import Store
     from store.model import Progress
     from store.reader import Reader
+
+_PREFIX: Final = ".storectl-"
+_SUFFIX: Final = ".partial"
 
 
 def write(graph: SavedGraph, folder: Path, store: Store, reader: Reader, progress: Progress) -> None:
@@ -53,7 +56,9 @@ def _prepare(folder: Path) -> None:
             raise InvalidInput(f"there is no folder {printable(str(folder.parent))}", hint="make it first, or save somewhere else")
         folder.mkdir(exist_ok=True)
         present = {entry.name for entry in folder.iterdir()}
-    if present - {"blobs", INDEX} and LAYOUT not in present:
+    # Others may be writing beside us, and a process that was killed leaves its files: they are ours all the same.
+    others = {one for one in present if not (one.startswith(_PREFIX) and one.endswith(_SUFFIX))}
+    if others - {"blobs", INDEX} and LAYOUT not in others:
         raise InvalidInput(f"{name} is a folder, but no image layout", hint="give a new folder, or one with an oci-layout in it")
 
 
@@ -69,12 +74,14 @@ def _blobs(files: Mapping[Any, Entry], folder: Path, store: Store, reader: Reade
         touched.add(target.parent)
     for one in touched:
         sync_folder(one)
+    if touched:
+        sync_folder(folder / "blobs")
 
 
 def _blob(entry: Entry, target: Path, store: Store, reader: Reader, progress: Progress) -> None:
     with _temporary(target) as (descriptor, temporary):
         if isinstance(entry.source, bytes):
-            os.write(descriptor, entry.source)
+            _write_all(descriptor, entry.source)
         elif entry.source is not None:
             progress.start(entry.path, target.name[:12], entry.size_bytes)
             with Scatter(store.blobs, reader, descriptor) as scatter:
@@ -91,7 +98,7 @@ def _blob(entry: Entry, target: Path, store: Store, reader: Reader, progress: Pr
 @contextmanager
 def _temporary(target: Path) -> Iterator[tuple[int, Path]]:
     with translated(target):
-        descriptor, name = tempfile.mkstemp(prefix=".storectl-", suffix=".partial", dir=target.parent)
+        descriptor, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_SUFFIX, dir=target.parent)
         temporary = Path(name)
         try:
             os.fchmod(descriptor, layout.FILE_MODE)
@@ -105,11 +112,15 @@ def _temporary(target: Path) -> Iterator[tuple[int, Path]]:
 
 def _replace(target: Path, data: bytes) -> None:
     with _temporary(target) as (descriptor, temporary):
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        _write_all(descriptor, data)
         os.fsync(descriptor)
         temporary.replace(target)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 @contextmanager
@@ -133,9 +144,16 @@ def _merged(path: Path, graph: SavedGraph) -> bytes:
     if Document.parse(data, name=printable(str(path))).kind is not Kind.INDEX:
         raise InvalidDocument("is no index", document=printable(str(path)))
     document = json.loads(data)
+    entries: list[dict[str, Any]] = list(document.get("manifests") or [])
     ours = {str(tag) for root in graph.roots for tag in root.tags}
-    entries: list[dict[str, Any]] = [entry for entry in document.get("manifests") or [] if not _names(entry) & ours]
-    document["manifests"] = entries + _new_entries(graph, entries)
+    new = _new_entries(graph, [entry for entry in entries if not _names(entry) & ours])
+    merged: list[dict[str, Any]] = []
+    for entry in entries:
+        named = _names(entry) & ours
+        # What is replaced keeps its place, so that saving again changes nothing.
+        merged += [new.pop(name) for name in sorted(named) if name in new] if named else [entry]
+    listed = {entry.get("digest") for entry in merged if CONTAINERD_NAME not in (entry.get("annotations") or {})}
+    document["manifests"] = merged + [entry for name, entry in new.items() if name != entry["digest"] or name not in listed]
     return layout.compact(document)
 
 
@@ -145,13 +163,13 @@ def _names(entry: Mapping[str, Any]) -> set[str]:
     return {full} if full else {annotations.get(REF_NAME, "")}
 
 
-def _new_entries(graph: SavedGraph, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    taken = {(entry.get("annotations") or {}).get(REF_NAME) for entry in entries}
-    listed = {entry.get("digest") for entry in entries}
+def _new_entries(graph: SavedGraph, others: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The entries of ``graph`` by name, those without one by digest. A tag that ``others`` have is written with its repository."""
+    taken = {(entry.get("annotations") or {}).get(REF_NAME) for entry in others}
     tags = [tag for root in graph.roots for tag in root.tags]
     shared = layout.tags_of_several(tags) | {tag.tag or "" for tag in tags if tag.tag in taken}
-    new: list[dict[str, Any]] = []
+    new: dict[str, dict[str, Any]] = {}
     for root in graph.roots:
-        if root.tags or str(root.digest) not in listed:
-            new += layout.descriptors(root, graph.documents[root.digest], shared)
+        for entry in layout.descriptors(root, graph.documents[root.digest], shared):
+            new[entry.get("annotations", {}).get(CONTAINERD_NAME) or entry["digest"]] = entry
     return new

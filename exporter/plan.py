@@ -15,8 +15,13 @@ BLOCK: Final = 512
 END: Final = 2 * BLOCK
 """Two zero blocks, and no padding to a record (docker-archive.md §4)."""
 
+NAME_BYTES: Final = 100
+"""What the name field holds. Our names are ASCII."""
+
 LARGEST_OCTAL: Final = 8**11 - 1
 """What eleven octal digits hold; beyond it a PAX record is needed."""
+
+"""Bytes in the field for a path; a sha512 blob's is longer, and its last part alone does not fit (so that ustar's prefix is of no use)."""
 
 
 class EntryType(Enum):
@@ -43,12 +48,25 @@ class Entry:
     @property
     def archived_bytes(self) -> int:
         """What the member takes in the archive: headers, data and padding."""
-        return BLOCK * (3 if self.needs_pax else 1) + padded(self.size_bytes)
+        records = len(self.records())
+        return (2 * BLOCK + padded(records) if records else BLOCK) + padded(self.size_bytes)
 
-    @property
-    def needs_pax(self) -> bool:
-        """Whether a number does not fit its field."""
-        return self.mtime_s > LARGEST_OCTAL or self.size_bytes > LARGEST_OCTAL
+    def records(self) -> bytes:
+        """The extended header's records for what does not fit the plain one, in the order of their keys; often none."""
+        if self.mtime_s <= LARGEST_OCTAL and self.size_bytes <= LARGEST_OCTAL and len(self.path) <= NAME_BYTES:
+            return b""
+        fields = (("mtime", self.mtime_s, self.mtime_s > LARGEST_OCTAL), ("path", self.path, len(self.path) > NAME_BYTES))
+        numbers = (*fields, ("size", self.size_bytes, self.size_bytes > LARGEST_OCTAL))
+        return b"".join(_record(key, value) for key, value, wanted in numbers if wanted)
+
+
+def _record(key: str, value: object) -> bytes:
+    """One PAX record; its length counts its own digits (POSIX.1-2017, pax, "Extended Header")."""
+    body = f" {key}={value}\n".encode()
+    length = len(body) + len(str(len(body)))
+    if len(str(length)) > len(str(len(body))):
+        length += 1
+    return b"%d%s" % (length, body)
 
 
 def padded(size_bytes: int) -> int:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import zstandard
 
-from exporter.graph import ATTESTED
 from exporter.layout import compact, described
+from exporter.loading import ATTESTED
 from exporter.options import Layers
 from exporter.roots import SavedRoot
 from store.catalog import content
@@ -21,6 +21,7 @@ from store.oserrors import translated
 from store.values import Digest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -44,7 +45,7 @@ _ZSTD_LEVEL: Final = 3
 class _Work:
     """What has been made so far."""
 
-    connection: Connection
+    plain: Mapping[Digest, Sources]
     reader: Reader
     folder: Path
     how: Layers
@@ -55,9 +56,18 @@ class _Work:
     known: dict[DiffID, tuple[Digest, int]] = field(default_factory=dict)
 
 
-def reencode(graph: SavedGraph, how: Layers, connection: Connection, reader: Reader, folder: Path) -> SavedGraph:
-    """The same images with other layers. What has to be compressed lies in ``folder`` until the save is done."""
-    work = _Work(connection, reader, folder, how, graph)
+def layer_sources(graph: SavedGraph, connection: Connection) -> dict[Digest, Sources]:
+    """Where the plain form of every layer comes from, and every encoding of it that is here: all that `reencode` may need."""
+    diffs = content.sources(connection, {diff.digest for config in graph.configs.values() for diff in config.diff_ids})
+    return content.sources(connection, {encoding.digest for one in diffs.values() for encoding in one.encodings}) | diffs
+
+
+def reencode(graph: SavedGraph, how: Layers, plain: Mapping[Digest, Sources], reader: Reader, folder: Path) -> SavedGraph:
+    """The same images with other layers. What has to be compressed lies in ``folder`` until the save is done; ``plain`` is of `layer_sources`.
+
+    Raises DamagedContent, ContentMissing, StorageFull.
+    """
+    work = _Work(plain, reader, folder, how, graph)
     renamed: dict[Digest, Document] = {}
     for digest, document in graph.documents.items():
         new = _manifest(work, document) if digest in graph.configs else _index(work, document, renamed) if document.kind is Kind.INDEX else document
@@ -144,7 +154,7 @@ def _layer(work: _Work, link: Link, diff: DiffID) -> tuple[Digest, int]:
 
 
 def _found(work: _Work, link: Link, diff: DiffID) -> tuple[Digest, int] | None:
-    plain = content.sources(work.connection, (diff.digest,))[diff.digest]
+    plain = work.plain[diff.digest]
     if work.how is Layers.PLAIN:
         work.sources[diff.digest] = plain
         return diff.digest, plain.size_bytes
@@ -152,7 +162,7 @@ def _found(work: _Work, link: Link, diff: DiffID) -> tuple[Digest, int] | None:
     if not fitting:
         return None
     stored = fitting[0].digest
-    work.sources[stored] = content.sources(work.connection, (stored,))[stored]
+    work.sources[stored] = work.plain[stored]
     return stored, fitting[0].size_bytes
 
 
@@ -166,7 +176,7 @@ def _compressed(work: _Work, diff: DiffID) -> tuple[Digest, int]:
         else zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True, threads=1).compressobj()
     )
     with translated(path), path.open("xb") as file:
-        for piece in (*work.reader.chunks(content.sources(work.connection, (diff.digest,))[diff.digest]), None):
+        for piece in (*work.reader.chunks(work.plain[diff.digest]), None):
             data = compressor.flush() if piece is None else compressor.compress(piece)
             hashed.update(data)
             size += len(data)

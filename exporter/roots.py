@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from store.references import Repository
     from store.values import Digest
 
 _HINT = "`storectl images` lists what is here"
@@ -24,10 +25,16 @@ _HINT = "`storectl images` lists what is here"
 @final
 @dataclass(frozen=True, slots=True)
 class SavedRoot:
-    """A manifest or index to save, with the tags that the arguments gave it."""
+    """A manifest or index to save, with the tags that the arguments gave it, and the repositories in which they named it."""
 
     digest: Digest
     tags: tuple[Reference, ...] = ()
+    repositories: tuple[Repository, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.tags[0].familiar if self.tags else str(self.digest)
 
 
 def resolve(connection: Connection, names: Sequence[str]) -> tuple[SavedRoot, ...]:
@@ -35,16 +42,18 @@ def resolve(connection: Connection, names: Sequence[str]) -> tuple[SavedRoot, ..
 
     Raises ImageNotFound, ReferenceNotFound, AmbiguousName, InvalidReference.
     """
-    chosen: dict[Digest, dict[Reference, None]] = {}
+    chosen: dict[Digest, list[Reference]] = {}
     for name in names:
-        for digest, tag in _resolve(connection, name):
-            mine = chosen.setdefault(digest, {})
-            if tag is not None:
-                mine[tag] = None
-    return tuple(SavedRoot(digest, tuple(tags)) for digest, tags in chosen.items())
+        for digest, named in _resolve(connection, name):
+            chosen.setdefault(digest, []).extend(() if named is None else (named,))
+    return tuple(
+        SavedRoot(digest, tuple(dict.fromkeys(one for one in named if one.digest is None)), tuple(dict.fromkeys(one.repository for one in named)))
+        for digest, named in chosen.items()
+    )
 
 
 def _resolve(connection: Connection, text: str) -> list[tuple[Digest, Reference | None]]:
+    """The manifests that ``text`` names, each with the tag or the digest of a repository that it goes by."""
     digest = full_id(text)
     if digest is not None:
         if manifests.key_of(connection, digest) is not None:
@@ -57,7 +66,7 @@ def _resolve(connection: Connection, text: str) -> list[tuple[Digest, Reference 
     if name.digest is not None:
         if references.holds(connection, name.repository, name.digest) is None:
             raise ReferenceNotFound(f"{name.familiar}: reference does not exist", hint=_HINT)
-        return [(name.digest, None)]
+        return [(name.digest, name)]
     if name.tag is not None and name.repository.familiar != "sha256":
         target = references.get(connection, name)
         if target is None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, final
 
 from exporter import docker, graph, inplace, legacy, oci, ocidir, roots, selection, tarstream
 from exporter.options import Format, SaveOptions
-from exporter.reencode import reencode
+from exporter.reencode import layer_sources, reencode
 from store.catalog import content, images
 from store.errors import DamagedContent, InvalidInput
 from store.model import Event, Silent
@@ -107,14 +107,26 @@ def open_save(store: Store, names: Sequence[str], *, format: str = "legacy", opt
             choose = lambda connection: selection.select(connection, names, options, read)  # noqa: E731 - two ways of one thing
         else:
             choose = lambda connection: graph.load(connection, roots.resolve(connection, names), options, read)  # noqa: E731
-        with store.read() as connection:
-            first = choose(connection)
-        with store.leased("save", first.needs()) as folder:
-            # Asked again under the lease: between the two somebody may have removed or moved what was found.
+
+        def found(connection: Connection) -> tuple[Selection | SavedGraph, dict[Digest, Sources]]:
+            chosen = choose(connection)
+            return chosen, layer_sources(chosen, connection) if options.layers is not None and isinstance(chosen, graph.SavedGraph) else {}
+
+        with ExitStack() as held:
             with store.read() as connection:
-                chosen = choose(connection)
-                if options.layers is not None and isinstance(chosen, graph.SavedGraph):
-                    chosen = reencode(chosen, options.layers, connection, reader, folder)
+                chosen, layers = found(connection)
+            leased: set[Digest] | None = None
+            # Asked again under the lease, until it covers what is found: meanwhile somebody may have removed or moved what was found before.
+            while leased is None or not chosen.needs() | set(layers) <= leased:
+                held.close()
+                leased = chosen.needs() | set(layers)
+                folder = held.enter_context(store.leased("save", leased))
+                with store.read() as connection:
+                    chosen, layers = found(connection)
+            if options.layers is not None and isinstance(chosen, graph.SavedGraph):
+                # It takes its time: no transaction is open meanwhile.
+                chosen = reencode(chosen, options.layers, layers, reader, folder)
+            with store.read() as connection:
                 export = _planned(store, connection, chosen, options, read)
             yield export
             export.record()

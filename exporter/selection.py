@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
-from exporter.graph import image_for, is_index
+from exporter.choosing import image_for, is_index
 from store.catalog import content, images, manifests, references
 from store.errors import ImageNotFound, InvalidDigest, InvalidReference, ReferenceNotFound, printable
 from store.naming import by_prefix, full_id
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from exporter.graph import Read
+    from exporter.loading import Read
     from exporter.options import SaveOptions
     from store.catalog.content import Sources
     from store.catalog.images import ChainedLayer
@@ -99,6 +99,9 @@ def _resolve(connection: Connection, text: str, chosen: _Chosen) -> None:
     digest = full_id(text)
     if digest is not None:
         key = images.key_of(connection, ImageID(digest))
+        if key is None and manifests.key_of(connection, digest) is not None:
+            chosen.add_manifest(digest, None, text)
+            return
         if key is None:
             raise ImageNotFound(f"No such image: {printable(text)}", hint="`storectl images` lists what is here")
         chosen.add(key)
@@ -110,14 +113,23 @@ def _resolve(connection: Connection, text: str, chosen: _Chosen) -> None:
     if name.repository.familiar == "sha256":
         _by_prefix(connection, text, chosen)
     elif name.is_name_only:
-        found = references.in_repository(connection, name.repository)
-        for target in found:
-            if target.image is not None or is_index(connection, target.digest):
-                chosen.add_manifest(target.digest, target.reference, target.reference.familiar)
-        if not found:
-            _by_prefix(connection, text, chosen)
+        _in_repository(connection, name, text, chosen)
     else:
         _exactly(connection, name, chosen)
+
+
+def _in_repository(connection: Connection, name: Reference, text: str, chosen: _Chosen) -> None:
+    found = references.in_repository(connection, name.repository)
+    artifacts = [target.reference for target in found if target.image is None and not is_index(connection, target.digest)]
+    if not found:
+        _by_prefix(connection, text, chosen)
+    elif len(artifacts) == len(found):
+        raise ReferenceNotFound(f"no tag of {name.familiar} is an image", hint="artifacts are saved with --format oci or docker")
+    elif artifacts:
+        chosen.notes.append(f"{name.familiar}: left out what is no image: {', '.join(one.tag or '' for one in artifacts)} (--format oci saves all)")
+    for target in found:
+        if target.reference not in artifacts:
+            chosen.add_manifest(target.digest, target.reference, target.reference.familiar)
 
 
 def _by_prefix(connection: Connection, text: str, chosen: _Chosen) -> None:

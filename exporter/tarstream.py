@@ -5,10 +5,11 @@ Headers are built by hand: Python's tarfile would mask the file type bits away.
 
 from __future__ import annotations
 
+import select
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from exporter.plan import BLOCK, END, LARGEST_OCTAL, Entry, EntryType, padded
+from exporter.plan import BLOCK, END, LARGEST_OCTAL, NAME_BYTES, Entry, EntryType, padded
 from store.errors import Unavailable
 from store.oserrors import translated
 from store.reader import PIECE_BYTES
@@ -25,7 +26,7 @@ _CHECKSUM: Final = slice(148, 156)
 
 
 class Sink(Protocol):
-    """Anything with ``write``; a short write is allowed."""
+    """Anything with ``write``; a short write is allowed. One that may answer None, because it does not block, has a ``fileno`` to wait for."""
 
     def write(self, data: bytes | memoryview, /) -> int | None:
         """Take bytes; how many were taken."""
@@ -34,22 +35,22 @@ class Sink(Protocol):
 def write(plan: Plan, reader: Reader, sink: Sink, progress: Progress) -> None:
     """Stream the archive. Raises DamagedContent, ContentMissing; what was written so far is then no archive."""
     for entry in plan.entries:
-        _write_all(sink, b"".join(headers(entry, plan.owner)))
+        write_all(sink, b"".join(headers(entry, plan.owner)))
         if entry.type is EntryType.FILE:
             _write_content(entry, reader, sink, progress)
-    _write_all(sink, bytes(END))
+    write_all(sink, bytes(END))
 
 
 def _write_content(entry: Entry, reader: Reader, sink: Sink, progress: Progress) -> None:
     if isinstance(entry.source, bytes):
-        _write_all(sink, entry.source)
+        write_all(sink, entry.source)
     elif entry.source is not None:
         progress.start(entry.path, entry.path[:12], entry.size_bytes)
         for piece in pieces(entry.source, reader):
-            _write_all(sink, piece)
+            write_all(sink, piece)
             progress.advance(entry.path, len(piece))
         progress.finish(entry.path)
-    _write_all(sink, bytes(padded(entry.size_bytes) - entry.size_bytes))
+    write_all(sink, bytes(padded(entry.size_bytes) - entry.size_bytes))
 
 
 def pieces(source: Sources | Path, reader: Reader) -> Iterator[bytes]:
@@ -64,8 +65,8 @@ def pieces(source: Sources | Path, reader: Reader) -> Iterator[bytes]:
 
 def headers(entry: Entry, owner: str) -> Iterator[bytes]:
     """The header blocks of an entry: an extended one with PAX records where a number does not fit, then the ustar one."""
-    if entry.needs_pax:
-        records = b"".join(_record(key, value) for key, value in (("mtime", entry.mtime_s), ("size", entry.size_bytes)) if value > LARGEST_OCTAL)
+    records = entry.records()
+    if records:
         yield _header(_pax_name(entry.path), b"x", mode=0, mtime=0, size=len(records), owner=b"", devices=b"")
         yield records.ljust(padded(len(records)), b"\0")
     yield _header(
@@ -83,7 +84,7 @@ def _header(path: str, flag: bytes, *, mode: int, mtime: int, size: int, owner: 
     block = bytearray(
         b"".join(
             (
-                path.encode().ljust(100, b"\0"),
+                path.encode()[:NAME_BYTES].ljust(NAME_BYTES, b"\0"),
                 b"%07o\0" % mode,
                 b"0000000\0" * 2,
                 b"%011o\0" % size,
@@ -101,26 +102,31 @@ def _header(path: str, flag: bytes, *, mode: int, mtime: int, size: int, owner: 
     return bytes(block)
 
 
-def _record(key: str, value: int) -> bytes:
-    """One PAX record; its length counts its own digits (POSIX.1-2017, pax, "Extended Header")."""
-    body = f" {key}={value}\n"
-    length = len(body) + len(str(len(body)))
-    if len(str(length)) > len(str(len(body))):
-        length += 1
-    return f"{length}{body}".encode()
-
-
 def _pax_name(path: str) -> str:
     # As Go: path.Split, then path.Join, which drops the base name of a directory ("<id>/" splits into "<id>/" and nothing).
     folder, slash, base = path.rpartition("/")
     return f"{folder}{slash}PaxHeaders.0{'/' if base else ''}{base}"
 
 
-def _write_all(sink: Sink, data: bytes) -> None:
+def write_all(sink: Sink, data: bytes) -> None:
+    """Write every byte, however little the sink takes at once. Raises Unavailable when it takes nothing and there is nothing to wait for."""
     view = memoryview(data)
     while view:
         taken = sink.write(view)
         if taken is None:
             # A raw stream says so when it took nothing: the pipe is full and does not block. Going on would lose bytes silently.
-            raise Unavailable("the output is in non-blocking mode and takes no more bytes", hint="save to a file with -o, or write through a blocking pipe")
-        view = view[taken:]
+            _wait_until_writable(sink)
+        else:
+            view = view[taken:]
+
+
+def _wait_until_writable(sink: Sink) -> None:
+    """Let the reader catch up. One that has gone away ends the wait too: the next write says so."""
+    try:
+        descriptor: int = sink.fileno()  # type: ignore[attr-defined]  # that is the question
+    except (AttributeError, OSError):
+        raise Unavailable("the output takes no more bytes, and there is nothing to wait for", hint="save to a file with -o") from None
+    # Not select(): it knows no descriptors beyond 1023.
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    poll.poll()

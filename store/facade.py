@@ -16,7 +16,8 @@ from store.archives.choose import ALL, Choice
 from store.archives.source import open_source
 from store.blobs.directory import BLOBS, DirectoryBlobs, require_one_file_system, sync_folder
 from store.catalog import collection, content, records
-from store.db.engine import DATABASE, WRITE_LOCK, Access, WriteLock, make_engine, read_unit, write_unit
+from store.db.engine import DATABASE, WRITE_LOCK, WriteLock, make_engine, read_unit, write_unit
+from store.db.place import Place
 from store.db.upgrade import SchemaState, UpgradeReport, drift, require_known, schema_state, upgrade
 from store.encoder import Compression, Pool
 from store.errors import DamagedContent, ReadOnlyStore, StoreError, StoreNotFound
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     from store.archives.source import Opened
     from store.catalog.content import Sources
-    from store.model import CollectionReport, Finding, ImageDetails, ImageSummary, Progress, RemovedName, Usage
+    from store.model import CollectionReport, Finding, ImageDetails, ImageSummary, ManifestContents, ManifestSummary, Progress, RemovedName, Usage
     from store.operations import Operation
     from store.removal import TagChange
 
@@ -75,12 +76,12 @@ class Store:
     Every method is safe beside other processes on the same store. Threads may share a store.
     """
 
-    def __init__(self, root: Path, *, access: Access, clock: Callable[[], datetime], on_wait: Callable[[str], None] | None) -> None:
+    def __init__(self, root: Path, *, place: Place, clock: Callable[[], datetime], on_wait: Callable[[str], None] | None) -> None:
         self.root = root
         self.blobs = DirectoryBlobs(root)
         self._clock = clock
-        self._access = access
-        self._engine = make_engine(root / DATABASE, access)
+        self._place = place
+        self._engine = make_engine(place.database, place.access)
         self._lock = WriteLock(root / WRITE_LOCK, on_wait)
 
     # --- opening -----------------------------------------------------------------------------------------------------
@@ -100,7 +101,7 @@ class Store:
         Raises StoreNotFound, SchemaMismatch, Unavailable and its branches.
         """
         try:
-            state = schema_state(root)
+            place = Place.at(root, read_only=read_only)
         except StoreNotFound:
             if not create or read_only:
                 raise
@@ -108,15 +109,16 @@ class Store:
                 for name in (BLOBS, operations.STAGING):
                     (root / name).mkdir(parents=True, exist_ok=True)
             sync_folder(root)
-            state = SchemaState(None)
-        require_known(state)
-        access = access_to(root, read_only=read_only)
-        if not state.is_current:
-            if access is not Access.READ_WRITE:
-                raise ReadOnlyStore(f"the store's schema is at revision {state.current} and has to be upgraded, but the store cannot be written")
             upgrade(root, now=clock, on_wait=on_wait)
-        require_one_file_system(root)
-        return cls(root, access=access, clock=clock, on_wait=on_wait)
+            place = Place.at(root, read_only=False)
+        try:
+            if not _is_current(place):
+                upgrade(root, now=clock, on_wait=on_wait)
+            require_one_file_system(root)
+        except BaseException:
+            place.close()
+            raise
+        return cls(root, place=place, clock=clock, on_wait=on_wait)
 
     def __enter__(self) -> Self:
         return self
@@ -127,27 +129,28 @@ class Store:
     def close(self) -> None:
         """Let the connections go."""
         self._engine.dispose()
+        self._place.close()
 
     @property
     def read_only(self) -> bool:
         """Whether this store can only be read."""
-        return self._access is not Access.READ_WRITE
+        return not self._place.writable
 
     @staticmethod
     def schema_state(root: Path) -> SchemaState:
         """The schema's revision at ``root`` and the one this program wants; opens nothing else. Raises StoreNotFound."""
-        return schema_state(root)
+        with Place.at(root, read_only=True) as place:
+            return schema_state(place)
 
     @staticmethod
     def upgrade(root: Path, *, clock: Callable[[], datetime] = utc_now) -> UpgradeReport:
         """Bring an existing store's schema up to date. Raises StoreNotFound, SchemaMismatch."""
-        schema_state(root)
+        Store.schema_state(root)
         return upgrade(root, now=clock)
 
     @staticmethod
     def check_schema(root: Path) -> tuple[str, ...]:
         """Differences between the database's schema and this program's; empty when there are none."""
-        schema_state(root)
         return drift(root)
 
     # --- units -------------------------------------------------------------------------------------------------------
@@ -190,7 +193,7 @@ class Store:
     # --- archives in -------------------------------------------------------------------------------------------------
 
     def import_archive(self, source: Path | BinaryIO, options: ImportOptions | None = None, progress: Progress | None = None) -> ImportReport:
-        """Take in everything an archive holds, in one transaction; a path is read where needed, a stream once from end to end.
+        """Take in everything an archive holds, in one transaction; a file is read where needed, a stream once from end to end.
 
         Raises InvalidInput and its branches (the store is unchanged), Unavailable and its branches.
         """
@@ -291,6 +294,16 @@ class Store:
         with self.read() as connection:
             return queries.list_images(connection, filters or ImageFilter())
 
+    def manifests(self, filters: ImageFilter | None = None) -> tuple[ManifestSummary, ...]:
+        """Artifacts, and indexes without an image for the default platform: what `images` does not list. Filters that speak of images leave none."""
+        with self.read() as connection:
+            return queries.list_manifests(connection, filters or ImageFilter())
+
+    def inspect_manifest(self, name: str) -> ManifestContents:
+        """What a manifest or index points at, by tag, digest reference or digest. Raises ImageNotFound, AmbiguousName."""
+        with self.read() as connection:
+            return queries.manifest_contents(connection, name)
+
     def inspect(self, name: str) -> ImageDetails:
         """Everything about one image, by tag, digest reference or ID. Raises ImageNotFound, AmbiguousName."""
         with self.read() as connection:
@@ -349,16 +362,13 @@ class Store:
             yield finding.finding
 
 
-def access_to(root: Path, *, read_only: bool) -> Access:
-    """How the database can be opened: on read-only media without a log it never changes; without permission it may, under our eyes."""
-    database = root / DATABASE
-    if not read_only and os.access(root, os.W_OK) and (not database.exists() or os.access(database, os.W_OK)):
-        return Access.READ_WRITE
-    media_is_read_only = bool(os.statvfs(root).f_flag & os.ST_RDONLY)
-    log = root / f"{DATABASE}-wal"
-    if media_is_read_only and not (log.exists() and log.stat().st_size):
-        return Access.IMMUTABLE
-    return Access.READ_ONLY
+def _is_current(place: Place) -> bool:
+    """Whether the schema is this program's. Raises SchemaMismatch for a newer one, ReadOnlyStore for an older one that cannot be upgraded."""
+    state = schema_state(place)
+    require_known(state)
+    if not state.is_current and not place.writable:
+        raise ReadOnlyStore(f"the store's schema is at revision {state.current} and has to be upgraded, but the store cannot be written")
+    return state.is_current
 
 
 class _Rehearsed(Exception):

@@ -33,18 +33,19 @@ SCHEMA_1: Final = frozenset({"application/vnd.docker.distribution.manifest.v1+js
 IMAGE_CONFIGS: Final = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 """Configs of images that run (or say that they do: signatures borrow the type)."""
 
-_LAYER_PREFIXES: Final = (
-    OCI_LAYER,
-    "application/vnd.oci.image.layer.nondistributable.v1.tar",
-    DOCKER_LAYER,
-    "application/vnd.docker.image.rootfs.foreign.diff.tar",
-)
+_FOREIGN_PREFIXES: Final = ("application/vnd.oci.image.layer.nondistributable.v1.tar", "application/vnd.docker.image.rootfs.foreign.diff.tar")
+_LAYER_PREFIXES: Final = (OCI_LAYER, DOCKER_LAYER, *_FOREIGN_PREFIXES)
 _LAYER_SUFFIXES: Final = frozenset({"", "+gzip", "+zstd", ".gzip", ".zstd"})
 
 
 def is_layer(media_type: str) -> bool:
     """Whether the bytes are a layer's tar, compressed or not. An encrypted layer is none: nobody here can read it."""
     return any(media_type.startswith(prefix) and media_type.removeprefix(prefix) in _LAYER_SUFFIXES for prefix in _LAYER_PREFIXES)
+
+
+def is_foreign_layer(media_type: str) -> bool:
+    """Whether it is a layer that not everybody may pass on: it stands in a manifest with the places to fetch it from."""
+    return media_type.startswith(_FOREIGN_PREFIXES) and is_layer(media_type)
 
 
 def is_document(media_type: str) -> bool:

@@ -37,8 +37,8 @@ class TaggedReference:
 class ImageSummary:
     """One image as a list shows it.
 
-    ``created`` is None when the config has no creation time; ``size_bytes`` sums the uncompressed layers. ``dangling``: no tag, and no other image is built on
-    it; ``intermediate``: no tag, but another image is.
+    ``created`` is None when the config has no creation time; ``size_bytes`` sums the uncompressed layers. ``dangling``: no tag, and nothing is built on it;
+    ``intermediate``: no tag, but another image is built on it, or it is one platform of an index.
     """
 
     image_id: ImageID
@@ -49,6 +49,43 @@ class ImageSummary:
     parent: ImageID | None
     dangling: bool
     intermediate: bool
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ManifestSummary:
+    """A manifest or index that stands for no image, as a list shows it; ``size_bytes`` counts everything it points at."""
+
+    digest: Digest
+    references: tuple[Reference, ...]
+    media_type: str
+    kind: str
+    artifact_type: str | None
+    subject: Digest | None
+    size_bytes: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LinkDetails:
+    """What a manifest or index points at."""
+
+    digest: Digest
+    role: str
+    media_type: str
+    size_bytes: int
+    state: ContentState
+    platform: Mapping[str, object]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ManifestContents:
+    """Everything known about a manifest or index that stands for no image."""
+
+    summary: ManifestSummary
+    links: tuple[LinkDetails, ...]
+    referrers: tuple[Digest, ...]
 
 
 @final

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
-from store.catalog import images, references
+from store.catalog import images, manifests, references
 from store.errors import AmbiguousName, ImageNotFound, InvalidDigest, InvalidReference, printable
 from store.references import Reference
 from store.values import Digest, ImageID
@@ -30,6 +30,17 @@ class Named:
     key: ContentKey
     image_id: ImageID
     target: Target | None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class NamedManifest:
+    """One manifest or index, the tag that was used to name it (None when an ID or a digest was), and the image it stands for (None for an artifact)."""
+
+    key: ContentKey
+    digest: Digest
+    target: Target | None
+    image: ContentKey | None
 
 
 def full_id(text: str) -> Digest | None:
@@ -79,6 +90,34 @@ def one_image(connection: Connection, text: str) -> Named:
     if found is None:
         raise not_found(text)
     return _with_key(connection, found, text)
+
+
+def one_manifest(connection: Connection, text: str) -> NamedManifest:
+    """The manifest or index that ``text`` names, of an image the one that stands for it. Raises ImageNotFound, AmbiguousName, InvalidReference."""
+    digest = full_id(text)
+    if digest is not None and (key := manifests.key_of(connection, digest)) is not None:
+        return NamedManifest(key, digest, None, references.image_of(connection, key))
+    if digest is None:
+        name = _reference(text)
+        target = None if name is None or name.digest is not None else references.get(connection, name)
+        if target is not None:
+            return NamedManifest(target.manifest, target.digest, target, target.image)
+        if name is not None and name.digest is not None and (key := references.holds(connection, name.repository, name.digest)) is not None:
+            return NamedManifest(key, name.digest, None, references.image_of(connection, key))
+    image = one_image(connection, text)
+    known = manifests.roots_of(connection, image.key)
+    chosen = min(known, key=lambda one: (not one[1], str(one[0])))[0]
+    key = manifests.key_of(connection, chosen)
+    if key is None:
+        raise not_found(text)
+    return NamedManifest(key, chosen, None, image.key)
+
+
+def _reference(text: str) -> Reference | None:
+    try:
+        return Reference.parse(text).with_default_tag()
+    except (InvalidReference, InvalidDigest):
+        return None
 
 
 def not_found(text: str) -> ImageNotFound:

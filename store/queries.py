@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-import fnmatch
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from store.catalog import content, images, references, statistics
+from store.catalog import content, images, manifests, references, statistics
 from store.documents import ImageConfig
-from store.model import ContentState, ImageDetails, ImageSummary, ImageUsage, LayerDetails, ManifestDetails, StoredEncoding, TaggedReference, Usage, UsageRow
-from store.naming import one_image
+from store.model import (
+    ContentState,
+    ImageDetails,
+    ImageSummary,
+    ImageUsage,
+    LayerDetails,
+    LinkDetails,
+    ManifestContents,
+    ManifestDetails,
+    ManifestSummary,
+    StoredEncoding,
+    TaggedReference,
+    Usage,
+    UsageRow,
+)
+from store.naming import one_image, one_manifest
+from store.pathmatch import compile_pattern
 from store.placing import deterministic_manifest
 from store.values import Digest
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
@@ -38,19 +53,20 @@ def list_images(connection: Connection, filters: ImageFilter) -> tuple[ImageSumm
     """See `store.facade.Store.images`."""
     tags = references.image_tags(connection)
     rows = images.summaries(connection)
-    wanted = _selected(connection, filters, rows, tags)
+    inside = manifests.in_named_index(connection)
+    wanted = _selected(connection, filters, rows, tags, inside)
     sizes = images.total_sizes(connection)
-    manifests = images.manifest_digests(connection)
+    described = images.manifest_digests(connection)
     return tuple(
         ImageSummary(
             image_id=row.image_id,
             references=tuple(TaggedReference(target.reference, target.digest) for target in wanted[row.key]),
-            manifests=tuple(manifests.get(row.key, ())),
+            manifests=tuple(described.get(row.key, ())),
             created=moment(row.created_s),
             size_bytes=sizes.get(row.key, 0),
             parent=row.parent,
-            dangling=row.key not in tags and not row.has_children,
-            intermediate=row.key not in tags and row.has_children,
+            dangling=row.key not in tags and not (row.has_children or row.key in inside),
+            intermediate=row.key not in tags and (row.has_children or row.key in inside),
         )
         for row in rows
         if row.key in wanted
@@ -58,19 +74,21 @@ def list_images(connection: Connection, filters: ImageFilter) -> tuple[ImageSumm
 
 
 def _selected(
-    connection: Connection, filters: ImageFilter, rows: Sequence[images.Summary], tags: dict[ContentKey, list[Target]]
+    connection: Connection, filters: ImageFilter, rows: Sequence[images.Summary], tags: dict[ContentKey, list[Target]], inside: set[ContentKey]
 ) -> dict[ContentKey, list[Target]]:
     """The images that pass, each with the tags of it that pass."""
     labelled = images.with_labels(connection, filters.labels) if filters.labels else None
     age = {row.key: row.created_s for row in rows}
     before = None if filters.before is None else age[one_image(connection, filters.before).key]
     since = None if filters.since is None else age[one_image(connection, filters.since).key]
+    patterns = [compile_pattern(text) for text in filters.references]
     chosen: dict[ContentKey, list[Target]] = {}
     for row in rows:
         mine = tags.get(row.key, [])
-        if not mine and row.has_children and not filters.include_intermediate:
+        is_part = row.has_children or row.key in inside
+        if not mine and is_part and not filters.include_intermediate:
             continue
-        if filters.dangling is not None and filters.dangling != (not mine and not row.has_children):
+        if filters.dangling is not None and filters.dangling != (not mine and not is_part):
             continue
         if labelled is not None and row.key not in labelled:
             continue
@@ -78,17 +96,18 @@ def _selected(
             continue
         if filters.since is not None and not (row.created_s or 0) > (since or 0):
             continue
-        if filters.references:
-            mine = [target for target in mine if _fits(target, filters.references)]
+        if patterns:
+            mine = [target for target in mine if _fits(target, patterns)]
             if not mine:
                 continue
         chosen[row.key] = mine
     return chosen
 
 
-def _fits(target: Target, patterns: Sequence[str]) -> bool:
+def _fits(target: Target, patterns: Sequence[re.Pattern[str]]) -> bool:
+    """Docker's ``reference.FamiliarMatch``: the whole name as docker shows it, or the name without its tag."""
     name = target.reference
-    return any(fnmatch.fnmatchcase(text, pattern) for pattern in patterns for text in (name.familiar, name.repository.familiar))
+    return any(pattern.fullmatch(text) for pattern in patterns for text in (name.familiar, name.repository.familiar))
 
 
 def details(connection: Connection, name: str, document: Callable[[Digest], bytes]) -> ImageDetails:
@@ -123,6 +142,38 @@ def details(connection: Connection, name: str, document: Callable[[Digest], byte
         children=images.children_of(connection, found.key),
         last_tagged=references.last_tagged(connection, found.key),
     )
+
+
+def list_manifests(connection: Connection, filters: ImageFilter) -> tuple[ManifestSummary, ...]:
+    """See `store.facade.Store.manifests`."""
+    if filters.labels or filters.before or filters.since:
+        # These speak of images.
+        return ()
+    patterns = [compile_pattern(text) for text in filters.references]
+    found = []
+    for one in manifests.without_image(connection):
+        tags = references.of_manifest(connection, one.key)
+        if any(target.image is not None for target in tags) or (filters.dangling is not None and filters.dangling == bool(tags)):
+            continue
+        names = [target for target in tags if not patterns or _fits(target, patterns)]
+        if names or not patterns:
+            found.append(_summary(one, names))
+    return tuple(found)
+
+
+def _summary(one: manifests.Described, tags: Sequence[Target]) -> ManifestSummary:
+    return ManifestSummary(one.digest, tuple(target.reference for target in tags), one.media_type, one.kind, one.artifact_type, one.subject, one.size_bytes)
+
+
+def manifest_contents(connection: Connection, name: str) -> ManifestContents:
+    """See `store.facade.Store.inspect_manifest`."""
+    found = one_manifest(connection, name)
+    summary = _summary(manifests.describe(connection, found.key), references.of_manifest(connection, found.key))
+    links = tuple(
+        LinkDetails(digest, role, media_type, size, ContentState(state), platform)
+        for digest, role, media_type, size, state, platform in manifests.children_of(connection, found.key)
+    )
+    return ManifestContents(summary, links, tuple(manifests.referrers(connection, (found.digest,))))
 
 
 def _stored(sources: content.Sources) -> tuple[StoredEncoding, ...]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from store.catalog import collection, images, records, references
+from store.catalog import collection, images, manifests, records, references
 from store.errors import ImageInUse, InvalidReference, ReferenceNotFound
 from store.model import Event, RemovedName
-from store.naming import one_image
+from store.naming import one_image, one_manifest
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from store.catalog.references import Target
     from store.db.types import ContentKey
-    from store.naming import Named
+    from store.naming import Named, NamedManifest
     from store.references import Reference
     from store.values import ImageID
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class TagChange:
-    """A tag, the image it now names, and the one it named before when that was another."""
+    """A tag, the image it now names (None for an artifact), and the one it named before when that was another."""
 
     reference: Reference
-    image_id: ImageID
+    image_id: ImageID | None
     replaced: ImageID | None
 
 
@@ -38,13 +38,13 @@ def tag(connection: Connection, source: str, name: Reference, *, now: datetime) 
         raise InvalidReference(f"{name.familiar} has a digest: a tag cannot be made of it", text=name.familiar)
     if name.repository.familiar == "sha256":
         raise InvalidReference("refusing to create an ambiguous tag using digest algorithm as name", text=name.familiar)
-    found = one_image(connection, source)
+    found = one_manifest(connection, source)
+    image_id = None if found.image is None else images.id_of(connection, found.image)
     before = references.get(connection, name)
-    manifest = found.target.manifest if found.target is not None else images.manifests_of(connection, found.key)[0][0]
-    references.set_tags(connection, {name: manifest}, now=now, operation="tag")
-    records.add_events(connection, [Event(now, "tag", str(found.image_id), {"name": name.familiar})])
-    replaced = before.image_id if before is not None and before.image_id != found.image_id else None
-    return TagChange(name, found.image_id, replaced)
+    references.set_tags(connection, {name: found.key}, now=now, operation="tag")
+    records.add_events(connection, [Event(now, "tag", str(image_id or found.digest), {"name": name.familiar})])
+    replaced = before.image_id if before is not None and before.image_id != image_id else None
+    return TagChange(name, image_id, replaced)
 
 
 def untag(connection: Connection, name: Reference, *, now: datetime) -> tuple[RemovedName, ...]:
@@ -59,6 +59,9 @@ def untag(connection: Connection, name: Reference, *, now: datetime) -> tuple[Re
 
 def remove(connection: Connection, name: str, *, force: bool, prune_parents: bool, now: datetime) -> tuple[RemovedName, ...]:
     """See `store.facade.Store.remove`. By tag: the tag goes, and with the last one the image. By ID: all tags, if they are of one repository or ``force``."""
+    named = one_manifest(connection, name)
+    if named.image is None or manifests.is_index(connection, named.key):
+        return _remove_manifest(connection, named, force=force, now=now)
     found = one_image(connection, name)
     tags = references.of_image(connection, found.key)
     if found.target is not None and len(tags) > 1:
@@ -71,6 +74,32 @@ def remove(connection: Connection, name: str, *, force: bool, prune_parents: boo
             hint="remove its tags by name, or use -f",
         )
     return _remove_whole(connection, found, tags, force=force, prune_parents=prune_parents, now=now)
+
+
+def _remove_manifest(connection: Connection, named: NamedManifest, *, force: bool, now: datetime) -> tuple[RemovedName, ...]:
+    """Remove an index or an artifact, by the same rules."""
+    tags = references.of_manifest(connection, named.key)
+    if named.target is not None and len(tags) > 1:
+        _untag(connection, named.target, now)
+        return (RemovedName("untagged", named.target.reference.familiar),)
+    if named.target is None and not force and len({target.reference.repository for target in tags}) > 1:
+        raise ImageInUse(
+            f"unable to delete {named.digest} (must be forced) - it is referenced in multiple repositories", hint="remove its tags by name, or use -f"
+        )
+    done = []
+    for target in tags:
+        _untag(connection, target, now)
+        done.append(RemovedName("untagged", target.reference.familiar))
+    references.drop(connection, (named.key,))
+    gone = (named.key, *collection.unreached_below(connection, named.key))
+    references.drop(connection, gone)
+    described = manifests.images_of(connection, gone)
+    # What refers to something goes before it, what lists something too: in rounds, for a referrer may be an index itself.
+    while collection.delete_manifests(connection, gone):
+        pass
+    lost = collection.delete_images(connection, described)
+    records.add_events(connection, [Event(now, "delete", target, {}) for target in (str(named.digest), *map(str, lost))])
+    return (*done, RemovedName("deleted", str(named.digest)), *(RemovedName("deleted", str(image)) for image in lost))
 
 
 def _remove_whole(

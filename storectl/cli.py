@@ -19,6 +19,7 @@ from storectl.verb import write_examples
 from storectl.version import __version__
 
 if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
     from types import FrameType
 
 VERBS: Final = {
@@ -41,7 +42,7 @@ VERBS: Final = {
 }
 """Every verb: its module in `storectl.commands`, and what the list says of it."""
 
-ALIASES: Final = {"load": "import", "export": "save", "ls": "images", "rmi": "rm", "verify": "fsck"}
+ALIASES: Final = {"load": "import", "export": "save", "ls": "images", "rmi": "rm", "verify": "fsck", "scrub": "fsck"}
 EXAMPLES: Final = ("docker save debian:12 | storectl import -", "storectl images", "storectl save debian:12 | docker load")
 COMPLETE: Final = "_STORECTL_COMPLETE"
 """The variable in which the shell says that it wants completions (click's convention)."""
@@ -91,35 +92,70 @@ class LazyGroup(click.Group):
     metavar="DIR",
     envvar="STORECTL_ROOT",
     type=click.Path(file_okay=False),
-    help="The store's folder.  [default: $STORECTL_ROOT, else storectl in the XDG data folder]",
+    help="The store's folder, said here or after the command.  [default: $STORECTL_ROOT, else storectl in the XDG data folder]",
 )
 @click.option("--debug", is_flag=True, help="Log each step, and show tracebacks.")
 @click.version_option(__version__, prog_name="storectl", message="%(prog)s %(version)s")
-@click.pass_context
-def cli(ctx: click.Context, root: str | None, *, debug: bool) -> None:
+def cli(root: str | None, *, debug: bool) -> None:
     """A content-addressed store of container images: archives in, archives out, byte for byte."""
-    from storectl.settings import resolve  # noqa: PLC0415 - `--help` does without
+    # The verb makes settings of them, because both may also be said after it.
+    del root, debug
 
-    if debug:
-        import logging  # noqa: PLC0415 - only then
 
-        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    ctx.obj = resolve(root, os.environ, debug=debug)
+_ENDINGS: Final = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED, signal.SIGHUP: ExitCode.HUNG_UP}
+"""The signals that end a run, and what it then ends with."""
 
 
 class _TerminatedError(BaseException):
-    """SIGTERM arrived: unwind as for Ctrl-C, so that nothing half-done is left."""
+    """A signal arrived that ends the run: unwind as for Ctrl-C, so that nothing half-done is left."""
+
+    def __init__(self, code: ExitCode) -> None:
+        super().__init__()
+        self.code = code
+
+
+_MOMENT_S: Final = 0.01
+GRACE_S: Final = 10.0
+"""How long cleaning up may take after a signal. What is left then, the next operation sweeps."""
 
 
 def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
-    # Once is enough: a second one must not interrupt the cleaning up.
-    signal.signal(number, signal.SIG_IGN)
-    raise _TerminatedError
+    # Once is enough: another one must not interrupt the cleaning up. (A terminal that is closed sends SIGHUP, and the shell often one more.)
+    for one in _ENDINGS:
+        signal.signal(one, signal.SIG_IGN)
+    _unwind(_ENDINGS[signal.Signals(number)])
+
+
+def _unwind(code: ExitCode) -> NoReturn:
+    # A signal may strike where a lock is just being taken that the cleaning up would wait for: it must end all the same.
+    signal.signal(signal.SIGALRM, lambda _number, _at: os._exit(code))
+    signal.setitimer(signal.ITIMER_REAL, GRACE_S)
+    if code is ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
+    raise _TerminatedError(code)
+
+
+def _ignored(unraisable: UnraisableHookArgs) -> None:
+    """Python ignores what is raised while it collects garbage, a signal's ending too: raise that once more, a moment later."""
+    problem = unraisable.exc_value
+    if isinstance(problem, KeyboardInterrupt | _TerminatedError):
+        code = problem.code if isinstance(problem, _TerminatedError) else ExitCode.INTERRUPTED
+        signal.signal(signal.SIGALRM, lambda _number, _at: _unwind(code))
+        signal.setitimer(signal.ITIMER_REAL, _MOMENT_S)
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and end the process with the documented code."""
+    sys.unraisablehook = _ignored
     signal.signal(signal.SIGTERM, _terminate)
+    # What was started in the background of a shell without job control ignores Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _terminate)
+    # What was started with `nohup` goes on when the terminal is closed.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _terminate)
     if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
         # A terminal that cannot show a letter gets its number, not a crash.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -138,8 +174,8 @@ def run(arguments: list[str] | None = None) -> int:
         if sys.stderr.isatty():
             click.echo(err=True)
         return ExitCode.INTERRUPTED
-    except _TerminatedError:
-        return ExitCode.TERMINATED
+    except _TerminatedError as ended:
+        return ended.code
     except BrokenPipeError:
         _give_up_output()
         return ExitCode.BROKEN_PIPE

@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
     READ_ONLY = 8
     NO_PERMISSION = 9
     UNAVAILABLE = 10
+    HUNG_UP = 129
     INTERRUPTED = 130
     BROKEN_PIPE = 141
     TERMINATED = 143
@@ -40,6 +41,7 @@ MEANING = {
     ExitCode.READ_ONLY: "the store can only be read",
     ExitCode.NO_PERMISSION: "the operating system forbids it",
     ExitCode.UNAVAILABLE: "the store cannot be used now: busy, missing, of a newer version, or an I/O error",
+    ExitCode.HUNG_UP: "the terminal was closed (SIGHUP); nothing half-done is left",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C); nothing half-done is left",
     ExitCode.BROKEN_PIPE: "who read the output went away",
     ExitCode.TERMINATED: "terminated (SIGTERM); nothing half-done is left",

@@ -24,9 +24,22 @@ _PADDING: Final = 3
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns as docker's (Go's tabwriter, minimal width 10, padding 3): each as wide as its widest cell and three spaces more."""
     cleaned = [[_clean(cell) for cell in row] for row in (head, *rows)]
-    widths = [max(_MINIMUM, _PADDING + max(map(len, column))) for column in zip(*cleaned, strict=True)]
-    text = "\n".join("".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cleaned)
-    write(text)
+    widths = [max(_MINIMUM, _PADDING + max(map(_cells, column))) for column in zip(*cleaned, strict=True)]
+    together = "\n".join("".join(cell + " " * (width - _cells(cell)) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cleaned)
+    write(together)
+
+
+def shorten(text: str, width: int) -> str:
+    """``text`` in at most ``width`` cells of a terminal, its end an ellipsis when it had to be cut (``formatter.Ellipsis`` of docker)."""
+    if _cells(text) <= width:
+        return text
+    kept, used = "", 1
+    for char in text:
+        used += _cells(char)
+        if used > width:
+            break
+        kept += char
+    return f"{kept}…"
 
 
 def line(text: str, *, err: bool = False) -> None:
@@ -34,11 +47,16 @@ def line(text: str, *, err: bool = False) -> None:
     write(_clean(text), err=err)
 
 
+def text(value: str) -> None:
+    """Lines of standard output, with nothing in them that a terminal could obey but line ends and tabs."""
+    write("\n".join("\t".join(map(_clean, row.split("\t"))) for row in value.split("\n")))
+
+
 def lines(texts: Iterable[str]) -> None:
     """Lines of standard output, if there are any, written at once: lists are long."""
-    text = "\n".join(_clean(text) for text in texts)
-    if text:
-        write(text)
+    together = "\n".join(map(_clean, texts))
+    if together:
+        write(together)
 
 
 def document(value: Any) -> None:  # noqa: ANN401 - JSON
@@ -57,14 +75,46 @@ def time(moment: datetime | None) -> str | None:
 
 
 def go_time(moment: datetime | None) -> str:
-    """A point in time as Go's ``Time.String`` shows it, which docker uses for ``CreatedAt``."""
-    return "N/A" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} +0000 UTC"
+    """A point in time as Go's ``Time.String`` shows it, in local time: docker's ``CreatedAt`` of an image."""
+    return "N/A" if moment is None else f"{_local(moment):%Y-%m-%d %H:%M:%S %z %Z}"
+
+
+def local_time(moment: datetime | None) -> str:
+    """A point in time as RFC 3339 in local time, to the second: docker's ``CreatedAt`` of a step of a history."""
+    return "N/A" if moment is None else _zoned(_local(moment), "seconds")
+
+
+def nano_time(moment: datetime) -> str:
+    """A point in time as RFC 3339 in local time, with nine digits: how docker shows events."""
+    local = _local(moment)
+    return _zoned(local.replace(tzinfo=None), "microseconds") + "000" + _zoned(local, "seconds")[19:]
+
+
+def _local(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone()
+    except (OverflowError, ValueError):
+        # At either end of what a datetime can hold.
+        return moment
+
+
+def _zoned(moment: datetime, timespec: str) -> str:
+    return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def write(text: str, *, err: bool = False) -> None:
     """``text`` as it stands, and a line end. Raises StorageFull, Unavailable and such when it cannot be written; BrokenPipeError stays."""
     with translated("standard error" if err else "standard output"):
         click.echo(text, err=err)
+
+
+def _cells(text: str) -> int:
+    """How many cells of a terminal the text takes: ideographs take two, combining accents none."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # noqa: PLC0415 - few names need it
+
+    return cell_len(text)
 
 
 def _clean(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,11 +25,12 @@ def utc_now() -> datetime:
 @final
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The resolved settings of one run. ``now`` is the clock."""
+    """The resolved settings of one run. ``now`` is the clock, ``sleep`` lets so many seconds pass."""
 
     root: Path
     debug: bool = False
     now: Callable[[], datetime] = utc_now
+    sleep: Callable[[float], None] = time.sleep
     machine: str = field(default_factory=lambda: os.uname().machine)
     """The processor architecture of this machine, as the kernel calls it."""
 
@@ -58,6 +60,14 @@ def default_root(given: str | None, environment: Mapping[str, str]) -> Path:
     if not home.startswith("/"):
         raise click.UsageError("there is no home folder to keep the store in: give --root DIR, or set STORECTL_ROOT")
     return Path(home) / ".local" / "share" / "storectl"
+
+
+def log_each_step() -> None:
+    """Show on standard error what is logged, from the first step on."""
+    import logging  # noqa: PLC0415 - only then
+    import sys  # noqa: PLC0415
+
+    logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
 
 
 def _waiting(owner: str) -> None:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
 _STEP: Final = 1000
 _SIZE: Final = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>[kKmMgGtTpP]?)(?P<binary>i?)[bB]?", re.ASCII)
-_GO_DURATION: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?(?:h|m|s|ms))+", re.ASCII)
-_GO_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?)(ms|h|m|s)", re.ASCII)
-_PART_SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_GO_NUMBER: Final = r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+"
+_GO_UNIT: Final = "ns|us|µs|μs|ms|h|m|s"
+_GO_DURATION: Final = re.compile(rf"[-+]?(?:(?:{_GO_NUMBER})(?:{_GO_UNIT}))+", re.ASCII)
+_GO_PART: Final = re.compile(rf"({_GO_NUMBER})({_GO_UNIT})", re.ASCII)
+_NANO: Final = Decimal("1e-9")
+_MICRO: Final = Decimal("1e-6")
+_PART_SECONDS: Final = {"h": Decimal(3600), "m": Decimal(60), "s": Decimal(1), "ms": Decimal("1e-3"), "us": _MICRO, "µs": _MICRO, "μs": _MICRO, "ns": _NANO}
 _UNIX_TIME: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
+_UNIX_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ZONED_DATE: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(Z|[-+][0-9]{2}:[0-9]{2})", re.ASCII)
 
 _MINUTE: Final = 60
 _HOUR: Final = 60
@@ -65,15 +72,21 @@ def human_duration(seconds: int) -> str:
 
 
 def parse_moment(text: str, now: datetime) -> datetime:
-    """A point in time as ``docker events --since`` takes it: a date, Unix seconds, or how long before ``now`` (``1h30m``). Raises ValueError.
+    """A point in time as ``docker events --since`` takes it: a date, Unix seconds, or a Go duration before ``now`` (``1h30m``). Raises ValueError.
 
-    A date without a zone is in the local one.
+    A date without a zone is in the local one. What is finer than a microsecond is cut off.
     """
     try:
         if _GO_DURATION.fullmatch(text):
-            return now - timedelta(seconds=sum(float(number) * _PART_SECONDS[unit] for number, unit in _GO_PART.findall(text)))
+            before = sum((Decimal(number) * _PART_SECONDS[unit] for number, unit in _GO_PART.findall(text)), Decimal())
+            return now - _span(-before if text.startswith("-") else before)
         if _UNIX_TIME.fullmatch(text):
-            return datetime.fromtimestamp(float(text), UTC)
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError, OSError):
-        raise ValueError(f"{text!r} is no time; examples: 10m, 2026-01-31T12:00:00Z, 1767225600") from None
+            return _UNIX_EPOCH + _span(Decimal(text))
+        # Docker knows a date with a zone and no hour, Python does not.
+        return datetime.fromisoformat(_ZONED_DATE.sub(r"\1T00:00\2", text)).astimezone(UTC)
+    except (ArithmeticError, ValueError, OSError):
+        raise ValueError(f"{text!r} is no time; examples: 10m, 2026-01-31T12:00:00Z, 1767225600.5") from None
+
+
+def _span(seconds: Decimal) -> timedelta:
+    return timedelta(microseconds=int(seconds * 1_000_000))

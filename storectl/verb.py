@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -22,7 +23,22 @@ class Verb(click.Command):
 
     def __init__(self, *args: Any, examples: Sequence[str], **kwargs: Any) -> None:  # noqa: ANN401 - click's signature
         super().__init__(*args, **kwargs)
+        self.params += everywhere()
         self.examples = tuple(examples)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take flags also as docker does: ``--human=false``."""
+        return super().parse_args(ctx, _plain_flags(self.get_params(ctx), args))
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Run it, with the settings of the run as the context's object."""
+        from storectl.settings import log_each_step, resolve  # noqa: PLC0415 - `--help` does without
+
+        said = ctx.find_root().params
+        if said["debug"]:
+            log_each_step()
+        ctx.obj = resolve(said["root"], os.environ, debug=said["debug"])
+        return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The examples. click would wrap them like prose."""
@@ -36,6 +52,40 @@ def write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> N
         for example in examples:
             formatter.write(f"{'':{formatter.current_indent}}{example}\n")
 
+
+def everywhere() -> list[click.Parameter]:
+    """The options that may be said before a verb as well as after it. What is said last counts."""
+    return [
+        click.Option(["--root"], metavar="DIR", type=click.Path(file_okay=False), expose_value=False, callback=_remember, help="The store's folder."),
+        click.Option(["--debug"], is_flag=True, default=None, expose_value=False, callback=_remember, help="Log each step, and show tracebacks."),
+    ]
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:  # noqa: ANN401 - of either option
+    # In the context of the run: completion and the last resort look there.
+    if value is not None:
+        ctx.find_root().params[str(param.name)] = value
+
+
+def _plain_flags(params: Sequence[click.Parameter], args: Sequence[str]) -> list[str]:
+    """``args`` with every ``--flag=true`` as ``--flag``, and ``--flag=false`` as its opposite, or left out when it has none (Go's ``strconv.ParseBool``)."""
+    flags = {name: param for param in params if isinstance(param, click.Option) and param.is_flag for name in param.opts}
+    plain: list[str] = []
+    for position, arg in enumerate(args):
+        if arg == "--":
+            return plain + list(args[position:])
+        name, equals, value = arg.partition("=")
+        if not equals or name not in flags or value not in _TRUE | _FALSE:
+            plain.append(arg)
+        elif value in _TRUE:
+            plain.append(name)
+        else:
+            plain.extend(flags[name].secondary_opts[:1])
+    return plain
+
+
+_TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+_FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 
 json_option: Final = click.option("--json", "as_json", is_flag=True, help=JSON)
 

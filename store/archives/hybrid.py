@@ -33,7 +33,7 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
     flawed: set[Digest] = set()
     matching: list[tuple[ImageClaim, frozenset[Digest]]] = []
     for image in docker.images:
-        candidates = [digest for digest, config in graph.configs.items() if config.image_id == image.config.image_id]
+        candidates = [digest for digest, config in graph.configs.items() if config.data == image.config.data]
         if not candidates:
             raise InvalidArchive(
                 f"manifest.json lists {printable(display_name(image))}, image {image.config.image_id}, which index.json does not know", hint=_HINT
@@ -42,7 +42,8 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
         same = frozenset(digest for digest in candidates if wanted is None or [link.digest for link in graph.documents[digest].layers] == wanted)
         if same:
             matching.append((image, same))
-            images.append(replace(image, described=True, tags=()))
+            # A config may be named by another algorithm than Docker's.
+            images.append(replace(image, config=graph.configs[min(same)], described=True, tags=()))
             continue
         if not all({link.digest for link in graph.documents[digest].layers} == set(wanted or ()) for digest in candidates):
             raise InvalidArchive(f"index.json and manifest.json disagree about the layers of {printable(display_name(image))}", hint=_HINT)

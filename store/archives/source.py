@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,12 +58,25 @@ class Opened:
     size_bytes: int | None
 
 
+def _regular_size(stream: BinaryIO) -> int | None:
+    """The size of the regular file that ``stream`` stands at the beginning of: ``storectl import < file``. None for everything else."""
+    try:
+        status = os.fstat(stream.fileno())
+        if stat.S_ISREG(status.st_mode) and stream.tell() == 0:
+            return status.st_size
+    except (OSError, AttributeError):
+        # Not a file of the operating system.
+        pass
+    return None
+
+
 @contextmanager
 def open_source(source: Path | BinaryIO, limits: Limits) -> Iterator[Opened]:
     """Open an archive. Raises InvalidInput for what cannot be opened."""
     if not isinstance(source, Path):
-        with _decompressed(source, limits, seekable=False) as (stream, seekable):
-            yield Opened(stream, None, seekable, None)
+        size_bytes = _regular_size(source)
+        with _decompressed(source, limits, seekable=size_bytes is not None) as (stream, seekable):
+            yield Opened(stream, None, seekable, size_bytes)
         return
     name = printable(str(source))
     try:

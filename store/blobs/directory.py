@@ -50,16 +50,16 @@ class DirectoryBlobs:
                 return None
 
     def publish(self, staged: Iterable[tuple[Path, Digest]]) -> None:
-        """See `BlobStore`: rename, then fsync every folder that got a new name."""
+        """See `BlobStore`: rename, then fsync every folder on the way to a new name."""
         touched: set[Path] = set()
         for source, digest in staged:
             target = self.path(digest)
             with translated(target):
                 if not target.parent.is_dir():
                     target.parent.mkdir(parents=True, exist_ok=True)
-                    touched.update((target.parent.parent, self._root))
                 source.replace(target)
-            touched.add(target.parent)
+            # Those above too, although they may be old: whoever made them may have been killed before they were durable.
+            touched.update((target.parent, target.parent.parent, self._root))
         for folder in touched:
             sync_folder(folder)
 

@@ -149,6 +149,20 @@ def unreached_in_repositories(connection: Connection) -> list[ContentKey]:
     return [ContentKey(key) for key in connection.execute(query).scalars()]
 
 
+def unreached_below(connection: Connection, key: ContentKey) -> list[ContentKey]:
+    """Of what a manifest lists and what refers to any of it: what no reference, kept index or held subject reaches any more."""
+    start = select(literal(key).label("id")).cte("under", recursive=True)
+    steps = (
+        select(manifest_edge.c.manifest_id.label("above"), manifest_edge.c.content_id.label("below"))
+        .where(manifest_edge.c.role == "child")
+        .union_all(select(manifest.c.subject_id, manifest.c.content_id).where(manifest.c.subject_id.is_not(None)))
+        .subquery("downwards")
+    )
+    under = start.union(select(steps.c.below).join(start, start.c.id == steps.c.above))
+    mine = set(connection.execute(select(under.c.id)).scalars())
+    return [found for found in unreached_in_repositories(connection) if found in mine]
+
+
 # --- deletions: each looks once more, in the transaction that deletes -------------------------------------------------
 
 
@@ -239,7 +253,9 @@ def delete_contents(connection: Connection, keys: Sequence[ContentKey], *, fresh
 
 def condemn(connection: Connection, digests: Sequence[Digest], now: datetime) -> None:
     """These files are to be unlinked, unless somebody stores them again first."""
-    there = set(connection.execute(select(condemned.c.digest)).scalars())
+    there: set[Digest] = set()
+    for some in batches(digests):
+        there.update(connection.execute(select(condemned.c.digest).where(condemned.c.digest.in_(some))).scalars())
     rows = [{"digest": digest, "at": now} for digest in dict.fromkeys(digests) if digest not in there]
     if rows:
         connection.execute(insert(condemned), rows)

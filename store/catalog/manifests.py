@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
-from sqlalchemy import exists, insert, literal, or_, select
+from sqlalchemy import and_, exists, func, insert, literal, or_, select, union
 
 from store.catalog import labels
 from store.catalog.content import batches
-from store.db.schema import content, kept, manifest, manifest_edge, reference
+from store.db.schema import content, kept, manifest, manifest_edge, reference, repository, repository_content
 from store.db.types import ContentKey
+from store.references import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from store.manifests import Link
     from store.values import Digest
@@ -93,6 +94,20 @@ def key_of(connection: Connection, digest: Digest) -> ContentKey | None:
     return None if found is None else ContentKey(found)
 
 
+def is_index(connection: Connection, key: ContentKey) -> bool:
+    """Whether a manifest is an index."""
+    return connection.execute(select(manifest.c.kind).where(manifest.c.content_id == key)).scalar() == "index"
+
+
+def images_of(connection: Connection, keys: Sequence[ContentKey]) -> list[ContentKey]:
+    """The images that any of these manifests describe."""
+    found: dict[ContentKey, None] = {}
+    for some in batches(keys):
+        rows = connection.execute(select(manifest.c.image_id).where(manifest.c.content_id.in_(some), manifest.c.image_id.is_not(None)))
+        found.update((ContentKey(key), None) for key in rows.scalars())
+    return list(found)
+
+
 def digest_of(connection: Connection, key: ContentKey) -> Digest:
     """The digest of a manifest that is there."""
     digest: Digest = connection.execute(select(content.c.digest).where(content.c.id == key)).scalar_one()
@@ -128,9 +143,92 @@ def referrers(connection: Connection, digests: Iterable[Digest]) -> list[Digest]
     return sorted(found, key=str)
 
 
+def repositories_of(connection: Connection, digests: Iterable[Digest]) -> list[Repository]:
+    """The repositories that have any of ``digests``, sorted by name."""
+    found: set[str] = set()
+    for some in batches(list(dict.fromkeys(digests))):
+        query = (
+            select(repository.c.name)
+            .join(repository_content, repository_content.c.repository_id == repository.c.id)
+            .join(content, content.c.id == repository_content.c.content_id)
+            .where(content.c.digest.in_(some))
+        )
+        found.update(connection.execute(query).scalars())
+    return [Repository.parse(name) for name in sorted(found)]
+
+
 def roots_of(connection: Connection, image_key: ContentKey) -> list[tuple[Digest, bool]]:
     """The manifests of an image by digest, each with whether it has a name or is kept without one."""
     named = exists(select(literal(1)).where(reference.c.manifest_id == manifest.c.content_id))
     held = exists(select(literal(1)).where(kept.c.manifest_id == manifest.c.content_id))
     query = select(content.c.digest, or_(named, held).label("rooted")).join(manifest, manifest.c.content_id == content.c.id)
     return [(row.digest, bool(row.rooted)) for row in connection.execute(query.where(manifest.c.image_id == image_key).order_by(content.c.digest))]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One manifest or index; ``size_bytes`` is of everything it points at, together and each once."""
+
+    key: ContentKey
+    digest: Digest
+    media_type: str
+    kind: str
+    artifact_type: str | None
+    subject: Digest | None
+    size_bytes: int
+
+
+def without_image(connection: Connection) -> tuple[Described, ...]:
+    """Manifests and indexes that have a name, or are kept without, and describe no image themselves; by digest."""
+    named = exists(select(literal(1)).where(reference.c.manifest_id == manifest.c.content_id))
+    held = exists(select(literal(1)).where(kept.c.manifest_id == manifest.c.content_id))
+    return _described(connection, and_(manifest.c.image_id.is_(None), or_(named, held)))
+
+
+def describe(connection: Connection, key: ContentKey) -> Described:
+    """A manifest that is there."""
+    return _described(connection, manifest.c.content_id == key)[0]
+
+
+def _described(connection: Connection, condition: ColumnElement[bool]) -> tuple[Described, ...]:
+    subject = content.alias("subject")
+    query = (
+        select(content.c.id, content.c.digest, manifest.c.media_type, manifest.c.kind, manifest.c.artifact_type, subject.c.digest.label("subject_digest"))
+        .join(manifest, manifest.c.content_id == content.c.id)
+        .outerjoin(subject, subject.c.id == manifest.c.subject_id)
+        .where(condition)
+        .order_by(content.c.digest)
+    )
+    return tuple(
+        Described(ContentKey(row.id), row.digest, row.media_type, row.kind, row.artifact_type, row.subject_digest, size_below(connection, ContentKey(row.id)))
+        for row in connection.execute(query).all()
+    )
+
+
+def size_below(connection: Connection, key: ContentKey) -> int:
+    """The bytes of everything that a manifest points at, each content once, itself included."""
+    down = select(content.c.id).where(content.c.id == key).cte("below", recursive=True)
+    down = down.union(select(manifest_edge.c.content_id).join(down, down.c.id == manifest_edge.c.manifest_id))
+    query = select(func.sum(content.c.size_bytes)).where(content.c.id.in_(select(down.c.id)), content.c.state == "present")
+    return connection.execute(query).scalar() or 0
+
+
+def children_of(connection: Connection, key: ContentKey) -> tuple[tuple[Digest, str, str, int, str, dict[str, str]], ...]:
+    """What a manifest points at, in order: (digest, role, media type, size in bytes, state, platform)."""
+    query = (
+        select(content.c.digest, manifest_edge.c.role, manifest_edge.c.media_type, content.c.size_bytes, content.c.state, manifest_edge.c.platform)
+        .join(manifest_edge, manifest_edge.c.content_id == content.c.id)
+        .where(manifest_edge.c.manifest_id == key)
+        .order_by(manifest_edge.c.role, manifest_edge.c.position)
+    )
+    return tuple((row.digest, row.role, row.media_type, row.size_bytes or 0, row.state, dict(row.platform or {})) for row in connection.execute(query))
+
+
+def in_named_index(connection: Connection) -> set[ContentKey]:
+    """Images that are part of an index with a name, or of one that is kept."""
+    roots = union(select(reference.c.manifest_id.label("id")), select(kept.c.manifest_id)).subquery("names")
+    down = select(roots.c.id).join(manifest, manifest.c.content_id == roots.c.id).where(manifest.c.kind == "index").cte("inside", recursive=True)
+    down = down.union(select(manifest_edge.c.content_id).join(down, down.c.id == manifest_edge.c.manifest_id).where(manifest_edge.c.role == "child"))
+    query = select(manifest.c.image_id).where(manifest.c.content_id.in_(select(down.c.id)), manifest.c.image_id.is_not(None))
+    return {ContentKey(key) for key in connection.execute(query).scalars()}

@@ -101,6 +101,12 @@ def of_image(connection: Connection, key: ContentKey) -> tuple[Target, ...]:
     return tuple(sorted(found, key=lambda target: str(target.reference).encode()))
 
 
+def of_manifest(connection: Connection, key: ContentKey) -> tuple[Target, ...]:
+    """Every tag of a manifest or index itself, in byte order of the full reference."""
+    found = _read(connection, _targets().where(reference.c.manifest_id == key))
+    return tuple(sorted(found, key=lambda target: str(target.reference).encode()))
+
+
 def every(connection: Connection) -> tuple[Target, ...]:
     """Every tag of the store, by repository and tag."""
     return _read(connection, _targets())

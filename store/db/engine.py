@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import sqlite3
+import threading
 from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Final
@@ -122,6 +123,10 @@ def _translate(error: Exception) -> Exception:  # noqa: PLR0911 - a table
     return error
 
 
+PATIENCE_S: Final = 1.0
+"""How long a writer waits before it says whom it waits for."""
+
+
 class WriteLock:
     """The lock that writers queue on before BEGIN IMMEDIATE, so that they wait in the kernel and can say whom they wait for."""
 
@@ -149,6 +154,16 @@ class WriteLock:
         except OSError as exc:
             if exc.errno not in (errno.EAGAIN, errno.EACCES):
                 raise
-            if self._on_wait is not None:
-                self._on_wait(os.pread(descriptor, 200, 0).decode("utf-8", "replace"))
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Most waits are over before anybody could read of them.
+            notice = threading.Timer(PATIENCE_S, self._say, (descriptor,))
+            notice.daemon = True
+            notice.start()
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            finally:
+                notice.cancel()
+                notice.join()
+
+    def _say(self, descriptor: int) -> None:
+        if self._on_wait is not None:
+            self._on_wait(os.pread(descriptor, 200, 0).decode("utf-8", "replace"))

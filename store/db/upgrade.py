@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
 from store.db.engine import DATABASE, WRITE_LOCK, Access, WriteLock, database_errors, make_engine
+from store.db.place import Place
 from store.db.schema import HEAD, REVISIONS, metadata
-from store.errors import IntegrityError, SchemaMismatch, StoreNotFound
+from store.errors import IntegrityError, SchemaMismatch
 from store.oserrors import translated
 
 if TYPE_CHECKING:
@@ -52,12 +53,10 @@ class UpgradeReport:
     backup: Path | None
 
 
-def schema_state(root: Path) -> SchemaState:
-    """Read the revision of the store at ``root`` without SQLAlchemy. Raises StoreNotFound, IntegrityError."""
-    database = root / DATABASE
-    if not database.is_file():
-        raise StoreNotFound(f"there is no store at {root}", hint="`storectl import` makes one; --root or STORECTL_ROOT names another place")
-    with database_errors(), closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+def schema_state(place: Place) -> SchemaState:
+    """Read a database's revision without SQLAlchemy. Raises SchemaMismatch, IntegrityError."""
+    uri = f"{place.database.absolute().as_uri()}?mode={Access.READ_ONLY.value if place.access is Access.READ_WRITE else place.access.value}"
+    with database_errors(), closing(sqlite3.connect(uri, uri=True)) as connection:
         return SchemaState(_read_revision(connection))
 
 
@@ -107,7 +106,8 @@ def upgrade(root: Path, *, now: Callable[[], datetime], on_wait: Callable[[str],
 
 def drift(root: Path) -> tuple[str, ...]:
     """Differences between the database at ``root`` and the tables of `store.db.schema`, one line each; empty when there are none."""
-    engine = make_engine(root / DATABASE, Access.READ_ONLY)
+    place = Place.at(root, read_only=True)
+    engine = make_engine(place.database, place.access)
     try:
         with database_errors(), engine.connect() as connection:
             from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - only to compare
@@ -117,18 +117,23 @@ def drift(root: Path) -> tuple[str, ...]:
             return tuple(repr(difference) for difference in compare_metadata(context, metadata))
     finally:
         engine.dispose()
+        place.close()
 
 
 def _copy(source: sqlite3.Connection, target: Path) -> None:
     # SQLite's own backup sees the write-ahead log too; a copy of the file alone would not.
+    # It gets its name when it is whole.
+    partial = target.with_name(f"{target.name}.partial")
     with translated(target):
-        with closing(sqlite3.connect(target)) as copy:
+        partial.unlink(missing_ok=True)
+        with closing(sqlite3.connect(partial)) as copy:
             source.backup(copy)
-        descriptor = os.open(target, os.O_RDONLY)
+        descriptor = os.open(partial, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        partial.replace(target)
 
 
 @contextmanager

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from storectl.exit_codes import ExitCode
-from storectl.verb import Verb, json_option, write_examples
+from storectl.verb import Verb, everywhere, json_option, write_examples
 
 if TYPE_CHECKING:
     from storectl.settings import Settings
 
 
 class _Group(click.Group):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - click's signature
+        super().__init__(*args, **kwargs)
+        self.params += everywhere()
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         write_examples(formatter, ["storectl db current"])

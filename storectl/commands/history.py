@@ -77,13 +77,13 @@ def _steps(details: ImageDetails, line: list[str]) -> list[dict[str, Any]]:
 
 def _row(step: dict[str, Any], now: datetime, *, no_trunc: bool, human: bool) -> dict[str, str]:
     """Docker's fields, in its alphabetical order."""
-    from storectl.render import time  # noqa: PLC0415 - `--help` does without
+    from storectl.render import local_time, shorten  # noqa: PLC0415 - `--help` does without
 
     made_by = str(step["createdBy"]).replace("\t", " ")
     return {
         "Comment": step["comment"],
-        "CreatedAt": time(step["created"]) or "N/A",
-        "CreatedBy": made_by if no_trunc or len(made_by) <= _SHOWN else f"{made_by[: _SHOWN - 1]}…",
+        "CreatedAt": local_time(step["created"]),
+        "CreatedBy": made_by if no_trunc else shorten(made_by, _SHOWN),
         "CreatedSince": human_age(step["created"], now),
         "ID": step["id"] if no_trunc or step["id"] == MISSING else step["id"].partition(":")[2][:12],
         "Size": human_size(step["size"]) if human else str(step["size"]),

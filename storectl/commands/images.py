@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -13,7 +14,7 @@ from storectl.verb import Verb, json_option
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from store.model import ImageFilter, ImageSummary
+    from store.model import ImageFilter, ImageSummary, ManifestSummary
     from storectl.settings import Settings
 
 HEADS: Final = {"Repository": "REPOSITORY", "Tag": "TAG", "Digest": "DIGEST", "ID": "IMAGE ID", "CreatedSince": "CREATED", "Size": "SIZE"}
@@ -42,17 +43,20 @@ def command(  # noqa: PLR0913 - one for each option
     as_json: bool,
     name: str | None,
 ) -> None:
-    """List images, newest first, as `docker images` does."""
+    """List images, newest first, as `docker images` does; then artifacts, under their manifest's digest."""
     from storectl import render  # noqa: PLC0415 - `--help` does without
 
     chosen = parse_filters(filters, name, everything=everything)
     with settings.open() as store:
-        found = store.images(chosen)
+        found, others = store.images(chosen), store.manifests(chosen)
     if as_json:
-        render.document([_as_json(image) for image in found])
+        render.document([*map(_as_json, found), *map(_manifest_as_json, others)])
         return
     now = settings.now()
-    rows = (row for image in found for row in _rows(image, now, no_trunc=no_trunc))
+    rows = chain(
+        (row for image in found for row in _rows(image, now, no_trunc=no_trunc)),
+        (row for manifest in others for row in _manifest_rows(manifest, no_trunc=no_trunc)),
+    )
     if quiet:
         render.lines(row["ID"] for row in rows)
     elif format_ == "json":
@@ -91,23 +95,47 @@ def _rows(image: ImageSummary, now: datetime, *, no_trunc: bool) -> list[dict[st
     from storectl.render import NONE, go_time  # noqa: PLC0415 - `--help` does without
 
     names = [(tagged.reference.repository.familiar, tagged.reference.tag or NONE, str(tagged.manifest)) for tagged in image.references]
-    size = human_size(image.size_bytes)
-    return [
-        {
-            "Containers": "N/A",
-            "CreatedAt": go_time(image.created),
-            "CreatedSince": human_age(image.created, now),
-            "Digest": digest,
-            "ID": str(image.image_id) if no_trunc else image.image_id.digest.short,
-            "Repository": repository,
-            "SharedSize": "N/A",
-            "Size": size,
-            "Tag": tag,
-            "UniqueSize": "N/A",
-            "VirtualSize": size,
-        }
-        for repository, tag, digest in names or [(NONE, NONE, NONE)]
-    ]
+    name = str(image.image_id) if no_trunc else image.image_id.digest.short
+    ages = go_time(image.created), human_age(image.created, now)
+    return [_row(name, tagged, ages, image.size_bytes) for tagged in names or [(NONE, NONE, NONE)]]
+
+
+def _manifest_rows(manifest: ManifestSummary, *, no_trunc: bool) -> list[dict[str, str]]:
+    from storectl.render import NONE, go_time  # noqa: PLC0415 - `--help` does without
+
+    names = [(name.repository.familiar, name.tag or NONE, str(manifest.digest)) for name in manifest.references]
+    name = str(manifest.digest) if no_trunc else manifest.digest.short
+    return [_row(name, tagged, (go_time(None), "N/A"), manifest.size_bytes) for tagged in names or [(NONE, NONE, str(manifest.digest))]]
+
+
+def _row(name: str, tagged: tuple[str, str, str], ages: tuple[str, str], size_bytes: int) -> dict[str, str]:
+    repository, tag, digest = tagged
+    size = human_size(size_bytes)
+    return {
+        "Containers": "N/A",
+        "CreatedAt": ages[0],
+        "CreatedSince": ages[1],
+        "Digest": digest,
+        "ID": name,
+        "Repository": repository,
+        "SharedSize": "N/A",
+        "Size": size,
+        "Tag": tag,
+        "UniqueSize": "N/A",
+        "VirtualSize": size,
+    }
+
+
+def _manifest_as_json(manifest: ManifestSummary) -> dict[str, Any]:
+    return {
+        "id": None,
+        "tags": [name.familiar for name in manifest.references],
+        "manifests": [str(manifest.digest)],
+        "kind": manifest.kind,
+        "artifactType": manifest.artifact_type,
+        "subject": None if manifest.subject is None else str(manifest.subject),
+        "size": manifest.size_bytes,
+    }
 
 
 def _as_json(image: ImageSummary) -> dict[str, Any]:

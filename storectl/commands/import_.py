@@ -166,7 +166,7 @@ def _show(report: ImportReport, *, quiet: bool, dry_run: bool) -> None:
         render.line(f"note: {note}", err=True)
     if not report.changed:
         render.line("nothing new: everything in this archive is already in the store", err=True)
-    elif report.new_images or report.new_layers:
+    else:
         stored = "would be stored" if dry_run else "stored"
         render.line(f"{report.new_images} new image(s), {report.new_layers} new layer(s), {human_size(report.new_bytes)} {stored}", err=True)
 

@@ -10,7 +10,8 @@ from storectl.completing import image_names
 from storectl.verb import Verb, for_each
 
 if TYPE_CHECKING:
-    from store.model import ImageDetails, LayerDetails
+    from store import Store
+    from store.model import ImageDetails, LayerDetails, ManifestContents
     from store.v1image import Config
     from storectl.exit_codes import ExitCode
     from storectl.settings import Settings
@@ -19,23 +20,80 @@ _NEVER = "0001-01-01T00:00:00Z"
 """Go's zero time, docker's word for a tag time that is not known."""
 
 
-@click.command("inspect", cls=Verb, examples=("storectl inspect debian:12",))
+@click.command("inspect", cls=Verb, examples=("storectl inspect debian:12", "storectl inspect --format '{{.Id}} {{json .Config.Env}}' debian:12"))
+@click.option(
+    "-f",
+    "--format",
+    "template",
+    metavar="TEMPLATE",
+    help='A line for each image: {{.Field}}, {{json .Field}}, {{join .Field ","}}, {{index .Field 0}}, {{len .Field}}.',
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, as it does anyway.")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=image_names)
 @click.pass_obj
-def command(settings: Settings, *, as_json: bool, names: tuple[str, ...]) -> ExitCode:
-    """Show everything about images as JSON: docker's fields, then layers with chain IDs and blobs, manifests and children."""
+def command(settings: Settings, *, template: str | None, as_json: bool, names: tuple[str, ...]) -> ExitCode:
+    """Show everything about images as JSON: docker's fields, then layers with chain IDs and blobs, manifests and children.
+
+    Of artifacts and indexes (by digest, or without an image for linux/amd64) it shows what they point at.
+    """
     from storectl import render  # noqa: PLC0415 - `--help` does without
 
-    del as_json
+    if template is not None and as_json:
+        raise click.UsageError("--format and --json contradict each other")
     with settings.open() as store:
-        found, code = for_each(names, store.inspect)
-    render.document([document(details) for details in found])
+        documents, code = for_each(names, lambda name: _document(store, name))
+    if template is None:
+        render.document(documents)
+    else:
+        from storectl.gotemplate import expand  # noqa: PLC0415
+
+        for one in documents:
+            # Line ends and tabs are the template's own.
+            render.text(expand(template, one))
     return code
 
 
+def _document(store: Store, name: str) -> dict[str, Any]:
+    from store.errors import ImageNotFound  # noqa: PLC0415 - `--help` does without
+
+    try:
+        return document(store.inspect(name))
+    except ImageNotFound:
+        return manifest_document(store.inspect_manifest(name))
+
+
+def manifest_document(contents: ManifestContents) -> dict[str, Any]:
+    """The JSON for an artifact or an index."""
+    one = contents.summary
+    return {
+        "Digest": str(one.digest),
+        "RepoTags": [name.familiar for name in one.references],
+        "RepoDigests": sorted({f"{name.repository.familiar}@{one.digest}" for name in one.references}),
+        "Kind": one.kind,
+        "MediaType": one.media_type,
+        **({"ArtifactType": one.artifact_type} if one.artifact_type else {}),
+        **({"Subject": str(one.subject)} if one.subject is not None else {}),
+        "Size": one.size_bytes,
+        "Links": [
+            {
+                "Role": link.role,
+                "Digest": str(link.digest),
+                "MediaType": link.media_type,
+                "Size": link.size_bytes,
+                "State": link.state.value,
+                **({"Platform": dict(link.platform)} if link.platform else {}),
+            }
+            for link in contents.links
+        ],
+        "Referrers": [str(digest) for digest in contents.referrers],
+    }
+
+
 def document(details: ImageDetails) -> dict[str, Any]:
-    """The JSON for one image: the fields of Docker 20.10's ``types.ImageInspect`` in their order, then ours."""
+    """The JSON for one image: the fields of Docker 20.10's ``types.ImageInspect`` in their order, then ours.
+
+    Without its GraphDriver, which says where an engine has unpacked the image: a store has none.
+    """
     from storectl.render import time  # noqa: PLC0415 - `--help` does without
 
     config = details.config
@@ -44,7 +102,7 @@ def document(details: ImageDetails) -> dict[str, Any]:
         "RepoTags": [tagged.reference.familiar for tagged in details.references],
         "RepoDigests": sorted({f"{tagged.reference.repository.familiar}@{tagged.manifest}" for tagged in details.references}),
         "Parent": "" if details.parent is None else str(details.parent),
-        "Comment": config.comment,
+        "Comment": config.comment or (config.history[-1].comment if config.history else ""),
         "Created": str(config.created),
         "Container": config.container,
         "ContainerConfig": _go_struct(config.container_config),
@@ -57,8 +115,6 @@ def document(details: ImageDetails) -> dict[str, Any]:
         **({"OsVersion": config.os_version} if config.os_version else {}),
         "Size": details.size_bytes,
         "VirtualSize": details.size_bytes,
-        # A store has no graph driver; docker shows this for an image it cannot mount.
-        "GraphDriver": {"Data": None, "Name": ""},
         "RootFS": {"Type": "layers", **({"Layers": [str(diff) for diff in config.diff_ids]} if config.diff_ids else {})},
         "Metadata": {"LastTagTime": time(details.last_tagged) or _NEVER},
         "Layers": [_layer(layer) for layer in details.layers],

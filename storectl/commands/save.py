@@ -75,9 +75,15 @@ def command(  # noqa: PLR0913 - one for each option
     """
     if all_platforms and (platforms or format_ == "legacy"):
         raise click.UsageError("--all-platforms goes with --format docker or oci, and without --platform")
+    if all_platforms and sparse:
+        raise click.UsageError("--all-platforms saves all or refuses, and --sparse saves what is here: choose one")
     if format_ == "legacy" and (referrers or sparse or layers):
         raise click.UsageError("--referrers, --sparse and --layers go with --format docker or oci")
-    folder = _folder(output) if format_ == "oci" else None
+    folder = _folder(output)
+    if folder is not None and format_ != "oci":
+        from store.errors import InvalidInput  # noqa: PLC0415 - `--help` does without
+
+        raise InvalidInput(f"{folder} is a folder, and only the format oci can be one", hint="give -o the name of a file, or --format oci")
     if folder is not None and compress:
         raise click.UsageError("--compress compresses an archive, and the output is a folder")
     path = None if output in (None, "-") else Path(str(output))

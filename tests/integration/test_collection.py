@@ -12,10 +12,12 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import event
 
 import exporter
 from store import ImageID, Store, errors
 from store.catalog import collection
+from store.values import Digest
 from tests.support.images import A, B, E, config, image, layer
 
 if TYPE_CHECKING:
@@ -93,6 +95,21 @@ def test_dry_run_changes_nothing_and_tells_what_would_go(store: Store) -> None:
     real = store.collect()
     assert (rehearsed.blobs, rehearsed.layers, rehearsed.freed_bytes) == (real.blobs, real.layers, real.freed_bytes)
     assert real.freed_bytes > 0
+
+
+def test_condemning_reads_only_what_it_condemns(store: Store) -> None:
+    """A collection that was cut short may leave many; each batch must not pay for all of them."""
+    early, late = Digest.of(b"early"), Digest.of(b"late")
+    with store.write() as connection:
+        collection.condemn(connection, [early], store.now())
+        seen: list[object] = []
+        engine = connection.engine
+        event.listen(engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
+        collection.condemn(connection, [early, late, late], store.now())
+    with store.read() as connection:
+        assert {one for one, _ in collection.next_condemned(connection, 10)} == {early, late}
+    assert all("WHERE" in str(one) for one in seen if str(one).startswith("SELECT condemned.digest \nFROM"))
+    assert any(str(one).startswith("SELECT condemned.digest") for one in seen)
 
 
 def test_orphan_files_are_found_and_removed(store: Store, root: Path) -> None:

@@ -1,4 +1,4 @@
-"""Layers of many frames, other encodings, older and newer schemas, and what the operating system refuses."""
+"""Layers of many frames, other encodings, and what the operating system refuses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import random
 import shutil
 import sqlite3
 import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ import zstandard
 
 import exporter
 from store import Compression, ImageID, ImportOptions, Store, errors
-from store.db import upgrade as upgrading
 from store.db.engine import Access, _translate, make_engine
 from store.oserrors import translated
 from tests.support.images import A, Archive, config, digest, image, layer
@@ -104,75 +102,6 @@ def test_many_small_members_of_a_pipe_overflow_into_staging(store: Store) -> Non
     assert len(list(store.blobs.digests())) == 1
 
 
-# --- schema ----------------------------------------------------------------------------------------------------------
-
-
-def test_an_older_store_is_upgraded_after_a_backup(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root.mkdir()
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-    from alembic import command
-
-    real = command.upgrade
-    monkeypatch.setattr(command, "upgrade", lambda configuration, _revision: real(configuration, "0001"))
-    upgrading.upgrade(root, now=lambda: now)
-    with sqlite3.connect(root / "store.db") as connection:
-        connection.execute("INSERT INTO content (digest, size_bytes, state) VALUES (?, 1, 'present')", (digest(b"x"),))
-    connection.close()
-    monkeypatch.setattr(command, "upgrade", real)
-    assert Store.schema_state(root).current == "0001"
-    with Store.open(root) as store:
-        assert [str(found) for found in (row[0] for row in _rows(root, "SELECT digest FROM content"))] == [digest(b"x")]
-        assert not Store.check_schema(root)
-        assert store.images() == ()
-    (backup,) = root.glob("*.bak")
-    assert _rows(backup.parent, "SELECT version_num FROM alembic_version", backup.name) == [("0001",)]
-
-
-def _rows(root: Path, query: str, name: str = "store.db") -> list[tuple[object, ...]]:
-    connection = sqlite3.connect(root / name)
-    try:
-        return connection.execute(query).fetchall()
-    finally:
-        connection.close()
-
-
-def test_a_newer_store_is_refused(store: Store, root: Path) -> None:
-    del store
-    connection = sqlite3.connect(root / "store.db")
-    connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.commit()
-    connection.close()
-    with pytest.raises(errors.SchemaMismatch, match="9999"):
-        Store.open(root)
-
-
-def test_another_programs_database_is_refused(tmp_path: Path) -> None:
-    connection = sqlite3.connect(tmp_path / "store.db")
-    connection.execute("CREATE TABLE mine (x)")
-    connection.commit()
-    connection.close()
-    with pytest.raises(errors.SchemaMismatch, match="not one of storectl"):
-        Store.open(tmp_path)
-    (tmp_path / "store.db").write_bytes(b"no database at all" * 100)
-    with pytest.raises(errors.IntegrityError):
-        Store.open(tmp_path)
-
-
-def test_a_failing_migration_changes_nothing(root: Path, tmp_path: Path) -> None:
-    from importlib.resources import files
-
-    scripts = tmp_path / "scripts"
-    shutil.copytree(str(files("migrations")), scripts)
-    broken = scripts / "versions" / "0002_records_and_operations.py"
-    broken.write_text(broken.read_text() + '    raise RuntimeError("half way")\n')
-    root.mkdir()
-    with pytest.raises(RuntimeError, match="half way"):
-        upgrading.upgrade(root, now=lambda: datetime(2026, 1, 1, tzinfo=UTC), scripts=scripts)
-    assert _rows(root, "SELECT name FROM sqlite_master") == []
-    with Store.open(root, create=True) as store:
-        assert store.images() == ()
-
-
 # --- what the operating system refuses -------------------------------------------------------------------------------
 
 
@@ -242,9 +171,11 @@ def test_engines_translate_errors_of_queries(root: Path) -> None:
         raise said
 
 
-def test_a_waiting_writer_is_told_whom_it_waits_for(root: Path, store: Store) -> None:
+@pytest.mark.parametrize(("patience_s", "said"), [(0.02, ["import-42"]), (60, [])])
+def test_a_writer_that_waits_for_long_is_told_for_whom(root: Path, store: Store, monkeypatch: pytest.MonkeyPatch, patience_s: float, said: list[str]) -> None:
     import threading
 
+    monkeypatch.setattr("store.db.engine.PATIENCE_S", patience_s)
     told: list[str] = []
     with Store.open(root, on_wait=told.append) as other:
         inside, go = threading.Event(), threading.Event()
@@ -261,4 +192,4 @@ def test_a_waiting_writer_is_told_whom_it_waits_for(root: Path, store: Store) ->
         with other.write("gc"):
             pass
         holder.join()
-    assert told == ["import-42"]
+    assert told == said

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from store import Choice, Digest, ImportOptions, Platform, Reference, Store, errors
+from store import Choice, Digest, ImageFilter, ImportOptions, Platform, Reference, Store, errors
 from store.model import ContentState
 from tests.support.images import A, Archive, B, E, config, layer
 from tests.support.layouts import INDEX, LAYER, MANIFEST, Blob, Layout, digest, encode, gzip, plain, platform_fields, zstd
@@ -592,3 +592,94 @@ def test_a_layout_of_another_version_is_refused(store: Store) -> None:
     layout = Layout(files={"oci-layout": b'{"imageLayoutVersion":"2.0.0"}'})
     with pytest.raises(errors.InvalidDocument, match="version '2"):
         take(store, layout)
+
+
+# --- what the verbs make of them -------------------------------------------------------------------------------------
+
+
+def test_a_list_has_indexes_by_their_image_and_artifacts_by_themselves(store: Store) -> None:
+    layout = everything()
+    take(store, layout)
+    shown = {tuple(str(tag.reference) for tag in image.references) for image in store.images()}
+    assert shown == {("docker.io/team/app:1", "docker.io/team/app:latest"), ("example.org/other:512",)}
+    everywhere = store.images(ImageFilter(include_intermediate=True))
+    assert [(image.dangling, image.intermediate) for image in everywhere if not image.references] == [(False, True)] * 2
+    assert store.images(ImageFilter(dangling=True)) == ()
+    assert store.manifests() == ()
+    signature = layout.roots[2]["digest"]
+    store.tag(signature, "signed:1")
+    (artifact,) = store.manifests()
+    assert (str(artifact.digest), artifact.kind, artifact.artifact_type) == (signature, "manifest", "application/vnd.sig")
+    assert [name.familiar for name in artifact.references] == ["signed:1"]
+    assert str(artifact.subject) == layout.roots[0]["digest"]
+    assert [store.manifests(filters) for filters in (ImageFilter(dangling=True), ImageFilter(labels=("x",)), ImageFilter(references=("other*",)))] == [()] * 3
+    assert store.manifests(ImageFilter(references=("sig*",), dangling=False)) == (artifact,)
+    contents = store.inspect_manifest("signed:1")
+    assert [link.role for link in contents.links] == ["config", "layer"]
+    assert [str(digest) for digest in contents.referrers] == [layout.roots[3]["digest"]]
+    index = store.inspect_manifest(f"team/app@{layout.roots[0]['digest']}")
+    assert [link.state.value for link in index.links] == ["present"] * 4 + ["absent"]
+    assert store.inspect_manifest(str(everywhere[0].image_id)).summary.kind == "manifest"
+    with pytest.raises(errors.ImageNotFound):
+        store.inspect_manifest("nothing")
+
+
+def test_an_index_goes_with_its_last_name_and_takes_all_that_was_its_own(store: Store) -> None:
+    layout = everything()
+    take(store, layout)
+    top = layout.roots[0]["digest"]
+    store.tag("team/app:1", "copy:1")
+    assert [one.kind for one in store.remove("copy:1")] == ["untagged"]
+    with pytest.raises(errors.ImageInUse):
+        store.tag("team/app:1", "copy:1")
+        store.remove(top)
+    removed = [(one.kind, one.name) for one in store.remove(top, force=True)]
+    assert removed[:4] == [("untagged", "copy:1"), ("untagged", "team/app:1"), ("untagged", "team/app:latest"), ("deleted", top)]
+    assert len(removed) == 7
+    assert [str(image.references[0].reference) for image in store.images(ImageFilter(include_intermediate=True))] == ["example.org/other:512"]
+    store.collect()
+    assert sources(store, layout.roots[2]["digest"]) is None
+    assert list(store.fsck()) == []
+    assert content(store, layout.roots[4]["digest"])
+
+
+def test_what_another_index_has_too_stays(store: Store) -> None:
+    layout = Layout()
+    shared, own = layout.image(gzip(A)), layout.image(gzip(B), platform="linux/arm64")
+    layout.root(layout.index(shared, own), "docker.io/library/one:1")
+    layout.root(layout.index(shared), "docker.io/library/two:1")
+    take(store, layout)
+    names = [one.name for one in store.remove("one:1")]
+    assert names[:2] == ["one:1", layout.roots[0]["digest"]]
+    assert len(names) == 3
+    store.collect()
+    assert [str(image.references[0].reference) for image in store.images()] == ["docker.io/library/two:1"]
+    assert list(store.fsck()) == []
+
+
+def test_the_command_line_shows_artifacts_and_indexes(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    from storectl import cli
+
+    layout = Layout()
+    image = layout.image(gzip(A))
+    top = layout.root(layout.index(image), "docker.io/team/app:1")
+    layout.root(layout.artifact(b"signed", subject=top), "docker.io/team/app:signed")
+    take(store, layout)
+
+    def run(*arguments: str) -> str:
+        assert cli.run(["--root", str(store.root), *arguments]) == 0
+        return capsys.readouterr().out
+
+    lines = [line.split() for line in run("images").splitlines()]
+    assert [line[:3] for line in lines[1:]] == [
+        ["team/app", "1", str(store.images()[0].image_id)[7:19]],
+        ["team/app", "signed", layout.roots[1]["digest"][7:19]],
+    ]
+    assert layout.roots[1]["digest"] in run("images", "--digests", "--no-trunc")
+    artifact = json.loads(run("images", "--json"))[1]
+    assert (artifact["id"], artifact["kind"], artifact["subject"]) == (None, "manifest", top["digest"])
+    (shown,) = json.loads(run("inspect", "team/app:signed"))
+    assert (shown["ArtifactType"], shown["Subject"], shown["RepoTags"]) == ("application/vnd.example.thing", top["digest"], ["team/app:signed"])
+    (index,) = json.loads(run("inspect", top["digest"]))
+    assert index["Links"][0]["Platform"] == {"os": "linux", "architecture": "amd64"}
+    assert index["Referrers"] == [layout.roots[1]["digest"]]

@@ -21,7 +21,7 @@ class FakeStore:
     """Gives the answers it was made with, raises those that are errors, and remembers what it was asked."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, Any] = {}
+        self.answers: dict[str, Any] = {"manifests": ()}
         self.asked: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
         self.opened: dict[str, Any] = {}
 

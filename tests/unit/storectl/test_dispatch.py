@@ -18,6 +18,8 @@ from storectl import cli, settings
 from storectl.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.unit.storectl.conftest import FakeStore, Shell
 
 VERBS = [*((name,) for name in cli.VERBS), *((name,) for name in cli.ALIASES), *(("db", verb) for verb in ("current", "upgrade", "check"))]
@@ -146,16 +148,18 @@ def test_an_interrupt_is_quiet(shell: Shell, fake: FakeStore, monkeypatch: pytes
     assert screen.shown == "\n", "the prompt does not stand behind ^C"
 
 
-def test_a_termination_unwinds_once(shell: Shell, fake: FakeStore) -> None:
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_termination_unwinds_once(shell: Shell, fake: FakeStore, number: signal.Signals, code: int) -> None:
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        with pytest.raises(cli._TerminatedError):
-            cli._terminate(signal.SIGTERM, None)
-        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+        with pytest.raises(cli._TerminatedError) as ended:
+            cli._terminate(number, None)
+        assert all(signal.getsignal(one) is signal.SIG_IGN for one in before)
     finally:
-        signal.signal(signal.SIGTERM, before)
-    fake.answers["images"] = cli._TerminatedError()
-    shell("images", code=143)
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    fake.answers["images"] = ended.value
+    shell("images", code=code)
     assert shell.err == ""
 
 
@@ -211,12 +215,15 @@ def test_closed_output_is_no_fault(shell: Shell, fake: FakeStore, monkeypatch: p
 def test_main_ends_the_process_with_the_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr("sys.argv", ["storectl", "--version"])
+    hung_up = signal.getsignal(signal.SIGHUP)
     try:
         with pytest.raises(SystemExit) as ended:
             cli.main()
         assert signal.getsignal(signal.SIGTERM) is cli._terminate
+        assert signal.getsignal(signal.SIGHUP) is cli._terminate
     finally:
         signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGHUP, hung_up)
     assert ended.value.code == 0
     assert capsys.readouterr().out == "storectl 0.1.0\n"
 
@@ -279,3 +286,26 @@ def processor_seconds(*arguments: str) -> float:
 @pytest.mark.parametrize("argument", ["--help", "--version"])
 def test_help_comes_at_once(argument: str) -> None:
     assert processor_seconds("-m", "storectl", argument) <= 6 * processor_seconds("-c", "pass")
+
+
+def test_the_store_may_be_named_before_the_verb_and_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (
+        ["--root", "/x/before", "images", "--root", "/x/after"],
+        ["db", "current", "--root", "/x/after"],
+        ["db", "--root", "/x/after", "current"],
+    ):
+        assert cli.run(arguments) == 10
+        assert "no store at /x/after" in capsys.readouterr().err
+    monkeypatch.delenv("HOME")
+    assert cli.run(["images", "--root", str(tmp_path / "none"), "--debug"]) == 10
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_flags_take_values_as_dockers_do(shell: Shell, fake: FakeStore) -> None:
+    fake.answers["collect"] = errors.ImageNotFound("enough")
+    shell("gc", "--dry-run=true", "--dangling=false", code=3)
+    assert fake.asked[-1][2] == {"dry_run": True, "dangling": False}
+    shell("gc", "--dry-run=perhaps", code=2)
+    fake.answers["inspect"] = errors.ImageNotFound("enough")
+    shell("history", "--human=false", "--", "--human=false", code=3)
+    assert fake.asked[-1][1] == ("--human=false",)

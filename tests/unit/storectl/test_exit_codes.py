@@ -75,6 +75,7 @@ def test_every_code_has_a_meaning() -> None:
         "READ_ONLY": 8,
         "NO_PERMISSION": 9,
         "UNAVAILABLE": 10,
+        "HUNG_UP": 129,
         "INTERRUPTED": 130,
         "BROKEN_PIPE": 141,
         "TERMINATED": 143,

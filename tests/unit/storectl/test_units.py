@@ -111,6 +111,13 @@ def test_ages() -> None:
         ("1h30m", NOW - timedelta(minutes=90)),
         ("1.5h", NOW - timedelta(minutes=90)),
         ("24h0m3s", NOW - timedelta(hours=24, seconds=3)),
+        ("-5m", NOW + timedelta(minutes=5)),
+        (".5h", NOW - timedelta(minutes=30)),
+        ("3us2000ns", NOW - timedelta(microseconds=5)),
+        ("2026-01-01Z", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("2026-01-01+02:00", datetime(2025, 12, 31, 22, tzinfo=UTC)),
+        ("2026-01-01T12:00:00.123456789Z", datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)),
+        ("1767225600.123456789", datetime(2026, 1, 1, 0, 0, 0, 123456, tzinfo=UTC)),
         ("250ms", NOW - timedelta(milliseconds=250)),
         ("1767225600", datetime(2026, 1, 1, tzinfo=UTC)),
         ("1767225600.5", datetime(2026, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC)),
@@ -133,7 +140,7 @@ def test_a_date_without_a_zone_is_local(monkeypatch: pytest.MonkeyPatch) -> None
         time.tzset()
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "1d", "9" * 40, "9" * 12 + "h", "2026-13-01", "-5m", "h"])
+@pytest.mark.parametrize("text", ["", "yesterday", "1d", "9" * 40, "9" * 12 + "h", "2026-13-01", "1h2", "h", ".h"])
 def test_what_is_no_moment_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no time"):
         parse_moment(text, NOW)

@@ -36,6 +36,8 @@ from store.model import (
     UsageRow,
 )
 from store.values import ChainID, DiffID, Digest
+from storectl import settings
+from storectl.commands import events
 from storectl.commands.completion import BASH
 from tests.unit.storectl.conftest import NOW, image_id
 
@@ -85,10 +87,10 @@ def test_import_says_that_nothing_is_new(shell: Shell, fake: FakeStore) -> None:
     assert shell.err == "nothing new: everything in this archive is already in the store\n"
 
 
-def test_import_has_nothing_to_add_when_only_a_tag_moved(shell: Shell, fake: FakeStore) -> None:
-    fake.answers["import_archive"] = imported(notes=(), new_images=0, new_layers=0)
+def test_import_says_also_that_only_a_tag_moved(shell: Shell, fake: FakeStore) -> None:
+    fake.answers["import_archive"] = imported(notes=(), new_images=0, new_layers=0, new_bytes=0)
     shell("load", "a.tar")
-    assert shell.err == ""
+    assert shell.err == "0 new image(s), 0 new layer(s), 0B stored\n"
 
 
 def test_import_hands_on_its_options_and_the_archives_in_order(shell: Shell, fake: FakeStore) -> None:
@@ -334,7 +336,7 @@ def test_images_as_json(shell: Shell, listed: FakeStore) -> None:
 def test_images_filters(shell: Shell, fake: FakeStore, arguments: tuple[str, ...], asked: ImageFilter) -> None:
     fake.answers["images"] = ()
     assert shell("images", *arguments).split() == ["REPOSITORY", "TAG", "IMAGE", "ID", "CREATED", "SIZE"]
-    assert fake.asked == [("images", (asked,), {})]
+    assert fake.asked == [("images", (asked,), {}), ("manifests", (asked,), {})]
 
 
 @pytest.mark.parametrize("text", ["dangling", "color=red", "label=", "dangling=maybe", "=x"])
@@ -431,7 +433,6 @@ DOCKERS_KEYS = [
     "OsVersion",
     "Size",
     "VirtualSize",
-    "GraphDriver",
     "RootFS",
     "Metadata",
 ]
@@ -479,8 +480,15 @@ def test_inspect_leaves_out_what_docker_leaves_out(shell: Shell, fake: FakeStore
     assert shown["Metadata"] == {"LastTagTime": "0001-01-01T00:00:00Z"}
 
 
+def test_inspect_takes_the_last_steps_comment_for_want_of_its_own_and_a_template(shell: Shell, fake: FakeStore) -> None:
+    fake.answers["inspect"] = details(history=[{"comment": "first"}, {"comment": "las\x1bt"}])
+    assert shell("inspect", "-f", "{{.Comment}}\t{{len .RepoTags}}", "x:1") == "las\\x1bt\t3\n"
+    shell("inspect", "-f", "{{.Comment}}", "--json", "x:1", code=2)
+
+
 def test_inspect_shows_what_it_finds(shell: Shell, fake: FakeStore) -> None:
     fake.answers["inspect"] = {"x": details(), "y": errors.ImageNotFound("No such image: y")}
+    fake.answers["inspect_manifest"] = errors.ImageNotFound("No such image: y")
     assert len(as_json(shell("inspect", "y", "x", code=3))) == 1
     assert as_json(shell("inspect", "y", code=3)) == []
 
@@ -536,8 +544,8 @@ def test_events(shell: Shell, fake: FakeStore) -> None:
         Event(NOW + timedelta(microseconds=5), "gc", "", {}),
     )
     assert shell("events").splitlines() == [
-        f"2026-01-02T03:04:05.000000Z image import {ONE} (a=b, name=x:1\\x1b)",
-        "2026-01-02T03:04:05.000005Z image gc ",
+        f"2026-01-02T03:04:05.000000000Z image import {ONE} (a=b, name=x:1\\x1b)",
+        "2026-01-02T03:04:05.000005000Z image gc ",
     ]
     assert as_json(shell("events", "--json"))[0] == {
         "time": "2026-01-02T03:04:05Z",
@@ -545,6 +553,48 @@ def test_events(shell: Shell, fake: FakeStore) -> None:
         "target": str(ONE),
         "attributes": {"name": "x:1\x1b", "a": "b"},
     }
+
+
+def test_events_as_dockers_objects(shell: Shell, fake: FakeStore) -> None:
+    fake.answers["events"] = (Event(NOW + timedelta(microseconds=5), "tag", str(ONE), {"name": "x:1"}),)
+    assert [json.loads(line) for line in shell("events", "--format", "json", "--filter", "type=image").splitlines()] == [
+        {
+            "status": "tag",
+            "id": str(ONE),
+            "Type": "image",
+            "Action": "tag",
+            "Actor": {"ID": str(ONE), "Attributes": {"name": "x:1"}},
+            "scope": "local",
+            "time": 1767323045,
+            "timeNano": 1767323045000005000,
+        }
+    ]
+    assert shell("events", "--filter", "type=container") == ""
+
+
+def test_events_are_followed_until_a_moment(shell: Shell, fake: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    hour = [NOW]
+    recorded = [Event(NOW, "tag", str(ONE), {"name": "x:1"})]
+    asked: list[datetime] = []
+
+    def found(*, since: datetime, until: datetime, actions: list[str]) -> list[Event]:
+        assert not actions
+        asked.append(since)
+        return [event for event in recorded if since <= event.at <= until]
+
+    fake.events = found  # type: ignore[attr-defined]  # instead of one answer for all
+
+    def sleep(_seconds: float) -> None:
+        hour[0] += timedelta(minutes=1)
+        recorded.append(Event(hour[0], "untag", str(ONE), {"name": f"x:{len(recorded)}"}))
+
+    monkeypatch.setattr(settings, "resolve", lambda *_args, **_options: settings.Settings(Path("/x"), now=lambda: hour[0], sleep=sleep))
+    monkeypatch.setattr(events, "_MANY", 1)
+    shown = shell("events", "--follow", "--until", "-2m").splitlines()
+    assert [line.rpartition("name=")[2] for line in shown] == ["x:1)", "x:1)", "x:2)"]
+    assert asked[0] == NOW
+    assert asked[-1] > NOW, "the oldest are not read again and again"
+    shell("events", "--follow", "--json", code=2)
 
 
 def test_events_between_moments_of_some_kinds(shell: Shell, fake: FakeStore) -> None:

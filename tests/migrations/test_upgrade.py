@@ -1,0 +1,222 @@
+"""The schema's history, walked with a store's worth of data in it (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import exporter
+from store import Store, errors
+from store.db import upgrade as upgrading
+from store.db.schema import HEAD, REVISIONS
+from tests.support import older
+from tests.support.images import A, B, E, image
+from tests.support.older import NOW
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+ARCHIVES = ("multi-layer.tar", "single-layer.tar", "parent-and-tags.tar", "untagged.tar")
+EVERY = older.revisions()
+
+
+def saved(root: Path, names: list[str]) -> bytes:
+    out = io.BytesIO()
+    with Store.open(root, read_only=True) as store, exporter.open_save(store, names) as export:
+        export.write(out)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with real images, names that moved and went, and records of it."""
+    root = tmp_path_factory.mktemp("full") / "store"
+    with Store.open(root, create=True, clock=lambda: NOW) as store:
+        for name in ARCHIVES:
+            store.import_archive(GOLDEN / name)
+        store.import_archive(io.BytesIO(image(A, B, E, tags=("app:1", "app:2")).bytes()))
+        store.import_archive(io.BytesIO(image(B, tags=("app:2",)).bytes()))
+        store.import_archive(io.BytesIO(image(A, author="gone", tags=("gone:1",)).bytes()))
+        store.tag("app:1", "other/name:x")
+        store.untag("app:2")
+        store.remove("gone:1")
+        store.collect()
+        assert not list(store.fsck())
+    return root
+
+
+@pytest.fixture(scope="session")
+def names(full: Path) -> list[str]:
+    with Store.open(full, read_only=True) as store:
+        return [str(one.image_id) for one in store.images()] + [tag.reference.familiar for one in store.images() for tag in one.references]
+
+
+def test_the_code_knows_every_revision_and_ends_where_the_history_ends() -> None:
+    assert list(REVISIONS) == EVERY
+    assert EVERY[-1] == HEAD
+
+
+def test_the_migrations_build_what_the_models_say(store: Store, root: Path) -> None:
+    del store
+    assert Store.check_schema(root) == ()
+    assert Store.schema_state(root).is_current
+
+
+def test_drift_is_seen(store: Store, root: Path) -> None:
+    with store.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE event ADD COLUMN colour TEXT")
+    (difference,) = Store.check_schema(root)
+    assert "colour" in difference
+
+
+@pytest.mark.parametrize("revision", EVERY)
+def test_a_store_of_any_age_comes_up_to_date_with_all_it_holds(revision: str, full: Path, names: list[str], tmp_path: Path) -> None:
+    root = older.older_store(full, tmp_path / "old", revision, tmp_path / "scripts")
+    before = older.rows(root / "store.db")
+    assert Store.schema_state(root).current == revision
+    with Store.open(root, clock=lambda: NOW) as store:
+        assert not list(store.fsck())
+        assert Store.check_schema(root) == ()
+        assert {str(one.image_id) for one in store.images()} == {name for name in names if name.startswith("sha256:")}
+    after = older.rows(root / "store.db")
+    assert {table: after[table] for table in before} == before
+    assert all(saved(root, [name]) == saved(full, [name]) for name in names)
+    with Store.open(root) as store:
+        # It is not only read: what is there is recognised, and what is new goes in.
+        assert not store.import_archive(GOLDEN / "multi-layer.tar").new_images
+        assert store.import_archive(io.BytesIO(image(E, tags=("new:1",)).bytes())).new_images == 1
+        store.collect(dangling=True)
+        assert not list(store.fsck())
+
+
+@pytest.mark.parametrize("revision", EVERY[:-1])
+def test_before_an_upgrade_the_database_is_copied_with_what_its_log_holds(revision: str, full: Path, tmp_path: Path) -> None:
+    root = older.older_store(full, tmp_path / "old", revision, tmp_path / "scripts")
+    with closing(sqlite3.connect(root / "store.db", isolation_level=None)) as writer:
+        writer.execute("INSERT INTO label SELECT id, 'in the log', 'yes' FROM content LIMIT 1")
+        assert (root / "store.db-wal").stat().st_size
+        before = older.dump(root / "store.db")
+        report = Store.upgrade(root, clock=lambda: NOW)
+    assert (report.before, report.after) == (revision, HEAD)
+    assert report.backup == root / f"store.db.{revision}-20260101T000000Z.bak"
+    assert older.dump(report.backup) == before
+    # The copy is a database that stands on its own.
+    (tmp_path / "restored").mkdir()
+    report.backup.rename(tmp_path / "restored" / "store.db")
+    assert Store.upgrade(tmp_path / "restored").before == revision
+
+
+def test_an_upgrade_that_has_nothing_to_do_leaves_no_copy(store: Store, root: Path) -> None:
+    del store
+    report = Store.upgrade(root)
+    assert (report.before, report.after, report.backup) == (HEAD, HEAD, None)
+    assert not list(root.glob("*.bak"))
+
+
+@pytest.mark.parametrize("revision", EVERY[:-1])
+def test_two_programs_upgrade_once(revision: str, full: Path, tmp_path: Path) -> None:
+    root = older.older_store(full, tmp_path / "old", revision, tmp_path / "scripts")
+    reports: list[upgrading.UpgradeReport] = []
+    together = [threading.Thread(target=lambda: reports.append(Store.upgrade(root))) for _ in range(2)]
+    for thread in together:
+        thread.start()
+    for thread in together:
+        thread.join()
+    assert sorted(report.backup is None for report in reports) == [False, True]
+    assert Store.schema_state(root).is_current
+
+
+BREAKAGES = {
+    "a fault in the migration": ('raise RuntimeError("half way")',),
+    "a statement the database refuses": ('op.execute("DELETE FROM label")', 'op.execute("INSERT INTO nowhere VALUES (1)")'),
+    "rows left dangling": ("""op.execute("INSERT INTO label VALUES (987654321, 'k', 'v')")""",),
+}
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES)
+@pytest.mark.parametrize(("before", "broken"), list(zip([None, *EVERY], EVERY, strict=False)))
+def test_a_failing_migration_rolls_back_whole(breakage: str, before: str | None, broken: str, full: Path, tmp_path: Path) -> None:
+    if before is None:
+        root = tmp_path / "old"
+        root.mkdir()
+        sqlite3.connect(root / "store.db").close()
+    else:
+        root = older.older_store(full, tmp_path / "old", before, tmp_path / "until")
+    was = older.dump(root / "store.db")
+    scripts = older.copy_scripts(tmp_path / "scripts")
+    older.extend(older.script(scripts, broken), *BREAKAGES[breakage])
+    with pytest.raises((RuntimeError, sqlite3.OperationalError, errors.IntegrityError)):
+        upgrading.upgrade(root, now=lambda: NOW, scripts=scripts)
+    assert older.dump(root / "store.db") == was
+    backups = list(root.glob("*.bak"))
+    assert [older.dump(backup) for backup in backups] == ([] if before is None else [was])
+    # Nothing is in the way of the program that can do it.
+    upgrading.upgrade(root, now=lambda: NOW)
+    assert Store.schema_state(root).is_current
+    if before is not None:
+        with Store.open(root) as store:
+            assert not list(store.fsck())
+
+
+REBUILD = (
+    "with op.batch_alter_table('content', recreate='always') as batch:",
+    "    batch.add_column(sa.Column('note', sa.Text()))",
+)
+
+
+def test_rebuilding_a_parent_table_takes_no_children_along(full: Path, tmp_path: Path) -> None:
+    """With foreign keys enforced, dropping the old table would fire ON DELETE CASCADE."""
+    root = older.older_store(full, tmp_path / "old", EVERY[0], tmp_path / "until")
+    before = older.rows(root / "store.db")
+    scripts = older.copy_scripts(tmp_path / "scripts")
+    future = older.add_revision(scripts, *REBUILD)
+    upgrading.upgrade(root, now=lambda: NOW, scripts=scripts)
+    after = older.rows(root / "store.db")
+    assert {table: after[table] for table in before if table != "content"} == {table: found for table, found in before.items() if table != "content"}
+    assert len(after["content"]) == len(before["content"])
+    # And a program that does not know this revision leaves the store alone.
+    with pytest.raises(errors.SchemaMismatch, match=future):
+        Store.open(root)
+
+
+def test_a_rebuilt_table_comes_back_when_a_later_step_fails(full: Path, tmp_path: Path) -> None:
+    root = older.older_store(full, tmp_path / "old", EVERY[0], tmp_path / "until")
+    before = older.dump(root / "store.db")
+    scripts = older.copy_scripts(tmp_path / "scripts")
+    older.add_revision(scripts, *REBUILD, 'raise RuntimeError("half way")')
+    with pytest.raises(RuntimeError, match="half way"):
+        upgrading.upgrade(root, now=lambda: NOW, scripts=scripts)
+    assert older.dump(root / "store.db") == before
+
+
+def test_a_newer_store_is_refused_and_left_alone(store: Store, root: Path) -> None:
+    with store.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    store.close()
+    before = older.dump(root / "store.db")
+    for act in (lambda: Store.open(root), lambda: Store.open(root, create=True), lambda: Store.open(root, read_only=True), lambda: Store.upgrade(root)):
+        with pytest.raises(errors.SchemaMismatch, match="9999"):
+            act()
+    assert older.dump(root / "store.db") == before
+    assert not list(root.glob("*.bak"))
+
+
+def test_an_older_store_that_cannot_be_written_is_not_read(full: Path, tmp_path: Path) -> None:
+    root = older.older_store(full, tmp_path / "old", EVERY[0], tmp_path / "scripts")
+    with pytest.raises(errors.ReadOnlyStore, match=EVERY[0]):
+        Store.open(root, read_only=True)
+    assert Store.schema_state(root).current == EVERY[0]
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    for act in (lambda: Store.open(tmp_path), lambda: upgrading.upgrade(tmp_path, now=lambda: NOW)):
+        with pytest.raises(errors.SchemaMismatch, match="not one of storectl"):
+            act()
+    (tmp_path / "store.db").write_bytes(b"no database at all" * 100)
+    with pytest.raises(errors.IntegrityError):
+        Store.open(tmp_path)
