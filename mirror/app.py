@@ -56,7 +56,7 @@ SERVICE: Final = web.AppKey("service", Service)
 
 def make_app(store: Store, settings: MirrorSettings, *, cores: int) -> web.Application:
     """An application that serves ``store``; ``cores`` is how many it may keep busy."""
-    registry = Registry(store, require_children=settings.require_children)
+    registry = Registry(store, sparse=settings.sparse)
     service = Service(store, registry, settings, Work(cores=cores))
     app = web.Application(client_max_size=0, middlewares=[_errors])
     app[SERVICE] = service

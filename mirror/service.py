@@ -11,6 +11,7 @@ from mirror.access import Access
 from mirror.registry.names import Names
 from mirror.work import run
 from store.errors import StoreError
+from store.registry import Sparse
 
 if TYPE_CHECKING:
     from mirror.work import Work
@@ -29,7 +30,7 @@ class MirrorSettings:
 
     default_domain: str = "docker.io"
     access: Access = field(default_factory=Access)
-    require_children: bool = False
+    sparse: Sparse = Sparse.INDEXES
     body_timeout_s: float = 60.0
     """A client that sends no byte of a body for so long is gone."""
 

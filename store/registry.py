@@ -6,6 +6,7 @@ Reading asks `repository_content`: what a repository was not given it does not s
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final, final
 
 from store.catalog import content, images, manifests, records, references
@@ -40,6 +41,17 @@ BY_ID: Final = Repository("_", "by-id")
 """Where images without a name are served, by the digest of their manifest. No image reference can be written for it, so nobody can push there."""
 
 
+class Sparse(StrEnum):
+    """What a manifest that is pushed may point at although it is not in the repository. What has URLs of its own always may be missing."""
+
+    NOTHING = "nothing"
+    INDEXES = "indexes"
+    """Manifests that an index lists: the platforms nobody wanted."""
+
+    BLOBS = "blobs"
+    """Blobs as well: a client that relies on being told of a missing one is not told."""
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class ServedManifest:
@@ -64,14 +76,11 @@ class Pushed:
 
 @final
 class Registry:
-    """The registry's view of a store. Threads may share it.
+    """The registry's view of a store. Threads may share it."""
 
-    With ``require_children``, an index is refused while manifests it lists are not in its repository.
-    """
-
-    def __init__(self, store: Store, *, require_children: bool = False, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, store: Store, *, sparse: Sparse = Sparse.INDEXES, limits: Limits = DEFAULT_LIMITS) -> None:
         self._store = store
-        self._require_children = require_children
+        self._sparse = sparse
         self._limits = limits
         self.uploads = Uploads(store, max_bytes=limits.layer_bytes)
 
@@ -182,7 +191,7 @@ class Registry:
     def put_manifest(self, repository: Repository, data: bytes, *, media_type: str, digest: Digest | None, tags: Sequence[str]) -> Pushed:
         """Take in a manifest or index, and let ``tags`` name it: all of it or nothing.
 
-        Everything it points at must be in the repository; what has URLs may be missing, and so may what an index lists (unless ``require_children``).
+        Everything it points at must be in the repository, but for what `Sparse` says.
 
         Args:
             repository: Where it is pushed to.
@@ -205,7 +214,7 @@ class Registry:
         document = Document.parse(data, digest=got, media_type=media_type, limits=self._limits)
         config = self._config(repository, document)
         with self._store.write("push") as connection:
-            put = _Put(connection, repository, document, now=self._store.now(), require_children=self._require_children)
+            put = _Put(connection, repository, document, now=self._store.now(), sparse=self._sparse)
             return put.run(config, tags)
 
     def _config(self, repository: Repository, document: Document) -> ImageConfig | None:
@@ -263,7 +272,7 @@ class _Put:
     repository: Repository
     document: Document
     now: datetime
-    require_children: bool
+    sparse: Sparse
     _keys: dict[Digest, ContentKey] = field(default_factory=dict)
 
     def run(self, config: ImageConfig | None, tags: Sequence[str]) -> Pushed:
@@ -305,9 +314,9 @@ class _Put:
                 self._keys[link.digest] = self._absent(link.digest, link.target.size_bytes)
 
     def _may_be_missing(self, link: Link) -> bool:
-        if link.role is Role.CHILD:
-            return not self.require_children
-        return bool(link.urls)
+        if link.urls or self.sparse is Sparse.BLOBS:
+            return True
+        return link.role is Role.CHILD and self.sparse is Sparse.INDEXES
 
     def _fits(self, link: Link, size_bytes: int | None) -> None:
         if size_bytes != link.target.size_bytes:

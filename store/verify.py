@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, final
 
+from store import operations
 from store.catalog import collection, content, images
 from store.catalog import registry as catalog
 from store.codecs import MAGIC_BYTES, Codec, decoder, detect
@@ -100,7 +101,7 @@ class Verifier:
                 else:
                     state = DiffState.MISMATCH if any(diff.digest not in here for diff in false) else DiffState.UNVERIFIED
                 catalog.set_diff_state(connection, key, state.value)
-                collection.forget_operation(connection, operation.id)
+                operations.end(connection, operation)
         return state
 
     @staticmethod

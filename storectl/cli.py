@@ -37,6 +37,7 @@ VERBS: Final = {
     "fsck": ("fsck", "Check every byte and every row."),
     "db": ("db", "Look after the database's schema."),
     "serve": ("serve", "Serve the images as a registry, and take pushes."),
+    "mirror-config": ("mirror_config", "Print what makes a client ask this mirror."),
     "version": ("version", "Show versions."),
     "completion": ("completion", "Print a shell completion script."),
 }

@@ -17,6 +17,7 @@ from store.ranged import part
 
 if TYPE_CHECKING:
     from mirror.handlers.call import Call
+    from store.catalog.content import Sources
 
 logger = logging.getLogger(__name__)
 
@@ -42,23 +43,32 @@ async def get(call: Call) -> web.StreamResponse:
         await response.prepare(request)
         await response.write_eof()
         return response
+    await _send(call, response, sources, start, stop)
+    return response
+
+
+async def _send(call: Call, response: web.StreamResponse, sources: Sources, start: int, stop: int) -> None:
+    service, request = call.service, call.request
     try:
         if sources.inline is None and sources.in_file:
-            with await run(service.work.bodies, service.store.blobs.open, digest) as file:
+            with await run(service.work.bodies, service.store.blobs.open, sources.digest) as file:
                 await send_file(request, response, service.work.bodies, file, start, stop)
         else:
             await send_pieces(request, response, service.work.decoders, part(service.store.blobs, sources, start, stop))
     except (ConnectionError, TimeoutError) as exc:
-        if not response.prepared:
-            raise
-        logger.info("a transfer of blob=%s was cut off: %s", digest, exc)
+        logger.info("a transfer of blob=%s was cut off: %s", sources.digest, exc)
+    except DamagedContent as exc:
+        await service.work.write(service.store.report_damage, exc)
+        _give_up(response, exc)
     except IntegrityError as exc:
-        logger.error("%s", exc.message)  # noqa: TRY400 - what is wrong is known
-        if isinstance(exc, DamagedContent):
-            await service.work.write(service.store.report_damage, exc)
-        if not response.prepared:
-            raise
-    return response
+        _give_up(response, exc)
+
+
+def _give_up(response: web.StreamResponse, error: IntegrityError) -> None:
+    """What is stored is not what was stored: say so, to the client too unless it has been promised a body already (which was cut off then)."""
+    logger.error("%s", error.message)
+    if not response.prepared:
+        raise error
 
 
 def _wanted(request: web.Request, tag: str, size_bytes: int) -> ranges.Part | None:

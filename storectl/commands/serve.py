@@ -30,6 +30,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--default-domain", metavar="DOMAIN", default="docker.io", show_default=True, help="The registry of names that say none.")
 @click.option("--read-only", is_flag=True, help="Take no pushes and deletes; the store may lie on read-only media.")
 @click.option("--require-children", is_flag=True, help="Refuse an index while images it lists are missing.")
+@click.option("--accept-missing-blobs", is_flag=True, help="Take images whose layers are missing too, for mirrors of a part.")
 @click.option("--htpasswd", metavar="FILE", type=_FILE, help="Users and their passwords, hashed with bcrypt (`htpasswd -B`).")
 @click.option("--no-anonymous", is_flag=True, help="Let only users read as well; needs --htpasswd.")
 @click.option("--tls-cert", metavar="FILE", type=_FILE, help="A certificate chain (PEM): serve over TLS. Taken over anew when it is renewed.")
@@ -46,6 +47,7 @@ def command(  # noqa: PLR0913 - one for each option
     default_domain: str,
     read_only: bool,
     require_children: bool,
+    accept_missing_blobs: bool,
     htpasswd: Path | None,
     no_anonymous: bool,
     tls_cert: Path | None,
@@ -65,12 +67,17 @@ def command(  # noqa: PLR0913 - one for each option
         raise click.UsageError("--tls-client-ca needs --tls-cert and --tls-key")
     if no_anonymous and htpasswd is None:
         raise click.UsageError("--no-anonymous needs --htpasswd: nobody could read")
+    if require_children and accept_missing_blobs:
+        raise click.UsageError("--require-children and --accept-missing-blobs contradict each other")
     host, port = _address(listen)
     from mirror.access import Access, read_htpasswd  # noqa: PLC0415 - `--help` does without
     from mirror.server import Certificate, Listening, serve  # noqa: PLC0415
     from mirror.service import MirrorSettings  # noqa: PLC0415
+    from store import Store  # noqa: PLC0415
+    from store.registry import Sparse  # noqa: PLC0415
     from storectl import render  # noqa: PLC0415
 
+    sparse = Sparse.NOTHING if require_children else Sparse.BLOBS if accept_missing_blobs else Sparse.INDEXES
     users = {} if htpasswd is None else read_htpasswd(htpasswd.read_text(encoding="utf-8"))
     listening = Listening(
         host,
@@ -78,13 +85,18 @@ def command(  # noqa: PLR0913 - one for each option
         certificate=None if tls_cert is None or tls_key is None else Certificate(tls_cert, tls_key, tls_client_ca),
         workers=workers,
         grace_s=grace,
-        mirror=MirrorSettings(default_domain, Access(users, anonymous_read=not no_anonymous, read_only=read_only), require_children=require_children),
+        mirror=MirrorSettings(default_domain, Access(users, anonymous_read=not no_anonymous, read_only=read_only), sparse),
     )
     if not read_only:
         # Made, or brought up to date, once and before any worker begins.
         settings.open(create=True).close()
     _log(quiet=quiet)
-    serve(lambda: settings.open(read_only=read_only), listening, lambda address: render.line(f"serving {settings.root} on {address}"))
+
+    def open_store() -> Store:
+        # Without a word about waiting: it is no news to a server that two of its requests write.
+        return Store.open(settings.root, read_only=read_only, clock=settings.now)
+
+    serve(open_store, listening, lambda address: render.line(f"serving {settings.root} on {address}"))
 
 
 def _address(text: str) -> tuple[str, int]:
