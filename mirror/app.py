@@ -74,7 +74,7 @@ def make_app(store: Store, settings: MirrorSettings, *, cores: int) -> web.Appli
 
     app.router.add_get("/healthz", alive)
     app.router.add_get("/readyz", ready)
-    app.router.add_route("*", "/v2{rest:.*}", base)
+    app.router.add_route("*", r"/v2{rest:[\s\S]*}", base)
     return app
 
 

@@ -19,7 +19,7 @@ from mirror.app import make_app
 from mirror.service import MirrorSettings
 from store.errors import InvalidInput, Unavailable
 from store.limits import MIB
-from store.oserrors import translated
+from store.oserrors import translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,7 @@ KEEPALIVE_S: Final = 75.0
 """An idle connection is closed after so long; aiohttp's own default is an hour."""
 
 _RELOAD_EVERY_S: Final = 30.0
+_ENDINGS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _BACKLOG: Final = 1024
 _FIELD_BYTES: Final = 32 * 1024
 _LINE_BYTES: Final = 16 * 1024
@@ -145,7 +146,7 @@ def _work(open_store: Callable[[], Store], listening: Listening, listener: socke
 async def _run(store: Store, listening: Listening, listener: socket.socket, context: ssl.SSLContext | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in _ENDINGS:
         loop.add_signal_handler(number, stop.set)
     app = make_app(store, listening.mirror, cores=os.cpu_count() or 1)
     runner = web.AppRunner(
@@ -170,6 +171,10 @@ async def _run(store: Store, listening: Listening, listener: socket.socket, cont
         if reloading is not None:
             reloading.cancel()
         await runner.cleanup()
+        for number in _ENDINGS:
+            # Once is enough: another signal must not take what is left of the way out for a failure.
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
 
 # --- TLS ----------------------------------------------------------------------------------------------------------------
@@ -185,16 +190,15 @@ def _context(certificate: Certificate) -> ssl.SSLContext:
 
 def _load(context: ssl.SSLContext, certificate: Certificate) -> None:
     try:
-        with translated(certificate.chain):
-            # A key with a password cannot be asked for here.
-            context.load_cert_chain(certificate.chain, certificate.key, password=lambda: b"")
-            if certificate.clients is not None:
-                context.load_verify_locations(certificate.clients)
-                context.verify_mode = ssl.CERT_REQUIRED
-    except FileNotFoundError as exc:
-        raise InvalidInput(f"the certificate, its key or the authorities cannot be read: {exc.strerror}") from exc
+        # Nobody is there to be asked for the password of a key.
+        context.load_cert_chain(certificate.chain, certificate.key, password=lambda: b"")
+        if certificate.clients is not None:
+            context.load_verify_locations(certificate.clients)
+            context.verify_mode = ssl.CERT_REQUIRED
     except ssl.SSLError as exc:
         raise InvalidInput(f"{certificate.chain} and {certificate.key} are no certificate with its key: {exc.reason or exc}") from exc
+    except OSError as exc:
+        raise translate(exc, "the certificate, its key or the authorities") from exc
 
 
 async def _reload(context: ssl.SSLContext, certificate: Certificate) -> None:
