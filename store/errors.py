@@ -19,12 +19,17 @@
     │   └── NothingToExport      an image without layers cannot be a legacy archive
     ├── NotFound                 a name or digest the store does not know
     │   ├── ReferenceNotFound
-    │   └── ImageNotFound
+    │   ├── ImageNotFound
+    │   ├── RepositoryNotFound   nothing was ever pushed, tagged or imported under this name
+    │   ├── ContentNotFound      a repository does not hold this digest
+    │   └── UploadNotFound       no such upload is in progress
     ├── Conflict                 the request contradicts what is stored
     │   ├── AmbiguousName        a short ID with several matches
     │   ├── NameTaken            a tag would move that was to stay
     │   ├── IncompleteImage      an index of which something is not here cannot be saved whole
-    │   └── ImageInUse           other names or images depend on it
+    │   ├── ImageInUse           other names or images depend on it
+    │   ├── OutOfOrder           a piece of an upload that does not begin where the last one ended
+    │   └── UploadInUse          another request is writing to this upload
     ├── IntegrityError           what is stored is not what was stored
     │   ├── DamagedContent       bytes on disk no longer have their digest
     │   └── ContentMissing       a file is gone, or content was never complete
@@ -180,6 +185,22 @@ class ImageNotFound(NotFound):
     """No image has this ID, this prefix or this name."""
 
 
+class RepositoryNotFound(NotFound):
+    """No repository has this name."""
+
+
+class ContentNotFound(NotFound):
+    """A repository does not hold what was asked for. ``digest`` is what that was."""
+
+    def __init__(self, message: str, *, digest: Digest, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.digest = digest
+
+
+class UploadNotFound(NotFound):
+    """No such upload is in progress: it was finished, cancelled, or left alone too long."""
+
+
 class Conflict(StoreError):
     """The request contradicts what is stored."""
 
@@ -210,6 +231,18 @@ class IncompleteImage(Conflict):
 
 class ImageInUse(Conflict):
     """Other names or images depend on what was to be removed."""
+
+
+class OutOfOrder(Conflict):
+    """A piece of an upload that does not begin at ``offset_bytes``, where the last one ended."""
+
+    def __init__(self, message: str, *, offset_bytes: int, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.offset_bytes = offset_bytes
+
+
+class UploadInUse(Conflict):
+    """Another request is writing to this upload."""
 
 
 class IntegrityError(StoreError):

@@ -33,6 +33,7 @@ from store.reader import Reader
 from store.references import Reference
 from store.staging import Stager
 from store.values import DiffID, Digest
+from store.verify import Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -41,9 +42,10 @@ if TYPE_CHECKING:
 
     from store.archives.source import Opened
     from store.catalog.content import Sources
-    from store.model import CollectionReport, Finding, ImageDetails, ImageSummary, ManifestContents, ManifestSummary, Progress, RemovedName, Usage
+    from store.model import CollectionReport, DiffState, Finding, ImageDetails, ImageSummary, ManifestContents, ManifestSummary, Progress, RemovedName, Usage
     from store.operations import Operation
     from store.removal import TagChange
+    from store.values import ImageID
 
 
 def utc_now() -> datetime:
@@ -270,6 +272,10 @@ class Store:
     def reader(self) -> Reader:
         """Something that reads contents, verified (a context manager)."""
         return Reader(self.blobs, workers=max(2, os.cpu_count() or 1))
+
+    def verify_image(self, image_id: ImageID) -> DiffState:
+        """Whether the layers of an image have its diff IDs; what a push left open is decoded and looked into now. Raises ImageNotFound, ReadOnlyStore."""
+        return Verifier(self.read, self.write, self.operation, self._document, self.blobs, self._clock).verify(image_id)
 
     def report_damage(self, error: DamagedContent) -> None:
         """Remember that stored bytes are bad, so that they are never served again; a store that cannot be written is left as it is."""

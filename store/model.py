@@ -23,6 +23,14 @@ class ContentState(StrEnum):
     DAMAGED = "damaged"
 
 
+class DiffState(StrEnum):
+    """Whether the layers of an image were seen to have its diff IDs."""
+
+    VERIFIED = "verified"
+    UNVERIFIED = "unverified"
+    MISMATCH = "mismatch"
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class TaggedReference:

@@ -37,6 +37,8 @@ VERBS: Final = {
     "prune": ("prune", "Remove images without a name, and free their bytes."),
     "fsck": ("fsck", "Check every byte and every row."),
     "db": ("db", "Look after the database's schema."),
+    "serve": ("serve", "Serve the images as a registry, and take pushes."),
+    "mirror-config": ("mirror_config", "Print what makes a client ask this mirror."),
     "version": ("version", "Show versions."),
     "completion": ("completion", "Print a shell completion script."),
 }

@@ -110,7 +110,7 @@ def sync_folder(path: Path) -> None:
 def require_one_file_system(root: Path) -> None:
     """Blobs are published by rename, which cannot cross file systems. Raises Unavailable when a folder of the store is a mount of its own."""
     device = root.stat().st_dev
-    for name in (BLOBS, "staging"):
+    for name in (BLOBS, "staging", "uploads"):
         folder = root / name
         if folder.is_dir() and folder.stat().st_dev != device:
             raise Unavailable(f"{folder} lies on another file system than {root}", hint="the whole store must lie on one file system")

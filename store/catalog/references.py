@@ -140,13 +140,16 @@ def get_all(connection: Connection, names: Iterable[Reference]) -> dict[Referenc
     return found
 
 
-def set_tags(connection: Connection, targets: Mapping[Reference, ContentKey], *, now: datetime, operation: str) -> None:
-    """Let each ``repository:tag`` point at a manifest. What it pointed at before is kept without a name when it has no other."""
+def set_tags(connection: Connection, targets: Mapping[Reference, ContentKey], *, now: datetime, operation: str, served: bool = False) -> None:
+    """Let each ``repository:tag`` point at a manifest. What it pointed at before is kept without a name when it has no other.
+
+    The repository then serves everything the manifest reaches; with ``served`` the caller has seen to what it serves.
+    """
     before = get_all(connection, targets)
     moved = {name: key for name, key in targets.items() if name not in before or before[name].manifest != key}
     if not moved:
         return
-    repositories = _ensure_repositories(connection, {name.repository for name in moved})
+    repositories = ensure_repositories(connection, {name.repository for name in moved})
     fresh = [
         {"repository_id": repositories[name.repository], "tag": name.tag, "manifest_id": key, "tagged_at": now}
         for name, key in moved.items()
@@ -163,7 +166,8 @@ def set_tags(connection: Connection, targets: Mapping[Reference, ContentKey], *,
             keep(connection, before[name].manifest, now=now)
     for some in batches(list(set(moved.values()))):
         connection.execute(delete(kept).where(kept.c.manifest_id.in_(some)))
-    serve(connection, {(repositories[name.repository], key) for name, key in moved.items()})
+    if not served:
+        serve(connection, {(repositories[name.repository], key) for name, key in moved.items()})
     _log(connection, {name: (before[name].manifest if name in before else None, key) for name, key in moved.items()}, now=now, operation=operation)
 
 
@@ -246,7 +250,8 @@ def last_tagged(connection: Connection, key: ContentKey) -> datetime | None:
     return connection.execute(select(reference.c.tagged_at).where(reference.c.manifest_id.in_(mine)).order_by(reference.c.tagged_at.desc()).limit(1)).scalar()
 
 
-def _ensure_repositories(connection: Connection, names: Iterable[Repository]) -> dict[Repository, RepositoryKey]:
+def ensure_repositories(connection: Connection, names: Iterable[Repository]) -> dict[Repository, RepositoryKey]:
+    """The rows of repositories, made when they are new."""
     wanted = {str(name): name for name in sorted(names)}
     known = _repository_keys(connection, wanted)
     fresh = [{"name": name} for name in wanted if name not in known]

@@ -11,10 +11,10 @@ from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Inte
 
 from store.db.types import Bytes, DigestType, JsonMap, RowNumber, UtcTime
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest revision this program knows; `migrations/versions` ends with it."""
 
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001", "0002", "0003")
 """Every revision this program can upgrade from, oldest first."""
 
 metadata: Final = MetaData(
@@ -267,4 +267,16 @@ condemned: Final = Table(
     metadata,
     Column("digest", DigestType, primary_key=True),
     Column("at", UtcTime, nullable=False),
+)
+
+upload: Final = Table(
+    "upload",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("repository", Text, nullable=False),
+    Column("offset_bytes", RowNumber, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("touched_at", UtcTime, nullable=False),
+    CheckConstraint("offset_bytes >= 0", name="offset"),
+    Index("ix_upload_touched_at", "touched_at"),
 )

@@ -1,0 +1,88 @@
+"""Blobs: whole or in part, from their file or decoded on the way."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from mirror.registry import ranges
+from mirror.registry.conditions import etag, is_known, range_applies
+from mirror.sending import send_file, send_pieces
+from mirror.wire_errors import WireError
+from mirror.work import run
+from store.errors import DamagedContent, IntegrityError
+from store.ranged import part
+
+if TYPE_CHECKING:
+    from mirror.handlers.call import Call
+    from store.catalog.content import Sources
+
+logger = logging.getLogger(__name__)
+
+
+async def get(call: Call) -> web.StreamResponse:
+    """GET and HEAD."""
+    service, request, digest = call.service, call.request, call.digest
+    sources = await service.work.read(service.registry.blob, call.repository, digest)
+    if request.method == "HEAD":
+        # Who asks whether a blob is here is about to rely on it.
+        await service.work.write(service.registry.renew, call.repository, digest)
+    tag = etag(digest)
+    headers = {"Docker-Content-Digest": str(digest), "ETag": tag, "Accept-Ranges": "bytes", "Content-Type": "application/octet-stream"}
+    if is_known(request.headers.get("If-None-Match"), tag):
+        return web.Response(status=304, headers=headers)
+    wanted = _wanted(request, tag, sources.size_bytes)
+    start, stop = (0, sources.size_bytes) if wanted is None else (wanted.start, wanted.stop)
+    if wanted is not None:
+        headers["Content-Range"] = wanted.content_range
+    headers["Content-Length"] = str(stop - start)
+    response = web.StreamResponse(status=200 if wanted is None else 206, headers=headers)
+    if request.method == "HEAD" or start == stop:
+        await response.prepare(request)
+        await response.write_eof()
+        return response
+    await _send(call, response, sources, start, stop)
+    return response
+
+
+async def _send(call: Call, response: web.StreamResponse, sources: Sources, start: int, stop: int) -> None:
+    service, request = call.service, call.request
+    try:
+        if sources.inline is None and sources.in_file:
+            with await run(service.work.bodies, service.store.blobs.open, sources.digest) as file:
+                await send_file(request, response, service.work.bodies, file, start, stop)
+        else:
+            await send_pieces(request, response, service.work.decoders, part(service.store.blobs, sources, start, stop))
+    except (ConnectionError, TimeoutError) as exc:
+        logger.info("a transfer of blob=%s was cut off: %s", sources.digest, exc)
+    except DamagedContent as exc:
+        await service.work.write(service.store.report_damage, exc)
+        _give_up(response, exc)
+    except IntegrityError as exc:
+        _give_up(response, exc)
+
+
+def _give_up(response: web.StreamResponse, error: IntegrityError) -> None:
+    """What is stored is not what was stored: say so, to the client too unless it has been promised a body already (which was cut off then)."""
+    logger.error("%s", error.message)
+    if not response.prepared:
+        raise error
+
+
+def _wanted(request: web.Request, tag: str, size_bytes: int) -> ranges.Part | None:
+    if not range_applies(request.headers.get("If-Range"), tag):
+        return None
+    try:
+        return ranges.requested(request.headers.get("Range"), size_bytes)
+    except ranges.UnsatisfiableError:
+        raise WireError(
+            416, "RANGE_INVALID", f"the blob has {size_bytes} bytes", headers={"Content-Range": f"bytes */{size_bytes}", "Accept-Ranges": "bytes"}
+        ) from None
+
+
+async def delete(call: Call) -> web.StreamResponse:
+    """DELETE."""
+    await call.service.work.write(call.service.registry.delete_blob, call.repository, call.digest)
+    return web.Response(status=202)

@@ -1,0 +1,52 @@
+"""Names over HTTP, and the repositories they stand for.
+
+With ``ns`` a name belongs to that registry; without, a first part with ``.`` or ``:`` (or ``localhost``) is the registry, as in an image reference; else it
+belongs to the default one. One mirror serves all upstreams so, and pull and push use the same rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from store.references import DEFAULT_DOMAIN, Repository
+from store.registry import BY_ID
+
+if TYPE_CHECKING:
+    from store.registry import Registry
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The rule, for one default registry."""
+
+    default_domain: str = DEFAULT_DOMAIN
+
+    def resolve(self, name: str, namespace: str | None = None) -> Repository:
+        """The repository that ``name`` stands for; ``namespace`` is the ``ns`` parameter. Raises InvalidReference."""
+        if name == str(BY_ID):
+            return BY_ID
+        first, slash, _ = name.partition("/")
+        has_domain = bool(slash) and ("." in first or ":" in first or first == "localhost")
+        if namespace:
+            return Repository.parse(f"{_registry(namespace)}/{name}")
+        return Repository.parse(name if has_domain else f"{self.default_domain}/{name}")
+
+    def spell(self, repository: Repository) -> str:
+        """A name that resolves to ``repository`` without ``ns``."""
+        first = repository.path.partition("/")[0]
+        if repository.domain != self.default_domain or "." in first or first == "localhost":
+            return str(repository)
+        return repository.path
+
+    def page(self, registry: Registry, *, after: str, limit: int) -> list[str]:
+        """Names behind ``after`` in byte order, as the catalog lists them: two walks over an index, merged."""
+        ours = registry.repositories(after=f"{self.default_domain}/{after}", limit=limit, domain=self.default_domain)
+        others = registry.repositories(after=after, limit=limit, outside=self.default_domain)
+        return sorted(map(self.spell, (*ours, *others)))[:limit]
+
+
+def _registry(namespace: str) -> str:
+    # Docker Hub has three names; only one of them is written in references.
+    return DEFAULT_DOMAIN if namespace in ("registry-1.docker.io", "index.docker.io") else namespace

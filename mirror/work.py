@@ -1,0 +1,65 @@
+"""Threads for what blocks: SQL, hashing, decoding. One pool for each kind, so that none starves another: manifests are answered while every decoder is busy."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, final
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterator
+    from concurrent.futures import Executor
+
+T = TypeVar("T")
+
+
+@final
+class Work:
+    """The pools of one server process."""
+
+    def __init__(self, *, cores: int) -> None:
+        self.reads = ThreadPoolExecutor(4, thread_name_prefix="read")
+        self.writes = ThreadPoolExecutor(8, thread_name_prefix="write")
+        self.bodies = ThreadPoolExecutor(2 * cores + 2, thread_name_prefix="body")
+        self.decoders = ThreadPoolExecutor(cores + 1, thread_name_prefix="decode")
+        self.hashers = ThreadPoolExecutor(1, thread_name_prefix="verify")
+        self.passwords = ThreadPoolExecutor(1, thread_name_prefix="password")
+
+    async def read(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401 - the call's own
+        """A question to the catalogue."""
+        return await run(self.reads, call, *args, **kwargs)
+
+    async def write(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401
+        """A change of the catalogue."""
+        return await run(self.writes, call, *args, **kwargs)
+
+    def close(self) -> None:
+        """Stop when what is running is done."""
+        for pool in (self.reads, self.writes, self.bodies, self.decoders, self.hashers, self.passwords):
+            pool.shutdown(cancel_futures=True)
+
+
+async def run(pool: Executor, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401 - the call's own
+    """What ``call`` returns, from a thread of ``pool``. A thread cannot be interrupted: whoever is cancelled meanwhile waits for it first."""
+    future = asyncio.get_running_loop().run_in_executor(pool, partial(call, *args, **kwargs))
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        while not future.done():
+            try:
+                await asyncio.wait((future,))
+            except asyncio.CancelledError:
+                continue
+        raise
+
+
+async def pieces(pool: Executor, iterator: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Each piece of ``iterator``, fetched in a thread; the iterator is closed however this ends."""
+    try:
+        while (piece := await run(pool, next, iterator, None)) is not None:
+            yield piece
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            await run(pool, close)

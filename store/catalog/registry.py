@@ -1,0 +1,244 @@
+"""What repositories hold and list, as a registry is asked for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, final
+
+from sqlalchemy import and_, delete, exists, insert, literal, not_, or_, select, update
+
+from store.catalog.content import batches
+from store.db.schema import content, document, image, kept, label, manifest, manifest_edge, reference, repository, repository_content
+from store.db.types import ContentKey, RepositoryKey
+from store.model import ContentState
+from store.values import Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Connection, Select
+
+    from store.references import Repository
+
+_AFTER_SLASH: Final = "0"
+"""The character that follows ``/``: where the names that begin with ``domain/`` end."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class HeldManifest:
+    """A manifest or index that a repository may serve; ``data`` is None when its bytes are no inline document, or not sound."""
+
+    key: ContentKey
+    digest: Digest
+    media_type: str
+    data: bytes | None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Referrer:
+    """A manifest or index that has a subject."""
+
+    digest: Digest
+    size_bytes: int
+    media_type: str
+    artifact_type: str
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+def find(connection: Connection, name: Repository) -> RepositoryKey | None:
+    """The row of a repository; None when there is none."""
+    found = connection.execute(select(repository.c.id).where(repository.c.name == str(name))).scalar()
+    return None if found is None else RepositoryKey(found)
+
+
+def hold(connection: Connection, repository_key: RepositoryKey, key: ContentKey, *, fresh_at: datetime | None = None) -> None:
+    """Let a repository serve a content; ``fresh_at`` begins (or renews) the grace of a blob that no manifest names yet."""
+    mine = and_(repository_content.c.repository_id == repository_key, repository_content.c.content_id == key)
+    if not connection.execute(select(exists().where(mine))).scalar():
+        connection.execute(insert(repository_content).values(repository_id=repository_key, content_id=key, fresh_at=fresh_at))
+    elif fresh_at is not None:
+        connection.execute(update(repository_content).where(mine).values(fresh_at=fresh_at))
+
+
+def let_go(connection: Connection, repository_key: RepositoryKey, key: ContentKey) -> bool:
+    """The repository does not serve this content any more; False when it did not."""
+    mine = and_(repository_content.c.repository_id == repository_key, repository_content.c.content_id == key)
+    return bool(connection.execute(delete(repository_content).where(mine)).rowcount)
+
+
+def held(connection: Connection, name: Repository, digests: Iterable[Digest]) -> dict[Digest, ContentKey]:
+    """Which of ``digests`` are sound here and may be served by the repository."""
+    found: dict[Digest, ContentKey] = {}
+    for some in batches(list(dict.fromkeys(digests))):
+        query = (
+            select(content.c.digest, content.c.id)
+            .join(repository_content, repository_content.c.content_id == content.c.id)
+            .join(repository, repository.c.id == repository_content.c.repository_id)
+            .where(repository.c.name == str(name), content.c.digest.in_(some), content.c.state == ContentState.PRESENT.value)
+        )
+        found.update((row.digest, ContentKey(row.id)) for row in connection.execute(query))
+    return found
+
+
+def holders(connection: Connection, digest: Digest) -> tuple[str, ...]:
+    """The repositories that may serve this content, when it is sound."""
+    query = (
+        select(repository.c.name)
+        .join(repository_content, repository_content.c.repository_id == repository.c.id)
+        .join(content, content.c.id == repository_content.c.content_id)
+        .where(content.c.digest == digest, content.c.state == ContentState.PRESENT.value)
+        .order_by(repository.c.name)
+    )
+    return tuple(connection.execute(query).scalars())
+
+
+def by_tag(connection: Connection, name: Repository, tag: str) -> HeldManifest | None:
+    """What a tag names."""
+    query = (
+        _manifests()
+        .join(reference, reference.c.manifest_id == content.c.id)
+        .join(repository, repository.c.id == reference.c.repository_id)
+        .where(repository.c.name == str(name), reference.c.tag == tag)
+    )
+    return _manifest(connection, query)
+
+
+def by_digest(connection: Connection, name: Repository, digest: Digest) -> HeldManifest | None:
+    """A manifest or index that the repository may serve."""
+    query = (
+        _manifests()
+        .join(repository_content, repository_content.c.content_id == content.c.id)
+        .join(repository, repository.c.id == repository_content.c.repository_id)
+        .where(repository.c.name == str(name), content.c.digest == digest)
+    )
+    return _manifest(connection, query)
+
+
+def _manifests() -> Select[tuple[object, ...]]:
+    return (
+        select(content.c.id, content.c.digest, content.c.state, manifest.c.media_type, document.c.bytes)
+        .join(manifest, manifest.c.content_id == content.c.id)
+        .outerjoin(document, document.c.content_id == content.c.id)
+    )
+
+
+def _manifest(connection: Connection, query: Select[tuple[object, ...]]) -> HeldManifest | None:
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    return HeldManifest(ContentKey(row.id), row.digest, row.media_type, row.bytes if row.state == ContentState.PRESENT.value else None)
+
+
+def kept_without_name(connection: Connection, digest: Digest) -> bool:
+    """Whether a manifest that is kept without a name is, or reaches, this content."""
+    up = select(content.c.id).where(content.c.digest == digest, content.c.state == ContentState.PRESENT.value).cte("up", recursive=True)
+    up = up.union(select(manifest_edge.c.manifest_id).join(up, up.c.id == manifest_edge.c.content_id))
+    return bool(connection.execute(select(exists(select(literal(1)).select_from(kept).join(up, up.c.id == kept.c.manifest_id)))).scalar())
+
+
+def manifest_of(connection: Connection, digest: Digest) -> HeldManifest | None:
+    """A manifest or index by its digest, whoever may serve it."""
+    return _manifest(connection, _manifests().where(content.c.digest == digest))
+
+
+def tags(connection: Connection, name: Repository, *, after: str, limit: int | None) -> list[str]:
+    """The tags of a repository behind ``after``, in byte order."""
+    query = (
+        select(reference.c.tag)
+        .join(repository, repository.c.id == reference.c.repository_id)
+        .where(repository.c.name == str(name), reference.c.tag > after)
+        .order_by(reference.c.tag)
+    )
+    return list(connection.execute(query if limit is None else query.limit(limit)).scalars())
+
+
+def tags_of(connection: Connection, repository_key: RepositoryKey, key: ContentKey) -> list[str]:
+    """The tags of a repository that name this manifest."""
+    query = select(reference.c.tag).where(reference.c.repository_id == repository_key, reference.c.manifest_id == key)
+    return list(connection.execute(query.order_by(reference.c.tag)).scalars())
+
+
+def repositories(connection: Connection, *, after: str, limit: int, domain: str | None = None, outside: str | None = None) -> list[str]:
+    """Full names of repositories that hold a manifest, behind ``after`` in byte order: those of one ``domain``, or those ``outside`` of one."""
+    of_domain: list[ColumnElement[bool]] = []
+    for chosen in (domain, outside):
+        if chosen is not None:
+            inside = and_(repository.c.name >= f"{chosen}/", repository.c.name < chosen + _AFTER_SLASH)
+            of_domain.append(inside if chosen is domain else not_(inside))
+    holds_one = exists(
+        select(literal(1))
+        .select_from(repository_content)
+        .join(manifest, manifest.c.content_id == repository_content.c.content_id)
+        .where(repository_content.c.repository_id == repository.c.id)
+    )
+    query = select(repository.c.name).where(repository.c.name > after, holds_one, *of_domain).order_by(repository.c.name).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+def referrers(connection: Connection, name: Repository, subject: Digest, *, artifact_type: str | None, after: str, limit: int) -> list[Referrer]:
+    """What a repository holds that refers to ``subject``, in the order of digests, behind the digest ``after``."""
+    about = content.alias("about")
+    query = (
+        select(content.c.id, content.c.digest, content.c.size_bytes, manifest.c.media_type, manifest.c.artifact_type)
+        .join(manifest, manifest.c.content_id == content.c.id)
+        .join(about, about.c.id == manifest.c.subject_id)
+        .join(repository_content, repository_content.c.content_id == content.c.id)
+        .join(repository, repository.c.id == repository_content.c.repository_id)
+        .where(repository.c.name == str(name), about.c.digest == subject)
+        .order_by(content.c.digest)
+        .limit(limit)
+    )
+    if artifact_type is not None:
+        query = query.where(manifest.c.artifact_type == artifact_type)
+    if after:
+        query = query.where(content.c.digest > Digest.parse(after))
+    rows = connection.execute(query).all()
+    annotations: dict[int, dict[str, str]] = {}
+    for some in batches([row.id for row in rows]):
+        for one in connection.execute(select(label.c.content_id, label.c.key, label.c.value).where(label.c.content_id.in_(some)).order_by(label.c.key)):
+            annotations.setdefault(one.content_id, {})[one.key] = one.value
+    return [Referrer(row.digest, row.size_bytes or 0, row.media_type, row.artifact_type or "", annotations.get(row.id, {})) for row in rows]
+
+
+def drop_unheld(connection: Connection, key: ContentKey) -> None:
+    """Keep a manifest no longer that no tag names and no repository serves."""
+    named = exists(select(literal(1)).where(reference.c.manifest_id == key))
+    served = exists(select(literal(1)).where(repository_content.c.content_id == key))
+    connection.execute(delete(kept).where(kept.c.manifest_id == key, not_(or_(named, served))))
+
+
+# --- what a pushed image claims ---------------------------------------------------------------------------------------
+
+
+def diff_state(connection: Connection, image_key: ContentKey) -> str:
+    """Whether the layers of an image were seen to have their diff IDs."""
+    return str(connection.execute(select(image.c.diff_state).where(image.c.content_id == image_key)).scalar_one())
+
+
+def set_diff_state(connection: Connection, image_key: ContentKey, state: str) -> None:
+    """Remember what a verification found."""
+    connection.execute(update(image).where(image.c.content_id == image_key).values(diff_state=state))
+
+
+def unverified_images(connection: Connection) -> tuple[Digest, ...]:
+    """The IDs of images whose layers nobody has decoded yet."""
+    query = select(content.c.digest).join(image, image.c.content_id == content.c.id).where(image.c.diff_state == "unverified")
+    return tuple(connection.execute(query.order_by(content.c.digest)).scalars())
+
+
+def layer_blobs(connection: Connection, image_key: ContentKey) -> dict[ContentKey, list[tuple[Digest, ContentState]]]:
+    """The layers of each manifest of an image, base first, each with whether its bytes are here."""
+    query = (
+        select(manifest.c.content_id, content.c.digest, content.c.state)
+        .join(manifest_edge, and_(manifest_edge.c.manifest_id == manifest.c.content_id, manifest_edge.c.role == "layer"))
+        .join(content, content.c.id == manifest_edge.c.content_id)
+        .where(manifest.c.image_id == image_key)
+        .order_by(manifest.c.content_id, manifest_edge.c.position)
+    )
+    found: dict[ContentKey, list[tuple[Digest, ContentState]]] = {}
+    for row in connection.execute(query):
+        found.setdefault(ContentKey(row.content_id), []).append((row.digest, ContentState(row.state)))
+    return found

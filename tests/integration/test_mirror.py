@@ -1,0 +1,183 @@
+"""``storectl serve`` as a process: restarts, kills, TLS, several workers."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import ssl
+import subprocess
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import bcrypt
+import pytest
+
+from store import Store
+from store.values import Digest
+from tests.support import images
+from tests.support.mirror import Mirror
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def storectl(*arguments: str) -> subprocess.CompletedProcess[str]:
+    import sys
+
+    return subprocess.run([sys.executable, "-m", "storectl", *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_an_upload_goes_on_after_a_restart(end: signal.Signals, tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    with Mirror(root) as mirror:
+        place = mirror.request("POST", "/v2/app/blobs/uploads/")[1]["Location"]
+        assert mirror.request("PATCH", place, b"before ")[0] == 202
+        assert mirror.stop(end) == (0 if end is signal.SIGTERM else -signal.SIGKILL)
+    with Mirror(root) as mirror:
+        status, headers, _ = mirror.request("GET", place)
+        assert (status, headers["Range"]) == (204, "0-6")
+        digest = Digest.of(b"before and after")
+        status, headers, _ = mirror.request("PUT", f"{place}?digest={digest}", b"and after", {"Content-Range": "7-15"})
+        assert status == 201
+        assert mirror.request("GET", headers["Location"])[2] == b"before and after"
+    with Store.open(root) as store:
+        assert list(store.fsck()) == []
+
+
+def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    acknowledged: list[Digest] = []
+    mirror = Mirror(root)
+
+    def push() -> None:
+        count = 0
+        while True:
+            count += 1
+            data = f"{threading.get_ident()} {count}".encode() * 5000
+            digest = Digest.of(data)
+            try:
+                if mirror.request("POST", f"/v2/app/blobs/uploads/?digest={digest}", data)[0] != 201:
+                    return
+            except (OSError, http.client.HTTPException):
+                return
+            acknowledged.append(digest)
+
+    threads = [threading.Thread(target=push) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.7)
+    mirror.stop(signal.SIGKILL)
+    for thread in threads:
+        thread.join()
+    assert acknowledged
+    with Mirror(root) as again:
+        for digest in acknowledged:
+            assert again.request("HEAD", f"/v2/app/blobs/{digest}")[0] == 200
+    with Store.open(root) as store:
+        store.collect()
+        assert list(store.fsck()) == []
+        assert set(acknowledged) <= set(store.blobs.digests())
+
+
+def test_a_transfer_may_end_when_the_server_is_told_to(tmp_path: Path) -> None:
+    root, data = tmp_path / "store", bytes(40 << 20)
+    digest = Digest.of(data)
+    with Mirror(root) as mirror:
+        assert mirror.request("POST", f"/v2/app/blobs/uploads/?digest={digest}", data)[0] == 201
+        connection = http.client.HTTPConnection("127.0.0.1", mirror.port, timeout=60)
+        connection.request("GET", f"/v2/app/blobs/{digest}")
+        with connection.getresponse() as response:
+            first = response.read(1000)
+            mirror.process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            assert mirror.process.poll() is None
+            assert first + response.read() == data
+        connection.close()
+        assert mirror.stop() == 0
+
+
+def test_several_workers_share_an_address(tmp_path: Path) -> None:
+    with Mirror(tmp_path / "store", "--workers", "3") as mirror:
+        for number in range(20):
+            data = b"%d" % number
+            assert mirror.request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data)[0] == 201
+            assert mirror.request("GET", f"/v2/app/blobs/{Digest.of(data)}")[2] == data
+        assert mirror.stop() == 0
+
+
+def test_what_another_command_imports_is_there_at_once(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    archive = tmp_path / "image.tar"
+    archive.write_bytes(images.image(images.A, tags=("demo:1",)).bytes())
+    with Mirror(root) as mirror:
+        assert mirror.request("GET", "/v2/demo/manifests/1")[0] == 404
+        assert storectl("--root", str(root), "import", "-q", str(archive)).returncode == 0
+        assert mirror.request("GET", "/v2/demo/manifests/1")[0] == 200
+
+
+def _certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    chain, key = folder / f"{name}.pem", folder / f"{name}.key"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", str(key), "-out", str(chain), *subject]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return chain, key
+
+
+def test_tls_with_users_and_client_certificates(tmp_path: Path) -> None:
+    chain, key = _certificate(tmp_path, "server")
+    client, client_key = _certificate(tmp_path, "client")
+    users = tmp_path / "users"
+    users.write_text(f"alice:{bcrypt.hashpw(b'secret', bcrypt.gensalt(rounds=4)).decode()}\n")
+    options = ["--tls-cert", str(chain), "--tls-key", str(key), "--tls-client-ca", str(client), "--htpasswd", str(users), "--no-anonymous"]
+    data = bytes(range(256)) * 20_000
+    with Mirror(tmp_path / "store", *options) as mirror:
+        context = ssl.create_default_context(cafile=str(chain))
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            _ask(mirror, context, "GET", "/v2/")
+        context.load_cert_chain(client, client_key)
+        assert _ask(mirror, context, "GET", "/v2/")[0] == 401
+        alice = {"Authorization": "Basic YWxpY2U6c2VjcmV0"}
+        assert _ask(mirror, context, "GET", "/v2/", headers=alice)[0] == 200
+        digest = Digest.of(data)
+        assert _ask(mirror, context, "POST", f"/v2/app/blobs/uploads/?digest={digest}", data, headers=alice)[0] == 201
+        assert _ask(mirror, context, "GET", f"/v2/app/blobs/{digest}", headers=alice) == (200, data)
+        assert mirror.stop() == 0
+    assert "secret" not in mirror.log.read_text()
+
+
+def _ask(
+    mirror: Mirror, context: ssl.SSLContext, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+) -> tuple[int, bytes]:
+    connection = http.client.HTTPSConnection("127.0.0.1", mirror.port, timeout=60, context=context)
+    try:
+        connection.request(method, path, body, headers or {})
+        with connection.getresponse() as response:
+            return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:
+    root = str(tmp_path / "store")
+    chain, key = _certificate(tmp_path, "server")
+    users = tmp_path / "users"
+    users.write_text("alice:plain\n")
+    for code, *options in (
+        (2, "--listen", "nowhere"),
+        (2, "--listen", "127.0.0.1:99999"),
+        (2, "--tls-cert", str(chain)),
+        (2, "--tls-client-ca", str(chain)),
+        (2, "--no-anonymous"),
+        (2, "--require-children", "--accept-missing-blobs"),
+        (4, "--htpasswd", str(users)),
+        (4, "--tls-cert", str(key), "--tls-key", str(chain)),
+        (10, "--listen", "192.0.2.1:0"),
+        (10, "--listen", "no.such.host.invalid:0"),
+        (10, "--read-only"),
+    ):
+        done = storectl("--root", root if code != 10 or "--listen" in options else f"{root}-none", "serve", "--listen", "127.0.0.1:0", *options)
+        assert done.returncode == code, (options, done.stderr)
+        assert done.stderr.startswith("storectl: error: ")
+        assert "Traceback" not in done.stderr

@@ -1,0 +1,69 @@
+"""``storectl serve`` as a process, and what is asked of it over a socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Self, final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 60
+
+
+@final
+class Mirror:
+    """A server of its own process on a port of the system's choice. What it logs is in ``log``."""
+
+    def __init__(self, root: Path, *options: str, address: str = "127.0.0.1") -> None:
+        self.root = root
+        self.log = root.parent / f"{root.name}.log"
+        said = root.parent / f"{root.name}.out"
+        command = [sys.executable, "-m", "storectl", "--root", str(root), "serve", "--listen", f"{address}:0", *options]
+        with self.log.open("ab") as log, said.open("wb") as out:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while (match := re.search(r" on (?P<scheme>https?)://(?P<host>.+):(?P<port>[0-9]+)\n", said.read_text())) is None:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.process.kill()
+                raise AssertionError(f"storectl serve does not serve:\n{self.log.read_text()}")
+            time.sleep(0.02)
+        self.port = int(match["port"])
+        self.host = f"{address}:{self.port}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.stop()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """End it; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(STOP_TIMEOUT_S)
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, path, body, dict(headers or {}))
+            with connection.getresponse() as response:
+                return response.status, response.headers, response.read()
+        finally:
+            connection.close()
+
+    def json(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        status, _, body = self.request("GET", path)
+        assert status == http.client.OK, (status, body)
+        return json.loads(body)

@@ -1,0 +1,79 @@
+"""The registry's application in this process, on a loop in a thread of its own, asked over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+from aiohttp import web
+
+from mirror.app import make_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mirror.service import MirrorSettings
+    from store import Store
+
+
+class Answer:
+    """Status, headers and body of one answer."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - JSON
+        return json.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        """The code of an error."""
+        code: str = self.json["errors"][0]["code"]
+        return code
+
+
+class Served:
+    """A running application."""
+
+    def __init__(self, store: Store, settings: MirrorSettings, loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
+        self._loop = loop_factory()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self._runner = web.AppRunner(make_app(store, settings, cores=2), auto_decompress=False, shutdown_timeout=2)
+        self.port = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(30)
+
+    async def _start(self) -> int:
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        port: int = self._runner.addresses[0][1]
+        return port
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(30)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def __call__(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+        """One exchange; ``If_None_Match="…"`` is the header of that name with hyphens."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body, _named(headers))
+            with connection.getresponse() as response:
+                return Answer(response)
+        finally:
+            connection.close()
+
+
+def _named(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}

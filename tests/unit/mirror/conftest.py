@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+import uvloop
+
+from mirror.service import MirrorSettings
+from tests.support.served import Served
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from store import Store
+
+
+@pytest.fixture(params=["uvloop", "asyncio"])
+def loop_factory(request: pytest.FixtureRequest) -> Callable[[], asyncio.AbstractEventLoop]:
+    return uvloop.new_event_loop if request.param == "uvloop" else asyncio.new_event_loop
+
+
+@pytest.fixture
+def serve(store: Store) -> Iterator[Callable[..., Served]]:
+    """Starts the application on the test's store with settings of the test's choice."""
+    running: list[Served] = []
+
+    def start(settings: MirrorSettings | None = None, loop_factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop) -> Served:
+        running.append(Served(store, settings or MirrorSettings(), loop_factory))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.__exit__()
+
+
+@pytest.fixture
+def ask(serve: Callable[..., Served]) -> Served:
+    """The application as it is without options."""
+    return serve()

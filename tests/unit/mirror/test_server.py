@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from typing import TYPE_CHECKING
+
+from mirror import server
+from mirror.server import Certificate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def _make(folder: Path) -> Certificate:
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=x"]
+    subprocess.run([*command, "-keyout", str(folder / "key"), "-out", str(folder / "cert")], check=True, capture_output=True, timeout=60)
+    return Certificate(folder / "cert", folder / "key")
+
+
+def test_a_renewed_certificate_is_taken_over_and_a_broken_one_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(server, "_RELOAD_EVERY_S", 0.02)
+    caplog.set_level("INFO")
+    certificate = _make(tmp_path)
+    context = server._context(certificate)
+
+    async def main() -> None:
+        task = asyncio.create_task(server._reload(context, certificate))
+        await asyncio.sleep(0.1)
+        assert not caplog.records
+        sound = certificate.chain.read_bytes()
+        certificate.chain.write_bytes(b"half")
+        await asyncio.sleep(0.2)
+        assert "cannot be used yet" in caplog.text
+        certificate.chain.unlink()
+        await asyncio.sleep(0.1)
+        certificate.chain.write_bytes(sound)
+        await asyncio.sleep(0.2)
+        assert "took over" in caplog.text
+        task.cancel()
+
+    asyncio.run(main())
