@@ -21,8 +21,6 @@ NAME_BYTES: Final = 100
 LARGEST_OCTAL: Final = 8**11 - 1
 """What eleven octal digits hold; beyond it a PAX record is needed."""
 
-"""Bytes in the field for a path; a sha512 blob's is longer, and its last part alone does not fit (so that ustar's prefix is of no use)."""
-
 
 class EntryType(Enum):
     """The kinds of entries we write, by their type flag."""

@@ -16,7 +16,18 @@ from exporter.options import Layers
 from exporter.roots import SavedRoot
 from store.catalog import content
 from store.manifests import Document, Kind
-from store.media_types import DOCKER_LAYER_GZIP, DOCKER_LIST, DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, OCI_MANIFEST
+from store.media_types import (
+    DOCKER_LAYER_GZIP,
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_LAYER_GZIP,
+    OCI_LAYER_ZSTD,
+    OCI_MANIFEST,
+    is_foreign_layer,
+)
 from store.oserrors import translated
 from store.values import Digest
 
@@ -100,13 +111,16 @@ def _manifest(work: _Work, document: Document) -> Document:
     layers: list[dict[str, Any]] = data["layers"] or []
     changed = False
     for layer, link, diff in zip(layers, document.layers, config.diff_ids, strict=True):
-        if link.digest not in work.graph.sources:
+        # A foreign layer is what its URLs give: other bytes would not be that.
+        if link.digest not in work.graph.sources or is_foreign_layer(link.target.media_type):
             continue
         digest, size = _layer(work, link, diff)
-        changed = changed or digest != link.digest
         if digest != link.digest:
+            changed = True
             layer.pop("data", None)
-            layer.update(mediaType=_TYPES[work.how], digest=str(digest), size=size)
+            layer.pop("urls", None)
+        # Also of a layer that stays: what its type said may have been wrong, and Docker's types do not belong in an OCI manifest.
+        layer.update(mediaType=_TYPES[work.how], digest=str(digest), size=size)
     if not changed:
         return document
     if document.media_type == DOCKER_MANIFEST:

@@ -29,6 +29,7 @@ else
     # Also where uv made the environment once: such a one has no pip, and venv adds it.
     "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv "$venv"
     echo "installing the development set in $venv (pip, $("$venv/bin/python" --version))"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+    # The list is complete. Were pip to look for dependencies itself, a newer release of one that is asked for with an extra would be its first and last try.
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 fi

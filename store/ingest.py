@@ -58,7 +58,7 @@ class Intake:
     layers: dict[DiffID, Staged] = field(default_factory=dict)
     blobs: dict[Digest, Staged] = field(default_factory=dict)
     others: dict[Digest, Staged] = field(default_factory=dict)
-    foreign: dict[DiffID, Link] = field(default_factory=dict)
+    foreign: dict[DiffID, tuple[Link, ...]] = field(default_factory=dict)
 
     def staged(self) -> list[Staged]:
         """Everything that was read, each file once."""
@@ -152,7 +152,7 @@ class _Blobs:
 
     def _without(self, document: Document, link: Link, diff: DiffID) -> None:
         if link.urls:
-            self._intake.foreign[diff] = link
+            self._intake.foreign[diff] = (*self._intake.foreign.get(diff, ()), link)
         else:
             self._missing.append((str(document.digest), f"{link.role} {link.position}", link.digest))
 

@@ -116,7 +116,7 @@ class Placing:
 
     # --- images ------------------------------------------------------------------------------------------------------
 
-    def diffs(self, wanted: Iterable[DiffID], foreign: Mapping[DiffID, Link]) -> None:
+    def diffs(self, wanted: Iterable[DiffID], foreign: Mapping[DiffID, Sequence[Link]]) -> None:
         """Look once more whether every diff that images rely on is here. Raises ContentMissing (it cannot, while leases hold)."""
         digests = [diff.digest for diff in wanted]
         found = content.find(self._connection, digests)
@@ -126,7 +126,8 @@ class Placing:
                 self._diffs[diff] = (known.key, known.size_bytes or 0)
             elif diff in foreign:
                 self._diffs[diff] = (content.ensure(self._connection, digest, None, ContentState.ABSENT), 0)
-                self._foreign(self._diffs[diff][0], foreign[diff])
+                for link in foreign[diff]:
+                    self._foreign(self._diffs[diff][0], link)
             elif known is not None and content.is_foreign(self._connection, known.key):
                 self._diffs[diff] = (known.key, 0)
             else:
@@ -144,7 +145,7 @@ class Placing:
             if diff in self._diffs:
                 self.changed |= content.put_foreign_source(self._connection, self._diffs[diff][0], descriptor)
 
-    def images(self, configs: Iterable[ImageConfig], foreign: Mapping[DiffID, Link]) -> dict[ImageID, ContentKey]:
+    def images(self, configs: Iterable[ImageConfig], foreign: Mapping[DiffID, Sequence[Link]]) -> dict[ImageID, ContentKey]:
         """The rows of images, made when they are new."""
         wanted = {config.image_id: config for config in configs}
         keys = self.documents({image_id.digest: config.data for image_id, config in wanted.items()})
@@ -191,7 +192,8 @@ class Placing:
         for position, diff in enumerate(config.diff_ids):
             diff_key, size = self._diffs[diff]
             edges.append(manifests.Edge(Link(Role.LAYER, position, Descriptor(OCI_LAYER, diff.digest, size)), diff_key))
-        return manifests.NewManifest(key, "manifest", OCI_MANIFEST, "", image_key, None, edges)
+        # As when the same bytes come in with a layout: an image's type is that of its config.
+        return manifests.NewManifest(key, "manifest", OCI_MANIFEST, OCI_CONFIG, image_key, None, edges)
 
     def graph(self, graph: Graph) -> dict[Digest, ContentKey]:
         """The rows of an archive's documents."""

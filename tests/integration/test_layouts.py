@@ -8,11 +8,12 @@ import lzma
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import text
 
 from store import Choice, Digest, ImageFilter, ImportOptions, Platform, Reference, Store, errors
 from store.model import ContentState
 from tests.support.images import A, Archive, B, E, config, layer
-from tests.support.layouts import INDEX, LAYER, MANIFEST, Blob, Layout, digest, encode, gzip, plain, platform_fields, zstd
+from tests.support.layouts import INDEX, LAYER, MANIFEST, Blob, Layout, digest, encode, foreign, gzip, plain, platform_fields, zstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -592,6 +593,18 @@ def test_a_layout_of_another_version_is_refused(store: Store) -> None:
     layout = Layout(files={"oci-layout": b'{"imageLayoutVersion":"2.0.0"}'})
     with pytest.raises(errors.InvalidDocument, match="version '2"):
         take(store, layout)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_every_place_of_a_foreign_layer_is_kept_whatever_the_order(store: Store, swapped: bool) -> None:  # noqa: FBT001 - what varies
+    layout = Layout()
+    blobs = [foreign(gzip(A), "https://example.org/gzip"), foreign(zstd(A), "https://example.org/zstd")]
+    for number, blob in enumerate(reversed(blobs) if swapped else blobs):
+        layout.root(layout.image(blob, annotations={"number": str(number)}), f"docker.io/library/foreign:{number}")
+    take(store, layout)
+    with store.read() as connection:
+        rows = connection.execute(text("SELECT descriptor FROM foreign_source f JOIN content c ON c.id = f.content_id WHERE c.digest = :d"), {"d": digest(A)})
+        assert sorted(json.loads(row.descriptor)["urls"][0] for row in rows) == ["https://example.org/gzip", "https://example.org/zstd"]
 
 
 # --- what the verbs make of them -------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import hashlib
 import io
 import json
 import tarfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import zstandard
@@ -26,6 +26,7 @@ MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 INDEX: Final = "application/vnd.oci.image.index.v1+json"
 CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 LAYER: Final = "application/vnd.oci.image.layer.v1.tar"
+FOREIGN_LAYER: Final = "application/vnd.oci.image.layer.nondistributable.v1.tar"
 EMPTY: Final = "application/vnd.oci.empty.v1+json"
 CONTAINERD_NAME: Final = "io.containerd.image.name"
 REF_NAME: Final = "org.opencontainers.image.ref.name"
@@ -48,6 +49,8 @@ class Blob:
     plain: bytes
     data: bytes
     suffix: str = ""
+    urls: tuple[str, ...] = ()
+    """Of a foreign layer, which is not in the layout."""
 
 
 def plain(data: bytes) -> Blob:
@@ -60,6 +63,11 @@ def gzip(data: bytes, level: int = 6) -> Blob:
 
 def zstd(data: bytes, level: int = 3) -> Blob:
     return Blob(data, zstandard.ZstdCompressor(level=level).compress(data), "+zstd")
+
+
+def foreign(blob: Blob, *urls: str) -> Blob:
+    """The same layer, to be fetched from ``urls``: only its descriptor is in the layout."""
+    return replace(blob, urls=urls)
 
 
 @dataclass
@@ -94,10 +102,16 @@ class Layout:
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "config": self.document(document, CONFIG, algorithm=algorithm),
-            "layers": [self.blob(one.data, LAYER + one.suffix, algorithm=algorithm) for one in blobs],
+            "layers": [self.layer(one, algorithm) for one in blobs],
             **members,
         }
         return self.document(manifest, MANIFEST, algorithm=algorithm, platform=fields)
+
+    def layer(self, blob: Blob, algorithm: str = "sha256") -> Descriptor:
+        """Put a layer into the layout, if it is no foreign one; its descriptor."""
+        if blob.urls:
+            return {"mediaType": FOREIGN_LAYER + blob.suffix, "digest": digest(blob.data, algorithm), "size": len(blob.data), "urls": list(blob.urls)}
+        return self.blob(blob.data, LAYER + blob.suffix, algorithm=algorithm)
 
     def artifact(
         self,
