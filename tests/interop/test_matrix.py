@@ -10,7 +10,7 @@ import pytest
 from tests.support.engine import require
 from tests.support.peers.consumers import CONSUMERS
 from tests.support.peers.crane import PROGRAM as CRANE
-from tests.support.peers.matrix import FORMATS, FROM_DOCKER, Matrix
+from tests.support.peers.matrix import ATTACHED, FORMATS, FROM_DOCKER, Matrix
 from tests.support.peers.process import PeerRefusal
 from tests.support.peers.producers import PRODUCERS
 from tests.support.peers.report import render, without_versions
@@ -44,7 +44,7 @@ def test_what_peers_write_comes_in_as_it_was(matrix: Matrix, producer: Producer)
 
 @pytest.mark.parametrize("consumer", CONSUMERS, ids=lambda one: one.command)
 def test_what_we_save_arrives_as_it_was(matrix: Matrix, consumer: Consumer) -> None:
-    for key in (FROM_DOCKER, *SUBJECTS):
+    for key in (FROM_DOCKER, *SUBJECTS, ATTACHED):
         for form in FORMATS:
             matrix.consumed(consumer, key, form)
 

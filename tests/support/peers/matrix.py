@@ -31,6 +31,7 @@ SAME_MANIFEST: Final = "same manifest digest"
 SAME_IMAGE: Final = "same image ID"
 OWN_MANIFEST: Final = "same image ID, in a manifest that the peer made"
 LEFT: Final = "not supported by the peer, which leaves it behind without a word"
+FIRST_OF_TAG: Final = "not supported by the peer, which takes the first image with this tag, whatever its repository"
 FORMATS: Final = {
     "legacy": (Format.LEGACY, False),
     "docker": (Format.DOCKER, False),
@@ -39,6 +40,8 @@ FORMATS: Final = {
 }
 FROM_DOCKER: Final = "docker"
 """What consumers are given besides the subjects: the one image, as storectl knows it from a docker archive."""
+ATTACHED: Final = "attached"
+"""And the image of the last subject, saved with what refers to it, which has no name then."""
 
 
 class Disagreement(Exception):
@@ -118,25 +121,28 @@ class Matrix:
         """What a consumer knows a subject by that it got in a format. None: the command is for another format. Raises Disagreement."""
         if form not in consumer.formats:
             return None
-        docker_only = key == FROM_DOCKER
-        subject = self.shop.subjects["image" if docker_only else key]
-        source = self.shop.source(subject, docker=docker_only)
+        if key == ATTACHED and form == "legacy":
+            return None
+        subject = self.shop.subjects[{FROM_DOCKER: "image", ATTACHED: "referrers"}.get(key, key)]
         wanted, folder = FORMATS[form]
-        parts = tuple(part for part in subject.parts if part.image is not None or wanted is not Format.LEGACY)
-        saved = self.shop.saved(source, parts, wanted, folder=folder)
-        verdicts = [(part.what, self._taken(consumer, part, saved, several=len(parts) > 1, original=not docker_only)) for part in parts]
-        verdicts += [(part.what, "no room in the format") for part in subject.parts if part not in parts]
+        parts = tuple(part for part in subject.parts if part.image is not None or (wanted is not Format.LEGACY and key != ATTACHED))
+        source = self.shop.source(subject, docker=key == FROM_DOCKER)
+        saved = self.shop.saved(source, parts, wanted, folder=folder, referrers=key == ATTACHED)
+        if key == ATTACHED and claims(saved).digests() != {part.root for part in subject.parts}:
+            raise Disagreement(f"{saved} has {claims(saved).roots}")
+        verdicts = [(part.what, self._taken(consumer, part, saved, original=key != FROM_DOCKER)) for part in parts]
+        verdicts += [(part.what, "no room in the format") for part in subject.parts if part not in parts and key != ATTACHED]
         return Cell(tuple(verdicts))
 
-    def _taken(self, consumer: Consumer, part: Part, saved: Path, *, several: bool, original: bool) -> str:
-        root, ref = None, part.tag
-        for one in claims(saved).roots:
-            if one["annotations"][CONTAINERD_NAME] == f"docker.io/{part.name}":
+    def _taken(self, consumer: Consumer, part: Part, saved: Path, *, original: bool) -> str:
+        root, ref, roots = None, part.tag, claims(saved).roots
+        for one in roots:
+            if one.get("annotations", {}).get(CONTAINERD_NAME) == f"docker.io/{part.name}":
                 root, ref = one["digest"], one["annotations"][REF_NAME]
         if original and root not in {None, part.root}:
             raise Disagreement(f"{part.name} was saved as {root}, and is {part.root}")
         try:
-            seen = consumer.take(self.shop, Offer(saved, part, ref, several))
+            seen = consumer.take(self.shop, Offer(saved, part, ref, several=len(roots) > 1))
         except PeerRefusal as exc:
             return refused(exc.message)
         if root in seen.digests:
@@ -145,6 +151,8 @@ class Matrix:
             verdict = SAME_IMAGE
         elif part.image is None:
             return LEFT
+        elif seen.digests & {one["digest"] for one in roots if one.get("annotations", {}).get(REF_NAME) == ref}:
+            return FIRST_OF_TAG
         else:
             raise Disagreement(f"{consumer.command}: {part.name} is {part.image} in {root}, and arrived as {', '.join(seen.digests) or 'nothing'}")
         return ", but ".join((verdict, *seen.remarks))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from tests.support.peers import docker
 from tests.support.peers.consumers import CONSUMERS
-from tests.support.peers.matrix import FORMATS, FROM_DOCKER, Cell
+from tests.support.peers.matrix import ATTACHED, FORMATS, FROM_DOCKER, Cell
 from tests.support.peers.producers import PRODUCERS
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ given the unpacked tar; Docker and ctr the folder packed with `tar -c .`.
 
 NOTE: Final = """
 The legacy archive is Docker's to the byte, and skopeo and podman stumble over Docker's own in the same way: a layer that two images share is a link there, that
-they read for the first image only. `--format docker` has no links.
+they read for the first image only. `--format docker` has no links. Its index.json gives bare tags, as Docker's does, so that two images with one tag are told
+apart in manifest.json only (`docker-archive:`); `--format oci` writes the whole name where tags are the same.
 """
 
 
@@ -81,7 +82,7 @@ class _Messages:
 
     def notes(self) -> str:
         """The quotations that were not yet written out."""
-        lines = [f"{number}. `{message}`" if "`" not in message else f"{number}. {message}" for number, message in sorted(self._open.items())]
+        lines = [f"- [{number}] `{message}`" for number, message in sorted(self._open.items())]
         self._open.clear()
         return "\n".join(lines) + "\n" if lines else ""
 
@@ -114,7 +115,11 @@ def render(matrix: Matrix) -> str:
     parts += [_table(["", *(one.title for one in subjects.values())], rows), "\n", messages.notes(), "\n", NAMES]
     commands = [one.command for one in PRODUCERS if one.command in matrix.names]
     parts += [_table(["", "written", "after the import"], [[f"`{command}`", *matrix.names[command]] for command in commands]), "\n", OUT]
-    titles = {FROM_DOCKER: "one image that came in a docker archive", **{key: one.title for key, one in subjects.items()}}
+    titles = {
+        FROM_DOCKER: "one image that came in a docker archive",
+        **{key: one.title for key, one in subjects.items()},
+        ATTACHED: "one image, saved with `--referrers`",
+    }
     for key, title in titles.items():
         rows = [[f"`{one.command}`", *(messages.cell(matrix.consumed(one, key, form)) for form in FORMATS)] for one in CONSUMERS]
         parts += [f"\n### {title[0].upper()}{title[1:]}\n\n", _table(["", *FORMATS], rows), NOTE if key == "images" else ""]

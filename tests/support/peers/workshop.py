@@ -105,14 +105,14 @@ class Workshop:
     # --- what consumers are given ------------------------------------------------------------------------------------
 
     @functools.cache  # noqa: B019 - lives as long as the tests
-    def saved(self, source: bytes, parts: Sequence[Part], form: Format, *, folder: bool) -> Path:
+    def saved(self, source: bytes, parts: Sequence[Part], form: Format, *, folder: bool, referrers: bool) -> Path:
         """The parts, imported from ``source`` and saved again."""
         archive = self.fresh("source.tar")
         archive.write_bytes(source)
         saved = self.fresh("saved" if folder else "saved.tar")
         with self.store() as store:
             store.import_archive(archive)
-            with open_save(store, [part.name for part in parts], options=SaveOptions(form)) as export:
+            with open_save(store, [part.name for part in parts], options=SaveOptions(form, referrers=referrers)) as export:
                 if folder:
                     export.write_folder(saved)
                 else:
