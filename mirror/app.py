@@ -50,7 +50,7 @@ _HANDLERS: Final[dict[Resource, dict[str, tuple[Handler, Action]]]] = {
     Resource.REFERRERS: {"GET": (lists.referrers, Action.READ)},
 }
 
-_NAMESPACE: Final = "namespace"
+_NAMESPACE: Final = web.RequestKey("namespace", str)
 SERVICE: Final = web.AppKey("service", Service)
 
 
