@@ -136,6 +136,11 @@ def quote(text: str) -> bytes:
     return f'"{_UNSAFE.sub(_escape, text)}"'.encode()
 
 
+def short_escapes(text: bytes) -> bytes:
+    """Make of JSON as `quote` and its like write it what Go writes since 1.22: backspace and form feed have escapes of their own (docker-archive.md §2.2)."""
+    return _LONG_ESCAPE.sub(lambda match: _SHORTER[match[0]], text)
+
+
 def compact(raw: bytes) -> bytes:
     """Strip well-formed JSON text of the white space between its tokens, and escape as `quote` does what HTML or JavaScript might take for its own.
 
@@ -276,4 +281,6 @@ def _escape(match: re.Match[str]) -> str:
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _UNSAFE: Final = re.compile('[\\x00-\\x1f"\\\\<>&\u2028\u2029\ud800-\udfff]')
 _SHORT_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_SHORTER: Final = {b"\\\\": b"\\\\", b"\\u0008": b"\\b", b"\\u000c": b"\\f"}
+_LONG_ESCAPE: Final = re.compile(b"|".join(map(re.escape, _SHORTER)))  # the backslash among them: what follows an escaped one is no escape
 _HTML: Final = tuple((char.encode(), f"\\u{ord(char):04x}".encode()) for char in "<>&\u2028\u2029")
