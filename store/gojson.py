@@ -44,8 +44,9 @@ _STRING: Final = _pattern(rb"<string>")
 _STRING_PART: Final = _pattern(rb"<plain>(?:<escape><plain>){0,1000}")
 _SIMPLE: Final = _pattern(rb"<simple>")
 _VALUE_START: Final = _pattern(rb"<space>(?:<simple>|[\[{])")
-_SIMPLE_ELEMENTS: Final = _pattern(rb"(?:<space><simple><space>,){0,1000}")
-_SIMPLE_MEMBERS: Final = _pattern(rb"(?:<space><string><space>:<space><simple><space>,){0,1000}")
+_RUN: Final = 1000
+_SIMPLE_ELEMENTS: Final = _pattern(rb"(?:<space><simple><space>,){0,%d}" % _RUN)
+_SIMPLE_MEMBERS: Final = _pattern(rb"(?:<space><string><space>:<space><simple><space>,){0,%d}" % _RUN)
 _COLON: Final = _pattern(rb"<space>:")
 _ARRAY_END: Final = _pattern(rb"<space>\]")
 _OBJECT_END: Final = _pattern(rb"<space>\}")
@@ -114,7 +115,9 @@ class Account:
         """The error for a document of more values than the ceiling."""
         limit = self._limits.json_values
         return TooLarge(
-            f"{self._document}: more than {limit} JSON values", limit=limit, hint="no tool writes such documents; split an archive of that many images"
+            f"{self._document}: more than {limit} values, the most that are read from one JSON document",
+            limit=limit,
+            hint="no image needs so many; an archive of many images can be split",
         )
 
     def _too_much(self) -> TooLarge:
@@ -310,7 +313,7 @@ def _value_end(data: bytes, pos: int, max_depth: int, max_values: int) -> int:
             raise _Fault(f"no more than {max_depth} levels of nesting", data, max(data.rfind(b"[", 0, pos), data.rfind(b"{", 0, pos)))
         if container in (_ARRAY, _OBJECT):
             open_containers.append(container)
-            pos = _next_value(data, pos, container, in_runs=len(open_containers) < max_depth)
+            pos = _next_value(data, pos, container, max_values, in_runs=len(open_containers) < max_depth)
             continue
         while open_containers:
             container = open_containers[-1]
@@ -320,24 +323,29 @@ def _value_end(data: bytes, pos: int, max_depth: int, max_values: int) -> int:
                 raise _Fault(f"',' or '{chr(_CLOSER[container])}'", data, _skip(_SPACE, data, pos))
             pos = after.end()
             if found == _COMMA:
-                pos = _next_value(data, pos, container, in_runs=len(open_containers) < max_depth)
+                pos = _next_value(data, pos, container, max_values, in_runs=len(open_containers) < max_depth)
                 break
             open_containers.pop()
         else:
             return pos
 
 
-def _next_value(data: bytes, pos: int, container: int, *, in_runs: bool) -> int:
+def _next_value(data: bytes, pos: int, container: int, max_values: int, *, in_runs: bool) -> int:
     """Return where the next value to look at begins: past elements or members that are simple and not the last, and past a member's key.
 
     Without ``in_runs`` every element is looked at: an empty container is simple, but at the ceiling it is one level too deep.
     """
-    if container == _ARRAY:
-        while in_runs and (end := _skip(_SIMPLE_ELEMENTS, data, pos)) != pos:
+    if in_runs:
+        simple = _SIMPLE_ELEMENTS if container == _ARRAY else _SIMPLE_MEMBERS
+        passed = -_RUN
+        while (end := _skip(simple, data, pos)) != pos:
             pos = end
+            # Only the last run is shorter than the others.
+            passed += _RUN
+            if passed > max_values:
+                raise _TooManyError
+    if container == _ARRAY:
         return pos
-    while in_runs and (end := _skip(_SIMPLE_MEMBERS, data, pos)) != pos:
-        pos = end
     start = _skip(_SPACE, data, pos)
     if data[start : start + 1] != b'"':
         raise _Fault("a key in quotes", data, start)

@@ -17,6 +17,9 @@ class Limits:
     layer_bytes: int = 1024 * GIB
     """One layer, decompressed."""
 
+    layers: int = 10_000
+    """Layers of one image. Docker loads 125, and Linux stacks 500."""
+
     members: int = 1_000_000
     """Members of one archive."""
 
@@ -38,7 +41,7 @@ class Limits:
     json_string_bytes: int = 4 * MIB
     """One string that is taken from a JSON document, as written. Linux itself passes no argument or variable longer than 128 KiB to a process."""
 
-    json_memory_bytes: int = 80 * MIB
+    json_memory_bytes: int = 72 * MIB
     """What one JSON document takes in memory: its text, its values and its strings."""
 
     json_depth: int = 10_000
