@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from mirror import routes
 from mirror.access import Access, Action, Caller
+from mirror.connection import Connection
 from mirror.handlers import blobs, health, lists, manifests, uploads
 from mirror.handlers.call import Call
 from mirror.routes import Resource
@@ -152,8 +153,10 @@ def _challenge(message: str) -> WireError:
 @web.middleware
 async def _errors(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
     """Every error in the specification's words."""
+    connection = None if request.transport is None else request.transport.get_protocol()
     try:
-        return await handler(request)
+        with connection.answering(request) if isinstance(connection, Connection) else nullcontext():
+            return await handler(request)
     except WireError as exc:
         return _answer(exc)
     except StoreError as exc:

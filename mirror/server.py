@@ -8,15 +8,18 @@ import os
 import signal
 import socket
 import ssl
-from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, final
 
 import uvloop
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from mirror.app import make_app
+from mirror.connection import Connection
 from mirror.service import MirrorSettings
+from mirror.workers import ENDINGS, supervise
 from store.errors import InvalidInput, Unavailable
 from store.limits import MIB
 from store.oserrors import translate
@@ -33,7 +36,6 @@ KEEPALIVE_S: Final = 75.0
 """An idle connection is closed after so long; aiohttp's own default is an hour."""
 
 _RELOAD_EVERY_S: Final = 30.0
-_ENDINGS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _BACKLOG: Final = 1024
 _FIELD_BYTES: Final = 32 * 1024
 _LINE_BYTES: Final = 16 * 1024
@@ -75,16 +77,30 @@ def serve(open_store: Callable[[], Store], listening: Listening, on_ready: Calla
         InvalidInput: The certificate is none.
     """
     context = None if listening.certificate is None else _context(listening.certificate)
-    listener = _listen(listening.host, listening.port, shared=listening.workers > 1)
-    host, port = listener.getsockname()[:2]
+    listeners = [_listen(listening.host, listening.port, shared=listening.workers > 1)]
+    host, port = listeners[0].getsockname()[:2]
+    listeners += [_listen(host, port, shared=True) for _ in range(listening.workers - 1)]
     shown = f"[{host}]" if ":" in host else host
-    on_ready(f"{'http' if context is None else 'https'}://{shown}:{port}")
+
+    def ready() -> None:
+        on_ready(f"{'http' if context is None else 'https'}://{shown}:{port}")
+
+    # From here on, whoever is told to stop ends in order.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
     if listening.workers == 1:
-        _work(open_store, listening, listener, context)
+        _work(open_store, listening, listeners[0], context, ready)
         return
-    _supervise(
-        [lambda: _work(open_store, listening, _listen(host, port, shared=True), context)] * (listening.workers - 1), open_store, listening, listener, context
-    )
+
+    def work(number: int, parent: int) -> None:
+        # A socket that nobody serves must not live on in another's process: connections would be given to it.
+        for other in listeners:
+            if other is not listeners[number]:
+                other.close()
+        _work(open_store, listening, listeners[number], context, parent=parent)
+
+    # They listen already: who connects now waits for the workers.
+    ready()
+    supervise([partial(work, number) for number in range(listening.workers)])
 
 
 def _listen(host: str, port: int, *, shared: bool) -> socket.socket:
@@ -107,50 +123,34 @@ def _listen(host: str, port: int, *, shared: bool) -> socket.socket:
     return listener
 
 
-def _supervise(
-    others: list[Callable[[], None]], open_store: Callable[[], Store], listening: Listening, listener: socket.socket, context: ssl.SSLContext | None
+def _work(
+    open_store: Callable[[], Store],
+    listening: Listening,
+    listener: socket.socket,
+    context: ssl.SSLContext | None,
+    on_ready: Callable[[], None] | None = None,
+    *,
+    parent: int | None = None,
 ) -> None:
-    """Run ``others`` in processes of their own beside one worker in this one; they end together."""
-    children = [_fork(one) for one in others]
-    try:
-        _work(open_store, listening, listener, context)
-    finally:
-        for child in children:
-            with suppress(ProcessLookupError):
-                os.kill(child, signal.SIGTERM)
-        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-    if any(codes):
-        raise Unavailable(f"{sum(map(bool, codes))} of {len(codes) + 1} worker processes failed", hint="the log says why")
-
-
-def _fork(work: Callable[[], None]) -> int:
-    child = os.fork()
-    if child:
-        return child
-    code = 1
-    try:
-        work()
-        code = 0
-    except BaseException:
-        logger.exception("a worker process failed")
-    finally:
-        # Not `sys.exit`: what the parent has on its stack is none of the child's business.
-        os._exit(code)
-
-
-def _work(open_store: Callable[[], Store], listening: Listening, listener: socket.socket, context: ssl.SSLContext | None) -> None:
     with open_store() as store, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(store, listening, listener, context))
+        runner.run(_run(store, listening, listener, context, on_ready, parent))
 
 
-async def _run(store: Store, listening: Listening, listener: socket.socket, context: ssl.SSLContext | None) -> None:
+async def _run(
+    store: Store, listening: Listening, listener: socket.socket, context: ssl.SSLContext | None, on_ready: Callable[[], None] | None, parent: int | None
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in _ENDINGS:
+    for number in ENDINGS:
         loop.add_signal_handler(number, stop.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
+    if parent is not None:
+        # At its end when the parent is no more.
+        loop.add_reader(parent, stop.set)
     app = make_app(store, listening.mirror, cores=os.cpu_count() or 1)
     runner = web.AppRunner(
         app,
+        logger=_connections_logger(),
         access_log=logging.getLogger("mirror.access_log"),
         access_log_format='%a "%r" %s %b %Tf "%{User-Agent}i"',
         keepalive_timeout=KEEPALIVE_S,
@@ -161,8 +161,11 @@ async def _run(store: Store, listening: Listening, listener: socket.socket, cont
         shutdown_timeout=listening.grace_s,
     )
     await runner.setup()
-    site = web.SockSite(runner, listener, ssl_context=context, backlog=_BACKLOG)
-    await site.start()
+    protocols = runner.server
+    assert protocols is not None  # noqa: S101 - made by `setup`
+    server = await loop.create_server(lambda: Connection(protocols()), sock=listener, ssl=context, backlog=_BACKLOG)
+    if on_ready is not None:
+        on_ready()
     reloading = None if context is None or listening.certificate is None else asyncio.create_task(_reload(context, listening.certificate))
     try:
         await stop.wait()
@@ -170,11 +173,30 @@ async def _run(store: Store, listening: Listening, listener: socket.socket, cont
     finally:
         if reloading is not None:
             reloading.cancel()
+        if parent is not None:
+            loop.remove_reader(parent)
+        server.close()
         await runner.cleanup()
-        for number in _ENDINGS:
+        for number in ENDINGS:
             # Once is enough: another signal must not take what is left of the way out for a failure.
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
+
+
+def _connections_logger() -> logging.Logger:
+    found = logging.getLogger("mirror.connections")
+    found.addFilter(_client_fault)
+    return found
+
+
+def _client_fault(record: logging.LogRecord) -> bool:
+    """What is no HTTP is no failure of ours: a line for those who want to know, without the traceback that aiohttp adds."""
+    cause = record.exc_info[1] if record.exc_info else None
+    if not isinstance(cause, HttpProcessingError):
+        return True
+    record.msg, record.args = "a request that is no HTTP was refused: %s", (" ".join(cause.message.split()),)
+    record.levelno, record.levelname, record.exc_info = logging.INFO, "INFO", None
+    return logging.getLogger(record.name).isEnabledFor(logging.INFO)
 
 
 # --- TLS ----------------------------------------------------------------------------------------------------------------
