@@ -116,22 +116,29 @@ async def _receive(call: Call, upload: Upload) -> None:
         if length is not None and length != piece[1]:
             raise WireError(400, "SIZE_INVALID", f"Content-Range announces {piece[1]} bytes, Content-Length {length}")
     held: list[bytes] = []
-    size = 0
+
+    async def store() -> None:
+        data = b"".join(held)
+        held.clear()
+        await run(call.service.work.bodies, upload.write, data)
+
     body = request.content.iter_any()
-    while True:
-        try:
+    try:
+        while True:
             async with asyncio.timeout(call.service.settings.body_timeout_s):
                 data = await anext(body, None)
-        except TimeoutError:
-            raise WireError(408, "BLOB_UPLOAD_INVALID", "the body stopped coming") from None
-        if data:
-            held.append(data)
-            size += len(data)
-        if held and (data is None or size >= _PIECE_BYTES):
-            await run(call.service.work.bodies, upload.write, b"".join(held))
-            held, size = [], 0
-        if data is None:
-            return
+            if data:
+                held.append(data)
+            if held and (data is None or sum(map(len, held)) >= _PIECE_BYTES):
+                await store()
+            if data is None:
+                return
+    except TimeoutError:
+        raise WireError(408, "BLOB_UPLOAD_INVALID", "the body stopped coming") from None
+    finally:
+        # What has arrived counts, however this ends: the client may go on behind it.
+        if held:
+            await store()
 
 
 def _accepted(call: Call, upload_id: str, offset_bytes: int, *, status: int = 202) -> web.Response:

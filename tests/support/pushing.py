@@ -70,6 +70,8 @@ class Client:
 
     port: int
     chance: random.Random = field(default_factory=random.Random)
+    answers: int = 0
+    """How many there were."""
     _wire: Wire | None = None
 
     def close(self) -> None:
@@ -91,6 +93,7 @@ class Client:
         except BaseException:
             self.close()
             raise
+        self.answers += 1
         if not reply.stays_open:
             self.close()
         return reply
