@@ -105,16 +105,7 @@ async def _finish(call: Call, upload: Upload, digest: Digest) -> web.StreamRespo
 
 async def _receive(call: Call, upload: Upload) -> None:
     """Append the request's body."""
-    request = call.request
-    announced = request.headers.get("Content-Range")
-    length = request.content_length
-    if announced is not None and length != 0:
-        piece = ranges.announced(announced)
-        if piece is None:
-            raise WireError(400, "BLOB_UPLOAD_INVALID", f"Content-Range {announced[:80]!r} makes no sense")
-        upload.expect(piece[0])
-        if length is not None and length != piece[1]:
-            raise WireError(400, "SIZE_INVALID", f"Content-Range announces {piece[1]} bytes, Content-Length {length}")
+    _expect_announced(call, upload)
     held: list[bytes] = []
 
     async def store() -> None:
@@ -122,7 +113,7 @@ async def _receive(call: Call, upload: Upload) -> None:
         held.clear()
         await run(call.service.work.bodies, upload.write, data)
 
-    body = request.content.iter_any()
+    body = call.request.content.iter_any()
     try:
         while True:
             async with asyncio.timeout(call.service.settings.body_timeout_s):
@@ -139,6 +130,19 @@ async def _receive(call: Call, upload: Upload) -> None:
         # What has arrived counts, however this ends: the client may go on behind it.
         if held:
             await store()
+
+
+def _expect_announced(call: Call, upload: Upload) -> None:
+    """What ``Content-Range`` says of the body has to fit the upload and the body."""
+    announced, length = call.request.headers.get("Content-Range"), call.request.content_length
+    if announced is None or length == 0:
+        return
+    piece = ranges.announced(announced)
+    if piece is None:
+        raise WireError(400, "BLOB_UPLOAD_INVALID", f"Content-Range {announced[:80]!r} makes no sense")
+    upload.expect(piece[0])
+    if length is not None and length != piece[1]:
+        raise WireError(400, "SIZE_INVALID", f"Content-Range announces {piece[1]} bytes, Content-Length {length}")
 
 
 def _accepted(call: Call, upload_id: str, offset_bytes: int, *, status: int = 202) -> web.Response:

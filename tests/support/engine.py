@@ -65,8 +65,9 @@ class Engine:
     overlay2 is tried first. Where the folder's file system cannot carry it (another overlay, as in a container), the engine starts again with vfs.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self._program = program("dockerd")
+        self._options = options
         self._data = folder / "data"
         # The path of a Unix socket has at most 107 bytes, and pytest's folders alone may have more.
         self._run = Path(tempfile.mkdtemp(prefix="engine-"))
@@ -88,6 +89,7 @@ class Engine:
             # A containerd that runs on this machine already is used by dockerd unasked; these keep apart what is ours.
             "--containerd-namespace=storectl-interop",
             "--containerd-plugins-namespace=storectl-interop-plugins",
+            *self._options,
         ]
         if guard := shutil.which("setpriv"):
             # Should the tests be killed, their engine ends too.
