@@ -10,9 +10,10 @@ from aiohttp import web
 from mirror.access import Action
 from mirror.handlers.call import parse_digest
 from mirror.registry import ranges
+from mirror.registry.pace import Pace
 from mirror.wire_errors import WireError
 from mirror.work import run
-from store.errors import InvalidReference
+from store.errors import InvalidReference, TooLarge
 from store.limits import MIB
 from store.registry import BY_ID
 
@@ -115,18 +116,23 @@ async def _receive(call: Call, upload: Upload) -> None:
         upload.expect(piece[0])
         if length is not None and length != piece[1]:
             raise WireError(400, "SIZE_INVALID", f"Content-Range announces {piece[1]} bytes, Content-Length {length}")
+    if length is not None and upload.offset_bytes + length > call.service.registry.uploads.max_bytes:
+        raise TooLarge(f"the blob is larger than {call.service.registry.uploads.max_bytes} bytes", limit=call.service.registry.uploads.max_bytes)
     held: list[bytes] = []
     size = 0
+    pace = Pace(call.service.settings.body_timeout_s, call.service.settings.body_rate, asyncio.get_running_loop().time)
     body = request.content.iter_any()
     while True:
         try:
-            async with asyncio.timeout(call.service.settings.body_timeout_s):
+            async with asyncio.timeout(pace.patience_s):
                 data = await anext(body, None)
         except TimeoutError:
             raise WireError(408, "BLOB_UPLOAD_INVALID", "the body stopped coming") from None
         if data:
             held.append(data)
             size += len(data)
+            pace.came(len(data))
+            call.service.metrics.received(len(data))
         if held and (data is None or size >= _PIECE_BYTES):
             await run(call.service.work.bodies, upload.write, b"".join(held))
             held, size = [], 0
