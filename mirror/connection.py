@@ -67,11 +67,25 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.close()
 
-    @contextmanager
-    def answering(self, request: web.Request) -> Iterator[None]:
-        """Meanwhile an answer to ``request`` is due."""
+    def begin(self, request: web.Request) -> None:
+        """An answer to ``request`` is due."""
         self._request = request
-        try:
-            yield
-        finally:
-            self._request = None
+
+    def end(self) -> None:
+        """It is given."""
+        self._request = None
+
+
+@contextmanager
+def answering(request: web.Request) -> Iterator[None]:
+    """Meanwhile an answer is due, so that the connection is kept."""
+    connection = None if request.transport is None else request.transport.get_protocol()
+    if not isinstance(connection, Connection):
+        # Another server stands before the application.
+        yield
+        return
+    connection.begin(request)
+    try:
+        yield
+    finally:
+        connection.end()

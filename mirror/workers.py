@@ -1,84 +1,120 @@
-"""Several processes that do the same, and one that watches over them and does nothing else: it may fork at any time, having no threads and no loop."""
+"""Several processes that serve one socket, and the one that looks after them."""
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import signal
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, final
 
 from store.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
-ENDINGS: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
-"""What tells a server to stop."""
+ENDINGS: Final = (signal.SIGTERM, signal.SIGINT)
 
-_AT_ONCE_S: Final = 1.0
-"""Who ends so soon after the start would end again."""
+_PR_SET_PDEATHSIG: Final = 1
+_YOUNG_S: Final = 5.0
+_PATIENCE: Final = 5
+"""So many workers in a row may die young; then something is wrong that another one will not mend."""
 
 
-def supervise(workers: Sequence[Callable[[int], None]]) -> None:
-    """Run each of ``workers`` in a process of its own, until a signal of `ENDINGS` comes; one that dies is started again.
+@final
+class Workers:
+    """Runs ``work`` (told the number of its worker) in ``count`` processes. One that dies is replaced; all end together.
 
-    Each is given a descriptor that is at its end as soon as this process is no more, however it ended. `ENDINGS` must be blocked, and are blocked in
-    the workers too until they allow them.
-
-    Raises:
-        Unavailable: A worker died right after its start, or did not end well.
+    Args:
+        work: What a worker does until it gets SIGTERM; nothing of it runs in this process.
+        count: How many.
+        reloads: Whether SIGHUP is handed on, to reload, instead of ending.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    ours, theirs = os.pipe()
-    running: dict[int, tuple[int, float]] = {}
-    try:
-        for number in range(len(workers)):
-            running[_fork(workers[number], ours, theirs)] = number, time.monotonic()
-        while signal.sigwait(ENDINGS | {signal.SIGCHLD}) == signal.SIGCHLD:
-            for process, code in _ended(running):
-                number, since = running.pop(process)
-                logger.error("worker process %d ended with %d", process, code)
-                if time.monotonic() - since < _AT_ONCE_S:
-                    raise Unavailable(f"worker process {number + 1} of {len(workers)} ended with {code} right after its start", hint="the log says why")
-                running[_fork(workers[number], ours, theirs)] = number, time.monotonic()
-    finally:
-        os.close(theirs)
-        codes = _end(running)
-        os.close(ours)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-    if any(codes):
-        raise Unavailable(f"{sum(map(bool, codes))} of {len(codes)} worker processes failed", hint="the log says why")
+
+    def __init__(self, work: Callable[[int], None], count: int, *, reloads: bool) -> None:
+        self._work = work
+        self._count = count
+        self._reloads = reloads
+        self._running: dict[int, tuple[int, float]] = {}
+        self._died_young = 0
+
+    def run(self, on_started: Callable[[], None], on_stopping: Callable[[], None]) -> None:
+        """Look after them until a signal says to end. Raises Unavailable when they die faster than they can be replaced."""
+        signals = {*ENDINGS, signal.SIGHUP, signal.SIGCHLD}
+        # Blocked and waited for: no handler runs between any two lines of this.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+        try:
+            for number in range(self._count):
+                self._start(number, before)
+            on_started()
+            while True:
+                got = signal.sigwait(signals)
+                if got == signal.SIGCHLD:
+                    self._replace(before)
+                elif got == signal.SIGHUP and self._reloads:
+                    self._tell(signal.SIGHUP)
+                else:
+                    break
+            on_stopping()
+        finally:
+            self._tell(signal.SIGTERM)
+            failed = sum(_reap(pid) for pid in self._running)
+            # A signal that waits would strike now: they have all been obeyed.
+            while signal.sigpending() & signals:
+                signal.sigwait(signals)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if failed:
+            raise Unavailable(f"{failed} of {self._count} worker processes failed", hint="the log says why")
+
+    def _replace(self, mask: set[int | signal.Signals]) -> None:
+        for pid, (number, since) in list(self._running.items()):
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if not done:
+                continue
+            del self._running[pid]
+            logger.error("worker %d (process %d) ended with %d", number, pid, os.waitstatus_to_exitcode(status))
+            self._died_young = self._died_young + 1 if time.monotonic() - since < _YOUNG_S else 0
+            if self._died_young >= _PATIENCE:
+                raise Unavailable(f"{self._died_young} worker processes died one after another", hint="the log says why")
+            if self._died_young:
+                time.sleep(0.2 * self._died_young)
+            self._start(number, mask)
+
+    def _start(self, number: int, mask: set[int | signal.Signals]) -> None:
+        parent = os.getpid()
+        pid = os.fork()
+        if pid:
+            self._running[pid] = (number, time.monotonic())
+            return
+        code = 1
+        try:
+            _die_with(parent)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            self._work(number)
+            code = 0
+        except BaseException:
+            logger.exception("worker %d failed", number)
+        finally:
+            # Not `sys.exit`: what the parent has on its stack is none of the child's business.
+            os._exit(code)
+
+    def _tell(self, number: signal.Signals) -> None:
+        for pid in self._running:
+            # Nobody has reaped it, so the number is still its own.
+            os.kill(pid, number)
 
 
-def _ended(running: dict[int, tuple[int, float]]) -> list[tuple[int, int]]:
-    """Which of them are no more, with their exit codes. One signal may stand for several."""
-    found = [os.waitpid(process, os.WNOHANG) for process in running]
-    return [(process, os.waitstatus_to_exitcode(status)) for process, status in found if process]
+def _reap(pid: int) -> bool:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0
 
 
-def _end(running: dict[int, tuple[int, float]]) -> list[int]:
-    for process in running:
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGTERM)
-    return [os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in running]
-
-
-def _fork(work: Callable[[int], None], ours: int, theirs: int) -> int:
-    child = os.fork()
-    if child:
-        return child
-    code = 1
-    try:
-        os.close(theirs)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-        work(ours)
-        code = 0
-    except BaseException:
-        logger.exception("a worker process failed")
-    finally:
-        # Not `sys.exit`: what the parent has on its stack is none of the child's business.
-        os._exit(code)
+def _die_with(parent: int) -> None:
+    """Have the kernel end this process when its parent is killed: otherwise it would serve on, with nobody to stop it."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -10,9 +10,10 @@ from aiohttp import web
 from mirror.access import Action
 from mirror.handlers.call import parse_digest
 from mirror.registry import ranges
+from mirror.registry.pace import Pace
 from mirror.wire_errors import WireError
 from mirror.work import run
-from store.errors import InvalidReference
+from store.errors import InvalidReference, TooLarge
 from store.limits import MIB
 from store.registry import BY_ID
 
@@ -113,13 +114,16 @@ async def _receive(call: Call, upload: Upload) -> None:
         held.clear()
         await run(call.service.work.bodies, upload.write, data)
 
+    pace = Pace(call.service.settings.body_timeout_s, call.service.settings.body_rate, asyncio.get_running_loop().time)
     body = call.request.content.iter_any()
     try:
         while True:
-            async with asyncio.timeout(call.service.settings.body_timeout_s):
+            async with asyncio.timeout(pace.patience_s):
                 data = await anext(body, None)
             if data:
                 held.append(data)
+                pace.came(len(data))
+                call.service.metrics.received(len(data))
             if held and (data is None or sum(map(len, held)) >= _PIECE_BYTES):
                 await store()
             if data is None:
@@ -133,16 +137,18 @@ async def _receive(call: Call, upload: Upload) -> None:
 
 
 def _expect_announced(call: Call, upload: Upload) -> None:
-    """What ``Content-Range`` says of the body has to fit the upload and the body."""
+    """What the headers say of the body has to fit the upload and the body."""
     announced, length = call.request.headers.get("Content-Range"), call.request.content_length
-    if announced is None or length == 0:
-        return
-    piece = ranges.announced(announced)
-    if piece is None:
-        raise WireError(400, "BLOB_UPLOAD_INVALID", f"Content-Range {announced[:80]!r} makes no sense")
-    upload.expect(piece[0])
-    if length is not None and length != piece[1]:
-        raise WireError(400, "SIZE_INVALID", f"Content-Range announces {piece[1]} bytes, Content-Length {length}")
+    if announced is not None and length != 0:
+        piece = ranges.announced(announced)
+        if piece is None:
+            raise WireError(400, "BLOB_UPLOAD_INVALID", f"Content-Range {announced[:80]!r} makes no sense")
+        upload.expect(piece[0])
+        if length is not None and length != piece[1]:
+            raise WireError(400, "SIZE_INVALID", f"Content-Range announces {piece[1]} bytes, Content-Length {length}")
+    most = call.service.registry.uploads.max_bytes
+    if length is not None and upload.offset_bytes + length > most:
+        raise TooLarge(f"the blob is larger than {most} bytes", limit=most)
 
 
 def _accepted(call: Call, upload_id: str, offset_bytes: int, *, status: int = 202) -> web.Response:
