@@ -40,7 +40,7 @@ migrations: $(STAMP) ## the migrations build what the code expects
 	@PATH="$(abspath $(BIN)):$$PATH" bash scripts/check_migrations.sh
 
 peers:             ## build the peers that Debian does not have, with Go
-	@bash scripts/build_peers.sh crane regctl oras dockerd-28
+	@bash scripts/build_peers.sh regctl oras dockerd-28
 
 interop: $(STAMP)  ## against the real Docker Engine, skopeo, podman, umoci: all of it
 	@PATH="$(abspath $(BIN)):$$PATH" STORECTL_INTEROP=1 STORECTL_INTEROP_CONFIGS=300 $(BIN)/python -m pytest -m interop tests/interop $(PYTEST_ARGS)
