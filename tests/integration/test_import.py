@@ -297,6 +297,14 @@ def test_archives_from_before_docker_1_10_become_dockers_images(take_in: TakeIn,
     assert not take_in(legacy(old={"base": "b" * 64, "top": "a" * 64}).bytes()).changed
 
 
+@pytest.mark.parametrize(
+    ("name", "loaded"), [("old:1", "old:x"), (f"{'0a' * 32}:1", f"{'0a' * 32}:x"), (f"docker.io/{'0a' * 32}", f"{'0a' * 32}:x"), ("library/old", "old:x")]
+)
+def test_the_tag_of_an_old_archive_takes_the_place_of_one_in_the_name(take_in: TakeIn, store: Store, name: str, loaded: str) -> None:
+    assert f"Loaded image: {loaded}" in take_in(legacy(**{name: {"x": "b" * 64}}).bytes()).lines
+    assert str(store.inspect(loaded).image_id) == V5_IMAGE_ID
+
+
 def test_untagged_images_of_old_archives_are_kept(take_in: TakeIn, store: Store) -> None:
     assert take_in(legacy().bytes()).lines == (f"Loaded image ID: {V6_IMAGE_ID}",)
     assert [str(one.image_id) for one in store.images()] == [V6_IMAGE_ID]
@@ -312,7 +320,9 @@ def test_old_archives_with_parent_cycles_are_refused(take_in: TakeIn) -> None:
         take_in(archive.file("repositories", b"{}").bytes())
 
 
-@pytest.mark.parametrize("repositories", [{"old": {"x": "c" * 64}}, {"Old": {"x": "a" * 64}}, {"old": {"x y": "a" * 64}}])
+@pytest.mark.parametrize(
+    "repositories", [{"old": {"x": "c" * 64}}, {"Old": {"x": "a" * 64}}, {"old": {"x y": "a" * 64}}, {"0a" * 32: {"x": "a" * 64}}, {"old": {"": "a" * 64}}]
+)
 def test_old_archives_with_bad_names_are_refused(take_in: TakeIn, store: Store, repositories: dict[str, dict[str, str]]) -> None:
     with pytest.raises(errors.InvalidInput):
         take_in(legacy(**repositories).bytes())
