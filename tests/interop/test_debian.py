@@ -59,6 +59,16 @@ def assert_equal(one: Path, other: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_what_is_written_elsewhere_is_seen(folder: Path) -> None:
+    require("strace")
+    made = folder / "made"
+    script = f"cd {folder}; echo x > stray; mkdir {made}; mv stray made/moved; ln -s made link; rm link; cat < made/moved > /dev/null"
+    written = written_paths(folder / "trace", "sh", "-c", script)
+    assert outside(written, (made, *DEVICES)) == [str(folder / name) for name in ("link", "stray")]
+    in_a_thread = f"import threading; from pathlib import Path; threading.Thread(target=Path('{folder}/thread').write_bytes, args=(b'x',)).start()"
+    assert outside(written_paths(folder / "again", sys.executable, "-S", "-c", in_a_thread), DEVICES) == [str(folder / "thread")]
+
+
 def test_a_debian_image_comes_out_as_docker_saved_it(archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert archive.stat().st_size >= AT_LEAST
     temporary = folder / "temporary"
@@ -68,7 +78,10 @@ def test_a_debian_image_comes_out_as_docker_saved_it(archive: Path, folder: Path
     storectl = (STORECTL, "--root", folder / "store")
     piped = (STORECTL, "--root", folder / "piped")
 
-    runs = {"import -i FILE": measured(folder, *storectl, "import", "-q", "-i", archive), "save -o FILE": measured(folder, *storectl, "save", "-o", saved, NAME)}
+    runs = {
+        "import -i FILE": measured(folder, *storectl, "import", "-q", "-i", archive),
+        "save -o FILE": measured(folder, *storectl, "save", "-o", saved, NAME),
+    }
     assert_equal(archive, saved)
     with closing(subprocess.Popen(["cat", archive], stdout=subprocess.PIPE).stdout) as pipe:  # type: ignore[type-var]
         runs["import from a pipe"] = measured(folder, *piped, "import", "-q", stdin=pipe)
@@ -90,8 +103,8 @@ def test_a_debian_image_comes_out_as_docker_saved_it(archive: Path, folder: Path
     assert [one.name for one in target.parent.iterdir()] == [target.name]
     assert list(temporary.iterdir()) == []
 
+    figures = [f"{SIZE} Debian image, {archive.stat().st_size:,} bytes; equal; {len(written)} paths written, in the store and the output alone"]
+    figures += [f"  {what:24} {run.seconds:6.2f} s   VmHWM {run.peak_kib:,} KiB" for what, run in runs.items()]
     with capsys.disabled():
-        print(f"\n{SIZE} Debian image: docker save wrote {archive.stat().st_size:,} bytes; cmp equal; {len(written)} paths written, all in the store or the output")
-        for what, run in runs.items():
-            print(f"  {what:24} {run.seconds:6.2f} s   VmHWM {run.peak_kib:,} KiB")
+        sys.stdout.write("\n" + "\n".join(figures) + "\n")
     assert {what: run.peak_kib for what, run in runs.items() if run.peak_kib > PEAK_KIB} == {}

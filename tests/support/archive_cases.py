@@ -1,4 +1,4 @@
-"""Hypothesis strategies for archives with a ``manifest.json``: several images, their parents, tags that move, every packing and every spelling of the manifest."""
+"""Hypothesis strategies for archives with a ``manifest.json``: several images, parents, tags that move, every packing, every spelling of the manifest."""
 
 from __future__ import annotations
 

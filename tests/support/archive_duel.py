@@ -1,4 +1,4 @@
-"""Docker Engine and storectl, given the same archives one after another, each time from nothing: what they say, what they hold then, and what they save of it."""
+"""Docker Engine and storectl, given the same archives one after another, each time from nothing: what they say, what they hold, what they save of it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ArchiveDuel:
 
         Args:
             archives: What each is given; the first one that both refuse is the last.
-            silent: Docker does not say what it loads (docker-archive.md §7); its remarks on tags that move are all there is to compare, and their order is random.
+            silent: Docker does not say what it loads (docker-archive.md §7); its remarks on tags that move are all there is to compare, in any order.
         """
         self._engine.clear()
         shutil.rmtree(self._root, ignore_errors=True)

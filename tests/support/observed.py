@@ -80,7 +80,9 @@ def paths_of(lines: Iterable[str]) -> set[str]:
             if WRITING.search(call["arguments"]):
                 found.add(call["opened"])
             continue
-        found |= {os.path.normpath(os.path.join(one["folder"] or "", one["path"])) for one in _PATH.finditer(call["arguments"])}  # noqa: PTH118 - lexical
+        named = [os.path.normpath(os.path.join(one["folder"] or "", one["path"])) for one in _PATH.finditer(call["arguments"])]  # noqa: PTH118 - lexical
+        # What a symbolic link points to is not touched by it.
+        found.update(named[1:] if call["name"].startswith("symlink") else named)
     return found
 
 

@@ -25,7 +25,20 @@ if TYPE_CHECKING:
 
 VERSIONS: Final = (
     *("", "1.8.2", "1.8", "1", "1.8.3-rc1", "1.7.99.9", "0.9", "-1.9", "v1.9", ".9", "1.8.-3"),
-    *("1.8.3", "1.8.3.0", "1.8.4-dev", "1.9", "1.9.1", "1.10.0-rc1", "20.10.24+dfsg1", "2", "01.08.03", "+1.9", "1.99999999999999999999", "99999999999999999999x"),
+    *(
+        "1.8.3",
+        "1.8.3.0",
+        "1.8.4-dev",
+        "1.9",
+        "1.9.1",
+        "1.10.0-rc1",
+        "20.10.24+dfsg1",
+        "2",
+        "01.08.03",
+        "+1.9",
+        "1.99999999999999999999",
+        "99999999999999999999x",
+    ),
 )
 """On either side of 1.8.3, the first whose texts Docker trusts."""
 
@@ -76,7 +89,9 @@ def documents(draw: DrawFn, parent: str | None) -> bytes:
     members += draw(st.lists(_others(), max_size=3))
     members = list(draw(st.permutations(members)))
     if parent is not None:
-        members.append((draw(js.spelled("parent")), js.literal(parent) if draw(st.booleans()) else draw(js.escaped(parent)) if len(parent) < 16 else js.literal(parent)))
+        members.append(
+            (draw(js.spelled("parent")), js.literal(parent) if draw(st.booleans()) else draw(js.escaped(parent)) if len(parent) < 16 else js.literal(parent))
+        )
     elif draw(st.booleans()):
         members.append((draw(js.spelled("parent")), draw(st.sampled_from((b"null", b'""')))))
     # Newer than 1.8.3 more often than chance would have it: that is where the text is kept.
@@ -105,7 +120,9 @@ def repositories(draw: DrawFn, images: Sequence[OldImage]) -> bytes:
         repository, _, tag = draw(st.sampled_from([name for name in TAGS if not name.startswith(("0a", "sha256")) and "@" not in name])).rpartition(":")
         chosen.setdefault(repository, {})[tag] = image.name
     space = draw(st.sampled_from(js.WHITESPACE))
-    members = [(js.literal(name), js.join_object([(js.literal(tag), js.literal(image)) for tag, image in tags.items()], space)) for name, tags in chosen.items()]
+    members = [
+        (js.literal(name), js.join_object([(js.literal(tag), js.literal(image)) for tag, image in tags.items()], space)) for name, tags in chosen.items()
+    ]
     return js.join_object(members, space) + draw(st.sampled_from((b"", b"\n", b"x")))
 
 

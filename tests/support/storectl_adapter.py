@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self, final
 
 import exporter
+from exporter.options import Format
 from store import ImageFilter, Store
 from store.errors import InvalidInput, StoreError
 from tests.support.archives import PLAIN, pack
@@ -63,6 +64,11 @@ class Storectl:
         except StoreError as exc:
             raise Refused(str(exc)) from exc
         return out.getvalue()
+
+    def save_layout(self, name: str, folder: Path) -> None:
+        """Save an image as an OCI layout in a folder."""
+        with exporter.open_save(self._store, [name], options=exporter.SaveOptions(Format.OCI)) as export:
+            export.write_folder(folder)
 
     def image_id(self, name: str) -> str:
         """The ID of the image that ``name`` names, with its algorithm."""
