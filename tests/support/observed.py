@@ -64,7 +64,22 @@ def written_paths(folder: Path, *command: str | Path) -> list[str]:
     """Run a command under strace: every path that it, or a thread or child of it, opened for writing, made, renamed or removed. Raises CalledProcessError."""
     folder.mkdir()
     # A file for each thread: in a common one, calls are torn in two.
-    words = ["strace", "-ff", "-y", "-qq", "-s", "4096", "-e", "signal=none", "-e", f"trace={CALLS}", "-o", str(folder / "log"), *map(str, command)]
+    words = [
+        "strace",
+        "-ff",
+        "--seccomp-bpf",
+        "-y",
+        "-qq",
+        "-s",
+        "4096",
+        "-e",
+        "signal=none",
+        "-e",
+        f"trace={CALLS}",
+        "-o",
+        str(folder / "log"),
+        *map(str, command),
+    ]
     subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=True, env=environment())
     return sorted(paths_of(line for log in folder.iterdir() for line in log.read_text(errors="replace").splitlines()))
 

@@ -117,7 +117,7 @@ def repositories(draw: DrawFn, images: Sequence[OldImage]) -> bytes:
     """Names for the images; for all of them as often as not."""
     chosen: dict[str, dict[str, str]] = {}
     for image in images if draw(st.booleans()) else draw(st.lists(st.sampled_from(images), max_size=4)):
-        repository, _, tag = draw(st.sampled_from([name for name in TAGS if not name.startswith(("0a", "sha256")) and "@" not in name])).rpartition(":")
+        repository, _, tag = draw(st.sampled_from([name for name in TAGS if not name.startswith("0a") and "@" not in name])).rpartition(":")
         chosen.setdefault(repository, {})[tag] = image.name
     space = draw(st.sampled_from(js.WHITESPACE))
     members = [
@@ -148,7 +148,14 @@ BAD_REPOSITORIES: Final = (
     b'{"a":{"1@sha256:%s":"base"}}' % (b"0" * 64),
     b'{"":{"1":"base"}}',
     b'{"sha256":{"1":"base"}}',
-    b'{"a:1":{"1":"base"}}',
+    b'{"a:2":{"1":"base"}}',
+    b'{"a:1":{"1":"base"},"a":{"1":"base","2":"base"}}',
+    b'{"a@sha256:%s":{"1":"base"}}' % (b"0" * 64),
+    b'{"a:2@sha256:%s":{"1":"base"}}' % (b"0" * 64),
+    b'{"%s":{"1":"base"}}' % (b"0a" * 32),
+    b'{"%s:2":{"1":"base"}}' % (b"0a" * 32),
+    b'{"sha256:1":{"1":"base"}}',
+    b'{"A":{}}',
     b"null",
     b'{"a":null}',
     b'{"a":{"1":null}}',
