@@ -43,7 +43,7 @@ peers:             ## build the peers that Debian does not have, with Go
 	@bash scripts/build_peers.sh regctl oras dockerd-28
 
 interop: $(STAMP)  ## against the real Docker Engine, skopeo, podman, umoci: all of it
-	@PATH="$(abspath $(BIN)):$$PATH" STORECTL_INTEROP=1 STORECTL_INTEROP_CONFIGS=300 $(BIN)/python -m pytest -m interop tests/interop $(PYTEST_ARGS)
+	@PATH="$(abspath $(BIN)):$$PATH" STORECTL_INTEROP=1 STORECTL_INTEROP_CONFIGS=$${STORECTL_INTEROP_CONFIGS:-300} STORECTL_INTEROP_DEBIAN=full $(BIN)/python -m pytest -m interop tests/interop $(PYTEST_ARGS)
 
 interop-table: $(STAMP) ## the same for every pair of formats, written to docs/interop.md
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/interop_table.py

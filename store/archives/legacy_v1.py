@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, final
 
 from store.archives.claims import ArchiveClaim, ImageClaim
@@ -10,7 +10,7 @@ from store.archives.docker_manifest import parse_repositories
 from store.documents import ImageConfig
 from store.errors import InvalidArchive, InvalidDocument, InvalidReference, MissingMember, TooLarge, printable
 from store.legacy_config import migrate, v1_parent
-from store.references import Reference
+from store.references import Reference, is_tag
 from store.values import Digest, ImageID
 
 if TYPE_CHECKING:
@@ -107,11 +107,18 @@ def _tags(repositories: Mapping[str, Mapping[str, str]], configs: Mapping[str, I
             target = repositories[name][tag]
             if target not in configs:
                 raise InvalidDocument(f"invalid target ID {printable(target)!r} of {printable(name)}:{printable(tag)}", document=REPOSITORIES)
-            reference = Reference.parse(f"{name}:{tag}")
-            if reference.tag != tag or reference.digest is not None:
-                raise InvalidReference(f"invalid tag format {printable(tag)!r}", text=f"{name}:{tag}")
-            found.setdefault(target, []).append(f"{name}:{tag}")
+            text = _tagged(name, tag)
+            if text not in found.setdefault(target, []):
+                found[target].append(text)
     return found
+
+
+def _tagged(name: str, tag: str) -> str:
+    # Docker reads the name on its own, where 64 hex digits are none, and then puts the tag in the place of one that the name has already.
+    named = Reference.parse(name)
+    if not is_tag(tag):
+        raise InvalidReference(f"invalid tag format {printable(tag)!r}", text=f"{name}:{tag}")
+    return replace(named, tag=tag).familiar
 
 
 def _merge(images: Sequence[ImageClaim]) -> tuple[ImageClaim, ...]:

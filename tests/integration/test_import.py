@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import zstandard
 
-from store import ImageID, ImportOptions, Limits, Store, errors
+from store import DiffID, Digest, ImageID, ImportOptions, Limits, Store, errors
 from tests.support.docker_vectors import V5_IMAGE_ID, V5_JSON, V6_IMAGE_ID, V6_JSON
 from tests.support.images import A, Archive, B, E, config, digest, image
 
@@ -275,6 +275,30 @@ def test_too_many_members_are_refused(take_in: TakeIn, store: Store) -> None:
         store.import_archive(io.BytesIO(archive.bytes()), ImportOptions(limits=Limits(members=10)))
 
 
+def repeated(second: str) -> Archive:
+    """An image of one layer twice, the second time at the path ``second``, besides which there are a copy and another layer."""
+    made = Archive().file("a", A).file("copy", A).file("other", B).file("c", config(A, A))
+    return made.manifest({"Config": "c", "RepoTags": ["twice:1"], "Layers": ["a", second]})
+
+
+@pytest.mark.parametrize("second", ["a", "copy", "nowhere"])
+def test_a_layer_that_comes_twice_may_be_missing_once(take_in: TakeIn, second: str) -> None:
+    assert take_in(repeated(second).bytes()).lines == ("Loaded image: twice:1",)
+
+
+def test_what_stands_in_the_place_of_a_layer_must_be_it_the_second_time_too(take_in: TakeIn, store: Store) -> None:
+    with pytest.raises(errors.DigestMismatch) as caught:
+        take_in(repeated("other").bytes())
+    assert (caught.value.want, caught.value.got) == (DiffID.parse(digest(A)), Digest.parse(digest(B)))
+    assert not store.images()
+
+
+def test_the_layers_of_a_chain_that_came_are_not_looked_at_again(take_in: TakeIn) -> None:
+    made = Archive().file("a", A).file("b", B).file("c", config(A)).file("d", config(A, B))
+    first, second = {"Config": "c", "RepoTags": ["x:1"], "Layers": ["a"]}, {"Config": "d", "RepoTags": ["x:2"], "Layers": ["c", "b"]}
+    assert take_in(made.manifest(first, second).bytes()).lines == ("Loaded image: x:1", "Loaded image: x:2")
+
+
 def test_more_layers_than_docker_takes_are_accepted_with_a_note(take_in: TakeIn) -> None:
     report = take_in(image(*([E] * 130)).bytes())
     assert any("125" in note for note in report.notes)
@@ -297,6 +321,14 @@ def test_archives_from_before_docker_1_10_become_dockers_images(take_in: TakeIn,
     assert not take_in(legacy(old={"base": "b" * 64, "top": "a" * 64}).bytes()).changed
 
 
+@pytest.mark.parametrize(
+    ("name", "loaded"), [("old:1", "old:x"), (f"{'0a' * 32}:1", f"{'0a' * 32}:x"), (f"docker.io/{'0a' * 32}", f"{'0a' * 32}:x"), ("library/old", "old:x")]
+)
+def test_the_tag_of_an_old_archive_takes_the_place_of_one_in_the_name(take_in: TakeIn, store: Store, name: str, loaded: str) -> None:
+    assert f"Loaded image: {loaded}" in take_in(legacy(**{name: {"x": "b" * 64}}).bytes()).lines
+    assert str(store.inspect(loaded).image_id) == V5_IMAGE_ID
+
+
 def test_untagged_images_of_old_archives_are_kept(take_in: TakeIn, store: Store) -> None:
     assert take_in(legacy().bytes()).lines == (f"Loaded image ID: {V6_IMAGE_ID}",)
     assert [str(one.image_id) for one in store.images()] == [V6_IMAGE_ID]
@@ -312,7 +344,9 @@ def test_old_archives_with_parent_cycles_are_refused(take_in: TakeIn) -> None:
         take_in(archive.file("repositories", b"{}").bytes())
 
 
-@pytest.mark.parametrize("repositories", [{"old": {"x": "c" * 64}}, {"Old": {"x": "a" * 64}}, {"old": {"x y": "a" * 64}}])
+@pytest.mark.parametrize(
+    "repositories", [{"old": {"x": "c" * 64}}, {"Old": {"x": "a" * 64}}, {"old": {"x y": "a" * 64}}, {"0a" * 32: {"x": "a" * 64}}, {"old": {"": "a" * 64}}]
+)
 def test_old_archives_with_bad_names_are_refused(take_in: TakeIn, store: Store, repositories: dict[str, dict[str, str]]) -> None:
     with pytest.raises(errors.InvalidInput):
         take_in(legacy(**repositories).bytes())
