@@ -42,8 +42,17 @@ SEEDS: Final = (
     _seed(
         {"schemaVersion": 2, "mediaType": INDEX, "manifests": [_to(1, INDEX, annotations={"io.containerd.image.name": "docker.io/library/a:1"})]},
         {"schemaVersion": 2, "manifests": [_to(1, MANIFEST, platform=_PLATFORM), _to(2, MANIFEST, platform={"os": "unknown", "architecture": "unknown"})]},
-        {**_MANIFEST, "subject": _to(1, MANIFEST)},
-        {"schemaVersion": 2, "mediaType": MANIFEST, "config": {**_to(1, "application/vnd.oci.empty.v1+json"), "data": "e30="}, "layers": []},
+        {**_MANIFEST, "config": _to(2, CONFIG), "layers": [_to(3, LAYER)], "annotations": {"k": "v"}},
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "artifactType": "application/vnd.example",
+            "config": _to(3, "application/vnd.oci.empty.v1+json", data="e30="),
+            "layers": [_to(1, "text/plain")],
+            "subject": _to(2, MANIFEST),
+        },
+        config(A),
+        A[:20],
         b"{}",
     ),
     _seed({"schemaVersion": 2, "manifests": [_to(1, MANIFEST)]}, _MANIFEST, config(A), b"layer")
