@@ -122,7 +122,8 @@ class _Account:
         """``piece``, unless it goes beyond the ceiling: raises TooLarge."""
         self._left -= len(piece)
         if self._left < 0:
-            raise TooLarge(f"the data{self._of()} decodes to more than {self._max_bytes} bytes", limit=self._max_bytes)
+            hint = None if self._member is None else "raise --max-layer-size if it is meant to be that large"
+            raise TooLarge(f"the data{self._of()} decodes to more than {self._max_bytes} bytes", limit=self._max_bytes, hint=hint)
         return piece
 
     def too_much_memory(self, codec: str, limit: int) -> TooLarge:

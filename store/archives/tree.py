@@ -83,9 +83,9 @@ class Tree:
         if node is None:
             raise MissingMember("no such file in the archive", member=path)
         if isinstance(node, dict):
-            raise InvalidArchive("is a directory", member=path)
+            raise InvalidArchive("it is a directory, and should be a file", member=path)
         if node.member.kind is MemberKind.SPECIAL:
-            raise InvalidArchive("is not a regular file", member=path)
+            raise InvalidArchive("it is no regular file", member=path)
         return node
 
     def exists(self, path: str) -> bool:
@@ -115,7 +115,7 @@ class Tree:
             return directory
         found = self._walk(parts, member.name, create=True)
         if not isinstance(found, dict):
-            raise InvalidArchive("a parent of it is not a directory", member=member.name, offset=member.offset)
+            raise InvalidArchive("it lies below something that is no directory", member=member.name, offset=member.offset)
         return found
 
     def _link_target(self, member: Member) -> Leaf | None:
@@ -149,7 +149,7 @@ class Tree:
             if isinstance(node, Leaf) and node.member.kind in _LINKS:
                 links += 1
                 if links > self._limits.links:
-                    raise UnsafePath("too many links", member=path)
+                    raise UnsafePath("its symbolic links lead in circles, or are too many", member=path)
                 link = node.member.link
                 if node.member.kind is MemberKind.HARDLINK:
                     # One that came before its target. It counts from the root, and leads nowhere outside of it.

@@ -8,23 +8,22 @@ from __future__ import annotations
 import bz2
 import gzip
 import hashlib
-import io
 import json
 import lzma
 import re
 import tarfile
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 import zstandard
 
+from tests.support.entries import DIRECTORY, FILE, HARDLINK, SYMLINK, Entries, Entry
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable
 
     from tests.support.choices import Choices
 
-FILE, DIRECTORY, SYMLINK, HARDLINK = tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
 KINDS: Final = (FILE, DIRECTORY, SYMLINK, HARDLINK, tarfile.FIFOTYPE, tarfile.CHRTYPE)
 NAMES: Final = (
     "oci-layout",
@@ -85,58 +84,6 @@ _BLOB: Final = re.compile(r"(?:\./)?blobs/(?P<algorithm>sha256|sha512)/(?P<hex>[
 _ROUNDS: Final = 8
 _DEEPEST: Final = 6
 """How many documents a changed digest is followed through: two that name each other would go on for ever."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One member of a tar."""
-
-    name: str
-    data: bytes = b""
-    kind: bytes = FILE
-    link: str = ""
-
-
-Entries = list[Entry]
-
-
-def entries_of(archive: bytes) -> Entries:
-    """The members of a sound archive."""
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        return [Entry(one.name, (tar.extractfile(one) or io.BytesIO()).read() if one.isreg() else b"", one.type, one.linkname) for one in tar]
-
-
-def packed(entries: Sequence[Entry]) -> bytes:
-    """A tar of them."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for entry in entries:
-            info = tarfile.TarInfo(entry.name)
-            info.type, info.linkname, info.size = entry.kind, entry.link, len(entry.data)
-            tar.addfile(info, io.BytesIO(entry.data))
-    return out.getvalue()
-
-
-def unpacked(entries: Sequence[Entry], folder: Path) -> Path:
-    """A folder of those that a folder can hold."""
-    folder.mkdir(parents=True)
-    for entry in entries:
-        path = folder / entry.name.lstrip("/")
-        if ".." in path.parts or path == folder or "\0" in entry.name:
-            continue
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if entry.kind == FILE:
-                path.write_bytes(entry.data)
-            elif entry.kind == SYMLINK:
-                path.symlink_to(entry.link)
-            elif entry.kind == DIRECTORY:
-                path.mkdir(exist_ok=True)
-        except (OSError, ValueError):
-            # Over something that is there, or below a file: a folder cannot hold both.
-            continue
-    return folder
 
 
 def mutated(entries: Entries, choices: Choices) -> Entries:
@@ -294,7 +241,5 @@ def _set(entries: Entries, position: int, data: bytes, *, follow: bool, depth: i
     for place, entry in enumerate(entries):
         if found["hex"].encode() in entry.data and place != position:
             text = entry.data.replace(found["hex"].encode(), fresh.encode())
-            text = re.sub(
-                rb'(%s"\s*,\s*"size"\s*:\s*)%d\b' % (fresh.encode(), len(old.data)), lambda match: match[1] + str(len(data)).encode(), text
-            )
+            text = re.sub(rb'(%s"\s*,\s*"size"\s*:\s*)%d\b' % (fresh.encode(), len(old.data)), lambda match: match[1] + str(len(data)).encode(), text)
             _set(entries, place, text, follow=True, depth=depth + 1)

@@ -22,9 +22,10 @@ from store import ImportOptions, Limits, Store
 from store.errors import InvalidInput, StoreError
 from tests.support.choices import Choices
 from tests.support.docker_vectors import GOLDEN, GOLDEN_NAMES, V5_JSON, V6_JSON
+from tests.support.entries import DIRECTORY, Entries, Entry, entries_of, packed, unpacked
 from tests.support.images import A, Archive, B, E
 from tests.support.layouts import Layout, encode, gzip, plain, zstd
-from tests.support.mutation import DIRECTORY, Entries, Entry, compressed, entries_of, mutated, packed, unpacked
+from tests.support.mutation import compressed, mutated
 from tests.support.snapshots import snapshot
 
 if TYPE_CHECKING:

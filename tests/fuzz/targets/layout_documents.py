@@ -55,8 +55,7 @@ SEEDS: Final = (
         A[:20],
         b"{}",
     ),
-    _seed({"schemaVersion": 2, "manifests": [_to(1, MANIFEST)]}, _MANIFEST, config(A), b"layer")
-    + b'\0[{"Config":"&2","RepoTags":["h:1"],"Layers":["&3"]}]',
+    _seed({"schemaVersion": 2, "manifests": [_to(1, MANIFEST)]}, _MANIFEST, config(A), b"layer") + b'\0[{"Config":"&2","RepoTags":["h:1"],"Layers":["&3"]}]',
     _seed({"schemaVersion": 2, "manifests": [{**_to(1, MANIFEST), "digest": "sha512:" + "0" * 128, "size": -1}]}, b"{}"),
     _seed({"schemaVersion": 1}, b""),
 )

@@ -8,7 +8,13 @@ from store.errors import InvalidInput
 from store.platforms import DEFAULT, Platform, best
 
 MAX_BYTES: Final = 200
-SEEDS: Final = (b"linux/amd64", b"linux/arm/v7\nlinux/arm64/v8", b"windows(10.0.17763.1)/amd64\nlinux/armel", b"macOS/x86_64/v1", b"unknown/unknown\nlinux/arm/6.1")
+SEEDS: Final = (
+    b"linux/amd64",
+    b"linux/arm/v7\nlinux/arm64/v8",
+    b"windows(10.0.17763.1)/amd64\nlinux/armel",
+    b"macOS/x86_64/v1",
+    b"unknown/unknown\nlinux/arm/6.1",
+)
 TOKENS: Final = (b"linux/", b"arm64", b"armhf", b"aarch64", b"/v8.0", b"/v7", b"(10.0)", b"i386", b"\xc2\xb2", b"\xd9\xa3", b"v", b"\n")
 
 

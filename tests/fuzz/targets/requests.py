@@ -24,7 +24,20 @@ SEEDS: Final = (
     b"x/referrers/sha512:" + b"0f" * 64 + b"\nBYTES = 3 - 7\n-\n-1\nindex.docker.io\n*, W/x",
     b"_catalog\n\n\n\n\n",
 )
-TOKENS: Final = (b"/manifests/", b"/blobs/uploads/", b"/tags/list", b"/referrers/", b"bytes=", b"bytes ", b"sha256:", b"..", b"%2f", b"/*", b"\xd9\xa3", b"\xc2\xb2")
+TOKENS: Final = (
+    b"/manifests/",
+    b"/blobs/uploads/",
+    b"/tags/list",
+    b"/referrers/",
+    b"bytes=",
+    b"bytes ",
+    b"sha256:",
+    b"..",
+    b"%2f",
+    b"/*",
+    b"\xd9\xa3",
+    b"\xc2\xb2",
+)
 
 
 def check(data: bytes) -> None:
