@@ -59,6 +59,9 @@ def _plain(blobs: BlobStore, sources: Sources, start: int, stop: int) -> Iterato
 def _decoded(blobs: BlobStore, sources: Sources, stored: StoredEncoding, start: int, stop: int) -> Iterator[bytes]:
     with blobs.open(stored.digest) as file:
         frames = frame_index(file, stored) if stored.codec == Codec.ZSTD else None
+        if frames and frames[-1].content_offset + frames[-1].content_bytes != sources.size_bytes:
+            # Whatever lies behind the frame that it is wrong about would be taken from the wrong place.
+            raise damaged(stored.digest, f"its seek table is not that of the {sources.size_bytes} bytes of {sources.digest}")
         try:
             pieces = _stream(file, stored, sources.size_bytes, start, stop) if frames is None else _frames(file, frames, start, stop)
             size = 0

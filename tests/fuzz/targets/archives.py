@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import atexit
 import io
+import os
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -166,12 +167,23 @@ def _taken(source: Path | io.BytesIO, way: int) -> ImportReport | None:
     except InvalidInput as exc:
         assert exc.message
         assert snapshot(store.root) == STORE.before
+        assert _kept_open() == []
         return None
     try:
         _stored(store, source, way)
     finally:
         STORE.again()
     return report
+
+
+def _kept_open() -> list[str]:
+    """Files that are deleted and still open, where the system says so: their bytes stay on the disk."""
+    folder = Path("/proc/self/fd")
+    found = []
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        with suppress(OSError):
+            found.append(os.readlink(entry))
+    return [target for target in found if target.startswith(str(STORE.folder)) and target.endswith(" (deleted)")]
 
 
 def _stored(store: Store, source: Path | io.BytesIO, way: int) -> None:

@@ -99,4 +99,8 @@ def _migrated(data: bytes, parent: ImageConfig | None) -> None:
     after = ImageConfig.parse(made, LIMITS)
     assert after.diff_ids[-1] == DIFF
     assert len(after.history) == len(parent.history if parent is not None else ()) + 1
+    keys = [key.lower() for key, _ in parse(data, LIMITS, document="it").members()]
+    if len(set(keys)) < len(keys) or not all(map(str.isascii, keys)):
+        # Read in place, keys that are there twice are merged; migrated, the last one replaces the others: in Docker, too.
+        return
     assert V1_IMAGE.write(replace(after.v1, size_bytes=0)) == V1_IMAGE.write(replace(before, id="", parent="", size_bytes=0))

@@ -207,6 +207,8 @@ def manifests() -> Iterator[Case]:
         texts(spoilt),
         Accepted("Go reads it; the bytes stay as they are, and so does the digest", LOADED),
     )
+    odd = sound_manifest()[:-1] + b',"x":' + b"[" * 3000 + b"9" * 5000 + b"]" * 3000 + b"}"
+    yield case("manifest-odd-member", "an unknown member of brackets and digits", texts(odd), Accepted("unknown members are kept, whatever they hold", LOADED))
     deep = sound_manifest()[:-1] + b',"x":' + b"[" * 10_001 + b"]" * 10_001 + b"}"
     yield case("manifest-nested-too-deep", "an unknown member of ten thousand brackets", texts(deep), refused(invalid, "10000 levels of nesting"))
     yield case(
@@ -349,6 +351,9 @@ def indexes() -> Iterator[Case]:
         refused(invalid, LAYER),
     )
     yield case("index-of-nothing", "an index.json that lists nothing", Layout(), Accepted("an empty layout is a layout", ()))
+    bare = Layout()
+    bare.root(bare.document({"schemaVersion": 2, "mediaType": INDEX}, INDEX), NAME)
+    yield case("index-without-manifests", "an index without its list", bare, Accepted("Go reads it as an empty one", LOADED))
     twice = Layout()
     one, two = (twice.root(twice.image(each), NAME) for each in (A, B))
     yield case("name-given-twice", "one name for two images", twice, refused(invalid, NAME, one["digest"], two["digest"]))
