@@ -229,7 +229,7 @@ class _Streams:
         """The beginning of a stream, ``piece`` at its end, once the whole header is in it; None until then."""
         if not self._whole_headers:
             return piece
-        if not gzipheader.begins((self._head or bytes(piece[:_USUAL_HEADER]))[: len(gzipheader.MAGIC)]):
+        if not gzipheader.begins(self._head + piece[: len(gzipheader.MAGIC)]):
             raise self._account.corrupt(self._name, "something else where a stream should begin")
         # Nearly every header is short and comes whole: nothing is copied then.
         if not self._head and gzipheader.is_whole(bytes(piece[:_USUAL_HEADER])):

@@ -20,7 +20,7 @@ _CHECKSUM, _EXTRA, _NAME, _COMMENT = 2, 4, 8, 16
 
 def begins(head: bytes | bytearray) -> bool:
     """Whether a member may begin with ``head``, of which at most the magic number is looked at."""
-    return head.startswith(MAGIC[: len(head)])
+    return MAGIC.startswith(head[: len(MAGIC)])
 
 
 def is_whole(head: bytes | bytearray) -> bool:
