@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import zstandard
 
-from exporter.layout import compact, editable, described
+from exporter.layout import compact, described, editable
 from exporter.loading import ATTESTED
 from exporter.options import Layers
 from exporter.roots import SavedRoot

@@ -8,7 +8,7 @@ from pathlib import Path
 # A stand-alone program: the corpus belongs to the tests.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.support.broken.corpus import TARGET, document  # noqa: E402 - only found now
+from tests.support.broken.corpus import TARGET, document
 
 if __name__ == "__main__":
     TARGET.write_text(document(), encoding="utf-8")

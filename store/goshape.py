@@ -44,7 +44,7 @@ class Shape(ABC, Generic[S, V]):
     def read(self, value: Json, old: S) -> S:
         """Read ``value`` into what is there already. May reuse ``old``. Raises Mismatch."""
 
-    def doubt(self, value: Json) -> str | None:  # noqa: ARG002, PLR6301 - plain values have one reading
+    def doubt(self, value: Json) -> str | None:  # noqa: ARG002 - plain values have one reading
         """Why other readers may read something else from ``value`` than Go does, after it has been read; None when all agree."""
         return None
 

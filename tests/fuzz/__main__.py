@@ -60,7 +60,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=ROOT / ".fuzz", help="where corpora and findings are kept between runs [default: .fuzz]")
     arguments = parser.parse_args()
     try:
-        import atheris  # noqa: F401, PLC0415 - asked here, so that its absence is one sentence and not one traceback for each target
+        import atheris  # noqa: F401 - asked here, so that its absence is one sentence and not one traceback for each target
     except ImportError:
         print("fuzzing needs atheris, which has wheels for Python 3.11 to 3.13 on Linux x86-64: use one of these", file=sys.stderr)
         return 2

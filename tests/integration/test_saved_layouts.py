@@ -481,8 +481,8 @@ def test_what_python_cannot_write_again_is_refused_and_the_rest_is_encoded_anew(
 def test_documents_without_their_lists_are_encoded_anew_too(store: Store) -> None:
     layout = Layout()
     no_layers = {"schemaVersion": 2, "mediaType": MANIFEST, "config": layout.document(json.loads(config()), CONFIG)}
-    for number, document in enumerate(({"schemaVersion": 2, "mediaType": INDEX}, no_layers)):
-        layout.root(layout.document(document, document["mediaType"]), f"docker.io/library/bare:{number}")
+    for number, (document, media_type) in enumerate((({"schemaVersion": 2, "mediaType": INDEX}, INDEX), (no_layers, MANIFEST))):
+        layout.root(layout.document(document, media_type), f"docker.io/library/bare:{number}")
     take(store, layout)
     assert len(listed(save(store, "bare:0", "bare:1", format=Format.OCI, layers=Layers.ZSTD))) == 2
 

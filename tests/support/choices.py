@@ -21,7 +21,7 @@ class Choices:
     def __bool__(self) -> bool:
         return self._at < len(self._data)
 
-    def bytes(self, size: int) -> bytes:
+    def take(self, size: int) -> bytes:
         """Up to ``size`` of the bytes themselves."""
         taken = self._data[self._at : self._at + size]
         self._at += len(taken)
@@ -29,18 +29,18 @@ class Choices:
 
     def rest(self) -> bytes:
         """All that is left."""
-        return self.bytes(len(self._data))
+        return self.take(len(self._data))
 
     def byte(self) -> int:
         """0 to 255."""
-        taken = self.bytes(1)
+        taken = self.take(1)
         return taken[0] if taken else 0
 
     def below(self, limit: int) -> int:
         """0 to ``limit`` - 1, for limits up to 65,536."""
         if limit <= 1:
             return 0
-        number = self.byte() if limit <= 256 else int.from_bytes(self.bytes(2), "big")
+        number = self.byte() if limit <= 256 else int.from_bytes(self.take(2), "big")
         return number % limit
 
     def one(self, options: Sequence[T]) -> T:

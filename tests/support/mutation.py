@@ -100,7 +100,8 @@ def mutated(entries: Entries, choices: Choices) -> Entries:
 
 def compressed(data: bytes, choices: Choices) -> bytes:
     """``data`` in some codec, mostly in none."""
-    return choices.one((bytes, bytes, bytes, _gzip, _zstd, bz2.compress, lzma.compress))(data)
+    codecs: tuple[Callable[[bytes], bytes], ...] = (bytes, bytes, bytes, _gzip, _zstd, bz2.compress, lzma.compress)
+    return choices.one(codecs)(data)
 
 
 def _gzip(data: bytes) -> bytes:
@@ -194,7 +195,7 @@ def _edited(data: bytes, choices: Choices) -> bytes:
         case 1:
             return data[:at] + bytes([choices.byte()]) + data[at + 1 :]
         case 2:
-            return data[:at] + choices.bytes(4) + data[at:]
+            return data[:at] + choices.take(4) + data[at:]
         case _:
             return data[:at] + data[at + 1 + choices.below(600) :]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import io
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -112,7 +111,7 @@ def check(data: bytes) -> None:
     archive = compressed(packed(entries), choices)
     if way & DAMAGED:
         at = choices.below(min(len(archive), 1 << 16))
-        archive = archive[:at] + choices.bytes(3) + archive[at + choices.below(700) :]
+        archive = archive[:at] + choices.take(3) + archive[at + choices.below(700) :]
     piped = filed = None
     if way & WAYS != FILE:
         piped = _taken(io.BytesIO(archive), way)
@@ -128,7 +127,7 @@ def check(data: bytes) -> None:
 
 
 class Emptied:
-    """A store that is as new for every input: what an import has brought is taken out again, from below, so that the engine with its compiled statements stays."""
+    """A store that is as new for every input: what an import has brought is taken out again from below, so that the compiled statements stay."""
 
     def __init__(self) -> None:
         # Memory, where there is such a place: what is synced there costs nothing.
@@ -182,7 +181,7 @@ def _kept_open() -> list[str]:
     found = []
     for entry in folder.iterdir() if folder.is_dir() else ():
         with suppress(OSError):
-            found.append(os.readlink(entry))
+            found.append(str(entry.readlink()))
     return [target for target in found if target.startswith(str(STORE.folder)) and target.endswith(" (deleted)")]
 
 

@@ -1,25 +1,27 @@
 r"""The documents of OCI layouts, ``dir:`` folders and hybrids: what they claim, and which part of it is chosen.
 
-The input is index.json and the blobs, NULs between them. ``@1`` stands for the digest of the first blob behind, ``%1`` for its size, ``&1`` for its path, so that
-a fuzzer that knows nothing of SHA-256 can build graphs; what follows is resolved first, so there are no cycles but those it names by hand.
+The input is index.json and the blobs, NULs between them. ``@1`` stands for the digest of the first blob behind, ``%1`` for its size, ``&1`` for its path, so
+that a fuzzer that knows nothing of SHA-256 can build graphs; what follows is resolved first, so there are no cycles but those it names by hand.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from store import Choice, Platform, Reference
 from store.archives import docker, hybrid, layout
 from store.archives.choose import ALL, choose
-from store.archives.claims import ArchiveClaim
 from store.errors import InvalidInput, MissingMember
 from store.limits import Limits
 from store.manifests import Document, Role
 from store.values import Digest
 from tests.support.images import A, config
 from tests.support.layouts import CONFIG, INDEX, LAYER, MANIFEST
+
+if TYPE_CHECKING:
+    from store.archives.claims import ArchiveClaim
 
 MAX_BYTES: Final = 6000
 LIMITS: Final = Limits(json_depth=100, members=50)

@@ -54,7 +54,9 @@ def check(data: bytes) -> None:
     blobs = MemoryBlobs()
     blobs._blobs[digest] = stored
     _READER._blobs = blobs
-    sources = Sources(Digest.of(b"content"), size, ContentState.PRESENT, None, False, (StoredEncoding(digest, "zstd", len(stored), True),))
+    sources = Sources(
+        Digest.of(b"content"), size, ContentState.PRESENT, None, in_file=False, encodings=(StoredEncoding(digest, "zstd", len(stored), seekable=True),)
+    )
     try:
         read = b"".join(_READER.chunks(sources))
     except StoreError:

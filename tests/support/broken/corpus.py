@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from store import Store
 from store.errors import InvalidInput
-from tests.support.broken import docker, documents, folders, streams, tars
+from tests.support.broken import docker, documents, folders, indexes, streams, tars
 from tests.support.broken.case import Accepted
 from tests.support.entries import unpacked
 
@@ -25,7 +25,7 @@ GROUPS: Final = (
     ("Layouts: what descriptors say", documents.descriptors),
     ("Layouts: manifests and configs", documents.manifests),
     ("Layouts: blobs that are missing or damaged", documents.blobs),
-    ("Layouts: index.json and indexes", documents.indexes),
+    ("Layouts: index.json and indexes", indexes.cases),
     ("Layouts: blobs that are links, directories or devices", folders.blobs),
     ("Folders of skopeo's `dir:`", folders.dir_folders),
     ("docker archives: manifest.json and configs", docker.tables),
@@ -105,10 +105,8 @@ def document() -> str:
 
 
 def _row(case: Case, store: Store, folder: Path) -> str:
-    if isinstance(case.expected, Accepted):
-        outcome = f"**accepted**: {case.expected.because}"
-    else:
-        outcome = _message(case, store, folder / case.name)
+    accepted = case.expected
+    outcome = f"**accepted**: {accepted.because}" if isinstance(accepted, Accepted) else _message(case, store, folder / case.name)
     return f"| {case.name} | {_cell(case.why)} | {_cell(outcome)} |"
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 from store import errors
 from tests.support.broken.case import Accepted, Case, Refused, of_files, of_layout, refused
 from tests.support.docker_vectors import V5_JSON, V6_JSON
-from tests.support.entries import Entry
 from tests.support.images import A, B, config, digest
 from tests.support.layouts import Layout, encode, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support.entries import Entry
     from tests.support.layouts import Descriptor
 
 APP: Final[dict[str, Any]] = {"Config": "c", "RepoTags": ["app:1"], "Layers": ["l"]}

@@ -6,10 +6,10 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from store import Choice, ImportOptions, Limits, Platform, errors
+from store import errors
 from tests.support.broken.case import Accepted, Case, Refused, of_layout, path_of, refused
-from tests.support.images import A, B, config, layer
-from tests.support.layouts import CONFIG, INDEX, LAYER, MANIFEST, REF_NAME, Layout, digest, encode, plain, platform_fields
+from tests.support.images import A, B, layer
+from tests.support.layouts import CONFIG, INDEX, LAYER, MANIFEST, Layout, digest, encode, platform_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -148,7 +148,7 @@ def manifests() -> Iterator[Case]:
     yield case(
         "manifest-listed-as-schema-1",
         "index.json calls it one of the first schema",
-        changed(lambda m: None, listed={"mediaType": SCHEMA_1}),
+        changed(lambda _: None, listed={"mediaType": SCHEMA_1}),
         refused(invalid, "index.json", "schema 1 manifest"),
     )
     yield case(
@@ -172,7 +172,7 @@ def manifests() -> Iterator[Case]:
     yield case(
         "manifest-of-unknown-type",
         "index.json points at a text",
-        changed(lambda m: None, listed={"mediaType": "text/plain"}),
+        changed(lambda _: None, listed={"mediaType": "text/plain"}),
         refused(invalid, "'text/plain'", "index.json"),
     )
     yield case("manifest-without-config", "an image manifest without a config", changed(lambda m: m.pop("config")), refused(invalid, "without a config"))
@@ -261,6 +261,9 @@ def blobs() -> Iterator[Case]:
     yield case(
         "config-damaged", "a byte of the config was changed", spoilt(config_digest, data), refused(errors.DigestMismatch, want=config_digest, got=digest(data))
     )
+    lying = Layout(dict(layout.blobs), [{**layout.roots[0], "size": 7}])
+    wrong = refused(errors.DigestMismatch, "index.json", root["digest"], want=7, got=root["size"])
+    yield case("manifest-size-lies", "index.json gives the manifest another size", of_layout(lying), wrong)
     data = layout.blobs[root["digest"]].replace(b"schema", b"Schema")
     yield case(
         "manifest-damaged",
@@ -312,125 +315,8 @@ def blobs() -> Iterator[Case]:
     )
 
 
-def indexes() -> Iterator[Case]:
-    """index.json, oci-layout, and indexes below them."""
-    sound, root = app()
-
-    def case(name: str, why: str, layout: Layout, expected: Refused | Accepted, *, without: tuple[str, ...] = (), **more: Any) -> Case:  # noqa: ANN401
-        return Case(name, why, expected, of_layout(layout, without=without), in_folder=True, **more)
-
-    def files(**contents: bytes) -> Layout:
-        names = {"layout": "oci-layout", "index": "index.json"}
-        return Layout(sound.blobs, sound.roots, {**sound.files, **{names[key]: data for key, data in contents.items()}})
-
-    invalid = errors.InvalidDocument
-    yield case("layout-marker-missing", "no oci-layout beside index.json", sound, refused(errors.InvalidArchive, "no oci-layout"), without=("oci-layout",))
-    yield case(
-        "index-missing", "no index.json beside oci-layout", sound, refused(errors.MissingMember, "no index.json", member="index.json"), without=("index.json",)
-    )
-    yield case(
-        "layout-of-version-2",
-        "a layout version that is not there yet",
-        files(layout=b'{"imageLayoutVersion":"2.0.0"}'),
-        refused(invalid, "'2.0.0'", "oci-layout"),
-    )
-    yield case("layout-without-version", "an oci-layout that says nothing", files(layout=b"{}"), refused(invalid, "oci-layout", "version ''"))
-    yield case("layout-no-json", "an oci-layout that is a text", files(layout=b"1.0.0"), refused(invalid, "oci-layout", "not JSON"))
-    yield case("index-empty", "an index.json of no bytes", files(index=b""), refused(invalid, "index.json", "the end, at byte 0"))
-    yield case("index-is-a-list", "an index.json that is an array", files(index=b"[]"), refused(invalid, "index.json", "found array"))
-    yield case(
-        "index-is-a-manifest",
-        "an index.json that is a manifest",
-        files(index=sound_manifest()),
-        refused(invalid, "index.json", "is a manifest, expected an index"),
-    )
-    yield case(
-        "index-lists-a-layer",
-        "index.json points at a layer",
-        files(index=encode({"schemaVersion": 2, "manifests": [{**root, "mediaType": LAYER}]})),
-        refused(invalid, LAYER),
-    )
-    yield case("index-of-nothing", "an index.json that lists nothing", Layout(), Accepted("an empty layout is a layout", ()))
-    bare = Layout()
-    bare.root(bare.document({"schemaVersion": 2, "mediaType": INDEX}, INDEX), NAME)
-    yield case("index-without-manifests", "an index without its list", bare, Accepted("Go reads it as an empty one", LOADED))
-    twice = Layout()
-    one, two = (twice.root(twice.image(each), NAME) for each in (A, B))
-    yield case("name-given-twice", "one name for two images", twice, refused(invalid, NAME, one["digest"], two["digest"]))
-    bad = Layout()
-    bad.root(bad.image(A), **{REF_NAME: "Not A Name"})
-    yield case(
-        "name-is-none",
-        "a name that is none",
-        bad,
-        Accepted("the image is sound; a note says which name was left out", ("Loaded image ID: ",), ("'Not A Name' is no name",)),
-    )
-    two_roots = Layout()
-    for each in (A, B):
-        two_roots.root(two_roots.image(each))
-    tagged = ImportOptions(choice=Choice(tag=_reference("one:name")))
-    yield case(
-        "two-roots-one-name",
-        "--tag, and two images to give it to",
-        two_roots,
-        refused(errors.InvalidInput, "--tag", "has 2"),
-        options=tagged,
-        arguments=("--tag", "one:name"),
-    )
-    deep = Layout()
-    inner = deep.image(A)
-    for _ in range(33):
-        inner = deep.index(inner)
-    deep.root(inner, NAME)
-    yield case("indexes-nested-too-deep", "thirty-three indexes in each other", deep, refused(invalid, "nested more than 32 deep"))
-    sane = Layout()
-    inner = sane.image(A)
-    for _ in range(20):
-        inner = sane.index(inner)
-    sane.root(inner, NAME)
-    yield case("indexes-nested", "twenty indexes in each other", sane, Accepted("any sane depth is followed", LOADED))
-    sparse = Layout()
-    sparse.root(sparse.index(sparse.image(A), sparse.absent("linux/s390x")), NAME)
-    yield case(
-        "index-sparse",
-        "a platform is not in the layout",
-        sparse,
-        Accepted("registries are mirrored in part; a note says what is missing", LOADED, ("linux/s390x",)),
-    )
-    everything = ImportOptions(choice=Choice(require_all=True))
-    expected = refused(errors.InvalidInput, "not everything", "linux/s390x")
-    yield case("index-sparse-but-all-required", "a platform is missing, and --require-all", sparse, expected, options=everything, arguments=("--require-all",))
-    wanted = ImportOptions(choice=Choice(platforms=(Platform.parse("linux/riscv64"),)))
-    expected = refused(errors.InvalidInput, "linux/riscv64")
-    yield case("platform-not-offered", "a platform is asked for that is not there", sparse, expected, options=wanted, arguments=("--platform", "linux/riscv64"))
-    lies = Layout()
-    image = lies.image(A)
-    nested = lies.index({**image, "mediaType": INDEX})
-    lies.root(image, NAME)
-    lies.root(nested)
-    yield case("index-calls-a-manifest-an-index", "one manifest, listed as two kinds", lies, refused(invalid, image["digest"], INDEX))
-    wide = Layout()
-    for number in range(6):
-        wide.root(wide.artifact(b"%d" % number))
-    wide.root(wide.index(*wide.roots))
-    few = ImportOptions(limits=Limits(members=5))
-    yield case(
-        "too-many-manifests", "more manifests than the ceiling allows", wide, refused(errors.TooLarge, "more than 5", limit=5), options=few, arguments=None
-    )
-
-
-def _reference(text: str) -> Any:  # noqa: ANN401 - a Reference, which the package hands out
-    from store import Reference
-
-    return Reference.parse(text)
-
-
 def cases() -> Iterator[Case]:
     """All of them."""
     yield from descriptors()
     yield from manifests()
     yield from blobs()
-    yield from indexes()
-
-
-__all__ = ["LOADED", "NAME", "app", "cases", "config", "plain"]
