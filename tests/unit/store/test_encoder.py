@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import threading
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from store.encoder import Pool
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 
 def test_what_is_dropped_with_the_pool_does_not_stay_open(tmp_path: Path) -> None:
@@ -22,12 +23,11 @@ def test_what_is_dropped_with_the_pool_does_not_stay_open(tmp_path: Path) -> Non
     threading.Timer(0.2, busy.set).start()
     pool.close()
     assert [future.cancelled() for future in waiting] == [True] * 3
-    assert [target for target in map(target_of, os.listdir("/proc/self/fd")) if target == str(tmp_path / "staged")] == []
+    assert str(tmp_path / "staged") not in set(open_files())
 
 
-def target_of(descriptor: str) -> str:
-    try:
-        return os.readlink(f"/proc/self/fd/{descriptor}")
-    except OSError:
-        # The one that listed them.
-        return ""
+def open_files() -> Iterator[str]:
+    for descriptor in Path("/proc/self/fd").iterdir():
+        # The one that lists them is gone by now.
+        with suppress(OSError):
+            yield str(descriptor.readlink())
