@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.storectl-ready
 PYTEST_ARGS ?=
+FUZZ_SECONDS ?= 20
+FUZZ_TARGETS ?=
 
 help:              ## list the targets
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,8 +50,12 @@ interop: $(STAMP)  ## against the real Docker Engine, skopeo, podman, umoci: all
 interop-table: $(STAMP) ## the same for every pair of formats, written to docs/interop.md
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/interop_table.py
 
-docs: $(STAMP)     ## regenerate docs/cli.md
+fuzz: $(STAMP)     ## every parser, FUZZ_SECONDS each (20), or only FUZZ_TARGETS
+	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+docs: $(STAMP)     ## regenerate docs/cli.md and docs/formats/broken-inputs.md
 	$(BIN)/python scripts/gen_cli_docs.py
+	$(BIN)/python scripts/gen_broken_inputs.py
 
 lock:              ## renew uv.lock and requirements-dev.txt (needs uv)
 	uv lock --upgrade
@@ -60,4 +66,8 @@ check: lint types arch migrations test ## what CI runs
 clean:             ## remove the environment and everything made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache .import_linter_cache .coverage* build dist *.egg-info
 
+<<<<<<< HEAD
+.PHONY: help env demo test fmt lint types arch migrations interop interop-table fuzz docs lock check clean
+=======
 .PHONY: help env demo test fmt lint types arch migrations peers interop interop-table docs lock check clean
+>>>>>>> main

@@ -88,6 +88,14 @@ def take_in(members: Members, stager: Stager, limits: Limits, holdings: Holdings
         return Intake(claim, _claimed_layers(claim, members, stager, holdings))
     if members.exists(layout.INDEX):
         raise InvalidArchive("the archive has an index.json, but no oci-layout beside it", hint="is it cut short? An image layout has both")
+    if members.exists(layout.LAYOUT):
+        raise MissingMember("the archive has an oci-layout, but no index.json beside it", member=layout.INDEX, hint="is it cut short? An image layout has both")
+    if not members.exists(legacy_v1.REPOSITORIES):
+        raise MissingMember(
+            "no images are in this archive: it has neither manifest.json, nor oci-layout with index.json, nor repositories",
+            member=docker.MANIFEST,
+            hint="save images with `docker save`, `podman save`, `skopeo copy` or `ctr images export`; a layer, or what `docker export` writes, is no image",
+        )
     return _legacy(members, limits, choice)
 
 
