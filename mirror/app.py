@@ -12,6 +12,7 @@ from aiohttp import web
 from mirror import routes
 from mirror.access import Action
 from mirror.callers import identify
+from mirror.connection import answering
 from mirror.handlers import archives, blobs, lists, manifests, operations, token, uploads
 from mirror.handlers.call import Call
 from mirror.logs import RESOURCE, USER
@@ -169,7 +170,8 @@ async def _head(request: web.Request, response: web.StreamResponse) -> None:
 async def _guarded(service: Service, request: web.Request) -> web.StreamResponse:
     """Every error in the specification's words."""
     try:
-        return await _route(service, request)
+        with answering(request):
+            return await _route(service, request)
     except WireError as exc:
         return _answer(service, request, exc)
     except StoreError as exc:

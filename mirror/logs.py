@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
+from aiohttp.http import HttpProcessingError
 
 from mirror.sending import SENT
 from store.errors import printable
@@ -46,6 +47,22 @@ def access_logger(metrics: Metrics) -> type[AbstractAccessLogger]:
                 ACCESS.info("", extra={_FIELDS: fields(request, response, time, sent)})
 
     return Observer
+
+
+def connections_logger() -> logging.Logger:
+    """What aiohttp logs of connections to: what is no HTTP is no failure of ours, and needs no traceback."""
+    found = logging.getLogger("mirror.connections")
+    found.addFilter(_client_fault)
+    return found
+
+
+def _client_fault(record: logging.LogRecord) -> bool:
+    cause = record.exc_info[1] if record.exc_info else None
+    if not isinstance(cause, HttpProcessingError):
+        return True
+    record.msg, record.args = "a request that is no HTTP was refused: %s", (printable(" ".join(cause.message.split())),)
+    record.levelno, record.levelname, record.exc_info = logging.INFO, "INFO", None
+    return logging.getLogger(record.name).isEnabledFor(logging.INFO)
 
 
 def fields(request: web.BaseRequest, response: web.StreamResponse, seconds: float, sent_bytes: int) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from aiohttp import web
 
 from mirror.access import AccessFiles
 from mirror.app import SERVICE, make_app
-from mirror.logs import access_logger
+from mirror.connection import Connection
+from mirror.logs import access_logger, connections_logger
 from mirror.metrics import Metrics
 from mirror.service import MirrorSettings
 from mirror.watching import watch
@@ -156,6 +157,7 @@ async def _run(
     app = make_app(store, settings, cores=os.cpu_count() or 1, metrics=metrics)
     runner = web.AppRunner(
         app,
+        logger=connections_logger(),
         access_log_class=access_logger(metrics),
         keepalive_timeout=KEEPALIVE_S,
         max_field_size=_FIELD_BYTES,
@@ -165,8 +167,9 @@ async def _run(
         shutdown_timeout=listening.grace_s,
     )
     await runner.setup()
-    site = web.SockSite(runner, listener, ssl_context=context, backlog=_BACKLOG)
-    await site.start()
+    protocols = runner.server
+    assert protocols is not None  # noqa: S101 - made by `setup`
+    server = await loop.create_server(lambda: Connection(protocols()), sock=listener, ssl=context, backlog=_BACKLOG)
     tasks = [asyncio.create_task(one) for one in watching(app)]
     if started is not None:
         started()
@@ -178,6 +181,7 @@ async def _run(
     finally:
         for task in tasks:
             task.cancel()
+        server.close()
         await runner.cleanup()
         for number in (*ENDINGS, signal.SIGHUP):
             # Once is enough: another signal must not take what is left of the way out for a failure.
