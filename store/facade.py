@@ -16,7 +16,7 @@ from store.archives.choose import ALL, Choice
 from store.archives.source import open_source
 from store.blobs.directory import BLOBS, DirectoryBlobs, require_one_file_system, sync_folder
 from store.catalog import collection, content, records
-from store.db.engine import DATABASE, WRITE_LOCK, WriteLock, make_engine, read_unit, write_unit
+from store.db.engine import DATABASE, WRITE_LOCK, Lookups, WriteLock, make_engine, read_unit, write_unit
 from store.db.place import Place
 from store.db.upgrade import SchemaState, UpgradeReport, drift, require_known, schema_state, upgrade
 from store.encoder import Compression, Pool
@@ -37,6 +37,7 @@ from store.verify import Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection
 
@@ -84,6 +85,7 @@ class Store:
         self._clock = clock
         self._place = place
         self._engine = make_engine(place.database, place.access)
+        self._lookups = Lookups(self._engine)
         self._lock = WriteLock(root / WRITE_LOCK, on_wait)
 
     # --- opening -----------------------------------------------------------------------------------------------------
@@ -130,6 +132,7 @@ class Store:
 
     def close(self) -> None:
         """Let the connections go."""
+        self._lookups.close()
         self._engine.dispose()
         self._place.close()
 
@@ -162,6 +165,10 @@ class Store:
         """One snapshot of the catalogue."""
         with read_unit(self._engine) as connection:
             yield connection
+
+    def look(self) -> AbstractContextManager[Connection]:
+        """The catalogue for single statements (see `Lookups`): what has to be quick and fits one statement is asked so."""
+        return self._lookups.look()
 
     @contextmanager
     def write(self, owner: str = "storectl") -> Iterator[Connection]:
