@@ -6,11 +6,15 @@ import argparse
 import fnmatch
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from bench import machine, results, runner, terminal
+from bench import machine, priority, results, runner, terminal
 from bench.cases import CASES
 from bench.workshop import Workshop
+
+if TYPE_CHECKING:
+    from bench.model import Case
+    from bench.results import Results
 
 ROOT: Final = Path(__file__).parent.parent
 FULL: Final = ROOT / "docs" / "benchmarks"
@@ -34,15 +38,20 @@ def main() -> int:
     path = (QUICK if arguments.quick else FULL) / "results.json"
     found = results.load(path)
     if not arguments.report:
-        with Workshop(quick=arguments.quick) as shop:
-            for case in chosen:
-                if arguments.quick and not case.quick:
-                    continue
-                found.cases[case.name] = runner.run(case, shop, arguments.rounds or (_QUICK_ROUNDS if arguments.quick else case.rounds))
-                found.machine = machine.describe()
-                results.store(path, found)
+        _measure([case for case in chosen if case.quick or not arguments.quick], path, found, arguments)
     terminal.show(chosen, found)
     return 0
+
+
+def _measure(cases: list[Case], path: Path, found: Results, arguments: argparse.Namespace) -> None:
+    with priority.first() as served, Workshop(quick=arguments.quick) as shop:
+        if not served:
+            print("note: whatever else runs on this machine is served as well as the benchmark is; the figures will spread", file=sys.stderr)
+        for case in cases:
+            found.cases[case.name] = runner.run(case, shop, arguments.rounds or (_QUICK_ROUNDS if arguments.quick else case.rounds))
+            found.machine = machine.describe()
+            # After each case: what was measured is kept, whatever happens to the next one.
+            results.store(path, found)
 
 
 def _arguments() -> argparse.Namespace:

@@ -32,6 +32,11 @@ def net(one: Round, name: str) -> float:
     return whole if whole >= _LONG_S else max(whole - wall(one, START), 1e-6)
 
 
+def beyond_start_s(name: str, one: Round) -> float:
+    """Seconds of ours beyond the start of a process, however long they are."""
+    return wall(one, name) - wall(one, START)
+
+
 def times_faster(ours: str, theirs: str, one: Round) -> float:
     """How many times as long the other took."""
     return wall(one, theirs) / net(one, ours)
