@@ -28,6 +28,9 @@ builders = ["ci"]
 [tokens]
 ci = "sha256:TOKEN"
 
+[certificates]
+"robot.example" = "robot"
+
 [[rule]]
 repositories = ["team/**", "quay.io/*/tool-*"]
 who = ["@builders"]
@@ -130,6 +133,7 @@ def test_rules_for_images_without_a_name_and_in_general() -> None:
         ("[groups]\na = [1]", "groups.a"),
         ('groups = "x"', "groups"),
         ('[tokens]\na = "plain"', "tokens.a"),
+        ("[certificates]\na = 1", "certificates.a"),
         ('[[rule]]\nrepositories = ["**"]\nwho = ["@nobody"]\nallow = ["read"]', "@nobody"),
         ('[[rule]]\nrepositories = ["**"]\nwho = ["x"]\nallow = ["rite"]', "rite"),
         ('[[rule]]\nrepositories = ["*"]\nwho = ["x"]\nallow = ["read"]', "rule 1"),
@@ -169,7 +173,11 @@ def test_users_prove_who_they_are(users: dict[str, bytes]) -> None:
     authenticator = Authenticator(Access(users), b"key", Clock(), Clock())
     assert proved(authenticator, None) == ANYBODY
     assert proved(authenticator, basic("alice", "secret")) == Caller("alice")
-    assert proved(authenticator, None, certificate="robot") == Caller("robot")
+    assert proved(authenticator, None, certificate="robot.example") == ANYBODY
+    known = Authenticator(Access(users, rules=read_rules(RULES)), b"key", Clock(), Clock())
+    assert proved(known, None, certificate="robot.example") == Caller("robot")
+    assert proved(known, None, certificate="other.example") == ANYBODY
+    assert proved(known, f"Bearer {known.token(ANYBODY)}", certificate="robot.example") == Caller("robot")
     wrong = [
         basic("alice", "wrong"),
         basic("bob", "secret"),
@@ -238,7 +246,6 @@ def test_tokens_that_do(users: dict[str, bytes]) -> None:
     token = authenticator.token(Caller("alice"))
     assert proved(authenticator, f"Bearer {token}") == Caller("alice")
     assert proved(authenticator, f"bearer {authenticator.token(ANYBODY)}") == ANYBODY
-    assert proved(authenticator, f"Bearer {authenticator.token(ANYBODY)}", certificate="robot") == Caller("robot")
     stranger = Authenticator(Access(users), b"another key", clock, clock)
     with pytest.raises(Refused):
         proved(stranger, f"Bearer {token}")
