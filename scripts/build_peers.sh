@@ -16,7 +16,6 @@ peers() {
 crane      module   github.com/google/go-containerregistry   cmd/crane    v0.22.1              1.25
 regctl     module   github.com/regclient/regclient           cmd/regctl   v0.11.7              1.26
 oras       module   oras.land/oras                           cmd/oras     v1.3.6               1.26
-olareg     module   github.com/olareg/olareg                 cmd/olareg   v0.1.2               1.24
 registry-3 module   github.com/distribution/distribution/v3  cmd/registry v3.1.2               1.26
 dockerd-28 vendored github.com/docker/docker                 cmd/dockerd  v28.5.2+incompatible 1.24
 END

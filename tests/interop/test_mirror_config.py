@@ -66,7 +66,7 @@ def files(text: str, folder: Path) -> list[Path]:
 def test_docker_asks_the_mirror_first(door: Door, workshop: Workshop) -> None:
     require("dockerd")
     (config,) = files(printed("docker", door), door.fresh("etc"))
-    with Engine(workshop.folder / "mirrored", f"--config-file={config}") as engine:
+    with Engine(workshop.folder / "mirrored", options=(f"--config-file={config}",)) as engine:
         status, said = engine.request("POST", "/images/create?fromImage=mirrored&tag=1")
         assert status == 200
         assert b'"error"' not in said, said
