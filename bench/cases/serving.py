@@ -9,8 +9,24 @@ import subprocess
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from bench.contestants.servers import MANIFEST, NEWEST_REGISTRY, NGINX, OLAREG, OURS, REGISTRY, REPOSITORY, Asked, Beside, Pulled, Pushing, Served, digest_of
+from bench.contestants.servers import (
+    MANIFEST,
+    NEWEST_REGISTRY,
+    NGINX,
+    OLAREG,
+    OURS,
+    REGISTRY,
+    REPOSITORY,
+    Asked,
+    Beside,
+    Listing,
+    Pulled,
+    Pushing,
+    Served,
+    digest_of,
+)
 from bench.corpora.generated import MIB, ImageSpec, LayerSpec, write_archive
+from bench.corpora.tags import write_store
 from bench.derived import cpu, wall
 from bench.model import Case, Target
 from bench.workshop import storectl
@@ -146,6 +162,15 @@ def _starving(shop: Workshop) -> Sequence[Contestant]:
     return [Beside(OURS, busy, Served(OURS, shop, lambda running: _archived(running, "manifest")), 32, 20)]
 
 
+def _named(shop: Workshop) -> Path:
+    repositories = 200 if shop.quick else 10_000
+    return shop.cached(f"names-{repositories}", lambda path: write_store(path, shop.folder(), repositories=repositories, tags=100))
+
+
+def _lists(shop: Workshop) -> Sequence[Contestant]:
+    return [Listing(OURS, shop, partial(_named, shop))]
+
+
 def _pulls(shop: Workshop) -> Sequence[Contestant]:
     return [Pulled(Served(name, shop, partial(_feed_image, shop))) for name in (OURS, *REGISTRIES)]
 
@@ -175,6 +200,16 @@ CASES: Final = (
             Target("≥ 5 x docker-registry in requests per CPU second", lambda one: cpu(one, REGISTRY) / cpu(one, OURS), 5, at_least=True),
             Target("the best registry's CPU beside ours", lambda one: _best(one, cpu) / cpu(one, OURS), 0, at_least=True),
         ),
+    ),
+    Case(
+        "serve-lists",
+        "the catalog of 10,000 repositories with 100 tags each, page by page, and the tags of 100 of them",
+        _lists,
+        (
+            Target("≤ 8 MiB of memory beyond that of the first page", lambda one: (one[OURS].peak_bytes - one[OURS].extra["first_bytes"]) / MIB, 8, unit="MiB"),
+            Target("≤ 200 MiB of memory", lambda one: one[OURS].peak_bytes / MIB, 200, unit="MiB"),
+        ),
+        rounds=2,
     ),
     Case(
         "serve-push",

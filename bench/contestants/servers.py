@@ -332,6 +332,66 @@ class Pulled:
 
 
 @dataclass(slots=True)
+class Listing:
+    """Every page of the catalog, and every page of the tags of some repositories, of a storectl that serves a store with very many of both."""
+
+    name: str
+    shop: Workshop
+    store: Callable[[], Path]
+    _running: list[Running] = field(default_factory=list)
+
+    def prepare(self) -> None:
+        """See `Contestant`. Raises MissingError."""
+
+        def command(folder: Path, port: int) -> Sequence[str]:
+            shutil.copytree(self.store(), folder / "store")
+            return _storectl(folder, port)
+
+        self._running.append(start(self.shop, Software(OURS, command)))
+        workshop.sync()
+
+    def run(self) -> Sample:
+        """See `Contestant`: ``first_bytes`` is the server's peak after the first page, to compare with the peak after all of them."""
+        (running,) = self._running
+        daemon = running.daemon()
+        daemon.begin()
+        began = time.perf_counter()
+        names, after = self._pages(running, "/v2/_catalog?n=1000", "repositories", once=True)
+        early = peak_of(running.process.pid)
+        while after is not None:
+            more, after = self._pages(running, after, "repositories", once=True)
+            names += more
+        tags = 0
+        for name in names[:: max(1, len(names) // 100)]:
+            found, _ = self._pages(running, f"/v2/{name}/tags/list?n=20", "tags", once=False)
+            tags += len(found)
+        wall = time.perf_counter() - began
+        extra = {"repositories": float(len(names)), "tags": float(tags), "first_bytes": float(early)}
+        return Sample(wall, daemon.spent_s(), peak_of(running.process.pid), extra=extra)
+
+    @staticmethod
+    def _pages(running: Running, path: str, member: str, *, once: bool) -> tuple[list[str], str | None]:
+        found: list[str] = []
+        following: str | None = path
+        while following is not None:
+            connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
+            connection.request("GET", following)
+            with connection.getresponse() as answer:
+                found += json.loads(answer.read())[member]
+                link = answer.headers.get("Link")
+            connection.close()
+            following = None if link is None else link[1:].partition(">")[0]
+            if once:
+                break
+        return found, following
+
+    def clean(self) -> None:
+        """See `Contestant`."""
+        while self._running:
+            _remove(self._running.pop())
+
+
+@dataclass(slots=True)
 class Pushing:
     """A blob pushed to an empty server that runs already: until the answer that it is stored."""
 
