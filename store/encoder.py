@@ -10,9 +10,9 @@ import os
 import re
 import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self, final
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self, TypeVar, final
 
 import zstandard
 
@@ -23,7 +23,10 @@ from store.seekable import seek_table
 from store.values import Digest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
+
+_T = TypeVar("_T")
 
 FRAME_BYTES: Final = 4 * MIB
 DEFAULT_LEVEL: Final = 2
@@ -68,7 +71,7 @@ class Hashed:
 class Pool:
     """The threads of one operation: some that encode, one that hashes what comes in, one that hashes and writes what goes out.
 
-    The two single lanes keep their work in order; layers pass one after another.
+    The two single lanes keep their work in order, also when several layers pass at once.
     """
 
     def __init__(self, workers: int | None = None) -> None:
@@ -77,7 +80,9 @@ class Pool:
         self.incoming = ThreadPoolExecutor(1, thread_name_prefix="hash-in")
         self.outgoing = ThreadPoolExecutor(1, thread_name_prefix="hash-out")
         self._syncs = ThreadPoolExecutor(1, thread_name_prefix="sync")
+        self._layers = ThreadPoolExecutor(self.workers, thread_name_prefix="layer")
         self._local = threading.local()
+        self._closing = False
 
     def __enter__(self) -> Self:
         return self
@@ -86,14 +91,26 @@ class Pool:
         self.close()
 
     def close(self) -> None:
-        """Drop what has not begun and wait for the rest."""
-        for executor in (self.incoming, self._encoders, self.outgoing, self._syncs):
+        """Drop what has not begun, and what runs ahead, and wait for the rest."""
+        self._closing = True
+        for executor in (self._layers, self.incoming, self._encoders, self.outgoing, self._syncs):
             executor.shutdown(wait=True, cancel_futures=True)
 
     def settle(self) -> None:
         """Wait until both lanes have done what they were given: after a failure, nobody may still be writing to a file that is closed."""
         for lane in (self.incoming, self.outgoing):
             lane.submit(int).result()
+
+    def ahead(self, work: Callable[[], _T]) -> Future[_T]:
+        """Begin with a layer before its turn."""
+        return self._layers.submit(work)
+
+    def until_closed(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """``pieces``, for work that runs ahead: it ends with CancelledError when nobody waits for it any more."""
+        for piece in pieces:
+            if self._closing:
+                raise CancelledError
+            yield piece
 
     def sync(self, file: BinaryIO) -> Future[None]:
         """Make a file's bytes durable while the next layer is being read."""

@@ -1,5 +1,5 @@
 """All cases, in the order they are run and shown."""
 
-from bench.cases import imports, saves
+from bench.cases import disk, imports, saves
 
-CASES = (*imports.CASES, *saves.CASES)
+CASES = (*imports.CASES, *saves.CASES, *disk.CASES)
