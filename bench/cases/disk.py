@@ -6,7 +6,6 @@ import subprocess
 import tarfile
 from dataclasses import dataclass
 from functools import partial
-
 from typing import TYPE_CHECKING, Final
 
 from bench.cases.imports import MEMORY, OURS
