@@ -51,7 +51,7 @@ class Intake:
     """What came of reading an archive: its claim, and what was read for it.
 
     ``layers`` are those of images without a manifest, by diff ID; ``blobs`` are layers as manifests name them, ``others`` what else they name. ``foreign`` are
-    layers of which a manifest only says where they may be fetched.
+    layers of which a manifest only says where they may be fetched; ``sources`` has every link that says so, whether or not the bytes are here as well.
     """
 
     claim: ArchiveClaim
@@ -59,6 +59,7 @@ class Intake:
     blobs: dict[Digest, Staged] = field(default_factory=dict)
     others: dict[Digest, Staged] = field(default_factory=dict)
     foreign: dict[DiffID, tuple[Link, ...]] = field(default_factory=dict)
+    sources: dict[DiffID, tuple[Link, ...]] = field(default_factory=dict)
 
     def staged(self) -> list[Staged]:
         """Everything that was read, each file once."""
@@ -122,8 +123,12 @@ class _Blobs:
         wanted = [(document, link, diff) for document, link, diff in layers if (link.digest, diff) not in here]
         # Gzip decodes on one core only: two layers at once keep two busy.
         self._members.ahead(dict.fromkeys(path for document, link, _ in wanted if (path := self._path_ahead(document, link)) is not None))
-        for document, link, diff in wanted:
-            self._layer(document, link, diff)
+        for document, link, diff in layers:
+            if link.urls:
+                # Also of what is here already: else it would show which archive came first.
+                self._intake.sources[diff] = (*self._intake.sources.get(diff, ()), link)
+            if (link.digest, diff) not in here:
+                self._layer(document, link, diff)
         held = self._holdings.blobs(link.digest for _, link in others)
         for document, link in others:
             if link.digest not in held and link.digest not in self._intake.blobs and link.digest not in self._intake.others:
