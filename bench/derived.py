@@ -9,7 +9,7 @@ from bench.contestants.ours import START
 if TYPE_CHECKING:
     from bench.model import Round
 
-LEVEL: Final = 3
+LEVEL: Final = 2
 """The zstd level that storectl takes unless told otherwise."""
 
 _LONG_S: Final = 3.0

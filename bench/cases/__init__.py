@@ -1,5 +1,5 @@
 """All cases, in the order they are run and shown."""
 
-from bench.cases import imports, saves, serving
+from bench.cases import disk, imports, saves, serving
 
-CASES = (*imports.CASES, *saves.CASES, *serving.CASES)
+CASES = (*imports.CASES, *saves.CASES, *disk.CASES, *serving.CASES)

@@ -97,6 +97,7 @@ def _layout_bound(decode: str, one: Round) -> float:
 def _layout_targets(decode: str) -> tuple[Target, ...]:
     return (
         Target("≥ 3x faster than the newest skopeo, digests verified", lambda one: fastest(one, peers.NEWEST_SKOPEO) / net(one, OURS), 3, at_least=True),
+        Target("the same for Debian's skopeo", lambda one: fastest(one, peers.SKOPEO) / net(one, OURS), 3, at_least=True),
         Target(f"≤ 1.4 x (hash + {decode} + hash) CPU / cores", lambda one: net(one, OURS) / _layout_bound(decode, one), 1.4),
         MEMORY,
         TEMPORARY,
@@ -142,6 +143,8 @@ CASES: Final = (
         (
             Target("≥ 3x faster than docker load", partial(times_faster, OURS, peers.DOCKER), 3, at_least=True),
             Target("≥ 2.5x faster than the newest skopeo", lambda one: fastest(one, peers.NEWEST_SKOPEO) / net(one, OURS), 2.5, at_least=True),
+            Target("the same for Debian's skopeo as it is used: gzip", partial(times_faster, OURS, f"{peers.SKOPEO}, gzip"), 2.5, at_least=True),
+            Target("the same for Debian's skopeo at its fastest: zstd, level 1", partial(times_faster, OURS, f"{peers.SKOPEO}, zstd"), 2.5, at_least=True),
             Target("≤ 1.3 x (hash in + encode + hash out) CPU / cores", lambda one: net(one, OURS) / _raw_bound(one), 1.3),
             MEMORY,
             TEMPORARY,

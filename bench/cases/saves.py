@@ -28,7 +28,7 @@ def _legacy(shop: Workshop) -> Sequence[Contestant]:
     inputs = Inputs(shop)
     archive = inputs.real()
     root = ours.new_store(shop, [archive])
-    layout = inputs.real_layout("zstd")
+    layout = inputs.real_layout("gzip")
     return [
         ours.saving(shop, root, inputs.image),
         _to_pipe(shop, root, inputs.image),
