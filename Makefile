@@ -4,6 +4,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.storectl-ready
+BENCH := $(VENV)/.storectl-bench-ready
 PYTEST_ARGS ?=
 FUZZ_SECONDS ?= 20
 FUZZ_TARGETS ?=
@@ -13,6 +14,10 @@ help:              ## list the targets
 
 $(STAMP): pyproject.toml requirements-dev.txt scripts/make_env.sh
 	@bash scripts/make_env.sh $(VENV)
+	@touch $@
+
+$(BENCH): $(STAMP) requirements-bench.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
 	@touch $@
 
 env: $(STAMP)      ## make the environment
@@ -53,6 +58,10 @@ interop-table: $(STAMP) ## the same for every pair of formats, written to docs/i
 fuzz: $(STAMP)     ## every parser, FUZZ_SECONDS each (20), or only FUZZ_TARGETS
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
+bench: $(BENCH)    ## measure beside other programs and limits; bench/README.md lists QUICK=1, ONLY=… and the like
+	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	  $(if $(LIST),--list) $(if $(REPORT),--report) $(if $(GATE),--gate) $(if $(ACCEPT),--accept)
+
 docs: $(STAMP)     ## regenerate docs/cli.md and docs/formats/broken-inputs.md
 	$(BIN)/python scripts/gen_cli_docs.py
 	$(BIN)/python scripts/gen_broken_inputs.py
@@ -60,14 +69,11 @@ docs: $(STAMP)     ## regenerate docs/cli.md and docs/formats/broken-inputs.md
 lock:              ## renew uv.lock and requirements-dev.txt (needs uv)
 	uv lock --upgrade
 	uv export --quiet --locked --no-emit-project --format requirements-txt --output-file requirements-dev.txt
+	uv export --quiet --locked --only-group bench --format requirements-txt --output-file requirements-bench.txt
 
 check: lint types arch migrations test ## what CI runs
 
 clean:             ## remove the environment and everything made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache .import_linter_cache .coverage* build dist *.egg-info
 
-<<<<<<< HEAD
-.PHONY: help env demo test fmt lint types arch migrations interop interop-table fuzz docs lock check clean
-=======
-.PHONY: help env demo test fmt lint types arch migrations peers interop interop-table docs lock check clean
->>>>>>> main
+.PHONY: help env demo test fmt lint types arch migrations peers interop interop-table fuzz bench docs lock check clean

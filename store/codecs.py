@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MAGIC_BYTES: Final = 6
 """How many bytes `detect` needs to see; fewer at the end of a shorter input."""
 
-PIECE_BYTES: Final = 4 * MIB
+PIECE_BYTES: Final = MIB
 """No decoder gives more at once, whatever it is fed."""
 
 WINDOW_BYTES: Final = 128 * MIB

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, final
 
 from store.archives import docker, hybrid, layout, legacy_v1
 from store.archives.choose import ALL, choose
-from store.errors import DigestMismatch, InvalidArchive, MissingBlobs, MissingLayers, MissingMember, printable
+from store.errors import DigestMismatch, InvalidArchive, MissingBlobs, MissingLayers, MissingMember, StoreError, printable
 from store.manifests import Role
 from store.media_types import is_layer
 from store.values import DiffID, Digest
@@ -128,6 +128,9 @@ class _Blobs:
         layers = [(document, link, diff) for document in graph.documents.values() for link, diff in _layers(document, graph.configs)]
         others = [(document, link) for document in graph.documents.values() for link in _others(document, graph.configs)]
         here = self._holdings.layers((link.digest, diff) for _, link, diff in layers)
+        wanted = [(document, link, diff) for document, link, diff in layers if (link.digest, diff) not in here]
+        # Gzip decodes on one core only: two layers at once keep two busy.
+        self._members.ahead(dict.fromkeys(path for document, link, _ in wanted if (path := self._path_ahead(document, link)) is not None))
         for document, link, diff in layers:
             if link.urls:
                 # Also of what is here already: else it would show which archive came first.
@@ -140,6 +143,13 @@ class _Blobs:
                 self._blob(document, link)
         if self._missing:
             raise MissingBlobs(self._missing)
+
+    def _path_ahead(self, document: Document, link: Link) -> str | None:
+        """Where a layer lies that can be begun with; what is wrong with others is told in their turn."""
+        try:
+            return self._place.checked(link.target, _where(document, link))
+        except StoreError:
+            return None
 
     def _layer(self, document: Document, link: Link, diff: DiffID) -> None:
         where = _where(document, link)

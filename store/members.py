@@ -10,9 +10,10 @@ import io
 import os
 import re
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, final
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, final
 
 from store.archives.tar import MemberKind, TarReader
 from store.archives.tree import Tree
@@ -23,7 +24,8 @@ from store.spool import Spool
 from store.staging import plain_bytes, too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
 
     from store.archives.source import ByteSource, Opened
     from store.archives.tar import Member
@@ -55,6 +57,9 @@ class Members(Protocol):
 
     def document(self, path: str) -> bytes:
         """The bytes of a small file. Raises TooLarge, also when all that were asked for are too large together."""
+
+    def ahead(self, paths: Iterable[str]) -> None:
+        """These layers will be asked for: begin with several at once, where that can be. What is wrong with one is told when it is asked for."""
 
     def layer(self, path: str) -> Staged:
         """The layer at a path, staged; the same file is staged once. It may have a problem that makes it none."""
@@ -106,15 +111,24 @@ class FileMembers:
         # In one piece: a document is never held twice.
         return b"".join(self._reader.reread(member, max(member.size, 1)))
 
+    def ahead(self, paths: Iterable[str]) -> None:
+        """See `Members`."""
+        for path in paths:
+            with suppress(StoreError):
+                self._intake.ahead(*self._part(path))
+
     def layer(self, path: str) -> Staged:
         """See `Members`."""
-        member = self._wanted(path)
-        return self._intake.layer(str(member.offset), path, member.name, member.size, lambda: self._reader.reread(member, FRAME_BYTES))
+        return self._intake.layer(*self._part(path))
 
     def blob(self, path: str) -> Staged:
         """See `Members`."""
         member = self._wanted(path)
         return self._intake.blob(str(member.offset), path, member.name, member.size, lambda: self._reader.reread(member, FRAME_BYTES))
+
+    def _part(self, path: str) -> _Part:
+        member = self._wanted(path)
+        return _Part(str(member.offset), path, member.name, member.size, lambda: self._reader.reread(member, FRAME_BYTES))
 
     def _wanted(self, path: str) -> Member:
         member = self._tree.resolve(path).member
@@ -157,15 +171,24 @@ class FolderMembers:
         self._documents.admit(path, size)
         return _joined(_pieces(file, size, path))
 
+    def ahead(self, paths: Iterable[str]) -> None:
+        """See `Members`."""
+        for path in paths:
+            with suppress(StoreError):
+                self._intake.ahead(*self._part(path))
+
     def layer(self, path: str) -> Staged:
         """See `Members`."""
-        file, size = self._wanted(path)
-        return self._intake.layer(str(file), path, path, size, lambda: _pieces(file, size, path))
+        return self._intake.layer(*self._part(path))
 
     def blob(self, path: str) -> Staged:
         """See `Members`."""
         file, size = self._wanted(path)
         return self._intake.blob(str(file), path, path, size, lambda: _pieces(file, size, path))
+
+    def _part(self, path: str) -> _Part:
+        file, size = self._wanted(path)
+        return _Part(str(file), path, path, size, lambda: _pieces(file, size, path))
 
     def _find(self, path: str) -> Path | None:
         if "\0" in path or Path(path).is_absolute() or ".." in Path(path).parts:
@@ -193,6 +216,16 @@ class FolderMembers:
         return found, size
 
 
+class _Part(NamedTuple):
+    """A file to be staged: what tells it from others, the path it is asked for by, its own name, its size in bytes, and how to read it."""
+
+    key: str
+    path: str
+    name: str
+    size: int
+    pieces: Callable[[], Iterator[bytes]]
+
+
 @final
 class _Intake:
     """Stages what is asked for, each file once for each purpose."""
@@ -201,14 +234,23 @@ class _Intake:
         self._stager = stager
         self._progress = progress
         self._layers: dict[str, Staged] = {}
+        self._begun: dict[str, Future[Staged]] = {}
         self._blobs: dict[str, Staged] = {}
 
     def layer(self, key: str, path: str, name: str, size: int, pieces: Callable[[], Iterator[bytes]]) -> Staged:
         if key not in self._layers:
-            algorithm, named = _named(path)
-            with _Bar(self._progress, key, path, size) as bar:
-                self._layers[key] = self._stager.layer(pieces(), name, bar.advance, algorithm=algorithm, as_it_came=named)
+            begun = self._begun.pop(key, None)
+            self._layers[key] = begun.result() if begun is not None else self._stage(key, path, name, size, pieces())
         return self._layers[key]
+
+    def ahead(self, key: str, path: str, name: str, size: int, pieces: Callable[[], Iterator[bytes]]) -> None:
+        if key not in self._layers and key not in self._begun:
+            self._begun[key] = self._stager.ahead(lambda passing: self._stage(key, path, name, size, passing(pieces())))
+
+    def _stage(self, key: str, path: str, name: str, size: int, pieces: Iterator[bytes]) -> Staged:
+        algorithm, named = _named(path)
+        with _Bar(self._progress, key, path, size) as bar:
+            return self._stager.layer(pieces, name, bar.advance, algorithm=algorithm, as_it_came=named)
 
     def blob(self, key: str, path: str, name: str, size: int, pieces: Callable[[], Iterator[bytes]]) -> Staged:
         if key not in self._blobs:
@@ -315,6 +357,9 @@ class StreamMembers:
         if large.staged is None:
             raise large.problem or InvalidArchive("not a JSON document", member=leaf.member.name)
         return _joined(plain_bytes(large.staged, self._limits))
+
+    def ahead(self, paths: Iterable[str]) -> None:
+        """See `Members`. Everything has passed already."""
 
     def layer(self, path: str) -> Staged:
         """See `Members`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Protocol, final
@@ -95,6 +96,7 @@ class TarReader:
 
     def __init__(self, source: ByteSource | SeekableSource, limits: Limits = DEFAULT_LIMITS, *, seekable: bool) -> None:
         self._source = source
+        self._turn = threading.Lock()
         self._limits = limits
         self._parser = HeaderParser(limits.header_bytes)
         self._seekable: SeekableSource | None = source if seekable else None  # type: ignore[assignment]  # the caller's promise
@@ -163,7 +165,7 @@ class TarReader:
         return b"".join(self.chunks(_SKIP_BYTES))
 
     def reread(self, member: Member, size: int) -> Iterator[bytes]:
-        """The data of a member met earlier, in pieces as `chunks` gives them; at any time, as long as the source is seekable and open.
+        """The data of a member met earlier, in pieces as `chunks` gives them; at any time, as long as the source is seekable and open, and on any thread.
 
         Raises TruncatedInput when the file has become shorter since.
         """
@@ -174,8 +176,9 @@ class TarReader:
 
         def read(wanted: int) -> bytes:
             nonlocal position
-            file.seek(position)
-            piece = _read_full(file, wanted)
+            with self._turn:
+                file.seek(position)
+                piece = _read_full(file, wanted)
             position += len(piece)
             if len(piece) < wanted:
                 raise TruncatedInput("the archive ends inside a member", member=member.name, offset=position)
