@@ -1,42 +1,23 @@
-"""Questions about images, answered from one snapshot: lists, details, what lies where."""
+"""Lists of images and of manifests, answered from one snapshot."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from store.catalog import content, images, manifests, references, statistics
-from store.documents import ImageConfig
-from store.model import (
-    ContentState,
-    ImageDetails,
-    ImageSummary,
-    ImageUsage,
-    LayerDetails,
-    LinkDetails,
-    ManifestContents,
-    ManifestDetails,
-    ManifestSummary,
-    StoredEncoding,
-    TaggedReference,
-    Usage,
-    UsageRow,
-)
-from store.naming import one_image, one_manifest
+from store.catalog import images, manifests, references
+from store.model import ImageFilter, ImageSummary, ManifestSummary, TaggedReference
+from store.naming import one_image
 from store.pathmatch import compile_pattern
-from store.placing import deterministic_manifest
-from store.values import Digest
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import Connection
 
     from store.catalog.references import Target
     from store.db.types import ContentKey
-    from store.model import ImageFilter
 
 _EARLIEST_S: Final = -62_135_596_800
 _LATEST_S: Final = 253_402_300_799
@@ -49,8 +30,9 @@ def moment(created_s: int | None) -> datetime | None:
     return datetime.fromtimestamp(created_s, UTC)
 
 
-def list_images(connection: Connection, filters: ImageFilter) -> tuple[ImageSummary, ...]:
+def list_images(connection: Connection, filters: ImageFilter | None) -> tuple[ImageSummary, ...]:
     """See `store.facade.Store.images`."""
+    filters = filters or ImageFilter()
     tags = references.image_tags(connection)
     rows = images.summaries(connection)
     inside = manifests.in_named_index(connection)
@@ -110,42 +92,9 @@ def _fits(target: Target, patterns: Sequence[re.Pattern[str]]) -> bool:
     return any(pattern.fullmatch(text) for pattern in patterns for text in (name.familiar, name.repository.familiar))
 
 
-def details(connection: Connection, name: str, document: Callable[[Digest], bytes]) -> ImageDetails:
-    """See `store.facade.Store.inspect`. ``document`` reads a config."""
-    found = one_image(connection, name)
-    config = ImageConfig.parse(document(found.image_id.digest))
-    chain = images.chain(connection, found.key)
-    diffs = [layer.diff_id.digest for layer in chain]
-    sources = content.sources(connection, diffs)
-    urls = content.foreign_urls(connection, diffs)
-    ours = Digest.of(deterministic_manifest(config, [layer.size_bytes for layer in chain]))
-    return ImageDetails(
-        image_id=found.image_id,
-        config=config,
-        references=tuple(TaggedReference(target.reference, target.digest) for target in references.of_image(connection, found.key)),
-        manifests=tuple(
-            ManifestDetails(digest, media_type, size, deterministic=digest == ours)
-            for _, digest, media_type, size in images.manifests_of(connection, found.key)
-        ),
-        layers=tuple(
-            LayerDetails(
-                diff_id=layer.diff_id,
-                chain_id=layer.chain_id,
-                size_bytes=layer.size_bytes,
-                state=sources[layer.diff_id.digest].state if layer.diff_id.digest in sources else ContentState.ABSENT,
-                encodings=_stored(sources[layer.diff_id.digest]),
-                urls=urls.get(layer.diff_id.digest, ()),
-            )
-            for layer in chain
-        ),
-        parent=images.parent_of(connection, found.key),
-        children=images.children_of(connection, found.key),
-        last_tagged=references.last_tagged(connection, found.key),
-    )
-
-
-def list_manifests(connection: Connection, filters: ImageFilter) -> tuple[ManifestSummary, ...]:
+def list_manifests(connection: Connection, filters: ImageFilter | None) -> tuple[ManifestSummary, ...]:
     """See `store.facade.Store.manifests`."""
+    filters = filters or ImageFilter()
     if filters.labels or filters.before or filters.since:
         # These speak of images.
         return ()
@@ -157,70 +106,10 @@ def list_manifests(connection: Connection, filters: ImageFilter) -> tuple[Manife
             continue
         names = [target for target in tags if not patterns or _fits(target, patterns)]
         if names or not patterns:
-            found.append(_summary(one, names))
+            found.append(summary_of(one, names))
     return tuple(found)
 
 
-def _summary(one: manifests.Described, tags: Sequence[Target]) -> ManifestSummary:
+def summary_of(one: manifests.Described, tags: Sequence[Target]) -> ManifestSummary:
+    """A manifest with those of its tags that are wanted."""
     return ManifestSummary(one.digest, tuple(target.reference for target in tags), one.media_type, one.kind, one.artifact_type, one.subject, one.size_bytes)
-
-
-def manifest_contents(connection: Connection, name: str) -> ManifestContents:
-    """See `store.facade.Store.inspect_manifest`."""
-    found = one_manifest(connection, name)
-    summary = _summary(manifests.describe(connection, found.key), references.of_manifest(connection, found.key))
-    links = tuple(
-        LinkDetails(digest, role, media_type, size, ContentState(state), platform)
-        for digest, role, media_type, size, state, platform in manifests.children_of(connection, found.key)
-    )
-    return ManifestContents(summary, links, tuple(manifests.referrers(connection, (found.digest,))))
-
-
-def _stored(sources: content.Sources) -> tuple[StoredEncoding, ...]:
-    own = (StoredEncoding(sources.digest, "identity", sources.size_bytes, seekable=True),) if sources.in_file or sources.inline is not None else ()
-    return own + sources.encodings
-
-
-def usage(connection: Connection) -> Usage:
-    """See `store.facade.Store.usage` (without the database file)."""
-    tags = references.image_tags(connection)
-    rows = images.summaries(connection)
-    sizes = images.total_sizes(connection)
-    shared = statistics.shared_bytes(connection)
-    files = statistics.files(connection)
-    layers = statistics.layers(connection)
-    active = {row.key for row in rows if row.key in tags}
-    used = statistics.diffs_of(connection, active)
-    per_image = tuple(
-        ImageUsage(
-            image_id=row.image_id,
-            references=tuple(target.reference for target in tags.get(row.key, ())),
-            size_bytes=sizes.get(row.key, 0),
-            shared_bytes=shared.get(row.key, 0),
-            unique_bytes=sizes.get(row.key, 0) - shared.get(row.key, 0),
-            created=moment(row.created_s),
-        )
-        for row in rows
-    )
-    reclaimable = statistics.stored_bytes(connection) - statistics.stored_bytes(connection, used)
-    return Usage(
-        rows=(
-            UsageRow(
-                "Images",
-                len(rows),
-                len(active),
-                sum(sizes.values()),
-                sum(sizes.get(row.key, 0) - shared.get(row.key, 0) for row in rows if row.key not in active),
-            ),
-            UsageRow("Layers", layers.count, len(used), layers.size_bytes, layers.size_bytes - statistics.layers(connection, used).size_bytes),
-            UsageRow("Blobs", files.count, files.count, files.size_bytes, reclaimable),
-        ),
-        images=per_image,
-        on_disk_bytes=files.size_bytes,
-        database_bytes=0,
-    )
-
-
-def with_database(report: Usage, database_bytes: int) -> Usage:
-    """The same report, counting the database file too."""
-    return replace(report, on_disk_bytes=report.on_disk_bytes + database_bytes, database_bytes=database_bytes)
