@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from store.facade import Store
     from store.importing import ImportOptions
     from store.limits import Limits
-    from store.model import ImageFilter
+    from store.listing import ImageFilter
     from store.platforms import Platform
     from store.references import Reference
     from store.values import ChainID, Descriptor, DiffID, Digest, ImageID
@@ -42,7 +42,7 @@ _HOMES = {
     "Descriptor": "values",
     "DiffID": "values",
     "Digest": "values",
-    "ImageFilter": "model",
+    "ImageFilter": "listing",
     "ImageID": "values",
     "ImportOptions": "importing",
     "Limits": "limits",

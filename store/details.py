@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from store.catalog import content, images, manifests, references
 from store.documents import ImageConfig
-from store.model import ContentState, ImageDetails, LayerDetails, LinkDetails, ManifestContents, ManifestDetails, StoredEncoding, TaggedReference
+from store.listing import TaggedReference
+from store.model import ContentState, ImageDetails, LayerDetails, LinkDetails, ManifestContents, ManifestDetails, StoredEncoding
 from store.naming import one_image, one_manifest
 from store.placing import deterministic_manifest
 from store.queries import summary_of

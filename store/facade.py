@@ -25,17 +25,15 @@ if TYPE_CHECKING:
 
     from store.catalog.content import Sources
     from store.importing import ImportOptions
+    from store.listing import ImageFilter, ImageSummary, ManifestSummary
     from store.model import (
         CollectionReport,
         DiffState,
         Event,
         Finding,
         ImageDetails,
-        ImageFilter,
-        ImageSummary,
         ImportReport,
         ManifestContents,
-        ManifestSummary,
         Progress,
         RemovedName,
         Usage,

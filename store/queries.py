@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from store.catalog import images, manifests, references
-from store.model import ImageFilter, ImageSummary, ManifestSummary, TaggedReference
+from store.listing import ImageFilter, ImageSummary, ManifestSummary, TaggedReference
 from store.naming import one_image
 from store.pathmatch import compile_pattern
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import delete, exists, insert, literal, or_, select, union
 
-from store.catalog.content import batches
+from store.catalog.batches import batches
 from store.db.schema import (
     blob,
     condemned,

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar, final
+from typing import TYPE_CHECKING, final
 
 from sqlalchemy import bindparam, delete, exists, insert, select, update
 
+from store.catalog.batches import batches
 from store.db.schema import blob, content, document, encoding, foreign_source, manifest_edge
 from store.db.types import ContentKey
 from store.model import ContentState, StoredEncoding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection
 
     from store.values import Digest
-
-# SQLite takes 32,766 variables in one statement; PostgreSQL as many bytes of parameters as this leaves room for.
-BATCH: Final = 900
-
-T = TypeVar("T")
 
 
 @final
@@ -48,12 +44,6 @@ class Sources:
     inline: bytes | None
     in_file: bool
     encodings: tuple[StoredEncoding, ...]
-
-
-def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Cut ``items`` into runs that fit one statement."""
-    for start in range(0, len(items), BATCH):
-        yield items[start : start + BATCH]
 
 
 def find(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, Known]:

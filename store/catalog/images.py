@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 from sqlalchemy import Text, exists, func, insert, literal, select, type_coerce, update
 
 from store.catalog import labels
-from store.catalog.content import batches
+from store.catalog.batches import batches
 from store.db.schema import content, image, kept, label, layer, manifest, manifest_edge, reference
 from store.db.types import ContentKey, LayerKey
 from store.values import ChainID, DiffID, ImageID

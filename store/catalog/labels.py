@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
 
-from store.catalog.content import batches
+from store.catalog.batches import batches
 from store.db.schema import label
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 from sqlalchemy import and_, exists, func, insert, literal, or_, select, union
 
 from store.catalog import labels
-from store.catalog.content import batches
+from store.catalog.batches import batches
 from store.db.schema import content, kept, manifest, manifest_edge, reference, repository, repository_content
 from store.db.types import ContentKey
 from store.references import Repository

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 from sqlalchemy import bindparam, delete, exists, insert, literal, select, tuple_, update
 
 from store import platforms
-from store.catalog.content import batches
+from store.catalog.batches import batches
 from store.db.schema import content, kept, manifest, manifest_edge, reference, reference_log, repository, repository_content
 from store.db.types import ContentKey, RepositoryKey
 from store.references import Reference, Repository

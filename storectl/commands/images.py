@@ -14,7 +14,7 @@ from storectl.verb import Verb, json_option
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from store.model import ImageFilter, ImageSummary, ManifestSummary
+    from store.listing import ImageFilter, ImageSummary, ManifestSummary
     from storectl.settings import Settings
 
 HEADS: Final = {"Repository": "REPOSITORY", "Tag": "TAG", "Digest": "DIGEST", "ID": "IMAGE ID", "CreatedSince": "CREATED", "Size": "SIZE"}

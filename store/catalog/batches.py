@@ -1,0 +1,19 @@
+"""Long lists of values, cut so that each piece fits one statement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+T = TypeVar("T")
+
+# SQLite takes 32,766 variables in one statement; PostgreSQL as many bytes of parameters as this leaves room for.
+BATCH: Final = 900
+
+
+def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cut ``items`` into runs that fit one statement."""
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]
