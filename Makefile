@@ -45,6 +45,9 @@ interop: $(STAMP)  ## against the real Docker Engine, skopeo, podman, umoci: all
 interop-table: $(STAMP) ## the same for every pair of formats, written to docs/interop.md
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/interop_table.py
 
+bench: $(STAMP)    ## measure beside other programs and limits (QUICK=1: in three minutes; ONLY="import-* save-oci"; ROUNDS=3; LIST=1; REPORT=1)
+	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(LIST),--list) $(if $(REPORT),--report)
+
 docs: $(STAMP)     ## regenerate docs/cli.md
 	$(BIN)/python scripts/gen_cli_docs.py
 
@@ -57,4 +60,4 @@ check: lint types arch migrations test ## what CI runs
 clean:             ## remove the environment and everything made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache .import_linter_cache .coverage* build dist *.egg-info
 
-.PHONY: help env demo test fmt lint types arch migrations interop interop-table docs lock check clean
+.PHONY: help env demo test fmt lint types arch migrations interop interop-table bench docs lock check clean

@@ -67,11 +67,11 @@ class Engine:
 
     def __init__(self, folder: Path) -> None:
         self._program = program("dockerd")
-        self._data = folder / "data"
+        self.data = folder / "data"
         # The path of a Unix socket has at most 107 bytes, and pytest's folders alone may have more.
         self._run = Path(tempfile.mkdtemp(prefix="engine-"))
         self._log = self._run / "log"
-        self._socket = self._run / "engine.sock"
+        self.socket = self._run / "engine.sock"
         self.driver = "overlay2"
         self._process = self._start()
 
@@ -81,10 +81,10 @@ class Engine:
             f"--storage-driver={self.driver}",
             "--iptables=false",
             "--bridge=none",
-            f"--data-root={self._data}",
+            f"--data-root={self.data}",
             f"--exec-root={self._run}/exec",
             f"--pidfile={self._run}/pid",
-            f"--host=unix://{self._socket}",
+            f"--host=unix://{self.socket}",
             # A containerd that runs on this machine already is used by dockerd unasked; these keep apart what is ours.
             "--containerd-namespace=storectl-interop",
             "--containerd-plugins-namespace=storectl-interop-plugins",
@@ -117,6 +117,11 @@ class Engine:
         if not version.startswith(VERSION):
             raise EngineError(f"these tests compare with Docker Engine {VERSION}x, and {self._program} is {version}")
 
+    def pids(self) -> tuple[int, ...]:
+        """The engine and its containerd."""
+        containerd = _pid_in(self._run / "exec" / "containerd" / "containerd.pid")
+        return (self._process.pid, *(() if containerd is None else (containerd,)))
+
     def log_tail(self) -> str:
         """The last lines the engine logged."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-25:])
@@ -133,9 +138,9 @@ class Engine:
                 self._process.wait()
         if containerd is not None:
             _await_end(containerd)
-        for point in _mounts_below(self._data, self._run):
+        for point in _mounts_below(self.data, self._run):
             subprocess.run(["umount", "-l", point], check=True)
-        for folder in (self._data, self._run):
+        for folder in (self.data, self._run):
             shutil.rmtree(folder, ignore_errors=True)
 
     # --- the API -----------------------------------------------------------------------------------------------------
@@ -145,7 +150,7 @@ class Engine:
         self, method: str, path: str, body: BinaryIO | bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Iterator[http.client.HTTPResponse]:
         """One exchange; the answer is read by the caller. A file is sent from where it stands, by its size."""
-        connection = _Connection(self._socket)
+        connection = _Connection(self.socket)
         sent = dict(headers or {})
         if body is not None:
             sent.setdefault("Content-Type", "application/x-tar")
