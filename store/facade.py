@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from store.operations import Operation
     from store.reader import Reader
+    from store.references import Reference
     from store.removal import TagChange
     from store.values import Digest, ImageID
 
@@ -274,6 +275,13 @@ class Store:
         with self.read() as connection:
             return queries.list_manifests(connection, filters)
 
+    def names(self, prefix: str, limit: int) -> tuple[Reference, ...]:
+        """Up to ``limit`` tags that begin with ``prefix``, as people write them."""
+        from store import queries
+
+        with self.read() as connection:
+            return queries.list_names(connection, prefix, limit)
+
     def inspect_manifest(self, name: str) -> ManifestContents:
         """What a manifest or index points at, by tag, digest reference or digest. Raises ImageNotFound, AmbiguousName."""
         from store import details
@@ -301,12 +309,12 @@ class Store:
         with self.read() as connection:
             yield from records.events(connection, since=since, until=until, actions=actions, targets=targets)
 
-    def usage(self) -> Usage:
-        """What lies in the store and what a collection would free."""
+    def usage(self, *, each: bool = True) -> Usage:
+        """What lies in the store and what a collection would free; without ``each`` the images are only summed up."""
         from store import usage
 
         with self.read() as connection:
-            found = usage.usage(connection)
+            found = usage.usage(connection, each=each)
         database = sum(path.stat().st_size for path in self.root.glob(f"{DATABASE}*") if path.is_file())
         return usage.with_database(found, database)
 

@@ -60,6 +60,7 @@ class ImageFilter:
     """Which images to list; several values of one field are alternatives, but every label must be there (as docker's).
 
     ``labels`` are ``key`` or ``key=value``; ``references`` are shell patterns on familiar names; ``before`` and ``since`` name images.
+    A page of the list has at most ``limit`` entries and begins behind ``after``, the last image (or manifest, by its digest) of the page before.
     """
 
     references: tuple[str, ...] = ()
@@ -68,3 +69,5 @@ class ImageFilter:
     before: str | None = None
     since: str | None = None
     include_intermediate: bool = False
+    limit: int | None = None
+    after: str | None = None

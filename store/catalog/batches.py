@@ -13,7 +13,11 @@ T = TypeVar("T")
 BATCH: Final = 900
 
 
-def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+# Pairs are looked up as so many alternatives of one statement, each by an index.
+PAIRS: Final = 100
+
+
+def batches(items: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
     """Cut ``items`` into runs that fit one statement."""
-    for start in range(0, len(items), BATCH):
-        yield items[start : start + BATCH]
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

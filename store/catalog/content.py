@@ -6,15 +6,15 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy import bindparam, exists, insert, select, update
 
 from store.catalog.batches import batches
-from store.db.schema import blob, content, document, encoding, foreign_source, manifest_edge
+from store.db.schema import blob, content, document, encoding, foreign_source
 from store.db.types import ContentKey
 from store.model import ContentState, StoredEncoding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -153,9 +153,10 @@ def has_blob_row(connection: Connection, digest: Digest) -> bool:
     return bool(connection.execute(select(exists().where(content.c.digest == digest, blob.c.content_id == content.c.id))).scalar())
 
 
-def named_by_manifest(connection: Connection, digest: Digest) -> bool:
-    """Whether some manifest points at this digest, so that these very bytes must stay."""
-    return bool(connection.execute(select(exists().where(content.c.digest == digest, manifest_edge.c.content_id == content.c.id))).scalar())
+def with_blob_rows(connection: Connection, digests: Sequence[Digest]) -> set[Digest]:
+    """Those of ``digests`` whose files are part of the store; as many as one statement takes."""
+    query = select(content.c.digest).join(blob, blob.c.content_id == content.c.id).where(content.c.digest.in_(digests))
+    return set(connection.execute(query).scalars())
 
 
 def sources(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, Sources]:
@@ -213,8 +214,3 @@ def mark_damaged(connection: Connection, digest: Digest) -> None:
         )
         .values(state=ContentState.DAMAGED.value)
     )
-
-
-def forget_blob(connection: Connection, key: ContentKey) -> None:
-    """The file of this content is to go: take its row away."""
-    connection.execute(delete(blob).where(blob.c.content_id == key))
