@@ -41,14 +41,14 @@ def file(path: str, source: bytes | Sources | Path, size_bytes: int) -> Entry:
     return Entry(path, EntryType.FILE, FILE_MODE, 0, size_bytes, source)
 
 
-def folder(path: str) -> Entry:
-    """A folder of the archive, from the epoch."""
-    return Entry(path, EntryType.DIRECTORY, FOLDER_MODE, 0)
+def folder(path: str, mtime_s: int = 0) -> Entry:
+    """A folder of the archive, from the epoch unless it has a time in Unix seconds."""
+    return Entry(path, EntryType.DIRECTORY, FOLDER_MODE, mtime_s)
 
 
-def blobs(files: Mapping[Digest, Entry]) -> list[Entry]:
-    """The folders and files below ``blobs``, sorted."""
-    entries = [folder("blobs/")]
+def blobs(files: Mapping[Digest, Entry], mtime_s: int = 0) -> list[Entry]:
+    """The folder ``blobs``, with its time in Unix seconds, and the folders and files below it, sorted."""
+    entries = [folder("blobs/", mtime_s)]
     for algorithm in sorted({digest.algorithm for digest in files}):
         entries.append(folder(f"blobs/{algorithm}/"))
         entries += [files[digest] for digest in sorted(files) if digest.algorithm == algorithm]

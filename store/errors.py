@@ -27,9 +27,11 @@
     │   ├── AmbiguousName        a short ID with several matches
     │   ├── NameTaken            a tag would move that was to stay
     │   ├── IncompleteImage      an index of which something is not here cannot be saved whole
+    │   ├── DiffMismatch         the layers of a pushed image are not those that its config names
     │   ├── ImageInUse           other names or images depend on it
     │   ├── OutOfOrder           a piece of an upload that does not begin where the last one ended
-    │   └── UploadInUse          another request is writing to this upload
+    │   ├── UploadInUse          another request is writing to this upload
+    │   └── TooManyUploads       no more uploads are begun while so many are in progress
     ├── IntegrityError           what is stored is not what was stored
     │   ├── DamagedContent       bytes on disk no longer have their digest
     │   └── ContentMissing       a file is gone, or content was never complete
@@ -52,7 +54,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from store.values import DiffID, Digest
+    from store.values import DiffID, Digest, ImageID
 
 
 class StoreError(Exception):
@@ -229,6 +231,14 @@ class IncompleteImage(Conflict):
         self.missing = tuple(missing)
 
 
+class DiffMismatch(Conflict):
+    """The layers of the pushed image ``image_id`` do not have the diff IDs that its config claims."""
+
+    def __init__(self, message: str, *, image_id: ImageID, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.image_id = image_id
+
+
 class ImageInUse(Conflict):
     """Other names or images depend on what was to be removed."""
 
@@ -243,6 +253,10 @@ class OutOfOrder(Conflict):
 
 class UploadInUse(Conflict):
     """Another request is writing to this upload."""
+
+
+class TooManyUploads(Conflict):
+    """No more uploads are begun while so many are in progress."""
 
 
 class IntegrityError(StoreError):

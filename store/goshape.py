@@ -28,6 +28,8 @@ V = TypeVar("V")  # what it is afterwards
 _INTEGER: Final = re.compile(rb"-?[0-9]{1,19}")
 _INTEGER_BITS: Final = 64
 _QUOTED_CHARS: Final = 60
+_TIME_BYTES: Final = 192
+"""What a `GoTime` takes in memory, the numbers in it included."""
 
 
 class Shape(ABC, Generic[S, V]):
@@ -74,7 +76,7 @@ class Mismatch(Exception):
         where = f"{''.join(reversed(self.path)).removeprefix('.')}: " if self.path else ""
         found = self.value.kind
         if found not in ("object", "array"):
-            text = self.value.raw[: _QUOTED_CHARS * 4].decode(errors="replace")
+            text = self.value.quoted(_QUOTED_CHARS * 4).decode(errors="replace")
             found += " " + printable(text if len(text) <= _QUOTED_CHARS else text[:_QUOTED_CHARS] + "…")
         return f"{where}expected {self.expected}, found {found}, at byte {self.value.start}{self.why and ': '}{self.why}"
 
@@ -118,7 +120,7 @@ class _Boolean(_Scalar[bool]):
     def read(self, value: Json, old: bool) -> bool:  # noqa: FBT001 - the shape decides the type
         match value.kind:
             case "bool":
-                return value.raw == b"true"
+                return value.quoted(4) == b"true"
             case "null":
                 return old
         raise Mismatch(self.label, value)
@@ -160,7 +162,8 @@ class _Time(_Scalar[GoTime]):
         match value.kind:
             case "string":
                 try:
-                    return GoTime.parse(value.raw[1:-1])
+                    value.account.spend(_TIME_BYTES)
+                    return GoTime.parse(value.string())
                 except ValueError as exc:
                     raise Mismatch(self.label, value, str(exc)) from None
             case "null":
@@ -253,7 +256,15 @@ class ListOf(Shape["_Slice[S] | None", "tuple[V, ...] | None"]):
         return _Slice(array, length) if length else _Slice([], 0)
 
     def finish(self, state: _Slice[S] | None) -> tuple[V, ...] | None:
-        return None if state is None else tuple(map(self._element.finish, state.array[: state.length]))
+        if state is None:
+            return None
+        # In place, so that never all states and all values are there at once.
+        finish, array = self._element.finish, state.array
+        del array[state.length :]
+        finished = cast("list[V]", array)
+        for position, element in enumerate(array):
+            finished[position] = finish(element)
+        return tuple(finished)
 
     def write(self, value: tuple[V, ...] | None) -> bytes:
         return b"null" if value is None else b"[%s]" % b",".join(map(self._element.write, value))

@@ -51,7 +51,7 @@ class Intake:
     """What came of reading an archive: its claim, and what was read for it.
 
     ``layers`` are those of images without a manifest, by diff ID; ``blobs`` are layers as manifests name them, ``others`` what else they name. ``foreign`` are
-    layers of which a manifest only says where they may be fetched.
+    layers of which a manifest only says where they may be fetched; ``sources`` has every link that says so, whether or not the bytes are here as well.
     """
 
     claim: ArchiveClaim
@@ -59,6 +59,7 @@ class Intake:
     blobs: dict[Digest, Staged] = field(default_factory=dict)
     others: dict[Digest, Staged] = field(default_factory=dict)
     foreign: dict[DiffID, tuple[Link, ...]] = field(default_factory=dict)
+    sources: dict[DiffID, tuple[Link, ...]] = field(default_factory=dict)
 
     def staged(self) -> list[Staged]:
         """Everything that was read, each file once."""
@@ -120,6 +121,9 @@ class _Blobs:
         others = [(document, link) for document in graph.documents.values() for link in _others(document, graph.configs)]
         here = self._holdings.layers((link.digest, diff) for _, link, diff in layers)
         for document, link, diff in layers:
+            if link.urls:
+                # Also of what is here already: else it would show which archive came first.
+                self._intake.sources[diff] = (*self._intake.sources.get(diff, ()), link)
             if (link.digest, diff) not in here:
                 self._layer(document, link, diff)
         held = self._holdings.blobs(link.digest for _, link in others)

@@ -22,7 +22,7 @@ from store.uploads import Uploads
 from store.values import Digest, ImageID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -78,11 +78,11 @@ class Pushed:
 class Registry:
     """The registry's view of a store. Threads may share it."""
 
-    def __init__(self, store: Store, *, sparse: Sparse = Sparse.INDEXES, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, store: Store, *, sparse: Sparse = Sparse.INDEXES, limits: Limits = DEFAULT_LIMITS, most_uploads: int | None = None) -> None:
         self._store = store
         self._sparse = sparse
         self._limits = limits
-        self.uploads = Uploads(store, max_bytes=limits.layer_bytes)
+        self.uploads = Uploads(store, max_bytes=limits.layer_bytes, most=most_uploads)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -132,6 +132,35 @@ class Registry:
         with self._store.read() as connection:
             return tuple(_repository(name) for name in catalog.holders(connection, digest))
 
+    def image_holders(self, digest: Digest) -> tuple[Repository, ...]:
+        """The repositories that serve a manifest or index with this digest, or an image with this ID; `BY_ID` when it is kept without a name."""
+        with self._store.read() as connection:
+            named = tuple(_repository(name) for name in catalog.image_holders(connection, digest))
+            return (*named, BY_ID) if catalog.kept_without_name(connection, digest) else named
+
+    def unverified_images(self) -> tuple[ImageID, ...]:
+        """Pushed images whose layers nobody has decoded yet."""
+        with self._store.read() as connection:
+            return tuple(map(ImageID, catalog.unverified_images(connection)))
+
+    def unreadable(self, contents: Iterable[Sources], may_read: Callable[[Repository], bool]) -> list[Digest]:
+        """Which of ``contents`` no repository serves that ``may_read`` allows: neither as they are nor as something that they are decoded from."""
+        wanted = list(contents)
+        with self._store.read() as connection:
+            forms = {one.digest: {one.digest, *(stored.digest for stored in one.encodings)} for one in wanted}
+            held = catalog.holders_of_all(connection, {digest for some in forms.values() for digest in some})
+            answers: dict[str, bool] = {}
+
+            def readable(name: str) -> bool:
+                if name not in answers:
+                    answers[name] = may_read(_repository(name))
+                return answers[name]
+
+            found = [digest for digest, some in forms.items() if not any(readable(name) for form in some for name in held.get(form, ()))]
+            if found and may_read(BY_ID):
+                found = [digest for digest in found if not any(catalog.kept_without_name(connection, form) for form in forms[digest])]
+            return found
+
     def tags(self, repository: Repository, *, after: str = "", limit: int | None = None) -> list[str]:
         """Its tags behind ``after``, in byte order. Raises RepositoryNotFound."""
         with self._store.read() as connection:
@@ -177,6 +206,15 @@ class Registry:
             key = references.ensure_repositories(connection, (repository,))[repository]
             catalog.hold(connection, key, known.key, fresh_at=self._store.now())
         return True
+
+    def adopt(self, repository: Repository, digests: Iterable[Digest]) -> None:
+        """Let a repository serve contents that are sound here: for who has made sure that it may."""
+        with self._store.write("registry") as connection:
+            key = references.ensure_repositories(connection, (repository,))[repository]
+            now = self._store.now()
+            for known in content.find(connection, digests).values():
+                if known.state is ContentState.PRESENT:
+                    catalog.hold(connection, key, known.key, fresh_at=now)
 
     def delete_blob(self, repository: Repository, digest: Digest) -> None:
         """The repository serves it no longer; gc frees the bytes. Raises RepositoryNotFound, ContentNotFound."""

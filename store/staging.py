@@ -129,6 +129,10 @@ class Stager:
             diff, stored = sink.finish()
             return Staged(path, diff, stored, None, seekable=False, synced=self._pool.sync(file))
 
+    def scratch(self) -> Path:
+        """The path of a file that may be made for what lives no longer than the operation."""
+        return self._operation.new_file()
+
     def has_diff(self, staged: Staged, wanted: Digest) -> bool:
         """Whether ``wanted`` names the plain bytes of ``staged``; with another algorithm than theirs, they are read back and hashed."""
         if staged.diff.digest.algorithm != wanted.algorithm and wanted not in staged.aliases:

@@ -23,9 +23,11 @@ _TAGS_AT_ONCE: Final = 100
 
 async def get(call: Call) -> web.StreamResponse:
     """GET and HEAD."""
-    service = call.service
+    service, target = call.service, call.tag_or_digest
+    if isinstance(target, str) and service.settings.offers:
+        await service.publish(call.repository, target)
     try:
-        found = await service.work.read(service.registry.manifest, call.repository, call.tag_or_digest)
+        found = await service.work.read(service.registry.manifest, call.repository, target)
     except ContentNotFound as exc:
         raise WireError(404, "MANIFEST_UNKNOWN", exc.message, detail={"digest": str(exc.digest)}) from None
     tag = etag(found.digest)
@@ -97,6 +99,7 @@ async def delete(call: Call) -> web.StreamResponse:
             await call.service.work.write(registry.delete_manifest, call.repository, target)
         else:
             await call.service.work.write(registry.delete_tag, call.repository, target)
+            await call.service.work.write(call.service.offers.withdraw, call.repository, target)
     except ContentNotFound as exc:
         raise WireError(404, "MANIFEST_UNKNOWN", exc.message) from None
     return web.Response(status=202)

@@ -88,7 +88,7 @@ class TarReader:
 
     Args:
         source: The decompressed archive, at its start; a file at position 0.
-        limits: ``members``, ``name_bytes`` and ``header_bytes`` are enforced.
+        limits: ``members`` and ``header_bytes`` are enforced.
         seekable: ``source`` is a `SeekableSource`: data that nobody asks for is sought over, and `reread` works. Otherwise all of the source is read, also
             what follows the end blocks, so that whoever writes into the pipe can finish and a decompressor reaches its checksum.
     """
@@ -116,15 +116,11 @@ class TarReader:
             TruncatedInput: It ends inside a header or inside a member's data.
             TooLarge: A ceiling of the limits was passed.
         """
-        members = name_bytes = 0
+        members = 0
         while (header := self._read_member()) is not None:
             members += 1
-            # Characters, not bytes: close enough, as what is limited is memory.
-            name_bytes += len(header.name) + len(header.link)
             if members > self._limits.members:
                 raise TooLarge(f"the archive has more than {self._limits.members} members", limit=self._limits.members)
-            if name_bytes > self._limits.name_bytes:
-                raise TooLarge(f"the names in the archive are longer than {self._limits.name_bytes} bytes together", limit=self._limits.name_bytes)
             extents = header.sparse.extents if header.sparse is not None else None
             self._given = 0
             self._member = Member(header.name, _KINDS.get(header.flag, MemberKind.SPECIAL), header.size, self._at, header.link, extents)

@@ -10,7 +10,7 @@ from sqlalchemy import and_, delete, exists, insert, literal, not_, or_, select,
 from store.catalog.batches import batches
 from store.db.schema import content, document, image, kept, label, manifest, manifest_edge, reference, repository, repository_content
 from store.db.types import ContentKey, RepositoryKey
-from store.model import ContentState
+from store.model import ContentState, DiffState
 from store.values import Digest
 
 if TYPE_CHECKING:
@@ -90,6 +90,35 @@ def holders(connection: Connection, digest: Digest) -> tuple[str, ...]:
         .join(repository_content, repository_content.c.repository_id == repository.c.id)
         .join(content, content.c.id == repository_content.c.content_id)
         .where(content.c.digest == digest, content.c.state == ContentState.PRESENT.value)
+        .order_by(repository.c.name)
+    )
+    return tuple(connection.execute(query).scalars())
+
+
+def holders_of_all(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, list[str]]:
+    """The repositories that may serve each of these contents."""
+    found: dict[Digest, list[str]] = {}
+    for some in batches(list(dict.fromkeys(digests))):
+        query = (
+            select(content.c.digest, repository.c.name)
+            .join(repository_content, repository_content.c.content_id == content.c.id)
+            .join(repository, repository.c.id == repository_content.c.repository_id)
+            .where(content.c.digest.in_(some))
+        )
+        for row in connection.execute(query):
+            found.setdefault(row.digest, []).append(row.name)
+    return found
+
+
+def image_holders(connection: Connection, digest: Digest) -> tuple[str, ...]:
+    """The repositories that may serve a manifest with this digest, or one of the image with this ID."""
+    about = select(content.c.id).where(content.c.digest == digest).scalar_subquery()
+    query = (
+        select(repository.c.name)
+        .distinct()
+        .join(repository_content, repository_content.c.repository_id == repository.c.id)
+        .join(manifest, manifest.c.content_id == repository_content.c.content_id)
+        .where(or_(manifest.c.content_id == about, manifest.c.image_id == about))
         .order_by(repository.c.name)
     )
     return tuple(connection.execute(query).scalars())
@@ -216,6 +245,15 @@ def drop_unheld(connection: Connection, key: ContentKey) -> None:
 def diff_state(connection: Connection, image_key: ContentKey) -> str:
     """Whether the layers of an image were seen to have their diff IDs."""
     return str(connection.execute(select(image.c.diff_state).where(image.c.content_id == image_key)).scalar_one())
+
+
+def diff_states(connection: Connection, image_digests: Iterable[Digest]) -> dict[Digest, DiffState]:
+    """The same of many images, by the digests of their configs."""
+    found: dict[Digest, DiffState] = {}
+    for some in batches(list(dict.fromkeys(image_digests))):
+        query = select(content.c.digest, image.c.diff_state).join(image, image.c.content_id == content.c.id).where(content.c.digest.in_(some))
+        found.update((row.digest, DiffState(row.diff_state)) for row in connection.execute(query))
+    return found
 
 
 def set_diff_state(connection: Connection, image_key: ContentKey, state: str) -> None:

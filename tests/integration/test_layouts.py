@@ -469,6 +469,19 @@ def test_a_hybrid_that_contradicts_itself_is_refused(store: Store) -> None:
     refused(hybrid(layout, entry(layout, stranger, "x:1")), "which index.json does not know")
 
 
+def test_an_image_without_a_tag_may_be_missing_from_the_index_of_a_hybrid(store: Store, way: Callable[[Store, Layout], ImportReport]) -> None:
+    # So Docker writes it from 25 to 28, unless the image is the first.
+    layout = Layout()
+    tagged, untagged = layout.image(plain(A), plain(B)), layout.image(plain(B))
+    layout.root(tagged, "docker.io/library/one:1")
+    hybrid(layout, entry(layout, tagged, "one:1"), entry(layout, untagged) | {"RepoTags": None})
+    report = way(store, layout)
+    assert report.lines == ("Loaded image: one:1",)
+    image_id = json.loads(layout.blobs[untagged["digest"]])["config"]["digest"]
+    assert store.inspect(image_id).manifests[0].deterministic
+    assert [str(one.diff_id) for one in store.inspect(image_id).layers] == [digest(B)]
+
+
 def test_parents_and_foreign_sources_of_a_hybrid_stay(store: Store) -> None:
     layout = Layout()
     parent, child = layout.image(plain(A)), layout.image(plain(A), plain(B))

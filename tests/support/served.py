@@ -55,6 +55,11 @@ class Served:
         port: int = self._runner.addresses[0][1]
         return port
 
+    @property
+    def connections(self) -> int:
+        """How many are open, or have requests that are still being worked on."""
+        return 0 if self._runner.server is None else len(self._runner.server.connections)
+
     def __enter__(self) -> Self:
         return self
 

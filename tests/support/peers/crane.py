@@ -1,16 +1,17 @@
-"""crane: registries to files and back. It is built from its source (`.ci/run`), and found on PATH or where CRANE says."""
+"""crane: registries to files and back."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final, final
+
+from tests.support.peers.tools import built
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.peers.process import Programs
 
-PROGRAM: Final = os.environ.get("CRANE", "crane")
+PROGRAM: Final = built("crane")
 
 
 @final
