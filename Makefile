@@ -4,6 +4,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.storectl-ready
+BENCH := $(VENV)/.storectl-bench-ready
 PYTEST_ARGS ?=
 
 help:              ## list the targets
@@ -11,6 +12,10 @@ help:              ## list the targets
 
 $(STAMP): pyproject.toml requirements-dev.txt scripts/make_env.sh
 	@bash scripts/make_env.sh $(VENV)
+	@touch $@
+
+$(BENCH): $(STAMP) requirements-bench.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
 	@touch $@
 
 env: $(STAMP)      ## make the environment
@@ -45,8 +50,9 @@ interop: $(STAMP)  ## against the real Docker Engine, skopeo, podman, umoci: all
 interop-table: $(STAMP) ## the same for every pair of formats, written to docs/interop.md
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/interop_table.py
 
-bench: $(STAMP)    ## measure beside other programs and limits (QUICK=1: in three minutes; ONLY="import-* save-oci"; ROUNDS=3; LIST=1; REPORT=1)
-	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(LIST),--list) $(if $(REPORT),--report)
+bench: $(BENCH)    ## measure beside other programs and limits; bench/README.md lists QUICK=1, ONLY=… and the like
+	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	  $(if $(LIST),--list) $(if $(REPORT),--report) $(if $(GATE),--gate) $(if $(ACCEPT),--accept)
 
 docs: $(STAMP)     ## regenerate docs/cli.md
 	$(BIN)/python scripts/gen_cli_docs.py
@@ -54,6 +60,7 @@ docs: $(STAMP)     ## regenerate docs/cli.md
 lock:              ## renew uv.lock and requirements-dev.txt (needs uv)
 	uv lock --upgrade
 	uv export --quiet --locked --no-emit-project --format requirements-txt --output-file requirements-dev.txt
+	uv export --quiet --locked --only-group bench --format requirements-txt --output-file requirements-bench.txt
 
 check: lint types arch migrations test ## what CI runs
 

@@ -9,7 +9,7 @@ from bench.contestants.ours import START
 if TYPE_CHECKING:
     from bench.model import Round
 
-LEVEL: Final = 3
+LEVEL: Final = 2
 """The zstd level that storectl takes unless told otherwise."""
 
 _LONG_S: Final = 3.0
@@ -30,6 +30,11 @@ def net(one: Round, name: str) -> float:
     """Seconds of ours, the start of a process taken off where the work is short."""
     whole = wall(one, name)
     return whole if whole >= _LONG_S else max(whole - wall(one, START), 1e-6)
+
+
+def beyond_start_s(name: str, one: Round) -> float:
+    """Seconds of ours beyond the start of a process, however long they are."""
+    return wall(one, name) - wall(one, START)
 
 
 def times_faster(ours: str, theirs: str, one: Round) -> float:

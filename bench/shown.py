@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bench.figures import of_contestant, paired
+
 if TYPE_CHECKING:
     from bench.figures import Verdict
-    from bench.model import Target
+    from bench.results import CaseResult
 
 
 def duration(seconds: float) -> str:
@@ -34,11 +36,22 @@ def figure(number: float, unit: str) -> str:
     return f"{number:.3g} {unit}".strip()
 
 
-def limit(target: Target) -> str:
-    """The target as it was asked."""
-    return target.text
-
-
 def verdict(found: Verdict) -> str:
     """Whether it was met, in a word."""
     return "" if found.met is None else "met" if found.met else "missed"
+
+
+def contestant_row(result: CaseResult, name: str) -> tuple[str, ...]:
+    """Wall time, its spread, CPU, rate, memory, temporary disk, disk, and how many times as long as ours it took. Raises ValueError when it never ran."""
+    rounds = result.rounds
+    wall = of_contestant(rounds, name, lambda sample: sample.wall_s)
+    return (
+        duration(wall.median),
+        f"{duration(wall.low)} to {duration(wall.high)}",
+        duration(of_contestant(rounds, name, lambda sample: sample.cpu_s).median),
+        rate(result.input_bytes, wall.median),
+        size(of_contestant(rounds, name, lambda sample: sample.peak_bytes).high),
+        size(of_contestant(rounds, name, lambda sample: sample.temporary_bytes).high),
+        size(of_contestant(rounds, name, lambda sample: sample.disk_bytes).median),
+        f"{paired(rounds, result.ours, name).median:.2f}",
+    )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from bench.figures import judge, of_contestant, paired
-from bench.shown import duration, figure, limit, rate, size, verdict
+from bench.figures import judge
+from bench.shown import contestant_row, figure, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,28 +34,17 @@ def show(cases: Iterable[Case], results: Results) -> None:
                 if found.spread is None
                 else tuple(figure(one, target.unit) for one in (found.spread.median, found.spread.low, found.spread.high))
             )
-            table.add_row("" if index else case.title, limit(target), *row, verdict(found))
+            table.add_row("" if index else case.title, target.text, *row, verdict(found))
     console.print(table)
 
 
 def _contestants(result: CaseResult) -> Table:
     table = Table(title=result.title)
     for heading in ("", "wall", "spread", "CPU", "rate", "memory", "temporary", "on disk", "ratio"):
-        table.add_column(heading, justify="left" if not heading else "right")
+        table.add_column(heading, justify="right" if heading else "left")
     for name in result.contestants:
-        if name in result.missing:
-            table.add_row(name, f"missing: {result.missing[name]}")
-            continue
-        wall = of_contestant(result.rounds, name, lambda sample: sample.wall_s)
-        table.add_row(
-            name,
-            duration(wall.median),
-            f"{duration(wall.low)}-{duration(wall.high)}",
-            duration(of_contestant(result.rounds, name, lambda sample: sample.cpu_s).median),
-            rate(result.input_bytes, wall.median),
-            size(of_contestant(result.rounds, name, lambda sample: sample.peak_bytes).high),
-            size(of_contestant(result.rounds, name, lambda sample: sample.temporary_bytes).high),
-            size(of_contestant(result.rounds, name, lambda sample: sample.disk_bytes).median),
-            f"{paired(result.rounds, result.ours, name).median:.2f}",
-        )
+        if name not in result.missing:
+            table.add_row(name, *contestant_row(result, name))
+    if result.missing:
+        table.caption = "missing: " + "; ".join(f"{name} ({why})" for name, why in result.missing.items())
     return table

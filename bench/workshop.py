@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+from bench import priority
 from bench.model import MissingError
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Workshop:
                 engine.__enter__()
             except EngineError as exc:
                 raise MissingError(str(exc)) from exc
+            for pid in engine.pids():
+                priority.also(pid)
             self._engine = engine
         return self._engine
 

@@ -1,5 +1,5 @@
 """All cases, in the order they are run and shown."""
 
-from bench.cases import imports
+from bench.cases import imports, saves
 
-CASES = (*imports.CASES,)
+CASES = (*imports.CASES, *saves.CASES)
