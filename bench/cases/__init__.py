@@ -1,5 +1,5 @@
 """All cases, in the order they are run and shown."""
 
-from bench.cases import imports, saves
+from bench.cases import imports, saves, scale, start
 
-CASES = (*imports.CASES, *saves.CASES)
+CASES = (*start.CASES, *imports.CASES, *saves.CASES, *scale.CASES)

@@ -57,6 +57,8 @@ class Scale:
 MILLION: Final = Scale(200_000)
 """A million references, 200,000 images, two million edges."""
 
+THOUSANDS: Final = Scale(10_000, tags_of_image=1, diffs=2_000)
+
 SMALL: Final = Scale(2_000, diffs=500, stems=40)
 
 
