@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
 from statistics import median
@@ -18,37 +19,43 @@ from store import Store
 from store.naming import one_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 _TIMES: Final = 25
 
 
-def look_up(store: Store, name: str) -> None:
+@contextmanager
+def look_up(store: Store, name: str) -> Iterator[None]:
     """From a name to its image, in a snapshot of its own: what nearly every command begins with."""
     with store.read() as connection:
         one_image(connection, name)
+        yield
 
 
-def plan(store: Store, name: str) -> None:
-    """Plan a save: every entry of the archive with its size, and all of it leased while it would run."""
+@contextmanager
+def plan(store: Store, name: str) -> Iterator[None]:
+    """Plan a save: every entry of the archive with its size, and all of it leased for as long as it would be written."""
     with exporter.open_save(store, (name,)) as export:
         assert export.size_bytes  # noqa: S101 - the length is known before a byte
+        yield
 
 
-QUESTIONS: Final[dict[str, Callable[[Store, str], None]]] = {"look-up": look_up, "plan": plan}
+QUESTIONS: Final[dict[str, Callable[[Store, str], AbstractContextManager[None]]]] = {"look-up": look_up, "plan": plan}
 
 
 def main() -> None:
-    """Ask one question of one store, by turns about each name; the first time, which compiles statements, does not count."""
+    """Ask one question of one store, by turns about each name, until it is answered; the first time, which compiles statements, does not count."""
     question, root, *names = sys.argv[1:]
     ask, walls, cpus = QUESTIONS[question], [], []
     with Store.open(Path(root)) as store:
-        ask(store, names[0])
+        with ask(store, names[0]):
+            pass
         for name, _ in zip(cycle(names), range(_TIMES), strict=False):
             wall, cpu = time.perf_counter(), time.process_time()
-            ask(store, name)
-            walls.append(time.perf_counter() - wall)
-            cpus.append(time.process_time() - cpu)
+            with ask(store, name):
+                walls.append(time.perf_counter() - wall)
+                cpus.append(time.process_time() - cpu)
     print(json.dumps({"wall_s": median(walls), "cpu_s": median(cpus), "peak_bytes": _peak_bytes()}))
 
 
