@@ -44,6 +44,9 @@ arch: $(STAMP)     ## who may import whom
 migrations: $(STAMP) ## the migrations build what the code expects
 	@PATH="$(abspath $(BIN)):$$PATH" bash scripts/check_migrations.sh
 
+peers:             ## build the peers that Debian does not have, with Go
+	@bash scripts/build_peers.sh regctl oras dockerd-28
+
 interop: $(STAMP)  ## against the real Docker Engine, skopeo, podman, umoci: all of it
 	@PATH="$(abspath $(BIN)):$$PATH" STORECTL_INTEROP=1 STORECTL_INTEROP_CONFIGS=300 $(BIN)/python -m pytest -m interop tests/interop $(PYTEST_ARGS)
 
@@ -67,4 +70,4 @@ check: lint types arch migrations test ## what CI runs
 clean:             ## remove the environment and everything made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache .import_linter_cache .coverage* build dist *.egg-info
 
-.PHONY: help env demo test fmt lint types arch migrations interop interop-table bench docs lock check clean
+.PHONY: help env demo test fmt lint types arch migrations peers interop interop-table bench docs lock check clean

@@ -11,9 +11,10 @@ set -euo pipefail
 #
 # module: as the module is. vendored: the module has no go.mod, because it is built in GOPATH mode; its requirements and their checksums are in vendor.mod and
 # vendor.sum. Those become go.mod and go.sum of a copy.
+# The crane that docs/interop.md is about is an older one, which .ci/run builds with Debian's Go: hence the number in the name of this one.
 peers() {
     cat <<'END'
-crane      module   github.com/google/go-containerregistry   cmd/crane    v0.22.1              1.25
+crane-0.22 module   github.com/google/go-containerregistry   cmd/crane    v0.22.1              1.25
 regctl     module   github.com/regclient/regclient           cmd/regctl   v0.11.7              1.26
 oras       module   oras.land/oras                           cmd/oras     v1.3.6               1.26
 registry-3 module   github.com/distribution/distribution/v3  cmd/registry v3.1.2               1.26

@@ -476,8 +476,8 @@ def test_an_image_without_a_tag_may_be_missing_from_the_index_of_a_hybrid(store:
     layout.root(tagged, "docker.io/library/one:1")
     hybrid(layout, entry(layout, tagged, "one:1"), entry(layout, untagged) | {"RepoTags": None})
     report = way(store, layout)
-    assert report.lines == ("Loaded image: one:1",)
     image_id = json.loads(layout.blobs[untagged["digest"]])["config"]["digest"]
+    assert report.lines == ("Loaded image: one:1", f"Loaded image ID: {image_id}")
     assert store.inspect(image_id).manifests[0].deterministic
     assert [str(one.diff_id) for one in store.inspect(image_id).layers] == [digest(B)]
 
