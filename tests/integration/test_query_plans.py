@@ -118,6 +118,8 @@ def drive_repairs(store: Store, image_id: ImageID) -> None:
         references.holds(connection, APP, far.manifests[0])
         registry_rows.unverified_images(connection)
         uploads.count(connection)
+        registry_rows.image_holders(connection, image_id.digest)
+        registry_rows.holders_of_all(connection, (image_id.digest,))
         raise _EnoughError
 
 
