@@ -107,7 +107,7 @@ def test_it_loads_what_we_save_and_we_what_it_saves(archive_format: str, engine:
     with Storectl(tmp_path / "other") as other:
         other.load(theirs)
         assert other.image_id("localhost:5000/app:2") == digest(child)
-        assert other.parent("team/app:1") == digest(base)
+        assert other.held()[digest(child)].parent == digest(base)
         assert other.save(["team/app:1", "localhost:5000/app:2", digest(base)], archive_format) == ours
 
 
