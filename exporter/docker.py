@@ -1,20 +1,24 @@
 """The archive of Docker ≥ 25, planned: an OCI layout with ``manifest.json`` and ``repositories`` (docker-archive.md §9).
 
 Images that came without a manifest look as Docker 28 writes them; images that came with one keep it, and ``manifest.json`` points at the same blobs.
+Source: moby v28, ``image/tarexport/save.go``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, final
 
 from exporter import layout, oci
 from exporter.loading import ATTESTED, platform_of
 from exporter.plan import Plan
-from exporter.v1 import v1_layers
+from exporter.v1 import v1_layers_28
+from store.errors import InvalidDocument
 from store.gojson import quote
 from store.goshape import write_object
 from store.manifests import Kind
 from store.media_types import OCI_LAYER
+from store.v1image28 import read_v1_image_28
 from store.values import ChainID, Digest
 
 if TYPE_CHECKING:
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from exporter.graph import SavedGraph
     from exporter.options import SaveOptions
     from exporter.plan import Entry
+    from exporter.v1 import V1Layer
     from store.documents import ImageConfig
     from store.manifests import Document
     from store.platforms import Platform
@@ -40,7 +45,7 @@ def plan(graph: SavedGraph, options: SaveOptions, own: frozenset[Digest], parent
         parents: What each image was built on.
         foreign: Descriptors of foreign layers, as JSON bytes.
     """
-    files = oci.blob_files(graph)
+    blobs = _Blobs(oci.blob_files(graph))
     listed, notes = _listed(graph, options)
     included = {graph.configs[digest].image_id for digest in listed}
     items: list[bytes] = []
@@ -48,7 +53,9 @@ def plan(graph: SavedGraph, options: SaveOptions, own: frozenset[Digest], parent
     for digest, tags in listed.items():
         document, config = graph.documents[digest], graph.configs[digest]
         if digest in own and config.diff_ids:
-            files |= _v1_files(config)
+            blobs.add_image(config)
+        else:
+            blobs.folder_mtime_s = 0
         items.append(_item(document, config, tuple(tags), parents.get(config.image_id), included, foreign))
         for tag in tags if config.diff_ids else ():
             repositories.setdefault(tag.repository.familiar, {})[tag.tag or ""] = quote(config.diff_ids[-1].digest.hex)
@@ -56,7 +63,7 @@ def plan(graph: SavedGraph, options: SaveOptions, own: frozenset[Digest], parent
     # Docker gives every image its bare tag here, whatever other images have the same.
     index = oci.index(graph, shared_tags=frozenset())
     entries = [
-        *layout.blobs(files),
+        *layout.blobs(blobs.files, blobs.folder_mtime_s),
         layout.file("index.json", index, len(index)),
         layout.file("manifest.json", manifest, len(manifest)),
         layout.file("oci-layout", layout.LAYOUT_FILE, len(layout.LAYOUT_FILE)),
@@ -95,13 +102,45 @@ def _images(graph: SavedGraph, digest: Digest) -> list[tuple[Digest, Platform | 
     return [] if config is None else [(digest, platform_of(config))]
 
 
-def _v1_files(config: ImageConfig) -> dict[Digest, Entry]:
-    """The v1 documents that Docker still writes, each a blob that nothing points at."""
-    files = {}
-    for layer in v1_layers(config, ChainID.each(config.diff_ids), null_created=True):
-        digest = Digest.of(layer.json)
-        files[digest] = layout.file(layout.blob_path(digest), layer.json, len(layer.json))
-    return files
+@final
+@dataclass(slots=True)
+class _Blobs:
+    """The files below ``blobs``, as Docker would have written them one image after the other.
+
+    A file has the time of the image that it was first written for, the folder that of the last image. Manifests are from the epoch; so is the folder that
+    the files are in, which Docker means to be, but leaves with the time of the save.
+    """
+
+    files: dict[Digest, Entry]
+    folder_mtime_s: int = 0
+    _dated: set[Digest] = field(default_factory=set)
+    _v1_ids: set[str] = field(default_factory=set)
+
+    def add_image(self, config: ImageConfig) -> None:
+        """Date the image's config and layers, and add its v1 documents, each a blob that nothing points at."""
+        try:
+            image = read_v1_image_28(config.data, document=str(config.image_id))
+        except InvalidDocument:
+            # Docker 28 does not load what 20.10 does not mind: there is nothing that it would have written.
+            self.folder_mtime_s = config.created.mtime()
+        else:
+            self.folder_mtime_s = image.created.mtime() if image.created is not None else 0
+            self._add_v1_documents(v1_layers_28(image, ChainID.each(config.diff_ids)))
+        for digest in (*(diff.digest for diff in config.diff_ids), config.image_id.digest):
+            self._date(digest)
+
+    def _add_v1_documents(self, layers: tuple[V1Layer, ...]) -> None:
+        for layer in layers:
+            if layer.v1_id not in self._v1_ids:
+                self._v1_ids.add(layer.v1_id)
+                digest = Digest.of(layer.json)
+                self.files[digest] = layout.file(layout.blob_path(digest), layer.json, len(layer.json))
+                self._date(digest)
+
+    def _date(self, digest: Digest) -> None:
+        if digest in self.files and digest not in self._dated:
+            self._dated.add(digest)
+            self.files[digest] = replace(self.files[digest], mtime_s=self.folder_mtime_s)
 
 
 def _item(
@@ -124,6 +163,8 @@ def _sources(document: Document, diffs: tuple[DiffID, ...], foreign: Mapping[Dig
     """A descriptor for every distinct layer; that of a foreign one says where it may be fetched."""
     found: dict[str, bytes] = {}
     for link, diff in zip(document.layers, diffs, strict=True):
-        own = {"mediaType": link.target.media_type or OCI_LAYER, "size": link.target.size_bytes, "digest": str(link.digest)}
+        # Docker leaves out a size of zero here, though not in manifests.
+        size = {"size": link.target.size_bytes} if link.target.size_bytes else {}
+        own = {"mediaType": link.target.media_type or OCI_LAYER, **size, "digest": str(link.digest)}
         found[str(diff)] = foreign.get(diff.digest) or layout.compact(own)
     return found

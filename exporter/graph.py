@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from store.catalog.content import Sources
     from store.documents import ImageConfig
     from store.manifests import Document
-    from store.values import Digest
+    from store.values import Digest, ImageID
 
 
 @final
@@ -44,6 +44,10 @@ class SavedGraph:
     notes: tuple[str, ...] = ()
     made: Mapping[Digest, tuple[bytes | Path, int]] = field(default_factory=dict)
     """What was made for this archive, with its size in bytes."""
+
+    def image_ids(self) -> set[ImageID]:
+        """The images in it."""
+        return {config.image_id for config in self.configs.values()}
 
     def needs(self) -> set[Digest]:
         """Everything that has to stay while it is being saved."""

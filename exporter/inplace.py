@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from exporter.plan import END, EntryType
 from exporter.tarstream import headers
-from store.scatter import Scatter, reserve
+from store.pages import reserve
+from store.scatter import Scatter
 
 if TYPE_CHECKING:
     from exporter.plan import Plan

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, final
 
 from exporter import docker, graph, inplace, legacy, oci, ocidir, roots, selection, tarstream
 from exporter.options import Format, SaveOptions
+from exporter.ranged import ArchiveBlocks
 from exporter.reencode import layer_sources, reencode
+from exporter.verified import verify
 from store.catalog import content, images
 from store.errors import DamagedContent, InvalidInput
 from store.model import Event, Silent
 from store.placing import deterministic_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -33,11 +35,24 @@ if TYPE_CHECKING:
 class Export:
     """An archive that is planned and leased, ready to be written."""
 
-    def __init__(self, store: Store, plan: Plan, images: tuple[ImageID, ...], targets: tuple[str, ...], graph: SavedGraph | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        plan: Plan,
+        images: tuple[ImageID, ...],
+        targets: tuple[str, ...],
+        graph: SavedGraph | None = None,
+        *,
+        contents: Iterable[Sources] = (),
+        folder: bool = False,
+    ) -> None:
         self._store = store
+        self._folder = folder
+        self._contents = tuple(contents)
         self._targets = targets
-        self._graph = graph
         self.plan = plan
+        self.graph = graph
+        """The manifests in it and everything below them; None for the format legacy, which has none."""
         self.images = images
         """The images in it, in order."""
 
@@ -45,6 +60,11 @@ class Export:
     def size_bytes(self) -> int:
         """The archive's exact length."""
         return self.plan.size_bytes
+
+    @property
+    def contents(self) -> tuple[Sources, ...]:
+        """Every stored content that is in it, documents among them."""
+        return self._contents
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -71,16 +91,20 @@ class Export:
 
     def write_folder(self, folder: Path, progress: Progress | None = None) -> None:
         """Add an OCI save to the image layout at ``folder`` (see `exporter.ocidir`). Raises as `write`, and InvalidInput for any other format."""
-        if self._graph is None:
+        if self.graph is None or not self._folder:
             raise InvalidInput("only the format oci can be a folder", hint="give -o the name of a file, or --format oci")
         progress = progress or Silent()
         progress.total(self.size_bytes)
         try:
             with self._store.reader() as reader:
-                ocidir.write(self._graph, folder, self._store, reader, progress)
+                ocidir.write(self.graph, folder, self._store, reader, progress)
         except DamagedContent as exc:
             self._store.report_damage(exc)
             raise
+
+    def blocks(self) -> ArchiveBlocks:
+        """The archive's bytes from any position on; close it when done."""
+        return ArchiveBlocks(self.plan, self._store.blobs)
 
     def record(self) -> None:
         """Note in the store's events what was saved."""
@@ -89,10 +113,17 @@ class Export:
 
 
 @contextmanager
-def open_save(store: Store, names: Sequence[str], *, format: str = "legacy", options: SaveOptions | None = None) -> Iterator[Export]:  # noqa: A002 - what users call it
-    """Plan a save of ``names``; while the block runs nothing of it is collected, and when it ends well the save is recorded.
+def open_save(
+    store: Store,
+    names: Sequence[str],
+    *,
+    format: str = "legacy",  # noqa: A002 - what users call it
+    options: SaveOptions | None = None,
+    record: bool = True,
+) -> Iterator[Export]:
+    """Plan a save of ``names``; while the block runs nothing of it is collected, and when it ends well the save is recorded (unless without ``record``).
 
-    Raises ImageNotFound, ReferenceNotFound, AmbiguousName, InvalidReference, NothingToExport, IncompleteImage before any byte is written.
+    Raises ImageNotFound, ReferenceNotFound, AmbiguousName, InvalidReference, NothingToExport, IncompleteImage, DiffMismatch before any byte is written.
     """
     options = options or SaveOptions(format=_format(format))
     if options.layers is not None and options.format is Format.LEGACY:
@@ -115,6 +146,8 @@ def open_save(store: Store, names: Sequence[str], *, format: str = "legacy", opt
         with ExitStack() as held:
             with store.read() as connection:
                 chosen, layers = found(connection)
+            if isinstance(chosen, selection.Selection) or options.layers is not None:
+                verify(store, chosen.image_ids())
             leased: set[Digest] | None = None
             # Asked again under the lease, until it covers what is found: meanwhile somebody may have removed or moved what was found before.
             while leased is None or not chosen.needs() | set(layers) <= leased:
@@ -129,7 +162,8 @@ def open_save(store: Store, names: Sequence[str], *, format: str = "legacy", opt
             with store.read() as connection:
                 export = _planned(store, connection, chosen, options, read)
             yield export
-            export.record()
+            if record:
+                export.record()
 
 
 def _planned(store: Store, connection: Connection, chosen: Selection | SavedGraph, options: SaveOptions, read: Callable[[Sources], bytes]) -> Export:
@@ -139,11 +173,11 @@ def _planned(store: Store, connection: Connection, chosen: Selection | SavedGrap
             return read(chosen.sources[digest])
 
         ids = tuple(image.image_id for image in chosen.images)
-        return Export(store, legacy.plan(chosen, document), ids, tuple(map(str, ids)))
+        return Export(store, legacy.plan(chosen, document), ids, tuple(map(str, ids)), contents=chosen.sources.values())
     ids = tuple(dict.fromkeys(config.image_id for config in chosen.configs.values()))
     plan = oci.plan(chosen) if options.format is Format.OCI else _docker(connection, chosen, options)
     targets = (str(chosen.configs[root.digest].image_id if root.digest in chosen.configs else root.digest) for root in chosen.roots)
-    return Export(store, plan, ids, tuple(targets), chosen if options.format is Format.OCI else None)
+    return Export(store, plan, ids, tuple(targets), chosen, contents=chosen.sources.values(), folder=options.format is Format.OCI)
 
 
 def _docker(connection: Connection, chosen: SavedGraph, options: SaveOptions) -> Plan:

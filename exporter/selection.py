@@ -46,6 +46,10 @@ class Selection:
     foreign: Mapping[Digest, bytes]
     notes: tuple[str, ...] = ()
 
+    def image_ids(self) -> set[ImageID]:
+        """The images in it."""
+        return {image.image_id for image in self.images}
+
     def needs(self) -> set[Digest]:
         """Everything that has to stay while it is being saved."""
         stored = {encoding.digest for sources in self.sources.values() for encoding in sources.encodings}

@@ -1,21 +1,28 @@
-"""v1 layer IDs and the documents that go with them: what a legacy archive's directories are called and describe (docker-archive.md §2; moby v20.10)."""
+"""v1 layer IDs and the documents that go with them: what a legacy archive's directories are called and describe (docker-archive.md §2 and §9).
+
+Sources: moby v20.10 and v28, ``image/v1/imagev1.go`` and ``image/tarexport/save.go``.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, TypeVar, final
 
-from store.gojson import quote
+from store.gojson import quote, short_escapes
 from store.goshape import write_object
 from store.gotime import EPOCH
 from store.v1image import V1_IMAGE, V1Image
+from store.v1image28 import V1_IMAGE_28, V1Image28
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from store.documents import ImageConfig
+    from store.gostruct import Struct
     from store.values import ChainID
+
+Image = TypeVar("Image", bound=V1Image)
 
 
 @final
@@ -27,39 +34,41 @@ class V1Layer:
     json: bytes
 
 
-def v1_layers(config: ImageConfig, chain_ids: Sequence[ChainID], *, null_created: bool = False) -> tuple[V1Layer, ...]:
-    """Describe every layer of an image, base first.
+def v1_layers(config: ImageConfig, chain_ids: Sequence[ChainID]) -> tuple[V1Layer, ...]:
+    """Describe every layer of an image as Docker 20.10 does, base first.
 
     Only the top layer carries what the config says; the others are the same for every image with the same layers and the same ``os``.
 
     Args:
         config: The image's config.
         chain_ids: The chain ID at every position, as of `ChainID.each`.
-        null_created: Whether an unknown time of creation is written as null, as Docker does since 25, instead of as the zero time.
 
     Raises:
         ValueError: ``chain_ids`` are not as many as the config's layers.
     """
     if len(chain_ids) != len(config.diff_ids):
         raise ValueError(f"{len(chain_ids)} chain IDs for {len(config.diff_ids)} layers")
+    return _layers(V1_IMAGE, config.v1, V1Image(created=EPOCH), chain_ids, bytes)
+
+
+def v1_layers_28(image: V1Image28, chain_ids: Sequence[ChainID]) -> tuple[V1Layer, ...]:
+    """Describe every layer of an image as Docker 28 does, base first: see `v1_layers`."""
+    return _layers(V1_IMAGE_28, image, V1Image28(created=EPOCH), chain_ids, short_escapes)
+
+
+def _layers(struct: Struct[Image], top: Image, base: Image, chain_ids: Sequence[ChainID], written: Callable[[bytes], bytes]) -> tuple[V1Layer, ...]:
+    """``top`` describes the top layer and ``base`` all others; ``written`` makes of JSON what the engine's Go writes."""
     layers: list[V1Layer] = []
-    base = V1Image(created=EPOCH)
-    hashed_base = dict(V1_IMAGE.members(base))
+    hashed_base = dict(struct.members(base))
     for position, chain_id in enumerate(chain_ids):
         is_top = position == len(chain_ids) - 1
-        image = config.v1 if is_top else base
-        hashed = dict(V1_IMAGE.members(image) if is_top else hashed_base)
-        is_null = null_created and image.created.is_zero
-        if is_null:
-            hashed["created"] = b"null"
+        image = top if is_top else base
+        hashed = dict(struct.members(top) if is_top else hashed_base)
         hashed["layer_id"] = quote(str(chain_id))
         parent = layers[-1].v1_id if layers else ""
         if parent:
             hashed["parent"] = quote(f"sha256:{parent}")
-        v1_id = hashlib.sha256(write_object(hashed), usedforsecurity=False).hexdigest()
+        v1_id = hashlib.sha256(written(write_object(hashed)), usedforsecurity=False).hexdigest()
         # What is stored differs from what was hashed: struct order, `id`, no `layer_id`, a bare `parent`, and `os` on every layer.
-        stored = dict(V1_IMAGE.members(replace(image, id=v1_id, parent=parent, os=config.os)))
-        if is_null:
-            stored["created"] = b"null"
-        layers.append(V1Layer(v1_id, b"{%s}" % b",".join(b"%s:%s" % (quote(name), text) for name, text in stored.items())))
+        layers.append(V1Layer(v1_id, written(struct.write(replace(image, id=v1_id, parent=parent, os=top.os)))))
     return tuple(layers)

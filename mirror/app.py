@@ -10,26 +10,30 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from mirror import routes
-from mirror.access import Access, Action, Caller
-from mirror.handlers import blobs, health, lists, manifests, uploads
+from mirror.access import Action
+from mirror.callers import identify
+from mirror.connection import answering
+from mirror.handlers import archives, blobs, lists, manifests, operations, token, uploads
 from mirror.handlers.call import Call
+from mirror.logs import RESOURCE, USER
+from mirror.metrics import Metrics
+from mirror.registry.offers import Offers
 from mirror.routes import Resource
 from mirror.service import MirrorSettings, Service
 from mirror.wire_errors import WireError
-from mirror.work import Work, run
-from store.errors import StoreError
+from mirror.work import Work
+from store.errors import DamagedContent, StoreError, printable
 from store.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from mirror.access import Caller
     from store import Store
 
     Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 
 logger = logging.getLogger(__name__)
-
-EXPIRE_EVERY_S: Final = 3600.0
 
 _HANDLERS: Final[dict[Resource, dict[str, tuple[Handler, Action]]]] = {
     Resource.MANIFEST: {
@@ -50,39 +54,51 @@ _HANDLERS: Final[dict[Resource, dict[str, tuple[Handler, Action]]]] = {
     Resource.REFERRERS: {"GET": (lists.referrers, Action.READ)},
 }
 
+_FOR_ANYBODY: Final[dict[Resource, Callable[[Service, web.Request], Awaitable[web.StreamResponse]]]] = {
+    Resource.HEALTHZ: operations.alive,
+    Resource.READYZ: operations.ready,
+    Resource.TOKEN: token.get,
+}
+_FOR_READERS: Final[dict[Resource, Callable[[Service, web.Request, Caller], Awaitable[web.StreamResponse]]]] = {
+    Resource.BASE: lists.base,
+    Resource.CATALOG: lists.catalog,
+    Resource.METRICS: operations.metrics,
+}
+
 _NAMESPACE: Final = web.RequestKey("namespace", str)
+_READING: Final = ("GET", "HEAD")
+_POSTED: Final = (*_READING, "POST")
 SERVICE: Final = web.AppKey("service", Service)
 
 
-def make_app(store: Store, settings: MirrorSettings, *, cores: int) -> web.Application:
-    """An application that serves ``store``; ``cores`` is how many it may keep busy."""
-    registry = Registry(store, sparse=settings.sparse)
-    service = Service(store, registry, settings, Work(cores=cores))
-    app = web.Application(client_max_size=0, middlewares=[_errors])
+def make_app(store: Store, settings: MirrorSettings, *, cores: int, metrics: Metrics | None = None) -> web.Application:
+    """An application that serves ``store``; ``cores`` is how many it may keep busy. ``metrics`` are those of this process."""
+    registry = Registry(store, sparse=settings.sparse, most_uploads=settings.most_uploads)
+    service = Service(store, registry, settings, Work(cores=cores), metrics or Metrics(), Offers(store, registry, settings.offers))
+    app = web.Application(client_max_size=0)
     app[SERVICE] = service
     app.cleanup_ctx.append(_background)
     app.on_response_prepare.append(_head)
 
-    async def alive(_request: web.Request) -> web.StreamResponse:
-        return await health.alive()
+    async def answer(request: web.Request) -> web.StreamResponse:
+        service.metrics.running(1)
+        try:
+            return await _guarded(service, request)
+        finally:
+            service.metrics.running(-1)
 
-    async def ready(_request: web.Request) -> web.StreamResponse:
-        return await health.ready(service)
-
-    async def base(request: web.Request) -> web.StreamResponse:
-        return await _dispatch(service, request)
-
-    app.router.add_get("/healthz", alive)
-    app.router.add_get("/readyz", ready)
-    app.router.add_route("*", r"/v2{rest:[\s\S]*}", base)
+    # One route for everything: what a path means is `mirror.routes`' to say, and cheaper to find out there.
+    app.router.add_route("*", r"/{path:[\s\S]*}", answer)
     return app
 
 
 async def _background(app: web.Application) -> AsyncIterator[None]:
     service = app[SERVICE]
     tasks = []
-    if not service.store.read_only:
-        tasks = [asyncio.create_task(service.verify_images()), asyncio.create_task(service.expire_uploads(EXPIRE_EVERY_S))]
+    if not service.read_only:
+        tasks.append(asyncio.create_task(service.verify_images()))
+        if service.settings.leads:
+            tasks.append(asyncio.create_task(service.expire_uploads()))
     yield
     for task in tasks:
         task.cancel()
@@ -91,85 +107,94 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
     service.work.close()
 
 
-async def _dispatch(service: Service, request: web.Request) -> web.StreamResponse:
-    rest = request.match_info["rest"]
-    if rest and not rest.startswith("/"):
-        raise WireError(404, "UNSUPPORTED", "no such page")
-    route = routes.parse(rest.removeprefix("/"))
+async def _route(service: Service, request: web.Request) -> web.StreamResponse:
+    route = routes.parse(request.path)
     if route is None:
-        raise WireError(404, "UNSUPPORTED", "the registry has nothing at this path")
-    caller = await _caller(service, request)
-    if route.resource in (Resource.BASE, Resource.CATALOG):
-        if request.method not in ("GET", "HEAD"):
-            raise WireError(405, "UNSUPPORTED", f"{request.method} makes no sense here", headers={"Allow": "GET, HEAD"})
-        _permit(service.settings.access, caller, Action.READ)
-        if route.resource is Resource.CATALOG:
-            return await lists.catalog(service, request)
-        return web.Response(body=b"{}\n", content_type="application/json")
-    methods = _HANDLERS[route.resource]
+        raise WireError(404, "UNSUPPORTED", "there is nothing at this path")
+    request[RESOURCE] = route.resource
+    handler = _HANDLERS.get(route.resource)
+    if handler is not None:
+        return await _in_repository(service, request, route, handler)
+    allowed = _POSTED if route.resource is Resource.TOKEN else _READING
+    if request.method not in allowed:
+        raise _not_allowed(request, allowed)
+    if route.resource in _FOR_ANYBODY:
+        return await _FOR_ANYBODY[route.resource](service, request)
+    caller = await identify(service, request)
+    if caller.user is not None:
+        request[USER] = caller.user
+    if route.resource is Resource.ARCHIVE:
+        return await archives.get(service, request, caller, route.target)
+    _admit(service, request, route, caller)
+    return await _FOR_READERS[route.resource](service, request, caller)
+
+
+def _admit(service: Service, request: web.Request, route: routes.Route, caller: Caller) -> None:
+    if route.resource is Resource.BASE and caller.user is None and service.asks_first(request):
+        raise WireError(401, "UNAUTHORIZED", "get a token first")
+    if not service.access.admits(caller):
+        raise WireError(401, "UNAUTHORIZED", "log in first") if caller.user is None else WireError(403, "DENIED", f"{caller.user} may read nothing here")
+
+
+async def _in_repository(service: Service, request: web.Request, route: routes.Route, methods: dict[str, tuple[Handler, Action]]) -> web.StreamResponse:
     if request.method not in methods:
-        raise WireError(405, "UNSUPPORTED", f"{request.method} makes no sense here", headers={"Allow": ", ".join(methods)})
+        raise _not_allowed(request, methods)
     handler, action = methods[request.method]
-    if action is not Action.READ and (service.settings.access.read_only or service.store.read_only):
+    caller = await identify(service, request)
+    if caller.user is not None:
+        request[USER] = caller.user
+    if action is not Action.READ and service.read_only:
         raise WireError(405, "UNSUPPORTED", "this registry is read-only")
-    namespace = request.query.get("ns")
+    namespace = request.query.get("ns") if request.query_string else None
     repository = service.names.resolve(route.name, namespace)
-    _permit(service.settings.access, caller, action)
+    service.permit(caller, action, repository)
     if namespace:
         # Only what was found to be a registry's name is said again.
         request[_NAMESPACE] = namespace
     return await handler(Call(service, request, repository, route.target, caller))
 
 
+def _not_allowed(request: web.Request, methods: tuple[str, ...] | dict[str, tuple[Handler, Action]]) -> WireError:
+    return WireError(405, "UNSUPPORTED", f"{request.method[:20]} makes no sense here", headers={"Allow": ", ".join(methods)})
+
+
 async def _head(request: web.Request, response: web.StreamResponse) -> None:
     """What every answer says."""
     response.headers["Docker-Distribution-Api-Version"] = "registry/2.0"
     response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Server"] = "storectl"
     if _NAMESPACE in request:
         response.headers["OCI-Namespace"] = request[_NAMESPACE]
 
 
-async def _caller(service: Service, request: web.Request) -> Caller:
-    access = service.settings.access
-    authorization = request.headers.get("Authorization")
-    if not access.users:
-        return Caller()
-    caller = await run(service.work.passwords, access.caller, authorization)
-    if caller is None:
-        raise _challenge("wrong user or password")
-    return caller
-
-
-def _permit(access: Access, caller: Caller, action: Action) -> None:
-    if not access.allows(caller, action):
-        raise _challenge("log in first") if caller.user is None else WireError(403, "DENIED", f"{caller.user} may not {action} here")
-
-
-def _challenge(message: str) -> WireError:
-    return WireError(401, "UNAUTHORIZED", message, headers={"WWW-Authenticate": 'Basic realm="storectl", charset="UTF-8"'})
-
-
-@web.middleware
-async def _errors(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+async def _guarded(service: Service, request: web.Request) -> web.StreamResponse:
     """Every error in the specification's words."""
     try:
-        return await handler(request)
+        with answering(request):
+            return await _route(service, request)
     except WireError as exc:
-        return _answer(exc)
+        return _answer(service, request, exc)
     except StoreError as exc:
         wire = WireError.of(exc)
-        if wire.status >= 500:  # noqa: PLR2004 - ours, and not the client's
-            logger.error("%s %s: %s", request.method, request.path, exc.message)  # noqa: TRY400 - what is wrong is known, a traceback would say nothing
-        return _answer(wire)
+        if wire.status in (500, 503, 507):
+            logger.error("%s %s: %s", request.method, request.rel_url.raw_path, printable(exc.message))  # noqa: TRY400 - what is wrong is known
+        if isinstance(exc, DamagedContent):
+            service.metrics.happened("damaged_contents")
+        return _answer(service, request, wire)
     except (asyncio.CancelledError, web.HTTPException):
         raise
-    except (ConnectionError, TimeoutError, web.RequestPayloadError) as exc:
-        logger.info("%s %s: the client has gone: %s", request.method, request.path, exc)
-        return _answer(WireError(400, "UNKNOWN", "the request did not arrive whole"))
+    except TimeoutError:
+        return _answer(service, request, WireError(408, "UNKNOWN", "the body stopped coming"))
+    except (ConnectionError, web.RequestPayloadError) as exc:
+        logger.info("%s %s: the client has gone: %s", request.method, request.rel_url.raw_path, exc)
+        return _answer(service, request, WireError(400, "UNKNOWN", "the request did not arrive whole"))
     except Exception:
-        logger.exception("%s %s", request.method, request.path)
-        return _answer(WireError(500, "UNKNOWN", "the registry failed"))
+        logger.exception("%s %s", request.method, request.rel_url.raw_path)
+        return _answer(service, request, WireError(500, "UNKNOWN", "the registry failed"))
 
 
-def _answer(error: WireError) -> web.StreamResponse:
-    return web.Response(status=error.status, body=error.body, headers=error.headers, content_type="application/json")
+def _answer(service: Service, request: web.Request, error: WireError) -> web.StreamResponse:
+    headers = error.headers
+    if error.status == 401 and "WWW-Authenticate" not in headers:  # noqa: PLR2004 - Unauthorized
+        headers = {**headers, "WWW-Authenticate": service.challenge.header(secure=request.secure, host=request.host, scope=error.scope)}
+    return web.Response(status=error.status, body=error.body, headers=headers, content_type="application/json")

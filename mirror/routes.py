@@ -1,4 +1,4 @@
-"""The paths of the distribution specification, read: which resource is meant, of which repository."""
+"""Paths, read: which resource is meant, of which repository. Those below ``/v2/`` are the distribution specification's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, final
 
 
 class Resource(StrEnum):
-    """What a path under ``/v2/`` names."""
+    """What a path names."""
 
     BASE = "base"
     CATALOG = "catalog"
@@ -19,6 +19,11 @@ class Resource(StrEnum):
     UPLOAD = "upload"
     TAGS = "tags"
     REFERRERS = "referrers"
+    ARCHIVE = "archive"
+    TOKEN = "token"  # noqa: S105 - a path, and no password
+    HEALTHZ = "healthz"
+    READYZ = "readyz"
+    METRICS = "metrics"
 
 
 @final
@@ -41,14 +46,30 @@ _PATHS: Final = (
 )
 
 
+_FIXED: Final = {
+    "/v2": Route(Resource.BASE),
+    "/v2/": Route(Resource.BASE),
+    "/v2/_catalog": Route(Resource.CATALOG),
+    "/token": Route(Resource.TOKEN),
+    "/healthz": Route(Resource.HEALTHZ),
+    "/readyz": Route(Resource.READYZ),
+    "/metrics": Route(Resource.METRICS),
+}
+_REGISTRY: Final = "/v2/"
+_ARCHIVES: Final = "/archives/"
+
+
 def parse(path: str) -> Route | None:
-    """The resource that ``path``, everything behind ``/v2/``, names; None when it names none."""
-    if path == "":
-        return Route(Resource.BASE)
-    if path == "_catalog":
-        return Route(Resource.CATALOG)
+    """The resource that ``path`` names; None when it names none."""
+    fixed = _FIXED.get(path)
+    if fixed is not None:
+        return fixed
+    if path.startswith(_ARCHIVES):
+        return Route(Resource.ARCHIVE, target=path.removeprefix(_ARCHIVES))
+    if not path.startswith(_REGISTRY):
+        return None
     for resource, pattern in _PATHS:
-        match = pattern.fullmatch(path)
+        match = pattern.fullmatch(path, len(_REGISTRY))
         if match is not None:
             return Route(resource, match["name"], match["target"])
     return None

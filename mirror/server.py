@@ -1,30 +1,36 @@
-"""Sockets, TLS, signals, worker processes: the only module that listens."""
+"""Sockets and signals: the only module that listens."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
-import ssl
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, final
 
 import uvloop
 from aiohttp import web
 
-from mirror.app import make_app
+from mirror.access import AccessFiles
+from mirror.app import SERVICE, make_app
+from mirror.connection import Connection
+from mirror.logs import access_logger, connections_logger
+from mirror.metrics import Metrics
 from mirror.service import MirrorSettings
-from store.errors import InvalidInput, Unavailable
+from mirror.watching import watch
+from mirror.workers import ENDINGS, Workers
+from store.errors import Unavailable
 from store.limits import MIB
-from store.oserrors import translate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    import ssl
+    from collections.abc import Callable, Coroutine
 
+    from mirror.tls import Certificate
     from store import Store
 
 logger = logging.getLogger(__name__)
@@ -32,21 +38,9 @@ logger = logging.getLogger(__name__)
 KEEPALIVE_S: Final = 75.0
 """An idle connection is closed after so long; aiohttp's own default is an hour."""
 
-_RELOAD_EVERY_S: Final = 30.0
-_ENDINGS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _BACKLOG: Final = 1024
 _FIELD_BYTES: Final = 32 * 1024
 _LINE_BYTES: Final = 16 * 1024
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """A certificate chain and its key, in PEM files; with ``clients``, a client has to show a certificate that these authorities signed."""
-
-    chain: Path
-    key: Path
-    clients: Path | None = None
 
 
 @final
@@ -59,7 +53,10 @@ class Listening:
     certificate: Certificate | None = None
     workers: int = 1
     grace_s: float = 60.0
+    access: AccessFiles = field(default_factory=AccessFiles)
     mirror: MirrorSettings = field(default_factory=MirrorSettings)
+    hangup_ends: bool = False
+    """Whether SIGHUP means that the terminal has gone, and not that files are to be read anew."""
 
 
 def serve(open_store: Callable[[], Store], listening: Listening, on_ready: Callable[[str], None]) -> None:
@@ -71,23 +68,33 @@ def serve(open_store: Callable[[], Store], listening: Listening, on_ready: Calla
         on_ready: Told the address, when connections are accepted.
 
     Raises:
-        Unavailable: The address cannot be had, or a worker failed.
-        InvalidInput: The certificate is none.
+        Unavailable: The address cannot be had, or workers failed.
+        InvalidInput: The certificate, the users or the rules are none.
     """
-    context = None if listening.certificate is None else _context(listening.certificate)
-    listener = _listen(listening.host, listening.port, shared=listening.workers > 1)
+    listening = replace(listening, mirror=replace(listening.mirror, access=listening.access.load()))
+    context = None if listening.certificate is None else listening.certificate.context()
+    listener = _listen(listening.host, listening.port)
+    _raise_limit()
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    on_ready(f"{'http' if context is None else 'https'}://{shown}:{port}")
-    if listening.workers == 1:
-        _work(open_store, listening, listener, context)
-        return
-    _supervise(
-        [lambda: _work(open_store, listening, _listen(host, port, shared=True), context)] * (listening.workers - 1), open_store, listening, listener, context
-    )
+
+    def started() -> None:
+        on_ready(f"{'http' if context is None else 'https'}://{shown}:{port}")
+        _notify("READY=1")
+
+    metrics = Metrics(listening.workers)
+    with listener:
+        if listening.workers == 1:
+            _work(open_store, listening, listener, context, metrics, 0, started)
+            return
+
+        def work(number: int) -> None:
+            _work(open_store, listening, listener, context, metrics, number)
+
+        Workers(work, listening.workers, reloads=not listening.hangup_ends).run(started, lambda: _notify("STOPPING=1"))
 
 
-def _listen(host: str, port: int, *, shared: bool) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     address = f"{host}:{port}"
     try:
         family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
@@ -96,8 +103,6 @@ def _listen(host: str, port: int, *, shared: bool) -> socket.socket:
         raise Unavailable(f"{address}: {exc.strerror or exc}", hint="--listen takes HOST:PORT") from exc
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(where)
         listener.listen(_BACKLOG)
     except OSError as exc:
@@ -107,52 +112,53 @@ def _listen(host: str, port: int, *, shared: bool) -> socket.socket:
     return listener
 
 
-def _supervise(
-    others: list[Callable[[], None]], open_store: Callable[[], Store], listening: Listening, listener: socket.socket, context: ssl.SSLContext | None
+def _raise_limit() -> None:
+    """Every connection is a descriptor, and every transfer two more."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _work(
+    open_store: Callable[[], Store],
+    listening: Listening,
+    listener: socket.socket,
+    context: ssl.SSLContext | None,
+    metrics: Metrics,
+    number: int,
+    started: Callable[[], None] | None = None,
 ) -> None:
-    """Run ``others`` in processes of their own beside one worker in this one; they end together."""
-    children = [_fork(one) for one in others]
-    try:
-        _work(open_store, listening, listener, context)
-    finally:
-        for child in children:
-            with suppress(ProcessLookupError):
-                os.kill(child, signal.SIGTERM)
-        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-    if any(codes):
-        raise Unavailable(f"{sum(map(bool, codes))} of {len(codes) + 1} worker processes failed", hint="the log says why")
-
-
-def _fork(work: Callable[[], None]) -> int:
-    child = os.fork()
-    if child:
-        return child
-    code = 1
-    try:
-        work()
-        code = 0
-    except BaseException:
-        logger.exception("a worker process failed")
-    finally:
-        # Not `sys.exit`: what the parent has on its stack is none of the child's business.
-        os._exit(code)
-
-
-def _work(open_store: Callable[[], Store], listening: Listening, listener: socket.socket, context: ssl.SSLContext | None) -> None:
+    metrics.begin(number)
+    settings = replace(listening.mirror, leads=number == 0)
     with open_store() as store, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(store, listening, listener, context))
+        runner.run(_run(store, listening, settings, listener, context, metrics, started))
 
 
-async def _run(store: Store, listening: Listening, listener: socket.socket, context: ssl.SSLContext | None) -> None:
+async def _run(
+    store: Store,
+    listening: Listening,
+    settings: MirrorSettings,
+    listener: socket.socket,
+    context: ssl.SSLContext | None,
+    metrics: Metrics,
+    started: Callable[[], None] | None,
+) -> None:
     stop = asyncio.Event()
+    watching, events = _watching(listening, context)
+
+    def reload() -> None:
+        for event in events:
+            event.set()
+
     loop = asyncio.get_running_loop()
-    for number in _ENDINGS:
+    for number in ENDINGS:
         loop.add_signal_handler(number, stop.set)
-    app = make_app(store, listening.mirror, cores=os.cpu_count() or 1)
+    loop.add_signal_handler(signal.SIGHUP, stop.set if listening.hangup_ends else reload)
+    app = make_app(store, settings, cores=os.cpu_count() or 1, metrics=metrics)
     runner = web.AppRunner(
         app,
-        access_log=logging.getLogger("mirror.access_log"),
-        access_log_format='%a "%r" %s %b %Tf "%{User-Agent}i"',
+        logger=connections_logger(),
+        access_log_class=access_logger(metrics),
         keepalive_timeout=KEEPALIVE_S,
         max_field_size=_FIELD_BYTES,
         max_line_size=_LINE_BYTES,
@@ -161,66 +167,55 @@ async def _run(store: Store, listening: Listening, listener: socket.socket, cont
         shutdown_timeout=listening.grace_s,
     )
     await runner.setup()
-    site = web.SockSite(runner, listener, ssl_context=context, backlog=_BACKLOG)
-    await site.start()
-    reloading = None if context is None or listening.certificate is None else asyncio.create_task(_reload(context, listening.certificate))
+    protocols = runner.server
+    assert protocols is not None  # noqa: S101 - made by `setup`
+    server = await loop.create_server(lambda: Connection(protocols()), sock=listener, ssl=context, backlog=_BACKLOG)
+    tasks = [asyncio.create_task(one) for one in watching(app)]
+    if started is not None:
+        started()
     try:
         await stop.wait()
         logger.info("stopping: transfers may finish")
+        if started is not None:
+            _notify("STOPPING=1")
     finally:
-        if reloading is not None:
-            reloading.cancel()
+        for task in tasks:
+            task.cancel()
+        server.close()
         await runner.cleanup()
-        for number in _ENDINGS:
+        for number in (*ENDINGS, signal.SIGHUP):
             # Once is enough: another signal must not take what is left of the way out for a failure.
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
 
 
-# --- TLS ----------------------------------------------------------------------------------------------------------------
+def _watching(
+    listening: Listening, context: ssl.SSLContext | None
+) -> tuple[Callable[[web.Application], list[Coroutine[None, None, None]]], list[asyncio.Event]]:
+    """What makes the tasks that take over changed files, and what wakes them up."""
+    events = [asyncio.Event(), asyncio.Event()]
+
+    def make(app: web.Application) -> list[Coroutine[None, None, None]]:
+        found = []
+        certificate, files = listening.certificate, listening.access
+        if context is not None and certificate is not None:
+            found.append(watch("certificate", certificate.paths, lambda: certificate.renew(context), events[0]))
+        if files.paths:
+
+            def take_over() -> None:
+                app[SERVICE].authenticator.access = files.load()
+
+            found.append(watch("users and rules", files.paths, take_over, events[1]))
+        return found
+
+    return make, events
 
 
-def _context(certificate: Certificate) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    _load(context, certificate)
-    return context
-
-
-def _load(context: ssl.SSLContext, certificate: Certificate) -> None:
-    try:
-        # Nobody is there to be asked for the password of a key.
-        context.load_cert_chain(certificate.chain, certificate.key, password=lambda: b"")
-        if certificate.clients is not None:
-            context.load_verify_locations(certificate.clients)
-            context.verify_mode = ssl.CERT_REQUIRED
-    except ssl.SSLError as exc:
-        raise InvalidInput(f"{certificate.chain} and {certificate.key} are no certificate with its key: {exc.reason or exc}") from exc
-    except OSError as exc:
-        raise translate(exc, "the certificate, its key or the authorities") from exc
-
-
-async def _reload(context: ssl.SSLContext, certificate: Certificate) -> None:
-    """Take over a renewed certificate: new connections get it, those that are open keep theirs."""
-    seen = _times(certificate)
-    while True:
-        await asyncio.sleep(_RELOAD_EVERY_S)
-        now = _times(certificate)
-        if now != seen:
-            try:
-                # Into a context of its own first: a pair half-written must not be half-loaded.
-                _context(certificate)
-                _load(context, certificate)
-            except (InvalidInput, Unavailable) as exc:
-                logger.warning("the renewed certificate cannot be used yet: %s", exc.message)
-                continue
-            logger.info("took over a renewed certificate")
-            seen = now
-
-
-def _times(certificate: Certificate) -> tuple[int, ...]:
-    try:
-        return tuple(path.stat().st_mtime_ns for path in (certificate.chain, certificate.key))
-    except OSError:
-        return ()
+def _notify(state: str) -> None:
+    """Tell systemd, when it has started us and wants to know (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        channel.connect("\0" + address[1:] if address.startswith("@") else address)
+        channel.send(state.encode())

@@ -23,6 +23,8 @@ class WireError(Exception):
         self.message = message
         self.detail = detail
         self.headers = dict(headers or {})
+        self.scope = ""
+        """What a client that has to log in should ask for."""
 
     @classmethod
     def of(cls, error: errors.StoreError) -> Self:
@@ -31,6 +33,15 @@ class WireError(Exception):
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return cls(status, code, _UNAVAILABLE.get(status, "the registry failed"))
         return cls(status, code, error.message.split("\n")[0], detail=_detail(error))
+
+    @classmethod
+    def forbidden(cls, user: str | None, action: str, name: str) -> Self:
+        """Somebody may not do this there. Who has not said a name is asked for it: `scope` is what for."""
+        if user is not None:
+            return cls(403, "DENIED", f"{user} may not {action} in {name}")
+        error = cls(401, "UNAUTHORIZED", "log in first")
+        error.scope = f"repository:{name}:{_SCOPES.get(action, action)}"
+        return error
 
     @property
     def body(self) -> bytes:
@@ -48,6 +59,8 @@ def _detail(error: errors.StoreError) -> object:
         return {"digest": str(error.digest)}
     return None
 
+
+_SCOPES: Final = {"read": "pull", "write": "pull,push"}
 
 _UNAVAILABLE: Final = {
     503: "the registry cannot do this now; try again later",
@@ -70,6 +83,7 @@ _TABLE: Final[dict[type[errors.StoreError], tuple[int, str]]] = {
     errors.Conflict: (409, "DENIED"),
     errors.OutOfOrder: (416, "BLOB_UPLOAD_INVALID"),
     errors.UploadInUse: (409, "BLOB_UPLOAD_INVALID"),
+    errors.TooManyUploads: (429, "TOOMANYREQUESTS"),
     errors.IntegrityError: (500, "UNKNOWN"),
     errors.Unavailable: (503, "UNAVAILABLE"),
     errors.StorageFull: (507, "UNAVAILABLE"),

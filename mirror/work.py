@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, final
+
+from mirror.memory import BlockMemory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
+    from collections.abc import Callable
     from concurrent.futures import Executor
 
 T = TypeVar("T")
+
+BLOCKS: Final = 20
+"""Blocks of decoded bytes that are in memory at once, 4 MiB each, however many transfers are running."""
 
 
 @final
@@ -23,7 +28,10 @@ class Work:
         self.writes = ThreadPoolExecutor(8, thread_name_prefix="write")
         self.bodies = ThreadPoolExecutor(2 * cores + 2, thread_name_prefix="body")
         self.decoders = ThreadPoolExecutor(cores + 1, thread_name_prefix="decode")
+        self.memory = BlockMemory(BLOCKS)
+        self.planners = ThreadPoolExecutor(2, thread_name_prefix="plan")
         self.hashers = ThreadPoolExecutor(1, thread_name_prefix="verify")
+        self.offers = ThreadPoolExecutor(1, thread_name_prefix="offer")
         self.passwords = ThreadPoolExecutor(1, thread_name_prefix="password")
 
     async def read(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401 - the call's own
@@ -34,9 +42,13 @@ class Work:
         """A change of the catalogue."""
         return await run(self.writes, call, *args, **kwargs)
 
+    async def compare(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401
+        """A password."""
+        return await run(self.passwords, call, *args, **kwargs)
+
     def close(self) -> None:
         """Stop when what is running is done."""
-        for pool in (self.reads, self.writes, self.bodies, self.decoders, self.hashers, self.passwords):
+        for pool in (self.reads, self.writes, self.bodies, self.decoders, self.planners, self.hashers, self.offers, self.passwords):
             pool.shutdown(cancel_futures=True)
 
 
@@ -52,14 +64,3 @@ async def run(pool: Executor, call: Callable[..., T], *args: Any, **kwargs: Any)
             except asyncio.CancelledError:
                 continue
         raise
-
-
-async def pieces(pool: Executor, iterator: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Each piece of ``iterator``, fetched in a thread; the iterator is closed however this ends."""
-    try:
-        while (piece := await run(pool, next, iterator, None)) is not None:
-            yield piece
-    finally:
-        close = getattr(iterator, "close", None)
-        if close is not None:
-            await run(pool, close)

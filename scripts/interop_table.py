@@ -1,4 +1,4 @@
-"""Write docs/interop.md: run every cell of the interop matrix against the real programs. Needs root, and the programs that `.ci/run` installs.
+"""Write docs/interop.md and docs/clients.md: run every cell against the real programs. Needs root, and the programs that `.ci/run` installs.
 
 python scripts/interop_table.py
 """
@@ -9,19 +9,24 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-TARGET = ROOT / "docs" / "interop.md"
+ARCHIVES = ROOT / "docs" / "interop.md"
+CLIENTS = ROOT / "docs" / "clients.md"
 
 
 def main() -> None:
     """Run it all."""
     sys.path.insert(0, str(ROOT))
-    from tests.support.peers.matrix import Matrix  # noqa: PLC0415 - the path is known now
-    from tests.support.peers.report import render  # noqa: PLC0415
+    from tests.support.peers import clientreport, report  # noqa: PLC0415 - the path is known now
+    from tests.support.peers.clientmatrix import Clients  # noqa: PLC0415
+    from tests.support.peers.matrix import Matrix  # noqa: PLC0415
     from tests.support.peers.workshop import Workshop  # noqa: PLC0415
 
     with Workshop() as shop:
-        TARGET.write_text(render(Matrix(shop)), encoding="utf-8")
-    print(f"wrote {TARGET.relative_to(ROOT)}")
+        ARCHIVES.write_text(report.render(Matrix(shop)), encoding="utf-8")
+        print(f"wrote {ARCHIVES.relative_to(ROOT)}")
+        with Clients(shop) as clients:
+            CLIENTS.write_text(clientreport.render(clients), encoding="utf-8")
+        print(f"wrote {CLIENTS.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

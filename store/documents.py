@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self, final
 
-from store.errors import InvalidDigest, InvalidDocument
+from store.errors import InvalidDigest, InvalidDocument, TooLarge
 from store.gojson import parse
 from store.goshape import STRING, ListOf, Pointer
 from store.gostruct import Struct, member, unmarshal
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from store.gotime import GoTime
     from store.limits import Limits
-    from store.v1image import Config, HistoryEntry
+    from store.v1image import HistoryEntry
     from store.values import Digest
 
 _NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -61,17 +61,28 @@ class ImageConfig:
     image_id: ImageID
     """Their digest."""
 
-    v1: V1Image = field(compare=False)
-    """The part a legacy archive writes again, without ``id`` and ``parent``."""
-
     diff_ids: tuple[DiffID, ...] = field(compare=False)
     """The layers, base first."""
 
-    history: tuple[HistoryEntry, ...] = field(compare=False)
-    """How the image was built, oldest step first."""
+    created: GoTime = field(compare=False)
+    """When the image was made; the zero time when absent or null."""
+
+    os: str = field(compare=False)
+    """The operating system it is for; often empty in old images, which means linux."""
+
+    architecture: str = field(compare=False)
+    """The processor architecture it is for, by Go's names."""
+
+    variant: str = field(compare=False)
+    """The architecture's variant, for example ``v7``."""
 
     os_version: str = field(compare=False)
     os_features: tuple[str, ...] = field(compare=False)
+
+    labels: Mapping[str, str] = field(compare=False)
+    """The labels of ``config``, none when it has none."""
+
+    _limits: Limits = field(compare=False, repr=False)
 
     @classmethod
     def parse(cls, data: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "image config", digest: Digest | None = None) -> Self:
@@ -86,81 +97,48 @@ class ImageConfig:
         Raises:
             InvalidDocument: It is not JSON, a member has the wrong type, there is no ``rootfs``, a diff ID is no digest, or the history tells of more layers
                 than there are.
-            TooLarge: It passes ``limits.json_bytes``.
+            TooLarge: It passes a ceiling for JSON, or has more than ``limits.layers`` layers.
         """
         image = unmarshal(_IMAGE, parse(data, limits, document=document), document=document)
         if image.rootfs is None:
             raise InvalidDocument("invalid image JSON, no RootFS key", document=document)
         history = image.history or ()
+        if len(image.rootfs.diff_ids or ()) > limits.layers:
+            raise TooLarge(f"{document}: {len(image.rootfs.diff_ids or ())} layers, an image may have {limits.layers}", limit=limits.layers)
         diff_ids = _diff_ids(image.rootfs, document)
         layers_told = sum(not entry.empty_layer for entry in history)
         if layers_told > len(diff_ids):
             raise InvalidDocument(f"too many non-empty layers in History section: {layers_told}, of {len(diff_ids)} layers", document=document)
-        v1 = V1Image(**{item.name: getattr(image, item.name) for item in fields(V1Image)})
         return cls(
             data=data,
             image_id=ImageID.of(data) if digest is None else ImageID(digest),
-            v1=replace(v1, id="", parent=""),
             diff_ids=diff_ids,
-            history=history,
+            created=image.created,
+            os=image.os,
+            architecture=image.architecture,
+            variant=image.variant,
             os_version=image.os_version,
             os_features=image.os_features or (),
+            labels=(image.config and image.config.labels) or _NO_LABELS,
+            _limits=limits,
         )
 
     @property
-    def config(self) -> Config | None:
-        """What containers of the image run; None when absent or null."""
-        return self.v1.config
+    def v1(self) -> V1Image:
+        """The part a legacy archive writes again, without ``id`` and ``parent``. Read anew from the bytes each time, as `history` is.
+
+        An archive may hold ten thousand configs: what few ask for is not kept of all of them.
+        """
+        image = self._read()
+        return replace(V1Image(**{item.name: getattr(image, item.name) for item in fields(V1Image)}), id="", parent="")
 
     @property
-    def labels(self) -> Mapping[str, str]:
-        """The labels of ``config``, none when it has none."""
-        return (self.v1.config and self.v1.config.labels) or _NO_LABELS
+    def history(self) -> tuple[HistoryEntry, ...]:
+        """How the image was built, oldest step first."""
+        return self._read().history or ()
 
-    @property
-    def created(self) -> GoTime:
-        """When the image was made; the zero time when absent or null."""
-        return self.v1.created
-
-    @property
-    def os(self) -> str:
-        """The operating system it is for; often empty in old images, which means linux."""
-        return self.v1.os
-
-    @property
-    def architecture(self) -> str:
-        """The processor architecture it is for, by Go's names."""
-        return self.v1.architecture
-
-    @property
-    def variant(self) -> str:
-        """The architecture's variant, for example ``v7``."""
-        return self.v1.variant
-
-    @property
-    def author(self) -> str:
-        """Who made it."""
-        return self.v1.author
-
-    @property
-    def comment(self) -> str:
-        """The message given when it was committed."""
-        return self.v1.comment
-
-    @property
-    def docker_version(self) -> str:
-        """The version of the engine that made it."""
-        return self.v1.docker_version
-
-    @property
-    def container(self) -> str:
-        """The ID of the container it was committed from."""
-        return self.v1.container
-
-    @property
-    def container_config(self) -> Config:
-        """How that container was run; all empty when absent."""
-        return self.v1.container_config
+    def _read(self) -> _Image:
+        return unmarshal(_IMAGE, parse(self.data, self._limits, document="image config"), document="image config")
 
 
 def is_valid_parent(parent: ImageConfig, child: ImageConfig) -> bool:
@@ -168,9 +146,10 @@ def is_valid_parent(parent: ImageConfig, child: ImageConfig) -> bool:
 
     Both histories are empty, or the child's is the parent's and one entry more. Times are compared as they were written, zone included: see `GoTime`.
     """
-    if not parent.history and not child.history:
+    before, after = parent.history, child.history
+    if not before and not after:
         return True
-    return len(child.history) == len(parent.history) + 1 and child.history[:-1] == parent.history
+    return len(after) == len(before) + 1 and after[:-1] == before
 
 
 def _diff_ids(rootfs: RootFS, document: str) -> tuple[DiffID, ...]:

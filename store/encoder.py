@@ -10,22 +10,28 @@ import os
 import re
 import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self, final
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self, TypeVar, final
 
 import zstandard
 
 from store.errors import InvalidInput
 from store.limits import MIB
+from store.pages import write_all
 from store.seekable import seek_table
 from store.values import Digest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
+_T = TypeVar("_T")
+
 FRAME_BYTES: Final = 4 * MIB
-DEFAULT_LEVEL: Final = 3
+DEFAULT_LEVEL: Final = 2
+"""A quarter faster than 3 and seven per cent smaller than gzip; 1 is hardly faster and no smaller than gzip (docs/benchmarks/findings.md)."""
+
 DEFAULT_ALGORITHM: Final = "sha256"
 _LEVELS: Final = range(1, 20)
 _SPEC: Final = re.compile(r"zstd(?::(?P<level>[0-9]{1,2}))?")
@@ -65,7 +71,7 @@ class Hashed:
 class Pool:
     """The threads of one operation: some that encode, one that hashes what comes in, one that hashes and writes what goes out.
 
-    The two single lanes keep their work in order; layers pass one after another.
+    The two single lanes keep their work in order, also when several layers pass at once.
     """
 
     def __init__(self, workers: int | None = None) -> None:
@@ -74,7 +80,9 @@ class Pool:
         self.incoming = ThreadPoolExecutor(1, thread_name_prefix="hash-in")
         self.outgoing = ThreadPoolExecutor(1, thread_name_prefix="hash-out")
         self._syncs = ThreadPoolExecutor(1, thread_name_prefix="sync")
+        self._layers = ThreadPoolExecutor(self.workers, thread_name_prefix="layer")
         self._local = threading.local()
+        self._closing = False
 
     def __enter__(self) -> Self:
         return self
@@ -83,8 +91,9 @@ class Pool:
         self.close()
 
     def close(self) -> None:
-        """Drop what has not begun and wait for the rest."""
-        for executor in (self.incoming, self._encoders, self.outgoing, self._syncs):
+        """Drop what has not begun, and what runs ahead, and wait for the rest."""
+        self._closing = True
+        for executor in (self._layers, self.incoming, self._encoders, self.outgoing, self._syncs):
             executor.shutdown(wait=True, cancel_futures=True)
 
     def settle(self) -> None:
@@ -92,9 +101,24 @@ class Pool:
         for lane in (self.incoming, self.outgoing):
             lane.submit(int).result()
 
+    def ahead(self, work: Callable[[], _T]) -> Future[_T]:
+        """Begin with a layer before its turn."""
+        return self._layers.submit(work)
+
+    def until_closed(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """``pieces``, for work that runs ahead: it ends with CancelledError when nobody waits for it any more."""
+        for piece in pieces:
+            if self._closing:
+                raise CancelledError
+            yield piece
+
     def sync(self, file: BinaryIO) -> Future[None]:
         """Make a file's bytes durable while the next layer is being read."""
-        return self._syncs.submit(_sync_and_close, os.dup(file.fileno()))
+        descriptor = os.dup(file.fileno())
+        synced = self._syncs.submit(_sync_and_close, descriptor)
+        # What is dropped with the pool is closed all the same: an open descriptor keeps a deleted file's bytes on the disk.
+        synced.add_done_callback(lambda ended: os.close(descriptor) if ended.cancelled() else None)
+        return synced
 
     def compress(self, data: bytes, level: int) -> Future[bytes]:
         """One independent zstd frame, with content size and checksum, made by a thread of the pool."""
@@ -151,7 +175,7 @@ class PlainSink:
         """Hash and write ``piece``, each on a lane of its own."""
         self._size += len(piece)
         self._window.add(self._pool.incoming.submit(self._hash.update, piece))
-        self._window.add(self._pool.outgoing.submit(_write_all, self._file, piece))
+        self._window.add(self._pool.outgoing.submit(write_all, self._file, piece))
 
     def finish(self) -> tuple[Hashed, Hashed]:
         """See `LayerSink`."""
@@ -202,7 +226,7 @@ class FrameSink:
             self._window.drain()
         if len(self._frames) > 1:
             table = seek_table(self._frames)
-            _write_all(self._file, table)
+            write_all(self._file, table)
             self._stored.update(table)
             self._stored_size += len(table)
         return Hashed(Digest(self._algorithm, self._diff.hexdigest()), self._diff_size), Hashed(Digest("sha256", self._stored.hexdigest()), self._stored_size)
@@ -223,7 +247,7 @@ class FrameSink:
         self._put(encoded.result(), content_bytes)
 
     def _put(self, frame: bytes, content_bytes: int) -> None:
-        _write_all(self._file, frame)
+        write_all(self._file, frame)
         self._stored.update(frame)
         self._stored_size += len(frame)
         self._frames.append((len(frame), content_bytes))
@@ -259,7 +283,7 @@ class KeptSink:
         return Hashed(Digest("sha256", self._diff.hexdigest()), self._diff_size), Hashed(Digest(self._algorithm, self._stored.hexdigest()), self._stored_size)
 
     def _keep(self, piece: bytes) -> None:
-        _write_all(self._file, piece)
+        write_all(self._file, piece)
         self._stored.update(piece)
 
 
@@ -268,9 +292,3 @@ def _sync_and_close(descriptor: int) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _write_all(file: BinaryIO, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]

@@ -27,9 +27,11 @@
     │   ├── AmbiguousName        a short ID with several matches
     │   ├── NameTaken            a tag would move that was to stay
     │   ├── IncompleteImage      an index of which something is not here cannot be saved whole
+    │   ├── DiffMismatch         the layers of a pushed image are not those that its config names
     │   ├── ImageInUse           other names or images depend on it
     │   ├── OutOfOrder           a piece of an upload that does not begin where the last one ended
-    │   └── UploadInUse          another request is writing to this upload
+    │   ├── UploadInUse          another request is writing to this upload
+    │   └── TooManyUploads       no more uploads are begun while so many are in progress
     ├── IntegrityError           what is stored is not what was stored
     │   ├── DamagedContent       bytes on disk no longer have their digest
     │   └── ContentMissing       a file is gone, or content was never complete
@@ -42,26 +44,29 @@
         └── SchemaMismatch       the database is newer than, or foreign to, this program
 
 The class says what a caller may do about it, the attributes carry the facts, the text is one rendering of them, and ``hint`` (when there is one) says what
-to do next.
+to do next: that of the class, where whoever raised it knew nothing better.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from store.values import DiffID, Digest
+    from store.values import DiffID, Digest, ImageID
 
 
 class StoreError(Exception):
     """The root: catching it catches everything the store raises on purpose."""
 
+    usual_hint: ClassVar[str | None] = None
+    """What to do next when nothing better is known."""
+
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.usual_hint
 
 
 class InvalidInput(StoreError):
@@ -86,6 +91,8 @@ class InvalidArchive(InvalidInput):
     ``member`` is the name of the tar member concerned, ``offset`` the byte offset in the (decompressed) archive; each is None where it makes no sense.
     """
 
+    usual_hint = "the archive is damaged, or was put together wrongly: copy it again, or make it anew"
+
     def __init__(self, message: str, *, member: str | None = None, offset: int | None = None, hint: str | None = None) -> None:
         where = "".join(
             (
@@ -101,21 +108,31 @@ class InvalidArchive(InvalidInput):
 class TruncatedInput(InvalidArchive):
     """Input that ends in the middle of something."""
 
+    usual_hint = "it was cut short: copy it again, or make it anew"
+
 
 class UnsafePath(InvalidArchive):
     """A path that lexically leaves the archive, or links that never end."""
+
+    usual_hint = "no tool that saves images writes such paths: look twice at where the archive comes from"
 
 
 class MissingMember(InvalidArchive):
     """A file that the archive names but does not hold."""
 
+    usual_hint = "the archive is not whole: copy it again, or make it anew"
+
 
 class CorruptStream(InvalidArchive):
     """Compressed data that fails its own checks."""
 
+    usual_hint = "the data was damaged on its way: copy it again, or make it anew"
+
 
 class InvalidDocument(InvalidInput):
     """JSON that is not the document it should be. ``document`` says which."""
+
+    usual_hint = "the document was edited, or written by a faulty tool: make it anew with the tool that should have written it"
 
     def __init__(self, message: str, *, document: str | None = None, hint: str | None = None) -> None:
         super().__init__(f"{document}: {message}" if document else message, hint=hint)
@@ -124,6 +141,8 @@ class InvalidDocument(InvalidInput):
 
 class DigestMismatch(InvalidInput):
     """Bytes that do not have the digest claimed for them."""
+
+    usual_hint = "the bytes are damaged, or what names them lies: copy the archive again, or make it anew"
 
     def __init__(self, what: str, *, want: object, got: object, hint: str | None = None) -> None:
         super().__init__(f'{what}: expected "{want}", got "{got}"', hint=hint)
@@ -163,6 +182,8 @@ class MissingBlobs(InvalidInput):
 
 class TooLarge(InvalidInput):
     """A ceiling was passed. ``limit`` is that ceiling."""
+
+    usual_hint = "sound images stay far below it: look twice at where the archive comes from"
 
     def __init__(self, message: str, *, limit: int, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -229,6 +250,14 @@ class IncompleteImage(Conflict):
         self.missing = tuple(missing)
 
 
+class DiffMismatch(Conflict):
+    """The layers of the pushed image ``image_id`` do not have the diff IDs that its config claims."""
+
+    def __init__(self, message: str, *, image_id: ImageID, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.image_id = image_id
+
+
 class ImageInUse(Conflict):
     """Other names or images depend on what was to be removed."""
 
@@ -243,6 +272,10 @@ class OutOfOrder(Conflict):
 
 class UploadInUse(Conflict):
     """Another request is writing to this upload."""
+
+
+class TooManyUploads(Conflict):
+    """No more uploads are begun while so many are in progress."""
 
 
 class IntegrityError(StoreError):

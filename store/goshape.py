@@ -28,6 +28,8 @@ V = TypeVar("V")  # what it is afterwards
 _INTEGER: Final = re.compile(rb"-?[0-9]{1,19}")
 _INTEGER_BITS: Final = 64
 _QUOTED_CHARS: Final = 60
+_TIME_BYTES: Final = 192
+"""What a `GoTime` takes in memory, the numbers in it included."""
 
 
 class Shape(ABC, Generic[S, V]):
@@ -43,6 +45,10 @@ class Shape(ABC, Generic[S, V]):
     @abstractmethod
     def read(self, value: Json, old: S) -> S:
         """Read ``value`` into what is there already. May reuse ``old``. Raises Mismatch."""
+
+    def doubt(self, value: Json) -> str | None:  # noqa: ARG002 - plain values have one reading
+        """Why other readers may read something else from ``value`` than Go does, after it has been read; None when all agree."""
+        return None
 
     @abstractmethod
     def finish(self, state: S) -> V:
@@ -74,7 +80,7 @@ class Mismatch(Exception):
         where = f"{''.join(reversed(self.path)).removeprefix('.')}: " if self.path else ""
         found = self.value.kind
         if found not in ("object", "array"):
-            text = self.value.raw[: _QUOTED_CHARS * 4].decode(errors="replace")
+            text = self.value.quoted(_QUOTED_CHARS * 4).decode(errors="replace")
             found += " " + printable(text if len(text) <= _QUOTED_CHARS else text[:_QUOTED_CHARS] + "…")
         return f"{where}expected {self.expected}, found {found}, at byte {self.value.start}{self.why and ': '}{self.why}"
 
@@ -118,7 +124,7 @@ class _Boolean(_Scalar[bool]):
     def read(self, value: Json, old: bool) -> bool:  # noqa: FBT001 - the shape decides the type
         match value.kind:
             case "bool":
-                return value.raw == b"true"
+                return value.quoted(4) == b"true"
             case "null":
                 return old
         raise Mismatch(self.label, value)
@@ -160,7 +166,8 @@ class _Time(_Scalar[GoTime]):
         match value.kind:
             case "string":
                 try:
-                    return GoTime.parse(value.raw[1:-1])
+                    value.account.spend(_TIME_BYTES)
+                    return GoTime.parse(value.string())
                 except ValueError as exc:
                     raise Mismatch(self.label, value, str(exc)) from None
             case "null":
@@ -225,7 +232,7 @@ class ListOf(Shape["_Slice[S] | None", "tuple[V, ...] | None"]):
     """
 
     def __init__(self, element: Shape[S, V]) -> None:
-        self.label = f"list of {element.label}s"
+        self.label = f"list of {plural(element.label)}"
         self._element = element
 
     def zero(self) -> _Slice[S] | None:
@@ -252,8 +259,22 @@ class ListOf(Shape["_Slice[S] | None", "tuple[V, ...] | None"]):
             raise
         return _Slice(array, length) if length else _Slice([], 0)
 
+    def doubt(self, value: Json) -> str | None:
+        if value.kind != "array":
+            return None
+        found = ((position, self._element.doubt(item)) for position, item in enumerate(value.items()))
+        return next((f"[{position}]{why}" for position, why in found if why is not None), None)
+
     def finish(self, state: _Slice[S] | None) -> tuple[V, ...] | None:
-        return None if state is None else tuple(map(self._element.finish, state.array[: state.length]))
+        if state is None:
+            return None
+        # In place, so that never all states and all values are there at once.
+        finish, array = self._element.finish, state.array
+        del array[state.length :]
+        finished = cast("list[V]", array)
+        for position, element in enumerate(array):
+            finished[position] = finish(element)
+        return tuple(finished)
 
     def write(self, value: tuple[V, ...] | None) -> bytes:
         return b"null" if value is None else b"[%s]" % b",".join(map(self._element.write, value))
@@ -267,7 +288,7 @@ class MapOf(Shape["dict[str, S] | None", "Mapping[str, V] | None"]):
     """A map with string keys. When the map's key is repeated, its entries are added; when an entry's key is, the entry is replaced."""
 
     def __init__(self, element: Shape[S, V]) -> None:
-        self.label = f"object of {element.label}s"
+        self.label = f"object of {plural(element.label)}"
         self._element = element
 
     def zero(self) -> dict[str, S] | None:
@@ -285,6 +306,17 @@ class MapOf(Shape["dict[str, S] | None", "Mapping[str, V] | None"]):
         for key, entry in value.members():
             entries[key] = element.read(entry, element.zero())
         return entries
+
+    def doubt(self, value: Json) -> str | None:
+        seen: set[str] = set()
+        for key, entry in value.members() if value.kind == "object" else ():
+            if key in seen:
+                return twice(key)
+            seen.add(key)
+            why = self._element.doubt(entry)
+            if why is not None:
+                return f".{printable(key)}{why}"
+        return None
 
     def finish(self, state: dict[str, S] | None) -> Mapping[str, V] | None:
         if state is None:
@@ -351,6 +383,9 @@ class Pointer(Shape["S | None", "V | None"]):
             return None
         return self._target.read(value, self._target.zero() if old is None else old)
 
+    def doubt(self, value: Json) -> str | None:
+        return self._target.doubt(value)
+
     def finish(self, state: S | None) -> V | None:
         return None if state is None else self._target.finish(state)
 
@@ -359,6 +394,17 @@ class Pointer(Shape["S | None", "V | None"]):
 
     def is_empty(self, value: V | None) -> bool:
         return value is None
+
+
+def plural(label: str) -> str:
+    """The plural of a label: ``objects of strings``."""
+    head, of, rest = label.partition(" of ")
+    return f"{head}s{of}{rest}"
+
+
+def twice(key: str) -> str:
+    """The doubt about a member that is there more than once."""
+    return f": the member {printable(key)!r} is there twice, and readers differ in which they take"
 
 
 def write_object(members: Mapping[str, bytes]) -> bytes:

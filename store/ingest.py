@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, final
 
 from store.archives import docker, hybrid, layout, legacy_v1
 from store.archives.choose import ALL, choose
-from store.errors import DigestMismatch, InvalidArchive, MissingBlobs, MissingLayers, MissingMember, printable
+from store.errors import DigestMismatch, InvalidArchive, MissingBlobs, MissingLayers, MissingMember, StoreError, printable
 from store.manifests import Role
 from store.media_types import is_layer
 from store.values import DiffID, Digest
@@ -51,7 +51,7 @@ class Intake:
     """What came of reading an archive: its claim, and what was read for it.
 
     ``layers`` are those of images without a manifest, by diff ID; ``blobs`` are layers as manifests name them, ``others`` what else they name. ``foreign`` are
-    layers of which a manifest only says where they may be fetched.
+    layers of which a manifest only says where they may be fetched; ``sources`` has every link that says so, whether or not the bytes are here as well.
     """
 
     claim: ArchiveClaim
@@ -59,6 +59,7 @@ class Intake:
     blobs: dict[Digest, Staged] = field(default_factory=dict)
     others: dict[Digest, Staged] = field(default_factory=dict)
     foreign: dict[DiffID, tuple[Link, ...]] = field(default_factory=dict)
+    sources: dict[DiffID, tuple[Link, ...]] = field(default_factory=dict)
 
     def staged(self) -> list[Staged]:
         """Everything that was read, each file once."""
@@ -87,6 +88,14 @@ def take_in(members: Members, stager: Stager, limits: Limits, holdings: Holdings
         return Intake(claim, _claimed_layers(claim, members, stager, holdings))
     if members.exists(layout.INDEX):
         raise InvalidArchive("the archive has an index.json, but no oci-layout beside it", hint="is it cut short? An image layout has both")
+    if members.exists(layout.LAYOUT):
+        raise MissingMember("the archive has an oci-layout, but no index.json beside it", member=layout.INDEX, hint="is it cut short? An image layout has both")
+    if not members.exists(legacy_v1.REPOSITORIES):
+        raise MissingMember(
+            "no images are in this archive: it has neither manifest.json, nor oci-layout with index.json, nor repositories",
+            member=docker.MANIFEST,
+            hint="save images with `docker save`, `podman save`, `skopeo copy` or `ctr images export`; a layer, or what `docker export` writes, is no image",
+        )
     return _legacy(members, limits, choice)
 
 
@@ -119,7 +128,13 @@ class _Blobs:
         layers = [(document, link, diff) for document in graph.documents.values() for link, diff in _layers(document, graph.configs)]
         others = [(document, link) for document in graph.documents.values() for link in _others(document, graph.configs)]
         here = self._holdings.layers((link.digest, diff) for _, link, diff in layers)
+        wanted = [(document, link, diff) for document, link, diff in layers if (link.digest, diff) not in here]
+        # Gzip decodes on one core only: two layers at once keep two busy.
+        self._members.ahead(dict.fromkeys(path for document, link, _ in wanted if (path := self._path_ahead(document, link)) is not None))
         for document, link, diff in layers:
+            if link.urls:
+                # Also of what is here already: else it would show which archive came first.
+                self._intake.sources[diff] = (*self._intake.sources.get(diff, ()), link)
             if (link.digest, diff) not in here:
                 self._layer(document, link, diff)
         held = self._holdings.blobs(link.digest for _, link in others)
@@ -128,6 +143,13 @@ class _Blobs:
                 self._blob(document, link)
         if self._missing:
             raise MissingBlobs(self._missing)
+
+    def _path_ahead(self, document: Document, link: Link) -> str | None:
+        """Where a layer lies that can be begun with; what is wrong with others is told in their turn."""
+        try:
+            return self._place.checked(link.target, _where(document, link))
+        except StoreError:
+            return None
 
     def _layer(self, document: Document, link: Link, diff: DiffID) -> None:
         where = _where(document, link)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from store.documents import ROOTFS, ImageConfig, RootFS
 from store.errors import InvalidDocument
-from store.gojson import compact, parse
+from store.gojson import compact, compact_size, parse
 from store.goshape import STRING, write_object
 from store.gostruct import Struct, member, unmarshal
 from store.limits import DEFAULT_LIMITS
@@ -76,7 +76,13 @@ def migrate(v1_json: bytes, parent: ImageConfig | None, diff_ids: Sequence[DiffI
 
 
 def _raw_members(source: Json) -> dict[str, bytes]:
-    return {name: compact(value.raw) for name, value in source.members()}
+    members = {}
+    for name, value in source.members():
+        raw = value.raw
+        # It is held three times until the config stands: as a member, in the config, and in the text that is joined to it.
+        source.account.spend(compact_size(raw) * 3)
+        members[name] = compact(raw)
+    return members
 
 
 def _history_entry(image: V1Image) -> HistoryEntry:

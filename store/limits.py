@@ -17,17 +17,32 @@ class Limits:
     layer_bytes: int = 1024 * GIB
     """One layer, decompressed."""
 
+    layers: int = 10_000
+    """Layers of one image. Docker loads 125, and Linux stacks 500."""
+
     members: int = 1_000_000
     """Members of one archive."""
 
-    name_bytes: int = 256 * MIB
-    """All member names and link targets of one archive together."""
+    name_bytes: int = 40 * MIB
+    """All member names (each folder's name once) and link targets of one archive together: they are kept in memory until the documents have come."""
 
     header_bytes: int = MIB
     """One PAX or GNU extension header (Go's archive/tar has the same ceiling)."""
 
     json_bytes: int = 64 * MIB
     """One JSON document."""
+
+    documents_bytes: int = 72 * MIB
+    """All JSON documents of one archive together: they are compared with each other, and so are in memory together."""
+
+    json_values: int = 250_000
+    """Values of one JSON document, containers included, empty ones twice (docs/adr/0008)."""
+
+    json_string_bytes: int = 4 * MIB
+    """One string that is taken from a JSON document, as written. Linux itself passes no argument or variable longer than 128 KiB to a process."""
+
+    json_memory_bytes: int = 72 * MIB
+    """What one JSON document takes in memory: its text, its values and its strings."""
 
     json_depth: int = 10_000
     """Nesting of one JSON document (Go's encoding/json has the same ceiling)."""

@@ -6,23 +6,26 @@ arrived. From a file or a folder nothing is read before it is asked for.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, final
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, final
 
 from store.archives.tar import MemberKind, TarReader
 from store.archives.tree import Tree
 from store.encoder import DEFAULT_ALGORITHM, FRAME_BYTES
 from store.errors import InvalidArchive, InvalidInput, MissingMember, StoreError, TooLarge, TruncatedInput, UnsafePath, printable
-from store.limits import MIB
 from store.oserrors import translated
+from store.spool import Spool
 from store.staging import plain_bytes, too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
 
     from store.archives.source import ByteSource, Opened
     from store.archives.tar import Member
@@ -32,9 +35,7 @@ if TYPE_CHECKING:
     from store.staging import Staged, Stager
 
 SMALL_BYTES: Final = 64 * 1024
-"""A member of a stream up to this size is kept in memory, as long as all of them together stay below `BUFFER_BYTES`."""
-
-BUFFER_BYTES: Final = 16 * MIB
+"""A member of a stream up to this size goes to the spool, whatever it may be; a larger one is staged as the layer that it may be."""
 
 _TABLES_OF_CONTENTS: Final = ("oci-layout", "index.json", "manifest.json", "repositories")
 
@@ -55,7 +56,10 @@ class Members(Protocol):
         """The size of a file in bytes."""
 
     def document(self, path: str) -> bytes:
-        """The bytes of a small file. Raises TooLarge."""
+        """The bytes of a small file. Raises TooLarge, also when all that were asked for are too large together."""
+
+    def ahead(self, paths: Iterable[str]) -> None:
+        """These layers will be asked for: begin with several at once, where that can be. What is wrong with one is told when it is asked for."""
 
     def layer(self, path: str) -> Staged:
         """The layer at a path, staged; the same file is staged once. It may have a problem that makes it none."""
@@ -81,6 +85,7 @@ class FileMembers:
 
     def __init__(self, source: ByteSource, stager: Stager, limits: Limits, progress: Progress) -> None:
         self._intake = _Intake(stager, progress)
+        self._documents = _Documents(limits)
         self._limits = limits
         self._tree = Tree(limits)
         self._reader = TarReader(source, limits, seekable=True)
@@ -102,19 +107,28 @@ class FileMembers:
     def document(self, path: str) -> bytes:
         """See `Members`."""
         member = self._tree.resolve(path).member
-        if member.size > self._limits.json_bytes:
-            raise _json_too_large(member.name, self._limits)
-        return b"".join(self._reader.reread(member, FRAME_BYTES))
+        self._documents.admit(member.name, member.size)
+        # In one piece: a document is never held twice.
+        return b"".join(self._reader.reread(member, max(member.size, 1)))
+
+    def ahead(self, paths: Iterable[str]) -> None:
+        """See `Members`."""
+        for path in paths:
+            with suppress(StoreError):
+                self._intake.ahead(*self._part(path))
 
     def layer(self, path: str) -> Staged:
         """See `Members`."""
-        member = self._wanted(path)
-        return self._intake.layer(str(member.offset), path, member.name, member.size, lambda: self._reader.reread(member, FRAME_BYTES))
+        return self._intake.layer(*self._part(path))
 
     def blob(self, path: str) -> Staged:
         """See `Members`."""
         member = self._wanted(path)
         return self._intake.blob(str(member.offset), path, member.name, member.size, lambda: self._reader.reread(member, FRAME_BYTES))
+
+    def _part(self, path: str) -> _Part:
+        member = self._wanted(path)
+        return _Part(str(member.offset), path, member.name, member.size, lambda: self._reader.reread(member, FRAME_BYTES))
 
     def _wanted(self, path: str) -> Member:
         member = self._tree.resolve(path).member
@@ -129,6 +143,7 @@ class FolderMembers:
 
     def __init__(self, folder: Path, stager: Stager, limits: Limits, progress: Progress) -> None:
         self._intake = _Intake(stager, progress)
+        self._documents = _Documents(limits)
         self._limits = limits
         self._folder = Path(os.path.realpath(folder))
         if not any((self._folder / name).exists() for name in _TABLES_OF_CONTENTS):
@@ -153,19 +168,27 @@ class FolderMembers:
     def document(self, path: str) -> bytes:
         """See `Members`."""
         file, size = self._file(path)
-        if size > self._limits.json_bytes:
-            raise _json_too_large(path, self._limits)
-        return b"".join(_pieces(file, size, path))
+        self._documents.admit(path, size)
+        return _joined(_pieces(file, size, path))
+
+    def ahead(self, paths: Iterable[str]) -> None:
+        """See `Members`."""
+        for path in paths:
+            with suppress(StoreError):
+                self._intake.ahead(*self._part(path))
 
     def layer(self, path: str) -> Staged:
         """See `Members`."""
-        file, size = self._wanted(path)
-        return self._intake.layer(str(file), path, path, size, lambda: _pieces(file, size, path))
+        return self._intake.layer(*self._part(path))
 
     def blob(self, path: str) -> Staged:
         """See `Members`."""
         file, size = self._wanted(path)
         return self._intake.blob(str(file), path, path, size, lambda: _pieces(file, size, path))
+
+    def _part(self, path: str) -> _Part:
+        file, size = self._wanted(path)
+        return _Part(str(file), path, path, size, lambda: _pieces(file, size, path))
 
     def _find(self, path: str) -> Path | None:
         if "\0" in path or Path(path).is_absolute() or ".." in Path(path).parts:
@@ -183,7 +206,7 @@ class FolderMembers:
         with translated(found):
             status = found.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise InvalidArchive("is not a regular file", member=path)
+            raise InvalidArchive("it is no regular file", member=path)
         return found, status.st_size
 
     def _wanted(self, path: str) -> tuple[Path, int]:
@@ -191,6 +214,16 @@ class FolderMembers:
         if size > self._limits.layer_bytes:
             raise too_large(path, self._limits)
         return found, size
+
+
+class _Part(NamedTuple):
+    """A file to be staged: what tells it from others, the path it is asked for by, its own name, its size in bytes, and how to read it."""
+
+    key: str
+    path: str
+    name: str
+    size: int
+    pieces: Callable[[], Iterator[bytes]]
 
 
 @final
@@ -201,14 +234,23 @@ class _Intake:
         self._stager = stager
         self._progress = progress
         self._layers: dict[str, Staged] = {}
+        self._begun: dict[str, Future[Staged]] = {}
         self._blobs: dict[str, Staged] = {}
 
     def layer(self, key: str, path: str, name: str, size: int, pieces: Callable[[], Iterator[bytes]]) -> Staged:
         if key not in self._layers:
-            algorithm, named = _named(path)
-            with _Bar(self._progress, key, path, size) as bar:
-                self._layers[key] = self._stager.layer(pieces(), name, bar.advance, algorithm=algorithm, as_it_came=named)
+            begun = self._begun.pop(key, None)
+            self._layers[key] = begun.result() if begun is not None else self._stage(key, path, name, size, pieces())
         return self._layers[key]
+
+    def ahead(self, key: str, path: str, name: str, size: int, pieces: Callable[[], Iterator[bytes]]) -> None:
+        if key not in self._layers and key not in self._begun:
+            self._begun[key] = self._stager.ahead(lambda passing: self._stage(key, path, name, size, passing(pieces())))
+
+    def _stage(self, key: str, path: str, name: str, size: int, pieces: Iterator[bytes]) -> Staged:
+        algorithm, named = _named(path)
+        with _Bar(self._progress, key, path, size) as bar:
+            return self._stager.layer(pieces, name, bar.advance, algorithm=algorithm, as_it_came=named)
 
     def blob(self, key: str, path: str, name: str, size: int, pieces: Callable[[], Iterator[bytes]]) -> Staged:
         if key not in self._blobs:
@@ -237,29 +279,61 @@ class _Bar:
 
 
 @final
-@dataclass(slots=True)
-class _Candidate:
-    """A member of a stream that may turn out to be anything: in memory, staged, or not to be had (``problem``)."""
+class _Documents:
+    """Counts what the documents of one archive come to."""
 
-    data: bytes | None = None
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._bytes = 0
+
+    def admit(self, name: str, size: int) -> None:
+        """Raises TooLarge when a document, or all of them together, are too large."""
+        limit = self._limits.json_bytes
+        if size > limit:
+            raise TooLarge(f"member {printable(name)!r} has {size} bytes, and a JSON document may have {limit}", limit=limit)
+        self._bytes += size
+        limit = self._limits.documents_bytes
+        if self._bytes > limit:
+            raise TooLarge(
+                f"the JSON documents of the archive, up to member {printable(name)!r}, have {self._bytes} bytes together: at most {limit} are read",
+                limit=limit,
+                hint="split it into several archives",
+            )
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Large:
+    """A large member of a stream: staged, or not to be had (``problem``)."""
+
     staged: Staged | None = None
-    blob: Staged | None = None
     problem: StoreError | None = None
 
 
 @final
 class StreamMembers:
-    """Members of a stream: read once, in the order they come."""
+    """Members of a stream: read once, in the order they come.
+
+    A small one lies in the spool, and the tree has its place there; a large one is staged.
+    """
 
     def __init__(self, source: ByteSource, stager: Stager, limits: Limits, progress: Progress) -> None:
         self._stager = stager
         self._limits = limits
         self._progress = progress
-        self._room = BUFFER_BYTES
+        self._documents = _Documents(limits)
+        self._spool = Spool(stager.scratch)
+        self._layers: dict[tuple[int, int], Staged] = {}
+        self._blobs: dict[tuple[int, int], Staged] = {}
         self._tree = Tree(limits)
         reader = TarReader(source, limits, seekable=False)
         for member in reader:
-            self._tree.add(member, self._candidate(reader, member) if member.kind is MemberKind.FILE else None)
+            if member.kind is not MemberKind.FILE:
+                self._tree.add(member, None)
+            elif member.size <= SMALL_BYTES:
+                self._tree.add(replace(member, offset=self._spool.append(reader.read_all(SMALL_BYTES)), extents=None), None)
+            else:
+                self._tree.add(member, self._large(reader, member))
 
     def exists(self, path: str) -> bool:
         """See `Members`."""
@@ -276,57 +350,60 @@ class StreamMembers:
     def document(self, path: str) -> bytes:
         """See `Members`."""
         leaf = self._tree.resolve(path)
-        if leaf.member.size > self._limits.json_bytes:
-            raise _json_too_large(leaf.member.name, self._limits)
-        candidate = _as_candidate(leaf)
-        if candidate.data is not None:
-            return candidate.data
-        if candidate.staged is None:
-            raise candidate.problem or InvalidArchive("not a JSON document", member=leaf.member.name)
-        return b"".join(plain_bytes(candidate.staged, self._limits))
+        self._documents.admit(leaf.member.name, leaf.member.size)
+        large = _large(leaf)
+        if large is None:
+            return self._small(leaf)
+        if large.staged is None:
+            raise large.problem or InvalidArchive("not a JSON document", member=leaf.member.name)
+        return _joined(plain_bytes(large.staged, self._limits))
+
+    def ahead(self, paths: Iterable[str]) -> None:
+        """See `Members`. Everything has passed already."""
 
     def layer(self, path: str) -> Staged:
         """See `Members`."""
         leaf = self._tree.resolve(path)
-        candidate = _as_candidate(leaf)
-        if candidate.problem is not None:
-            raise candidate.problem
-        if candidate.staged is None:
+        large = _large(leaf)
+        if large is not None:
+            return _sound(large)
+        key = (leaf.member.offset, leaf.member.size)
+        if key not in self._layers:
             algorithm, named = _named(path)
-            candidate.staged = self._stager.layer(_whole(candidate.data), leaf.member.name, _ignore, algorithm=algorithm, as_it_came=named)
-        return candidate.staged
+            self._layers[key] = self._stager.layer(_whole(self._small(leaf)), leaf.member.name, _ignore, algorithm=algorithm, as_it_came=named)
+        return self._layers[key]
 
     def blob(self, path: str) -> Staged:
         """See `Members`. A large one was staged as the layer that it might have been: the same bytes."""
         leaf = self._tree.resolve(path)
-        candidate = _as_candidate(leaf)
-        if candidate.problem is not None:
-            raise candidate.problem
-        if candidate.staged is not None:
-            return candidate.staged.original or candidate.staged
-        if candidate.blob is None:
-            candidate.blob = self._stager.blob(_whole(candidate.data), leaf.member.name, _ignore, algorithm=_named(path)[0])
-        return candidate.blob
+        large = _large(leaf)
+        if large is not None:
+            staged = _sound(large)
+            return staged.original or staged
+        key = (leaf.member.offset, leaf.member.size)
+        if key not in self._blobs:
+            self._blobs[key] = self._stager.blob(_whole(self._small(leaf)), leaf.member.name, _ignore, algorithm=_named(path)[0])
+        return self._blobs[key]
 
-    def _candidate(self, reader: TarReader, member: Member) -> _Candidate:
+    def _small(self, leaf: Leaf) -> bytes:
+        return self._spool.read(leaf.member.offset, leaf.member.size)
+
+    def _large(self, reader: TarReader, member: Member) -> _Large:
         if member.size > self._limits.layer_bytes:
             # Of a sparse member a few hundred bytes say so.
-            return _Candidate(problem=too_large(member.name, self._limits))
-        if member.size <= min(SMALL_BYTES, self._room):
-            self._room -= member.size
-            return _Candidate(data=reader.read_all(SMALL_BYTES))
+            return _Large(problem=too_large(member.name, self._limits))
         pieces = _Shared(reader.chunks(FRAME_BYTES))
         algorithm, named = _named(member.name)
         with _Bar(self._progress, str(member.offset), member.name, member.size) as bar:
             try:
-                return _Candidate(staged=self._stager.layer(iter(pieces), member.name, bar.advance, algorithm=algorithm, as_it_came=named))
+                return _Large(self._stager.layer(iter(pieces), member.name, bar.advance, algorithm=algorithm, as_it_came=named))
             except InvalidArchive as exc:
                 if pieces.failed:
                     raise
                 # Not a layer, then; whether that matters is decided when the documents are known. The rest of the member passes unread.
-                return _Candidate(problem=exc)
+                return _Large(problem=exc)
             except TooLarge as exc:
-                return _Candidate(problem=exc)
+                return _Large(problem=exc)
 
 
 @final
@@ -351,9 +428,23 @@ def _named(path: str) -> tuple[str, bool]:
     return (match["algorithm"], True) if match else (DEFAULT_ALGORITHM, False)
 
 
-def _as_candidate(leaf: Leaf) -> _Candidate:
-    assert isinstance(leaf.payload, _Candidate)  # noqa: S101 - resolve() answers with files, and every file of a stream has one
-    return leaf.payload
+def _large(leaf: Leaf) -> _Large | None:
+    """What a large member became; None for a small one."""
+    return leaf.payload if isinstance(leaf.payload, _Large) else None
+
+
+def _sound(large: _Large) -> Staged:
+    if large.staged is None:
+        raise large.problem or InvalidArchive("not a layer")
+    return large.staged
+
+
+def _joined(pieces: Iterator[bytes]) -> bytes:
+    """All pieces as one; unlike ``b"".join``, without holding them twice."""
+    whole = io.BytesIO()
+    for piece in pieces:
+        whole.write(piece)
+    return whole.getvalue()
 
 
 def _pieces(file: Path, size: int, name: str) -> Iterator[bytes]:
@@ -367,12 +458,8 @@ def _pieces(file: Path, size: int, name: str) -> Iterator[bytes]:
             yield piece
 
 
-def _whole(data: bytes | None) -> Iterator[bytes]:
+def _whole(data: bytes) -> Iterator[bytes]:
     return iter((data,) if data else ())
-
-
-def _json_too_large(name: str, limits: Limits) -> TooLarge:
-    return TooLarge(f"member {printable(name)!r} is larger than the {limits.json_bytes} bytes a JSON document may have", limit=limits.json_bytes)
 
 
 def _label(path: str) -> str:

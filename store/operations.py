@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import itertools
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from store.oserrors import translated
 from store.values import Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -39,12 +40,11 @@ class Operation:
     kind: str
     folder: Path
     _lock: int
-    _count: int = field(default=0)
+    _count: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def new_file(self) -> Path:
-        """A name in the folder that was not handed out before."""
-        self._count += 1
-        return self.folder / f"{self._count:06d}"
+        """A name in the folder that was not handed out before; to be asked for by any thread."""
+        return self.folder / f"{next(self._count):06d}"
 
     def stage(self, data: bytes) -> Path:
         """A durable file in the folder that holds ``data``."""

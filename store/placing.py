@@ -52,6 +52,8 @@ class Placing:
         self._limits = limits
         self._now = now
         self._diffs: dict[DiffID, tuple[ContentKey, int]] = {}
+        self._absent: set[DiffID] = set()
+        self._brought: list[ContentKey] = []
         self._images: dict[ImageID, tuple[ContentKey, ImageConfig]] = {}
         self.new_images = 0
         self.new_layers = 0
@@ -94,10 +96,11 @@ class Placing:
         if staged.codec is not None and (as_layer or staged.is_ours):
             for digest in (staged.diff.digest, *staged.aliases):
                 diff = content.ensure(self._connection, digest, staged.diff.size_bytes, ContentState.PRESENT)
+                self._brought.append(diff)
                 content.put_encoding(self._connection, diff, stored, staged.codec.value, seekable=staged.seekable)
         elif staged.codec is None:
-            for digest in staged.aliases:
-                content.put_blob(self._connection, digest, staged.diff.size_bytes, self._now)
+            self._brought.append(stored)
+            self._brought += [content.put_blob(self._connection, digest, staged.diff.size_bytes, self._now) for digest in staged.aliases]
         self.new_layers += as_layer
         self.new_bytes += staged.stored.size_bytes
         self.changed = True
@@ -126,10 +129,10 @@ class Placing:
                 self._diffs[diff] = (known.key, known.size_bytes or 0)
             elif diff in foreign:
                 self._diffs[diff] = (content.ensure(self._connection, digest, None, ContentState.ABSENT), 0)
-                for link in foreign[diff]:
-                    self._foreign(self._diffs[diff][0], link)
+                self._absent.add(diff)
             elif known is not None and content.is_foreign(self._connection, known.key):
                 self._diffs[diff] = (known.key, 0)
+                self._absent.add(diff)
             else:
                 raise ContentMissing(
                     f"layer {digest} was in the store when the import began and is not any more", digest=digest, hint="import the archive again"
@@ -139,14 +142,20 @@ class Placing:
         source = LayerSource(link.target.media_type, link.target.size_bytes, str(link.digest), tuple(link.urls))
         self.changed |= content.put_foreign_source(self._connection, diff, source.encode())
 
+    def links(self, links: Mapping[DiffID, Sequence[Link]]) -> None:
+        """Where layers may be fetched, as manifests say."""
+        for diff, some in links.items():
+            for link in some:
+                self._foreign(self._diffs[diff][0], link)
+
     def sources(self, sources: Mapping[DiffID, bytes]) -> None:
         """Where layers may be fetched, as ``manifest.json`` says."""
         for diff, descriptor in sources.items():
             if diff in self._diffs:
                 self.changed |= content.put_foreign_source(self._connection, self._diffs[diff][0], descriptor)
 
-    def images(self, configs: Iterable[ImageConfig], foreign: Mapping[DiffID, Sequence[Link]]) -> dict[ImageID, ContentKey]:
-        """The rows of images, made when they are new."""
+    def images(self, configs: Iterable[ImageConfig]) -> dict[ImageID, ContentKey]:
+        """The rows of images, made when they are new; what was brought may verify others as well."""
         wanted = {config.image_id: config for config in configs}
         keys = self.documents({image_id.digest: config.data for image_id, config in wanted.items()})
         tops = images.ensure_layers(self._connection, [[(diff, self._diffs[diff][0]) for diff in config.diff_ids] for config in wanted.values()])
@@ -159,13 +168,15 @@ class Placing:
                 variant=config.variant,
                 created_s=None if config.created.is_zero else config.created.unix_seconds,
                 labels=config.labels,
-                verified=not any(diff in foreign for diff in config.diff_ids),
+                verified=self._absent.isdisjoint(config.diff_ids),
             )
             for config, top in zip(wanted.values(), tops, strict=True)
         }
         made = images.add(self._connection, new)
         self.new_images += len(made)
         self.changed |= bool(made)
+        self.changed |= images.verify(self._connection, [key for key, one in new.items() if one.verified])
+        self.changed |= images.verify(self._connection, images.completed_by(self._connection, self._brought))
         self._images = {image_id: (keys[image_id.digest], config) for image_id, config in wanted.items()}
         return {image_id: key for image_id, (key, _) in self._images.items()}
 
@@ -217,8 +228,9 @@ class Placing:
         if known is not None:
             if known.size_bytes not in (None, target.size_bytes):
                 raise DigestMismatch(f"{where}: size of {target.digest}", want=target.size_bytes, got=known.size_bytes, hint="a descriptor in the archive lies")
-            return known.key
-        key = content.ensure(self._connection, target.digest, target.size_bytes, ContentState.ABSENT)
+            key = known.key
+        else:
+            key = content.ensure(self._connection, target.digest, target.size_bytes, ContentState.ABSENT)
         if link is not None and link.urls:
             self._foreign(key, link)
         return key

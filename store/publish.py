@@ -66,7 +66,8 @@ class Publisher:
         configs = [*(claim.config for claim in claims), *graph.configs.values()]
         self._placing.files(intake)
         self._placing.diffs(dict.fromkeys(diff for config in configs for diff in config.diff_ids), intake.foreign)
-        keys = self._placing.images(configs, intake.foreign)
+        self._placing.links(intake.sources)
+        keys = self._placing.images(configs)
         done.images.extend(keys)
         for claim in claims:
             self._placing.sources(claim.sources)

@@ -1,4 +1,4 @@
-"""Any part of a content's bytes, whatever form they lie in.
+"""Any part of a content's bytes, whatever form they lie in, a block at a time and into the caller's memory.
 
 Where `store.reader` hashes the whole of what it reads, a part cannot be checked so: frames of seekable zstd carry checksums, which are
 checked here, and who asked for the part checks the whole when it has all of it.
@@ -6,12 +6,14 @@ checked here, and who asked for the part checks the whole when it has all of it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, Final
+import os
+from bisect import bisect_right
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, final
 
 import zstandard
 
 from store.codecs import Codec, decoder
-from store.errors import ContentMissing, CorruptStream, StoreError
+from store.errors import ContentMissing, StoreError
 from store.limits import MIB
 from store.model import ContentState
 from store.oserrors import translated
@@ -24,76 +26,153 @@ if TYPE_CHECKING:
     from store.catalog.content import Sources
     from store.model import StoredEncoding
     from store.seekable import Frame
+    from store.values import Digest
+
+BLOCK_BYTES: Final = 4 * MIB
+"""As much as one frame of our own making decodes to: a good size for a buffer."""
 
 PIECE_BYTES: Final = MIB
+_STORED_PIECE_BYTES: Final = 128 * 1024
 
 
-def part(blobs: BlobStore, sources: Sources, start: int, stop: int) -> Iterator[bytes]:
-    """The bytes from ``start`` to before ``stop``, in pieces; nothing of the content is read before the first is asked for.
+class Blocks(Protocol):
+    """Bytes that can be read from anywhere. One caller at a time; it may be another thread every time."""
 
-    Raises DamagedContent, ContentMissing.
-    """
+    @property
+    def size_bytes(self) -> int:
+        """How many there are."""
+
+    def read_into(self, position: int, buffer: bytearray) -> memoryview:
+        """Some bytes from ``position`` on, at least one: they lie in ``buffer`` or elsewhere, and are good until the next call.
+
+        Raises DamagedContent, ContentMissing.
+        """
+
+    def close(self) -> None:
+        """Let files go."""
+
+
+def open_blocks(blobs: BlobStore, sources: Sources) -> Blocks:
+    """The bytes of a content. Raises DamagedContent, ContentMissing."""
     if sources.state is ContentState.DAMAGED:
         raise damaged(sources.digest, "it was found damaged before")
     if sources.inline is not None:
-        return iter((sources.inline[start:stop],) if start < stop else ())
+        return _Inline(sources.inline)
     if sources.in_file:
-        return _plain(blobs, sources, start, stop)
-    if sources.encodings:
-        return _decoded(blobs, sources, sources.encodings[0], start, stop)
-    raise ContentMissing(f"the bytes of {sources.digest} are not in the store", digest=sources.digest)
+        return _Plain(blobs.open(sources.digest), sources.digest, sources.size_bytes)
+    if not sources.encodings:
+        raise ContentMissing(f"the bytes of {sources.digest} are not in the store", digest=sources.digest)
+    stored = sources.encodings[0]
+    file = blobs.open(stored.digest)
+    frames = frame_index(file, stored) if stored.codec == Codec.ZSTD else None
+    if frames is None or sum(frame.content_bytes for frame in frames) != sources.size_bytes:
+        return _Stream(file, stored, sources)
+    return _Frames(file, frames, stored.digest, sources.size_bytes)
 
 
-def _plain(blobs: BlobStore, sources: Sources, start: int, stop: int) -> Iterator[bytes]:
-    with blobs.open(sources.digest) as file:
-        file.seek(start)
-        while start < stop:
-            with translated(str(sources.digest)):
-                piece = file.read(min(PIECE_BYTES, stop - start))
-            if not piece:
-                raise damaged(sources.digest, f"its file ends after {start} bytes")
-            start += len(piece)
-            yield piece
+@final
+class _Inline:
+    def __init__(self, data: bytes) -> None:
+        self._data = memoryview(data)
+        self.size_bytes = len(data)
+
+    def read_into(self, position: int, buffer: bytearray) -> memoryview:
+        del buffer
+        return self._data[position:]
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
-def _decoded(blobs: BlobStore, sources: Sources, stored: StoredEncoding, start: int, stop: int) -> Iterator[bytes]:
-    with blobs.open(stored.digest) as file:
-        frames = frame_index(file, stored) if stored.codec == Codec.ZSTD else None
+@final
+class _Plain:
+    def __init__(self, file: BinaryIO, digest: Digest, size_bytes: int) -> None:
+        self._file = file
+        self._digest = digest
+        self.size_bytes = size_bytes
+
+    def read_into(self, position: int, buffer: bytearray) -> memoryview:
+        view = memoryview(buffer)[: self.size_bytes - position]
+        with translated(str(self._digest)):
+            count = os.preadv(self._file.fileno(), [view], position)
+        if not count:
+            raise damaged(self._digest, f"its file ends after {position} bytes")
+        return view[:count]
+
+    def close(self) -> None:
+        self._file.close()
+
+
+@final
+class _Frames:
+    """Independent frames: one is decoded at a time, whichever is asked for."""
+
+    def __init__(self, file: BinaryIO, frames: tuple[Frame, ...], stored: Digest, size_bytes: int) -> None:
+        self._file = file
+        self._frames = [frame for frame in frames if frame.content_bytes]
+        self._starts = [frame.content_offset for frame in self._frames]
+        self._stored = stored
+        self.size_bytes = size_bytes
+
+    def read_into(self, position: int, buffer: bytearray) -> memoryview:
+        frame = self._frames[bisect_right(self._starts, position) - 1]
+        with translated(str(self._stored)):
+            data = os.pread(self._file.fileno(), frame.stored_bytes, frame.stored_offset)
+        # Others may make larger frames than ours.
+        plain = memoryview(buffer if frame.content_bytes <= len(buffer) else bytearray(frame.content_bytes))[: frame.content_bytes]
         try:
-            pieces = _stream(file, stored, sources.size_bytes, start, stop) if frames is None else _frames(file, frames, start, stop)
-            size = 0
-            for piece in pieces:
-                size += len(piece)
-                yield piece
-        except (StoreError, zstandard.ZstdError) as exc:
-            raise damaged(stored.digest, str(exc)) from exc
-        if size != stop - start:
-            raise damaged(stored.digest, f"it decodes to less than the {sources.size_bytes} bytes of {sources.digest}")
+            # As much memory as the frame's header says is allocated at once, whatever the ceiling: so it is compared with the table first.
+            fits = len(data) == frame.stored_bytes and zstandard.frame_content_size(data) == len(plain)
+            with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=False) as decoded:
+                # One read more: only who reads to the end of a frame has its checksum compared.
+                fits = fits and decoded.readinto(plain) == len(plain) and not decoded.read(1)
+        except zstandard.ZstdError as exc:
+            raise damaged(self._stored, str(exc)) from exc
+        if not fits:
+            raise damaged(self._stored, "a frame does not fit the seek table")
+        return plain[position - frame.content_offset :]
+
+    def close(self) -> None:
+        self._file.close()
 
 
-def _frames(file: BinaryIO, frames: tuple[Frame, ...], start: int, stop: int) -> Iterator[bytes]:
-    decompressor = zstandard.ZstdDecompressor()
-    for frame in frames:
-        if frame.content_offset + frame.content_bytes <= start or frame.content_offset >= stop:
-            continue
-        file.seek(frame.stored_offset)
-        data = file.read(frame.stored_bytes)
-        # As much memory as the frame's header says is allocated at once, whatever the ceiling.
-        if zstandard.frame_content_size(data) != frame.content_bytes:
-            raise CorruptStream("a frame's header does not fit the seek table")
-        whole = decompressor.decompress(data, max_output_size=frame.content_bytes)
-        yield whole[max(0, start - frame.content_offset) : stop - frame.content_offset]
+@final
+class _Stream:
+    """Bytes that can only be decoded from the start: going on is cheap, going back begins anew."""
 
+    def __init__(self, file: BinaryIO, stored: StoredEncoding, sources: Sources) -> None:
+        self._file = file
+        self._stored = stored
+        self._digest = sources.digest
+        self.size_bytes = sources.size_bytes
+        self._pieces = self._decoded()
+        self._piece = memoryview(b"")
+        self._start = 0
 
-def _stream(file: BinaryIO, stored: StoredEncoding, size_bytes: int, start: int, stop: int) -> Iterator[bytes]:
-    decode = decoder(Codec(stored.codec), max_bytes=size_bytes)
-    position = 0
-    while position < stop:
-        data = file.read(PIECE_BYTES)
-        for piece in decode.feed(data) if data else decode.finish():
-            wanted = piece[max(0, start - position) : max(0, stop - position)]
-            position += len(piece)
-            if wanted:
-                yield wanted
-        if not data:
-            return
+    def read_into(self, position: int, buffer: bytearray) -> memoryview:
+        del buffer
+        if position < self._start:
+            self._pieces, self._piece, self._start = self._decoded(), memoryview(b""), 0
+        while position >= self._start + len(self._piece):
+            self._start += len(self._piece)
+            self._piece = memoryview(b"")
+            try:
+                piece = next(self._pieces, None)
+            except (StoreError, zstandard.ZstdError) as exc:
+                raise damaged(self._stored.digest, str(exc)) from exc
+            if piece is None:
+                raise damaged(self._stored.digest, f"it decodes to {self._start} bytes, not the {self.size_bytes} of {self._digest}")
+            self._piece = memoryview(piece)
+        return self._piece[position - self._start :]
+
+    def _decoded(self) -> Iterator[bytes]:
+        decode = decoder(Codec(self._stored.codec), max_bytes=self.size_bytes)
+        position = 0
+        with translated(str(self._stored.digest)):
+            while data := os.pread(self._file.fileno(), _STORED_PIECE_BYTES, position):
+                position += len(data)
+                yield from decode.feed(data)
+        yield from decode.finish()
+
+    def close(self) -> None:
+        self._file.close()

@@ -6,6 +6,7 @@ Reading asks `repository_content`: what a repository was not given it does not s
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, final
 
@@ -22,7 +23,7 @@ from store.uploads import Uploads
 from store.values import Digest, ImageID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 MANIFEST_BYTES: Final = 4 * MIB
 """The largest manifest that is taken; the specification asks for no less."""
+
+RENEWED_S: Final = 3600
+"""The grace of a blob is begun anew when it began longer ago than this; it lasts a day (see `store.gc`)."""
 
 BY_ID: Final = Repository("_", "by-id")
 """Where images without a name are served, by the digest of their manifest. No image reference can be written for it, so nobody can push there."""
@@ -78,11 +82,11 @@ class Pushed:
 class Registry:
     """The registry's view of a store. Threads may share it."""
 
-    def __init__(self, store: Store, *, sparse: Sparse = Sparse.INDEXES, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, store: Store, *, sparse: Sparse = Sparse.INDEXES, limits: Limits = DEFAULT_LIMITS, most_uploads: int | None = None) -> None:
         self._store = store
         self._sparse = sparse
         self._limits = limits
-        self.uploads = Uploads(store, max_bytes=limits.layer_bytes)
+        self.uploads = Uploads(store, max_bytes=limits.layer_bytes, most=most_uploads)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -94,6 +98,14 @@ class Registry:
                 return ServedManifest(found.digest, found.media_type, found.data)
             sources = content.sources(connection, (found.digest,))[found.digest]
         return ServedManifest(found.digest, found.media_type, self._whole(sources))
+
+    def quick_manifest(self, repository: Repository, target: str | Digest) -> ServedManifest | None:
+        """The same where one look-up by index has the answer: no thread is worth its while for that. None when it has not, whatever the reason."""
+        if repository == BY_ID:
+            return None
+        with self._store.look() as connection:
+            found = catalog.by_digest(connection, repository, target) if isinstance(target, Digest) else catalog.by_tag(connection, repository, target)
+        return None if found is None or found.data is None else ServedManifest(found.digest, found.media_type, found.data)
 
     def _whole(self, sources: Sources) -> bytes:
         if sources.state is not ContentState.PRESENT:
@@ -132,6 +144,35 @@ class Registry:
         with self._store.read() as connection:
             return tuple(_repository(name) for name in catalog.holders(connection, digest))
 
+    def image_holders(self, digest: Digest) -> tuple[Repository, ...]:
+        """The repositories that serve a manifest or index with this digest, or an image with this ID; `BY_ID` when it is kept without a name."""
+        with self._store.read() as connection:
+            named = tuple(_repository(name) for name in catalog.image_holders(connection, digest))
+            return (*named, BY_ID) if catalog.kept_without_name(connection, digest) else named
+
+    def unverified_images(self) -> tuple[ImageID, ...]:
+        """Pushed images whose layers nobody has decoded yet."""
+        with self._store.read() as connection:
+            return tuple(map(ImageID, catalog.unverified_images(connection)))
+
+    def unreadable(self, contents: Iterable[Sources], may_read: Callable[[Repository], bool]) -> list[Digest]:
+        """Which of ``contents`` no repository serves that ``may_read`` allows: neither as they are nor as something that they are decoded from."""
+        wanted = list(contents)
+        with self._store.read() as connection:
+            forms = {one.digest: {one.digest, *(stored.digest for stored in one.encodings)} for one in wanted}
+            held = catalog.holders_of_all(connection, {digest for some in forms.values() for digest in some})
+            answers: dict[str, bool] = {}
+
+            def readable(name: str) -> bool:
+                if name not in answers:
+                    answers[name] = may_read(_repository(name))
+                return answers[name]
+
+            found = [digest for digest, some in forms.items() if not any(readable(name) for form in some for name in held.get(form, ()))]
+            if found and may_read(BY_ID):
+                found = [digest for digest in found if not any(catalog.kept_without_name(connection, form) for form in forms[digest])]
+            return found
+
     def tags(self, repository: Repository, *, after: str = "", limit: int | None = None) -> list[str]:
         """Its tags behind ``after``, in byte order. Raises RepositoryNotFound."""
         with self._store.read() as connection:
@@ -158,9 +199,16 @@ class Registry:
     # --- blobs -------------------------------------------------------------------------------------------------------
 
     def renew(self, repository: Repository, digest: Digest) -> None:
-        """Somebody relies on a blob being here: begin its grace anew. Nothing happens when it is not held, or the store cannot be written."""
+        """Somebody relies on a blob being here: begin its grace anew, when much of it is over.
+
+        Nothing happens when it is not held, or the store cannot be written.
+        """
         if self._store.read_only:
             return
+        with self._store.look() as connection:
+            # Clients ask about the same blobs over and over: that must not be a write every time.
+            if catalog.is_fresh(connection, repository, digest, self._store.now() - timedelta(seconds=RENEWED_S)):
+                return
         with self._store.write("registry") as connection:
             held = catalog.held(connection, repository, (digest,))
             key = catalog.find(connection, repository)
@@ -177,6 +225,15 @@ class Registry:
             key = references.ensure_repositories(connection, (repository,))[repository]
             catalog.hold(connection, key, known.key, fresh_at=self._store.now())
         return True
+
+    def adopt(self, repository: Repository, digests: Iterable[Digest]) -> None:
+        """Let a repository serve contents that are sound here: for who has made sure that it may."""
+        with self._store.write("registry") as connection:
+            key = references.ensure_repositories(connection, (repository,))[repository]
+            now = self._store.now()
+            for known in content.find(connection, digests).values():
+                if known.state is ContentState.PRESENT:
+                    catalog.hold(connection, key, known.key, fresh_at=now)
 
     def delete_blob(self, repository: Repository, digest: Digest) -> None:
         """The repository serves it no longer; gc frees the bytes. Raises RepositoryNotFound, ContentNotFound."""

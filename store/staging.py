@@ -115,6 +115,10 @@ class Stager:
             staged.original = original
             return staged
 
+    def ahead(self, work: Callable[[Callable[[Iterator[bytes]], Iterator[bytes]]], Staged]) -> Future[Staged]:
+        """Begin with a layer before its turn; ``work`` is told what to pass its pieces through, so that it ends when nobody waits for it any more."""
+        return self._pool.ahead(lambda: work(self._pool.until_closed))
+
     def blob(self, pieces: Iterator[bytes], member: str, on_read: Callable[[int], None], *, algorithm: str = DEFAULT_ALGORITHM) -> Staged:
         """Take in bytes of any kind just as they come. Raises what ``pieces`` raises, TooLarge."""
         with self._new_file() as (path, file):
@@ -128,6 +132,10 @@ class Stager:
                 on_read(len(piece))
             diff, stored = sink.finish()
             return Staged(path, diff, stored, None, seekable=False, synced=self._pool.sync(file))
+
+    def scratch(self) -> Path:
+        """The path of a file that may be made for what lives no longer than the operation."""
+        return self._operation.new_file()
 
     def has_diff(self, staged: Staged, wanted: Digest) -> bool:
         """Whether ``wanted`` names the plain bytes of ``staged``; with another algorithm than theirs, they are read back and hashed."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Self, final
 
 from store.catalog import content, references, registry
 from store.catalog import uploads as rows
-from store.errors import DigestMismatch, OutOfOrder, TooLarge, UploadInUse, UploadNotFound, printable
+from store.errors import DigestMismatch, OutOfOrder, TooLarge, TooManyUploads, UploadInUse, UploadNotFound, printable
 from store.limits import MIB
 from store.model import ContentState
 from store.oserrors import translated
@@ -46,16 +46,19 @@ _STRAY_S: Final = 3600
 class Uploads:
     """The uploads of one store. Threads may share it."""
 
-    def __init__(self, store: Store, *, max_bytes: int) -> None:
+    def __init__(self, store: Store, *, max_bytes: int, most: int | None = None) -> None:
         self._store = store
         self._folder = store.root / UPLOADS
         self._max_bytes = max_bytes
+        self._most = most
         # How far each running upload has been hashed by this process. Whoever has no entry hashes the file once more.
         self._hashers: OrderedDict[str, tuple[int, _Hash]] = OrderedDict()
         self._guard = threading.Lock()
 
     def begin(self, repository: Repository) -> str:
-        """A new upload; its name."""
+        """A new upload; its name. Raises TooManyUploads."""
+        if self._most is not None and self.count() >= self._most:
+            raise TooManyUploads(f"{self._most} uploads are in progress", hint="finish or cancel some; idle ones go after a day")
         upload_id = os.urandom(16).hex()
         self._make(upload_id).close()
         with self._store.write(f"upload {upload_id}") as connection:
@@ -65,6 +68,11 @@ class Uploads:
     def once(self, repository: Repository) -> Upload:
         """An upload that lives no longer than one request."""
         return self._make(os.urandom(16).hex(), repository)
+
+    def count(self) -> int:
+        """How many are in progress."""
+        with self._store.read() as connection:
+            return rows.count(connection)
 
     def offset(self, repository: Repository, upload_id: str) -> int:
         """How many bytes of it are here. Raises UploadNotFound."""

@@ -30,7 +30,6 @@ class Healthcheck:
     retries: int = member("Retries", INTEGER, omit_empty=True)
 
 
-@final
 @dataclass(frozen=True, slots=True)
 class Config:
     """What a container of the image runs, and how. For lists, maps and pointers None (null, absent) is not the same as empty."""

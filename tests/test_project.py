@@ -18,27 +18,29 @@ import pytest
 from storectl.version import __version__
 
 ROOT = Path(__file__).parents[1]
+PINNED = ("requirements-dev.txt", "requirements-bench.txt")
 
 
 def pyproject() -> dict[str, Any]:
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
-def locked() -> dict[str, str]:
+def locked() -> set[tuple[str, str]]:
     packages = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
-    return {package["name"]: package["version"] for package in packages if "version" in package}
+    return {(package["name"], package["version"]) for package in packages if "version" in package}
 
 
-def pinned() -> dict[str, str]:
-    return dict(re.findall(r"^([a-z0-9.-]+)==([^\s;\\]+)", (ROOT / "requirements-dev.txt").read_text(encoding="utf-8"), re.MULTILINE))
+def pinned(name: str) -> set[tuple[str, str]]:
+    return set(re.findall(r"^([a-z0-9.-]+)==([^\s;\\]+)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def test_pip_installs_what_uv_locked() -> None:
-    assert pinned() == {name: version for name, version in locked().items() if name != "storectl"}
+    assert set().union(*map(pinned, PINNED)) == {(name, version) for name, version in locked() if name != "storectl"}
 
 
-def test_every_pinned_package_has_hashes() -> None:
-    text = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", PINNED)
+def test_every_pinned_package_has_hashes(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
     without = [entry.split("==")[0] for entry in re.split(r"\n(?=[a-z])", text)[1:] if "--hash=sha256:" not in entry]
     assert not without
 
@@ -50,8 +52,9 @@ def test_the_lock_names_the_public_index_only() -> None:
 
 def test_every_dependency_is_locked() -> None:
     project = pyproject()
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"], *project["build-system"]["requires"]]
-    assert {re.split(r"[<>=!~ ]", requirement)[0].lower() for requirement in wanted} <= locked().keys()
+    wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    wanted += [requirement for group in project["dependency-groups"].values() for requirement in group]
+    assert {re.split(r"[<>=!~ ]", requirement)[0].lower() for requirement in wanted} <= {name for name, _ in locked()}
 
 
 def test_the_version_has_one_source() -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from mirror.registry import ranges
-from mirror.registry.conditions import etag, is_known, range_applies
-from mirror.sending import send_file, send_pieces
-from mirror.wire_errors import WireError
+from mirror.handlers.parts import wanted
+from mirror.registry.conditions import etag, is_known
+from mirror.sending import send_blocks, send_file
 from mirror.work import run
 from store.errors import DamagedContent, IntegrityError
-from store.ranged import part
+from store.ranged import open_blocks
 
 if TYPE_CHECKING:
     from mirror.handlers.call import Call
@@ -33,12 +33,12 @@ async def get(call: Call) -> web.StreamResponse:
     headers = {"Docker-Content-Digest": str(digest), "ETag": tag, "Accept-Ranges": "bytes", "Content-Type": "application/octet-stream"}
     if is_known(request.headers.get("If-None-Match"), tag):
         return web.Response(status=304, headers=headers)
-    wanted = _wanted(request, tag, sources.size_bytes)
-    start, stop = (0, sources.size_bytes) if wanted is None else (wanted.start, wanted.stop)
-    if wanted is not None:
-        headers["Content-Range"] = wanted.content_range
+    part = wanted(request, tag, sources.size_bytes)
+    start, stop = (0, sources.size_bytes) if part is None else (part.start, part.stop)
+    if part is not None:
+        headers["Content-Range"] = part.content_range
     headers["Content-Length"] = str(stop - start)
-    response = web.StreamResponse(status=200 if wanted is None else 206, headers=headers)
+    response = web.StreamResponse(status=200 if part is None else 206, headers=headers)
     if request.method == "HEAD" or start == stop:
         await response.prepare(request)
         await response.write_eof()
@@ -54,7 +54,9 @@ async def _send(call: Call, response: web.StreamResponse, sources: Sources, star
             with await run(service.work.bodies, service.store.blobs.open, sources.digest) as file:
                 await send_file(request, response, service.work.bodies, file, start, stop)
         else:
-            await send_pieces(request, response, service.work.decoders, part(service.store.blobs, sources, start, stop))
+            work = service.work
+            with closing(await run(work.bodies, open_blocks, service.store.blobs, sources)) as blocks:
+                await send_blocks(request, response, work.decoders, work.memory, blocks, start, stop)
     except (ConnectionError, TimeoutError) as exc:
         logger.info("a transfer of blob=%s was cut off: %s", sources.digest, exc)
     except DamagedContent as exc:
@@ -69,17 +71,6 @@ def _give_up(response: web.StreamResponse, error: IntegrityError) -> None:
     logger.error("%s", error.message)
     if not response.prepared:
         raise error
-
-
-def _wanted(request: web.Request, tag: str, size_bytes: int) -> ranges.Part | None:
-    if not range_applies(request.headers.get("If-Range"), tag):
-        return None
-    try:
-        return ranges.requested(request.headers.get("Range"), size_bytes)
-    except ranges.UnsatisfiableError:
-        raise WireError(
-            416, "RANGE_INVALID", f"the blob has {size_bytes} bytes", headers={"Content-Range": f"bytes */{size_bytes}", "Accept-Ranges": "bytes"}
-        ) from None
 
 
 async def delete(call: Call) -> web.StreamResponse:

@@ -7,20 +7,33 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from mirror.access import Action
 from mirror.handlers.call import parse_digest
 from mirror.registry import referrers as listing
 from mirror.registry.paging import MOST, Page, next_link
 from store.media_types import OCI_INDEX
 
 if TYPE_CHECKING:
+    from mirror.access import Caller
     from mirror.handlers.call import Call
     from mirror.service import Service
+    from store.references import Repository
 
 
-async def catalog(service: Service, request: web.Request) -> web.StreamResponse:
-    """GET /v2/_catalog."""
-    page = Page.asked(request.query)
-    names = await service.work.read(service.names.page, service.registry, after=page.after, limit=page.fetch)
+async def base(_service: Service, _request: web.Request, _caller: Caller) -> web.StreamResponse:
+    """GET /v2/: it is a registry, and the caller may ask it."""
+    return web.Response(body=b"{}\n", content_type="application/json")
+
+
+async def catalog(service: Service, request: web.Request, caller: Caller) -> web.StreamResponse:
+    """GET /v2/_catalog: what the caller may read of it."""
+    page, access = Page.asked(request.query), service.access
+
+    def readable(repository: Repository) -> bool:
+        return access.allows(caller, Action.READ, repository)
+
+    only = None if access.allows_everywhere(caller, Action.READ) else readable
+    names = await service.work.read(service.names.page, service.registry, after=page.after, limit=page.fetch, only=only)
     shown, last = page.cut(names)
     return _json({"repositories": shown}, _link(request, page, last))
 

@@ -10,9 +10,10 @@ from aiohttp import web
 from mirror.access import Action
 from mirror.handlers.call import parse_digest
 from mirror.registry import ranges
+from mirror.registry.pace import Pace
 from mirror.wire_errors import WireError
 from mirror.work import run
-from store.errors import InvalidReference
+from store.errors import InvalidReference, TooLarge
 from store.limits import MIB
 from store.registry import BY_ID
 
@@ -105,9 +106,39 @@ async def _finish(call: Call, upload: Upload, digest: Digest) -> web.StreamRespo
 
 async def _receive(call: Call, upload: Upload) -> None:
     """Append the request's body."""
-    request = call.request
-    announced = request.headers.get("Content-Range")
-    length = request.content_length
+    _expect_announced(call, upload)
+    held: list[bytes] = []
+
+    async def store() -> None:
+        data = b"".join(held)
+        held.clear()
+        await run(call.service.work.bodies, upload.write, data)
+
+    pace = Pace(call.service.settings.body_timeout_s, call.service.settings.body_rate, asyncio.get_running_loop().time)
+    body = call.request.content.iter_any()
+    try:
+        while True:
+            async with asyncio.timeout(pace.patience_s):
+                data = await anext(body, None)
+            if data:
+                held.append(data)
+                pace.came(len(data))
+                call.service.metrics.received(len(data))
+            if held and (data is None or sum(map(len, held)) >= _PIECE_BYTES):
+                await store()
+            if data is None:
+                return
+    except TimeoutError:
+        raise WireError(408, "BLOB_UPLOAD_INVALID", "the body stopped coming") from None
+    finally:
+        # What has arrived counts, however this ends: the client may go on behind it.
+        if held:
+            await store()
+
+
+def _expect_announced(call: Call, upload: Upload) -> None:
+    """What the headers say of the body has to fit the upload and the body."""
+    announced, length = call.request.headers.get("Content-Range"), call.request.content_length
     if announced is not None and length != 0:
         piece = ranges.announced(announced)
         if piece is None:
@@ -115,23 +146,9 @@ async def _receive(call: Call, upload: Upload) -> None:
         upload.expect(piece[0])
         if length is not None and length != piece[1]:
             raise WireError(400, "SIZE_INVALID", f"Content-Range announces {piece[1]} bytes, Content-Length {length}")
-    held: list[bytes] = []
-    size = 0
-    body = request.content.iter_any()
-    while True:
-        try:
-            async with asyncio.timeout(call.service.settings.body_timeout_s):
-                data = await anext(body, None)
-        except TimeoutError:
-            raise WireError(408, "BLOB_UPLOAD_INVALID", "the body stopped coming") from None
-        if data:
-            held.append(data)
-            size += len(data)
-        if held and (data is None or size >= _PIECE_BYTES):
-            await run(call.service.work.bodies, upload.write, b"".join(held))
-            held, size = [], 0
-        if data is None:
-            return
+    most = call.service.registry.uploads.max_bytes
+    if length is not None and upload.offset_bytes + length > most:
+        raise TooLarge(f"the blob is larger than {most} bytes", limit=most)
 
 
 def _accepted(call: Call, upload_id: str, offset_bytes: int, *, status: int = 202) -> web.Response:

@@ -7,13 +7,17 @@ belongs to the default one. One mirror serves all upstreams so, and pull and pus
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
-from store.references import DEFAULT_DOMAIN, Repository
+from store.references import DEFAULT_DOMAIN, Reference, Repository
 from store.registry import BY_ID
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from store.registry import Registry
+
+_WALK: Final = 1000
 
 
 @final
@@ -33,6 +37,15 @@ class Names:
             return Repository.parse(f"{_registry(namespace)}/{name}")
         return Repository.parse(name if has_domain else f"{self.default_domain}/{name}")
 
+    def reference(self, text: str, namespace: str | None = None) -> Reference:
+        """What ``NAME[:TAG][@DIGEST]`` stands for. Raises InvalidReference."""
+        name, _, _ = text.partition("@")
+        head, colon, tag = name.rpartition(":")
+        if colon and "/" not in tag:
+            name = head
+        repository = self.resolve(name, namespace)
+        return Reference.parse(f"{repository}{text[len(name) :]}")
+
     def spell(self, repository: Repository) -> str:
         """A name that resolves to ``repository`` without ``ns``."""
         first = repository.path.partition("/")[0]
@@ -40,11 +53,25 @@ class Names:
             return str(repository)
         return repository.path
 
-    def page(self, registry: Registry, *, after: str, limit: int) -> list[str]:
-        """Names behind ``after`` in byte order, as the catalog lists them: two walks over an index, merged."""
+    def page(self, registry: Registry, *, after: str, limit: int, only: Callable[[Repository], bool] | None = None) -> list[str]:
+        """Names behind ``after`` in byte order, as the catalog lists them; of repositories that ``only`` lets pass."""
+        if only is None:
+            return [name for name, _ in self._page(registry, after=after, limit=limit)]
+        found: list[str] = []
+        while len(found) < limit:
+            # More than are wanted at once: few of them may pass.
+            names = self._page(registry, after=after, limit=_WALK)
+            found += [name for name, repository in names if only(repository)]
+            if len(names) < _WALK:
+                break
+            after = names[-1][0]
+        return found[:limit]
+
+    def _page(self, registry: Registry, *, after: str, limit: int) -> list[tuple[str, Repository]]:
+        """Two walks over an index, merged."""
         ours = registry.repositories(after=f"{self.default_domain}/{after}", limit=limit, domain=self.default_domain)
         others = registry.repositories(after=after, limit=limit, outside=self.default_domain)
-        return sorted(map(self.spell, (*ours, *others)))[:limit]
+        return sorted((self.spell(one), one) for one in (*ours, *others))[:limit]
 
 
 def _registry(namespace: str) -> str:

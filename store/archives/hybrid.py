@@ -1,6 +1,7 @@
 """Archives that are an OCI layout with a ``manifest.json`` (Docker 25 and newer, ``ctr images export``): the index gives the manifests, the other the names.
 
-Docker 25.0.0 wrote manifests with the layers out of order, or with repeats lost: there ``manifest.json`` is right, and the manifest is left out.
+Docker's index may be without images that have no tag. Docker 25.0.0 wrote manifests with the layers out of order, or with repeats lost: there ``manifest.json``
+is right, and the manifest is left out.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
     matching: list[tuple[ImageClaim, frozenset[Digest]]] = []
     for image in docker.images:
         candidates = [digest for digest, config in graph.configs.items() if config.data == image.config.data]
+        if not candidates and not image.tags:
+            # Docker writes an image without a tag into index.json only where it is the first, though its manifest is in the archive (docker-archive.md §9).
+            images.append(image)
+            continue
         if not candidates:
             raise InvalidArchive(
                 f"manifest.json lists {printable(display_name(image))}, image {image.config.image_id}, which index.json does not know", hint=_HINT

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, final
 from store.archives.claims import ArchiveClaim, ImageClaim
 from store.archives.docker_manifest import parse_repositories
 from store.documents import ImageConfig
-from store.errors import InvalidArchive, InvalidDocument, InvalidReference, MissingMember, printable
+from store.errors import InvalidArchive, InvalidDocument, InvalidReference, MissingMember, TooLarge, printable
 from store.legacy_config import migrate, v1_parent
 from store.references import Reference, is_tag
 from store.values import Digest, ImageID
@@ -39,42 +39,50 @@ class V1Directory:
 
 def directories(top_level: Sequence[str], read: Callable[[str], bytes], limits: Limits) -> tuple[V1Directory, ...]:
     """Every image directory, each after the one it is built on. Raises MissingMember for a parent that is not there, InvalidArchive for a cycle."""
+    names = frozenset(top_level)
     ordered: dict[str, V1Directory] = {}
     for start in top_level:
-        path: list[V1Directory] = []
+        path: dict[str, V1Directory] = {}
         name: str | None = start
         while name is not None and name not in ordered:
-            if any(step.name == name for step in path):
+            if name in path:
                 raise InvalidArchive(f"the parents of {printable(start)!r} form a cycle", member=f"{name}/json")
-            step = _directory(name, read, limits)
-            path.append(step)
+            if path and name not in names:
+                above = next(reversed(path))
+                raise MissingMember(f"the parent {printable(name)!r} of an image is not in the archive", member=f"{above}/json")
+            step = path[name] = _directory(name, read, limits)
             name = step.parent
-        for step in reversed(path):
+        for step in reversed(path.values()):
             ordered[step.name] = step
     return tuple(ordered.values())
 
 
 def _directory(name: str, read: Callable[[str], bytes], limits: Limits) -> V1Directory:
-    if "/" in name or name in {"", ".", ".."}:
-        raise InvalidArchive(f"{printable(name)!r} cannot be the parent of an image: it is no directory of the archive", member="json")
     data = read(f"{name}/json")
-    return V1Directory(name, data, v1_parent(data, limits) or None)
+    return V1Directory(name, data, v1_parent(data, limits, document=f"{printable(name)}/json") or None)
 
 
 def claim(ordered: Sequence[V1Directory], diffs: Mapping[str, DiffID], read: Callable[[str], bytes], limits: Limits) -> ArchiveClaim:
     """Build the configs that Docker 1.10 and newer make of these directories. ``diffs`` has the diff ID of each directory's layer.
 
-    Raises MissingMember without ``repositories``, InvalidDocument for a target that is no image, InvalidReference for names.
+    Raises MissingMember without ``repositories``, TooLarge, InvalidDocument for a target that is no image, InvalidReference for names.
     """
     configs: dict[str, ImageConfig] = {}
+    made_bytes = 0
     for step in ordered:
         parent = configs[step.parent] if step.parent is not None else None
+        document = f"{printable(step.name)}/json"
         chain = (*(parent.diff_ids if parent is not None else ()), diffs[step.name])
-        configs[step.name] = ImageConfig.parse(migrate(step.json, parent, chain, limits), limits, document=f"{printable(step.name)}/json")
-    try:
-        data = read(REPOSITORIES)
-    except MissingMember as exc:
-        raise MissingMember("the archive has neither manifest.json nor repositories", member=REPOSITORIES, hint="is this a `docker save` archive?") from exc
+        data = migrate(step.json, parent, chain, limits, document=document)
+        # Each image tells the history of all beneath it: a chain of n grows with its square.
+        made_bytes += len(data)
+        if made_bytes > limits.documents_bytes:
+            raise TooLarge(
+                f"the configs of the images in the archive, up to {printable(step.name)!r}, would have more than {limits.documents_bytes} bytes together",
+                limit=limits.documents_bytes,
+            )
+        configs[step.name] = ImageConfig.parse(data, limits, document=document)
+    data = read(REPOSITORIES)
     tags = _tags(parse_repositories(data, limits), configs)
     built_on = {step.parent for step in ordered}
     images = tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Protocol, final
@@ -88,13 +89,14 @@ class TarReader:
 
     Args:
         source: The decompressed archive, at its start; a file at position 0.
-        limits: ``members``, ``name_bytes`` and ``header_bytes`` are enforced.
+        limits: ``members`` and ``header_bytes`` are enforced.
         seekable: ``source`` is a `SeekableSource`: data that nobody asks for is sought over, and `reread` works. Otherwise all of the source is read, also
             what follows the end blocks, so that whoever writes into the pipe can finish and a decompressor reaches its checksum.
     """
 
     def __init__(self, source: ByteSource | SeekableSource, limits: Limits = DEFAULT_LIMITS, *, seekable: bool) -> None:
         self._source = source
+        self._turn = threading.Lock()
         self._limits = limits
         self._parser = HeaderParser(limits.header_bytes)
         self._seekable: SeekableSource | None = source if seekable else None  # type: ignore[assignment]  # the caller's promise
@@ -116,15 +118,11 @@ class TarReader:
             TruncatedInput: It ends inside a header or inside a member's data.
             TooLarge: A ceiling of the limits was passed.
         """
-        members = name_bytes = 0
+        members = 0
         while (header := self._read_member()) is not None:
             members += 1
-            # Characters, not bytes: close enough, as what is limited is memory.
-            name_bytes += len(header.name) + len(header.link)
             if members > self._limits.members:
                 raise TooLarge(f"the archive has more than {self._limits.members} members", limit=self._limits.members)
-            if name_bytes > self._limits.name_bytes:
-                raise TooLarge(f"the names in the archive are longer than {self._limits.name_bytes} bytes together", limit=self._limits.name_bytes)
             extents = header.sparse.extents if header.sparse is not None else None
             self._given = 0
             self._member = Member(header.name, _KINDS.get(header.flag, MemberKind.SPECIAL), header.size, self._at, header.link, extents)
@@ -167,7 +165,7 @@ class TarReader:
         return b"".join(self.chunks(_SKIP_BYTES))
 
     def reread(self, member: Member, size: int) -> Iterator[bytes]:
-        """The data of a member met earlier, in pieces as `chunks` gives them; at any time, as long as the source is seekable and open.
+        """The data of a member met earlier, in pieces as `chunks` gives them; at any time, as long as the source is seekable and open, and on any thread.
 
         Raises TruncatedInput when the file has become shorter since.
         """
@@ -178,8 +176,9 @@ class TarReader:
 
         def read(wanted: int) -> bytes:
             nonlocal position
-            file.seek(position)
-            piece = _read_full(file, wanted)
+            with self._turn:
+                file.seek(position)
+                piece = _read_full(file, wanted)
             position += len(piece)
             if len(piece) < wanted:
                 raise TruncatedInput("the archive ends inside a member", member=member.name, offset=position)
@@ -232,7 +231,8 @@ class TarReader:
 
     def _whole(self, block: bytes, at: int) -> bytes:
         if len(block) < BLOCK:
-            raise TruncatedInput("the archive ends inside a header", offset=at + len(block))
+            what = "the archive ends inside a header" if at else "this is no tar archive, or the mere beginning of one"
+            raise TruncatedInput(what, offset=at + len(block))
         return block
 
     def _skip_rest(self) -> None:

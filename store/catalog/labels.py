@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
 
-from store.catalog.content import batches
+from store.catalog.batches import BATCH, batches
 from store.db.schema import label
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def put(connection: Connection, labels: Mapping[ContentKey, Mapping[str, str]]) 
     there: set[int] = set()
     for some in batches(wanted):
         there.update(connection.execute(select(label.c.content_id).where(label.c.content_id.in_(some))).scalars())
-    rows = [{"content_id": key, "key": name, "value": value} for key in wanted if key not in there for name, value in labels[key].items()]
-    if rows:
-        connection.execute(insert(label), rows)
+    rows = ({"content_id": key, "key": name, "value": value} for key in wanted if key not in there for name, value in labels[key].items())
+    # A hostile image has hundreds of thousands: never are the rows of all of them in memory.
+    while chunk := list(islice(rows, BATCH)):
+        connection.execute(insert(label), chunk)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from storectl.pipes import widen
 from storectl.units import human_size, parse_size
 from storectl.verb import Verb, json_option
 
@@ -84,8 +85,10 @@ def command(  # noqa: PLR0913 - one for each option
     """
     from store import Compression, ImportOptions, Limits  # noqa: PLC0415 - `--help` does without
     from storectl import render  # noqa: PLC0415
+    from storectl.memory import keep_freed  # noqa: PLC0415
     from storectl.progress import progress  # noqa: PLC0415
 
+    keep_freed()
     options = ImportOptions(
         compression=Compression.parse(compression),
         limits=Limits() if max_layer_size is None else replace(Limits(), layer_bytes=max_layer_size),
@@ -152,6 +155,7 @@ def _standard_input() -> BinaryIO:
         raise click.UsageError("requested to read an archive from standard input, but it is closed: give a file, or redirect")
     if sys.stdin.isatty():
         raise click.UsageError("requested to read an archive from standard input, but it is a terminal: give a file, or redirect")
+    widen(sys.stdin.buffer)
     return sys.stdin.buffer
 
 

@@ -97,18 +97,19 @@ def document(details: ImageDetails) -> dict[str, Any]:
     from storectl.render import time  # noqa: PLC0415 - `--help` does without
 
     config = details.config
+    v1, history = config.v1, config.history
     return {
         "Id": str(details.image_id),
         "RepoTags": [tagged.reference.familiar for tagged in details.references],
         "RepoDigests": sorted({f"{tagged.reference.repository.familiar}@{tagged.manifest}" for tagged in details.references}),
         "Parent": "" if details.parent is None else str(details.parent),
-        "Comment": config.comment or (config.history[-1].comment if config.history else ""),
+        "Comment": v1.comment or (history[-1].comment if history else ""),
         "Created": str(config.created),
-        "Container": config.container,
-        "ContainerConfig": _go_struct(config.container_config),
-        "DockerVersion": config.docker_version,
-        "Author": config.author,
-        "Config": _go_struct(config.config),
+        "Container": v1.container,
+        "ContainerConfig": _go_struct(v1.container_config),
+        "DockerVersion": v1.docker_version,
+        "Author": v1.author,
+        "Config": _go_struct(v1.config),
         "Architecture": config.architecture,
         **({"Variant": config.variant} if config.variant else {}),
         "Os": config.os,

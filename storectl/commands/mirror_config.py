@@ -35,7 +35,7 @@ def _docker(url: str, host: str, upstreams: tuple[str, ...]) -> list[str]:
     config: dict[str, list[str]] = {"registry-mirrors": [url]}
     if url.startswith("http:"):
         config["insecure-registries"] = [host]
-    lines = ["# /etc/docker/daemon.json, then: systemctl reload docker", json.dumps(config, indent=2)]
+    lines = ["# /etc/docker/daemon.json, then: systemctl reload docker", *json.dumps(config, indent=2).splitlines()]
     others = [one for one in upstreams if one != "docker.io"]
     if others:
         # Docker asks mirrors for Docker Hub's images alone; anything else is named with the mirror in front.

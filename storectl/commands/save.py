@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from storectl.completing import image_names
+from storectl.pipes import widen
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
@@ -90,8 +91,10 @@ def command(  # noqa: PLR0913 - one for each option
     _require_output(path, as_json=as_json)
     import exporter  # noqa: PLC0415 - `--help` does without
     from storectl import render  # noqa: PLC0415
+    from storectl.memory import keep_freed  # noqa: PLC0415
     from storectl.progress import progress  # noqa: PLC0415
 
+    keep_freed()
     options = _options(settings, format_, platforms, layers, referrers=referrers, sparse=sparse)
     with settings.open() as store, exporter.open_save(store, names, options=options) as export:
         if not quiet:
@@ -145,5 +148,6 @@ def _standard_output() -> Iterator[BinaryIO]:
     from store.oserrors import translated  # noqa: PLC0415 - `--help` does without
 
     with translated("standard output"):
+        widen(sys.stdout.buffer)
         # Unbuffered: an archive comes in large pieces.
         yield getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,11 +34,20 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--require-children", is_flag=True, help="Refuse an index while images it lists are missing.")
 @click.option("--accept-missing-blobs", is_flag=True, help="Take images whose layers are missing too, for mirrors of a part.")
 @click.option("--htpasswd", metavar="FILE", type=_FILE, help="Users and their passwords, hashed with bcrypt (`htpasswd -B`).")
-@click.option("--no-anonymous", is_flag=True, help="Let only users read as well; needs --htpasswd.")
+@click.option("--rules", metavar="FILE", type=_FILE, help="Who may read, write and delete in which repositories, and tokens (TOML; see docs/mirror.md).")
+@click.option("--no-anonymous", is_flag=True, help="Let only those read who say who they are.")
+@click.option(
+    "--auth", type=click.Choice(["bearer", "basic"]), default="bearer", show_default=True, help="Ask clients for a token, or for the password itself."
+)
+@click.option("--url", metavar="URL", help="What clients call this server, behind a proxy that changes it (http[s]://HOST[:PORT]).")
+@click.option(
+    "--offer", "offers", multiple=True, type=click.Choice(["zstd", "gzip"]), help="Publish images in this encoding too, as TAG-zstd or TAG-gzip (repeatable)."
+)
 @click.option("--tls-cert", metavar="FILE", type=_FILE, help="A certificate chain (PEM): serve over TLS. Taken over anew when it is renewed.")
 @click.option("--tls-key", metavar="FILE", type=_FILE, help="The certificate's key.")
 @click.option("--tls-client-ca", metavar="FILE", type=_FILE, help="Take only clients with a certificate of these authorities.")
 @click.option("--workers", metavar="N", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that share the address.")
+@click.option("--log-format", type=click.Choice(["json", "text"]), default="json", show_default=True, help="A JSON object for every line of the log, or text.")
 @click.option("--grace", metavar="SECONDS", type=click.IntRange(0), default=60, show_default=True, help="How long transfers may go on when told to stop.")
 @click.option("-q", "--quiet", is_flag=True, help="No access log.")
 @click.pass_obj
@@ -49,48 +60,68 @@ def command(  # noqa: PLR0913 - one for each option
     require_children: bool,
     accept_missing_blobs: bool,
     htpasswd: Path | None,
+    rules: Path | None,
     no_anonymous: bool,
+    auth: str,
+    url: str | None,
+    offers: tuple[str, ...],
     tls_cert: Path | None,
     tls_key: Path | None,
     tls_client_ca: Path | None,
     workers: int,
+    log_format: str,
     grace: int,
     quiet: bool,
 ) -> None:
     """Serve every image as a registry (OCI distribution 1.1), and take pushes; what another command imports can be pulled at once.
 
-    Ends on SIGTERM or Ctrl-C, when running transfers are done.
+    Archives of images are at /archives/legacy|docker|oci/NAME. Ends on SIGTERM or Ctrl-C, when running transfers are done; SIGHUP reads certificates, users and
+    rules anew, as does a change of their files.
     """
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together")
     if tls_client_ca is not None and tls_cert is None:
         raise click.UsageError("--tls-client-ca needs --tls-cert and --tls-key")
-    if no_anonymous and htpasswd is None:
-        raise click.UsageError("--no-anonymous needs --htpasswd: nobody could read")
+    if no_anonymous and htpasswd is None and rules is None:
+        raise click.UsageError("--no-anonymous needs --htpasswd or --rules: nobody could read")
+    if url is not None and not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:-]+", url):
+        raise click.UsageError(f"--url takes http[s]://HOST[:PORT], not {url!r}")
+    if offers and read_only:
+        raise click.UsageError("--offer makes new manifests, and --read-only none; those that were made before are served")
     if require_children and accept_missing_blobs:
         raise click.UsageError("--require-children and --accept-missing-blobs contradict each other")
     host, port = _address(listen)
-    from mirror.access import Access, read_htpasswd  # noqa: PLC0415 - `--help` does without
-    from mirror.server import Certificate, Listening, serve  # noqa: PLC0415
-    from mirror.service import MirrorSettings  # noqa: PLC0415
-    from store import Store  # noqa: PLC0415
+    from mirror.access import AccessFiles  # noqa: PLC0415 - `--help` does without
+    from mirror.access.challenge import Scheme  # noqa: PLC0415
+    from mirror.server import Listening, serve  # noqa: PLC0415
+    from mirror.service import MirrorSettings, Offer  # noqa: PLC0415
+    from mirror.tls import Certificate  # noqa: PLC0415
+    from store import Platform, Store  # noqa: PLC0415
     from store.registry import Sparse  # noqa: PLC0415
     from storectl import render  # noqa: PLC0415
 
     sparse = Sparse.NOTHING if require_children else Sparse.BLOBS if accept_missing_blobs else Sparse.INDEXES
-    users = {} if htpasswd is None else read_htpasswd(htpasswd.read_text(encoding="utf-8"))
     listening = Listening(
         host,
         port,
         certificate=None if tls_cert is None or tls_key is None else Certificate(tls_cert, tls_key, tls_client_ca),
         workers=workers,
         grace_s=grace,
-        mirror=MirrorSettings(default_domain, Access(users, anonymous_read=not no_anonymous, read_only=read_only), sparse),
+        access=AccessFiles(htpasswd, rules, anonymous_read=not no_anonymous, read_only=read_only, default_domain=default_domain),
+        mirror=MirrorSettings(
+            default_domain,
+            sparse=sparse,
+            scheme=Scheme(auth),
+            url=url,
+            offers=tuple(map(Offer, dict.fromkeys(offers))),
+            machine=Platform.of("linux", settings.machine),
+        ),
+        hangup_ends=sys.stdin is not None and sys.stdin.isatty(),
     )
     if not read_only:
         # Made, or brought up to date, once and before any worker begins.
         settings.open(create=True).close()
-    _log(quiet=quiet)
+    _log(log_format, quiet=quiet)
 
     def open_store() -> Store:
         # Without a word about waiting: it is no news to a server that two of its requests write.
@@ -106,8 +137,13 @@ def _address(text: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]") or "::", int(port)
 
 
-def _log(*, quiet: bool) -> None:
+def _log(log_format: str, *, quiet: bool) -> None:
     import logging  # noqa: PLC0415 - `--help` does without
-    import sys  # noqa: PLC0415
 
-    logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    from mirror.logs import ACCESS, JsonLines, Text  # noqa: PLC0415
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines() if log_format == "json" else Text())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    if quiet:
+        ACCESS.setLevel(logging.WARNING)

@@ -1,22 +1,25 @@
-"""Real archives of Docker Engine 20.10 go in and come out again (docs/formats/docker-archive.md §12; tests/golden/README.md)."""
+"""Real archives of Docker Engine 20.10 and 28 go in and come out again (docs/formats/docker-archive.md §9 and §12; README.md beside the archives)."""
 
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import exporter
 from scripts.compare_golden import names, without_link_times
 from store import Compression, ImportOptions, Store
+from tests.support.saved import difference, saved_names, without_clock_times
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 ARCHIVES = sorted(GOLDEN.glob("*.tar"))
+ARCHIVES_28 = sorted((GOLDEN / "docker-28").glob("*.tar"))
 WITH_LINKS = {"duplicate-layers.tar", "parent-and-tags.tar", "timestamps.tar"}
 
 
@@ -72,3 +75,49 @@ def test_the_saved_archive_imports_again(store: Store, tmp_path: Path, save: Cal
         assert {image.image_id for image in other.images()} == {image.image_id for image in store.images()}
         assert report.changed
         assert not list(other.fsck())
+
+
+# --- Docker 28 -------------------------------------------------------------------------------------------------------------------------------------------
+
+LISTED_BY_US = "tagged-and-untagged"
+"""Docker's index leaves out the image without a tag, because it is not the first; ours has it."""
+
+
+def saved(store: Store, archive_format: str, wanted: list[str]) -> bytes:
+    out = io.BytesIO()
+    with exporter.open_save(store, wanted, format=archive_format) as export:
+        export.write(out)
+    return out.getvalue()
+
+
+def pieces_and_index(archive: bytes) -> tuple[list[tuple[bytes, bytes, bytes]], list[dict[str, Any]]]:
+    """What `difference` compares, but for the index; and the index."""
+    pieces = without_clock_times(archive)
+    ((position, index),) = [(position, piece) for position, piece in enumerate(pieces) if piece[0].startswith(b"index.json\0")]
+    return pieces[:position] + pieces[position + 1 :], json.loads(index[2].rstrip(b"\0"))["manifests"]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["file", "pipe"])
+@pytest.mark.parametrize("archive", ARCHIVES_28, ids=lambda path: path.stem)
+def test_saves_the_bytes_docker_28_wrote(archive: Path, *, stream: bool, store: Store) -> None:
+    data = archive.read_bytes()
+    store.import_archive(io.BytesIO(data) if stream else archive)
+    ours = saved(store, "docker", saved_names(data))
+    if archive.stem != LISTED_BY_US:
+        assert difference(data, ours) is None
+        return
+    (their_pieces, their_index), (our_pieces, our_index) = pieces_and_index(data), pieces_and_index(ours)
+    assert our_pieces == their_pieces
+    assert our_index[:-1] == their_index
+    assert set(our_index[-1]) == {"mediaType", "digest", "size"}
+
+
+@pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.stem)
+def test_an_archive_of_one_docker_becomes_that_of_the_other(archive: Path, tmp_path: Path) -> None:
+    newer = GOLDEN / "docker-28" / archive.name
+    with Store.open(tmp_path / "newer", create=True) as store:
+        store.import_archive(archive)
+        assert difference(newer.read_bytes(), saved(store, "docker", saved_names(newer.read_bytes()))) is None
+    with Store.open(tmp_path / "older", create=True) as store:
+        store.import_archive(newer)
+        assert difference(archive.read_bytes(), saved(store, "legacy", names(archive))) is None

@@ -9,6 +9,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import text
 
 from store import Store
 from tests.support import images
@@ -71,13 +72,20 @@ def test_docker_pulls_what_an_archive_brought_and_pushes_it_back(docker: Engine,
     assert pulled["Id"] == before["config"]["digest"]
     assert pulled["RepoDigests"] == [f"{name}@{digest}"]
     assert [one["digest"] for one in before["layers"]] == pulled["RootFS"]["Layers"]
-    _through(docker, f"/images/{name}/push?tag=1")
-    _, after = manifest(mirror, "team/app", "1")
-    assert after["config"]["digest"] == before["config"]["digest"]
-    assert mirror.json("/v2/team/app/tags/list")["tags"] == ["1"]
-    with Store.open(mirror.root) as store:
-        assert [str(one.image_id) for one in store.images()] == [pulled["Id"]]
-        assert list(store.fsck()) == []
+    for _ in range(2):
+        _through(docker, f"/images/{name}/push?tag=1")
+        moved, after = manifest(mirror, "team/app", "1")
+        assert after["config"]["digest"] == before["config"]["digest"]
+        assert [one["digest"] for one in after["layers"]] == [one["digest"] for one in before["layers"]]
+        assert after["mediaType"] == "application/vnd.docker.distribution.manifest.v2+json"
+        assert mirror.json("/v2/team/app/tags/list")["tags"] == ["1"]
+        assert manifest(mirror, "team/app", digest)[1] == before
+        with Store.open(mirror.root) as store:
+            assert [str(one.image_id) for one in store.images()] == [pulled["Id"]]
+            with store.read() as connection:
+                rows = connection.execute(text("SELECT digest FROM content JOIN manifest ON manifest.content_id = content.id")).scalars()
+                assert {str(one) for one in rows} == {digest, moved}
+            assert list(store.fsck()) == []
 
 
 def test_docker_pushes_an_image_of_its_own_and_gets_it_back(docker: Engine, mirror: Mirror) -> None:

@@ -261,7 +261,7 @@ def test_a_migrated_image_keeps_what_docker_knows_of_it(source: dict[str, object
     after = ImageConfig.parse(config)
     assert after.diff_ids == layers
     assert len(after.history) == 1
-    assert (after.os, after.author, after.comment, V1_IMAGE.write(after.v1)) == (
+    assert (after.os, after.v1.author, after.v1.comment, V1_IMAGE.write(after.v1)) == (
         before.os,
         before.author,
         before.comment,

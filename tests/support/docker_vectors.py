@@ -8,6 +8,8 @@ from typing import Final
 
 GOLDEN: Final = Path(__file__).parent.parent / "golden"
 GOLDEN_NAMES: Final = tuple(sorted(path.stem for path in GOLDEN.glob("*.tar")))
+GOLDEN_28: Final = GOLDEN / "docker-28"
+GOLDEN_NAMES_28: Final = tuple(sorted(path.stem for path in GOLDEN_28.glob("*.tar")))
 
 DIFF_A: Final = "sha256:5bb9aeab49faf0bd9fdc0cc72130539431211fd9671ef758c460969ec4b8ba38"
 DIFF_B: Final = "sha256:04175db26e274e1dff435ae9e0bb3831a6f2c185d782303ed610773909b7369a"
@@ -62,6 +64,15 @@ V6_IMAGE_ID: Final = "sha256:ba0c04404f9544a231ba12c50f25b93c35df90c93120ef00c97
 
 
 def golden_files(name: str) -> dict[str, bytes]:
-    """The regular files of a golden archive, by member name."""
-    with tarfile.open(GOLDEN / f"{name}.tar") as archive:
+    """The regular files of a golden archive of Docker 20.10, by member name."""
+    return _files(GOLDEN / f"{name}.tar")
+
+
+def golden_files_28(name: str) -> dict[str, bytes]:
+    """The regular files of a golden archive of Docker 28, by member name."""
+    return _files(GOLDEN_28 / f"{name}.tar")
+
+
+def _files(path: Path) -> dict[str, bytes]:
+    with tarfile.open(path) as archive:
         return {member.name: reader.read() for member in archive if member.isreg() and (reader := archive.extractfile(member)) is not None}

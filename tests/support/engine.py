@@ -29,13 +29,16 @@ API: Final = "/v1.41"
 """The API of Docker Engine 20.10; the path must say so, or a newer engine answers in its own way."""
 
 VERSION: Final = "20.10."
-"""The engine whose archives docs/formats/docker-archive.md describes."""
+"""The engine whose archives docs/formats/docker-archive.md describes, unless a test asks for another."""
+
+BUILT: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "storectl-peers"
+"""Where scripts/build_peers.sh puts what it builds. Taken here and now: tests have a home of their own."""
 
 ANSWER_TIMEOUT_S: Final = 900
 START_TIMEOUT_S: Final = 60
 STOP_TIMEOUT_S: Final = 30
 CHUNK: Final = 1 << 20
-SEARCH_PATH: Final = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+SEARCH_PATH: Final = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin:{BUILT}"
 """Where peers are looked for: Debian keeps daemons where a user's PATH does not lead."""
 
 
@@ -62,17 +65,23 @@ class _Connection(http.client.HTTPConnection):
 class Engine:
     """A private ``dockerd``, started on construction; `wait` until it answers, and `stop` it whatever happens.
 
-    overlay2 is tried first. Where the folder's file system cannot carry it (another overlay, as in a container), the engine starts again with vfs.
+    overlay2 is tried first. Where the folder's file system cannot carry it (another overlay, as in a container), the engine starts again with the other of its
+    drivers, vfs.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._program = program("dockerd")
-        self._data = folder / "data"
+    def __init__(
+        self, folder: Path, *, name: str = "dockerd", version: str = VERSION, drivers: tuple[str, str] = ("overlay2", "vfs"), options: Sequence[str] = ()
+    ) -> None:
+        """Start the program ``name``, which has to be of ``version``, with one of the ``drivers``."""
+        self._program = program(name)
+        self._version = version
+        self._options = options
+        self.data = folder / "data"
         # The path of a Unix socket has at most 107 bytes, and pytest's folders alone may have more.
         self._run = Path(tempfile.mkdtemp(prefix="engine-"))
         self._log = self._run / "log"
-        self._socket = self._run / "engine.sock"
-        self.driver = "overlay2"
+        self.socket = self._run / "engine.sock"
+        self.driver, self._other_driver = drivers
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -81,13 +90,14 @@ class Engine:
             f"--storage-driver={self.driver}",
             "--iptables=false",
             "--bridge=none",
-            f"--data-root={self._data}",
+            f"--data-root={self.data}",
             f"--exec-root={self._run}/exec",
             f"--pidfile={self._run}/pid",
-            f"--host=unix://{self._socket}",
+            f"--host=unix://{self.socket}",
             # A containerd that runs on this machine already is used by dockerd unasked; these keep apart what is ours.
             "--containerd-namespace=storectl-interop",
             "--containerd-plugins-namespace=storectl-interop-plugins",
+            *self._options,
         ]
         if guard := shutil.which("setpriv"):
             # Should the tests be killed, their engine ends too.
@@ -105,17 +115,22 @@ class Engine:
                     self._require_version()
                     return
             if self._process.poll() is not None:
-                if self.driver == "vfs":
+                if self.driver == self._other_driver:
                     break
-                self.driver = "vfs"
+                self.driver = self._other_driver
                 self._process = self._start()
             time.sleep(0.05)
         raise EngineError(f"dockerd does not answer:\n{self.log_tail()}")
 
     def _require_version(self) -> None:
         version = json.loads(self.request("GET", "/version")[1])["Version"]
-        if not version.startswith(VERSION):
-            raise EngineError(f"these tests compare with Docker Engine {VERSION}x, and {self._program} is {version}")
+        if not version.startswith(self._version):
+            raise EngineError(f"these tests compare with Docker Engine {self._version}x, and {self._program} is {version}")
+
+    def pids(self) -> tuple[int, ...]:
+        """The engine and its containerd."""
+        containerd = _pid_in(self._run / "exec" / "containerd" / "containerd.pid")
+        return (self._process.pid, *(() if containerd is None else (containerd,)))
 
     def log_tail(self) -> str:
         """The last lines the engine logged."""
@@ -133,9 +148,9 @@ class Engine:
                 self._process.wait()
         if containerd is not None:
             _await_end(containerd)
-        for point in _mounts_below(self._data, self._run):
+        for point in _mounts_below(self.data, self._run):
             subprocess.run(["umount", "-l", point], check=True)
-        for folder in (self._data, self._run):
+        for folder in (self.data, self._run):
             shutil.rmtree(folder, ignore_errors=True)
 
     # --- the API -----------------------------------------------------------------------------------------------------
@@ -145,7 +160,7 @@ class Engine:
         self, method: str, path: str, body: BinaryIO | bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Iterator[http.client.HTTPResponse]:
         """One exchange; the answer is read by the caller. A file is sent from where it stands, by its size."""
-        connection = _Connection(self._socket)
+        connection = _Connection(self.socket)
         sent = dict(headers or {})
         if body is not None:
             sent.setdefault("Content-Type", "application/x-tar")
@@ -237,14 +252,17 @@ def program(name: str) -> str:
 
 
 def require(*names: str) -> None:
-    """Skip without the peers ``names``, saying which are missing; with STORECTL_INTEROP=1 their absence is a failure."""
+    """Skip without the peers ``names``, saying which are missing.
+
+    With STORECTL_INTEROP=1 their absence is a failure, but of those that STORECTL_WITHOUT lists: what could not be built on this machine.
+    """
     missing = [name for name in names if shutil.which(name, path=SEARCH_PATH) is None]
     if os.geteuid() != 0:
         missing.append("root's rights")
     if not missing:
         return
-    message = f"this test needs {', '.join(missing)}"
-    if os.environ.get("STORECTL_INTEROP"):
+    message = f"this test needs {', '.join(missing)} (scripts/build_peers.sh builds what Debian does not have)"
+    if os.environ.get("STORECTL_INTEROP") and not set(missing) <= set(os.environ.get("STORECTL_WITHOUT", "").split()):
         pytest.fail(f"{message}, and STORECTL_INTEROP says that it must run", pytrace=False)
     pytest.skip(message)
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-def layer(name: str, data: bytes) -> bytes:
+def layer(name: str, data: bytes, *, mode: int = 0o644) -> bytes:
     """A layer as docs/formats/docker-archive.md §11 writes its own: one ustar member without owner names, two zero blocks."""
     header = bytearray(512)
     header[0 : len(name)] = name.encode()
-    header[100:108] = b"0000644\0"
+    header[100:108] = b"%07o\0" % mode
     header[108:116] = header[116:124] = b"0000000\0"
     header[124:136] = b"%011o\0" % len(data)
     header[136:148] = b"07346545000\0"

@@ -1,4 +1,4 @@
-"""Comparing two saved archives, byte for byte but for what Docker itself leaves to chance (docker-archive.md §3, §4)."""
+"""Comparing two saved archives, byte for byte but for what Docker itself leaves to chance (docker-archive.md §3, §4, §9)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ BLOCK: Final = 512
 TIME: Final = slice(136, 148)
 CHECKSUM: Final = slice(148, 156)
 PAX_TIME: Final = b"mtime="
+BLOBS: Final = "blobs/sha256/"
 
 
 @final
@@ -49,8 +50,8 @@ def entries(archive: bytes) -> tuple[list[Entry], bytes]:
     return found, archive[at:]
 
 
-def without_link_times(archive: bytes) -> list[tuple[bytes, bytes, bytes]]:
-    """An archive in pieces, the times taken out of directories whose layer is a link: there Docker writes the time of the save.
+def without_clock_times(archive: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """An archive in pieces, the times taken out where Docker writes the time of the save: of directories whose layer is a link, and of the blobs' folder.
 
     A time too late for the header stands in a PAX header of its own, which goes with it.
     """
@@ -59,7 +60,7 @@ def without_link_times(archive: bytes) -> list[tuple[bytes, bytes, bytes]]:
     pieces = []
     for entry in found:
         header, extension = bytearray(entry.header), entry.extension
-        if entry.name.partition("/")[0] in linked:
+        if entry.name == BLOBS or entry.name.partition("/")[0] in linked:
             header[TIME], header[CHECKSUM] = bytes(12), bytes(8)
             if extension[BLOCK:].rstrip(b"\0").count(b"\n") == 1 and PAX_TIME in extension[BLOCK:]:
                 extension = b""
@@ -72,7 +73,7 @@ def difference(docker: bytes, ours: bytes) -> str | None:
     if docker == ours:
         return None
     try:
-        theirs, mine = without_link_times(docker), without_link_times(ours)
+        theirs, mine = without_clock_times(docker), without_clock_times(ours)
     except ValueError as exc:
         return str(exc)
     for one, other in zip(theirs, mine, strict=False):
@@ -89,7 +90,7 @@ def saved_images(archive: bytes) -> dict[str, tuple[str, ...]]:
     """The IDs (bare) of the images in a saved archive, in its order, each with its tags."""
     found, _ = entries(archive)
     manifest = json.loads(next(entry.data for entry in found if entry.name == "manifest.json").rstrip(b"\0"))
-    return {image["Config"].removesuffix(".json"): tuple(image["RepoTags"] or ()) for image in manifest or ()}
+    return {image["Config"].rpartition("/")[2].removesuffix(".json"): tuple(image["RepoTags"] or ()) for image in manifest or ()}
 
 
 def saved_names(archive: bytes) -> list[str]:

@@ -55,11 +55,11 @@ class Storectl:
         """`load` of an archive of ``images``. Raises Refused."""
         return self.load(pack(images, packing))
 
-    def save(self, names: Sequence[str]) -> bytes:
+    def save(self, names: Sequence[str], archive_format: str = "legacy") -> bytes:
         """Save images by name or ID, in this order. Raises Refused."""
         out = io.BytesIO()
         try:
-            with exporter.open_save(self._store, names) as export:
+            with exporter.open_save(self._store, names, format=archive_format) as export:
                 export.write(out)
         except StoreError as exc:
             raise Refused(str(exc)) from exc

@@ -1,4 +1,4 @@
-"""crane: registries to files and back. It is built from its source (`.ci/run`), and found on PATH or where CRANE says."""
+"""crane: registries to files and back."""
 
 from __future__ import annotations
 

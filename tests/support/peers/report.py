@@ -64,7 +64,7 @@ apart in manifest.json only (`docker-archive:`); `--format oci` writes the whole
 
 
 @final
-class _Messages:
+class Messages:
     """What peers said, numbered."""
 
     def __init__(self) -> None:
@@ -108,13 +108,13 @@ def without_versions(text: str) -> str:
 
 def render(matrix: Matrix) -> str:
     """The whole document; runs every cell that was not run yet. Raises Disagreement."""
-    shop, messages = matrix.shop, _Messages()
+    shop, messages = matrix.shop, Messages()
     subjects = shop.subjects
     parts = [HEAD, "<!-- versions -->\n", ", ".join(f"{name} {version}" for name, version in versions(shop).items()), ".\n<!-- end of versions -->\n\n", IN]
     rows = [[f"`{one.command}`", *(messages.cell(matrix.produced(one, key)) for key in subjects)] for one in PRODUCERS]
-    parts += [_table(["", *(one.title for one in subjects.values())], rows), "\n", messages.notes(), "\n", NAMES]
+    parts += [table(["", *(one.title for one in subjects.values())], rows), "\n", messages.notes(), "\n", NAMES]
     commands = [one.command for one in PRODUCERS if one.command in matrix.names]
-    parts += [_table(["", "written", "after the import"], [[f"`{command}`", *matrix.names[command]] for command in commands]), "\n", OUT]
+    parts += [table(["", "written", "after the import"], [[f"`{command}`", *matrix.names[command]] for command in commands]), "\n", OUT]
     titles = {
         FROM_DOCKER: "one image that came in a docker archive",
         **{key: one.title for key, one in subjects.items()},
@@ -122,11 +122,12 @@ def render(matrix: Matrix) -> str:
     }
     for key, title in titles.items():
         rows = [[f"`{one.command}`", *(messages.cell(matrix.consumed(one, key, form)) for form in FORMATS)] for one in CONSUMERS]
-        parts += [f"\n### {title[0].upper()}{title[1:]}\n\n", _table(["", *FORMATS], rows), NOTE if key == "images" else ""]
+        parts += [f"\n### {title[0].upper()}{title[1:]}\n\n", table(["", *FORMATS], rows), NOTE if key == "images" else ""]
         parts += ["\n", messages.notes()]
     return "".join(parts)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import shutil
 import tarfile
 import tempfile
@@ -35,8 +36,9 @@ class Workshop:
     """Close it, and nothing is left: no process, no mount, no file."""
 
     def __init__(self) -> None:
-        # A short path: sockets and podman's runtime folder must lie below it.
-        self.folder = Path(tempfile.mkdtemp(prefix="peers-"))
+        # A short path: sockets and podman's runtime folder must lie below it. Without the underscores of `mkdtemp`: podman takes paths for names of images.
+        self.folder = Path(tempfile.gettempdir()) / f"peers-{os.urandom(5).hex()}"
+        self.folder.mkdir(mode=0o700)
         self._stack = contextlib.ExitStack()
         self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.programs = Programs(self.folder / "programs")

@@ -14,7 +14,7 @@ import pytest
 
 import exporter
 from exporter import inplace
-from store import Compression, ImportOptions, Store, errors, scatter
+from store import Compression, ImportOptions, Store, errors, pages
 from store.limits import MIB
 from tests.support.images import A, Archive, B, config, layer
 from tests.support.layouts import Layout, gzip, zstd
@@ -170,10 +170,10 @@ def test_too_little_room_is_known_before_the_first_byte(filled: Store, tmp_path:
 
 def test_a_file_system_that_cannot_reserve_is_no_reason_to_fail(tmp_path: Path) -> None:
     with (tmp_path / "file").open("wb", buffering=0) as file:
-        scatter.reserve(file.fileno(), 0, 1000)
+        pages.reserve(file.fileno(), 0, 1000)
         assert os.fstat(file.fileno()).st_size == 1000
-        scatter.reserve(file.fileno(), 0, 0)
+        pages.reserve(file.fileno(), 0, 0)
     reader, writer = os.pipe()
-    scatter.reserve(writer, 0, 1000)
+    pages.reserve(writer, 0, 1000)
     os.close(reader)
     os.close(writer)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.v1 import V1Layer, v1_layers
+from exporter.v1 import V1Layer, v1_layers, v1_layers_28
 from store.documents import ImageConfig
+from store.errors import InvalidDocument
+from store.v1image28 import read_v1_image_28
 from store.values import ChainID
 from tests.support import docker_vectors as vectors
-from tests.support.docker_vectors import EMPTY_CONFIG, GOLDEN_NAMES, golden_files
+from tests.support.docker_vectors import EMPTY_CONFIG, GOLDEN_NAMES, GOLDEN_NAMES_28, golden_files, golden_files_28
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 def layers_of(data: bytes) -> tuple[V1Layer, ...]:
     config = ImageConfig.parse(data)
     return v1_layers(config, ChainID.each(config.diff_ids))
+
+
+def layers_of_28(data: bytes) -> tuple[V1Layer, ...]:
+    return v1_layers_28(read_v1_image_28(data, document="config"), ChainID.each(ImageConfig.parse(data).diff_ids))
 
 
 def check(data: bytes, image_id: str, expected: Sequence[tuple[str, str]]) -> None:
@@ -125,3 +131,46 @@ def test_an_image_without_layers_has_no_v1_layers() -> None:
 def test_chain_ids_must_be_as_many_as_layers() -> None:
     with pytest.raises(ValueError, match="0 chain IDs for 1 layers"):
         v1_layers(ImageConfig.parse(vectors.V1), ())
+
+
+# --- as Docker 28 ------------------------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", GOLDEN_NAMES_28)
+def test_the_v1_documents_of_docker_28_are_reproduced(name: str) -> None:
+    files = golden_files_28(name)
+    documents = set()
+    for image in json.loads(files["manifest.json"]):
+        documents |= {layer.json for layer in layers_of_28(files[image["Config"]])}
+    blobs = {data for path, data in files.items() if path.startswith("blobs/")}
+    found = {data for data in blobs if data.startswith(b'{"id":')}
+    # Of documents with one ID, which differ in the operating system, the first image's is written.
+    assert found <= documents
+    assert {json.loads(data)["id"] for data in documents} == {json.loads(data)["id"] for data in found}
+
+
+def test_docker_28_knows_that_it_does_not_know_the_time() -> None:
+    absent, zero = layers_of_28(vectors.V1), layers_of_28(vectors.V1.replace(b"{", b'{"created":"0001-01-01T00:00:00Z",', 1))
+    assert b'"created":null' in absent[0].json
+    assert zero == layers_of(vectors.V1)
+    # A pointer: what is null at last is null, where 20.10 keeps what it has read before.
+    again = vectors.V1.replace(b"{", b'{"created":"2020-02-29T12:34:56Z","created":null,', 1)
+    assert layers_of_28(again) == absent
+    assert b'"created":"2020-02-29T12:34:56Z"' in layers_of(again)[0].json
+
+
+def test_docker_28_has_a_start_interval_and_short_escapes() -> None:
+    data = vectors.V1.replace(b"{", b'{"author":"\\b\\f\\\\u0008","config":{"Healthcheck":{"Retries":1,"StartInterval":2,"StartPeriod":3}},', 1)
+    (layer,) = layers_of_28(data)
+    assert b'"Healthcheck":{"StartPeriod":3,"StartInterval":2,"Retries":1}' in layer.json
+    assert b'"author":"\\b\\f\\\\u0008"' in layer.json
+    (old,) = layers_of(data)
+    assert b'"Healthcheck":{"StartPeriod":3,"Retries":1}' in old.json
+    assert b'"author":"\\u0008\\u000c\\\\u0008"' in old.json
+
+
+def test_a_start_interval_that_is_no_number_is_an_error_to_docker_28_only() -> None:
+    data = vectors.V1.replace(b"{", b'{"config":{"Healthcheck":{"StartInterval":"x"}},', 1)
+    assert layers_of(data)
+    with pytest.raises(InvalidDocument):
+        layers_of_28(data)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import bcrypt
 import pytest
 
 from mirror import routes
-from mirror.access import ANYBODY, Access, Action, Caller, read_htpasswd
 from mirror.registry import conditions, ranges, referrers
 from mirror.registry.names import Names
 from mirror.registry.paging import MOST, Page, next_link
@@ -17,7 +15,7 @@ from mirror.routes import Resource, Route
 from mirror.wire_errors import _TABLE, WireError
 from store import errors
 from store.catalog.registry import Referrer
-from store.errors import InvalidInput, InvalidReference, MissingBlobs, StorageFull, StoreError
+from store.errors import InvalidReference, MissingBlobs, StorageFull, StoreError
 from store.references import Repository
 from store.registry import BY_ID
 from store.values import Digest
@@ -82,21 +80,26 @@ def test_images_without_a_name_have_a_place_that_no_reference_can_name() -> None
 @pytest.mark.parametrize(
     ("path", "route"),
     [
-        ("", Route(Resource.BASE)),
-        ("_catalog", Route(Resource.CATALOG)),
-        ("a/b/manifests/latest", Route(Resource.MANIFEST, "a/b", "latest")),
-        ("manifests/manifests/manifests", Route(Resource.MANIFEST, "manifests", "manifests")),
-        ("a/blobs/sha256:0", Route(Resource.BLOB, "a", "sha256:0")),
-        ("a/blobs/uploads/", Route(Resource.UPLOADS, "a")),
-        ("a/blobs/uploads", Route(Resource.UPLOADS, "a")),
-        ("a/blobs/uploads/1", Route(Resource.UPLOAD, "a", "1")),
-        ("blobs/uploads/blobs/uploads/1", Route(Resource.UPLOAD, "blobs/uploads", "1")),
-        ("a/tags/list", Route(Resource.TAGS, "a")),
-        ("a/referrers/x", Route(Resource.REFERRERS, "a", "x")),
-        ("a", None),
-        ("a/tags", None),
-        ("/manifests/x", None),
-        ("a/manifests/", None),
+        ("/v2/", Route(Resource.BASE)),
+        ("/v2/_catalog", Route(Resource.CATALOG)),
+        ("/v2/a/b/manifests/latest", Route(Resource.MANIFEST, "a/b", "latest")),
+        ("/v2/manifests/manifests/manifests", Route(Resource.MANIFEST, "manifests", "manifests")),
+        ("/v2/a/blobs/sha256:0", Route(Resource.BLOB, "a", "sha256:0")),
+        ("/v2/a/blobs/uploads/", Route(Resource.UPLOADS, "a")),
+        ("/v2/a/blobs/uploads", Route(Resource.UPLOADS, "a")),
+        ("/v2/a/blobs/uploads/1", Route(Resource.UPLOAD, "a", "1")),
+        ("/v2/blobs/uploads/blobs/uploads/1", Route(Resource.UPLOAD, "blobs/uploads", "1")),
+        ("/v2/a/tags/list", Route(Resource.TAGS, "a")),
+        ("/v2/a/referrers/x", Route(Resource.REFERRERS, "a", "x")),
+        ("/v2/a", None),
+        ("/v2/a/tags", None),
+        ("/v2//manifests/x", None),
+        ("/v2/a/manifests/", None),
+        ("/v2", Route(Resource.BASE)),
+        ("/v2x", None),
+        ("/", None),
+        ("/token", Route(Resource.TOKEN)),
+        ("/archives/oci/a:1,b", Route(Resource.ARCHIVE, "", "oci/a:1,b")),
     ],
 )
 def test_paths(path: str, route: Route | None) -> None:
@@ -214,43 +217,3 @@ def test_errors_tell_clients_what_they_can_use_and_nothing_else() -> None:
     assert full.status == 507
     assert b"secret" not in full.body
     assert json.loads(WireError(400, "X", "a\x1b[31mb").body) == {"errors": [{"code": "X", "message": "a\\x1b[31mb"}]}
-
-
-# --- access -------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def users() -> dict[str, bytes]:
-    hashed = bcrypt.hashpw(b"secret", bcrypt.gensalt(rounds=4)).decode()
-    return read_htpasswd(f"# users\n\nalice:{hashed}\n")
-
-
-def test_users_prove_who_they_are(users: dict[str, bytes]) -> None:
-    access = Access(users)
-    assert access.caller(None) == ANYBODY
-    assert access.caller("Basic YWxpY2U6c2VjcmV0") == Caller("alice")
-    for wrong in (
-        "Basic YWxpY2U6d3Jvbmc=",
-        "Basic Ym9iOnNlY3JldA==",
-        "Basic Ym9iOg==",
-        "Basic !",
-        "Basic YWxpY2U=",
-        "Bearer x",
-        "Basic YWxpY2U6AA==",
-        "Basic /zo=",
-    ):
-        assert access.caller(wrong) is None
-
-
-def test_who_may_do_what(users: dict[str, bytes]) -> None:
-    assert Access().allows(ANYBODY, Action.DELETE)
-    assert Access(users).allows(ANYBODY, Action.READ)
-    assert not Access(users).allows(ANYBODY, Action.WRITE)
-    assert not Access(users, anonymous_read=False).allows(ANYBODY, Action.READ)
-    assert Access(users, anonymous_read=False).allows(Caller("alice"), Action.DELETE)
-
-
-@pytest.mark.parametrize("line", ["alice", ":hash", "alice:{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ=", "alice:$apr1$x$y"])
-def test_other_schemes_than_bcrypt_are_refused(line: str) -> None:
-    with pytest.raises(InvalidInput):
-        read_htpasswd(line)

@@ -4,8 +4,8 @@ import asyncio
 import subprocess
 from typing import TYPE_CHECKING
 
-from mirror import server
-from mirror.server import Certificate
+from mirror.tls import Certificate
+from mirror.watching import watch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,25 +19,28 @@ def _make(folder: Path) -> Certificate:
     return Certificate(folder / "cert", folder / "key")
 
 
-def test_a_renewed_certificate_is_taken_over_and_a_broken_one_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(server, "_RELOAD_EVERY_S", 0.02)
+def test_a_renewed_certificate_is_taken_over_and_a_broken_one_is_not(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     certificate = _make(tmp_path)
-    context = server._context(certificate)
+    context = certificate.context()
 
     async def main() -> None:
-        task = asyncio.create_task(server._reload(context, certificate))
+        asked = asyncio.Event()
+        task = asyncio.create_task(watch("certificate", certificate.paths, lambda: certificate.renew(context), asked, every_s=0.02))
         await asyncio.sleep(0.1)
         assert not caplog.records
         sound = certificate.chain.read_bytes()
         certificate.chain.write_bytes(b"half")
         await asyncio.sleep(0.2)
-        assert "cannot be used yet" in caplog.text
+        assert "cannot be used" in caplog.text
         certificate.chain.unlink()
         await asyncio.sleep(0.1)
         certificate.chain.write_bytes(sound)
         await asyncio.sleep(0.2)
-        assert "took over" in caplog.text
+        assert caplog.text.count("took over the new certificate") == 1
+        asked.set()
+        await asyncio.sleep(0.2)
+        assert caplog.text.count("took over the new certificate") == 2
         task.cancel()
 
     asyncio.run(main())

@@ -38,10 +38,10 @@ def test_what_docker_reads_is_there() -> None:
     )
     assert [str(diff) for diff in parsed.diff_ids] == [DIFF_A, DIFF_B]
     assert (parsed.architecture, parsed.variant, parsed.os, parsed.os_version, parsed.os_features) == ("arm", "v7", "linux", "10", ("a",))
-    assert (parsed.author, parsed.comment, parsed.docker_version, parsed.container) == ("me", "hi", "20.10", "c0ffee")
+    assert (parsed.v1.author, parsed.v1.comment, parsed.v1.docker_version, parsed.v1.container) == ("me", "hi", "20.10", "c0ffee")
     assert parsed.created == GoTime(2020)
-    assert parsed.container_config.user == "u"
-    assert parsed.config is not None
+    assert parsed.v1.container_config.user == "u"
+    assert parsed.v1.config is not None
     assert parsed.labels == {"a": "b"}
     assert [(entry.created, entry.author, entry.created_by, entry.comment, entry.empty_layer) for entry in parsed.history] == [
         (GoTime(2020), "a", "x", "c", True),
@@ -53,7 +53,7 @@ def test_what_is_absent_is_empty() -> None:
     parsed = ImageConfig.parse(b'{"rootfs":{}}')
     assert (parsed.diff_ids, parsed.history, parsed.os_features) == ((), (), ())
     assert parsed.created == ZERO_TIME
-    assert parsed.config is None
+    assert parsed.v1.config is None
     assert parsed.labels == {}
     assert config('"config":{}').labels == {}
 

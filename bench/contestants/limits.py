@@ -1,0 +1,69 @@
+"""Limits: the least that a piece of work can cost on this machine, measured beside it in the same round."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench import workshop
+from bench.contestants.command import Command
+from bench.model import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bench.workshop import Workshop
+
+COPY = "cp + sync"
+HASH = "sha256"
+HASH_STORED = "sha256 of what is stored"
+INFLATE = "isal inflate"
+ENCODE = "zstd -T0"
+DECODE = "zstd -d"
+
+
+def copying(shop: Workshop, source: Path, name: str = COPY) -> Command:
+    """Copy a file and have it on disk."""
+    script = 'cp --reflink=never "$1" "$2" && sync "$2"'
+    return Command(name, shop, lambda folder: ["bash", "-c", script, "bash", str(source), str(folder / "out")], inputs=[source])
+
+
+def encoding(shop: Workshop, source: Path, level: int, name: str = ENCODE) -> Command:
+    """Compress a file with every core, into a file that is not synced: ``disk_bytes`` is what a zstd of this level makes of it."""
+    return Command(name, shop, lambda folder: ["zstd", "-q", "-T0", f"-{level}", "-o", str(folder / "out"), str(source)], inputs=[source])
+
+
+def decoding(shop: Workshop, files: Callable[[], list[Path]], name: str = DECODE) -> Command:
+    """Decode files one after the other and drop what comes out."""
+    return Command(name, shop, lambda _folder: ["zstd", "-q", "-d", "-c", *map(str, files())], inputs=files())
+
+
+@dataclass(slots=True)
+class Bare:
+    """Work of `bench.work` on files, in a process of its own whose start is left out."""
+
+    name: str
+    work: str
+    files: Callable[[], list[Path]]
+
+    def prepare(self) -> None:
+        """See `Contestant`."""
+        for path in self.files():
+            workshop.warm(path)
+        workshop.sync()
+
+    def run(self) -> Sample:
+        """See `Contestant`."""
+        wall = cpu = 0.0
+        for path in self.files():
+            command = [sys.executable, "-m", "bench.work", self.work, str(path)]
+            told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            wall, cpu = wall + told["wall_s"], cpu + told["cpu_s"]
+        return Sample(wall, cpu)
+
+    def clean(self) -> None:
+        """See `Contestant`."""

@@ -1,0 +1,54 @@
+"""storectl, as people run it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+from bench.contestants.command import Command
+from bench.corpora.inputs import Inputs
+from bench.workshop import storectl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from bench.workshop import Workshop
+
+START = "process start"
+"""The contestant whose time is taken off ours where the work is short."""
+
+
+def storectl_json(root: Path, *arguments: str) -> object:
+    """What storectl answers with ``--json``."""
+    return json.loads(subprocess.run([storectl(), "--root", str(root), *arguments, "--json"], check=True, capture_output=True, text=True).stdout)
+
+
+def new_store(shop: Workshop, archives: Sequence[Path], *options: str) -> Path:
+    """A store with these archives in it."""
+    root = shop.folder() / "store"
+    subprocess.run([storectl(), "--root", str(root), "import", "-q", *options, *map(str, archives)], check=True, stdout=subprocess.DEVNULL)
+    return root
+
+
+def importing(shop: Workshop, archive: Path, *options: str, name: str = "storectl") -> Command:
+    """Import a file into a new store."""
+    return Command(name, shop, lambda folder: [storectl(), "--root", str(folder / "out"), "import", "-q", *options, str(archive)], inputs=[archive])
+
+
+def importing_pipe(shop: Workshop, archive: Path, *options: str, name: str = "storectl, from a pipe") -> Command:
+    """Import from a pipe that `cat` fills."""
+    script = 'set -o pipefail; cat "$1" | "$2" --root "$3" import -q "${@:4}" -'
+    return Command(name, shop, lambda folder: ["bash", "-c", script, "bash", str(archive), storectl(), str(folder / "out"), *options], inputs=[archive])
+
+
+def saving(shop: Workshop, root: Path, image: str, *options: str, name: str = "storectl") -> Command:
+    """Save an image to a file."""
+    return Command(name, shop, lambda folder: [storectl(), "--root", str(root), "save", "-q", "-o", str(folder / "out"), *options, image], inputs=[root])
+
+
+def starting(shop: Workshop) -> Command:
+    """A process that opens a store and does nothing (``db current`` imports no Alembic)."""
+    root = new_store(shop, [Inputs(shop).tiny()])
+    return Command(START, shop, lambda _folder: [storectl(), "--root", str(root), "db", "current"])

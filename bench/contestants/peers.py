@@ -1,0 +1,178 @@
+"""Other programs, at the settings that suit them best: what they take in and give out here is what storectl takes in and gives out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bench import measure, workshop
+from bench.contestants.command import Command
+from bench.measure import Daemon
+from bench.model import MissingError
+from bench.workshop import program
+
+if TYPE_CHECKING:
+    from bench.model import Sample
+    from bench.workshop import Workshop
+
+DOCKER = "docker 20.10"
+SKOPEO = "skopeo (Debian)"
+NEWEST_SKOPEO = "skopeo (newest)"
+PODMAN = "podman"
+
+
+_RUNROOT: Final = Path(tempfile.gettempdir()) / f"bench-{os.getpid()}"
+"""Podman wants a short one."""
+
+
+class DockerLoad:
+    """``docker load`` into an engine that has nothing yet, or with ``again`` all of it. The engine syncs no layer; ours does."""
+
+    name = DOCKER
+
+    def __init__(self, shop: Workshop, archive: Path, *, again: bool = False) -> None:
+        self._shop = shop
+        self._archive = archive
+        self._again = again
+
+    def prepare(self) -> None:
+        """See `Contestant`. Raises MissingError."""
+        engine = self._shop.engine()
+        engine.clear()
+        if self._again:
+            with self._archive.open("rb") as body:
+                engine.load(body)
+        workshop.warm(self._archive)
+        workshop.sync()
+
+    def run(self) -> Sample:
+        """See `Contestant`."""
+        return _docker(self._shop, ["load", "-q", "-i", str(self._archive)], [])
+
+    def clean(self) -> None:
+        """See `Contestant`."""
+        with contextlib.suppress(MissingError):
+            self._shop.engine().clear()
+
+
+class DockerSave:
+    """``docker save`` of one image that the engine has."""
+
+    name = DOCKER
+
+    def __init__(self, shop: Workshop, archive: Path, image: str) -> None:
+        self._shop = shop
+        self._archive = archive
+        self._image = image
+        self._folder = Path()
+        self._loaded = False
+
+    def prepare(self) -> None:
+        """See `Contestant`. Raises MissingError."""
+        if not self._loaded:
+            with self._archive.open("rb") as body:
+                self._shop.engine().load(body)
+            self._loaded = True
+        self._folder = self._shop.folder()
+        workshop.sync()
+
+    def run(self) -> Sample:
+        """See `Contestant`."""
+        return _docker(self._shop, ["save", "-o", str(self._folder / "out"), self._image], [self._folder / "out"])
+
+    def clean(self) -> None:
+        """See `Contestant`."""
+        (self._folder / "out").unlink(missing_ok=True)
+
+
+def _docker(shop: Workshop, arguments: list[str], results: list[Path]) -> Sample:
+    engine = shop.engine()
+    return measure.run([program("docker"), "-H", f"unix://{engine.socket}", *arguments], watch=[*results, engine.data / "tmp"], daemon=Daemon(engine.pids()))
+
+
+def skopeo_import(shop: Workshop, transport: str, archive: Path, codec: str, *, newest: bool) -> Command:
+    """Copy an archive to an image layout, layers compressed by ``codec`` where they are not compressed yet."""
+    name = f"{NEWEST_SKOPEO if newest else SKOPEO}, {codec}"
+    level = ["--dest-compress-level", "1"] if codec == "zstd" else []
+
+    def argv(folder: Path) -> list[str]:
+        return [
+            program("skopeo", newest=newest),
+            *("--tmpdir", str(folder / "tmp"), "copy", "-q", "--insecure-policy", "--dest-compress-format", codec, *level),
+            *(f"{transport}:{archive}", f"oci:{folder}/out:image"),
+        ]
+
+    return Command(name, shop, argv, inputs=[archive], setup=lambda _folder: _require("skopeo", newest=newest))
+
+
+def skopeo_save(shop: Workshop, source: Path, image: str, *, newest: bool, transport: str = "docker-archive") -> Command:
+    """Copy an image layout to an archive."""
+
+    def argv(folder: Path) -> list[str]:
+        return [
+            program("skopeo", newest=newest),
+            *("--tmpdir", str(folder / "tmp"), "copy", "-q", "--insecure-policy"),
+            *(f"oci:{source}:{image}", f"{transport}:{folder}/out:{image}"),
+        ]
+
+    return Command(NEWEST_SKOPEO if newest else SKOPEO, shop, argv, inputs=[source], setup=lambda _folder: _require("skopeo", newest=newest))
+
+
+def podman_load(shop: Workshop, archive: Path) -> Command:
+    """``podman load`` into a storage that has nothing yet."""
+    return Command(
+        PODMAN,
+        shop,
+        lambda folder: [*_podman(folder / "out"), "load", "-q", "-i", str(archive)],
+        inputs=[archive],
+        setup=lambda _folder: _require("podman"),
+        teardown=_unmount,
+    )
+
+
+class PodmanSave:
+    """``podman save`` of an image that a storage has."""
+
+    name = PODMAN
+
+    def __init__(self, shop: Workshop, archive: Path, image: str) -> None:
+        self._archive = archive
+        self._storage = shop.folder() / "storage"
+        self._command = Command(PODMAN, shop, lambda folder: [*_podman(self._storage), "save", "-q", "-o", str(folder / "out"), image])
+
+    def prepare(self) -> None:
+        """See `Contestant`. Raises MissingError."""
+        if not self._storage.exists():
+            subprocess.run([*_podman(self._storage), "load", "-q", "-i", str(self._archive)], check=True, stdout=subprocess.DEVNULL)
+        self._command.prepare()
+
+    def run(self) -> Sample:
+        """See `Contestant`."""
+        return self._command.run()
+
+    def clean(self) -> None:
+        """See `Contestant`. Nobody will miss the storage when the run is over, but its mount has to go."""
+        self._command.clean()
+        _unmount(self._storage)
+
+
+def _podman(storage: Path) -> list[str]:
+    return [program("podman"), "--root", str(storage), "--runroot", str(_RUNROOT), "--storage-driver", "overlay"]
+
+
+def _unmount(folder: Path) -> None:
+    """Containers' storage mounts its own folder on itself."""
+    shutil.rmtree(_RUNROOT, ignore_errors=True)
+    for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
+        point = line.split()[4]
+        if Path(point).is_relative_to(folder):
+            subprocess.run(["umount", "-l", point], check=False)
+
+
+def _require(name: str, *, newest: bool = False) -> None:
+    program(name, newest=newest)

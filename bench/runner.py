@@ -1,0 +1,63 @@
+"""Runs cases: all contestants of a case in turn, round after round, each round beginning with another of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from bench.model import MissingError
+from bench.results import CaseResult
+
+if TYPE_CHECKING:
+    from bench.model import Case, Contestant, Sample
+    from bench.workshop import Workshop
+
+
+def run(case: Case, shop: Workshop, rounds: int) -> CaseResult:
+    """Measure one case. Raises what a contestant's failure raises; one that is missing is noted."""
+    contestants = list(case.contestants(shop))
+    result = CaseResult(
+        case.title,
+        [contestant.name for contestant in contestants],
+        input_bytes=case.input_bytes(shop) if case.input_bytes else 0,
+        measured_at=datetime.now(UTC).strftime("%Y-%m-%d"),
+        revision=_revision(),
+    )
+    try:
+        for turn in range(rounds):
+            samples: dict[str, Sample] = {}
+            for contestant in rotated(contestants, turn):
+                if contestant.name not in result.missing:
+                    try:
+                        samples[contestant.name] = _once(contestant)
+                    except MissingError as exc:
+                        result.missing[contestant.name] = str(exc)
+            result.rounds.append(samples)
+            print(f"{case.name}: round {turn + 1}: " + ", ".join(f"{name} {sample.wall_s:.2f} s" for name, sample in samples.items()), file=sys.stderr)
+    finally:
+        shop.settle()
+    return result
+
+
+def rotated(contestants: list[Contestant], turn: int) -> list[Contestant]:
+    """The order of a round: nobody is always first, or always behind the same other."""
+    first = turn % len(contestants)
+    return contestants[first:] + contestants[:first]
+
+
+def _once(contestant: Contestant) -> Sample:
+    try:
+        contestant.prepare()
+        return contestant.run()
+    except subprocess.CalledProcessError as exc:
+        print(f"{contestant.name} failed: {exc.stderr}", file=sys.stderr)
+        raise
+    finally:
+        contestant.clean()
+
+
+def _revision() -> str:
+    described = subprocess.run(["git", "describe", "--always", "--dirty"], check=False, capture_output=True, text=True)
+    return described.stdout.strip()

@@ -1,0 +1,57 @@
+"""Figures as text, the same on a terminal and in the report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.figures import of_contestant, paired
+
+if TYPE_CHECKING:
+    from bench.figures import Verdict
+    from bench.results import CaseResult
+
+
+def duration(seconds: float) -> str:
+    """Three digits: ``1.23 s``, ``45.6 ms``."""
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
+
+
+def size(number: float) -> str:
+    """Bytes as people read them; nothing for none."""
+    if not number:
+        return ""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if number >= factor:
+            return f"{number / factor:.3g} {unit}"
+    return f"{number:.0f} B"
+
+
+def rate(size_bytes: int, seconds: float) -> str:
+    """Bytes a second; nothing where a rate means nothing."""
+    return f"{size_bytes / seconds / 1e6:.0f} MB/s" if size_bytes and seconds else ""
+
+
+def figure(number: float, unit: str) -> str:
+    """A target's figure with its unit; a ratio as a plain number."""
+    return f"{number:.3g} {unit}".strip()
+
+
+def verdict(found: Verdict) -> str:
+    """Whether it was met, in a word."""
+    return "" if found.met is None else "met" if found.met else "missed"
+
+
+def contestant_row(result: CaseResult, name: str) -> tuple[str, ...]:
+    """Wall time, its spread, CPU, rate, memory, temporary disk, disk, and how many times as long as ours it took. Raises ValueError when it never ran."""
+    rounds = result.rounds
+    wall = of_contestant(rounds, name, lambda sample: sample.wall_s)
+    return (
+        duration(wall.median),
+        f"{duration(wall.low)} to {duration(wall.high)}",
+        duration(of_contestant(rounds, name, lambda sample: sample.cpu_s).median),
+        rate(result.input_bytes, wall.median),
+        size(of_contestant(rounds, name, lambda sample: sample.peak_bytes).high),
+        size(of_contestant(rounds, name, lambda sample: sample.temporary_bytes).high),
+        size(of_contestant(rounds, name, lambda sample: sample.disk_bytes).median),
+        f"{paired(rounds, result.ours, name).median:.2f}",
+    )

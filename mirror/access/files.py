@@ -1,0 +1,53 @@
+"""Where users and rules are written down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar, final
+
+from mirror.access.passwords import read_htpasswd
+from mirror.access.policy import Access
+from mirror.access.rules import read_rules
+from store.errors import InvalidInput
+from store.oserrors import translated
+from store.references import DEFAULT_DOMAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+T = TypeVar("T")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class AccessFiles:
+    """The files, and what the command line says beside them."""
+
+    htpasswd: Path | None = None
+    rules: Path | None = None
+    anonymous_read: bool = True
+    read_only: bool = False
+    default_domain: str = DEFAULT_DOMAIN
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that there are to watch."""
+        return tuple(path for path in (self.htpasswd, self.rules) if path is not None)
+
+    def load(self) -> Access:
+        """Read them. Raises InvalidInput that names the file, PermissionDenied, Unavailable."""
+        users = {} if self.htpasswd is None else _reading(self.htpasswd, read_htpasswd)
+        rules = None if self.rules is None else _reading(self.rules, lambda text: read_rules(text, self.default_domain))
+        return Access(users, anonymous_read=self.anonymous_read, read_only=self.read_only, rules=rules)
+
+
+def _reading(path: Path, read: Callable[[str], T]) -> T:
+    with translated(path):
+        data = path.read_bytes()
+    try:
+        return read(data.decode())
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{path} is no UTF-8 text") from None
+    except InvalidInput as exc:
+        raise InvalidInput(f"{path}: {exc.message}", hint=exc.hint) from None

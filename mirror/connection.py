@@ -1,0 +1,91 @@
+"""A client that has said all it has to say may still be waiting for the answer.
+
+TCP can be closed in one direction alone, and RFC 9112 section 9.6 counts on it; aiohttp's protocol takes the end of what a client sends for the end of the
+connection, and drops the answer. The one here stands in front of it and keeps the connection while an answer is due. Who stops in the middle of a request gets
+none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aiohttp import web
+
+_SOON_S: Final = 0.05
+"""A request that came together with the end has reached its handler by then."""
+
+
+@final
+class Connection(asyncio.Protocol):
+    """What aiohttp makes of a connection, but for its end."""
+
+    def __init__(self, protocol: web.RequestHandler) -> None:
+        self._protocol = protocol
+        self._transport: asyncio.Transport | None = None
+        self._request: web.Request | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Part of `asyncio.Protocol`."""
+        self._transport = transport  # type: ignore[assignment] # a stream's, whatever its class (uvloop's is none of asyncio's)
+        self._protocol.connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Part of `asyncio.Protocol`."""
+        self._transport = None
+        self._protocol.connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Part of `asyncio.Protocol`."""
+        self._protocol.data_received(data)
+
+    def pause_writing(self) -> None:
+        """Part of `asyncio.Protocol`."""
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Part of `asyncio.Protocol`."""
+        self._protocol.resume_writing()
+
+    def eof_received(self) -> bool:
+        """Part of `asyncio.Protocol`: whether the connection stays open. TLS knows no half-closed ones."""
+        if self._transport is None or self._transport.get_extra_info("sslcontext") is not None:
+            return False
+        asyncio.get_running_loop().call_later(_SOON_S, self._end)
+        return True
+
+    def _end(self) -> None:
+        if self._transport is None:
+            return
+        if self._request is not None and self._request.content.is_eof():
+            # Nothing more will be asked: the protocol ends the connection behind this answer.
+            self._protocol.close()
+        else:
+            self._transport.close()
+
+    def begin(self, request: web.Request) -> None:
+        """An answer to ``request`` is due."""
+        self._request = request
+
+    def end(self) -> None:
+        """It is given."""
+        self._request = None
+
+
+@contextmanager
+def answering(request: web.Request) -> Iterator[None]:
+    """Meanwhile an answer is due, so that the connection is kept."""
+    connection = None if request.transport is None else request.transport.get_protocol()
+    if not isinstance(connection, Connection):
+        # Another server stands before the application.
+        yield
+        return
+    connection.begin(request)
+    try:
+        yield
+    finally:
+        connection.end()

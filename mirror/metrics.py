@@ -1,0 +1,193 @@
+"""Counters of all worker processes together, in the text that Prometheus reads (exposition format 0.0.4).
+
+Each process counts in a row of its own in memory that all of them share: nobody waits for anybody, whichever answers adds the rows up, and a worker that was
+started anew goes on with the row of the one before it. A library would keep files for each process instead, and merge them at every scrape.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from bisect import bisect_left
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Final, final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+RESOURCES: Final = (
+    *("base", "catalog", "manifest", "blob", "uploads", "upload", "tags", "referrers"),
+    *("archive", "token", "healthz", "readyz", "metrics", "none"),
+)
+METHODS: Final = ("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "other")
+STATUSES: Final = (
+    *("200", "201", "202", "204", "206", "304", "400", "401", "403", "404", "405", "408"),
+    *("409", "413", "414", "416", "429", "500", "503", "507", "other"),
+)
+SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 120.0)
+EVENTS: Final = ("login_failures", "throttled_logins", "damaged_contents")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Numbers of one name: ``labels`` has those of each, in the order of their slots. With ``bounds`` each is a histogram."""
+
+    name: str
+    kind: str
+    help: str
+    label_names: tuple[str, ...] = ()
+    labels: tuple[tuple[str, ...], ...] = ((),)
+    bounds: tuple[float, ...] = ()
+
+    @property
+    def slots(self) -> int:
+        """How many numbers it has."""
+        return len(self.labels) * (len(self.bounds) + 2 if self.bounds else 1)
+
+
+_REQUESTS: Final = Family(
+    "storectl_http_requests_total",
+    "counter",
+    "Requests that were answered.",
+    ("resource", "method", "status"),
+    tuple(product(RESOURCES, METHODS, STATUSES)),
+)
+_DURATION: Final = Family(
+    "storectl_http_request_duration_seconds",
+    "histogram",
+    "From the head of a request to the last byte of its answer.",
+    ("resource",),
+    tuple((one,) for one in RESOURCES),
+    SECONDS,
+)
+_SENT: Final = Family(
+    "storectl_http_response_bytes_total", "counter", "Bytes of answers that were sent, heads included.", ("resource",), tuple((one,) for one in RESOURCES)
+)
+_RECEIVED: Final = Family("storectl_http_request_body_bytes_total", "counter", "Bytes of blobs that were received.")
+_RUNNING: Final = Family("storectl_http_requests_in_progress", "gauge", "Requests that are being answered.")
+_EVENTS: Final = Family("storectl_events_total", "counter", "What an operator wants to know of.", ("event",), tuple((one,) for one in EVENTS))
+_PROCESS: Final = Family("storectl_worker_pid", "gauge", "The process of a worker.")
+_FAMILIES: Final = (_REQUESTS, _DURATION, _SENT, _RECEIVED, _RUNNING, _EVENTS, _PROCESS)
+_OFFSETS: Final = {family.name: sum(one.slots for one in _FAMILIES[:number]) for number, family in enumerate(_FAMILIES)}
+_ROW: Final = sum(family.slots for family in _FAMILIES)
+_WIDTH: Final = struct.calcsize("d")
+_RESOURCE: Final = {name: number for number, name in enumerate(RESOURCES)}
+_METHOD: Final = {name: number for number, name in enumerate(METHODS)}
+_STATUS: Final = {name: number for number, name in enumerate(STATUSES)}
+_PER_DURATION: Final = len(SECONDS) + 2
+
+
+@final
+class Metrics:
+    """The numbers of ``workers`` processes. Made before they are forked; each says which it is with `begin`. Threads of one process must not count at once."""
+
+    def __init__(self, workers: int = 1) -> None:
+        self._workers = workers
+        self._all = memoryview(mmap.mmap(-1, workers * _ROW * _WIDTH)).cast("d")
+        self._mine = self._all[:_ROW]
+
+    def begin(self, worker: int) -> None:
+        """This process is that worker, counted from 0."""
+        self._mine = self._all[worker * _ROW : (worker + 1) * _ROW]
+        self._mine[_OFFSETS[_RUNNING.name]] = 0
+        self._mine[_OFFSETS[_PROCESS.name]] = os.getpid()
+
+    def running(self, step: int) -> None:
+        """A request begins (1) or ends (-1)."""
+        self._mine[_OFFSETS[_RUNNING.name]] += step
+
+    def answered(self, resource: str, method: str, status: int, seconds: float, sent_bytes: int) -> None:
+        """A request was answered."""
+        mine = self._mine
+        number = _RESOURCE.get(resource, len(RESOURCES) - 1)
+        kind = (number * len(METHODS) + _METHOD.get(method, len(METHODS) - 1)) * len(STATUSES)
+        mine[_OFFSETS[_REQUESTS.name] + kind + _STATUS.get(str(status), len(STATUSES) - 1)] += 1
+        slot = _OFFSETS[_DURATION.name] + number * _PER_DURATION
+        mine[slot + bisect_left(SECONDS, seconds)] += 1
+        mine[slot + _PER_DURATION - 1] += seconds
+        mine[_OFFSETS[_SENT.name] + number] += sent_bytes
+
+    def received(self, size_bytes: int) -> None:
+        """Bytes of a blob came."""
+        self._mine[_OFFSETS[_RECEIVED.name]] += size_bytes
+
+    def happened(self, event: str) -> None:
+        """One of `EVENTS`."""
+        self._mine[_OFFSETS[_EVENTS.name] + EVENTS.index(event)] += 1
+
+    def text(self, gauges: Mapping[str, tuple[str, float]]) -> str:
+        """All of it; ``gauges`` adds numbers that are known elsewhere, each with its help, by name."""
+        lines: list[str] = []
+        for family in _FAMILIES[:-1]:
+            lines += _head(family.name, family.kind, family.help)
+            lines += _samples(family, self._sums(family))
+        for name, (text, value) in (dict(gauges) | _processes(self._pids())).items():
+            lines += _head(name, "counter" if name.endswith("_total") else "gauge", text)
+            lines.append(f"{name} {_number(value)}")
+        return "\n".join(lines) + "\n"
+
+    def _sums(self, family: Family) -> list[float]:
+        start = _OFFSETS[family.name]
+        rows = [self._all[worker * _ROW + start : worker * _ROW + start + family.slots].tolist() for worker in range(self._workers)]
+        return [sum(column) for column in zip(*rows, strict=True)]
+
+    def _pids(self) -> list[int]:
+        return [int(self._all[worker * _ROW + _OFFSETS[_PROCESS.name]]) for worker in range(self._workers)]
+
+
+def _head(name: str, kind: str, text: str) -> Iterable[str]:
+    return (f"# HELP {name} {text}", f"# TYPE {name} {kind}")
+
+
+def _samples(family: Family, values: list[float]) -> Iterator[str]:
+    """What has never happened is left out, but for numbers that have no labels."""
+    if not family.bounds:
+        for labels, value in zip(family.labels, values, strict=True):
+            if value or not labels:
+                yield f"{family.name}{_labels(family, labels)} {_number(value)}"
+        return
+    width = len(family.bounds) + 2
+    for number, labels in enumerate(family.labels):
+        buckets, total_s = values[number * width : (number + 1) * width - 1], values[(number + 1) * width - 1]
+        if not any(buckets):
+            continue
+        count = 0.0
+        for bound, value in zip((*map(str, family.bounds), "+Inf"), buckets, strict=True):
+            count += value
+            yield f"{family.name}_bucket{_labels(family, labels, bound)} {_number(count)}"
+        yield f"{family.name}_sum{_labels(family, labels)} {_number(total_s)}"
+        yield f"{family.name}_count{_labels(family, labels)} {_number(count)}"
+
+
+def _labels(family: Family, values: tuple[str, ...], bound: str | None = None) -> str:
+    pairs = [f'{name}="{value}"' for name, value in zip(family.label_names, values, strict=True)]
+    if bound is not None:
+        pairs.append(f'le="{bound}"')
+    return "{" + ",".join(pairs) + "}" if pairs else ""
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
+def _processes(pids: Iterable[int]) -> dict[str, tuple[str, float]]:
+    """What the kernel says of the workers, all of them together (proc(5))."""
+    cpu_s = resident = files = workers = 0.0
+    for pid in filter(None, pids):
+        with suppress(OSError, ValueError, IndexError):
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:  # noqa: PTH123 - hot enough, and no path of ours
+                fields = file.read().rpartition(")")[2].split()
+            cpu_s += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            resident += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+            files += len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208
+            workers += 1
+    return {
+        "storectl_workers": ("Worker processes that are running.", workers),
+        "process_cpu_seconds_total": ("Processor time of all workers, in seconds.", round(cpu_s, 2)),
+        "process_resident_memory_bytes": ("Resident memory of all workers; what they share is counted for each.", resident),
+        "process_open_fds": ("Open file descriptors of all workers.", files),
+    }

@@ -1,0 +1,111 @@
+"""Images in other encodings than their own: ``TAG-zstd`` and ``TAG-gzip`` beside ``TAG``.
+
+A variant is made when it is first asked for and then is a tag like any other, of a manifest that says which one it was made from. It follows its original: when
+``TAG`` has moved since, it is made anew. A tag of that name that somebody pushed is left alone.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, final
+
+from exporter import Format, Layers, SaveOptions, open_save
+from exporter.reencode import ORIGINAL
+from store.errors import NotFound
+from store.limits import MIB
+from store.references import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.graph import SavedGraph
+    from store import Store
+    from store.manifests import Document
+    from store.references import Repository
+    from store.registry import Registry, ServedManifest
+    from store.values import Digest, ImageID
+
+_PIECE_BYTES: Final = MIB
+
+
+@final
+class Offers:
+    """The variants that one registry publishes; ``encodings`` are of `exporter.Layers`. Threads may share it."""
+
+    def __init__(self, store: Store, registry: Registry, encodings: Iterable[str] = ()) -> None:
+        self._store = store
+        self._registry = registry
+        self._encodings = tuple(map(Layers, encodings))
+
+    def original(self, tag: str) -> tuple[str, Layers] | None:
+        """The tag that ``tag`` would be a variant of, and its encoding; None when it is no name of a variant that is offered."""
+        for encoding in self._encodings:
+            suffix = f"-{encoding}"
+            if tag.endswith(suffix) and len(tag) > len(suffix):
+                return tag.removesuffix(suffix), encoding
+        return None
+
+    def publish(self, repository: Repository, tag: str, encoding: Layers) -> tuple[ImageID, ...]:
+        """Let ``TAG-ENCODING`` name the image that ``tag`` names, with its layers in that encoding; the images that are to be verified.
+
+        Nothing happens when it does so already, when there is no such image, or when the name is taken by something else.
+        Raises IncompleteImage, DiffMismatch, DamagedContent, ContentMissing.
+        """
+        if self._store.read_only:
+            return ()
+        try:
+            original = self._registry.manifest(repository, tag)
+        except NotFound:
+            return ()
+        name = f"{tag}-{encoding}"
+        current = self._current(repository, name)
+        if current is not None and (current.digest == original.digest or _made_from(current) in (None, str(original.digest))):
+            return ()
+        options = SaveOptions(Format.OCI, sparse=True, layers=encoding)
+        # By digest: the tag may move meanwhile.
+        with open_save(self._store, [str(Reference(repository, None, original.digest))], options=options, record=False) as export:
+            assert export.graph is not None  # noqa: S101 - the format has one
+            return self._push(repository, name, export.graph)
+
+    def withdraw(self, repository: Repository, tag: str) -> None:
+        """The tag has gone: so do the variants that were made from it."""
+        for encoding in self._encodings:
+            name = f"{tag}-{encoding}"
+            current = self._current(repository, name)
+            if current is not None and _made_from(current) is not None:
+                self._registry.delete_tag(repository, name)
+
+    def _current(self, repository: Repository, name: str) -> ServedManifest | None:
+        try:
+            return self._registry.manifest(repository, name)
+        except NotFound:
+            return None
+
+    def _push(self, repository: Repository, name: str, graph: SavedGraph) -> tuple[ImageID, ...]:
+        """As a client would: blobs, then manifests from the bottom up, the tag last."""
+        for digest, (made, _) in graph.made.items():
+            if isinstance(made, Path):
+                self._upload(repository, digest, made)
+        self._registry.adopt(repository, [digest for digest in graph.sources if digest not in graph.documents])
+        root = graph.roots[0].digest
+        unseen = [self._put(repository, document, [name] if digest == root else []) for digest, document in graph.documents.items()]
+        return tuple(image for image in unseen if image is not None)
+
+    def _put(self, repository: Repository, document: Document, tags: list[str]) -> ImageID | None:
+        done = self._registry.put_manifest(repository, document.data, media_type=document.media_type, digest=document.digest, tags=tags)
+        return done.image_id
+
+    def _upload(self, repository: Repository, digest: Digest, path: Path) -> None:
+        with self._registry.uploads.once(repository) as upload, path.open("rb") as file:
+            while piece := file.read(_PIECE_BYTES):
+                upload.write(piece)
+            upload.finish(digest)
+
+
+def _made_from(manifest: ServedManifest) -> str | None:
+    """The digest of the manifest that a variant was made from; None when it is none of ours."""
+    document = json.loads(manifest.data)
+    annotations = document.get("annotations") if isinstance(document, dict) else None
+    found = annotations.get(ORIGINAL) if isinstance(annotations, dict) else None
+    return found if isinstance(found, str) else None

@@ -1,0 +1,54 @@
+"""Files that change while the server runs: certificates that are renewed, users that come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+from store.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+EVERY_S: Final = 30.0
+
+
+async def watch(what: str, paths: Sequence[Path], take_over: Callable[[], None], asked: asyncio.Event, *, every_s: float = EVERY_S) -> None:
+    """Call ``take_over`` when one of ``paths`` has changed, and when ``asked`` is set, until cancelled.
+
+    What cannot be used (half a file, say) changes nothing, and is tried again when it has changed again.
+    """
+    seen = _marks(paths)
+    while True:
+        try:
+            async with asyncio.timeout(every_s):
+                await asked.wait()
+        except TimeoutError:
+            pass
+        was_asked = asked.is_set()
+        asked.clear()
+        now = _marks(paths)
+        if now == seen and not was_asked:
+            continue
+        try:
+            take_over()
+        except StoreError as exc:
+            logger.warning("the new %s cannot be used: %s", what, exc.message)
+        else:
+            logger.info("took over the new %s", what)
+        seen = now
+
+
+def _marks(paths: Sequence[Path]) -> tuple[tuple[int, int, int] | None, ...]:
+    found: list[tuple[int, int, int] | None] = []
+    for path in paths:
+        try:
+            status = path.stat()
+            found.append((status.st_mtime_ns, status.st_size, status.st_ino))
+        except OSError:
+            found.append(None)
+    return tuple(found)

@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Builds programs that storectl is tested against and that Debian does not have, or not in this version. Each is built from its source, in one pinned version
+# that Go's module proxy serves and its checksum database vouches for, into ${XDG_CACHE_HOME:-~/.cache}/storectl-peers/NAME. What is there in that version
+# already is left alone, so it may be asked for as often as one likes.
+#
+#   scripts/build_peers.sh NAME…      build these
+#   scripts/build_peers.sh --list     what there is, and which Go each of them needs
+set -euo pipefail
+
+# name, how it is built, module, package in it, version, the oldest Go that builds it
+#
+# module: as the module is. vendored: the module has no go.mod, because it is built in GOPATH mode; its requirements and their checksums are in vendor.mod and
+# vendor.sum. Those become go.mod and go.sum of a copy.
+# The crane that docs/interop.md is about is an older one, which .ci/run builds with Debian's Go: hence the number in the name of this one.
+peers() {
+    cat <<'END'
+crane-0.22 module   github.com/google/go-containerregistry   cmd/crane    v0.22.1              1.25
+regctl     module   github.com/regclient/regclient           cmd/regctl   v0.11.7              1.26
+oras       module   oras.land/oras                           cmd/oras     v1.3.6               1.26
+registry-3 module   github.com/distribution/distribution/v3  cmd/registry v3.1.2               1.26
+dockerd-28 vendored github.com/docker/docker                 cmd/dockerd  v28.5.2+incompatible 1.24
+END
+}
+
+say() { echo "build_peers: $*" >&2; }
+
+# A Linux distribution's Go stands beside one from go.dev on many machines: the newest is taken.
+newest_go() {
+    local candidate
+    for candidate in "$(command -v go || true)" /usr/local/go/bin/go /usr/lib/go/bin/go; do
+        [ -x "$candidate" ] && echo "$(GOTOOLCHAIN=local "$candidate" env GOVERSION) $candidate"
+    done | sort -V | tail -n 1
+}
+
+require_go() {
+    local name=$1 version=$2 needed=$3 found=${go_version#go}
+    [ -n "$go" ] || { say "$name $version needs Go $needed or newer, and there is no go on PATH"; exit 3; }
+    [ "$(printf '%s\n' "$needed" "$found" | sort -V | head -n 1)" = "$needed" ] && return
+    say "$name $version needs Go $needed or newer; the newest here is $go, Go $found"
+    say "put a newer one on PATH: https://go.dev/dl/"
+    exit 3
+}
+
+from_module() {
+    local module=$1 package=$2 version=$3
+    GOBIN="$work" "$go" install -trimpath -ldflags='-s -w' "$module/$package@$version"
+}
+
+from_vendored_module() {
+    local module=$1 package=$2 version=$3 folder
+    folder=$("$go" mod download -json "$module@$version" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+    cp -r --no-preserve=mode "$folder" "$work/source"
+    # A list of what would be vendored, without the files: with it, go would look for nothing outside.
+    rm -rf "$work/source/vendor"
+    mv "$work/source/vendor.mod" "$work/source/go.mod"
+    mv "$work/source/vendor.sum" "$work/source/go.sum"
+    # Unless it is told, the engine does not know its version, and tests could not tell that it is the right one.
+    local told=${version#v}
+    local flags="-s -w -X $module/dockerversion.Version=${told%+incompatible}"
+    (cd "$work/source" && "$go" build -mod=readonly -buildvcs=false -trimpath -ldflags="$flags" -o "$work/${package##*/}" \
+        -tags 'exclude_graphdriver_btrfs exclude_graphdriver_devicemapper no_systemd' "./$package")
+}
+
+build() {
+    local name=$1 how module package version needed started=$SECONDS
+    read -r _ how module package version needed < <(peers | awk -v name="$name" '$1 == name') ||
+        { say "no peer is called $name; there are: $(peers | awk '{ printf "%s ", $1 }')"; exit 2; }
+    if [ -x "$target/$name" ] && [ "$(cat "$target/.$name.version" 2>/dev/null)" = "$version" ]; then
+        say "$name $version is there: $target/$name"
+        return
+    fi
+    require_go "$name" "$version" "$needed"
+    say "$name $version, from $module, with $go_version"
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    case $how in
+        module) from_module "$module" "$package" "$version" ;;
+        vendored) from_vendored_module "$module" "$package" "$version" ;;
+    esac
+    # The stamp last: what is half-done is done again.
+    rm -f "$target/.$name.version"
+    mv -f "$work/${package##*/}" "$target/$name"
+    echo "$version" >"$target/.$name.version"
+    rm -rf "$work"
+    say "$name $version took $((SECONDS - started)) s: $target/$name"
+}
+
+if [ $# = 0 ] || [ "$1" = --help ]; then
+    sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"
+    exit 2
+fi
+if [ "$1" = --list ]; then
+    peers | awk '{ printf "%-11s %-21s Go >= %s\n", $1, $5, $6 }'
+    exit
+fi
+target=${XDG_CACHE_HOME:-$HOME/.cache}/storectl-peers
+mkdir -p "$target"
+read -r go_version go <<<"$(newest_go)" || true
+# Static programs: they run wherever the kernel does. `local`: a build that fetched another compiler would not be the one that was asked for.
+export CGO_ENABLED=0 GOTOOLCHAIN=local GO111MODULE=on
+for name in "$@"; do
+    build "$name"
+done

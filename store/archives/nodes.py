@@ -1,0 +1,123 @@
+"""Names in folders, kept in arrays: an archive of a million members takes some fifty bytes a member and the text of its names, not the objects of Python."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Final, final
+
+from store.errors import TooLarge
+
+ROOT: Final = 0
+NOTHING: Final = -1
+"""No node."""
+
+_EMPTY: Final = -1
+_FIRST_SLOTS: Final = 64
+
+
+@final
+class Nodes:
+    """A table of nodes, each a name in a folder, the folder being a node itself. What a ``kind`` means is the caller's; a node's number never changes.
+
+    Args:
+        text_bytes: Ceiling for all names and link targets together, those included that were replaced.
+        root: What kind of node the root is.
+    """
+
+    def __init__(self, text_bytes: int, root: int) -> None:
+        self._text_bytes = text_bytes
+        self._text = bytearray()
+        self._folder = array("i", (NOTHING,))
+        self._name_at = array("q", (0,))
+        self._name_bytes = array("i", (0,))
+        self._link_bytes = array("i", (0,))
+        self._kind = array("b", (root,))
+        self._size = array("q", (0,))
+        self._offset = array("q", (0,))
+        # An open hash table of node numbers, by folder and name. Python's hash of bytes is keyed, so nobody can choose names that collide.
+        self._slots = array("i", (_EMPTY,)) * _FIRST_SLOTS
+
+    def __len__(self) -> int:
+        return len(self._kind)
+
+    def find(self, folder: int, name: bytes) -> int:
+        """The node of this name in a folder, or `NOTHING`."""
+        return self._slots[self._slot(folder, name)]
+
+    def put(self, folder: int, name: bytes, kind: int, *, link: bytes = b"", size: int = 0, offset: int = 0, over: int = NOTHING) -> int:
+        """Enter a node under its name, instead of what has that name in the folder. With ``over``, a node that has it, that node becomes this one.
+
+        Raises TooLarge when there is too much text.
+        """
+        if len(self._text) + len(name) + len(link) > self._text_bytes:
+            raise TooLarge(f"the names in the archive are longer than {self._text_bytes} bytes together", limit=self._text_bytes)
+        if over != NOTHING:
+            node = over
+            if link:
+                self._name_at[node] = len(self._text)
+                self._text += name + link
+            self._link_bytes[node], self._kind[node], self._size[node], self._offset[node] = len(link), kind, size, offset
+            return node
+        node = len(self._kind)
+        self._folder.append(folder)
+        self._name_at.append(len(self._text))
+        self._name_bytes.append(len(name))
+        self._link_bytes.append(len(link))
+        self._kind.append(kind)
+        self._size.append(size)
+        self._offset.append(offset)
+        self._text += name + link
+        self._slots[self._slot(folder, name)] = node
+        if node * 3 > len(self._slots) * 2:
+            self._grow()
+        return node
+
+    def kind(self, node: int) -> int:
+        """What kind of node it is."""
+        return self._kind[node]
+
+    def size(self, node: int) -> int:
+        """The size it was put with, in bytes."""
+        return self._size[node]
+
+    def offset(self, node: int) -> int:
+        """The offset it was put with."""
+        return self._offset[node]
+
+    def folder(self, node: int) -> int:
+        """The folder it is in; `NOTHING` for the root."""
+        return self._folder[node]
+
+    def name(self, node: int) -> bytes:
+        """Its name within its folder."""
+        at = self._name_at[node]
+        return bytes(self._text[at : at + self._name_bytes[node]])
+
+    def link(self, node: int) -> bytes:
+        """The target of a link."""
+        at = self._name_at[node] + self._name_bytes[node]
+        return bytes(self._text[at : at + self._link_bytes[node]])
+
+    def _slot(self, folder: int, name: bytes) -> int:
+        """Where the table has a name, or where it would go."""
+        slots, mask = self._slots, len(self._slots) - 1
+        slot = hash((folder, name)) & mask
+        while (node := slots[slot]) != _EMPTY:
+            if self._folder[node] == folder and self._name_bytes[node] == len(name):
+                at = self._name_at[node]
+                if self._text[at : at + len(name)] == name:
+                    break
+            slot = (slot + 1) & mask
+        return slot
+
+    def _grow(self) -> None:
+        """Twice the slots. What was replaced is in no slot, and is not entered again."""
+        before = self._slots
+        self._slots = slots = array("i", (_EMPTY,)) * (len(before) * 2)
+        mask = len(slots) - 1
+        for node in before:
+            if node != _EMPTY:
+                slot = hash((self._folder[node], self.name(node))) & mask
+                while slots[slot] != _EMPTY:
+                    slot = (slot + 1) & mask
+                slots[slot] = node

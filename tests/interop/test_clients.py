@@ -1,0 +1,66 @@
+"""Real clients against the mirror, over HTTP and over TLS as a user. docs/clients.md is this run, written down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.engine import require
+from tests.support.peers.clientmatrix import TITLES, Clients
+from tests.support.peers.clientreport import render
+from tests.support.peers.clients import ORAS, PULLS, PUSHES, REGCTL
+from tests.support.peers.crane import PROGRAM as CRANE
+from tests.support.peers.report import without_versions
+from tests.support.peers.workshop import Workshop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.peers.clients import Pull, Push
+
+pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("clients")]
+DOCUMENT = Path(__file__).parents[2] / "docs" / "clients.md"
+
+
+@pytest.fixture(scope="module")
+def clients() -> Iterator[Clients]:
+    """One set of clients and two mirrors for all cells."""
+    require("dockerd", "skopeo", "podman", "buildah", "containerd", "ctr", "docker-registry", CRANE, REGCTL, ORAS)
+    with Workshop() as shop, Clients(shop) as opened:
+        yield opened
+        for door in opened.doors:
+            assert door.findings() == []
+            assert door.mirror.stop() == 0
+            log = door.mirror.log.read_text()
+            assert "Traceback" not in log, log
+            assert "ERROR" not in log, log
+
+
+@pytest.mark.parametrize("row", PULLS, ids=lambda one: one.command)
+def test_what_is_pulled_is_what_was_stored(clients: Clients, row: Pull) -> None:
+    for key in TITLES:
+        clients.pulled(row, key)
+
+
+@pytest.mark.parametrize("row", PUSHES, ids=lambda one: one.command)
+def test_what_is_pushed_is_stored_as_it_was(clients: Clients, row: Push) -> None:
+    for key in TITLES:
+        clients.pushed(row, key)
+
+
+@pytest.mark.parametrize("door", [0, 1], ids=["HTTP", "TLS"])
+def test_an_image_from_an_archive_runs_in_docker(clients: Clients, door: int) -> None:
+    clients.run_in_docker(clients.doors[door])
+
+
+@pytest.mark.parametrize("door", [0, 1], ids=["HTTP", "TLS"])
+def test_artifacts_are_attached_found_and_pulled(clients: Clients, door: int) -> None:
+    clients.attach_with_oras(clients.doors[door])
+    clients.attach_with_regctl(clients.doors[door])
+
+
+def test_the_document_says_what_ran(clients: Clients) -> None:
+    """`make interop-table` writes it anew."""
+    assert without_versions(DOCUMENT.read_text(encoding="utf-8")) == without_versions(render(clients))

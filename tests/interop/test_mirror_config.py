@@ -1,0 +1,102 @@
+"""What `storectl mirror-config` prints, given to the clients it is for: they pull from Docker Hub's names through the mirror, and there is no other way."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import images
+from tests.support.engine import Engine, require
+from tests.support.peers.buildah import Buildah
+from tests.support.peers.containerd import Containerd
+from tests.support.peers.door import Door
+from tests.support.peers.podman import Podman
+from tests.support.peers.process import Programs
+from tests.support.peers.workshop import Workshop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("clients")]
+
+NAME = "docker.io/library/mirrored:1"
+
+
+@pytest.fixture(scope="module")
+def workshop() -> Iterator[Workshop]:
+    with Workshop() as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def door(workshop: Workshop) -> Iterator[Door]:
+    with Door(workshop.folder / "h", tls=False) as opened:
+        opened.bring(images.image(images.A, images.B, tags=(NAME,), config={"Cmd": ["/nothing"]}).bytes())
+        yield opened
+
+
+def image_id(door: Door) -> str:
+    found = door.manifest("library/mirrored", "1")
+    assert found is not None
+    digest: str = json.loads(found.data)["config"]["digest"]
+    return digest
+
+
+def printed(client: str, door: Door) -> str:
+    command = [sys.executable, "-m", "storectl", "mirror-config", client, f"http://{door.host}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def files(text: str, folder: Path) -> list[Path]:
+    """What is printed, each file put below ``folder`` instead of ``/``."""
+    written: list[Path] = []
+    for path, content in re.findall(r"^# (/\S+?)(?:,.*)?\n((?:(?!# /).*\n?)*)", text, re.MULTILINE):
+        written.append(folder / path.removeprefix("/"))
+        written[-1].parent.mkdir(parents=True, exist_ok=True)
+        written[-1].write_text(content)
+    return written
+
+
+def test_docker_asks_the_mirror_first(door: Door, workshop: Workshop) -> None:
+    require("dockerd")
+    (config,) = files(printed("docker", door), door.fresh("etc"))
+    with Engine(workshop.folder / "mirrored", options=(f"--config-file={config}",)) as engine:
+        status, said = engine.request("POST", "/images/create?fromImage=mirrored&tag=1")
+        assert status == 200
+        assert b'"error"' not in said, said
+        assert engine.inspect("mirrored:1")["Id"] == image_id(door)
+
+
+def test_containerd_asks_the_mirror_first_and_says_whose_image_it_wants(door: Door, workshop: Workshop) -> None:
+    require("containerd", "ctr")
+    written = files(printed("containerd", door), door.fresh("etc"))
+    hosts = next(path for path in written if path.name == "hosts.toml")
+    daemon = Containerd(workshop.programs, workshop.folder / "ctrd")
+    try:
+        daemon.run("images", "pull", "--snapshotter", "native", "--hosts-dir", hosts.parent.parent, NAME)
+        found = door.manifest("library/mirrored", "1")
+        assert found is not None
+        assert daemon.images()[NAME] == str(found.digest)
+    finally:
+        daemon.stop()
+
+
+@pytest.mark.parametrize("client", ["podman", "buildah", "skopeo"])
+def test_podman_and_its_kin_ask_the_mirror_first(client: str, door: Door) -> None:
+    require(client)
+    (config,) = files(printed("podman", door), door.fresh("etc"))
+    programs = Programs(door.fresh("programs"), CONTAINERS_REGISTRIES_CONF=str(config))
+    if client == "skopeo":
+        target = door.fresh("copied")
+        programs.run("skopeo", "--registries-conf", config, "--insecure-policy", "copy", "--quiet", f"docker://{NAME}", f"dir:{target}")
+        assert json.loads((target / "manifest.json").read_bytes())["config"]["digest"] == image_id(door)
+    else:
+        storage = door.fresh("storage")
+        pull = Podman(programs, storage).run if client == "podman" else Buildah(programs, storage).run
+        assert f"sha256:{pull('pull', '--quiet', NAME).strip()}" == image_id(door)

@@ -1,0 +1,208 @@
+"""HTTP/1.1 over a bare socket: requests may be as wrong as a test wants them, and answers are held to the letter of RFC 9112.
+
+A client library forgives much: it takes a body that is cut short for a slow one, and never sees what is sent behind an answer. This one does not.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, Self, final
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterable, Sequence
+
+_STATUS: Final = re.compile(rb"HTTP/(?P<version>[0-9]\.[0-9]) (?P<status>[1-5][0-9]{2}) [\t\x20-\x7e\x80-\xff]*")
+_VALUE: Final = rb"[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?"
+_FIELD: Final = re.compile(rb"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(?P<value>(?:" + _VALUE + rb")?)[ \t]*")
+_CHUNK: Final = re.compile(rb"(?P<size>[0-9A-Fa-f]{1,16})(?:;[^\r\n]*)?")
+_NO_BODY: Final = frozenset({204, 304})
+
+
+class BrokenFraming(Exception):
+    """The server sent what is no HTTP, or not what it had announced."""
+
+
+class Closed(Exception):
+    """The server closed the connection where an answer could have begun."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer; the names of ``fields`` are in lower case."""
+
+    status: int
+    fields: Sequence[tuple[str, str]]
+    body: bytes = b""
+    version: str = "1.1"
+    """That of the request, or 1.0 where the server could make nothing of it."""
+
+    def header(self, name: str) -> str | None:
+        """A field's value, None without one. Raises BrokenFraming when it is there twice."""
+        found = [value for key, value in self.fields if key == name.lower()]
+        if len(found) > 1:
+            raise BrokenFraming(f"{name} {len(found)} times: {found}")
+        return found[0] if found else None
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - JSON
+        return json.loads(self.body)
+
+    @property
+    def stays_open(self) -> bool:
+        """Whether another request may follow."""
+        said = (self.header("connection") or "").lower()
+        return said != "close" if self.version >= "1.1" else said == "keep-alive"
+
+
+@final
+@dataclass(slots=True)
+class Wire:
+    """One connection."""
+
+    port: int
+    timeout_s: float = 30.0
+    context: ssl.SSLContext | None = None
+    socket: socket.socket = field(init=False)
+    _held: bytearray = field(default_factory=bytearray)
+
+    def __post_init__(self) -> None:
+        """Connect."""
+        self.socket = socket.create_connection(("127.0.0.1", self.port), self.timeout_s)
+        if self.context is not None:
+            self.socket = self.context.wrap_socket(self.socket, server_hostname="127.0.0.1")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it, for both directions."""
+        self.socket.close()
+
+    def send(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self.socket.sendall(data)
+
+    def ask(self, method: str, target: str, body: bytes | None = None, fields: Iterable[tuple[str, str]] = ()) -> Reply:
+        """A request that is well formed, and its answer."""
+        self.send(request(method, target, body, fields))
+        return self.reply(method)
+
+    def reply(self, method: str = "GET") -> Reply:
+        """The next answer that is final, to a request with ``method``. Raises BrokenFraming, Closed, TimeoutError."""
+        while True:
+            head = self._head()
+            if head.status >= 200:
+                return replace(head, body=self._body(head, method))
+
+    def is_silent(self, for_s: float = 0.05) -> bool:
+        """Whether nothing has come that no answer accounts for."""
+        if self._held:
+            return False
+        self.socket.settimeout(for_s)
+        try:
+            self._held += self.socket.recv(65536)
+        except (TimeoutError, BlockingIOError):
+            return True
+        finally:
+            self.socket.settimeout(self.timeout_s)
+        return not self._held
+
+    def ends(self) -> bool:
+        """Whether the server closes the connection, with nothing more to say, before the timeout."""
+        try:
+            return not self._held and self.socket.recv(1) == b""
+        except ConnectionError:
+            return True
+        except TimeoutError:
+            return False
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def _head(self) -> Reply:
+        line = self._line(first=True)
+        match = _STATUS.fullmatch(line)
+        if match is None:
+            raise BrokenFraming(f"no status line: {line[:200]!r}")
+        fields: list[tuple[str, str]] = []
+        while line := self._line():
+            found = _FIELD.fullmatch(line)
+            if found is None:
+                raise BrokenFraming(f"no header field: {line[:200]!r}")
+            fields.append((found["name"].decode().lower(), found["value"].decode("latin-1")))
+        return Reply(int(match["status"]), fields, version=match["version"].decode())
+
+    def _body(self, reply: Reply, method: str) -> bytes:
+        length, coding = reply.header("content-length"), reply.header("transfer-encoding")
+        if coding is not None and (length is not None or coding.lower() != "chunked"):
+            raise BrokenFraming(f"Transfer-Encoding {coding!r} and Content-Length {length!r}")
+        if length is not None and re.fullmatch("0|[1-9][0-9]{0,18}", length) is None:
+            raise BrokenFraming(f"Content-Length {length!r}")
+        if method == "HEAD" or reply.status in _NO_BODY:
+            return b""
+        if coding is not None:
+            return self._chunks()
+        if length is None:
+            raise BrokenFraming("neither a length nor chunks")
+        return self._exactly(int(length))
+
+    def _chunks(self) -> bytes:
+        body = bytearray()
+        while True:
+            line = self._line()
+            match = _CHUNK.fullmatch(line)
+            if match is None:
+                raise BrokenFraming(f"no chunk: {line[:200]!r}")
+            size = int(match["size"], 16)
+            if size == 0:
+                while self._line():
+                    pass
+                return bytes(body)
+            body += self._exactly(size)
+            if self._exactly(2) != b"\r\n":
+                raise BrokenFraming("a chunk is longer than it says")
+
+    def _line(self, *, first: bool = False) -> bytes:
+        while (end := self._held.find(b"\r\n")) < 0:
+            if len(self._held) > 65536:
+                raise BrokenFraming("a line without an end")
+            self._receive(first=first and not self._held)
+        line = bytes(self._held[:end])
+        del self._held[: end + 2]
+        return line
+
+    def _exactly(self, size: int) -> bytes:
+        while len(self._held) < size:
+            self._receive()
+        data = bytes(self._held[:size])
+        del self._held[:size]
+        return data
+
+    def _receive(self, *, first: bool = False) -> None:
+        try:
+            data = self.socket.recv(1 << 20)
+        except ConnectionError as exc:
+            raise Closed(str(exc)) if first else BrokenFraming(f"in the middle of an answer: {exc}") from exc
+        if not data:
+            raise Closed if first else BrokenFraming("the connection ends in the middle of an answer")
+        self._held += data
+
+
+def request(method: str, target: str, body: bytes | None = None, fields: Iterable[tuple[str, str]] = ()) -> bytes:
+    """The bytes of a request, with a Host, and a Content-Length when it has a body."""
+    lines = [f"{method} {target} HTTP/1.1", "Host: mirror", *(f"{name}: {value}" for name, value in fields)]
+    if body is not None:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (body or b"")
+
+
+def chunked(*pieces: bytes) -> bytes:
+    """``pieces`` in chunked transfer coding."""
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces if piece) + b"0\r\n\r\n"

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.unit.storectl.conftest import Shell
+
+URL = "http://mirror.example:5000"
+
+
+def without_notes(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+
+
+def test_docker_s_is_json(shell: Shell) -> None:
+    text = shell("mirror-config", "docker", URL, "--upstream", "docker.io", "--upstream", "quay.io")
+    assert json.loads(without_notes(text)) == {"registry-mirrors": [URL], "insecure-registries": ["mirror.example:5000"]}
+    assert "mirror.example:5000/quay.io/NAME" in text
+
+
+def test_containerd_s_is_toml(shell: Shell) -> None:
+    document = tomllib.loads(without_notes(shell("mirror-config", "containerd", URL)))
+    assert document == {"server": "https://registry-1.docker.io", "host": {URL: {"capabilities": ["pull", "resolve"]}}}
+
+
+@pytest.mark.parametrize("client", ["podman", "cri-o"])
+def test_podman_s_is_toml(client: str, shell: Shell) -> None:
+    mirror = {"location": "mirror.example:5000/quay.io", "insecure": True}
+    assert tomllib.loads(without_notes(shell("mirror-config", client, URL, "--upstream", "quay.io"))) == {
+        "registry": [{"prefix": "quay.io", "location": "quay.io", "mirror": [mirror]}]
+    }
+
+
+def test_k3s_s_names_the_endpoint(shell: Shell) -> None:
+    assert shell("mirror-config", "k3s", URL).splitlines()[1:] == ["mirrors:", '  "docker.io":', "    endpoint:", f'      - "{URL}"']
