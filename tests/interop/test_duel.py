@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("engine"), pytest.mark.timeout(1800)]
 
 CONFIGS: Final = int(os.environ.get("STORECTL_INTEROP_CONFIGS", "60"))
-SEQUENCES: Final = -(-CONFIGS // 5)
+SEQUENCES: Final = -(-CONFIGS // 6)
 """Archives of several images take an engine longer than single images do."""
 
 SEED: Final = int(os.environ.get("STORECTL_INTEROP_SEED", "20"))
@@ -101,7 +101,7 @@ def test_a_saved_archive_without_its_manifest_is_an_old_one(docker: Engine, stor
     docker.clear()
     duel = Duel(docker, storectl)
     duel.judge(sample(cases(), max(8, CONFIGS // 10), seeded=SEED + 1))
-    archives = [without_manifest(storectl.save(list(names))) for names in itertools.pairwise(duel.loaded[:8])]
+    archives = [without_manifest(storectl.save(list(names))) for names in itertools.pairwise(duel.loaded[:5])]
     old = ArchiveDuel(docker, tmp_path)
     assert [what for archive in archives if (what := old.judge([archive], silent=True)) is not None] == []
     assert old.images

@@ -74,6 +74,10 @@ class Storectl:
         """The ID of the image that ``name`` names, with its algorithm."""
         return str(self._store.inspect(name).image_id)
 
+    def parent(self, name: str) -> str:
+        """The ID of the image's parent; empty when it has none, as the engine puts it."""
+        return str(self._store.inspect(name).parent or "")
+
     def held(self) -> dict[str, Held]:
         """Every image of the store, by its ID."""
         listed = self._store.images(ImageFilter(include_intermediate=True))
