@@ -7,6 +7,7 @@ belongs to the default one. One mirror serves all upstreams so, and pull and pus
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, final
 
 from store.references import DEFAULT_DOMAIN, Reference, Repository
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from store.registry import Registry
 
 _WALK: Final = 1000
+_REMEMBERED_CHARACTERS: Final = 512
 
 
 @final
@@ -29,6 +31,11 @@ class Names:
 
     def resolve(self, name: str, namespace: str | None = None) -> Repository:
         """The repository that ``name`` stands for; ``namespace`` is the ``ns`` parameter. Raises InvalidReference."""
+        if len(name) + len(namespace or "") > _REMEMBERED_CHARACTERS:
+            return self._resolve(name, namespace)
+        return _resolved(self, name, namespace)
+
+    def _resolve(self, name: str, namespace: str | None) -> Repository:
         if name == str(BY_ID):
             return BY_ID
         first, slash, _ = name.partition("/")
@@ -72,6 +79,12 @@ class Names:
         ours = registry.repositories(after=f"{self.default_domain}/{after}", limit=limit, domain=self.default_domain)
         others = registry.repositories(after=after, limit=limit, outside=self.default_domain)
         return sorted((self.spell(one), one) for one in (*ours, *others))[:limit]
+
+
+@lru_cache(maxsize=4096)
+def _resolved(names: Names, name: str, namespace: str | None) -> Repository:
+    """Clients ask about one name many times in a row."""
+    return names._resolve(name, namespace)  # noqa: SLF001 - its own class, a line above
 
 
 def _registry(namespace: str) -> str:
