@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from store.archives.choose import ALL, Choice
 from store.archives.source import open_source
 from store.blobs.directory import BLOBS, DirectoryBlobs, require_one_file_system, sync_folder
 from store.catalog import collection, content, records
+from store.db.copied import copied
 from store.db.engine import DATABASE, WRITE_LOCK, WriteLock, make_engine, read_unit, write_unit
 from store.db.place import Place
 from store.db.upgrade import SchemaState, UpgradeReport, drift, require_known, schema_state, upgrade
@@ -355,9 +357,14 @@ class Store:
             return removal.remove(connection, name, force=force, prune_parents=prune_parents, now=self._clock())
 
     def collect(self, *, dry_run: bool = False, dangling: bool = False) -> CollectionReport:
-        """Free what nothing needs, beside running imports and saves; with ``dangling`` also images without a name."""
-        collector = Collector(self.read, lambda: self.write("gc"), self.blobs, self.root, self._clock)
-        return collector.rehearse(dangling=dangling) if dry_run else collector.run(dangling=dangling)
+        """Free what nothing needs, beside running imports and saves; with ``dangling`` also images without a name.
+
+        A dry run tries it on a copy of the catalogue: it holds up nobody, and works on a store that can only be read.
+        """
+        if dry_run:
+            with copied(self._engine) as copy:
+                return Collector.rehearse(copy, self.blobs, self.root, self._clock, dangling=dangling)
+        return Collector(self.read, lambda: self.write("gc"), self.blobs, self.root, self._clock, time.monotonic).run(dangling=dangling)
 
     def fsck(self, progress: Progress | None = None) -> Iterator[Finding]:
         """Recompute every claim from the bytes and yield all findings; what is found damaged is marked so."""

@@ -1,0 +1,40 @@
+"""How much one write transaction does, so that writers who wait for it never wait long."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar, final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+T = TypeVar("T")
+
+TARGET_S: Final = 0.05
+"""How long a transaction should take, in seconds: half of what importers are promised, for not every row costs the same."""
+
+FIRST: Final = 50
+MOST: Final = 500
+_GROWTH: Final = 2
+
+
+@final
+class Pace:
+    """Cuts work into pieces, the next one larger or smaller as the last one took too little or too much time."""
+
+    def __init__(self, first: int = FIRST) -> None:
+        self.size = first
+
+    def pieces(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
+        """All of ``items``, in order; say `took` after each piece."""
+        start = 0
+        while start < len(items):
+            piece = items[start : start + self.size]
+            start += len(piece)
+            yield piece
+
+    def took(self, items: int, seconds: float) -> None:
+        """``items`` of them took so long. Growing is slow, shrinking is as fast as it has to be."""
+        if seconds > TARGET_S:
+            self.size = max(1, int(items * TARGET_S / seconds))
+        elif items >= self.size:
+            self.size = min(MOST, self.size * _GROWTH)
