@@ -209,6 +209,8 @@ def _claimed_layers(claim: ArchiveClaim, members: Members, stager: Stager, holdi
         for position, (diff, path) in enumerate(zip(image.config.diff_ids, image.layers, strict=True)):
             # What the store has is neither opened nor checked, as in Docker; nor is a diff that another image of the archive already brought.
             if diff in here or diff in staged:
+                # Its path is looked at all the same: Docker refuses one that leaves the archive, or links without end, before it asks what it knows.
+                members.exists(path or "")
                 continue
             try:
                 layer = _sound(members.layer(path or ""))

@@ -216,7 +216,9 @@ class HeaderParser:
         self._long_name = self._long_link = b""
 
     def _invalid(self, why: str) -> NoReturn:
-        raise InvalidArchive(f"invalid tar header: {why}", member=self._member, offset=self._offset) from None
+        # A file that is no archive at all fails at its first block.
+        hint = "this is no tar archive, plain or compressed: give what `docker save` wrote" if self._member is None and self._offset == 0 else None
+        raise InvalidArchive(f"invalid tar header: {why}", member=self._member, offset=self._offset, hint=hint) from None
 
     def _unknown(self, flag: int, name: bytes) -> NoReturn:
         hint = "write the archive without tar's --sparse, or with --format=posix" if flag == _FLAG_GNU_SPARSE else None
