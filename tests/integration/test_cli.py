@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import random
 import shutil
 import signal
 import subprocess
@@ -408,6 +409,25 @@ def test_a_reader_that_goes_away_is_no_failure_to_talk_about(run: Runner, tmp_pa
         assert (process.returncode, err) == (141, b""), arguments
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_a_full_disk_in_the_middle_of_an_import_leaves_nothing(run: Runner, tmp_path: Path) -> None:
+    archive = tmp_path / "archive.tar"
+    archive.write_bytes(image(layer("big", random.Random(1).randbytes(6_000_000)), tags=("big:1",)).bytes())
+    run.root.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", run.root], check=True)
+    try:
+        run("import", str(archive), code=7)
+        assert "No space left on device" in run.err
+        assert "nothing was changed" in run.err
+        assert run("images", "-aq") == ""
+        assert not list((run.root / "staging").iterdir())
+        # What was freed is free: something small fits.
+        run("import", str(GOLDEN / "single-layer.tar"))
+        run("fsck")
+    finally:
+        subprocess.run(["umount", run.root], check=True)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_output_on_a_full_disk_is_an_error(filled: Runner) -> None:
     for arguments in (("save", "spec-many"), ("images",)):
@@ -433,6 +453,44 @@ def test_a_terminal_that_knows_few_letters_gets_their_numbers(run: Runner, tmp_p
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_forced_removal_of_an_unknown_name_is_no_failure(filled: Runner) -> None:
+    """As docker's: `rmi -f` says so and goes on."""
+    assert filled("rm", "-f", "nothing", "spec-many").startswith("Untagged: spec-many:latest\n")
+    assert "No such image: nothing" in filled.err
+    filled("rm", "nothing", code=3)
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes_verbs_options_and_names(filled: Runner) -> None:
+    script = """
+    storectl completion fish | source
+    for typed in "storectl fs" "storectl images --dig" "storectl save spec-golden-parent:b"
+        complete -C $typed | string replace -r "\t.*" ""
+    end
+    """
+    environment = os.environ | {"STORECTL_ROOT": str(filled.root), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    # `string replace` ends with 1 when there was no description to take away.
+    done = subprocess.run(["fish", "--no-config", "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["fsck", "--digests", "spec-golden-parent:base"]
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_completes_verbs_options_and_names(filled: Runner) -> None:
+    script = """
+    autoload -Uz compinit; compinit -u -D
+    eval "$(storectl completion zsh)"
+    [[ $_comps[storectl] == _storectl_completion ]] || exit 1
+    compadd() { print -rl -- $completions }
+    _describe() { print -rl -- ${completions_with_descriptions%%:*} }
+    words=(storectl fs); CURRENT=2; _storectl_completion
+    words=(storectl images --dig); CURRENT=3; _storectl_completion
+    words=(storectl save spec-golden-parent:b); CURRENT=3; _storectl_completion
+    """
+    environment = os.environ | {"STORECTL_ROOT": str(filled.root), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(["zsh", "-f", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["fsck", "--digests", "spec-golden-parent:base"]
+
+
 def test_bash_completes_verbs_options_and_names(filled: Runner) -> None:
     script = """
     eval "$(storectl completion bash)"

@@ -23,7 +23,7 @@ def test_pieces_come_to_the_target_and_stay_there(cost_s: float) -> None:
     assert sizes[0] == FIRST
     assert max(sizes) <= MOST
     for size in sizes[1:]:
-        # Growing doubles, so the target is overshot once in a while, but never the tenth of a second that is promised.
+        # Growing overshoots the target once in a while, but never the tenth of a second that is promised.
         assert size == 1 or size * cost_s <= 2 * TARGET_S
     if cost_s == 0:
         assert sizes[-2] == MOST
@@ -34,7 +34,7 @@ def test_what_becomes_dear_shrinks_at_once() -> None:
     pace.took(400, 10 * TARGET_S)
     assert pace.size == 40
     pace.took(40, TARGET_S / 2)
-    assert pace.size == 80
+    assert pace.size == 51
 
 
 def test_a_short_last_piece_says_nothing_about_the_next() -> None:
