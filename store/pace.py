@@ -13,6 +13,9 @@ TARGET_S: Final = 0.04
 """How long a piece should take, in seconds: less than half of what importers are promised, for the commit comes on top, and not every row costs the same."""
 
 FIRST: Final = 50
+LEAST: Final = 25
+"""Below this the commits would cost more than the rows: on a machine that is busy, fewer rows do not make a transaction shorter."""
+
 MOST: Final = 500
 
 
@@ -32,8 +35,8 @@ class Pace:
             yield piece
 
     def took(self, items: int, seconds: float) -> None:
-        """``items`` of them took so long. Growing is slow, shrinking is as fast as it has to be."""
+        """``items`` of them took so long. Growing is slow, shrinking is fast."""
         if seconds > TARGET_S:
-            self.size = max(1, int(items * TARGET_S / seconds))
+            self.size = max(LEAST, self.size // 2)
         elif items >= self.size:
             self.size = min(MOST, self.size + self.size // 4 + 1)
