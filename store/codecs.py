@@ -134,10 +134,14 @@ class _Account:
         )
 
     def corrupt(self, codec: str, why: str) -> CorruptStream:
-        return CorruptStream(f"corrupt {codec} data: {why}", member=self._member)
+        return CorruptStream(f"corrupt {codec} data{self._after()}: {why}", member=self._member)
 
     def truncated(self, codec: str) -> TruncatedInput:
-        return TruncatedInput(f"the {codec} data ends early", member=self._member)
+        return TruncatedInput(f"the {codec} data ends early{self._after()}", member=self._member)
+
+    def _after(self) -> str:
+        """Where that was, in the decoded data: what comes in is buffered by the libraries."""
+        return f", {self._max_bytes - self._left} bytes into what it decodes to"
 
     def _of(self) -> str:
         return f" of member {printable(self._member)!r}" if self._member is not None else ""

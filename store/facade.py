@@ -6,6 +6,7 @@ What only one method needs is imported there: a list of images does not wait for
 from __future__ import annotations
 
 import os
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -355,11 +356,18 @@ class Store:
             return removal.remove(connection, name, force=force, prune_parents=prune_parents, now=self._clock())
 
     def collect(self, *, dry_run: bool = False, dangling: bool = False) -> CollectionReport:
-        """Free what nothing needs, beside running imports and saves; with ``dangling`` also images without a name."""
+        """Free what nothing needs, beside running imports and saves; with ``dangling`` also images without a name.
+
+        A dry run tries it on a copy of the catalogue: it holds up nobody, and works on a store that can only be read.
+        """
         from store.gc import Collector
 
-        collector = Collector(self.read, lambda: self.write("gc"), self.blobs, self.root, self._clock)
-        return collector.rehearse(dangling=dangling) if dry_run else collector.run(dangling=dangling)
+        if dry_run:
+            from store.db.copied import copied
+
+            with copied(self._engine) as copy:
+                return Collector.rehearse(copy, self.blobs, self.root, self._clock, dangling=dangling)
+        return Collector(self.read, lambda: self.write("gc"), self.blobs, self.root, self._clock, time.monotonic).run(dangling=dangling)
 
     def fsck(self, progress: Progress | None = None) -> Iterator[Finding]:
         """Recompute every claim from the bytes and yield all findings; what is found damaged is marked so."""

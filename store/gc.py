@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
@@ -12,9 +12,10 @@ from store import operations
 from store.catalog import collection, content, records, references
 from store.catalog.batches import BATCH
 from store.model import CollectionReport, Event
+from store.pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
@@ -28,11 +29,10 @@ if TYPE_CHECKING:
     Unit = Callable[[], AbstractContextManager[Connection]]
 
 T = TypeVar("T")
+R = TypeVar("R")
 
-BATCH_ROWS: Final = 200
-"""Rows one write transaction deletes: few enough that importers wait a tenth of a second at most."""
-
-BATCH_FILES: Final = 50
+_AT_ONCE: Final = 10_000
+"""How many condemned files are looked up at once."""
 
 
 @final
@@ -49,14 +49,15 @@ class _Tally:
 
 @final
 class Collector:
-    """One collection. ``write`` opens a write unit of the store."""
+    """One collection. ``write`` opens a write unit of the store; ``timer`` tells seconds, from whatever beginning."""
 
-    def __init__(self, read: Unit, write: Unit, blobs: BlobStore, root: Path, now: Callable[[], datetime]) -> None:
+    def __init__(self, read: Unit, write: Unit, blobs: BlobStore, root: Path, now: Callable[[], datetime], timer: Callable[[], float]) -> None:
         self._read = read
         self._write = write
         self._blobs = blobs
         self._root = root
         self._now = now
+        self._timer = timer
         self._tally = _Tally()
 
     def run(self, *, dangling: bool) -> CollectionReport:
@@ -68,24 +69,34 @@ class Collector:
         self._unlink_orphans()
         return self._report(dry_run=False)
 
-    def rehearse(self, *, dangling: bool) -> CollectionReport:
-        """What `run` would do: the same statements in one transaction that is rolled back. No file is touched."""
-        with _rolled_back(self._write) as connection:
-            self._read = self._write = lambda: nullcontext(connection)
-            self._rows(dangling=dangling)
-        return self._report(dry_run=True)
+    @classmethod
+    def rehearse(cls, copy: Connection, blobs: BlobStore, root: Path, now: Callable[[], datetime], *, dangling: bool) -> CollectionReport:
+        """What `run` would do: the same statements, on a copy of the catalogue. No file is touched."""
+        collector = cls(lambda: nullcontext(copy), lambda: nullcontext(copy), blobs, root, now, lambda: 0.0)
+        collector._rows(dangling=dangling)
+        return collector._report(dry_run=True)
 
-    def _batched(self, mark: Callable[[Connection], Sequence[T]], act: Callable[[Connection, Sequence[T]], object]) -> None:
-        with self._read() as connection:
-            marked = mark(connection)
-        for start in range(0, len(marked), BATCH_ROWS):
+    def _paced(self, marked: Sequence[T], act: Callable[[Connection, Sequence[T]], R]) -> list[R]:
+        """Let ``act`` have all that was marked, in write transactions that stay short; what it answered each time."""
+        answers = []
+        pace = Pace()
+        for piece in pace.pieces(marked):
             with self._write() as connection:
-                act(connection, marked[start : start + BATCH_ROWS])
+                begin = self._timer()
+                answers.append(act(connection, piece))
+                # Without the commit: its sync takes as long for one row as for a hundred.
+                seconds = self._timer() - begin
+            pace.took(len(piece), seconds)
+        return answers
+
+    def _marked(self, mark: Callable[[Connection], Sequence[T]]) -> Sequence[T]:
+        with self._read() as connection:
+            return mark(connection)
 
     def _rows(self, *, dangling: bool) -> None:
         if dangling:
-            self._batched(collection.dangling_manifests, references.drop)
-            self._batched(collection.unreached_in_repositories, references.drop)
+            self._paced(self._marked(collection.dangling_manifests), references.drop)
+            self._paced(self._marked(collection.unreached_in_repositories), references.drop)
         self._until_quiet(collection.dead_manifests, self._delete_manifests)
         self._until_quiet(collection.dead_images, self._delete_images)
         self._until_quiet(collection.dead_layers, self._delete_layers)
@@ -94,14 +105,8 @@ class Collector:
 
     def _until_quiet(self, mark: Callable[[Connection], Sequence[T]], delete: Callable[[Connection, Sequence[T]], int]) -> None:
         # Top-down: what one pass deletes may free what stood beneath it. A pass that deletes nothing (all of it found in use again) ends it.
-        progress = True
-        while progress:
-            progress = False
-            with self._read() as connection:
-                marked = mark(connection)
-            for start in range(0, len(marked), BATCH_ROWS):
-                with self._write() as connection:
-                    progress |= delete(connection, marked[start : start + BATCH_ROWS]) > 0
+        while any(self._paced(self._marked(mark), delete)):
+            pass
 
     def _delete_manifests(self, connection: Connection, keys: Sequence[ContentKey]) -> int:
         count = collection.delete_manifests(connection, keys)
@@ -128,15 +133,14 @@ class Collector:
         return count
 
     def _unlink_condemned(self) -> None:
-        while True:
-            with self._write() as connection:
-                some = collection.next_condemned(connection, BATCH_FILES)
-                for digest, again in some:
-                    if not again:
-                        self._blobs.remove(digest)
-                collection.pardon(connection, [digest for digest, _ in some])
-            if not some:
-                return
+        while condemned := self._marked(lambda connection: collection.next_condemned(connection, _AT_ONCE)):
+            self._paced(condemned, self._unlink)
+
+    def _unlink(self, connection: Connection, digests: Sequence[Digest]) -> None:
+        for digest, again in collection.still_condemned(connection, digests):
+            if not again:
+                self._blobs.remove(digest)
+        collection.pardon(connection, digests)
 
     def _unlink_orphans(self) -> None:
         # A file without a row: left by a crash between rename and commit whose list was lost. Looking needs no lock, unlinking does.
@@ -146,12 +150,13 @@ class Collector:
             while some := list(islice(files, BATCH)):
                 known = content.with_blob_rows(connection, some)
                 suspects.extend(digest for digest in some if digest not in known)
-        for start in range(0, len(suspects), BATCH_FILES):
-            with self._write() as connection:
-                for digest in suspects[start : start + BATCH_FILES]:
-                    if not content.has_blob_row(connection, digest):
-                        self._tally.freed_bytes += self._blobs.remove(digest)
-                        self._tally.orphans += 1
+        self._paced(suspects, self._unlink_unknown)
+
+    def _unlink_unknown(self, connection: Connection, digests: Sequence[Digest]) -> None:
+        for digest in digests:
+            if not content.has_blob_row(connection, digest):
+                self._tally.freed_bytes += self._blobs.remove(digest)
+                self._tally.orphans += 1
 
     def _report(self, *, dry_run: bool) -> CollectionReport:
         tally = self._tally
@@ -165,18 +170,3 @@ class Collector:
             dead_operations=tally.dead_operations,
             dry_run=dry_run,
         )
-
-
-@final
-class _RollbackError(Exception):
-    """Ends a rehearsal."""
-
-
-@contextmanager
-def _rolled_back(write: Callable[[], AbstractContextManager[Connection]]) -> Iterator[Connection]:
-    try:
-        with write() as connection:
-            yield connection
-            raise _RollbackError  # noqa: TRY301 - the way to roll back
-    except _RollbackError:
-        pass

@@ -232,6 +232,8 @@ def _claimed_layers(claim: ArchiveClaim, members: Members, stager: Stager, holdi
             # What the store has is neither opened nor checked, as in Docker; nor is a chain that another image of the archive already brought. A diff that
             # comes again in another place may be missing there, but a file that stands there must be it.
             if diff in here or (built and diff in staged):
+                # Its path is looked at all the same: Docker refuses one that leaves the archive, or links without end, before it asks what it knows.
+                members.exists(path or "")
                 continue
             try:
                 layer = _sound(members.layer(path or ""))

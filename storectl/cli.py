@@ -94,7 +94,7 @@ class LazyGroup(click.Group):
     "--root",
     metavar="DIR",
     envvar="STORECTL_ROOT",
-    type=click.Path(file_okay=False),
+    type=click.Path(file_okay=False, readable=False),
     help="The store's folder, said here or after the command.  [default: $STORECTL_ROOT, else storectl in the XDG data folder]",
 )
 @click.option("--debug", is_flag=True, help="Log each step, and show tracebacks.")

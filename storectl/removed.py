@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from storectl.exit_codes import ExitCode
 
 
-def take_away(names: Sequence[str], remove: Callable[[str], tuple[RemovedName, ...]], *, as_json: bool) -> ExitCode:
-    """Remove each of ``names`` and print what went; the exit code of the first that could not be removed."""
+def take_away(names: Sequence[str], remove: Callable[[str], tuple[RemovedName, ...]], *, as_json: bool, may_be_missing: bool = False) -> ExitCode:
+    """Remove each of ``names`` and print what went; the exit code of the first that could not be removed.
+
+    With ``may_be_missing`` a name that is unknown is reported, and no failure.
+    """
 
     def act(name: str) -> tuple[RemovedName, ...]:
         removed = remove(name)
@@ -24,7 +27,7 @@ def take_away(names: Sequence[str], remove: Callable[[str], tuple[RemovedName, .
                 render.line(f"{one.kind.capitalize()}: {one.name}")
         return removed
 
-    done, code = for_each(names, act)
+    done, code = for_each(names, act, may_be_missing=may_be_missing)
     if as_json:
         render.document([{one.kind: one.name} for removed in done for one in removed])
     return code

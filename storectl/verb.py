@@ -56,7 +56,9 @@ def write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> N
 def everywhere() -> list[click.Parameter]:
     """The options that may be said before a verb as well as after it. What is said last counts."""
     return [
-        click.Option(["--root"], metavar="DIR", type=click.Path(file_okay=False), expose_value=False, callback=_remember, help="The store's folder."),
+        click.Option(
+            ["--root"], metavar="DIR", type=click.Path(file_okay=False, readable=False), expose_value=False, callback=_remember, help="The store's folder."
+        ),
         click.Option(["--debug"], is_flag=True, default=None, expose_value=False, callback=_remember, help="Log each step, and show tracebacks."),
     ]
 
@@ -90,10 +92,11 @@ _FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 json_option: Final = click.option("--json", "as_json", is_flag=True, help=JSON)
 
 
-def for_each(names: Sequence[str], act: Callable[[str], Result]) -> tuple[list[Result], ExitCode]:
+def for_each(names: Sequence[str], act: Callable[[str], Result], *, may_be_missing: bool = False) -> tuple[list[Result], ExitCode]:
     """Do ``act`` for every name as docker does: an error about one name is reported, the others are done nevertheless.
 
-    Returns the results and the code of the first error. What is no fault of the name (no space, a busy store) ends it at once.
+    Returns the results and the code of the first error; with ``may_be_missing`` an unknown name is only reported. What is no fault of the name (no space, a
+    busy store) ends it at once.
     """
     from store.errors import Conflict, InvalidInput, NotFound  # noqa: PLC0415 - `--help` does without
     from storectl.exit_codes import ExitCode, exit_code  # noqa: PLC0415
@@ -106,5 +109,6 @@ def for_each(names: Sequence[str], act: Callable[[str], Result]) -> tuple[list[R
             results.append(act(name))
         except (NotFound, Conflict, InvalidInput) as error:
             explain(error)
-            first = first or error
+            if not (may_be_missing and isinstance(error, NotFound)):
+                first = first or error
     return results, ExitCode.OK if first is None else exit_code(first)

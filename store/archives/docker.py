@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from store.archives.claims import ArchiveClaim, ImageClaim
 from store.archives.docker_manifest import parse_manifest
 from store.documents import ImageConfig, is_valid_parent
-from store.errors import InvalidArchive, InvalidDigest, InvalidDocument, InvalidReference, printable
+from store.errors import InvalidArchive, InvalidDigest, InvalidDocument, InvalidReference, MissingMember, printable
 from store.references import Reference
 from store.values import DiffID, Digest, ImageID
 
@@ -35,12 +35,22 @@ def claim(read: Callable[[str], bytes], limits: Limits, *, no_images: Collection
     configs: dict[str, ImageConfig] = {}
     for entry in entries:
         if entry.config not in configs:
-            configs[entry.config] = ImageConfig.parse(read(entry.config), limits, document=f"config {printable(entry.config)}")
+            configs[entry.config] = ImageConfig.parse(_config(entry, read), limits, document=f"config {printable(entry.config)}")
     in_archive = {config.image_id: config for config in configs.values()}
     notes: list[str] = []
     images = tuple(_image(entry, configs[entry.config], in_archive, notes) for entry in entries)
     refuse_cycles({image.config.image_id: image.parent for image in images if image.parent is not None})
     return ArchiveClaim(Digest.of(data), images, tuple(dict.fromkeys(notes)))
+
+
+def _config(entry: ArchiveImage, read: Callable[[str], bytes]) -> bytes:
+    try:
+        return read(entry.config)
+    except MissingMember as exc:
+        name = entry.repo_tags[0] if entry.repo_tags else "an image without a name"
+        raise MissingMember(
+            f"the config of {printable(name)} is not in the archive", member=entry.config, hint="the archive is cut short, or was put together wrongly"
+        ) from exc
 
 
 def _image(entry: ArchiveImage, config: ImageConfig, in_archive: Mapping[ImageID, ImageConfig], notes: list[str]) -> ImageClaim:

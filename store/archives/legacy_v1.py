@@ -58,7 +58,16 @@ def directories(top_level: Sequence[str], read: Callable[[str], bytes], limits: 
 
 
 def _directory(name: str, read: Callable[[str], bytes], limits: Limits) -> V1Directory:
-    data = read(f"{name}/json")
+    if "/" in name or name in {"", ".", ".."}:
+        raise InvalidArchive(f"{printable(name)!r} cannot be the parent of an image: it is no directory of the archive", member="json")
+    try:
+        data = read(f"{name}/json")
+    except MissingMember as exc:
+        raise MissingMember(
+            f"the folder {printable(name)!r} has no json: without manifest.json, each folder of an archive is an image of Docker before 1.10",
+            member=f"{name}/json",
+            hint="is this a `docker save` archive?",
+        ) from exc
     return V1Directory(name, data, v1_parent(data, limits, document=f"{printable(name)}/json") or None)
 
 

@@ -301,10 +301,15 @@ def condemn(connection: Connection, digests: Sequence[Digest], now: datetime) ->
         connection.execute(insert(condemned), rows)
 
 
-def next_condemned(connection: Connection, limit: int) -> tuple[tuple[Digest, bool], ...]:
-    """Some condemned files, each with whether it has a blob row again (and must stay)."""
+def next_condemned(connection: Connection, limit: int) -> list[Digest]:
+    """Some of the files that wait to be unlinked."""
+    return list(connection.execute(select(condemned.c.digest).order_by(condemned.c.digest).limit(limit)).scalars())
+
+
+def still_condemned(connection: Connection, digests: Sequence[Digest]) -> tuple[tuple[Digest, bool], ...]:
+    """Those of ``digests`` that still wait to be unlinked, each with whether it has a blob row again (and must stay)."""
     again = exists(select(literal(1)).where(content.c.digest == condemned.c.digest, blob.c.content_id == content.c.id))
-    rows = connection.execute(select(condemned.c.digest, again.label("again")).order_by(condemned.c.digest).limit(limit))
+    rows = connection.execute(select(condemned.c.digest, again.label("again")).where(condemned.c.digest.in_(digests)).order_by(condemned.c.digest))
     return tuple((row.digest, bool(row.again)) for row in rows)
 
 

@@ -46,7 +46,9 @@ class Size(click.ParamType[int]):
     ),
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks.")
-@click.option("-i", "--input", "inputs", multiple=True, metavar="FILE", type=click.Path(allow_dash=True), help="Read this archive, before any SOURCE.")
+@click.option(
+    "-i", "--input", "inputs", multiple=True, metavar="FILE", type=click.Path(allow_dash=True, readable=False), help="Read this archive, before any SOURCE."
+)
 @click.option("--platform", "platforms", multiple=True, metavar="OS/ARCH", help="Take in only what is for this platform (repeatable).")
 @click.option("--image", "images", multiple=True, metavar="NAME", help="Take in only images of this name, pattern or ID (repeatable).")
 @click.option("--tag", metavar="NAME", help="Call the one image of the archive so, whatever the archive calls it.")
@@ -58,7 +60,7 @@ class Size(click.ParamType[int]):
 @click.option("--compression", default="zstd", show_default=True, metavar="HOW", help="How plain layers are stored: none, zstd or zstd:LEVEL (1 to 19).")
 @click.option("--max-layer-size", type=Size(), metavar="SIZE", help="Refuse layers larger than this, decompressed.  [default: 1024GiB]")
 @json_option
-@click.argument("sources", nargs=-1, metavar="[SOURCE]...", type=click.Path(allow_dash=True))
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...", type=click.Path(allow_dash=True, readable=False))
 @click.pass_obj
 def command(  # noqa: PLR0913 - one for each option
     settings: Settings,

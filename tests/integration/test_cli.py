@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import random
 import shutil
 import signal
 import subprocess
@@ -21,31 +22,9 @@ from store import Store, errors
 from storectl import cli
 from storectl.exit_codes import ExitCode, exit_code
 from tests.support.images import A, Archive, B, config, image, layer
+from tests.support.runner import Runner
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-
-
-class Runner:
-    """Runs the command line in this process and keeps what it printed."""
-
-    def __init__(self, root: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-        self.root = root
-        self.capture = capfdbinary
-        self.out = ""
-        self.err = ""
-        self.raw = b""
-
-    def __call__(self, *arguments: str, code: int = 0) -> str:
-        self.capture.readouterr()
-        got = cli.run(["--root", str(self.root), *arguments])
-        sys.stdout.flush()
-        self.raw, err = self.capture.readouterr()
-        self.out, self.err = self.raw.decode(errors="replace"), err.decode()
-        assert got == code, self.err
-        return self.out
-
-    def json(self, *arguments: str) -> Any:  # noqa: ANN401 - JSON
-        return json.loads(self(*arguments, "--json"))
 
 
 @pytest.fixture
@@ -78,13 +57,10 @@ def test_import_reads_standard_input(run: Runner, monkeypatch: pytest.MonkeyPatc
         assert run("import", *arguments) == "Loaded image: spec-one:latest\n"
 
 
-def test_terminals_are_refused(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_as_input_is_refused(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda _self: True})())
     run("import", code=2)
     assert "terminal" in run.err
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    run("save", "x", code=2)
-    assert "Cowardly refusing to save to a terminal" in run.err
 
 
 def test_save_to_stdout_and_to_a_file_give_the_same_bytes(filled: Runner, tmp_path: Path) -> None:
@@ -433,6 +409,25 @@ def test_a_reader_that_goes_away_is_no_failure_to_talk_about(run: Runner, tmp_pa
         assert (process.returncode, err) == (141, b""), arguments
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_a_full_disk_in_the_middle_of_an_import_leaves_nothing(run: Runner, tmp_path: Path) -> None:
+    archive = tmp_path / "archive.tar"
+    archive.write_bytes(image(layer("big", random.Random(1).randbytes(6_000_000)), tags=("big:1",)).bytes())
+    run.root.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", run.root], check=True)
+    try:
+        run("import", str(archive), code=7)
+        assert "No space left on device" in run.err
+        assert "nothing was changed" in run.err
+        assert run("images", "-aq") == ""
+        assert not list((run.root / "staging").iterdir())
+        # What was freed is free: something small fits.
+        run("import", str(GOLDEN / "single-layer.tar"))
+        run("fsck")
+    finally:
+        subprocess.run(["umount", run.root], check=True)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_output_on_a_full_disk_is_an_error(filled: Runner) -> None:
     for arguments in (("save", "spec-many"), ("images",)):
@@ -458,6 +453,44 @@ def test_a_terminal_that_knows_few_letters_gets_their_numbers(run: Runner, tmp_p
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_forced_removal_of_an_unknown_name_is_no_failure(filled: Runner) -> None:
+    """As docker's: `rmi -f` says so and goes on."""
+    assert filled("rm", "-f", "nothing", "spec-many").startswith("Untagged: spec-many:latest\n")
+    assert "No such image: nothing" in filled.err
+    filled("rm", "nothing", code=3)
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes_verbs_options_and_names(filled: Runner) -> None:
+    script = """
+    storectl completion fish | source
+    for typed in "storectl fs" "storectl images --dig" "storectl save spec-golden-parent:b"
+        complete -C $typed | string replace -r "\t.*" ""
+    end
+    """
+    environment = os.environ | {"STORECTL_ROOT": str(filled.root), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    # `string replace` ends with 1 when there was no description to take away.
+    done = subprocess.run(["fish", "--no-config", "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["fsck", "--digests", "spec-golden-parent:base"]
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_completes_verbs_options_and_names(filled: Runner) -> None:
+    script = """
+    autoload -Uz compinit; compinit -u -D
+    eval "$(storectl completion zsh)"
+    [[ $_comps[storectl] == _storectl_completion ]] || exit 1
+    compadd() { print -rl -- $completions }
+    _describe() { print -rl -- ${completions_with_descriptions%%:*} }
+    words=(storectl fs); CURRENT=2; _storectl_completion
+    words=(storectl images --dig); CURRENT=3; _storectl_completion
+    words=(storectl save spec-golden-parent:b); CURRENT=3; _storectl_completion
+    """
+    environment = os.environ | {"STORECTL_ROOT": str(filled.root), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(["zsh", "-f", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["fsck", "--digests", "spec-golden-parent:base"]
+
+
 def test_bash_completes_verbs_options_and_names(filled: Runner) -> None:
     script = """
     eval "$(storectl completion bash)"

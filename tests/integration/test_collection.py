@@ -56,7 +56,7 @@ def test_a_blob_stored_again_between_condemning_and_unlinking_stays(store: Store
             keys.extend(dead)
             collection.delete_contents(connection, dead, fresh_since=store.now(), now=store.now())
     with store.read() as connection:
-        assert [one for one, _ in collection.next_condemned(connection, 10)] == [digest]
+        assert collection.next_condemned(connection, 10) == [digest]
     with Store.open(root) as writer:
         put(writer, A)
     # The naive collector would now unlink what it has condemned.
@@ -97,6 +97,20 @@ def test_dry_run_changes_nothing_and_tells_what_would_go(store: Store) -> None:
     assert real.freed_bytes > 0
 
 
+def test_a_dry_run_holds_nobody_up_and_waits_for_nobody(store: Store, root: Path) -> None:
+    put(store, A)
+    store.remove("x:1")
+    with store.write(), Store.open(root) as other:
+        assert len(other.collect(dry_run=True).blobs) == 1
+
+
+def test_a_store_that_can_only_be_read_can_be_rehearsed(store: Store, root: Path) -> None:
+    put(store, A)
+    store.remove("x:1")
+    with Store.open(root, read_only=True) as reader:
+        assert len(reader.collect(dry_run=True).blobs) == 1
+
+
 def test_condemning_reads_only_what_it_condemns(store: Store) -> None:
     """A collection that was cut short may leave many; each batch must not pay for all of them."""
     early, late = Digest.of(b"early"), Digest.of(b"late")
@@ -106,10 +120,12 @@ def test_condemning_reads_only_what_it_condemns(store: Store) -> None:
         engine = connection.engine
         event.listen(engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
         collection.condemn(connection, [early, late, late], store.now())
+        statements = [str(one) for one in seen]
     with store.read() as connection:
-        assert {one for one, _ in collection.next_condemned(connection, 10)} == {early, late}
-    assert all("WHERE" in str(one) for one in seen if str(one).startswith("SELECT condemned.digest \nFROM"))
-    assert any(str(one).startswith("SELECT condemned.digest") for one in seen)
+        assert set(collection.next_condemned(connection, 10)) == {early, late}
+    selects = [one for one in statements if one.startswith("SELECT condemned.digest")]
+    assert selects
+    assert all("WHERE" in one for one in selects)
 
 
 def test_orphan_files_are_found_and_removed(store: Store, root: Path) -> None:

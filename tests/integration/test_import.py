@@ -6,7 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
@@ -65,12 +65,6 @@ def test_links_never_leave_the_archive(take_in: TakeIn, tmp_path: Path) -> None:
 def test_empty_layers_are_layers(take_in: TakeIn, layer: bytes, save: Callable[..., bytes]) -> None:
     take_in(image(A, layer, layer).bytes())
     assert save("demo:1").count(b"symlink") >= 0
-
-
-def test_image_without_layers_imports_and_cannot_be_saved(take_in: TakeIn, save: Callable[..., bytes]) -> None:
-    take_in(image().bytes())
-    with pytest.raises(errors.NothingToExport, match="empty export - not implemented"):
-        save("demo:1")
 
 
 def test_a_known_layer_may_be_missing_under_another_chain(take_in: TakeIn) -> None:
@@ -137,20 +131,6 @@ def test_same_tag_on_two_images_goes_to_the_second(take_in: TakeIn, store: Store
     )
     assert store.inspect("x:1").image_id == ImageID.of(config(B))
     assert not take_in(archive.bytes()).changed
-
-
-@pytest.mark.parametrize(("tags", "shown"), [((["x:1"], None), True), ((None, ["x:1"]), False)])
-def test_ids_are_listed_when_the_last_image_has_no_tag(take_in: TakeIn, tags: tuple[Any, Any], *, shown: bool) -> None:
-    archive = (
-        Archive()
-        .file("a", A)
-        .file("b", B)
-        .file("1", config(A))
-        .file("2", config(B))
-        .manifest({"Config": "1", "RepoTags": tags[0], "Layers": ["a"]}, {"Config": "2", "RepoTags": tags[1], "Layers": ["b"]})
-    )
-    ids = tuple(f"Loaded image ID: {ImageID.of(config(one))}" for one in (A, B))
-    assert take_in(archive.bytes()).lines == ("Loaded image: x:1", *(ids if shown else ()))
 
 
 def history(*steps: str) -> list[dict[str, str]]:

@@ -43,23 +43,6 @@ def test_an_id_adds_no_tag_and_removes_none(store: Store, save: Callable[..., by
     assert b"repositories" not in untagged
 
 
-def test_names_beat_short_ids(store: Store, save: Callable[..., bytes]) -> None:
-    hidden = put(store, A)
-    short = hidden.digest.hex[:6]
-    other = put(store, B, tags=(f"{short}:1",))
-    assert manifest_of(save(short))[0]["Config"] == f"{other.digest.hex}.json"
-    assert manifest_of(save(hidden.digest.hex[:7]))[0]["Config"] == f"{hidden.digest.hex}.json"
-    assert manifest_of(save(f"sha256:{hidden.digest.hex[:7]}"))[0]["Config"] == f"{hidden.digest.hex}.json"
-
-
-def test_short_ids_that_fit_several_images_are_refused(store: Store, save: Callable[..., bytes]) -> None:
-    ids = [put(store, A, author=str(number)) for number in range(17)]
-    digits = [found.digest.hex[0] for found in ids]
-    twice = next(digit for digit in digits if digits.count(digit) > 1)
-    with pytest.raises(errors.AmbiguousName, match="ambiguous digest string"):
-        save(twice)
-
-
 def test_a_digest_reference_selects_without_a_tag(store: Store, save: Callable[..., bytes]) -> None:
     put(store, A, tags=("x:1",))
     digest = store.inspect("x:1").manifests[0].digest
@@ -88,12 +71,6 @@ def test_unknown_and_malformed_names_save_nothing(store: Store, save: Callable[.
     with pytest.raises(error):
         save("x:1", name)
     assert [event.action for event in store.events()] == ["import"]
-
-
-def test_saving_makes_one_event_for_each_image(store: Store, save: Callable[..., bytes]) -> None:
-    found = put(store, A, tags=("x:1", "x:2"))
-    save("x")
-    assert [(event.action, event.target) for event in store.events()] == [("import", str(found)), ("save", str(found))]
 
 
 def test_tag_and_untag(store: Store) -> None:

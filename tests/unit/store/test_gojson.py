@@ -213,3 +213,48 @@ def test_strings_are_written_as_go_writes_them(text: str, written: bytes) -> Non
 )
 def test_raw_text_is_compacted_as_go_compacts_it(raw: bytes, written: bytes) -> None:
     assert compact(raw) == written
+
+
+def test_values_up_to_the_ceiling_are_read_and_no_more() -> None:
+    limits = Limits(json_values=4)
+    assert parse(b'[1,{"a":"[,{"}]', limits, document="it").kind == "array"
+    for data in (b"[1,2,3,4]", b'[1,{"a":"","b":0}]', b"[[[[[]]]]]", b'[{},"",[],0]'):
+        with pytest.raises(TooLarge, match="it: more than 4 values, the most that are read from one JSON document") as caught:
+            parse(data, limits, document="it")
+        assert caught.value.limit == 4
+    # What follows the first value is not read, and does not count.
+    assert parse_first(b"[1,2] [1,2,3,4,5]", limits, document="it").raw == b"[1,2]"
+
+
+def test_marks_inside_of_strings_are_no_values() -> None:
+    assert parse(b'{"%s":"%s"}' % (b'[{,\\"' * 50, b",[{" * 50), Limits(json_values=3), document="it").kind == "object"
+
+
+def test_too_many_simple_values_are_seen_before_the_end() -> None:
+    with pytest.raises(TooLarge):
+        parse(b"[" + b"0," * 5000 + b"broken", Limits(json_values=1000), document="it")
+
+
+def test_strings_have_a_ceiling_where_they_are_taken() -> None:
+    limits = Limits(json_string_bytes=5)
+    value = parse(b'{"long key":1,"a":"12345","b":"123456"}', limits, document="it")
+    with pytest.raises(TooLarge, match="it: a string of 8 bytes, at byte 1: at most 5 are read"):
+        list(value.members())
+    first, second = parse(b'["12345","123456"]', limits, document="it").items()
+    assert first.text() == "12345"
+    for take in (second.text, second.string):
+        with pytest.raises(TooLarge, match="it: a string of 6 bytes, at byte 9: at most 5 are read"):
+            take()
+
+
+def test_what_is_made_of_a_document_has_a_ceiling() -> None:
+    with pytest.raises(TooLarge, match="it: its text, values and strings together take more than 1000 bytes of memory"):
+        parse(b"[" + b"1," * 9 + b"1]", Limits(json_memory_bytes=1000), document="it")
+    data = b'"%s"' % (b"a" * 1000)
+    assert parse(data, Limits(json_memory_bytes=2400), document="it").text() == "a" * 1000
+    for text in (b"a" * 994 + b"\\u2028", b"a" * 996 + "😀".encode()):
+        # One wide character makes all of them wide: counted before it happens.
+        with pytest.raises(TooLarge):
+            parse(b'"%s"' % text, Limits(json_memory_bytes=2400), document="it").text()
+    with pytest.raises(TooLarge):
+        [one.text() for one in parse(b'["%s","%s"]' % (b"a" * 300, b"b" * 300), Limits(json_memory_bytes=1500), document="it").items()]

@@ -1,0 +1,155 @@
+"""Hostile archives are refused, or taken in, within bounded time and memory (docs/adr/0008): measured on the command itself."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import pytest
+
+from store import ImportOptions, Limits, Store, errors
+from tests.support import tars
+from tests.support.images import A, Archive, config, digest, image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+MIB: Final = 1024 * 1024
+LARGEST: Final = 64 * MIB
+MEASURED: Final = """
+import re, sys, time
+from pathlib import Path
+from storectl.cli import main
+try:
+    code = main(sys.argv[1:])
+except SystemExit as ended:
+    code = ended.code
+peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]
+print(int(code or 0), time.process_time(), int(peak) // 1024, file=sys.stderr)
+"""
+
+
+class Run(NamedTuple):
+    code: int
+    cpu_s: float
+    peak_mib: int
+    message: str
+
+
+def measured(root: Path, archive: Path, *, piped: bool) -> Run:
+    """Import an archive with the command, in a process of its own."""
+    call = [sys.executable, "-c", MEASURED, "--root", str(root), "import", "-" if piped else str(archive)]
+    # Through `cat` it is a pipe; opened by us it would be a file that can be sought.
+    source = subprocess.Popen(["cat", archive], stdout=subprocess.PIPE) if piped else None
+    ended = subprocess.run(call, stdin=source.stdout if source else None, capture_output=True, text=True, timeout=120, check=False)
+    if source is not None and source.stdout is not None:
+        source.stdout.close()
+        source.wait(10)
+    message, _, figures = ended.stderr.strip().rpartition("\n")
+    code, cpu_s, peak_mib = figures.split()
+    return Run(int(code), float(cpu_s), int(peak_mib), message)
+
+
+def filled(before: bytes, unit: bytes, after: bytes) -> bytes:
+    """A config of exactly the largest size: as many ``unit``s as fit, then white space."""
+    head, tail = b'{"rootfs":{"type":"layers","diff_ids":["%s"]}%s' % (digest(A).encode(), before), b"%s}" % after
+    body = (unit * ((LARGEST - len(head) - len(tail)) // len(unit)))[:-1]
+    return (head + body + tail).ljust(LARGEST)
+
+
+DOCUMENTS: Final[dict[str, tuple[Callable[[], bytes], str | None]]] = {
+    "white space": (lambda: filled(b"", b" ", b""), None),
+    "a long string nobody asks for": (lambda: filled(b',"junk":"', b"a", b'"'), None),
+    "a long string": (lambda: filled(b',"author":"', b"a", b'"'), "at most 4194304 are read"),
+    "tiny containers": (lambda: filled(b',"junk":[', b"[],", b"]"), "more than 250000 values"),
+    "nested tiny containers": (lambda: filled(b',"junk":[', b"[{}],", b"]"), "more than 250000 values"),
+    "history": (lambda: filled(b',"history":[', b'{"created":"2020-01-01T00:00:00Z","empty_layer":true},', b"]"), "more than 250000 values"),
+    "keys": (lambda: filled(b',"junk":{', b'"":0,', b"}"), "more than 250000 values"),
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_any_document_up_to_the_ceiling_is_judged_soon_and_in_little_memory(root: Path, tmp_path: Path, name: str) -> None:
+    make, refusal = DOCUMENTS[name]
+    archive = tmp_path / "archive.tar"
+    entry = {"Config": "c", "RepoTags": ["x:1"], "Layers": ["l"]}
+    archive.write_bytes(Archive().file("l", A).file("c", make()).manifest(entry).bytes())
+    run = measured(root, archive, piped=name in {"white space", "tiny containers"})
+    assert run.code == (0 if refusal is None else 4)
+    assert refusal is None or refusal in run.message
+    assert run.peak_mib <= 150
+    assert run.cpu_s <= 5
+    archive.unlink()
+
+
+def test_two_hundred_thousand_members_take_a_few_megabytes(root: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "archive.tar"
+    with archive.open("wb") as out:
+        for number in range(200_000):
+            out.write(tars.member(b"%064x/layer" % number))
+        out.write(image(A).bytes())
+    run = measured(root, archive, piped=False)
+    assert run.code == 0
+    # An empty run takes 60; with objects for all of them it were 150.
+    assert run.peak_mib <= 100
+
+
+def refused(store: Store, archive: Archive, limits: Limits) -> errors.TooLarge:
+    with pytest.raises(errors.TooLarge) as caught:
+        store.import_archive(io.BytesIO(archive.bytes()), ImportOptions(limits=limits))
+    assert not store.images()
+    assert not list((store.root / "staging").iterdir())
+    return caught.value
+
+
+def test_documents_have_a_ceiling_together(store: Store) -> None:
+    archive = Archive().file("l", A)
+    entries = []
+    for number in range(4):
+        archive.file(f"c{number}", config(A, author=str(number)))
+        # The same file by another path is read again, and counts again.
+        entries += [{"Config": path, "RepoTags": None, "Layers": ["l"]} for path in (f"c{number}", f"./c{number}")]
+    archive.manifest(*entries)
+    error = refused(store, archive, Limits(documents_bytes=1000))
+    assert error.limit == 1000
+    assert "member 'c" in error.message
+    assert "together" in error.message
+
+
+def test_layers_of_one_image_have_a_ceiling(store: Store) -> None:
+    assert "4 layers, an image may have 3" in refused(store, image(A, A, A, A), Limits(layers=3)).message
+    store.import_archive(io.BytesIO(image(A, A, A).bytes()), ImportOptions(limits=Limits(layers=3)))
+
+
+def test_names_have_a_ceiling_together(store: Store) -> None:
+    archive = Archive()
+    for number in range(100):
+        archive.file(f"folder/{number:03}", b"")
+    assert refused(store, archive, Limits(name_bytes=300)).limit == 300
+    # The name of a folder counts once, however many members are in it.
+    store.import_archive(io.BytesIO(archive.manifest().bytes()), ImportOptions(limits=Limits(name_bytes=330)))
+
+
+def test_a_chain_of_old_images_cannot_grow_with_its_square(store: Store) -> None:
+    archive = Archive()
+    for number in range(40):
+        document = {"id": f"{number}", **({"parent": f"{number - 1}"} if number else {})}
+        archive.directory(f"{number}/").file(f"{number}/json", json.dumps(document).encode()).file(f"{number}/layer.tar", A)
+    archive.file("repositories", b"{}")
+    assert "would have more than 50000 bytes together" in refused(store, archive, Limits(documents_bytes=50_000)).message
+
+
+def test_small_members_of_a_stream_wait_in_one_file(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("store.spool.BUFFER_BYTES", 4096)
+    archive = Archive()
+    for number in range(50):
+        archive.file(f"junk{number}", b"x" * 500)
+    archive.file("l", A).file("c", config(A)).manifest({"Config": "c", "RepoTags": ["x:1"], "Layers": ["l"]})
+    report = store.import_archive(io.BytesIO(archive.bytes()))
+    assert report.lines == ("Loaded image: x:1",)
+    assert not list(store.fsck())
+    assert not list((store.root / "staging").iterdir())
