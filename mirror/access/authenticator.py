@@ -79,7 +79,7 @@ class Authenticator:
         if len(value) > _LONGEST or scheme.lower() not in ("basic", "bearer"):
             raise Refused
         if scheme.lower() == "bearer":
-            return self._bearer(value, address, certificate)
+            return self._bearer(value, certificate)
         given = _basic(value)
         if given is None:
             raise Refused
@@ -105,7 +105,7 @@ class Authenticator:
         """A token for a caller."""
         return self._signer.sign(caller.user, self._fingerprint(caller.user) or b"")
 
-    def _bearer(self, token: str, address: str | None, certificate: str | None) -> Caller:
+    def _bearer(self, token: str, certificate: str | None) -> Caller:
         good, user = self._signer.read(token, self._fingerprint)
         if good:
             return self.access.of_certificate(certificate) if user is None else Caller(user)
@@ -114,9 +114,7 @@ class Authenticator:
         named = [name for name, known in self.access.tokens.items() if hmac.compare_digest(known, digest)]
         if named:
             return Caller(named[0])
-        self._require_patience(address)
-        # An expired token is no attempt at anything, but it looks like one: the burst is large enough for both.
-        self._throttle.failed(address)
+        # Not counted as a failure: tokens expire, all of a client's at once, and there is nothing to guess in so many random bits.
         raise Refused
 
     def _is_token(self, user: str, password: bytes) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from sqlalchemy import and_, bindparam, delete, exists, insert, literal, not_, or_, select, update
 
-from store.catalog.content import batches
+from store.catalog.batches import batches
 from store.db.schema import content, document, image, kept, label, manifest, manifest_edge, reference, repository, repository_content
 from store.db.types import ContentKey, RepositoryKey
 from store.model import ContentState, DiffState

@@ -162,6 +162,9 @@ PATIENCE_S: Final = 1.0
 """How long a writer waits before it says whom it waits for."""
 
 
+_OWNER_BYTES: Final = 200
+
+
 class WriteLock:
     """The lock that writers queue on before BEGIN IMMEDIATE, so that they wait in the kernel and can say whom they wait for."""
 
@@ -177,8 +180,8 @@ class WriteLock:
         try:
             with translated(self._path):
                 self._acquire(descriptor)
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, owner.encode(), 0)
+                # Written over and not anew: ext4 takes a file that was cut to nothing for one that is being replaced, and syncs it when it is closed.
+                os.pwrite(descriptor, owner.encode()[:_OWNER_BYTES].ljust(_OWNER_BYTES, b"\0"), 0)
             yield
         finally:
             os.close(descriptor)
@@ -201,4 +204,4 @@ class WriteLock:
 
     def _say(self, descriptor: int) -> None:
         if self._on_wait is not None:
-            self._on_wait(os.pread(descriptor, 200, 0).decode("utf-8", "replace"))
+            self._on_wait(os.pread(descriptor, _OWNER_BYTES, 0).rstrip(b"\0").decode("utf-8", "replace"))
