@@ -70,7 +70,9 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     threads = [threading.Thread(target=push) for _ in range(4)]
     for thread in threads:
         thread.start()
-    time.sleep(0.7)
+    deadline = time.monotonic() + 60
+    while len(acknowledged) < 20 and time.monotonic() < deadline:
+        time.sleep(0.01)
     mirror.stop(signal.SIGKILL)
     for thread in threads:
         thread.join()
