@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,8 +17,11 @@ if TYPE_CHECKING:
     from bench.workshop import Workshop
 
 
-def run(case: Case, shop: Workshop, rounds: int) -> CaseResult:
-    """Measure one case. Raises what a contestant's failure raises; one that is missing is noted."""
+def run(case: Case, shop: Workshop, rounds: int, until_s: float = math.inf) -> CaseResult:
+    """Measure one case; after ``until_s`` (of `time.monotonic`) no round is begun but the first.
+
+    Raises what a contestant's failure raises; one that is missing is noted.
+    """
     contestants = list(case.contestants(shop))
     result = CaseResult(
         case.title,
@@ -27,6 +32,8 @@ def run(case: Case, shop: Workshop, rounds: int) -> CaseResult:
     )
     try:
         for turn in range(rounds):
+            if turn and time.monotonic() > until_s:
+                break
             samples: dict[str, Sample] = {}
             for contestant in rotated(contestants, turn):
                 if contestant.name not in result.missing:
