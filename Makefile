@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.storectl-ready
 BENCH := $(VENV)/.storectl-bench-ready
 PYTEST_ARGS ?=
+FUZZ_SECONDS ?= 20
+FUZZ_TARGETS ?=
 
 help:              ## list the targets
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,17 +50,21 @@ peers:             ## build the peers that Debian does not have, with Go
 	@bash scripts/build_peers.sh regctl oras dockerd-28
 
 interop: $(STAMP)  ## against the real Docker Engine, skopeo, podman, umoci: all of it
-	@PATH="$(abspath $(BIN)):$$PATH" STORECTL_INTEROP=1 STORECTL_INTEROP_CONFIGS=300 $(BIN)/python -m pytest -m interop tests/interop $(PYTEST_ARGS)
+	@PATH="$(abspath $(BIN)):$$PATH" STORECTL_INTEROP=1 STORECTL_INTEROP_CONFIGS=$${STORECTL_INTEROP_CONFIGS:-300} STORECTL_INTEROP_DEBIAN=full $(BIN)/python -m pytest -m interop tests/interop $(PYTEST_ARGS)
 
 interop-table: $(STAMP) ## the same for every pair of formats, written to docs/interop.md
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/interop_table.py
+
+fuzz: $(STAMP)     ## every parser, FUZZ_SECONDS each (20), or only FUZZ_TARGETS
+	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 bench: $(BENCH)    ## measure beside other programs and limits; bench/README.md lists QUICK=1, ONLY=… and the like
 	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 	  $(if $(LIST),--list) $(if $(REPORT),--report) $(if $(GATE),--gate) $(if $(ACCEPT),--accept)
 
-docs: $(STAMP)     ## regenerate docs/cli.md
+docs: $(STAMP)     ## regenerate docs/cli.md and docs/formats/broken-inputs.md
 	$(BIN)/python scripts/gen_cli_docs.py
+	$(BIN)/python scripts/gen_broken_inputs.py
 
 lock:              ## renew uv.lock and requirements-dev.txt (needs uv)
 	uv lock --upgrade
@@ -70,4 +76,4 @@ check: lint types arch migrations test ## what CI runs
 clean:             ## remove the environment and everything made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache .import_linter_cache .coverage* build dist *.egg-info
 
-.PHONY: help env demo test fmt lint types arch migrations peers interop interop-table bench docs lock check clean
+.PHONY: help env demo test fmt lint types arch migrations peers interop interop-table fuzz bench docs lock check clean

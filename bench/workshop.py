@@ -40,6 +40,7 @@ class Workshop:
         CACHE.mkdir(parents=True, exist_ok=True)
         self.scratch = Path(self._held.enter_context(tempfile.TemporaryDirectory(dir=CACHE, prefix="run-")))
         self._engine: Engine | None = None
+        self._settling = ExitStack()
         self._count = 0
 
     def __enter__(self) -> Self:
@@ -71,8 +72,13 @@ class Workshop:
             self._engine = engine
         return self._engine
 
+    def on_settle(self, stop: Callable[[], None]) -> None:
+        """Have something stopped when the case is over."""
+        self._settling.callback(stop)
+
     def settle(self) -> None:
         """A case is over: stop what was started for it."""
+        self._settling.close()
         if self._engine is not None:
             self._engine.stop()
             self._engine = None

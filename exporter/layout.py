@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter.plan import Entry, EntryType
 from store.archives.layout import CONTAINERD_NAME, REF_NAME
+from store.errors import InvalidDocument
 from store.media_types import OCI_INDEX
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from store.references import Reference
     from store.values import Digest
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
 LAYOUT_FILE: Final = b'{"imageLayoutVersion": "1.0.0"}'
 """With the space, as Docker writes it."""
 
@@ -27,8 +31,21 @@ FOLDER_MODE: Final = 0o755
 
 
 def compact(document: object) -> bytes:
-    """JSON without spaces, letters as they are."""
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    """JSON without spaces, letters as they are; half a surrogate pair, which has no UTF-8 form, becomes U+FFFD as in Go."""
+    return _SURROGATE.sub("\ufffd", json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)).encode()
+
+
+def editable(data: bytes, name: str) -> dict[str, Any]:
+    """A document that is to be changed and written again, as Python has it. It has been parsed before, by Go's rules, which allow more.
+
+    Raises InvalidDocument when Python could not write all of it again: numbers beyond all bounds, or brackets nested too deep.
+    """
+    try:
+        document: dict[str, Any] = json.loads(data.decode(errors="replace"))
+        compact(document)
+    except (RecursionError, ValueError) as exc:
+        raise InvalidDocument(f"cannot be written anew: {exc}", document=name, hint="save it as it is: without --layers, or into a folder of its own") from exc
+    return document
 
 
 def blob_path(digest: Digest) -> str:

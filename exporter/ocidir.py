@@ -6,7 +6,6 @@ Blobs have the names of their content: they are written under other names and re
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import tempfile
 from contextlib import contextmanager
@@ -143,7 +142,7 @@ def _merged(path: Path, graph: SavedGraph) -> bytes:
         return oci.index(graph)
     if Document.parse(data, name=printable(str(path))).kind is not Kind.INDEX:
         raise InvalidDocument("is no index", document=printable(str(path)))
-    document = json.loads(data)
+    document = layout.editable(data, printable(str(path)))
     entries: list[dict[str, Any]] = list(document.get("manifests") or [])
     ours = {str(tag) for root in graph.roots for tag in root.tags}
     new = _new_entries(graph, [entry for entry in entries if not _names(entry) & ours])

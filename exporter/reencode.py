@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import zlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, final
 
 import zstandard
 
-from exporter.layout import compact, described
+from exporter.layout import compact, described, editable
 from exporter.loading import ATTESTED
 from exporter.options import Layers
 from exporter.roots import SavedRoot
@@ -107,8 +106,8 @@ def reencode(graph: SavedGraph, how: Layers, plain: Mapping[Digest, Sources], re
 
 def _manifest(work: _Work, document: Document) -> Document:
     config = work.graph.configs[document.digest]
-    data: dict[str, Any] = json.loads(document.data)
-    layers: list[dict[str, Any]] = data["layers"] or []
+    data = editable(document.data, f"{document.kind} {document.digest}")
+    layers: list[dict[str, Any]] = data.get("layers") or []
     changed = False
     for layer, link, diff in zip(layers, document.layers, config.diff_ids, strict=True):
         # A foreign layer is what its URLs give: other bytes would not be that.
@@ -141,10 +140,10 @@ def _as_oci_or_docker(data: dict[str, Any], layers: list[dict[str, Any]], how: L
 
 
 def _index(work: _Work, document: Document, renamed: dict[Digest, Document]) -> Document:
-    data: dict[str, Any] = json.loads(document.data)
+    data = editable(document.data, f"{document.kind} {document.digest}")
     changed = False
     names = {str(old): str(new.digest) for old, new in renamed.items()}
-    for entry, link in zip(data["manifests"] or [], document.children, strict=True):
+    for entry, link in zip(data.get("manifests") or [], document.children, strict=True):
         new = renamed.get(link.digest)
         if new is not None and new.digest != link.digest:
             entry.update(described(new))

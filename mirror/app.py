@@ -183,7 +183,9 @@ async def _guarded(service: Service, request: web.Request) -> web.StreamResponse
         return _answer(service, request, wire)
     except (asyncio.CancelledError, web.HTTPException):
         raise
-    except (ConnectionError, TimeoutError, web.RequestPayloadError) as exc:
+    except TimeoutError:
+        return _answer(service, request, WireError(408, "UNKNOWN", "the body stopped coming"))
+    except (ConnectionError, web.RequestPayloadError) as exc:
         logger.info("%s %s: the client has gone: %s", request.method, request.rel_url.raw_path, exc)
         return _answer(service, request, WireError(400, "UNKNOWN", "the request did not arrive whole"))
     except Exception:

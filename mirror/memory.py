@@ -14,7 +14,8 @@ from store.ranged import BLOCK_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TURN_S: Final = 0.25
+TURN_S: Final = 1.0
+"""Long enough for a frame to pass on a busy machine. What the kernel has taken of it goes on to the client when the turn is over."""
 
 
 @final
@@ -25,7 +26,9 @@ class BlockMemory:
         self._room = asyncio.Semaphore(blocks)
         self._free: list[bytearray] = []
         self._waiting = 0
-        self.patience_s = turn_s
+        self.turn_s = turn_s
+        """How long a block may be held while others wait."""
+        self.patience_s = turn_s / 4
         """How long to wait for a client before looking whether the turn is over."""
 
     async def lend(self) -> Loan:
@@ -69,4 +72,4 @@ class Loan:
     @property
     def is_due(self) -> bool:
         """Whether the turn is over and somebody else waits."""
-        return self._memory.is_crowded and self._clock() - self._since >= self._memory.patience_s
+        return self._memory.is_crowded and self._clock() - self._since >= self._memory.turn_s

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol, assert_never, final
 import zstandard
 from isal import igzip_lib
 
-from store import zstdframes
+from store import gzipheader, zstdframes
 from store.errors import CorruptStream, TooLarge, TruncatedInput, printable
 from store.limits import MIB
 
@@ -35,12 +35,12 @@ WINDOW_BYTES: Final = 128 * MIB
 _XZ_MEMORY_BYTES: Final = 256 * MIB
 """What an xz stream may ask for; ``xz -9`` asks for 65 MiB."""
 
-_GZIP_MAGIC: Final = b"\x1f\x8b\x08"
 _BZIP2_MAGIC: Final = b"BZh"
 _XZ_MAGIC: Final = b"\xfd7zXZ\0"
 _XZ_PADDING: Final = 4
 
 _FIRST_STEP: Final = 16 * 1024
+_USUAL_HEADER: Final = 512
 
 
 class Codec(StrEnum):
@@ -55,7 +55,7 @@ class Codec(StrEnum):
 
 def detect(head: bytes) -> Codec:
     """The codec of a stream that starts with ``head`` (`MAGIC_BYTES` of it, or all there is). Too little to tell is not compressed."""
-    if head.startswith(_GZIP_MAGIC):
+    if head.startswith(gzipheader.MAGIC):
         return Codec.GZIP
     if head.startswith(_BZIP2_MAGIC):
         return Codec.BZIP2
@@ -93,7 +93,7 @@ def decoder(codec: Codec, *, max_bytes: int, member: str | None = None) -> Decod
         case Codec.IDENTITY:
             return _Identity(account)
         case Codec.GZIP:
-            return _Streams(account, "gzip", lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP))
+            return _Streams(account, "gzip", lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP), whole_headers=True)
         case Codec.BZIP2:
             return _Streams(account, "bzip2", bz2.BZ2Decompressor)
         case Codec.XZ:
@@ -122,7 +122,8 @@ class _Account:
         """``piece``, unless it goes beyond the ceiling: raises TooLarge."""
         self._left -= len(piece)
         if self._left < 0:
-            raise TooLarge(f"the data{self._of()} decodes to more than {self._max_bytes} bytes", limit=self._max_bytes)
+            hint = None if self._member is None else "raise --max-layer-size if it is meant to be that large"
+            raise TooLarge(f"the data{self._of()} decodes to more than {self._max_bytes} bytes", limit=self._max_bytes, hint=hint)
         return piece
 
     def too_much_memory(self, codec: str, limit: int) -> TooLarge:
@@ -177,13 +178,18 @@ class _Decompressor(Protocol):
 
 @final
 class _Streams:
-    """Streams after each other, each with a decompressor of its own; xz allows zeros between and behind them, in groups of ``padding``."""
+    """Streams after each other, each with a decompressor of its own; xz allows zeros between and behind them, in groups of ``padding``.
 
-    def __init__(self, account: _Account, name: str, new: Callable[[], _Decompressor], *, padding: int = 0) -> None:
+    With ``whole_headers`` no stream is begun before its header is there (see `store.gzipheader`).
+    """
+
+    def __init__(self, account: _Account, name: str, new: Callable[[], _Decompressor], *, padding: int = 0, whole_headers: bool = False) -> None:
         self._account = account
         self._name = name
         self._new = new
         self._padding = padding
+        self._whole_headers = whole_headers
+        self._head = bytearray()
         self._zeros = 0
         self._stream: _Decompressor | None = None
         self._started = False
@@ -198,11 +204,16 @@ class _Streams:
                 position += self._skip_padding(view[position:])
                 if position == len(view):
                     return
-                self._stream, self._started, self._step = self._new(), True, _FIRST_STEP
+                self._started, self._step = True, _FIRST_STEP
             # What is left behind the end of a stream gets copied. Small steps at first, so that a million tiny streams do not copy it all a million times.
             piece = view[position : position + self._step]
             position += len(piece)
             self._step *= 2
+            if self._stream is None:
+                head = self._header(piece)
+                if head is None:
+                    continue
+                self._stream, piece = self._new(), head
             yield from self._decode(self._stream, piece)
             if self._stream.eof:
                 position -= len(self._stream.unused_data)
@@ -210,9 +221,27 @@ class _Streams:
 
     def finish(self) -> Iterator[bytes]:
         """See `Decoder`."""
-        if self._stream is not None or not self._started or self._zeros:
+        if self._stream is not None or self._head or not self._started or self._zeros:
             raise self._account.truncated(self._name)
         yield from ()
+
+    def _header(self, piece: memoryview) -> memoryview | None:
+        """The beginning of a stream, ``piece`` at its end, once the whole header is in it; None until then."""
+        if not self._whole_headers:
+            return piece
+        if not gzipheader.begins(self._head + piece[: len(gzipheader.MAGIC)]):
+            raise self._account.corrupt(self._name, "something else where a stream should begin")
+        # Nearly every header is short and comes whole: nothing is copied then.
+        if not self._head and gzipheader.is_whole(bytes(piece[:_USUAL_HEADER])):
+            return piece
+        self._head += piece
+        if not gzipheader.is_whole(self._head):
+            if len(self._head) > gzipheader.MOST_BYTES:
+                raise self._account.corrupt(self._name, f"a header of more than {gzipheader.MOST_BYTES} bytes")
+            return None
+        head = memoryview(bytes(self._head))
+        self._head.clear()
+        return head
 
     def _decode(self, stream: _Decompressor, data: bytes | memoryview) -> Iterator[bytes]:
         while True:

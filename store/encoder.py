@@ -114,7 +114,11 @@ class Pool:
 
     def sync(self, file: BinaryIO) -> Future[None]:
         """Make a file's bytes durable while the next layer is being read."""
-        return self._syncs.submit(_sync_and_close, os.dup(file.fileno()))
+        descriptor = os.dup(file.fileno())
+        synced = self._syncs.submit(_sync_and_close, descriptor)
+        # What is dropped with the pool is closed all the same: an open descriptor keeps a deleted file's bytes on the disk.
+        synced.add_done_callback(lambda ended: os.close(descriptor) if ended.cancelled() else None)
+        return synced
 
     def compress(self, data: bytes, level: int) -> Future[bytes]:
         """One independent zstd frame, with content size and checksum, made by a thread of the pool."""

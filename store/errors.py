@@ -44,12 +44,12 @@
         └── SchemaMismatch       the database is newer than, or foreign to, this program
 
 The class says what a caller may do about it, the attributes carry the facts, the text is one rendering of them, and ``hint`` (when there is one) says what
-to do next.
+to do next: that of the class, where whoever raised it knew nothing better.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,10 +60,13 @@ if TYPE_CHECKING:
 class StoreError(Exception):
     """The root: catching it catches everything the store raises on purpose."""
 
+    usual_hint: ClassVar[str | None] = None
+    """What to do next when nothing better is known."""
+
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.usual_hint
 
 
 class InvalidInput(StoreError):
@@ -88,6 +91,8 @@ class InvalidArchive(InvalidInput):
     ``member`` is the name of the tar member concerned, ``offset`` the byte offset in the (decompressed) archive; each is None where it makes no sense.
     """
 
+    usual_hint = "the archive is damaged, or was put together wrongly: copy it again, or make it anew"
+
     def __init__(self, message: str, *, member: str | None = None, offset: int | None = None, hint: str | None = None) -> None:
         where = "".join(
             (
@@ -103,21 +108,31 @@ class InvalidArchive(InvalidInput):
 class TruncatedInput(InvalidArchive):
     """Input that ends in the middle of something."""
 
+    usual_hint = "it was cut short: copy it again, or make it anew"
+
 
 class UnsafePath(InvalidArchive):
     """A path that lexically leaves the archive, or links that never end."""
+
+    usual_hint = "no tool that saves images writes such paths: look twice at where the archive comes from"
 
 
 class MissingMember(InvalidArchive):
     """A file that the archive names but does not hold."""
 
+    usual_hint = "the archive is not whole: copy it again, or make it anew"
+
 
 class CorruptStream(InvalidArchive):
     """Compressed data that fails its own checks."""
 
+    usual_hint = "the data was damaged on its way: copy it again, or make it anew"
+
 
 class InvalidDocument(InvalidInput):
     """JSON that is not the document it should be. ``document`` says which."""
+
+    usual_hint = "the document was edited, or written by a faulty tool: make it anew with the tool that should have written it"
 
     def __init__(self, message: str, *, document: str | None = None, hint: str | None = None) -> None:
         super().__init__(f"{document}: {message}" if document else message, hint=hint)
@@ -126,6 +141,8 @@ class InvalidDocument(InvalidInput):
 
 class DigestMismatch(InvalidInput):
     """Bytes that do not have the digest claimed for them."""
+
+    usual_hint = "the bytes are damaged, or what names them lies: copy the archive again, or make it anew"
 
     def __init__(self, what: str, *, want: object, got: object, hint: str | None = None) -> None:
         super().__init__(f'{what}: expected "{want}", got "{got}"', hint=hint)
@@ -165,6 +182,8 @@ class MissingBlobs(InvalidInput):
 
 class TooLarge(InvalidInput):
     """A ceiling was passed. ``limit`` is that ceiling."""
+
+    usual_hint = "sound images stay far below it: look twice at where the archive comes from"
 
     def __init__(self, message: str, *, limit: int, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)

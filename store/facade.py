@@ -1,74 +1,54 @@
-"""The store's front door: open it, hand archives in, ask, name, remove, collect, check."""
+"""The store's front door: open it, hand archives in, ask, name, remove, collect, check.
+
+What only one method needs is imported there: a list of images does not wait for everything that can read an archive.
+"""
 
 from __future__ import annotations
 
 import os
-import uuid
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, BinaryIO, Self, final
 
-from store import operations, queries, removal
-from store.archives.choose import ALL, Choice
-from store.archives.source import open_source
 from store.blobs.directory import BLOBS, DirectoryBlobs, require_one_file_system, sync_folder
-from store.catalog import collection, content, records
-from store.db.engine import DATABASE, WRITE_LOCK, WriteLock, make_engine, read_unit, write_unit
+from store.db.engine import DATABASE, WRITE_LOCK, Lookups, WriteLock, make_engine, read_unit, write_unit
 from store.db.place import Place
 from store.db.upgrade import SchemaState, UpgradeReport, drift, require_known, schema_state, upgrade
-from store.encoder import Compression, Pool
 from store.errors import DamagedContent, ReadOnlyStore, StoreError, StoreNotFound
-from store.fsck import Checker
-from store.gc import Collector
-from store.ingest import take_in
-from store.limits import DEFAULT_LIMITS, Limits
-from store.members import open_members
-from store.model import ContentState, Event, ImageFilter, ImportReport, Silent
 from store.oserrors import translated
-from store.publish import Publisher
-from store.reader import Reader
-from store.references import Reference
-from store.staging import Stager
-from store.values import DiffID, Digest
-from store.verify import Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection
 
-    from store.archives.source import Opened
     from store.catalog.content import Sources
-    from store.model import CollectionReport, DiffState, Finding, ImageDetails, ImageSummary, ManifestContents, ManifestSummary, Progress, RemovedName, Usage
+    from store.importing import ImportOptions
+    from store.listing import ImageFilter, ImageSummary, ManifestSummary
+    from store.model import (
+        CollectionReport,
+        DiffState,
+        Event,
+        Finding,
+        ImageDetails,
+        ImportReport,
+        ManifestContents,
+        Progress,
+        RemovedName,
+        Usage,
+    )
     from store.operations import Operation
+    from store.reader import Reader
+    from store.references import Reference
     from store.removal import TagChange
-    from store.values import ImageID
+    from store.values import Digest, ImageID
 
 
 def utc_now() -> datetime:
     """The wall clock, in UTC."""
     return datetime.now(UTC)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class ImportOptions:
-    """How an archive is taken in.
-
-    ``workers`` threads encode (default: one for each core); ``source_name`` is what the ledger calls the input; ``choice`` says which part is wanted. Without
-    ``clobber`` no tag is moved away from another image. With ``dry_run`` everything is read and checked, and nothing stays.
-    """
-
-    compression: Compression = field(default_factory=Compression)
-    limits: Limits = DEFAULT_LIMITS
-    workers: int | None = None
-    source_name: str = "-"
-    choice: Choice = ALL
-    clobber: bool = True
-    dry_run: bool = False
 
 
 @final
@@ -84,6 +64,7 @@ class Store:
         self._clock = clock
         self._place = place
         self._engine = make_engine(place.database, place.access)
+        self._lookups = Lookups(self._engine)
         self._lock = WriteLock(root / WRITE_LOCK, on_wait)
 
     # --- opening -----------------------------------------------------------------------------------------------------
@@ -107,8 +88,10 @@ class Store:
         except StoreNotFound:
             if not create or read_only:
                 raise
+            from store.operations import STAGING
+
             with translated(root):
-                for name in (BLOBS, operations.STAGING):
+                for name in (BLOBS, STAGING):
                     (root / name).mkdir(parents=True, exist_ok=True)
             sync_folder(root)
             upgrade(root, now=clock, on_wait=on_wait)
@@ -130,6 +113,7 @@ class Store:
 
     def close(self) -> None:
         """Let the connections go."""
+        self._lookups.close()
         self._engine.dispose()
         self._place.close()
 
@@ -163,6 +147,10 @@ class Store:
         with read_unit(self._engine) as connection:
             yield connection
 
+    def look(self) -> AbstractContextManager[Connection]:
+        """The catalogue for single statements (see `Lookups`): what has to be quick and fits one statement is asked so."""
+        return self._lookups.look()
+
     @contextmanager
     def write(self, owner: str = "storectl") -> Iterator[Connection]:
         """One change of the catalogue, all of it or none. Raises ReadOnlyStore."""
@@ -174,6 +162,10 @@ class Store:
     @contextmanager
     def operation(self, kind: str) -> Iterator[Operation]:
         """A running operation: what it leases stays until this block is left. The dead are swept first."""
+        import uuid
+
+        from store import operations
+
         identifier = f"{kind}-{uuid.uuid4().hex[:20]}"
         with self.write(identifier) as connection:
             operations.sweep(connection, self.root, self.blobs)
@@ -199,43 +191,9 @@ class Store:
 
         Raises InvalidInput and its branches (the store is unchanged), Unavailable and its branches.
         """
-        options = options or ImportOptions()
-        progress = progress or Silent()
-        with open_source(source, options.limits) as opened:
-            try:
-                return self._import(opened, options, progress)
-            except _Rehearsed as rehearsed:
-                return rehearsed.report
+        from store.importing import take_archive
 
-    def _import(self, opened: Opened, options: ImportOptions, progress: Progress) -> ImportReport:
-        with self.operation("import") as operation, Pool(options.workers) as pool:
-            progress.total(opened.size_bytes)
-            stager = Stager(operation, pool, options.compression, options.limits)
-            members = open_members(opened, stager, options.limits, progress)
-            intake = take_in(members, stager, options.limits, _Holdings(self, operation), options.choice)
-            staged = intake.staged()
-            for one in staged:
-                with translated(one.path):
-                    one.synced.result()
-            with self.write(operation.id) as connection:
-                publisher = Publisher(connection, self.blobs, operation, limits=options.limits, now=self._clock(), clobber=options.clobber)
-                done = publisher.publish(intake, source_name=options.source_name)
-                report = ImportReport(
-                    images=tuple(done.images),
-                    tags=tuple(done.tags),
-                    lines=tuple(done.lines),
-                    notes=(*intake.claim.notes, *done.notes),
-                    changed=done.changed,
-                    new_images=done.new_images,
-                    new_layers=done.new_layers,
-                    new_bytes=done.new_bytes,
-                    read_bytes=sum(one.diff.size_bytes for one in staged),
-                )
-                if options.dry_run:
-                    # The transaction and the operation end as those of a failed import do.
-                    raise _Rehearsed(report)
-                operations.end(connection, operation)
-        return report
+        return take_archive(self, source, options, progress)
 
     # --- bytes out ---------------------------------------------------------------------------------------------------
 
@@ -246,9 +204,14 @@ class Store:
         A store that cannot be written is read as it is.
         """
         if self.read_only:
+            from tempfile import TemporaryDirectory
+
             with TemporaryDirectory(prefix=f"storectl-{kind}-") as folder:
                 yield Path(folder)
             return
+        from store import operations
+        from store.catalog import collection, content
+
         with self.operation(kind) as operation:
             with self.write(operation.id) as connection:
                 collection.add_leases(connection, operation.id, [known.key for known in content.find(connection, digests).values()])
@@ -258,6 +221,8 @@ class Store:
 
     def sources(self, digests: Iterable[Digest]) -> dict[Digest, Sources]:
         """Where the bytes of ``digests`` can be had."""
+        from store.catalog import content
+
         with self.read() as connection:
             return content.sources(connection, digests)
 
@@ -271,20 +236,28 @@ class Store:
 
     def reader(self) -> Reader:
         """Something that reads contents, verified (a context manager)."""
+        from store.reader import Reader
+
         return Reader(self.blobs, workers=max(2, os.cpu_count() or 1))
 
     def verify_image(self, image_id: ImageID) -> DiffState:
         """Whether the layers of an image have its diff IDs; what a push left open is decoded and looked into now. Raises ImageNotFound, ReadOnlyStore."""
+        from store.verify import Verifier
+
         return Verifier(self.read, self.write, self.operation, self._document, self.blobs, self._clock).verify(image_id)
 
     def report_damage(self, error: DamagedContent) -> None:
         """Remember that stored bytes are bad, so that they are never served again; a store that cannot be written is left as it is."""
+        from store.catalog import content
+
         if not self.read_only:
             with self.write("damage") as connection:
                 content.mark_damaged(connection, error.digest)
 
     def record(self, events: Sequence[Event]) -> None:
         """Append events; a store that cannot be written keeps none."""
+        from store.catalog import records
+
         if events and not self.read_only:
             with self.write("events") as connection:
                 records.add_events(connection, events)
@@ -297,23 +270,38 @@ class Store:
 
     def images(self, filters: ImageFilter | None = None) -> tuple[ImageSummary, ...]:
         """The images that fit, newest first. Raises ImageNotFound for a ``before`` or ``since`` that names none."""
+        from store import queries
+
         with self.read() as connection:
-            return queries.list_images(connection, filters or ImageFilter())
+            return queries.list_images(connection, filters)
 
     def manifests(self, filters: ImageFilter | None = None) -> tuple[ManifestSummary, ...]:
         """Artifacts, and indexes without an image for the default platform: what `images` does not list. Filters that speak of images leave none."""
+        from store import queries
+
         with self.read() as connection:
-            return queries.list_manifests(connection, filters or ImageFilter())
+            return queries.list_manifests(connection, filters)
+
+    def names(self, prefix: str, limit: int) -> tuple[Reference, ...]:
+        """Up to ``limit`` tags that begin with ``prefix``, as people write them."""
+        from store import queries
+
+        with self.read() as connection:
+            return queries.list_names(connection, prefix, limit)
 
     def inspect_manifest(self, name: str) -> ManifestContents:
         """What a manifest or index points at, by tag, digest reference or digest. Raises ImageNotFound, AmbiguousName."""
+        from store import details
+
         with self.read() as connection:
-            return queries.manifest_contents(connection, name)
+            return details.manifest_contents(connection, name)
 
     def inspect(self, name: str) -> ImageDetails:
         """Everything about one image, by tag, digest reference or ID. Raises ImageNotFound, AmbiguousName."""
+        from store import details
+
         with self.read() as connection:
-            return queries.details(connection, name, self._document)
+            return details.image_details(connection, name, self._document)
 
     def _document(self, digest: Digest) -> bytes:
         with self.reader() as reader:
@@ -323,26 +311,36 @@ class Store:
         self, *, since: datetime | None = None, until: datetime | None = None, actions: Sequence[str] = (), targets: Sequence[str] = ()
     ) -> Iterator[Event]:
         """What happened, oldest first."""
+        from store.catalog import records
+
         with self.read() as connection:
             yield from records.events(connection, since=since, until=until, actions=actions, targets=targets)
 
-    def usage(self) -> Usage:
-        """What lies in the store and what a collection would free."""
+    def usage(self, *, each: bool = True) -> Usage:
+        """What lies in the store and what a collection would free; without ``each`` the images are only summed up."""
+        from store import usage
+
         with self.read() as connection:
-            usage = queries.usage(connection)
+            found = usage.usage(connection, each=each)
         database = sum(path.stat().st_size for path in self.root.glob(f"{DATABASE}*") if path.is_file())
-        return queries.with_database(usage, database)
+        return usage.with_database(found, database)
 
     # --- changes -----------------------------------------------------------------------------------------------------
 
     def tag(self, source: str, target: str) -> TagChange:
         """Let ``target`` name the image that ``source`` names. Raises ImageNotFound, AmbiguousName, InvalidReference."""
+        from store import removal
+        from store.references import Reference
+
         name = Reference.parse(target).with_default_tag()
         with self.write("tag") as connection:
             return removal.tag(connection, source, name, now=self._clock())
 
     def untag(self, name: str) -> tuple[RemovedName, ...]:
         """Take a tag away and keep the image. Raises ReferenceNotFound."""
+        from store import removal
+        from store.references import Reference
+
         with self.write("untag") as connection:
             return removal.untag(connection, Reference.parse(name).with_default_tag(), now=self._clock())
 
@@ -351,16 +349,23 @@ class Store:
 
         Raises ImageNotFound, AmbiguousName, ImageInUse.
         """
+        from store import removal
+
         with self.write("remove") as connection:
             return removal.remove(connection, name, force=force, prune_parents=prune_parents, now=self._clock())
 
     def collect(self, *, dry_run: bool = False, dangling: bool = False) -> CollectionReport:
         """Free what nothing needs, beside running imports and saves; with ``dangling`` also images without a name."""
+        from store.gc import Collector
+
         collector = Collector(self.read, lambda: self.write("gc"), self.blobs, self.root, self._clock)
         return collector.rehearse(dangling=dangling) if dry_run else collector.run(dangling=dangling)
 
     def fsck(self, progress: Progress | None = None) -> Iterator[Finding]:
         """Recompute every claim from the bytes and yield all findings; what is found damaged is marked so."""
+        from store.fsck import Checker
+        from store.model import Silent
+
         checker = Checker(self.read, self.reader, self.blobs, progress or Silent())
         for finding in checker.run():
             if finding.damaged is not None:
@@ -375,49 +380,3 @@ def _is_current(place: Place) -> bool:
     if not state.is_current and not place.writable:
         raise ReadOnlyStore(f"the store's schema is at revision {state.current} and has to be upgraded, but the store cannot be written")
     return state.is_current
-
-
-class _Rehearsed(Exception):
-    """A dry run has come to its end."""
-
-    def __init__(self, report: ImportReport) -> None:
-        super().__init__()
-        self.report = report
-
-
-@final
-class _Holdings:
-    """What the store has already, leased as it is told of (see `store.ingest.Holdings`)."""
-
-    def __init__(self, store: Store, operation: Operation) -> None:
-        self._store = store
-        self._operation = operation
-
-    def diffs(self, wanted: Iterable[DiffID]) -> set[DiffID]:
-        """See `Holdings`."""
-        return {DiffID(digest) for digest in self.blobs(diff.digest for diff in wanted)}
-
-    def blobs(self, wanted: Iterable[Digest]) -> set[Digest]:
-        """See `Holdings`."""
-        digests = list(wanted)
-        with self._store.read() as connection:
-            if not content.find(connection, digests):
-                return set()
-        with self._store.write(self._operation.id) as connection:
-            here = [known for known in content.find(connection, digests).values() if known.state is ContentState.PRESENT]
-            collection.add_leases(connection, self._operation.id, [known.key for known in here])
-        return {known.digest for known in here}
-
-    def layers(self, wanted: Iterable[tuple[Digest, DiffID]]) -> set[tuple[Digest, DiffID]]:
-        """See `Holdings`."""
-        pairs = list(wanted)
-        here = self.blobs({digest for pair in pairs for digest in (pair[0], pair[1].digest)})
-        with self._store.read() as connection:
-            decoded = content.encoded(connection, (digest for digest, _ in pairs if digest in here))
-        return {(digest, diff) for digest, diff in pairs if digest in here and (digest == diff.digest or (digest, diff.digest) in decoded)}
-
-    def document(self, digest: Digest) -> bytes | None:
-        """See `Holdings`."""
-        if not self.blobs((digest,)):
-            return None
-        return self._store.document(digest)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar, final
 
 from store import operations
 from store.catalog import collection, content, records, references
+from store.catalog.batches import BATCH
 from store.model import CollectionReport, Event
 
 if TYPE_CHECKING:
@@ -139,8 +141,11 @@ class Collector:
     def _unlink_orphans(self) -> None:
         # A file without a row: left by a crash between rename and commit whose list was lost. Looking needs no lock, unlinking does.
         suspects: list[Digest] = []
+        files = iter(self._blobs.digests())
         with self._read() as connection:
-            suspects.extend(digest for digest in self._blobs.digests() if not content.has_blob_row(connection, digest))
+            while some := list(islice(files, BATCH)):
+                known = content.with_blob_rows(connection, some)
+                suspects.extend(digest for digest in some if digest not in known)
         for start in range(0, len(suspects), BATCH_FILES):
             with self._write() as connection:
                 for digest in suspects[start : start + BATCH_FILES]:

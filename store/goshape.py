@@ -46,6 +46,10 @@ class Shape(ABC, Generic[S, V]):
     def read(self, value: Json, old: S) -> S:
         """Read ``value`` into what is there already. May reuse ``old``. Raises Mismatch."""
 
+    def doubt(self, value: Json) -> str | None:  # noqa: ARG002 - plain values have one reading
+        """Why other readers may read something else from ``value`` than Go does, after it has been read; None when all agree."""
+        return None
+
     @abstractmethod
     def finish(self, state: S) -> V:
         """Turn the state into the value. The state is used up."""
@@ -228,7 +232,7 @@ class ListOf(Shape["_Slice[S] | None", "tuple[V, ...] | None"]):
     """
 
     def __init__(self, element: Shape[S, V]) -> None:
-        self.label = f"list of {element.label}s"
+        self.label = f"list of {plural(element.label)}"
         self._element = element
 
     def zero(self) -> _Slice[S] | None:
@@ -255,6 +259,12 @@ class ListOf(Shape["_Slice[S] | None", "tuple[V, ...] | None"]):
             raise
         return _Slice(array, length) if length else _Slice([], 0)
 
+    def doubt(self, value: Json) -> str | None:
+        if value.kind != "array":
+            return None
+        found = ((position, self._element.doubt(item)) for position, item in enumerate(value.items()))
+        return next((f"[{position}]{why}" for position, why in found if why is not None), None)
+
     def finish(self, state: _Slice[S] | None) -> tuple[V, ...] | None:
         if state is None:
             return None
@@ -278,7 +288,7 @@ class MapOf(Shape["dict[str, S] | None", "Mapping[str, V] | None"]):
     """A map with string keys. When the map's key is repeated, its entries are added; when an entry's key is, the entry is replaced."""
 
     def __init__(self, element: Shape[S, V]) -> None:
-        self.label = f"object of {element.label}s"
+        self.label = f"object of {plural(element.label)}"
         self._element = element
 
     def zero(self) -> dict[str, S] | None:
@@ -296,6 +306,17 @@ class MapOf(Shape["dict[str, S] | None", "Mapping[str, V] | None"]):
         for key, entry in value.members():
             entries[key] = element.read(entry, element.zero())
         return entries
+
+    def doubt(self, value: Json) -> str | None:
+        seen: set[str] = set()
+        for key, entry in value.members() if value.kind == "object" else ():
+            if key in seen:
+                return twice(key)
+            seen.add(key)
+            why = self._element.doubt(entry)
+            if why is not None:
+                return f".{printable(key)}{why}"
+        return None
 
     def finish(self, state: dict[str, S] | None) -> Mapping[str, V] | None:
         if state is None:
@@ -362,6 +383,9 @@ class Pointer(Shape["S | None", "V | None"]):
             return None
         return self._target.read(value, self._target.zero() if old is None else old)
 
+    def doubt(self, value: Json) -> str | None:
+        return self._target.doubt(value)
+
     def finish(self, state: S | None) -> V | None:
         return None if state is None else self._target.finish(state)
 
@@ -370,6 +394,17 @@ class Pointer(Shape["S | None", "V | None"]):
 
     def is_empty(self, value: V | None) -> bool:
         return value is None
+
+
+def plural(label: str) -> str:
+    """The plural of a label: ``objects of strings``."""
+    head, of, rest = label.partition(" of ")
+    return f"{head}s{of}{rest}"
+
+
+def twice(key: str) -> str:
+    """The doubt about a member that is there more than once."""
+    return f": the member {printable(key)!r} is there twice, and readers differ in which they take"
 
 
 def write_object(members: Mapping[str, bytes]) -> bytes:

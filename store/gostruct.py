@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, final
 
-from store.errors import InvalidDocument
+from store.errors import InvalidDocument, printable
 from store.gojson import quote
-from store.goshape import Mismatch, Shape
+from store.goshape import Mismatch, Shape, twice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,6 +37,13 @@ def unmarshal(shape: Shape[S, V], value: Json, *, document: str) -> V:
         return shape.finish(shape.read(value, shape.zero()))
     except Mismatch as mismatch:
         raise InvalidDocument(str(mismatch), document=document) from None
+
+
+def require_one_reading(shape: Shape[S, V], value: Json, *, document: str) -> None:
+    """Refuse a document in which other readers may see something else than Go does, although Go has read it: raises InvalidDocument."""
+    why = shape.doubt(value)
+    if why is not None:
+        raise InvalidDocument(why.removeprefix(": ").removeprefix("."), document=document)
 
 
 def member(name: str, shape: Shape[S, V], *, omit_empty: bool = False) -> V:
@@ -95,6 +102,22 @@ class Struct(Shape["Mapping[str, object]", V]):
                 mismatch.path.append(f".{item.name}")
                 raise
         return state or old
+
+    def doubt(self, value: Json) -> str | None:
+        seen: set[str] = set()
+        for key, entry in value.members() if value.kind == "object" else ():
+            item = self._exact.get(key) or self._folded.get(_fold(key))
+            if key in seen:
+                return twice(key)
+            seen.add(key)
+            if item is None:
+                continue
+            if key != item.name:
+                return f": some readers take the member {printable(key)!r} for {item.name!r}, and others pass it over"
+            why = item.shape.doubt(entry)
+            if why is not None:
+                return f".{item.name}{why}"
+        return None
 
     def finish(self, state: Mapping[str, object]) -> V:
         return self._cls(**{attribute: self._shapes[attribute].finish(value) for attribute, value in state.items()}) if state else self._default

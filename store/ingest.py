@@ -88,6 +88,14 @@ def take_in(members: Members, stager: Stager, limits: Limits, holdings: Holdings
         return Intake(claim, _claimed_layers(claim, members, stager, holdings))
     if members.exists(layout.INDEX):
         raise InvalidArchive("the archive has an index.json, but no oci-layout beside it", hint="is it cut short? An image layout has both")
+    if members.exists(layout.LAYOUT):
+        raise MissingMember("the archive has an oci-layout, but no index.json beside it", member=layout.INDEX, hint="is it cut short? An image layout has both")
+    if not members.exists(legacy_v1.REPOSITORIES):
+        raise MissingMember(
+            "no images are in this archive: it has neither manifest.json, nor oci-layout with index.json, nor repositories",
+            member=docker.MANIFEST,
+            hint="save images with `docker save`, `podman save`, `skopeo copy` or `ctr images export`; a layer, or what `docker export` writes, is no image",
+        )
     return _legacy(members, limits, choice)
 
 
@@ -216,15 +224,21 @@ def _claimed_layers(claim: ArchiveClaim, members: Members, stager: Stager, holdi
     here = holdings.diffs({diff for image in images for diff in image.config.diff_ids})
     staged: dict[DiffID, Staged] = {}
     absent: set[DiffID] = set()
+    chains: dict[tuple[int, DiffID], int] = {}  # a number for each chain, by that of the chain beneath it and the diff on top
     for image in images:
+        chain = 0
         for position, (diff, path) in enumerate(zip(image.config.diff_ids, image.layers, strict=True)):
-            # What the store has is neither opened nor checked, as in Docker; nor is a diff that another image of the archive already brought.
-            if diff in here or diff in staged:
+            built = (chain, diff) in chains
+            chain = chains.setdefault((chain, diff), len(chains) + 1)
+            # What the store has is neither opened nor checked, as in Docker; nor is a chain that another image of the archive already brought. A diff that
+            # comes again in another place may be missing there, but a file that stands there must be it.
+            if diff in here or (built and diff in staged):
                 continue
             try:
                 layer = _sound(members.layer(path or ""))
             except MissingMember:
-                absent.add(diff)
+                if diff not in staged:
+                    absent.add(diff)
                 continue
             if not stager.has_diff(layer, diff.digest):
                 raise DigestMismatch(
@@ -233,7 +247,7 @@ def _claimed_layers(claim: ArchiveClaim, members: Members, stager: Stager, holdi
                     got=layer.diff.digest,
                     hint="the layer's bytes are not the ones the image was made of: the archive is damaged, or was put together wrongly",
                 )
-            staged[diff] = layer
+            staged.setdefault(diff, layer)
             absent.discard(diff)
     if absent:
         raise MissingLayers(docker.missing(images, lambda diff: diff in staged or diff in here))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Self, final
 from store.errors import DigestMismatch, InvalidDigest, InvalidDocument, printable
 from store.gojson import parse
 from store.goshape import INTEGER, STRING, ListOf, MapOf, Pointer
-from store.gostruct import Struct, member, unmarshal
+from store.gostruct import Struct, member, require_one_reading, unmarshal
 from store.limits import DEFAULT_LIMITS
 from store.media_types import IMAGE_CONFIGS, INDEXES, MANIFESTS, OCI_INDEX, OCI_MANIFEST, SCHEMA_1, is_document, is_layer
 from store.platforms import Platform
@@ -156,6 +156,8 @@ class Document:
         if tree.kind != "object":
             raise InvalidDocument(f"expected a JSON object, found {tree.kind}", document=name)
         read = unmarshal(_DOCUMENT, tree, document=name)
+        # A digest that one reader sees and another does not would be checked by neither.
+        require_one_reading(_DOCUMENT, tree, document=name)
         kind, media_type = _kind(read, media_type, name)
         roles = (
             {Role.CHILD: read.manifests}
@@ -213,11 +215,10 @@ def _kind(read: _Document, told: str, name: str) -> tuple[Kind, str]:
     """Manifest or index, and of which media type. A document that could be either is refused: readers would disagree (CVE-2021-41190)."""
     media_type = read.media_type or told
     if read.schema_version == 1 or media_type in SCHEMA_1:
-        raise InvalidDocument(
-            "is a Docker schema 1 manifest, which nothing addresses by content", document=name, hint="convert it: skopeo copy --format v2s2 …"
-        )
+        raise schema_1(name)
     if read.schema_version != _SCHEMA:
-        raise InvalidDocument(f"schemaVersion is {read.schema_version}, expected {_SCHEMA}", document=name)
+        said = f"schemaVersion is {read.schema_version}" if read.schema_version else "says no schemaVersion"
+        raise InvalidDocument(f"{said}, expected {_SCHEMA}", document=name)
     if read.media_type and told and read.media_type != told:
         raise InvalidDocument(f"says that it is {printable(read.media_type)!r}, but is listed as {printable(told)!r}", document=name)
     like_index, like_manifest = read.manifests is not None, read.layers is not None or read.config is not None or read.blobs is not None
@@ -233,6 +234,11 @@ def _kind(read: _Document, told: str, name: str) -> tuple[Kind, str]:
     if kind is Kind.MANIFEST and read.config is None and media_type in (OCI_MANIFEST, "") and read.blobs is None:
         raise InvalidDocument("a manifest without a config", document=name)
     return kind, media_type or (OCI_INDEX if kind is Kind.INDEX else OCI_MANIFEST)
+
+
+def schema_1(name: str) -> InvalidDocument:
+    """The error for a manifest of Docker's first schema."""
+    return InvalidDocument("is a Docker schema 1 manifest, which nothing addresses by content", document=name, hint="convert it: skopeo copy --format v2s2 …")
 
 
 def _link(role: Role, position: int, read: _Descriptor, name: str) -> Link:

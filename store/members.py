@@ -206,7 +206,7 @@ class FolderMembers:
         with translated(found):
             status = found.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise InvalidArchive("is not a regular file", member=path)
+            raise InvalidArchive("it is no regular file", member=path)
         return found, status.st_size
 
     def _wanted(self, path: str) -> tuple[Path, int]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from store.documents import ImageConfig
+    from store.listing import ManifestSummary, TaggedReference
     from store.references import Reference
     from store.values import ChainID, DiffID, Digest, ImageID
 
@@ -29,48 +30,6 @@ class DiffState(StrEnum):
     VERIFIED = "verified"
     UNVERIFIED = "unverified"
     MISMATCH = "mismatch"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class TaggedReference:
-    """A tag and the manifest it names."""
-
-    reference: Reference
-    manifest: Digest
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class ImageSummary:
-    """One image as a list shows it.
-
-    ``created`` is None when the config has no creation time; ``size_bytes`` sums the uncompressed layers. ``dangling``: no tag, and nothing is built on it;
-    ``intermediate``: no tag, but another image is built on it, or it is one platform of an index.
-    """
-
-    image_id: ImageID
-    references: tuple[TaggedReference, ...]
-    manifests: tuple[Digest, ...]
-    created: datetime | None
-    size_bytes: int
-    parent: ImageID | None
-    dangling: bool
-    intermediate: bool
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class ManifestSummary:
-    """A manifest or index that stands for no image, as a list shows it; ``size_bytes`` counts everything it points at."""
-
-    digest: Digest
-    references: tuple[Reference, ...]
-    media_type: str
-    kind: str
-    artifact_type: str | None
-    subject: Digest | None
-    size_bytes: int
 
 
 @final
@@ -94,22 +53,6 @@ class ManifestContents:
     summary: ManifestSummary
     links: tuple[LinkDetails, ...]
     referrers: tuple[Digest, ...]
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class ImageFilter:
-    """Which images to list; several values of one field are alternatives, but every label must be there (as docker's).
-
-    ``labels`` are ``key`` or ``key=value``; ``references`` are shell patterns on familiar names; ``before`` and ``since`` name images.
-    """
-
-    references: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
-    dangling: bool | None = None
-    before: str | None = None
-    since: str | None = None
-    include_intermediate: bool = False
 
 
 @final

@@ -66,3 +66,8 @@ def _bad(pattern: str) -> InvalidReference:
     return InvalidReference(
         f"syntax error in the pattern {printable(pattern)!r}", text=pattern, hint="* and ? stand for anything but a slash, [a-z] for one of a range"
     )
+
+
+def literal_start(pattern: str) -> str:
+    """What every text begins with that the pattern matches: its characters before the first one with a meaning."""
+    return re.split(r"[*?\[\\]", pattern, maxsplit=1)[0]

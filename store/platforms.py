@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _PART: Final = re.compile(r"[A-Za-z0-9_.-]+")
+_DIGITS: Final = re.compile(r"[0-9]+")
+"""`str.isdigit` is also true of digits that `int` does not read, such as superscripts."""
+
 _OS_VERSION: Final = re.compile(r"(?P<os>[^()]+)\((?P<version>[^()]+)\)")
 _ARCHITECTURES: Final = {"x86_64": "amd64", "x86-64": "amd64", "i386": "386", "i486": "386", "i586": "386", "i686": "386", "aarch64": "arm64", "armhf": "arm"}
 _SYSTEMS: Final = {"macos": "darwin"}
@@ -48,7 +51,7 @@ class Platform:
         if architecture == "arm64" and variant in {"8", "v8", "v8.0"}:
             variant = ""
         elif architecture == "arm":
-            variant = f"v{variant}" if variant.isdigit() else variant or _ARM_DEFAULT
+            variant = f"v{variant}" if _DIGITS.fullmatch(variant) else variant or _ARM_DEFAULT
         elif architecture == "amd64" and variant == "v1":
             variant = ""
         return cls(_SYSTEMS.get(os.lower(), os.lower()), architecture, variant, os_version)
@@ -100,4 +103,4 @@ def best(machine: Platform, offers: Iterable[Platform]) -> int | None:
 
 def _level(variant: str) -> int:
     digits = variant.removeprefix("v").partition(".")[0]
-    return int(digits) if digits.isdigit() and len(digits) < 4 else 0  # noqa: PLR2004 - beyond three digits it is no version
+    return int(digits) if len(digits) < 4 and _DIGITS.fullmatch(digits) else 0  # noqa: PLR2004 - beyond three digits it is no version

@@ -1,45 +1,34 @@
-"""Questions about images, answered from one snapshot: lists, details, what lies where."""
+"""Lists of images and of manifests, answered from one snapshot, page by page: what a page costs does not depend on how much there is."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from store.catalog import content, images, manifests, references, statistics
-from store.documents import ImageConfig
-from store.model import (
-    ContentState,
-    ImageDetails,
-    ImageSummary,
-    ImageUsage,
-    LayerDetails,
-    LinkDetails,
-    ManifestContents,
-    ManifestDetails,
-    ManifestSummary,
-    StoredEncoding,
-    TaggedReference,
-    Usage,
-    UsageRow,
-)
-from store.naming import one_image, one_manifest
-from store.pathmatch import compile_pattern
-from store.placing import deterministic_manifest
-from store.values import Digest
+from store.catalog import images, manifests, references
+from store.errors import ImageNotFound
+from store.listing import ImageFilter, ImageSummary, ManifestSummary, TaggedReference
+from store.naming import full_id, one_image
+from store.pathmatch import compile_pattern, literal_start
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection
 
+    from store.catalog.images import Place
     from store.catalog.references import Target
     from store.db.types import ContentKey
-    from store.model import ImageFilter
+    from store.references import Reference
+    from store.values import Digest
 
 _EARLIEST_S: Final = -62_135_596_800
 _LATEST_S: Final = 253_402_300_799
+
+_PIECE: Final = 900
+"""Images that are looked at together."""
 
 
 def moment(created_s: int | None) -> datetime | None:
@@ -49,178 +38,141 @@ def moment(created_s: int | None) -> datetime | None:
     return datetime.fromtimestamp(created_s, UTC)
 
 
-def list_images(connection: Connection, filters: ImageFilter) -> tuple[ImageSummary, ...]:
+# --- images ----------------------------------------------------------------------------------------------------------
+
+
+def list_images(connection: Connection, filters: ImageFilter | None) -> tuple[ImageSummary, ...]:
     """See `store.facade.Store.images`."""
-    tags = references.image_tags(connection)
-    rows = images.summaries(connection)
-    inside = manifests.in_named_index(connection)
-    wanted = _selected(connection, filters, rows, tags, inside)
-    sizes = images.total_sizes(connection)
-    described = images.manifest_digests(connection)
-    return tuple(
-        ImageSummary(
-            image_id=row.image_id,
-            references=tuple(TaggedReference(target.reference, target.digest) for target in wanted[row.key]),
-            manifests=tuple(described.get(row.key, ())),
-            created=moment(row.created_s),
-            size_bytes=sizes.get(row.key, 0),
-            parent=row.parent,
-            dangling=row.key not in tags and not (row.has_children or row.key in inside),
-            intermediate=row.key not in tags and (row.has_children or row.key in inside),
-        )
-        for row in rows
-        if row.key in wanted
+    filters = filters or ImageFilter()
+    after = None
+    if filters.after is not None:
+        if _manifest_position(connection, filters.after) is not None:
+            return ()
+        after = images.place_of(connection, one_image(connection, filters.after).key)
+    return tuple(islice(_passing(connection, filters, after), filters.limit))
+
+
+def _passing(connection: Connection, filters: ImageFilter, after: Place | None) -> Iterator[ImageSummary]:
+    before, since = (
+        None if name is None else images.place_of(connection, one_image(connection, name).key).created_s or 0 for name in (filters.before, filters.since)
     )
-
-
-def _selected(
-    connection: Connection, filters: ImageFilter, rows: Sequence[images.Summary], tags: dict[ContentKey, list[Target]], inside: set[ContentKey]
-) -> dict[ContentKey, list[Target]]:
-    """The images that pass, each with the tags of it that pass."""
-    labelled = images.with_labels(connection, filters.labels) if filters.labels else None
-    age = {row.key: row.created_s for row in rows}
-    before = None if filters.before is None else age[one_image(connection, filters.before).key]
-    since = None if filters.since is None else age[one_image(connection, filters.since).key]
     patterns = [compile_pattern(text) for text in filters.references]
-    chosen: dict[ContentKey, list[Target]] = {}
-    for row in rows:
-        mine = tags.get(row.key, [])
-        is_part = row.has_children or row.key in inside
-        if not mine and is_part and not filters.include_intermediate:
-            continue
-        if filters.dangling is not None and filters.dangling != (not mine and not is_part):
-            continue
-        if labelled is not None and row.key not in labelled:
-            continue
-        if filters.before is not None and not (row.created_s or 0) < (before or 0):
-            continue
-        if filters.since is not None and not (row.created_s or 0) > (since or 0):
-            continue
-        if patterns:
-            mine = [target for target in mine if _fits(target, patterns)]
-            if not mine:
-                continue
-        chosen[row.key] = mine
-    return chosen
+    for places in _pieces(connection, filters, after):
+        young = [place.key for place in places if (before is None or (place.created_s or 0) < before) and (since is None or (place.created_s or 0) > since)]
+        if young:
+            yield from _piece(connection, young, filters, patterns)
 
 
-def _fits(target: Target, patterns: Sequence[re.Pattern[str]]) -> bool:
+def _pieces(connection: Connection, filters: ImageFilter, after: Place | None) -> Iterator[list[Place]]:
+    """What may pass, in order: by the index of names or of labels when there is such a filter, else along the index of ages."""
+    named = None if not filters.references else _with_names(connection, filters.references)
+    labelled = None if not filters.labels else images.with_labels(connection, filters.labels)
+    if named is not None or labelled is not None:
+        keys = labelled if named is None else named if labelled is None else named & labelled
+        ordered = [place for place in images.places_of(connection, keys or ()) if after is None or place.order > after.order]
+        for start in range(0, len(ordered), _PIECE):
+            yield ordered[start : start + _PIECE]
+        return
+    size = _PIECE if filters.limit is None else min(_PIECE, max(1, filters.limit))
+    while places := images.places(connection, after=after, limit=size):
+        yield places
+        after = places[-1]
+        # When few of them pass, look at more together.
+        size = min(_PIECE, 2 * size)
+
+
+def _with_names(connection: Connection, texts: Sequence[str]) -> set[ContentKey]:
+    patterns = [compile_pattern(text) for text in texts]
+    starts = {literal_start(text).partition(":")[0] for text in texts}
+    return {target.image for start in starts for target in references.beginning_with(connection, start) if target.image is not None and _fits(target, patterns)}
+
+
+def _piece(connection: Connection, keys: list[ContentKey], filters: ImageFilter, patterns: Sequence[re.Pattern[str]]) -> Iterator[ImageSummary]:
+    rows = images.summaries(connection, keys)
+    tags = references.of_images(connection, keys)
+    inside = manifests.parts_of_named_indexes(connection, keys)
+    wanted = {key: _chosen(tags.get(key, []), filters, patterns, is_part=rows[key].has_children or key in inside) for key in keys}
+    passing = [key for key in keys if wanted[key] is not None]
+    sizes = images.total_sizes(connection, passing)
+    described = images.manifest_digests(connection, passing)
+    for key in passing:
+        row, is_part = rows[key], rows[key].has_children or key in inside
+        yield ImageSummary(
+            image_id=row.image_id,
+            references=tuple(TaggedReference(target.reference, target.digest) for target in wanted[key] or ()),
+            manifests=tuple(described.get(key, ())),
+            created=moment(row.created_s),
+            size_bytes=sizes.get(key, 0),
+            parent=row.parent,
+            dangling=key not in tags and not is_part,
+            intermediate=key not in tags and is_part,
+        )
+
+
+def _chosen(tags: list[Target], filters: ImageFilter, patterns: Sequence[re.Pattern[str]], *, is_part: bool) -> list[Target] | None:
+    """Those of an image's tags that pass; None when the image does not."""
+    if not tags and is_part and not filters.include_intermediate:
+        return None
+    if filters.dangling is not None and filters.dangling != (not tags and not is_part):
+        return None
+    if not patterns:
+        return tags
+    return [target for target in tags if _fits(target, patterns)] or None
+
+
+def list_names(connection: Connection, prefix: str, limit: int) -> tuple[Reference, ...]:
+    """See `store.facade.Store.names`."""
+    repository, colon, _ = prefix.rpartition(":")
+    # Behind the last colon stands a tag, or a port.
+    found = [*references.beginning_with(connection, prefix, limit), *(references.beginning_with(connection, repository) if colon else ())]
+    names = {target.reference for target in found if target.reference.familiar.startswith(prefix)}
+    return tuple(sorted(names, key=lambda name: name.familiar)[:limit])
+
+
+def _fits(target: Target, patterns: Iterable[re.Pattern[str]]) -> bool:
     """Docker's ``reference.FamiliarMatch``: the whole name as docker shows it, or the name without its tag."""
     name = target.reference
     return any(pattern.fullmatch(text) for pattern in patterns for text in (name.familiar, name.repository.familiar))
 
 
-def details(connection: Connection, name: str, document: Callable[[Digest], bytes]) -> ImageDetails:
-    """See `store.facade.Store.inspect`. ``document`` reads a config."""
-    found = one_image(connection, name)
-    config = ImageConfig.parse(document(found.image_id.digest))
-    chain = images.chain(connection, found.key)
-    diffs = [layer.diff_id.digest for layer in chain]
-    sources = content.sources(connection, diffs)
-    urls = content.foreign_urls(connection, diffs)
-    ours = Digest.of(deterministic_manifest(config, [layer.size_bytes for layer in chain]))
-    return ImageDetails(
-        image_id=found.image_id,
-        config=config,
-        references=tuple(TaggedReference(target.reference, target.digest) for target in references.of_image(connection, found.key)),
-        manifests=tuple(
-            ManifestDetails(digest, media_type, size, deterministic=digest == ours)
-            for _, digest, media_type, size in images.manifests_of(connection, found.key)
-        ),
-        layers=tuple(
-            LayerDetails(
-                diff_id=layer.diff_id,
-                chain_id=layer.chain_id,
-                size_bytes=layer.size_bytes,
-                state=sources[layer.diff_id.digest].state if layer.diff_id.digest in sources else ContentState.ABSENT,
-                encodings=_stored(sources[layer.diff_id.digest]),
-                urls=urls.get(layer.diff_id.digest, ()),
-            )
-            for layer in chain
-        ),
-        parent=images.parent_of(connection, found.key),
-        children=images.children_of(connection, found.key),
-        last_tagged=references.last_tagged(connection, found.key),
-    )
+# --- manifests that stand for no image -------------------------------------------------------------------------------
 
 
-def list_manifests(connection: Connection, filters: ImageFilter) -> tuple[ManifestSummary, ...]:
+def list_manifests(connection: Connection, filters: ImageFilter | None) -> tuple[ManifestSummary, ...]:
     """See `store.facade.Store.manifests`."""
+    filters = filters or ImageFilter()
     if filters.labels or filters.before or filters.since:
         # These speak of images.
         return ()
+    after = None if filters.after is None else _manifest_position(connection, filters.after)
+    return tuple(islice(_passing_manifests(connection, filters, after), filters.limit))
+
+
+def _passing_manifests(connection: Connection, filters: ImageFilter, after: Digest | None) -> Iterator[ManifestSummary]:
     patterns = [compile_pattern(text) for text in filters.references]
-    found = []
-    for one in manifests.without_image(connection):
-        tags = references.of_manifest(connection, one.key)
-        if any(target.image is not None for target in tags) or (filters.dangling is not None and filters.dangling == bool(tags)):
-            continue
-        names = [target for target in tags if not patterns or _fits(target, patterns)]
-        if names or not patterns:
-            found.append(_summary(one, names))
-    return tuple(found)
+    while some := manifests.without_image(connection, after=after, limit=_PIECE if filters.limit is None else min(_PIECE, filters.limit or 1)):
+        after = some[-1].digest
+        for one in some:
+            tags = references.of_manifest(connection, one.key)
+            if any(target.image is not None for target in tags) or (filters.dangling is not None and filters.dangling == bool(tags)):
+                continue
+            names = [target for target in tags if not patterns or _fits(target, patterns)]
+            if names or not patterns:
+                yield summary_of(one, names)
 
 
-def _summary(one: manifests.Described, tags: Sequence[Target]) -> ManifestSummary:
+def _manifest_position(connection: Connection, name: str) -> Digest | None:
+    """The digest of the manifest that a page ended with; None when that was an image. Raises ImageNotFound when it is neither."""
+    digest = full_id(name)
+    if digest is None or manifests.key_of(connection, digest) is None:
+        return None
+    try:
+        one_image(connection, name)
+    except ImageNotFound:
+        return digest
+    return None
+
+
+def summary_of(one: manifests.Described, tags: Sequence[Target]) -> ManifestSummary:
+    """A manifest with those of its tags that are wanted."""
     return ManifestSummary(one.digest, tuple(target.reference for target in tags), one.media_type, one.kind, one.artifact_type, one.subject, one.size_bytes)
-
-
-def manifest_contents(connection: Connection, name: str) -> ManifestContents:
-    """See `store.facade.Store.inspect_manifest`."""
-    found = one_manifest(connection, name)
-    summary = _summary(manifests.describe(connection, found.key), references.of_manifest(connection, found.key))
-    links = tuple(
-        LinkDetails(digest, role, media_type, size, ContentState(state), platform)
-        for digest, role, media_type, size, state, platform in manifests.children_of(connection, found.key)
-    )
-    return ManifestContents(summary, links, tuple(manifests.referrers(connection, (found.digest,))))
-
-
-def _stored(sources: content.Sources) -> tuple[StoredEncoding, ...]:
-    own = (StoredEncoding(sources.digest, "identity", sources.size_bytes, seekable=True),) if sources.in_file or sources.inline is not None else ()
-    return own + sources.encodings
-
-
-def usage(connection: Connection) -> Usage:
-    """See `store.facade.Store.usage` (without the database file)."""
-    tags = references.image_tags(connection)
-    rows = images.summaries(connection)
-    sizes = images.total_sizes(connection)
-    shared = statistics.shared_bytes(connection)
-    files = statistics.files(connection)
-    layers = statistics.layers(connection)
-    active = {row.key for row in rows if row.key in tags}
-    used = statistics.diffs_of(connection, active)
-    per_image = tuple(
-        ImageUsage(
-            image_id=row.image_id,
-            references=tuple(target.reference for target in tags.get(row.key, ())),
-            size_bytes=sizes.get(row.key, 0),
-            shared_bytes=shared.get(row.key, 0),
-            unique_bytes=sizes.get(row.key, 0) - shared.get(row.key, 0),
-            created=moment(row.created_s),
-        )
-        for row in rows
-    )
-    reclaimable = statistics.stored_bytes(connection) - statistics.stored_bytes(connection, used)
-    return Usage(
-        rows=(
-            UsageRow(
-                "Images",
-                len(rows),
-                len(active),
-                sum(sizes.values()),
-                sum(sizes.get(row.key, 0) - shared.get(row.key, 0) for row in rows if row.key not in active),
-            ),
-            UsageRow("Layers", layers.count, len(used), layers.size_bytes, layers.size_bytes - statistics.layers(connection, used).size_bytes),
-            UsageRow("Blobs", files.count, files.count, files.size_bytes, reclaimable),
-        ),
-        images=per_image,
-        on_disk_bytes=files.size_bytes,
-        database_bytes=0,
-    )
-
-
-def with_database(report: Usage, database_bytes: int) -> Usage:
-    """The same report, counting the database file too."""
-    return replace(report, on_disk_bytes=report.on_disk_bytes + database_bytes, database_bytes=database_bytes)

@@ -46,9 +46,11 @@ class Repository:
     @property
     def familiar(self) -> str:
         """The name as people write it: ``debian`` for ``docker.io/library/debian``."""
-        if self.domain != DEFAULT_DOMAIN:
-            return f"{self.domain}/{self.path}"
-        return self.path.removeprefix(f"{OFFICIAL}/") if self.path.count("/") == 1 else self.path
+        first, slash, rest = self.path.partition("/")
+        # Docker shortens ``docker.io/foo.bar/baz`` too, and then reads the result as a name at the registry foo.bar.
+        if self.domain != DEFAULT_DOMAIN or (slash and _is_domain(first)):
+            return str(self)
+        return rest if first == OFFICIAL and rest and "/" not in rest else self.path
 
     def __str__(self) -> str:
         return f"{self.domain}/{self.path}"
@@ -113,7 +115,7 @@ def is_tag(text: str) -> bool:
 
 def _split_domain(text: str) -> tuple[str, str]:
     first, slash, rest = text.partition("/")
-    if slash and ("." in first or ":" in first or first == "localhost"):
+    if slash and _is_domain(first):
         domain, remainder = first, rest
     else:
         domain, remainder = DEFAULT_DOMAIN, text
@@ -122,6 +124,11 @@ def _split_domain(text: str) -> tuple[str, str]:
     if domain == DEFAULT_DOMAIN and "/" not in remainder and remainder:
         remainder = f"{OFFICIAL}/{remainder}"
     return domain, remainder
+
+
+def _is_domain(first: str) -> bool:
+    """Whether the first part of a name, up to its first slash, is taken for a registry."""
+    return "." in first or ":" in first or first == "localhost"
 
 
 def _refuse(message: str, text: str) -> NoReturn:

@@ -6,6 +6,7 @@ Reading asks `repository_content`: what a repository was not given it does not s
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, final
 
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 MANIFEST_BYTES: Final = 4 * MIB
 """The largest manifest that is taken; the specification asks for no less."""
+
+RENEWED_S: Final = 3600
+"""The grace of a blob is begun anew when it began longer ago than this; it lasts a day (see `store.gc`)."""
 
 BY_ID: Final = Repository("_", "by-id")
 """Where images without a name are served, by the digest of their manifest. No image reference can be written for it, so nobody can push there."""
@@ -94,6 +98,14 @@ class Registry:
                 return ServedManifest(found.digest, found.media_type, found.data)
             sources = content.sources(connection, (found.digest,))[found.digest]
         return ServedManifest(found.digest, found.media_type, self._whole(sources))
+
+    def quick_manifest(self, repository: Repository, target: str | Digest) -> ServedManifest | None:
+        """The same where one look-up by index has the answer: no thread is worth its while for that. None when it has not, whatever the reason."""
+        if repository == BY_ID:
+            return None
+        with self._store.look() as connection:
+            found = catalog.by_digest(connection, repository, target) if isinstance(target, Digest) else catalog.by_tag(connection, repository, target)
+        return None if found is None or found.data is None else ServedManifest(found.digest, found.media_type, found.data)
 
     def _whole(self, sources: Sources) -> bytes:
         if sources.state is not ContentState.PRESENT:
@@ -187,9 +199,16 @@ class Registry:
     # --- blobs -------------------------------------------------------------------------------------------------------
 
     def renew(self, repository: Repository, digest: Digest) -> None:
-        """Somebody relies on a blob being here: begin its grace anew. Nothing happens when it is not held, or the store cannot be written."""
+        """Somebody relies on a blob being here: begin its grace anew, when much of it is over.
+
+        Nothing happens when it is not held, or the store cannot be written.
+        """
         if self._store.read_only:
             return
+        with self._store.look() as connection:
+            # Clients ask about the same blobs over and over: that must not be a write every time.
+            if catalog.is_fresh(connection, repository, digest, self._store.now() - timedelta(seconds=RENEWED_S)):
+                return
         with self._store.write("registry") as connection:
             held = catalog.held(connection, repository, (digest,))
             key = catalog.find(connection, repository)

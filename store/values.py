@@ -29,7 +29,8 @@ class Digest:
 
     def __post_init__(self) -> None:
         if len(self.hex) != _HEX_LENGTHS.get(self.algorithm) or not _HEX.fullmatch(self.hex):
-            text = f"{self.algorithm}:{self.hex}"
+            # What was no pair of an algorithm and digits is shown as it was written.
+            text = ":".join(part for part in (self.algorithm, self.hex) if part)
             raise InvalidDigest(f"invalid digest {printable(text[:160])!r}", hint="expected sha256:<64 hex digits> or sha512:<128 hex digits>, in lower case")
 
     @classmethod

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import click
+
+_SHOWN: Final = 1000
+"""Who types nothing of a name does not choose among a million."""
 
 
 def image_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -18,7 +21,6 @@ def image_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
         settings = resolve(ctx.find_root().params.get("root"), os.environ)
         # Read-only: pressing a key must neither make a store nor upgrade one.
         with settings.open(read_only=True) as store:
-            names = {tagged.reference.familiar for image in store.images() for tagged in image.references}
+            return [name.familiar for name in store.names(incomplete, _SHOWN)]
     except Exception:  # noqa: BLE001 - see above
         return []
-    return sorted(name for name in names if name.startswith(incomplete))

@@ -24,9 +24,12 @@ _PADDING: Final = 3
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns as docker's (Go's tabwriter, minimal width 10, padding 3): each as wide as its widest cell and three spaces more."""
     cleaned = [[_clean(cell) for cell in row] for row in (head, *rows)]
-    widths = [max(_MINIMUM, _PADDING + max(map(_cells, column))) for column in zip(*cleaned, strict=True)]
-    together = "\n".join("".join(cell + " " * (width - _cells(cell)) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cleaned)
-    write(together)
+    columns = list(zip(*cleaned, strict=True))
+    # Nearly all columns are plain, and lists are long.
+    cells = [len if all(map(str.isascii, column)) else _cells for column in columns]
+    widths = [max(_MINIMUM, _PADDING + max(map(count, column))) for count, column in zip(cells, columns, strict=True)]
+    padded = ([cell + " " * (width - count(cell)) for cell, count, width in zip(row, cells, widths, strict=True)] for row in cleaned)
+    write("\n".join("".join(row).rstrip() for row in padded))
 
 
 def shorten(text: str, width: int) -> str:

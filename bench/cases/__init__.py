@@ -1,5 +1,5 @@
 """All cases, in the order they are run and shown."""
 
-from bench.cases import disk, imports, saves
+from bench.cases import disk, imports, saves, scale, serving, start
 
-CASES = (*imports.CASES, *saves.CASES, *disk.CASES)
+CASES = (*start.CASES, *imports.CASES, *saves.CASES, *disk.CASES, *scale.CASES, *serving.CASES)

@@ -6,6 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING, Final
 
 from bench.corpora import debian
+from bench.corpora.catalogue import MILLION, SMALL, THOUSANDS, build
 from bench.corpora.generated import GIB, MIB, ImageSpec, LayerSpec, write_archive
 from bench.workshop import program
 
@@ -96,6 +97,15 @@ class Inputs:
         size = 64 * MIB if self._shop.quick else 512 * MIB
         spec = ImageSpec("bench/noise:1", (LayerSpec(9, size, noise=1, one_file=True),))
         return self._shop.cached(f"{self._mark}noise.tar", lambda path: write_archive(path, [spec]))
+
+    def crowd(self) -> Path:
+        """A store of a million names (10,000 in a quick run): `bench.corpora.catalogue`. Not to be changed."""
+        scale = SMALL if self._shop.quick else MILLION
+        return self._shop.cached(f"{self._mark}crowd", lambda path: build(path, scale))
+
+    def thousands(self) -> Path:
+        """A store of 10,000 images with a name each. Not to be changed."""
+        return self._shop.cached("thousands", lambda path: build(path, THOUSANDS))
 
     def tiny(self) -> Path:
         """One layer of 64 KiB."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
 from mirror.access.passwords import matches
-from mirror.access.policy import ANYBODY, Access, Caller
+from mirror.access.policy import Access, Caller
 from mirror.access.throttle import Throttle
 from mirror.access.tokens import Signer
 
@@ -68,18 +68,18 @@ class Authenticator:
         Args:
             authorization: The header of that name.
             address: Where the request comes from.
-            certificate: The name in the certificate that the client has shown.
+            certificate: The common name in the certificate that the client has shown.
 
         Raises Refused.
         """
         if authorization is None:
-            return ANYBODY if certificate is None else Caller(certificate)
+            return self.access.of_certificate(certificate)
         scheme, _, value = authorization.partition(" ")
         value = value.strip()
         if len(value) > _LONGEST or scheme.lower() not in ("basic", "bearer"):
             raise Refused
         if scheme.lower() == "bearer":
-            return self._bearer(value, address, certificate)
+            return self._bearer(value, certificate)
         given = _basic(value)
         if given is None:
             raise Refused
@@ -105,18 +105,16 @@ class Authenticator:
         """A token for a caller."""
         return self._signer.sign(caller.user, self._fingerprint(caller.user) or b"")
 
-    def _bearer(self, token: str, address: str | None, certificate: str | None) -> Caller:
+    def _bearer(self, token: str, certificate: str | None) -> Caller:
         good, user = self._signer.read(token, self._fingerprint)
         if good:
-            return Caller(user if user is not None else certificate)
+            return self.access.of_certificate(certificate) if user is None else Caller(user)
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
         # All of them are looked at: the time does not say how many are before the right one.
         named = [name for name, known in self.access.tokens.items() if hmac.compare_digest(known, digest)]
         if named:
             return Caller(named[0])
-        self._require_patience(address)
-        # An expired token is no attempt at anything, but it looks like one: the burst is large enough for both.
-        self._throttle.failed(address)
+        # Not counted as a failure: tokens expire, all of a client's at once, and there is nothing to guess in so many random bits.
         raise Refused
 
     def _is_token(self, user: str, password: bytes) -> bool:

@@ -50,9 +50,10 @@ class Access:
         """The hashes of the tokens that do not expire, by their names."""
         return {} if self.rules is None else self.rules.tokens
 
-    def knows(self, user: str) -> bool:
-        """Whether somebody can log in by this name."""
-        return user in self.users or user in self.tokens
+    def of_certificate(self, common_name: str | None) -> Caller:
+        """Whom a certificate stands for; without a word on it in the rules, for nobody in particular: it opens the connection and proves no user."""
+        user = None if self.rules is None or common_name is None else self.rules.certificates.get(common_name)
+        return ANYBODY if user is None else Caller(user)
 
     def allows(self, caller: Caller, action: Action, repository: Repository) -> bool:
         """Whether the caller may do this there."""

@@ -85,11 +85,12 @@ class Rule:
 @final
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A file of rules. ``tokens`` has the SHA-256 (hexadecimal) of each token by the name it goes by."""
+    """A file of rules. ``tokens`` has the SHA-256 (hexadecimal) of each token by the name it goes by, ``certificates`` users by the common name in theirs."""
 
     rules: tuple[Rule, ...] = ()
     groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
     tokens: Mapping[str, str] = field(default_factory=dict)
+    certificates: Mapping[str, str] = field(default_factory=dict)
 
     def allow(self, user: str | None, action: Action, repository: Repository) -> bool:
         """Whether some rule allows it; ``user`` is None for anybody."""
@@ -121,17 +122,18 @@ def read_rules(text: str, default_domain: str = DEFAULT_DOMAIN) -> Rules:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         raise InvalidInput(f"the rules are no TOML: {exc}", hint=_HINT) from exc
-    _known(document, ("groups", "tokens", "rule"), "the rules")
+    _known(document, ("groups", "tokens", "certificates", "rule"), "the rules")
     groups = {name: frozenset(_texts(members, f"groups.{name}")) for name, members in _table(document.get("groups", {}), "groups").items()}
     for name in groups:
         if f"@{name}" in (EVERYBODY, USERS):
             raise InvalidInput(f"groups.{name}: @{name} has a meaning of its own", hint=_HINT)
     tokens = {name: _token(value, f"tokens.{name}") for name, value in _table(document.get("tokens", {}), "tokens").items()}
+    certificates = {name: _text(value, f"certificates.{name}") for name, value in _table(document.get("certificates", {}), "certificates").items()}
     listed = document.get("rule", [])
     if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
         raise InvalidInput("rule has to be written [[rule]]", hint=_HINT)
     rules = tuple(_rule(one, f"rule {number}", groups, default_domain) for number, one in enumerate(listed, start=1))
-    return Rules(rules, groups, tokens)
+    return Rules(rules, groups, tokens, certificates)
 
 
 def _rule(members: Mapping[str, Any], where: str, groups: Mapping[str, object], default_domain: str) -> Rule:
@@ -168,6 +170,12 @@ def _known(members: Mapping[str, object], known: Iterable[str], where: str) -> N
 def _table(value: object, where: str) -> Mapping[str, object]:
     if not isinstance(value, dict):
         raise InvalidInput(f"{where} is no table", hint=_HINT)
+    return value
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise InvalidInput(f"{where} is no name of a user", hint=_HINT)
     return value
 
 

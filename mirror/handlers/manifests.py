@@ -17,6 +17,7 @@ from store.values import Digest
 
 if TYPE_CHECKING:
     from mirror.handlers.call import Call
+    from store.registry import ServedManifest
 
 _TAGS_AT_ONCE: Final = 100
 
@@ -26,16 +27,22 @@ async def get(call: Call) -> web.StreamResponse:
     service, target = call.service, call.tag_or_digest
     if isinstance(target, str) and service.settings.offers:
         await service.publish(call.repository, target)
-    try:
-        found = await service.work.read(service.registry.manifest, call.repository, target)
-    except ContentNotFound as exc:
-        raise WireError(404, "MANIFEST_UNKNOWN", exc.message, detail={"digest": str(exc.digest)}) from None
+    found = service.registry.quick_manifest(call.repository, target) or await _find(call, target)
     tag = etag(found.digest)
     headers = {"Docker-Content-Digest": str(found.digest), "ETag": tag, "Content-Type": found.media_type}
     if is_known(call.request.headers.get("If-None-Match"), tag):
         return web.Response(status=304, headers=headers)
     # aiohttp sends no body of an answer to HEAD, but its length.
     return web.Response(body=found.data, headers=headers)
+
+
+async def _find(call: Call, target: str | Digest) -> ServedManifest:
+    """Wherever it is. Raises WireError, DamagedContent."""
+    service = call.service
+    try:
+        return await service.work.read(service.registry.manifest, call.repository, target)
+    except ContentNotFound as exc:
+        raise WireError(404, "MANIFEST_UNKNOWN", exc.message, detail={"digest": str(exc.digest)}) from None
 
 
 async def put(call: Call) -> web.StreamResponse:

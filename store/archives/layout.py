@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final, Protocol, final
 
 from store.archives.claims import ArchiveClaim, Graph, Root
 from store.documents import ImageConfig
-from store.errors import DigestMismatch, InvalidArchive, InvalidDigest, InvalidDocument, InvalidReference, printable
+from store.errors import DigestMismatch, InvalidArchive, InvalidDigest, InvalidDocument, InvalidReference, TooLarge, printable
 from store.gojson import parse
 from store.goshape import STRING
 from store.gostruct import Struct, member, unmarshal
-from store.manifests import Document, Link, Role
-from store.media_types import is_document
+from store.manifests import Document, Link, Role, schema_1
+from store.media_types import SCHEMA_1, is_document
 from store.references import Reference, is_tag
 from store.values import Descriptor, Digest
 
@@ -28,6 +28,8 @@ DIR_VERSION: Final = "version"
 DIR_MAGIC: Final = b"Directory Transport Version: "
 DEPTH: Final = 32
 """How deep indexes may be nested."""
+
+_ELSEWHERE: Final = "import an archive that carries it first, or make this one anew with everything in it"
 
 CONTAINERD_NAME: Final = "io.containerd.image.name"
 REF_NAME: Final = "org.opencontainers.image.ref.name"
@@ -103,7 +105,11 @@ def claim(files: Files, limits: Limits, stored: Callable[[Digest], bytes | None]
     """
     version = unmarshal(_LAYOUT, parse(files.document(LAYOUT), limits, document=LAYOUT), document=LAYOUT).version
     if version.partition(".")[0] != "1":
-        raise InvalidDocument(f"image layout version {printable(version)!r}, expected 1.0.0", document=LAYOUT)
+        raise InvalidDocument(
+            f"image layout version {printable(version)!r}, expected 1.0.0",
+            document=LAYOUT,
+            hint="this is the only version there is; a newer one needs a newer storectl",
+        )
     data = files.document(INDEX)
     top = Document.parse(data, limits=limits, name=INDEX)
     if not top.children and top.links:
@@ -116,6 +122,10 @@ def claim(files: Files, limits: Limits, stored: Callable[[Digest], bytes | None]
 
 def claim_dir(files: Files, limits: Limits, stored: Callable[[Digest], bytes | None]) -> ArchiveClaim:
     """What a ``dir:`` folder claims: one manifest or index, without a name. Raises as `claim`."""
+    version = files.document(DIR_VERSION).removeprefix(DIR_MAGIC).strip()
+    if not version.startswith(b"1."):
+        shown = printable(version[:20].decode(errors="replace"))
+        raise InvalidArchive(f"a dir: folder of version {shown!r}, expected 1.1", member=DIR_VERSION, hint="a newer one needs a newer storectl")
     data = files.document(MANIFEST)
     digest = Digest.of(data)
     document = Document.parse(data, limits=limits, name=MANIFEST)
@@ -130,6 +140,8 @@ def _roots(links: Iterable[Link], notes: list[str]) -> tuple[Root, ...]:
     bare: dict[Digest, dict[str, None]] = {}
     holder: dict[str, Digest] = {}
     for link in links:
+        if link.target.media_type in SCHEMA_1:
+            raise schema_1(f"{INDEX}: {link.digest}")
         if link.target.media_type and not is_document(link.target.media_type):
             raise InvalidDocument(f"{link.digest} is a {printable(link.target.media_type)!r}, expected a manifest or an index", document=INDEX)
         names.setdefault(link.digest, {})
@@ -178,7 +190,7 @@ class _Walk:
     def graph(self, roots: tuple[Root, ...], links: Iterable[Link]) -> Graph:
         for link in links:
             if self._descend(link, INDEX, 1) is None:
-                raise InvalidArchive(f"{link.digest}, which index.json lists, is neither in the archive nor in the store", member=INDEX)
+                raise InvalidArchive(f"{link.digest}, which index.json lists, is neither in the archive nor in the store", member=INDEX, hint=_ELSEWHERE)
         return Graph(roots, self._documents, self._configs)
 
     def _descend(self, link: Link, where: str, depth: int) -> Document | None:
@@ -198,7 +210,7 @@ class _Walk:
                 self._descend(child, f"index {document.digest}", depth + 1)
         self._documents[document.digest] = document
         if len(self._documents) > self._limits.members:
-            raise InvalidArchive(f"more than {self._limits.members} manifests", member=INDEX)
+            raise TooLarge(f"the archive has more than {self._limits.members} manifests", limit=self._limits.members)
         config = self._config(document)
         if config is not None:
             self._configs[document.digest] = config
@@ -220,7 +232,7 @@ class _Walk:
         name = f"config {link.digest}"
         data = self._bytes(link, f"manifest {document.digest}")
         if data is None:
-            raise InvalidArchive(f"{name} of manifest {document.digest} is neither in the archive nor in the store")
+            raise InvalidArchive(f"{name} of manifest {document.digest} is neither in the archive nor in the store", hint=_ELSEWHERE)
         try:
             config = ImageConfig.parse(data, self._limits, document=name, digest=link.digest)
         except InvalidDocument:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, final
 
 from store.archives.claims import ArchiveClaim, ImageClaim
@@ -10,7 +10,7 @@ from store.archives.docker_manifest import parse_repositories
 from store.documents import ImageConfig
 from store.errors import InvalidArchive, InvalidDocument, InvalidReference, MissingMember, TooLarge, printable
 from store.legacy_config import migrate, v1_parent
-from store.references import Reference
+from store.references import Reference, is_tag
 from store.values import Digest, ImageID
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class V1Directory:
 
 def directories(top_level: Sequence[str], read: Callable[[str], bytes], limits: Limits) -> tuple[V1Directory, ...]:
     """Every image directory, each after the one it is built on. Raises MissingMember for a parent that is not there, InvalidArchive for a cycle."""
+    names = frozenset(top_level)
     ordered: dict[str, V1Directory] = {}
     for start in top_level:
         path: dict[str, V1Directory] = {}
@@ -46,6 +47,9 @@ def directories(top_level: Sequence[str], read: Callable[[str], bytes], limits: 
         while name is not None and name not in ordered:
             if name in path:
                 raise InvalidArchive(f"the parents of {printable(start)!r} form a cycle", member=f"{name}/json")
+            if path and name not in names:
+                above = next(reversed(path))
+                raise MissingMember(f"the parent {printable(name)!r} of an image is not in the archive", member=f"{above}/json")
             step = path[name] = _directory(name, read, limits)
             name = step.parent
         for step in reversed(path.values()):
@@ -54,10 +58,8 @@ def directories(top_level: Sequence[str], read: Callable[[str], bytes], limits: 
 
 
 def _directory(name: str, read: Callable[[str], bytes], limits: Limits) -> V1Directory:
-    if "/" in name or name in {"", ".", ".."}:
-        raise InvalidArchive(f"{printable(name)!r} cannot be the parent of an image: it is no directory of the archive", member="json")
     data = read(f"{name}/json")
-    return V1Directory(name, data, v1_parent(data, limits) or None)
+    return V1Directory(name, data, v1_parent(data, limits, document=f"{printable(name)}/json") or None)
 
 
 def claim(ordered: Sequence[V1Directory], diffs: Mapping[str, DiffID], read: Callable[[str], bytes], limits: Limits) -> ArchiveClaim:
@@ -69,8 +71,9 @@ def claim(ordered: Sequence[V1Directory], diffs: Mapping[str, DiffID], read: Cal
     made_bytes = 0
     for step in ordered:
         parent = configs[step.parent] if step.parent is not None else None
+        document = f"{printable(step.name)}/json"
         chain = (*(parent.diff_ids if parent is not None else ()), diffs[step.name])
-        data = migrate(step.json, parent, chain, limits)
+        data = migrate(step.json, parent, chain, limits, document=document)
         # Each image tells the history of all beneath it: a chain of n grows with its square.
         made_bytes += len(data)
         if made_bytes > limits.documents_bytes:
@@ -78,11 +81,8 @@ def claim(ordered: Sequence[V1Directory], diffs: Mapping[str, DiffID], read: Cal
                 f"the configs of the images in the archive, up to {printable(step.name)!r}, would have more than {limits.documents_bytes} bytes together",
                 limit=limits.documents_bytes,
             )
-        configs[step.name] = ImageConfig.parse(data, limits, document=f"{printable(step.name)}/json")
-    try:
-        data = read(REPOSITORIES)
-    except MissingMember as exc:
-        raise MissingMember("the archive has neither manifest.json nor repositories", member=REPOSITORIES, hint="is this a `docker save` archive?") from exc
+        configs[step.name] = ImageConfig.parse(data, limits, document=document)
+    data = read(REPOSITORIES)
     tags = _tags(parse_repositories(data, limits), configs)
     built_on = {step.parent for step in ordered}
     images = tuple(
@@ -107,11 +107,18 @@ def _tags(repositories: Mapping[str, Mapping[str, str]], configs: Mapping[str, I
             target = repositories[name][tag]
             if target not in configs:
                 raise InvalidDocument(f"invalid target ID {printable(target)!r} of {printable(name)}:{printable(tag)}", document=REPOSITORIES)
-            reference = Reference.parse(f"{name}:{tag}")
-            if reference.tag != tag or reference.digest is not None:
-                raise InvalidReference(f"invalid tag format {printable(tag)!r}", text=f"{name}:{tag}")
-            found.setdefault(target, []).append(f"{name}:{tag}")
+            text = _tagged(name, tag)
+            if text not in found.setdefault(target, []):
+                found[target].append(text)
     return found
+
+
+def _tagged(name: str, tag: str) -> str:
+    # Docker reads the name on its own, where 64 hex digits are none, and then puts the tag in the place of one that the name has already.
+    named = Reference.parse(name)
+    if not is_tag(tag):
+        raise InvalidReference(f"invalid tag format {printable(tag)!r}", text=f"{name}:{tag}")
+    return replace(named, tag=tag).familiar
 
 
 def _merge(images: Sequence[ImageClaim]) -> tuple[ImageClaim, ...]:

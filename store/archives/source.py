@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, final
 
 from store.codecs import MAGIC_BYTES, Codec, detect
 from store.decoding import DecodingReader
-from store.errors import InvalidInput, printable
+from store.errors import InvalidInput, TruncatedInput, printable
 from store.oserrors import translated
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _regular_size(stream: BinaryIO) -> int | None:
 
 @contextmanager
 def open_source(source: Path | BinaryIO, limits: Limits) -> Iterator[Opened]:
-    """Open an archive. Raises InvalidInput for what cannot be opened."""
+    """Open an archive. Raises InvalidInput for what cannot be opened, TruncatedInput for what is empty."""
     if not isinstance(source, Path):
         size_bytes = _regular_size(source)
         with _decompressed(source, limits, seekable=size_bytes is not None) as (stream, seekable):
@@ -95,6 +95,8 @@ def open_source(source: Path | BinaryIO, limits: Limits) -> Iterator[Opened]:
 @contextmanager
 def _decompressed(file: BinaryIO, limits: Limits, *, seekable: bool) -> Iterator[tuple[ByteSource, bool]]:
     head = _read_head(file)
+    if not head:
+        raise TruncatedInput("the input is empty", hint="did the command that was to write it fail?")
     codec = detect(head)
     if codec is Codec.IDENTITY and seekable:
         file.seek(0)

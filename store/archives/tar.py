@@ -231,7 +231,8 @@ class TarReader:
 
     def _whole(self, block: bytes, at: int) -> bytes:
         if len(block) < BLOCK:
-            raise TruncatedInput("the archive ends inside a header", offset=at + len(block))
+            what = "the archive ends inside a header" if at else "this is no tar archive, or the mere beginning of one"
+            raise TruncatedInput(what, offset=at + len(block))
         return block
 
     def _skip_rest(self) -> None:

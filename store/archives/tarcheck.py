@@ -74,7 +74,8 @@ class TarCheck:
         if self._skip > self._padding:
             raise TruncatedInput("the tar archive ends inside a member", member=self._member, offset=self._position)
         if self._want in {_Want.META, _Want.SPARSE_MAP} or self._partial:
-            raise TruncatedInput("the tar archive ends inside a header", member=self._member, offset=self._position)
+            what = "the tar archive ends inside a header" if self._position > BLOCK else "this is no tar archive, or the mere beginning of one"
+            raise TruncatedInput(what, member=self._member, offset=self._position)
 
     def _take(self, block: bytes, offset: int) -> None:
         """Act on what was collected, which stood at ``offset``, and say what is wanted next."""

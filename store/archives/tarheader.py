@@ -216,6 +216,9 @@ class HeaderParser:
         self._long_name = self._long_link = b""
 
     def _invalid(self, why: str) -> NoReturn:
+        if self._offset == 0:
+            hint = "an image is a tar, compressed or not, or a folder" if self._member is None else "a layer is a tar, compressed or not"
+            raise InvalidArchive(f"this is no tar archive: {why}", member=self._member, offset=0, hint=hint) from None
         raise InvalidArchive(f"invalid tar header: {why}", member=self._member, offset=self._offset) from None
 
     def _unknown(self, flag: int, name: bytes) -> NoReturn:

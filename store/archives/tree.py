@@ -98,9 +98,9 @@ class Tree:
             raise MissingMember("no such file in the archive", member=path)
         kind = _KINDS[self._nodes.kind(node)]
         if kind is MemberKind.DIRECTORY:
-            raise InvalidArchive("is a directory", member=path)
+            raise InvalidArchive("it is a directory, and should be a file", member=path)
         if kind is MemberKind.SPECIAL:
-            raise InvalidArchive("is not a regular file", member=path)
+            raise InvalidArchive("it is no regular file", member=path)
         nodes = self._nodes
         return Leaf(Member(self._path(node), kind, nodes.size(node), nodes.offset(node), "", self._extents.get(node)), self._payloads.get(node))
 
@@ -153,7 +153,7 @@ class Tree:
             return folder
         found = self._walk(parts, member.name, create=True)
         if found == NOTHING or nodes.kind(found) != _DIRECTORY:
-            raise InvalidArchive("a parent of it is not a directory", member=member.name, offset=member.offset)
+            raise InvalidArchive("it lies below something that is no directory", member=member.name, offset=member.offset)
         return found
 
     def _link_target(self, member: Member, *, gone: int) -> int:
@@ -194,7 +194,7 @@ class Tree:
             if node != NOTHING and nodes.kind(node) in _LINKS:
                 links += 1
                 if links > self._limits.links:
-                    raise UnsafePath("too many links", member=path)
+                    raise UnsafePath("its symbolic links lead in circles, or are too many", member=path)
                 target, from_root = self._target(node)
                 if from_root:
                     stack.clear()

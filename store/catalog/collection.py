@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import delete, exists, insert, literal, or_, select, union
 
-from store.catalog.content import batches
+from store.catalog.batches import batches
 from store.db.schema import (
     blob,
     condemned,
@@ -27,7 +27,7 @@ from store.db.types import ContentKey, LayerKey
 from store.values import ImageID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, FromClause, Select
@@ -150,17 +150,57 @@ def unreached_in_repositories(connection: Connection) -> list[ContentKey]:
 
 
 def unreached_below(connection: Connection, key: ContentKey) -> list[ContentKey]:
-    """Of what a manifest lists and what refers to any of it: what no reference, kept index or held subject reaches any more."""
-    start = select(literal(key).label("id")).cte("under", recursive=True)
-    steps = (
-        select(manifest_edge.c.manifest_id.label("above"), manifest_edge.c.content_id.label("below"))
-        .where(manifest_edge.c.role == "child")
-        .union_all(select(manifest.c.subject_id, manifest.c.content_id).where(manifest.c.subject_id.is_not(None)))
-        .subquery("downwards")
-    )
-    under = start.union(select(steps.c.below).join(start, start.c.id == steps.c.above))
-    mine = set(connection.execute(select(under.c.id)).scalars())
-    return [found for found in unreached_in_repositories(connection) if found in mine]
+    """Of what a manifest lists and what refers to any of it: what no reference, kept index or held subject reaches any more.
+
+    Looked at from below, step by step along indexes: what is under one manifest is little, what is named in a store may be much.
+    """
+    under = {key, *(below for _, below in _walk(connection, {key}, _below))}
+    served: set[ContentKey] = set()
+    for some in batches(sorted(under)):
+        held = exists(select(literal(1)).where(repository_content.c.content_id == manifest.c.content_id))
+        served.update(connection.execute(select(manifest.c.content_id).where(manifest.c.content_id.in_(some), held)).scalars())
+    links = _walk(connection, served, _above)
+    live = _rooted(connection, served | {above for above, _ in links})
+    while more := {below for above, below in links if above in live} - live:
+        live |= more
+    return sorted(served - live)
+
+
+def _walk(
+    connection: Connection, start: set[ContentKey], step: Callable[[Connection, Sequence[ContentKey]], set[tuple[ContentKey, ContentKey]]]
+) -> set[tuple[ContentKey, ContentKey]]:
+    """Every (above, below) that is met on the way from ``start``."""
+    found: set[tuple[ContentKey, ContentKey]] = set()
+    seen, front = set(start), sorted(start)
+    while front:
+        for some in batches(front):
+            found |= step(connection, some)
+        front = sorted({key for pair in found for key in pair} - seen)
+        seen.update(front)
+    return found
+
+
+def _below(connection: Connection, keys: Sequence[ContentKey]) -> set[tuple[ContentKey, ContentKey]]:
+    """What these manifests list, and what refers to them."""
+    listed = select(manifest_edge.c.manifest_id, manifest_edge.c.content_id).where(manifest_edge.c.manifest_id.in_(keys), manifest_edge.c.role == "child")
+    referring = select(manifest.c.subject_id, manifest.c.content_id).where(manifest.c.subject_id.in_(keys))
+    return {(ContentKey(above), ContentKey(below)) for query in (listed, referring) for above, below in connection.execute(query)}
+
+
+def _above(connection: Connection, keys: Sequence[ContentKey]) -> set[tuple[ContentKey, ContentKey]]:
+    """What lists these manifests, and what they refer to."""
+    listing = select(manifest_edge.c.manifest_id, manifest_edge.c.content_id).where(manifest_edge.c.content_id.in_(keys), manifest_edge.c.role == "child")
+    subjects = select(manifest.c.subject_id, manifest.c.content_id).where(manifest.c.content_id.in_(keys), manifest.c.subject_id.is_not(None))
+    return {(ContentKey(above), ContentKey(below)) for query in (listing, subjects) for above, below in connection.execute(query)}
+
+
+def _rooted(connection: Connection, keys: Iterable[ContentKey]) -> set[ContentKey]:
+    """Those of these manifests that have a name or are kept without one."""
+    found: set[ContentKey] = set()
+    for some in batches(sorted(keys)):
+        for holder in (reference.c.manifest_id, kept.c.manifest_id):
+            found.update(ContentKey(key) for key in connection.execute(select(holder).where(holder.in_(some))).scalars())
+    return found
 
 
 # --- deletions: each looks once more, in the transaction that deletes -------------------------------------------------

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar, final
+from typing import TYPE_CHECKING, final
 
-from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy import bindparam, exists, insert, select, update
 
-from store.db.schema import blob, content, document, encoding, foreign_source, manifest_edge
+from store.catalog.batches import batches
+from store.db.schema import blob, content, document, encoding, foreign_source
 from store.db.types import ContentKey
 from store.model import ContentState, StoredEncoding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
 
     from store.values import Digest
-
-# SQLite takes 32,766 variables in one statement; PostgreSQL as many bytes of parameters as this leaves room for.
-BATCH: Final = 900
-
-T = TypeVar("T")
 
 
 @final
@@ -48,12 +44,6 @@ class Sources:
     inline: bytes | None
     in_file: bool
     encodings: tuple[StoredEncoding, ...]
-
-
-def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Cut ``items`` into runs that fit one statement."""
-    for start in range(0, len(items), BATCH):
-        yield items[start : start + BATCH]
 
 
 def find(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, Known]:
@@ -163,9 +153,10 @@ def has_blob_row(connection: Connection, digest: Digest) -> bool:
     return bool(connection.execute(select(exists().where(content.c.digest == digest, blob.c.content_id == content.c.id))).scalar())
 
 
-def named_by_manifest(connection: Connection, digest: Digest) -> bool:
-    """Whether some manifest points at this digest, so that these very bytes must stay."""
-    return bool(connection.execute(select(exists().where(content.c.digest == digest, manifest_edge.c.content_id == content.c.id))).scalar())
+def with_blob_rows(connection: Connection, digests: Sequence[Digest]) -> set[Digest]:
+    """Those of ``digests`` whose files are part of the store; as many as one statement takes."""
+    query = select(content.c.digest).join(blob, blob.c.content_id == content.c.id).where(content.c.digest.in_(digests))
+    return set(connection.execute(query).scalars())
 
 
 def sources(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, Sources]:
@@ -223,8 +214,3 @@ def mark_damaged(connection: Connection, digest: Digest) -> None:
         )
         .values(state=ContentState.DAMAGED.value)
     )
-
-
-def forget_blob(connection: Connection, key: ContentKey) -> None:
-    """The file of this content is to go: take its row away."""
-    connection.execute(delete(blob).where(blob.c.content_id == key))

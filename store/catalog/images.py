@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from sqlalchemy import Text, exists, func, insert, literal, select, type_coerce, update
+from sqlalchemy import Text, exists, func, insert, literal, select, tuple_, type_coerce, update
 
 from store.catalog import labels
-from store.catalog.content import batches
+from store.catalog.batches import batches
 from store.db.schema import content, image, kept, label, layer, manifest, manifest_edge, reference
 from store.db.types import ContentKey, LayerKey
 from store.values import ChainID, DiffID, ImageID
@@ -16,7 +16,7 @@ from store.values import ChainID, DiffID, ImageID
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import CTE, Connection
+    from sqlalchemy import Connection
 
     from store.values import Digest
 
@@ -208,14 +208,6 @@ def set_parent(connection: Connection, child: ContentKey, parent: ContentKey) ->
     return bool(changed.rowcount)
 
 
-def ancestors(connection: Connection, image_key: ContentKey) -> set[ContentKey]:
-    """Every image that this one was, step by step, built on."""
-    start = select(image.c.parent_id).where(image.c.content_id == image_key, image.c.parent_id.is_not(None)).cte("ancestors", recursive=True)
-    above = image.alias("above")
-    walk = start.union(select(above.c.parent_id).join(start, start.c.parent_id == above.c.content_id).where(above.c.parent_id.is_not(None)))
-    return {ContentKey(row.parent_id) for row in connection.execute(select(walk.c.parent_id))}
-
-
 def manifests_of(connection: Connection, image_key: ContentKey) -> tuple[tuple[ContentKey, Digest, str, int], ...]:
     """Every manifest that describes the image, as (row, digest, media type, size in bytes), by digest."""
     rows = connection.execute(
@@ -240,30 +232,13 @@ def rooted(connection: Connection, images: Iterable[ContentKey]) -> set[ContentK
     return found
 
 
-def total_sizes(connection: Connection, images: Iterable[ContentKey] | None = None) -> dict[ContentKey, int]:
-    """The uncompressed layers of each image together, in bytes; of all images when none are named."""
-    tops = select(image.c.content_id.label("image_id"), image.c.top_layer_id.label("layer_id")).where(image.c.top_layer_id.is_not(None))
-    if images is not None:
-        tops = tops.where(image.c.content_id.in_(list(images)))
-        return _sizes_upwards(connection, tops.cte("walk", recursive=True))
-    # For the whole store it is cheaper to walk once from the bases to the tops and carry the sum along.
-    down = (
-        select(layer.c.id, content.c.size_bytes.label("total"))
-        .join(content, content.c.id == layer.c.diff_id)
-        .where(layer.c.parent_id.is_(None))
-        .cte("down", recursive=True)
+def total_sizes(connection: Connection, keys: Sequence[ContentKey]) -> dict[ContentKey, int]:
+    """The uncompressed layers of each of these images together, in bytes; as many as one statement takes."""
+    walk = (
+        select(image.c.content_id.label("image_id"), image.c.top_layer_id.label("layer_id"))
+        .where(image.c.top_layer_id.is_not(None), image.c.content_id.in_(keys))
+        .cte("walk", recursive=True)
     )
-    above, diff = layer.alias("above"), content.alias("diff")
-    down = down.union_all(
-        select(above.c.id, down.c.total + func.coalesce(diff.c.size_bytes, 0))
-        .join(down, above.c.parent_id == down.c.id)
-        .join(diff, diff.c.id == above.c.diff_id)
-    )
-    rows = connection.execute(select(image.c.content_id, down.c.total).join(down, down.c.id == image.c.top_layer_id))
-    return {ContentKey(row.content_id): row.total or 0 for row in rows}
-
-
-def _sizes_upwards(connection: Connection, walk: CTE) -> dict[ContentKey, int]:
     below = layer.alias("below")
     walk = walk.union_all(select(walk.c.image_id, below.c.parent_id).join(below, below.c.id == walk.c.layer_id).where(below.c.parent_id.is_not(None)))
     here = layer.alias("here")
@@ -281,8 +256,53 @@ def id_of(connection: Connection, image_key: ContentKey) -> ImageID:
     return ImageID(connection.execute(select(content.c.digest).where(content.c.id == image_key)).scalar_one())
 
 
-def summaries(connection: Connection) -> tuple[Summary, ...]:
-    """The columns that a list of images needs, newest first."""
+@final
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an image stands in the list: newest first, of those created in one second the one that came last first, and then those of no known age."""
+
+    created_s: int | None
+    key: ContentKey
+
+    @property
+    def order(self) -> tuple[bool, int, int]:
+        """Sorts places as the list does."""
+        return self.created_s is None, -(self.created_s or 0), -self.key
+
+
+def place_of(connection: Connection, key: ContentKey) -> Place:
+    """Where an image that is there stands."""
+    return Place(connection.execute(select(image.c.created_s).where(image.c.content_id == key)).scalar_one(), key)
+
+
+def places(connection: Connection, *, after: Place | None, limit: int) -> list[Place]:
+    """Up to ``limit`` places of the list, behind ``after``: a walk along the index, without a sort."""
+    found: list[Place] = []
+    query = select(image.c.created_s, image.c.content_id).limit(limit)
+    if after is None or after.created_s is not None:
+        dated = query.where(image.c.created_s.is_not(None)).order_by(image.c.created_s.desc(), image.c.content_id.desc())
+        if after is not None:
+            dated = dated.where(tuple_(image.c.created_s, image.c.content_id) < (after.created_s, after.key))
+        found += [Place(row.created_s, ContentKey(row.content_id)) for row in connection.execute(dated)]
+    if len(found) < limit:
+        undated = query.where(image.c.created_s.is_(None)).order_by(image.c.content_id.desc())
+        if after is not None and after.created_s is None:
+            undated = undated.where(image.c.content_id < after.key)
+        found += [Place(None, ContentKey(row.content_id)) for row in connection.execute(undated)]
+    return found[:limit]
+
+
+def places_of(connection: Connection, keys: Iterable[ContentKey]) -> list[Place]:
+    """The places of these images, in the order of the list."""
+    found: list[Place] = []
+    for some in batches(list(keys)):
+        rows = connection.execute(select(image.c.created_s, image.c.content_id).where(image.c.content_id.in_(some)))
+        found += [Place(row.created_s, ContentKey(row.content_id)) for row in rows]
+    return sorted(found, key=lambda place: place.order)
+
+
+def summaries(connection: Connection, keys: Sequence[ContentKey]) -> dict[ContentKey, Summary]:
+    """The columns that a list of these images needs; as many as one statement takes."""
     parent = content.alias("parent")
     child = image.alias("child")
     has_children = exists(select(literal(1)).where(child.c.parent_id == image.c.content_id))
@@ -290,21 +310,23 @@ def summaries(connection: Connection) -> tuple[Summary, ...]:
         select(image.c.content_id, content.c.digest, image.c.created_s, parent.c.digest.label("parent"), has_children.label("has_children"))
         .join(content, content.c.id == image.c.content_id)
         .outerjoin(parent, parent.c.id == image.c.parent_id)
-        .order_by(func.coalesce(image.c.created_s, literal(-(10**12))).desc(), content.c.digest)
+        .where(image.c.content_id.in_(keys))
     )
-    return tuple(
-        Summary(ContentKey(row.content_id), ImageID(row.digest), row.created_s, None if row.parent is None else ImageID(row.parent), bool(row.has_children))
+    return {
+        ContentKey(row.content_id): Summary(
+            ContentKey(row.content_id), ImageID(row.digest), row.created_s, None if row.parent is None else ImageID(row.parent), bool(row.has_children)
+        )
         for row in rows
-    )
+    }
 
 
-def manifest_digests(connection: Connection) -> dict[ContentKey, list[Digest]]:
-    """The manifests of every image."""
+def manifest_digests(connection: Connection, keys: Sequence[ContentKey]) -> dict[ContentKey, list[Digest]]:
+    """The manifests of these images, by digest; as many as one statement takes."""
     found: dict[ContentKey, list[Digest]] = {}
     rows = connection.execute(
         select(manifest.c.image_id, content.c.digest)
         .join(content, content.c.id == manifest.c.content_id)
-        .where(manifest.c.image_id.is_not(None))
+        .where(manifest.c.image_id.in_(keys))
         .order_by(content.c.digest)
     )
     for row in rows:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
 
-from store.catalog.content import BATCH, batches
+from store.catalog.batches import BATCH, batches
 from store.db.schema import label
 
 if TYPE_CHECKING:

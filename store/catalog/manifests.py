@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
-from sqlalchemy import and_, exists, func, insert, literal, or_, select, union
+from sqlalchemy import and_, exists, func, insert, literal, or_, select
 
 from store.catalog import labels
-from store.catalog.content import batches
+from store.catalog.batches import batches
 from store.db.schema import content, kept, manifest, manifest_edge, reference, repository, repository_content
 from store.db.types import ContentKey
 from store.references import Repository
@@ -108,12 +108,6 @@ def images_of(connection: Connection, keys: Sequence[ContentKey]) -> list[Conten
     return list(found)
 
 
-def digest_of(connection: Connection, key: ContentKey) -> Digest:
-    """The digest of a manifest that is there."""
-    digest: Digest = connection.execute(select(content.c.digest).where(content.c.id == key)).scalar_one()
-    return digest
-
-
 def media_types(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, str]:
     """The media type of each of ``digests`` that is a manifest or an index here."""
     found: dict[Digest, str] = {}
@@ -179,11 +173,12 @@ class Described:
     size_bytes: int
 
 
-def without_image(connection: Connection) -> tuple[Described, ...]:
-    """Manifests and indexes that have a name, or are kept without, and describe no image themselves; by digest."""
+def without_image(connection: Connection, *, after: Digest | None = None, limit: int | None = None) -> tuple[Described, ...]:
+    """Manifests and indexes that have a name, or are kept without, and describe no image themselves; by digest, behind ``after``."""
     named = exists(select(literal(1)).where(reference.c.manifest_id == manifest.c.content_id))
     held = exists(select(literal(1)).where(kept.c.manifest_id == manifest.c.content_id))
-    return _described(connection, and_(manifest.c.image_id.is_(None), or_(named, held)))
+    chosen = and_(manifest.c.image_id.is_(None), or_(named, held))
+    return _described(connection, chosen if after is None else and_(chosen, content.c.digest > after), limit)
 
 
 def describe(connection: Connection, key: ContentKey) -> Described:
@@ -191,7 +186,7 @@ def describe(connection: Connection, key: ContentKey) -> Described:
     return _described(connection, manifest.c.content_id == key)[0]
 
 
-def _described(connection: Connection, condition: ColumnElement[bool]) -> tuple[Described, ...]:
+def _described(connection: Connection, condition: ColumnElement[bool], limit: int | None = None) -> tuple[Described, ...]:
     subject = content.alias("subject")
     query = (
         select(content.c.id, content.c.digest, manifest.c.media_type, manifest.c.kind, manifest.c.artifact_type, subject.c.digest.label("subject_digest"))
@@ -199,6 +194,7 @@ def _described(connection: Connection, condition: ColumnElement[bool]) -> tuple[
         .outerjoin(subject, subject.c.id == manifest.c.subject_id)
         .where(condition)
         .order_by(content.c.digest)
+        .limit(limit)
     )
     return tuple(
         Described(ContentKey(row.id), row.digest, row.media_type, row.kind, row.artifact_type, row.subject_digest, size_below(connection, ContentKey(row.id)))
@@ -225,10 +221,12 @@ def children_of(connection: Connection, key: ContentKey) -> tuple[tuple[Digest, 
     return tuple((row.digest, row.role, row.media_type, row.size_bytes or 0, row.state, dict(row.platform or {})) for row in connection.execute(query))
 
 
-def in_named_index(connection: Connection) -> set[ContentKey]:
-    """Images that are part of an index with a name, or of one that is kept."""
-    roots = union(select(reference.c.manifest_id.label("id")), select(kept.c.manifest_id)).subquery("names")
-    down = select(roots.c.id).join(manifest, manifest.c.content_id == roots.c.id).where(manifest.c.kind == "index").cte("inside", recursive=True)
-    down = down.union(select(manifest_edge.c.content_id).join(down, down.c.id == manifest_edge.c.manifest_id).where(manifest_edge.c.role == "child"))
-    query = select(manifest.c.image_id).where(manifest.c.content_id.in_(select(down.c.id)), manifest.c.image_id.is_not(None))
-    return {ContentKey(key) for key in connection.execute(query).scalars()}
+def parts_of_named_indexes(connection: Connection, images: Sequence[ContentKey]) -> set[ContentKey]:
+    """Those of these images that are part of an index with a name, or of one that is kept; as many images as one statement takes."""
+    up = select(manifest.c.image_id, manifest_edge.c.manifest_id).join(manifest_edge, manifest_edge.c.content_id == manifest.c.content_id)
+    inside = up.where(manifest.c.image_id.in_(images), manifest_edge.c.role == "child").cte("inside", recursive=True)
+    above = select(inside.c.image_id, manifest_edge.c.manifest_id).join(manifest_edge, manifest_edge.c.content_id == inside.c.manifest_id)
+    inside = inside.union(above.where(manifest_edge.c.role == "child"))
+    named = exists(select(literal(1)).where(reference.c.manifest_id == inside.c.manifest_id))
+    held = exists(select(literal(1)).where(kept.c.manifest_id == inside.c.manifest_id))
+    return {ContentKey(key) for key in connection.execute(select(inside.c.image_id).where(or_(named, held))).scalars()}

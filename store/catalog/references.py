@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
-from sqlalchemy import bindparam, delete, exists, insert, literal, select, tuple_, update
+from sqlalchemy import and_, bindparam, delete, exists, insert, literal, or_, select, update
 
 from store import platforms
-from store.catalog.content import batches
+from store.catalog.batches import PAIRS, batches
 from store.db.schema import content, kept, manifest, manifest_edge, reference, reference_log, repository, repository_content
 from store.db.types import ContentKey, RepositoryKey
-from store.references import Reference, Repository
+from store.references import DEFAULT_DOMAIN, OFFICIAL, Reference, Repository
 from store.values import ImageID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, Select
 
     from store.values import Digest
+
+_LAST: Final = "\x7f"
+"""Follows every character that a name can have."""
 
 
 @final
@@ -107,9 +110,22 @@ def of_manifest(connection: Connection, key: ContentKey) -> tuple[Target, ...]:
     return tuple(sorted(found, key=lambda target: str(target.reference).encode()))
 
 
-def every(connection: Connection) -> tuple[Target, ...]:
-    """Every tag of the store, by repository and tag."""
-    return _read(connection, _targets())
+def default_images_of_indexes(connection: Connection) -> set[ContentKey]:
+    """The images that tags stand for which name an index."""
+    indexes = select(reference.c.manifest_id).join(manifest, manifest.c.content_id == reference.c.manifest_id).where(manifest.c.kind == "index").distinct()
+    children = (_default_child(connection, key)[0] for key in connection.execute(indexes).scalars().all())
+    return {ContentKey(key) for key in children if key is not None}
+
+
+def beginning_with(connection: Connection, prefix: str, limit: int | None = None) -> tuple[Target, ...]:
+    """Tags of the repositories whose familiar name, as people write it, begins with ``prefix``, and maybe of a few more: ranges of the index of names."""
+    starts = [f"{DEFAULT_DOMAIN}/{prefix}", f"{DEFAULT_DOMAIN}/{OFFICIAL}/{prefix}", prefix] if prefix else [""]
+    within = [and_(repository.c.name >= start, repository.c.name < start + _LAST) for start in starts]
+    found: list[Target] = []
+    for one in within:
+        query = _targets().where(one)
+        found += _read(connection, query if limit is None else query.limit(limit))
+    return tuple({target.reference: target for target in found}.values())
 
 
 def holds(connection: Connection, name: Repository, digest: Digest) -> ContentKey | None:
@@ -133,10 +149,12 @@ def image_of(connection: Connection, manifest_key: ContentKey) -> ContentKey | N
 
 def get_all(connection: Connection, names: Iterable[Reference]) -> dict[Reference, Target]:
     """What each of these tags points at; those that are not set are left out."""
+    wanted = set(names)
     found: dict[Reference, Target] = {}
-    for some in batches(list(dict.fromkeys(names))):
-        pairs = tuple_(repository.c.name, reference.c.tag).in_([(str(name.repository), name.tag) for name in some])
-        found.update((target.reference, target) for target in _read(connection, _targets().where(pairs)))
+    # SQLite finds no index for pairs, but one for each half. In this order most batches are of one tag, or of one repository: then they find no others.
+    for some in batches(sorted(wanted, key=lambda name: (name.tag or "", name.repository)), PAIRS):
+        halves = repository.c.name.in_({str(name.repository) for name in some}), reference.c.tag.in_({name.tag for name in some})
+        found.update((target.reference, target) for target in _read(connection, _targets().where(*halves)) if target.reference in wanted)
     return found
 
 
@@ -202,9 +220,13 @@ def drop(connection: Connection, manifests: Iterable[ContentKey]) -> None:
 
 def serve(connection: Connection, held: Iterable[tuple[RepositoryKey, ContentKey]]) -> None:
     """Let repositories serve manifests, and everything these point at."""
-    pair = tuple_(repository_content.c.repository_id, repository_content.c.content_id)
-    for some in batches(sorted(held)):
-        start = select(repository_content.c.repository_id, repository_content.c.content_id).where(pair.in_(some))
+    for some in batches(sorted(held), PAIRS):
+        by_repository: dict[RepositoryKey, list[ContentKey]] = {}
+        for repository_key, key in some:
+            by_repository.setdefault(repository_key, []).append(key)
+        # Exactly these pairs: a repository may hold an index without serving all that it lists. And not as a list of pairs, for which SQLite finds no index.
+        these = or_(*(and_(repository_content.c.repository_id == mine, repository_content.c.content_id.in_(keys)) for mine, keys in by_repository.items()))
+        start = select(repository_content.c.repository_id, repository_content.c.content_id).where(these)
         there = {(row.repository_id, row.content_id) for row in connection.execute(start)}
         rows = [{"repository_id": repository_key, "content_id": key} for repository_key, key in some if (repository_key, key) not in there]
         if rows:
@@ -235,13 +257,16 @@ def is_manifest(connection: Connection, digest: Digest) -> bool:
     return bool(connection.execute(select(exists().where(content.c.digest == digest, manifest.c.content_id == content.c.id))).scalar())
 
 
-def image_tags(connection: Connection) -> dict[ContentKey, list[Target]]:
-    """The tags of every image that has any."""
-    by_image: dict[ContentKey, list[Target]] = {}
-    for target in every(connection):
-        if target.image is not None:
-            by_image.setdefault(target.image, []).append(target)
-    return by_image
+def of_images(connection: Connection, keys: Sequence[ContentKey]) -> dict[ContentKey, list[Target]]:
+    """The tags of those of these images that have any, by repository and tag; as many images as one statement takes."""
+    mine = select(manifest.c.content_id).where(manifest.c.image_id.in_(keys))
+    indexes = select(manifest_edge.c.manifest_id).where(manifest_edge.c.content_id.in_(mine), manifest_edge.c.role == "child")
+    wanted = set(keys)
+    found: dict[ContentKey, list[Target]] = {}
+    for target in _read(connection, _targets().where(reference.c.manifest_id.in_(mine.union(indexes)))):
+        if target.image in wanted:
+            found.setdefault(target.image, []).append(target)
+    return found
 
 
 def last_tagged(connection: Connection, key: ContentKey) -> datetime | None:

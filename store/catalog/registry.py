@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, final
 
-from sqlalchemy import and_, delete, exists, insert, literal, not_, or_, select, update
+from sqlalchemy import and_, bindparam, delete, exists, insert, literal, not_, or_, select, update
 
-from store.catalog.content import batches
+from store.catalog.batches import batches
 from store.db.schema import content, document, image, kept, label, manifest, manifest_edge, reference, repository, repository_content
 from store.db.types import ContentKey, RepositoryKey
 from store.model import ContentState, DiffState
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from store.references import Repository
 
+_PRESENT: Final = ContentState.PRESENT.value
 _AFTER_SLASH: Final = "0"
 """The character that follows ``/``: where the names that begin with ``domain/`` end."""
 
@@ -61,6 +62,20 @@ def hold(connection: Connection, repository_key: RepositoryKey, key: ContentKey,
         connection.execute(insert(repository_content).values(repository_id=repository_key, content_id=key, fresh_at=fresh_at))
     elif fresh_at is not None:
         connection.execute(update(repository_content).where(mine).values(fresh_at=fresh_at))
+
+
+def is_fresh(connection: Connection, name: Repository, digest: Digest, since: datetime) -> bool:
+    """Whether the grace of a blob that the repository holds has begun after ``since``."""
+    return connection.execute(_IS_FRESH, {"name": str(name), "digest": digest, "since": since}).scalar() is not None
+
+
+_IS_FRESH: Final = (
+    select(literal(1))
+    .select_from(repository_content)
+    .join(content, content.c.id == repository_content.c.content_id)
+    .join(repository, repository.c.id == repository_content.c.repository_id)
+    .where(repository.c.name == bindparam("name"), content.c.digest == bindparam("digest"), repository_content.c.fresh_at > bindparam("since"))
+)
 
 
 def let_go(connection: Connection, repository_key: RepositoryKey, key: ContentKey) -> bool:
@@ -126,39 +141,39 @@ def image_holders(connection: Connection, digest: Digest) -> tuple[str, ...]:
 
 def by_tag(connection: Connection, name: Repository, tag: str) -> HeldManifest | None:
     """What a tag names."""
-    query = (
-        _manifests()
-        .join(reference, reference.c.manifest_id == content.c.id)
-        .join(repository, repository.c.id == reference.c.repository_id)
-        .where(repository.c.name == str(name), reference.c.tag == tag)
-    )
-    return _manifest(connection, query)
+    return _manifest(connection, _BY_TAG, {"name": str(name), "tag": tag})
 
 
 def by_digest(connection: Connection, name: Repository, digest: Digest) -> HeldManifest | None:
     """A manifest or index that the repository may serve."""
-    query = (
-        _manifests()
-        .join(repository_content, repository_content.c.content_id == content.c.id)
-        .join(repository, repository.c.id == repository_content.c.repository_id)
-        .where(repository.c.name == str(name), content.c.digest == digest)
-    )
-    return _manifest(connection, query)
+    return _manifest(connection, _BY_DIGEST, {"name": str(name), "digest": digest})
 
 
-def _manifests() -> Select[tuple[object, ...]]:
-    return (
-        select(content.c.id, content.c.digest, content.c.state, manifest.c.media_type, document.c.bytes)
-        .join(manifest, manifest.c.content_id == content.c.id)
-        .outerjoin(document, document.c.content_id == content.c.id)
-    )
+_MANIFESTS: Final = (
+    select(content.c.id, content.c.digest, content.c.state, manifest.c.media_type, document.c.bytes)
+    .join(manifest, manifest.c.content_id == content.c.id)
+    .outerjoin(document, document.c.content_id == content.c.id)
+)
+
+# Built once: what a registry is asked for most often. SQLAlchemy knows a statement that it has seen before by its identity, and compiles it no more.
+_BY_TAG: Final = (
+    _MANIFESTS.join(reference, reference.c.manifest_id == content.c.id)
+    .join(repository, repository.c.id == reference.c.repository_id)
+    .where(repository.c.name == bindparam("name"), reference.c.tag == bindparam("tag"))
+)
+_BY_DIGEST: Final = (
+    _MANIFESTS.join(repository_content, repository_content.c.content_id == content.c.id)
+    .join(repository, repository.c.id == repository_content.c.repository_id)
+    .where(repository.c.name == bindparam("name"), content.c.digest == bindparam("digest"))
+)
+_OF_DIGEST: Final = _MANIFESTS.where(content.c.digest == bindparam("digest"))
 
 
-def _manifest(connection: Connection, query: Select[tuple[object, ...]]) -> HeldManifest | None:
-    row = connection.execute(query).one_or_none()
+def _manifest(connection: Connection, query: Select[tuple[object, ...]], values: Mapping[str, object]) -> HeldManifest | None:
+    row = connection.execute(query, values).one_or_none()
     if row is None:
         return None
-    return HeldManifest(ContentKey(row.id), row.digest, row.media_type, row.bytes if row.state == ContentState.PRESENT.value else None)
+    return HeldManifest(ContentKey(row.id), row.digest, row.media_type, row.bytes if row.state == _PRESENT else None)
 
 
 def kept_without_name(connection: Connection, digest: Digest) -> bool:
@@ -170,7 +185,7 @@ def kept_without_name(connection: Connection, digest: Digest) -> bool:
 
 def manifest_of(connection: Connection, digest: Digest) -> HeldManifest | None:
     """A manifest or index by its digest, whoever may serve it."""
-    return _manifest(connection, _manifests().where(content.c.digest == digest))
+    return _manifest(connection, _OF_DIGEST, {"digest": digest})
 
 
 def tags(connection: Connection, name: Repository, *, after: str, limit: int | None) -> list[str]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 from sqlalchemy import distinct, func, select
 
-from store.db.schema import blob, content, encoding, image, layer
+from store.catalog.batches import batches
+from store.db.schema import blob, content, encoding, image, layer, manifest, reference
 from store.db.types import ContentKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from sqlalchemy import CTE, Connection
+    from sqlalchemy import CTE, Connection, Select
 
 
 @final
@@ -25,15 +26,78 @@ class Sum:
     size_bytes: int
 
 
-def _diffs_by_image() -> CTE:
-    """Every (image, diff) pair, each once."""
+def images(connection: Connection) -> set[ContentKey]:
+    """Every image."""
+    return {ContentKey(key) for key in connection.execute(select(image.c.content_id)).scalars()}
+
+
+def named_images(connection: Connection) -> set[ContentKey]:
+    """Images that a tag names by their own manifest."""
+    return {ContentKey(key) for key in connection.execute(_named()).scalars()}
+
+
+def _named() -> Select[Any]:
+    return select(manifest.c.image_id).join(reference, reference.c.manifest_id == manifest.c.content_id).where(manifest.c.image_id.is_not(None)).distinct()
+
+
+def diffs_of_named(connection: Connection) -> set[ContentKey]:
+    """Every diff of these images: a walk over their layers, each once however many have it."""
     walk = (
-        select(image.c.content_id.label("image_id"), layer.c.parent_id, layer.c.diff_id)
-        .join(layer, layer.c.id == image.c.top_layer_id)
+        select(layer.c.id, layer.c.parent_id, layer.c.diff_id)
+        .join(image, image.c.top_layer_id == layer.c.id)
+        .where(image.c.content_id.in_(_named()))
         .cte("walk", recursive=True)
     )
     below = layer.alias("below")
+    walk = walk.union(select(below.c.id, below.c.parent_id, below.c.diff_id).join(walk, walk.c.parent_id == below.c.id))
+    return {ContentKey(key) for key in connection.execute(select(walk.c.diff_id).distinct()).scalars()}
+
+
+def diffs_of(connection: Connection, keys: Iterable[ContentKey]) -> dict[ContentKey, set[ContentKey]]:
+    """The diffs of each of these images."""
+    found: dict[ContentKey, set[ContentKey]] = {}
+    for some in batches(list(keys)):
+        pairs = _diffs_by_image(some)
+        for row in connection.execute(select(pairs.c.image_id, pairs.c.diff_id)):
+            found.setdefault(ContentKey(row.image_id), set()).add(ContentKey(row.diff_id))
+    return found
+
+
+def _diffs_by_image(keys: Sequence[ContentKey] | None = None) -> CTE:
+    """Every (image, diff) pair, each once; of these images, or of all."""
+    start = select(image.c.content_id.label("image_id"), layer.c.parent_id, layer.c.diff_id).join(layer, layer.c.id == image.c.top_layer_id)
+    walk = (start if keys is None else start.where(image.c.content_id.in_(keys))).cte("walk", recursive=True)
+    below = layer.alias("below")
     return walk.union(select(walk.c.image_id, below.c.parent_id, below.c.diff_id).join(walk, walk.c.parent_id == below.c.id))
+
+
+def _totals() -> CTE:
+    """Every layer with the uncompressed bytes of all up to it: one walk from the bases to the tops, which carries the sum along."""
+    down = (
+        select(layer.c.id, func.coalesce(content.c.size_bytes, 0).label("total"))
+        .join(content, content.c.id == layer.c.diff_id)
+        .where(layer.c.parent_id.is_(None))
+        .cte("down", recursive=True)
+    )
+    above, diff = layer.alias("above"), content.alias("diff")
+    return down.union_all(
+        select(above.c.id, down.c.total + func.coalesce(diff.c.size_bytes, 0))
+        .join(down, above.c.parent_id == down.c.id)
+        .join(diff, diff.c.id == above.c.diff_id)
+    )
+
+
+def size_of_images(connection: Connection) -> int:
+    """The bytes that all images would take, each with all its layers to itself."""
+    totals = _totals()
+    return connection.execute(select(func.sum(totals.c.total)).select_from(image).join(totals, totals.c.id == image.c.top_layer_id)).scalar() or 0
+
+
+def sizes(connection: Connection) -> dict[ContentKey, int]:
+    """The uncompressed layers of each image together, in bytes."""
+    totals = _totals()
+    rows = connection.execute(select(image.c.content_id, totals.c.total).join(totals, totals.c.id == image.c.top_layer_id))
+    return {ContentKey(row.content_id): row.total for row in rows}
 
 
 def shared_bytes(connection: Connection) -> dict[ContentKey, int]:
@@ -50,18 +114,10 @@ def shared_bytes(connection: Connection) -> dict[ContentKey, int]:
     return {ContentKey(row.image_id): row.total or 0 for row in rows}
 
 
-def diffs_of(connection: Connection, images: Iterable[ContentKey]) -> set[ContentKey]:
-    """Every diff that these images have."""
-    pairs = _diffs_by_image()
-    wanted = set(images)
-    return {ContentKey(row.diff_id) for row in connection.execute(select(pairs.c.image_id, pairs.c.diff_id)) if row.image_id in wanted}
-
-
-def layers(connection: Connection, among: set[ContentKey] | None = None) -> Sum:
-    """Diffs that are layers, each once, and their uncompressed bytes."""
+def layer_sizes(connection: Connection) -> dict[ContentKey, int]:
+    """Diffs that are layers, each with its uncompressed bytes."""
     rows = connection.execute(select(content.c.id, content.c.size_bytes).where(content.c.id.in_(select(layer.c.diff_id))))
-    sizes = [row.size_bytes or 0 for row in rows if among is None or row.id in among]
-    return Sum(len(sizes), sum(sizes))
+    return {ContentKey(row.id): row.size_bytes or 0 for row in rows}
 
 
 def files(connection: Connection) -> Sum:
@@ -70,15 +126,16 @@ def files(connection: Connection) -> Sum:
     return Sum(row[0], row[1] or 0)
 
 
-def stored_bytes(connection: Connection, among: set[ContentKey] | None = None) -> int:
-    """The bytes of the files in which layers lie, as they are or encoded."""
+def stored_sizes(connection: Connection) -> Iterator[tuple[ContentKey, int]]:
+    """Diffs that are layers, each with the bytes of a file in which it lies, as it is or encoded."""
     stored = content.alias("stored")
-    encoded = connection.execute(
+    encoded = (
         select(encoding.c.content_id, stored.c.size_bytes)
         .join(stored, stored.c.id == encoding.c.stored_id)
         .where(encoding.c.content_id.in_(select(layer.c.diff_id)))
     )
-    plain = connection.execute(
-        select(blob.c.content_id, content.c.size_bytes).join(content, content.c.id == blob.c.content_id).where(blob.c.content_id.in_(select(layer.c.diff_id)))
-    )
-    return sum(row.size_bytes or 0 for rows in (encoded, plain) for row in rows if among is None or row.content_id in among)
+    plain = select(blob.c.content_id, content.c.size_bytes).join(content, content.c.id == blob.c.content_id)
+    plain = plain.where(blob.c.content_id.in_(select(layer.c.diff_id)))
+    for query in (encoded, plain):
+        for row in connection.execute(query):
+            yield ContentKey(row.content_id), row.size_bytes or 0

@@ -7,8 +7,6 @@ ignores the log. So read-only media without a log are opened as immutable, and e
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
@@ -104,11 +102,16 @@ class Place:
     def close(self) -> None:
         """Remove the copy, if there is one."""
         if self._copied_to is not None:
+            import shutil  # noqa: PLC0415 - few stores are read from a copy
+
             shutil.rmtree(self._copied_to, ignore_errors=True)
 
 
 def _copy(root: Path) -> Path:
     """A private copy of database and log that was taken while neither changed."""
+    import shutil  # noqa: PLC0415 - few stores are read from a copy
+    import tempfile  # noqa: PLC0415
+
     folder = Path(tempfile.mkdtemp(prefix="storectl-"))
     try:
         for _ in range(_ATTEMPTS):

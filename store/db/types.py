@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NewType, final
 
 from sqlalchemy import BigInteger, Integer, LargeBinary, String, Text
@@ -35,6 +36,10 @@ def inserted(result: CursorResult[Any]) -> int:
 _TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
+# Rows that stand together often name one content: a manifest its tags, a layer its images.
+_digest: Final = lru_cache(maxsize=1024)(Digest.parse)
+
+
 @final
 class DigestType(TypeDecorator[Digest]):
     """A digest as ``algorithm:hex``: readable in any SQL shell, and compared as text."""
@@ -50,7 +55,7 @@ class DigestType(TypeDecorator[Digest]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> Digest | None:
         """Text to Digest."""
         del dialect
-        return None if value is None else Digest.parse(value)
+        return None if value is None else _digest(value)
 
 
 @final

@@ -29,7 +29,7 @@ def command(settings: Settings, *, verbose: bool, as_json: bool) -> None:
     from storectl import render  # noqa: PLC0415 - `--help` does without
 
     with settings.open() as store:
-        usage = store.usage()
+        usage = store.usage(each=verbose or as_json)
     if as_json:
         render.document(_as_json(usage))
         return
@@ -64,8 +64,8 @@ def _reclaimable(row: UsageRow) -> str:
 
 def _shared(usage: Usage) -> int:
     """What sharing saves: all images' layers less the layers there are."""
-    layers = sum(row.size_bytes for row in usage.rows if row.kind == "Layers")
-    return max(0, sum(image.size_bytes for image in usage.images) - layers)
+    sizes = {row.kind: row.size_bytes for row in usage.rows}
+    return max(0, sizes["Images"] - sizes["Layers"])
 
 
 def _as_json(usage: Usage) -> dict[str, Any]:

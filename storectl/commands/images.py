@@ -14,17 +14,27 @@ from storectl.verb import Verb, json_option
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from store.model import ImageFilter, ImageSummary, ManifestSummary
+    from store.listing import ImageFilter, ImageSummary, ManifestSummary
     from storectl.settings import Settings
 
 HEADS: Final = {"Repository": "REPOSITORY", "Tag": "TAG", "Digest": "DIGEST", "ID": "IMAGE ID", "CreatedSince": "CREATED", "Size": "SIZE"}
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
-@click.command("images", cls=Verb, examples=("storectl images --digests", "storectl images --filter label=stage=prod --filter reference='team/*'"))
+@click.command(
+    "images",
+    cls=Verb,
+    examples=(
+        "storectl images --digests",
+        "storectl images --filter label=stage=prod --filter reference='team/*'",
+        "storectl images --limit 50 --after debian:12",
+    ),
+)
 @click.option("-a", "--all", "everything", is_flag=True, help="Show also images that have no name and that others are built on.")
 @click.option("--digests", is_flag=True, help="Show manifest digests.")
 @click.option("-f", "--filter", "filters", multiple=True, metavar="KEY=VALUE", help="reference=, label=, dangling=, before= or since=.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Show at most so many: a page of the list.")
+@click.option("--after", metavar="IMAGE", help="Begin behind this one: the last of the page before.")
 @click.option("--no-trunc", is_flag=True, help="Show whole IDs.")
 @click.option("-q", "--quiet", is_flag=True, help="Show IDs only.")
 @click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", help="A table, or docker's JSON object for each line of it.")
@@ -37,18 +47,28 @@ def command(  # noqa: PLR0913 - one for each option
     everything: bool,
     digests: bool,
     filters: tuple[str, ...],
+    limit: int | None,
+    after: str | None,
     no_trunc: bool,
     quiet: bool,
     format_: str,
     as_json: bool,
     name: str | None,
 ) -> None:
-    """List images, newest first, as `docker images` does; then artifacts, under their manifest's digest."""
-    from storectl import render  # noqa: PLC0415 - `--help` does without
+    """List images, newest first, as `docker images` does; then artifacts, under their manifest's digest.
 
-    chosen = parse_filters(filters, name, everything=everything)
+    Of a long list --limit shows a page, and --after with the last ID of a page the next one. However large the store is, a page comes at once, and so does
+    what a name or the beginning of one selects.
+    """
+    from dataclasses import replace  # noqa: PLC0415 - `--help` does without
+
+    from storectl import render  # noqa: PLC0415
+
+    chosen = replace(parse_filters(filters, name, everything=everything), limit=limit, after=after)
     with settings.open() as store:
-        found, others = store.images(chosen), store.manifests(chosen)
+        found = store.images(chosen)
+        left = None if limit is None else limit - len(found)
+        others = store.manifests(replace(chosen, limit=left)) if left != 0 else ()
     if as_json:
         render.document([*map(_as_json, found), *map(_manifest_as_json, others)])
         return
@@ -97,7 +117,8 @@ def _rows(image: ImageSummary, now: datetime, *, no_trunc: bool) -> list[dict[st
     names = [(tagged.reference.repository.familiar, tagged.reference.tag or NONE, str(tagged.manifest)) for tagged in image.references]
     name = str(image.image_id) if no_trunc else image.image_id.digest.short
     ages = go_time(image.created), human_age(image.created, now)
-    return [_row(name, tagged, ages, image.size_bytes) for tagged in names or [(NONE, NONE, NONE)]]
+    size = human_size(image.size_bytes)
+    return [_row(name, tagged, ages, size) for tagged in names or [(NONE, NONE, NONE)]]
 
 
 def _manifest_rows(manifest: ManifestSummary, *, no_trunc: bool) -> list[dict[str, str]]:
@@ -105,12 +126,12 @@ def _manifest_rows(manifest: ManifestSummary, *, no_trunc: bool) -> list[dict[st
 
     names = [(name.repository.familiar, name.tag or NONE, str(manifest.digest)) for name in manifest.references]
     name = str(manifest.digest) if no_trunc else manifest.digest.short
-    return [_row(name, tagged, (go_time(None), "N/A"), manifest.size_bytes) for tagged in names or [(NONE, NONE, str(manifest.digest))]]
+    size = human_size(manifest.size_bytes)
+    return [_row(name, tagged, (go_time(None), "N/A"), size) for tagged in names or [(NONE, NONE, str(manifest.digest))]]
 
 
-def _row(name: str, tagged: tuple[str, str, str], ages: tuple[str, str], size_bytes: int) -> dict[str, str]:
+def _row(name: str, tagged: tuple[str, str, str], ages: tuple[str, str], size: str) -> dict[str, str]:
     repository, tag, digest = tagged
-    size = human_size(size_bytes)
     return {
         "Containers": "N/A",
         "CreatedAt": ages[0],

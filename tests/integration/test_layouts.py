@@ -13,7 +13,7 @@ from sqlalchemy import text
 from store import Choice, Digest, ImageFilter, ImportOptions, Platform, Reference, Store, errors
 from store.model import ContentState
 from tests.support.images import A, Archive, B, E, config, layer
-from tests.support.layouts import INDEX, LAYER, MANIFEST, Blob, Layout, digest, encode, foreign, gzip, plain, platform_fields, zstd
+from tests.support.layouts import LAYER, MANIFEST, Blob, Layout, digest, encode, foreign, gzip, plain, zstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -399,18 +399,6 @@ def test_an_unpacked_docker_archive_is_taken_in(store: Store, tmp_path: Path) ->
     assert store.import_archive(tmp_path / "image").lines == ("Loaded image: u:1",)
 
 
-def test_a_link_does_not_lead_out_of_the_folder(store: Store, tmp_path: Path) -> None:
-    layout = Layout()
-    layout.root(layout.image(A))
-    folder = layout.folder(tmp_path / "layout")
-    name = folder / "blobs" / digest(A).replace(":", "/")
-    (tmp_path / "outside").write_bytes(A)
-    name.unlink()
-    name.symlink_to(tmp_path / "outside")
-    with pytest.raises(errors.UnsafePath, match="leads out of the folder"):
-        store.import_archive(folder)
-
-
 def hybrid(layout: Layout, *entries: dict[str, Any]) -> Layout:
     layout.files["manifest.json"] = encode(list(entries))
     return layout
@@ -451,24 +439,6 @@ def test_docker_25_0_0_put_layers_out_of_order(store: Store) -> None:
     assert store.inspect("flawed:1").manifests[0].deterministic
 
 
-def test_a_hybrid_that_contradicts_itself_is_refused(store: Store) -> None:
-    def refused(layout: Layout, text: str) -> None:
-        with pytest.raises(errors.InvalidInput) as caught:
-            take(store, layout)
-        assert text in caught.value.message
-        assert store.images() == ()
-
-    layout = Layout()
-    one, two = layout.image(plain(A), plain(B)), layout.image(plain(C))
-    layout.root(one, "docker.io/library/one:1")
-    layout.root(two, "docker.io/library/two:1")
-    refused(hybrid(layout, entry(layout, one, "two:1")), "give the name docker.io/library/two:1 to different images")
-    lying = entry(layout, one, "one:1") | {"Layers": [f"blobs/{digest(data).replace(':', '/')}" for data in (A, C)]}
-    refused(hybrid(layout, lying), "disagree about the layers of one:1")
-    stranger = layout.image(plain(B))
-    refused(hybrid(layout, entry(layout, stranger, "x:1")), "which index.json does not know")
-
-
 def test_an_image_without_a_tag_may_be_missing_from_the_index_of_a_hybrid(store: Store, way: Callable[[Store, Layout], ImportReport]) -> None:
     # So Docker writes it from 25 to 28, unless the image is the first.
     layout = Layout()
@@ -496,7 +466,7 @@ def test_parents_and_foreign_sources_of_a_hybrid_stay(store: Store) -> None:
     assert details.layers[0].urls == ("https://example.org/a",)
 
 
-# --- refusals --------------------------------------------------------------------------------------------------------
+# --- damage and foreign layers --------------------------------------------------------------------------------------------------------
 
 
 def test_a_layer_that_is_not_what_the_config_says_is_refused(store: Store, way: Callable[[Store, Layout], ImportReport]) -> None:
@@ -516,96 +486,6 @@ def test_damage_is_found(store: Store, way: Callable[[Store, Layout], ImportRepo
         way(store, layout)
     assert str(caught.value.want) == digest(LARGE)
     assert list(store.blobs.digests()) == []
-
-
-def tampered(change: Callable[[dict[str, Any]], None], *, of: str = "manifest") -> Layout:
-    """A layout whose manifest, config or index.json was changed before it was stored under its digest."""
-    layout = Layout()
-    image = layout.image(gzip(A))
-    manifest = json.loads(layout.blobs[image["digest"]])
-    if of == "config":
-        data = json.loads(layout.blobs[manifest["config"]["digest"]])
-        change(data)
-        manifest["config"] = layout.document(data, manifest["config"]["mediaType"])
-    elif of == "manifest":
-        change(manifest)
-    root = {**layout.document(manifest, MANIFEST), "platform": platform_fields("linux/amd64")}
-    layout.root(root)
-    if of == "index":
-        change(layout.roots[0])
-    return layout
-
-
-@pytest.mark.parametrize(
-    ("layout", "text"),
-    [
-        (tampered(lambda m: m.update(schemaVersion=1)), "schema 1 manifest"),
-        (tampered(lambda m: m.update(schemaVersion=3)), "schemaVersion is 3, expected 2"),
-        (tampered(lambda m: m.update(manifests=[])), "of a manifest and of an index"),
-        (tampered(lambda m: m.update(mediaType=INDEX)), f"says that it is '{INDEX}', but is listed as '{MANIFEST}'"),
-        (tampered(lambda m: m.pop("config")), "a manifest without a config"),
-        (tampered(lambda m: m["layers"].append(m["layers"][0])), "has 2 layers, its config"),
-        (tampered(lambda m: m["layers"][0].update(size=1)), "size of sha256"),
-        (tampered(lambda m: m["layers"][0].update(size=-1)), "negative size"),
-        (tampered(lambda m: m["layers"][0].update(digest="sha256:ABC")), "layer 0: invalid digest"),
-        (tampered(lambda m: m["layers"][0].update(digest="md5:d41d8cd98f00b204e9800998ecf8427e")), "layer 0: invalid digest"),
-        (tampered(lambda m: m["layers"][0].update(data="e30=")), "size of the embedded data"),
-        (tampered(lambda m: m["layers"][0].update(data="!")), "data is no base64"),
-        (tampered(lambda m: m.update(layers="x")), "layers: expected"),
-        (tampered(lambda c: c.pop("rootfs"), of="config"), "no RootFS key"),
-        (tampered(lambda d: d.update(mediaType="text/plain"), of="index"), "expected a manifest or an index"),
-        (tampered(lambda d: d.update(digest=digest(b"?")), of="index"), "neither in the archive nor in the store"),
-        (tampered(lambda d: d.update(size=7), of="index"), "size of sha256"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_documents_that_make_no_sense_are_refused(store: Store, layout: Layout, text: str) -> None:
-    with pytest.raises(errors.InvalidInput) as caught:
-        take(store, layout)
-    assert text in caught.value.message
-    assert store.images() == ()
-    assert list(store.blobs.digests()) == []
-
-
-def test_names_given_twice_and_nests_without_end_are_refused(store: Store) -> None:
-    twice = Layout()
-    twice.root(twice.image(A), "docker.io/library/x:1")
-    twice.root(twice.image(B), "docker.io/library/x:1")
-    with pytest.raises(errors.InvalidDocument, match="gives the name"):
-        take(store, twice)
-    deep = Layout()
-    inner = deep.image(A)
-    for _ in range(40):
-        inner = deep.index(inner)
-    deep.root(inner)
-    with pytest.raises(errors.InvalidDocument, match="nested more than 32 deep"):
-        take(store, deep)
-    sane = Layout()
-    inner = sane.image(A)
-    for _ in range(20):
-        inner = sane.index(inner)
-    sane.root(inner, "docker.io/library/nested:1")
-    take(store, sane)
-    assert_has_all(store, sane)
-
-
-@pytest.mark.parametrize("missing", ["oci-layout", "index.json"])
-def test_half_a_layout_is_refused(store: Store, missing: str) -> None:
-    layout = Layout()
-    layout.root(layout.image(A))
-    members = layout.members()
-    del members[missing]
-    archive = Archive()
-    for name, data in members.items():
-        archive.file(name, data)
-    with pytest.raises(errors.InvalidArchive):
-        store.import_archive(io.BytesIO(archive.bytes()))
-
-
-def test_a_layout_of_another_version_is_refused(store: Store) -> None:
-    layout = Layout(files={"oci-layout": b'{"imageLayoutVersion":"2.0.0"}'})
-    with pytest.raises(errors.InvalidDocument, match="version '2"):
-        take(store, layout)
 
 
 @pytest.mark.parametrize("swapped", [False, True])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import http.client
+import json
+import os
 import signal
 import ssl
 import subprocess
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bcrypt
@@ -19,7 +22,7 @@ from tests.support import images
 from tests.support.mirror import Mirror
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 
 def storectl(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -105,6 +108,50 @@ def test_several_workers_share_an_address(tmp_path: Path) -> None:
             assert mirror.request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data)[0] == 201
             assert mirror.request("GET", f"/v2/app/blobs/{Digest.of(data)}")[2] == data
         assert mirror.stop() == 0
+
+
+def _workers(mirror: Mirror) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{mirror.process.pid}/task/{mirror.process.pid}/children").read_text().split()]
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_worker_that_dies_is_replaced_and_none_outlives_the_first(tmp_path: Path) -> None:
+    with Mirror(tmp_path / "store", "--workers", "2") as mirror:
+        before = _workers(mirror)
+        assert len(before) == 2
+        os.kill(before[0], signal.SIGKILL)
+        _wait_for(lambda: len(_workers(mirror)) == 2 and before[0] not in _workers(mirror))
+        assert mirror.request("GET", "/healthz")[0] == 200
+        after = _workers(mirror)
+        mirror.stop(signal.SIGKILL)
+    _wait_for(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in after))
+
+
+def test_users_are_taken_over_and_every_request_has_a_line(tmp_path: Path) -> None:
+    users = tmp_path / "users"
+    users.write_text(f"alice:{bcrypt.hashpw(b'secret', bcrypt.gensalt(rounds=4)).decode()}\n")
+    alice = {"Authorization": "Basic YWxpY2U6c2VjcmV0"}
+    with Mirror(tmp_path / "store", "--htpasswd", str(users), "--no-anonymous", "--workers", "2") as mirror:
+        assert mirror.request("GET", "/v2/?token=secret", headers=alice)[0] == 200
+        assert mirror.request("GET", "/metrics")[0] == 401
+        status, headers, text = mirror.request("GET", "/metrics", headers=alice)
+        assert (status, headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+        assert b'storectl_http_requests_total{resource="base",method="GET",status="200"} 1\n' in text
+        users.write_text("# nobody\n")
+        mirror.process.send_signal(signal.SIGHUP)
+        _wait_for(lambda: mirror.log.read_text().count("took over") == 2)
+        assert mirror.stop() == 0
+    lines = [json.loads(line) for line in mirror.log.read_text().splitlines()]
+    requests = [line for line in lines if line["logger"] == "mirror.access"]
+    assert [(line["path"], line["status"], line["user"]) for line in requests[:2]] == [("/v2/", 200, "alice"), ("/metrics", 401, None)]
+    assert "secret" not in mirror.log.read_text()
+    assert "YWxpY2U6c2VjcmV0" not in mirror.log.read_text()
 
 
 def test_what_another_command_imports_is_there_at_once(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from exporter import Format, Layers, SaveOptions
 from store import Platform, Store, errors
 from storectl import cli
 from tests.support.images import A, Archive, B, E, config, layer
-from tests.support.layouts import CONTAINERD_NAME, EMPTY, LAYER, MANIFEST, REF_NAME, Descriptor, Layout, digest, encode, foreign, gzip, zstd
+from tests.support.layouts import CONFIG, CONTAINERD_NAME, EMPTY, INDEX, LAYER, MANIFEST, REF_NAME, Descriptor, Layout, digest, encode, foreign, gzip, zstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -449,6 +449,42 @@ def test_a_foreign_layer_stays_what_its_urls_give(store: Store) -> None:
     before, after = json.loads(layout.blobs[image["digest"]])["layers"], json.loads(blobs(archive)[top["digest"]])["layers"]
     assert after == [before[0], {"mediaType": LAYER, "digest": digest(B), "size": len(B)}]
     assert blobs(archive)[before[0]["digest"]] == gzip(A).data
+
+
+ODD_MANIFESTS = {
+    "an annotation that is not UTF-8": (b',"annotations":{"a":"\xff"}}', None),
+    "half a surrogate pair": (b',"annotations":{"a":"\\ud800"}}', None),
+    "an unknown number beyond all floats": (b',"x":1e999}', errors.InvalidDocument),
+    "an unknown number of five thousand digits": (b',"x":' + b"9" * 5000 + b"}", errors.InvalidDocument),
+    "three thousand brackets": (b',"x":' + b"[" * 3000 + b"]" * 3000 + b"}", errors.InvalidDocument),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_MANIFESTS)
+def test_what_python_cannot_write_again_is_refused_and_the_rest_is_encoded_anew(store: Store, odd: str) -> None:
+    more, error = ODD_MANIFESTS[odd]
+    layout = Layout()
+    text = layout.blobs.pop(layout.image(gzip(A))["digest"])[:-1] + more
+    root = layout.root(layout.blob(text, MANIFEST), "docker.io/library/odd:1")
+    take(store, layout)
+    assert list(store.fsck()) == []
+    assert blobs(save(store, "odd:1", format=Format.OCI))[root["digest"]] == text
+    if error is None:
+        again = save(store, "odd:1", format=Format.OCI, layers=Layers.ZSTD)
+        assert json.loads(blobs(again)[listed(again)[0]["digest"]])["annotations"]["a"] == "\ufffd"
+    else:
+        with pytest.raises(error) as caught:
+            save(store, "odd:1", format=Format.OCI, layers=Layers.ZSTD)
+        assert root["digest"] in caught.value.message
+
+
+def test_documents_without_their_lists_are_encoded_anew_too(store: Store) -> None:
+    layout = Layout()
+    no_layers = {"schemaVersion": 2, "mediaType": MANIFEST, "config": layout.document(json.loads(config()), CONFIG)}
+    for number, (document, media_type) in enumerate((({"schemaVersion": 2, "mediaType": INDEX}, INDEX), (no_layers, MANIFEST))):
+        layout.root(layout.document(document, media_type), f"docker.io/library/bare:{number}")
+    take(store, layout)
+    assert len(listed(save(store, "bare:0", "bare:1", format=Format.OCI, layers=Layers.ZSTD))) == 2
 
 
 def test_a_legacy_archive_has_plain_layers_only(store: Store, sample: Sample) -> None:

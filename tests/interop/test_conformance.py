@@ -43,6 +43,16 @@ def test_as_it_is_without_options(version: str, program: Path, tmp_path: Path) -
     assert result.counts["Pass"] > 800
 
 
+@pytest.mark.parametrize(("options", "refused"), [((), 7), (("--require-children",), 13)], ids=["the image", "the image and the index"])
+def test_what_of_sparse_manifests_is_refused(options: tuple[str, ...], refused: int, program: Path, tmp_path: Path) -> None:
+    """docs/adr/0008: the data type has an image without one of its layers, and an index without one of its images."""
+    with Mirror(tmp_path / "store", *options) as mirror:
+        result = conformance.run(program, tmp_path / "results", mirror.host, version="dev", data_sparse="true")
+    assert all(name == "OCI Conformance Test: FAIL" or name.startswith("OCI Conformance Test/sparse") for name in result.not_passed)
+    assert result.counts["FAIL"] == refused
+    assert result.counts["Skip"] == 0
+
+
 def test_reading_from_a_read_only_mirror(program: Path, tmp_path: Path) -> None:
     root = tmp_path / "store"
     with Mirror(root) as mirror:

@@ -186,6 +186,8 @@ _ends = st.one_of(
 _paths = st.one_of(
     st.builds(lambda name, end: f"/v2/{name}{end}", _name, _ends),
     st.builds(lambda end: f"/v2/app{end}", _ends),
+    st.builds("/archives/{}/{}".format, st.sampled_from(("oci", "docker", "legacy", "zip", "")), _name | st.sampled_from(("app:latest", f"app@{HERE}"))),
+    st.sampled_from(("/token", "/metrics", "/token?service=x&scope=repository:app:pull", "/archives/", "/archives")),
     st.sampled_from(("/v2", "/v2/", "/v2/_catalog", "/v1/", "/", "//", "/v2//", "/v2/app/", "/healthz", "/readyz", "UPLOAD", "*")),
     st.text(_VISIBLE, max_size=40).map("/{}".format),
 )

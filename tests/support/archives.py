@@ -9,7 +9,7 @@ import bz2
 import gzip
 import json
 import lzma
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, assert_never, final
 
@@ -17,7 +17,7 @@ from tests.support import tars
 from tests.support.images import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
 RECORD: Final = 10240
 PORTABLE_NAME_BYTES: Final = 100
@@ -56,7 +56,7 @@ class Packing:
     dotted: bool = False
     """Member names begin with ``./``."""
 
-    end: bytes = tars.END
+    end: bytes = field(default=tars.END, repr=False)
     """What follows the last member."""
 
 
@@ -71,6 +71,8 @@ class PackedImage:
     config: bytes
     layers: tuple[bytes, ...]
     tags: tuple[str, ...] = ()
+    parent: str = ""
+    """The ID of another image, as the manifest says it; empty says nothing."""
 
 
 @final
@@ -97,34 +99,47 @@ def compressed(data: bytes, codec: Codec) -> bytes:
     assert_never(codec)
 
 
-def pack(images: Sequence[PackedImage], packing: Packing = PLAIN) -> bytes:
-    """An archive with a ``manifest.json``."""
+def config_path(position: int) -> str:
+    """Where `pack` puts the config of an image."""
+    return f"{position}.json"
+
+
+def layer_paths(images: Sequence[PackedImage], repeats: Repeats) -> list[list[str]]:
+    """Where `pack` puts the layers of each image."""
+    paths = iter(_place([layer for image in images for layer in image.layers], repeats))
+    return [[next(paths).path for _ in image.layers] for image in images]
+
+
+def manifest_of(images: Sequence[PackedImage], repeats: Repeats) -> bytes:
+    """The plainest ``manifest.json`` of `pack`'s archive of these images."""
+    entries = []
+    for position, (image, layers) in enumerate(zip(images, layer_paths(images, repeats), strict=True)):
+        entry: dict[str, object] = {"Config": config_path(position), "RepoTags": list(image.tags) or None, "Layers": layers}
+        entries.append({**entry, "Parent": image.parent} if image.parent else entry)
+    return json.dumps(entries).encode()
+
+
+def pack(images: Sequence[PackedImage], packing: Packing = PLAIN, manifest: bytes | None = None) -> bytes:
+    """An archive with a ``manifest.json``: the plainest one unless another is given."""
     tar = _Tar(packing)
-    placed = _place([layer for image in images for layer in image.layers], packing.repeats)
-    manifest = []
-    paths = iter(placed)
-    for number, image in enumerate(images):
-        layers = [next(paths).path for _ in image.layers]
-        manifest.append({"Config": f"{number}.json", "RepoTags": list(image.tags) or None, "Layers": layers})
-    document = json.dumps(manifest).encode()
+    document = manifest_of(images, packing.repeats) if manifest is None else manifest
     if packing.manifest_first:
         tar.file("manifest.json", document)
     if packing.directories:
         tar.directory("layers/")
-    tar.layers(placed)
-    for number, image in enumerate(images):
-        tar.file(f"{number}.json", image.config)
+    tar.layers(_place([layer for image in images for layer in image.layers], packing.repeats))
+    for position, image in enumerate(images):
+        tar.file(config_path(position), image.config)
     if not packing.manifest_first:
         tar.file("manifest.json", document)
     return tar.finished()
 
 
-def pack_old(images: Iterable[OldImage], repositories: Mapping[str, Mapping[str, str]], packing: Packing = PLAIN) -> bytes:
-    """An archive without a ``manifest.json``, as Docker wrote it before 1.10 (docker-archive.md §7)."""
+def pack_old(images: Iterable[OldImage], repositories: bytes | None, packing: Packing = PLAIN) -> bytes:
+    """An archive without a ``manifest.json``, as Docker wrote it before 1.10 (docker-archive.md §7). None leaves ``repositories`` out."""
     tar = _Tar(packing)
-    names = json.dumps(repositories).encode()
-    if packing.manifest_first:
-        tar.file("repositories", names)
+    if packing.manifest_first and repositories is not None:
+        tar.file("repositories", repositories)
     ordered = list(images)
     placed = _place([image.layer for image in ordered], packing.repeats, names=[f"{image.name}/layer.tar" for image in ordered])
     for image in ordered:
@@ -132,8 +147,8 @@ def pack_old(images: Iterable[OldImage], repositories: Mapping[str, Mapping[str,
         tar.file(f"{image.name}/VERSION", b"1.0")
         tar.file(f"{image.name}/json", image.document)
     tar.layers(placed)
-    if not packing.manifest_first:
-        tar.file("repositories", names)
+    if not packing.manifest_first and repositories is not None:
+        tar.file("repositories", repositories)
     return tar.finished()
 
 

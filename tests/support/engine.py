@@ -207,10 +207,11 @@ class Engine:
             raise EngineRefusal(found["message"])
         return found
 
-    def build(self, context: BinaryIO, tag: str) -> None:
+    def build(self, context: BinaryIO, tag: str, arguments: Mapping[str, str] | None = None) -> None:
         """Build an image from a tar with a Dockerfile, on the machine's network. Raises EngineError with the output of a step that fails."""
+        options = {"t": tag, "networkmode": "host", "version": "1", "rm": "1", "forcerm": "1", "buildargs": json.dumps(dict(arguments or {}))}
         said: list[dict[str, Any]] = []
-        with self.answer("POST", f"/build?{urlencode({'t': tag, 'networkmode': 'host', 'version': '1', 'rm': '1', 'forcerm': '1'})}", context) as response:
+        with self.answer("POST", f"/build?{urlencode(options)}", context) as response:
             said.extend(json.loads(line) for line in response)
         if response.status != http.client.OK or any("error" in one for one in said):
             raise EngineError("docker build: " + "".join(one.get("stream") or one.get("error") or one.get("message") or "" for one in said[-40:]))

@@ -86,8 +86,19 @@ def difference(docker: bytes, ours: bytes) -> str | None:
     return f"docker wrote {len(theirs) - 1} members, storectl {len(mine) - 1}" if len(theirs) != len(mine) else None
 
 
-def saved_names(archive: bytes) -> list[str]:
-    """Names that ask for the images of a saved archive in its own order: Docker's is random."""
+def saved_images(archive: bytes) -> dict[str, tuple[str, ...]]:
+    """The IDs (bare) of the images in a saved archive, in its order, each with its tags."""
     found, _ = entries(archive)
     manifest = json.loads(next(entry.data for entry in found if entry.name == "manifest.json").rstrip(b"\0"))
-    return [name for image in manifest for name in image["RepoTags"] or [image["Config"].rpartition("/")[2].removesuffix(".json")]]
+    return {image["Config"].rpartition("/")[2].removesuffix(".json"): tuple(image["RepoTags"] or ()) for image in manifest or ()}
+
+
+def saved_names(archive: bytes) -> list[str]:
+    """Names that ask for the images of a saved archive in its own order: Docker's is random."""
+    return [name for image_id, tags in saved_images(archive).items() for name in tags or [image_id]]
+
+
+def without_manifest(archive: bytes) -> bytes:
+    """What is left of a saved archive for those who do not know of ``manifest.json``: an archive from before Docker 1.10 (docker-archive.md §7)."""
+    found, rest = entries(archive)
+    return b"".join(entry.extension + entry.header + entry.data for entry in found if entry.name != "manifest.json") + rest

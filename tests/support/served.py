@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from aiohttp import web
 
 from mirror.app import make_app
+from mirror.server import KEEPALIVE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,13 +40,15 @@ class Answer:
 
 
 class Served:
-    """A running application."""
+    """A running application. A client that says nothing whole for ``keepalive_s`` seconds is hung up on."""
 
-    def __init__(self, store: Store, settings: MirrorSettings, loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    def __init__(
+        self, store: Store, settings: MirrorSettings, loop_factory: Callable[[], asyncio.AbstractEventLoop], *, keepalive_s: float = KEEPALIVE_S
+    ) -> None:
         self._loop = loop_factory()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self._runner = web.AppRunner(make_app(store, settings, cores=2), auto_decompress=False, shutdown_timeout=2)
+        self._runner = web.AppRunner(make_app(store, settings, cores=2), auto_decompress=False, shutdown_timeout=2, keepalive_timeout=keepalive_s)
         self.port = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(30)
 
     async def _start(self) -> int:

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self, final
 
 import exporter
-from store import Store
-from store.errors import InvalidInput
+from exporter.options import Format
+from store import ImageFilter, Store
+from store.errors import InvalidInput, StoreError
 from tests.support.archives import PLAIN, pack
+from tests.support.states import Held
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +38,10 @@ class Storectl:
         return self
 
     def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it; it stays on disk."""
         self._store.close()
 
     def load(self, archive: bytes | Path) -> ImportReport:
@@ -55,14 +61,22 @@ class Storectl:
         try:
             with exporter.open_save(self._store, names, format=archive_format) as export:
                 export.write(out)
-        except InvalidInput as exc:
+        except StoreError as exc:
             raise Refused(str(exc)) from exc
         return out.getvalue()
+
+    def save_layout(self, name: str, folder: Path) -> None:
+        """Save an image as an OCI layout in a folder."""
+        with exporter.open_save(self._store, [name], options=exporter.SaveOptions(Format.OCI)) as export:
+            export.write_folder(folder)
 
     def image_id(self, name: str) -> str:
         """The ID of the image that ``name`` names, with its algorithm."""
         return str(self._store.inspect(name).image_id)
 
-    def parent(self, name: str) -> str:
-        """The ID of the image's parent; empty when it has none, as the engine puts it."""
-        return str(self._store.inspect(name).parent or "")
+    def held(self) -> dict[str, Held]:
+        """Every image of the store, by its ID."""
+        listed = self._store.images(ImageFilter(include_intermediate=True))
+        return {
+            str(one.image_id): Held(str(one.image_id), tuple(sorted(tag.reference.familiar for tag in one.references)), str(one.parent or "")) for one in listed
+        }

@@ -13,7 +13,6 @@ from tests.support.peers.crane import PROGRAM as CRANE
 from tests.support.peers.door import PASSWORD, USER
 from tests.support.peers.process import PeerRefusal
 from tests.support.peers.subjects import docker_archive
-from tests.support.peers.tools import built
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
     from tests.support.peers.subjects import Part
     from tests.support.peers.workshop import Workshop
 
-REGCTL: Final = built("regctl")
-ORAS: Final = built("oras")
+REGCTL: Final = "regctl"
+ORAS: Final = "oras"
 ALL: Final = ("archive", "image", "index", "referrers")
 LAYOUTS: Final = ("image", "index", "referrers")
 
@@ -200,7 +199,6 @@ def _crane_pull(_shop: Workshop, door: Door, part: Part) -> set[str]:
 
 def _crane_copy_out(shop: Workshop, door: Door, part: Part) -> set[str]:
     repository = f"copied/{door.fresh('x').parent.name}{'t' if door.tls else ''}"
-    # crane takes a registry on the loopback interface for one without TLS, whatever it is told of the other.
     _crane(door, "copy", f"{door.host}/{part.name}", f"{shop.registry.host}/{repository}:1")
     return {one for one, _ in shop.registry.everything(repository, "1")}
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final, final
-
-from tests.support.peers.tools import built
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.peers.process import Programs
 
-PROGRAM: Final = built("crane")
+PROGRAM: Final = os.environ.get("CRANE", "crane")
 
 
 @final

@@ -34,26 +34,26 @@ def filled(store: Store) -> Store:
     return store
 
 
-def saved(store: Store, *names: str, format: str = "legacy") -> bytes:
+def saved(store: Store, *names: str, kind: str = "legacy") -> bytes:
     sink = io.BytesIO()
-    with exporter.open_save(store, names, format=format) as export:
+    with exporter.open_save(store, names, format=kind) as export:
         export.write(sink)
     return sink.getvalue()
 
 
-@pytest.mark.parametrize("format", ["legacy", "docker", "oci"])
-def test_the_bytes_of_a_save(format: str, filled: Store, ask: Served) -> None:
+@pytest.mark.parametrize("kind", ["legacy", "docker", "oci"])
+def test_the_bytes_of_a_save(kind: str, filled: Store, ask: Served) -> None:
     for path, names in (("demo:1", ["demo:1"]), ("demo", ["demo"]), ("quay.io/team/demo:2,demo:1", ["quay.io/team/demo:2", "demo:1"])):
-        whole = saved(filled, *names, format=format)
-        got = ask("GET", f"/archives/{format}/{path}")
+        whole = saved(filled, *names, kind=kind)
+        got = ask("GET", f"/archives/{kind}/{path}")
         assert (got.status, got.body) == (200, whole)
         assert got.headers["Content-Length"] == str(len(whole))
         assert got.headers["Content-Type"] == "application/x-tar"
-        head = ask("HEAD", f"/archives/{format}/{path}")
+        head = ask("HEAD", f"/archives/{kind}/{path}")
         assert (head.status, head.body, head.headers["Content-Length"]) == (200, b"", str(len(whole)))
         assert head.headers["ETag"] == got.headers["ETag"]
     image_id = filled.images()[0].image_id
-    assert ask("GET", f"/archives/{format}/{image_id}").body == saved(filled, str(image_id), format=format)
+    assert ask("GET", f"/archives/{kind}/{image_id}").body == saved(filled, str(image_id), kind=kind)
 
 
 def test_a_download_that_broke_off_goes_on(filled: Store, ask: Served) -> None:
@@ -84,6 +84,7 @@ def test_the_tag_is_of_content_and_options(filled: Store, ask: Served) -> None:
     assert tag("oci/demo") != before
 
 
+@pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [
@@ -103,12 +104,13 @@ def test_the_tag_is_of_content_and_options(filled: Store, ask: Served) -> None:
         (f"oci/{','.join(['demo:1'] * 101)}", 414, "NAME_INVALID"),
     ],
 )
-def test_what_cannot_be_had(path: str, status: int, code: str, filled: Store, ask: Served) -> None:
+def test_what_cannot_be_had(path: str, status: int, code: str, ask: Served) -> None:
     answer = ask("GET", f"/archives/{path}")
     assert (answer.status, answer.code) == (status, code)
 
 
-def test_other_methods(filled: Store, ask: Served) -> None:
+@pytest.mark.usefixtures("filled")
+def test_other_methods(ask: Served) -> None:
     assert ask("PUT", "/archives/oci/demo:1").status == 405
 
 
@@ -157,8 +159,8 @@ def test_what_a_pushed_manifest_names_is_not_given_away(store: Store, guarded: S
     size = store.sources((secret,))[secret].size_bytes
     index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [{"mediaType": MANIFEST, "digest": str(secret), "size": size}]})
     assert guarded("PUT", "/v2/public/mine/manifests/1", index, Content_Type=INDEX).status == 201
-    for format in ("oci", "docker", "legacy"):
-        answer = guarded("GET", f"/archives/{format}/public/mine:1")
+    for kind in ("oci", "docker", "legacy"):
+        answer = guarded("GET", f"/archives/{kind}/public/mine:1")
         assert (answer.status, answer.code) == (404, "MANIFEST_BLOB_UNKNOWN")
     assert guarded("GET", f"/archives/legacy/{summary.image_id}").status == 401
     assert guarded("GET", f"/v2/public/mine/manifests/{secret}").status == 404

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from store import errors
+from store import Store, errors
 from storectl import cli, settings
 from storectl.exit_codes import ExitCode
+from tests.support.images import A, image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -266,6 +267,40 @@ def test_help_loads_neither_the_database_nor_the_store(argument: str) -> None:
     loaded = {name.partition(".")[0] for name in done.stderr.split()}
     assert "click" in loaded
     assert not loaded & {"sqlalchemy", "alembic", "store", "exporter", "zstandard", "rich", "sqlite3", "pathlib"}
+
+
+ARCHIVES = {"store.importing", "store.archives", "store.ingest", "zstandard", "isal", "exporter", "mirror", "aiohttp"}
+
+
+@pytest.mark.parametrize(
+    ("words", "without"),
+    [
+        ("db current", ARCHIVES | {"store.catalog", "store.model"}),
+        ("images", ARCHIVES | {"store.documents", "store.gojson", "store.model", "store.fsck", "store.gc", "store.removal"}),
+        ("images demo:1 --limit 1 --json", ARCHIVES | {"store.documents", "store.model"}),
+        ("tag demo:1 demo:2", ARCHIVES | {"store.documents", "store.fsck", "store.gc"}),
+        ("untag demo:1", ARCHIVES | {"store.documents"}),
+        ("rm demo:1", ARCHIVES | {"store.documents", "store.fsck"}),
+        ("events", ARCHIVES | {"store.documents"}),
+        ("df", ARCHIVES | {"store.documents"}),
+        ("gc", ARCHIVES | {"store.documents", "store.fsck"}),
+        ("inspect demo:1", {"store.importing", "store.ingest", "exporter", "mirror", "aiohttp", "store.fsck"}),
+        ("save demo:1 -o /dev/null", {"store.importing", "store.ingest", "mirror", "aiohttp", "store.fsck"}),
+        ("import {archive}", {"exporter", "mirror", "aiohttp", "store.fsck", "store.gc"}),
+    ],
+)
+def test_a_verb_loads_what_it_needs(words: str, without: set[str], tmp_path: Path) -> None:
+    archive = tmp_path / "demo.tar"
+    archive.write_bytes(image(A).bytes())
+    with Store.open(tmp_path / "store", create=True) as store:
+        store.import_archive(archive)
+    arguments = ["--root", str(tmp_path / "store"), *words.format(archive=archive).split()]
+    script = f"import sys, storectl.cli as c\nassert c.run({arguments!r}) == 0\nprint(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment())
+    loaded = set(done.stderr.split())
+    assert "sqlalchemy" in loaded
+    # The dialect of another database is as large as all of SQLAlchemy's core; bars are drawn on terminals only.
+    assert not loaded & (without | {"alembic", "sqlalchemy.dialects.postgresql", "sqlalchemy.orm", "rich", "unittest", "urllib.request"})
 
 
 def processor_seconds(*arguments: str) -> float:

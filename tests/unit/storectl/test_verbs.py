@@ -16,13 +16,13 @@ import pytest
 import exporter
 from store import Compression, ImageFilter, Limits, Reference, Store, errors
 from store.documents import ImageConfig
+from store.listing import ImageSummary, TaggedReference
 from store.model import (
     CollectionReport,
     ContentState,
     Event,
     Finding,
     ImageDetails,
-    ImageSummary,
     ImageUsage,
     ImportedTag,
     ImportReport,
@@ -31,7 +31,6 @@ from store.model import (
     RemovedName,
     Severity,
     StoredEncoding,
-    TaggedReference,
     Usage,
     UsageRow,
 )

@@ -65,7 +65,7 @@ def test_symlinks_may_precede_their_target_and_be_chained() -> None:
     made = tree(("l1", SYMLINK, "l2"), ("l2", SYMLINK, "d"), ("d", SYMLINK, "real"), ("real/x", FILE))
     assert made.resolve("l1/x").payload == 3
     assert made.exists("l1")
-    with pytest.raises(InvalidArchive, match="is a directory"):
+    with pytest.raises(InvalidArchive, match="it is a directory"):
         made.resolve("l1")
 
 
@@ -92,9 +92,9 @@ def test_a_file_has_nothing_beneath_it() -> None:
 def test_link_loops_are_refused() -> None:
     made = tree(("a", SYMLINK, "b"), ("b", SYMLINK, "a"), ("h", HARDLINK, "h"))
     for path in ("a", "b/x", "h"):
-        with pytest.raises(UnsafePath, match="too many links"):
+        with pytest.raises(UnsafePath, match="lead in circles"):
             made.resolve(path)
-    with pytest.raises(UnsafePath, match="too many links"):
+    with pytest.raises(UnsafePath, match="lead in circles"):
         made.add(Member("a/x", FILE, 0, 0, ""), None)
 
 
@@ -113,9 +113,9 @@ def test_members_under_a_symlinked_parent_land_in_its_target() -> None:
 
 
 def test_members_under_a_file_are_refused() -> None:
-    with pytest.raises(InvalidArchive, match="not a directory"):
+    with pytest.raises(InvalidArchive, match="no directory"):
         tree(("f", FILE), ("f/x", FILE))
-    with pytest.raises(InvalidArchive, match="not a directory"):
+    with pytest.raises(InvalidArchive, match="no directory"):
         tree(("f", FILE), ("l", SYMLINK, "f"), ("l/x", FILE))
 
 

@@ -1,0 +1,85 @@
+"""storectl on a store of a million names."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING
+
+from bench import workshop
+from bench.contestants.command import Command
+from bench.corpora.catalogue import MILLION, SMALL
+from bench.corpora.generated import KIB, ImageSpec, LayerSpec, write_archive
+from bench.corpora.inputs import Inputs
+from bench.model import Sample
+from bench.workshop import storectl
+from store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from bench.workshop import Workshop
+
+_seeds = count(100_000)
+
+
+def crowd(shop: Workshop) -> Path:
+    """A copy of the crowded store, which may be changed; its files are the same files."""
+    source, root = Inputs(shop).crowd(), shop.folder() / "store"
+    subprocess.run(["cp", "-r", str(source), str(root), "--reflink=auto"], check=True)
+    return root
+
+
+def names(shop: Workshop) -> list[str]:
+    """Some names of the crowded store, from all over it."""
+    scale = SMALL if shop.quick else MILLION
+    return [scale.tag(index) for index in range(7, scale.images, scale.images // 11)]
+
+
+def command(name: str, shop: Workshop, root: Path, *arguments: str) -> Command:
+    """A command on a store; its database is read into the page cache before."""
+    return Command(name, shop, lambda _folder: [storectl(), "--root", str(root), *arguments], inputs=[root / "store.db"])
+
+
+def importing_new(name: str, shop: Workshop, root: Path | None) -> Command:
+    """Import an image of 64 KiB that is not there yet, into ``root`` or into an empty store; each turn has another one."""
+
+    def setup(folder: Path) -> None:
+        seed = next(_seeds)
+        write_archive(folder / "new.tar", [ImageSpec(f"bench/new:{seed}", (LayerSpec(seed, 64 * KIB),))])
+        if root is None:
+            with Store.open(folder / "store", create=True):
+                pass
+
+    def argv(folder: Path) -> Sequence[str]:
+        return [storectl(), "--root", str(root or folder / "store"), "import", "-q", str(folder / "new.tar")]
+
+    return Command(name, shop, argv, inputs=[] if root is None else [root / "store.db"], setup=setup)
+
+
+@dataclass(slots=True)
+class Asked:
+    """A question of `bench.asking`, the time of one."""
+
+    name: str
+    question: str
+    root: Path
+    about: Callable[[], Sequence[str]]
+
+    def prepare(self) -> None:
+        """See `Contestant`."""
+        workshop.warm(self.root / "store.db")
+        workshop.sync()
+
+    def run(self) -> Sample:
+        """See `Contestant`."""
+        command = [sys.executable, "-m", "bench.asking", self.question, str(self.root), *self.about()]
+        told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        return Sample(told["wall_s"], told["cpu_s"], told["peak_bytes"])
+
+    def clean(self) -> None:
+        """See `Contestant`."""

@@ -1,0 +1,96 @@
+"""A client that costs as little as a client can: it asks for a path on several connections at once, and drops what comes without copying it.
+
+python -m bench.load PORT CLIENTS TIMES BYTES PATH
+
+Each connection asks for ``PATH`` so many times, one after the other; ``BYTES`` is how long a body is. Printed as JSON: the seconds that all of it took, and the
+longest time to the first byte of one answer.
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import socket
+import sys
+import time
+from typing import Final
+
+_PIECE: Final = 1 << 20
+_HEAD: Final = 16384
+
+
+class Connection:
+    """One client of the many."""
+
+    def __init__(self, port: int, request: bytes, size_bytes: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self._request = request
+        self._size_bytes = size_bytes
+        self._buffer = bytearray(_PIECE)
+        self._left = -1
+        self._head = b""
+        self._asked = 0.0
+        self.slowest_s = 0.0
+
+    def ask(self) -> None:
+        """Send the request."""
+        self._left, self._head, self._asked = -1, b"", time.perf_counter()
+        self.socket.sendall(self._request)
+
+    def more(self) -> bool:
+        """Take what has come; whether the answer is whole. Raises RuntimeError when it is not the one that was asked for."""
+        if self._left < 0:
+            data = self.socket.recv(_HEAD)
+            if not data:
+                raise RuntimeError("the server has hung up")
+            if not self._head:
+                self.slowest_s = max(self.slowest_s, time.perf_counter() - self._asked)
+            self._head += data
+            head, end, body = self._head.partition(b"\r\n\r\n")
+            if not end:
+                return False
+            if not head.startswith(b"HTTP/1.1 200 "):
+                raise RuntimeError(head.decode(errors="replace"))
+            self._left = self._size_bytes - len(body)
+        elif self._left:
+            # MSG_TRUNC: the kernel counts the bytes and forgets them (tcp(7)).
+            got = self.socket.recv_into(self._buffer, min(_PIECE, self._left), socket.MSG_TRUNC)
+            if not got:
+                raise RuntimeError("the server has hung up in the middle of a body")
+            self._left -= got
+        return self._left == 0
+
+
+def run(port: int, clients: int, times: int, size_bytes: int, path: str) -> dict[str, float]:
+    """Do it. Raises RuntimeError."""
+    accept = "application/vnd.oci.image.manifest.v1+json"
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: {accept}, */*\r\n\r\n".encode()
+    connections = [Connection(port, request, size_bytes) for _ in range(clients)]
+    chosen = selectors.DefaultSelector()
+    began = time.perf_counter()
+    for one in connections:
+        chosen.register(one.socket, selectors.EVENT_READ, one)
+        one.ask()
+    left = dict.fromkeys(connections, times)
+    while left:
+        for key, _ in chosen.select():
+            one = key.data
+            if not one.more():
+                continue
+            left[one] -= 1
+            if left[one]:
+                one.ask()
+            else:
+                chosen.unregister(one.socket)
+                del left[one]
+    return {"wall_s": time.perf_counter() - began, "first_byte_s": max(one.slowest_s for one in connections)}
+
+
+def main() -> None:
+    """Read the command line."""
+    port, clients, times, size, path = sys.argv[1:]
+    print(json.dumps(run(int(port), int(clients), int(times), int(size), path)))
+
+
+if __name__ == "__main__":
+    main()

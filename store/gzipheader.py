@@ -1,0 +1,42 @@
+"""Where the header of a gzip member ends, so that a decoder gets all of it at once.
+
+The inflate library reads headers with several optional fields, or with a checksum of their own, only when they come in one piece: cut in two it takes a sound
+stream for a corrupt one.
+
+Spec: RFC 1952 section 2.3 (member format).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAGIC: Final = b"\x1f\x8b\x08"
+MOST_BYTES: Final = 128 * 1024
+"""A longer header is refused: an extra field has 64 KiB at most, and names and comments are short (Go reads no more than 511 bytes of each)."""
+
+_FIXED_BYTES: Final = 10
+_CHECKSUM, _EXTRA, _NAME, _COMMENT = 2, 4, 8, 16
+
+
+def begins(head: bytes | bytearray) -> bool:
+    """Whether a member may begin with ``head``, of which at most the magic number is looked at."""
+    return MAGIC.startswith(head[: len(MAGIC)])
+
+
+def is_whole(head: bytes | bytearray) -> bool:
+    """Whether all of the header that begins with ``head`` is in it."""
+    if len(head) < _FIXED_BYTES:
+        return False
+    flags, end = head[3], _FIXED_BYTES
+    if flags & _EXTRA:
+        if len(head) < end + 2:
+            return False
+        end += 2 + int.from_bytes(head[end : end + 2], "little")
+    for flag in (_NAME, _COMMENT):
+        if flags & flag:
+            end = head.find(0, end) + 1
+            if not end:
+                return False
+    if flags & _CHECKSUM:
+        end += 2
+    return len(head) >= end

@@ -1,0 +1,85 @@
+"""One target under libFuzzer, through atheris: ``python -m tests.fuzz.engine TARGET SECONDS FOLDER`` (`tests.fuzz.__main__` starts it).
+
+The code under test is instrumented, the target is not: what guides the search is the coverage of the parsers alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import atheris
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PACKAGES: Final = ("store", "exporter", "mirror")
+MEMORY_MIB: Final = 2048
+"""For the whole process, in which what the fuzzer remembers grows with the hours."""
+
+GREEDY_MIB: Final = 400
+"""By how much one input may raise the most that the process ever had. A codec may ask for 256 MiB."""
+HANG_S: Final = 60
+SLOW_S: Final = 4.0
+"""CPU seconds for one input. The largest inputs are 64 KiB: none of them has a reason to take a tenth of it, instrumented as the code is."""
+
+
+class TooMuch(Exception):
+    """An input took more time or memory than any of its size has a reason to."""
+
+
+def bounded(check: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    """``check``, with ceilings for its time and memory."""
+
+    def one(data: bytes) -> None:
+        start, before = time.process_time(), _most_mib()
+        check(data)
+        took, grown = time.process_time() - start, _most_mib() - before
+        if took > SLOW_S:
+            raise TooMuch(f"{took:.1f} s of CPU for {len(data)} bytes")
+        if grown > GREEDY_MIB:
+            raise TooMuch(f"{grown} MiB of memory for {len(data)} bytes")
+
+    return one
+
+
+def _most_mib() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def main(name: str, seconds: int, folder: Path) -> None:
+    """Fuzz one target; does not return."""
+    with atheris.instrument_imports(include=list(PACKAGES), enable_loader_override=False):
+        for package in PACKAGES:
+            # Also what is imported only when it is needed: later would be too late.
+            for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+                importlib.import_module(module.name)
+    target = importlib.import_module(f"tests.fuzz.targets.{name}")
+    corpus, seeds, tokens = folder / "corpus", folder / "seeds", folder / "tokens"
+    for path in (corpus, seeds):
+        path.mkdir(parents=True, exist_ok=True)
+    for number, seed in enumerate(target.SEEDS):
+        (seeds / f"{number:04}").write_bytes(seed)
+    tokens.write_text("".join('"' + "".join(f"\\x{byte:02x}" for byte in token) + '"\n' for token in target.TOKENS), encoding="ascii")
+    options = [
+        f"-max_total_time={seconds}",
+        f"-max_len={target.MAX_BYTES}",
+        f"-rss_limit_mb={MEMORY_MIB}",
+        f"-timeout={HANG_S}",
+        f"-artifact_prefix={folder}/finding-",
+        "-print_final_stats=1",
+        *([f"-dict={tokens}"] if target.TOKENS else []),
+        str(corpus),
+        str(seeds),
+    ]
+    atheris.Setup([sys.argv[0], *options], bounded(target.check))
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))

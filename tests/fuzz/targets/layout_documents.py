@@ -1,0 +1,216 @@
+r"""The documents of OCI layouts, ``dir:`` folders and hybrids: what they claim, and which part of it is chosen.
+
+The input is index.json and the blobs, NULs between them. ``@1`` stands for the digest of the first blob behind, ``%1`` for its size, ``&1`` for its path, so
+that a fuzzer that knows nothing of SHA-256 can build graphs; what follows is resolved first, so there are no cycles but those it names by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Final
+
+from store import Choice, Platform, Reference
+from store.archives import docker, hybrid, layout
+from store.archives.choose import ALL, choose
+from store.errors import InvalidInput, MissingMember
+from store.limits import Limits
+from store.manifests import Document, Role
+from store.values import Digest
+from tests.support.images import A, config
+from tests.support.layouts import CONFIG, INDEX, LAYER, MANIFEST
+
+if TYPE_CHECKING:
+    from store.archives.claims import ArchiveClaim
+
+MAX_BYTES: Final = 6000
+LIMITS: Final = Limits(json_depth=100, members=50)
+_MARK: Final = re.compile(rb"([@%&])([1-9])")
+
+
+def _to(number: int, media_type: str, **members: object) -> dict[str, object]:
+    return {"mediaType": media_type, "digest": f"@{number}", "size": f"%{number}", **members}
+
+
+def _seed(*documents: object) -> bytes:
+    texts = [one if isinstance(one, bytes) else json.dumps(one, separators=(",", ":")).encode() for one in documents]
+    return b"\0".join(re.sub(rb'"%([1-9])"', rb"%\1", text) for text in texts)
+
+
+_MANIFEST: Final = {"schemaVersion": 2, "mediaType": MANIFEST, "config": _to(1, CONFIG), "layers": [_to(2, LAYER)]}
+_PLATFORM: Final = {"os": "linux", "architecture": "amd64"}
+SEEDS: Final = (
+    _seed({"schemaVersion": 2, "manifests": [_to(1, MANIFEST, annotations={"org.opencontainers.image.ref.name": "app:1"})]}, _MANIFEST, config(A), A[:20]),
+    _seed(
+        {"schemaVersion": 2, "mediaType": INDEX, "manifests": [_to(1, INDEX, annotations={"io.containerd.image.name": "docker.io/library/a:1"})]},
+        {"schemaVersion": 2, "manifests": [_to(1, MANIFEST, platform=_PLATFORM), _to(2, MANIFEST, platform={"os": "unknown", "architecture": "unknown"})]},
+        {**_MANIFEST, "config": _to(2, CONFIG), "layers": [_to(3, LAYER)], "annotations": {"k": "v"}},
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "artifactType": "application/vnd.example",
+            "config": _to(3, "application/vnd.oci.empty.v1+json", data="e30="),
+            "layers": [_to(1, "text/plain")],
+            "subject": _to(2, MANIFEST),
+        },
+        config(A),
+        A[:20],
+        b"{}",
+    ),
+    _seed({"schemaVersion": 2, "manifests": [_to(1, MANIFEST)]}, _MANIFEST, config(A), b"layer") + b'\0[{"Config":"&2","RepoTags":["h:1"],"Layers":["&3"]}]',
+    _seed({"schemaVersion": 2, "manifests": [{**_to(1, MANIFEST), "digest": "sha512:" + "0" * 128, "size": -1}]}, b"{}"),
+    _seed({"schemaVersion": 1}, b""),
+)
+TOKENS: Final = (
+    b"\0",
+    b"@1",
+    b"@2",
+    b"%1",
+    b"%2",
+    b"&1",
+    b"&2",
+    b'"schemaVersion":2',
+    b'"mediaType":"',
+    b'"manifests":[',
+    b'"layers":[',
+    b'"config":{',
+    b'"subject":{',
+    b'"blobs":[',
+    b'"annotations":{',
+    b'"data":"e30="',
+    b'"urls":["https://x"]',
+    b'"platform":{',
+    b'"artifactType":"',
+    MANIFEST.encode(),
+    INDEX.encode(),
+    CONFIG.encode(),
+    LAYER.encode(),
+    b"application/vnd.docker.distribution.manifest.list.v2+json",
+    b"application/vnd.docker.distribution.manifest.v1+prettyjws",
+    b"org.opencontainers.image.ref.name",
+    b"io.containerd.image.name",
+    b"vnd.docker.reference.digest",
+    b'"RepoTags":["',
+    b'"Config":"',
+    b'"Layers":["',
+)
+CHOICES: Final = (
+    ALL,
+    Choice(platforms=(Platform.parse("linux/amd64"), Platform.parse("linux/arm/v7")), require_all=True),
+    Choice(images=("app*", "docker.io/*/a")),
+    Choice(tag=Reference.parse("new:name")),
+    Choice(prefix="team/"),
+    Choice(no_tags=True, images=("*",)),
+)
+
+
+class Files:
+    """A folder in memory (see `store.archives.layout.Files`)."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self._files = files
+
+    def exists(self, path: str) -> bool:
+        return path in self._files
+
+    def size(self, path: str) -> int:
+        return len(self._files[path])
+
+    def document(self, path: str) -> bytes:
+        if path not in self._files:
+            raise MissingMember("no such file in the archive", member=path)
+        return self._files[path]
+
+
+def check(data: bytes) -> None:
+    """A claim that is sound in itself, or an error of ours."""
+    blobs = _resolved(data.split(b"\0", 9))
+    _alone(blobs[0])
+    table = next((blob for blob in blobs[1:] if blob.lstrip().startswith(b"[")), None)
+    named = {Digest.of(blob): blob for blob in blobs[1:]}
+    files = {f"blobs/sha256/{digest.hex}": blob for digest, blob in named.items()}
+    in_layout = Files({**files, "oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": blobs[0], **({"manifest.json": table} if table else {})})
+    in_folder = Files({**{digest.hex: blob for digest, blob in named.items()}, "manifest.json": blobs[0]})
+    try:
+        claim = layout.claim(in_layout, LIMITS, lambda _: None)
+    except InvalidInput as exc:
+        assert exc.message.isprintable()
+    else:
+        _sound(claim)
+        if table is not None:
+            claim = _both(claim, in_layout) or claim
+        for choice in CHOICES:
+            _chosen(claim, choice)
+    try:
+        _sound(layout.claim_dir(in_folder, LIMITS, named.get))
+    except InvalidInput as exc:
+        assert exc.message.isprintable()
+
+
+def _resolved(documents: list[bytes]) -> list[bytes]:
+    """The documents with the marks in them replaced, from the last to the first."""
+    made: list[bytes] = []
+    for document in reversed(documents):
+        behind = made[::-1]
+
+        def what(mark: re.Match[bytes], behind: list[bytes] = behind) -> bytes:
+            number = int(mark[2]) - 1
+            if number >= len(behind):
+                return mark[0]
+            digest = Digest.of(behind[number])
+            return {b"@": str(digest), b"%": str(len(behind[number])), b"&": f"blobs/sha256/{digest.hex}"}[mark[1]].encode()
+
+        made.append(_MARK.sub(what, document))
+    return made[::-1]
+
+
+def _alone(data: bytes) -> None:
+    try:
+        document = Document.parse(data, limits=LIMITS, name="it")
+    except InvalidInput as exc:
+        assert exc.message.isprintable()
+        return
+    assert document.digest == Digest.of(data)
+    assert not (document.children and document.layers)
+    for role in Role:
+        assert [link.position for link in document.of_role(role)] == list(range(len(document.of_role(role))))
+    for link in document.links:
+        assert link.data is None or Digest.of(link.data, link.digest.algorithm) == link.digest
+        assert link.made_for is None or link.made_for.matches(link.made_for)
+    document.effective_artifact_type  # noqa: B018 - asked for, whatever it is
+    assert not document.claims_image or document.config is not None
+
+
+def _sound(claim: ArchiveClaim) -> None:
+    graph = claim.graph
+    for root in graph.roots:
+        assert root.digest in graph.documents
+        assert set(graph.below(root.digest)) <= set(graph.documents)
+        assert all(Reference.parse(name).tag for name in root.names)
+    for digest, document in graph.documents.items():
+        assert Digest.of(document.data, digest.algorithm) == digest
+    assert set(graph.configs) <= set(graph.documents)
+    order = list(graph.documents)
+    for digest, document in graph.documents.items():
+        assert all(order.index(link.digest) < order.index(digest) for link in document.children if link.is_document and link.digest in graph.documents)
+
+
+def _both(claim: ArchiveClaim, files: Files) -> ArchiveClaim | None:
+    try:
+        both = hybrid.reconcile(claim, docker.claim(files.document, LIMITS, no_images=hybrid.artifact_configs(claim.graph)))
+    except InvalidInput as exc:
+        assert exc.message.isprintable()
+        return None
+    _sound(both)
+    return both
+
+
+def _chosen(claim: ArchiveClaim, choice: Choice) -> None:
+    try:
+        chosen = choose(claim, choice)
+    except InvalidInput as exc:
+        assert exc.message.isprintable()
+        return
+    assert set(chosen.graph.documents) <= set(claim.graph.documents)
+    assert {root.digest for root in chosen.graph.roots} <= set(chosen.graph.documents)
+    assert not (choice.no_tags and any(root.names for root in chosen.graph.roots))

@@ -1,0 +1,143 @@
+"""zstd that says where its frames are: whoever trusts the table gets the bytes that a plain decoder gets, or an error.
+
+The input is a stored file: frames, then a seek table, which may lie. The first byte chooses the part that is asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+import zstandard
+
+from store.blobs.memory import MemoryBlobs
+from store.catalog.content import Sources
+from store.codecs import Codec, decoder
+from store.errors import CorruptStream, StoreError
+from store.model import ContentState, StoredEncoding
+from store.ranged import open_blocks
+from store.reader import Reader
+from store.seekable import FOOTER_BYTES, read_table, seek_table, table_bytes
+from store.values import Digest
+
+if TYPE_CHECKING:
+    from store.blobs.protocol import BlobStore
+
+MAX_BYTES: Final = 2048
+_MEMORY: Final = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - the file has no name there
+CEILING: Final = 1 << 20
+
+
+def _frames(*contents: bytes) -> tuple[bytes, list[tuple[int, int]]]:
+    frames = [zstandard.ZstdCompressor(write_checksum=True).compress(one) for one in contents]
+    return b"".join(frames), [(len(frame), len(one)) for frame, one in zip(frames, contents, strict=True)]
+
+
+_BODY, _TABLE = _frames(b"alpha" * 50, b"", bytes(700), b"omega")
+SEEDS: Final = (
+    b"\0" + _BODY + seek_table(_TABLE),
+    b"\x35" + _BODY + seek_table([*_TABLE[:1], (_TABLE[1][0] + _TABLE[2][0], 700), *_TABLE[3:]]),
+    b"\x81" + _BODY + seek_table(_TABLE[::-1]),
+    b"\x99" + _BODY + seek_table([]),
+    b"\x10" + _BODY,
+    b"\x22" + seek_table([(0, 0)] * 5),
+    b"\x42" + seek_table(_TABLE)[:-9] + b"\x04\0\0\0\x80\xb1\xea\x92\x8f",
+)
+TOKENS: Final = (b"\x5e\x2a\x4d\x18", b"\xb1\xea\x92\x8f", b"\x28\xb5\x2f\xfd", b"\x80\xb1\xea\x92\x8f", b"\0\0\0\0", b"\xff\xff\xff\x7f", b"\x04\0\0\0\0")
+_READER: Final = Reader(MemoryBlobs(), 1)
+
+
+class _File:
+    """A place for one blob, in a file without a name: parts are read by descriptor."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def open(self, _digest: Digest) -> BinaryIO:
+        """See `BlobStore`."""
+        file = tempfile.TemporaryFile(buffering=0, dir=_MEMORY)  # noqa: SIM115 - who reads it closes it
+        file.write(self._data)
+        file.seek(0)
+        return file
+
+
+def check(data: bytes) -> None:
+    """Whole and part, with and without the table."""
+    choice, stored = (data[:1] or b"\0")[0], data[1:]
+    _table(stored)
+    whole = _plain(stored)
+    size = len(whole) if whole is not None else choice
+    digest = Digest("sha256", hashlib.sha256(stored).hexdigest())
+    blobs: Any = _File(stored)
+    _READER._blobs = blobs
+    sources = Sources(
+        Digest.of(b"content"), size, ContentState.PRESENT, None, in_file=False, encodings=(StoredEncoding(digest, "zstd", len(stored), seekable=True),)
+    )
+    try:
+        read = b"".join(_READER.chunks(sources))
+    except StoreError:
+        read = None
+    # The stored bytes have their digest: a table in them may be a lie all the same.
+    assert read is None or read == whole
+    start = size * (choice & 0x0F) // 16
+    stop = start + (size - start) * (choice >> 4) // 15
+    try:
+        got = _part(blobs, sources, start, stop)
+    except StoreError:
+        return
+    assert len(got) == stop - start
+    # The whole is hashed; of a part only the frames are looked at that it touches, so that two lies which make up for each other pass.
+    assert whole is None or got == whole[start:stop] or _lies(stored) > 1
+
+
+def _part(blobs: BlobStore, sources: Sources, start: int, stop: int) -> bytes:
+    blocks = open_blocks(blobs, sources)
+    got = bytearray()
+    buffer = bytearray(1000)
+    try:
+        while start + len(got) < stop:
+            piece = blocks.read_into(start + len(got), buffer)
+            assert piece
+            got += piece[: stop - start - len(got)]
+    finally:
+        blocks.close()
+    return bytes(got)
+
+
+def _plain(stored: bytes) -> bytes | None:
+    decode = decoder(Codec.ZSTD, max_bytes=CEILING)
+    try:
+        return b"".join([*decode.feed(stored), *decode.finish()])
+    except StoreError:
+        return None
+
+
+def _lies(stored: bytes) -> int:
+    """How many frames have another size than the table says."""
+    length = table_bytes(stored[-FOOTER_BYTES:]) or 0
+    return sum(_size(stored[one.stored_offset :][: one.stored_bytes]) != one.content_bytes for one in read_table(stored[-length:], len(stored)))
+
+
+def _size(frame: bytes) -> int:
+    try:
+        return zstandard.frame_content_size(frame)
+    except zstandard.ZstdError:
+        return -1
+
+
+def _table(stored: bytes) -> None:
+    file = io.BytesIO(stored)
+    length = table_bytes(stored[-FOOTER_BYTES:])
+    if length is None or length > len(stored):
+        return
+    file.seek(-length, 2)
+    try:
+        frames = read_table(file.read(), len(stored))
+    except CorruptStream:
+        return
+    assert sum(frame.stored_bytes for frame in frames) + length == len(stored)
+    if length == len(seek_table([(frame.stored_bytes, frame.content_bytes) for frame in frames])):
+        assert read_table(seek_table([(frame.stored_bytes, frame.content_bytes) for frame in frames]), len(stored)) == frames

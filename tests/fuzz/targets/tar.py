@@ -1,0 +1,143 @@
+"""Tar archives: the two readers and the checker agree, in whatever pieces the bytes come; the tree of names answers or refuses.
+
+Every input is looked at twice: as it is, and with the checksums that its headers should have, so that damage gets past them.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import suppress
+from typing import Final
+
+from store.archives.tar import Member, MemberKind, TarReader
+from store.archives.tarcheck import TarCheck
+from store.archives.tree import Tree
+from store.errors import MissingMember, StoreError, TooLarge, TruncatedInput
+from store.limits import Limits
+from tests.support.tars import END, block, extended, member, padded, sparse_member, summed
+
+MAX_BYTES: Final = 12 * 1024
+LIMITS: Final = Limits(members=200, name_bytes=20_000, header_bytes=4096, links=20)
+READ_BYTES: Final = 1 << 20
+"""A few damaged bytes may announce a sparse member of any size; up to this one is read."""
+
+SEEDS: Final = (
+    member(b"a/b", b"alpha") + member(b"c/", flag=b"5") + member(b"d", flag=b"2", link=b"a/b") + member(b"e", flag=b"1", link=b"a/b") + END,
+    member(b"././@LongLink", b"long/" * 40, b"L") + member(b"x", b"data") + member(b"././@LongLink", b"t" * 150, b"K") + member(b"y", flag=b"2") + END,
+    extended({b"path": b"pax/name", b"size": b"5", b"mtime": b"1.5"}) + member(b"x", b"alpha") + extended({b"path": b"\xff"}, b"g") + END,
+    *(sparse_member(b"s", b"data" * 100, 2000, [(0, 100), (700, 300)], version) + END for version in ("0.0", "0.1", "1.0")),
+    sparse_member(b"s", b"", 1 << 40, [], "0.1"),
+    member(b"l", flag=b"2", link=b"m") + member(b"m", flag=b"2", link=b"l") + member(b"l/x") + END,
+    member(b"dev", flag=b"3") + member(b"fifo", flag=b"6") + member(b"old", flag=b"\0") + member(b"old/", flag=b"\0") + END,
+    block(b"gnu", magic=b"ustar  \0", at_345=b"00000000001\x0000000000002\0", at_124=b"\x80" + bytes(10) + b"\5") + padded(b"bytes"),
+    block(b"star", at_345=b"prefix", at_508=b"tar\0", at_476=b"00000000000\x0000000000000\0"),
+    bytes(512) + member(b"after a zero block"),
+    member(b"../../outside", b"x") + member(b"/abs", b"y") + member(b"./", flag=b"5") + END,
+)
+TOKENS: Final = (
+    b"ustar\x0000",
+    b"ustar  \0",
+    b"GNU.sparse.map=",
+    b"GNU.sparse.major=1\n",
+    b"GNU.sparse.minor=0\n",
+    b"GNU.sparse.realsize=",
+    b"GNU.sparse.size=",
+    b"GNU.sparse.name=",
+    b"GNU.sparse.numblocks=",
+    b"GNU.sparse.offset=",
+    b"GNU.sparse.numbytes=",
+    b"path=",
+    b"linkpath=",
+    b" size=",
+    b"12 path=abc\n",
+    b"\x80\0\0\0\0\0\0\0\0\0\0\1",
+    b"\xff" * 12,
+    b"00000001000\0",
+    b"../",
+    b"././@LongLink",
+    b"-1",
+    b"9223372036854775807",
+)
+
+
+def check(data: bytes) -> None:
+    """Both ways."""
+    _agree(data)
+    sound = _with_checksums(data)
+    if sound != data:
+        _agree(sound)
+
+
+def _with_checksums(data: bytes) -> bytes:
+    """Every block that is followed by an archive's magic number gets its checksum; data that looks like a header may get one, too."""
+    blocks = [data[start : start + 512] for start in range(0, len(data), 512)]
+    return b"".join(summed(one) if len(one) == 512 and one[257:262] == b"ustar" else one for one in blocks)
+
+
+def _agree(data: bytes) -> None:
+    checked = [_checked(data, sizes) for sizes in ((len(data) or 1,), (1000, 24), (511, 1, 513))]
+    assert checked[0] == checked[1] == checked[2]
+    sought, passed = _listed(data, seekable=True), _listed(data, seekable=False)
+    # A file says at once that a member ends behind its end; in a stream that member comes first.
+    assert passed[1] is sought[1]
+    assert passed[0][: len(sought[0])] == sought[0]
+    assert sought[1] is TruncatedInput or len(passed[0]) == len(sought[0])
+    if sought[1] is not TooLarge:
+        # The checker has the usual ceilings.
+        assert (checked[0][0] if checked[0] is not None else None) is sought[1]
+
+
+def _checked(data: bytes, sizes: tuple[int, ...]) -> tuple[type[StoreError], str] | None:
+    checker = TarCheck("layer.tar")
+    position = turn = 0
+    try:
+        while position < len(data):
+            size = sizes[turn % len(sizes)]
+            checker.feed(data[position : position + size])
+            position += size
+            turn += 1
+        checker.finish()
+    except StoreError as exc:
+        assert exc.message.isprintable()
+        return type(exc), exc.message
+    return None
+
+
+def _listed(data: bytes, *, seekable: bool) -> tuple[list[tuple[Member, bytes | None]], type[StoreError] | None]:
+    """Every member with its bytes, and the error it ends with."""
+    tree = Tree(LIMITS)
+    found: list[tuple[Member, bytes | None]] = []
+    reader = TarReader(io.BytesIO(data), LIMITS, seekable=seekable)
+    try:
+        for one in reader:
+            content = None
+            if one.size <= READ_BYTES:
+                pieces = list(reader.chunks(1000))
+                assert all(len(piece) == 1000 for piece in pieces[:-1])
+                content = b"".join(pieces)
+                assert len(content) == one.size
+                assert one.kind is MemberKind.FILE or not content
+            found.append((one, content))
+            _place(tree, one)
+    except StoreError as exc:
+        assert exc.message.isprintable()
+        return found, type(exc)
+    if seekable:
+        for one, content in found:
+            assert content is None or b"".join(reader.reread(one, 777)) == content
+    return found, None
+
+
+def _place(tree: Tree, one: Member) -> None:
+    with suppress(StoreError):
+        tree.add(one, one.offset)
+    for path in (one.name, one.link, f"x/{one.link}"):
+        try:
+            leaf = tree.resolve(path)
+        except MissingMember:
+            assert not tree.exists(path)
+        except StoreError as exc:
+            assert exc.message.isprintable()
+        else:
+            assert tree.exists(path)
+            assert leaf.payload == leaf.member.offset

@@ -1,0 +1,58 @@
+"""Every target, without a fuzzer: over its seeds, what was found once, and some damage to both."""
+
+from __future__ import annotations
+
+import importlib
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.fuzz.__main__ import TARGETS
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+HERE: Final = Path(__file__).parent
+SLOW: Final = frozenset({"archives"})
+"""Targets of which one input costs a few tenths of a second."""
+
+
+def target(name: str) -> ModuleType:
+    return importlib.import_module(f"tests.fuzz.targets.{name}")
+
+
+def found(name: str) -> list[Path]:
+    return sorted((HERE / "findings" / name).glob("*"))
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_seeds_pass(name: str) -> None:
+    module = target(name)
+    seeds = module.SEEDS[::7] if name in SLOW else module.SEEDS
+    for seed in seeds:
+        module.check(seed)
+    assert len(module.SEEDS) >= 5
+    assert all(len(seed) <= module.MAX_BYTES or name == "codecs" for seed in module.SEEDS)
+
+
+@pytest.mark.parametrize(("name", "path"), [(name, path) for name in TARGETS for path in found(name)], ids=lambda value: getattr(value, "name", value))
+def test_what_was_found_once_passes(name: str, path: Path) -> None:
+    target(name).check(path.read_bytes())
+
+
+@pytest.mark.parametrize("name", [name for name in TARGETS if name not in SLOW])
+def test_a_little_damage_passes(name: str) -> None:
+    module = target(name)
+    chance = random.Random(name)
+    for _ in range(60):
+        data = bytearray(chance.choice(module.SEEDS)[: module.MAX_BYTES])
+        for _ in range(chance.randrange(1, 4)):
+            at = chance.randrange(len(data) + 1)
+            data[at : at + chance.randrange(3)] = chance.choice([chance.randbytes(2), b"", *module.TOKENS])
+        module.check(bytes(data))
+
+
+def test_there_is_a_finding_folder_for_targets_only() -> None:
+    assert {path.name for path in (HERE / "findings").iterdir()} <= set(TARGETS)

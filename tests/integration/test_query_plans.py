@@ -1,0 +1,205 @@
+"""Every statement finds its rows by an index. What has to look at everything is named here, with the reason."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+import exporter
+from exporter.options import Format, SaveOptions
+from store import ImageFilter, Store, catalog
+from store.catalog import audit, content, images, references, uploads
+from store.catalog import registry as registry_rows
+from store.db.engine import DATABASE
+from store.db.types import ContentKey
+from store.registry import BY_ID, Registry
+from store.values import Digest, ImageID
+from storectl import cli
+from tests.conftest import NOW
+from tests.support.images import A, B, image
+from tests.support.layouts import EMPTY, MANIFEST, Layout, encode, foreign, gzip, plain
+from tests.support.statements import Statements, recorded
+from tests.unit.store.test_registry import APP, OTHER, push_blob, push_image, squeezed
+
+MARK: Final = "gc marks: what lives is found from every root, and what does not live is the rest"
+CHECK: Final = "fsck checks every row"
+SUM: Final = "df sums up the whole store"
+RUNNING: Final = "as many rows as there are running operations"
+
+REASONS: Final = {
+    "audit.encodings": CHECK,
+    "audit.images": CHECK,
+    "audit.layers": CHECK,
+    "audit.manifests": CHECK,
+    "audit.stored": CHECK,
+    "audit.unobtainable": CHECK,
+    "collection.dangling_manifests": MARK,
+    "collection.dead_contents": MARK,
+    "collection.dead_images": MARK,
+    "collection.dead_layers": MARK,
+    "collection.dead_manifests": MARK,
+    "collection.unreached_in_repositories": MARK,
+    "collection.next_condemned": "the next few of them in their order: a walk along the key that a limit ends",
+    "collection.operation_ids": RUNNING,
+    "records.events": "without --since or --until every event is asked for, in the order of its number",
+    "references.default_images_of_indexes": SUM,
+    "registry.unverified_images": "a server asks once, when it starts",
+    "statistics.files": SUM,
+    "statistics.images": SUM,
+    "statistics.layer_sizes": SUM,
+    "statistics.shared_bytes": SUM,
+    "statistics.stored_sizes": SUM,
+    "uploads.count": "as many rows as there are uploads in progress",
+}
+"""The functions of the catalogue that go through a table from end to end, and why they may."""
+
+IN_ORDER: Final = ("images.places", "registry.tags", "registry.repositories", "references.get", "references.beginning_with")
+"""Those that give a page of what may be long: the index gives the order as well, for who sorts first has read all of it."""
+
+
+def drive(root: Path, folder: Path) -> None:
+    """Use everything that asks the catalogue."""
+    docker, loose, layout_tar = folder / "docker.tar", folder / "loose.tar", folder / "layout.tar"
+    docker.write_bytes(image(A, B, tags=("demo:1", "demo:2", "team/app:1")).bytes())
+    loose.write_bytes(image(B, tags=(), os="plan9").bytes())
+    layout = Layout()
+    one = layout.image(plain(A), gzip(B), annotations={"made": "today"})
+    index = layout.index(one, layout.absent(), layout.image(B, platform="linux/arm64"), annotations={"x": "y"})
+    layout.root(index, "docker.io/team/many:1")
+    layout.root(
+        layout.image(A, foreign(plain(b"far away"), "https://example.org/layer"), config={"config": {"Labels": {"stage": "prod"}}}), "docker.io/team/far:1"
+    )
+    layout.root(layout.artifact(b"signature", subject=index))
+    layout.root(layout.artifact(b"sbom"), "docker.io/team/sbom:1")
+    layout_tar.write_bytes(layout.tar())
+    with Store.open(root, create=True, clock=lambda: NOW) as store:
+        for path in (docker, loose, layout_tar, docker):
+            store.import_archive(path)
+        image_id = next(iter(store.images(ImageFilter(references=("demo:1",))))).image_id
+        for filters in (
+            ImageFilter(),
+            ImageFilter(references=("team/*",), labels=("stage=prod", "stage")),
+            ImageFilter(before="demo:1", since="demo:1", dangling=False, include_intermediate=True),
+            ImageFilter(limit=1),
+            ImageFilter(limit=1, after="demo:1"),
+            ImageFilter(after=str(store.manifests()[0].digest)),
+        ):
+            store.images(filters)
+            store.manifests(filters)
+        for format_ in Format:
+            for names in (("demo:1",), ("demo",), (str(image_id),), (image_id.digest.short,)):
+                with exporter.open_save(store, names, options=SaveOptions(format=format_, referrers=format_ is Format.OCI)) as export:
+                    assert export.size_bytes
+        drive_registry(store)
+        list(store.events(since=NOW, until=NOW, actions=["import"], targets=[str(image_id)]))
+        list(store.fsck())
+        store.collect(dry_run=True, dangling=True)
+        drive_repairs(store, image_id)
+    for words in (
+        "tag demo:1 demo:3", "tag team/many:1 team/more:1", "untag demo:2", "history demo:1", "inspect demo:1 team/sbom:1", "events", "df -v", "fsck",
+        f"rm demo:3 {image_id.digest.short}", "rm team/many:1 team/more:1 team/sbom:1", "gc --dangling", "images",
+    ):  # fmt: skip
+        assert cli.run(["--root", str(root), *words.split()]) in (0, 3), words
+    cli.run(["--root", str(root), "prune", "-f"])
+
+
+def drive_repairs(store: Store, image_id: ImageID) -> None:
+    """Ask what is only asked when something is wrong, or of the archives of old."""
+    far = next(iter(store.images(ImageFilter(references=("team/far:1",)))))
+    with pytest.raises(_EnoughError), store.write() as connection:
+        keys = {one: images.key_of(connection, one) for one in (image_id, far.image_id)}
+        images.set_parent(connection, *(key for key in keys.values() if key is not None))
+        content.is_foreign(connection, ContentKey(1))
+        content.mark_damaged(connection, image_id.digest)
+        audit.affected(connection, image_id.digest)
+        references.holds(connection, APP, far.manifests[0])
+        registry_rows.unverified_images(connection)
+        uploads.count(connection)
+        registry_rows.image_holders(connection, image_id.digest)
+        registry_rows.holders_of_all(connection, (image_id.digest,))
+        raise _EnoughError
+
+
+class _EnoughError(Exception):
+    """Takes everything back."""
+
+
+def drive_registry(store: Store) -> None:
+    """Push, pull, list, mount and delete."""
+    registry = Registry(store)
+    push_image(registry, (A, squeezed(A)), tags=("1", "2"))
+    image_id, digest = push_image(registry, (B, squeezed(B)), tags=("3",))
+    store.verify_image(image_id)
+    served = registry.manifest(APP, "1")
+    registry.manifest(APP, digest)
+    (loose,) = store.images(ImageFilter(dangling=True))
+    registry.manifest(BY_ID, loose.manifests[0])
+    about = {"mediaType": served.media_type, "digest": str(served.digest), "size": len(served.data)}
+    push_blob(registry, b"{}")
+    empty = {"mediaType": EMPTY, "digest": str(Digest.of(b"{}")), "size": 2}
+    referrer = encode(
+        {"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "a/b", "config": empty, "layers": [], "subject": about, "annotations": {"x": "y"}}
+    )
+    pushed = registry.put_manifest(APP, referrer, media_type=MANIFEST, digest=None, tags=())
+    assert registry.referrers(APP, served.digest, artifact_type="a/b", after="", limit=10)
+    registry.referrers(APP, served.digest, artifact_type=None, after=str(pushed.digest), limit=10)
+    registry.tags(APP, after="1", limit=1)
+    registry.tags(APP)
+    registry.repositories(after="", limit=10)
+    registry.repositories(after="a", limit=10, domain="docker.io")
+    registry.repositories(after="a", limit=10, outside="docker.io")
+    blob = Digest.of(squeezed(A))
+    registry.renew(APP, blob)
+    assert registry.holders(blob)
+    assert registry.mount(OTHER, blob, lambda _repository: True)
+    registry.blob(OTHER, blob)
+    registry.delete_blob(OTHER, blob)
+    registry.delete_tag(APP, "2")
+    registry.delete_manifest(APP, digest)
+    upload_id = registry.uploads.begin(APP)
+    with registry.uploads.resume(APP, upload_id) as upload:
+        upload.write(b"half")
+    registry.uploads.offset(APP, upload_id)
+    registry.uploads.expire()
+    registry.uploads.cancel(APP, upload_id)
+
+
+@pytest.fixture(scope="module")
+def sent(tmp_path_factory: pytest.TempPathFactory) -> tuple[Statements, Path]:
+    folder = tmp_path_factory.mktemp("plans")
+    with recorded() as statements:
+        drive(folder / "store", folder)
+    return statements, folder / "store" / DATABASE
+
+
+def test_every_statement_finds_its_rows_by_an_index(sent: tuple[Statements, Path]) -> None:
+    walks = {walk.speaker: walk for walk in sent[0].walks(sent[1])}
+    unexplained = [walks[speaker] for speaker in sorted(walks.keys() - REASONS.keys())]
+    assert unexplained == []
+    assert sorted(REASONS.keys() - walks.keys()) == [], "no reason is needed any more"
+
+
+def test_pages_come_in_the_order_of_an_index(sent: tuple[Statements, Path]) -> None:
+    assert [(speaker, step) for speaker in IN_ORDER for step in sent[0].steps(speaker, sent[1]) if "TEMP B-TREE" in step] == []
+
+
+def test_what_goes_through_a_table_is_noticed(sent: tuple[Statements, Path]) -> None:
+    naive = Statements({"naive.tag": {"SELECT one.id FROM reference AS one WHERE one.tag = ?": ("latest",)}})
+    assert [(walk.speaker, walk.table) for walk in naive.walks(sent[1])] == [("naive.tag", "reference")]
+
+
+def test_nothing_that_asks_was_left_out(sent: tuple[Statements, Path]) -> None:
+    assert sorted(askers() - sent[0].heard) == []
+
+
+def askers() -> set[str]:
+    """The functions of the catalogue that execute a statement themselves."""
+    found = set()
+    for path in Path(catalog.__path__[0]).glob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef) and "connection.execute(" in ast.unparse(node):
+                found.add(f"{path.stem}.{node.name}")
+    return found

@@ -1,0 +1,74 @@
+"""Archives as lists of members, which become a tar or a folder."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+FILE: Final = tarfile.REGTYPE
+DIRECTORY: Final = tarfile.DIRTYPE
+SYMLINK: Final = tarfile.SYMTYPE
+HARDLINK: Final = tarfile.LNKTYPE
+FIFO: Final = tarfile.FIFOTYPE
+DEVICE: Final = tarfile.CHRTYPE
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One member of a tar."""
+
+    name: str
+    data: bytes = b""
+    kind: bytes = FILE
+    link: str = ""
+
+
+Entries = list[Entry]
+
+
+def entries_of(archive: bytes) -> Entries:
+    """The members of a sound archive."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        return [Entry(one.name, (tar.extractfile(one) or io.BytesIO()).read() if one.isreg() else b"", one.type, one.linkname) for one in tar]
+
+
+def packed(entries: Sequence[Entry]) -> bytes:
+    """A tar of them."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for entry in entries:
+            info = tarfile.TarInfo(entry.name)
+            info.type, info.linkname, info.size = entry.kind, entry.link, len(entry.data)
+            tar.addfile(info, io.BytesIO(entry.data))
+    return out.getvalue()
+
+
+def unpacked(entries: Sequence[Entry], folder: Path) -> Path:
+    """A folder of those that a folder can hold."""
+    folder.mkdir(parents=True)
+    for entry in entries:
+        path = folder / entry.name.lstrip("/")
+        if ".." in path.parts or path == folder or "\0" in entry.name:
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if entry.kind == FILE:
+                path.write_bytes(entry.data)
+            elif entry.kind == SYMLINK:
+                path.symlink_to(entry.link)
+            elif entry.kind == DIRECTORY:
+                path.mkdir(exist_ok=True)
+            elif entry.kind == FIFO:
+                os.mkfifo(path)
+        except (OSError, ValueError):
+            # Over something that is there, or below a file: a folder cannot hold both.
+            continue
+    return folder

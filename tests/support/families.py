@@ -1,0 +1,63 @@
+"""Hypothesis strategies for images that may be each other's parents: their histories have what they share in common, or nearly so (docker-archive.md §6.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hypothesis import strategies as st
+
+from tests.support import json_text as js
+from tests.support import layer_tars
+from tests.support.configs import ImageCase
+from tests.support.images import digest
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn, SearchStrategy
+
+SPELLINGS: Final = (
+    b'{"created":"2020-01-01T00:00:00Z"}',
+    b'{"created":"2020-01-01T00:00:00Z","created_by":"a"}',
+    b'{"created":"2020-01-01T00:00:00.000Z","author":"","created_by":"\\u0061","unknown":1}',
+    b'{"created":"2020-01-01T00:00:00+00:00","created_by":"a"}',
+    b'{"created":"2020-01-01T00:00:00-00:00","created_by":"a"}',
+    b'{"created":"2020-01-01T02:30:00+02:30","created_by":"a"}',
+    b'{"CREATED":"2020-01-01T02:30:00,0+02:30","created_by":"a","empty_layer":false}',
+    b'{"created":"2020-01-01T00:00:00.000000001Z","created_by":"a"}',
+    b'{"created":null}',
+    b"null",
+    b'{"created":"0001-01-01T00:00:00Z"}',
+    b'{"created_by":"\xff"}',
+    b'{"created_by":"\\ud800"}',
+)
+"""Entries of which some say the same in other words, and some nearly the same: what Docker compares are the structures it makes of them."""
+
+EMPTY: Final = b'{"empty_layer":true}'
+
+
+def entries() -> SearchStrategy[bytes]:
+    return st.sampled_from(SPELLINGS)
+
+
+@st.composite
+def families(draw: DrawFn) -> tuple[ImageCase, ...]:
+    """An image and others built on it, some of them with a history that is not quite the one before and one entry more."""
+    layers = tuple(draw(st.lists(layer_tars.one_layer(), max_size=2)))
+    history = draw(st.lists(entries(), max_size=len(layers)))
+    members = [_image(layers, history, 0)]
+    for generation in range(1, draw(st.integers(2, 3))):
+        step = draw(st.sampled_from(("layer", "layer", "layer", "metadata", "silent layer")))
+        if step != "metadata":
+            layers = (*layers, draw(layer_tars.one_layer()))
+        if history and draw(st.integers(0, 7)) == 7:
+            history = [*history[:-1], draw(entries())]
+        if step != "silent layer":
+            history = [*history, draw(entries()) if step == "layer" else EMPTY]
+        members.append(_image(layers, history, generation))
+    return tuple(members)
+
+
+def _image(layers: tuple[bytes, ...], history: list[bytes], generation: int) -> ImageCase:
+    rootfs = js.join_object([(b'"type"', b'"layers"'), (b'"diff_ids"', js.join_array([js.literal(digest(layer)) for layer in layers]))])
+    runs_on = [(b'"architecture"', b'"amd64"'), (b'"os"', b'"linux"')]
+    members = [(b'"comment"', b'"generation %d"' % generation), *runs_on, (b'"history"', js.join_array(history)), (b'"rootfs"', rootfs)]
+    return ImageCase(js.join_object(members), layers)

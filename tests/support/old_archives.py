@@ -1,0 +1,192 @@
+"""Hypothesis strategies for archives from before Docker 1.10, without a ``manifest.json`` (docker-archive.md §7), some of them with one thing wrong.
+
+What a new config is made of is the raw text of the old one, or what Docker understood of it, depending on who wrote it: both have to come out to the byte.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, final
+
+from hypothesis import strategies as st
+
+from tests.support import json_text as js
+from tests.support import layer_tars, times
+from tests.support.archive_cases import TAGS, packings
+from tests.support.archives import OldImage, Packing, Repeats, pack_old
+from tests.support.configs import INTEGER, TEXT, UNKNOWN, V1_IMAGE
+from tests.support.flawed_configs import DAMAGE, wrong_integers, wrong_types
+from tests.support.images import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hypothesis.strategies import DrawFn, SearchStrategy
+
+VERSIONS: Final = (
+    *("", "1.8.2", "1.8", "1", "1.8.3-rc1", "1.7.99.9", "0.9", "-1.9", "v1.9", ".9", "1.8.-3"),
+    *(
+        "1.8.3",
+        "1.8.3.0",
+        "1.8.4-dev",
+        "1.9",
+        "1.9.1",
+        "1.10.0-rc1",
+        "20.10.24+dfsg1",
+        "2",
+        "01.08.03",
+        "+1.9",
+        "1.99999999999999999999",
+        "99999999999999999999x",
+    ),
+)
+"""On either side of 1.8.3, the first whose texts Docker trusts."""
+
+NAMES: Final = (*("0a" * 32, "fe" * 32, "F" * 64), "base", "top", "with space", "h\u00e9", "..x", ".hidden", "-", "layers", "manifest", "<&>", "a.b:c")
+"""What directories may be called: anything."""
+
+NOT_KEPT: Final = ("id", "Size", "throwaway", "parent_id", "layer_id")
+NEARLY_NOT_KEPT: Final = ("size", "ID", "Throwaway", "Parent_ID", "layer_Id", "rootfs", "history", "rootFS ", "null", "<k>", "\u2028")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class OldCase:
+    """One archive."""
+
+    images: tuple[OldImage, ...]
+    repositories: bytes | None
+    packing: Packing
+
+    def archive(self) -> bytes:
+        """Its bytes."""
+        return pack_old(self.images, self.repositories, self.packing)
+
+    def __str__(self) -> str:
+        documents = "\n".join(f"    {image.name!r}: {image.document!r}, layer {digest(image.layer)[7:19]}" for image in self.images)
+        return f"  repositories {self.repositories!r}\n  packing {self.packing}\n  images\n{documents}"
+
+
+FIELDS: Final = {
+    **{name: values for name, values in V1_IMAGE.items() if name not in {"id", "parent", "docker_version"}},
+    "docker_version": js.nullable(st.sampled_from(VERSIONS).map(js.literal)),
+}
+
+
+def _others() -> SearchStrategy[tuple[bytes, bytes]]:
+    """Members that Docker takes out, those it only nearly takes out, and those that mean nothing."""
+    taken_out = st.tuples(st.sampled_from(NOT_KEPT).map(js.literal), TEXT | INTEGER)
+    nearly = st.tuples(st.sampled_from(NEARLY_NOT_KEPT).map(js.literal), st.sampled_from((b"null", b"{}", b"[]")))
+    unknown = st.tuples(UNKNOWN.map(js.literal) | js.strings(2), js.anything())
+    return taken_out | nearly | unknown
+
+
+@st.composite
+def documents(draw: DrawFn, parent: str | None) -> bytes:
+    """The ``json`` of an image built on ``parent``."""
+    names = draw(st.lists(st.sampled_from(sorted(FIELDS)), max_size=7))
+    members = [(draw(js.spelled(name)), draw(FIELDS[name])) for name in names]
+    members += draw(st.lists(_others(), max_size=3))
+    members = list(draw(st.permutations(members)))
+    if parent is not None:
+        members.append(
+            (draw(js.spelled("parent")), js.literal(parent) if draw(st.booleans()) else draw(js.escaped(parent)) if len(parent) < 16 else js.literal(parent))
+        )
+    elif draw(st.booleans()):
+        members.append((draw(js.spelled("parent")), draw(st.sampled_from((b"null", b'""')))))
+    # Newer than 1.8.3 more often than chance would have it: that is where the text is kept.
+    if draw(st.booleans()):
+        members.insert(draw(st.integers(0, len(members))), (b'"docker_version"', b'"1.9.1"'))
+    around = st.sampled_from((b"", b"", b" ", b"\n"))
+    return draw(around) + js.join_object(members, draw(st.sampled_from(js.WHITESPACE))) + draw(around)
+
+
+@st.composite
+def image_sets(draw: DrawFn) -> tuple[OldImage, ...]:
+    """Images of one archive, each built on one before it or on none; in the archive they come in any order."""
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True))
+    images = []
+    for number, name in enumerate(names):
+        parent = draw(st.sampled_from((None, *names[:number]))) if number and draw(st.integers(0, 3)) < 3 else None
+        images.append(OldImage(name, draw(documents(parent)), draw(layer_tars.one_layer())))
+    return tuple(draw(st.permutations(images)))
+
+
+@st.composite
+def repositories(draw: DrawFn, images: Sequence[OldImage]) -> bytes:
+    """Names for the images; for all of them as often as not."""
+    chosen: dict[str, dict[str, str]] = {}
+    for image in images if draw(st.booleans()) else draw(st.lists(st.sampled_from(images), max_size=4)):
+        repository, _, tag = draw(st.sampled_from([name for name in TAGS if not name.startswith("0a") and "@" not in name])).rpartition(":")
+        chosen.setdefault(repository, {})[tag] = image.name
+    space = draw(st.sampled_from(js.WHITESPACE))
+    members = [
+        (js.literal(name), js.join_object([(js.literal(tag), js.literal(image)) for tag, image in tags.items()], space)) for name, tags in chosen.items()
+    ]
+    return js.join_object(members, space) + draw(st.sampled_from((b"", b"\n", b"x")))
+
+
+@st.composite
+def sound_old_cases(draw: DrawFn) -> OldCase:
+    """An archive Docker is expected to load."""
+    images = draw(image_sets())
+    return OldCase(images, draw(repositories(images)), draw(packings(repeats=[one for one in Repeats if one is not Repeats.SHARED])))
+
+
+BAD_REPOSITORIES: Final = (
+    None,
+    b"",
+    b"x",
+    b"[]",
+    b'{"a":[]}',
+    b'{"a":{"1":1}}',
+    b'{"a":{"1":"nobody"}}',
+    b'{"a":{"1":""}}',
+    b'{"A":{"1":"base"}}',
+    b'{"a":{"":"base"}}',
+    b'{"a":{"x y":"base"}}',
+    b'{"a":{"1@sha256:%s":"base"}}' % (b"0" * 64),
+    b'{"":{"1":"base"}}',
+    b'{"sha256":{"1":"base"}}',
+    b'{"a:2":{"1":"base"}}',
+    b'{"a:1":{"1":"base"},"a":{"1":"base","2":"base"}}',
+    b'{"a@sha256:%s":{"1":"base"}}' % (b"0" * 64),
+    b'{"a:2@sha256:%s":{"1":"base"}}' % (b"0" * 64),
+    b'{"%s":{"1":"base"}}' % (b"0a" * 32),
+    b'{"%s:2":{"1":"base"}}' % (b"0a" * 32),
+    b'{"sha256:1":{"1":"base"}}',
+    b'{"A":{}}',
+    b"null",
+    b'{"a":null}',
+    b'{"a":{"1":null}}',
+)
+
+
+@st.composite
+def flawed_old_cases(draw: DrawFn) -> OldCase:
+    """An archive with one thing wrong, or nearly."""
+    base = OldImage("base", draw(documents(None)), draw(layer_tars.one_layer()))
+    kind = draw(st.integers(0, 5))
+    names: bytes | None = b'{"a":{"1":"base"}}'
+    images: tuple[OldImage, ...] = (base,)
+    if kind == 0:
+        names = draw(st.sampled_from(BAD_REPOSITORIES))
+    elif kind == 1:
+        images = (base, OldImage("top", draw(documents(draw(st.sampled_from(("nobody", "bas", "Base", "base/", "./base", "../base", "."))))), base.layer))
+    elif kind == 2:
+        images = (OldImage("base", draw(st.sampled_from(DAMAGE))(base.document), base.layer),)
+    elif kind == 3:
+        images = (OldImage("base", js.join_object([draw(wrong_types() | wrong_integers())]), base.layer),)
+    elif kind == 4:
+        member = draw(st.sampled_from((b'"rootFS"', b'"History"', '"root\u017fs"'.encode(), '"hi\u017ftory"'.encode(), b'"RootFS"')))
+        value = draw(st.sampled_from((b"null", b"{}", b"[]", b"1", b'{"type":"x"}', b'{"diff_ids":[]}', b'{"diff_ids":["x"]}', b"[{}]", b"[null,{}]")))
+        images = (OldImage("base", js.join_object([(member, value), (b'"docker_version"', b'"1.9.1"')]), base.layer),)
+    else:
+        images = (OldImage("base", js.join_object([(draw(js.spelled("created")), draw(times.broken() | times.wild_offsets()))]), base.layer),)
+    return OldCase(images, names, Packing())
+
+
+def old_sequences() -> SearchStrategy[tuple[OldCase, ...]]:
+    """Archives one after another; one sequence in five is a single archive that Docker should refuse."""
+    sound = st.lists(sound_old_cases(), min_size=1, max_size=2).map(tuple)
+    return st.integers(0, 4).flatmap(lambda chance: flawed_old_cases().map(lambda case: (case,)) if chance == 4 else sound)

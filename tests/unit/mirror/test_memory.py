@@ -1,0 +1,48 @@
+"""A fixed amount of memory, shared by turns."""
+
+from __future__ import annotations
+
+import asyncio
+
+from mirror.memory import BlockMemory
+
+
+def test_whoever_waits_longest_comes_next_and_a_turn_ends() -> None:
+    async def main() -> None:
+        memory = BlockMemory(1, turn_s=0.05)
+        order: list[str] = []
+        first = await memory.lend()
+        await asyncio.sleep(0.06)
+        early = first.is_due
+        assert not early
+
+        async def later(name: str) -> None:
+            with await memory.lend() as loan:
+                order.append(name)
+                assert loan.buffer is first.buffer
+
+        others = [asyncio.create_task(later(name)) for name in "abc"]
+        await asyncio.sleep(0)
+        assert memory.is_crowded
+        assert first.is_due
+        with first:
+            assert not order
+        await asyncio.gather(*others)
+        assert order == ["a", "b", "c"]
+
+    asyncio.run(main())
+
+
+def test_who_gives_up_waiting_takes_nothing() -> None:
+    async def main() -> None:
+        memory = BlockMemory(1)
+        with await memory.lend():
+            waiting = asyncio.create_task(memory.lend())
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+            assert not memory.is_crowded
+        with await memory.lend():
+            pass
+
+    asyncio.run(main())
