@@ -64,7 +64,8 @@ def _measure(cases: Sequence[Case], path: Path, found: Results, arguments: argpa
                 continue
             found.cases[case.name] = runner.run(case, shop, arguments.rounds or (_QUICK_ROUNDS if arguments.quick else case.rounds), until_s)
             found.machine = machine.describe()
-            # After each case: what was measured is kept, whatever happens to the next one.
+            # After each case: what was measured is kept, whatever happens to the next one. Beside what another run may have put there meanwhile.
+            found.cases = {**results.load(path).cases, case.name: found.cases[case.name]}
             results.store(path, found)
 
 
