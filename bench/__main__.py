@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import math
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +27,8 @@ QUICK: Final = ROOT / "build" / "bench-quick"
 
 BASELINE: Final = Path(__file__).with_name("baseline.json")
 _QUICK_ROUNDS: Final = 2
+_QUICK_S: Final = 140
+"""After so many seconds a quick run begins with nothing new, so that it ends within three minutes."""
 
 
 def main() -> int:
@@ -53,10 +57,15 @@ def _measure(cases: Sequence[Case], path: Path, found: Results, arguments: argpa
     with priority.first() as served, Workshop(quick=arguments.quick) as shop:
         if not served:
             print("note: whatever else runs on this machine is served as well as the benchmark is; the figures will spread", file=sys.stderr)
+        until_s = time.monotonic() + _QUICK_S if arguments.quick else math.inf
         for case in cases:
-            found.cases[case.name] = runner.run(case, shop, arguments.rounds or (_QUICK_ROUNDS if arguments.quick else case.rounds))
+            if time.monotonic() > until_s:
+                print(f"note: the time of a quick run is up: {case.name} is left out", file=sys.stderr)
+                continue
+            found.cases[case.name] = runner.run(case, shop, arguments.rounds or (_QUICK_ROUNDS if arguments.quick else case.rounds), until_s)
             found.machine = machine.describe()
-            # After each case: what was measured is kept, whatever happens to the next one.
+            # After each case: what was measured is kept, whatever happens to the next one. Beside what another run may have put there meanwhile.
+            found.cases = {**results.load(path).cases, case.name: found.cases[case.name]}
             results.store(path, found)
 
 

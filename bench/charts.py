@@ -31,7 +31,12 @@ def draw(cases: Sequence[Case], results: Results, folder: Path) -> list[str]:
     _targets(cases, results, folder / names[0])
     for case in cases:
         result = results.cases.get(case.name)
-        if result is not None and result.rounds and len(result.contestants) - len(result.missing) > _FEWEST:
+        if (
+            result is not None
+            and result.rounds
+            and any(sample.wall_s for sample in result.rounds[0].values())
+            and len(result.contestants) - len(result.missing) > _FEWEST
+        ):
             names.append(f"{case.name}.svg")
             _walls(result, folder / names[-1])
     return names

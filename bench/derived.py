@@ -28,8 +28,8 @@ def cpu(one: Round, name: str) -> float:
 
 def net(one: Round, name: str) -> float:
     """Seconds of ours, the start of a process taken off where the work is short."""
-    whole = wall(one, name)
-    return whole if whole >= _LONG_S else max(whole - wall(one, START), 1e-6)
+    whole, work = wall(one, name), wall(one, name) - wall(one, START)
+    return whole if work >= _LONG_S else max(work, 1e-6)
 
 
 def beyond_start_s(name: str, one: Round) -> float:

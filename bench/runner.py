@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,8 +17,11 @@ if TYPE_CHECKING:
     from bench.workshop import Workshop
 
 
-def run(case: Case, shop: Workshop, rounds: int) -> CaseResult:
-    """Measure one case. Raises what a contestant's failure raises; one that is missing is noted."""
+def run(case: Case, shop: Workshop, rounds: int, until_s: float = math.inf) -> CaseResult:
+    """Measure one case; after ``until_s`` (of `time.monotonic`) no round is begun but the first.
+
+    Raises what a contestant's failure raises; one that is missing is noted.
+    """
     contestants = list(case.contestants(shop))
     result = CaseResult(
         case.title,
@@ -27,6 +32,8 @@ def run(case: Case, shop: Workshop, rounds: int) -> CaseResult:
     )
     try:
         for turn in range(rounds):
+            if turn and time.monotonic() > until_s:
+                break
             samples: dict[str, Sample] = {}
             for contestant in rotated(contestants, turn):
                 if contestant.name not in result.missing:
@@ -59,5 +66,7 @@ def _once(contestant: Contestant) -> Sample:
 
 
 def _revision() -> str:
-    described = subprocess.run(["git", "describe", "--always", "--dirty"], check=False, capture_output=True, text=True)
-    return described.stdout.strip()
+    """The commit, and whether what is measured differs from it; what is written about it does not count."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True).stdout.strip()
+    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "store", "exporter", "mirror", "storectl", "migrations"], check=False).returncode
+    return f"{commit}, changed" if changed else commit

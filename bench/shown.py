@@ -45,13 +45,14 @@ def contestant_row(result: CaseResult, name: str) -> tuple[str, ...]:
     """Wall time, its spread, CPU, rate, memory, temporary disk, disk, and how many times as long as ours it took. Raises ValueError when it never ran."""
     rounds = result.rounds
     wall = of_contestant(rounds, name, lambda sample: sample.wall_s)
+    cpu = of_contestant(rounds, name, lambda sample: sample.cpu_s)
+    # Some cases weigh and take no time.
+    untimed = not wall.high
     return (
-        duration(wall.median),
-        f"{duration(wall.low)} to {duration(wall.high)}",
-        duration(of_contestant(rounds, name, lambda sample: sample.cpu_s).median),
+        *(("", "", "") if untimed else (duration(wall.median), f"{duration(wall.low)} to {duration(wall.high)}", duration(cpu.median))),
         rate(result.input_bytes, wall.median),
         size(of_contestant(rounds, name, lambda sample: sample.peak_bytes).high),
         size(of_contestant(rounds, name, lambda sample: sample.temporary_bytes).high),
         size(of_contestant(rounds, name, lambda sample: sample.disk_bytes).median),
-        f"{paired(rounds, result.ours, name).median:.2f}",
+        "" if untimed else f"{paired(rounds, result.ours, name).median:.2f}",
     )

@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 
 FRAME_BYTES: Final = 4 * MIB
 DEFAULT_LEVEL: Final = 2
-"""A quarter faster than 3 and seven per cent smaller than gzip; 1 is hardly faster and no smaller than gzip (docs/benchmarks/findings.md)."""
+"""A fifth faster than 3 and still smaller than gzip, which 1 is not (docs/benchmarks/findings.md)."""
 
 DEFAULT_ALGORITHM: Final = "sha256"
 _LEVELS: Final = range(1, 20)

@@ -129,7 +129,8 @@ class _Blobs:
         others = [(document, link) for document in graph.documents.values() for link in _others(document, graph.configs)]
         here = self._holdings.layers((link.digest, diff) for _, link, diff in layers)
         wanted = [(document, link, diff) for document, link, diff in layers if (link.digest, diff) not in here]
-        # Gzip decodes on one core only: two layers at once keep two busy.
+        # Gzip decodes on one core only: two layers at once keep two busy. The largest first, or it would be alone at the end.
+        wanted.sort(key=lambda one: one[1].target.size_bytes, reverse=True)
         self._members.ahead(dict.fromkeys(path for document, link, _ in wanted if (path := self._path_ahead(document, link)) is not None))
         for document, link, diff in layers:
             if link.urls:
