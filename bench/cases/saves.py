@@ -96,7 +96,13 @@ def _pipe(shop: Workshop) -> Sequence[Contestant]:
     root = ours.new_store(shop, [archive])
     script = 'set -o pipefail; "$1" --root "$2" save -q "$4" | "$1" --root "$3" import -q -'
     return [
-        Command(OURS, shop, lambda folder: ["bash", "-c", script, "bash", storectl(), str(root), str(folder / "out"), inputs.image], inputs=[root]),
+        Command(
+            OURS,
+            shop,
+            lambda folder: ["bash", "-c", script, "bash", storectl(), str(root), str(folder / "out"), inputs.image],
+            inputs=[root],
+            setup=lambda folder: ours.empty_store(folder / "out"),
+        ),
         _to_pipe(shop, root, inputs.image),
         ours.importing_pipe(shop, archive, name=OURS_FROM_PIPE),
         ours.starting(shop),

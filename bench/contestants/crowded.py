@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from bench import workshop
 from bench.contestants.command import Command
+from bench.contestants.ours import empty_store
 from bench.corpora.catalogue import MILLION, SMALL
 from bench.corpora.generated import KIB, ImageSpec, LayerSpec, write_archive
 from bench.corpora.inputs import Inputs
 from bench.model import Sample
 from bench.workshop import storectl
-from store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,8 +52,7 @@ def importing_new(name: str, shop: Workshop, root: Path | None) -> Command:
         seed = next(_seeds)
         write_archive(folder / "new.tar", [ImageSpec(f"bench/new:{seed}", (LayerSpec(seed, 64 * KIB),))])
         if root is None:
-            with Store.open(folder / "store", create=True):
-                pass
+            empty_store(folder / "store")
 
     def argv(folder: Path) -> Sequence[str]:
         return [storectl(), "--root", str(root or folder / "store"), "import", "-q", str(folder / "new.tar")]

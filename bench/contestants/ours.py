@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bench.contestants.command import Command
 from bench.corpora.inputs import Inputs
 from bench.workshop import storectl
+from store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,15 +33,29 @@ def new_store(shop: Workshop, archives: Sequence[Path], *options: str) -> Path:
     return root
 
 
+def empty_store(root: Path) -> None:
+    """Make a store with nothing in it: what an engine that runs has too."""
+    with Store.open(root, create=True):
+        pass
+
+
 def importing(shop: Workshop, archive: Path, *options: str, name: str = "storectl") -> Command:
-    """Import a file into a new store."""
-    return Command(name, shop, lambda folder: [storectl(), "--root", str(folder / "out"), "import", "-q", *options, str(archive)], inputs=[archive])
+    """Import a file into an empty store."""
+
+    def argv(folder: Path) -> Sequence[str]:
+        return [storectl(), "--root", str(folder / "out"), "import", "-q", *options, str(archive)]
+
+    return Command(name, shop, argv, inputs=[archive], setup=lambda folder: empty_store(folder / "out"))
 
 
 def importing_pipe(shop: Workshop, archive: Path, *options: str, name: str = "storectl, from a pipe") -> Command:
     """Import from a pipe that `cat` fills."""
     script = 'set -o pipefail; cat "$1" | "$2" --root "$3" import -q "${@:4}" -'
-    return Command(name, shop, lambda folder: ["bash", "-c", script, "bash", str(archive), storectl(), str(folder / "out"), *options], inputs=[archive])
+
+    def argv(folder: Path) -> Sequence[str]:
+        return ["bash", "-c", script, "bash", str(archive), storectl(), str(folder / "out"), *options]
+
+    return Command(name, shop, argv, inputs=[archive], setup=lambda folder: empty_store(folder / "out"))
 
 
 def saving(shop: Workshop, root: Path, image: str, *options: str, name: str = "storectl") -> Command:

@@ -81,8 +81,7 @@ def require_known(state: SchemaState) -> None:
 def upgrade(root: Path, *, now: Callable[[], datetime], on_wait: Callable[[str], None] | None = None, scripts: Path | None = None) -> UpgradeReport:
     """Bring the database at ``root`` to `HEAD`, making it when there is none; all revisions or none.
 
-    Before an existing database changes, a copy of it is written beside it (``store.db.<revision>-<time>.bak``). ``scripts`` is where the migrations are; unless
-    it says so, a new database is made in one go.
+    Before an existing database changes, a copy of it is written beside it (``store.db.<revision>-<time>.bak``). ``scripts`` replaces the shipped migrations.
     Raises SchemaMismatch for a newer database, IntegrityError when the migrated rows violate a foreign key.
     """
     database = root / DATABASE
@@ -93,9 +92,6 @@ def upgrade(root: Path, *, now: Callable[[], datetime], on_wait: Callable[[str],
             require_known(state)
             if state.is_current:
                 return UpgradeReport(state.current, state.head, None)
-            if state.current is None and scripts is None:
-                _create(probe)
-                return UpgradeReport(None, state.head, None)
             backup = None
             if state.current is not None:
                 backup = root / f"{DATABASE}.{state.current}-{now().strftime('%Y%m%dT%H%M%SZ')}.bak"
@@ -106,12 +102,6 @@ def upgrade(root: Path, *, now: Callable[[], datetime], on_wait: Callable[[str],
             with _configured(connection, scripts) as config:
                 command.upgrade(config, "head")
         return UpgradeReport(state.current, state.head, backup)
-
-
-def _create(database: sqlite3.Connection) -> None:
-    """Make the tables of a new store: what the migrations would make, without the third of a second that importing and running them takes."""
-    database.execute("PRAGMA synchronous=FULL")
-    database.executescript(importlib.resources.files("migrations").joinpath("head.sql").read_text(encoding="utf-8"))
 
 
 def drift(root: Path) -> tuple[str, ...]:

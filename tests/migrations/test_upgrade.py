@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import sqlite3
-import subprocess
-import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +11,6 @@ from pathlib import Path
 import pytest
 
 import exporter
-from scripts import gen_schema
 from store import Store, errors
 from store.db import upgrade as upgrading
 from store.db.schema import HEAD, REVISIONS
@@ -21,7 +18,6 @@ from tests.support import older
 from tests.support.images import A, B, E, image
 from tests.support.older import NOW
 
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
 GOLDEN = Path(__file__).parent.parent / "golden"
 ARCHIVES = ("multi-layer.tar", "single-layer.tar", "parent-and-tags.tar", "untagged.tar")
 EVERY = older.revisions()
@@ -56,19 +52,6 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def names(full: Path) -> list[str]:
     with Store.open(full, read_only=True) as store:
         return [str(one.image_id) for one in store.images()] + [tag.reference.familiar for one in store.images() for tag in one.references]
-
-
-def test_a_new_store_is_made_of_what_the_migrations_make(tmp_path: Path) -> None:
-    assert (MIGRATIONS / "head.sql").read_text(encoding="utf-8") == gen_schema.migrated(tmp_path), "run scripts/gen_schema.py"
-
-
-def test_a_new_store_needs_no_migration_tool(tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from store import Store; Store.open(Path(sys.argv[1]), create=True).close(); sys.exit('alembic' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "store")], check=True)
-    with closing(sqlite3.connect(tmp_path / "store" / "store.db")) as database:
-        assert database.execute("SELECT version_num FROM alembic_version").fetchone() == (HEAD,)
 
 
 def test_the_code_knows_every_revision_and_ends_where_the_history_ends() -> None:
