@@ -23,7 +23,10 @@ class Limits:
     members: int = 1_000_000
     """Members of one archive."""
 
-    name_bytes: int = 40 * MIB
+    directories: int = 350_000
+    """Folders of one archive, also those that the names of members only imply. Three files for each layer, as Docker wrote them, are a third of the members."""
+
+    name_bytes: int = 32 * MIB
     """All member names (each folder's name once) and link targets of one archive together: they are kept in memory until the documents have come."""
 
     header_bytes: int = MIB
@@ -38,7 +41,7 @@ class Limits:
     json_values: int = 250_000
     """Values of one JSON document, containers included, empty ones twice (docs/adr/0008)."""
 
-    json_string_bytes: int = 4 * MIB
+    json_string_bytes: int = 16 * MIB
     """One string that is taken from a JSON document, as written. Linux itself passes no argument or variable longer than 128 KiB to a process."""
 
     json_memory_bytes: int = 72 * MIB

@@ -7,7 +7,6 @@ The bytes are the identity; a view says what they point at. Read with Go's rules
 from __future__ import annotations
 
 import base64
-import binascii
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -270,7 +269,8 @@ def _platform_fields(read: _Platform) -> dict[str, object]:
 def _embedded(text: str, target: Descriptor, where: str) -> bytes:
     try:
         data = base64.b64decode(text, validate=True)
-    except binascii.Error as exc:
+    except ValueError as exc:
+        # binascii.Error, or what is said of characters that are not ASCII.
         raise InvalidDocument(f"data is no base64: {exc}", document=where) from exc
     if len(data) != target.size_bytes:
         raise DigestMismatch(f"{where}: size of the embedded data", want=target.size_bytes, got=len(data))

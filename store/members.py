@@ -169,7 +169,7 @@ class FolderMembers:
         """See `Members`."""
         file, size = self._file(path)
         self._documents.admit(path, size)
-        return _joined(_pieces(file, size, path))
+        return _joined(_pieces(file, size, path), size)
 
     def ahead(self, paths: Iterable[str]) -> None:
         """See `Members`."""
@@ -356,7 +356,7 @@ class StreamMembers:
             return self._small(leaf)
         if large.staged is None:
             raise large.problem or InvalidArchive("not a JSON document", member=leaf.member.name)
-        return _joined(plain_bytes(large.staged, self._limits))
+        return _joined(plain_bytes(large.staged, self._limits), leaf.member.size)
 
     def ahead(self, paths: Iterable[str]) -> None:
         """See `Members`. Everything has passed already."""
@@ -439,9 +439,14 @@ def _sound(large: _Large) -> Staged:
     return large.staged
 
 
-def _joined(pieces: Iterator[bytes]) -> bytes:
-    """All pieces as one; unlike ``b"".join``, without holding them twice."""
+def _joined(pieces: Iterator[bytes], size: int) -> bytes:
+    """All pieces, of ``size`` bytes together, as one; unlike ``b"".join``, without holding them twice."""
     whole = io.BytesIO()
+    if size:
+        # All of the room at once: a buffer that grows is moved, and leaves what it moved out of behind.
+        whole.seek(size - 1)
+        whole.write(b"\0")
+        whole.seek(0)
     for piece in pieces:
         whole.write(piece)
     return whole.getvalue()

@@ -24,7 +24,7 @@ _REFERENCE: Final = re.compile(
     r"(?:@(?P<digest>[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}))?"
 )
 _IDENTIFIER: Final = re.compile(r"[0-9a-f]{64}")
-_SYNTAX_HINT: Final = "expected [registry/]name[:tag][@digest], for example team/app:1.4 or localhost:5000/app"
+SYNTAX_HINT: Final = "expected [registry/]name[:tag][@digest], for example team/app:1.4 or localhost:5000/app"
 
 
 @final
@@ -132,4 +132,4 @@ def _is_domain(first: str) -> bool:
 
 
 def _refuse(message: str, text: str) -> NoReturn:
-    raise InvalidReference(f"{message}: {printable(text[:300])!r}", text=text, hint=_SYNTAX_HINT)
+    raise InvalidReference(f"{message}: {printable(text[:300])!r}", text=text, hint=SYNTAX_HINT)

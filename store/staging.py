@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final, final
 
@@ -16,7 +16,7 @@ from store.oserrors import translated
 from store.values import Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -99,14 +99,16 @@ class Stager:
                 diff, stored = kept.finish()
                 return Staged(path, diff, stored, codec, seekable=False, synced=self._pool.sync(file), problem=check.problem)
         original = None
-        source = _again(first, pieces)
+        decode = decoder(codec, max_bytes=self._limits.layer_bytes, member=member)
         if as_it_came:
-            original = self.blob(source, member, on_read, algorithm=algorithm)
-            source, on_read = _read_back(original.path), _ignore
+            original = self.blob(_again(first, pieces), member, on_read, algorithm=algorithm)
+            plain = _decoded_file(decode, original.path)
+        else:
+            plain = _decoded(decode, _again(first, pieces), on_read)
         with self._new_file() as (path, file):
             sink = self._plain_sink(file, DEFAULT_ALGORITHM)
             try:
-                self._plain(sink, _decoded(decoder(codec, max_bytes=self._limits.layer_bytes, member=member), source, on_read), check, _ignore)
+                self._plain(sink, plain, check, _ignore)
             except (InvalidArchive, TooLarge) as exc:
                 if original is None:
                     raise
@@ -240,8 +242,7 @@ class _Check:
 
 def plain_bytes(staged: Staged, limits: Limits) -> Iterator[bytes]:
     """What was staged, decoded again."""
-    pieces = _read_back(staged.path)
-    return pieces if staged.codec is None else _decoded(decoder(staged.codec, max_bytes=limits.layer_bytes), pieces, _ignore)
+    return _read_back(staged.path) if staged.codec is None else _decoded_file(decoder(staged.codec, max_bytes=limits.layer_bytes), staged.path)
 
 
 def too_large(member: str, limits: Limits) -> TooLarge:
@@ -260,13 +261,19 @@ def _decoded(decode: Decoder, pieces: Iterator[bytes], on_read: Callable[[int], 
     yield from decode.finish()
 
 
+def _decoded_file(decode: Decoder, path: Path) -> Iterator[bytes]:
+    # Closed at once when the decoder fails: its error may be kept for long, and would keep the file open with it.
+    with closing(_read_back(path)) as pieces:
+        yield from _decoded(decode, pieces, _ignore)
+
+
 def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     if first:
         yield first
     yield from rest
 
 
-def _read_back(path: Path) -> Iterator[bytes]:
+def _read_back(path: Path) -> Generator[bytes, None, None]:
     with translated(path), path.open("rb", buffering=0) as file:
         while piece := file.read(FRAME_BYTES):
             yield piece

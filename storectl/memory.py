@@ -8,8 +8,8 @@ from typing import Final
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _KEEP_BYTES: Final = 256 * 1024 * 1024
-_MMAP_BYTES: Final = 32 * 1024 * 1024
-"""The most that glibc takes."""
+_MMAP_BYTES: Final = 5 * 1024 * 1024
+"""Above a piece and what encodes it; larger ones are documents and tables that grow, and those had better move than leave holes."""
 
 
 def keep_freed() -> None:

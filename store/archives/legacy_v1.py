@@ -10,7 +10,7 @@ from store.archives.docker_manifest import parse_repositories
 from store.documents import ImageConfig
 from store.errors import InvalidArchive, InvalidDocument, InvalidReference, MissingMember, TooLarge, printable
 from store.legacy_config import migrate, v1_parent
-from store.references import Reference, is_tag
+from store.references import SYNTAX_HINT, Reference, is_tag
 from store.values import Digest, ImageID
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _tagged(name: str, tag: str) -> str:
     # Docker reads the name on its own, where 64 hex digits are none, and then puts the tag in the place of one that the name has already.
     named = Reference.parse(name)
     if not is_tag(tag):
-        raise InvalidReference(f"invalid tag format {printable(tag)!r}", text=f"{name}:{tag}")
+        raise InvalidReference(f"invalid tag format {printable(tag)!r} of {printable(name)!r}", text=f"{name}:{tag}", hint=SYNTAX_HINT)
     return replace(named, tag=tag).familiar
 
 

@@ -38,7 +38,7 @@ class Tree:
     """A tree of names, filled member by member.
 
     Args:
-        limits: ``members`` bounds the directories, also those that names only imply; ``name_bytes`` the text that is kept; ``links`` the links followed for one
+        limits: ``directories`` bounds those, also the ones that names only imply; ``name_bytes`` the text that is kept; ``links`` the links followed for one
             path.
     """
 
@@ -58,7 +58,7 @@ class Tree:
         Raises:
             InvalidArchive: A parent is a file, a hard link names a directory, or a symbolic link is too long to exist.
             UnsafePath: Links among its parents never end.
-            TooLarge: There are more directories than `Limits.members`, or the names are longer than `Limits.name_bytes`.
+            TooLarge: There are more directories than `Limits.directories`, or the names are longer than `Limits.name_bytes`.
         """
         parts = _inside(member.name)
         if not parts:
@@ -216,8 +216,8 @@ class Tree:
 
     def _new_directory(self, folder: int, name: bytes, *, over: int = NOTHING) -> int:
         self._directories += 1
-        if self._directories > self._limits.members:
-            raise TooLarge(f"the archive has more than {self._limits.members} directories", limit=self._limits.members)
+        if self._directories > self._limits.directories:
+            raise TooLarge(f"the archive has more than {self._limits.directories} directories", limit=self._limits.directories)
         node = self._nodes.put(folder, name, _DIRECTORY, over=over)
         if over != NOTHING:
             self._attach(node, None, None)

@@ -64,7 +64,7 @@ def filled(before: bytes, unit: bytes, after: bytes) -> bytes:
 DOCUMENTS: Final[dict[str, tuple[Callable[[], bytes], str | None]]] = {
     "white space": (lambda: filled(b"", b" ", b""), None),
     "a long string nobody asks for": (lambda: filled(b',"junk":"', b"a", b'"'), None),
-    "a long string": (lambda: filled(b',"author":"', b"a", b'"'), "at most 4194304 are read"),
+    "a long string": (lambda: filled(b',"author":"', b"a", b'"'), "at most 16777216 are read"),
     "tiny containers": (lambda: filled(b',"junk":[', b"[],", b"]"), "more than 250000 values"),
     "nested tiny containers": (lambda: filled(b',"junk":[', b"[{}],", b"]"), "more than 250000 values"),
     "history": (lambda: filled(b',"history":[', b'{"created":"2020-01-01T00:00:00Z","empty_layer":true},', b"]"), "more than 250000 values"),
@@ -95,7 +95,7 @@ def test_two_hundred_thousand_members_take_a_few_megabytes(root: Path, tmp_path:
     run = measured(root, archive, piped=False)
     assert run.code == 0
     # An empty run takes 60; with objects for all of them it were 150.
-    assert run.peak_mib <= 100
+    assert run.peak_mib <= 115
 
 
 def refused(store: Store, archive: Archive, limits: Limits) -> errors.TooLarge:

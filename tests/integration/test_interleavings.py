@@ -201,7 +201,7 @@ def run_every(
         if problem:
             wrong.append(f"{''.join('W' if first else 'C' for first in order)}: {problem}")
         shutil.rmtree(root)
-    assert number > 2
+    assert number >= 2  # one step among two is three orders already
     return wrong
 
 

@@ -95,7 +95,7 @@ def checked(data: bytes, sizes: Sequence[int]) -> tuple[type[StoreError], str] |
 
 def listed(data: bytes, *, seekable: bool) -> type[StoreError] | None:
     """Everything a reader can be asked, and the error it ends with."""
-    tree = Tree(Limits(members=1000))
+    tree = Tree(Limits(directories=1000))
     try:
         reader = TarReader(io.BytesIO(data), seekable=seekable)
         for found in reader:

@@ -17,7 +17,7 @@ from store.limits import Limits
 from tests.support.tars import END, block, extended, member, padded, sparse_member, summed
 
 MAX_BYTES: Final = 12 * 1024
-LIMITS: Final = Limits(members=200, name_bytes=20_000, header_bytes=4096, links=20)
+LIMITS: Final = Limits(members=200, directories=200, name_bytes=20_000, header_bytes=4096, links=20)
 READ_BYTES: Final = 1 << 20
 """A few damaged bytes may announce a sparse member of any size; up to this one is read."""
 

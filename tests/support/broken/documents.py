@@ -112,6 +112,7 @@ def descriptors() -> Iterator[Case]:
         refused(errors.InvalidDocument, "layers[0].annotations", "number 1"),
     )
     yield case("data-no-base64", "embedded data that is no base64", _layer(data="!"), refused(errors.InvalidDocument, "layer 0", "base64"))
+    yield case("data-not-ascii", "embedded data with letters that base64 has not", _layer(data="é"), refused(errors.InvalidDocument, "layer 0", "ASCII"))
     yield case(
         "data-too-short", "embedded data of another size", _layer(data="e30="), refused(errors.DigestMismatch, "layer 0", "embedded data", want=size, got=2)
     )

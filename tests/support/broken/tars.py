@@ -19,7 +19,7 @@ MANIFEST: Final = encode([{"Config": "c", "RepoTags": ["app:1"], "Layers": ["l"]
 LOADED: Final = ("Loaded image: app:1",)
 TABLES: Final = tars.member(b"c", CONFIG) + tars.member(b"manifest.json", MANIFEST)
 SOUND: Final = TABLES + tars.member(b"l", A) + tars.END
-_FEW: Final = ImportOptions(limits=Limits(members=10, name_bytes=2000, layer_bytes=1 << 20))
+_FEW: Final = ImportOptions(limits=Limits(members=10, directories=10, name_bytes=2000, layer_bytes=1 << 20))
 
 
 def docker(*layer_entries: Entry) -> tuple[Entry, ...]:

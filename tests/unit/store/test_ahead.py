@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import bz2
+import hashlib
+import io
 import random
 import threading
 from concurrent.futures import CancelledError
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from store import ImportOptions, Store, errors
 from store.encoder import Pool
+from tests.support import tars
 from tests.support.images import A, B, layer
 from tests.support.layouts import Layout, gzip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 def big(seed: int) -> bytes:
@@ -69,3 +73,15 @@ def test_what_runs_ahead_ends_when_nobody_waits_for_it() -> None:
         future = pool.ahead(lambda: sum(len(piece) for piece in pool.until_closed(endless())))
         assert running.wait(10)
     assert isinstance(future.exception() if not future.cancelled() else CancelledError(), CancelledError)
+
+
+def test_a_blob_that_does_not_decode_is_closed_at_once(tmp_path: Path) -> None:
+    # Its error is kept for as long as it may matter, and with it what the decoder was reading.
+    broken = bz2.compress(random.Random(1).randbytes(200_000))[:-40] + bytes(40)
+    stray = tars.member(b"blobs/sha256/" + hashlib.sha256(broken).hexdigest().encode(), broken)
+    with Store.open(tmp_path / "store", create=True) as store:
+        try:
+            store.import_archive(io.BytesIO(stray + bytes(1024)))
+        except errors.InvalidInput:
+            held = [str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+        assert not [target for target in held if target.startswith(str(tmp_path)) and target.endswith(" (deleted)")]

@@ -161,8 +161,8 @@ def test_top_level_directories_are_sorted_by_bytes() -> None:
 
 def test_directories_are_counted_implied_ones_too() -> None:
     with pytest.raises(TooLarge):
-        tree(("a/b/c/d/x", FILE), limits=Limits(members=3))
-    assert tree(("a/b/c/x", FILE), limits=Limits(members=3)).exists("a/b/c")
+        tree(("a/b/c/d/x", FILE), limits=Limits(directories=3))
+    assert tree(("a/b/c/x", FILE), limits=Limits(directories=3)).exists("a/b/c")
 
 
 def test_link_target_longer_than_linux_allows_is_refused() -> None:
