@@ -10,7 +10,7 @@ import io
 import os
 import re
 import stat
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, final
@@ -24,7 +24,7 @@ from store.spool import Spool
 from store.staging import plain_bytes, too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from concurrent.futures import Future
 
     from store.archives.source import ByteSource, Opened
@@ -115,16 +115,15 @@ class FileMembers:
         """See `Members`."""
         for path in paths:
             with suppress(StoreError):
-                self._intake.ahead(*self._part(path))
+                self._intake.ahead(self._part(path))
 
     def layer(self, path: str) -> Staged:
         """See `Members`."""
-        return self._intake.layer(*self._part(path))
+        return self._intake.layer(self._part(path))
 
     def blob(self, path: str) -> Staged:
         """See `Members`."""
-        member = self._wanted(path)
-        return self._intake.blob(str(member.offset), path, member.name, member.size, lambda: self._reader.reread(member, FRAME_BYTES))
+        return self._intake.blob(self._part(path))
 
     def _part(self, path: str) -> _Part:
         member = self._wanted(path)
@@ -175,16 +174,15 @@ class FolderMembers:
         """See `Members`."""
         for path in paths:
             with suppress(StoreError):
-                self._intake.ahead(*self._part(path))
+                self._intake.ahead(self._part(path))
 
     def layer(self, path: str) -> Staged:
         """See `Members`."""
-        return self._intake.layer(*self._part(path))
+        return self._intake.layer(self._part(path))
 
     def blob(self, path: str) -> Staged:
         """See `Members`."""
-        file, size = self._wanted(path)
-        return self._intake.blob(str(file), path, path, size, lambda: _pieces(file, size, path))
+        return self._intake.blob(self._part(path))
 
     def _part(self, path: str) -> _Part:
         file, size = self._wanted(path)
@@ -223,7 +221,7 @@ class _Part(NamedTuple):
     path: str
     name: str
     size: int
-    pieces: Callable[[], Iterator[bytes]]
+    pieces: Callable[[], Generator[bytes, None, None]]
 
 
 @final
@@ -237,26 +235,32 @@ class _Intake:
         self._begun: dict[str, Future[Staged]] = {}
         self._blobs: dict[str, Staged] = {}
 
-    def layer(self, key: str, path: str, name: str, size: int, pieces: Callable[[], Iterator[bytes]]) -> Staged:
-        if key not in self._layers:
-            begun = self._begun.pop(key, None)
-            self._layers[key] = begun.result() if begun is not None else self._stage(key, path, name, size, pieces())
-        return self._layers[key]
+    def layer(self, part: _Part) -> Staged:
+        if part.key not in self._layers:
+            begun = self._begun.pop(part.key, None)
+            self._layers[part.key] = begun.result() if begun is not None else self._stage(part, lambda pieces: pieces)
+        return self._layers[part.key]
 
-    def ahead(self, key: str, path: str, name: str, size: int, pieces: Callable[[], Iterator[bytes]]) -> None:
-        if key not in self._layers and key not in self._begun:
-            self._begun[key] = self._stager.ahead(lambda passing: self._stage(key, path, name, size, passing(pieces())))
+    def ahead(self, part: _Part) -> None:
+        if part.key not in self._layers and part.key not in self._begun:
+            self._begun[part.key] = self._stager.ahead(lambda passing: self._stage(part, passing))
 
-    def _stage(self, key: str, path: str, name: str, size: int, pieces: Iterator[bytes]) -> Staged:
-        algorithm, named = _named(path)
-        with _Bar(self._progress, key, path, size) as bar:
-            return self._stager.layer(pieces, name, bar.advance, algorithm=algorithm, as_it_came=named)
+    def _stage(self, part: _Part, passing: Callable[[Iterator[bytes]], Iterator[bytes]]) -> Staged:
+        algorithm, named = _named(part.path)
+        with self._reading(part) as (pieces, advance):
+            return self._stager.layer(passing(pieces), part.name, advance, algorithm=algorithm, as_it_came=named)
 
-    def blob(self, key: str, path: str, name: str, size: int, pieces: Callable[[], Iterator[bytes]]) -> Staged:
-        if key not in self._blobs:
-            with _Bar(self._progress, key, path, size) as bar:
-                self._blobs[key] = self._stager.blob(pieces(), name, bar.advance, algorithm=_named(path)[0])
-        return self._blobs[key]
+    def blob(self, part: _Part) -> Staged:
+        if part.key not in self._blobs:
+            with self._reading(part) as (pieces, advance):
+                self._blobs[part.key] = self._stager.blob(pieces, part.name, advance, algorithm=_named(part.path)[0])
+        return self._blobs[part.key]
+
+    @contextmanager
+    def _reading(self, part: _Part) -> Iterator[tuple[Iterator[bytes], Callable[[int], None]]]:
+        # Closed at once, whatever happens: an error keeps what was at work when it was raised, and with it a file that is being read.
+        with _Bar(self._progress, part.key, part.path, part.size) as bar, closing(part.pieces()) as pieces:
+            yield pieces, bar.advance
 
 
 @final
@@ -452,7 +456,7 @@ def _joined(pieces: Iterator[bytes], size: int) -> bytes:
     return whole.getvalue()
 
 
-def _pieces(file: Path, size: int, name: str) -> Iterator[bytes]:
+def _pieces(file: Path, size: int, name: str) -> Generator[bytes, None, None]:
     with translated(file), file.open("rb", buffering=0) as opened:
         left = size
         while left:

@@ -22,7 +22,7 @@ from store.errors import InvalidArchive, TooLarge, TruncatedInput, printable
 from store.limits import DEFAULT_LIMITS, MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from store.archives.sparse import Extents
     from store.archives.tarheader import Header
@@ -164,7 +164,7 @@ class TarReader:
             raise TooLarge(f"member {printable(member.name)!r} has {member.size} bytes, more than {max_bytes}", limit=max_bytes)
         return b"".join(self.chunks(_SKIP_BYTES))
 
-    def reread(self, member: Member, size: int) -> Iterator[bytes]:
+    def reread(self, member: Member, size: int) -> Generator[bytes, None, None]:
         """The data of a member met earlier, in pieces as `chunks` gives them; at any time, as long as the source is seekable and open, and on any thread.
 
         Raises TruncatedInput when the file has become shorter since.
@@ -255,7 +255,7 @@ class TarReader:
         return data
 
 
-def _pieces(member: Member, start: int, size: int, read: Callable[[int], bytes]) -> Iterator[bytes]:
+def _pieces(member: Member, start: int, size: int, read: Callable[[int], bytes]) -> Generator[bytes, None, None]:
     """What ``member`` holds from ``start`` on, in pieces of ``size`` bytes; ``read`` gives so many bytes of its data, in order."""
     if member.extents is not None:
         yield from expanded(member.extents, member.size, start, size, read)

@@ -17,7 +17,7 @@ from store import ImportOptions, Store, errors
 from store.encoder import Pool
 from tests.support import tars
 from tests.support.images import A, B, layer
-from tests.support.layouts import Layout, gzip
+from tests.support.layouts import Layout, gzip, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,3 +85,16 @@ def test_a_blob_that_does_not_decode_is_closed_at_once(tmp_path: Path) -> None:
         except errors.InvalidInput:
             held = [str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
         assert not [target for target in held if target.startswith(str(tmp_path)) and target.endswith(" (deleted)")]
+
+
+def test_a_file_whose_layer_does_not_decode_is_closed_at_once(tmp_path: Path) -> None:
+    layout = Layout()
+    damaged_bzip2 = bz2.compress(random.Random(2).randbytes(9 << 20))
+    layout.root(layout.image(plain(damaged_bzip2[:1000] + bytes(len(damaged_bzip2) - 1000))), "docker.io/library/app:1")
+    folder = layout.dir_folder(tmp_path / "folder")
+    with Store.open(tmp_path / "store", create=True) as store:
+        try:
+            store.import_archive(folder)
+        except errors.InvalidInput:
+            held = [str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+        assert not [target for target in held if target.startswith(str(folder))]
