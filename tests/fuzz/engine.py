@@ -33,19 +33,29 @@ class TooMuch(Exception):
     """An input took more time or memory than any of its size has a reason to."""
 
 
-def bounded(check: Callable[[bytes], None]) -> Callable[[bytes], None]:
-    """``check``, with ceilings for its time and memory."""
+def bounded(check: Callable[[bytes], None], slow_s: float, found: Path) -> Callable[[bytes], None]:
+    """``check``, with ceilings for its time (CPU seconds) and memory.
+
+    An input that fails is written to ``found``: libFuzzer's own copy may be cut off by its alarm.
+    """
 
     def one(data: bytes) -> None:
         start, before = time.process_time(), _most_mib()
         check(data)
         took, grown = time.process_time() - start, _most_mib() - before
-        if took > SLOW_S:
+        if took > slow_s:
             raise TooMuch(f"{took:.1f} s of CPU for {len(data)} bytes")
         if grown > GREEDY_MIB:
             raise TooMuch(f"{grown} MiB of memory for {len(data)} bytes")
 
-    return one
+    def kept(data: bytes) -> None:
+        try:
+            one(data)
+        except Exception:
+            found.write_bytes(data)
+            raise
+
+    return kept
 
 
 def _most_mib() -> int:
@@ -77,7 +87,7 @@ def main(name: str, seconds: int, folder: Path) -> None:
         str(corpus),
         str(seeds),
     ]
-    atheris.Setup([sys.argv[0], *options], bounded(target.check))
+    atheris.Setup([sys.argv[0], *options], bounded(target.check, getattr(target, "SLOW_S", SLOW_S), folder / "finding-last"))
     atheris.Fuzz()
 
 

@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -83,8 +82,8 @@ def test_a_debian_image_comes_out_as_docker_saved_it(archive: Path, folder: Path
         "save -o FILE": measured(folder, *storectl, "save", "-o", saved, NAME),
     }
     assert_equal(archive, saved)
-    with closing(subprocess.Popen(["cat", archive], stdout=subprocess.PIPE).stdout) as pipe:  # type: ignore[type-var]
-        runs["import from a pipe"] = measured(folder, *piped, "import", "-q", stdin=pipe)
+    with subprocess.Popen(["cat", archive], stdout=subprocess.PIPE) as cat:
+        runs["import from a pipe"] = measured(folder, *piped, "import", "-q", stdin=cat.stdout)
     with saved.open("wb") as file:
         runs["save to standard output"] = measured(folder, *piped, "save", NAME, stdout=file)
     assert_equal(archive, saved)

@@ -97,6 +97,8 @@ SEEDS: Final = (
     bytes([DAMAGED, 5, *range(40)]),
 )
 TOKENS: Final = ()
+SLOW_S: Final = 20.0
+"""Imports, saves and a check of the whole store are half a second without the fuzzer's instruments."""
 
 
 def check(data: bytes) -> None:
