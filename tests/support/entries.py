@@ -60,7 +60,8 @@ def unpacked(entries: Sequence[Entry], folder: Path) -> Path:
             continue
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if entry.kind == FILE:
+            if entry.kind == FILE and not path.is_fifo():
+                # A FIFO that is there already, or that a link leads to, would wait for a reader.
                 path.write_bytes(entry.data)
             elif entry.kind == SYMLINK:
                 path.symlink_to(entry.link)
