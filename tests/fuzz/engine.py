@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PACKAGES: Final = ("store", "exporter", "mirror")
-MEMORY_MIB: Final = 2048
+MEMORY_MIB: Final = 8192
 """For the whole process, in which what the fuzzer remembers grows with the hours."""
 
 GREEDY_MIB: Final = 400
