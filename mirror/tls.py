@@ -24,8 +24,8 @@ class Certificate:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The files that are taken over when they change. Authorities are not among them: those that are gone would still be believed."""
-        return self.chain, self.key
+        """The files that are taken over when they change."""
+        return (self.chain, self.key) if self.clients is None else (self.chain, self.key, self.clients)
 
     def context(self) -> ssl.SSLContext:
         """What connections are served with. Raises InvalidInput, Unavailable and its branches."""
@@ -42,12 +42,6 @@ class Certificate:
                 raise translate(exc, self.clients) from exc
             context.verify_mode = ssl.CERT_REQUIRED
         return context
-
-    def renew(self, context: ssl.SSLContext) -> None:
-        """Load the pair anew: new connections get it, those that are open keep theirs. Raises as `context`."""
-        # Into a context of its own first: a pair half-written must not be half-loaded.
-        self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-        self._load(context)
 
     def _load(self, context: ssl.SSLContext) -> None:
         try:

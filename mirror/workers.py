@@ -62,7 +62,9 @@ class Workers:
         finally:
             self._tell(signal.SIGTERM)
             failed = sum(_reap(pid) for pid in self._running)
-            # A signal that waits would strike now: they have all been obeyed.
+            # A signal that waits would strike now, as would another one on the way out: they have all been obeyed.
+            for number in (*ENDINGS, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
             while signal.sigpending() & signals:
                 signal.sigwait(signals)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
