@@ -10,7 +10,33 @@ from store.errors import InvalidInput
 from store.oserrors import translate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from typing_extensions import Buffer
+
+
+@final
+class HalfClosing(ssl.SSLObject):
+    """One connection's TLS, whose peer may stop sending and go on reading.
+
+    With ``close_notify`` a peer says that it sends no more; it "does not have any effect on its read side" (RFC 8446 section 6.1; Go's ``CloseWrite`` relies on
+    it, and Go's server and nginx answer). Event loops take it for the end of both directions, and drop the answer: so they are not told of it. Whoever sets
+    ``on_end`` is, and has to close the connection.
+    """
+
+    on_end: Callable[[], None] | None = None
+    _ended: bool = False
+
+    def read(self, len: int = 1024, buffer: Buffer | None = None) -> bytes:  # noqa: A002 - the standard library's signature
+        """As of any other, but that nothing ever ends."""
+        data = super().read(len, buffer)
+        if data or self.on_end is None:
+            return data
+        if not self._ended:
+            self._ended = True
+            self.on_end()
+        raise ssl.SSLWantReadError
 
 
 @final
@@ -31,6 +57,7 @@ class Certificate:
         """What connections are served with. Raises InvalidInput, Unavailable and its branches."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.sslobject_class = HalfClosing
         context.set_alpn_protocols(["http/1.1"])
         self._load(context)
         if self.clients is not None:
