@@ -8,7 +8,7 @@ import socket
 import ssl
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import pytest
 
@@ -56,12 +56,21 @@ class Half:
     def rest(self) -> bytes:
         """All that comes until the server ends the connection, which it has to do as TLS does."""
         found = bytearray()
-        while data := self.socket.recv(1 << 16):
-            self._in.write(data)
-            with contextlib.suppress(ssl.SSLWantReadError):
-                while piece := self._tls.read(1 << 16):
-                    found += piece
-        return bytes(found)
+        try:
+            while data := self.socket.recv(1 << 16):
+                self._in.write(data)
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    while piece := self._tls.read(1 << 16):
+                        found += piece
+        except ssl.SSLZeroReturnError:
+            return bytes(found)
+        raise AssertionError("the server has cut the connection")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.socket.close()
 
 
 @pytest.fixture(scope="module")
@@ -69,11 +78,10 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
     folder = tmp_path_factory.mktemp("half")
     chain, key = certificate(folder, "server")
     with Mirror(folder / "store", "--tls-cert", str(chain), "--tls-key", str(key), "-q") as running:
-        connection = Half(running.port, ssl.TLSVersion.TLSv1_3)
-        connection.send(request("POST", f"/v2/app/blobs/uploads/?digest={DIGEST}", LARGE))
-        connection.close_sending()
-        assert connection.rest().startswith(b"HTTP/1.1 201 ")
-        connection.socket.close()
+        with Half(running.port, ssl.TLSVersion.TLSv1_3) as connection:
+            connection.send(request("POST", f"/v2/app/blobs/uploads/?digest={DIGEST}", LARGE))
+            connection.close_sending()
+            assert connection.rest().startswith(b"HTTP/1.1 201 ")
         yield running
         assert running.stop() == 0
         log = running.log.read_text()
@@ -83,9 +91,8 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
 
 @pytest.fixture(params=[ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["TLS 1.2", "TLS 1.3"])
 def half(request: pytest.FixtureRequest, mirror: Mirror) -> Iterator[Half]:
-    connection = Half(mirror.port, request.param)
-    yield connection
-    connection.socket.close()
+    with Half(mirror.port, request.param) as connection:
+        yield connection
 
 
 @pytest.mark.parametrize("path", ["/v2/", f"/v2/app/blobs/{DIGEST}", "/v2/_catalog"])
@@ -115,24 +122,22 @@ def test_half_a_push_is_no_push(half: Half, mirror: Mirror) -> None:
     half.send(request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data)[:-10])
     half.close_sending()
     assert not half.rest().startswith(b"HTTP/1.1 201")
-    again = Half(mirror.port, ssl.TLSVersion.TLSv1_3)
-    again.send(request("HEAD", f"/v2/app/blobs/{Digest.of(data)}"))
-    again.close_sending()
-    assert again.rest().startswith(b"HTTP/1.1 404")
-    again.socket.close()
+    with Half(mirror.port, ssl.TLSVersion.TLSv1_3) as again:
+        again.send(request("HEAD", f"/v2/app/blobs/{Digest.of(data)}"))
+        again.close_sending()
+        assert again.rest().startswith(b"HTTP/1.1 404")
 
 
 def test_nothing_is_left_of_them(mirror: Mirror) -> None:
     folder = Path(f"/proc/{mirror.process.pid}/fd")
     before = len(list(folder.iterdir()))
     for number in range(30):
-        connection = Half(mirror.port, ssl.TLSVersion.TLSv1_3)
-        if number % 2:
-            connection.send(request("GET", f"/v2/app/blobs/{DIGEST}"))
-        connection.close_sending()
-        if number % 3:
-            connection.rest()
-        connection.socket.close()
+        with Half(mirror.port, ssl.TLSVersion.TLSv1_3) as connection:
+            if number % 2:
+                connection.send(request("GET", f"/v2/app/blobs/{DIGEST}"))
+            connection.close_sending()
+            if number % 3:
+                connection.rest()
     deadline = time.monotonic() + 10
     while len(list(folder.iterdir())) > before + 2:
         assert time.monotonic() < deadline

@@ -299,6 +299,14 @@ def test_a_manifest_has_to_be_what_it_says(registry: Registry) -> None:
         registry.put_manifest(APP, b" " * (MANIFEST_BYTES + 1), media_type=MANIFEST, digest=None, tags=())
 
 
+def test_an_index_that_says_only_in_its_type_what_it_is(store: Store, registry: Registry) -> None:
+    data = encode({"schemaVersion": 2})
+    done = registry.put_manifest(APP, data, media_type=INDEX, digest=None, tags=("empty",))
+    assert registry.manifest(APP, "empty").media_type == INDEX
+    assert registry.manifest(APP, done.digest).data == data
+    assert list(store.fsck()) == []
+
+
 def test_sparse_in_three_steps(store: Store) -> None:
     child = {"mediaType": MANIFEST, "digest": str(Digest.of(b"elsewhere")), "size": 9}
     index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [child]})
