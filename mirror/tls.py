@@ -75,6 +75,9 @@ class Certificate:
             # Nobody is there to be asked for the password of a key.
             context.load_cert_chain(self.chain, self.key, password=lambda: b"")
         except ssl.SSLError as exc:
-            raise InvalidInput(f"{self.chain} and {self.key} are no certificate with its key: {exc.reason or exc}") from exc
+            # OpenSSL gives no reason for text that is none of its own, nor for the key that it cannot read without being told a password.
+            said = exc.reason or "not PEM, or a key with a password"
+            hint = "both have to be PEM, and the key must not ask for a password"
+            raise InvalidInput(f"{self.chain} and {self.key} are no certificate with its key: {said}", hint=hint) from exc
         except OSError as exc:
             raise translate(exc, "the certificate or its key") from exc
