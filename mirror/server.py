@@ -23,7 +23,7 @@ from mirror.logs import access_logger, connections_logger
 from mirror.metrics import Metrics
 from mirror.service import MirrorSettings
 from mirror.watching import watch
-from mirror.workers import ENDINGS, Workers
+from mirror.workers import ENDINGS, HANDLED, Workers
 from store.errors import StoreError, Unavailable
 from store.limits import MIB
 
@@ -175,6 +175,7 @@ async def _run(store: Store, listening: Listening, settings: MirrorSettings, sha
     loop.add_signal_handler(signal.SIGHUP, stop.set if listening.hangup_ends else reload)
     for number in ENDINGS:
         loop.add_signal_handler(number, stop.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
     app = make_app(store, settings, cores=os.cpu_count() or 1, metrics=shared.metrics, failures=shared.failures)
     runner = web.AppRunner(
         app,
