@@ -21,6 +21,7 @@ from store.errors import (
     ReferenceNotFound,
     RepositoryNotFound,
     TooLarge,
+    Unavailable,
     UploadInUse,
     UploadNotFound,
 )
@@ -167,6 +168,15 @@ def test_a_name_that_is_none_of_ours_is_no_upload(name: str, registry: Registry)
         registry.uploads.offset(APP, name)
     with pytest.raises(UploadNotFound):
         registry.uploads.resume(APP, name)
+
+
+def test_a_store_that_has_gone_takes_no_uploads(store: Store, registry: Registry) -> None:
+    away = store.root.with_name("away")
+    store.root.rename(away)
+    with pytest.raises(Unavailable):
+        registry.uploads.begin(APP)
+    away.rename(store.root)
+    assert registry.uploads.begin(APP)
 
 
 def test_a_blob_has_a_ceiling(store: Store) -> None:
