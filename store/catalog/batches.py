@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from sqlalchemy import insert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from sqlalchemy import Connection, Table
 
 T = TypeVar("T")
 
@@ -21,3 +26,10 @@ def batches(items: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
     """Cut ``items`` into runs that fit one statement."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def insert_rows(connection: Connection, table: Table, rows: Iterable[dict[str, Any]]) -> None:
+    """Insert ``rows``, of which there may be very many: never are all of them in memory, and as the statement's parameters once more."""
+    left = iter(rows)
+    while some := list(islice(left, BATCH)):
+        connection.execute(insert(table), some)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import delete, exists, insert, literal, or_, select, union
 
-from store.catalog.batches import batches
+from store.catalog.batches import batches, insert_rows
 from store.db.schema import (
     blob,
     condemned,
@@ -59,9 +59,7 @@ def add_leases(connection: Connection, operation_id: str, keys: Iterable[Content
     """While the operation lives, nothing of this is collected."""
     wanted = set(keys)
     held = set(connection.execute(select(lease.c.content_id).where(lease.c.operation_id == operation_id)).scalars())
-    rows = [{"operation_id": operation_id, "content_id": key} for key in sorted(wanted - held)]
-    if rows:
-        connection.execute(insert(lease), rows)
+    insert_rows(connection, lease, ({"operation_id": operation_id, "content_id": key} for key in sorted(wanted - held)))
 
 
 # --- marks -----------------------------------------------------------------------------------------------------------

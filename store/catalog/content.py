@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 
 from sqlalchemy import bindparam, exists, insert, select, update
 
-from store.catalog.batches import batches
+from store.catalog.batches import batches, insert_rows
 from store.db.schema import blob, content, document, encoding, foreign_source
 from store.db.types import ContentKey
 from store.model import ContentState, StoredEncoding
@@ -89,8 +89,7 @@ def ensure_all(connection: Connection, sizes: Mapping[Digest, int | None], state
     """The rows of many digests, with their sizes in bytes: see `ensure`."""
     known = find(connection, sizes)
     fresh = [digest for digest in sizes if digest not in known]
-    if fresh:
-        connection.execute(insert(content), [{"digest": digest, "size_bytes": sizes[digest], "state": state.value} for digest in fresh])
+    insert_rows(connection, content, ({"digest": digest, "size_bytes": sizes[digest], "state": state.value} for digest in fresh))
     if state is ContentState.PRESENT:
         found = [{"key": one.key, "size": sizes[one.digest]} for one in known.values() if one.state is not ContentState.PRESENT]
         if found:
@@ -105,9 +104,7 @@ def put_documents(connection: Connection, documents: Mapping[Digest, bytes]) -> 
     held: set[int] = set()
     for some in batches(list(keys.values())):
         held.update(connection.execute(select(document.c.content_id).where(document.c.content_id.in_(some))).scalars())
-    rows = [{"content_id": keys[digest], "bytes": data} for digest, data in documents.items() if keys[digest] not in held]
-    if rows:
-        connection.execute(insert(document), rows)
+    insert_rows(connection, document, ({"content_id": keys[digest], "bytes": data} for digest, data in documents.items() if keys[digest] not in held))
     return keys
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from sqlalchemy import Text, exists, func, insert, literal, select, tuple_, type_coerce, update
+from sqlalchemy import Text, exists, func, literal, select, tuple_, type_coerce, update
 
 from store.catalog import labels
-from store.catalog.batches import batches
+from store.catalog.batches import batches, insert_rows
 from store.db.schema import content, image, kept, label, layer, manifest, manifest_edge, reference
 from store.db.types import ContentKey, LayerKey
 from store.values import ChainID, DiffID, ImageID
@@ -79,7 +79,7 @@ def ensure_layers(connection: Connection, chains: Sequence[Sequence[tuple[DiffID
             if digest not in known
         ]
         if rows:
-            connection.execute(insert(layer), rows)
+            insert_rows(connection, layer, rows)
             known |= _layer_keys(connection, [digest for digest in level if digest not in known])
     return [None if top is None else known[top] for top in tops]
 
@@ -104,7 +104,7 @@ def add(connection: Connection, new: Mapping[ContentKey, NewImage]) -> set[Conte
     for some in batches(list(new)):
         there.update(connection.execute(select(image.c.content_id).where(image.c.content_id.in_(some))).scalars())
     fresh = {key: one for key, one in new.items() if key not in there}
-    rows = [
+    rows = (
         {
             "content_id": key,
             "top_layer_id": one.top,
@@ -115,9 +115,8 @@ def add(connection: Connection, new: Mapping[ContentKey, NewImage]) -> set[Conte
             "diff_state": "verified" if one.verified else "unverified",
         }
         for key, one in fresh.items()
-    ]
-    if rows:
-        connection.execute(insert(image), rows)
+    )
+    insert_rows(connection, image, rows)
     labels.put(connection, {key: one.labels for key, one in fresh.items()})
     return set(fresh)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
-from store.catalog.batches import BATCH, batches
+from store.catalog.batches import batches, insert_rows
 from store.db.schema import label
 
 if TYPE_CHECKING:
@@ -25,6 +24,4 @@ def put(connection: Connection, labels: Mapping[ContentKey, Mapping[str, str]]) 
     for some in batches(wanted):
         there.update(connection.execute(select(label.c.content_id).where(label.c.content_id.in_(some))).scalars())
     rows = ({"content_id": key, "key": name, "value": value} for key in wanted if key not in there for name, value in labels[key].items())
-    # A hostile image has hundreds of thousands: never are the rows of all of them in memory.
-    while chunk := list(islice(rows, BATCH)):
-        connection.execute(insert(label), chunk)
+    insert_rows(connection, label, rows)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
-from sqlalchemy import and_, exists, func, insert, literal, or_, select
+from sqlalchemy import and_, exists, func, literal, or_, select
 
 from store.catalog import labels
-from store.catalog.batches import batches
+from store.catalog.batches import batches, insert_rows
 from store.db.schema import content, kept, manifest, manifest_edge, reference, repository, repository_content
 from store.db.types import ContentKey
 from store.references import Repository
@@ -54,10 +54,8 @@ def add(connection: Connection, new: Sequence[NewManifest]) -> set[ContentKey]:
     fresh = {one.key: one for one in new if one.key not in there}
     if not fresh:
         return set()
-    connection.execute(insert(manifest), [_row(one) for one in fresh.values()])
-    edges = [_edge_row(one.key, edge) for one in fresh.values() for edge in one.edges]
-    if edges:
-        connection.execute(insert(manifest_edge), edges)
+    insert_rows(connection, manifest, map(_row, fresh.values()))
+    insert_rows(connection, manifest_edge, (_edge_row(one.key, edge) for one in fresh.values() for edge in one.edges))
     labels.put(connection, {key: one.annotations for key, one in fresh.items()})
     return set(fresh)
 

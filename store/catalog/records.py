@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
 
+from store.catalog.batches import insert_rows
 from store.db.schema import event, import_ledger
 from store.model import Event
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
 def add_events(connection: Connection, events: Sequence[Event]) -> None:
     """Append ``events`` in their order."""
-    if events:
-        connection.execute(insert(event), [{"at": one.at, "action": one.action, "target": one.target, "attributes": dict(one.attributes)} for one in events])
+    insert_rows(connection, event, ({"at": one.at, "action": one.action, "target": one.target, "attributes": dict(one.attributes)} for one in events))
 
 
 def events(connection: Connection, *, since: datetime | None, until: datetime | None, actions: Sequence[str], targets: Sequence[str]) -> Iterator[Event]:

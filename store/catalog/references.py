@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, final
 from sqlalchemy import and_, bindparam, delete, exists, insert, literal, or_, select, update
 
 from store import platforms
-from store.catalog.batches import PAIRS, batches
+from store.catalog.batches import PAIRS, batches, insert_rows
 from store.db.schema import content, kept, manifest, manifest_edge, reference, reference_log, repository, repository_content
 from store.db.types import ContentKey, RepositoryKey
 from store.references import DEFAULT_DOMAIN, OFFICIAL, Reference, Repository
@@ -168,13 +168,12 @@ def set_tags(connection: Connection, targets: Mapping[Reference, ContentKey], *,
     if not moved:
         return
     repositories = ensure_repositories(connection, {name.repository for name in moved})
-    fresh = [
+    fresh = (
         {"repository_id": repositories[name.repository], "tag": name.tag, "manifest_id": key, "tagged_at": now}
         for name, key in moved.items()
         if name not in before
-    ]
-    if fresh:
-        connection.execute(insert(reference), fresh)
+    )
+    insert_rows(connection, reference, fresh)
     old = [{"repository_key": repositories[name.repository], "old_tag": name.tag, "new": key} for name, key in moved.items() if name in before]
     if old:
         place = (reference.c.repository_id == bindparam("repository_key"), reference.c.tag == bindparam("old_tag"))
@@ -281,7 +280,7 @@ def ensure_repositories(connection: Connection, names: Iterable[Repository]) -> 
     known = _repository_keys(connection, wanted)
     fresh = [{"name": name} for name in wanted if name not in known]
     if fresh:
-        connection.execute(insert(repository), fresh)
+        insert_rows(connection, repository, fresh)
         known |= _repository_keys(connection, [row["name"] for row in fresh])
     return {name: known[text] for text, name in wanted.items()}
 
@@ -299,7 +298,7 @@ def _log(connection: Connection, changes: Mapping[Reference, tuple[ContentKey | 
     digests: dict[int, Digest] = {}
     for some in batches(list(keys)):
         digests.update((row.id, row.digest) for row in connection.execute(select(content.c.id, content.c.digest).where(content.c.id.in_(some))))
-    rows = [
+    rows = (
         {
             "at": now,
             "repository": str(name.repository),
@@ -309,5 +308,5 @@ def _log(connection: Connection, changes: Mapping[Reference, tuple[ContentKey | 
             "operation": operation,
         }
         for name, (old, new) in changes.items()
-    ]
-    connection.execute(insert(reference_log), rows)
+    )
+    insert_rows(connection, reference_log, rows)
