@@ -189,9 +189,9 @@ class PlainSink:
 
     def feed(self, piece: bytes) -> None:
         """Hash and write ``piece``, each on a lane of its own."""
-        self._size += len(piece)
         self._window.add(self._pool.incoming.submit(self._hash.update, piece))
-        self._window.add(self._pool.outgoing.submit(write_all, self._file, piece))
+        self._window.add(self._pool.outgoing.submit(_append, self._file, piece, self._size))
+        self._size += len(piece)
 
     def finish(self) -> tuple[Hashed, Hashed]:
         """See `LayerSink`."""
@@ -242,7 +242,7 @@ class FrameSink:
             self._window.drain()
         if len(self._frames) > 1:
             table = seek_table(self._frames)
-            write_all(self._file, table)
+            _append(self._file, table, self._stored_size)
             self._stored.update(table)
             self._stored_size += len(table)
         return Hashed(Digest(self._algorithm, self._diff.hexdigest()), self._diff_size), Hashed(Digest("sha256", self._stored.hexdigest()), self._stored_size)
@@ -263,7 +263,7 @@ class FrameSink:
         self._put(encoded.result(), content_bytes)
 
     def _put(self, frame: bytes, content_bytes: int) -> None:
-        write_all(self._file, frame)
+        _append(self._file, frame, self._stored_size)
         self._stored.update(frame)
         self._stored_size += len(frame)
         self._frames.append((len(frame), content_bytes))
@@ -320,10 +320,15 @@ class KeptSink:
         return Hashed(Digest("sha256", self._diff.hexdigest()), self._diff_size), Hashed(Digest(self._algorithm, self._stored.hexdigest()), self._stored_size)
 
     def _keep(self, piece: bytes) -> None:
-        write_all(self._file, piece)
-        begin_writeback(self._file.fileno(), self._stored_size, len(piece))
+        _append(self._file, piece, self._stored_size)
         self._stored.update(piece)
         self._stored_size += len(piece)
+
+
+def _append(file: BinaryIO, data: bytes, size_bytes: int) -> None:
+    """Write behind the ``size_bytes`` that the file has; the disk begins at once, so that the fsync at the end finds little to do."""
+    write_all(file, data)
+    begin_writeback(file.fileno(), size_bytes, len(data))
 
 
 def _sync_and_close(descriptor: int) -> None:
