@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import compileall
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -24,6 +27,7 @@ PEERS: Final = CACHE.parent / "storectl-peers"
 """Where peers that Debian lacks, or has only old, are built to (scripts/build_peers.sh)."""
 
 _READ_BYTES: Final = 1 << 22
+_PACKAGES: Final = ("storectl", "mirror", "exporter", "store", "migrations")
 
 
 class Workshop:
@@ -94,8 +98,16 @@ class Workshop:
         return path
 
 
+@cache
 def storectl() -> str:
-    """Our own command: the one of the environment that runs the bench."""
+    """Our own command: the one of the environment that runs the bench, with its bytecode beside it, as pip leaves it.
+
+    Where Python may not write bytecode (PYTHONDONTWRITEBYTECODE), each run would compile every module anew: nobody who installed storectl waits for that.
+    """
+    for name in _PACKAGES:
+        spec = importlib.util.find_spec(name)
+        for folder in (spec.submodule_search_locations if spec is not None else None) or ():
+            compileall.compile_dir(folder, quiet=1)
     return str(Path(sys.executable).with_name("storectl"))
 
 

@@ -14,9 +14,10 @@ from store.pages import reserve
 from store.scatter import Scatter
 
 if TYPE_CHECKING:
-    from exporter.plan import Plan
+    from exporter.plan import Entry, Plan
     from exporter.tarstream import Sink
     from store import Store
+    from store.catalog.content import Sources
     from store.model import Progress
     from store.reader import Reader
 
@@ -36,6 +37,7 @@ def write(plan: Plan, store: Store, reader: Reader, descriptor: int, progress: P
     offset = os.lseek(descriptor, 0, os.SEEK_CUR)
     reserve(descriptor, offset, plan.size_bytes)
     with Scatter(store.blobs, reader, descriptor, workers=max(2, os.cpu_count() or 1)) as scatter:
+        contents: list[tuple[Entry, Sources, int]] = []
         for entry in plan.entries:
             head = b"".join(headers(entry, plan.owner))
             end = offset + entry.archived_bytes
@@ -47,11 +49,14 @@ def write(plan: Plan, store: Store, reader: Reader, descriptor: int, progress: P
                 elif isinstance(entry.source, Path):
                     scatter.file(entry.source, start, entry.size_bytes)
                 else:
-                    key = entry.path
-                    progress.start(key, entry.path[:12], entry.size_bytes)
-                    scatter.content(entry.source, start, lambda size, key=key: progress.advance(key, size))  # type: ignore[misc]
+                    contents.append((entry, entry.source, start))
                 scatter.put(bytes(end - start - entry.size_bytes), start + entry.size_bytes)
             offset = end
+        # Each is hashed on one core: the largest first, or it would be alone at the end.
+        for entry, sources, start in sorted(contents, key=lambda one: one[0].size_bytes, reverse=True):
+            key = entry.path
+            progress.start(key, entry.path[:12], entry.size_bytes)
+            scatter.content(sources, start, lambda size, key=key: progress.advance(key, size))  # type: ignore[misc]
         scatter.put(bytes(END), offset)
         scatter.finish()
     os.lseek(descriptor, offset + END, os.SEEK_SET)

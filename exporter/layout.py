@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter.plan import Entry, EntryType
-from store.archives.layout import CONTAINERD_NAME, REF_NAME
+from store.archives.layout_names import CONTAINERD_NAME, REF_NAME
 from store.errors import InvalidDocument
 from store.media_types import OCI_INDEX
 

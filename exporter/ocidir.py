@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter import layout, oci
-from store.archives.layout import CONTAINERD_NAME, INDEX, LAYOUT, REF_NAME
+from store.archives.layout_names import CONTAINERD_NAME, INDEX, LAYOUT, REF_NAME
 from store.blobs.directory import sync_folder
 from store.errors import InvalidDocument, InvalidInput, printable
 from store.manifests import Document, Kind

@@ -1,19 +1,17 @@
-"""A save: planned before its first byte, leased while it runs, recorded when it is done."""
+"""A save: planned before its first byte, leased while it runs, recorded when it is done.
+
+What only one format or option needs is imported there: a save is as quick as what it does.
+"""
 
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, final
 
-from exporter import docker, graph, inplace, legacy, oci, ocidir, roots, selection, tarstream
+from exporter import graph, inplace, roots, selection, tarstream
 from exporter.options import Format, SaveOptions
-from exporter.ranged import ArchiveBlocks
-from exporter.reencode import layer_sources, reencode
-from exporter.verified import verify
-from store.catalog import content, images
 from store.errors import DamagedContent, InvalidInput
 from store.model import Event, Silent
-from store.placing import deterministic_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
 
     from exporter.graph import SavedGraph
     from exporter.plan import Plan
+    from exporter.ranged import ArchiveBlocks
     from exporter.selection import Selection
     from exporter.tarstream import Sink
     from store import Store
@@ -93,6 +92,8 @@ class Export:
         """Add an OCI save to the image layout at ``folder`` (see `exporter.ocidir`). Raises as `write`, and InvalidInput for any other format."""
         if self.graph is None or not self._folder:
             raise InvalidInput("only the format oci can be a folder", hint="give -o the name of a file, or --format oci")
+        from exporter import ocidir
+
         progress = progress or Silent()
         progress.total(self.size_bytes)
         try:
@@ -104,6 +105,8 @@ class Export:
 
     def blocks(self) -> ArchiveBlocks:
         """The archive's bytes from any position on; close it when done."""
+        from exporter.ranged import ArchiveBlocks
+
         return ArchiveBlocks(self.plan, self._store.blobs)
 
     def record(self) -> None:
@@ -141,12 +144,18 @@ def open_save(
 
         def found(connection: Connection) -> tuple[Selection | SavedGraph, dict[Digest, Sources]]:
             chosen = choose(connection)
-            return chosen, layer_sources(chosen, connection) if options.layers is not None and isinstance(chosen, graph.SavedGraph) else {}
+            if options.layers is None or not isinstance(chosen, graph.SavedGraph):
+                return chosen, {}
+            from exporter.reencode import layer_sources
+
+            return chosen, layer_sources(chosen, connection)
 
         with ExitStack() as held:
             with store.read() as connection:
                 chosen, layers = found(connection)
             if isinstance(chosen, selection.Selection) or options.layers is not None:
+                from exporter.verified import verify
+
                 verify(store, chosen.image_ids())
             leased: set[Digest] | None = None
             # Asked again under the lease, until it covers what is found: meanwhile somebody may have removed or moved what was found before.
@@ -157,6 +166,8 @@ def open_save(
                 with store.read() as connection:
                     chosen, layers = found(connection)
             if options.layers is not None and isinstance(chosen, graph.SavedGraph):
+                from exporter.reencode import reencode
+
                 # It takes its time: no transaction is open meanwhile.
                 chosen = reencode(chosen, options.layers, layers, reader, folder)
             with store.read() as connection:
@@ -168,6 +179,7 @@ def open_save(
 
 def _planned(store: Store, connection: Connection, chosen: Selection | SavedGraph, options: SaveOptions, read: Callable[[Sources], bytes]) -> Export:
     if isinstance(chosen, selection.Selection):
+        from exporter import legacy
 
         def document(digest: Digest) -> bytes:
             return read(chosen.sources[digest])
@@ -175,12 +187,22 @@ def _planned(store: Store, connection: Connection, chosen: Selection | SavedGrap
         ids = tuple(image.image_id for image in chosen.images)
         return Export(store, legacy.plan(chosen, document), ids, tuple(map(str, ids)), contents=chosen.sources.values())
     ids = tuple(dict.fromkeys(config.image_id for config in chosen.configs.values()))
-    plan = oci.plan(chosen) if options.format is Format.OCI else _docker(connection, chosen, options)
+    plan = _oci(chosen) if options.format is Format.OCI else _docker(connection, chosen, options)
     targets = (str(chosen.configs[root.digest].image_id if root.digest in chosen.configs else root.digest) for root in chosen.roots)
     return Export(store, plan, ids, tuple(targets), chosen, contents=chosen.sources.values(), folder=options.format is Format.OCI)
 
 
+def _oci(chosen: SavedGraph) -> Plan:
+    from exporter import oci
+
+    return oci.plan(chosen)
+
+
 def _docker(connection: Connection, chosen: SavedGraph, options: SaveOptions) -> Plan:
+    from exporter import docker
+    from store.catalog import content, images
+    from store.placing import deterministic_manifest
+
     own = frozenset(
         digest
         for digest, config in chosen.configs.items()

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from store.catalog import content, images, manifests, references
 from store.documents import ImageConfig
 from store.listing import TaggedReference
-from store.model import ContentState, ImageDetails, LayerDetails, LinkDetails, ManifestContents, ManifestDetails, StoredEncoding
+from store.model import ContentState, StoredEncoding
 from store.naming import one_image, one_manifest
 from store.placing import deterministic_manifest
 from store.queries import summary_of
+from store.reports import ImageDetails, LayerDetails, LinkDetails, ManifestContents, ManifestDetails
 from store.values import Digest
 
 if TYPE_CHECKING:

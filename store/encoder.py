@@ -18,13 +18,13 @@ import zstandard
 
 from store.errors import InvalidInput
 from store.limits import MIB
-from store.pages import write_all
+from store.pages import begin_writeback, write_all
 from store.seekable import seek_table
 from store.values import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from concurrent.futures import Future
+    from concurrent.futures import Executor, Future
 
 _T = TypeVar("_T")
 
@@ -69,7 +69,7 @@ class Hashed:
 
 
 class Pool:
-    """The threads of one operation: some that encode, one that hashes what comes in, one that hashes and writes what goes out.
+    """The threads of one operation: some that encode, one that hashes what comes in, one that hashes and writes what goes out, some with a layer of their own.
 
     The two single lanes keep their work in order, also when several layers pass at once.
     """
@@ -82,6 +82,8 @@ class Pool:
         self._syncs = ThreadPoolExecutor(1, thread_name_prefix="sync")
         self._layers = ThreadPoolExecutor(self.workers, thread_name_prefix="layer")
         self._local = threading.local()
+        self._counting = threading.Lock()
+        self._passing = 0
         self._closing = False
 
     def __enter__(self) -> Self:
@@ -103,7 +105,21 @@ class Pool:
 
     def ahead(self, work: Callable[[], _T]) -> Future[_T]:
         """Begin with a layer before its turn."""
-        return self._layers.submit(work)
+        return self._layers.submit(self._pass, work)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether every core has a layer of its own: handing its pieces to other threads would then only cost."""
+        return self._passing >= self.workers
+
+    def _pass(self, work: Callable[[], _T]) -> _T:
+        with self._counting:
+            self._passing += 1
+        try:
+            return work()
+        finally:
+            with self._counting:
+                self._passing -= 1
 
     def until_closed(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """``pieces``, for work that runs ahead: it ends with CancelledError when nobody waits for it any more."""
@@ -173,9 +189,9 @@ class PlainSink:
 
     def feed(self, piece: bytes) -> None:
         """Hash and write ``piece``, each on a lane of its own."""
-        self._size += len(piece)
         self._window.add(self._pool.incoming.submit(self._hash.update, piece))
-        self._window.add(self._pool.outgoing.submit(write_all, self._file, piece))
+        self._window.add(self._pool.outgoing.submit(_append, self._file, piece, self._size))
+        self._size += len(piece)
 
     def finish(self) -> tuple[Hashed, Hashed]:
         """See `LayerSink`."""
@@ -226,7 +242,7 @@ class FrameSink:
             self._window.drain()
         if len(self._frames) > 1:
             table = seek_table(self._frames)
-            write_all(self._file, table)
+            _append(self._file, table, self._stored_size)
             self._stored.update(table)
             self._stored_size += len(table)
         return Hashed(Digest(self._algorithm, self._diff.hexdigest()), self._diff_size), Hashed(Digest("sha256", self._stored.hexdigest()), self._stored_size)
@@ -247,10 +263,31 @@ class FrameSink:
         self._put(encoded.result(), content_bytes)
 
     def _put(self, frame: bytes, content_bytes: int) -> None:
-        write_all(self._file, frame)
+        _append(self._file, frame, self._stored_size)
         self._stored.update(frame)
         self._stored_size += len(frame)
         self._frames.append((len(frame), content_bytes))
+
+
+@final
+class _Lane:
+    """Pieces of one layer, dealt with in order: beside the thread that brings them, or by it while every core has a layer of its own."""
+
+    def __init__(self, pool: Pool, executor: Executor, work: Callable[[bytes], None]) -> None:
+        self._pool = pool
+        self._executor = executor
+        self._work = work
+        self._window = _Window(pool.workers + 1)
+
+    def feed(self, piece: bytes) -> None:
+        if self._pool.is_full:
+            self._window.drain()
+            self._work(piece)
+        else:
+            self._window.add(self._executor.submit(self._work, piece))
+
+    def drain(self) -> None:
+        self._window.drain()
 
 
 @final
@@ -259,32 +296,39 @@ class KeptSink:
 
     def __init__(self, file: BinaryIO, pool: Pool, algorithm: str = DEFAULT_ALGORITHM) -> None:
         self._file = file
-        self._pool = pool
         self._algorithm = algorithm
         self._diff = hashlib.sha256(usedforsecurity=False)
         self._diff_size = 0
         self._stored = hashlib.new(algorithm, usedforsecurity=False)
         self._stored_size = 0
-        self._window = _Window(2 * (pool.workers + 1))
+        self._plain_lane = _Lane(pool, pool.incoming, self._diff.update)
+        self._stored_lane = _Lane(pool, pool.outgoing, self._keep)
 
     def feed_stored(self, piece: bytes) -> None:
         """The next bytes as they came."""
-        self._stored_size += len(piece)
-        self._window.add(self._pool.outgoing.submit(self._keep, piece))
+        self._stored_lane.feed(piece)
 
     def feed(self, piece: bytes) -> None:
         """The next bytes, decoded."""
         self._diff_size += len(piece)
-        self._window.add(self._pool.incoming.submit(self._diff.update, piece))
+        self._plain_lane.feed(piece)
 
     def finish(self) -> tuple[Hashed, Hashed]:
         """See `LayerSink`."""
-        self._window.drain()
+        self._plain_lane.drain()
+        self._stored_lane.drain()
         return Hashed(Digest("sha256", self._diff.hexdigest()), self._diff_size), Hashed(Digest(self._algorithm, self._stored.hexdigest()), self._stored_size)
 
     def _keep(self, piece: bytes) -> None:
-        write_all(self._file, piece)
+        _append(self._file, piece, self._stored_size)
         self._stored.update(piece)
+        self._stored_size += len(piece)
+
+
+def _append(file: BinaryIO, data: bytes, size_bytes: int) -> None:
+    """Write behind the ``size_bytes`` that the file has; the disk begins at once, so that the fsync at the end finds little to do."""
+    write_all(file, data)
+    begin_writeback(file.fileno(), size_bytes, len(data))
 
 
 def _sync_and_close(descriptor: int) -> None:

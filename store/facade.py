@@ -28,22 +28,12 @@ if TYPE_CHECKING:
     from store.catalog.content import Sources
     from store.importing import ImportOptions
     from store.listing import ImageFilter, ImageSummary, ManifestSummary
-    from store.model import (
-        CollectionReport,
-        DiffState,
-        Event,
-        Finding,
-        ImageDetails,
-        ImportReport,
-        ManifestContents,
-        Progress,
-        RemovedName,
-        Usage,
-    )
+    from store.model import DiffState, Event, ImportReport, Progress
     from store.operations import Operation
     from store.reader import Reader
     from store.references import Reference
     from store.removal import TagChange
+    from store.reports import CollectionReport, Finding, ImageDetails, ManifestContents, RemovedName, Usage
     from store.values import Digest, ImageID
 
 

@@ -10,7 +10,8 @@ from store.catalog import audit, content
 from store.documents import ImageConfig
 from store.errors import IntegrityError, InvalidInput, StoreError
 from store.manifests import Document
-from store.model import ContentState, Finding, Severity
+from store.model import ContentState
+from store.reports import Finding, Severity
 from store.values import ChainID, Digest
 
 if TYPE_CHECKING:

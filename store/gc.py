@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final, TypeVar, final
 from store import operations
 from store.catalog import collection, content, records, references
 from store.catalog.batches import BATCH
-from store.model import CollectionReport, Event
+from store.model import Event
 from store.pace import Pace
+from store.reports import CollectionReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, final
 
 from store.archives import docker, hybrid, layout, legacy_v1
 from store.archives.choose import ALL, choose
+from store.archives.layout_names import INDEX, LAYOUT
 from store.errors import DigestMismatch, InvalidArchive, MissingBlobs, MissingLayers, MissingMember, StoreError, printable
 from store.manifests import Role
 from store.media_types import is_layer
@@ -76,7 +77,7 @@ def take_in(members: Members, stager: Stager, limits: Limits, holdings: Holdings
 
     Raises the branches of InvalidInput; the operation's folder is then to be thrown away.
     """
-    if members.exists(layout.LAYOUT) and members.exists(layout.INDEX):
+    if members.exists(LAYOUT) and members.exists(INDEX):
         claim = layout.claim(members, limits, holdings.document)
         if members.exists(docker.MANIFEST):
             claim = hybrid.reconcile(claim, docker.claim(members.document, limits, no_images=hybrid.artifact_configs(claim.graph)))
@@ -86,10 +87,10 @@ def take_in(members: Members, stager: Stager, limits: Limits, holdings: Holdings
     if members.exists(docker.MANIFEST):
         claim = choose(docker.claim(members.document, limits), choice)
         return Intake(claim, _claimed_layers(claim, members, stager, holdings))
-    if members.exists(layout.INDEX):
+    if members.exists(INDEX):
         raise InvalidArchive("the archive has an index.json, but no oci-layout beside it", hint="is it cut short? An image layout has both")
-    if members.exists(layout.LAYOUT):
-        raise MissingMember("the archive has an oci-layout, but no index.json beside it", member=layout.INDEX, hint="is it cut short? An image layout has both")
+    if members.exists(LAYOUT):
+        raise MissingMember("the archive has an oci-layout, but no index.json beside it", member=INDEX, hint="is it cut short? An image layout has both")
     if not members.exists(legacy_v1.REPOSITORIES):
         raise MissingMember(
             "no images are in this archive: it has neither manifest.json, nor oci-layout with index.json, nor repositories",

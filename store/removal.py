@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, final
 
 from store.catalog import collection, images, manifests, records, references
 from store.errors import ImageInUse, InvalidReference, ReferenceNotFound
-from store.model import Event, RemovedName
+from store.model import Event
 from store.naming import one_image, one_manifest
+from store.reports import RemovedName
 
 if TYPE_CHECKING:
     from datetime import datetime

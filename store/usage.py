@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from store.catalog import images, references, statistics
 from store.catalog.batches import batches
-from store.model import ImageUsage, Usage, UsageRow
 from store.queries import moment
+from store.reports import ImageUsage, Usage, UsageRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

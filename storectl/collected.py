@@ -8,7 +8,7 @@ from storectl import render
 from storectl.units import human_size
 
 if TYPE_CHECKING:
-    from store.model import CollectionReport
+    from store.reports import CollectionReport
 
 
 def show(report: CollectionReport, *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from storectl.verb import for_each
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from store.model import RemovedName
+    from store.reports import RemovedName
     from storectl.exit_codes import ExitCode
 
 

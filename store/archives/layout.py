@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 from store.archives.claims import ArchiveClaim, Graph, Root
+from store.archives.layout_names import CONTAINERD_NAME, INDEX, LAYOUT, REF_NAME
 from store.documents import ImageConfig
 from store.errors import DigestMismatch, InvalidArchive, InvalidDigest, InvalidDocument, InvalidReference, TooLarge, printable
 from store.gojson import parse
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from store.limits import Limits
 
-LAYOUT: Final = "oci-layout"
-INDEX: Final = "index.json"
 MANIFEST: Final = "manifest.json"
 DIR_VERSION: Final = "version"
 DIR_MAGIC: Final = b"Directory Transport Version: "
@@ -30,9 +29,6 @@ DEPTH: Final = 32
 """How deep indexes may be nested."""
 
 _ELSEWHERE: Final = "import an archive that carries it first, or make this one anew with everything in it"
-
-CONTAINERD_NAME: Final = "io.containerd.image.name"
-REF_NAME: Final = "org.opencontainers.image.ref.name"
 
 
 class Files(Protocol):

@@ -10,7 +10,7 @@ from storectl.exit_codes import ExitCode
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
-    from store.model import Finding
+    from store.reports import Finding
     from storectl.settings import Settings
 
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(settings: Settings, *, quiet: bool, as_json: bool) -> ExitCode:
     """Recompute every digest and every link from the bytes; list all that is wrong. Exits with 5 when there are errors."""
-    from store.model import Severity  # noqa: PLC0415 - `--help` does without
+    from store.reports import Severity  # noqa: PLC0415 - `--help` does without
     from storectl import render  # noqa: PLC0415
     from storectl.progress import progress  # noqa: PLC0415
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from store import Store
-    from store.model import ImageDetails
+    from store.reports import ImageDetails
     from storectl.settings import Settings
 
 HEADS: Final = {

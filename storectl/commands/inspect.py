@@ -11,7 +11,7 @@ from storectl.verb import Verb, for_each
 
 if TYPE_CHECKING:
     from store import Store
-    from store.model import ImageDetails, LayerDetails, ManifestContents
+    from store.reports import ImageDetails, LayerDetails, ManifestContents
     from store.v1image import Config
     from storectl.exit_codes import ExitCode
     from storectl.settings import Settings

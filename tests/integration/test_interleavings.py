@@ -15,8 +15,8 @@ import pytest
 import exporter
 from store import Store, errors
 from store.catalog import collection, content
-from store.model import Severity
 from store.operations import PUBLISHING, STAGING
+from store.reports import Severity
 from tests.support.images import A, B, config, digest, image
 from tests.support.images import Archive as Tar
 from tests.support.steps import Actor, drive, gated, interleavings

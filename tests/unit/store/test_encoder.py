@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from store.encoder import Pool
+import pytest
+
+from store.encoder import KeptSink, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +27,55 @@ def test_what_is_dropped_with_the_pool_does_not_stay_open(tmp_path: Path) -> Non
     pool.close()
     assert [future.cancelled() for future in waiting] == [True] * 3
     assert str(tmp_path / "staged") not in set(open_files())
+
+
+def test_pieces_stay_in_order_when_other_layers_come_and_go(tmp_path: Path) -> None:
+    pieces = [bytes([number]) * 1000 for number in range(40)]
+    come, left = threading.Event(), threading.Event()
+    full: list[bool] = []
+    with Pool(2) as pool, (tmp_path / "staged").open("wb", buffering=0) as file:
+
+        def other() -> None:
+            come.set()
+            left.wait()
+
+        def layer() -> tuple[str, str]:
+            sink = KeptSink(file, pool)
+            beside = None
+            for number, piece in enumerate(pieces):
+                if number == 10:
+                    beside = pool.ahead(other)
+                    come.wait()
+                if number == 30 and beside is not None:
+                    left.set()
+                    beside.result()
+                full.append(pool.is_full)
+                sink.feed_stored(piece)
+                sink.feed(piece[::-1] + b"!")
+            diff, stored = sink.finish()
+            assert (diff.size_bytes, stored.size_bytes) == (40 * 1001, 40 * 1000)
+            return diff.digest.hex, stored.digest.hex
+
+        diff, stored = pool.ahead(layer).result()
+    # The first and the last ten pieces went to the lanes, those between were dealt with at once: every core had a layer.
+    assert full == [False] * 10 + [True] * 20 + [False] * 10
+    assert (tmp_path / "staged").read_bytes() == b"".join(pieces)
+    assert stored == hashlib.sha256(b"".join(pieces)).hexdigest()
+    assert diff == hashlib.sha256(b"".join(piece[::-1] + b"!" for piece in pieces)).hexdigest()
+
+
+def test_the_disk_failing_is_told_by_whoever_brought_the_piece(tmp_path: Path) -> None:
+    (tmp_path / "staged").write_bytes(b"")
+    for workers in (1, 2):
+        with Pool(workers) as pool, (tmp_path / "staged").open("rb", buffering=0) as file:
+
+            def layer(pool: Pool = pool, file: BinaryIO = file) -> None:
+                sink = KeptSink(file, pool)
+                sink.feed_stored(b"cannot be written")
+                sink.finish()
+
+            with pytest.raises(OSError, match="not open for writing"):
+                pool.ahead(layer).result()
 
 
 def open_files() -> Iterator[str]:

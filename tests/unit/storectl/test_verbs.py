@@ -17,23 +17,8 @@ import exporter
 from store import Compression, ImageFilter, Limits, Reference, Store, errors
 from store.documents import ImageConfig
 from store.listing import ImageSummary, TaggedReference
-from store.model import (
-    CollectionReport,
-    ContentState,
-    Event,
-    Finding,
-    ImageDetails,
-    ImageUsage,
-    ImportedTag,
-    ImportReport,
-    LayerDetails,
-    ManifestDetails,
-    RemovedName,
-    Severity,
-    StoredEncoding,
-    Usage,
-    UsageRow,
-)
+from store.model import ContentState, Event, ImportedTag, ImportReport, StoredEncoding
+from store.reports import CollectionReport, Finding, ImageDetails, ImageUsage, LayerDetails, ManifestDetails, RemovedName, Severity, Usage, UsageRow
 from store.values import ChainID, DiffID, Digest
 from storectl import settings
 from storectl.commands import events
