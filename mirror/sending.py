@@ -214,27 +214,34 @@ class _Feeding:
 
     async def rest(self) -> None:
         """Send what is left. Raises ConnectionError; TimeoutError when the client takes nothing for `STALL_S`."""
-        watch = self._loop.create_task(self._watch())
+        self._watch()
         self._loop.add_writer(self._channel.descriptor, self._writable)
         try:
             await self._done
         finally:
             self._loop.remove_writer(self._channel.descriptor)
-            watch.cancel()
+            self._watching.cancel()
 
     def _writable(self) -> None:
+        if self._done.done():
+            return
         try:
             if self.send():
                 _settle(self._done)
         except OSError as exc:
-            if not self._done.done():
-                self._done.set_exception(exc)
+            self._fail(exc)
 
-    async def _watch(self) -> None:
-        while (left_s := self._moved_at + STALL_S - self._loop.time()) > 0:
-            await asyncio.sleep(left_s)
+    def _watch(self) -> None:
+        """Look again when the client would have stalled, had it taken nothing since."""
+        until = self._moved_at + STALL_S
+        if self._loop.time() >= until:
+            self._fail(TimeoutError(f"the client has taken nothing for {STALL_S:g} s"))
+        else:
+            self._watching = self._loop.call_at(until, self._watch)
+
+    def _fail(self, error: OSError) -> None:
         if not self._done.done():
-            self._done.set_exception(TimeoutError(f"the client has taken nothing for {STALL_S:g} s"))
+            self._done.set_exception(error)
 
 
 @final

@@ -20,11 +20,11 @@ from mirror.app import SERVICE, make_app
 from mirror.connection import Connection
 from mirror.logs import access_logger, connections_logger
 from mirror.metrics import Metrics
+from mirror.receiving import READ_BYTES
 from mirror.service import MirrorSettings
 from mirror.watching import watch
 from mirror.workers import ENDINGS, Workers
 from store.errors import Unavailable
-from store.limits import MIB
 
 if TYPE_CHECKING:
     import ssl
@@ -163,7 +163,7 @@ async def _run(
         max_field_size=_FIELD_BYTES,
         max_line_size=_LINE_BYTES,
         auto_decompress=False,
-        read_bufsize=MIB,
+        read_bufsize=READ_BYTES,
         shutdown_timeout=listening.grace_s,
     )
     await runner.setup()

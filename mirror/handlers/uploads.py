@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from mirror.access import Action
 from mirror.handlers.call import parse_digest
+from mirror.receiving import receive
 from mirror.registry import ranges
 from mirror.registry.pace import Pace
 from mirror.wire_errors import WireError
-from mirror.work import finished, run
+from mirror.work import run
 from store.errors import InvalidReference, TooLarge
-from store.limits import MIB
 from store.registry import BY_ID
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
     from mirror.handlers.call import Call
     from store.references import Repository
     from store.uploads import Upload
     from store.values import Digest
 
-_PIECE_BYTES: Final = MIB
 _ALGORITHMS: Final = ("sha256", "sha512")
 
 
@@ -107,65 +104,14 @@ async def _finish(call: Call, upload: Upload, digest: Digest) -> web.StreamRespo
 
 
 async def _receive(call: Call, upload: Upload) -> None:
-    """Append the request's body: what has come is hashed and written in a thread, while more comes."""
+    """Append the request's body."""
     _expect_announced(call, upload)
-    body = _Body(call.service.work.bodies, upload)
-    pace = Pace(call.service.settings.body_timeout_s, call.service.settings.body_rate, asyncio.get_running_loop().time)
-    pieces = call.request.content.iter_any()
+    settings = call.service.settings
+    pace = Pace(settings.body_timeout_s, settings.body_rate, asyncio.get_running_loop().time)
     try:
-        while True:
-            async with asyncio.timeout(pace.patience_s):
-                data = await anext(pieces, None)
-            if data is None:
-                return
-            pace.came(len(data))
-            call.service.metrics.received(len(data))
-            await body.take(data)
+        await receive(call.request.content, pace, call.service.work.bodies, upload.write, call.service.metrics.received)
     except TimeoutError:
         raise WireError(408, "BLOB_UPLOAD_INVALID", "the body stopped coming") from None
-    finally:
-        # What has arrived counts, however this ends: the client may go on behind it.
-        await body.end()
-
-
-@final
-class _Body:
-    """What has come of a body and is not in the file yet: at most one piece that is being written, and the next, which is being gathered."""
-
-    def __init__(self, pool: Executor, upload: Upload) -> None:
-        self._pool = pool
-        self._upload = upload
-        self._held: list[bytes] = []
-        self._held_bytes = 0
-        self._writing: asyncio.Task[None] | None = None
-
-    async def take(self, data: bytes) -> None:
-        """Have ``data`` appended. Raises what writing what came before has raised."""
-        self._held.append(data)
-        self._held_bytes += len(data)
-        if self._held_bytes >= _PIECE_BYTES:
-            await self._written()
-            self._begin()
-
-    async def end(self) -> None:
-        """Wait until everything is in the file. Raises as `take` does."""
-        await self._written()
-        if self._held:
-            self._begin()
-            await self._written()
-
-    def _begin(self) -> None:
-        pieces, self._held, self._held_bytes = self._held, [], 0
-        self._writing = asyncio.create_task(run(self._pool, self._write, pieces))
-
-    def _write(self, pieces: list[bytes]) -> None:
-        for piece in pieces:
-            self._upload.write(piece)
-
-    async def _written(self) -> None:
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            await finished(writing)
 
 
 def _expect_announced(call: Call, upload: Upload) -> None:
