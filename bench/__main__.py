@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import math
+import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,7 +34,7 @@ _QUICK_S: Final = 140
 
 
 def main() -> int:
-    """Run what the arguments say; the exit code: 1 when the gate is shut, 2 for a case that does not exist."""
+    """Run what the arguments say; the exit code: 1 when a case failed or the gate is shut, 2 for a case that does not exist."""
     arguments = _arguments()
     chosen = [case for case in CASES if any(fnmatch.fnmatch(case.name, pattern) for pattern in arguments.only or ["*"])]
     if arguments.list:
@@ -46,14 +48,19 @@ def main() -> int:
     found = results.load(folder / "results.json")
     if arguments.gate or arguments.accept:
         return _gate(chosen, found, accept=arguments.accept)
+    failed: list[str] = []
     if not arguments.report:
-        _measure([case for case in chosen if case.quick or not arguments.quick], folder / "results.json", found, arguments)
+        failed = _measure([case for case in chosen if case.quick or not arguments.quick], folder / "results.json", found, arguments)
     terminal.show(chosen, found)
     _write(folder, found)
-    return 0
+    for name in failed:
+        print(f"{name} failed: what is shown of it, if anything, is of an earlier run", file=sys.stderr)
+    return 1 if failed else 0
 
 
-def _measure(cases: Sequence[Case], path: Path, found: Results, arguments: argparse.Namespace) -> None:
+def _measure(cases: Sequence[Case], path: Path, found: Results, arguments: argparse.Namespace) -> list[str]:
+    """Measure the cases, each result kept as soon as it is there. Returns the names of those that failed: half an hour is not lost for one of them."""
+    failed = []
     with priority.first() as served, Workshop(quick=arguments.quick) as shop:
         if not served:
             print("note: whatever else runs on this machine is served as well as the benchmark is; the figures will spread", file=sys.stderr)
@@ -62,11 +69,17 @@ def _measure(cases: Sequence[Case], path: Path, found: Results, arguments: argpa
             if time.monotonic() > until_s:
                 print(f"note: the time of a quick run is up: {case.name} is left out", file=sys.stderr)
                 continue
-            found.cases[case.name] = runner.run(case, shop, arguments.rounds or (_QUICK_ROUNDS if arguments.quick else case.rounds), until_s)
+            try:
+                found.cases[case.name] = runner.run(case, shop, arguments.rounds or (_QUICK_ROUNDS if arguments.quick else case.rounds), until_s)
+            except (subprocess.SubprocessError, OSError, ValueError):
+                traceback.print_exc()
+                failed.append(case.name)
+                continue
             found.machine = machine.describe()
             # After each case: what was measured is kept, whatever happens to the next one. Beside what another run may have put there meanwhile.
             found.cases = {**results.load(path).cases, case.name: found.cases[case.name]}
             results.store(path, found)
+    return failed
 
 
 def _write(folder: Path, found: Results) -> None:

@@ -40,11 +40,3 @@ def beyond_start_s(name: str, one: Round) -> float:
 def times_faster(ours: str, theirs: str, one: Round) -> float:
     """How many times as long the other took."""
     return wall(one, theirs) / net(one, ours)
-
-
-def fastest(one: Round, prefix: str) -> float:
-    """Seconds of the fastest contestant whose name begins so: a program at the setting that suits it best."""
-    found = [sample.wall_s for name, sample in one.items() if name.startswith(prefix)]
-    if not found:
-        raise KeyError(prefix)
-    return min(found)

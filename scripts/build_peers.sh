@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds programs that storectl is tested against and that Debian does not have, or not in this version. Each is built from its source, in one pinned version
-# that Go's module proxy serves and its checksum database vouches for, into ${XDG_CACHE_HOME:-~/.cache}/storectl-peers/NAME. What is there in that version
-# already is left alone, so it may be asked for as often as one likes.
+# Builds programs that storectl is tested and measured against and that Debian does not have, or not in this version. Each is built from its source, in one
+# pinned version, which Go's module proxy serves and its checksum database vouches for, or from a tag of its repository, into
+# ${XDG_CACHE_HOME:-~/.cache}/storectl-peers/NAME. What is there in that version already is left alone, so it may be asked for as often as one likes.
 #
 #   scripts/build_peers.sh NAME…      build these
 #   scripts/build_peers.sh --list     what there is, and which Go each of them needs
@@ -10,7 +10,8 @@ set -euo pipefail
 # name, how it is built, module, package in it, version, the oldest Go that builds it
 #
 # module: as the module is. vendored: the module has no go.mod, because it is built in GOPATH mode; its requirements and their checksums are in vendor.mod and
-# vendor.sum. Those become go.mod and go.sum of a copy.
+# vendor.sum. Those become go.mod and go.sum of a copy. cloned: the module's own requirements replace others, or are in its repository, so that go install
+# would refuse it or build something else: its repository is cloned.
 # The crane that docs/interop.md is about is an older one, which .ci/run builds with Debian's Go: hence the number in the name of this one.
 peers() {
     cat <<'END'
@@ -18,6 +19,9 @@ crane-0.22 module   github.com/google/go-containerregistry   cmd/crane    v0.22.
 regctl     module   github.com/regclient/regclient           cmd/regctl   v0.11.7              1.26
 oras       module   oras.land/oras                           cmd/oras     v1.3.6               1.26
 registry-3 module   github.com/distribution/distribution/v3  cmd/registry v3.1.2               1.26
+skopeo     cloned   github.com/containers/skopeo             cmd/skopeo   v1.22.2              1.25
+olareg     cloned   github.com/olareg/olareg                 cmd/olareg   v0.2.2               1.25
+zot        cloned   github.com/project-zot/zot               cmd/zot      v2.1.20              1.26
 dockerd-28 vendored github.com/docker/docker                 cmd/dockerd  v28.5.2+incompatible 1.24
 END
 }
@@ -61,6 +65,13 @@ from_vendored_module() {
         -tags 'exclude_graphdriver_btrfs exclude_graphdriver_devicemapper no_systemd' "./$package")
 }
 
+from_clone() {
+    local module=$1 package=$2 version=$3
+    git -c advice.detachedHead=false clone -q --depth 1 --branch "$version" "https://$module" "$work/source"
+    (cd "$work/source" && "$go" build -buildvcs=false -trimpath -ldflags='-s -w' -o "$work/${package##*/}" \
+        -tags 'containers_image_openpgp exclude_graphdriver_btrfs' "./$package")
+}
+
 build() {
     local name=$1 how module package version needed started=$SECONDS
     read -r _ how module package version needed < <(peers | awk -v name="$name" '$1 == name') ||
@@ -76,6 +87,7 @@ build() {
     case $how in
         module) from_module "$module" "$package" "$version" ;;
         vendored) from_vendored_module "$module" "$package" "$version" ;;
+        cloned) from_clone "$module" "$package" "$version" ;;
     esac
     # The stamp last: what is half-done is done again.
     rm -f "$target/.$name.version"

@@ -147,10 +147,20 @@ def _ignored(unraisable: UnraisableHookArgs) -> None:
     problem = unraisable.exc_value
     if isinstance(problem, KeyboardInterrupt | _TerminatedError):
         code = problem.code if isinstance(problem, _TerminatedError) else ExitCode.INTERRUPTED
-        signal.signal(signal.SIGALRM, lambda _number, _at: _unwind(code))
+        signal.signal(signal.SIGALRM, lambda _number, at: _unwind_outside(at, code))
         signal.setitimer(signal.ITIMER_REAL, _MOMENT_S)
     else:
         sys.__unraisablehook__(unraisable)
+
+
+def _unwind_outside(at: FrameType | None, code: ExitCode) -> None:
+    """Unwind, but not inside the hook, where a busy machine may still be a moment later: what is raised there is ignored too."""
+    while at is not None:
+        if at.f_code is _ignored.__code__:
+            signal.setitimer(signal.ITIMER_REAL, _MOMENT_S)
+            return
+        at = at.f_back
+    _unwind(code)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

@@ -113,7 +113,7 @@ def _collecting(shop: Workshop) -> Sequence[Contestant]:
     def fill(folder: Path) -> None:
         root = ["--root", str(folder / "out")]
         subprocess.run([storectl(), *root, "import", "-q", str(archive)], check=True, stdout=subprocess.DEVNULL)
-        names = subprocess.run([storectl(), *root, "images", "--format", "{{.Repository}}:{{.Tag}}"], check=True, capture_output=True, text=True).stdout.split()
+        names = subprocess.run([storectl(), *root, "images", "-q"], check=True, capture_output=True, text=True).stdout.split()
         subprocess.run([storectl(), *root, "rm", *names[::2]], check=True, stdout=subprocess.DEVNULL)
 
     return [Command(OURS, shop, lambda folder: [storectl(), "--root", str(folder / "out"), "gc"], setup=fill), ours.starting(shop)]

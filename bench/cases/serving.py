@@ -19,6 +19,7 @@ from bench.contestants.servers import (
     OURS,
     REGISTRY,
     REPOSITORY,
+    ZOT,
     Asked,
     Beside,
     Listing,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from bench.model import Contestant, Round
     from bench.workshop import Workshop
 
-REGISTRIES: Final = (REGISTRY, NEWEST_REGISTRY, OLAREG)
+REGISTRIES: Final = (REGISTRY, NEWEST_REGISTRY, OLAREG, ZOT)
 TRANSFERS: Final = 32
 REQUESTS: Final = 4000
 AT_ONCE: Final = 16

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 DOCKER = "docker 20.10"
 SKOPEO = "skopeo (Debian)"
 NEWEST_SKOPEO = "skopeo (newest)"
+DECODING = f"{SKOPEO}, decoding"
+NEWEST_DECODING = f"{NEWEST_SKOPEO}, decoding"
 PODMAN = "podman"
 
 
@@ -108,6 +110,19 @@ def skopeo_import(shop: Workshop, transport: str, archive: Path, codec: str, *, 
         ]
 
     return Command(name, shop, argv, inputs=[archive], setup=lambda _folder: _require("skopeo", newest=newest))
+
+
+def skopeo_decode(shop: Workshop, archive: Path, *, newest: bool) -> Command:
+    """Copy an OCI archive so that compressed layers are verified, and decoded and hashed as well: what has to be done to know that their diff IDs are true."""
+
+    def argv(folder: Path) -> list[str]:
+        return [
+            program("skopeo", newest=newest),
+            *("--tmpdir", str(folder / "tmp"), "copy", "-q", "--insecure-policy", "--dest-decompress"),
+            *(f"oci-archive:{archive}", f"dir:{folder}/out"),
+        ]
+
+    return Command(NEWEST_DECODING if newest else DECODING, shop, argv, inputs=[archive], setup=lambda _folder: _require("skopeo", newest=newest))
 
 
 def skopeo_save(shop: Workshop, source: Path, image: str, *, newest: bool, transport: str = "docker-archive") -> Command:

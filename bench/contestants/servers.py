@@ -30,6 +30,7 @@ NGINX: Final = "nginx"
 REGISTRY: Final = "docker-registry 2.8"
 NEWEST_REGISTRY: Final = "distribution 3"
 OLAREG: Final = "olareg"
+ZOT: Final = "zot"
 
 MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 CONFIG: Final = "application/vnd.oci.image.config.v1+json"
@@ -82,6 +83,18 @@ def _olareg(folder: Path, port: int) -> Sequence[str]:
     return [program("olareg", newest=True), "serve", "--addr", "127.0.0.1", "--port", str(port), "--dir", str(folder / "data"), "--store-type", "dir"]
 
 
+def _zot(folder: Path, port: int) -> Sequence[str]:
+    settings = {
+        "distSpecVersion": "1.1.1",
+        # At its fastest: it neither collects nor looks for equal blobs while it serves.
+        "storage": {"rootDirectory": str(folder / "data"), "gc": False, "dedupe": False},
+        "http": {"address": "127.0.0.1", "port": str(port)},
+        "log": {"level": "error"},
+    }
+    (folder / "zot.json").write_text(json.dumps(settings))
+    return [program("zot", newest=True), "serve", str(folder / "zot.json")]
+
+
 SERVERS: Final = {
     one.name: one
     for one in (
@@ -90,6 +103,7 @@ SERVERS: Final = {
         Software(REGISTRY, _distribution("docker-registry", newest=False)),
         Software(NEWEST_REGISTRY, _distribution("registry-3", newest=True)),
         Software(OLAREG, _olareg),
+        Software(ZOT, _zot),
     )
 }
 

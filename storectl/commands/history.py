@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from storectl.completing import image_names
+from storectl.rows import format_option, show
 from storectl.units import human_age, human_size
 from storectl.verb import Verb, json_option
 
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
     from store.model import ImageDetails
     from storectl.settings import Settings
 
+HEADS: Final = {
+    "ID": "IMAGE",
+    "CreatedSince": "CREATED",
+    "CreatedAt": "CREATED AT",
+    "CreatedBy": "CREATED BY",
+    "Size": "SIZE",
+    "Comment": "COMMENT",
+}
 MISSING: Final = "<missing>"
 _SHOWN: Final = 45
 
@@ -25,7 +34,7 @@ _SHOWN: Final = 45
 @click.option("--no-trunc", is_flag=True, help="Show whole IDs and commands.")
 @click.option("-q", "--quiet", is_flag=True, help="Show IDs only.")
 @click.option("-H", "--human/--no-human", default=True, help="Sizes and ages for people.  [default: human]")
-@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", help="A table, or docker's JSON object for each line of it.")
+@format_option
 @json_option
 @click.argument("name", shell_complete=image_names)
 @click.pass_obj
@@ -43,12 +52,9 @@ def command(settings: Settings, *, no_trunc: bool, quiet: bool, human: bool, for
     rows = [_row(step, now, no_trunc=no_trunc, human=human) for step in steps]
     if quiet:
         render.lines(row["ID"] for row in rows)
-    elif format_ == "json":
-        render.json_lines(rows)
     else:
-        heads = {"ID": "IMAGE", **({"CreatedSince": "CREATED"} if human else {"CreatedAt": "CREATED AT"}), "CreatedBy": "CREATED BY"}
-        heads |= {"Size": "SIZE", "Comment": "COMMENT"}
-        render.table(list(heads.values()), ([row[column] for column in heads] for row in rows))
+        columns = ("ID", "CreatedSince" if human else "CreatedAt", "CreatedBy", "Size", "Comment")
+        show(format_, rows, columns, HEADS)
 
 
 def _line_of_images(store: Store, details: ImageDetails) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from storectl.completing import image_names
+from storectl.rows import format_option, show
 from storectl.units import human_age, human_size
 from storectl.verb import Verb, json_option
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     from storectl.settings import Settings
 
 HEADS: Final = {"Repository": "REPOSITORY", "Tag": "TAG", "Digest": "DIGEST", "ID": "IMAGE ID", "CreatedSince": "CREATED", "Size": "SIZE"}
+_MORE_HEADS: Final = {
+    "Containers": "CONTAINERS",
+    "CreatedAt": "CREATED AT",
+    "SharedSize": "SHARED SIZE",
+    "UniqueSize": "UNIQUE SIZE",
+    "VirtualSize": "SIZE",
+}
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -27,6 +35,7 @@ _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
     examples=(
         "storectl images --digests",
         "storectl images --filter label=stage=prod --filter reference='team/*'",
+        "storectl images --format '{{.Repository}}:{{.Tag}}'",
         "storectl images --limit 50 --after debian:12",
     ),
 )
@@ -37,7 +46,7 @@ _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 @click.option("--after", metavar="IMAGE", help="Begin behind this one: the last of the page before.")
 @click.option("--no-trunc", is_flag=True, help="Show whole IDs.")
 @click.option("-q", "--quiet", is_flag=True, help="Show IDs only.")
-@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", help="A table, or docker's JSON object for each line of it.")
+@format_option
 @json_option
 @click.argument("name", required=False, metavar="[REPOSITORY[:TAG]]", shell_complete=image_names)
 @click.pass_obj
@@ -79,11 +88,9 @@ def command(  # noqa: PLR0913 - one for each option
     )
     if quiet:
         render.lines(row["ID"] for row in rows)
-    elif format_ == "json":
-        render.json_lines(rows)
     else:
         columns = [column for column in HEADS if digests or column != "Digest"]
-        render.table([HEADS[column] for column in columns], ([row[column] for column in columns] for row in rows))
+        show(format_, rows, columns, HEADS | _MORE_HEADS)
 
 
 def parse_filters(filters: tuple[str, ...], name: str | None, *, everything: bool) -> ImageFilter:

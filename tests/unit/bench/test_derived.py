@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bench.contestants.ours import START
-from bench.derived import beyond_start_s, fastest, net, times_faster
+from bench.derived import beyond_start_s, net, times_faster
 from bench.model import Sample
 
 ROUND = {
@@ -27,9 +27,3 @@ def test_what_is_asked_beyond_the_start_is_taken_as_it_is() -> None:
 
 def test_ratios_are_of_what_is_left() -> None:
     assert times_faster("ours", "theirs, zstd", ROUND) == 2.0
-
-
-def test_a_program_is_taken_at_the_setting_that_suits_it_best() -> None:
-    assert fastest(ROUND, "theirs") == 3.0
-    with pytest.raises(KeyError):
-        fastest(ROUND, "nobody")
