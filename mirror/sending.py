@@ -30,8 +30,10 @@ STALL_S: Final = 60.0
 SENT: Final = web.RequestKey("sent", int)
 """Bytes of a body that went past aiohttp."""
 
-_PIECE_BYTES: Final = 2 * MIB
-"""Into one socket before another has its turn."""
+_LEAST_TURN_BYTES: Final = MIB // 2
+_MOST_TURN_BYTES: Final = 2 * MIB
+_ROUND_BYTES: Final = 16 * MIB
+"""When every socket has had its turn: the fewer there are, the more goes into each at once, and others never wait for long."""
 _TLS_PIECE_BYTES: Final = MIB // 4
 """Handed over at once: a client that takes less of it than this within `STALL_S` is cut off, so it must not be too much for a slow line."""
 
@@ -208,17 +210,19 @@ class _Feeding:
     def send(self) -> bool:
         """Send one piece, or less if the socket is full; whether it was the last. Raises ConnectionError."""
         with suppress(BlockingIOError):
-            self._start += self._channel.send_some(self._source, self._start, min(_PIECE_BYTES, self._stop - self._start))
+            self._start += self._channel.send_some(self._source, self._start, min(_turn_bytes(), self._stop - self._start))
             self._moved_at = self._loop.time()
         return self._start == self._stop
 
     async def rest(self) -> None:
         """Send what is left. Raises ConnectionError; TimeoutError when the client takes nothing for `STALL_S`."""
         self._watch()
+        _feeding.add(self)
         self._loop.add_writer(self._channel.descriptor, self._writable)
         try:
             await self._done
         finally:
+            _feeding.discard(self)
             self._loop.remove_writer(self._channel.descriptor)
             self._watching.cancel()
 
@@ -242,6 +246,14 @@ class _Feeding:
     def _fail(self, error: OSError) -> None:
         if not self._done.done():
             self._done.set_exception(error)
+
+
+_feeding: Final[set[_Feeding]] = set()
+"""Those that take turns."""
+
+
+def _turn_bytes() -> int:
+    return min(_MOST_TURN_BYTES, max(_LEAST_TURN_BYTES, _ROUND_BYTES // (len(_feeding) or 1)))
 
 
 @final
