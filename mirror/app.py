@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from mirror import routes
-from mirror.access import Action
+from mirror.access import Action, Failures
 from mirror.callers import identify
 from mirror.connection import answering
 from mirror.handlers import archives, blobs, lists, manifests, operations, token, uploads
 from mirror.handlers.call import Call
-from mirror.logs import RESOURCE, USER
+from mirror.logs import NAMESPACE, RESOURCE, USER
 from mirror.metrics import Metrics
 from mirror.registry.offers import Offers
 from mirror.routes import Resource
@@ -65,16 +65,16 @@ _FOR_READERS: Final[dict[Resource, Callable[[Service, web.Request, Caller], Awai
     Resource.METRICS: operations.metrics,
 }
 
-_NAMESPACE: Final = web.RequestKey("namespace", str)
 _READING: Final = ("GET", "HEAD")
 _POSTED: Final = (*_READING, "POST")
 SERVICE: Final = web.AppKey("service", Service)
 
 
-def make_app(store: Store, settings: MirrorSettings, *, cores: int, metrics: Metrics | None = None) -> web.Application:
-    """An application that serves ``store``; ``cores`` is how many it may keep busy. ``metrics`` are those of this process."""
+def make_app(store: Store, settings: MirrorSettings, *, cores: int, metrics: Metrics | None = None, failures: Failures | None = None) -> web.Application:
+    """An application that serves ``store``; ``cores`` is how many it may keep busy. ``metrics`` are those of this process, ``failures`` those to log in."""
     registry = Registry(store, sparse=settings.sparse, most_uploads=settings.most_uploads)
-    service = Service(store, registry, settings, Work(cores=cores), metrics or Metrics(), Offers(store, registry, settings.offers))
+    offers = Offers(store, registry, settings.offers)
+    service = Service(store, registry, settings, Work(cores=cores), metrics or Metrics(), offers, failures or Failures())
     app = web.Application(client_max_size=0)
     app[SERVICE] = service
     app.cleanup_ctx.append(_background)
@@ -150,7 +150,7 @@ async def _in_repository(service: Service, request: web.Request, route: routes.R
     service.permit(caller, action, repository)
     if namespace:
         # Only what was found to be a registry's name is said again.
-        request[_NAMESPACE] = namespace
+        request[NAMESPACE] = namespace
     return await handler(Call(service, request, repository, route.target, caller))
 
 
@@ -163,8 +163,8 @@ async def _head(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["Docker-Distribution-Api-Version"] = "registry/2.0"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Server"] = "storectl"
-    if _NAMESPACE in request:
-        response.headers["OCI-Namespace"] = request[_NAMESPACE]
+    if NAMESPACE in request:
+        response.headers["OCI-Namespace"] = request[NAMESPACE]
 
 
 async def _guarded(service: Service, request: web.Request) -> web.StreamResponse:

@@ -1,8 +1,8 @@
 """A client that has said all it has to say may still be waiting for the answer.
 
-TCP can be closed in one direction alone, and RFC 9112 section 9.6 counts on it; aiohttp's protocol takes the end of what a client sends for the end of the
-connection, and drops the answer. The one here stands in front of it and keeps the connection while an answer is due. Who stops in the middle of a request gets
-none.
+TCP can be closed in one direction alone, and so can TLS; RFC 9112 section 9.6 counts on it. aiohttp's protocol takes the end of what a client sends for the end
+of the connection, and drops the answer. The one here stands in front of it and keeps the connection while an answer is due. Who stops in the middle of a
+request gets none.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, final
+
+from mirror.tls import HalfClosing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +34,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of `asyncio.Protocol`."""
         self._transport = transport  # type: ignore[assignment] # a stream's, whatever its class (uvloop's is none of asyncio's)
+        encrypted = transport.get_extra_info("ssl_object")
+        if isinstance(encrypted, HalfClosing):
+            encrypted.on_end = self._end_soon
         self._protocol.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -52,11 +57,14 @@ class Connection(asyncio.Protocol):
         self._protocol.resume_writing()
 
     def eof_received(self) -> bool:
-        """Part of `asyncio.Protocol`: whether the connection stays open. TLS knows no half-closed ones."""
+        """Part of `asyncio.Protocol`: whether the connection stays open. Under TLS the end of TCP is the end of all."""
         if self._transport is None or self._transport.get_extra_info("sslcontext") is not None:
             return False
-        asyncio.get_running_loop().call_later(_SOON_S, self._end)
+        self._end_soon()
         return True
+
+    def _end_soon(self) -> None:
+        asyncio.get_running_loop().call_later(_SOON_S, self._end)
 
     def _end(self) -> None:
         if self._transport is None:

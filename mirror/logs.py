@@ -1,6 +1,7 @@
 """The server's log: one JSON object a line, or text for people. A request's line is written when its answer has ended.
 
-Nothing of a request gets into it that could be a secret (no headers but ``User-Agent``, no parameters), and nothing that could end a line early.
+Nothing of a request gets into it that could be a secret (no headers but ``User-Agent``, no parameters but ``ns`` where it names a registry), and nothing that
+could end a line early.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 ACCESS: Final = logging.getLogger("mirror.access")
 RESOURCE: Final = web.RequestKey("resource", str)
 USER: Final = web.RequestKey("user", str)
+NAMESPACE: Final = web.RequestKey("namespace", str)
+"""The registry that a client says it means, once it was found to be the name of one."""
 
 _FIELDS: Final = "fields"
 _LONGEST: Final = 1000
@@ -74,6 +77,7 @@ def fields(request: web.BaseRequest, response: web.StreamResponse, seconds: floa
         "user": request.get(USER),
         "method": request.method,
         "path": request.rel_url.raw_path[:_LONGEST],
+        "ns": request.get(NAMESPACE),
         "status": response.status,
         "bytes": sent_bytes,
         "seconds": round(seconds, 6),

@@ -10,35 +10,37 @@ import signal
 import socket
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, TypeVar, final
 
 import uvloop
 from aiohttp import web
 
-from mirror.access import AccessFiles
+from mirror.access import AccessFiles, Failures
 from mirror.app import SERVICE, make_app
 from mirror.connection import Connection
+from mirror.door import BACKLOG, Door
 from mirror.logs import access_logger, connections_logger
 from mirror.metrics import Metrics
 from mirror.receiving import READ_BYTES
 from mirror.service import MirrorSettings
 from mirror.watching import watch
-from mirror.workers import ENDINGS, Workers
-from store.errors import Unavailable
+from mirror.workers import ENDINGS, HANDLED, Workers
+from store.errors import StoreError, Unavailable
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
     from mirror.tls import Certificate
     from store import Store
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 KEEPALIVE_S: Final = 75.0
 """An idle connection is closed after so long; aiohttp's own default is an hour."""
 
-_BACKLOG: Final = 1024
 _FIELD_BYTES: Final = 32 * 1024
 _LINE_BYTES: Final = 16 * 1024
 
@@ -58,6 +60,22 @@ class Listening:
     hangup_ends: bool = False
     """Whether SIGHUP means that the terminal has gone, and not that files are to be read anew."""
 
+    @property
+    def context(self) -> ssl.SSLContext | None:
+        """What connections are served with: as the files are now. Raises InvalidInput, Unavailable and its branches."""
+        return None if self.certificate is None else self.certificate.context()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the worker processes have in common."""
+
+    listener: socket.socket
+    context: ssl.SSLContext | None
+    metrics: Metrics
+    failures: Failures
+
 
 def serve(open_store: Callable[[], Store], listening: Listening, on_ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then let transfers finish.
@@ -72,7 +90,7 @@ def serve(open_store: Callable[[], Store], listening: Listening, on_ready: Calla
         InvalidInput: The certificate, the users or the rules are none.
     """
     listening = replace(listening, mirror=replace(listening.mirror, access=listening.access.load()))
-    context = None if listening.certificate is None else listening.certificate.context()
+    context = listening.context
     listener = _listen(listening.host, listening.port)
     _raise_limit()
     host, port = listener.getsockname()[:2]
@@ -82,16 +100,21 @@ def serve(open_store: Callable[[], Store], listening: Listening, on_ready: Calla
         on_ready(f"{'http' if context is None else 'https'}://{shown}:{port}")
         _notify("READY=1")
 
-    metrics = Metrics(listening.workers)
+    def stopping() -> None:
+        # What is left open here would go on filling its queue with clients that nobody takes out of it.
+        listener.close()
+        _notify("STOPPING=1")
+
+    shared = _Shared(listener, context, Metrics(listening.workers), Failures())
     with listener:
         if listening.workers == 1:
-            _work(open_store, listening, listener, context, metrics, 0, started)
+            _work(open_store, listening, shared, 0, started)
             return
 
         def work(number: int) -> None:
-            _work(open_store, listening, listener, context, metrics, number)
+            _work(open_store, listening, shared, number)
 
-        Workers(work, listening.workers, reloads=not listening.hangup_ends).run(started, lambda: _notify("STOPPING=1"))
+        Workers(work, listening.workers, reloads=not listening.hangup_ends).run(started, stopping)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -104,7 +127,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(where)
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
     except OSError as exc:
         listener.close()
         raise Unavailable(f"{address}: {exc.strerror or exc}", hint="another server may be listening there") from exc
@@ -119,46 +142,45 @@ def _raise_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _work(
-    open_store: Callable[[], Store],
-    listening: Listening,
-    listener: socket.socket,
-    context: ssl.SSLContext | None,
-    metrics: Metrics,
-    number: int,
-    started: Callable[[], None] | None = None,
-) -> None:
-    metrics.begin(number)
-    settings = replace(listening.mirror, leads=number == 0)
+def _work(open_store: Callable[[], Store], listening: Listening, shared: _Shared, number: int, started: Callable[[], None] | None = None) -> None:
+    shared.metrics.begin(number)
+    access, context = listening.mirror.access, shared.context
+    if started is None:
+        # This process may stand in for another one that died, long after the files were read first.
+        access = _as_it_is_now("users and rules", listening.access.load, access)
+        context = _as_it_is_now("certificate", lambda: listening.context, context)
+    settings = replace(listening.mirror, access=access, leads=number == 0)
     with open_store() as store, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(store, listening, settings, listener, context, metrics, started))
+        runner.run(_run(store, listening, settings, replace(shared, context=context), started))
 
 
-async def _run(
-    store: Store,
-    listening: Listening,
-    settings: MirrorSettings,
-    listener: socket.socket,
-    context: ssl.SSLContext | None,
-    metrics: Metrics,
-    started: Callable[[], None] | None,
-) -> None:
+def _as_it_is_now(what: str, load: Callable[[], T], before: T) -> T:
+    """What ``load`` gives; what it gave when the server began, where it gives nothing of use now."""
+    try:
+        return load()
+    except StoreError as exc:
+        logger.warning("the new %s cannot be used: %s", what, exc.message)
+        return before
+
+
+async def _run(store: Store, listening: Listening, settings: MirrorSettings, shared: _Shared, started: Callable[[], None] | None) -> None:
     stop = asyncio.Event()
-    watching, events = _watching(listening, context)
+    asked = (asyncio.Event(), asyncio.Event())
 
     def reload() -> None:
-        for event in events:
+        for event in asked:
             event.set()
 
     loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, stop.set if listening.hangup_ends else reload)
     for number in ENDINGS:
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, stop.set if listening.hangup_ends else reload)
-    app = make_app(store, settings, cores=os.cpu_count() or 1, metrics=metrics)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+    app = make_app(store, settings, cores=os.cpu_count() or 1, metrics=shared.metrics, failures=shared.failures)
     runner = web.AppRunner(
         app,
         logger=connections_logger(),
-        access_log_class=access_logger(metrics),
+        access_log_class=access_logger(shared.metrics),
         keepalive_timeout=KEEPALIVE_S,
         max_field_size=_FIELD_BYTES,
         max_line_size=_LINE_BYTES,
@@ -169,8 +191,9 @@ async def _run(
     await runner.setup()
     protocols = runner.server
     assert protocols is not None  # noqa: S101 - made by `setup`
-    server = await loop.create_server(lambda: Connection(protocols()), sock=listener, ssl=context, backlog=_BACKLOG)
-    tasks = [asyncio.create_task(one) for one in watching(app)]
+    door = Door(shared.listener, lambda: Connection(protocols()))
+    await door.open(shared.context)
+    tasks = [asyncio.create_task(one) for one in _watching(listening, app, door, asked)]
     if started is not None:
         started()
     try:
@@ -181,7 +204,7 @@ async def _run(
     finally:
         for task in tasks:
             task.cancel()
-        server.close()
+        door.close()
         await runner.cleanup()
         for number in (*ENDINGS, signal.SIGHUP):
             # Once is enough: another signal must not take what is left of the way out for a failure.
@@ -189,26 +212,21 @@ async def _run(
             signal.signal(number, signal.SIG_IGN)
 
 
-def _watching(
-    listening: Listening, context: ssl.SSLContext | None
-) -> tuple[Callable[[web.Application], list[Coroutine[None, None, None]]], list[asyncio.Event]]:
-    """What makes the tasks that take over changed files, and what wakes them up."""
-    events = [asyncio.Event(), asyncio.Event()]
+def _watching(listening: Listening, app: web.Application, door: Door, asked: tuple[asyncio.Event, asyncio.Event]) -> Iterator[Coroutine[None, None, None]]:
+    """What takes over files that have changed; at once when it is ``asked``."""
+    certificate, files = listening.certificate, listening.access
+    if certificate is not None:
 
-    def make(app: web.Application) -> list[Coroutine[None, None, None]]:
-        found = []
-        certificate, files = listening.certificate, listening.access
-        if context is not None and certificate is not None:
-            found.append(watch("certificate", certificate.paths, lambda: certificate.renew(context), events[0]))
-        if files.paths:
+        async def renew() -> None:
+            await door.open(listening.context)
 
-            def take_over() -> None:
-                app[SERVICE].authenticator.access = files.load()
+        yield watch("certificate", certificate.paths, renew, asked[0])
+    if files.paths:
 
-            found.append(watch("users and rules", files.paths, take_over, events[1]))
-        return found
+        async def take_over() -> None:
+            app[SERVICE].authenticator.access = files.load()
 
-    return make, events
+        yield watch("users and rules", files.paths, take_over, asked[1])
 
 
 def _notify(state: str) -> None:

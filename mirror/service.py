@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from exporter import Layers
-    from mirror.access import Action, Caller
+    from mirror.access import Action, Caller, Failures
     from mirror.metrics import Metrics
     from mirror.registry.offers import Offers
     from mirror.work import Work
@@ -76,7 +76,7 @@ class MirrorSettings:
 class Service:
     """One store behind HTTP."""
 
-    def __init__(self, store: Store, registry: Registry, settings: MirrorSettings, work: Work, metrics: Metrics, offers: Offers) -> None:
+    def __init__(self, store: Store, registry: Registry, settings: MirrorSettings, work: Work, metrics: Metrics, offers: Offers, failures: Failures) -> None:
         self.store = store
         self.registry = registry
         self.settings = settings
@@ -84,7 +84,7 @@ class Service:
         self.metrics = metrics
         self.offers = offers
         self.names = Names(settings.default_domain)
-        self.authenticator = Authenticator(settings.access, settings.key, time.time, time.monotonic)
+        self.authenticator = Authenticator(settings.access, settings.key, time.time, time.monotonic, failures)
         self.challenge = Challenge(settings.scheme, settings.url)
         self.comparing = 0
         """Passwords that wait to be compared."""

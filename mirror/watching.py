@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from store.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 EVERY_S: Final = 30.0
 
 
-async def watch(what: str, paths: Sequence[Path], take_over: Callable[[], None], asked: asyncio.Event, *, every_s: float = EVERY_S) -> None:
+async def watch(what: str, paths: Sequence[Path], take_over: Callable[[], Awaitable[None]], asked: asyncio.Event, *, every_s: float = EVERY_S) -> None:
     """Call ``take_over`` when one of ``paths`` has changed, and when ``asked`` is set, until cancelled.
 
     What cannot be used (half a file, say) changes nothing, and is tried again when it has changed again.
@@ -35,7 +35,7 @@ async def watch(what: str, paths: Sequence[Path], take_over: Callable[[], None],
         if now == seen and not was_asked:
             continue
         try:
-            take_over()
+            await take_over()
         except StoreError as exc:
             logger.warning("the new %s cannot be used: %s", what, exc.message)
         else:

@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 
 ENDINGS: Final = (signal.SIGTERM, signal.SIGINT)
 
+HANDLED: Final = frozenset({*ENDINGS, signal.SIGHUP, signal.SIGCHLD})
+"""Blocked where a worker begins: until it has handlers they wait, for without one each of them would kill it."""
+
 _PR_SET_PDEATHSIG: Final = 1
 _YOUNG_S: Final = 5.0
 _PATIENCE: Final = 5
@@ -29,7 +32,7 @@ class Workers:
     """Runs ``work`` (told the number of its worker) in ``count`` processes. One that dies is replaced; all end together.
 
     Args:
-        work: What a worker does until it gets SIGTERM; nothing of it runs in this process.
+        work: What a worker does until it gets SIGTERM; nothing of it runs in this process. It begins with `HANDLED` blocked, and has to let them in.
         count: How many.
         reloads: Whether SIGHUP is handed on, to reload, instead of ending.
     """
@@ -43,17 +46,16 @@ class Workers:
 
     def run(self, on_started: Callable[[], None], on_stopping: Callable[[], None]) -> None:
         """Look after them until a signal says to end. Raises Unavailable when they die faster than they can be replaced."""
-        signals = {*ENDINGS, signal.SIGHUP, signal.SIGCHLD}
         # Blocked and waited for: no handler runs between any two lines of this.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         try:
             for number in range(self._count):
-                self._start(number, before)
+                self._start(number)
             on_started()
             while True:
-                got = signal.sigwait(signals)
+                got = signal.sigwait(HANDLED)
                 if got == signal.SIGCHLD:
-                    self._replace(before)
+                    self._replace()
                 elif got == signal.SIGHUP and self._reloads:
                     self._tell(signal.SIGHUP)
                 else:
@@ -62,14 +64,16 @@ class Workers:
         finally:
             self._tell(signal.SIGTERM)
             failed = sum(_reap(pid) for pid in self._running)
-            # A signal that waits would strike now: they have all been obeyed.
-            while signal.sigpending() & signals:
-                signal.sigwait(signals)
+            # A signal that waits would strike now, as would another one on the way out: they have all been obeyed.
+            for number in (*ENDINGS, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            while signal.sigpending() & HANDLED:
+                signal.sigwait(HANDLED)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if failed:
             raise Unavailable(f"{failed} of {self._count} worker processes failed", hint="the log says why")
 
-    def _replace(self, mask: set[int | signal.Signals]) -> None:
+    def _replace(self) -> None:
         for pid, (number, since) in list(self._running.items()):
             done, status = os.waitpid(pid, os.WNOHANG)
             if not done:
@@ -81,9 +85,9 @@ class Workers:
                 raise Unavailable(f"{self._died_young} worker processes died one after another", hint="the log says why")
             if self._died_young:
                 time.sleep(0.2 * self._died_young)
-            self._start(number, mask)
+            self._start(number)
 
-    def _start(self, number: int, mask: set[int | signal.Signals]) -> None:
+    def _start(self, number: int) -> None:
         parent = os.getpid()
         pid = os.fork()
         if pid:
@@ -92,7 +96,6 @@ class Workers:
         code = 1
         try:
             _die_with(parent)
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             self._work(number)
             code = 0
         except BaseException:

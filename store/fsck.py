@@ -146,7 +146,8 @@ class Checker:
             for row in rows:
                 try:
                     # Read as the import read it: Python's reader takes neither all of UTF-8's faults nor all depths.
-                    document = Document.parse(b"".join(reader.chunks(documents[row.digest])), digest=row.digest)
+                    # What says nothing of its kind is of the one it was pushed as.
+                    document = Document.parse(b"".join(reader.chunks(documents[row.digest])), digest=row.digest, media_type=row.media_type)
                 except IntegrityError:
                     continue
                 except InvalidInput as exc:

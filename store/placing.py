@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from store.archives.docker_manifest import LayerSource
 from store.catalog import content, images, manifests
+from store.catalog.batches import batches
 from store.errors import ContentMissing, DigestMismatch
 from store.manifests import Link, Role
 from store.media_types import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from store.operations import Operation
     from store.staging import Staged
     from store.values import ImageID
+
+
+_MANIFESTS_AT_ONCE: Final = 500
+"""An archive may hold thousands of images, and a manifest with its edges takes more room than all else that is known of one."""
 
 
 def deterministic_manifest(config: ImageConfig, sizes: Sequence[int]) -> bytes:
@@ -188,13 +193,17 @@ class Placing:
 
     def own_manifests(self, image_ids: Iterable[ImageID]) -> dict[ImageID, ContentKey]:
         """The deterministic manifests of images, made when they are first needed."""
-        documents: dict[ImageID, bytes] = {}
-        for image_id in image_ids:
-            config = self._images[image_id][1]
-            documents[image_id] = deterministic_manifest(config, [self._diffs[diff][1] for diff in config.diff_ids])
-        keys = self.documents({Digest.of(data): data for data in documents.values()})
-        found = {image_id: keys[Digest.of(data)] for image_id, data in documents.items()}
-        manifests.add(self._connection, [self._own_manifest(image_id, key) for image_id, key in found.items()])
+        found: dict[ImageID, ContentKey] = {}
+        for some in batches(list(image_ids), _MANIFESTS_AT_ONCE):
+            documents: dict[ImageID, bytes] = {}
+            for image_id in some:
+                config = self._images[image_id][1]
+                documents[image_id] = deterministic_manifest(config, [self._diffs[diff][1] for diff in config.diff_ids])
+            digests = {image_id: Digest.of(data) for image_id, data in documents.items()}
+            keys = self.documents({digests[image_id]: data for image_id, data in documents.items()})
+            made = {image_id: keys[digest] for image_id, digest in digests.items()}
+            manifests.add(self._connection, [self._own_manifest(image_id, key) for image_id, key in made.items()])
+            found.update(made)
         return found
 
     def _own_manifest(self, image_id: ImageID, key: ContentKey) -> manifests.NewManifest:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, final
 
-from store.catalog import content, images, manifests, records, references
+from store.catalog import content, images, manifests, records, references, variants
 from store.catalog import registry as catalog
 from store.documents import ImageConfig
 from store.errors import ContentNotFound, DamagedContent, DigestMismatch, InvalidDocument, MissingBlobs, ReferenceNotFound, RepositoryNotFound, TooLarge
@@ -23,7 +23,7 @@ from store.uploads import Uploads
 from store.values import Digest, ImageID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from store.facade import Store
     from store.limits import Limits
     from store.manifests import Link
+    from store.values import DiffID
 
 MANIFEST_BYTES: Final = 4 * MIB
 """The largest manifest that is taken; the specification asks for no less."""
@@ -179,6 +180,11 @@ class Registry:
             self._require(connection, repository)
             return catalog.tags(connection, repository, after=after, limit=limit)
 
+    def encoded_tags(self, repository: Repository, tags: Iterable[str], codec: str) -> set[str]:
+        """Those of ``tags`` that name images whose layers are all stored in ``codec``, whatever their manifests say."""
+        with self._store.read() as connection:
+            return variants.encoded_tags(connection, repository, tags, codec)
+
     def repositories(self, *, after: str, limit: int, domain: str | None = None, outside: str | None = None) -> list[Repository]:
         """Those that hold a manifest, behind ``after`` in the byte order of full names: of one ``domain``, or ``outside`` of one."""
         with self._store.read() as connection:
@@ -234,6 +240,14 @@ class Registry:
             for known in content.find(connection, digests).values():
                 if known.state is ContentState.PRESENT:
                     catalog.hold(connection, key, known.key, fresh_at=now)
+
+    def note_encodings(self, made: Mapping[Digest, DiffID], codec: str) -> None:
+        """Contents that are here, each with the diff that it was encoded from: for who has encoded it, and need not decode it to know."""
+        with self._store.write("registry") as connection:
+            known = content.find(connection, {*made, *(diff.digest for diff in made.values())})
+            for digest, diff in made.items():
+                if digest in known and diff.digest in known:
+                    content.put_encoding(connection, known[diff.digest].key, known[digest].key, codec, seekable=False)
 
     def delete_blob(self, repository: Repository, digest: Digest) -> None:
         """The repository serves it no longer; gc frees the bytes. Raises RepositoryNotFound, ContentNotFound."""

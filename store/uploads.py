@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Self, final
 
 from store.catalog import content, references, registry
 from store.catalog import uploads as rows
-from store.errors import DigestMismatch, OutOfOrder, TooLarge, TooManyUploads, UploadInUse, UploadNotFound, printable
+from store.errors import DigestMismatch, OutOfOrder, TooLarge, TooManyUploads, Unavailable, UploadInUse, UploadNotFound, printable
 from store.limits import MIB
 from store.model import ContentState
 from store.oserrors import translated
@@ -146,7 +146,10 @@ class Uploads:
     def _make(self, upload_id: str, repository: Repository | None = None) -> Upload:
         path = self._folder / upload_id
         with translated(path):
-            self._folder.mkdir(exist_ok=True)
+            try:
+                self._folder.mkdir(exist_ok=True)
+            except FileNotFoundError as exc:
+                raise Unavailable(f"{self._folder.parent} has gone", hint="is the store's file system still mounted?") from exc
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             self._lock(descriptor, upload_id)
         return Upload(self, self._store, upload_id, repository, path, descriptor, 0, self._hasher(upload_id, 0), has_row=False)

@@ -18,6 +18,8 @@ from mirror.access.tokens import Signer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mirror.access.throttle import Failures
+
 REMEMBERED_S: Final = 60.0
 """A password that was right is not compared again for so long: bcrypt is slow on purpose, and a client sends it with every request."""
 
@@ -51,15 +53,16 @@ class Authenticator:
         access: Users and tokens.
         key: Signs tokens, and is shared by processes that shall believe each other's.
         now: Unix seconds.
-        clock: Seconds that never go back.
+        clock: Seconds that never go back, the same in all processes.
+        failures: The failures to log in, of all processes.
     """
 
-    def __init__(self, access: Access, key: bytes, now: Callable[[], float], clock: Callable[[], float]) -> None:
+    def __init__(self, access: Access, key: bytes, now: Callable[[], float], clock: Callable[[], float], failures: Failures) -> None:
         self.access = access
         self._key = key
         self._clock = clock
         self._signer = Signer(key, now)
-        self._throttle = Throttle(clock)
+        self._throttle = Throttle(clock, failures)
         self._right: OrderedDict[bytes, float] = OrderedDict()
 
     def quickly(self, authorization: str | None, *, address: str | None, certificate: str | None = None) -> Caller | Password:
@@ -93,6 +96,8 @@ class Authenticator:
 
     def slowly(self, given: Password, *, address: str | None) -> Caller:
         """Compare a password; takes a tenth of a second. Threads may call it, one at a time. Raises Refused."""
+        # Once more: others from there may have failed while this one waited for its turn.
+        self._require_patience(address)
         if not matches(self.access.users, given.user, given.password, self._key):
             self._throttle.failed(address)
             raise Refused

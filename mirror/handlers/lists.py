@@ -40,10 +40,10 @@ async def catalog(service: Service, request: web.Request, caller: Caller) -> web
 
 async def tags(call: Call) -> web.StreamResponse:
     """GET /v2/NAME/tags/list. Without ``n``, all of them, as clients expect who never learned of pages."""
-    registry, request = call.service.registry, call.request
+    offers, request = call.service.offers, call.request
     page = Page.asked(request.query)
     paged = "n" in request.query
-    found = await call.service.work.read(registry.tags, call.repository, after=page.after, limit=page.fetch if paged else None)
+    found = await call.service.work.read(offers.tags, call.repository, after=page.after, limit=page.fetch if paged else None)
     shown, last = page.cut(found) if paged else (found, None)
     return _json({"name": call.service.names.spell(call.repository), "tags": shown}, _link(request, page, last))
 

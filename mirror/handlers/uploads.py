@@ -47,7 +47,7 @@ async def begin(call: Call) -> web.StreamResponse:
 
 async def _mounted(call: Call, digest: Digest) -> bool:
     """A repository that the caller may read is as good as any other: ``from`` is but a hint, and need not be given."""
-    access = call.service.settings.access
+    access = call.service.access
     named = call.request.query.get("from")
     source = None
     if named is not None:

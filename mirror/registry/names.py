@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, final
 
+from store.errors import InvalidReference, printable
 from store.references import DEFAULT_DOMAIN, Reference, Repository
 from store.registry import BY_ID
 
@@ -41,7 +42,12 @@ class Names:
         first, slash, _ = name.partition("/")
         has_domain = bool(slash) and ("." in first or ":" in first or first == "localhost")
         if namespace:
-            return Repository.parse(f"{_registry(namespace)}/{name}")
+            registry = _registry(namespace)
+            repository = Repository.parse(f"{registry}/{name}")
+            if repository.domain != registry:
+                # Read as a part of a path, it would name a repository of another registry.
+                raise InvalidReference(f"{printable(namespace)!r} is no registry's name", text=namespace)
+            return repository
         return Repository.parse(name if has_domain else f"{self.default_domain}/{name}")
 
     def reference(self, text: str, namespace: str | None = None) -> Reference:

@@ -1,7 +1,10 @@
 """Images in other encodings than their own: ``TAG-zstd`` and ``TAG-gzip`` beside ``TAG``.
 
-A variant is made when it is first asked for and then is a tag like any other, of a manifest that says which one it was made from. It follows its original: when
-``TAG`` has moved since, it is made anew. A tag of that name that somebody pushed is left alone.
+A variant's manifest is made when it is first asked for. From then on it is a tag like any other, of a manifest that says which one it was made from. It follows
+its original: when ``TAG`` has moved since, it is made anew. A tag of that name that somebody pushed is left alone.
+
+Listed are variants that were made, and those that take no more than a manifest to make, because the layers are stored so (plain ones are stored as zstd).
+Others have to be asked for once: were they listed, who goes through all tags of a repository would have it compressed as a whole.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from store.values import Digest, ImageID
 
 _PIECE_BYTES: Final = MIB
+_TAG_CHARACTERS: Final = 128
+"""Of the longest tag there is (distribution specification)."""
 
 
 @final
@@ -43,8 +48,26 @@ class Offers:
         for encoding in self._encodings:
             suffix = f"-{encoding}"
             if tag.endswith(suffix) and len(tag) > len(suffix):
-                return tag.removesuffix(suffix), encoding
+                base = tag.removesuffix(suffix)
+                # No variants of variants.
+                return None if self._is_variant(base) else (base, encoding)
         return None
+
+    def _is_variant(self, tag: str) -> bool:
+        return any(tag.endswith(f"-{encoding}") for encoding in self._encodings)
+
+    def tags(self, repository: Repository, *, after: str = "", limit: int | None = None) -> list[str]:
+        """The tags of a repository behind ``after``, in byte order, and the variants that are stored. Raises RepositoryNotFound."""
+        found = self._registry.tags(repository, after=after, limit=limit)
+        if not self._encodings or self._store.read_only:
+            return found
+        # A variant stands behind its original. Where that itself stands before ``after``, it is a beginning of it.
+        originals = [tag for tag in (*found, *(after[:length] for length in range(1, min(len(after), _TAG_CHARACTERS) + 1))) if not self._is_variant(tag)]
+        listed = set(found)
+        for encoding in self._encodings:
+            stored = self._registry.encoded_tags(repository, originals, encoding)
+            listed.update(name for tag in stored if (name := f"{tag}-{encoding}") > after and len(name) <= _TAG_CHARACTERS)
+        return sorted(listed)[:limit]
 
     def publish(self, repository: Repository, tag: str, encoding: Layers) -> tuple[ImageID, ...]:
         """Let ``TAG-ENCODING`` name the image that ``tag`` names, with its layers in that encoding; the images that are to be verified.
@@ -66,7 +89,7 @@ class Offers:
         # By digest: the tag may move meanwhile.
         with open_save(self._store, [str(Reference(repository, None, original.digest))], options=options, record=False) as export:
             assert export.graph is not None  # noqa: S101 - the format has one
-            return self._push(repository, name, export.graph)
+            return self._push(repository, name, encoding, export.graph)
 
     def withdraw(self, repository: Repository, tag: str) -> None:
         """The tag has gone: so do the variants that were made from it."""
@@ -82,11 +105,19 @@ class Offers:
         except NotFound:
             return None
 
-    def _push(self, repository: Repository, name: str, graph: SavedGraph) -> tuple[ImageID, ...]:
+    def _push(self, repository: Repository, name: str, encoding: Layers, graph: SavedGraph) -> tuple[ImageID, ...]:
         """As a client would: blobs, then manifests from the bottom up, the tag last."""
         for digest, (made, _) in graph.made.items():
             if isinstance(made, Path):
                 self._upload(repository, digest, made)
+        layers = {
+            link.digest: diff
+            for digest, config in graph.configs.items()
+            for link, diff in zip(graph.documents[digest].layers, config.diff_ids, strict=True)
+            if link.digest in graph.made
+        }
+        # Whichever image has one of these layers too finds it made.
+        self._registry.note_encodings(layers, encoding)
         self._registry.adopt(repository, [digest for digest in graph.sources if digest not in graph.documents])
         root = graph.roots[0].digest
         unseen = [self._put(repository, document, [name] if digest == root else []) for digest, document in graph.documents.items()]

@@ -25,7 +25,7 @@ class ManifestRow:
 
     key: ContentKey
     digest: Digest
-    kind: str
+    media_type: str
     edges: tuple[tuple[str, int, Digest], ...]
     image: ImageID | None
 
@@ -104,13 +104,15 @@ def manifests(connection: Connection) -> tuple[ManifestRow, ...]:
         edges.setdefault(row.manifest_id, []).append((row.role, row.position, row.digest))
     config = content.alias("config")
     rows = connection.execute(
-        select(manifest.c.content_id, content.c.digest, manifest.c.kind, config.c.digest.label("image"))
+        select(manifest.c.content_id, content.c.digest, manifest.c.media_type, config.c.digest.label("image"))
         .join(content, content.c.id == manifest.c.content_id)
         .outerjoin(config, config.c.id == manifest.c.image_id)
         .order_by(content.c.digest)
     )
     return tuple(
-        ManifestRow(ContentKey(row.content_id), row.digest, row.kind, tuple(edges.get(row.content_id, ())), None if row.image is None else ImageID(row.image))
+        ManifestRow(
+            ContentKey(row.content_id), row.digest, row.media_type, tuple(edges.get(row.content_id, ())), None if row.image is None else ImageID(row.image)
+        )
         for row in rows
     )
 

@@ -142,7 +142,8 @@ def database_errors() -> Iterator[None]:
 def _translate(error: Exception) -> Exception:  # noqa: PLR0911 - a table
     name = getattr(error, "sqlite_errorname", "") or ""
     text = str(error)
-    if name.startswith("SQLITE_FULL") or name == "SQLITE_IOERR_WRITE":
+    # The last one: no room for the memory that processes share, which is a file as well.
+    if name.startswith("SQLITE_FULL") or name in ("SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"):
         return StorageFull(f"the catalogue cannot grow: {text}", hint="free some space on the store's file system; nothing was changed")
     if name.startswith("SQLITE_READONLY"):
         return ReadOnlyStore(f"the catalogue cannot be written: {text}", hint="check the permissions and the mount of the store's root")

@@ -143,6 +143,7 @@ def test_a_full_disk_is_said(store: Store) -> None:
     ("name", "error"),
     [
         ("SQLITE_FULL", errors.StorageFull),
+        ("SQLITE_IOERR_SHMSIZE", errors.StorageFull),
         ("SQLITE_READONLY_DBMOVED", errors.ReadOnlyStore),
         ("SQLITE_BUSY", errors.StoreBusy),
         ("SQLITE_CANTOPEN", errors.PermissionDenied),

@@ -213,6 +213,8 @@ def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:
     chain, key = _certificate(tmp_path, "server")
     users = tmp_path / "users"
     users.write_text("alice:plain\n")
+    locked = tmp_path / "locked.key"
+    subprocess.run(["openssl", "rsa", "-aes128", "-passout", "pass:x", "-in", str(key), "-out", str(locked)], check=True, capture_output=True, timeout=60)
     for code, *options in (
         (2, "--listen", "nowhere"),
         (2, "--listen", "127.0.0.1:99999"),
@@ -222,6 +224,7 @@ def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:
         (2, "--require-children", "--accept-missing-blobs"),
         (4, "--htpasswd", str(users)),
         (4, "--tls-cert", str(key), "--tls-key", str(chain)),
+        (4, "--tls-cert", str(chain), "--tls-key", str(locked)),
         (10, "--listen", "192.0.2.1:0"),
         (10, "--listen", "no.such.host.invalid:0"),
         (10, "--read-only"),
@@ -230,3 +233,5 @@ def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:
         assert done.returncode == code, (options, done.stderr)
         assert done.stderr.startswith("storectl: error: ")
         assert "Traceback" not in done.stderr
+        # Where OpenSSL was asked, what it says of itself says nothing to anybody else.
+        assert "_ssl.c" not in done.stderr

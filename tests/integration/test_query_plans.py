@@ -148,6 +148,7 @@ def drive_registry(store: Store) -> None:
     registry.referrers(APP, served.digest, artifact_type=None, after=str(pushed.digest), limit=10)
     registry.tags(APP, after="1", limit=1)
     registry.tags(APP)
+    registry.encoded_tags(APP, ("1", "2"), "gzip")
     registry.repositories(after="", limit=10)
     registry.repositories(after="a", limit=10, domain="docker.io")
     registry.repositories(after="a", limit=10, outside="docker.io")

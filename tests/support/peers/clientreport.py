@@ -48,8 +48,9 @@ Each of these over both doors as well:
 - `oras push` of a file as an artifact, `oras attach` to it and to an image, `oras discover` by artifact type, `oras pull` of all of them;
 - `regctl artifact put --subject`, `artifact list --filter-annotation`, `artifact get --subject`.
 
-What `storectl mirror-config` prints was given to Docker (`registry-mirrors`), containerd (`hosts.toml`; it sends `ns=docker.io`), podman, buildah and skopeo
-(`registries.conf`), and each of them pulled `docker.io/library/…` through the mirror, with no way to Docker Hub.
+What `storectl mirror-config` prints was given to Docker (`registry-mirrors`), containerd (`hosts.toml`), podman, buildah and skopeo (`registries.conf`), and
+each of them pulled `docker.io/library/…` through the mirror, with no way to Docker Hub. Of three registries that each have an image of one name, containerd got
+from one mirror what it asked for: every request of its said `ns=` (`tests/interop/test_namespaces.py`).
 
 Known of clients: Docker 20.10 cannot unpack zstd layers, wherever they come from. `ctr` takes a registry on the loopback interface for one without TLS unless
 hosts.toml says otherwise.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import time
 
 import bcrypt
 import pytest
 
-from mirror.access import ANYBODY, Access, Action, Authenticator, Caller, Refused, read_htpasswd, read_rules
+from mirror.access import ANYBODY, Access, Action, Authenticator, Caller, Failures, Refused, read_htpasswd, read_rules
 from mirror.access import passwords as passwords_module
 from mirror.access.authenticator import REMEMBERED_S, Password
 from mirror.access.challenge import Challenge, Scheme
@@ -170,11 +171,11 @@ def test_other_schemes_than_bcrypt_are_refused(line: str) -> None:
 
 
 def test_users_prove_who_they_are(users: dict[str, bytes]) -> None:
-    authenticator = Authenticator(Access(users), b"key", Clock(), Clock())
+    authenticator = Authenticator(Access(users), b"key", Clock(), Clock(), Failures())
     assert proved(authenticator, None) == ANYBODY
     assert proved(authenticator, basic("alice", "secret")) == Caller("alice")
     assert proved(authenticator, None, certificate="robot.example") == ANYBODY
-    known = Authenticator(Access(users, rules=read_rules(RULES)), b"key", Clock(), Clock())
+    known = Authenticator(Access(users, rules=read_rules(RULES)), b"key", Clock(), Clock(), Failures())
     assert proved(known, None, certificate="robot.example") == Caller("robot")
     assert proved(known, None, certificate="other.example") == ANYBODY
     assert proved(known, f"Bearer {known.token(ANYBODY)}", certificate="robot.example") == Caller("robot")
@@ -196,7 +197,7 @@ def test_users_prove_who_they_are(users: dict[str, bytes]) -> None:
 
 def test_a_right_password_is_compared_once_a_minute_and_anew_when_it_changes(users: dict[str, bytes]) -> None:
     clock = Clock()
-    authenticator = Authenticator(Access(users), b"key", clock, clock)
+    authenticator = Authenticator(Access(users), b"key", clock, clock, Failures())
     alice = basic("alice", "secret")
     assert isinstance(authenticator.quickly(alice, address=None), Password)
     proved(authenticator, alice)
@@ -232,7 +233,7 @@ def test_nobody_has_the_password_of_nobody() -> None:
 
 
 def test_tokens_that_do_not_expire(users: dict[str, bytes]) -> None:
-    authenticator = Authenticator(Access(users, rules=read_rules(RULES)), b"key", Clock(), Clock())
+    authenticator = Authenticator(Access(users, rules=read_rules(RULES)), b"key", Clock(), Clock(), Failures())
     assert proved(authenticator, "Bearer long random token") == Caller("ci")
     assert proved(authenticator, basic("ci", "long random token")) == Caller("ci")
     for wrong in ("Bearer long random toke", basic("root", "long random token"), basic("ci", "other")):
@@ -242,11 +243,11 @@ def test_tokens_that_do_not_expire(users: dict[str, bytes]) -> None:
 
 def test_tokens_that_do(users: dict[str, bytes]) -> None:
     clock = Clock()
-    authenticator = Authenticator(Access(users), b"key", clock, clock)
+    authenticator = Authenticator(Access(users), b"key", clock, clock, Failures())
     token = authenticator.token(Caller("alice"))
     assert proved(authenticator, f"Bearer {token}") == Caller("alice")
     assert proved(authenticator, f"bearer {authenticator.token(ANYBODY)}") == ANYBODY
-    stranger = Authenticator(Access(users), b"another key", clock, clock)
+    stranger = Authenticator(Access(users), b"another key", clock, clock, Failures())
     with pytest.raises(Refused):
         proved(stranger, f"Bearer {token}")
     payload, _, mac = token.partition(".")
@@ -277,7 +278,7 @@ def test_a_token_of_the_far_future_is_none_of_ours() -> None:
 
 def test_failures_are_counted_by_place() -> None:
     clock = Clock()
-    throttle = Throttle(clock)
+    throttle = Throttle(clock, Failures())
     for _ in range(BURST):
         assert throttle.wait_s("10.0.0.1") == 0
         throttle.failed("10.0.0.1")
@@ -292,13 +293,47 @@ def test_failures_are_counted_by_place() -> None:
         throttle.failed("2001:db8::1%eth0")
     assert throttle.wait_s("2001:db8::ffff") > 0
     assert throttle.wait_s("2001:db8:0:1::1") == 0
-    for number in range(10_001):
+
+
+def test_places_that_fail_once_do_not_push_out_one_that_fails_often() -> None:
+    clock = Clock()
+    throttle = Throttle(clock, Failures(b"key"))
+    for _ in range(BURST):
+        throttle.failed("10.0.0.1")
+    for number in range(50_000):
         throttle.failed(f"host {number}")
-    assert len(throttle._full_at) == 10_000
+    assert throttle.wait_s("10.0.0.1") > 0
+
+
+def test_failures_are_counted_together_by_all_processes() -> None:
+    failures = Failures()
+    throttle = Throttle(time.monotonic, failures)
+    children = []
+    for _ in range(4):
+        child = os.fork()
+        if not child:
+            for _ in range(50):
+                throttle.failed("10.0.0.1")
+            os._exit(0)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+    assert throttle.wait_s("10.0.0.1") == pytest.approx((200 - BURST + 1) * REFILL_S, abs=5)
+
+
+def test_a_password_that_waited_while_others_failed_is_not_compared(users: dict[str, bytes]) -> None:
+    authenticator = Authenticator(Access(users), b"key", Clock(), Clock(), Failures())
+    waiting = [authenticator.quickly(basic("alice", f"guess {number}"), address="10.0.0.1") for number in range(BURST + 5)]
+    waits = []
+    for one in waiting:
+        assert isinstance(one, Password)
+        with pytest.raises(Refused) as refused:
+            authenticator.slowly(one, address="10.0.0.1")
+        waits.append(refused.value.wait_s > 0)
+    assert waits == [False] * BURST + [True] * 5
 
 
 def test_who_fails_too_often_waits_and_who_is_known_does_not(users: dict[str, bytes]) -> None:
-    authenticator = Authenticator(Access(users), b"key", Clock(), Clock())
+    authenticator = Authenticator(Access(users), b"key", Clock(), Clock(), Failures())
     proved(authenticator, basic("alice", "secret"))
     for number in range(BURST):
         with pytest.raises(Refused) as refused:

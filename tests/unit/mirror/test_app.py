@@ -463,7 +463,11 @@ def test_namespaces(ask: Served, store: Store) -> None:
     blob = ask("GET", f"/v2/a/b/blobs/{layer}?ns=quay.io")
     assert (blob.body, blob.headers["OCI-Namespace"]) == (images.A, "quay.io")
     assert ask("GET", "/v2/a/b/manifests/1").status == 404
-    assert "OCI-Namespace" not in ask("GET", "/v2/a/b/manifests/1?ns=a%0d%0ab").headers
+    # Each of these would be read as a part of a path below docker.io.
+    for wrong in ("a%0d%0ab", "docker.io/a", "quay.io/a", "a", "a/b"):
+        refused = ask("GET", f"/v2/b/manifests/1?ns={wrong}")
+        assert (refused.status, refused.code) == (400, "NAME_INVALID")
+        assert "OCI-Namespace" not in refused.headers
 
 
 def test_images_without_a_name(ask: Served, store: Store) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ import zstandard
 from mirror.service import MirrorSettings, Offer
 from store.values import Digest
 from tests.support import images
-from tests.support.layouts import MANIFEST, encode
+from tests.support.layouts import CONFIG, INDEX, LAYER, MANIFEST, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +48,7 @@ def test_a_variant_is_the_same_image_in_other_layers(encoding: str, offering: Se
     again = offering("GET", f"/v2/demo/manifests/{got.headers['Docker-Content-Digest']}")
     assert again.body == got.body
     assert offering("GET", f"/v2/demo/manifests/1-{encoding}").headers["ETag"] == got.headers["ETag"]
-    assert offering("GET", "/v2/demo/tags/list").json["tags"] == ["1", f"1-{encoding}"]
+    assert offering("GET", "/v2/demo/tags/list").json["tags"] == sorted({"1", "1-zstd", f"1-{encoding}"})
     store.collect()
     assert list(store.fsck()) == []
 
@@ -75,3 +76,79 @@ def test_a_tag_that_somebody_pushed_is_left_alone(offering: Served) -> None:
     assert offering("GET", "/v2/demo/manifests/1-gzip").body == mine
     assert offering("DELETE", "/v2/demo/manifests/1").status == 202
     assert json.loads(offering("GET", "/v2/demo/manifests/1-gzip").body) == json.loads(mine)
+
+
+def blobs(store: Store) -> set[Digest]:
+    return set(store.blobs.digests())
+
+
+def test_what_is_stored_is_listed_at_once_and_takes_no_compressing(offering: Served, store: Store) -> None:
+    """Plain layers are stored as zstd."""
+    assert offering("GET", "/v2/demo/tags/list").json["tags"] == ["1", "1-zstd"]
+    before = blobs(store)
+    assert offering("GET", "/v2/demo/manifests/1-zstd").status == 200
+    assert blobs(store) == before
+    store.import_archive(io.BytesIO(images.image(images.B, tags=("demo:2",)).bytes()))
+    assert offering("GET", "/v2/demo/tags/list").json["tags"] == ["1", "1-zstd", "2", "2-zstd"]
+    assert offering("GET", "/v2/demo/manifests/1-gzip").status == 200
+    # The layer of the other was one of its layers, too.
+    assert offering("GET", "/v2/demo/tags/list").json["tags"] == ["1", "1-gzip", "1-zstd", "2", "2-gzip", "2-zstd"]
+    before = blobs(store)
+    assert offering("GET", "/v2/demo/manifests/2-gzip").status == 200
+    assert blobs(store) == before
+    assert offering("GET", "/v2/demo/manifests/2-gzip-zstd").status == 404
+
+
+def test_pages_of_tags_have_each_once(offering: Served, store: Store) -> None:
+    names = ("a", "a-", "a-y", "a-zstd", "a-zz", "ab", "b-gzip", "c", "x" * 120, "x" * 126)
+    store.import_archive(io.BytesIO(images.image(images.A, tags=tuple(f"demo:{name}" for name in names)).bytes()))
+    everything = offering("GET", "/v2/demo/tags/list").json["tags"]
+    assert everything == sorted({"1", "1-zstd", *names, "a--zstd", "a-y-zstd", "a-zz-zstd", "ab-zstd", "c-zstd", "x" * 120 + "-zstd"})
+    for size in (1, 2, 3, 7, 100):
+        found: list[str] = []
+        path = f"/v2/demo/tags/list?n={size}"
+        while path:
+            answer = offering("GET", path)
+            assert len(answer.json["tags"]) <= size
+            found += answer.json["tags"]
+            path = answer.headers.get("Link", "").partition(">")[0].removeprefix("<")
+        assert found == everything
+    for last in (*everything, "a-x", "zzz", "a" * 300):
+        assert offering("GET", f"/v2/demo/tags/list?last={last}").json["tags"] == [tag for tag in everything if tag > last]
+
+
+def test_an_index_is_listed_when_all_its_images_are_stored_so(offering: Served) -> None:
+    first, second = (image_manifest(offering, content) for content in (images.A, images.B))
+    document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [first, second]}
+    assert offering("PUT", "/v2/multi/manifests/1", encode(document), Content_Type=INDEX).status == 201
+    # What was pushed is looked into in the background. Of A and B, the archive that was imported has stored zstd too.
+    until(lambda: offering("GET", "/v2/multi/tags/list").json["tags"] == ["1", "1-gzip", "1-zstd"])
+    third = image_manifest(offering, images.E)
+    document["manifests"] = [first, second, third]
+    assert offering("PUT", "/v2/multi/manifests/1", encode(document), Content_Type=INDEX).status == 201
+    until(lambda: offering("GET", "/v2/multi/tags/list").json["tags"] == ["1", "1-gzip"])
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def image_manifest(offering: Served, layer: bytes) -> dict[str, object]:
+    """Push an image of one gzip layer; its descriptor."""
+    squeezed = gzip.compress(layer, mtime=0)
+    config = encode({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [str(Digest.of(layer))]}})
+    for data in (squeezed, config):
+        assert offering("POST", f"/v2/multi/blobs/uploads/?digest={Digest.of(data)}", data).status == 201
+    manifest = encode(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": {"mediaType": CONFIG, "digest": str(Digest.of(config)), "size": len(config)},
+            "layers": [{"mediaType": f"{LAYER}+gzip", "digest": str(Digest.of(squeezed)), "size": len(squeezed)}],
+        }
+    )
+    assert offering("PUT", f"/v2/multi/manifests/{Digest.of(manifest)}", manifest, Content_Type=MANIFEST).status == 201
+    return {"mediaType": MANIFEST, "digest": str(Digest.of(manifest)), "size": len(manifest)}

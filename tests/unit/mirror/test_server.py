@@ -22,11 +22,13 @@ def _make(folder: Path) -> Certificate:
 def test_a_renewed_certificate_is_taken_over_and_a_broken_one_is_not(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     certificate = _make(tmp_path)
-    context = certificate.context()
+
+    async def renew() -> None:
+        certificate.context()
 
     async def main() -> None:
         asked = asyncio.Event()
-        task = asyncio.create_task(watch("certificate", certificate.paths, lambda: certificate.renew(context), asked, every_s=0.02))
+        task = asyncio.create_task(watch("certificate", certificate.paths, renew, asked, every_s=0.02))
         await asyncio.sleep(0.1)
         assert not caplog.records
         sound = certificate.chain.read_bytes()

@@ -21,6 +21,7 @@ from store.errors import (
     ReferenceNotFound,
     RepositoryNotFound,
     TooLarge,
+    Unavailable,
     UploadInUse,
     UploadNotFound,
 )
@@ -169,6 +170,15 @@ def test_a_name_that_is_none_of_ours_is_no_upload(name: str, registry: Registry)
         registry.uploads.resume(APP, name)
 
 
+def test_a_store_that_has_gone_takes_no_uploads(store: Store, registry: Registry) -> None:
+    away = store.root.with_name("away")
+    store.root.rename(away)
+    with pytest.raises(Unavailable):
+        registry.uploads.begin(APP)
+    away.rename(store.root)
+    assert registry.uploads.begin(APP)
+
+
 def test_a_blob_has_a_ceiling(store: Store) -> None:
     registry = Registry(store, limits=Limits(layer_bytes=10))
     with registry.uploads.once(APP) as upload, pytest.raises(TooLarge):
@@ -297,6 +307,14 @@ def test_a_manifest_has_to_be_what_it_says(registry: Registry) -> None:
         registry.put_manifest(APP, b"{}", media_type=MANIFEST, digest=None, tags=())
     with pytest.raises(TooLarge):
         registry.put_manifest(APP, b" " * (MANIFEST_BYTES + 1), media_type=MANIFEST, digest=None, tags=())
+
+
+def test_an_index_that_says_only_in_its_type_what_it_is(store: Store, registry: Registry) -> None:
+    data = encode({"schemaVersion": 2})
+    done = registry.put_manifest(APP, data, media_type=INDEX, digest=None, tags=("empty",))
+    assert registry.manifest(APP, "empty").media_type == INDEX
+    assert registry.manifest(APP, done.digest).data == data
+    assert list(store.fsck()) == []
 
 
 def test_sparse_in_three_steps(store: Store) -> None:

@@ -1,0 +1,93 @@
+"""One mirror for all registries: containerd says with ``ns`` whose image it wants, and gets that one, whoever else has one of the same name."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.interop.test_mirror_config import files
+from tests.support import images
+from tests.support.engine import require
+from tests.support.mirror import Mirror
+from tests.support.peers.containerd import Containerd
+from tests.support.peers.workshop import Workshop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("clients")]
+
+UPSTREAMS = {"docker.io": images.A, "quay.io": images.B, "registry.example.com:5000": images.E}
+"""Each has a ``team/app:1`` of its own."""
+
+
+@pytest.fixture(scope="module")
+def workshop() -> Iterator[Workshop]:
+    with Workshop() as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def mirror(workshop: Workshop) -> Iterator[Mirror]:
+    folder = workshop.folder / "ns"
+    folder.mkdir()
+    with Mirror(folder / "store") as running:
+        for number, (domain, layer) in enumerate(UPSTREAMS.items()):
+            archive = folder / f"{number}.tar"
+            archive.write_bytes(images.image(layer, tags=(f"{domain}/team/app:1",)).bytes())
+            subprocess.run([sys.executable, "-m", "storectl", "--root", str(running.root), "import", "-q", str(archive)], check=True, timeout=60)
+        yield running
+        assert running.stop() == 0
+
+
+def requests(mirror: Mirror) -> list[dict[str, Any]]:
+    return [line for line in map(json.loads, mirror.log.read_text().splitlines()) if line["logger"] == "mirror.access"]
+
+
+def hosts(folder: Path, mirror: Mirror) -> Path:
+    """What `storectl mirror-config` prints for all of them, in a folder for containerd."""
+    options = [option for domain in UPSTREAMS for option in ("--upstream", domain)]
+    command = [sys.executable, "-m", "storectl", "mirror-config", "containerd", f"http://{mirror.host}", *options]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    written = [path for path in files(printed, folder) if path.name == "hosts.toml"]
+    assert len(written) == len(UPSTREAMS)
+    return written[0].parent.parent
+
+
+def test_the_answer_says_whose_it_is(mirror: Mirror) -> None:
+    configs = set()
+    for domain in UPSTREAMS:
+        status, headers, body = mirror.request("GET", f"/v2/team/app/manifests/1?ns={domain}")
+        assert status == 200
+        assert headers["OCI-Namespace"] == domain
+        configs.add(json.loads(body)["config"]["digest"])
+        assert mirror.request("GET", f"/v2/{domain}/team/app/manifests/1")[2] == body
+    assert len(configs) == len(UPSTREAMS)
+    assert mirror.request("GET", "/v2/team/app/manifests/1?ns=ghcr.io")[0] == 404
+    assert "OCI-Namespace" not in mirror.request("GET", "/v2/team/app/manifests/1")[1]
+
+
+def test_containerd_gets_from_one_mirror_what_each_registry_has(mirror: Mirror, workshop: Workshop) -> None:
+    require("containerd", "ctr")
+    folder = hosts(workshop.folder / "hosts", mirror)
+    daemon = Containerd(workshop.programs, workshop.folder / "ctrd")
+    try:
+        for domain in UPSTREAMS:
+            seen = len(requests(mirror))
+            name = f"{domain}/team/app:1"
+            daemon.run("images", "pull", "--snapshotter", "native", "--hosts-dir", folder, name)
+            wanted = mirror.request("GET", f"/v2/{domain}/team/app/manifests/1")[1]["Docker-Content-Digest"]
+            assert daemon.images()[name] == wanted
+            made = [line for line in requests(mirror)[seen:] if line["agent"].startswith("containerd")]
+            # The manifest, the config and the layer, by the name without its registry: nothing but `ns` tells them apart.
+            assert {line["ns"] for line in made} == {domain}
+            assert {line["path"].rpartition("/")[0] for line in made} == {"/v2/team/app/manifests", "/v2/team/app/blobs"}
+            assert {line["status"] for line in made} == {200}
+        assert len(set(daemon.images().values())) == len(UPSTREAMS)
+    finally:
+        daemon.stop()
