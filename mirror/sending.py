@@ -1,14 +1,16 @@
 """Bytes to a client: files by ``sendfile``, everything else a block at a time.
 
-uvloop has no ``loop.sendfile``, and aiohttp falls back to copying without saying so; so the socket is duplicated and fed here. It was measured
-against five other servers.
+uvloop has no ``loop.sendfile``, and aiohttp falls back to copying without saying so; so the socket is duplicated and fed here. How it is fed was measured
+(docs/benchmarks/findings.md): whoever serves many clients pays for each time that a client is woken up, and for each turn of the loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import closing
+import socket
+import sys
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, BinaryIO, Final, cast, final
 
 from aiohttp import web
@@ -28,7 +30,10 @@ STALL_S: Final = 60.0
 SENT: Final = web.RequestKey("sent", int)
 """Bytes of a body that went past aiohttp."""
 
-_PIECE_BYTES: Final = MIB
+_LEAST_TURN_BYTES: Final = MIB // 2
+_MOST_TURN_BYTES: Final = 2 * MIB
+_ROUND_BYTES: Final = 16 * MIB
+"""When every socket has had its turn: the fewer there are, the more goes into each at once, and others never wait for long."""
 _TLS_PIECE_BYTES: Final = MIB // 4
 """Handed over at once: a client that takes less of it than this within `STALL_S` is cut off, so it must not be too much for a slow line."""
 
@@ -100,11 +105,13 @@ def _can_be_fed(request: web.Request) -> bool:
 class _Socket:
     """A plain connection, fed past the loop's buffers."""
 
-    def __init__(self, request: web.Request, descriptor: int) -> None:
+    def __init__(self, request: web.Request, own: socket.socket) -> None:
+        self.descriptor = own.fileno()
         self._request = request
-        self._descriptor = descriptor
+        self._own = own
         self._stalled_s = 0.0
         self._is_full = False
+        self._cork(1)
 
     @classmethod
     async def of(cls, request: web.Request) -> _Socket:
@@ -120,25 +127,24 @@ class _Socket:
                 await asyncio.sleep(wait_s)
                 wait_s = _SOON_S
         # A socket of our own for the same connection: the loop refuses to watch one that a transport owns.
-        return cls(request, os.dup(transport.get_extra_info("socket").fileno()))
+        return cls(request, socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())))
 
     async def send_file(self, source: int, start: int, stop: int) -> None:
-        while start < stop:
-            self._require_open()
-            try:
-                sent = os.sendfile(self._descriptor, source, start, min(_PIECE_BYTES, stop - start))
-            except BlockingIOError:
-                await self._writable(STALL_S)
-                continue
-            start += self._count(_progress(sent))
-            # Another request may have its turn.
-            await asyncio.sleep(0)
+        """Send a part of the file ``source``."""
+        feeding = _Feeding(self, source, start, stop)
+        if not feeding.send():
+            await feeding.rest()
+
+    def send_some(self, source: int, start: int, size_bytes: int) -> int:
+        """Send what the socket takes at once. Raises BlockingIOError, ConnectionError."""
+        self._require_open()
+        return self._count(_progress(os.sendfile(self.descriptor, source, start, size_bytes)))
 
     async def send(self, view: memoryview, patience_s: float) -> int:
         """Send some of ``view``: nothing, when the client takes nothing for ``patience_s``."""
         self._require_open()
         try:
-            sent = os.write(self._descriptor, view)
+            sent = os.write(self.descriptor, view)
         except BlockingIOError:
             await self._writable(patience_s)
             return 0
@@ -151,7 +157,15 @@ class _Socket:
             await self._writable(STALL_S)
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        # What did not fill a packet goes now.
+        self._cork(0)
+        self._own.close()
+
+    def _cork(self, whether: int) -> None:
+        """Send full packets only (tcp(7)): every other one wakes the client for next to nothing."""
+        if sys.platform == "linux":
+            with suppress(OSError):
+                self._own.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, whether)
 
     def _require_open(self) -> None:
         transport = self._request.transport
@@ -166,7 +180,7 @@ class _Socket:
     async def _writable(self, at_most_s: float) -> None:
         loop = asyncio.get_running_loop()
         ready: asyncio.Future[None] = loop.create_future()
-        loop.add_writer(self._descriptor, _settle, ready)
+        loop.add_writer(self.descriptor, _settle, ready)
         self._is_full = True
         try:
             async with asyncio.timeout(at_most_s):
@@ -177,7 +191,69 @@ class _Socket:
             if self._stalled_s >= STALL_S:
                 raise
         finally:
-            loop.remove_writer(self._descriptor)
+            loop.remove_writer(self.descriptor)
+
+
+@final
+class _Feeding:
+    """A part of a file on its way into a socket. The loop calls when the socket takes more; nothing else of it runs meanwhile, so that a turn costs little."""
+
+    def __init__(self, channel: _Socket, source: int, start: int, stop: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._channel = channel
+        self._source = source
+        self._start = start
+        self._stop = stop
+        self._moved_at = self._loop.time()
+        self._done: asyncio.Future[None] = self._loop.create_future()
+
+    def send(self) -> bool:
+        """Send one piece, or less if the socket is full; whether it was the last. Raises ConnectionError."""
+        with suppress(BlockingIOError):
+            self._start += self._channel.send_some(self._source, self._start, min(_turn_bytes(), self._stop - self._start))
+            self._moved_at = self._loop.time()
+        return self._start == self._stop
+
+    async def rest(self) -> None:
+        """Send what is left. Raises ConnectionError; TimeoutError when the client takes nothing for `STALL_S`."""
+        self._watch()
+        _feeding.add(self)
+        self._loop.add_writer(self._channel.descriptor, self._writable)
+        try:
+            await self._done
+        finally:
+            _feeding.discard(self)
+            self._loop.remove_writer(self._channel.descriptor)
+            self._watching.cancel()
+
+    def _writable(self) -> None:
+        if self._done.done():
+            return
+        try:
+            if self.send():
+                _settle(self._done)
+        except OSError as exc:
+            self._fail(exc)
+
+    def _watch(self) -> None:
+        """Look again when the client would have stalled, had it taken nothing since."""
+        until = self._moved_at + STALL_S
+        if self._loop.time() >= until:
+            self._fail(TimeoutError(f"the client has taken nothing for {STALL_S:g} s"))
+        else:
+            self._watching = self._loop.call_at(until, self._watch)
+
+    def _fail(self, error: OSError) -> None:
+        if not self._done.done():
+            self._done.set_exception(error)
+
+
+_feeding: Final[set[_Feeding]] = set()
+"""Those that take turns."""
+
+
+def _turn_bytes() -> int:
+    return min(_MOST_TURN_BYTES, max(_LEAST_TURN_BYTES, _ROUND_BYTES // (len(_feeding) or 1)))
 
 
 @final

@@ -21,11 +21,11 @@ from mirror.connection import Connection
 from mirror.door import BACKLOG, Door
 from mirror.logs import access_logger, connections_logger
 from mirror.metrics import Metrics
+from mirror.receiving import READ_BYTES
 from mirror.service import MirrorSettings
 from mirror.watching import watch
 from mirror.workers import ENDINGS, HANDLED, Workers
 from store.errors import StoreError, Unavailable
-from store.limits import MIB
 
 if TYPE_CHECKING:
     import ssl
@@ -185,7 +185,7 @@ async def _run(store: Store, listening: Listening, settings: MirrorSettings, sha
         max_field_size=_FIELD_BYTES,
         max_line_size=_LINE_BYTES,
         auto_decompress=False,
-        read_bufsize=MIB,
+        read_bufsize=READ_BYTES,
         shutdown_timeout=listening.grace_s,
     )
     await runner.setup()

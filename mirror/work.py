@@ -54,7 +54,11 @@ class Work:
 
 async def run(pool: Executor, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401 - the call's own
     """What ``call`` returns, from a thread of ``pool``. A thread cannot be interrupted: whoever is cancelled meanwhile waits for it first."""
-    future = asyncio.get_running_loop().run_in_executor(pool, partial(call, *args, **kwargs))
+    return await finished(asyncio.get_running_loop().run_in_executor(pool, partial(call, *args, **kwargs)))
+
+
+async def finished(future: asyncio.Future[T]) -> T:
+    """What ``future`` comes to. Whoever is cancelled meanwhile waits for it first."""
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:

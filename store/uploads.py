@@ -23,6 +23,7 @@ from store.errors import DigestMismatch, OutOfOrder, TooLarge, TooManyUploads, U
 from store.limits import MIB
 from store.model import ContentState
 from store.oserrors import translated
+from store.pages import begin_writeback
 from store.values import Digest
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ IDLE_S: Final = 24 * 3600
 """An upload that nobody has touched for so long is given up."""
 
 _PIECE_BYTES: Final = 4 * MIB
+_WRITE_BYTES: Final = MIB
+"""Hashed and written in one call each: other threads run meanwhile, and have to be waited for after each of them."""
+_WRITEBACK_BYTES: Final = 4 * MIB
 _IDENTIFIER: Final = re.compile(r"[0-9a-f]{32}")
 _HASHERS: Final = 1024
 _STRAY_S: Final = 3600
@@ -228,6 +232,7 @@ class Upload:
         self._hasher = hasher
         self._has_row = has_row
         self._began_at = offset_bytes
+        self._begun_to = offset_bytes
         self._open = True
 
     def __enter__(self) -> Self:
@@ -250,11 +255,14 @@ class Upload:
         view = memoryview(data)
         with translated(self._path):
             while view:
-                written = os.write(self._descriptor, view)
+                written = os.write(self._descriptor, view[:_WRITE_BYTES])
                 if self._hasher is not None:
                     self._hasher.update(view[:written])
                 self.offset_bytes += written
                 view = view[written:]
+        if self.offset_bytes - self._begun_to >= _WRITEBACK_BYTES:
+            begin_writeback(self._descriptor, self._begun_to, self.offset_bytes - self._begun_to)
+            self._begun_to = self.offset_bytes
 
     def close(self) -> None:
         """The request is over: write down how far the upload is, and let others go on with it. Harmless when it has ended."""

@@ -6,9 +6,11 @@ import os
 import random
 import shutil
 import subprocess
+import tarfile
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from bench.contestants.pulls import DockerPull, SkopeoPull
 from bench.contestants.servers import (
     MANIFEST,
     NEWEST_REGISTRY,
@@ -21,7 +23,6 @@ from bench.contestants.servers import (
     Asked,
     Beside,
     Listing,
-    Pulled,
     Pushing,
     Served,
     digest_of,
@@ -95,9 +96,21 @@ def _feed_manifest(shop: Workshop, running: Running) -> tuple[str, int]:
     return f"/v2/{REPOSITORY}/manifests/1", len(running.push_image(layers))
 
 
+def _layer(shop: Workshop, seed: int) -> Path:
+    """A layer that is stored as it is unpacked: decoding it is the client's work alone, and would be the same from everybody."""
+    source = _noise(shop, 4 if shop.quick else 64, seed)
+
+    def make(path: Path) -> None:
+        with tarfile.open(path, "w") as tar, source.open("rb") as file:
+            member = tarfile.TarInfo(f"noise-{seed}")
+            member.size = source.stat().st_size
+            tar.addfile(member, file)
+
+    return shop.cached(f"{source.name}.tar", make)
+
+
 def _feed_image(shop: Workshop, running: Running) -> tuple[str, int]:
-    size = 4 if shop.quick else 64
-    running.push_image([_noise(shop, size, seed) for seed in range(11, 11 + LAYERS)])
+    running.push_image([_layer(shop, seed) for seed in range(11, 11 + LAYERS)])
     return f"{REPOSITORY}:1", 0
 
 
@@ -172,8 +185,19 @@ def _lists(shop: Workshop) -> Sequence[Contestant]:
     return [Listing(OURS, shop, partial(_named, shop))]
 
 
-def _pulls(shop: Workshop) -> Sequence[Contestant]:
-    return [Pulled(Served(name, shop, partial(_feed_image, shop))) for name in (OURS, *REGISTRIES)]
+def _pulls(how: Callable[[Served], Contestant], shop: Workshop) -> Sequence[Contestant]:
+    return [how(Served(name, shop, partial(_feed_image, shop))) for name in (OURS, *REGISTRIES)]
+
+
+def _pull(name: str, client: str, how: Callable[[Served], Contestant]) -> Case:
+    return Case(
+        name,
+        f"pull an image of 384 MiB in 6 layers with {client}",
+        partial(_pulls, how),
+        (Target("no slower than from the best registry", lambda one: _best(one, wall) / wall(one, OURS), 1, at_least=True),),
+        lambda shop: LAYERS * (4 if shop.quick else 64) * MIB,
+        rounds=3,
+    )
 
 
 def _pushes(shop: Workshop) -> Sequence[Contestant]:
@@ -220,12 +244,6 @@ CASES: Final = (
         lambda shop: _large(shop).stat().st_size,
         rounds=3,
     ),
-    Case(
-        "serve-pull",
-        "pull an image of 384 MiB in 6 layers with skopeo",
-        _pulls,
-        (Target("no slower than from the best registry", lambda one: _best(one, wall) / wall(one, OURS), 1, at_least=True),),
-        lambda shop: LAYERS * (4 if shop.quick else 64) * MIB,
-        rounds=3,
-    ),
+    _pull("serve-pull", "skopeo", SkopeoPull),
+    _pull("serve-pull-docker", "Docker", DockerPull),
 )

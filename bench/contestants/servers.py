@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from bench import measure, priority, workshop
+from bench import priority, workshop
 from bench.measure import Daemon, peak_of
 from bench.model import MissingError, Sample
 from bench.workshop import program, storectl
@@ -34,7 +34,7 @@ ZOT: Final = "zot"
 
 MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 CONFIG: Final = "application/vnd.oci.image.config.v1+json"
-LAYER: Final = "application/vnd.oci.image.layer.v1.tar+gzip"
+LAYER: Final = "application/vnd.oci.image.layer.v1.tar"
 REPOSITORY: Final = "bench/image"
 
 _START_S: Final = 30.0
@@ -126,7 +126,8 @@ class Running:
 
     def request(self, method: str, path: str, body: bytes | IO[bytes] | None = None, headers: dict[str, str] | None = None) -> http.client.HTTPMessage:
         """One exchange. Raises RuntimeError when it is refused."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
+        # In large pieces: otherwise it is the client that a push waits for.
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300, blocksize=1 << 18)
         try:
             connection.request(method, path, body, headers or {})
             with connection.getresponse() as answer:
@@ -301,45 +302,6 @@ class Beside:
         found = told(working)
         extra = {"slowest_manifest_s": max(waits), "beside_s": time.perf_counter() - began}
         return Sample(found["wall_s"], daemon.spent_s(), sum(map(peak_of, daemon.pids)), extra=extra)
-
-    def clean(self) -> None:
-        """See `Contestant`."""
-
-
-@dataclass(slots=True)
-class Pulled:
-    """A server, and skopeo that copies a whole image from it into a folder. ``cpu_s`` is both."""
-
-    served: Served
-
-    @property
-    def name(self) -> str:
-        """See `Contestant`."""
-        return self.served.name
-
-    def prepare(self) -> None:
-        """See `Contestant`. Raises MissingError."""
-        program("skopeo")
-        self.served.ready()
-        workshop.sync()
-
-    def run(self) -> Sample:
-        """See `Contestant`."""
-        running, image, _ = self.served.ready()
-        target = self.served.shop.folder()
-        command = [
-            program("skopeo"),
-            "copy",
-            "-q",
-            "--insecure-policy",
-            "--src-tls-verify=false",
-            f"docker://127.0.0.1:{running.port}/{image}",
-            f"dir:{target}",
-        ]
-        try:
-            return measure.run(command, daemon=running.daemon())
-        finally:
-            shutil.rmtree(target)
 
     def clean(self) -> None:
         """See `Contestant`."""

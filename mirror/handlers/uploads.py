@@ -9,12 +9,12 @@ from aiohttp import web
 
 from mirror.access import Action
 from mirror.handlers.call import parse_digest
+from mirror.receiving import receive
 from mirror.registry import ranges
 from mirror.registry.pace import Pace
 from mirror.wire_errors import WireError
 from mirror.work import run
 from store.errors import InvalidReference, TooLarge
-from store.limits import MIB
 from store.registry import BY_ID
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from store.uploads import Upload
     from store.values import Digest
 
-_PIECE_BYTES: Final = MIB
 _ALGORITHMS: Final = ("sha256", "sha512")
 
 
@@ -107,33 +106,12 @@ async def _finish(call: Call, upload: Upload, digest: Digest) -> web.StreamRespo
 async def _receive(call: Call, upload: Upload) -> None:
     """Append the request's body."""
     _expect_announced(call, upload)
-    held: list[bytes] = []
-
-    async def store() -> None:
-        data = b"".join(held)
-        held.clear()
-        await run(call.service.work.bodies, upload.write, data)
-
-    pace = Pace(call.service.settings.body_timeout_s, call.service.settings.body_rate, asyncio.get_running_loop().time)
-    body = call.request.content.iter_any()
+    settings = call.service.settings
+    pace = Pace(settings.body_timeout_s, settings.body_rate, asyncio.get_running_loop().time)
     try:
-        while True:
-            async with asyncio.timeout(pace.patience_s):
-                data = await anext(body, None)
-            if data:
-                held.append(data)
-                pace.came(len(data))
-                call.service.metrics.received(len(data))
-            if held and (data is None or sum(map(len, held)) >= _PIECE_BYTES):
-                await store()
-            if data is None:
-                return
+        await receive(call.request.content, pace, call.service.work.bodies, upload.write, call.service.metrics.received)
     except TimeoutError:
         raise WireError(408, "BLOB_UPLOAD_INVALID", "the body stopped coming") from None
-    finally:
-        # What has arrived counts, however this ends: the client may go on behind it.
-        if held:
-            await store()
 
 
 def _expect_announced(call: Call, upload: Upload) -> None:

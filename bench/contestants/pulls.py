@@ -1,0 +1,88 @@
+"""Clients that pull a whole image from a registry, as people do."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench import measure, workshop
+from bench.measure import Daemon
+from bench.model import MissingError
+from bench.workshop import program
+
+if TYPE_CHECKING:
+    from bench.contestants.servers import Served
+    from bench.model import Sample
+
+
+@dataclass(slots=True)
+class SkopeoPull:
+    """A server, and skopeo that copies an image from it into a folder. ``cpu_s`` is both."""
+
+    served: Served
+
+    @property
+    def name(self) -> str:
+        """See `Contestant`."""
+        return self.served.name
+
+    def prepare(self) -> None:
+        """See `Contestant`. Raises MissingError."""
+        program("skopeo")
+        self.served.ready()
+        workshop.sync()
+
+    def run(self) -> Sample:
+        """See `Contestant`."""
+        running, image, _ = self.served.ready()
+        target = self.served.shop.folder()
+        command = [
+            program("skopeo"),
+            "copy",
+            "-q",
+            "--insecure-policy",
+            "--src-tls-verify=false",
+            f"docker://127.0.0.1:{running.port}/{image}",
+            f"dir:{target}",
+        ]
+        try:
+            return measure.run(command, daemon=running.daemon())
+        finally:
+            shutil.rmtree(target)
+
+    def clean(self) -> None:
+        """See `Contestant`."""
+
+
+@dataclass(slots=True)
+class DockerPull:
+    """A server, and a Docker Engine that has nothing yet and pulls an image from it. ``cpu_s`` is both."""
+
+    served: Served
+
+    @property
+    def name(self) -> str:
+        """See `Contestant`."""
+        return self.served.name
+
+    def prepare(self) -> None:
+        """See `Contestant`. Raises MissingError."""
+        program("docker")
+        self.served.ready()
+        self.served.shop.engine().clear()
+        workshop.sync()
+
+    def run(self) -> Sample:
+        """See `Contestant`."""
+        running, image, _ = self.served.ready()
+        engine = self.served.shop.engine()
+        # To an engine a registry on the loopback interface is one without TLS.
+        command = [program("docker"), "-H", f"unix://{engine.socket}", "pull", "-q", f"127.0.0.1:{running.port}/{image}"]
+        return measure.run(command, watch=[engine.data / "tmp"], daemon=Daemon((*engine.pids(), *running.daemon().pids)))
+
+    def clean(self) -> None:
+        """See `Contestant`."""
+        with contextlib.suppress(MissingError):
+            self.served.shop.engine().clear()

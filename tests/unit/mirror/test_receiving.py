@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from mirror import receiving
+from mirror.receiving import receive
+from mirror.registry.pace import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from aiohttp import StreamReader
+
+PIECE = 256 * 1024
+
+
+class Body:
+    """What the framework gives out of a body: ``pieces``, then the error or for ever nothing, if that is how it ends."""
+
+    def __init__(self, pieces: Sequence[bytes], *, error: Exception | None = None, stalls: bool = False) -> None:
+        self.given = 0
+        self._pieces = pieces
+        self._error = error
+        self._stalls = stalls
+
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            self.given += len(piece)
+            yield piece
+            await asyncio.sleep(0)
+        if self._stalls:
+            await asyncio.Event().wait()
+        if self._error is not None:
+            raise self._error
+
+
+def pieces(count: int) -> list[bytes]:
+    return [number.to_bytes(2, "big") * (PIECE // 2) for number in range(count)]
+
+
+async def received(body: Body, write: Callable[[bytes], None], *, pause_s: float = 30.0) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        pace = Pace(pause_s, 500.0, asyncio.get_running_loop().time)
+        await receive(cast("StreamReader", body), pace, pool, write, lambda _: None)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 100])
+def test_everything_is_appended_in_order(count: int) -> None:
+    written: list[bytes] = []
+    asyncio.run(received(Body(pieces(count)), written.append))
+    assert b"".join(written) == b"".join(pieces(count))
+
+
+def test_two_threads_never_write_at_once() -> None:
+    lock = threading.Lock()
+
+    def write(_piece: bytes) -> None:
+        assert lock.acquire(blocking=False)
+        time.sleep(0.0005)
+        lock.release()
+
+    # More than one turn of a thread.
+    asyncio.run(received(Body(pieces(2 * receiving._TURN_BYTES // PIECE + 3)), write))
+
+
+def test_a_client_that_is_faster_than_the_disk_has_to_wait() -> None:
+    body = Body(pieces(64))
+    written = 0
+    most = 0
+
+    def write(piece: bytes) -> None:
+        nonlocal written, most
+        time.sleep(0.002)
+        most = max(most, body.given - written)
+        written += len(piece)
+
+    asyncio.run(received(body, write))
+    assert written == 64 * PIECE
+    assert most <= receiving._AHEAD_BYTES + PIECE
+
+
+def test_nothing_is_written_behind_what_could_not_be_written() -> None:
+    written: list[bytes] = []
+
+    def write(piece: bytes) -> None:
+        if len(written) == 6:
+            raise OSError("the disk is full")
+        written.append(piece)
+
+    body = Body(pieces(64))
+    with pytest.raises(OSError, match="the disk is full"):
+        asyncio.run(received(body, write))
+    assert written == pieces(6)
+    # The rest has not been asked for.
+    assert body.given < 64 * PIECE
+
+
+def test_the_last_write_can_fail_too() -> None:
+    def write(_piece: bytes) -> None:
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        asyncio.run(received(Body(pieces(1)), write))
+
+
+@pytest.mark.parametrize("count", [1, 3, 7])
+def test_what_has_come_counts_when_the_client_breaks_off(count: int) -> None:
+    written: list[bytes] = []
+    with pytest.raises(ConnectionResetError):
+        asyncio.run(received(Body(pieces(count), error=ConnectionResetError()), written.append))
+    assert written == pieces(count)
+
+
+def test_what_has_come_counts_when_no_more_comes() -> None:
+    written: list[bytes] = []
+    with pytest.raises(TimeoutError):
+        asyncio.run(received(Body(pieces(7), stalls=True), written.append, pause_s=0.2))
+    assert written == pieces(7)
+
+
+def test_what_has_come_counts_when_the_server_stops() -> None:
+    written: list[bytes] = []
+
+    def write(piece: bytes) -> None:
+        time.sleep(0.02)
+        written.append(piece)
+
+    async def main() -> None:
+        task = asyncio.create_task(received(Body(pieces(7), stalls=True), write))
+        await asyncio.sleep(0.03)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert written == pieces(7)
