@@ -18,6 +18,7 @@ import zstandard
 
 from store.errors import InvalidInput
 from store.limits import MIB
+from store.oserrors import translated
 from store.pages import begin_writeback, write_all
 from store.seekable import seek_table
 from store.values import Digest
@@ -25,6 +26,7 @@ from store.values import Digest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Executor, Future
+    from pathlib import Path
 
 _T = TypeVar("_T")
 
@@ -84,6 +86,7 @@ class Pool:
         self._local = threading.local()
         self._counting = threading.Lock()
         self._passing = 0
+        self._syncing: deque[Future[None]] = deque()
         self._closing = False
 
     def __enter__(self) -> Self:
@@ -128,13 +131,26 @@ class Pool:
                 raise CancelledError
             yield piece
 
-    def sync(self, file: BinaryIO) -> Future[None]:
-        """Make a file's bytes durable while the next layer is being read."""
+    def sync(self, file: BinaryIO, path: Path) -> None:
+        """Make what was written to a file durable while the next layer is being read: `durable` waits for it.
+
+        Raises what an earlier one failed with, a branch of Unavailable or StorageFull that names the file.
+        """
         descriptor = os.dup(file.fileno())
-        synced = self._syncs.submit(_sync_and_close, descriptor)
+        synced = self._syncs.submit(_sync_and_close, descriptor, path)
         # What is dropped with the pool is closed all the same: an open descriptor keeps a deleted file's bytes on the disk.
         synced.add_done_callback(lambda ended: os.close(descriptor) if ended.cancelled() else None)
-        return synced
+        with self._counting:
+            self._syncing.append(synced)
+            # An archive may have a hundred thousand layers: what is durable is forgotten.
+            ended = [self._syncing.popleft() for _ in range(len(self._syncing)) if self._syncing[0].done()]
+        for one in ended:
+            one.result()
+
+    def durable(self) -> None:
+        """Wait until everything given to `sync` is on the disk. Raises as `sync` does."""
+        while self._syncing:
+            self._syncing.popleft().result()
 
     def compress(self, data: bytes, level: int) -> Future[bytes]:
         """One independent zstd frame, with content size and checksum, made by a thread of the pool."""
@@ -331,8 +347,9 @@ def _append(file: BinaryIO, data: bytes, size_bytes: int) -> None:
     begin_writeback(file.fileno(), size_bytes, len(data))
 
 
-def _sync_and_close(descriptor: int) -> None:
+def _sync_and_close(descriptor: int, path: Path) -> None:
     try:
-        os.fsync(descriptor)
+        with translated(path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -14,7 +14,6 @@ from store.ingest import take_in
 from store.limits import DEFAULT_LIMITS, Limits
 from store.members import open_members
 from store.model import ContentState, ImportReport, Silent
-from store.oserrors import translated
 from store.publish import Publisher
 from store.staging import Stager
 from store.values import DiffID
@@ -66,9 +65,7 @@ def _take(store: Store, opened: Opened, options: ImportOptions, progress: Progre
         members = open_members(opened, stager, options.limits, progress)
         intake = take_in(members, stager, options.limits, _Holdings(store, operation), options.choice)
         staged = intake.staged()
-        for one in staged:
-            with translated(one.path):
-                one.synced.result()
+        pool.durable()
         with store.write(operation.id) as connection:
             publisher = Publisher(connection, store.blobs, operation, limits=options.limits, now=store.now(), clobber=options.clobber)
             done = publisher.publish(intake, source_name=options.source_name)

@@ -32,7 +32,7 @@ _KEPT: Final = frozenset({Codec.GZIP, Codec.ZSTD})
 @final
 @dataclass(slots=True)
 class Staged:
-    """Bytes in the operation's folder. ``codec`` is how the file encodes ``diff``, None for not at all; ``synced`` is when it is durable.
+    """Bytes in the operation's folder. ``codec`` is how the file encodes ``diff``, None for not at all.
 
     ``problem`` says why it cannot be a layer after all (it may still be a document, or a blob of another kind: see `Stager.layer`). ``aliases`` are other
     digests of the same plain bytes, with the file that holds them when ``codec`` is None. ``original`` is the file as it came, when ``codec`` is ours.
@@ -43,7 +43,6 @@ class Staged:
     stored: Hashed
     codec: Codec | None
     seekable: bool
-    synced: Future[None]
     problem: StoreError | None = None
     original: Staged | None = None
     aliases: dict[Digest, Path] = field(default_factory=dict)
@@ -91,13 +90,14 @@ class Stager:
             with self._new_file() as (path, file):
                 sink = self._plain_sink(file, algorithm)
                 self._plain(sink, _again(first, pieces), check, on_read)
-                return self._plain_staged(path, sink, self._pool.sync(file), check)
+                return self._plain_staged(path, file, sink, check)
         if codec in _KEPT:
             with self._new_file() as (path, file):
                 kept = KeptSink(file, self._pool, algorithm)
                 self._kept(kept, codec, _again(first, pieces), check, on_read)
                 diff, stored = kept.finish()
-                return Staged(path, diff, stored, codec, seekable=False, synced=self._pool.sync(file), problem=check.problem)
+                self._pool.sync(file, path)
+                return Staged(path, diff, stored, codec, seekable=False, problem=check.problem)
         original = None
         decode = decoder(codec, max_bytes=self._limits.layer_bytes, member=member)
         if as_it_came:
@@ -113,7 +113,7 @@ class Stager:
                 if original is None:
                     raise
                 check.problem = exc
-            staged = self._plain_staged(path, sink, self._pool.sync(file), check)
+            staged = self._plain_staged(path, file, sink, check)
             staged.original = original
             return staged
 
@@ -133,7 +133,8 @@ class Stager:
                 sink.feed(piece)
                 on_read(len(piece))
             diff, stored = sink.finish()
-            return Staged(path, diff, stored, None, seekable=False, synced=self._pool.sync(file))
+            self._pool.sync(file, path)
+            return Staged(path, diff, stored, None, seekable=False)
 
     def scratch(self) -> Path:
         """The path of a file that may be made for what lives no longer than the operation."""
@@ -170,11 +171,13 @@ class Stager:
         level = self._compression.level
         return PlainSink(file, self._pool, algorithm) if level is None else FrameSink(file, self._pool, level, algorithm)
 
-    def _plain_staged(self, path: Path, sink: LayerSink, synced: Future[None], check: _Check) -> Staged:
+    def _plain_staged(self, path: Path, file: BinaryIO, sink: LayerSink, check: _Check) -> Staged:
         diff, stored = sink.finish()
+        # Not before: the end of the layer may still be on its way to the file until then.
+        self._pool.sync(file, path)
         codec = None if self._compression.level is None else Codec.ZSTD
         ours = codec is not None
-        return Staged(path, diff, stored, codec, ours and diff.size_bytes > FRAME_BYTES, synced, check.problem, is_ours=ours)
+        return Staged(path, diff, stored, codec, ours and diff.size_bytes > FRAME_BYTES, check.problem, is_ours=ours)
 
     def _plain(self, sink: LayerSink, pieces: Iterator[bytes], check: _Check, on_read: Callable[[int], None]) -> None:
         size = 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import re
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import pytest
 
 from store.encoder import KeptSink, Pool
+from store.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,12 +25,37 @@ def test_what_is_dropped_with_the_pool_does_not_stay_open(tmp_path: Path) -> Non
     busy = threading.Event()
     # The lane that syncs is kept busy, so that nothing behind has begun when the pool is closed.
     pool._syncs.submit(busy.wait)
-    with (tmp_path / "staged").open("wb", buffering=0) as file:
-        waiting = [pool.sync(file) for _ in range(3)]
+    staged = tmp_path / "staged"
+    with staged.open("wb", buffering=0) as file:
+        for _ in range(3):
+            pool.sync(file, staged)
+    assert str(staged) in set(open_files())
     threading.Timer(0.2, busy.set).start()
     pool.close()
-    assert [future.cancelled() for future in waiting] == [True] * 3
-    assert str(tmp_path / "staged") not in set(open_files())
+    assert str(staged) not in set(open_files())
+
+
+def test_what_cannot_be_made_durable_is_said_with_the_files_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    staged = tmp_path / "staged"
+    with Pool(1) as pool, staged.open("wb", buffering=0) as file:
+        with pytest.raises(StoreError, match=re.escape(str(staged))):
+            # As soon as it has failed, and at the latest when it is waited for.
+            pool.sync(file, staged)
+            pool.durable()
+        pool.durable()
+    assert str(staged) not in set(open_files())
+
+
+def test_what_is_durable_is_forgotten(tmp_path: Path) -> None:
+    with Pool(1) as pool, (tmp_path / "staged").open("wb", buffering=0) as file:
+        for _ in range(50):
+            pool.sync(file, tmp_path / "staged")
+            pool._syncs.submit(int).result()
+            assert len(pool._syncing) <= 2
 
 
 def test_pieces_stay_in_order_when_other_layers_come_and_go(tmp_path: Path) -> None:
