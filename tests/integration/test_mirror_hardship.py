@@ -16,6 +16,8 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from store import Store
 from store.facade import utc_now
 from store.references import Repository
@@ -110,6 +112,7 @@ class Round:
         client.pull("kills", image, tag)
 
 
+@pytest.mark.timeout(300 + 20 * KILLS)
 def test_a_killed_server_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
     root = tmp_path / "store"
     chance, shared = random.Random(1), contents(5, 2)
@@ -201,6 +204,7 @@ class Churner:
                 self._client.delete(self.repository, f"blobs/{digest}")
 
 
+@pytest.mark.timeout(300 + CHURN_S)
 def test_collection_beside_pushes_pulls_and_deletes_loses_nothing(tmp_path: Path) -> None:
     root = tmp_path / "store"
     shared = contents(16, 3)
