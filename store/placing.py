@@ -77,8 +77,7 @@ class Placing:
         if files:
             self._operation.announce(digest for _, digest in files)
             self._blobs.publish(files)
-        for one, as_layer in names.values():
-            self._rows(one, as_layer=as_layer)
+        self._rows(list(names.values()))
 
     def _still_needed(self, intake: Intake) -> list[tuple[Staged, bool]]:
         """What was staged and is not here yet, each with whether it is a layer."""
@@ -96,19 +95,26 @@ class Placing:
         needed += [(staged, False) for digest, staged in intake.others.items() if digest not in here]
         return needed
 
-    def _rows(self, staged: Staged, *, as_layer: bool) -> None:
-        stored = content.put_blob(self._connection, staged.stored.digest, staged.stored.size_bytes, self._now)
-        if staged.codec is not None and (as_layer or staged.is_ours):
-            for digest in (staged.diff.digest, *staged.aliases):
-                diff = content.ensure(self._connection, digest, staged.diff.size_bytes, ContentState.PRESENT)
-                self._brought.append(diff)
-                content.put_encoding(self._connection, diff, stored, staged.codec.value, seekable=staged.seekable)
-        elif staged.codec is None:
-            self._brought.append(stored)
-            self._brought += [content.put_blob(self._connection, digest, staged.diff.size_bytes, self._now) for digest in staged.aliases]
-        self.new_layers += as_layer
-        self.new_bytes += staged.stored.size_bytes
-        self.changed = True
+    def _rows(self, needed: Sequence[tuple[Staged, bool]]) -> None:
+        blobs: dict[Digest, int] = {}
+        decoding: list[tuple[Digest, Staged, str]] = []
+        for staged, as_layer in needed:
+            blobs[staged.stored.digest] = staged.stored.size_bytes
+            if staged.codec is None:
+                blobs.update(dict.fromkeys(staged.aliases, staged.diff.size_bytes))
+            elif as_layer or staged.is_ours:
+                decoding += [(digest, staged, staged.codec.value) for digest in (staged.diff.digest, *staged.aliases)]
+            self.new_layers += as_layer
+            self.new_bytes += staged.stored.size_bytes
+            self.changed = True
+        stored = content.put_blobs(self._connection, blobs, self._now)
+        decoded = content.ensure_all(self._connection, {digest: staged.diff.size_bytes for digest, staged, _ in decoding}, ContentState.PRESENT)
+        content.put_encodings(
+            self._connection,
+            [content.NewEncoding(decoded[digest], stored[staged.stored.digest], codec, staged.seekable) for digest, staged, codec in decoding],
+        )
+        plain = {digest for staged, _ in needed if staged.codec is None for digest in (staged.stored.digest, *staged.aliases)}
+        self._brought += [*decoded.values(), *(stored[digest] for digest in plain)]
 
     def documents(self, documents: Mapping[Digest, bytes]) -> dict[Digest, ContentKey]:
         """Keep small documents inline, large ones as blobs."""

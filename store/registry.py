@@ -245,9 +245,8 @@ class Registry:
         """Contents that are here, each with the diff that it was encoded from: for who has encoded it, and need not decode it to know."""
         with self._store.write("registry") as connection:
             known = content.find(connection, {*made, *(diff.digest for diff in made.values())})
-            for digest, diff in made.items():
-                if digest in known and diff.digest in known:
-                    content.put_encoding(connection, known[diff.digest].key, known[digest].key, codec, seekable=False)
+            both = [(diff.digest, digest) for digest, diff in made.items() if digest in known and diff.digest in known]
+            content.put_encodings(connection, [content.NewEncoding(known[diff].key, known[digest].key, codec, seekable=False) for diff, digest in both])
 
     def delete_blob(self, repository: Repository, digest: Digest) -> None:
         """The repository serves it no longer; gc frees the bytes. Raises RepositoryNotFound, ContentNotFound."""

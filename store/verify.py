@@ -144,7 +144,7 @@ class Verifier:
                 continue
             stored = content.find(connection, (proof.claim.blob,))[proof.claim.blob]
             decoded = content.ensure(connection, diff, proof.size_bytes, ContentState.PRESENT)
-            content.put_encoding(connection, decoded, stored.key, proof.codec.value, seekable=proof.seekable)
+            content.put_encodings(connection, [content.NewEncoding(decoded, stored.key, proof.codec.value, seekable=proof.seekable)])
 
 
 def _decoded(file: BinaryIO, codec: Codec) -> Iterable[bytes]:

@@ -46,6 +46,17 @@ class Sources:
     encodings: tuple[StoredEncoding, ...]
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class NewEncoding:
+    """That ``stored`` decodes to ``decoded``; with ``seekable`` any part of it."""
+
+    decoded: ContentKey
+    stored: ContentKey
+    codec: str
+    seekable: bool
+
+
 def find(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, Known]:
     """What is known of ``digests``; those nobody has named are left out."""
     found: dict[Digest, Known] = {}
@@ -110,16 +121,31 @@ def put_documents(connection: Connection, documents: Mapping[Digest, bytes]) -> 
 
 def put_blob(connection: Connection, digest: Digest, size_bytes: int, now: datetime) -> ContentKey:
     """Record that the file of ``digest`` is in its place."""
-    key = ensure(connection, digest, size_bytes, ContentState.PRESENT)
-    if not connection.execute(select(exists().where(blob.c.content_id == key))).scalar():
-        connection.execute(insert(blob).values(content_id=key, created_at=now))
-    return key
+    return put_blobs(connection, {digest: size_bytes}, now)[digest]
 
 
-def put_encoding(connection: Connection, decoded: ContentKey, stored: ContentKey, codec: str, *, seekable: bool) -> None:
-    """Record that ``decoded`` is what ``stored`` decodes to."""
-    if not connection.execute(select(exists().where(encoding.c.content_id == decoded, encoding.c.stored_id == stored))).scalar():
-        connection.execute(insert(encoding).values(content_id=decoded, stored_id=stored, codec=codec, seekable=seekable))
+def put_blobs(connection: Connection, sizes: Mapping[Digest, int], now: datetime) -> dict[Digest, ContentKey]:
+    """Record that the files of many digests, of so many bytes each, are in their places."""
+    keys = ensure_all(connection, sizes, ContentState.PRESENT)
+    there: set[int] = set()
+    for some in batches(list(keys.values())):
+        there.update(connection.execute(select(blob.c.content_id).where(blob.c.content_id.in_(some))).scalars())
+    insert_rows(connection, blob, ({"content_id": key, "created_at": now} for key in keys.values() if key not in there))
+    return keys
+
+
+def put_encodings(connection: Connection, new: Sequence[NewEncoding]) -> None:
+    """Record what stored contents decode to."""
+    there: set[tuple[int, int]] = set()
+    for some in batches([one.stored for one in new]):
+        rows = connection.execute(select(encoding.c.content_id, encoding.c.stored_id).where(encoding.c.stored_id.in_(some)))
+        there.update((row.content_id, row.stored_id) for row in rows)
+    fresh = {(one.decoded, one.stored): one for one in new if (one.decoded, one.stored) not in there}
+    insert_rows(
+        connection,
+        encoding,
+        ({"content_id": one.decoded, "stored_id": one.stored, "codec": one.codec, "seekable": one.seekable} for one in fresh.values()),
+    )
 
 
 def put_foreign_source(connection: Connection, diff: ContentKey, descriptor: bytes) -> bool:
