@@ -204,9 +204,14 @@ class PlainSink:
         self._window = _Window(2 * (pool.workers + 1))
 
     def feed(self, piece: bytes) -> None:
-        """Hash and write ``piece``, each on a lane of its own."""
-        self._window.add(self._pool.incoming.submit(self._hash.update, piece))
-        self._window.add(self._pool.outgoing.submit(_append, self._file, piece, self._size))
+        """Hash and write ``piece``, each on a lane of its own; by this thread while every core has a layer of its own."""
+        if self._pool.is_full:
+            self._window.drain()
+            self._hash.update(piece)
+            _append(self._file, piece, self._size)
+        else:
+            self._window.add(self._pool.incoming.submit(self._hash.update, piece))
+            self._window.add(self._pool.outgoing.submit(_append, self._file, piece, self._size))
         self._size += len(piece)
 
     def finish(self) -> tuple[Hashed, Hashed]:
@@ -271,6 +276,11 @@ class FrameSink:
 
     def _frame(self, data: bytes) -> None:
         self._diff_size += len(data)
+        if self._pool.is_full:
+            self._window.drain()
+            self._diff.update(data)
+            self._put(self._pool.compress_now(data, self._level), len(data))
+            return
         self._window.add(self._pool.incoming.submit(self._diff.update, data))
         encoded = self._pool.compress(data, self._level)
         self._window.add(self._pool.outgoing.submit(self._put_future, encoded, len(data)))

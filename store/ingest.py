@@ -5,12 +5,14 @@ From a file the documents are read first, and what is already here is never read
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, final
 
 from store.archives import docker, hybrid, layout, legacy_v1
 from store.archives.choose import ALL, choose
 from store.archives.layout_names import INDEX, LAYOUT
+from store.encoder import FRAME_BYTES
 from store.errors import DigestMismatch, InvalidArchive, MissingBlobs, MissingLayers, MissingMember, StoreError, printable
 from store.manifests import Role
 from store.media_types import is_layer
@@ -223,6 +225,9 @@ def _where(document: Document, link: Link) -> str:
 def _claimed_layers(claim: ArchiveClaim, members: Members, stager: Stager, holdings: Holdings) -> dict[DiffID, Staged]:
     images = [image for image in claim.images if not image.described]
     here = holdings.diffs({diff for image in images for diff in image.config.diff_ids})
+    members.ahead(
+        _largest_first(members, {path: None for image in images for diff, path in zip(image.config.diff_ids, image.layers, strict=True) if diff not in here})
+    )
     staged: dict[DiffID, Staged] = {}
     absent: set[DiffID] = set()
     chains: dict[tuple[int, DiffID], int] = {}  # a number for each chain, by that of the chain beneath it and the diff on top
@@ -255,6 +260,15 @@ def _claimed_layers(claim: ArchiveClaim, members: Members, stager: Stager, holdi
     if absent:
         raise MissingLayers(docker.missing(images, lambda diff: diff in staged or diff in here))
     return staged
+
+
+def _largest_first(members: Members, paths: Iterable[str | None]) -> list[str]:
+    """Those of several frames, which keep a core busy for a while; what is wrong with one is told in its turn."""
+    sizes: dict[str, int] = {}
+    for path in paths:
+        with suppress(StoreError):
+            sizes[path or ""] = members.size(path or "")
+    return sorted((path for path, size in sizes.items() if size > FRAME_BYTES), key=lambda path: sizes[path], reverse=True)
 
 
 def _legacy(members: Members, limits: Limits, choice: Choice) -> Intake:
