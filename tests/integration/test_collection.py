@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import event
 
 import exporter
-from store import ImageID, Store, errors
+from store import Compression, ImageID, ImportOptions, Store, errors
 from store.catalog import collection
 from store.values import Digest
 from tests.support.images import A, B, E, config, image, layer
@@ -149,10 +149,7 @@ def test_damage_is_found_never_served_and_repaired_by_importing_again(store: Sto
     put(store, A, B)
     good = save("x:1")
     digest = min(store.blobs.digests())
-    path = store.blobs.path(digest)
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
+    damage(store.blobs.path(digest))
     target = tmp_path / "out.tar"
     with pytest.raises(errors.DamagedContent), exporter.open_save(store, ["x:1"]) as export, exporter.atomic_file(target) as file:
         export.write(file)
@@ -165,6 +162,39 @@ def test_damage_is_found_never_served_and_repaired_by_importing_again(store: Sto
     put(store, A, B)
     assert save("x:1") == good
     assert not list(store.fsck())
+
+
+def test_a_damaged_plain_layer_is_repaired_by_an_encoding_of_it(store: Store, save: Callable[..., bytes]) -> None:
+    source = image(A, B, tags=("x:1",)).bytes()
+    store.import_archive(io.BytesIO(source), ImportOptions(Compression.parse("none")))
+    good = save("x:1")
+    digest = min(store.blobs.digests())
+    damage(store.blobs.path(digest))
+    with pytest.raises(errors.DamagedContent):
+        save("x:1")
+    store.import_archive(io.BytesIO(source))
+    assert save("x:1") == good
+    store.collect()
+    assert not list(store.fsck())
+    assert save("x:1") == good
+
+
+def test_a_damaged_document_is_repaired_by_importing_again(store: Store, save: Callable[..., bytes]) -> None:
+    put(store, A)
+    good = save("x:1")
+    damaged = Digest.of(config(A))
+    with store.write() as connection:
+        connection.exec_driver_sql("UPDATE document SET bytes = x'00' WHERE content_id = (SELECT id FROM content WHERE digest = ?)", (str(damaged),))
+    assert {finding.kind for finding in store.fsck()} >= {"damaged"}
+    put(store, A)
+    assert save("x:1") == good
+    assert not list(store.fsck())
+
+
+def damage(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
 
 
 def test_a_missing_file_is_found_and_repaired(store: Store, save: Callable[..., bytes]) -> None:

@@ -6,6 +6,7 @@ A process that is killed loses nothing of what it wrote, so killing one cannot s
 from __future__ import annotations
 
 import bz2
+import ctypes
 import errno
 import io
 import os
@@ -217,7 +218,7 @@ def test_an_upload_counts_what_is_durable_and_nothing_else(store: Store, calls: 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
 def test_what_the_disk_refuses_early_ends_an_import(store: Store, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_arguments: object) -> int:
-        pages.ctypes.set_errno(number)
+        ctypes.set_errno(number)
         return -1
 
     monkeypatch.setattr(pages, "_sync_file_range", refused)
