@@ -145,6 +145,19 @@ def test_dead_operations_are_swept_by_the_next_import(store: Store, root: Path) 
     assert not list((root / "staging").iterdir())
 
 
+@pytest.mark.parametrize("cut", [b"sha512:" + b"a" * 64, b"\0" * 71, b"\xff" * 71], ids=["a digest", "zeros", "no text"])
+def test_a_list_that_a_crash_has_cut_short_stops_nobody(store: Store, root: Path, cut: bytes) -> None:
+    folder = root / "staging" / "import-dead"
+    folder.mkdir()
+    stray = Digest.of(b"stray")
+    store.blobs.path(stray).parent.mkdir(parents=True)
+    store.blobs.path(stray).write_bytes(b"stray")
+    (folder / "publishing").write_bytes(f"{stray}\n".encode() + cut)
+    put(store, A)
+    assert not list((root / "staging").iterdir())
+    assert stray not in set(store.blobs.digests())
+
+
 def test_damage_is_found_never_served_and_repaired_by_importing_again(store: Store, save: Callable[..., bytes], tmp_path: Path) -> None:
     put(store, A, B)
     good = save("x:1")
