@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from exporter import layout, oci
 from store.archives.layout_names import CONTAINERD_NAME, INDEX, LAYOUT, REF_NAME
-from store.blobs.directory import sync_folder
 from store.errors import InvalidDocument, InvalidInput, printable
+from store.folders import make_folder, sync_folder
 from store.manifests import Document, Kind
 from store.oserrors import translated
 from store.scatter import Scatter
@@ -53,7 +53,7 @@ def _prepare(folder: Path) -> None:
     with translated(folder):
         if not folder.parent.is_dir():
             raise InvalidInput(f"there is no folder {printable(str(folder.parent))}", hint="make it first, or save somewhere else")
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         present = {entry.name for entry in folder.iterdir()}
     # Others may be writing beside us, and a process that was killed leaves its files: they are ours all the same.
     others = {one for one in present if not (one.startswith(_PREFIX) and one.endswith(_SUFFIX))}
@@ -62,19 +62,18 @@ def _prepare(folder: Path) -> None:
 
 
 def _blobs(files: Mapping[Any, Entry], folder: Path, store: Store, reader: Reader, progress: Progress) -> None:
-    touched = set()
+    # Also those that are there already: who renamed what lies in them may have died before syncing them, or not have got so far yet.
+    touched = {folder / "blobs": None, folder: None}
     for entry in files.values():
         target = folder / entry.path
         with translated(target):
             target.parent.mkdir(parents=True, exist_ok=True)
+            touched[target.parent] = None
             if target.is_file() and target.stat().st_size == entry.size_bytes:
                 continue
         _blob(entry, target, store, reader, progress)
-        touched.add(target.parent)
     for one in touched:
         sync_folder(one)
-    if touched:
-        sync_folder(folder / "blobs")
 
 
 def _blob(entry: Entry, target: Path, store: Store, reader: Reader, progress: Progress) -> None:

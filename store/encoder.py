@@ -35,6 +35,8 @@ DEFAULT_LEVEL: Final = 2
 """A fifth faster than 3 and still smaller than gzip, which 1 is not (docs/benchmarks/findings.md)."""
 
 DEFAULT_ALGORITHM: Final = "sha256"
+_UNSYNCED_FILES: Final = 64
+"""Files that wait to be synced, each open until then: a hundred thousand small layers come faster than a disk makes them durable."""
 _LEVELS: Final = range(1, 20)
 _SPEC: Final = re.compile(r"zstd(?::(?P<level>[0-9]{1,2}))?")
 
@@ -86,6 +88,7 @@ class Pool:
         self._local = threading.local()
         self._counting = threading.Lock()
         self._passing = 0
+        self._awaiting = threading.Lock()
         self._syncing: deque[Future[None]] = deque()
         self._closing = False
 
@@ -140,17 +143,20 @@ class Pool:
         synced = self._syncs.submit(_sync_and_close, descriptor, path)
         # What is dropped with the pool is closed all the same: an open descriptor keeps a deleted file's bytes on the disk.
         synced.add_done_callback(lambda ended: os.close(descriptor) if ended.cancelled() else None)
-        with self._counting:
+        with self._awaiting:
             self._syncing.append(synced)
-            # An archive may have a hundred thousand layers: what is durable is forgotten.
-            ended = [self._syncing.popleft() for _ in range(len(self._syncing)) if self._syncing[0].done()]
-        for one in ended:
-            one.result()
+            self._await_syncs(_UNSYNCED_FILES)
 
     def durable(self) -> None:
         """Wait until everything given to `sync` is on the disk. Raises as `sync` does."""
-        while self._syncing:
-            self._syncing.popleft().result()
+        with self._awaiting:
+            self._await_syncs(0)
+
+    def _await_syncs(self, most: int) -> None:
+        """Forget what is durable, and wait for the oldest while there are more than ``most``. What has failed stays: it is said to whoever asks."""
+        while self._syncing and (len(self._syncing) > most or self._syncing[0].done()):
+            self._syncing[0].result()
+            self._syncing.popleft()
 
     def compress(self, data: bytes, level: int) -> Future[bytes]:
         """One independent zstd frame, with content size and checksum, made by a thread of the pool."""

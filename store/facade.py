@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self, final
 
-from store.blobs.directory import BLOBS, DirectoryBlobs, require_one_file_system, sync_folder
+from store.blobs.directory import BLOBS, DirectoryBlobs, require_one_file_system
 from store.db.engine import DATABASE, WRITE_LOCK, Lookups, WriteLock, make_engine, read_unit, write_unit
 from store.db.place import Place
 from store.db.upgrade import SchemaState, UpgradeReport, drift, require_known, schema_state, upgrade
 from store.errors import DamagedContent, ReadOnlyStore, StoreError, StoreNotFound
+from store.folders import make_folder, sync_folder
 from store.oserrors import translated
 
 if TYPE_CHECKING:
@@ -81,9 +82,10 @@ class Store:
                 raise
             from store.operations import STAGING
 
+            make_folder(root)
             with translated(root):
                 for name in (BLOBS, STAGING):
-                    (root / name).mkdir(parents=True, exist_ok=True)
+                    (root / name).mkdir(exist_ok=True)
             sync_folder(root)
             upgrade(root, now=clock, on_wait=on_wait)
             place = Place.at(root, read_only=False)

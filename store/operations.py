@@ -10,10 +10,12 @@ import fcntl
 import itertools
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, final
 
 from store.catalog import collection, content
+from store.errors import InvalidDigest
 from store.oserrors import translated
 from store.values import Digest
 
@@ -142,8 +144,12 @@ def _take_back(connection: Connection, folder: Path, blobs: BlobStore) -> None:
 
 def _announced(path: Path) -> list[Digest]:
     try:
-        text = path.read_text(encoding="ascii")
+        text = path.read_text(encoding="ascii", errors="replace")
     except FileNotFoundError:
         return []
-    # A list cut short by a crash was never followed by a rename: only whole lines count.
-    return [Digest.parse(line) for line in text.splitlines(keepends=False) if len(line) in (71, 135)]
+    digests = []
+    for line in text.splitlines(keepends=False):
+        # A list cut short by a crash was never followed by a rename: only whole lines count.
+        with suppress(InvalidDigest):
+            digests.append(Digest.parse(line))
+    return digests

@@ -20,6 +20,8 @@ WRITE_BYTES: Final = 256 * 1024
 measured to be ten times as slow (docs/benchmarks/findings.md)."""
 
 _CANNOT: Final = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.ENODEV, errno.ESPIPE})
+_LATER: Final = frozenset({errno.ENOMEM, errno.EAGAIN, errno.EINTR})
+"""What keeps a write to the disk from beginning, and not from being done later."""
 _SYNC_FILE_RANGE_WRITE: Final = 2
 
 
@@ -68,7 +70,9 @@ def reserve(descriptor: int, offset: int, size_bytes: int) -> None:
 def begin_writeback(descriptor: int, offset: int, size_bytes: int) -> None:
     """Have the disk begin to write this part, without waiting for it: the fsync at the end then finds little left to do.
 
-    An error of the disk is told by that fsync, not here.
+    Raises OSError for what the disk has refused: told once, it need not be told by that fsync again (sync_file_range(2), EIO and ENOSPC).
     """
-    if _sync_file_range is not None:
-        _sync_file_range(descriptor, offset, size_bytes, _SYNC_FILE_RANGE_WRITE)
+    if _sync_file_range is not None and _sync_file_range(descriptor, offset, size_bytes, _SYNC_FILE_RANGE_WRITE):
+        number = ctypes.get_errno()
+        if number not in _CANNOT | _LATER:
+            raise OSError(number, os.strerror(number))

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final, final
 
 from store.archives.docker_manifest import LayerSource
-from store.catalog import content, images, manifests
+from store.catalog import collection, content, images, manifests
 from store.catalog.batches import batches
 from store.errors import ContentMissing, DigestMismatch
 from store.manifests import Link, Role
@@ -108,7 +108,8 @@ class Placing:
             self.new_bytes += staged.stored.size_bytes
             self.changed = True
         stored = content.put_blobs(self._connection, blobs, self._now)
-        decoded = content.ensure_all(self._connection, {digest: staged.diff.size_bytes for digest, staged, _ in decoding}, ContentState.PRESENT)
+        decoded, damaged = content.ensure_decoded(self._connection, {digest: staged.diff.size_bytes for digest, staged, _ in decoding})
+        collection.condemn(self._connection, damaged, self._now)
         content.put_encodings(
             self._connection,
             [content.NewEncoding(decoded[digest], stored[staged.stored.digest], codec, staged.seekable) for digest, staged, codec in decoding],
@@ -121,7 +122,7 @@ class Placing:
         keys = content.put_documents(self._connection, {digest: data for digest, data in documents.items() if len(data) <= self._limits.inline_bytes})
         for digest, data in documents.items():
             if digest not in keys:
-                if not content.has_blob_row(self._connection, digest):
+                if not content.has_sound_file(self._connection, digest):
                     staged = self._operation.stage(data)
                     self._operation.announce((digest,))
                     self._blobs.publish(((staged, digest),))

@@ -1,7 +1,7 @@
 """Uploads to a registry: bytes that come in pieces over several requests, survive a restart, and become a blob at the end.
 
-An upload is a file in ``uploads/`` and a row. The file is locked only while a request writes to it; the row says how many of its bytes count, so what a killed
-server wrote beyond that is cut off by the next request.
+An upload is a file in ``uploads/`` and a row. The file is locked only while a request writes to it; the row says how many of its bytes count, and these are
+durable: what a killed server wrote beyond that is cut off by the next request.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import re
 import threading
 from collections import OrderedDict
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Self, final
 
@@ -27,6 +27,7 @@ from store.pages import begin_writeback
 from store.values import Digest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from hashlib import _Hash
     from pathlib import Path
 
@@ -261,11 +262,15 @@ class Upload:
                 self.offset_bytes += written
                 view = view[written:]
         if self.offset_bytes - self._begun_to >= _WRITEBACK_BYTES:
-            begin_writeback(self._descriptor, self._begun_to, self.offset_bytes - self._begun_to)
+            with self._refusable():
+                begin_writeback(self._descriptor, self._begun_to, self.offset_bytes - self._begun_to)
             self._begun_to = self.offset_bytes
 
     def close(self) -> None:
-        """The request is over: write down how far the upload is, and let others go on with it. Harmless when it has ended."""
+        """The request is over: write down how far the upload is, and let others go on with it. Harmless when it has ended.
+
+        What the row counts is durable.
+        """
         if not self._open:
             return
         self._open = False
@@ -274,6 +279,7 @@ class Upload:
                 if self._repository is not None:
                     self._path.unlink(missing_ok=True)
             elif self.offset_bytes != self._began_at:
+                self._sync()
                 with self._store.write(f"upload {self.id}") as connection:
                     rows.advance(connection, self.id, self.offset_bytes, self._store.now())
                 if self._hasher is not None:
@@ -302,8 +308,7 @@ class Upload:
             self.discard()
             raise DigestMismatch(f"the digest of the {self.offset_bytes} bytes uploaded", want=digest, got=got)
         assert self._repository is not None  # noqa: S101 - only `Uploads.begin` makes one without, and closes it at once
-        with translated(self._path):
-            os.fsync(self._descriptor)
+        self._sync()
         with self._store.write(f"upload {self.id}") as connection:
             known = content.find(connection, (digest,)).get(digest)
             now = self._store.now()
@@ -319,6 +324,21 @@ class Upload:
         os.close(self._descriptor)
         # Somebody else's copy was here already: ours goes.
         self._path.unlink(missing_ok=True)
+
+    def _sync(self) -> None:
+        with self._refusable():
+            os.fsync(self._descriptor)
+
+    @contextmanager
+    def _refusable(self) -> Iterator[None]:
+        """When the disk refuses what was written, nothing of this request counts: it says so once, and calls what it has lost durable the next time."""
+        try:
+            with translated(self._path):
+                yield
+        except Unavailable:
+            self.offset_bytes = self._began_at
+            self._hasher = None
+            raise
 
     def _digest(self, algorithm: str) -> Digest:
         if self._hasher is not None and algorithm == self._hasher.name:

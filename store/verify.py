@@ -137,14 +137,15 @@ class Verifier:
         for proof in proofs:
             diff = proof.claim.diff.digest
             if proof.path is not None:
-                if not content.has_blob_row(connection, diff):
+                if not content.has_sound_file(connection, diff):
                     operation.announce((diff,))
                     self._blobs.publish(((proof.path, diff),))
                 content.put_blob(connection, diff, proof.size_bytes, self._now())
                 continue
             stored = content.find(connection, (proof.claim.blob,))[proof.claim.blob]
-            decoded = content.ensure(connection, diff, proof.size_bytes, ContentState.PRESENT)
-            content.put_encodings(connection, [content.NewEncoding(decoded, stored.key, proof.codec.value, seekable=proof.seekable)])
+            decoded, damaged = content.ensure_decoded(connection, {diff: proof.size_bytes})
+            collection.condemn(connection, damaged, self._now())
+            content.put_encodings(connection, [content.NewEncoding(decoded[diff], stored.key, proof.codec.value, seekable=proof.seekable)])
 
 
 def _decoded(file: BinaryIO, codec: Codec) -> Iterable[bytes]:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, BinaryIO, Final, final
 
 from store.errors import ContentMissing, InvalidDigest, Unavailable
+from store.folders import sync_folder
 from store.oserrors import translated
 from store.values import Digest
 
@@ -95,16 +96,6 @@ def _entries(path: Path | str) -> Iterator[os.DirEntry[str]]:
 
 def _folders(path: Path | str) -> Iterator[os.DirEntry[str]]:
     return (entry for entry in _entries(path) if entry.is_dir(follow_symlinks=False))
-
-
-def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable."""
-    with translated(path):
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def require_one_file_system(root: Path) -> None:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from sqlalchemy import bindparam, exists, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, select, update
 
 from store.catalog.batches import batches, insert_rows
 from store.db.schema import blob, content, document, encoding, foreign_source
@@ -98,24 +98,45 @@ def ensure(connection: Connection, digest: Digest, size_bytes: int | None, state
 
 def ensure_all(connection: Connection, sizes: Mapping[Digest, int | None], state: ContentState) -> dict[Digest, ContentKey]:
     """The rows of many digests, with their sizes in bytes: see `ensure`."""
+    return _ensured(connection, sizes, state)[0]
+
+
+def _ensured(connection: Connection, sizes: Mapping[Digest, int | None], state: ContentState) -> tuple[dict[Digest, ContentKey], set[Digest]]:
+    """The rows, and of which digests the state became present."""
     known = find(connection, sizes)
     fresh = [digest for digest in sizes if digest not in known]
     insert_rows(connection, content, ({"digest": digest, "size_bytes": sizes[digest], "state": state.value} for digest in fresh))
-    if state is ContentState.PRESENT:
-        found = [{"key": one.key, "size": sizes[one.digest]} for one in known.values() if one.state is not ContentState.PRESENT]
-        if found:
-            connection.execute(update(content).where(content.c.id == bindparam("key")).values(state=state.value, size_bytes=bindparam("size")), found)
+    again = {one.digest: one.key for one in known.values() if state is ContentState.PRESENT is not one.state}
+    if again:
+        connection.execute(
+            update(content).where(content.c.id == bindparam("key")).values(state=state.value, size_bytes=bindparam("size")),
+            [{"key": key, "size": sizes[digest]} for digest, key in again.items()],
+        )
     known |= find(connection, fresh)
-    return {digest: known[digest].key for digest in sizes}
+    return {digest: known[digest].key for digest in sizes}, set(again)
+
+
+def ensure_decoded(connection: Connection, sizes: Mapping[Digest, int]) -> tuple[dict[Digest, ContentKey], list[Digest]]:
+    """The rows of contents that are had by decoding others; and whose own files were damaged: these are no part of the store any more, and to be condemned."""
+    keys, again = _ensured(connection, sizes, ContentState.PRESENT)
+    damaged: list[Digest] = []
+    for some in batches(sorted(again)):
+        damaged.extend(with_blob_rows(connection, some))
+    for files in batches([keys[digest] for digest in damaged]):
+        connection.execute(delete(blob).where(blob.c.content_id.in_(files)))
+    return keys, damaged
 
 
 def put_documents(connection: Connection, documents: Mapping[Digest, bytes]) -> dict[Digest, ContentKey]:
     """Keep small documents inline, each under its digest."""
-    keys = ensure_all(connection, {digest: len(data) for digest, data in documents.items()}, ContentState.PRESENT)
+    keys, again = _ensured(connection, {digest: len(data) for digest, data in documents.items()}, ContentState.PRESENT)
     held: set[int] = set()
     for some in batches(list(keys.values())):
         held.update(connection.execute(select(document.c.content_id).where(document.c.content_id.in_(some))).scalars())
     insert_rows(connection, document, ({"content_id": keys[digest], "bytes": data} for digest, data in documents.items() if keys[digest] not in held))
+    damaged = [{"key": keys[digest], "data": documents[digest]} for digest in again if keys[digest] in held]
+    if damaged:
+        connection.execute(update(document).where(document.c.content_id == bindparam("key")).values(bytes=bindparam("data")), damaged)
     return keys
 
 
@@ -174,6 +195,12 @@ def foreign_urls(connection: Connection, digests: Iterable[Digest]) -> dict[Dige
 def has_blob_row(connection: Connection, digest: Digest) -> bool:
     """Whether a file of this digest is part of the store."""
     return bool(connection.execute(select(exists().where(content.c.digest == digest, blob.c.content_id == content.c.id))).scalar())
+
+
+def has_sound_file(connection: Connection, digest: Digest) -> bool:
+    """Whether a file of this digest is part of the store, and was not found damaged."""
+    sound = (content.c.digest == digest, content.c.state == ContentState.PRESENT.value, blob.c.content_id == content.c.id)
+    return bool(connection.execute(select(exists().where(*sound))).scalar())
 
 
 def with_blob_rows(connection: Connection, digests: Sequence[Digest]) -> set[Digest]:

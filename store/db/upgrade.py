@@ -16,6 +16,7 @@ from store.db.engine import DATABASE, WRITE_LOCK, Access, WriteLock, database_er
 from store.db.place import Place
 from store.db.schema import HEAD, REVISIONS, metadata
 from store.errors import IntegrityError, SchemaMismatch
+from store.folders import sync_folder
 from store.oserrors import translated
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
         finally:
             os.close(descriptor)
         partial.replace(target)
+    sync_folder(target.parent)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import event
 
 import exporter
-from store import ImageID, Store, errors
+from store import Compression, ImageID, ImportOptions, Store, errors
 from store.catalog import collection
 from store.values import Digest
 from tests.support.images import A, B, E, config, image, layer
@@ -145,14 +145,24 @@ def test_dead_operations_are_swept_by_the_next_import(store: Store, root: Path) 
     assert not list((root / "staging").iterdir())
 
 
+@pytest.mark.parametrize("cut", [b"sha512:" + b"a" * 64, b"\0" * 71, b"\xff" * 71], ids=["a digest", "zeros", "no text"])
+def test_a_list_that_a_crash_has_cut_short_stops_nobody(store: Store, root: Path, cut: bytes) -> None:
+    folder = root / "staging" / "import-dead"
+    folder.mkdir()
+    stray = Digest.of(b"stray")
+    store.blobs.path(stray).parent.mkdir(parents=True)
+    store.blobs.path(stray).write_bytes(b"stray")
+    (folder / "publishing").write_bytes(f"{stray}\n".encode() + cut)
+    put(store, A)
+    assert not list((root / "staging").iterdir())
+    assert stray not in set(store.blobs.digests())
+
+
 def test_damage_is_found_never_served_and_repaired_by_importing_again(store: Store, save: Callable[..., bytes], tmp_path: Path) -> None:
     put(store, A, B)
     good = save("x:1")
     digest = min(store.blobs.digests())
-    path = store.blobs.path(digest)
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
+    damage(store.blobs.path(digest))
     target = tmp_path / "out.tar"
     with pytest.raises(errors.DamagedContent), exporter.open_save(store, ["x:1"]) as export, exporter.atomic_file(target) as file:
         export.write(file)
@@ -165,6 +175,39 @@ def test_damage_is_found_never_served_and_repaired_by_importing_again(store: Sto
     put(store, A, B)
     assert save("x:1") == good
     assert not list(store.fsck())
+
+
+def test_a_damaged_plain_layer_is_repaired_by_an_encoding_of_it(store: Store, save: Callable[..., bytes]) -> None:
+    source = image(A, B, tags=("x:1",)).bytes()
+    store.import_archive(io.BytesIO(source), ImportOptions(Compression.parse("none")))
+    good = save("x:1")
+    digest = min(store.blobs.digests())
+    damage(store.blobs.path(digest))
+    with pytest.raises(errors.DamagedContent):
+        save("x:1")
+    store.import_archive(io.BytesIO(source))
+    assert save("x:1") == good
+    store.collect()
+    assert not list(store.fsck())
+    assert save("x:1") == good
+
+
+def test_a_damaged_document_is_repaired_by_importing_again(store: Store, save: Callable[..., bytes]) -> None:
+    put(store, A)
+    good = save("x:1")
+    damaged = Digest.of(config(A))
+    with store.write() as connection:
+        connection.exec_driver_sql("UPDATE document SET bytes = x'00' WHERE content_id = (SELECT id FROM content WHERE digest = ?)", (str(damaged),))
+    assert {finding.kind for finding in store.fsck()} >= {"damaged"}
+    put(store, A)
+    assert save("x:1") == good
+    assert not list(store.fsck())
+
+
+def damage(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
 
 
 def test_a_missing_file_is_found_and_repaired(store: Store, save: Callable[..., bytes]) -> None:

@@ -115,6 +115,7 @@ def drive_repairs(store: Store, image_id: ImageID) -> None:
         content.is_foreign(connection, ContentKey(1))
         content.mark_damaged(connection, image_id.digest)
         audit.affected(connection, image_id.digest)
+        content.has_sound_file(connection, image_id.digest)
         references.holds(connection, APP, far.manifests[0])
         registry_rows.unverified_images(connection)
         uploads.count(connection)

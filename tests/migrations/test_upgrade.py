@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +19,11 @@ from store.db.schema import HEAD, REVISIONS
 from tests.support import older
 from tests.support.images import A, B, E, image
 from tests.support.older import NOW
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from sqlalchemy import Connection
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 ARCHIVES = ("multi-layer.tar", "single-layer.tar", "parent-and-tags.tar", "untagged.tar")
@@ -107,6 +114,26 @@ def test_before_an_upgrade_the_database_is_copied_with_what_its_log_holds(revisi
     (tmp_path / "restored").mkdir()
     report.backup.rename(tmp_path / "restored" / "store.db")
     assert Store.upgrade(tmp_path / "restored").before == revision
+
+
+def test_the_copy_is_durable_with_its_name_before_the_database_changes(full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = older.older_store(full, tmp_path / "old", EVERY[0], tmp_path / "scripts")
+    seen: list[list[str]] = []
+    fsync, migrating = os.fsync, upgrading._migrating
+
+    def note(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink() == root:
+            seen.append([path.name for path in root.glob("*.bak")])
+        fsync(descriptor)
+
+    def begin(root: Path) -> AbstractContextManager[Connection]:
+        assert seen[-1:] == [[f"store.db.{EVERY[0]}-20260101T000000Z.bak"]]
+        return migrating(root)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(upgrading, "_migrating", begin)
+    Store.upgrade(root, clock=lambda: NOW)
+    assert Store.schema_state(root).is_current
 
 
 def test_an_upgrade_that_has_nothing_to_do_leaves_no_copy(store: Store, root: Path) -> None:

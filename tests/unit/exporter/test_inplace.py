@@ -95,6 +95,14 @@ def test_without_the_kernels_help_the_bytes_are_the_same(filled: Store, tmp_path
     assert path.read_bytes() == streamed(filled, "all")
 
 
+def test_a_kernel_that_finds_an_end_where_there_is_none_is_not_believed(filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "copy_file_range", lambda *_arguments: 0)
+    path = tmp_path / "out.tar"
+    with exporter.open_save(filled, ["all"]) as export, exporter.atomic_file(path) as file:
+        export.write(file)
+    assert path.read_bytes() == streamed(filled, "all")
+
+
 def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1

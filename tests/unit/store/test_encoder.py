@@ -7,12 +7,14 @@ import hashlib
 import os
 import re
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
 
+from store import encoder
 from store.encoder import KeptSink, Pool
 from store.errors import StoreError
 
@@ -46,7 +48,10 @@ def test_what_cannot_be_made_durable_is_said_with_the_files_name(tmp_path: Path,
             # As soon as it has failed, and at the latest when it is waited for.
             pool.sync(file, staged)
             pool.durable()
-        pool.durable()
+        # Whoever asks later is told as well: the disk would not say so again.
+        for _ in range(2):
+            with pytest.raises(StoreError, match=re.escape(str(staged))):
+                pool.durable()
     assert str(staged) not in set(open_files())
 
 
@@ -56,6 +61,19 @@ def test_what_is_durable_is_forgotten(tmp_path: Path) -> None:
             pool.sync(file, tmp_path / "staged")
             pool._syncs.submit(int).result()
             assert len(pool._syncing) <= 2
+
+
+def test_files_that_come_faster_than_the_disk_do_not_all_stay_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: time.sleep(0.01))
+    monkeypatch.setattr(encoder, "_UNSYNCED_FILES", 8)
+    staged = tmp_path / "staged"
+    most = 0
+    with Pool(1) as pool, staged.open("wb", buffering=0) as file:
+        for _ in range(30):
+            pool.sync(file, staged)
+            most = max(most, sum(one == str(staged) for one in open_files()))
+        pool.durable()
+    assert 8 <= most <= 11
 
 
 def test_pieces_stay_in_order_when_other_layers_come_and_go(tmp_path: Path) -> None:

@@ -456,6 +456,17 @@ def test_pushed_layers_are_verified_and_can_then_be_read_decoded(encode_layer: C
     assert not list((store.root / "staging").iterdir())
 
 
+def test_what_was_found_damaged_is_not_taken_for_what_was_decoded_again(store: Store, registry: Registry) -> None:
+    layer_a, diff = (images.A, lzma.compress(images.A)), Digest.of(images.A)
+    image_id, _ = push_image(registry, layer_a)
+    assert store.verify_image(image_id) is DiffState.VERIFIED
+    store.blobs.path(diff).write_bytes(b"damaged")
+    assert [finding.kind for finding in store.fsck()] == ["damaged"]
+    image_id, _ = push_image(registry, layer_a, (images.B, lzma.compress(images.B)), tags=("2",))
+    assert store.verify_image(image_id) is DiffState.VERIFIED
+    assert list(store.fsck()) == []
+
+
 def test_plain_layers_need_no_verification(store: Store, registry: Registry) -> None:
     image_id, _ = push_image(registry, (images.A, images.A))
     with store.read() as connection:

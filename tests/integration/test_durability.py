@@ -1,0 +1,231 @@
+"""What is promised is on the disk before it is promised, and what the disk has refused is not counted afterwards.
+
+A process that is killed loses nothing of what it wrote, so killing one cannot show this: looked at are the order of the calls, and what follows an error.
+"""
+
+from __future__ import annotations
+
+import bz2
+import ctypes
+import errno
+import io
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+import exporter
+from exporter import Format, SaveOptions
+from store import Compression, ImportOptions, Store, errors, pages, uploads
+from store.limits import MIB
+from store.references import Repository
+from store.registry import Registry
+from store.values import Digest
+from tests.support.images import A, Archive, B, config, image, layer
+from tests.support.layouts import Blob, Layout, digest, gzip, plain, zstd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+APP = Repository("docker.io", "team/app")
+LARGE = layer("large", os.urandom(9 * MIB))
+
+
+@dataclass
+class Calls:
+    """What was asked of the file system, and when the catalogue committed, in order."""
+
+    made: list[tuple[str, Any, Any]] = field(default_factory=list)
+
+    def all(self, name: str) -> list[int]:
+        return [at for at, call in enumerate(self.made) if call[0] == name]
+
+    def synced(self, path: Path) -> list[int]:
+        return [at for at in self.all("fsync") if self.made[at][1] == path]
+
+    def require_durable(self, below: Path) -> int:
+        """Every file renamed to a place below a folder was synced as a whole before, and the folders on its way before the next commit; how many there were."""
+        count = 0
+        for at in self.all("rename"):
+            _, target, state = self.made[at]
+            if below not in target.parents:
+                continue
+            count += 1
+            assert [at_sync for at_sync in self.all("fsync") if at_sync < at and self.made[at_sync][2] == state], f"{target} was renamed before it was synced"
+            commit = min(at_commit for at_commit in self.all("commit") if at_commit > at)
+            for folder in target.parents[: len(target.relative_to(below).parts)]:
+                assert [one for one in self.synced(folder) if at < one < commit], f"{folder} was not synced between a rename into it and the commit"
+        return count
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Calls]:
+    found = Calls()
+    fsync, replace = os.fsync, os.replace
+
+    def state(path: Path) -> tuple[int, int]:
+        status = path.stat()
+        return status.st_ino, status.st_size
+
+    def note_fsync(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}")
+        at = (path.readlink(), state(path))
+        fsync(descriptor)
+        found.made.append(("fsync", *at))
+
+    def note_replace(source: Path, target: Path) -> None:
+        found.made.append(("rename", Path(target), state(Path(source))))
+        replace(source, target)
+
+    def note_commit(_connection: object) -> None:
+        found.made.append(("commit", None, None))
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    event.listen(Engine, "commit", note_commit)
+    yield found
+    event.remove(Engine, "commit", note_commit)
+
+
+def described(*blobs: Blob, algorithm: str = "sha256") -> bytes:
+    layout = Layout()
+    layout.root(layout.image(*blobs, algorithm=algorithm), "docker.io/library/demo:1")
+    return layout.tar()
+
+
+def other_algorithm() -> Archive:
+    """A layer that is known by two digests."""
+    document = config(LARGE).replace(digest(LARGE).encode(), digest(LARGE, "sha512").encode())
+    return Archive().file("l", LARGE).file("c", document).manifest({"Config": "c", "RepoTags": ["demo:1"], "Layers": ["l"]})
+
+
+ARCHIVES: dict[str, tuple[Callable[[], bytes], int]] = {
+    "docker": (lambda: image(A, LARGE).bytes(), 2),
+    "gzip": (lambda: described(gzip(A), gzip(LARGE, 1)), 2),
+    "zstd": (lambda: described(zstd(LARGE)), 1),
+    "bzip2": (lambda: described(Blob(LARGE, bz2.compress(LARGE))), 2),
+    "plain, sha512": (lambda: described(plain(LARGE), algorithm="sha512"), 1),
+    "diff IDs of another algorithm": (lambda: other_algorithm().bytes(), 1),
+}
+
+
+@pytest.mark.parametrize("from_pipe", [False, True], ids=["file", "pipe"])
+@pytest.mark.parametrize("compression", ["zstd", "none"])
+@pytest.mark.parametrize("archive", ARCHIVES)
+def test_an_import_is_durable_when_it_is_committed(archive: str, compression: str, *, from_pipe: bool, store: Store, calls: Calls, tmp_path: Path) -> None:
+    make, files = ARCHIVES[archive]
+    (tmp_path / "archive.tar").write_bytes(make())
+    source = io.BytesIO(make()) if from_pipe else tmp_path / "archive.tar"
+    store.import_archive(source, ImportOptions(Compression.parse(compression)))
+    assert calls.require_durable(store.root / "blobs") >= files
+    # The list of what is about to be renamed comes first: it is what takes a part of it back.
+    announced = [at for at in calls.all("fsync") if calls.made[at][1].name == "publishing"]
+    assert announced
+    assert announced[0] < calls.all("rename")[0]
+
+
+def test_a_blob_is_durable_when_its_push_is_acknowledged(store: Store, calls: Calls) -> None:
+    registry = Registry(store)
+    upload_id = registry.uploads.begin(APP)
+    with registry.uploads.resume(APP, upload_id) as upload:
+        upload.write(LARGE)
+    with registry.uploads.resume(APP, upload_id) as upload:
+        upload.finish(Digest.of(LARGE))
+    assert calls.require_durable(store.root / "blobs") == 1
+
+
+# --- folders ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_folder_that_a_new_store_needs_is_durable_before_its_catalogue_is(tmp_path: Path, calls: Calls) -> None:
+    root = tmp_path / "srv" / "images" / "store"
+    Store.open(root, create=True).close()
+    first = calls.all("commit")[0]
+    for folder in (tmp_path, tmp_path / "srv", tmp_path / "srv" / "images", root):
+        assert [at for at in calls.synced(folder) if at < first], folder
+
+
+def test_a_saved_layout_is_durable_with_its_own_name(store: Store, tmp_path: Path, calls: Calls) -> None:
+    store.import_archive(io.BytesIO(image(A, B).bytes()))
+    out = tmp_path / "out"
+    for _ in range(2):
+        calls.made.clear()
+        with exporter.open_save(store, ["demo:1"], options=SaveOptions(Format.OCI)) as export:
+            export.write_folder(out)
+        index = max(at for at in calls.all("rename") if calls.made[at][1] == out / "index.json")
+        # The second time everything is there: whoever put it there may have died before syncing the folders.
+        for folder in (out / "blobs" / "sha256", out / "blobs", out):
+            assert [at for at in calls.synced(folder) if at < index], folder
+        assert [at for at in calls.synced(out) if at > index]
+        if not calls.synced(tmp_path):
+            break
+    else:
+        pytest.fail("the folder of a layout that is there is synced again")
+
+
+# --- what the disk refuses -------------------------------------------------------------------------------------------
+
+
+def refuse(number: int) -> Callable[..., None]:
+    def call(*_arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return call
+
+
+def test_what_the_disk_has_refused_of_an_upload_does_not_count_the_next_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk says once that it has lost something, and calls the rest durable the next time."""
+    registry = Registry(store)
+    upload_id = registry.uploads.begin(APP)
+    with registry.uploads.resume(APP, upload_id) as upload:
+        upload.write(b"durable")
+    with registry.uploads.resume(APP, upload_id) as upload:
+        upload.write(b" and lost")
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", refuse(errno.EIO))
+            with pytest.raises(errors.Unavailable):
+                upload.finish(Digest.of(b"durable and lost"))
+    assert registry.uploads.offset(APP, upload_id) == len(b"durable")
+    with registry.uploads.resume(APP, upload_id) as upload:
+        upload.write(b" and well")
+        upload.finish(Digest.of(b"durable and well"))
+
+
+def test_an_upload_counts_what_is_durable_and_nothing_else(store: Store, calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = Registry(store)
+    upload_id = registry.uploads.begin(APP)
+    calls.made.clear()
+    with registry.uploads.resume(APP, upload_id) as upload:
+        upload.write(b"durable")
+    assert calls.synced(store.root / uploads.UPLOADS / upload_id)[0] < calls.all("commit")[-1]
+    for call in ("fsync", "begin_writeback"):
+        with monkeypatch.context() as patch:
+            patch.setattr(uploads, "_WRITEBACK_BYTES", 1)
+            patch.setattr(os if call == "fsync" else uploads, call, refuse(errno.EIO))
+            upload = registry.uploads.resume(APP, upload_id)
+            with pytest.raises(errors.Unavailable):
+                upload.write(b" and lost")
+                upload.close()
+            upload.close()
+        assert registry.uploads.offset(APP, upload_id) == len(b"durable")
+    with registry.uploads.resume(APP, upload_id) as upload:
+        upload.finish(Digest.of(b"durable"))
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_what_the_disk_refuses_early_ends_an_import(store: Store, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_arguments: object) -> int:
+        ctypes.set_errno(number)
+        return -1
+
+    monkeypatch.setattr(pages, "_sync_file_range", refused)
+    with pytest.raises(errors.StorageFull if number == errno.ENOSPC else errors.Unavailable):
+        store.import_archive(io.BytesIO(image(A, LARGE).bytes()))
+    assert not list(store.blobs.digests())
+    assert not store.images()
+    monkeypatch.undo()
+    store.import_archive(io.BytesIO(image(A, LARGE).bytes()))
+    assert not list(store.fsck())
