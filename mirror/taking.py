@@ -1,7 +1,7 @@
 """Whether a client goes on taking what it is sent.
 
-That a socket takes more says little: Linux calls one writable when a third of its buffer is free, which may be more than a slow line carries in a minute. So the
-kernel is asked what the other side has confirmed.
+That a socket takes more says little: Linux calls one writable when a third of its buffer is free, which may be more than a slow line carries in a minute. So
+the kernel is asked what the other side has confirmed.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -26,8 +27,6 @@ from store.values import Digest
 from tests.support import images
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from store import Store
     from store.ranged import Blocks
     from tests.support.served import Served
@@ -73,6 +72,10 @@ def rest_of(client: socket.socket) -> int:
         while piece := client.recv(1 << 16):
             size_bytes += len(piece)
     return size_bytes
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 # --- slow disks -----------------------------------------------------------------------------------------------------------
@@ -133,7 +136,7 @@ def test_a_slow_disk_holds_up_who_asks_it_and_nobody_else(ask: Served, monkeypat
 def test_who_leaves_while_the_disk_is_read_leaves_nothing(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     path = pushed(ask, HUGE)
     cold(monkeypatch)
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     for _ in range(5):
         with asking(ask, path) as client:
             read(client, 100)
@@ -141,7 +144,7 @@ def test_who_leaves_while_the_disk_is_read_leaves_nothing(ask: Served, monkeypat
         if not ask.connections:
             break
         time.sleep(0.05)
-    assert len(os.listdir("/proc/self/fd")) <= before
+    assert descriptors() <= before
     assert ask("GET", path).body == HUGE
 
 
