@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import stat
-from contextlib import closing, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, final
+from typing import TYPE_CHECKING, Final, Protocol, final
 
 from store.archives.tar import MemberKind, TarReader
 from store.archives.tree import Tree
-from store.encoder import DEFAULT_ALGORITHM, FRAME_BYTES
+from store.encoder import FRAME_BYTES
 from store.errors import InvalidArchive, InvalidInput, MissingMember, StoreError, TooLarge, TruncatedInput, UnsafePath, printable
 from store.oserrors import translated
+from store.parts import Bar, DocumentCeiling, Part, PartStaging, blob_algorithm
 from store.spool import Spool
 from store.staging import plain_bytes, too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
-    from concurrent.futures import Future
+    from collections.abc import Generator, Iterable, Iterator
 
     from store.archives.source import ByteSource, Opened
     from store.archives.tar import Member
@@ -38,9 +37,6 @@ SMALL_BYTES: Final = 64 * 1024
 """A member of a stream up to this size goes to the spool, whatever it may be; a larger one is staged as the layer that it may be."""
 
 _TABLES_OF_CONTENTS: Final = ("oci-layout", "index.json", "manifest.json", "repositories")
-
-_BLOB_PATH: Final = re.compile(r"blobs/(?P<algorithm>sha256|sha512)/[0-9a-f]+")
-_ROOT: Final = re.compile(r"(?:\./+)*")
 
 
 class Members(Protocol):
@@ -84,8 +80,8 @@ class FileMembers:
     """Members of a tar file: an index of offsets, read where needed."""
 
     def __init__(self, source: ByteSource, stager: Stager, limits: Limits, progress: Progress) -> None:
-        self._intake = _Intake(stager, progress)
-        self._documents = _Documents(limits)
+        self._parts = PartStaging(stager, progress)
+        self._documents = DocumentCeiling(limits)
         self._limits = limits
         self._tree = Tree(limits)
         self._reader = TarReader(source, limits, seekable=True)
@@ -115,19 +111,19 @@ class FileMembers:
         """See `Members`."""
         for path in paths:
             with suppress(StoreError):
-                self._intake.ahead(self._part(path))
+                self._parts.ahead(self._part(path))
 
     def layer(self, path: str) -> Staged:
         """See `Members`."""
-        return self._intake.layer(self._part(path))
+        return self._parts.layer(self._part(path))
 
     def blob(self, path: str) -> Staged:
         """See `Members`."""
-        return self._intake.blob(self._part(path))
+        return self._parts.blob(self._part(path))
 
-    def _part(self, path: str) -> _Part:
+    def _part(self, path: str) -> Part:
         member = self._wanted(path)
-        return _Part(str(member.offset), path, member.name, member.size, lambda: self._reader.reread(member, FRAME_BYTES))
+        return Part(str(member.offset), path, member.name, member.size, lambda: self._reader.reread(member, FRAME_BYTES))
 
     def _wanted(self, path: str) -> Member:
         member = self._tree.resolve(path).member
@@ -141,8 +137,8 @@ class FolderMembers:
     """Files of a folder. A symbolic link may lead anywhere inside of it, and nowhere else."""
 
     def __init__(self, folder: Path, stager: Stager, limits: Limits, progress: Progress) -> None:
-        self._intake = _Intake(stager, progress)
-        self._documents = _Documents(limits)
+        self._parts = PartStaging(stager, progress)
+        self._documents = DocumentCeiling(limits)
         self._limits = limits
         self._folder = Path(os.path.realpath(folder))
         if not any((self._folder / name).exists() for name in _TABLES_OF_CONTENTS):
@@ -174,19 +170,19 @@ class FolderMembers:
         """See `Members`."""
         for path in paths:
             with suppress(StoreError):
-                self._intake.ahead(self._part(path))
+                self._parts.ahead(self._part(path))
 
     def layer(self, path: str) -> Staged:
         """See `Members`."""
-        return self._intake.layer(self._part(path))
+        return self._parts.layer(self._part(path))
 
     def blob(self, path: str) -> Staged:
         """See `Members`."""
-        return self._intake.blob(self._part(path))
+        return self._parts.blob(self._part(path))
 
-    def _part(self, path: str) -> _Part:
+    def _part(self, path: str) -> Part:
         file, size = self._wanted(path)
-        return _Part(str(file), path, path, size, lambda: _pieces(file, size, path))
+        return Part(str(file), path, path, size, lambda: _pieces(file, size, path))
 
     def _find(self, path: str) -> Path | None:
         if "\0" in path or Path(path).is_absolute() or ".." in Path(path).parts:
@@ -214,97 +210,6 @@ class FolderMembers:
         return found, size
 
 
-class _Part(NamedTuple):
-    """A file to be staged: what tells it from others, the path it is asked for by, its own name, its size in bytes, and how to read it."""
-
-    key: str
-    path: str
-    name: str
-    size: int
-    pieces: Callable[[], Generator[bytes, None, None]]
-
-
-@final
-class _Intake:
-    """Stages what is asked for, each file once for each purpose."""
-
-    def __init__(self, stager: Stager, progress: Progress) -> None:
-        self._stager = stager
-        self._progress = progress
-        self._layers: dict[str, Staged] = {}
-        self._begun: dict[str, Future[Staged]] = {}
-        self._blobs: dict[str, Staged] = {}
-
-    def layer(self, part: _Part) -> Staged:
-        if part.key not in self._layers:
-            begun = self._begun.pop(part.key, None)
-            self._layers[part.key] = begun.result() if begun is not None else self._stage(part, lambda pieces: pieces)
-        return self._layers[part.key]
-
-    def ahead(self, part: _Part) -> None:
-        if part.key not in self._layers and part.key not in self._begun:
-            self._begun[part.key] = self._stager.ahead(lambda passing: self._stage(part, passing))
-
-    def _stage(self, part: _Part, passing: Callable[[Iterator[bytes]], Iterator[bytes]]) -> Staged:
-        algorithm, named = _named(part.path)
-        with self._reading(part) as (pieces, advance):
-            return self._stager.layer(passing(pieces), part.name, advance, algorithm=algorithm, as_it_came=named)
-
-    def blob(self, part: _Part) -> Staged:
-        if part.key not in self._blobs:
-            with self._reading(part) as (pieces, advance):
-                self._blobs[part.key] = self._stager.blob(pieces, part.name, advance, algorithm=_named(part.path)[0])
-        return self._blobs[part.key]
-
-    @contextmanager
-    def _reading(self, part: _Part) -> Iterator[tuple[Iterator[bytes], Callable[[int], None]]]:
-        # Closed at once, whatever happens: an error keeps what was at work when it was raised, and with it a file that is being read.
-        with _Bar(self._progress, part.key, part.path, part.size) as bar, closing(part.pieces()) as pieces:
-            yield pieces, bar.advance
-
-
-@final
-class _Bar:
-    """One part's progress."""
-
-    def __init__(self, progress: Progress, key: str, path: str, size: int) -> None:
-        self._progress = progress
-        self._key = key
-        progress.start(key, _label(path), size)
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self._progress.finish(self._key)
-
-    def advance(self, size: int) -> None:
-        self._progress.advance(self._key, size)
-
-
-@final
-class _Documents:
-    """Counts what the documents of one archive come to."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._bytes = 0
-
-    def admit(self, name: str, size: int) -> None:
-        """Raises TooLarge when a document, or all of them together, are too large."""
-        limit = self._limits.json_bytes
-        if size > limit:
-            raise TooLarge(f"member {printable(name)!r} has {size} bytes, and a JSON document may have {limit}", limit=limit)
-        self._bytes += size
-        limit = self._limits.documents_bytes
-        if self._bytes > limit:
-            raise TooLarge(
-                f"the JSON documents of the archive, up to member {printable(name)!r}, have {self._bytes} bytes together: at most {limit} are read",
-                limit=limit,
-                hint="split it into several archives",
-            )
-
-
 @final
 @dataclass(frozen=True, slots=True)
 class _Large:
@@ -325,7 +230,7 @@ class StreamMembers:
         self._stager = stager
         self._limits = limits
         self._progress = progress
-        self._documents = _Documents(limits)
+        self._documents = DocumentCeiling(limits)
         self._spool = Spool(stager.scratch)
         self._layers: dict[tuple[int, int], Staged] = {}
         self._blobs: dict[tuple[int, int], Staged] = {}
@@ -373,7 +278,7 @@ class StreamMembers:
             return _sound(large)
         key = (leaf.member.offset, leaf.member.size)
         if key not in self._layers:
-            algorithm, named = _named(path)
+            algorithm, named = blob_algorithm(path)
             self._layers[key] = self._stager.layer(_whole(self._small(leaf)), leaf.member.name, _ignore, algorithm=algorithm, as_it_came=named)
         return self._layers[key]
 
@@ -386,7 +291,7 @@ class StreamMembers:
             return staged.original or staged
         key = (leaf.member.offset, leaf.member.size)
         if key not in self._blobs:
-            self._blobs[key] = self._stager.blob(_whole(self._small(leaf)), leaf.member.name, _ignore, algorithm=_named(path)[0])
+            self._blobs[key] = self._stager.blob(_whole(self._small(leaf)), leaf.member.name, _ignore, algorithm=blob_algorithm(path)[0])
         return self._blobs[key]
 
     def _small(self, leaf: Leaf) -> bytes:
@@ -397,8 +302,8 @@ class StreamMembers:
             # Of a sparse member a few hundred bytes say so.
             return _Large(problem=too_large(member.name, self._limits))
         pieces = _Shared(reader.chunks(FRAME_BYTES))
-        algorithm, named = _named(member.name)
-        with _Bar(self._progress, str(member.offset), member.name, member.size) as bar:
+        algorithm, named = blob_algorithm(member.name)
+        with Bar(self._progress, str(member.offset), member.name, member.size) as bar:
             try:
                 return _Large(self._stager.layer(iter(pieces), member.name, bar.advance, algorithm=algorithm, as_it_came=named))
             except InvalidArchive as exc:
@@ -424,12 +329,6 @@ class _Shared:
         except StoreError:
             self.failed = True
             raise
-
-
-def _named(path: str) -> tuple[str, bool]:
-    """The algorithm of the digest that a path in an image layout is made of, and whether it is such a path at all."""
-    match = _BLOB_PATH.fullmatch(_ROOT.sub("", path, count=1))
-    return (match["algorithm"], True) if match else (DEFAULT_ALGORITHM, False)
 
 
 def _large(leaf: Leaf) -> _Large | None:
@@ -469,12 +368,6 @@ def _pieces(file: Path, size: int, name: str) -> Generator[bytes, None, None]:
 
 def _whole(data: bytes) -> Iterator[bytes]:
     return iter((data,) if data else ())
-
-
-def _label(path: str) -> str:
-    parts = [part for part in path.split("/") if part]
-    name = parts[-2] if len(parts) > 1 and parts[-1] == "layer.tar" else parts[-1] if parts else path
-    return printable(name)[:12]
 
 
 def _ignore(_size: int) -> None:

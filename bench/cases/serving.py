@@ -10,7 +10,7 @@ import tarfile
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from bench.contestants.pulls import DockerPull, SkopeoPull
+from bench.contestants.pulls import DockerPull, FolderPull, crane, skopeo
 from bench.contestants.servers import (
     MANIFEST,
     NEWEST_REGISTRY,
@@ -244,6 +244,7 @@ CASES: Final = (
         lambda shop: _large(shop).stat().st_size,
         rounds=3,
     ),
-    _pull("serve-pull", "skopeo", SkopeoPull),
+    _pull("serve-pull", "skopeo", partial(FolderPull, skopeo)),
+    _pull("serve-pull-crane", "crane", partial(FolderPull, crane)),
     _pull("serve-pull-docker", "Docker", DockerPull),
 )

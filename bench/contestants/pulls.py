@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import measure, workshop
@@ -13,14 +14,27 @@ from bench.model import MissingError
 from bench.workshop import program
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bench.contestants.servers import Served
     from bench.model import Sample
 
 
-@dataclass(slots=True)
-class SkopeoPull:
-    """A server, and skopeo that copies an image from it into a folder. ``cpu_s`` is both."""
+def skopeo(image: str, target: Path) -> list[str]:
+    """What copies ``image`` into the folder ``target``. Raises MissingError, as the other does."""
+    return [program("skopeo"), "copy", "-q", "--insecure-policy", "--src-tls-verify=false", f"docker://{image}", f"dir:{target}"]
 
+
+def crane(image: str, target: Path) -> list[str]:
+    """The same, as a layout."""
+    return [program("crane-0.22", newest=True), "pull", "--insecure", "--format=oci", image, str(target)]
+
+
+@dataclass(slots=True)
+class FolderPull:
+    """A server, and a client that copies an image from it into a folder. ``cpu_s`` is both."""
+
+    client: Callable[[str, Path], list[str]]
     served: Served
 
     @property
@@ -30,7 +44,7 @@ class SkopeoPull:
 
     def prepare(self) -> None:
         """See `Contestant`. Raises MissingError."""
-        program("skopeo")
+        self.client("", Path())
         self.served.ready()
         workshop.sync()
 
@@ -38,17 +52,8 @@ class SkopeoPull:
         """See `Contestant`."""
         running, image, _ = self.served.ready()
         target = self.served.shop.folder()
-        command = [
-            program("skopeo"),
-            "copy",
-            "-q",
-            "--insecure-policy",
-            "--src-tls-verify=false",
-            f"docker://127.0.0.1:{running.port}/{image}",
-            f"dir:{target}",
-        ]
         try:
-            return measure.run(command, daemon=running.daemon())
+            return measure.run(self.client(f"127.0.0.1:{running.port}/{image}", target), daemon=running.daemon())
         finally:
             shutil.rmtree(target)
 
