@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast, final
 
 from aiohttp import web
 
-from mirror.work import run
+from mirror.taking import Taking, look_again_s
+from mirror.work import finished, run
 from store.limits import MIB
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
     from mirror.memory import BlockMemory
     from store.ranged import Blocks
-
-STALL_S: Final = 60.0
-"""A client that takes no byte for so long is gone."""
 
 SENT: Final = web.RequestKey("sent", int)
 """Bytes of a body that went past aiohttp."""
@@ -35,7 +33,7 @@ _MOST_TURN_BYTES: Final = 2 * MIB
 _ROUND_BYTES: Final = 16 * MIB
 """When every socket has had its turn: the fewer there are, the more goes into each at once, and others never wait for long."""
 _TLS_PIECE_BYTES: Final = MIB // 4
-"""Handed over at once: a client that takes less of it than this within `STALL_S` is cut off, so it must not be too much for a slow line."""
+"""Handed over at once."""
 
 _SOON_S: Final = 0.002
 
@@ -46,12 +44,13 @@ async def send_file(request: web.Request, response: web.StreamResponse, pool: Ex
     try:
         if _can_be_fed(request):
             with closing(await _Socket.of(request)) as channel:
-                await channel.send_file(file.fileno(), start, stop)
+                await channel.send_file(pool, file.fileno(), start, stop)
         else:
+            taking = _taking(request)
             while start < stop:
                 piece = await run(pool, os.pread, file.fileno(), min(_TLS_PIECE_BYTES, stop - start), start)
                 start += _progress(len(piece))
-                await asyncio.wait_for(response.write(piece), STALL_S)
+                await _written(response, piece, taking)
     except BaseException:
         cut_off(request)
         raise
@@ -64,6 +63,9 @@ async def send_blocks(request: web.Request, response: web.StreamResponse, pool: 
     Before the first block has been read nothing is said, so that a failure can be answered; later ones cut the connection, for the client to see.
     """
     channel: _Channel | None = None
+    if _can_be_fed(request):
+        # Who does not take earlier answers must not hold a block meanwhile.
+        await _drained(request)
     try:
         while start < stop:
             with await memory.lend() as loan:
@@ -71,7 +73,7 @@ async def send_blocks(request: web.Request, response: web.StreamResponse, pool: 
                 view = view[: stop - start]
                 if channel is None:
                     await response.prepare(request)
-                    channel = await _Socket.of(request) if _can_be_fed(request) else _Stream(response)
+                    channel = await _Socket.of(request) if _can_be_fed(request) else _Stream(response, _taking(request))
                 taken = 0
                 while taken < len(view) and not loan.is_due:
                     taken += await channel.send(view[taken:], memory.patience_s)
@@ -101,6 +103,20 @@ def _can_be_fed(request: web.Request) -> bool:
     return transport is not None and transport.get_extra_info("sslcontext") is None and transport.get_extra_info("socket") is not None
 
 
+async def _drained(request: web.Request) -> asyncio.WriteTransport:
+    """The transport of ``request``, when all that it was given has gone into the socket. Raises ConnectionError, TimeoutError."""
+    wait_s, taking = 0.0, _taking(request)
+    # uvloop's are none of asyncio's class.
+    while (transport := cast("asyncio.WriteTransport | None", request.transport)) is not None and not transport.is_closing():
+        if not transport.get_write_buffer_size():
+            return transport
+        # A head is small: the socket takes it in the loop's next round, unless the client has stopped reading.
+        await asyncio.sleep(wait_s)
+        wait_s = _SOON_S
+        taking.require()
+    raise ConnectionResetError("the client has gone")
+
+
 @final
 class _Socket:
     """A plain connection, fed past the loop's buffers."""
@@ -109,52 +125,43 @@ class _Socket:
         self.descriptor = own.fileno()
         self._request = request
         self._own = own
-        self._stalled_s = 0.0
+        self.taking = Taking(own)
         self._is_full = False
         self._cork(1)
 
     @classmethod
     async def of(cls, request: web.Request) -> _Socket:
         """The connection of ``request``, when the head of the answer has gone."""
-        if request.transport is None:
-            raise ConnectionResetError("the client has gone")
-        # uvloop's are none of asyncio's class.
-        transport = cast("asyncio.WriteTransport", request.transport)
-        async with asyncio.timeout(STALL_S):
-            wait_s = 0.0
-            while transport.get_write_buffer_size():
-                # The head goes first. It is small: the socket takes it in the loop's next round, unless the client has stopped reading.
-                await asyncio.sleep(wait_s)
-                wait_s = _SOON_S
+        transport = await _drained(request)
         # A socket of our own for the same connection: the loop refuses to watch one that a transport owns.
         return cls(request, socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())))
 
-    async def send_file(self, source: int, start: int, stop: int) -> None:
+    async def send_file(self, pool: Executor, source: int, start: int, stop: int) -> None:
         """Send a part of the file ``source``."""
-        feeding = _Feeding(self, source, start, stop)
+        feeding = _Feeding(self, pool, source, start, stop)
         if not feeding.send():
             await feeding.rest()
 
     def send_some(self, source: int, start: int, size_bytes: int) -> int:
         """Send what the socket takes at once. Raises BlockingIOError, ConnectionError."""
-        self._require_open()
-        return self._count(_progress(os.sendfile(self.descriptor, source, start, size_bytes)))
+        self.require_open()
+        return self.count(_progress(os.sendfile(self.descriptor, source, start, size_bytes)))
 
     async def send(self, view: memoryview, patience_s: float) -> int:
         """Send some of ``view``: nothing, when the client takes nothing for ``patience_s``."""
-        self._require_open()
+        self.require_open()
         try:
             sent = os.write(self.descriptor, view)
         except BlockingIOError:
             await self._writable(patience_s)
             return 0
         await asyncio.sleep(0)
-        return self._count(sent)
+        return self.count(sent)
 
     async def settle(self) -> None:
         """Wait until the client takes something again, if it has stopped."""
         while self._is_full:
-            await self._writable(STALL_S)
+            await self._writable(look_again_s())
 
     def close(self) -> None:
         # What did not fill a packet goes now.
@@ -167,14 +174,16 @@ class _Socket:
             with suppress(OSError):
                 self._own.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, whether)
 
-    def _require_open(self) -> None:
+    def require_open(self) -> None:
+        """Raise ConnectionResetError when there is no connection any more."""
         transport = self._request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client has gone")
 
-    def _count(self, sent: int) -> int:
+    def count(self, sent: int) -> int:
+        """So many bytes went into it."""
         self._request[SENT] = self._request.get(SENT, 0) + sent
-        self._stalled_s = 0.0
+        self.taking.moved()
         return sent
 
     async def _writable(self, at_most_s: float) -> None:
@@ -187,44 +196,54 @@ class _Socket:
                 await ready
             self._is_full = False
         except TimeoutError:
-            self._stalled_s += at_most_s
-            if self._stalled_s >= STALL_S:
-                raise
+            self.taking.require()
         finally:
             loop.remove_writer(self.descriptor)
 
 
 @final
 class _Feeding:
-    """A part of a file on its way into a socket. The loop calls when the socket takes more; nothing else of it runs meanwhile, so that a turn costs little."""
+    """A part of a file on its way into a socket. The loop calls when the socket takes more; nothing else of it runs meanwhile, so that a turn costs little.
 
-    def __init__(self, channel: _Socket, source: int, start: int, stop: int) -> None:
+    What would have to come from the disk first is sent by a thread: a slow disk must not hold up the loop.
+    """
+
+    def __init__(self, channel: _Socket, pool: Executor, source: int, start: int, stop: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._channel = channel
+        self._pool = pool
         self._source = source
         self._start = start
         self._stop = stop
-        self._moved_at = self._loop.time()
         self._done: asyncio.Future[None] = self._loop.create_future()
+        self._reading: asyncio.Future[int] | None = None
 
     def send(self) -> bool:
-        """Send one piece, or less if the socket is full; whether it was the last. Raises ConnectionError."""
+        """Send one piece, or less if the socket is full; whether it was the last. Raises OSError."""
+        size_bytes = min(_turn_bytes(), self._stop - self._start)
+        if not is_at_hand(self._source, self._start, self._start + size_bytes):
+            self._begin_reading(size_bytes)
+            return False
         with suppress(BlockingIOError):
-            self._start += self._channel.send_some(self._source, self._start, min(_turn_bytes(), self._stop - self._start))
-            self._moved_at = self._loop.time()
+            self._start += self._channel.send_some(self._source, self._start, size_bytes)
         return self._start == self._stop
 
     async def rest(self) -> None:
-        """Send what is left. Raises ConnectionError; TimeoutError when the client takes nothing for `STALL_S`."""
-        self._watch()
+        """Send what is left. Raises OSError; TimeoutError when the client takes nothing for `STALL_S`."""
+        self._watching = self._loop.call_later(look_again_s(), self._watch)
         _feeding.add(self)
-        self._loop.add_writer(self._channel.descriptor, self._writable)
+        if self._reading is None:
+            self._loop.add_writer(self._channel.descriptor, self._writable)
         try:
             await self._done
         finally:
             _feeding.discard(self)
             self._loop.remove_writer(self._channel.descriptor)
             self._watching.cancel()
+            if self._reading is not None:
+                # It has our descriptors.
+                with suppress(OSError):
+                    await finished(self._reading)
 
     def _writable(self) -> None:
         if self._done.done():
@@ -235,13 +254,40 @@ class _Feeding:
         except OSError as exc:
             self._fail(exc)
 
-    def _watch(self) -> None:
-        """Look again when the client would have stalled, had it taken nothing since."""
-        until = self._moved_at + STALL_S
-        if self._loop.time() >= until:
-            self._fail(TimeoutError(f"the client has taken nothing for {STALL_S:g} s"))
+    def _begin_reading(self, size_bytes: int) -> None:
+        self._channel.require_open()
+        self._loop.remove_writer(self._channel.descriptor)
+        self._reading = self._loop.run_in_executor(self._pool, os.sendfile, self._channel.descriptor, self._source, self._start, size_bytes)
+        self._reading.add_done_callback(self._have_read)
+
+    def _have_read(self, reading: asyncio.Future[int]) -> None:
+        if self._done.done():
+            return
+        self._reading = None
+        # It was not the client that kept us waiting.
+        self._channel.taking.moved()
+        try:
+            if reading.cancelled():
+                raise ConnectionAbortedError("the server stops")
+            with suppress(BlockingIOError):
+                self._start += self._channel.count(_progress(reading.result()))
+        except OSError as exc:
+            self._fail(exc)
+            return
+        if self._start == self._stop:
+            _settle(self._done)
         else:
-            self._watching = self._loop.call_at(until, self._watch)
+            self._loop.add_writer(self._channel.descriptor, self._writable)
+
+    def _watch(self) -> None:
+        try:
+            if self._reading is None:
+                self._channel.require_open()
+                self._channel.taking.require()
+        except OSError as exc:
+            self._fail(exc)
+        else:
+            self._watching = self._loop.call_later(look_again_s(), self._watch)
 
     def _fail(self, error: OSError) -> None:
         if not self._done.done():
@@ -252,6 +298,21 @@ _feeding: Final[set[_Feeding]] = set()
 """Those that take turns."""
 
 
+def is_at_hand(source: int, start: int, stop: int) -> bool:
+    """Whether this part of the file ``source`` is in memory, judged by its ends, for files are read ahead in order; so it seems where nobody can tell."""
+    if sys.platform != "linux":
+        return True
+    try:
+        for position in (start, stop - 1):
+            os.preadv(source, (bytearray(1),), position, os.RWF_NOWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        # Not every file system knows the flag.
+        return True
+    return True
+
+
 def _turn_bytes() -> int:
     return min(_MOST_TURN_BYTES, max(_LEAST_TURN_BYTES, _ROUND_BYTES // (len(_feeding) or 1)))
 
@@ -260,8 +321,9 @@ def _turn_bytes() -> int:
 class _Stream:
     """Any other connection: what is sent is copied, so that the block is free again."""
 
-    def __init__(self, response: web.StreamResponse) -> None:
+    def __init__(self, response: web.StreamResponse, taking: Taking) -> None:
         self._response = response
+        self._taking = taking
         self._writing: asyncio.Task[None] | None = None
 
     async def send(self, view: memoryview, patience_s: float) -> int:
@@ -271,7 +333,7 @@ class _Stream:
                 return 0
             self._writing.result()
         piece = bytes(view[:_TLS_PIECE_BYTES])
-        self._writing = asyncio.create_task(asyncio.wait_for(self._response.write(piece), STALL_S))
+        self._writing = asyncio.create_task(_written(self._response, piece, self._taking))
         return len(piece)
 
     async def settle(self) -> None:
@@ -296,3 +358,21 @@ def _progress(size_bytes: int) -> int:
     if not size_bytes:
         raise ConnectionAbortedError("the file is shorter than it was")
     return size_bytes
+
+
+def _taking(request: web.Request) -> Taking:
+    if request.transport is None:
+        raise ConnectionResetError("the client has gone")
+    return Taking(request.transport.get_extra_info("socket"))
+
+
+async def _written(response: web.StreamResponse, piece: bytes, taking: Taking) -> None:
+    """Hand ``piece`` over. Raises ConnectionError; TimeoutError when the client takes nothing for `STALL_S`."""
+    writing = asyncio.create_task(response.write(piece))
+    try:
+        taking.moved()
+        while not (await asyncio.wait((writing,), timeout=look_again_s()))[0]:
+            taking.require()
+        await writing
+    finally:
+        writing.cancel()

@@ -27,6 +27,7 @@ class Work:
         self.reads = ThreadPoolExecutor(4, thread_name_prefix="read")
         self.writes = ThreadPoolExecutor(8, thread_name_prefix="write")
         self.bodies = ThreadPoolExecutor(2 * cores + 2, thread_name_prefix="body")
+        self.files = ThreadPoolExecutor(8, thread_name_prefix="file")
         self.decoders = ThreadPoolExecutor(cores + 1, thread_name_prefix="decode")
         self.memory = BlockMemory(BLOCKS)
         self.planners = ThreadPoolExecutor(2, thread_name_prefix="plan")
@@ -48,7 +49,7 @@ class Work:
 
     def close(self) -> None:
         """Stop when what is running is done."""
-        for pool in (self.reads, self.writes, self.bodies, self.decoders, self.planners, self.hashers, self.offers, self.passwords):
+        for pool in (self.reads, self.writes, self.bodies, self.files, self.decoders, self.planners, self.hashers, self.offers, self.passwords):
             pool.shutdown(cancel_futures=True)
 
 

@@ -81,8 +81,14 @@ class Uploads:
 
     def offset(self, repository: Repository, upload_id: str) -> int:
         """How many bytes of it are here. Raises UploadNotFound."""
+        path = self._path(upload_id)
         with self._store.read() as connection:
-            return self._row(rows.get(connection, upload_id) if _IDENTIFIER.fullmatch(upload_id) else None, repository, upload_id).offset_bytes
+            noted = self._row(rows.get(connection, upload_id), repository, upload_id).offset_bytes
+        try:
+            # A crash may have left the file shorter than its row: go on from what is there. The digest at the end is the judge.
+            return min(noted, path.stat().st_size)
+        except FileNotFoundError:
+            raise self._unknown(upload_id) from None
 
     def resume(self, repository: Repository, upload_id: str) -> Upload:
         """Go on with it where it stopped; nobody else can until it is closed. Raises UploadNotFound, UploadInUse."""
@@ -94,10 +100,7 @@ class Uploads:
         try:
             self._lock(descriptor, upload_id)
             offset = self.offset(repository, upload_id)
-            size = os.fstat(descriptor).st_size
-            # A file that a crash has left shorter than its row: go on from what is there. The digest at the end is the judge.
-            offset = min(offset, size)
-            if size > offset:
+            if os.fstat(descriptor).st_size > offset:
                 os.ftruncate(descriptor, offset)
             os.lseek(descriptor, offset, os.SEEK_SET)
             return Upload(self, self._store, upload_id, repository, path, descriptor, offset, self._hasher(upload_id, offset), has_row=True)
@@ -278,11 +281,13 @@ class Upload:
             if not self._has_row:
                 if self._repository is not None:
                     self._path.unlink(missing_ok=True)
-            elif self.offset_bytes != self._began_at:
-                self._sync()
-                with self._store.write(f"upload {self.id}") as connection:
-                    rows.advance(connection, self.id, self.offset_bytes, self._store.now())
-                if self._hasher is not None:
+            else:
+                if self.offset_bytes != self._began_at:
+                    self._sync()
+                    with self._store.write(f"upload {self.id}") as connection:
+                        rows.advance(connection, self.id, self.offset_bytes, self._store.now())
+                if self._hasher is not None and self.offset_bytes:
+                    # A request that brought nothing, or was refused, must not have the whole of it hashed again.
                     self._uploads.remember(self.id, self.offset_bytes, self._hasher)
         finally:
             os.close(self._descriptor)

@@ -51,14 +51,17 @@ async def _send(call: Call, response: web.StreamResponse, sources: Sources, star
     service, request = call.service, call.request
     try:
         if sources.inline is None and sources.in_file:
-            with await run(service.work.bodies, service.store.blobs.open, sources.digest) as file:
-                await send_file(request, response, service.work.bodies, file, start, stop)
+            with await service.work.read(service.store.blobs.open, sources.digest) as file:
+                await send_file(request, response, service.work.files, file, start, stop)
         else:
             work = service.work
-            with closing(await run(work.bodies, open_blocks, service.store.blobs, sources)) as blocks:
+            with closing(await run(work.files, open_blocks, service.store.blobs, sources)) as blocks:
                 await send_blocks(request, response, work.decoders, work.memory, blocks, start, stop)
     except (ConnectionError, TimeoutError) as exc:
         logger.info("a transfer of blob=%s was cut off: %s", sources.digest, exc)
+    except OSError as exc:
+        # The disk, when the answer had begun.
+        logger.error("a transfer of blob=%s was cut off: it cannot be read: %s", sources.digest, exc)  # noqa: TRY400 - what is wrong is known
     except DamagedContent as exc:
         await service.work.write(service.store.report_damage, exc)
         _give_up(response, exc)

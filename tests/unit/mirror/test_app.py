@@ -160,9 +160,9 @@ def test_a_reader_that_goes_away_does_no_harm(ask: Served) -> None:
 
 
 def test_a_reader_that_stops_reading_is_given_up(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mirror import sending
+    from mirror import taking
 
-    monkeypatch.setattr(sending, "STALL_S", 0.2)
+    monkeypatch.setattr(taking, "STALL_S", 0.2)
     digest = push(ask, HUGE)
     with socket.create_connection(("127.0.0.1", ask.port)) as client:
         client.sendall(f"GET /v2/app/blobs/{digest} HTTP/1.1\r\nHost: x\r\n\r\n".encode())

@@ -121,8 +121,20 @@ def test_a_file_that_a_crash_has_cut_short_goes_on_from_its_end(store: Store, re
     with registry.uploads.resume(APP, upload_id) as upload:
         upload.write(b"abcdef")
     (store.root / "uploads" / upload_id).write_bytes(b"abc")
+    assert registry.uploads.offset(APP, upload_id) == 3
     with registry.uploads.resume(APP, upload_id) as upload:
         assert upload.offset_bytes == 3
+
+
+def test_a_request_that_brings_nothing_has_nothing_hashed_again(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload_id = registry.uploads.begin(APP)
+    with registry.uploads.resume(APP, upload_id) as upload:
+        upload.write(b"abcdef")
+    with registry.uploads.resume(APP, upload_id) as upload, pytest.raises(OutOfOrder):
+        upload.expect(3)
+    monkeypatch.delattr(os, "pread")
+    with registry.uploads.resume(APP, upload_id) as upload:
+        upload.finish(Digest.of(b"abcdef"))
 
 
 def test_only_one_request_at_a_time_writes(registry: Registry) -> None:

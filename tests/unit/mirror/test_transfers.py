@@ -1,0 +1,268 @@
+"""Transfers beside others, over slow disks and to slow clients."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import io
+import os
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from aiohttp import web
+
+from mirror import sending, taking
+from mirror.memory import BlockMemory
+from mirror.sending import is_at_hand
+from mirror.taking import Taking
+from store.uploads import Upload
+from store.values import Digest
+from tests.support import images
+
+if TYPE_CHECKING:
+    from store import Store
+    from store.ranged import Blocks
+    from tests.support.served import Served
+
+LARGE = os.urandom(1 << 20) * 6
+HUGE = LARGE * 6
+"""More than the buffers of two sockets hold."""
+
+
+def pushed(ask: Served, data: bytes) -> str:
+    digest = Digest.of(data)
+    assert ask("POST", f"/v2/app/blobs/uploads/?digest={digest}", data).status == 201
+    return f"/v2/app/blobs/{digest}"
+
+
+def asking(ask: Served, *paths: str) -> socket.socket:
+    """A client that has asked for these and does not read yet."""
+    client = socket.create_connection(("127.0.0.1", ask.port), timeout=30)
+    client.sendall(b"".join(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for path in paths))
+    return client
+
+
+def read(client: socket.socket, size_bytes: int, pause_s: float = 0.0) -> bytes:
+    data = bytearray()
+    while len(data) < size_bytes and (piece := client.recv(min(1 << 14, size_bytes - len(data)))):
+        data += piece
+        time.sleep(pause_s)
+    return bytes(data)
+
+
+def body(client: socket.socket, size_bytes: int) -> bytes:
+    """Of the answer that comes next."""
+    head = bytearray()
+    while not head.endswith(b"\r\n\r\n"):
+        head += read(client, 1)
+    return read(client, size_bytes)
+
+
+def rest_of(client: socket.socket) -> int:
+    """How many bytes come until the connection ends."""
+    size_bytes = 0
+    with client, suppress(ConnectionError):
+        while piece := client.recv(1 << 16):
+            size_bytes += len(piece)
+    return size_bytes
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+# --- slow disks -----------------------------------------------------------------------------------------------------------
+
+
+def forget(path: Path) -> None:
+    """Have the page cache let go of a file."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        if is_at_hand(file.fileno(), 0, len(LARGE)):
+            pytest.skip("needs temporary files on a disk: the page cache keeps these, or nobody can ask it")
+
+
+def test_only_what_has_to_come_from_the_disk_is_sent_by_a_thread(ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = pushed(ask, LARGE)
+    forget(store.blobs.path(Digest.of(LARGE)))
+    threads: list[str] = []
+    sendfile = os.sendfile
+
+    def noted(*arguments: int) -> int:
+        threads.append(threading.current_thread().name)
+        return sendfile(*arguments)
+
+    monkeypatch.setattr(os, "sendfile", noted)
+    assert ask("GET", path).body == LARGE
+    assert threads[0].startswith("file")
+    threads.clear()
+    assert ask("GET", path).body == LARGE
+    assert not [name for name in threads if name.startswith("file")]
+
+
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "is_at_hand", lambda *_: False)
+
+
+def test_a_slow_disk_holds_up_who_asks_it_and_nobody_else(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = pushed(ask, LARGE)
+    cold(monkeypatch)
+    sendfile, may_read = os.sendfile, threading.Event()
+
+    def slow(*arguments: int) -> int:
+        may_read.wait(30)
+        return sendfile(*arguments)
+
+    monkeypatch.setattr(os, "sendfile", slow)
+    monkeypatch.setattr(taking, "STALL_S", 0.2)
+    with asking(ask, path, path) as client:
+        time.sleep(0.1)
+        assert ask("GET", "/v2/").status == 200
+        # The disk's delay is not the client's.
+        time.sleep(0.5)
+        may_read.set()
+        assert body(client, len(LARGE)) == LARGE
+        assert body(client, len(LARGE)) == LARGE
+
+
+def test_who_leaves_while_the_disk_is_read_leaves_nothing(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = pushed(ask, HUGE)
+    cold(monkeypatch)
+    before = descriptors()
+    for _ in range(5):
+        with asking(ask, path) as client:
+            read(client, 100)
+    for _ in range(100):
+        if not ask.connections:
+            break
+        time.sleep(0.05)
+    assert descriptors() <= before
+    assert ask("GET", path).body == HUGE
+
+
+def test_a_disk_that_cannot_be_read_cuts_the_answer_off(ask: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    path = pushed(ask, LARGE)
+
+    def broken(*_: int) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "sendfile", broken)
+    assert rest_of(asking(ask, path)) < 1000
+    for _ in range(100):
+        if "it cannot be read" in caplog.text:
+            break
+        time.sleep(0.02)
+    assert "it cannot be read" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_a_file_that_has_become_shorter_cuts_the_answer_off(ask: Served, store: Store) -> None:
+    path = pushed(ask, HUGE)
+    with asking(ask, path) as client:
+        read(client, 1000)
+        os.truncate(store.blobs.path(Digest.of(HUGE)), len(LARGE))
+        assert rest_of(client) < len(HUGE) - 1000
+
+
+def test_pushes_to_a_slow_disk_do_not_hold_up_pulls(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = pushed(ask, LARGE)
+    write, may_write = Upload.write, threading.Event()
+
+    def slow(upload: Upload, data: bytes | memoryview) -> None:
+        may_write.wait(30)
+        write(upload, data)
+
+    monkeypatch.setattr(Upload, "write", slow)
+    head = f"POST /v2/app/blobs/uploads/?digest={Digest.of(LARGE)} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(LARGE)}\r\n\r\n".encode()
+    with ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", ask.port), timeout=30)) for _ in range(12)]
+        senders = [threading.Thread(target=client.sendall, args=(head + LARGE,)) for client in clients]
+        for sender in senders:
+            sender.start()
+        time.sleep(0.3)
+        try:
+            with asking(ask, path) as client:
+                client.settimeout(5)
+                assert body(client, len(LARGE)) == LARGE
+        finally:
+            may_write.set()
+            for sender in senders:
+                sender.join()
+        for client in clients:
+            assert client.recv(100).startswith(b"HTTP/1.1 201 ")
+
+
+# --- slow clients ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["file", "decoded"])
+def test_a_slow_client_that_reads_steadily_is_never_cut_off(kind: str, ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it takes meanwhile is less than what makes Linux call the socket writable again."""
+    data = HUGE
+    if kind == "file":
+        path = pushed(ask, data)
+    else:
+        data = images.layer("huge", HUGE)
+        store.import_archive(io.BytesIO(images.image(data, tags=("app:1",)).bytes()))
+        path = f"/v2/app/blobs/{Digest.of(data)}"
+    monkeypatch.setattr(taking, "STALL_S", 1.0)
+    with asking(ask, path) as client:
+        read(client, 1)
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            read(client, 1 << 14, 0.08)
+        tail = data[-(1 << 20) :]
+        got = b""
+        while piece := client.recv(1 << 20):
+            got = (got + piece)[-len(tail) :]
+            if got == tail:
+                break
+        assert got == tail
+
+
+def test_who_takes_nothing_is_found_out() -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+            server, _ = listener.accept()
+            with server:
+                watched = Taking(server)
+                for _ in range(6):
+                    server.send(b"x" * 1000)
+                    assert len(client.recv(1000)) > 0
+                    await asyncio.sleep(0.1)
+                    watched.require()
+                await asyncio.sleep(0.25)
+                with pytest.raises(TimeoutError, match="has taken nothing"):
+                    watched.require()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(taking, "STALL_S", 0.25)
+        asyncio.run(main())
+
+
+def test_who_does_not_read_earlier_answers_holds_no_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are few, and everybody needs one."""
+    room = BlockMemory(1)
+    transport = SimpleNamespace(get_extra_info={"socket": None}.get, is_closing=lambda: False, get_write_buffer_size=lambda: 1000)
+    monkeypatch.setattr(sending, "_can_be_fed", lambda _: True)
+    monkeypatch.setattr(taking, "STALL_S", 0.2)
+
+    async def main() -> None:
+        request, unread = cast("web.Request", SimpleNamespace(transport=transport)), cast("Blocks", None)
+        with ThreadPoolExecutor(1) as pool:
+            task = asyncio.create_task(sending.send_blocks(request, web.StreamResponse(), pool, room, unread, 0, 10))
+            await asyncio.sleep(0.05)
+            with await asyncio.wait_for(room.lend(), 0.1):
+                assert not task.done()
+            with pytest.raises(TimeoutError):
+                await task
+
+    asyncio.run(main())
