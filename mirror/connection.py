@@ -24,15 +24,17 @@ _SOON_S: Final = 0.05
 
 @final
 class Connection(asyncio.Protocol):
-    """What aiohttp makes of a connection, but for its end."""
+    """What aiohttp makes of a connection, but for its end. While it is open, it is one of ``those_open``."""
 
-    def __init__(self, protocol: web.RequestHandler) -> None:
+    def __init__(self, protocol: web.RequestHandler, those_open: set[Connection]) -> None:
         self._protocol = protocol
+        self._those_open = those_open
         self._transport: asyncio.Transport | None = None
         self._request: web.Request | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of `asyncio.Protocol`."""
+        self._those_open.add(self)
         self._transport = transport  # type: ignore[assignment] # a stream's, whatever its class (uvloop's is none of asyncio's)
         encrypted = transport.get_extra_info("ssl_object")
         if isinstance(encrypted, HalfClosing):
@@ -41,6 +43,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Part of `asyncio.Protocol`."""
+        self._those_open.discard(self)
         self._transport = None
         self._protocol.connection_lost(exc)
 
@@ -75,6 +78,16 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.close()
 
+    @property
+    def is_receiving(self) -> bool:
+        """Whether the rest of a request is still to come."""
+        return self._request is not None and not self._request.content.is_eof()
+
+    def abort(self) -> None:
+        """End it at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def begin(self, request: web.Request) -> None:
         """An answer to ``request`` is due."""
         self._request = request
@@ -82,6 +95,21 @@ class Connection(asyncio.Protocol):
     def end(self) -> None:
         """It is given."""
         self._request = None
+
+
+async def received(those_open: set[Connection], at_most_s: float) -> None:
+    """Wait until every request that has begun is here; those that are not after so long are cut off.
+
+    To be called before aiohttp shuts down: from then on it drops what clients send, and waits for it.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + at_most_s
+    while any(one.is_receiving for one in those_open):
+        if loop.time() >= until:
+            for one in [one for one in those_open if one.is_receiving]:
+                one.abort()
+            return
+        await asyncio.sleep(_SOON_S)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from mirror.access import AccessFiles, Failures
 from mirror.app import SERVICE, make_app
-from mirror.connection import Connection
+from mirror.connection import Connection, received
 from mirror.door import BACKLOG, Door
 from mirror.logs import access_logger, connections_logger
 from mirror.metrics import Metrics
@@ -191,7 +191,8 @@ async def _run(store: Store, listening: Listening, settings: MirrorSettings, sha
     await runner.setup()
     protocols = runner.server
     assert protocols is not None  # noqa: S101 - made by `setup`
-    door = Door(shared.listener, lambda: Connection(protocols()))
+    connections: set[Connection] = set()
+    door = Door(shared.listener, lambda: Connection(protocols(), connections))
     await door.open(shared.context)
     tasks = [asyncio.create_task(one) for one in _watching(listening, app, door, asked)]
     if started is not None:
@@ -205,6 +206,7 @@ async def _run(store: Store, listening: Listening, settings: MirrorSettings, sha
         for task in tasks:
             task.cancel()
         door.close()
+        await received(connections, listening.grace_s)
         await runner.cleanup()
         for number in (*ENDINGS, signal.SIGHUP):
             # Once is enough: another signal must not take what is left of the way out for a failure.

@@ -20,6 +20,7 @@ from store import Store
 from store.values import Digest
 from tests.support import images
 from tests.support.mirror import Mirror
+from tests.support.wire import Wire, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +102,36 @@ def test_a_transfer_may_end_when_the_server_is_told_to(tmp_path: Path) -> None:
             assert first + response.read() == data
         connection.close()
         assert mirror.stop() == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_push_may_end_when_the_server_is_told_to(tmp_path: Path, workers: str) -> None:
+    data = os.urandom(3_000_000)
+    digest = Digest.of(data)
+    with Mirror(tmp_path / "store", "--workers", workers) as mirror:
+        with Wire(mirror.port) as wire:
+            asked = request("POST", f"/v2/app/blobs/uploads/?digest={digest}", data)
+            wire.send(asked[:1_500_000])
+            _wait_for(lambda: any((tmp_path / "store" / "uploads").glob("*")))
+            mirror.process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            assert mirror.process.poll() is None
+            wire.send(asked[1_500_000:])
+            assert wire.reply("POST").status == 201
+        assert mirror.stop() == 0
+    with Store.open(tmp_path / "store") as store:
+        assert list(store.fsck()) == []
+    assert (tmp_path / "store" / "blobs" / "sha256" / digest.hex[:2] / digest.hex).read_bytes() == data
+
+
+def test_a_push_that_stands_still_does_not_keep_the_server(tmp_path: Path) -> None:
+    with Mirror(tmp_path / "store", "--grace", "1") as mirror, Wire(mirror.port) as wire:
+        wire.send(request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(b'')}", bytes(100_000))[:50_000])
+        _wait_for(lambda: any((tmp_path / "store" / "uploads").glob("*")))
+        began = time.monotonic()
+        assert mirror.stop() == 0
+        assert time.monotonic() - began < 5
+        assert wire.ends()
 
 
 def test_several_workers_share_an_address(tmp_path: Path) -> None:
