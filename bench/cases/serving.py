@@ -145,6 +145,10 @@ def _best(one: Round, figure: Callable[[Round, str], float]) -> float:
     return min(figure(one, name) for name in REGISTRIES if name in one)
 
 
+def _beside(registry: str, one: Round) -> float:
+    return wall(one, registry) / wall(one, OURS)
+
+
 def _blobs(clients: int) -> Case:
     return Case(
         f"serve-blob-{clients}",
@@ -194,7 +198,7 @@ def _pull(name: str, client: str, how: Callable[[Served], Contestant]) -> Case:
         name,
         f"pull an image of 384 MiB in 6 layers with {client}",
         partial(_pulls, how),
-        (Target("no slower than from the best registry", lambda one: _best(one, wall) / wall(one, OURS), 1, at_least=True),),
+        tuple(Target(f"no slower than from {registry}", partial(_beside, registry), 1, at_least=True) for registry in REGISTRIES),
         lambda shop: LAYERS * (4 if shop.quick else 64) * MIB,
         rounds=3,
     )
