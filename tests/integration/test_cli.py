@@ -548,6 +548,18 @@ cli.main([])
     assert (done.returncode, done.stderr) == (code, b"")
 
 
+def test_nothing_is_searched_for_cycles_on_the_way_out() -> None:
+    script = """
+import atexit, gc
+import storectl.cli as cli
+
+atexit.register(lambda: print("frozen:", gc.get_freeze_count() > 1000))
+cli.main(["version", "--json"])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.splitlines()[-1] == "frozen: True"
+
+
 def test_cleaning_up_after_a_signal_does_not_take_for_ever() -> None:
     script = """
 import os, signal, time
