@@ -225,9 +225,11 @@ def _where(document: Document, link: Link) -> str:
 def _claimed_layers(claim: ArchiveClaim, members: Members, stager: Stager, holdings: Holdings) -> dict[DiffID, Staged]:
     images = [image for image in claim.images if not image.described]
     here = holdings.diffs({diff for image in images for diff in image.config.diff_ids})
-    members.ahead(
-        _largest_first(members, {path: None for image in images for diff, path in zip(image.config.diff_ids, image.layers, strict=True) if diff not in here})
-    )
+    first: dict[DiffID, str | None] = {}  # of several copies of a layer one is read
+    for image in images:
+        for diff, path in zip(image.config.diff_ids, image.layers, strict=True):
+            first.setdefault(diff, path)
+    members.ahead(_largest_first(members, (path for diff, path in first.items() if diff not in here)))
     staged: dict[DiffID, Staged] = {}
     absent: set[DiffID] = set()
     chains: dict[tuple[int, DiffID], int] = {}  # a number for each chain, by that of the chain beneath it and the diff on top

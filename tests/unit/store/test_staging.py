@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pytest
 
@@ -37,3 +39,29 @@ def test_a_file_is_made_durable_when_its_last_byte_is_written_and_not_before(
         staged = take((LAYER[at : at + MIB] for at in range(0, len(LAYER), MIB)), "layer.tar", lambda _size: None)
         pool.durable()
         assert sizes == {staged.path: staged.path.stat().st_size}
+
+
+def test_of_several_copies_of_a_large_layer_one_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rootfs = {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(LAYER).hexdigest()}"]}
+    configs = [json.dumps({"os": "linux", "architecture": "amd64", "author": name, "rootfs": rootfs}).encode() for name in "ab"]
+    manifest = [{"Config": f"{name}.json", "RepoTags": [f"{name}:1"], "Layers": [f"{name}/layer.tar"]} for name in "ab"]
+    members = [
+        (b"a/layer.tar", LAYER),
+        (b"b/layer.tar", LAYER),
+        (b"a.json", configs[0]),
+        (b"b.json", configs[1]),
+        (b"manifest.json", json.dumps(manifest).encode()),
+    ]
+    read: list[str] = []
+    layer = Stager.layer
+
+    def noting(self: Stager, pieces: Any, member: str, *rest: Any, **more: Any) -> Any:  # noqa: ANN401 - passed on
+        read.append(member)
+        return layer(self, pieces, member, *rest, **more)
+
+    monkeypatch.setattr(Stager, "layer", noting)
+    archive = tmp_path / "archive.tar"
+    archive.write_bytes(b"".join(tars.member(name, data) for name, data in members) + tars.END)
+    with Store.open(tmp_path / "store", create=True) as store:
+        store.import_archive(archive)
+    assert read == ["a/layer.tar"]
