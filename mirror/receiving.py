@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Final, final
 
-from mirror.work import finished, run
+from mirror.threads import finished, run
 from store.limits import MIB
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, final
 from mirror.access import Access, Authenticator
 from mirror.access.challenge import Challenge, Scheme
 from mirror.registry.names import Names
+from mirror.threads import run
 from mirror.wire_errors import WireError
-from mirror.work import run
 from store.errors import StoreError
 from store.platforms import DEFAULT, Platform
 from store.registry import Sparse

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
 from mirror.memory import BlockMemory
+from mirror.sending.lanes import Lanes
+from mirror.threads import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Executor
 
 T = TypeVar("T")
 
 BLOCKS: Final = 20
 """Blocks of decoded bytes that are in memory at once, 4 MiB each, however many transfers are running."""
+
+LANES: Final = 32
+"""Files that are sent by threads at once."""
 
 
 @final
@@ -28,6 +30,7 @@ class Work:
         self.writes = ThreadPoolExecutor(8, thread_name_prefix="write")
         self.bodies = ThreadPoolExecutor(2 * cores + 2, thread_name_prefix="body")
         self.files = ThreadPoolExecutor(8, thread_name_prefix="file")
+        self.lanes = Lanes(LANES)
         self.decoders = ThreadPoolExecutor(cores + 1, thread_name_prefix="decode")
         self.memory = BlockMemory(BLOCKS)
         self.planners = ThreadPoolExecutor(2, thread_name_prefix="plan")
@@ -51,21 +54,4 @@ class Work:
         """Stop when what is running is done."""
         for pool in (self.reads, self.writes, self.bodies, self.files, self.decoders, self.planners, self.hashers, self.offers, self.passwords):
             pool.shutdown(cancel_futures=True)
-
-
-async def run(pool: Executor, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401 - the call's own
-    """What ``call`` returns, from a thread of ``pool``. A thread cannot be interrupted: whoever is cancelled meanwhile waits for it first."""
-    return await finished(asyncio.get_running_loop().run_in_executor(pool, partial(call, *args, **kwargs)))
-
-
-async def finished(future: asyncio.Future[T]) -> T:
-    """What ``future`` comes to. Whoever is cancelled meanwhile waits for it first."""
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        while not future.done():
-            try:
-                await asyncio.wait((future,))
-            except asyncio.CancelledError:
-                continue
-        raise
+        self.lanes.close()

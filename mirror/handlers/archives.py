@@ -15,8 +15,8 @@ from mirror.handlers.parts import wanted
 from mirror.registry import archives
 from mirror.registry.conditions import is_known
 from mirror.sending import send_blocks
+from mirror.threads import run
 from mirror.wire_errors import WireError
-from mirror.work import run
 from store.errors import DamagedContent, IntegrityError, NotFound, printable
 from store.registry import BY_ID
 from store.values import Digest

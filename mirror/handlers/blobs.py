@@ -11,7 +11,7 @@ from aiohttp import web
 from mirror.handlers.parts import wanted
 from mirror.registry.conditions import etag, is_known
 from mirror.sending import send_blocks, send_file
-from mirror.work import run
+from mirror.threads import run
 from store.errors import DamagedContent, IntegrityError
 from store.ranged import open_blocks
 
@@ -25,7 +25,9 @@ logger = logging.getLogger(__name__)
 async def get(call: Call) -> web.StreamResponse:
     """GET and HEAD."""
     service, request, digest = call.service, call.request, call.digest
-    sources = await service.work.read(service.registry.blob, call.repository, digest)
+    sources = service.registry.quick_blob(call.repository, digest)
+    if sources is None:
+        sources = await service.work.read(service.registry.blob, call.repository, digest)
     if request.method == "HEAD":
         # Who asks whether a blob is here is about to rely on it.
         await service.work.write(service.registry.renew, call.repository, digest)
@@ -52,7 +54,7 @@ async def _send(call: Call, response: web.StreamResponse, sources: Sources, star
     try:
         if sources.inline is None and sources.in_file:
             with await service.work.read(service.store.blobs.open, sources.digest) as file:
-                await send_file(request, response, service.work.files, file, start, stop)
+                await send_file(request, response, service.work, file, start, stop)
         else:
             work = service.work
             with closing(await run(work.files, open_blocks, service.store.blobs, sources)) as blocks:

@@ -12,8 +12,8 @@ from mirror.handlers.call import parse_digest
 from mirror.receiving import receive
 from mirror.registry import ranges
 from mirror.registry.pace import Pace
+from mirror.threads import run
 from mirror.wire_errors import WireError
-from mirror.work import run
 from store.errors import InvalidReference, TooLarge
 from store.registry import BY_ID
 

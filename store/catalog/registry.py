@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, final
 from sqlalchemy import and_, bindparam, delete, exists, insert, literal, not_, or_, select, update
 
 from store.catalog.batches import batches
-from store.db.schema import content, document, image, kept, label, manifest, manifest_edge, reference, repository, repository_content
+from store.db.schema import blob, content, document, image, kept, label, manifest, manifest_edge, reference, repository, repository_content
 from store.db.types import ContentKey, RepositoryKey
 from store.model import ContentState, DiffState
 from store.values import Digest
@@ -166,7 +166,20 @@ _BY_DIGEST: Final = (
     .join(repository, repository.c.id == repository_content.c.repository_id)
     .where(repository.c.name == bindparam("name"), content.c.digest == bindparam("digest"))
 )
+_FILE_OF_DIGEST: Final = (
+    select(content.c.size_bytes)
+    .join(blob, blob.c.content_id == content.c.id)
+    .join(repository_content, repository_content.c.content_id == content.c.id)
+    .join(repository, repository.c.id == repository_content.c.repository_id)
+    .where(repository.c.name == bindparam("name"), content.c.digest == bindparam("digest"), content.c.state == _PRESENT)
+)
 _OF_DIGEST: Final = _MANIFESTS.where(content.c.digest == bindparam("digest"))
+
+
+def file_bytes(connection: Connection, name: Repository, digest: Digest) -> int | None:
+    """The size of a sound content that the repository may serve and that lies in a file of its own; None for anything else."""
+    size_bytes: int | None = connection.execute(_FILE_OF_DIGEST, {"name": str(name), "digest": digest}).scalar_one_or_none()
+    return size_bytes
 
 
 def _manifest(connection: Connection, query: Select[tuple[object, ...]], values: Mapping[str, object]) -> HeldManifest | None:

@@ -158,6 +158,7 @@ def drive_registry(store: Store) -> None:
     assert registry.holders(blob)
     assert registry.mount(OTHER, blob, lambda _repository: True)
     registry.blob(OTHER, blob)
+    registry.quick_blob(OTHER, blob)
     registry.delete_blob(OTHER, blob)
     registry.delete_tag(APP, "2")
     registry.delete_manifest(APP, digest)

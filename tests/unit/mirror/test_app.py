@@ -166,7 +166,7 @@ def test_a_reader_that_stops_reading_is_given_up(ask: Served, monkeypatch: pytes
     digest = push(ask, HUGE)
     with socket.create_connection(("127.0.0.1", ask.port)) as client:
         client.sendall(f"GET /v2/app/blobs/{digest} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        time.sleep(1)
+        time.sleep(2)
         got = 0
         with suppress(ConnectionError):
             while piece := client.recv(1 << 16):
@@ -514,7 +514,7 @@ def test_a_cancelled_caller_waits_for_its_thread() -> None:
     """A thread that goes on writing to a descriptor after it was closed could write into somebody else's file."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from mirror.work import run
+    from mirror.threads import run
 
     ended: list[bool] = []
 

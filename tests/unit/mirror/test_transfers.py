@@ -16,22 +16,28 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
+import uvloop
 from aiohttp import web
 
-from mirror import sending, taking
+from mirror import taking, work
 from mirror.memory import BlockMemory
-from mirror.sending import is_at_hand
+from mirror.sending import blocks, files, lanes, turns
+from mirror.sending.turns import is_at_hand
+from mirror.service import MirrorSettings
 from mirror.taking import Taking
 from store.uploads import Upload
 from store.values import Digest
 from tests.support import images
+from tests.support.served import Served
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from store import Store
     from store.ranged import Blocks
-    from tests.support.served import Served
 
-LARGE = os.urandom(1 << 20) * 6
+SMALL = os.urandom(1 << 20)
+LARGE = SMALL * 6
 HUGE = LARGE * 6
 """More than the buffers of two sockets hold."""
 
@@ -49,20 +55,20 @@ def asking(ask: Served, *paths: str) -> socket.socket:
     return client
 
 
-def read(client: socket.socket, size_bytes: int, pause_s: float = 0.0) -> bytes:
+def read(client: socket.socket, size_bytes: int, pause_s: float = 0.0, piece_bytes: int = 1 << 14) -> bytes:
     data = bytearray()
-    while len(data) < size_bytes and (piece := client.recv(min(1 << 14, size_bytes - len(data)))):
+    while len(data) < size_bytes and (piece := client.recv(min(piece_bytes, size_bytes - len(data)))):
         data += piece
         time.sleep(pause_s)
     return bytes(data)
 
 
-def body(client: socket.socket, size_bytes: int) -> bytes:
+def body(client: socket.socket, size_bytes: int, piece_bytes: int = 1 << 14) -> bytes:
     """Of the answer that comes next."""
     head = bytearray()
     while not head.endswith(b"\r\n\r\n"):
         head += read(client, 1)
-    return read(client, size_bytes)
+    return read(client, size_bytes, piece_bytes=piece_bytes)
 
 
 def rest_of(client: socket.socket) -> int:
@@ -81,35 +87,62 @@ def descriptors() -> int:
 # --- slow disks -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(params=["lanes", "turns"])
+def ask(request: pytest.FixtureRequest, serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch) -> Served:
+    """The application, with a free lane for everybody and with none."""
+    if request.param == "turns":
+        monkeypatch.setattr(work, "LANES", 0)
+    return serve()
+
+
 def forget(path: Path) -> None:
     """Have the page cache let go of a file."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        if is_at_hand(file.fileno(), 0, len(LARGE)):
+        if is_at_hand(file.fileno(), 0, len(SMALL)):
             pytest.skip("needs temporary files on a disk: the page cache keeps these, or nobody can ask it")
 
 
-def test_only_what_has_to_come_from_the_disk_is_sent_by_a_thread(ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = pushed(ask, LARGE)
-    forget(store.blobs.path(Digest.of(LARGE)))
-    threads: list[str] = []
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which threads send files."""
+    names: list[str] = []
     sendfile = os.sendfile
 
     def noted(*arguments: int) -> int:
-        threads.append(threading.current_thread().name)
+        names.append(threading.current_thread().name.partition("_")[0])
         return sendfile(*arguments)
 
     monkeypatch.setattr(os, "sendfile", noted)
-    assert ask("GET", path).body == LARGE
-    assert threads[0].startswith("file")
-    threads.clear()
-    assert ask("GET", path).body == LARGE
-    assert not [name for name in threads if name.startswith("file")]
+    return names
 
 
 def cold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "is_at_hand", lambda *_: False)
+    for module in (files, turns):
+        monkeypatch.setattr(module, "is_at_hand", lambda *_: False)
+
+
+def test_what_has_to_come_from_the_disk_is_sent_by_a_thread(serve: Callable[..., Served], store: Store, threads: list[str]) -> None:
+    ask = serve()
+    path = pushed(ask, SMALL)
+    forget(store.blobs.path(Digest.of(SMALL)))
+    assert ask("GET", path).body == SMALL
+    assert threads[0] == "lane"
+    threads.clear()
+    assert ask("GET", path).body == SMALL
+    assert threads[0] != "lane"
+
+
+def test_without_a_lane_too(serve: Callable[..., Served], threads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "LANES", 0)
+    ask = serve()
+    path = pushed(ask, SMALL)
+    assert ask("GET", path).body == SMALL
+    assert "file" not in threads
+    cold(monkeypatch)
+    assert ask("GET", path).body == SMALL
+    assert threads[-1] == "file"
 
 
 def test_a_slow_disk_holds_up_who_asks_it_and_nobody_else(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,6 +233,62 @@ def test_pushes_to_a_slow_disk_do_not_hold_up_pulls(ask: Served, monkeypatch: py
             assert client.recv(100).startswith(b"HTTP/1.1 201 ")
 
 
+# --- lanes ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_client_that_keeps_up_has_a_thread_for_itself(serve: Callable[..., Served], threads: list[str]) -> None:
+    ask = serve()
+    path = pushed(ask, HUGE)
+    threads.clear()
+    with asking(ask, path, path) as client:
+        for _ in range(2):
+            assert body(client, len(HUGE), 1 << 20) == HUGE
+    assert set(threads) == {"lane"}
+
+
+def test_a_client_that_does_not_keep_up_gives_the_thread_back(serve: Callable[..., Served], threads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "LANES", 1)
+    monkeypatch.setattr(lanes, "PATIENCE_S", 0.05)
+    ask = serve()
+    path = pushed(ask, HUGE)
+    threads.clear()
+    with asking(ask, path) as slow:
+        time.sleep(0.3)
+        with asking(ask, path) as quick:
+            assert body(quick, len(HUGE), 1 << 20) == HUGE
+        assert set(threads) == {"lane"}
+        # The rest comes by turns.
+        assert body(slow, len(HUGE)) == HUGE
+    assert "lane" not in threads[-3:]
+
+
+def test_what_a_client_says_in_the_middle_holds_up_nobody(serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a thread feeds its socket, reading from it would wait for more: so nobody may."""
+    monkeypatch.setattr(lanes, "PATIENCE_S", 30)
+    ask = serve()
+    path = pushed(ask, HUGE)
+    with asking(ask, path) as client:
+        read(client, 1000)
+        head = f"GET {path} HTTP/1.1\r\nHost: x\r\nX-Filled: "
+        client.sendall(f"{head}{'x' * (4096 - len(head) - 4)}\r\n\r\n".encode())
+        time.sleep(0.2)
+        for _ in range(3):
+            assert ask("GET", "/v2/").status == 200
+        read(client, len(HUGE) - 1000)
+        assert body(client, len(HUGE), 1 << 20)[-1000:] == HUGE[-1000:]
+
+
+def test_the_end_of_the_server_wakes_a_thread_that_waits_for_a_client(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "PATIENCE_S", 60)
+    with ExitStack() as stack:
+        with Served(store, MirrorSettings(), uvloop.new_event_loop) as ask:
+            client = stack.enter_context(asking(ask, pushed(ask, HUGE)))
+            read(client, 1000)
+            time.sleep(0.2)
+            began = time.monotonic()
+        assert time.monotonic() - began < 10
+
+
 # --- slow clients ---------------------------------------------------------------------------------------------------------
 
 
@@ -252,13 +341,13 @@ def test_who_does_not_read_earlier_answers_holds_no_block(monkeypatch: pytest.Mo
     """There are few, and everybody needs one."""
     room = BlockMemory(1)
     transport = SimpleNamespace(get_extra_info={"socket": None}.get, is_closing=lambda: False, get_write_buffer_size=lambda: 1000)
-    monkeypatch.setattr(sending, "_can_be_fed", lambda _: True)
+    monkeypatch.setattr(blocks, "can_be_fed", lambda _: True)
     monkeypatch.setattr(taking, "STALL_S", 0.2)
 
     async def main() -> None:
         request, unread = cast("web.Request", SimpleNamespace(transport=transport)), cast("Blocks", None)
         with ThreadPoolExecutor(1) as pool:
-            task = asyncio.create_task(sending.send_blocks(request, web.StreamResponse(), pool, room, unread, 0, 10))
+            task = asyncio.create_task(blocks.send_blocks(request, web.StreamResponse(), pool, room, unread, 0, 10))
             await asyncio.sleep(0.05)
             with await asyncio.wait_for(room.lend(), 0.1):
                 assert not task.done()
