@@ -72,9 +72,10 @@ SERVICE: Final = web.AppKey("service", Service)
 
 def make_app(store: Store, settings: MirrorSettings, *, cores: int, metrics: Metrics | None = None, failures: Failures | None = None) -> web.Application:
     """An application that serves ``store``; ``cores`` is how many it may keep busy. ``metrics`` are those of this process, ``failures`` those to log in."""
-    registry = Registry(store, sparse=settings.sparse, most_uploads=settings.most_uploads)
+    counted = metrics or Metrics()
+    registry = Registry(store, sparse=settings.sparse, most_uploads=settings.most_uploads, on_damage=lambda _: counted.happened("damaged_contents"))
     offers = Offers(store, registry, settings.offers)
-    service = Service(store, registry, settings, Work(cores=cores), metrics or Metrics(), offers, failures or Failures())
+    service = Service(store, registry, settings, Work(cores=cores), counted, offers, failures or Failures())
     app = web.Application(client_max_size=0)
     app[SERVICE] = service
     app.cleanup_ctx.append(_background)

@@ -5,15 +5,28 @@ Reading asks `repository_content`: what a repository was not given it does not s
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, final
 
+from store import presence
 from store.catalog import content, images, manifests, records, references, variants
 from store.catalog import registry as catalog
 from store.documents import ImageConfig
-from store.errors import ContentNotFound, DamagedContent, DigestMismatch, InvalidDocument, MissingBlobs, ReferenceNotFound, RepositoryNotFound, TooLarge
+from store.errors import (
+    ContentMissing,
+    ContentNotFound,
+    DamagedContent,
+    DigestMismatch,
+    InvalidDocument,
+    MissingBlobs,
+    ReferenceNotFound,
+    RepositoryNotFound,
+    TooLarge,
+    printable,
+)
 from store.limits import DEFAULT_LIMITS, MIB
 from store.manifests import Document, Role
 from store.model import ContentState, Event
@@ -28,6 +41,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from store.blobs.protocol import BlobStore
     from store.catalog.content import Sources
     from store.catalog.registry import HeldManifest, Referrer
     from store.db.types import ContentKey, RepositoryKey
@@ -35,6 +49,8 @@ if TYPE_CHECKING:
     from store.limits import Limits
     from store.manifests import Link
     from store.values import DiffID
+
+logger = logging.getLogger(__name__)
 
 MANIFEST_BYTES: Final = 4 * MIB
 """The largest manifest that is taken; the specification asks for no less."""
@@ -81,10 +97,29 @@ class Pushed:
 
 @final
 class Registry:
-    """The registry's view of a store. Threads may share it."""
+    """The registry's view of a store. Threads may share it.
 
-    def __init__(self, store: Store, *, sparse: Sparse = Sparse.INDEXES, limits: Limits = DEFAULT_LIMITS, most_uploads: int | None = None) -> None:
+    What is damaged is not there, whoever asks, and however: so that a client that has it brings it once more, and it is sound again.
+
+    Args:
+        store: The store.
+        sparse: What pushed manifests may point at although it is not here.
+        limits: Ceilings for what is pushed.
+        most_uploads: How many may be in progress at once.
+        on_damage: Told of each stored content that is found damaged, or gone.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        sparse: Sparse = Sparse.INDEXES,
+        limits: Limits = DEFAULT_LIMITS,
+        most_uploads: int | None = None,
+        on_damage: Callable[[Digest], None] = lambda _: None,
+    ) -> None:
         self._store = store
+        self._on_damage = on_damage
         self._sparse = sparse
         self._limits = limits
         self.uploads = Uploads(store, max_bytes=limits.layer_bytes, most=most_uploads)
@@ -92,13 +127,20 @@ class Registry:
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def manifest(self, repository: Repository, target: str | Digest) -> ServedManifest:
-        """A manifest or index by tag or digest. Raises RepositoryNotFound, ReferenceNotFound, ContentNotFound, DamagedContent."""
+        """A manifest or index by tag or digest. Raises RepositoryNotFound, ReferenceNotFound, ContentNotFound."""
         with self._store.read() as connection:
             found = self._find(connection, repository, target)
             if found.data is not None:
                 return ServedManifest(found.digest, found.media_type, found.data)
             sources = content.sources(connection, (found.digest,))[found.digest]
-        return ServedManifest(found.digest, found.media_type, self._whole(sources))
+        try:
+            return ServedManifest(found.digest, found.media_type, self._whole(sources))
+        except (DamagedContent, ContentMissing) as exc:
+            if sources.state is ContentState.PRESENT:
+                logger.error("%s", printable(exc.message))  # noqa: TRY400 - what is wrong is known
+                self._store.report_damage(exc)
+                self._on_damage(exc.digest)
+            raise _unknown_manifest(repository, target, because="it is damaged here; push it again") from exc
 
     def quick_manifest(self, repository: Repository, target: str | Digest) -> ServedManifest | None:
         """The same where one look-up by index has the answer: no thread is worth its while for that. None when it has not, whatever the reason."""
@@ -131,8 +173,22 @@ class Registry:
         """Where the bytes of a blob can be had. Raises RepositoryNotFound, ContentNotFound."""
         with self._store.read() as connection:
             if not self._holds(connection, repository, digest):
-                raise ContentNotFound(f"{repository} holds no blob {digest}", digest=digest)
-            return content.sources(connection, (digest,))[digest]
+                raise _unknown_blob(repository, digest)
+            sources = content.sources(connection, (digest,))[digest]
+        gone = presence.lost(self._store.blobs, sources)
+        if not gone:
+            return sources
+        if not self._store.read_only:
+            with self._store.write("damage") as connection:
+                self._look_for(connection, digest)
+        left = presence.without(sources, gone)
+        if left is None:
+            raise _unknown_blob(repository, digest)
+        return left
+
+    def _look_for(self, connection: Connection, digest: Digest) -> None:
+        for lost in presence.mark_lost(connection, self._store.blobs, (digest,)):
+            self._on_damage(lost)
 
     @staticmethod
     def _holds(connection: Connection, repository: Repository, digest: Digest) -> bool:
@@ -222,8 +278,9 @@ class Registry:
                 catalog.hold(connection, key, held[digest], fresh_at=self._store.now())
 
     def mount(self, repository: Repository, digest: Digest, sources: Callable[[Repository], bool]) -> bool:
-        """Let a repository serve a blob that another one serves which ``sources`` allows; False when there is none."""
+        """Let a repository serve a blob that another one serves which ``sources`` allows; False when there is none, or its bytes are not sound."""
         with self._store.write("mount") as connection:
+            self._look_for(connection, digest)
             allowed = any(sources(_repository(name)) for name in catalog.holders(connection, digest))
             known = content.find(connection, (digest,)).get(digest)
             if not allowed or known is None:
@@ -254,7 +311,7 @@ class Registry:
             key = self._require(connection, repository)
             known = content.find(connection, (digest,)).get(digest)
             if known is None or not catalog.let_go(connection, key, known.key):
-                raise ContentNotFound(f"{repository} holds no blob {digest}", digest=digest)
+                raise _unknown_blob(repository, digest)
 
     # --- manifests ---------------------------------------------------------------------------------------------------
 
@@ -284,7 +341,7 @@ class Registry:
         document = Document.parse(data, digest=got, media_type=media_type, limits=self._limits)
         config = self._config(repository, document)
         with self._store.write("push") as connection:
-            put = _Put(connection, repository, document, now=self._store.now(), sparse=self._sparse)
+            put = _Put(connection, repository, document, self._store.blobs, now=self._store.now(), sparse=self._sparse)
             return put.run(config, tags)
 
     def _config(self, repository: Repository, document: Document) -> ImageConfig | None:
@@ -341,6 +398,7 @@ class _Put:
     connection: Connection
     repository: Repository
     document: Document
+    blobs: BlobStore
     now: datetime
     sparse: Sparse
     _keys: dict[Digest, ContentKey] = field(default_factory=dict)
@@ -371,6 +429,7 @@ class _Put:
 
     def _targets(self) -> None:
         links = self.document.links
+        presence.mark_lost(self.connection, self.blobs, (link.digest for link in links))
         held = catalog.held(self.connection, self.repository, (link.digest for link in links))
         missing = [link for link in links if link.digest not in held and not self._may_be_missing(link)]
         if missing:
@@ -424,7 +483,12 @@ def _repository(name: str) -> Repository:
     return Repository(domain, path)
 
 
-def _unknown_manifest(repository: Repository, target: str | Digest) -> ReferenceNotFound | ContentNotFound:
+def _unknown_blob(repository: Repository, digest: Digest) -> ContentNotFound:
+    return ContentNotFound(f"{repository} holds no blob {digest}", digest=digest)
+
+
+def _unknown_manifest(repository: Repository, target: str | Digest, *, because: str = "") -> ReferenceNotFound | ContentNotFound:
+    why = because and f": {because}"
     if isinstance(target, Digest):
-        return ContentNotFound(f"{repository} holds no manifest {target}", digest=target)
-    return ReferenceNotFound(f"{repository} has no tag {target}")
+        return ContentNotFound(f"{repository} holds no manifest {target}{why}", digest=target)
+    return ReferenceNotFound(f"{repository} has no tag {target}{why}")

@@ -207,14 +207,6 @@ def test_a_damaged_layer_is_cut_off_and_then_no_longer_served(ask: Served, store
     assert (answer.status, answer.code) == (404, "BLOB_UNKNOWN")
 
 
-def test_a_file_that_is_gone(ask: Served, store: Store) -> None:
-    digest = push(ask, b"here")
-    store.blobs.path(Digest.parse(digest)).unlink()
-    answer = ask("GET", f"/v2/app/blobs/{digest}")
-    assert (answer.status, answer.code) == (500, "UNKNOWN")
-    assert b"file" not in answer.body
-
-
 def test_deletes(ask: Served) -> None:
     digest = push(ask, b"data")
     assert ask("DELETE", f"/v2/app/blobs/{digest}").status == 202
