@@ -17,12 +17,14 @@ from aiohttp import web
 
 from mirror.access import AccessFiles, Failures
 from mirror.app import SERVICE, make_app
-from mirror.connection import Connection, received
+from mirror.connection import Connection
 from mirror.door import BACKLOG, Door
+from mirror.ending import SOON_S, end
 from mirror.logs import access_logger, connections_logger
 from mirror.metrics import Metrics
 from mirror.receiving import READ_BYTES
 from mirror.service import MirrorSettings
+from mirror.stalling import cut_off_stalled
 from mirror.watching import watch
 from mirror.workers import ENDINGS, HANDLED, Workers
 from store.errors import StoreError, Unavailable
@@ -186,7 +188,7 @@ async def _run(store: Store, listening: Listening, settings: MirrorSettings, sha
         max_line_size=_LINE_BYTES,
         auto_decompress=False,
         read_bufsize=READ_BYTES,
-        shutdown_timeout=listening.grace_s,
+        shutdown_timeout=SOON_S,
     )
     await runner.setup()
     protocols = runner.server
@@ -194,7 +196,7 @@ async def _run(store: Store, listening: Listening, settings: MirrorSettings, sha
     connections: set[Connection] = set()
     door = Door(shared.listener, lambda: Connection(protocols(), connections))
     await door.open(shared.context)
-    tasks = [asyncio.create_task(one) for one in _watching(listening, app, door, asked)]
+    tasks = [asyncio.create_task(one) for one in (*_watching(listening, app, door, asked), cut_off_stalled(connections))]
     if started is not None:
         started()
     try:
@@ -206,7 +208,7 @@ async def _run(store: Store, listening: Listening, settings: MirrorSettings, sha
         for task in tasks:
             task.cancel()
         door.close()
-        await received(connections, listening.grace_s)
+        await end(protocols, connections, listening.grace_s)
         await runner.cleanup()
         for number in (*ENDINGS, signal.SIGHUP):
             # Once is enough: another signal must not take what is left of the way out for a failure.
