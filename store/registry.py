@@ -6,13 +6,12 @@ Reading asks `repository_content`: what a repository was not given it does not s
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final, final
 
-from store import presence
-from store.catalog import content, images, manifests, records, references, variants
+from store import presence, removal
+from store.catalog import content, records, references, variants
 from store.catalog import registry as catalog
 from store.documents import ImageConfig
 from store.errors import (
@@ -21,15 +20,15 @@ from store.errors import (
     DamagedContent,
     DigestMismatch,
     InvalidDocument,
-    MissingBlobs,
     ReferenceNotFound,
     RepositoryNotFound,
     TooLarge,
     printable,
 )
 from store.limits import DEFAULT_LIMITS, MIB
-from store.manifests import Document, Role
+from store.manifests import Document
 from store.model import ContentState, Event
+from store.pushing import Pushed, Put, Sparse
 from store.reader import damaged
 from store.references import Reference, Repository
 from store.uploads import Uploads
@@ -37,18 +36,17 @@ from store.values import Digest, ImageID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from sqlalchemy import Connection
 
-    from store.blobs.protocol import BlobStore
     from store.catalog.content import Sources
     from store.catalog.registry import HeldManifest, Referrer
-    from store.db.types import ContentKey, RepositoryKey
+    from store.db.types import RepositoryKey
     from store.facade import Store
     from store.limits import Limits
-    from store.manifests import Link
     from store.values import DiffID
+
+__all__ = ["BY_ID", "MANIFEST_BYTES", "RENEWED_S", "Pushed", "Registry", "ServedManifest", "Sparse"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,19 +56,10 @@ MANIFEST_BYTES: Final = 4 * MIB
 RENEWED_S: Final = 3600
 """The grace of a blob is begun anew when it began longer ago than this; it lasts a day (see `store.gc`)."""
 
+_OPERATION: Final = "registry"
+
 BY_ID: Final = Repository("_", "by-id")
 """Where images without a name are served, by the digest of their manifest. No image reference can be written for it, so nobody can push there."""
-
-
-class Sparse(StrEnum):
-    """What a manifest that is pushed may point at although it is not in the repository. What has URLs of its own always may be missing."""
-
-    NOTHING = "nothing"
-    INDEXES = "indexes"
-    """Manifests that an index lists: the platforms nobody wanted."""
-
-    BLOBS = "blobs"
-    """Blobs as well: a client that relies on being told of a missing one is not told."""
 
 
 @final
@@ -81,18 +70,6 @@ class ServedManifest:
     digest: Digest
     media_type: str
     data: bytes
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Pushed:
-    """What a manifest's push did."""
-
-    digest: Digest
-    subject: Digest | None
-    tags: tuple[str, ...]
-    image_id: ImageID | None
-    """The image it describes, when its layers have not been looked into yet."""
 
 
 @final
@@ -241,6 +218,12 @@ class Registry:
         with self._store.read() as connection:
             return variants.encoded_tags(connection, repository, tags, codec)
 
+    def is_taken(self, repository: Repository, tag: str) -> bool:
+        """Whether somebody has set this tag: it names something, and is none that was `put_manifest` as offered."""
+        with self._store.read() as connection:
+            name = Reference(repository, tag)
+            return references.get(connection, name) is not None and not variants.is_offered(connection, name)
+
     def repositories(self, *, after: str, limit: int, domain: str | None = None, outside: str | None = None) -> list[Repository]:
         """Those that hold a manifest, behind ``after`` in the byte order of full names: of one ``domain``, or ``outside`` of one."""
         with self._store.read() as connection:
@@ -315,7 +298,9 @@ class Registry:
 
     # --- manifests ---------------------------------------------------------------------------------------------------
 
-    def put_manifest(self, repository: Repository, data: bytes, *, media_type: str, digest: Digest | None, tags: Sequence[str]) -> Pushed:
+    def put_manifest(
+        self, repository: Repository, data: bytes, *, media_type: str, digest: Digest | None, tags: Sequence[str], offered: bool = False
+    ) -> Pushed:
         """Take in a manifest or index, and let ``tags`` name it: all of it or nothing.
 
         Everything it points at must be in the repository, but for what `Sparse` says.
@@ -326,6 +311,7 @@ class Registry:
             media_type: What the client calls it; may be empty.
             digest: What the client says they hash to.
             tags: Names to give it.
+            offered: It is a variant that is published for another tag, and goes with that.
 
         Raises:
             InvalidDocument: It is no manifest that can be stored.
@@ -341,8 +327,8 @@ class Registry:
         document = Document.parse(data, digest=got, media_type=media_type, limits=self._limits)
         config = self._config(repository, document)
         with self._store.write("push") as connection:
-            put = _Put(connection, repository, document, self._store.blobs, now=self._store.now(), sparse=self._sparse)
-            return put.run(config, tags)
+            put = Put(connection, repository, document, self._store.blobs, now=self._store.now(), sparse=self._sparse)
+            return put.run(config, tags, operation=variants.OFFER if offered else "push")
 
     def _config(self, repository: Repository, document: Document) -> ImageConfig | None:
         """The config of the image a manifest describes; None when it describes none."""
@@ -361,17 +347,18 @@ class Registry:
         return config if len(config.diff_ids) == len(document.layers) else None
 
     def delete_tag(self, repository: Repository, tag: str) -> None:
-        """Take a tag away; the manifest stays, by its digest. Raises RepositoryNotFound, ReferenceNotFound."""
+        """Take a tag away, and the variants that were offered for it; the manifest stays, by its digest. Raises RepositoryNotFound, ReferenceNotFound."""
         with self._store.write("registry") as connection:
             self._require(connection, repository)
             target = references.get(connection, Reference(repository, tag))
             if target is None:
                 raise _unknown_manifest(repository, tag)
-            references.remove_tag(connection, target, now=self._store.now(), operation="registry")
+            references.remove_tag(connection, target, now=self._store.now(), operation=_OPERATION)
             self._record(connection, "untag", target.image_id, target.digest, target.reference)
+            removal.withdraw(connection, target.reference, now=self._store.now(), operation=_OPERATION)
 
     def delete_manifest(self, repository: Repository, digest: Digest) -> None:
-        """Take a manifest out of the repository, and with it the tags that name it. Raises RepositoryNotFound, ContentNotFound."""
+        """Take a manifest out of the repository, its tags, and what was offered for these. Raises RepositoryNotFound, ContentNotFound."""
         with self._store.write("registry") as connection:
             key = self._require(connection, repository)
             found = catalog.by_digest(connection, repository, digest)
@@ -381,101 +368,14 @@ class Registry:
             for tag in catalog.tags_of(connection, key, found.key):
                 target = references.get(connection, Reference(repository, tag))
                 if target is not None:
-                    references.remove_tag(connection, target, now=now, operation="registry")
+                    references.remove_tag(connection, target, now=now, operation=_OPERATION)
+                    removal.withdraw(connection, target.reference, now=now, operation=_OPERATION)
             catalog.let_go(connection, key, found.key)
             catalog.drop_unheld(connection, found.key)
             self._record(connection, "delete", None, digest, Reference(repository, None, digest))
 
     def _record(self, connection: Connection, action: str, image_id: ImageID | None, digest: Digest, name: Reference) -> None:
         records.add_events(connection, [Event(self._store.now(), action, str(image_id or digest), {"name": name.familiar})])
-
-
-@final
-@dataclass(slots=True)
-class _Put:
-    """The write unit of one manifest's push."""
-
-    connection: Connection
-    repository: Repository
-    document: Document
-    blobs: BlobStore
-    now: datetime
-    sparse: Sparse
-    _keys: dict[Digest, ContentKey] = field(default_factory=dict)
-
-    def run(self, config: ImageConfig | None, tags: Sequence[str]) -> Pushed:
-        document, connection = self.document, self.connection
-        self._targets()
-        key = content.put_documents(connection, {document.digest: document.data})[document.digest]
-        image, verified = (None, True) if config is None else self._image(config)
-        subject = None if document.subject is None else self._absent(document.subject.digest, document.subject.size_bytes)
-        edges = [manifests.Edge(link, self._keys[link.digest]) for link in document.links]
-        new = manifests.NewManifest(
-            key, document.kind.value, document.media_type, document.effective_artifact_type, image, subject, edges, document.annotations
-        )
-        manifests.add(connection, [new])
-        repository_key = references.ensure_repositories(connection, (self.repository,))[self.repository]
-        catalog.hold(connection, repository_key, key)
-        names = [Reference(self.repository, tag) for tag in tags]
-        if names:
-            references.set_tags(connection, dict.fromkeys(names, key), now=self.now, operation="push", served=True)
-        target = str(document.digest if config is None else config.image_id)
-        about = names[0] if names else Reference(self.repository, None, document.digest)
-        records.add_events(connection, [Event(self.now, "push", target, {"name": about.familiar})])
-        unseen = None if config is None or verified else config.image_id
-        return Pushed(document.digest, None if document.subject is None else document.subject.digest, tuple(tags), unseen)
-
-    # --- what it points at -------------------------------------------------------------------------------------------
-
-    def _targets(self) -> None:
-        links = self.document.links
-        presence.mark_lost(self.connection, self.blobs, (link.digest for link in links))
-        held = catalog.held(self.connection, self.repository, (link.digest for link in links))
-        missing = [link for link in links if link.digest not in held and not self._may_be_missing(link)]
-        if missing:
-            raise MissingBlobs([(str(self.document.digest), f"{link.role} {link.position}", link.digest) for link in missing])
-        known = content.find(self.connection, held)
-        for link in links:
-            if link.digest in held:
-                self._fits(link, known[link.digest].size_bytes)
-                self._keys[link.digest] = held[link.digest]
-            else:
-                self._keys[link.digest] = self._absent(link.digest, link.target.size_bytes)
-
-    def _may_be_missing(self, link: Link) -> bool:
-        if link.urls or self.sparse is Sparse.BLOBS:
-            return True
-        return link.role is Role.CHILD and self.sparse is Sparse.INDEXES
-
-    def _fits(self, link: Link, size_bytes: int | None) -> None:
-        if size_bytes != link.target.size_bytes:
-            raise DigestMismatch(f"the size of {link.role} {link.position}, {link.digest}", want=link.target.size_bytes, got=size_bytes)
-
-    def _absent(self, digest: Digest, size_bytes: int) -> ContentKey:
-        return content.ensure(self.connection, digest, size_bytes, ContentState.ABSENT)
-
-    # --- the image it describes --------------------------------------------------------------------------------------
-
-    def _image(self, config: ImageConfig) -> tuple[ContentKey, bool]:
-        key = content.put_documents(self.connection, {config.image_id.digest: config.data})[config.image_id.digest]
-        blobs = [link.digest for link in self.document.layers]
-        decoded = content.encoded(self.connection, blobs)
-        chain = [(diff, content.ensure(self.connection, diff.digest, None, ContentState.ABSENT)) for diff in config.diff_ids]
-        present = content.present(self.connection, blobs)
-        verified = all(blob in present and (blob == diff.digest or (blob, diff.digest) in decoded) for blob, diff in zip(blobs, config.diff_ids, strict=True))
-        top = images.ensure_layers(self.connection, [chain])[0]
-        new = images.NewImage(
-            image_id=config.image_id,
-            top=top,
-            os=config.os,
-            architecture=config.architecture,
-            variant=config.variant,
-            created_s=None if config.created.is_zero else config.created.unix_seconds,
-            labels=config.labels,
-            verified=verified,
-        )
-        images.add(self.connection, {key: new})
-        return key, catalog.diff_state(self.connection, key) == "verified"
 
 
 def _repository(name: str) -> Repository:

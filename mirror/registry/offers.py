@@ -1,7 +1,8 @@
 """Images in other encodings than their own: ``TAG-zstd`` and ``TAG-gzip`` beside ``TAG``.
 
-A variant's manifest is made when it is first asked for. From then on it is a tag like any other, of a manifest that says which one it was made from. It follows
-its original: when ``TAG`` has moved since, it is made anew. A tag of that name that somebody pushed is left alone.
+A variant's manifest is made when it is first asked for. From then on it is a tag like any other, of a manifest that says which one it was made from. It
+follows its original: when ``TAG`` has moved since, it is made anew, and when ``TAG`` goes, so does it (`store.removal`). A tag of that name that somebody
+has set is left alone: the store's log of references says who was the last.
 
 Listed are variants that were made, and those that take no more than a manifest to make, because the layers are stored so (plain ones are stored as zstd).
 Others have to be asked for once: were they listed, who goes through all tags of a repository would have it compressed as a whole.
@@ -82,22 +83,16 @@ class Offers:
         except NotFound:
             return ()
         name = f"{tag}-{encoding}"
+        if self._registry.is_taken(repository, name):
+            return ()
         current = self._current(repository, name)
-        if current is not None and (current.digest == original.digest or _made_from(current) in (None, str(original.digest))):
+        if current is not None and str(original.digest) in (str(current.digest), _made_from(current)):
             return ()
         options = SaveOptions(Format.OCI, sparse=True, layers=encoding)
         # By digest: the tag may move meanwhile.
         with open_save(self._store, [str(Reference(repository, None, original.digest))], options=options, record=False) as export:
             assert export.graph is not None  # noqa: S101 - the format has one
             return self._push(repository, name, encoding, export.graph)
-
-    def withdraw(self, repository: Repository, tag: str) -> None:
-        """The tag has gone: so do the variants that were made from it."""
-        for encoding in self._encodings:
-            name = f"{tag}-{encoding}"
-            current = self._current(repository, name)
-            if current is not None and _made_from(current) is not None:
-                self._registry.delete_tag(repository, name)
 
     def _current(self, repository: Repository, name: str) -> ServedManifest | None:
         try:
@@ -124,7 +119,7 @@ class Offers:
         return tuple(image for image in unseen if image is not None)
 
     def _put(self, repository: Repository, document: Document, tags: list[str]) -> ImageID | None:
-        done = self._registry.put_manifest(repository, document.data, media_type=document.media_type, digest=document.digest, tags=tags)
+        done = self._registry.put_manifest(repository, document.data, media_type=document.media_type, digest=document.digest, tags=tags, offered=True)
         return done.image_id
 
     def _upload(self, repository: Repository, digest: Digest, path: Path) -> None:
@@ -135,7 +130,7 @@ class Offers:
 
 
 def _made_from(manifest: ServedManifest) -> str | None:
-    """The digest of the manifest that a variant was made from; None when it is none of ours."""
+    """The digest of the manifest that a variant was made from; None when that was left as it was."""
     document = json.loads(manifest.data)
     annotations = document.get("annotations") if isinstance(document, dict) else None
     found = annotations.get(ORIGINAL) if isinstance(annotations, dict) else None

@@ -6,20 +6,22 @@ import gzip
 import io
 import json
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
 
 from mirror.service import MirrorSettings, Offer
+from store import Store
 from store.values import Digest
+from tests.conftest import NOW
 from tests.support import images
 from tests.support.layouts import CONFIG, INDEX, LAYER, MANIFEST, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from store import Store
     from tests.support.served import Served
 
 
@@ -152,3 +154,129 @@ def image_manifest(offering: Served, layer: bytes) -> dict[str, object]:
     )
     assert offering("PUT", f"/v2/multi/manifests/{Digest.of(manifest)}", manifest, Content_Type=MANIFEST).status == 201
     return {"mediaType": MANIFEST, "digest": str(Digest.of(manifest)), "size": len(manifest)}
+
+
+# --- what goes with a tag ---------------------------------------------------------------------------------------------
+
+
+def tags(store: Store) -> list[str]:
+    return sorted(name.familiar for name in store.names("", 100))
+
+
+def made(offering: Served, *names: str) -> None:
+    for name in names:
+        assert offering("GET", f"/v2/demo/manifests/{name}").status == 200
+
+
+def test_rm_takes_the_variants_too_and_the_image(offering: Served, store: Store) -> None:
+    made(offering, "1-zstd", "1-gzip")
+    assert tags(store) == ["demo:1", "demo:1-gzip", "demo:1-zstd"]
+    done = [(one.kind, one.name) for one in store.remove("demo:1")]
+    assert done[:3] == [("untagged", "demo:1"), ("untagged", "demo:1-gzip"), ("untagged", "demo:1-zstd")]
+    # In docker's archives an image may have its parent, which goes with it.
+    assert {kind for kind, _ in done[3:]} == {"deleted"}
+    assert tags(store) == []
+    assert store.images() == ()
+    assert offering("GET", "/v2/demo/manifests/1-zstd").status == 404
+
+
+def test_rm_of_one_of_several_names_takes_its_own_variants_alone(offering: Served, store: Store) -> None:
+    store.tag("demo:1", "demo:2")
+    made(offering, "1-zstd", "2-zstd")
+    assert [one.name for one in store.remove("demo:1")] == ["demo:1", "demo:1-zstd"]
+    assert tags(store) == ["demo:2", "demo:2-zstd"]
+    made(offering, "2-zstd")
+
+
+def test_untag_takes_the_variants_and_keeps_the_image(offering: Served, store: Store) -> None:
+    (before,) = store.images()
+    made(offering, "1-gzip")
+    assert [one.name for one in store.untag("demo:1")] == ["demo:1", "demo:1-gzip"]
+    (after,) = store.images()
+    assert (after.image_id, after.references, after.dangling) == (before.image_id, (), True)
+    assert after.manifests == before.manifests
+
+
+@pytest.mark.parametrize("by", ["tag", "digest"])
+def test_a_delete_takes_the_variants_whatever_is_offered_now(by: str, offering: Served, serve: Callable[..., Served], store: Store) -> None:
+    target = "1" if by == "tag" else offering("GET", "/v2/demo/manifests/1").headers["Docker-Content-Digest"]
+    digest = offering("GET", "/v2/demo/manifests/1-zstd").headers["Docker-Content-Digest"]
+    plain = serve()
+    assert plain("DELETE", f"/v2/demo/manifests/{target}").status == 202
+    assert tags(store) == []
+    for name in ("1-zstd", digest):
+        assert plain("GET", f"/v2/demo/manifests/{name}").status == 404
+
+
+def test_a_variant_of_what_the_tag_named_before_goes_with_its_image(offering: Served, store: Store) -> None:
+    made(offering, "1-gzip")
+    store.import_archive(io.BytesIO(images.image(images.E, tags=("demo:1",)).bytes()))
+    store.remove("demo:1")
+    assert tags(store) == []
+    # What the tag named before was left without a name then, as ever.
+    assert [image.dangling for image in store.images()] == [True]
+
+
+def test_an_index_goes_with_its_variants(offering: Served, store: Store) -> None:
+    children = [image_manifest(offering, content) for content in (images.A, images.E)]
+    assert offering("PUT", "/v2/multi/manifests/1", encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": children}), Content_Type=INDEX).status == 201
+    assert offering("GET", "/v2/multi/manifests/1-zstd").status == 200
+    store.remove("demo:1")
+    done = [(one.kind, one.name) for one in store.remove("multi:1")]
+    assert done[:2] == [("untagged", "multi:1"), ("untagged", "multi:1-zstd")]
+    assert tags(store) == []
+    assert store.images() == ()
+    assert store.manifests() == ()
+
+
+def repointed(offering: Served) -> None:
+    """Somebody pushes something else to the variant's tag."""
+    manifest = offering("GET", "/v2/demo/manifests/1").body
+    assert offering("PUT", "/v2/demo/manifests/1-gzip", manifest, Content_Type=MANIFEST).status == 201
+
+
+@pytest.mark.parametrize("how", ["pushed before", "pushed over", "tagged", "imported"])
+@pytest.mark.parametrize("remove", ["rm", "delete"])
+def test_a_tag_of_that_name_which_somebody_has_set_stays(how: str, remove: str, offering: Served, store: Store) -> None:
+    if how != "pushed before":
+        made(offering, "1-gzip")
+    if how.startswith("pushed"):
+        repointed(offering)
+    elif how == "tagged":
+        # The very variant, under a name that another tag's would have.
+        store.tag("demo:1", "demo:2")
+        store.tag("demo:1-gzip", "demo:2-gzip")
+    else:
+        store.import_archive(io.BytesIO(images.image(images.E, tags=("demo:1-gzip",)).bytes()))
+    tag = "2" if how == "tagged" else "1"
+    before = offering("GET", f"/v2/demo/manifests/{tag}-gzip").headers["ETag"]
+    if remove == "rm":
+        store.remove(f"demo:{tag}")
+    else:
+        assert offering("DELETE", f"/v2/demo/manifests/{tag}").status == 202
+    assert f"demo:{tag}-gzip" in tags(store)
+    assert offering("GET", f"/v2/demo/manifests/{tag}-gzip").headers["ETag"] == before
+
+
+def test_a_variant_that_somebody_has_given_another_name_keeps_its_manifest(offering: Served, store: Store) -> None:
+    made(offering, "1-gzip")
+    store.tag("demo:1-gzip", "demo:mine")
+    assert offering("DELETE", "/v2/demo/manifests/1").status == 202
+    assert tags(store) == ["demo:mine"]
+    made(offering, "mine")
+    assert list(store.fsck()) == []
+
+
+@pytest.mark.parametrize("remove", ["rm", "delete"])
+def test_what_a_variant_held_is_freed(remove: str, offering: Served, store: Store) -> None:
+    digest = offering("GET", "/v2/demo/manifests/1").headers["Docker-Content-Digest"]
+    made(offering, "1-gzip", "1-zstd")
+    assert len(blobs(store)) == 4
+    if remove == "rm":
+        store.remove("demo:1")
+    else:
+        assert offering("DELETE", f"/v2/demo/manifests/{digest}").status == 202
+    # Until then pushed blobs are kept for manifests that may come.
+    with Store.open(store.root, clock=lambda: NOW + timedelta(days=2)) as later:
+        later.collect()
+    assert blobs(store) == set()
