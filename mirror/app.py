@@ -17,6 +17,7 @@ from mirror.handlers import archives, blobs, lists, manifests, operations, token
 from mirror.handlers.call import Call
 from mirror.logs import NAMESPACE, RESOURCE, USER
 from mirror.metrics import Metrics
+from mirror.origins import note, origin
 from mirror.registry.offers import Offers
 from mirror.routes import Resource
 from mirror.service import MirrorSettings, Service
@@ -83,6 +84,7 @@ def make_app(store: Store, settings: MirrorSettings, *, cores: int, metrics: Met
 
     async def answer(request: web.Request) -> web.StreamResponse:
         service.metrics.running(1)
+        note(request, settings.proxies)
         try:
             return await _guarded(service, request)
         finally:
@@ -197,5 +199,6 @@ async def _guarded(service: Service, request: web.Request) -> web.StreamResponse
 def _answer(service: Service, request: web.Request, error: WireError) -> web.StreamResponse:
     headers = error.headers
     if error.status == 401 and "WWW-Authenticate" not in headers:  # noqa: PLR2004 - Unauthorized
-        headers = {**headers, "WWW-Authenticate": service.challenge.header(secure=request.secure, host=request.host, scope=error.scope)}
+        called = origin(request)
+        headers = {**headers, "WWW-Authenticate": service.challenge.header(secure=called.secure, host=called.host, scope=error.scope)}
     return web.Response(status=error.status, body=error.body, headers=headers, content_type="application/json")

@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http import HttpProcessingError
 
+from mirror.origins import address
 from mirror.sending import SENT
 from store.errors import printable
 
@@ -73,7 +74,7 @@ def _client_fault(record: logging.LogRecord) -> bool:
 def fields(request: web.BaseRequest, response: web.StreamResponse, seconds: float, sent_bytes: int) -> dict[str, Any]:
     """What is worth knowing of a request."""
     return {
-        "remote": request.remote,
+        "remote": address(request),
         "user": request.get(USER),
         "method": request.method,
         "path": request.rel_url.raw_path[:_LONGEST],

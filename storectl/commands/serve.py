@@ -41,6 +41,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--url", metavar="URL", help="What clients call this server, behind a proxy that changes it (http[s]://HOST[:PORT]).")
 @click.option(
+    "--trusted-proxy",
+    "proxies",
+    metavar="CIDR",
+    multiple=True,
+    help="Believe what a reverse proxy at this address or in this network says in X-Forwarded-For, -Proto and -Host (repeatable).",
+)
+@click.option(
     "--offer", "offers", multiple=True, type=click.Choice(["zstd", "gzip"]), help="Publish images in this encoding too, as TAG-zstd or TAG-gzip (repeatable)."
 )
 @click.option("--tls-cert", metavar="FILE", type=_FILE, help="A certificate chain (PEM): serve over TLS. Taken over anew when it is renewed.")
@@ -64,6 +71,7 @@ def command(  # noqa: PLR0913 - one for each option
     no_anonymous: bool,
     auth: str,
     url: str | None,
+    proxies: tuple[str, ...],
     offers: tuple[str, ...],
     tls_cert: Path | None,
     tls_key: Path | None,
@@ -93,13 +101,19 @@ def command(  # noqa: PLR0913 - one for each option
     host, port = _address(listen)
     from mirror.access import AccessFiles  # noqa: PLC0415 - `--help` does without
     from mirror.access.challenge import Scheme  # noqa: PLC0415
+    from mirror.access.proxies import TrustedProxies  # noqa: PLC0415
     from mirror.server import Listening, serve  # noqa: PLC0415
     from mirror.service import MirrorSettings, Offer  # noqa: PLC0415
     from mirror.tls import Certificate  # noqa: PLC0415
     from store import Platform, Store  # noqa: PLC0415
+    from store.errors import InvalidInput  # noqa: PLC0415
     from store.registry import Sparse  # noqa: PLC0415
     from storectl import render  # noqa: PLC0415
 
+    try:
+        trusted = TrustedProxies.parse(proxies)
+    except InvalidInput as exc:
+        raise click.UsageError(f"--trusted-proxy: {exc.message}; {exc.hint}") from None
     sparse = Sparse.NOTHING if require_children else Sparse.BLOBS if accept_missing_blobs else Sparse.INDEXES
     listening = Listening(
         host,
@@ -113,6 +127,7 @@ def command(  # noqa: PLR0913 - one for each option
             sparse=sparse,
             scheme=Scheme(auth),
             url=url,
+            proxies=trusted,
             offers=tuple(map(Offer, dict.fromkeys(offers))),
             machine=Platform.of("linux", settings.machine),
         ),
