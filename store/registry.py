@@ -221,8 +221,11 @@ class Registry:
     def is_taken(self, repository: Repository, tag: str) -> bool:
         """Whether somebody has set this tag: it names something, and is none that was `put_manifest` as offered."""
         with self._store.read() as connection:
-            name = Reference(repository, tag)
-            return references.get(connection, name) is not None and not variants.is_offered(connection, name)
+            return self._is_taken(connection, Reference(repository, tag))
+
+    @staticmethod
+    def _is_taken(connection: Connection, name: Reference) -> bool:
+        return references.get(connection, name) is not None and not variants.is_offered(connection, name)
 
     def repositories(self, *, after: str, limit: int, domain: str | None = None, outside: str | None = None) -> list[Repository]:
         """Those that hold a manifest, behind ``after`` in the byte order of full names: of one ``domain``, or ``outside`` of one."""
@@ -299,7 +302,7 @@ class Registry:
     # --- manifests ---------------------------------------------------------------------------------------------------
 
     def put_manifest(
-        self, repository: Repository, data: bytes, *, media_type: str, digest: Digest | None, tags: Sequence[str], offered: bool = False
+        self, repository: Repository, data: bytes, *, media_type: str, digest: Digest | None, tags: Sequence[str], offered_for: Reference | None = None
     ) -> Pushed:
         """Take in a manifest or index, and let ``tags`` name it: all of it or nothing.
 
@@ -311,13 +314,15 @@ class Registry:
             media_type: What the client calls it; may be empty.
             digest: What the client says they hash to.
             tags: Names to give it.
-            offered: It is a variant that is published for another tag, and goes with that.
+            offered_for: It is a variant of what this tag names, the digest being that of its manifest: it is taken only while that is so and nobody has set
+                its own tag, and goes with it.
 
         Raises:
             InvalidDocument: It is no manifest that can be stored.
             DigestMismatch: The bytes or something they say do not fit a digest or size.
             TooLarge: It passes `MANIFEST_BYTES`.
             MissingBlobs: Something it points at is not here.
+            ReferenceNotFound: A variant's time has passed.
         """
         if len(data) > MANIFEST_BYTES:
             raise TooLarge(f"a manifest of {len(data)} bytes", limit=MANIFEST_BYTES)
@@ -328,7 +333,17 @@ class Registry:
         config = self._config(repository, document)
         with self._store.write("push") as connection:
             put = Put(connection, repository, document, self._store.blobs, now=self._store.now(), sparse=self._sparse)
-            return put.run(config, tags, operation=variants.OFFER if offered else "push")
+            if offered_for is not None:
+                self._require_wanted(connection, offered_for, tags)
+            return put.run(config, tags, operation="push" if offered_for is None else variants.OFFER)
+
+    def _require_wanted(self, connection: Connection, original: Reference, tags: Sequence[str]) -> None:
+        target = references.get(connection, original)
+        if target is None or target.digest != original.digest:
+            raise ReferenceNotFound(f"{original.familiar} has moved")
+        for tag in tags:
+            if self._is_taken(connection, Reference(original.repository, tag)):
+                raise ReferenceNotFound(f"somebody has set {original.repository}:{tag}")
 
     def _config(self, repository: Repository, document: Document) -> ImageConfig | None:
         """The config of the image a manifest describes; None when it describes none."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from exporter import Format, Layers, SaveOptions, open_save
 from exporter.reencode import ORIGINAL
-from store.errors import NotFound
+from store.errors import NotFound, ReferenceNotFound
 from store.limits import MIB
 from store.references import Reference
 
@@ -92,7 +92,11 @@ class Offers:
         # By digest: the tag may move meanwhile.
         with open_save(self._store, [str(Reference(repository, None, original.digest))], options=options, record=False) as export:
             assert export.graph is not None  # noqa: S101 - the format has one
-            return self._push(repository, name, encoding, export.graph)
+            try:
+                return self._push(Reference(repository, tag, original.digest), name, encoding, export.graph)
+            except ReferenceNotFound:
+                # To compress takes a while: the tag has moved meanwhile, or has gone, or somebody has set the variant's.
+                return ()
 
     def _current(self, repository: Repository, name: str) -> ServedManifest | None:
         try:
@@ -100,8 +104,9 @@ class Offers:
         except NotFound:
             return None
 
-    def _push(self, repository: Repository, name: str, encoding: Layers, graph: SavedGraph) -> tuple[ImageID, ...]:
-        """As a client would: blobs, then manifests from the bottom up, the tag last."""
+    def _push(self, original: Reference, name: str, encoding: Layers, graph: SavedGraph) -> tuple[ImageID, ...]:
+        """As a client would: blobs, then manifests from the bottom up, the tag last. Raises ReferenceNotFound when ``original`` is none any more."""
+        repository = original.repository
         for digest, (made, _) in graph.made.items():
             if isinstance(made, Path):
                 self._upload(repository, digest, made)
@@ -115,11 +120,13 @@ class Offers:
         self._registry.note_encodings(layers, encoding)
         self._registry.adopt(repository, [digest for digest in graph.sources if digest not in graph.documents])
         root = graph.roots[0].digest
-        unseen = [self._put(repository, document, [name] if digest == root else []) for digest, document in graph.documents.items()]
+        unseen = [self._put(original, document, [name] if digest == root else []) for digest, document in graph.documents.items()]
         return tuple(image for image in unseen if image is not None)
 
-    def _put(self, repository: Repository, document: Document, tags: list[str]) -> ImageID | None:
-        done = self._registry.put_manifest(repository, document.data, media_type=document.media_type, digest=document.digest, tags=tags, offered=True)
+    def _put(self, original: Reference, document: Document, tags: list[str]) -> ImageID | None:
+        done = self._registry.put_manifest(
+            original.repository, document.data, media_type=document.media_type, digest=document.digest, tags=tags, offered_for=original
+        )
         return done.image_id
 
     def _upload(self, repository: Repository, digest: Digest, path: Path) -> None:

@@ -15,6 +15,7 @@ from store.catalog import audit, content, images, references, uploads
 from store.catalog import registry as registry_rows
 from store.db.engine import DATABASE
 from store.db.types import ContentKey
+from store.references import Reference
 from store.registry import BY_ID, Registry
 from store.values import Digest, ImageID
 from storectl import cli
@@ -160,7 +161,7 @@ def drive_registry(store: Store) -> None:
     assert registry.mount(OTHER, blob, lambda _repository: True)
     registry.blob(OTHER, blob)
     registry.delete_blob(OTHER, blob)
-    registry.put_manifest(APP, served.data, media_type=served.media_type, digest=None, tags=("2-gzip",), offered=True)
+    registry.put_manifest(APP, served.data, media_type=served.media_type, digest=None, tags=("2-gzip",), offered_for=Reference(APP, "2", served.digest))
     assert not registry.is_taken(APP, "2-gzip")
     registry.delete_tag(APP, "2")
     assert registry.tags(APP, after="2") == ["3"]

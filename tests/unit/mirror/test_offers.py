@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 
+from mirror.registry.offers import Offers
 from mirror.service import MirrorSettings, Offer
 from store import Store
 from store.values import Digest
@@ -21,7 +22,9 @@ from tests.support.layouts import CONFIG, INDEX, LAYER, MANIFEST, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from store.references import Repository
     from tests.support.served import Served
 
 
@@ -280,3 +283,24 @@ def test_what_a_variant_held_is_freed(remove: str, offering: Served, store: Stor
     with Store.open(store.root, clock=lambda: NOW + timedelta(days=2)) as later:
         later.collect()
     assert blobs(store) == set()
+
+
+@pytest.mark.parametrize("what", ["moved", "gone", "taken"])
+def test_what_has_changed_while_a_variant_was_made_is_left_as_it_is(what: str, offering: Served, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = offering("GET", "/v2/demo/manifests/1").body
+    upload = Offers._upload
+
+    def late(offers: Offers, repository: Repository, digest: Digest, path: Path) -> None:
+        if what == "moved":
+            store.import_archive(io.BytesIO(images.image(images.E, tags=("demo:1",)).bytes()))
+        elif what == "gone":
+            store.untag("demo:1")
+        else:
+            assert offering("PUT", "/v2/demo/manifests/1-gzip", plain, Content_Type=MANIFEST).status == 201
+        monkeypatch.undo()
+        upload(offers, repository, digest, path)
+
+    monkeypatch.setattr(Offers, "_upload", late)
+    answer = offering("GET", "/v2/demo/manifests/1-gzip")
+    assert (answer.status, answer.body) == (200, plain) if what == "taken" else answer.status == 404
+    assert tags(store) == {"moved": ["demo:1"], "gone": [], "taken": ["demo:1", "demo:1-gzip"]}[what]
