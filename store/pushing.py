@@ -90,8 +90,9 @@ class Put:
 
     def _targets(self) -> None:
         links = self.document.links
-        presence.mark_lost(self.connection, self.blobs, (link.digest for link in links))
         held = catalog.held(self.connection, self.repository, (link.digest for link in links))
+        if presence.mark_lost(self.connection, self.blobs, held):
+            held = catalog.held(self.connection, self.repository, held)
         missing = [link for link in links if link.digest not in held and not self._may_be_missing(link)]
         if missing:
             raise MissingBlobs([(str(self.document.digest), f"{link.role} {link.position}", link.digest) for link in missing])
