@@ -123,8 +123,11 @@ def open_save(
     format: str = "legacy",  # noqa: A002 - what users call it
     options: SaveOptions | None = None,
     record: bool = True,
+    approve: Callable[[Iterable[Sources]], None] | None = None,
 ) -> Iterator[Export]:
     """Plan a save of ``names``; while the block runs nothing of it is collected, and when it ends well the save is recorded (unless without ``record``).
+
+    ``approve`` is told of every content that the save is made from, before any layer is encoded anew; what it raises ends the save.
 
     Raises ImageNotFound, ReferenceNotFound, AmbiguousName, InvalidReference, NothingToExport, IncompleteImage, DiffMismatch before any byte is written.
     """
@@ -166,10 +169,14 @@ def open_save(
                 with store.read() as connection:
                     chosen, layers = found(connection)
             if options.layers is not None and isinstance(chosen, graph.SavedGraph):
-                from exporter.reencode import reencode
+                from exporter.reencode import origins, reencode
 
+                if approve is not None:
+                    approve(origins(chosen, layers))
                 # It takes its time: no transaction is open meanwhile.
                 chosen = reencode(chosen, options.layers, layers, reader, folder)
+            elif approve is not None:
+                approve(chosen.sources.values())
             with store.read() as connection:
                 export = _planned(store, connection, chosen, options, read)
             yield export

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from exporter import Format, Layers, SaveOptions, open_save
 from exporter.reencode import ORIGINAL
-from store.errors import NotFound
+from store.errors import IncompleteImage, NotFound
 from store.limits import MIB
 from store.references import Reference
 
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 
     from exporter.graph import SavedGraph
     from store import Store
+    from store.catalog.content import Sources
     from store.manifests import Document
     from store.references import Repository
     from store.registry import Registry, ServedManifest
     from store.values import Digest, ImageID
 
 _PIECE_BYTES: Final = MIB
+_SHOWN: Final = 5
 _TAG_CHARACTERS: Final = 128
 """Of the longest tag there is (distribution specification)."""
 
@@ -86,8 +88,16 @@ class Offers:
         if current is not None and (current.digest == original.digest or _made_from(current) in (None, str(original.digest))):
             return ()
         options = SaveOptions(Format.OCI, sparse=True, layers=encoding)
+
+        def approve(contents: Iterable[Sources]) -> None:
+            # Whoever may push could name, in an index or a config, what only others may read; a variant would hand it to the repository.
+            strange = self._registry.unreadable(contents, lambda one: one == repository)
+            if strange:
+                listed = [str(digest) for digest in strange]
+                raise IncompleteImage(f"{len(listed)} thing(s) that it names are not in {repository}: {', '.join(listed[:_SHOWN])}", missing=listed)
+
         # By digest: the tag may move meanwhile.
-        with open_save(self._store, [str(Reference(repository, None, original.digest))], options=options, record=False) as export:
+        with open_save(self._store, [str(Reference(repository, None, original.digest))], options=options, record=False, approve=approve) as export:
             assert export.graph is not None  # noqa: S101 - the format has one
             return self._push(repository, name, encoding, export.graph)
 

@@ -162,6 +162,7 @@ def test_what_a_pushed_manifest_names_is_not_given_away(store: Store, guarded: S
     for kind in ("oci", "docker", "legacy"):
         answer = guarded("GET", f"/archives/{kind}/public/mine:1")
         assert (answer.status, answer.code) == (404, "MANIFEST_BLOB_UNKNOWN")
+        assert b"sha256:" not in answer.body
     assert guarded("GET", f"/archives/legacy/{summary.image_id}").status == 401
     assert guarded("GET", f"/v2/public/mine/manifests/{secret}").status == 404
 
