@@ -430,6 +430,24 @@ def test_pages_of_tags_and_repositories(ask: Served, store: Store) -> None:
         assert ask("GET", f"/v2/{name}/tags/list").json["name"] == name
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_a_catalog_ends_whatever_names_are_in_it(size: int, store: Store, ask: Served) -> None:
+    """Names that begin like a registry's are spelled out, and stand elsewhere than in the index they come from."""
+    names = {"a.b/c", "docker.io/a.b/c", "docker.io/a.b/d", "a.b/e", "docker.io/localhost/x", "docker.io/zz.top/x", "a", "z", "localhost/x"}
+    for name in names:
+        take_in(store, images.image(images.A, tags=(f"{name}:1",)).bytes())
+    found, path = [], f"/v2/_catalog?n={size}"
+    while path and len(found) <= len(names):
+        answer = ask("GET", path)
+        found += answer.json["repositories"]
+        path = answer.headers.get("Link", "").partition(">")[0].removeprefix("<")
+    assert found == [
+        *("a.b/c", "docker.io/a.b/c", "docker.io/a.b/d", "a.b/e", "library/a", "library/z", "localhost/x"),
+        *("docker.io/localhost/x", "docker.io/zz.top/x"),
+    ]
+    assert ask("GET", f"/v2/_catalog?n={size}&last=a.%00").status == 200
+
+
 def test_referrers(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     from mirror.registry import referrers
 
