@@ -498,6 +498,20 @@ def test_images_without_a_name(ask: Served, store: Store) -> None:
         assert ask(method, f"/v2/_/by-id/{path}").status == 405
 
 
+def test_an_index_that_was_pushed_reaches_no_more_than_its_repository_holds(ask: Served, store: Store) -> None:
+    """A tag that moves leaves its index without a name; whoever pushed that could name anything in it."""
+    take_in(store, images.image(images.A, tags=("secret:1",)).bytes())
+    (secret,) = store.images()[0].manifests
+    size = store.sources((secret,))[secret].size_bytes
+    for number in (1, 2):
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [{"mediaType": MANIFEST, "digest": str(secret), "size": size}]}
+        data = encode({**index, "annotations": {"number": str(number)}})
+        assert ask("PUT", "/v2/mine/app/manifests/1", data, Content_Type=INDEX).status == 201
+        assert ask("GET", f"/v2/_/by-id/manifests/{secret}").status == 404
+    store.untag("secret:1")
+    assert ask("GET", f"/v2/_/by-id/manifests/{secret}").status == 200
+
+
 # --- access -------------------------------------------------------------------------------------------------------------
 
 
