@@ -73,7 +73,7 @@ def layer_sources(graph: SavedGraph, connection: Connection) -> dict[Digest, Sou
 
 
 def origins(graph: SavedGraph, plain: Mapping[Digest, Sources]) -> list[Sources]:
-    """Every stored content that `reencode` makes its images from. A config may name the diffs of any image: what it names is read, and not what stands beside it."""
+    """Every stored content that `reencode` makes its images from: of a layer the diff that the config names, and a config may name those of any image."""
     diffs = {
         diff.digest
         for digest, config in graph.configs.items()

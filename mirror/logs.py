@@ -34,7 +34,6 @@ _QUOTE: Final = re.compile(r"""\n|: | b?["'](?![\w-]+' header)""")
 """Where aiohttp's parser begins to quote what it was given; names of headers may stay."""
 
 
-
 def access_logger(metrics: Metrics) -> type[AbstractAccessLogger]:
     """A class for aiohttp, which counts every request and logs it."""
 

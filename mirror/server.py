@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import resource
@@ -25,7 +26,7 @@ from mirror.receiving import READ_BYTES
 from mirror.service import MirrorSettings
 from mirror.watching import watch
 from mirror.workers import ENDINGS, HANDLED, Workers
-from store.errors import StoreError, Unavailable
+from store.errors import PermissionDenied, StoreError, Unavailable
 
 if TYPE_CHECKING:
     import ssl
@@ -41,6 +42,11 @@ T = TypeVar("T")
 KEEPALIVE_S: Final = 75.0
 """An idle connection is closed after so long; aiohttp's own default is an hour."""
 
+_HINTS: Final = {
+    errno.EADDRINUSE: "another server is listening there; --listen HOST:PORT names another place",
+    errno.EADDRNOTAVAIL: "no interface of this machine has that address",
+    errno.EACCES: "ports below 1024 are for root, or for who has CAP_NET_BIND_SERVICE",
+}
 _FIELD_BYTES: Final = 32 * 1024
 _LINE_BYTES: Final = 16 * 1024
 
@@ -118,7 +124,20 @@ def serve(open_store: Callable[[], Store], listening: Listening, on_ready: Calla
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    address = f"{host}:{port}"
+    """A socket that listens there; without a host, at every address of either protocol."""
+    if host:
+        return _bound(host, port)
+    try:
+        return _bound("::", port, everywhere=True)
+    except Unavailable as exc:
+        # A machine without IPv6.
+        if getattr(exc.__cause__, "errno", None) not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+            raise
+        return _bound("0.0.0.0", port)  # noqa: S104 - it was asked for
+
+
+def _bound(host: str, port: int, *, everywhere: bool = False) -> socket.socket:
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.socket(family, kind, protocol)
@@ -126,11 +145,14 @@ def _listen(host: str, port: int) -> socket.socket:
         raise Unavailable(f"{address}: {exc.strerror or exc}", hint="--listen takes HOST:PORT") from exc
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if everywhere:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.bind(where)
         listener.listen(BACKLOG)
     except OSError as exc:
         listener.close()
-        raise Unavailable(f"{address}: {exc.strerror or exc}", hint="another server may be listening there") from exc
+        refused = PermissionDenied if exc.errno == errno.EACCES else Unavailable
+        raise refused(f"{address}: {exc.strerror or exc}", hint=_HINTS.get(exc.errno or 0)) from exc
     listener.setblocking(False)  # noqa: FBT003 - the standard library's signature
     return listener
 

@@ -38,6 +38,10 @@ async def watch(what: str, paths: Sequence[Path], take_over: Callable[[], Awaita
             await take_over()
         except StoreError as exc:
             logger.warning("the new %s cannot be used: %s", what, exc.message)
+        except OSError as exc:
+            # No descriptor is left, say: that is no fault of the files.
+            logger.warning("the new %s cannot be used yet: %s", what, exc)
+            continue
         else:
             logger.info("took over the new %s", what)
         seen = now

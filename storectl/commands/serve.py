@@ -91,6 +91,7 @@ def command(  # noqa: PLR0913 - one for each option
     if require_children and accept_missing_blobs:
         raise click.UsageError("--require-children and --accept-missing-blobs contradict each other")
     host, port = _address(listen)
+    _require_registry(default_domain)
     from mirror.access import AccessFiles  # noqa: PLC0415 - `--help` does without
     from mirror.access.challenge import Scheme  # noqa: PLC0415
     from mirror.server import Listening, serve  # noqa: PLC0415
@@ -134,7 +135,20 @@ def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the largest port
         raise click.UsageError(f"--listen takes HOST:PORT, not {text!r}")
-    return host.removeprefix("[").removesuffix("]") or "::", int(port)
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _require_registry(domain: str) -> None:
+    from store.errors import StoreError  # noqa: PLC0415 - `--help` does without
+    from store.references import Repository  # noqa: PLC0415
+
+    try:
+        found = Repository.parse(f"{domain}/name").domain
+    except StoreError:
+        found = ""
+    if found != domain:
+        # `corp` would be read as the first part of a name at Docker Hub.
+        raise click.UsageError(f"--default-domain takes the name of a registry, with a dot or a port (or localhost), not {domain!r}")
 
 
 def _log(log_format: str, *, quiet: bool) -> None:

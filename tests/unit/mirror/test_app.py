@@ -436,7 +436,8 @@ def test_a_catalog_ends_whatever_names_are_in_it(size: int, store: Store, ask: S
     names = {"a.b/c", "docker.io/a.b/c", "docker.io/a.b/d", "a.b/e", "docker.io/localhost/x", "docker.io/zz.top/x", "a", "z", "localhost/x"}
     for name in names:
         take_in(store, images.image(images.A, tags=(f"{name}:1",)).bytes())
-    found, path = [], f"/v2/_catalog?n={size}"
+    found: list[str] = []
+    path = f"/v2/_catalog?n={size}"
     while path and len(found) <= len(names):
         answer = ask("GET", path)
         found += answer.json["repositories"]
