@@ -90,10 +90,7 @@ def test_a_traceback_is_kept() -> None:
 )
 def test_a_request_that_is_no_http_is_not_quoted(message: str, kept: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        try:
-            raise BadHttpMessage(message)
-        except BadHttpMessage:
-            connections_logger().exception("Error handling request")
+        connections_logger().error("Error handling request", exc_info=BadHttpMessage(message))
     assert caplog.messages == [f"a request that is no HTTP was refused: {kept}"]
 
 
