@@ -87,10 +87,10 @@ class Offers:
         current = self._current(repository, name)
         if current is not None and (current.digest == original.digest or _made_from(current) in (None, str(original.digest))):
             return ()
-        options = SaveOptions(Format.OCI, sparse=True, layers=encoding)
+        # Whoever may push could name, in an index or a config, what only others may read; a variant would hand it to the repository.
+        options = SaveOptions(Format.OCI, sparse=True, layers=encoding, within=repository)
 
         def approve(contents: Iterable[Sources]) -> None:
-            # Whoever may push could name, in an index or a config, what only others may read; a variant would hand it to the repository.
             strange = self._registry.unreadable(contents, lambda one: one == repository)
             if strange:
                 listed = [str(digest) for digest in strange]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from storectl.addresses import is_registry, is_server
 from storectl.verb import Verb
 
 if TYPE_CHECKING:
@@ -84,14 +84,15 @@ def command(  # noqa: PLR0913 - one for each option
         raise click.UsageError("--tls-client-ca needs --tls-cert and --tls-key")
     if no_anonymous and htpasswd is None and rules is None:
         raise click.UsageError("--no-anonymous needs --htpasswd or --rules: nobody could read")
-    if url is not None and not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:-]+", url):
+    if url is not None and not is_server(url):
         raise click.UsageError(f"--url takes http[s]://HOST[:PORT], not {url!r}")
     if offers and read_only:
         raise click.UsageError("--offer makes new manifests, and --read-only none; those that were made before are served")
     if require_children and accept_missing_blobs:
         raise click.UsageError("--require-children and --accept-missing-blobs contradict each other")
     host, port = _address(listen)
-    _require_registry(default_domain)
+    if not is_registry(default_domain):
+        raise click.UsageError(f"--default-domain takes the name of a registry, with a dot or a port (or localhost), not {default_domain!r}")
     from mirror.access import AccessFiles  # noqa: PLC0415 - `--help` does without
     from mirror.access.challenge import Scheme  # noqa: PLC0415
     from mirror.server import Listening, serve  # noqa: PLC0415
@@ -136,19 +137,6 @@ def _address(text: str) -> tuple[str, int]:
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the largest port
         raise click.UsageError(f"--listen takes HOST:PORT, not {text!r}")
     return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def _require_registry(domain: str) -> None:
-    from store.errors import StoreError  # noqa: PLC0415 - `--help` does without
-    from store.references import Repository  # noqa: PLC0415
-
-    try:
-        found = Repository.parse(f"{domain}/name").domain
-    except StoreError:
-        found = ""
-    if found != domain:
-        # `corp` would be read as the first part of a name at Docker Hub.
-        raise click.UsageError(f"--default-domain takes the name of a registry, with a dot or a port (or localhost), not {domain!r}")
 
 
 def _log(log_format: str, *, quiet: bool) -> None:

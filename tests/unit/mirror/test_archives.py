@@ -60,6 +60,9 @@ def test_a_download_that_broke_off_goes_on(filled: Store, ask: Served) -> None:
     whole = saved(filled, "demo:1")
     path = "/archives/legacy/demo:1"
     tag = ask("HEAD", path).headers["ETag"]
+    # RFC 9110 section 14.2: a range is of what GET gives.
+    head = ask("HEAD", path, Range="bytes=0-4095")
+    assert (head.status, head.headers["Content-Length"]) == (200, str(len(whole)))
     first = ask("GET", path, Range="bytes=0-4095")
     rest = ask("GET", path, Range="bytes=4096-", If_Range=tag)
     assert (first.status, rest.status) == (206, 206)

@@ -87,10 +87,28 @@ def test_what_a_pushed_index_names_is_not_given_away(store: Store, serve: Callab
     size = store.sources((secret,))[secret].size_bytes
     index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [{"mediaType": MANIFEST, "digest": str(secret), "size": size}]})
     assert guarded("PUT", "/v2/mine/app/manifests/1", index, Content_Type=INDEX).status == 201
+    assert guarded("GET", "/v2/mine/app/tags/list").json["tags"] == ["1"]
     for encoding in ("gzip", "zstd"):
-        assert guarded("GET", f"/v2/mine/app/manifests/1-{encoding}").status == 404
+        # There is nothing in it to be encoded.
+        assert guarded("GET", f"/v2/mine/app/manifests/1-{encoding}").body == index
+    assert len(guarded("GET", "/v2/_catalog").json["repositories"]) == 1
     config = store.images()[0].image_id.digest
     assert guarded("GET", f"/v2/mine/app/blobs/{config}").status == 404
+
+
+def test_an_index_is_encoded_as_far_as_its_repository_holds_it(store: Store, serve: Callable[..., Served]) -> None:
+    store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
+    store.import_archive(io.BytesIO(images.image(images.B, tags=("mine/app:own",)).bytes()))
+    secret, own = (next(one.manifests[0] for one in store.images() if str(one.references[0].reference).endswith(name)) for name in ("secret:1", "app:own"))
+    guarded = serve(MirrorSettings(access=Access(rules=read_rules(RULES)), offers=(Offer.GZIP,)))
+    children = [{"mediaType": MANIFEST, "digest": str(one), "size": store.sources((one,))[one].size_bytes} for one in (secret, own)]
+    index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": children})
+    assert guarded("PUT", "/v2/mine/app/manifests/1", index, Content_Type=INDEX).status == 201
+    first, second = guarded("GET", "/v2/mine/app/manifests/1-gzip").json["manifests"]
+    assert first == children[0]
+    assert guarded("GET", f"/v2/mine/app/manifests/{first['digest']}").status == 404
+    (layer,) = guarded("GET", f"/v2/mine/app/manifests/{second['digest']}").json["layers"]
+    assert gzip.decompress(guarded("GET", f"/v2/mine/app/blobs/{layer['digest']}").body) == images.B
 
 
 def test_what_a_pushed_config_names_is_not_given_away(store: Store, serve: Callable[..., Served]) -> None:
