@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import bcrypt
 import pytest
 import uvloop
+from sqlalchemy import Engine, event
 
 from mirror.access import Access
 from mirror.service import MirrorSettings
@@ -380,6 +381,22 @@ def test_indexes_may_be_sparse_unless_said_otherwise(serve: Callable[..., Served
     data = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [child]})
     assert serve()("PUT", "/v2/app/manifests/1", data, Content_Type=INDEX).status == 201
     assert serve(MirrorSettings(sparse=Sparse.NOTHING))("PUT", "/v2/app/manifests/1", data, Content_Type=INDEX).status == 404
+
+
+def test_an_index_that_lists_much_takes_few_statements(ask: Served) -> None:
+    """Nobody else can write meanwhile."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        sent.append(statement)
+
+    children = [{"mediaType": MANIFEST, "digest": str(Digest.of(b"%d" % number)), "size": 1} for number in range(2000)]
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        assert ask("PUT", "/v2/app/manifests/1", encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": children}), Content_Type=INDEX).status == 201
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert 0 < len(sent) < 200
 
 
 def test_a_pushed_image_is_verified_soon(ask: Served, store: Store) -> None:
