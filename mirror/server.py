@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import logging
 import os
 import resource
@@ -67,6 +68,11 @@ class Listening:
     """Whether SIGHUP means that the terminal has gone, and not that files are to be read anew."""
 
     @property
+    def asks_for_certificates(self) -> bool:
+        """Whether nobody gets a connection who shows none."""
+        return self.certificate is not None and self.certificate.clients is not None
+
+    @property
     def context(self) -> ssl.SSLContext | None:
         """What connections are served with: as the files are now. Raises InvalidInput, Unavailable and its branches."""
         return None if self.certificate is None else self.certificate.context()
@@ -101,6 +107,9 @@ def serve(open_store: Callable[[], Store], listening: Listening, on_ready: Calla
     _raise_limit()
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
+    access = listening.mirror.access
+    if access.is_open and not access.read_only and not ipaddress.ip_address(host.partition("%")[0]).is_loopback and not listening.asks_for_certificates:
+        logger.warning("everybody who can connect may push and delete here: --htpasswd or --rules say who may, --read-only that nobody may")
 
     def started() -> None:
         on_ready(f"{'http' if context is None else 'https'}://{shown}:{port}")

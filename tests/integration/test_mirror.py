@@ -243,6 +243,16 @@ def _ask(
         connection.close()
 
 
+@pytest.mark.parametrize(
+    ("address", "options", "warned"),
+    [("0.0.0.0", (), True), ("0.0.0.0", ("--read-only",), False), ("127.0.0.1", (), False)],  # noqa: S104 - it is what is to be warned of
+)
+def test_a_registry_that_is_open_to_everybody_says_so(address: str, options: tuple[str, ...], warned: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
+    Store.open(tmp_path / "store", create=True).close()
+    with Mirror(tmp_path / "store", *options, address=address) as mirror:
+        assert ("may push and delete" in mirror.log.read_text()) is warned
+
+
 def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:
     root = str(tmp_path / "store")
     chain, key = _certificate(tmp_path, "server")
