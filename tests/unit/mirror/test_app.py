@@ -544,6 +544,9 @@ def test_reading_is_free_and_writing_is_not(serve: Callable[..., Served]) -> Non
     assert ask("POST", "/v2/app/blobs/uploads/", Authorization=alice).status == 202
     assert ask("GET", "/v2/app/tags/list").status == 404
     assert ask("GET", "/v2/", Authorization=f"Basic {base64.b64encode(b'alice:x').decode()}").status == 401
+    assert ask("GET", "/v2/", Authorization="Bearer expired").status == 401
+    # Of wrong passwords an operator wants to know; that tokens expire is nothing.
+    assert b'storectl_events_total{event="login_failures"} 1\n' in ask("GET", "/metrics").body
     closed = serve(MirrorSettings(access=Access(users, anonymous_read=False)))
     assert closed("GET", "/v2/").status == 401
     assert closed("GET", "/v2/_catalog", Authorization=alice).status == 200
