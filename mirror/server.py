@@ -12,7 +12,7 @@ import signal
 import socket
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, TypeVar, final
+from typing import TYPE_CHECKING, Final, final
 
 import uvloop
 from aiohttp import web
@@ -25,20 +25,19 @@ from mirror.logs import access_logger, connections_logger
 from mirror.metrics import Metrics
 from mirror.receiving import READ_BYTES
 from mirror.service import MirrorSettings
-from mirror.watching import watch
+from mirror.watching import EVERY_S, Latest, watch
 from mirror.workers import ENDINGS, HANDLED, Workers
-from store.errors import PermissionDenied, StoreError, Unavailable
+from store.errors import PermissionDenied, Unavailable
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Coroutine, Iterator
 
+    from mirror.access import Access
     from mirror.tls import Certificate
     from store import Store
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 KEEPALIVE_S: Final = 75.0
 """An idle connection is closed after so long; aiohttp's own default is an hour."""
@@ -84,7 +83,8 @@ class _Shared:
     """What the worker processes have in common."""
 
     listener: socket.socket
-    context: ssl.SSLContext | None
+    context: Latest[ssl.SSLContext | None]
+    access: Latest[Access]
     metrics: Metrics
     failures: Failures
 
@@ -101,18 +101,22 @@ def serve(open_store: Callable[[], Store], listening: Listening, on_ready: Calla
         Unavailable: The address cannot be had, or workers failed.
         InvalidInput: The certificate, the users or the rules are none.
     """
-    listening = replace(listening, mirror=replace(listening.mirror, access=listening.access.load()))
-    context = listening.context
+    access = Latest(listening.access.paths, listening.access.load)
+    context = Latest(() if listening.certificate is None else listening.certificate.paths, lambda: listening.context)
     listener = _listen(listening.host, listening.port)
     _raise_limit()
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    access = listening.mirror.access
-    if access.is_open and not access.read_only and not ipaddress.ip_address(host.partition("%")[0]).is_loopback and not listening.asks_for_certificates:
+    if (
+        access.value.is_open
+        and not access.value.read_only
+        and not ipaddress.ip_address(host.partition("%")[0]).is_loopback
+        and not listening.asks_for_certificates
+    ):
         logger.warning("everybody who can connect may push and delete here: --htpasswd or --rules say who may, --read-only that nobody may")
 
     def started() -> None:
-        on_ready(f"{'http' if context is None else 'https'}://{shown}:{port}")
+        on_ready(f"{'http' if listening.certificate is None else 'https'}://{shown}:{port}")
         _notify("READY=1")
 
     def stopping() -> None:
@@ -120,7 +124,12 @@ def serve(open_store: Callable[[], Store], listening: Listening, on_ready: Calla
         listener.close()
         _notify("STOPPING=1")
 
-    shared = _Shared(listener, context, Metrics(listening.workers), Failures())
+    def refresh() -> None:
+        # Whoever serves says what is wrong with them.
+        access.refresh()
+        context.refresh()
+
+    shared = _Shared(listener, context, access, Metrics(listening.workers), Failures())
     with listener:
         if listening.workers == 1:
             _work(open_store, listening, shared, 0, started)
@@ -129,7 +138,7 @@ def serve(open_store: Callable[[], Store], listening: Listening, on_ready: Calla
         def work(number: int) -> None:
             _work(open_store, listening, shared, number)
 
-        Workers(work, listening.workers, reloads=not listening.hangup_ends).run(started, stopping)
+        Workers(work, listening.workers, refresh, reloads=not listening.hangup_ends, every_s=EVERY_S).run(started, stopping)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -175,23 +184,15 @@ def _raise_limit() -> None:
 
 def _work(open_store: Callable[[], Store], listening: Listening, shared: _Shared, number: int, started: Callable[[], None] | None = None) -> None:
     shared.metrics.begin(number)
-    access, context = listening.mirror.access, shared.context
     if started is None:
         # This process may stand in for another one that died, long after the files were read first.
-        access = _as_it_is_now("users and rules", listening.access.load, access)
-        context = _as_it_is_now("certificate", lambda: listening.context, context)
-    settings = replace(listening.mirror, access=access, leads=number == 0)
+        for what, latest in (("users and rules", shared.access), ("certificate", shared.context)):
+            wrong = latest.refresh()
+            if wrong is not None:
+                logger.warning("the new %s cannot be used: %s", what, wrong.message)
+    settings = replace(listening.mirror, access=shared.access.value, leads=number == 0)
     with open_store() as store, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(store, listening, settings, replace(shared, context=context), started))
-
-
-def _as_it_is_now(what: str, load: Callable[[], T], before: T) -> T:
-    """What ``load`` gives; what it gave when the server began, where it gives nothing of use now."""
-    try:
-        return load()
-    except StoreError as exc:
-        logger.warning("the new %s cannot be used: %s", what, exc.message)
-        return before
+        runner.run(_run(store, listening, settings, shared, started))
 
 
 async def _run(store: Store, listening: Listening, settings: MirrorSettings, shared: _Shared, started: Callable[[], None] | None) -> None:
@@ -224,7 +225,7 @@ async def _run(store: Store, listening: Listening, settings: MirrorSettings, sha
     assert protocols is not None  # noqa: S101 - made by `setup`
     connections: set[Connection] = set()
     door = Door(shared.listener, lambda: Connection(protocols(), connections))
-    await door.open(shared.context)
+    await door.open(shared.context.value)
     tasks = [asyncio.create_task(one) for one in _watching(listening, app, door, asked)]
     if started is not None:
         started()
