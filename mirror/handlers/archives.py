@@ -17,7 +17,7 @@ from mirror.registry.conditions import is_known
 from mirror.sending import send_blocks
 from mirror.wire_errors import WireError
 from mirror.work import run
-from store.errors import DamagedContent, IntegrityError, NotFound, printable
+from store.errors import DamagedContent, IntegrityError, NotFound, StoreError, printable
 from store.registry import BY_ID
 from store.values import Digest
 
@@ -91,7 +91,15 @@ async def _send(service: Service, request: web.Request, response: web.StreamResp
             raise
     else:
         if stop == export.size_bytes:
-            await work.write(export.record)
+            await _record(service, export)
+
+
+async def _record(service: Service, export: Export) -> None:
+    try:
+        await service.work.write(export.record)
+    except StoreError as exc:
+        # The client has all of it: that is no failure of its request.
+        logger.warning("an archive was sent, and could not be recorded: %s", exc.message)
 
 
 async def _require_readable(service: Service, caller: Caller, export: Export) -> None:

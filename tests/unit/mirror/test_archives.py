@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import io
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import bcrypt
@@ -14,6 +16,8 @@ from mirror.registry import archives
 from mirror.registry.names import Names
 from mirror.service import MirrorSettings
 from mirror.wire_errors import WireError
+from store import Store
+from store.errors import StorageFull
 from store.platforms import DEFAULT
 from store.values import Digest
 from tests.support import images
@@ -22,7 +26,6 @@ from tests.support.layouts import INDEX, MANIFEST, encode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from store import Store
     from tests.support.served import Served
 
 TAGS = ("demo:1", "quay.io/team/demo:2")
@@ -74,6 +77,26 @@ def test_a_download_that_broke_off_goes_on(filled: Store, ask: Served) -> None:
     assert (beyond.status, beyond.headers["Content-Range"]) == (416, f"bytes */{len(whole)}")
     # Whoever has all of it has saved it; whoever has asked has not.
     assert [event.action for event in filled.events(actions=["save"])] == ["save", "save", "save"]
+
+
+def test_what_was_sent_and_cannot_be_recorded_is_no_failure(
+    filled: Store, ask: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The disk is full by then: the client has its archive, and the next answer is that to its next question."""
+
+    def full(_store: Store, _events: object) -> None:
+        raise StorageFull("no space left")
+
+    whole = saved(filled, "demo:1")
+    monkeypatch.setattr(Store, "record", full)
+    connection = http.client.HTTPConnection("127.0.0.1", ask.port, timeout=30)
+    with closing(connection):
+        for _ in range(2):
+            connection.request("GET", "/archives/legacy/demo:1")
+            with connection.getresponse() as answer:
+                assert (answer.status, answer.read()) == (200, whole)
+    assert "could not be recorded: no space left" in caplog.text
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_the_tag_is_of_content_and_options(filled: Store, ask: Served) -> None:
