@@ -97,12 +97,14 @@ class Put:
         if missing:
             raise MissingBlobs([(str(self.document.digest), f"{link.role} {link.position}", link.digest) for link in missing])
         known = content.find(self.connection, held)
+        absent: dict[Digest, int | None] = {}
         for link in links:
             if link.digest in held:
                 self._fits(link, known[link.digest].size_bytes)
-                self._keys[link.digest] = held[link.digest]
             else:
-                self._keys[link.digest] = self._absent(link.digest, link.target.size_bytes)
+                absent.setdefault(link.digest, link.target.size_bytes)
+        # All at once: an index may list tens of thousands, and everybody else who writes waits meanwhile.
+        self._keys = {**held, **content.ensure_all(self.connection, absent, ContentState.ABSENT)}
 
     def _may_be_missing(self, link: Link) -> bool:
         if link.urls or self.sparse is Sparse.BLOBS:
@@ -122,7 +124,8 @@ class Put:
         key = content.put_documents(self.connection, {config.image_id.digest: config.data})[config.image_id.digest]
         blobs = [link.digest for link in self.document.layers]
         decoded = content.encoded(self.connection, blobs)
-        chain = [(diff, content.ensure(self.connection, diff.digest, None, ContentState.ABSENT)) for diff in config.diff_ids]
+        diffs = content.ensure_all(self.connection, {diff.digest: None for diff in config.diff_ids}, ContentState.ABSENT)
+        chain = [(diff, diffs[diff.digest]) for diff in config.diff_ids]
         present = content.present(self.connection, blobs)
         verified = all(blob in present and (blob == diff.digest or (blob, diff.digest) in decoded) for blob, diff in zip(blobs, config.diff_ids, strict=True))
         top = images.ensure_layers(self.connection, [chain])[0]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from exporter import Format, Layers, SaveOptions, open_save
 from exporter.reencode import ORIGINAL
-from store.errors import NotFound, ReferenceNotFound
+from store.errors import IncompleteImage, NotFound, ReferenceNotFound
 from store.limits import MIB
 from store.references import Reference
 
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 
     from exporter.graph import SavedGraph
     from store import Store
+    from store.catalog.content import Sources
     from store.manifests import Document
     from store.references import Repository
     from store.registry import Registry, ServedManifest
     from store.values import Digest, ImageID
 
 _PIECE_BYTES: Final = MIB
+_SHOWN: Final = 5
 _TAG_CHARACTERS: Final = 128
 """Of the longest tag there is (distribution specification)."""
 
@@ -88,9 +90,17 @@ class Offers:
         current = self._current(repository, name)
         if current is not None and str(original.digest) in (str(current.digest), _made_from(current)):
             return ()
-        options = SaveOptions(Format.OCI, sparse=True, layers=encoding)
+        # Whoever may push could name, in an index or a config, what only others may read; a variant would hand it to the repository.
+        options = SaveOptions(Format.OCI, sparse=True, layers=encoding, within=repository)
+
+        def approve(contents: Iterable[Sources]) -> None:
+            strange = self._registry.unreadable(contents, lambda one: one == repository)
+            if strange:
+                listed = [str(digest) for digest in strange]
+                raise IncompleteImage(f"{len(listed)} thing(s) that it names are not in {repository}: {', '.join(listed[:_SHOWN])}", missing=listed)
+
         # By digest: the tag may move meanwhile.
-        with open_save(self._store, [str(Reference(repository, None, original.digest))], options=options, record=False) as export:
+        with open_save(self._store, [str(Reference(repository, None, original.digest))], options=options, record=False, approve=approve) as export:
             assert export.graph is not None  # noqa: S101 - the format has one
             try:
                 return self._push(Reference(repository, tag, original.digest), name, encoding, export.graph)

@@ -8,7 +8,7 @@ from sqlalchemy import and_, exists, func, literal, not_, or_, select
 
 from store.catalog import references
 from store.catalog.batches import batches
-from store.db.schema import content, encoding, image, layer, manifest, manifest_edge, reference, reference_log, repository
+from store.db.schema import content, encoding, image, layer, manifest, manifest_edge, reference, reference_log, repository, repository_content
 from store.model import ContentState, DiffState
 from store.references import Reference, is_tag
 
@@ -41,18 +41,21 @@ def offered(connection: Connection, original: Reference) -> tuple[Target, ...]:
 
 
 def encoded_tags(connection: Connection, name: Repository, tags: Iterable[str], codec: str) -> set[str]:
-    """Those of ``tags`` that name an image, or an index of images, whose layers are all stored in ``codec``: each diff of every image that is here."""
+    """Those of ``tags`` that name an image, or an index of images, whose layers are all stored in ``codec``: each diff of every image that it holds."""
     found: set[str] = set()
     for some in batches(list(dict.fromkeys(tags))):
         reached = (
-            select(reference.c.tag, reference.c.manifest_id)
+            select(reference.c.tag, reference.c.manifest_id, reference.c.repository_id)
             .join(repository, repository.c.id == reference.c.repository_id)
             .where(repository.c.name == str(name), reference.c.tag.in_(some))
             .cte("reached", recursive=True)
         )
         reached = reached.union(
-            select(reached.c.tag, manifest_edge.c.content_id).join(
-                manifest_edge, and_(manifest_edge.c.manifest_id == reached.c.manifest_id, manifest_edge.c.role == "child")
+            select(reached.c.tag, manifest_edge.c.content_id, reached.c.repository_id)
+            .join(manifest_edge, and_(manifest_edge.c.manifest_id == reached.c.manifest_id, manifest_edge.c.role == "child"))
+            .join(
+                repository_content,
+                and_(repository_content.c.repository_id == reached.c.repository_id, repository_content.c.content_id == manifest_edge.c.content_id),
             )
         )
         chains = (

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 
+from mirror.access import Access
+from mirror.access.rules import read_rules
 from mirror.registry.offers import Offers
 from mirror.service import MirrorSettings, Offer
 from store import Store
@@ -72,6 +74,61 @@ def test_what_is_not_offered_is_not_there(offering: Served, serve: Callable[...,
     for tag in ("2-zstd", "1-xz", "-zstd", "1-zstd-zstd"):
         assert offering("GET", f"/v2/demo/manifests/{tag}").status in (400, 404)
     assert serve()("GET", "/v2/demo/manifests/1-gzip").status == 404
+
+
+RULES = """
+[[rule]]
+repositories = ["mine/**"]
+who = ["@all"]
+allow = ["read", "write"]
+"""
+
+
+def test_what_a_pushed_index_names_is_not_given_away(store: Store, serve: Callable[..., Served]) -> None:
+    """Whoever knows a digest, and may push something, must not get what the digest stands for."""
+    store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
+    (secret,) = store.images()[0].manifests
+    guarded = serve(MirrorSettings(access=Access(rules=read_rules(RULES)), offers=(Offer.ZSTD, Offer.GZIP)))
+    size = store.sources((secret,))[secret].size_bytes
+    index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [{"mediaType": MANIFEST, "digest": str(secret), "size": size}]})
+    assert guarded("PUT", "/v2/mine/app/manifests/1", index, Content_Type=INDEX).status == 201
+    assert guarded("GET", "/v2/mine/app/tags/list").json["tags"] == ["1"]
+    for encoding in ("gzip", "zstd"):
+        # There is nothing in it to be encoded.
+        assert guarded("GET", f"/v2/mine/app/manifests/1-{encoding}").body == index
+    assert len(guarded("GET", "/v2/_catalog").json["repositories"]) == 1
+    config = store.images()[0].image_id.digest
+    assert guarded("GET", f"/v2/mine/app/blobs/{config}").status == 404
+
+
+def test_an_index_is_encoded_as_far_as_its_repository_holds_it(store: Store, serve: Callable[..., Served]) -> None:
+    store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
+    store.import_archive(io.BytesIO(images.image(images.B, tags=("mine/app:own",)).bytes()))
+    secret, own = (next(one.manifests[0] for one in store.images() if str(one.references[0].reference).endswith(name)) for name in ("secret:1", "app:own"))
+    guarded = serve(MirrorSettings(access=Access(rules=read_rules(RULES)), offers=(Offer.GZIP,)))
+    children = [{"mediaType": MANIFEST, "digest": str(one), "size": store.sources((one,))[one].size_bytes} for one in (secret, own)]
+    index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": children})
+    assert guarded("PUT", "/v2/mine/app/manifests/1", index, Content_Type=INDEX).status == 201
+    first, second = guarded("GET", "/v2/mine/app/manifests/1-gzip").json["manifests"]
+    assert first == children[0]
+    assert guarded("GET", f"/v2/mine/app/manifests/{first['digest']}").status == 404
+    (layer,) = guarded("GET", f"/v2/mine/app/manifests/{second['digest']}").json["layers"]
+    assert gzip.decompress(guarded("GET", f"/v2/mine/app/blobs/{layer['digest']}").body) == images.B
+
+
+def test_what_a_pushed_config_names_is_not_given_away(store: Store, serve: Callable[..., Served]) -> None:
+    """A config is easily copied; the layers that it names are not its pusher's for that."""
+    store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
+    config = store.document(store.images()[0].image_id.digest)
+    assert config is not None
+    guarded = serve(MirrorSettings(access=Access(rules=read_rules(RULES)), offers=(Offer.GZIP,)))
+    for data in (config, b"not the layer"):
+        assert guarded("POST", f"/v2/mine/app/blobs/uploads/?digest={Digest.of(data)}", data).status == 201
+    layers = [{"mediaType": LAYER, "digest": str(Digest.of(b"not the layer")), "size": 13}]
+    described = {"mediaType": CONFIG, "digest": str(Digest.of(config)), "size": len(config)}
+    manifest = encode({"schemaVersion": 2, "mediaType": MANIFEST, "config": described, "layers": layers})
+    assert guarded("PUT", "/v2/mine/app/manifests/1", manifest, Content_Type=MANIFEST).status == 201
+    assert guarded("GET", "/v2/mine/app/manifests/1-gzip").status == 404
 
 
 def test_a_tag_that_somebody_pushed_is_left_alone(offering: Served) -> None:
