@@ -12,6 +12,7 @@ import click
 from storectl.verb import Verb
 
 if TYPE_CHECKING:
+    from mirror.access.proxies import TrustedProxies
     from storectl.settings import Settings
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -101,19 +102,13 @@ def command(  # noqa: PLR0913 - one for each option
     host, port = _address(listen)
     from mirror.access import AccessFiles  # noqa: PLC0415 - `--help` does without
     from mirror.access.challenge import Scheme  # noqa: PLC0415
-    from mirror.access.proxies import TrustedProxies  # noqa: PLC0415
     from mirror.server import Listening, serve  # noqa: PLC0415
     from mirror.service import MirrorSettings, Offer  # noqa: PLC0415
     from mirror.tls import Certificate  # noqa: PLC0415
     from store import Platform, Store  # noqa: PLC0415
-    from store.errors import InvalidInput  # noqa: PLC0415
     from store.registry import Sparse  # noqa: PLC0415
     from storectl import render  # noqa: PLC0415
 
-    try:
-        trusted = TrustedProxies.parse(proxies)
-    except InvalidInput as exc:
-        raise click.UsageError(f"--trusted-proxy: {exc.message}; {exc.hint}") from None
     sparse = Sparse.NOTHING if require_children else Sparse.BLOBS if accept_missing_blobs else Sparse.INDEXES
     listening = Listening(
         host,
@@ -127,7 +122,7 @@ def command(  # noqa: PLR0913 - one for each option
             sparse=sparse,
             scheme=Scheme(auth),
             url=url,
-            proxies=trusted,
+            proxies=_proxies(proxies),
             offers=tuple(map(Offer, dict.fromkeys(offers))),
             machine=Platform.of("linux", settings.machine),
         ),
@@ -143,6 +138,16 @@ def command(  # noqa: PLR0913 - one for each option
         return Store.open(settings.root, read_only=read_only, clock=settings.now)
 
     serve(open_store, listening, lambda address: render.line(f"serving {settings.root} on {address}"))
+
+
+def _proxies(texts: tuple[str, ...]) -> TrustedProxies:
+    from mirror.access.proxies import TrustedProxies  # noqa: PLC0415
+    from store.errors import InvalidInput  # noqa: PLC0415
+
+    try:
+        return TrustedProxies.parse(texts)
+    except InvalidInput as exc:
+        raise click.UsageError(f"--trusted-proxy: {exc.message}; {exc.hint}") from None
 
 
 def _address(text: str) -> tuple[str, int]:
