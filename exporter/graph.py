@@ -60,7 +60,7 @@ def load(connection: Connection, roots: Sequence[SavedRoot], options: SaveOption
 
     Raises IncompleteImage when something is not here, InvalidInput when nothing is for the platforms, DamagedContent.
     """
-    loading = Loading(connection, read)
+    loading = Loading(connection, read, options.within)
     loading.descend(root.digest for root in roots)
     notes: list[str] = []
     keep: set[Digest] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, final
 
-from store.catalog import content, manifests
+from store.catalog import content, manifests, registry
 from store.documents import ImageConfig
 from store.errors import InvalidDocument
 from store.manifests import Document
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from exporter.roots import SavedRoot
     from store.catalog.content import Sources
+    from store.references import Repository
     from store.values import Digest
 
     Read = Callable[[Sources], bytes]
@@ -30,17 +31,18 @@ ATTESTED: Final = "vnd.docker.reference.digest"
 @final
 @dataclass(slots=True)
 class Loading:
-    """Documents that have been read. ``read`` gives the bytes of a small content."""
+    """Documents that have been read. ``read`` gives the bytes of a small content; what the repository ``within`` does not hold is not here, if there is one."""
 
     connection: Connection
     read: Read
+    within: Repository | None = None
     documents: dict[Digest, Document] = field(default_factory=dict)
 
     def descend(self, digests: Iterable[Digest]) -> None:
         """Read ``digests`` and every document below them that is here, a level at a time. Raises DamagedContent."""
         wanted = [digest for digest in dict.fromkeys(digests) if digest not in self.documents]
         while wanted:
-            types = manifests.media_types(self.connection, wanted)
+            types = manifests.media_types(self.connection, wanted if self.within is None else registry.held(self.connection, self.within, wanted))
             sources = content.sources(self.connection, types)
             below: dict[Digest, None] = {}
             for digest, media_type in types.items():

@@ -11,6 +11,8 @@ from store.platforms import DEFAULT, Platform
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from store.references import Repository
+
 
 class Format(StrEnum):
     """The formats that can be written."""
@@ -35,6 +37,7 @@ class SaveOptions:
 
     ``platforms`` says which images of an index are wanted; without, all of them, or in a format that has room for one, the best for the ``machine``. With
     ``sparse`` an index comes along although not everything that it lists does. ``referrers`` brings signatures and the like. ``layers`` encodes layers anew.
+    What is listed counts as here when the repository ``within`` holds it, if there is one.
     """
 
     format: Format = Format.LEGACY
@@ -43,6 +46,7 @@ class SaveOptions:
     sparse: bool = False
     referrers: bool = False
     layers: Layers | None = None
+    within: Repository | None = None
 
     def choose(self, offers: Iterable[Platform | None]) -> int | None:
         """The position of the one offer to take where there is room for one; None when none fits."""

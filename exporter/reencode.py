@@ -72,6 +72,17 @@ def layer_sources(graph: SavedGraph, connection: Connection) -> dict[Digest, Sou
     return content.sources(connection, {encoding.digest for one in diffs.values() for encoding in one.encodings}) | diffs
 
 
+def origins(graph: SavedGraph, plain: Mapping[Digest, Sources]) -> list[Sources]:
+    """Every stored content that `reencode` makes its images from: of a layer the diff that the config names, and a config may name those of any image."""
+    diffs = {
+        diff.digest
+        for digest, config in graph.configs.items()
+        for link, diff in zip(graph.documents[digest].layers, config.diff_ids, strict=True)
+        if _is_encoded(graph, link)
+    }
+    return [*graph.sources.values(), *(plain[diff] for diff in diffs)]
+
+
 def reencode(graph: SavedGraph, how: Layers, plain: Mapping[Digest, Sources], reader: Reader, folder: Path) -> SavedGraph:
     """The same images with other layers. What has to be compressed lies in ``folder`` until the save is done; ``plain`` is of `layer_sources`.
 
@@ -110,8 +121,7 @@ def _manifest(work: _Work, document: Document) -> Document:
     layers: list[dict[str, Any]] = data.get("layers") or []
     changed = False
     for layer, link, diff in zip(layers, document.layers, config.diff_ids, strict=True):
-        # A foreign layer is what its URLs give: other bytes would not be that.
-        if link.digest not in work.graph.sources or is_foreign_layer(link.target.media_type):
+        if not _is_encoded(work.graph, link):
             continue
         digest, size = _layer(work, link, diff)
         if digest != link.digest:
@@ -126,6 +136,11 @@ def _manifest(work: _Work, document: Document) -> Document:
         _as_oci_or_docker(data, layers, work.how)
     data["annotations"] = {**(data.get("annotations") or {}), ORIGINAL: str(document.digest)}
     return Document.parse(compact(data))
+
+
+def _is_encoded(graph: SavedGraph, link: Link) -> bool:
+    # A foreign layer is what its URLs give: other bytes would not be that.
+    return link.digest in graph.sources and not is_foreign_layer(link.target.media_type)
 
 
 def _as_oci_or_docker(data: dict[str, Any], layers: list[dict[str, Any]], how: Layers) -> None:

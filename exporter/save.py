@@ -14,7 +14,7 @@ from store.errors import DamagedContent, InvalidInput
 from store.model import Event, Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from store import Store
     from store.catalog.content import Sources
     from store.model import Progress
+    from store.reader import Reader
     from store.values import Digest, ImageID
 
 
@@ -123,8 +124,11 @@ def open_save(
     format: str = "legacy",  # noqa: A002 - what users call it
     options: SaveOptions | None = None,
     record: bool = True,
+    approve: Callable[[Iterable[Sources]], None] | None = None,
 ) -> Iterator[Export]:
     """Plan a save of ``names``; while the block runs nothing of it is collected, and when it ends well the save is recorded (unless without ``record``).
+
+    ``approve`` is told of every content that the save is made from, before any layer is encoded anew; what it raises ends the save.
 
     Raises ImageNotFound, ReferenceNotFound, AmbiguousName, InvalidReference, NothingToExport, IncompleteImage, DiffMismatch before any byte is written.
     """
@@ -165,16 +169,33 @@ def open_save(
                 folder = held.enter_context(store.leased("save", leased))
                 with store.read() as connection:
                     chosen, layers = found(connection)
-            if options.layers is not None and isinstance(chosen, graph.SavedGraph):
-                from exporter.reencode import reencode
-
-                # It takes its time: no transaction is open meanwhile.
-                chosen = reencode(chosen, options.layers, layers, reader, folder)
+            # It takes its time: no transaction is open meanwhile.
+            chosen = _encoded(chosen, options, layers, reader, folder, approve)
             with store.read() as connection:
                 export = _planned(store, connection, chosen, options, read)
             yield export
             if record:
                 export.record()
+
+
+def _encoded(
+    chosen: Selection | SavedGraph,
+    options: SaveOptions,
+    layers: Mapping[Digest, Sources],
+    reader: Reader,
+    folder: Path,
+    approve: Callable[[Iterable[Sources]], None] | None,
+) -> Selection | SavedGraph:
+    """What was chosen, once it is approved, with its layers as the options want them."""
+    if options.layers is None or not isinstance(chosen, graph.SavedGraph):
+        if approve is not None:
+            approve(chosen.sources.values())
+        return chosen
+    from exporter.reencode import origins, reencode
+
+    if approve is not None:
+        approve(origins(chosen, layers))
+    return reencode(chosen, options.layers, layers, reader, folder)
 
 
 def _planned(store: Store, connection: Connection, chosen: Selection | SavedGraph, options: SaveOptions, read: Callable[[Sources], bytes]) -> Export:

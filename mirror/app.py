@@ -17,6 +17,7 @@ from mirror.handlers import archives, blobs, lists, manifests, operations, token
 from mirror.handlers.call import Call
 from mirror.logs import NAMESPACE, RESOURCE, USER
 from mirror.metrics import Metrics
+from mirror.origins import note, origin
 from mirror.registry.offers import Offers
 from mirror.routes import Resource
 from mirror.service import MirrorSettings, Service
@@ -72,9 +73,10 @@ SERVICE: Final = web.AppKey("service", Service)
 
 def make_app(store: Store, settings: MirrorSettings, *, cores: int, metrics: Metrics | None = None, failures: Failures | None = None) -> web.Application:
     """An application that serves ``store``; ``cores`` is how many it may keep busy. ``metrics`` are those of this process, ``failures`` those to log in."""
-    registry = Registry(store, sparse=settings.sparse, most_uploads=settings.most_uploads)
+    counted = metrics or Metrics()
+    registry = Registry(store, sparse=settings.sparse, most_uploads=settings.most_uploads, on_damage=lambda _: counted.happened("damaged_contents"))
     offers = Offers(store, registry, settings.offers)
-    service = Service(store, registry, settings, Work(cores=cores), metrics or Metrics(), offers, failures or Failures())
+    service = Service(store, registry, settings, Work(cores=cores), counted, offers, failures or Failures())
     app = web.Application(client_max_size=0)
     app[SERVICE] = service
     app.cleanup_ctx.append(_background)
@@ -82,6 +84,7 @@ def make_app(store: Store, settings: MirrorSettings, *, cores: int, metrics: Met
 
     async def answer(request: web.Request) -> web.StreamResponse:
         service.metrics.running(1)
+        note(request, settings.proxies)
         try:
             return await _guarded(service, request)
         finally:
@@ -196,5 +199,6 @@ async def _guarded(service: Service, request: web.Request) -> web.StreamResponse
 def _answer(service: Service, request: web.Request, error: WireError) -> web.StreamResponse:
     headers = error.headers
     if error.status == 401 and "WWW-Authenticate" not in headers:  # noqa: PLR2004 - Unauthorized
-        headers = {**headers, "WWW-Authenticate": service.challenge.header(secure=request.secure, host=request.host, scope=error.scope)}
+        called = origin(request)
+        headers = {**headers, "WWW-Authenticate": service.challenge.header(secure=called.secure, host=called.host, scope=error.scope)}
     return web.Response(status=error.status, body=error.body, headers=headers, content_type="application/json")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mirror.access import ANYBODY, Refused
 from mirror.access.authenticator import Password
+from mirror.origins import address
 from mirror.wire_errors import WireError
 
 if TYPE_CHECKING:
@@ -27,28 +28,30 @@ async def identify(service: Service, request: web.Request) -> Caller:
 
 async def prove(service: Service, request: web.Request, authorization: str | None) -> Caller:
     """Who an ``Authorization`` header proves to be asking. Raises WireError."""
-    authenticator, address = service.authenticator, request.remote
+    authenticator, place = service.authenticator, address(request)
     try:
-        found = authenticator.quickly(authorization, address=address, certificate=_certificate(request))
+        found = authenticator.quickly(authorization, address=place, certificate=_certificate(request))
         if not isinstance(found, Password):
             return found
-        return await _compare(service, found, address)
+        return await _compare(service, found, place)
     except Refused as refused:
         if refused.wait_s:
             service.metrics.happened("throttled_logins")
             raise WireError(
                 429, "TOOMANYREQUESTS", "too many failures to log in; try again later", headers={"Retry-After": str(int(refused.wait_s) + 1)}
             ) from None
-        service.metrics.happened("login_failures")
+        if not (authorization or "").lower().startswith("bearer"):
+            # Tokens expire in the middle of a push: operators are told of passwords.
+            service.metrics.happened("login_failures")
         raise WireError(401, "UNAUTHORIZED", "wrong user, password or token") from None
 
 
-async def _compare(service: Service, given: Password, address: str | None) -> Caller:
+async def _compare(service: Service, given: Password, place: str | None) -> Caller:
     if service.comparing >= _QUEUED:
         raise Refused(1.0)
     service.comparing += 1
     try:
-        return await service.work.compare(service.authenticator.slowly, given, address=address)
+        return await service.work.compare(service.authenticator.slowly, given, address=place)
     finally:
         service.comparing -= 1
 

@@ -11,6 +11,7 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, final
 
+from mirror.taking import Taking, unconfirmed_bytes
 from mirror.tls import HalfClosing
 
 if TYPE_CHECKING:
@@ -83,6 +84,25 @@ class Connection(asyncio.Protocol):
         """Whether the rest of a request is still to come."""
         return self._request is not None and not self._request.content.is_eof()
 
+    @property
+    def is_answering(self) -> bool:
+        """Whether an answer is due, or has not gone yet."""
+        return self._transport is not None and (self._request is not None or self.unsent_bytes > 0)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits for the client to take it. Of TLS the kernel is asked as well: the transport below keeps what it has encrypted to itself."""
+        if self._transport is None:
+            return 0
+        waiting = self._transport.get_write_buffer_size()
+        if not waiting and self._transport.get_extra_info("sslcontext") is not None:
+            return unconfirmed_bytes(self._transport.get_extra_info("socket"))
+        return waiting
+
+    def taking(self) -> Taking:
+        """Looks whether the client takes something, from now on."""
+        return Taking(None if self._transport is None else self._transport.get_extra_info("socket"))
+
     def abort(self) -> None:
         """End it at once."""
         if self._transport is not None:
@@ -95,21 +115,6 @@ class Connection(asyncio.Protocol):
     def end(self) -> None:
         """It is given."""
         self._request = None
-
-
-async def received(those_open: set[Connection], at_most_s: float) -> None:
-    """Wait until every request that has begun is here; those that are not after so long are cut off.
-
-    To be called before aiohttp shuts down: from then on it drops what clients send, and waits for it.
-    """
-    loop = asyncio.get_running_loop()
-    until = loop.time() + at_most_s
-    while any(one.is_receiving for one in those_open):
-        if loop.time() >= until:
-            for one in [one for one in those_open if one.is_receiving]:
-                one.abort()
-            return
-        await asyncio.sleep(_SOON_S)
 
 
 @contextmanager

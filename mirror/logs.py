@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -15,6 +16,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http import HttpProcessingError
 
+from mirror.origins import address
 from mirror.sending import SENT
 from store.errors import printable
 
@@ -29,6 +31,8 @@ NAMESPACE: Final = web.RequestKey("namespace", str)
 
 _FIELDS: Final = "fields"
 _LONGEST: Final = 1000
+_QUOTE: Final = re.compile(r"""\n|: | b?["'](?![\w-]+' header)""")
+"""Where aiohttp's parser begins to quote what it was given; names of headers may stay."""
 
 
 def access_logger(metrics: Metrics) -> type[AbstractAccessLogger]:
@@ -65,15 +69,20 @@ def _client_fault(record: logging.LogRecord) -> bool:
     cause = record.exc_info[1] if record.exc_info else None
     if not isinstance(cause, HttpProcessingError):
         return True
-    record.msg, record.args = "a request that is no HTTP was refused: %s", (printable(" ".join(cause.message.split())),)
+    record.msg, record.args = "a request that is no HTTP was refused: %s", (_reason(cause.message),)
     record.levelno, record.levelname, record.exc_info = logging.INFO, "INFO", None
     return logging.getLogger(record.name).isEnabledFor(logging.INFO)
+
+
+def _reason(message: str) -> str:
+    """What was wrong, without the bytes that were: there may be a password among them."""
+    return printable(_QUOTE.split(message, maxsplit=1)[0].rstrip(":"))
 
 
 def fields(request: web.BaseRequest, response: web.StreamResponse, seconds: float, sent_bytes: int) -> dict[str, Any]:
     """What is worth knowing of a request."""
     return {
-        "remote": request.remote,
+        "remote": address(request),
         "user": request.get(USER),
         "method": request.method,
         "path": request.rel_url.raw_path[:_LONGEST],

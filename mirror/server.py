@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import ipaddress
 import logging
 import os
 import resource
@@ -10,37 +12,43 @@ import signal
 import socket
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, TypeVar, final
+from typing import TYPE_CHECKING, Final, final
 
 import uvloop
 from aiohttp import web
 
 from mirror.access import AccessFiles, Failures
 from mirror.app import SERVICE, make_app
-from mirror.connection import Connection, received
+from mirror.connection import Connection
 from mirror.door import BACKLOG, Door
+from mirror.ending import SOON_S, end
 from mirror.logs import access_logger, connections_logger
 from mirror.metrics import Metrics
 from mirror.receiving import READ_BYTES
 from mirror.service import MirrorSettings
-from mirror.watching import watch
+from mirror.stalling import cut_off_stalled
+from mirror.watching import EVERY_S, Latest, watch
 from mirror.workers import ENDINGS, HANDLED, Workers
-from store.errors import StoreError, Unavailable
+from store.errors import PermissionDenied, Unavailable
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Coroutine, Iterator
 
+    from mirror.access import Access
     from mirror.tls import Certificate
     from store import Store
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 KEEPALIVE_S: Final = 75.0
 """An idle connection is closed after so long; aiohttp's own default is an hour."""
 
+_HINTS: Final = {
+    errno.EADDRINUSE: "another server is listening there; --listen HOST:PORT names another place",
+    errno.EADDRNOTAVAIL: "no interface of this machine has that address",
+    errno.EACCES: "ports below 1024 are for root, or for who has CAP_NET_BIND_SERVICE",
+}
 _FIELD_BYTES: Final = 32 * 1024
 _LINE_BYTES: Final = 16 * 1024
 
@@ -61,6 +69,11 @@ class Listening:
     """Whether SIGHUP means that the terminal has gone, and not that files are to be read anew."""
 
     @property
+    def asks_for_certificates(self) -> bool:
+        """Whether nobody gets a connection who shows none."""
+        return self.certificate is not None and self.certificate.clients is not None
+
+    @property
     def context(self) -> ssl.SSLContext | None:
         """What connections are served with: as the files are now. Raises InvalidInput, Unavailable and its branches."""
         return None if self.certificate is None else self.certificate.context()
@@ -72,7 +85,8 @@ class _Shared:
     """What the worker processes have in common."""
 
     listener: socket.socket
-    context: ssl.SSLContext | None
+    context: Latest[ssl.SSLContext | None]
+    access: Latest[Access]
     metrics: Metrics
     failures: Failures
 
@@ -89,15 +103,22 @@ def serve(open_store: Callable[[], Store], listening: Listening, on_ready: Calla
         Unavailable: The address cannot be had, or workers failed.
         InvalidInput: The certificate, the users or the rules are none.
     """
-    listening = replace(listening, mirror=replace(listening.mirror, access=listening.access.load()))
-    context = listening.context
+    access = Latest(listening.access.paths, listening.access.load)
+    context = Latest(() if listening.certificate is None else listening.certificate.paths, lambda: listening.context)
     listener = _listen(listening.host, listening.port)
     _raise_limit()
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
+    if (
+        access.value.is_open
+        and not access.value.read_only
+        and not ipaddress.ip_address(host.partition("%")[0]).is_loopback
+        and not listening.asks_for_certificates
+    ):
+        logger.warning("everybody who can connect may push and delete here: --htpasswd or --rules say who may, --read-only that nobody may")
 
     def started() -> None:
-        on_ready(f"{'http' if context is None else 'https'}://{shown}:{port}")
+        on_ready(f"{'http' if listening.certificate is None else 'https'}://{shown}:{port}")
         _notify("READY=1")
 
     def stopping() -> None:
@@ -105,7 +126,12 @@ def serve(open_store: Callable[[], Store], listening: Listening, on_ready: Calla
         listener.close()
         _notify("STOPPING=1")
 
-    shared = _Shared(listener, context, Metrics(listening.workers), Failures())
+    def refresh() -> None:
+        # Whoever serves says what is wrong with them.
+        access.refresh()
+        context.refresh()
+
+    shared = _Shared(listener, context, access, Metrics(listening.workers), Failures())
     with listener:
         if listening.workers == 1:
             _work(open_store, listening, shared, 0, started)
@@ -114,11 +140,24 @@ def serve(open_store: Callable[[], Store], listening: Listening, on_ready: Calla
         def work(number: int) -> None:
             _work(open_store, listening, shared, number)
 
-        Workers(work, listening.workers, reloads=not listening.hangup_ends).run(started, stopping)
+        Workers(work, listening.workers, refresh, reloads=not listening.hangup_ends, every_s=EVERY_S).run(started, stopping)
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    address = f"{host}:{port}"
+    """A socket that listens there; without a host, at every address of either protocol."""
+    if host:
+        return _bound(host, port)
+    try:
+        return _bound("::", port, everywhere=True)
+    except Unavailable as exc:
+        # A machine without IPv6.
+        if getattr(exc.__cause__, "errno", None) not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+            raise
+        return _bound("0.0.0.0", port)  # noqa: S104 - it was asked for
+
+
+def _bound(host: str, port: int, *, everywhere: bool = False) -> socket.socket:
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.socket(family, kind, protocol)
@@ -126,11 +165,14 @@ def _listen(host: str, port: int) -> socket.socket:
         raise Unavailable(f"{address}: {exc.strerror or exc}", hint="--listen takes HOST:PORT") from exc
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if everywhere:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.bind(where)
         listener.listen(BACKLOG)
     except OSError as exc:
         listener.close()
-        raise Unavailable(f"{address}: {exc.strerror or exc}", hint="another server may be listening there") from exc
+        refused = PermissionDenied if exc.errno == errno.EACCES else Unavailable
+        raise refused(f"{address}: {exc.strerror or exc}", hint=_HINTS.get(exc.errno or 0)) from exc
     listener.setblocking(False)  # noqa: FBT003 - the standard library's signature
     return listener
 
@@ -144,23 +186,15 @@ def _raise_limit() -> None:
 
 def _work(open_store: Callable[[], Store], listening: Listening, shared: _Shared, number: int, started: Callable[[], None] | None = None) -> None:
     shared.metrics.begin(number)
-    access, context = listening.mirror.access, shared.context
     if started is None:
         # This process may stand in for another one that died, long after the files were read first.
-        access = _as_it_is_now("users and rules", listening.access.load, access)
-        context = _as_it_is_now("certificate", lambda: listening.context, context)
-    settings = replace(listening.mirror, access=access, leads=number == 0)
+        for what, latest in (("users and rules", shared.access), ("certificate", shared.context)):
+            wrong = latest.refresh()
+            if wrong is not None:
+                logger.warning("the new %s cannot be used: %s", what, wrong.message)
+    settings = replace(listening.mirror, access=shared.access.value, leads=number == 0)
     with open_store() as store, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(store, listening, settings, replace(shared, context=context), started))
-
-
-def _as_it_is_now(what: str, load: Callable[[], T], before: T) -> T:
-    """What ``load`` gives; what it gave when the server began, where it gives nothing of use now."""
-    try:
-        return load()
-    except StoreError as exc:
-        logger.warning("the new %s cannot be used: %s", what, exc.message)
-        return before
+        runner.run(_run(store, listening, settings, shared, started))
 
 
 async def _run(store: Store, listening: Listening, settings: MirrorSettings, shared: _Shared, started: Callable[[], None] | None) -> None:
@@ -186,15 +220,15 @@ async def _run(store: Store, listening: Listening, settings: MirrorSettings, sha
         max_line_size=_LINE_BYTES,
         auto_decompress=False,
         read_bufsize=READ_BYTES,
-        shutdown_timeout=listening.grace_s,
+        shutdown_timeout=SOON_S,
     )
     await runner.setup()
     protocols = runner.server
     assert protocols is not None  # noqa: S101 - made by `setup`
     connections: set[Connection] = set()
     door = Door(shared.listener, lambda: Connection(protocols(), connections))
-    await door.open(shared.context)
-    tasks = [asyncio.create_task(one) for one in _watching(listening, app, door, asked)]
+    await door.open(shared.context.value)
+    tasks = [asyncio.create_task(one) for one in (*_watching(listening, app, door, asked), cut_off_stalled(connections))]
     if started is not None:
         started()
     try:
@@ -206,7 +240,7 @@ async def _run(store: Store, listening: Listening, settings: MirrorSettings, sha
         for task in tasks:
             task.cancel()
         door.close()
-        await received(connections, listening.grace_s)
+        await end(protocols, connections, listening.grace_s)
         await runner.cleanup()
         for number in (*ENDINGS, signal.SIGHUP):
             # Once is enough: another signal must not take what is left of the way out for a failure.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from mirror.access import Access, Authenticator
 from mirror.access.challenge import Challenge, Scheme
+from mirror.access.proxies import TrustedProxies
 from mirror.registry.names import Names
 from mirror.threads import run
 from mirror.wire_errors import WireError
@@ -57,6 +58,8 @@ class MirrorSettings:
     """How clients are asked to say who they are."""
     url: str | None = None
     """What clients call this server, where that is not what they send as ``Host``."""
+    proxies: TrustedProxies = field(default_factory=TrustedProxies)
+    """Who is believed about where requests come from."""
     offers: tuple[Offer, ...] = ()
     machine: Platform = DEFAULT
     """The platform of archives for which none was asked."""

@@ -7,9 +7,11 @@ the kernel is asked what the other side has confirmed.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
 import struct
 import sys
+import termios
 from typing import TYPE_CHECKING, Final, final
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ _LOOKS: Final = 8
 
 _CONFIRMED: Final = struct.Struct("=120xQ")
 """``tcpi_bytes_acked`` of ``struct tcp_info`` (linux/tcp.h)."""
+
+_INT_BYTES: Final = struct.calcsize("=i")
 
 
 @final
@@ -56,6 +60,16 @@ class Taking:
         except OSError:
             return 0
         return int(_CONFIRMED.unpack(information)[0]) if len(information) == _CONFIRMED.size else 0
+
+
+def unconfirmed_bytes(connection: socket.socket | TransportSocket | None) -> int:
+    """What the kernel holds for the other side until it has confirmed it (tcp(7), SIOCOUTQ); 0 where it cannot be asked."""
+    if sys.platform != "linux" or connection is None or connection.fileno() < 0:
+        return 0
+    try:
+        return int.from_bytes(fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(_INT_BYTES)), sys.byteorder)
+    except OSError:
+        return 0
 
 
 def look_again_s() -> float:

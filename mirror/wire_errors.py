@@ -32,7 +32,7 @@ class WireError(Exception):
         status, code = next(_TABLE[known] for known in type(error).__mro__ if known in _TABLE)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return cls(status, code, _UNAVAILABLE.get(status, "the registry failed"))
-        return cls(status, code, error.message.split("\n")[0], detail=_detail(error))
+        return cls(status, code, _said(error), detail=_detail(error))
 
     @classmethod
     def forbidden(cls, user: str | None, action: str, name: str) -> Self:
@@ -52,9 +52,21 @@ class WireError(Exception):
         return json.dumps({"errors": [one]}, separators=(",", ":")).encode() + b"\n"
 
 
+def _said(error: errors.StoreError) -> str:
+    if isinstance(error, errors.MissingBlobs):
+        first = str(error.missing[0][2]) if error.missing else ""
+        more = f" and {len(error.missing) - 1} more" if len(error.missing) > 1 else ""
+        return f"push what the manifest names first: the repository lacks {first}{more}"
+    if isinstance(error, errors.IncompleteImage):
+        return f"{len(error.missing)} thing(s) that the images name are not here: platform= picks what is, sparse takes an index as it is"
+    return error.message.split("\n")[0]
+
+
 def _detail(error: errors.StoreError) -> object:
     if isinstance(error, errors.MissingBlobs):
         return [{"digest": str(digest)} for _, _, digest in error.missing]
+    if isinstance(error, errors.IncompleteImage):
+        return list(error.missing)
     if isinstance(error, errors.ContentNotFound):
         return {"digest": str(error.digest)}
     return None
@@ -81,6 +93,7 @@ _TABLE: Final[dict[type[errors.StoreError], tuple[int, str]]] = {
     errors.ContentNotFound: (404, "BLOB_UNKNOWN"),
     errors.UploadNotFound: (404, "BLOB_UPLOAD_UNKNOWN"),
     errors.Conflict: (409, "DENIED"),
+    errors.IncompleteImage: (404, "MANIFEST_BLOB_UNKNOWN"),
     errors.OutOfOrder: (416, "BLOB_UPLOAD_INVALID"),
     errors.UploadInUse: (409, "BLOB_UPLOAD_INVALID"),
     errors.TooManyUploads: (429, "TOOMANYREQUESTS"),

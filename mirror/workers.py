@@ -34,13 +34,17 @@ class Workers:
     Args:
         work: What a worker does until it gets SIGTERM; nothing of it runs in this process. It begins with `HANDLED` blocked, and has to let them in.
         count: How many.
+        refresh: Called here now and then, and on SIGHUP: what it changes, those that are started later begin with.
         reloads: Whether SIGHUP is handed on, to reload, instead of ending.
+        every_s: How often ``refresh`` is called, in seconds.
     """
 
-    def __init__(self, work: Callable[[int], None], count: int, *, reloads: bool) -> None:
+    def __init__(self, work: Callable[[int], None], count: int, refresh: Callable[[], None], *, reloads: bool, every_s: float) -> None:
         self._work = work
         self._count = count
+        self._refresh = refresh
         self._reloads = reloads
+        self._every_s = every_s
         self._running: dict[int, tuple[int, float]] = {}
         self._died_young = 0
 
@@ -53,10 +57,13 @@ class Workers:
                 self._start(number)
             on_started()
             while True:
-                got = signal.sigwait(HANDLED)
-                if got == signal.SIGCHLD:
+                got = signal.sigtimedwait(HANDLED, self._every_s)
+                if got is None:
+                    self._refresh()
+                elif got.si_signo == signal.SIGCHLD:
                     self._replace()
-                elif got == signal.SIGHUP and self._reloads:
+                elif got.si_signo == signal.SIGHUP and self._reloads:
+                    self._refresh()
                     self._tell(signal.SIGHUP)
                 else:
                     break

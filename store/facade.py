@@ -16,7 +16,7 @@ from store.blobs.directory import BLOBS, DirectoryBlobs, require_one_file_system
 from store.db.engine import DATABASE, WRITE_LOCK, Lookups, WriteLock, make_engine, read_unit, write_unit
 from store.db.place import Place
 from store.db.upgrade import SchemaState, UpgradeReport, drift, require_known, schema_state, upgrade
-from store.errors import DamagedContent, ReadOnlyStore, StoreError, StoreNotFound
+from store.errors import ContentMissing, DamagedContent, ReadOnlyStore, StoreError, StoreNotFound
 from store.folders import make_folder, sync_folder
 from store.oserrors import translated
 
@@ -239,7 +239,7 @@ class Store:
 
         return Verifier(self.read, self.write, self.operation, self._document, self.blobs, self._clock).verify(image_id)
 
-    def report_damage(self, error: DamagedContent) -> None:
+    def report_damage(self, error: DamagedContent | ContentMissing) -> None:
         """Remember that stored bytes are bad, so that they are never served again; a store that cannot be written is left as it is."""
         from store.catalog import content
 

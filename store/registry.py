@@ -5,19 +5,31 @@ Reading asks `repository_content`: what a repository was not given it does not s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import logging
+from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final, final
 
-from store.catalog import content, images, manifests, records, references, variants
+from store import presence, removal
+from store.catalog import content, records, references, variants
 from store.catalog import registry as catalog
 from store.catalog.content import Sources
 from store.documents import ImageConfig
-from store.errors import ContentNotFound, DamagedContent, DigestMismatch, InvalidDocument, MissingBlobs, ReferenceNotFound, RepositoryNotFound, TooLarge
+from store.errors import (
+    ContentMissing,
+    ContentNotFound,
+    DamagedContent,
+    DigestMismatch,
+    InvalidDocument,
+    ReferenceNotFound,
+    RepositoryNotFound,
+    TooLarge,
+    printable,
+)
 from store.limits import DEFAULT_LIMITS, MIB
-from store.manifests import Document, Role
+from store.manifests import Document
 from store.model import ContentState, Event
+from store.pushing import Pushed, Put, Sparse
 from store.reader import damaged
 from store.references import Reference, Repository
 from store.uploads import Uploads
@@ -25,16 +37,18 @@ from store.values import Digest, ImageID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from sqlalchemy import Connection
 
     from store.catalog.registry import HeldManifest, Referrer
-    from store.db.types import ContentKey, RepositoryKey
+    from store.db.types import RepositoryKey
     from store.facade import Store
     from store.limits import Limits
-    from store.manifests import Link
     from store.values import DiffID
+
+__all__ = ["BY_ID", "MANIFEST_BYTES", "RENEWED_S", "Pushed", "Registry", "ServedManifest", "Sparse"]
+
+logger = logging.getLogger(__name__)
 
 MANIFEST_BYTES: Final = 4 * MIB
 """The largest manifest that is taken; the specification asks for no less."""
@@ -42,19 +56,10 @@ MANIFEST_BYTES: Final = 4 * MIB
 RENEWED_S: Final = 3600
 """The grace of a blob is begun anew when it began longer ago than this; it lasts a day (see `store.gc`)."""
 
+_OPERATION: Final = "registry"
+
 BY_ID: Final = Repository("_", "by-id")
 """Where images without a name are served, by the digest of their manifest. No image reference can be written for it, so nobody can push there."""
-
-
-class Sparse(StrEnum):
-    """What a manifest that is pushed may point at although it is not in the repository. What has URLs of its own always may be missing."""
-
-    NOTHING = "nothing"
-    INDEXES = "indexes"
-    """Manifests that an index lists: the platforms nobody wanted."""
-
-    BLOBS = "blobs"
-    """Blobs as well: a client that relies on being told of a missing one is not told."""
 
 
 @final
@@ -68,23 +73,30 @@ class ServedManifest:
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Pushed:
-    """What a manifest's push did."""
-
-    digest: Digest
-    subject: Digest | None
-    tags: tuple[str, ...]
-    image_id: ImageID | None
-    """The image it describes, when its layers have not been looked into yet."""
-
-
-@final
 class Registry:
-    """The registry's view of a store. Threads may share it."""
+    """The registry's view of a store. Threads may share it.
 
-    def __init__(self, store: Store, *, sparse: Sparse = Sparse.INDEXES, limits: Limits = DEFAULT_LIMITS, most_uploads: int | None = None) -> None:
+    What is damaged is not there, whoever asks, and however: so that a client that has it brings it once more, and it is sound again.
+
+    Args:
+        store: The store.
+        sparse: What pushed manifests may point at although it is not here.
+        limits: Ceilings for what is pushed.
+        most_uploads: How many may be in progress at once.
+        on_damage: Told of each stored content that is found damaged, or gone.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        sparse: Sparse = Sparse.INDEXES,
+        limits: Limits = DEFAULT_LIMITS,
+        most_uploads: int | None = None,
+        on_damage: Callable[[Digest], None] = lambda _: None,
+    ) -> None:
         self._store = store
+        self._on_damage = on_damage
         self._sparse = sparse
         self._limits = limits
         self.uploads = Uploads(store, max_bytes=limits.layer_bytes, most=most_uploads)
@@ -92,13 +104,20 @@ class Registry:
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def manifest(self, repository: Repository, target: str | Digest) -> ServedManifest:
-        """A manifest or index by tag or digest. Raises RepositoryNotFound, ReferenceNotFound, ContentNotFound, DamagedContent."""
+        """A manifest or index by tag or digest. Raises RepositoryNotFound, ReferenceNotFound, ContentNotFound."""
         with self._store.read() as connection:
             found = self._find(connection, repository, target)
             if found.data is not None:
                 return ServedManifest(found.digest, found.media_type, found.data)
             sources = content.sources(connection, (found.digest,))[found.digest]
-        return ServedManifest(found.digest, found.media_type, self._whole(sources))
+        try:
+            return ServedManifest(found.digest, found.media_type, self._whole(sources))
+        except (DamagedContent, ContentMissing) as exc:
+            if sources.state is ContentState.PRESENT:
+                logger.error("%s", printable(exc.message))  # noqa: TRY400 - what is wrong is known
+                self._store.report_damage(exc)
+                self._on_damage(exc.digest)
+            raise _unknown_manifest(repository, target, because="it is damaged here; push it again") from exc
 
     def quick_manifest(self, repository: Repository, target: str | Digest) -> ServedManifest | None:
         """The same where one look-up by index has the answer: no thread is worth its while for that. None when it has not, whatever the reason."""
@@ -131,8 +150,22 @@ class Registry:
         """Where the bytes of a blob can be had. Raises RepositoryNotFound, ContentNotFound."""
         with self._store.read() as connection:
             if not self._holds(connection, repository, digest):
-                raise ContentNotFound(f"{repository} holds no blob {digest}", digest=digest)
-            return content.sources(connection, (digest,))[digest]
+                raise _unknown_blob(repository, digest)
+            sources = content.sources(connection, (digest,))[digest]
+        gone = presence.lost(self._store.blobs, sources)
+        if not gone:
+            return sources
+        if not self._store.read_only:
+            with self._store.write("damage") as connection:
+                self._look_for(connection, digest)
+        left = presence.without(sources, gone)
+        if left is None:
+            raise _unknown_blob(repository, digest)
+        return left
+
+    def _look_for(self, connection: Connection, digest: Digest) -> None:
+        for lost in presence.mark_lost(connection, self._store.blobs, (digest,)):
+            self._on_damage(lost)
 
     def quick_blob(self, repository: Repository, digest: Digest) -> Sources | None:
         """The same for a blob that lies in a file as it is served, where one look-up by index says so. None when it does not, whatever the reason."""
@@ -193,6 +226,15 @@ class Registry:
         with self._store.read() as connection:
             return variants.encoded_tags(connection, repository, tags, codec)
 
+    def is_taken(self, repository: Repository, tag: str) -> bool:
+        """Whether somebody has set this tag: it names something, and is none that was `put_manifest` as offered."""
+        with self._store.read() as connection:
+            return self._is_taken(connection, Reference(repository, tag))
+
+    @staticmethod
+    def _is_taken(connection: Connection, name: Reference) -> bool:
+        return references.get(connection, name) is not None and not variants.is_offered(connection, name)
+
     def repositories(self, *, after: str, limit: int, domain: str | None = None, outside: str | None = None) -> list[Repository]:
         """Those that hold a manifest, behind ``after`` in the byte order of full names: of one ``domain``, or ``outside`` of one."""
         with self._store.read() as connection:
@@ -230,8 +272,9 @@ class Registry:
                 catalog.hold(connection, key, held[digest], fresh_at=self._store.now())
 
     def mount(self, repository: Repository, digest: Digest, sources: Callable[[Repository], bool]) -> bool:
-        """Let a repository serve a blob that another one serves which ``sources`` allows; False when there is none."""
+        """Let a repository serve a blob that another one serves which ``sources`` allows; False when there is none, or its bytes are not sound."""
         with self._store.write("mount") as connection:
+            self._look_for(connection, digest)
             allowed = any(sources(_repository(name)) for name in catalog.holders(connection, digest))
             known = content.find(connection, (digest,)).get(digest)
             if not allowed or known is None:
@@ -262,11 +305,13 @@ class Registry:
             key = self._require(connection, repository)
             known = content.find(connection, (digest,)).get(digest)
             if known is None or not catalog.let_go(connection, key, known.key):
-                raise ContentNotFound(f"{repository} holds no blob {digest}", digest=digest)
+                raise _unknown_blob(repository, digest)
 
     # --- manifests ---------------------------------------------------------------------------------------------------
 
-    def put_manifest(self, repository: Repository, data: bytes, *, media_type: str, digest: Digest | None, tags: Sequence[str]) -> Pushed:
+    def put_manifest(
+        self, repository: Repository, data: bytes, *, media_type: str, digest: Digest | None, tags: Sequence[str], offered_for: Reference | None = None
+    ) -> Pushed:
         """Take in a manifest or index, and let ``tags`` name it: all of it or nothing.
 
         Everything it points at must be in the repository, but for what `Sparse` says.
@@ -277,12 +322,15 @@ class Registry:
             media_type: What the client calls it; may be empty.
             digest: What the client says they hash to.
             tags: Names to give it.
+            offered_for: It is a variant of what this tag names, the digest being that of its manifest: it is taken only while that is so and nobody has set
+                its own tag, and goes with it.
 
         Raises:
             InvalidDocument: It is no manifest that can be stored.
             DigestMismatch: The bytes or something they say do not fit a digest or size.
             TooLarge: It passes `MANIFEST_BYTES`.
             MissingBlobs: Something it points at is not here.
+            ReferenceNotFound: A variant's time has passed.
         """
         if len(data) > MANIFEST_BYTES:
             raise TooLarge(f"a manifest of {len(data)} bytes", limit=MANIFEST_BYTES)
@@ -292,8 +340,18 @@ class Registry:
         document = Document.parse(data, digest=got, media_type=media_type, limits=self._limits)
         config = self._config(repository, document)
         with self._store.write("push") as connection:
-            put = _Put(connection, repository, document, now=self._store.now(), sparse=self._sparse)
-            return put.run(config, tags)
+            put = Put(connection, repository, document, self._store.blobs, now=self._store.now(), sparse=self._sparse)
+            if offered_for is not None:
+                self._require_wanted(connection, offered_for, tags)
+            return put.run(config, tags, operation="push" if offered_for is None else variants.OFFER)
+
+    def _require_wanted(self, connection: Connection, original: Reference, tags: Sequence[str]) -> None:
+        target = references.get(connection, original)
+        if target is None or target.digest != original.digest:
+            raise ReferenceNotFound(f"{original.familiar} has moved")
+        for tag in tags:
+            if self._is_taken(connection, Reference(original.repository, tag)):
+                raise ReferenceNotFound(f"somebody has set {original.repository}:{tag}")
 
     def _config(self, repository: Repository, document: Document) -> ImageConfig | None:
         """The config of the image a manifest describes; None when it describes none."""
@@ -312,17 +370,18 @@ class Registry:
         return config if len(config.diff_ids) == len(document.layers) else None
 
     def delete_tag(self, repository: Repository, tag: str) -> None:
-        """Take a tag away; the manifest stays, by its digest. Raises RepositoryNotFound, ReferenceNotFound."""
+        """Take a tag away, and the variants that were offered for it; the manifest stays, by its digest. Raises RepositoryNotFound, ReferenceNotFound."""
         with self._store.write("registry") as connection:
             self._require(connection, repository)
             target = references.get(connection, Reference(repository, tag))
             if target is None:
                 raise _unknown_manifest(repository, tag)
-            references.remove_tag(connection, target, now=self._store.now(), operation="registry")
+            references.remove_tag(connection, target, now=self._store.now(), operation=_OPERATION)
             self._record(connection, "untag", target.image_id, target.digest, target.reference)
+            removal.withdraw(connection, target.reference, now=self._store.now(), operation=_OPERATION)
 
     def delete_manifest(self, repository: Repository, digest: Digest) -> None:
-        """Take a manifest out of the repository, and with it the tags that name it. Raises RepositoryNotFound, ContentNotFound."""
+        """Take a manifest out of the repository, its tags, and what was offered for these. Raises RepositoryNotFound, ContentNotFound."""
         with self._store.write("registry") as connection:
             key = self._require(connection, repository)
             found = catalog.by_digest(connection, repository, digest)
@@ -332,7 +391,8 @@ class Registry:
             for tag in catalog.tags_of(connection, key, found.key):
                 target = references.get(connection, Reference(repository, tag))
                 if target is not None:
-                    references.remove_tag(connection, target, now=now, operation="registry")
+                    references.remove_tag(connection, target, now=now, operation=_OPERATION)
+                    removal.withdraw(connection, target.reference, now=now, operation=_OPERATION)
             catalog.let_go(connection, key, found.key)
             catalog.drop_unheld(connection, found.key)
             self._record(connection, "delete", None, digest, Reference(repository, None, digest))
@@ -341,98 +401,17 @@ class Registry:
         records.add_events(connection, [Event(self._store.now(), action, str(image_id or digest), {"name": name.familiar})])
 
 
-@final
-@dataclass(slots=True)
-class _Put:
-    """The write unit of one manifest's push."""
-
-    connection: Connection
-    repository: Repository
-    document: Document
-    now: datetime
-    sparse: Sparse
-    _keys: dict[Digest, ContentKey] = field(default_factory=dict)
-
-    def run(self, config: ImageConfig | None, tags: Sequence[str]) -> Pushed:
-        document, connection = self.document, self.connection
-        self._targets()
-        key = content.put_documents(connection, {document.digest: document.data})[document.digest]
-        image, verified = (None, True) if config is None else self._image(config)
-        subject = None if document.subject is None else self._absent(document.subject.digest, document.subject.size_bytes)
-        edges = [manifests.Edge(link, self._keys[link.digest]) for link in document.links]
-        new = manifests.NewManifest(
-            key, document.kind.value, document.media_type, document.effective_artifact_type, image, subject, edges, document.annotations
-        )
-        manifests.add(connection, [new])
-        repository_key = references.ensure_repositories(connection, (self.repository,))[self.repository]
-        catalog.hold(connection, repository_key, key)
-        names = [Reference(self.repository, tag) for tag in tags]
-        if names:
-            references.set_tags(connection, dict.fromkeys(names, key), now=self.now, operation="push", served=True)
-        target = str(document.digest if config is None else config.image_id)
-        about = names[0] if names else Reference(self.repository, None, document.digest)
-        records.add_events(connection, [Event(self.now, "push", target, {"name": about.familiar})])
-        unseen = None if config is None or verified else config.image_id
-        return Pushed(document.digest, None if document.subject is None else document.subject.digest, tuple(tags), unseen)
-
-    # --- what it points at -------------------------------------------------------------------------------------------
-
-    def _targets(self) -> None:
-        links = self.document.links
-        held = catalog.held(self.connection, self.repository, (link.digest for link in links))
-        missing = [link for link in links if link.digest not in held and not self._may_be_missing(link)]
-        if missing:
-            raise MissingBlobs([(str(self.document.digest), f"{link.role} {link.position}", link.digest) for link in missing])
-        known = content.find(self.connection, held)
-        for link in links:
-            if link.digest in held:
-                self._fits(link, known[link.digest].size_bytes)
-                self._keys[link.digest] = held[link.digest]
-            else:
-                self._keys[link.digest] = self._absent(link.digest, link.target.size_bytes)
-
-    def _may_be_missing(self, link: Link) -> bool:
-        if link.urls or self.sparse is Sparse.BLOBS:
-            return True
-        return link.role is Role.CHILD and self.sparse is Sparse.INDEXES
-
-    def _fits(self, link: Link, size_bytes: int | None) -> None:
-        if size_bytes != link.target.size_bytes:
-            raise DigestMismatch(f"the size of {link.role} {link.position}, {link.digest}", want=link.target.size_bytes, got=size_bytes)
-
-    def _absent(self, digest: Digest, size_bytes: int) -> ContentKey:
-        return content.ensure(self.connection, digest, size_bytes, ContentState.ABSENT)
-
-    # --- the image it describes --------------------------------------------------------------------------------------
-
-    def _image(self, config: ImageConfig) -> tuple[ContentKey, bool]:
-        key = content.put_documents(self.connection, {config.image_id.digest: config.data})[config.image_id.digest]
-        blobs = [link.digest for link in self.document.layers]
-        decoded = content.encoded(self.connection, blobs)
-        chain = [(diff, content.ensure(self.connection, diff.digest, None, ContentState.ABSENT)) for diff in config.diff_ids]
-        present = content.present(self.connection, blobs)
-        verified = all(blob in present and (blob == diff.digest or (blob, diff.digest) in decoded) for blob, diff in zip(blobs, config.diff_ids, strict=True))
-        top = images.ensure_layers(self.connection, [chain])[0]
-        new = images.NewImage(
-            image_id=config.image_id,
-            top=top,
-            os=config.os,
-            architecture=config.architecture,
-            variant=config.variant,
-            created_s=None if config.created.is_zero else config.created.unix_seconds,
-            labels=config.labels,
-            verified=verified,
-        )
-        images.add(self.connection, {key: new})
-        return key, catalog.diff_state(self.connection, key) == "verified"
-
-
 def _repository(name: str) -> Repository:
     domain, _, path = name.partition("/")
     return Repository(domain, path)
 
 
-def _unknown_manifest(repository: Repository, target: str | Digest) -> ReferenceNotFound | ContentNotFound:
+def _unknown_blob(repository: Repository, digest: Digest) -> ContentNotFound:
+    return ContentNotFound(f"{repository} holds no blob {digest}", digest=digest)
+
+
+def _unknown_manifest(repository: Repository, target: str | Digest, *, because: str = "") -> ReferenceNotFound | ContentNotFound:
+    why = because and f": {because}"
     if isinstance(target, Digest):
-        return ContentNotFound(f"{repository} holds no manifest {target}", digest=target)
-    return ReferenceNotFound(f"{repository} has no tag {target}")
+        return ContentNotFound(f"{repository} holds no manifest {target}{why}", digest=target)
+    return ReferenceNotFound(f"{repository} has no tag {target}{why}")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from store.catalog import collection, images, manifests, records, references
+from store.catalog import collection, images, manifests, records, references, registry, variants
 from store.errors import ImageInUse, InvalidReference, ReferenceNotFound
 from store.model import Event
 from store.naming import one_image, one_manifest
 from store.reports import RemovedName
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -53,9 +54,9 @@ def untag(connection: Connection, name: Reference, *, now: datetime) -> tuple[Re
     target = references.get(connection, name)
     if target is None:
         raise ReferenceNotFound(f"No such tag: {name.familiar}", hint="`storectl images` lists the tags")
-    _untag(connection, target, now)
+    done = _untag(connection, target, now)
     references.keep(connection, target.manifest, now=now)
-    return (RemovedName("untagged", name.familiar),)
+    return tuple(done)
 
 
 def remove(connection: Connection, name: str, *, force: bool, prune_parents: bool, now: datetime) -> tuple[RemovedName, ...]:
@@ -65,10 +66,10 @@ def remove(connection: Connection, name: str, *, force: bool, prune_parents: boo
         return _remove_manifest(connection, named, force=force, now=now)
     found = one_image(connection, name)
     tags = references.of_image(connection, found.key)
-    if found.target is not None and len(tags) > 1:
-        _untag(connection, found.target, now)
+    if found.target is not None and _has_other_names(connection, found.target, tags):
+        done = _untag(connection, found.target, now)
         references.drop(connection, (found.target.manifest,))
-        return (RemovedName("untagged", found.target.reference.familiar),)
+        return tuple(done)
     if found.target is None and not force and len({target.reference.repository for target in tags}) > 1:
         raise ImageInUse(
             f"unable to delete {found.image_id.digest.short} (must be forced) - image is referenced in multiple repositories",
@@ -81,26 +82,27 @@ def _remove_manifest(connection: Connection, named: NamedManifest, *, force: boo
     """Remove an index or an artifact, by the same rules."""
     tags = references.of_manifest(connection, named.key)
     if named.target is not None and len(tags) > 1:
-        _untag(connection, named.target, now)
-        return (RemovedName("untagged", named.target.reference.familiar),)
+        return tuple(_untag(connection, named.target, now))
     if named.target is None and not force and len({target.reference.repository for target in tags}) > 1:
         raise ImageInUse(
             f"unable to delete {named.digest} (must be forced) - it is referenced in multiple repositories", hint="remove its tags by name, or use -f"
         )
-    done = []
-    for target in tags:
-        _untag(connection, target, now)
-        done.append(RemovedName("untagged", target.reference.familiar))
+    done = _untag_all(connection, tags, now)
     references.drop(connection, (named.key,))
     gone = (named.key, *collection.unreached_below(connection, named.key))
     references.drop(connection, gone)
+    lost = _deleted(connection, gone)
+    records.add_events(connection, [Event(now, "delete", target, {}) for target in (str(named.digest), *map(str, lost))])
+    return (*done, RemovedName("deleted", str(named.digest)), *(RemovedName("deleted", str(image)) for image in lost))
+
+
+def _deleted(connection: Connection, gone: Sequence[ContentKey]) -> tuple[ImageID, ...]:
+    """Delete those manifests that are free; the images that went with them."""
     described = manifests.images_of(connection, gone)
     # What refers to something goes before it, what lists something too: in rounds, for a referrer may be an index itself.
     while collection.delete_manifests(connection, gone):
         pass
-    lost = collection.delete_images(connection, described)
-    records.add_events(connection, [Event(now, "delete", target, {}) for target in (str(named.digest), *map(str, lost))])
-    return (*done, RemovedName("deleted", str(named.digest)), *(RemovedName("deleted", str(image)) for image in lost))
+    return collection.delete_images(connection, described)
 
 
 def _remove_whole(
@@ -112,10 +114,7 @@ def _remove_whole(
             f"unable to delete {found.image_id.digest.short} (cannot be forced) - image has dependent child images",
             hint=f"remove {', '.join(child.digest.short for child in children[:3])} first",
         )
-    done = []
-    for target in tags:
-        _untag(connection, target, now)
-        done.append(RemovedName("untagged", target.reference.familiar))
+    done = _untag_all(connection, tags, now)
     if children:
         # As Docker: what others are built on loses its names and stays, without one.
         for manifest, _, _, _ in images.manifests_of(connection, found.key)[:1]:
@@ -148,7 +147,49 @@ def _give_up(connection: Connection, key: ContentKey, image_id: ImageID, now: da
     return RemovedName("deleted", str(image_id))
 
 
-def _untag(connection: Connection, target: Target, now: datetime) -> None:
-    references.remove_tag(connection, target, now=now, operation="untag")
+def withdraw(connection: Connection, original: Reference, *, now: datetime, operation: str) -> tuple[RemovedName, ...]:
+    """Take away the variants that a registry has made of what ``original`` named: nobody has asked for them to be kept, and they can be made again.
+
+    A variant that has another name by now keeps its manifest, and a tag that somebody else has set since is no variant.
+    """
+    done: list[RemovedName] = []
+    for variant in variants.offered(connection, original):
+        _take_away(connection, variant, now, operation)
+        done.append(RemovedName("untagged", variant.reference.familiar))
+        repository = registry.find(connection, variant.reference.repository)
+        if repository is None or registry.tags_of(connection, repository, variant.manifest):
+            continue
+        gone = (variant.manifest, *collection.unreached_below(connection, variant.manifest))
+        for key in gone:
+            registry.let_go(connection, repository, key)
+            registry.drop_unheld(connection, key)
+        lost = _deleted(connection, gone)
+        records.add_events(connection, [Event(now, "delete", str(image), {}) for image in lost])
+        done += [RemovedName("deleted", str(image)) for image in lost]
+    return tuple(done)
+
+
+def _has_other_names(connection: Connection, target: Target, tags: Sequence[Target]) -> bool:
+    """Whether an image has tags beside ``target`` and those that go with it."""
+    going = {target.reference, *(variant.reference for variant in variants.offered(connection, target.reference))}
+    return any(one.reference not in going for one in tags)
+
+
+def _untag_all(connection: Connection, tags: Sequence[Target], now: datetime) -> list[RemovedName]:
+    done: list[RemovedName] = []
+    for target in tags:
+        # A variant has gone already, with its original.
+        if RemovedName("untagged", target.reference.familiar) not in done:
+            done += _untag(connection, target, now)
+    return done
+
+
+def _untag(connection: Connection, target: Target, now: datetime) -> list[RemovedName]:
+    _take_away(connection, target, now, "untag")
+    return [RemovedName("untagged", target.reference.familiar), *withdraw(connection, target.reference, now=now, operation="untag")]
+
+
+def _take_away(connection: Connection, target: Target, now: datetime, operation: str) -> None:
+    references.remove_tag(connection, target, now=now, operation=operation)
     image = str(target.image_id) if target.image_id is not None else str(target.digest)
     records.add_events(connection, [Event(now, "untag", image, {"name": target.reference.familiar})])

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Self, final
 
+from store import presence
 from store.catalog import content, references, registry
 from store.catalog import uploads as rows
 from store.errors import DigestMismatch, OutOfOrder, TooLarge, TooManyUploads, Unavailable, UploadInUse, UploadNotFound, printable
@@ -315,6 +316,8 @@ class Upload:
         assert self._repository is not None  # noqa: S101 - only `Uploads.begin` makes one without, and closes it at once
         self._sync()
         with self._store.write(f"upload {self.id}") as connection:
+            # Once it is dropped, ours is of no use to a row whose file has gone.
+            presence.mark_lost(connection, self._store.blobs, (digest,))
             known = content.find(connection, (digest,)).get(digest)
             now = self._store.now()
             if known is not None and known.state is ContentState.PRESENT:

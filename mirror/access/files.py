@@ -9,7 +9,7 @@ from mirror.access.passwords import read_htpasswd
 from mirror.access.policy import Access
 from mirror.access.rules import read_rules
 from store.errors import InvalidInput
-from store.oserrors import translated
+from store.oserrors import translate
 from store.references import DEFAULT_DOMAIN
 
 if TYPE_CHECKING:
@@ -39,12 +39,14 @@ class AccessFiles:
         """Read them. Raises InvalidInput that names the file, PermissionDenied, Unavailable."""
         users = {} if self.htpasswd is None else _reading(self.htpasswd, read_htpasswd)
         rules = None if self.rules is None else _reading(self.rules, lambda text: read_rules(text, self.default_domain))
-        return Access(users, anonymous_read=self.anonymous_read, read_only=self.read_only, rules=rules)
+        return Access(users, anonymous_read=self.anonymous_read, read_only=self.read_only, rules=rules, has_users=self.htpasswd is not None)
 
 
 def _reading(path: Path, read: Callable[[str], T]) -> T:
-    with translated(path):
+    try:
         data = path.read_bytes()
+    except OSError as exc:
+        raise translate(exc, path) from exc
     try:
         return read(data.decode())
     except UnicodeDecodeError:

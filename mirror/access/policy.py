@@ -32,18 +32,20 @@ class Access:
     """What one registry allows.
 
     Without ``users`` and ``rules`` there is nobody to tell apart: everybody may do everything. With ``users`` and no ``rules``, users may do everything and
-    anybody may read. With ``rules``, what they allow. Without ``anonymous_read``, only those who prove who they are; with ``read_only``, nothing is changed.
+    anybody may read; that they have gone, or are still to come, is what ``has_users`` says: a file without users lets nobody in, not everybody. With ``rules``,
+    what they allow. Without ``anonymous_read``, only those who prove who they are; with ``read_only``, nothing is changed.
     """
 
     users: Mapping[str, bytes] = field(default_factory=dict)
     anonymous_read: bool = True
     read_only: bool = False
     rules: Rules | None = None
+    has_users: bool = False
 
     @property
     def is_open(self) -> bool:
         """Whether nobody has to be told apart."""
-        return not self.users and self.rules is None
+        return not self.users and not self.has_users and self.rules is None
 
     @property
     def tokens(self) -> Mapping[str, str]:

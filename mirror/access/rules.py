@@ -120,7 +120,7 @@ def read_rules(text: str, default_domain: str = DEFAULT_DOMAIN) -> Rules:
     """Read a file of rules (TOML). Raises InvalidInput that says where."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
+    except (tomllib.TOMLDecodeError, RecursionError) as exc:
         raise InvalidInput(f"the rules are no TOML: {exc}", hint=_HINT) from exc
     _known(document, ("groups", "tokens", "certificates", "rule"), "the rules")
     groups = {name: frozenset(_texts(members, f"groups.{name}")) for name, members in _table(document.get("groups", {}), "groups").items()}

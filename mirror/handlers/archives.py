@@ -17,7 +17,7 @@ from mirror.registry.conditions import is_known
 from mirror.sending import send_blocks
 from mirror.threads import run
 from mirror.wire_errors import WireError
-from store.errors import DamagedContent, IntegrityError, NotFound, printable
+from store.errors import DamagedContent, IntegrityError, NotFound, StoreError, printable
 from store.registry import BY_ID
 from store.values import Digest
 
@@ -91,7 +91,15 @@ async def _send(service: Service, request: web.Request, response: web.StreamResp
             raise
     else:
         if stop == export.size_bytes:
-            await work.write(export.record)
+            await _record(service, export)
+
+
+async def _record(service: Service, export: Export) -> None:
+    try:
+        await service.work.write(export.record)
+    except StoreError as exc:
+        # The client has all of it: that is no failure of its request.
+        logger.warning("an archive was sent, and could not be recorded: %s", exc.message)
 
 
 async def _require_readable(service: Service, caller: Caller, export: Export) -> None:
@@ -100,9 +108,9 @@ async def _require_readable(service: Service, caller: Caller, export: Export) ->
     def may_read(repository: Repository) -> bool:
         return service.access.allows(caller, Action.READ, repository)
 
-    unreadable = await service.work.read(service.registry.unreadable, export.contents, may_read)
-    if unreadable:
-        raise WireError(404, "MANIFEST_BLOB_UNKNOWN", "not everything in these images can be read", detail=[{"digest": str(digest)} for digest in unreadable])
+    if await service.work.read(service.registry.unreadable, export.contents, may_read):
+        # Without a list: whoever knows the digest of a manifest would learn from it what the manifest names.
+        raise WireError(404, "MANIFEST_BLOB_UNKNOWN", "not everything in these images can be read")
 
 
 async def _permit(service: Service, caller: Caller, asked: ArchiveRequest) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from contextlib import closing
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING, BinaryIO
 
 from aiohttp import web
 
@@ -12,6 +12,7 @@ from mirror.handlers.parts import wanted
 from mirror.registry.conditions import etag, is_known
 from mirror.sending import send_blocks, send_file
 from mirror.threads import run
+from store import presence
 from store.errors import DamagedContent, IntegrityError
 from store.ranged import open_blocks
 
@@ -24,10 +25,15 @@ logger = logging.getLogger(__name__)
 
 async def get(call: Call) -> web.StreamResponse:
     """GET and HEAD."""
+    with ExitStack() as opened:
+        return await _get(call, opened)
+
+
+async def _get(call: Call, opened: ExitStack) -> web.StreamResponse:
     service, request, digest = call.service, call.request, call.digest
-    sources = service.registry.quick_blob(call.repository, digest)
-    if sources is None:
-        sources = await service.work.read(service.registry.blob, call.repository, digest)
+    sources, file = await _find(call)
+    if file is not None:
+        opened.enter_context(file)
     if request.method == "HEAD":
         # Who asks whether a blob is here is about to rely on it.
         await service.work.write(service.registry.renew, call.repository, digest)
@@ -45,16 +51,25 @@ async def get(call: Call) -> web.StreamResponse:
         await response.prepare(request)
         await response.write_eof()
         return response
-    await _send(call, response, sources, start, stop)
+    await _send(call, response, sources, file, start, stop)
     return response
 
 
-async def _send(call: Call, response: web.StreamResponse, sources: Sources, start: int, stop: int) -> None:
+async def _find(call: Call) -> tuple[Sources, BinaryIO | None]:
+    """Where a blob is, and its file if it lies in one as it is asked for. Raises RepositoryNotFound, ContentNotFound."""
+    service = call.service
+    sources = service.registry.quick_blob(call.repository, call.digest) if call.request.method == "GET" else None
+    if sources is None or (file := await service.work.read(presence.open_whole, service.store.blobs, sources)) is None:
+        sources = await service.work.read(service.registry.blob, call.repository, call.digest)
+        file = await service.work.read(presence.open_whole, service.store.blobs, sources) if call.request.method == "GET" else None
+    return sources, file
+
+
+async def _send(call: Call, response: web.StreamResponse, sources: Sources, file: BinaryIO | None, start: int, stop: int) -> None:
     service, request = call.service, call.request
     try:
-        if sources.inline is None and sources.in_file:
-            with await service.work.read(service.store.blobs.open, sources.digest) as file:
-                await send_file(request, response, service.work, file, start, stop)
+        if file is not None:
+            await send_file(request, response, service.work, file, start, stop)
         else:
             work = service.work
             with closing(await run(work.files, open_blocks, service.store.blobs, sources)) as blocks:

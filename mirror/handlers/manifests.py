@@ -106,7 +106,6 @@ async def delete(call: Call) -> web.StreamResponse:
             await call.service.work.write(registry.delete_manifest, call.repository, target)
         else:
             await call.service.work.write(registry.delete_tag, call.repository, target)
-            await call.service.work.write(call.service.offers.withdraw, call.repository, target)
     except ContentNotFound as exc:
         raise WireError(404, "MANIFEST_UNKNOWN", exc.message) from None
     return web.Response(status=202)

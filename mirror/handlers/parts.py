@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 def wanted(request: web.Request, tag: str, size_bytes: int) -> ranges.Part | None:
     """The part of ``size_bytes`` bytes with the entity tag ``tag``; None for the whole. Raises WireError."""
-    if not range_applies(request.headers.get("If-Range"), tag):
+    # RFC 9110 section 14.2: ranges are defined for GET alone.
+    if request.method != "GET" or not range_applies(request.headers.get("If-Range"), tag):
         return None
     try:
         return ranges.requested(request.headers.get("Range"), size_bytes)

@@ -39,8 +39,7 @@ class Names:
     def _resolve(self, name: str, namespace: str | None) -> Repository:
         if name == str(BY_ID):
             return BY_ID
-        first, slash, _ = name.partition("/")
-        has_domain = bool(slash) and ("." in first or ":" in first or first == "localhost")
+        has_domain = "/" in name and _begins_with_registry(name)
         if namespace:
             registry = _registry(namespace)
             repository = Repository.parse(f"{registry}/{name}")
@@ -61,13 +60,12 @@ class Names:
 
     def spell(self, repository: Repository) -> str:
         """A name that resolves to ``repository`` without ``ns``."""
-        first = repository.path.partition("/")[0]
-        if repository.domain != self.default_domain or "." in first or first == "localhost":
+        if repository.domain != self.default_domain or _begins_with_registry(repository.path):
             return str(repository)
         return repository.path
 
     def page(self, registry: Registry, *, after: str, limit: int, only: Callable[[Repository], bool] | None = None) -> list[str]:
-        """Names behind ``after`` in byte order, as the catalog lists them; of repositories that ``only`` lets pass."""
+        """Names behind ``after`` in the catalog's order: the byte order of names without the default registry. Of repositories that ``only`` lets pass."""
         if only is None:
             return [name for name, _ in self._page(registry, after=after, limit=limit)]
         found: list[str] = []
@@ -81,10 +79,29 @@ class Names:
         return found[:limit]
 
     def _page(self, registry: Registry, *, after: str, limit: int) -> list[tuple[str, Repository]]:
-        """Two walks over an index, merged."""
-        ours = registry.repositories(after=f"{self.default_domain}/{after}", limit=limit, domain=self.default_domain)
-        others = registry.repositories(after=after, limit=limit, outside=self.default_domain)
-        return sorted((self.spell(one), one) for one in (*ours, *others))[:limit]
+        """Two walks over an index, merged. Where both come to one name, ``a.b/c`` stands before the default registry's ``docker.io/a.b/c``."""
+        place, is_spelled_out = self._place(after)
+        # Behind ``a.b/c`` comes first what has that name at the default registry.
+        ours_after = place if is_spelled_out or not _begins_with_registry(place) else _just_before(place)
+        ours = registry.repositories(after=f"{self.default_domain}/{ours_after}", limit=limit, domain=self.default_domain)
+        others = registry.repositories(after=place, limit=limit, outside=self.default_domain)
+        found = [(self.spell(one), one) for one in (*ours, *others)]
+        return sorted(found, key=lambda pair: self._place(pair[0]))[:limit]
+
+    def _place(self, name: str) -> tuple[str, bool]:
+        """Where a name stands: by what is left without the default registry, and behind another one that is the same without."""
+        place = name.removeprefix(f"{self.default_domain}/")
+        return place, place != name
+
+
+def _begins_with_registry(name: str) -> bool:
+    first = name.partition("/")[0]
+    return "." in first or ":" in first or first == "localhost"
+
+
+def _just_before(name: str) -> str:
+    """A text between ``name`` and every name before it: no name has a character like its last one."""
+    return name[:-1] + chr(max(0, ord(name[-1]) - 1)) + "\x7f"
 
 
 @lru_cache(maxsize=4096)

@@ -1,7 +1,8 @@
 """Images in other encodings than their own: ``TAG-zstd`` and ``TAG-gzip`` beside ``TAG``.
 
-A variant's manifest is made when it is first asked for. From then on it is a tag like any other, of a manifest that says which one it was made from. It follows
-its original: when ``TAG`` has moved since, it is made anew. A tag of that name that somebody pushed is left alone.
+A variant's manifest is made when it is first asked for. From then on it is a tag like any other, of a manifest that says which one it was made from. It
+follows its original: when ``TAG`` has moved since, it is made anew, and when ``TAG`` goes, so does it (`store.removal`). A tag of that name that somebody
+has set is left alone: the store's log of references says who was the last.
 
 Listed are variants that were made, and those that take no more than a manifest to make, because the layers are stored so (plain ones are stored as zstd).
 Others have to be asked for once: were they listed, who goes through all tags of a repository would have it compressed as a whole.
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from exporter import Format, Layers, SaveOptions, open_save
 from exporter.reencode import ORIGINAL
-from store.errors import NotFound
+from store.errors import IncompleteImage, NotFound, ReferenceNotFound
 from store.limits import MIB
 from store.references import Reference
 
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
 
     from exporter.graph import SavedGraph
     from store import Store
+    from store.catalog.content import Sources
     from store.manifests import Document
     from store.references import Repository
     from store.registry import Registry, ServedManifest
     from store.values import Digest, ImageID
 
 _PIECE_BYTES: Final = MIB
+_SHOWN: Final = 5
 _TAG_CHARACTERS: Final = 128
 """Of the longest tag there is (distribution specification)."""
 
@@ -82,22 +85,28 @@ class Offers:
         except NotFound:
             return ()
         name = f"{tag}-{encoding}"
-        current = self._current(repository, name)
-        if current is not None and (current.digest == original.digest or _made_from(current) in (None, str(original.digest))):
+        if self._registry.is_taken(repository, name):
             return ()
-        options = SaveOptions(Format.OCI, sparse=True, layers=encoding)
-        # By digest: the tag may move meanwhile.
-        with open_save(self._store, [str(Reference(repository, None, original.digest))], options=options, record=False) as export:
-            assert export.graph is not None  # noqa: S101 - the format has one
-            return self._push(repository, name, encoding, export.graph)
+        current = self._current(repository, name)
+        if current is not None and str(original.digest) in (str(current.digest), _made_from(current)):
+            return ()
+        # Whoever may push could name, in an index or a config, what only others may read; a variant would hand it to the repository.
+        options = SaveOptions(Format.OCI, sparse=True, layers=encoding, within=repository)
 
-    def withdraw(self, repository: Repository, tag: str) -> None:
-        """The tag has gone: so do the variants that were made from it."""
-        for encoding in self._encodings:
-            name = f"{tag}-{encoding}"
-            current = self._current(repository, name)
-            if current is not None and _made_from(current) is not None:
-                self._registry.delete_tag(repository, name)
+        def approve(contents: Iterable[Sources]) -> None:
+            strange = self._registry.unreadable(contents, lambda one: one == repository)
+            if strange:
+                listed = [str(digest) for digest in strange]
+                raise IncompleteImage(f"{len(listed)} thing(s) that it names are not in {repository}: {', '.join(listed[:_SHOWN])}", missing=listed)
+
+        # By digest: the tag may move meanwhile.
+        with open_save(self._store, [str(Reference(repository, None, original.digest))], options=options, record=False, approve=approve) as export:
+            assert export.graph is not None  # noqa: S101 - the format has one
+            try:
+                return self._push(Reference(repository, tag, original.digest), name, encoding, export.graph)
+            except ReferenceNotFound:
+                # To compress takes a while: the tag has moved meanwhile, or has gone, or somebody has set the variant's.
+                return ()
 
     def _current(self, repository: Repository, name: str) -> ServedManifest | None:
         try:
@@ -105,8 +114,9 @@ class Offers:
         except NotFound:
             return None
 
-    def _push(self, repository: Repository, name: str, encoding: Layers, graph: SavedGraph) -> tuple[ImageID, ...]:
-        """As a client would: blobs, then manifests from the bottom up, the tag last."""
+    def _push(self, original: Reference, name: str, encoding: Layers, graph: SavedGraph) -> tuple[ImageID, ...]:
+        """As a client would: blobs, then manifests from the bottom up, the tag last. Raises ReferenceNotFound when ``original`` is none any more."""
+        repository = original.repository
         for digest, (made, _) in graph.made.items():
             if isinstance(made, Path):
                 self._upload(repository, digest, made)
@@ -120,11 +130,13 @@ class Offers:
         self._registry.note_encodings(layers, encoding)
         self._registry.adopt(repository, [digest for digest in graph.sources if digest not in graph.documents])
         root = graph.roots[0].digest
-        unseen = [self._put(repository, document, [name] if digest == root else []) for digest, document in graph.documents.items()]
+        unseen = [self._put(original, document, [name] if digest == root else []) for digest, document in graph.documents.items()]
         return tuple(image for image in unseen if image is not None)
 
-    def _put(self, repository: Repository, document: Document, tags: list[str]) -> ImageID | None:
-        done = self._registry.put_manifest(repository, document.data, media_type=document.media_type, digest=document.digest, tags=tags)
+    def _put(self, original: Reference, document: Document, tags: list[str]) -> ImageID | None:
+        done = self._registry.put_manifest(
+            original.repository, document.data, media_type=document.media_type, digest=document.digest, tags=tags, offered_for=original
+        )
         return done.image_id
 
     def _upload(self, repository: Repository, digest: Digest, path: Path) -> None:
@@ -135,7 +147,7 @@ class Offers:
 
 
 def _made_from(manifest: ServedManifest) -> str | None:
-    """The digest of the manifest that a variant was made from; None when it is none of ours."""
+    """The digest of the manifest that a variant was made from; None when that was left as it was."""
     document = json.loads(manifest.data)
     annotations = document.get("annotations") if isinstance(document, dict) else None
     found = annotations.get(ORIGINAL) if isinstance(annotations, dict) else None

@@ -147,7 +147,10 @@ def put_blob(connection: Connection, digest: Digest, size_bytes: int, now: datet
 
 def put_blobs(connection: Connection, sizes: Mapping[Digest, int], now: datetime) -> dict[Digest, ContentKey]:
     """Record that the files of many digests, of so many bytes each, are in their places."""
-    keys = ensure_all(connection, sizes, ContentState.PRESENT)
+    keys, again = _ensured(connection, sizes, ContentState.PRESENT)
+    for some in batches([keys[digest] for digest in again]):
+        # What is inline was found damaged: it must not be taken for what the files hold.
+        connection.execute(delete(document).where(document.c.content_id.in_(some)))
     there: set[int] = set()
     for some in batches(list(keys.values())):
         there.update(connection.execute(select(blob.c.content_id).where(blob.c.content_id.in_(some))).scalars())
@@ -242,6 +245,11 @@ def sources(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, S
 
 def _cost(one: StoredEncoding) -> tuple[bool, bool, int, str]:
     return (not one.seekable, one.codec != "zstd", one.size_bytes, str(one.digest))
+
+
+def forget_file(connection: Connection, digest: Digest) -> None:
+    """The file of this content is no part of the store any more: it is had by decoding others."""
+    connection.execute(delete(blob).where(blob.c.content_id.in_(select(content.c.id).where(content.c.digest == digest))))
 
 
 def mark_damaged(connection: Connection, digest: Digest) -> None:

@@ -190,10 +190,23 @@ def _manifest(connection: Connection, query: Select[tuple[object, ...]], values:
 
 
 def kept_without_name(connection: Connection, digest: Digest) -> bool:
-    """Whether a manifest that is kept without a name is, or reaches, this content."""
-    up = select(content.c.id).where(content.c.digest == digest, content.c.state == ContentState.PRESENT.value).cte("up", recursive=True)
+    """Whether a manifest that is kept without a name is, or reaches, this content.
+
+    One that a repository holds has been pushed there, perhaps by somebody who could name anything in it: it reaches what that repository holds as well.
+    """
+    start = select(content.c.id).where(content.c.digest == digest, content.c.state == ContentState.PRESENT.value)
+    up = start.cte("up", recursive=True)
     up = up.union(select(manifest_edge.c.manifest_id).join(up, up.c.id == manifest_edge.c.content_id))
-    return bool(connection.execute(select(exists(select(literal(1)).select_from(kept).join(up, up.c.id == kept.c.manifest_id)))).scalar())
+    root, below = repository_content.alias("root"), repository_content.alias("below")
+    is_held = exists(select(literal(1)).where(root.c.content_id == kept.c.manifest_id))
+    together = exists(
+        select(literal(1))
+        .select_from(root)
+        .join(below, below.c.repository_id == root.c.repository_id)
+        .where(root.c.content_id == kept.c.manifest_id, below.c.content_id == start.scalar_subquery())
+    )
+    reaching = select(literal(1)).select_from(kept).join(up, up.c.id == kept.c.manifest_id).where(or_(not_(is_held), together))
+    return bool(connection.execute(select(exists(reaching))).scalar())
 
 
 def manifest_of(connection: Connection, digest: Digest) -> HeldManifest | None:

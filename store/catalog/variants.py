@@ -1,36 +1,61 @@
-"""Which images are stored in an encoding that their manifests do not name."""
+"""Images in another encoding than the one that their manifests name: which are stored so, and which are published so by a registry."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import and_, exists, func, literal, not_, or_, select
 
+from store.catalog import references
 from store.catalog.batches import batches
-from store.db.schema import content, encoding, image, layer, manifest, manifest_edge, reference, repository
+from store.db.schema import content, encoding, image, layer, manifest, manifest_edge, reference, reference_log, repository, repository_content
 from store.model import ContentState, DiffState
+from store.references import Reference, is_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlalchemy import Connection
 
+    from store.catalog.references import Target
     from store.references import Repository
+
+CODECS: Final = ("gzip", "zstd")
+"""``TAG-gzip`` and ``TAG-zstd`` are the names of variants."""
+
+OFFER: Final = "offer"
+"""What the log of references calls it when a registry names a variant. As long as it is the last entry, nobody else has set that tag."""
+
+
+def is_offered(connection: Connection, name: Reference) -> bool:
+    """Whether a registry has set this tag last, for a variant that it made."""
+    query = select(reference_log.c.operation).where(reference_log.c.repository == str(name.repository), reference_log.c.tag == name.tag)
+    return connection.execute(query.order_by(reference_log.c.id.desc()).limit(1)).scalar() == OFFER
+
+
+def offered(connection: Connection, original: Reference) -> tuple[Target, ...]:
+    """The variants that a registry has made of what ``original`` names, or has named, in byte order."""
+    names = [Reference(original.repository, tag) for codec in CODECS if is_tag(tag := f"{original.tag}-{codec}")]
+    there = references.get_all(connection, names)
+    return tuple(there[name] for name in names if name in there and is_offered(connection, name))
 
 
 def encoded_tags(connection: Connection, name: Repository, tags: Iterable[str], codec: str) -> set[str]:
-    """Those of ``tags`` that name an image, or an index of images, whose layers are all stored in ``codec``: each diff of every image that is here."""
+    """Those of ``tags`` that name an image, or an index of images, whose layers are all stored in ``codec``: each diff of every image that it holds."""
     found: set[str] = set()
     for some in batches(list(dict.fromkeys(tags))):
         reached = (
-            select(reference.c.tag, reference.c.manifest_id)
+            select(reference.c.tag, reference.c.manifest_id, reference.c.repository_id)
             .join(repository, repository.c.id == reference.c.repository_id)
             .where(repository.c.name == str(name), reference.c.tag.in_(some))
             .cte("reached", recursive=True)
         )
         reached = reached.union(
-            select(reached.c.tag, manifest_edge.c.content_id).join(
-                manifest_edge, and_(manifest_edge.c.manifest_id == reached.c.manifest_id, manifest_edge.c.role == "child")
+            select(reached.c.tag, manifest_edge.c.content_id, reached.c.repository_id)
+            .join(manifest_edge, and_(manifest_edge.c.manifest_id == reached.c.manifest_id, manifest_edge.c.role == "child"))
+            .join(
+                repository_content,
+                and_(repository_content.c.repository_id == reached.c.repository_id, repository_content.c.content_id == manifest_edge.c.content_id),
             )
         )
         chains = (

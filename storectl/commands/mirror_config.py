@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from storectl.addresses import is_registry, is_server
 from storectl.verb import Verb
 
 CLIENTS: Final = ("docker", "containerd", "podman", "k3s", "cri-o")
@@ -22,9 +23,12 @@ _UPSTREAMS: Final = {"docker.io": "https://registry-1.docker.io"}
 def command(client: str, mirror: str, upstreams: tuple[str, ...]) -> None:
     """Print the configuration of a client that asks the mirror at URL first, each file with its place. Without a scheme, URL means https."""
     url = mirror.rstrip("/") if "://" in mirror else f"https://{mirror.rstrip('/')}"
-    scheme, _, host = url.partition("://")
-    if scheme not in ("http", "https") or not host or "/" in host:
+    host = url.partition("://")[2]
+    if not is_server(url):
         raise click.UsageError(f"{mirror!r} is no http(s)://HOST[:PORT]")
+    for one in upstreams:
+        if not is_registry(one):
+            raise click.UsageError(f"--upstream takes the name of a registry, not {one!r}")
     from storectl import render  # noqa: PLC0415 - `--help` does without
 
     for line in _WRITERS[client](url, host, upstreams or ("docker.io",)):

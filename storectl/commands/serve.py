@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from storectl.addresses import is_registry, is_server
 from storectl.verb import Verb
 
 if TYPE_CHECKING:
+    from mirror.access.proxies import TrustedProxies
     from storectl.settings import Settings
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -41,6 +42,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--url", metavar="URL", help="What clients call this server, behind a proxy that changes it (http[s]://HOST[:PORT]).")
 @click.option(
+    "--trusted-proxy",
+    "proxies",
+    metavar="CIDR",
+    multiple=True,
+    help="Believe what a reverse proxy at this address or in this network says in X-Forwarded-For, -Proto and -Host (repeatable).",
+)
+@click.option(
     "--offer", "offers", multiple=True, type=click.Choice(["zstd", "gzip"]), help="Publish images in this encoding too, as TAG-zstd or TAG-gzip (repeatable)."
 )
 @click.option("--tls-cert", metavar="FILE", type=_FILE, help="A certificate chain (PEM): serve over TLS. Taken over anew when it is renewed.")
@@ -64,6 +72,7 @@ def command(  # noqa: PLR0913 - one for each option
     no_anonymous: bool,
     auth: str,
     url: str | None,
+    proxies: tuple[str, ...],
     offers: tuple[str, ...],
     tls_cert: Path | None,
     tls_key: Path | None,
@@ -84,13 +93,15 @@ def command(  # noqa: PLR0913 - one for each option
         raise click.UsageError("--tls-client-ca needs --tls-cert and --tls-key")
     if no_anonymous and htpasswd is None and rules is None:
         raise click.UsageError("--no-anonymous needs --htpasswd or --rules: nobody could read")
-    if url is not None and not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:-]+", url):
+    if url is not None and not is_server(url):
         raise click.UsageError(f"--url takes http[s]://HOST[:PORT], not {url!r}")
     if offers and read_only:
         raise click.UsageError("--offer makes new manifests, and --read-only none; those that were made before are served")
     if require_children and accept_missing_blobs:
         raise click.UsageError("--require-children and --accept-missing-blobs contradict each other")
     host, port = _address(listen)
+    if not is_registry(default_domain):
+        raise click.UsageError(f"--default-domain takes the name of a registry, with a dot or a port (or localhost), not {default_domain!r}")
     from mirror.access import AccessFiles  # noqa: PLC0415 - `--help` does without
     from mirror.access.challenge import Scheme  # noqa: PLC0415
     from mirror.server import Listening, serve  # noqa: PLC0415
@@ -113,6 +124,7 @@ def command(  # noqa: PLR0913 - one for each option
             sparse=sparse,
             scheme=Scheme(auth),
             url=url,
+            proxies=_proxies(proxies),
             offers=tuple(map(Offer, dict.fromkeys(offers))),
             machine=Platform.of("linux", settings.machine),
         ),
@@ -130,11 +142,21 @@ def command(  # noqa: PLR0913 - one for each option
     serve(open_store, listening, lambda address: render.line(f"serving {settings.root} on {address}"))
 
 
+def _proxies(texts: tuple[str, ...]) -> TrustedProxies:
+    from mirror.access.proxies import TrustedProxies  # noqa: PLC0415
+    from store.errors import InvalidInput  # noqa: PLC0415
+
+    try:
+        return TrustedProxies.parse(texts)
+    except InvalidInput as exc:
+        raise click.UsageError(f"--trusted-proxy: {exc.message}; {exc.hint}") from None
+
+
 def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the largest port
         raise click.UsageError(f"--listen takes HOST:PORT, not {text!r}")
-    return host.removeprefix("[").removesuffix("]") or "::", int(port)
+    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def _log(log_format: str, *, quiet: bool) -> None:

@@ -1,24 +1,33 @@
-"""What contrib/ has for running the mirror: the unit starts a server that tells systemd so, and the container's health check asks it."""
+"""What contrib/ has for running the mirror: a unit for systemd, a container's health check, a site for nginx. Each is used as it stands."""
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import json
 import os
 import shlex
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import time
+from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import bcrypt
 import pytest
 
+from mirror.access.throttle import BURST
+from store.values import Digest
 from tests.integration.test_mirror_renewal import certificate
 from tests.support.mirror import Mirror
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 CONTRIB = Path(__file__).parents[2] / "contrib"
 UNIT = CONTRIB / "storectl.service"
@@ -86,3 +95,101 @@ def test_the_health_check_asks_the_server(tls: bool, tmp_path: Path) -> None:  #
             assert not healthy(mirror.port)
             mirror.process.send_signal(signal.SIGCONT)
     assert not healthy(mirror.port)
+
+
+# --- behind nginx -----------------------------------------------------------------------------------------------------
+
+MAIN = """
+daemon off;
+pid {folder}/pid;
+error_log stderr;
+worker_processes 1;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    include {site};
+}}
+"""
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, mirror: Mirror) -> Iterator[tuple[int, ssl.SSLContext]]:
+    """Runs with the site in contrib/, in which nothing but addresses and files are others."""
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+    if program is None:
+        pytest.skip("nginx is not installed")
+    chain, key = certificate(folder, "proxy")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    site = (CONTRIB / "nginx.conf").read_text()
+    for old, new in (
+        ("127.0.0.1:5000;", f"127.0.0.1:{mirror.port};"),
+        ("listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;"),
+        ("/etc/nginx/tls/fullchain.pem", str(chain)),
+        ("/etc/nginx/tls/key.pem", str(key)),
+    ):
+        assert site.count(old) == 1
+        site = site.replace(old, new)
+    (folder / "site.conf").write_text(site)
+    (folder / "nginx.conf").write_text(MAIN.format(folder=folder, site=folder / "site.conf"))
+    with (folder / "nginx.log").open("wb") as log, subprocess.Popen([program, "-p", str(folder), "-c", str(folder / "nginx.conf")], stderr=log) as running:
+        try:
+            deadline = time.monotonic() + 30
+            while not _listens(port):
+                assert running.poll() is None, (folder / "nginx.log").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            yield port, ssl.create_default_context(cafile=str(chain))
+        finally:
+            running.terminate()
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_behind_nginx_every_client_is_itself(tmp_path: Path) -> None:
+    users = tmp_path / "users"
+    users.write_text(f"alice:{bcrypt.hashpw(b'right', bcrypt.gensalt(4)).decode()}\n")
+    data = os.urandom(3_000_000)
+    path = f"/v2/app/blobs/uploads/?digest={Digest.of(data)}"
+    with Mirror(tmp_path / "store", "--htpasswd", str(users), "--trusted-proxy", "127.0.0.1") as mirror, nginx(tmp_path, mirror) as (port, context):
+
+        def ask(method: str, path: str, body: bytes | None = None, *, client: str, login: str | None = None, **headers: str) -> tuple[int, str, bytes]:
+            connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=context, source_address=(client, 0))
+            if login is not None:
+                headers["Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
+            try:
+                connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+                with connection.getresponse() as response:
+                    return response.status, response.headers.get("WWW-Authenticate", ""), response.read()
+            finally:
+                connection.close()
+
+        # Asked for a token where the client has come in, and not where the mirror listens.
+        assert ask("GET", "/v2/", client="127.0.0.2")[:2] == (401, f'Bearer realm="https://127.0.0.1:{port}/token",service="127.0.0.1:{port}"')
+        for number in range(BURST):
+            assert ask("GET", "/v2/", client="127.0.0.2", login="alice:wrong", X_Forwarded_For=f"203.0.113.{number}")[0] == 401
+        assert ask("GET", "/v2/", client="127.0.0.2", login="alice:wrong")[0] == 429
+        assert ask("GET", "/v2/", client="127.0.0.3", login="alice:wrong")[0] == 401
+        assert ask("POST", path, data, client="127.0.0.3", login="alice:right")[0] == 201
+        assert ask("GET", f"/v2/app/blobs/{Digest.of(data)}", client="127.0.0.4") == (200, "", data)
+        # Somebody who comes past the proxy, from where no proxy is, is believed nothing.
+        direct = http.client.HTTPConnection("127.0.0.1", mirror.port, timeout=60, source_address=("127.0.0.5", 0))
+        direct.request("GET", "/healthz", headers={"X-Forwarded-For": "203.0.113.7"})
+        assert direct.getresponse().read() == b"ok\n"
+        direct.close()
+        assert mirror.stop() == 0
+        asked = [json.loads(line) for line in mirror.log.read_text().splitlines() if '"mirror.access"' in line]
+    remotes = [one["remote"] for one in asked]
+    assert remotes == ["127.0.0.2"] * (BURST + 2) + ["127.0.0.3"] * 2 + ["127.0.0.4", "127.0.0.5"]

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import threading
@@ -179,6 +180,9 @@ def test_users_are_taken_over_and_every_request_has_a_line(tmp_path: Path) -> No
         users.write_text("# nobody\n")
         mirror.process.send_signal(signal.SIGHUP)
         _wait_for(lambda: mirror.log.read_text().count("took over") == 2)
+        # A file without users lets nobody in, and not everybody.
+        assert mirror.request("POST", "/v2/app/blobs/uploads/", b"")[0] == 401
+        assert mirror.request("GET", "/v2/_catalog")[0] == 401
         assert mirror.stop() == 0
     lines = [json.loads(line) for line in mirror.log.read_text().splitlines()]
     requests = [line for line in lines if line["logger"] == "mirror.access"]
@@ -239,11 +243,22 @@ def _ask(
         connection.close()
 
 
+@pytest.mark.parametrize(
+    ("address", "options", "warned"),
+    [("0.0.0.0", (), True), ("0.0.0.0", ("--read-only",), False), ("127.0.0.1", (), False)],  # noqa: S104 - it is what is to be warned of
+)
+def test_a_registry_that_is_open_to_everybody_says_so(address: str, options: tuple[str, ...], warned: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
+    Store.open(tmp_path / "store", create=True).close()
+    with Mirror(tmp_path / "store", *options, address=address) as mirror:
+        assert ("may push and delete" in mirror.log.read_text()) is warned
+
+
 def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:
     root = str(tmp_path / "store")
     chain, key = _certificate(tmp_path, "server")
     users = tmp_path / "users"
     users.write_text("alice:plain\n")
+    taken = socket.create_server(("127.0.0.1", 0))
     locked = tmp_path / "locked.key"
     subprocess.run(["openssl", "rsa", "-aes128", "-passout", "pass:x", "-in", str(key), "-out", str(locked)], check=True, capture_output=True, timeout=60)
     for code, *options in (
@@ -252,12 +267,19 @@ def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:
         (2, "--tls-cert", str(chain)),
         (2, "--tls-client-ca", str(chain)),
         (2, "--no-anonymous"),
+        (2, "--trusted-proxy", "proxy.example.com"),
+        (2, "--trusted-proxy", "10.0.0.1/8"),
+        (2, "--trusted-proxy", "::/0"),
+        (2, "--default-domain", "corp"),
+        (2, "--default-domain", "no such"),
+        (2, "--default-domain", "quay.io/team"),
         (2, "--require-children", "--accept-missing-blobs"),
         (4, "--htpasswd", str(users)),
         (4, "--tls-cert", str(key), "--tls-key", str(chain)),
         (4, "--tls-cert", str(chain), "--tls-key", str(locked)),
         (10, "--listen", "192.0.2.1:0"),
         (10, "--listen", "no.such.host.invalid:0"),
+        (10, "--listen", f"127.0.0.1:{taken.getsockname()[1]}"),
         (10, "--read-only"),
     ):
         done = storectl("--root", root if code != 10 or "--listen" in options else f"{root}-none", "serve", "--listen", "127.0.0.1:0", *options)
@@ -266,3 +288,4 @@ def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
         # Where OpenSSL was asked, what it says of itself says nothing to anybody else.
         assert "_ssl.c" not in done.stderr
+    taken.close()

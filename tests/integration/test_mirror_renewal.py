@@ -163,6 +163,31 @@ def test_a_worker_that_is_started_anew_knows_the_rules_of_the_moment(tmp_path: P
             assert mirror.request("GET", "/v2/secret/tags/list")[0] == 401
 
 
+@pytest.mark.parametrize("broken", ["half [", None])
+def test_a_worker_that_is_started_anew_does_not_go_back_to_what_the_rules_were_at_first(broken: str | None, tmp_path: Path) -> None:
+    """The files make no sense, or have gone, in that moment."""
+    rules = tmp_path / "rules.toml"
+    rules.write_text(OPEN)
+    with Mirror(tmp_path / "store", "--rules", str(rules), "--auth", "basic", "--workers", "2") as mirror:
+        rules.write_text(CLOSED)
+        mirror.process.send_signal(signal.SIGHUP)
+        until(lambda: mirror.log.read_text().count("took over the new users and rules") == 2)
+        if broken is None:
+            rules.unlink()
+        else:
+            rules.write_text(broken)
+        old = workers(mirror)
+        for process in old:
+            os.kill(process, signal.SIGKILL)
+        until(lambda: len(workers(mirror)) == 2 and not workers(mirror) & old)
+        for _ in range(20):
+            assert mirror.request("GET", "/v2/secret/tags/list")[0] == 401
+        rules.write_text(OPEN)
+        mirror.process.send_signal(signal.SIGHUP)
+        until(lambda: mirror.log.read_text().count("took over the new users and rules") == 4)
+        assert mirror.request("GET", "/v2/secret/tags/list")[0] == 404
+
+
 def test_failures_to_log_in_are_counted_by_all_workers_together(tmp_path: Path) -> None:
     users = tmp_path / "users"
     users.write_text(f"alice:{bcrypt.hashpw(b'secret', bcrypt.gensalt(rounds=4)).decode()}\n")

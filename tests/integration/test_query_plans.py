@@ -15,6 +15,7 @@ from store.catalog import audit, content, images, references, uploads
 from store.catalog import registry as registry_rows
 from store.db.engine import DATABASE
 from store.db.types import ContentKey
+from store.references import Reference
 from store.registry import BY_ID, Registry
 from store.values import Digest, ImageID
 from storectl import cli
@@ -114,6 +115,7 @@ def drive_repairs(store: Store, image_id: ImageID) -> None:
         images.set_parent(connection, *(key for key in keys.values() if key is not None))
         content.is_foreign(connection, ContentKey(1))
         content.mark_damaged(connection, image_id.digest)
+        content.forget_file(connection, image_id.digest)
         audit.affected(connection, image_id.digest)
         content.has_sound_file(connection, image_id.digest)
         references.holds(connection, APP, far.manifests[0])
@@ -160,7 +162,10 @@ def drive_registry(store: Store) -> None:
     registry.blob(OTHER, blob)
     registry.quick_blob(OTHER, blob)
     registry.delete_blob(OTHER, blob)
+    registry.put_manifest(APP, served.data, media_type=served.media_type, digest=None, tags=("2-gzip",), offered_for=Reference(APP, "2", served.digest))
+    assert not registry.is_taken(APP, "2-gzip")
     registry.delete_tag(APP, "2")
+    assert registry.tags(APP, after="2") == ["3"]
     registry.delete_manifest(APP, digest)
     upload_id = registry.uploads.begin(APP)
     with registry.uploads.resume(APP, upload_id) as upload:

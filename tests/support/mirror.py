@@ -22,13 +22,17 @@ STOP_TIMEOUT_S = 60
 
 @final
 class Mirror:
-    """A server of its own process on a port of the system's choice. What it logs is in ``log``."""
+    """A server of its own process on a port of the system's choice. What it logs is in ``log``.
 
-    def __init__(self, root: Path, *options: str, address: str = "127.0.0.1") -> None:
+    ``first`` is a line of Python that is run in it before it begins: to shorten a time, say, that no option sets.
+    """
+
+    def __init__(self, root: Path, *options: str, address: str = "127.0.0.1", first: str = "") -> None:
         self.root = root
         self.log = root.parent / f"{root.name}.log"
         said = root.parent / f"{root.name}.out"
-        command = [sys.executable, "-m", "storectl", "--root", str(root), "serve", "--listen", f"{address}:0", *options]
+        program = ["-c", f"{first}\nfrom storectl.cli import main\nmain()"] if first else ["-m", "storectl"]
+        command = [sys.executable, *program, "--root", str(root), "serve", "--listen", f"{address}:0", *options]
         with self.log.open("ab") as log, said.open("wb") as out:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1"})
         deadline = time.monotonic() + START_TIMEOUT_S

@@ -6,11 +6,12 @@ import base64
 import hashlib
 import os
 import time
+from typing import TYPE_CHECKING
 
 import bcrypt
 import pytest
 
-from mirror.access import ANYBODY, Access, Action, Authenticator, Caller, Failures, Refused, read_htpasswd, read_rules
+from mirror.access import ANYBODY, Access, AccessFiles, Action, Authenticator, Caller, Failures, Refused, read_htpasswd, read_rules
 from mirror.access import passwords as passwords_module
 from mirror.access.authenticator import REMEMBERED_S, Password
 from mirror.access.challenge import Challenge, Scheme
@@ -20,6 +21,9 @@ from mirror.access.tokens import LIFETIME_S, Signer
 from store.errors import InvalidInput
 from store.references import Repository
 from store.registry import BY_ID
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 APP = Repository.parse("team/app")
 RULES = """
@@ -53,6 +57,18 @@ allow = ["read", "delete"]
 def users() -> dict[str, bytes]:
     hashed = bcrypt.hashpw(b"secret", bcrypt.gensalt(rounds=4)).decode()
     return read_htpasswd(f"# users\n\nalice:{hashed}\n")
+
+
+def test_a_file_without_users_lets_nobody_in(tmp_path: Path) -> None:
+    file = tmp_path / "users"
+    file.write_text("# alice has gone\n")
+    access = AccessFiles(file).load()
+    assert not access.is_open
+    assert access.allows(ANYBODY, Action.READ, APP)
+    assert not access.allows(ANYBODY, Action.WRITE, APP)
+    assert not access.allows(ANYBODY, Action.DELETE, APP)
+    assert not AccessFiles(file, anonymous_read=False).load().allows(ANYBODY, Action.READ, APP)
+    assert AccessFiles().load().is_open
 
 
 class Clock:
@@ -129,6 +145,7 @@ def test_rules_for_images_without_a_name_and_in_general() -> None:
     [
         ("rule = 1", "[[rule]]"),
         ("x = ", "TOML"),
+        (f"x = {'[' * 5000}", "TOML"),
         ("[group]\na = []", "'group'"),
         ('[groups]\nall = ["x"]', "@all"),
         ("[groups]\na = [1]", "groups.a"),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import bcrypt
 import pytest
 import uvloop
+from sqlalchemy import Engine, event
 
 from mirror.access import Access
 from mirror.service import MirrorSettings
@@ -207,14 +208,6 @@ def test_a_damaged_layer_is_cut_off_and_then_no_longer_served(ask: Served, store
     assert (answer.status, answer.code) == (404, "BLOB_UNKNOWN")
 
 
-def test_a_file_that_is_gone(ask: Served, store: Store) -> None:
-    digest = push(ask, b"here")
-    store.blobs.path(Digest.parse(digest)).unlink()
-    answer = ask("GET", f"/v2/app/blobs/{digest}")
-    assert (answer.status, answer.code) == (500, "UNKNOWN")
-    assert b"file" not in answer.body
-
-
 def test_deletes(ask: Served) -> None:
     digest = push(ask, b"data")
     assert ask("DELETE", f"/v2/app/blobs/{digest}").status == 202
@@ -382,6 +375,22 @@ def test_indexes_may_be_sparse_unless_said_otherwise(serve: Callable[..., Served
     assert serve(MirrorSettings(sparse=Sparse.NOTHING))("PUT", "/v2/app/manifests/1", data, Content_Type=INDEX).status == 404
 
 
+def test_an_index_that_lists_much_takes_few_statements(ask: Served) -> None:
+    """Nobody else can write meanwhile."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        sent.append(statement)
+
+    children = [{"mediaType": MANIFEST, "digest": str(Digest.of(b"%d" % number)), "size": 1} for number in range(2000)]
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        assert ask("PUT", "/v2/app/manifests/1", encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": children}), Content_Type=INDEX).status == 201
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert 0 < len(sent) < 200
+
+
 def test_a_pushed_image_is_verified_soon(ask: Served, store: Store) -> None:
     import gzip
 
@@ -428,6 +437,25 @@ def test_pages_of_tags_and_repositories(ask: Served, store: Store) -> None:
     assert found == ["library/demo", "library/zoo", "quay.io/a/b", "team/app"]
     for name in found:
         assert ask("GET", f"/v2/{name}/tags/list").json["name"] == name
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_a_catalog_ends_whatever_names_are_in_it(size: int, store: Store, ask: Served) -> None:
+    """Names that begin like a registry's are spelled out, and stand elsewhere than in the index they come from."""
+    names = {"a.b/c", "docker.io/a.b/c", "docker.io/a.b/d", "a.b/e", "docker.io/localhost/x", "docker.io/zz.top/x", "a", "z", "localhost/x"}
+    for name in names:
+        take_in(store, images.image(images.A, tags=(f"{name}:1",)).bytes())
+    found: list[str] = []
+    path = f"/v2/_catalog?n={size}"
+    while path and len(found) <= len(names):
+        answer = ask("GET", path)
+        found += answer.json["repositories"]
+        path = answer.headers.get("Link", "").partition(">")[0].removeprefix("<")
+    assert found == [
+        *("a.b/c", "docker.io/a.b/c", "docker.io/a.b/d", "a.b/e", "library/a", "library/z", "localhost/x"),
+        *("docker.io/localhost/x", "docker.io/zz.top/x"),
+    ]
+    assert ask("GET", f"/v2/_catalog?n={size}&last=a.%00").status == 200
 
 
 def test_referrers(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -480,6 +508,20 @@ def test_images_without_a_name(ask: Served, store: Store) -> None:
         assert ask(method, f"/v2/_/by-id/{path}").status == 405
 
 
+def test_an_index_that_was_pushed_reaches_no_more_than_its_repository_holds(ask: Served, store: Store) -> None:
+    """A tag that moves leaves its index without a name; whoever pushed that could name anything in it."""
+    take_in(store, images.image(images.A, tags=("secret:1",)).bytes())
+    (secret,) = store.images()[0].manifests
+    size = store.sources((secret,))[secret].size_bytes
+    for number in (1, 2):
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [{"mediaType": MANIFEST, "digest": str(secret), "size": size}]}
+        data = encode({**index, "annotations": {"number": str(number)}})
+        assert ask("PUT", "/v2/mine/app/manifests/1", data, Content_Type=INDEX).status == 201
+        assert ask("GET", f"/v2/_/by-id/manifests/{secret}").status == 404
+    store.untag("secret:1")
+    assert ask("GET", f"/v2/_/by-id/manifests/{secret}").status == 200
+
+
 # --- access -------------------------------------------------------------------------------------------------------------
 
 
@@ -494,6 +536,9 @@ def test_reading_is_free_and_writing_is_not(serve: Callable[..., Served]) -> Non
     assert ask("POST", "/v2/app/blobs/uploads/", Authorization=alice).status == 202
     assert ask("GET", "/v2/app/tags/list").status == 404
     assert ask("GET", "/v2/", Authorization=f"Basic {base64.b64encode(b'alice:x').decode()}").status == 401
+    assert ask("GET", "/v2/", Authorization="Bearer expired").status == 401
+    # Of wrong passwords an operator wants to know; that tokens expire is nothing.
+    assert b'storectl_events_total{event="login_failures"} 1\n' in ask("GET", "/metrics").body
     closed = serve(MirrorSettings(access=Access(users, anonymous_read=False)))
     assert closed("GET", "/v2/").status == 401
     assert closed("GET", "/v2/_catalog", Authorization=alice).status == 200

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import io
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import bcrypt
@@ -14,6 +16,8 @@ from mirror.registry import archives
 from mirror.registry.names import Names
 from mirror.service import MirrorSettings
 from mirror.wire_errors import WireError
+from store import Store
+from store.errors import StorageFull
 from store.platforms import DEFAULT
 from store.values import Digest
 from tests.support import images
@@ -22,7 +26,6 @@ from tests.support.layouts import INDEX, MANIFEST, encode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from store import Store
     from tests.support.served import Served
 
 TAGS = ("demo:1", "quay.io/team/demo:2")
@@ -60,6 +63,9 @@ def test_a_download_that_broke_off_goes_on(filled: Store, ask: Served) -> None:
     whole = saved(filled, "demo:1")
     path = "/archives/legacy/demo:1"
     tag = ask("HEAD", path).headers["ETag"]
+    # RFC 9110 section 14.2: a range is of what GET gives.
+    head = ask("HEAD", path, Range="bytes=0-4095")
+    assert (head.status, head.headers["Content-Length"]) == (200, str(len(whole)))
     first = ask("GET", path, Range="bytes=0-4095")
     rest = ask("GET", path, Range="bytes=4096-", If_Range=tag)
     assert (first.status, rest.status) == (206, 206)
@@ -71,6 +77,26 @@ def test_a_download_that_broke_off_goes_on(filled: Store, ask: Served) -> None:
     assert (beyond.status, beyond.headers["Content-Range"]) == (416, f"bytes */{len(whole)}")
     # Whoever has all of it has saved it; whoever has asked has not.
     assert [event.action for event in filled.events(actions=["save"])] == ["save", "save", "save"]
+
+
+def test_what_was_sent_and_cannot_be_recorded_is_no_failure(
+    filled: Store, ask: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The disk is full by then: the client has its archive, and the next answer is that to its next question."""
+
+    def full(_store: Store, _events: object) -> None:
+        raise StorageFull("no space left")
+
+    whole = saved(filled, "demo:1")
+    monkeypatch.setattr(Store, "record", full)
+    connection = http.client.HTTPConnection("127.0.0.1", ask.port, timeout=30)
+    with closing(connection):
+        for _ in range(2):
+            connection.request("GET", "/archives/legacy/demo:1")
+            with connection.getresponse() as answer:
+                assert (answer.status, answer.read()) == (200, whole)
+    assert "could not be recorded: no space left" in caplog.text
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_the_tag_is_of_content_and_options(filled: Store, ask: Served) -> None:
@@ -162,6 +188,7 @@ def test_what_a_pushed_manifest_names_is_not_given_away(store: Store, guarded: S
     for kind in ("oci", "docker", "legacy"):
         answer = guarded("GET", f"/archives/{kind}/public/mine:1")
         assert (answer.status, answer.code) == (404, "MANIFEST_BLOB_UNKNOWN")
+        assert b"sha256:" not in answer.body
     assert guarded("GET", f"/archives/legacy/{summary.image_id}").status == 401
     assert guarded("GET", f"/v2/public/mine/manifests/{secret}").status == 404
 

@@ -15,7 +15,7 @@ from mirror.routes import Resource, Route
 from mirror.wire_errors import _TABLE, WireError
 from store import errors
 from store.catalog.registry import Referrer
-from store.errors import InvalidReference, MissingBlobs, StorageFull, StoreError
+from store.errors import IncompleteImage, InvalidReference, MissingBlobs, StorageFull, StoreError
 from store.references import Repository
 from store.registry import BY_ID
 from store.values import Digest
@@ -209,6 +209,11 @@ def test_errors_tell_clients_what_they_can_use_and_nothing_else() -> None:
     digest = Digest.of(b"")
     missing = WireError.of(MissingBlobs([("manifest", "layer 0", digest)]))
     assert (missing.status, missing.code, missing.detail) == (404, "MANIFEST_BLOB_UNKNOWN", [{"digest": str(digest)}])
+    # Nothing of archives, which a push knows nothing of, and no beginning of a list that does not come.
+    assert missing.message == f"push what the manifest names first: the repository lacks {digest}"
+    images = WireError.of(IncompleteImage("1 thing(s) are not here:\n  layer 0", missing=["layer 0"]))
+    assert (images.status, images.code, images.detail) == (404, "MANIFEST_BLOB_UNKNOWN", ["layer 0"])
+    assert not images.message.endswith(":")
     full = WireError.of(StorageFull("/var/lib/secret: no space"))
     assert full.status == 507
     assert b"secret" not in full.body

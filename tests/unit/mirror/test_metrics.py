@@ -8,8 +8,9 @@ import os
 from dataclasses import dataclass
 
 import pytest
+from aiohttp.http_exceptions import BadHttpMessage
 
-from mirror.logs import JsonLines, Text
+from mirror.logs import JsonLines, Text, connections_logger
 from mirror.metrics import Metrics
 from mirror.registry.pace import Pace
 
@@ -75,6 +76,22 @@ def test_a_traceback_is_kept() -> None:
     record = logging.LogRecord("m", logging.ERROR, "file", 1, "failed", (), (RuntimeError, why, None))
     assert "RuntimeError: why" in json.loads(JsonLines().format(record))["traceback"]
     assert Text().format(record).endswith("RuntimeError: why")
+
+
+@pytest.mark.parametrize(
+    ("message", "kept"),
+    [
+        ("Invalid header value char:\n\n  b'Authorization: Basic SECRET\x01'\n     ^", "Invalid header value char"),
+        ("Got more than 32768 bytes when reading: b'Bearer SECRET...'.", "Got more than 32768 bytes when reading"),
+        ("Got more than 16384 bytes when reading: bytearray(b'/token?password=SECRET...').", "Got more than 16384 bytes when reading"),
+        ("Bad status line 'FOO /token?password=SECRET'", "Bad status line"),
+        ("Duplicate 'Host' header found.", "Duplicate 'Host' header found."),
+    ],
+)
+def test_a_request_that_is_no_http_is_not_quoted(message: str, kept: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        connections_logger().error("Error handling request", exc_info=BadHttpMessage(message))
+    assert caplog.messages == [f"a request that is no HTTP was refused: {kept}"]
 
 
 @dataclass

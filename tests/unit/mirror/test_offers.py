@@ -6,20 +6,27 @@ import gzip
 import io
 import json
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
 
+from mirror.access import Access
+from mirror.access.rules import read_rules
+from mirror.registry.offers import Offers
 from mirror.service import MirrorSettings, Offer
+from store import Store
 from store.values import Digest
+from tests.conftest import NOW
 from tests.support import images
 from tests.support.layouts import CONFIG, INDEX, LAYER, MANIFEST, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from store import Store
+    from store.references import Repository
     from tests.support.served import Served
 
 
@@ -67,6 +74,61 @@ def test_what_is_not_offered_is_not_there(offering: Served, serve: Callable[...,
     for tag in ("2-zstd", "1-xz", "-zstd", "1-zstd-zstd"):
         assert offering("GET", f"/v2/demo/manifests/{tag}").status in (400, 404)
     assert serve()("GET", "/v2/demo/manifests/1-gzip").status == 404
+
+
+RULES = """
+[[rule]]
+repositories = ["mine/**"]
+who = ["@all"]
+allow = ["read", "write"]
+"""
+
+
+def test_what_a_pushed_index_names_is_not_given_away(store: Store, serve: Callable[..., Served]) -> None:
+    """Whoever knows a digest, and may push something, must not get what the digest stands for."""
+    store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
+    (secret,) = store.images()[0].manifests
+    guarded = serve(MirrorSettings(access=Access(rules=read_rules(RULES)), offers=(Offer.ZSTD, Offer.GZIP)))
+    size = store.sources((secret,))[secret].size_bytes
+    index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [{"mediaType": MANIFEST, "digest": str(secret), "size": size}]})
+    assert guarded("PUT", "/v2/mine/app/manifests/1", index, Content_Type=INDEX).status == 201
+    assert guarded("GET", "/v2/mine/app/tags/list").json["tags"] == ["1"]
+    for encoding in ("gzip", "zstd"):
+        # There is nothing in it to be encoded.
+        assert guarded("GET", f"/v2/mine/app/manifests/1-{encoding}").body == index
+    assert len(guarded("GET", "/v2/_catalog").json["repositories"]) == 1
+    config = store.images()[0].image_id.digest
+    assert guarded("GET", f"/v2/mine/app/blobs/{config}").status == 404
+
+
+def test_an_index_is_encoded_as_far_as_its_repository_holds_it(store: Store, serve: Callable[..., Served]) -> None:
+    store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
+    store.import_archive(io.BytesIO(images.image(images.B, tags=("mine/app:own",)).bytes()))
+    secret, own = (next(one.manifests[0] for one in store.images() if str(one.references[0].reference).endswith(name)) for name in ("secret:1", "app:own"))
+    guarded = serve(MirrorSettings(access=Access(rules=read_rules(RULES)), offers=(Offer.GZIP,)))
+    children = [{"mediaType": MANIFEST, "digest": str(one), "size": store.sources((one,))[one].size_bytes} for one in (secret, own)]
+    index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": children})
+    assert guarded("PUT", "/v2/mine/app/manifests/1", index, Content_Type=INDEX).status == 201
+    first, second = guarded("GET", "/v2/mine/app/manifests/1-gzip").json["manifests"]
+    assert first == children[0]
+    assert guarded("GET", f"/v2/mine/app/manifests/{first['digest']}").status == 404
+    (layer,) = guarded("GET", f"/v2/mine/app/manifests/{second['digest']}").json["layers"]
+    assert gzip.decompress(guarded("GET", f"/v2/mine/app/blobs/{layer['digest']}").body) == images.B
+
+
+def test_what_a_pushed_config_names_is_not_given_away(store: Store, serve: Callable[..., Served]) -> None:
+    """A config is easily copied; the layers that it names are not its pusher's for that."""
+    store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
+    config = store.document(store.images()[0].image_id.digest)
+    assert config is not None
+    guarded = serve(MirrorSettings(access=Access(rules=read_rules(RULES)), offers=(Offer.GZIP,)))
+    for data in (config, b"not the layer"):
+        assert guarded("POST", f"/v2/mine/app/blobs/uploads/?digest={Digest.of(data)}", data).status == 201
+    layers = [{"mediaType": LAYER, "digest": str(Digest.of(b"not the layer")), "size": 13}]
+    described = {"mediaType": CONFIG, "digest": str(Digest.of(config)), "size": len(config)}
+    manifest = encode({"schemaVersion": 2, "mediaType": MANIFEST, "config": described, "layers": layers})
+    assert guarded("PUT", "/v2/mine/app/manifests/1", manifest, Content_Type=MANIFEST).status == 201
+    assert guarded("GET", "/v2/mine/app/manifests/1-gzip").status == 404
 
 
 def test_a_tag_that_somebody_pushed_is_left_alone(offering: Served) -> None:
@@ -152,3 +214,150 @@ def image_manifest(offering: Served, layer: bytes) -> dict[str, object]:
     )
     assert offering("PUT", f"/v2/multi/manifests/{Digest.of(manifest)}", manifest, Content_Type=MANIFEST).status == 201
     return {"mediaType": MANIFEST, "digest": str(Digest.of(manifest)), "size": len(manifest)}
+
+
+# --- what goes with a tag ---------------------------------------------------------------------------------------------
+
+
+def tags(store: Store) -> list[str]:
+    return sorted(name.familiar for name in store.names("", 100))
+
+
+def made(offering: Served, *names: str) -> None:
+    for name in names:
+        assert offering("GET", f"/v2/demo/manifests/{name}").status == 200
+
+
+def test_rm_takes_the_variants_too_and_the_image(offering: Served, store: Store) -> None:
+    made(offering, "1-zstd", "1-gzip")
+    assert tags(store) == ["demo:1", "demo:1-gzip", "demo:1-zstd"]
+    done = [(one.kind, one.name) for one in store.remove("demo:1")]
+    assert done[:3] == [("untagged", "demo:1"), ("untagged", "demo:1-gzip"), ("untagged", "demo:1-zstd")]
+    # In docker's archives an image may have its parent, which goes with it.
+    assert {kind for kind, _ in done[3:]} == {"deleted"}
+    assert tags(store) == []
+    assert store.images() == ()
+    assert offering("GET", "/v2/demo/manifests/1-zstd").status == 404
+
+
+def test_rm_of_one_of_several_names_takes_its_own_variants_alone(offering: Served, store: Store) -> None:
+    store.tag("demo:1", "demo:2")
+    made(offering, "1-zstd", "2-zstd")
+    assert [one.name for one in store.remove("demo:1")] == ["demo:1", "demo:1-zstd"]
+    assert tags(store) == ["demo:2", "demo:2-zstd"]
+    made(offering, "2-zstd")
+
+
+def test_untag_takes_the_variants_and_keeps_the_image(offering: Served, store: Store) -> None:
+    (before,) = store.images()
+    made(offering, "1-gzip")
+    assert [one.name for one in store.untag("demo:1")] == ["demo:1", "demo:1-gzip"]
+    (after,) = store.images()
+    assert (after.image_id, after.references, after.dangling) == (before.image_id, (), True)
+    assert after.manifests == before.manifests
+
+
+@pytest.mark.parametrize("by", ["tag", "digest"])
+def test_a_delete_takes_the_variants_whatever_is_offered_now(by: str, offering: Served, serve: Callable[..., Served], store: Store) -> None:
+    target = "1" if by == "tag" else offering("GET", "/v2/demo/manifests/1").headers["Docker-Content-Digest"]
+    digest = offering("GET", "/v2/demo/manifests/1-zstd").headers["Docker-Content-Digest"]
+    plain = serve()
+    assert plain("DELETE", f"/v2/demo/manifests/{target}").status == 202
+    assert tags(store) == []
+    for name in ("1-zstd", digest):
+        assert plain("GET", f"/v2/demo/manifests/{name}").status == 404
+
+
+def test_a_variant_of_what_the_tag_named_before_goes_with_its_image(offering: Served, store: Store) -> None:
+    made(offering, "1-gzip")
+    store.import_archive(io.BytesIO(images.image(images.E, tags=("demo:1",)).bytes()))
+    store.remove("demo:1")
+    assert tags(store) == []
+    # What the tag named before was left without a name then, as ever.
+    assert [image.dangling for image in store.images()] == [True]
+
+
+def test_an_index_goes_with_its_variants(offering: Served, store: Store) -> None:
+    children = [image_manifest(offering, content) for content in (images.A, images.E)]
+    assert offering("PUT", "/v2/multi/manifests/1", encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": children}), Content_Type=INDEX).status == 201
+    assert offering("GET", "/v2/multi/manifests/1-zstd").status == 200
+    store.remove("demo:1")
+    done = [(one.kind, one.name) for one in store.remove("multi:1")]
+    assert done[:2] == [("untagged", "multi:1"), ("untagged", "multi:1-zstd")]
+    assert tags(store) == []
+    assert store.images() == ()
+    assert store.manifests() == ()
+
+
+def repointed(offering: Served) -> None:
+    """Somebody pushes something else to the variant's tag."""
+    manifest = offering("GET", "/v2/demo/manifests/1").body
+    assert offering("PUT", "/v2/demo/manifests/1-gzip", manifest, Content_Type=MANIFEST).status == 201
+
+
+@pytest.mark.parametrize("how", ["pushed before", "pushed over", "tagged", "imported"])
+@pytest.mark.parametrize("remove", ["rm", "delete"])
+def test_a_tag_of_that_name_which_somebody_has_set_stays(how: str, remove: str, offering: Served, store: Store) -> None:
+    if how != "pushed before":
+        made(offering, "1-gzip")
+    if how.startswith("pushed"):
+        repointed(offering)
+    elif how == "tagged":
+        # The very variant, under a name that another tag's would have.
+        store.tag("demo:1", "demo:2")
+        store.tag("demo:1-gzip", "demo:2-gzip")
+    else:
+        store.import_archive(io.BytesIO(images.image(images.E, tags=("demo:1-gzip",)).bytes()))
+    tag = "2" if how == "tagged" else "1"
+    before = offering("GET", f"/v2/demo/manifests/{tag}-gzip").headers["ETag"]
+    if remove == "rm":
+        store.remove(f"demo:{tag}")
+    else:
+        assert offering("DELETE", f"/v2/demo/manifests/{tag}").status == 202
+    assert f"demo:{tag}-gzip" in tags(store)
+    assert offering("GET", f"/v2/demo/manifests/{tag}-gzip").headers["ETag"] == before
+
+
+def test_a_variant_that_somebody_has_given_another_name_keeps_its_manifest(offering: Served, store: Store) -> None:
+    made(offering, "1-gzip")
+    store.tag("demo:1-gzip", "demo:mine")
+    assert offering("DELETE", "/v2/demo/manifests/1").status == 202
+    assert tags(store) == ["demo:mine"]
+    made(offering, "mine")
+    assert list(store.fsck()) == []
+
+
+@pytest.mark.parametrize("remove", ["rm", "delete"])
+def test_what_a_variant_held_is_freed(remove: str, offering: Served, store: Store) -> None:
+    digest = offering("GET", "/v2/demo/manifests/1").headers["Docker-Content-Digest"]
+    made(offering, "1-gzip", "1-zstd")
+    assert len(blobs(store)) == 4
+    if remove == "rm":
+        store.remove("demo:1")
+    else:
+        assert offering("DELETE", f"/v2/demo/manifests/{digest}").status == 202
+    # Until then pushed blobs are kept for manifests that may come.
+    with Store.open(store.root, clock=lambda: NOW + timedelta(days=2)) as later:
+        later.collect()
+    assert blobs(store) == set()
+
+
+@pytest.mark.parametrize("what", ["moved", "gone", "taken"])
+def test_what_has_changed_while_a_variant_was_made_is_left_as_it_is(what: str, offering: Served, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = offering("GET", "/v2/demo/manifests/1").body
+    upload = Offers._upload
+
+    def late(offers: Offers, repository: Repository, digest: Digest, path: Path) -> None:
+        if what == "moved":
+            store.import_archive(io.BytesIO(images.image(images.E, tags=("demo:1",)).bytes()))
+        elif what == "gone":
+            store.untag("demo:1")
+        else:
+            assert offering("PUT", "/v2/demo/manifests/1-gzip", plain, Content_Type=MANIFEST).status == 201
+        monkeypatch.undo()
+        upload(offers, repository, digest, path)
+
+    monkeypatch.setattr(Offers, "_upload", late)
+    answer = offering("GET", "/v2/demo/manifests/1-gzip")
+    assert (answer.status, answer.body) == (200, plain) if what == "taken" else answer.status == 404
+    assert tags(store) == {"moved": ["demo:1"], "gone": [], "taken": ["demo:1", "demo:1-gzip"]}[what]

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
+import os
+import socket
 import subprocess
 from typing import TYPE_CHECKING
 
+from mirror.server import _listen
 from mirror.tls import Certificate
 from mirror.watching import watch
 
@@ -46,3 +51,48 @@ def test_a_renewed_certificate_is_taken_over_and_a_broken_one_is_not(tmp_path: P
         task.cancel()
 
     asyncio.run(main())
+
+
+def test_without_a_host_both_protocols_are_served() -> None:
+    with _listen("", 0) as listener:
+        port = listener.getsockname()[1]
+        for host in ("127.0.0.1", "::1"):
+            socket.create_connection((host, port), timeout=10).close()
+
+
+def test_without_a_host_a_machine_without_ipv6_serves_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = socket.socket
+
+    def lacking(family: int = -1, *rest: int) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+        return made(family, *rest)
+
+    monkeypatch.setattr(socket, "socket", lacking)
+    with _listen("", 0) as listener:
+        assert listener.getsockname()[0] == "0.0.0.0"  # noqa: S104 - it is what was asked for
+
+
+def test_files_are_taken_over_after_the_system_had_too_few_descriptors(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "users"
+    file.write_text("one")
+    taken = asyncio.Event()
+
+    async def take_over() -> None:
+        if not caplog.messages:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        taken.set()
+
+    async def run() -> None:
+        task = asyncio.create_task(watch("users", (file,), take_over, asyncio.Event(), every_s=0.01))
+        try:
+            async with asyncio.timeout(30):
+                await asyncio.sleep(0.05)
+                file.write_text("another")
+                await taken.wait()
+        finally:
+            task.cancel()
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(run())
+    assert len(caplog.messages) == 1

@@ -37,3 +37,20 @@ def test_podman_s_is_toml(client: str, shell: Shell) -> None:
 
 def test_k3s_s_names_the_endpoint(shell: Shell) -> None:
     assert shell("mirror-config", "k3s", URL).splitlines()[1:] == ["mirrors:", '  "docker.io":', "    endpoint:", f'      - "{URL}"']
+
+
+@pytest.mark.parametrize("url", [":5000", "http://", "ftp://x", "http://x/y", "http://x?y", "http://user:word@x", "http://x:99999", 'http://x"', "http://[x]"])
+def test_what_is_no_server_is_refused(url: str, shell: Shell) -> None:
+    shell("mirror-config", "docker", url, code=2)
+    assert shell.out == ""
+
+
+@pytest.mark.parametrize("domain", ["", "corp", 'a.b"', "quay.io/team", "quay.io\n[x]"])
+def test_what_is_no_registry_is_refused(domain: str, shell: Shell) -> None:
+    shell("mirror-config", "podman", URL, "--upstream", domain, code=2)
+    assert shell.out == ""
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:5000", "https://mirror.example", "mirror", "10.0.0.1:80", "https://mirror.example/"])
+def test_what_is_a_server_is_taken(url: str, shell: Shell) -> None:
+    assert shell("mirror-config", "docker", url)
