@@ -74,7 +74,7 @@ def make_app(store: Store, settings: MirrorSettings, *, cores: int, metrics: Met
     """An application that serves ``store``; ``cores`` is how many it may keep busy. ``metrics`` are those of this process, ``failures`` those to log in."""
     registry = Registry(store, sparse=settings.sparse, most_uploads=settings.most_uploads)
     offers = Offers(store, registry, settings.offers)
-    service = Service(store, registry, settings, Work(cores=cores), metrics or Metrics(), offers, failures or Failures())
+    service = Service(store, registry, settings, Work(cores=cores, give_back=settings.give_back), metrics or Metrics(), offers, failures or Failures())
     app = web.Application(client_max_size=0)
     app[SERVICE] = service
     app.cleanup_ctx.append(_background)
