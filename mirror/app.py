@@ -76,7 +76,7 @@ def make_app(store: Store, settings: MirrorSettings, *, cores: int, metrics: Met
     counted = metrics or Metrics()
     registry = Registry(store, sparse=settings.sparse, most_uploads=settings.most_uploads, on_damage=lambda _: counted.happened("damaged_contents"))
     offers = Offers(store, registry, settings.offers)
-    service = Service(store, registry, settings, Work(cores=cores), counted, offers, failures or Failures())
+    service = Service(store, registry, settings, Work(cores=cores, give_back=settings.give_back), counted, offers, failures or Failures())
     app = web.Application(client_max_size=0)
     app[SERVICE] = service
     app.cleanup_ctx.append(_background)

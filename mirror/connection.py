@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from mirror.taking import Taking, unconfirmed_bytes
 from mirror.tls import HalfClosing
+from store.limits import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,19 +23,31 @@ if TYPE_CHECKING:
 _SOON_S: Final = 0.05
 """A request that came together with the end has reached its handler by then."""
 
+BUFFER_BYTES: Final = MIB // 4
+"""What one read brings at most."""
+_SMALL_BYTES: Final = MIB // 16
+_FEW: Final = 64
+
 
 @final
-class Connection(asyncio.Protocol):
-    """What aiohttp makes of a connection, but for its end. While it is open, it is one of ``those_open``."""
+class Connection(asyncio.BufferedProtocol):
+    """What aiohttp makes of a connection, but for its end.
 
-    def __init__(self, protocol: web.RequestHandler, those_open: set[Connection]) -> None:
+    Args:
+        protocol: aiohttp's.
+        those_open: While it is open, it is one of them.
+        buffer: Where what is read stands until the protocol has it. All may have the same one: nothing stays there.
+    """
+
+    def __init__(self, protocol: web.RequestHandler, those_open: set[Connection], buffer: memoryview) -> None:
         self._protocol = protocol
         self._those_open = those_open
+        self._buffer = buffer
         self._transport: asyncio.Transport | None = None
         self._request: web.Request | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Part of `asyncio.Protocol`."""
+        """Part of `asyncio.BufferedProtocol`."""
         self._those_open.add(self)
         self._transport = transport  # type: ignore[assignment] # a stream's, whatever its class (uvloop's is none of asyncio's)
         encrypted = transport.get_extra_info("ssl_object")
@@ -43,25 +56,29 @@ class Connection(asyncio.Protocol):
         self._protocol.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Part of `asyncio.Protocol`."""
+        """Part of `asyncio.BufferedProtocol`."""
         self._those_open.discard(self)
         self._transport = None
         self._protocol.connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        """Part of `asyncio.Protocol`."""
-        self._protocol.data_received(data)
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """Part of `asyncio.BufferedProtocol`. Each connection may have one read more than its client should have sent: many get smaller ones."""
+        return self._buffer if len(self._those_open) <= _FEW else self._buffer[:_SMALL_BYTES]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Part of `asyncio.BufferedProtocol`."""
+        self._protocol.data_received(bytes(self._buffer[:nbytes]))
 
     def pause_writing(self) -> None:
-        """Part of `asyncio.Protocol`."""
+        """Part of `asyncio.BufferedProtocol`."""
         self._protocol.pause_writing()
 
     def resume_writing(self) -> None:
-        """Part of `asyncio.Protocol`."""
+        """Part of `asyncio.BufferedProtocol`."""
         self._protocol.resume_writing()
 
     def eof_received(self) -> bool:
-        """Part of `asyncio.Protocol`: whether the connection stays open. Under TLS the end of TCP is the end of all."""
+        """Part of `asyncio.BufferedProtocol`: whether the connection stays open. Under TLS the end of TCP is the end of all."""
         if self._transport is None or self._transport.get_extra_info("sslcontext") is not None:
             return False
         self._end_soon()

@@ -22,7 +22,7 @@ class Door:
         protocol: Makes what looks after a connection.
     """
 
-    def __init__(self, listener: socket.socket, protocol: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(self, listener: socket.socket, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
         self._listener = listener
         self._protocol = protocol
         self._server: asyncio.Server | None = None

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 TURN_S: Final = 1.0
 """Long enough for a frame to pass on a busy machine. What the kernel has taken of it goes on to the client when the turn is over."""
 
+IDLE_S: Final = 1.0
+"""Images come blob after blob, and what one has used is of use to the next."""
+
 
 @final
 class BlockMemory:
@@ -73,3 +76,44 @@ class Loan:
     def is_due(self) -> bool:
         """Whether the turn is over and somebody else waits."""
         return self._memory.is_crowded and self._clock() - self._since >= self._memory.turn_s
+
+
+@final
+class Ahead:
+    """Room for ``size_bytes`` of all bodies together that have come and are not written yet.
+
+    Nobody waits for others: when it is full each body still has a share of it, so that it is twice as much at the worst.
+
+    Args:
+        on_idle: Called when no body has come for a while.
+        idle_s: That while.
+    """
+
+    def __init__(self, size_bytes: int, *, on_idle: Callable[[], object] | None = None, idle_s: float = IDLE_S) -> None:
+        self.bodies = 0
+        """How many are coming."""
+        self.held_bytes = 0
+        self._size_bytes = size_bytes
+        self._on_idle = on_idle
+        self._idle_s = idle_s
+        self._idle: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> Self:
+        self.bodies += 1
+        self.close()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.bodies -= 1
+        if self.bodies == 0 and self._on_idle is not None:
+            self._idle = asyncio.get_running_loop().call_later(self._idle_s, self._on_idle)
+
+    def close(self) -> None:
+        """Do nothing more when nothing comes."""
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+
+    def share_bytes(self, most_bytes: int) -> int:
+        """What one body may hold, ``most_bytes`` at most."""
+        return most_bytes if self.held_bytes < self._size_bytes else min(most_bytes, self._size_bytes // max(1, self.bodies))

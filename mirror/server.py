@@ -19,7 +19,7 @@ from aiohttp import web
 
 from mirror.access import AccessFiles, Failures
 from mirror.app import SERVICE, make_app
-from mirror.connection import Connection
+from mirror.connection import BUFFER_BYTES, Connection
 from mirror.door import BACKLOG, Door
 from mirror.ending import SOON_S, end
 from mirror.logs import access_logger, connections_logger
@@ -226,7 +226,8 @@ async def _run(store: Store, listening: Listening, settings: MirrorSettings, sha
     protocols = runner.server
     assert protocols is not None  # noqa: S101 - made by `setup`
     connections: set[Connection] = set()
-    door = Door(shared.listener, lambda: Connection(protocols(), connections))
+    buffer = memoryview(bytearray(BUFFER_BYTES))
+    door = Door(shared.listener, lambda: Connection(protocols(), connections, buffer))
     await door.open(shared.context.value)
     tasks = [asyncio.create_task(one) for one in (*_watching(listening, app, door, asked), cut_off_stalled(connections))]
     if started is not None:

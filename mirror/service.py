@@ -21,6 +21,8 @@ from store.platforms import DEFAULT, Platform
 from store.registry import Sparse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp import web
 
     from exporter import Layers
@@ -73,6 +75,8 @@ class MirrorSettings:
     """Signs tokens."""
     leads: bool = True
     """Whether this process does what only one of several has to."""
+    give_back: Callable[[], None] | None = None
+    """Gives the system memory that is no longer used."""
 
 
 @final

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
-from mirror.memory import BlockMemory
+from mirror.memory import Ahead, BlockMemory
 from mirror.sending.lanes import Lanes
 from mirror.threads import run
+from store.limits import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +18,8 @@ T = TypeVar("T")
 
 BLOCKS: Final = 20
 """Blocks of decoded bytes that are in memory at once, 4 MiB each, however many transfers are running."""
+AHEAD_BYTES: Final = 24 * MIB
+"""Of uploads, in memory and not written yet, however many are running."""
 
 LANES: Final = 32
 """Files that are sent by threads at once."""
@@ -25,7 +29,7 @@ LANES: Final = 32
 class Work:
     """The pools of one server process."""
 
-    def __init__(self, *, cores: int) -> None:
+    def __init__(self, *, cores: int, give_back: Callable[[], None] | None = None) -> None:
         self.reads = ThreadPoolExecutor(4, thread_name_prefix="read")
         self.writes = ThreadPoolExecutor(8, thread_name_prefix="write")
         self.bodies = ThreadPoolExecutor(2 * cores + 2, thread_name_prefix="body")
@@ -33,6 +37,7 @@ class Work:
         self.lanes = Lanes(LANES)
         self.decoders = ThreadPoolExecutor(cores + 1, thread_name_prefix="decode")
         self.memory = BlockMemory(BLOCKS)
+        self.ahead = Ahead(AHEAD_BYTES, on_idle=give_back and partial(self.files.submit, give_back))
         self.planners = ThreadPoolExecutor(2, thread_name_prefix="plan")
         self.hashers = ThreadPoolExecutor(1, thread_name_prefix="verify")
         self.offers = ThreadPoolExecutor(1, thread_name_prefix="offer")
@@ -52,6 +57,7 @@ class Work:
 
     def close(self) -> None:
         """Stop when what is running is done."""
+        self.ahead.close()
         for pool in (self.reads, self.writes, self.bodies, self.files, self.decoders, self.planners, self.hashers, self.offers, self.passwords):
             pool.shutdown(cancel_futures=True)
         self.lanes.close()

@@ -106,10 +106,10 @@ async def _finish(call: Call, upload: Upload, digest: Digest) -> web.StreamRespo
 async def _receive(call: Call, upload: Upload) -> None:
     """Append the request's body."""
     _expect_announced(call, upload)
-    settings = call.service.settings
+    settings, work = call.service.settings, call.service.work
     pace = Pace(settings.body_timeout_s, settings.body_rate, asyncio.get_running_loop().time)
     try:
-        await receive(call.request.content, pace, call.service.work.bodies, upload.write, call.service.metrics.received)
+        await receive(call.request.content, pace, work.bodies, work.ahead, upload.write, call.service.metrics.received)
     except TimeoutError:
         raise WireError(408, "BLOB_UPLOAD_INVALID", "the body stopped coming") from None
 

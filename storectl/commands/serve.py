@@ -110,7 +110,9 @@ def command(  # noqa: PLR0913 - one for each option
     from store import Platform, Store  # noqa: PLC0415
     from store.registry import Sparse  # noqa: PLC0415
     from storectl import render  # noqa: PLC0415
+    from storectl.memory import SERVER_KEEPS_BYTES, give_back, keep_freed  # noqa: PLC0415
 
+    keep_freed(SERVER_KEEPS_BYTES)
     sparse = Sparse.NOTHING if require_children else Sparse.BLOBS if accept_missing_blobs else Sparse.INDEXES
     listening = Listening(
         host,
@@ -127,6 +129,7 @@ def command(  # noqa: PLR0913 - one for each option
             proxies=_proxies(proxies),
             offers=tuple(map(Offer, dict.fromkeys(offers))),
             machine=Platform.of("linux", settings.machine),
+            give_back=give_back,
         ),
         hangup_ends=sys.stdin is not None and sys.stdin.isatty(),
     )

@@ -207,9 +207,17 @@ class Engine:
             raise EngineRefusal(found["message"])
         return found
 
-    def build(self, context: BinaryIO, tag: str, arguments: Mapping[str, str] | None = None) -> None:
-        """Build an image from a tar with a Dockerfile, on the machine's network. Raises EngineError with the output of a step that fails."""
-        options = {"t": tag, "networkmode": "host", "version": "1", "rm": "1", "forcerm": "1", "buildargs": json.dumps(dict(arguments or {}))}
+    def build(self, context: BinaryIO, tag: str, arguments: Mapping[str, str] | None = None, *, dockerfile: str = "Dockerfile") -> None:
+        """Build an image from a tar with a ``dockerfile``, on the machine's network. Raises EngineError with the output of a step that fails."""
+        options = {
+            "t": tag,
+            "dockerfile": dockerfile,
+            "networkmode": "host",
+            "version": "1",
+            "rm": "1",
+            "forcerm": "1",
+            "buildargs": json.dumps(dict(arguments or {})),
+        }
         said: list[dict[str, Any]] = []
         with self.answer("POST", f"/build?{urlencode(options)}", context) as response:
             said.extend(json.loads(line) for line in response)

@@ -1,0 +1,80 @@
+"""What a server needs while many push at once, and what it has left of it afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.mirror import Mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MIB = 1 << 20
+PEAK_MIB = 200
+KEPT_MIB = 40
+"""More than before: code that had not run yet, the database's caches, and what stands between memory that is used."""
+PIECE = os.urandom(MIB)
+BLOB_MIB = 4
+DIGEST = hashlib.sha256(PIECE * BLOB_MIB).hexdigest()
+
+
+def memory_mib(mirror: Mirror, what: str) -> float:
+    lines = Path(f"/proc/{mirror.process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{what}:")) / 1024
+
+
+def body(*, slow: bool) -> Iterator[bytes]:
+    for _ in range(BLOB_MIB):
+        for start in range(0, MIB, MIB // 4):
+            yield PIECE[start : start + MIB // 4]
+            if slow:
+                time.sleep(0.1)
+
+
+def push(mirror: Mirror, number: int, findings: list[str], *, slow: bool) -> None:
+    """As Docker does: one PATCH in chunks, then the digest."""
+    connection = http.client.HTTPConnection("127.0.0.1", mirror.port, timeout=60)
+    try:
+        place = f"/v2/many/r{number}/blobs/uploads/"
+        for method, path, sent, wanted in (("POST", "", None, 202), ("PATCH", "", body(slow=slow), 202), ("PUT", f"?digest=sha256:{DIGEST}", None, 201)):
+            connection.request(method, place + path, sent, {} if sent else {"Content-Length": "0"}, encode_chunked=sent is not None)
+            with connection.getresponse() as answer:
+                said = answer.read()
+                if answer.status != wanted:
+                    findings.append(f"{number}: {method}: {answer.status} {said!r}")
+                    return
+                place = answer.headers["Location"].removeprefix(f"http://{mirror.host}")
+    except OSError as exc:
+        findings.append(f"{number}: {exc!r}")
+    finally:
+        connection.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("fast", "slow"), [(64, 0), (192, 64)])
+def test_many_pushes_at_once_take_little_memory_and_give_it_back(fast: int, slow: int, tmp_path: Path) -> None:
+    with Mirror(tmp_path / "store", "-q") as mirror:
+        push(mirror, 0, [], slow=False)
+        before = memory_mib(mirror, "VmRSS")
+        findings: list[str] = []
+        clients = [threading.Thread(target=push, args=(mirror, number, findings), kwargs={"slow": number >= fast}) for number in range(fast + slow)]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+        assert findings == []
+        peak = memory_mib(mirror, "VmHWM")
+        assert peak <= PEAK_MIB
+        deadline = time.monotonic() + 30
+        while (after := memory_mib(mirror, "VmRSS")) > before + KEPT_MIB:
+            assert time.monotonic() < deadline, f"{before:.0f} MiB before, {peak:.0f} at most, {after:.0f} after"
+            time.sleep(0.1)
+        print(f"{before:.0f} MiB before, {peak:.0f} at most, {after:.0f} after")  # noqa: T201 - for whoever looks

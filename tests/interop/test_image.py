@@ -1,0 +1,189 @@
+"""The container file of contrib/, built and run by Docker: a registry that needs no rights and writes nothing but its volume."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import tarfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, final
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from tests.support import images, pythonbase
+from tests.support.debian import PROXIES
+from tests.support.engine import EngineError, program, require
+from tests.support.layouts import Layout, gzip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.engine import Engine
+
+pytestmark = [pytest.mark.interop, pytest.mark.slow, pytest.mark.xdist_group("image")]
+
+CHECKOUT: Final = Path(__file__).parents[2]
+CONTAINERFILE: Final = "contrib/Containerfile"
+BASE: Final = "python:3.13-slim"
+NAME: Final = "storectl-image:test"
+USER: Final = 10001
+DEADLINE_S: Final = 60
+
+
+def write_context(target: Path) -> None:
+    """What a client sends of a checkout: what .dockerignore lets through, and the container file."""
+    let_through = [line[1:] for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    with tarfile.open(target, "w") as tar:
+        for name in (*let_through, CONTAINERFILE):
+            tar.add(CHECKOUT / name, name, filter=lambda info: None if "__pycache__" in info.name else info)
+
+
+@pytest.fixture(scope="module")
+def image(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The image, built on a base that has this machine's Python."""
+    folder = tmp_path_factory.mktemp("image")
+    base, context = folder / "base.tar", folder / "context.tar"
+    pythonbase.write(base)
+    write_context(context)
+    with base.open("rb") as file:
+        repository, _, tag = BASE.partition(":")
+        status, said = docker.request("POST", f"/images/create?{urlencode({'fromSrc': '-', 'repo': repository, 'tag': tag})}", file)
+        assert status == http.client.OK, said
+    with context.open("rb") as file:
+        docker.build(file, NAME, {name: os.environ[name] for name in PROXIES if name in os.environ}, dockerfile=CONTAINERFILE)
+    yield NAME
+    docker.remove((NAME, BASE))
+
+
+@final
+class Container:
+    """A container of the image with a network of its own, on which nobody else has taken the port."""
+
+    def __init__(self, docker: Engine, image: str, volume: str, *arguments: str) -> None:
+        self._docker = docker
+        settings = {
+            "Image": image,
+            "Cmd": list(arguments),
+            # The first check comes after an interval, which is half a minute in the image.
+            "Healthcheck": {"Interval": 500_000_000},
+            "HostConfig": {
+                "NetworkMode": "none",
+                "ReadonlyRootfs": True,
+                "CapDrop": ["ALL"],
+                "SecurityOpt": ["no-new-privileges"],
+                "Binds": [f"{volume}:/var/lib/storectl"],
+            },
+        }
+        self._id: str = self._ask("POST", "/containers/create", settings)["Id"]
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
+        with self._docker.answer(method, path, json.dumps(body or {}).encode(), {"Content-Type": "application/json"}) as response:
+            said = response.read()
+        assert response.status < http.client.BAD_REQUEST, said
+        return json.loads(said) if said else None
+
+    def start(self) -> None:
+        self._ask("POST", f"/containers/{self._id}/start")
+
+    @property
+    def state(self) -> Any:  # noqa: ANN401 - JSON
+        return self._ask("GET", f"/containers/{self._id}/json")["State"]
+
+    def await_health(self, wanted: str) -> None:
+        deadline = time.monotonic() + DEADLINE_S
+        while (state := self.state)["Health"]["Status"] != wanted:
+            if not state["Running"] or time.monotonic() > deadline:
+                raise EngineError(f"the container is not {wanted}: {state}\n{self.log()}")
+            time.sleep(0.1)
+
+    def log(self) -> str:
+        with self._docker.answer("GET", f"/containers/{self._id}/logs?stdout=1&stderr=1") as response:
+            return response.read().decode(errors="replace")
+
+    def run(self, *command: str) -> str:
+        """Run a program of this machine in the container's network."""
+        inside = (program("nsenter"), f"--net=/proc/{self.state['Pid']}/ns/net", "--", program(command[0]), *command[1:])
+        done = subprocess.run(inside, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+        assert done.returncode == 0, done.stderr + self.log()
+        return done.stdout
+
+    def changes(self) -> list[str]:
+        """What has become of the image's files."""
+        return [one["Path"] for one in self._ask("GET", f"/containers/{self._id}/changes") or ()]
+
+    def stop(self) -> int:
+        """End it as ``docker stop`` does; its exit code."""
+        self._ask("POST", f"/containers/{self._id}/stop?t=30")
+        code: int = self.state["ExitCode"]
+        return code
+
+    def remove(self) -> None:
+        self._docker.request("DELETE", f"/containers/{self._id}?force=1&v=1")
+
+
+@contextmanager
+def running(docker: Engine, image: str, volume: str, *arguments: str) -> Iterator[Container]:
+    container = Container(docker, image, volume, *arguments)
+    try:
+        container.start()
+        container.await_health("healthy")
+        yield container
+    finally:
+        container.remove()
+
+
+def push(container: Container, layout: Path) -> None:
+    container.run(
+        "skopeo", "copy", "--insecure-policy", "--preserve-digests", "--dest-tls-verify=false", f"oci:{layout}:1", "docker://127.0.0.1:5000/team/app:1"
+    )
+
+
+def pull(container: Container, target: Path) -> None:
+    container.run(
+        "skopeo", "copy", "--insecure-policy", "--preserve-digests", "--src-tls-verify=false", "docker://127.0.0.1:5000/team/app:1", f"oci:{target}:1"
+    )
+
+
+def test_the_image_serves_without_rights_and_keeps_what_is_pushed(docker: Engine, image: str, tmp_path: Path) -> None:
+    require("skopeo", "nsenter")
+    volume = f"storectl-test-{os.getpid()}"
+    layout = Layout()
+    layout.root(layout.image(gzip(images.A), gzip(images.B)), **{"org.opencontainers.image.ref.name": "1"})
+    came = layout.folder(tmp_path / "came")
+    try:
+        with running(docker, image, volume) as container:
+            status = Path(f"/proc/{container.state['Pid']}/status").read_text().splitlines()
+            seen = dict(line.split(":\t", 1) for line in status if ":\t" in line)
+            assert seen["Uid"].split() == [str(USER)] * 4
+            assert {int(seen[name], 16) for name in ("CapEff", "CapPrm", "CapBnd")} == {0}
+            push(container, came)
+            assert container.changes() == []
+            assert container.stop() == 0, container.log()
+        # What was pushed is the volume's, and is served from one that cannot be written.
+        with running(docker, image, f"{volume}", "--read-only") as container:
+            pull(container, tmp_path / "went")
+            assert "Traceback" not in container.log()
+            assert container.stop() == 0, container.log()
+    finally:
+        docker.request("DELETE", f"/volumes/{quote(volume)}?force=1")
+    for name, data in layout.blobs.items():
+        assert (tmp_path / "went" / "blobs" / name.replace(":", "/")).read_bytes() == data
+
+
+def test_a_server_that_does_not_answer_is_unhealthy(docker: Engine, image: str) -> None:
+    volume = f"storectl-test-{os.getpid()}-silent"
+    try:
+        # On another port than the one that is asked.
+        container = Container(docker, image, volume, "--listen", "127.0.0.1:5001")
+        try:
+            container.start()
+            container.await_health("unhealthy")
+        finally:
+            container.remove()
+    finally:
+        docker.request("DELETE", f"/volumes/{quote(volume)}?force=1")
