@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench import gate, machine, priority, report, results, runner, terminal
+from bench import gate, machine, pacing, priority, report, results, runner, terminal
 from bench.cases import CASES
 from bench.workshop import Workshop
 
@@ -61,9 +61,11 @@ def main() -> int:
 def _measure(cases: Sequence[Case], path: Path, found: Results, arguments: argparse.Namespace) -> list[str]:
     """Measure the cases, each result kept as soon as it is there. Returns the names of those that failed: half an hour is not lost for one of them."""
     failed = []
-    with priority.first() as served, Workshop(quick=arguments.quick) as shop:
+    with priority.first() as served, pacing.none() as unpaced, Workshop(quick=arguments.quick) as shop:
         if not served:
             print("note: whatever else runs on this machine is served as well as the benchmark is; the figures will spread", file=sys.stderr)
+        if not unpaced:
+            print("note: this machine paces what TCP sends, also to itself; the figures of servers will spread", file=sys.stderr)
         until_s = time.monotonic() + _QUICK_S if arguments.quick else math.inf
         for case in cases:
             if time.monotonic() > until_s:

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
-from bench import workshop
+from bench import pacing, workshop
 
 
 def describe() -> dict[str, str]:
@@ -19,6 +19,7 @@ def describe() -> dict[str, str]:
         "memory": f"{int(_field('/proc/meminfo', 'MemTotal').split()[0]) / 1024**2:.0f} GiB",
         "kernel": platform.release().split("-")[0],
         "file system": _file_system(),
+        "TCP": pacing.current(),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "storectl": workshop.version(workshop.storectl(), "--version"),

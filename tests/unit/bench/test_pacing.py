@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench import pacing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "tcp_congestion_control"
+    path.write_text("bbr\n")
+    monkeypatch.setattr(pacing, "SETTING", path)
+    return path
+
+
+def test_the_system_is_as_before_whatever_happens(setting: Path) -> None:
+    def measure() -> None:
+        with pacing.none() as unpaced:
+            assert unpaced
+            assert pacing.current() == "cubic"
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure()
+    assert setting.read_text().strip() == "bbr"
+
+
+@pytest.mark.parametrize(("before", "unpaced"), [("bbr", False), ("cubic", True)])
+def test_where_nothing_may_be_set(before: str, unpaced: bool, setting: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - what is expected
+    setting.write_text(before)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(type(setting), "write_text", refuse)
+    with pacing.none() as found:
+        assert found is unpaced
+
+
+def test_where_there_is_no_such_thing(setting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pacing, "SETTING", tmp_path / "none" / "such")
+    with pacing.none() as found:
+        assert not found
+    assert pacing.current() == "unknown"
+    assert setting.exists()
