@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self, final
 
 from store.blobs.directory import BLOBS, DirectoryBlobs, require_one_file_system
-from store.db.engine import DATABASE, WRITE_LOCK, Lookups, WriteLock, make_engine, read_unit, write_unit
+from store.db.engine import DATABASE, WRITE_LOCK, WriteLock, make_engine, read_unit, write_unit
+from store.db.lookups import Lookups
 from store.db.place import Place
 from store.db.upgrade import SchemaState, UpgradeReport, drift, require_known, schema_state, upgrade
 from store.errors import ContentMissing, DamagedContent, ReadOnlyStore, StoreError, StoreNotFound
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from store.catalog.content import Sources
+    from store.db.lookups import Lookup
     from store.importing import ImportOptions
     from store.listing import ImageFilter, ImageSummary, ManifestSummary
     from store.model import DiffState, Event, ImportReport, Progress
@@ -140,7 +142,7 @@ class Store:
         with read_unit(self._engine) as connection:
             yield connection
 
-    def look(self) -> AbstractContextManager[Connection]:
+    def look(self) -> AbstractContextManager[Lookup]:
         """The catalogue for single statements (see `Lookups`): what has to be quick and fits one statement is asked so."""
         return self._lookups.look()
 

@@ -57,7 +57,7 @@ def _nginx(folder: Path, port: int) -> Sequence[str]:
     (folder / "files").mkdir()
     paths = " ".join(f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     (folder / "nginx.conf").write_text(
-        f"worker_processes 1; daemon off; user root; pid {folder}/pid; error_log {folder}/error;\n"
+        f"worker_processes auto; daemon off; user root; pid {folder}/pid; error_log {folder}/error;\n"
         "events { worker_connections 1024; }\n"
         f"http {{ sendfile on; tcp_nopush on; access_log off; keepalive_requests 10000000; {paths}\n"
         f"server {{ listen 127.0.0.1:{port}; root {folder}/files; }} }}\n"

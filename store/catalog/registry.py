@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Select
 
+    from store.db.lookups import Lookup
     from store.references import Repository
 
 _PRESENT: Final = ContentState.PRESENT.value
@@ -64,7 +65,7 @@ def hold(connection: Connection, repository_key: RepositoryKey, key: ContentKey,
         connection.execute(update(repository_content).where(mine).values(fresh_at=fresh_at))
 
 
-def is_fresh(connection: Connection, name: Repository, digest: Digest, since: datetime) -> bool:
+def is_fresh(connection: Connection | Lookup, name: Repository, digest: Digest, since: datetime) -> bool:
     """Whether the grace of a blob that the repository holds has begun after ``since``."""
     return connection.execute(_IS_FRESH, {"name": str(name), "digest": digest, "since": since}).scalar() is not None
 
@@ -139,12 +140,12 @@ def image_holders(connection: Connection, digest: Digest) -> tuple[str, ...]:
     return tuple(connection.execute(query).scalars())
 
 
-def by_tag(connection: Connection, name: Repository, tag: str) -> HeldManifest | None:
+def by_tag(connection: Connection | Lookup, name: Repository, tag: str) -> HeldManifest | None:
     """What a tag names."""
     return _manifest(connection, _BY_TAG, {"name": str(name), "tag": tag})
 
 
-def by_digest(connection: Connection, name: Repository, digest: Digest) -> HeldManifest | None:
+def by_digest(connection: Connection | Lookup, name: Repository, digest: Digest) -> HeldManifest | None:
     """A manifest or index that the repository may serve."""
     return _manifest(connection, _BY_DIGEST, {"name": str(name), "digest": digest})
 
@@ -176,13 +177,13 @@ _FILE_OF_DIGEST: Final = (
 _OF_DIGEST: Final = _MANIFESTS.where(content.c.digest == bindparam("digest"))
 
 
-def file_bytes(connection: Connection, name: Repository, digest: Digest) -> int | None:
+def file_bytes(connection: Connection | Lookup, name: Repository, digest: Digest) -> int | None:
     """The size of a sound content that the repository may serve and that lies in a file of its own; None for anything else."""
     size_bytes: int | None = connection.execute(_FILE_OF_DIGEST, {"name": str(name), "digest": digest}).scalar_one_or_none()
     return size_bytes
 
 
-def _manifest(connection: Connection, query: Select[tuple[object, ...]], values: Mapping[str, object]) -> HeldManifest | None:
+def _manifest(connection: Connection | Lookup, query: Select[tuple[object, ...]], values: Mapping[str, object]) -> HeldManifest | None:
     row = connection.execute(query, values).one_or_none()
     if row is None:
         return None

@@ -9,7 +9,7 @@ import sqlite3
 import threading
 from contextlib import contextmanager
 from enum import Enum
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from sqlalchemy import create_engine, event
@@ -69,44 +69,9 @@ def make_engine(database: Path, access: Access) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        if not options.get("store_lookup"):
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("store_write") else "BEGIN")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("store_write") else "BEGIN")
 
     return engine
-
-
-@final
-class Lookups:
-    """Connections for single statements, one for each thread that asks: every statement sees one state by itself, so no transaction is begun.
-
-    That makes a statement that was built beforehand ten times cheaper than a unit with one in it. Its rows have to be fetched to the last, or the state that it
-    sees would be held on to.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._local = threading.local()
-        self._all: list[Connection] = []
-
-    @contextmanager
-    def look(self) -> Iterator[Connection]:
-        """This thread's connection."""
-        with database_errors():
-            known: dict[str, Connection] = self._local.__dict__
-            connection = known.get("connection")
-            if connection is None:
-                connection = self._engine.connect().execution_options(store_lookup=True)
-                known["connection"] = connection
-                self._all.append(connection)
-            yield connection
-
-    def close(self) -> None:
-        """Let the connections go. Nobody may be looking."""
-        for connection in self._all:
-            connection.close()
-        self._all.clear()
-        self._local = threading.local()
 
 
 @contextmanager
