@@ -6,6 +6,7 @@ A look at the size is cheap enough for every request, and finds what has gone or
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -44,6 +45,20 @@ def open_whole(blobs: BlobStore, sources: Sources) -> BinaryIO | None:
     except ContentMissing:
         # Gone since then.
         return None
+
+
+def open_now(blobs: BlobStore, sources: Sources) -> BinaryIO | None:
+    """The same without waiting for a disk: None also when that cannot be told at once."""
+    if sources.inline is not None or not sources.in_file:
+        return None
+    file = blobs.open_now(sources.digest)
+    if file is None:
+        return None
+    if file.seek(0, os.SEEK_END) != sources.size_bytes:
+        file.close()
+        return None
+    file.seek(0)
+    return file
 
 
 def without(sources: Sources, gone: Collection[Digest]) -> Sources | None:

@@ -58,11 +58,13 @@ async def _get(call: Call, opened: ExitStack) -> web.StreamResponse:
 async def _find(call: Call) -> tuple[Sources, BinaryIO | None]:
     """Where a blob is, and its file if it lies in one as it is asked for. Raises RepositoryNotFound, ContentNotFound."""
     service = call.service
-    sources = service.registry.quick_blob(call.repository, call.digest) if call.request.method == "GET" else None
-    if sources is None or (file := await service.work.read(presence.open_whole, service.store.blobs, sources)) is None:
-        sources = await service.work.read(service.registry.blob, call.repository, call.digest)
-        file = await service.work.read(presence.open_whole, service.store.blobs, sources) if call.request.method == "GET" else None
-    return sources, file
+    if call.request.method == "GET":
+        quick = service.registry.quick_blob(call.repository, call.digest)
+        # What takes no time is no work for a thread, and most files that are asked for were asked for before.
+        if quick is not None and (file := presence.open_now(service.store.blobs, quick)) is not None:
+            return quick, file
+    sources = await service.work.read(service.registry.blob, call.repository, call.digest)
+    return sources, await service.work.read(presence.open_whole, service.store.blobs, sources) if call.request.method == "GET" else None
 
 
 async def _send(call: Call, response: web.StreamResponse, sources: Sources, file: BinaryIO | None, start: int, stop: int) -> None:

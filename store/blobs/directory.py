@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, BinaryIO, Final, final
 
+from store.blobs.cached import open_cached
 from store.errors import ContentMissing, InvalidDigest, Unavailable
 from store.folders import sync_folder
 from store.oserrors import translated
@@ -40,6 +41,10 @@ class DirectoryBlobs:
                     digest=digest,
                     hint="run `storectl fsck` to see which images are affected, and import an archive that holds it again",
                 ) from None
+
+    def open_now(self, digest: Digest) -> BinaryIO | None:
+        """See `BlobStore`."""
+        return open_cached(self.path(digest))
 
     def size(self, digest: Digest) -> int | None:
         """See `BlobStore`."""

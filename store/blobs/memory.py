@@ -28,6 +28,10 @@ class MemoryBlobs:
             raise ContentMissing(f"there is no blob {digest}", digest=digest)
         return _ReadOnly(self._blobs[digest])
 
+    def open_now(self, digest: Digest) -> BinaryIO | None:
+        """See `BlobStore`."""
+        return self.open(digest) if digest in self._blobs else None
+
     def size(self, digest: Digest) -> int | None:
         """See `BlobStore`."""
         return len(self._blobs[digest]) if digest in self._blobs else None

@@ -29,6 +29,9 @@ class BlobStore(Protocol):
         removed meanwhile. Raises ContentMissing, with the digest.
         """
 
+    def open_now(self, digest: Digest) -> BinaryIO | None:
+        """The same without waiting for a disk; None when there is no such blob, or that cannot be told at once."""
+
     def size(self, digest: Digest) -> int | None:
         """The blob's size in bytes, None when there is no such blob."""
 

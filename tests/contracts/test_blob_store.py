@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from store import errors
-from store.blobs import directory
+from store.blobs import cached, directory
 from store.blobs.directory import DirectoryBlobs, require_one_file_system
 from store.blobs.memory import MemoryBlobs
 from store.reader import Reader
@@ -18,7 +19,6 @@ from tests.support.images import A, image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from store import Store
     from store.blobs.protocol import BlobStore
@@ -53,6 +53,26 @@ def stage(tmp_path: Path) -> Callable[[bytes], Path]:
 def read(blobs: BlobStore, digest: Digest) -> bytes:
     with blobs.open(digest) as file:
         return file.read()
+
+
+def test_what_has_just_been_read_can_be_opened_at_once(blobs: BlobStore, stage: Callable[[bytes], Path]) -> None:
+    assert blobs.open_now(DIGEST) is None
+    blobs.publish([(stage(DATA), DIGEST)])
+    assert read(blobs, DIGEST) == DATA
+    file = blobs.open_now(DIGEST)
+    if file is None:
+        assert cached.open_cached(Path(__file__)) is None, "nobody can ask this kernel"
+    else:
+        with file:
+            assert file.read() == DATA
+            assert file.seek(-3, os.SEEK_END) == len(DATA) - 3
+    blobs.remove(DIGEST)
+    assert blobs.open_now(DIGEST) is None
+
+
+def test_where_the_kernel_cannot_be_asked_nothing_is_opened_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cached, "_syscall", None)
+    assert cached.open_cached(Path(__file__)) is None
 
 
 def test_nothing_is_there_at_first(blobs: BlobStore) -> None:
