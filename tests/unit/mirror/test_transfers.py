@@ -398,7 +398,7 @@ def test_who_takes_nothing_is_found_out() -> None:
 def test_who_does_not_read_earlier_answers_holds_no_block(monkeypatch: pytest.MonkeyPatch) -> None:
     """There are few, and everybody needs one."""
     room = BlockMemory(1)
-    transport = SimpleNamespace(get_extra_info={"socket": None}.get, is_closing=lambda: False, get_write_buffer_size=lambda: 1000)
+    transport = SimpleNamespace(get_extra_info={"socket": None}.get, is_closing=lambda: False, get_write_buffer_size=lambda: 1000, abort=lambda: None)
     monkeypatch.setattr(blocks, "can_be_fed", lambda _: True)
     monkeypatch.setattr(taking, "STALL_S", 0.2)
 
