@@ -45,6 +45,7 @@ class Connection(asyncio.BufferedProtocol):
         self._buffer = buffer
         self._transport: asyncio.Transport | None = None
         self._request: web.Request | None = None
+        self._ending: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of `asyncio.BufferedProtocol`."""
@@ -85,15 +86,14 @@ class Connection(asyncio.BufferedProtocol):
         return True
 
     def _end_soon(self) -> None:
-        asyncio.get_running_loop().call_later(_SOON_S, self._end)
+        if self._ending is not None:
+            # One that fires between two requests would take the second for none.
+            self._ending.cancel()
+        self._ending = asyncio.get_running_loop().call_later(_SOON_S, self._end)
 
     def _end(self) -> None:
-        if self._transport is None:
-            return
-        if self._request is not None and self._request.content.is_eof():
-            # Nothing more will be asked: the protocol ends the connection behind this answer.
-            self._protocol.close()
-        else:
+        # What came whole is answered, and so is what came behind it (RFC 9112 section 9.3.2): aiohttp drops that when it is told to close.
+        if self._transport is not None and (self._request is None or self.is_receiving):
             self._transport.close()
 
     @property
@@ -132,6 +132,8 @@ class Connection(asyncio.BufferedProtocol):
     def end(self) -> None:
         """It is given."""
         self._request = None
+        if self._ending is not None:
+            self._end_soon()
 
 
 @contextmanager

@@ -24,7 +24,11 @@ async def send_blocks(request: web.Request, response: web.StreamResponse, pool: 
     channel: Channel | None = None
     if can_be_fed(request):
         # Who does not take earlier answers must not hold a block meanwhile.
-        await drained(request)
+        try:
+            await drained(request)
+        except (ConnectionError, TimeoutError):
+            cut_off(request)
+            raise
     try:
         while start < stop:
             with await memory.lend() as loan:
@@ -40,7 +44,7 @@ async def send_blocks(request: web.Request, response: web.StreamResponse, pool: 
                 view.release()
             await channel.settle()
     except BaseException:
-        if channel is not None:
+        if response.prepared:
             cut_off(request)
         raise
     finally:

@@ -137,11 +137,21 @@ class Socket:
             with suppress(OSError):
                 self.own.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, whether)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the transport still has it. One that was closed may live on here, and its client take what nobody wants it to have."""
+        transport = self._request.transport
+        return transport is not None and not transport.is_closing()
+
     def require_open(self) -> None:
         """Raise ConnectionResetError when there is no connection any more."""
-        transport = self._request.transport
-        if transport is None or transport.is_closing():
+        if not self.is_open:
             raise ConnectionResetError("the client has gone")
+
+    def hang_up(self) -> None:
+        """End the connection: the only way to wake a thread that waits for room in it."""
+        with suppress(OSError):
+            self.own.shutdown(socket.SHUT_RDWR)
 
     def count(self, sent: int) -> int:
         """So many bytes went into it."""

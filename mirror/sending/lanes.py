@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 PATIENCE_S: Final = 0.1
 """How long a client may keep a thread waiting at a time; the kernel asks for it up to three times."""
 
+_LOOK_AGAIN_S: Final = 1.0
+"""How long a connection that was closed goes on at most."""
+
 _LEAP_BYTES: Final = 16 * MIB
 """In one call."""
 
@@ -39,6 +42,7 @@ class Lanes:
     def __init__(self, count: int) -> None:
         self._threads = ThreadPoolExecutor(max(1, count), thread_name_prefix="lane")
         self._free = count
+        self._fed: set[Socket] = set()
 
     async def feed(self, channel: Socket, source: int, start: int, stop: int) -> int:
         """Send the file ``source`` from ``start`` to before ``stop``; where that came to.
@@ -56,18 +60,25 @@ class Lanes:
 
     async def _feed(self, channel: Socket, source: int, start: int, stop: int) -> int:
         feeding = asyncio.get_running_loop().run_in_executor(self._threads, _feed, channel, source, start, stop)
+        self._fed.add(channel)
         try:
-            return await asyncio.shield(feeding)
+            while not (await asyncio.wait((feeding,), timeout=_LOOK_AGAIN_S))[0]:
+                # Whoever closes a transport knows of nobody else who has its connection.
+                if not channel.is_open:
+                    channel.hang_up()
+            return feeding.result()
         except asyncio.CancelledError:
-            # The only way to wake it.
-            with suppress(OSError):
-                channel.own.shutdown(socket.SHUT_RDWR)
+            channel.hang_up()
             with suppress(OSError):
                 await finished(feeding)
             raise
+        finally:
+            self._fed.discard(channel)
 
     def close(self) -> None:
-        """Stop when what is running is done."""
+        """Hang up on whoever is still being sent something, and stop."""
+        for channel in self._fed:
+            channel.hang_up()
         self._threads.shutdown(cancel_futures=True)
 
 

@@ -75,6 +75,18 @@ def test_where_the_kernel_cannot_be_asked_nothing_is_opened_at_once(monkeypatch:
     assert cached.open_cached(Path(__file__)) is None
 
 
+def test_nothing_but_a_file_is_opened_at_once(tmp_path: Path) -> None:
+    """Whatever somebody has put in its place: no descriptor stays open, and nobody waits for the other end of a FIFO."""
+    folder, fifo, descriptors = tmp_path / "folder", tmp_path / "fifo", Path("/proc/self/fd")
+    folder.mkdir()
+    os.mkfifo(fifo)
+    for path in (folder, fifo):
+        assert path.exists()
+        before = len(list(descriptors.iterdir()))
+        assert cached.open_cached(path) is None
+        assert len(list(descriptors.iterdir())) == before
+
+
 def test_nothing_is_there_at_first(blobs: BlobStore) -> None:
     assert list(blobs.digests()) == []
     assert blobs.size(DIGEST) is None

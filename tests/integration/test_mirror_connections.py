@@ -173,6 +173,21 @@ def test_who_has_said_all_it_has_to_say_is_still_answered(path: str, mirror: Mir
         assert wire.ends()
 
 
+def test_who_has_said_all_it_has_to_say_is_answered_all_of_it(mirror: Mirror) -> None:
+    paths = [f"/v2/app/blobs/{DIGEST}", "/v2/", f"/v2/app/blobs/{DIGEST}", f"/v2/app/blobs/{Digest.of(SMALL)}"]
+    with Wire(mirror.port) as wire:
+        wire.send(b"".join(request("GET", path) for path in paths))
+        wire.socket.shutdown(socket.SHUT_WR)
+        for path in paths:
+            # The end is known long before the first answer has gone.
+            time.sleep(0.15)
+            reply = wire.reply()
+            assert reply.status == 200
+            if str(DIGEST) in path:
+                assert reply.body == LARGE
+        assert wire.ends()
+
+
 def test_a_push_is_answered_to_who_has_said_all(mirror: Mirror) -> None:
     data = b"pushed, and nothing to add"
     with Wire(mirror.port) as wire:
@@ -250,6 +265,19 @@ def test_headers_that_never_end_are_given_up(mirror: Mirror) -> None:
             assert wire.reply().status in (400, 431)
         assert wire.ends()
     assert serves(mirror)
+
+
+def test_a_request_that_is_not_whole_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """Its answer has begun, and a thread sleeps until the client takes more of it."""
+    with Mirror(tmp_path / "store", "--grace", "1", first="from mirror.sending import lanes; lanes.PATIENCE_S = 60") as mirror:
+        assert mirror.request("POST", f"/v2/app/blobs/uploads/?digest={DIGEST}", LARGE)[0] == 201
+        with Wire(mirror.port) as wire:
+            wire.send(request("GET", f"/v2/app/blobs/{DIGEST}", fields=[("Content-Length", "5")]))
+            assert wire.socket.recv(1000)
+            time.sleep(0.2)
+            began = time.monotonic()
+            assert mirror.stop() == 0
+            assert time.monotonic() - began < 10
 
 
 def test_workers_are_replaced_and_end_with_their_parent(tmp_path: Path) -> None:

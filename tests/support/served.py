@@ -63,6 +63,17 @@ class Served:
         """How many are open, or have requests that are still being worked on."""
         return 0 if self._runner.server is None else len(self._runner.server.connections)
 
+    def soon(self, call: Callable[[], object]) -> None:
+        """Have ``call`` called by the loop."""
+        self._loop.call_soon_threadsafe(call)
+
+    def abort(self) -> None:
+        """Close every connection at once; only the loop may call it."""
+        server = self._runner.server
+        for one in () if server is None else server.connections:
+            if one.transport is not None:
+                one.transport.abort()
+
     def __enter__(self) -> Self:
         return self
 

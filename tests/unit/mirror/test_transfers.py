@@ -31,8 +31,9 @@ from tests.support import images
 from tests.support.served import Served
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
+    from mirror.sending.channels import Socket
     from store import Store
     from store.ranged import Blocks
 
@@ -289,6 +290,63 @@ def test_the_end_of_the_server_wakes_a_thread_that_waits_for_a_client(store: Sto
         assert time.monotonic() - began < 10
 
 
+def test_a_connection_that_was_closed_is_not_fed_any_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its transport does not know that a thread has it too."""
+    monkeypatch.setattr(lanes, "PATIENCE_S", 60)
+    monkeypatch.setattr(lanes, "_LOOK_AGAIN_S", 0.1)
+    transports: list[asyncio.Transport] = []
+    fed = lanes.Lanes.feed
+
+    def noted(self: lanes.Lanes, channel: Socket, *part: int) -> Coroutine[None, None, int]:
+        transports.append(channel._transport)
+        return fed(self, channel, *part)
+
+    monkeypatch.setattr(lanes.Lanes, "feed", noted)
+    with Served(store, MirrorSettings(), uvloop.new_event_loop) as ask:
+        client = asking(ask, pushed(ask, HUGE))
+        read(client, 1000)
+        ask.soon(transports[0].close)
+        time.sleep(0.5)
+        assert rest_of(client) < len(HUGE) - 1000
+
+
+def test_the_end_of_the_server_wakes_threads_whose_connections_it_has_closed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "PATIENCE_S", 60)
+    monkeypatch.setattr(lanes, "_LOOK_AGAIN_S", 60)
+    with ExitStack() as stack:
+        with Served(store, MirrorSettings(), uvloop.new_event_loop) as ask:
+            client = stack.enter_context(asking(ask, pushed(ask, HUGE)))
+            read(client, 1000)
+            time.sleep(0.2)
+            ask.soon(ask.abort)
+            time.sleep(0.2)
+            began = time.monotonic()
+        assert time.monotonic() - began < 10
+
+
+# --- blocks ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("failing", ["drained", "Socket"])
+def test_no_head_is_sent_without_a_body(failing: str, serve: Callable[..., Served], store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client would take the next answer for it."""
+    ask = serve()
+    layer = images.layer("small", SMALL)
+    store.import_archive(io.BytesIO(images.image(layer, tags=("app:1",)).bytes()))
+
+    async def drained(_: web.Request) -> None:
+        raise TimeoutError("the client has taken nothing")
+
+    async def of(_: web.Request) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(blocks, failing, drained if failing == "drained" else SimpleNamespace(of=of))
+    with asking(ask, f"/v2/app/blobs/{Digest.of(layer)}") as client:
+        client.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.settimeout(5)
+        assert rest_of(client) < 1000
+
+
 # --- slow clients ---------------------------------------------------------------------------------------------------------
 
 
@@ -340,7 +398,7 @@ def test_who_takes_nothing_is_found_out() -> None:
 def test_who_does_not_read_earlier_answers_holds_no_block(monkeypatch: pytest.MonkeyPatch) -> None:
     """There are few, and everybody needs one."""
     room = BlockMemory(1)
-    transport = SimpleNamespace(get_extra_info={"socket": None}.get, is_closing=lambda: False, get_write_buffer_size=lambda: 1000)
+    transport = SimpleNamespace(get_extra_info={"socket": None}.get, is_closing=lambda: False, get_write_buffer_size=lambda: 1000, abort=lambda: None)
     monkeypatch.setattr(blocks, "can_be_fed", lambda _: True)
     monkeypatch.setattr(taking, "STALL_S", 0.2)
 
