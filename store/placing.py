@@ -172,16 +172,7 @@ class Placing:
         keys = self.documents({image_id.digest: config.data for image_id, config in wanted.items()})
         tops = images.ensure_layers(self._connection, [[(diff, self._diffs[diff][0]) for diff in config.diff_ids] for config in wanted.values()])
         new = {
-            keys[config.image_id.digest]: images.NewImage(
-                image_id=config.image_id,
-                top=top,
-                os=config.os,
-                architecture=config.architecture,
-                variant=config.variant,
-                created_s=None if config.created.is_zero else config.created.unix_seconds,
-                labels=config.labels,
-                verified=self._absent.isdisjoint(config.diff_ids),
-            )
+            keys[config.image_id.digest]: images.NewImage.of(config, top, verified=self._absent.isdisjoint(config.diff_ids))
             for config, top in zip(wanted.values(), tops, strict=True)
         }
         made = images.add(self._connection, new)

@@ -129,15 +129,5 @@ class Put:
         present = content.present(self.connection, blobs)
         verified = all(blob in present and (blob == diff.digest or (blob, diff.digest) in decoded) for blob, diff in zip(blobs, config.diff_ids, strict=True))
         top = images.ensure_layers(self.connection, [chain])[0]
-        new = images.NewImage(
-            image_id=config.image_id,
-            top=top,
-            os=config.os,
-            architecture=config.architecture,
-            variant=config.variant,
-            created_s=None if config.created.is_zero else config.created.unix_seconds,
-            labels=config.labels,
-            verified=verified,
-        )
-        images.add(self.connection, {key: new})
+        images.add(self.connection, {key: images.NewImage.of(config, top, verified=verified)})
         return key, catalog.diff_state(self.connection, key) == "verified"

@@ -41,7 +41,7 @@ class Lanes:
 
     def __init__(self, count: int) -> None:
         self._threads = ThreadPoolExecutor(max(1, count), thread_name_prefix="lane")
-        self._free = count
+        self._count = count
         self._fed: set[Socket] = set()
 
     async def feed(self, channel: Socket, source: int, start: int, stop: int) -> int:
@@ -49,14 +49,10 @@ class Lanes:
 
         It stops early when the client is slow, and does not begin when no lane is free. Raises OSError.
         """
-        if not self._free:
+        if len(self._fed) >= self._count:
             return start
-        self._free -= 1
-        try:
-            with _blocking(channel):
-                return await self._feed(channel, source, start, stop)
-        finally:
-            self._free += 1
+        with _blocking(channel):
+            return await self._feed(channel, source, start, stop)
 
     async def _feed(self, channel: Socket, source: int, start: int, stop: int) -> int:
         feeding = asyncio.get_running_loop().run_in_executor(self._threads, _feed, channel, source, start, stop)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Self, final
 
 from sqlalchemy import Text, exists, func, literal, select, tuple_, type_coerce, update
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from store.documents import ImageConfig
     from store.values import Digest
 
 
@@ -35,6 +36,20 @@ class NewImage:
     labels: Mapping[str, str]
     verified: bool = True
     """Whether every layer was seen to have its diff ID."""
+
+    @classmethod
+    def of(cls, config: ImageConfig, top: LayerKey | None, *, verified: bool) -> Self:
+        """What is kept of ``config``, whose last layer is ``top``."""
+        return cls(
+            image_id=config.image_id,
+            top=top,
+            os=config.os,
+            architecture=config.architecture,
+            variant=config.variant,
+            created_s=None if config.created.is_zero else config.created.unix_seconds,
+            labels=config.labels,
+            verified=verified,
+        )
 
 
 @final
