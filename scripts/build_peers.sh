@@ -28,23 +28,6 @@ END
 
 say() { echo "build_peers: $*" >&2; }
 
-# A Linux distribution's Go stands beside one from go.dev on many machines: the newest is taken.
-newest_go() {
-    local candidate
-    for candidate in "$(command -v go || true)" /usr/local/go/bin/go /usr/lib/go/bin/go; do
-        [ -x "$candidate" ] && echo "$(GOTOOLCHAIN=local "$candidate" env GOVERSION) $candidate"
-    done | sort -V | tail -n 1
-}
-
-require_go() {
-    local name=$1 version=$2 needed=$3 found=${go_version#go}
-    [ -n "$go" ] || { say "$name $version needs Go $needed or newer, and there is no go on PATH"; exit 3; }
-    [ "$(printf '%s\n' "$needed" "$found" | sort -V | head -n 1)" = "$needed" ] && return
-    say "$name $version needs Go $needed or newer; the newest here is $go, Go $found"
-    say "put a newer one on PATH: https://go.dev/dl/"
-    exit 3
-}
-
 from_module() {
     local module=$1 package=$2 version=$3
     GOBIN="$work" "$go" install -trimpath -ldflags='-s -w' "$module/$package@$version"
@@ -80,8 +63,8 @@ build() {
         say "$name $version is there: $target/$name"
         return
     fi
-    require_go "$name" "$version" "$needed"
-    say "$name $version, from $module, with $go_version"
+    go=$(scripts/find_go.sh "$needed") || { say "$name $version needs Go $needed"; exit 3; }
+    say "$name $version, from $module, with $("$go" env GOVERSION)"
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
     case $how in
@@ -105,9 +88,9 @@ if [ "$1" = --list ]; then
     peers | awk '{ printf "%-11s %-21s Go >= %s\n", $1, $5, $6 }'
     exit
 fi
+cd "$(dirname "$0")/.."
 target=${XDG_CACHE_HOME:-$HOME/.cache}/storectl-peers
 mkdir -p "$target"
-read -r go_version go <<<"$(newest_go)" || true
 # Static programs: they run wherever the kernel does. `local`: a build that fetched another compiler would not be the one that was asked for.
 export CGO_ENABLED=0 GOTOOLCHAIN=local GO111MODULE=on
 for name in "$@"; do
