@@ -205,11 +205,11 @@ class Store:
                 yield Path(folder)
             return
         from store import operations
-        from store.catalog import collection, content
+        from store.catalog import content, leases
 
         with self.operation(kind) as operation:
             with self.write(operation.id) as connection:
-                collection.add_leases(connection, operation.id, [known.key for known in content.find(connection, digests).values()])
+                leases.add_leases(connection, operation.id, [known.key for known in content.find(connection, digests).values()])
             yield operation.folder
             with self.write(operation.id) as connection:
                 operations.end(connection, operation)
