@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bench.contestants.pulls import DockerPull, FolderPull, crane, skopeo
+from bench.contestants.pushes import ImagePush, Source, by_crane, by_docker, by_skopeo
 from bench.contestants.servers import (
     MANIFEST,
     NEWEST_REGISTRY,
@@ -204,8 +205,24 @@ def _pull(name: str, client: str, how: Callable[[Served], Contestant]) -> Case:
     )
 
 
-def _pushes(shop: Workshop) -> Sequence[Contestant]:
+def _blob_pushes(shop: Workshop) -> Sequence[Contestant]:
     return [Pushing(name, shop, partial(_large, shop)) for name in (OURS, *REGISTRIES)]
+
+
+def _pushes(how: Callable[[Source, str], Sequence[str]], shop: Workshop) -> Sequence[Contestant]:
+    source = Source(Served(OURS, shop, partial(_feed_image, shop)))
+    return [ImagePush(how, name, source) for name in (OURS, *REGISTRIES)]
+
+
+def _push(name: str, client: str, how: Callable[[Source, str], Sequence[str]]) -> Case:
+    return Case(
+        name,
+        f"push an image of 384 MiB in 6 layers with {client}",
+        partial(_pushes, how),
+        tuple(Target(f"beside {registry}", partial(_beside, registry), 0, at_least=True) for registry in REGISTRIES),
+        lambda shop: LAYERS * (4 if shop.quick else 64) * MIB,
+        rounds=3,
+    )
 
 
 CASES: Final = (
@@ -243,7 +260,7 @@ CASES: Final = (
     Case(
         "serve-push",
         "push a blob of 1 GiB",
-        _pushes,
+        _blob_pushes,
         (Target("≥ 2 x docker-registry", lambda one: wall(one, REGISTRY) / wall(one, OURS), 2, at_least=True),),
         lambda shop: _large(shop).stat().st_size,
         rounds=3,
@@ -251,4 +268,7 @@ CASES: Final = (
     _pull("serve-pull", "skopeo", partial(FolderPull, skopeo)),
     _pull("serve-pull-crane", "crane", partial(FolderPull, crane)),
     _pull("serve-pull-docker", "Docker", DockerPull),
+    _push("serve-push-skopeo", "skopeo", by_skopeo),
+    _push("serve-push-crane", "crane", by_crane),
+    _push("serve-push-docker", "Docker", by_docker),
 )

@@ -126,6 +126,8 @@ def drive_repairs(store: Store, image_id: ImageID) -> None:
         # Look-ups are run by the driver, which nobody listens to.
         registry_rows.file_bytes(connection, APP, image_id.digest)
         registry_rows.is_fresh(connection, APP, image_id.digest, NOW)
+        registry_rows.is_held(connection, APP, image_id.digest)
+        uploads.get(connection, "0" * 32)
         raise _EnoughError
 
 
