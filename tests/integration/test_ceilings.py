@@ -13,6 +13,7 @@ import pytest
 from store import ImportOptions, Limits, Store, errors
 from tests.support import tars
 from tests.support.images import A, Archive, config, digest, image
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,10 +46,10 @@ def measured(root: Path, archive: Path, *, piped: bool) -> Run:
     call = [sys.executable, "-c", MEASURED, "--root", str(root), "import", "-" if piped else str(archive)]
     # Through `cat` it is a pipe; opened by us it would be a file that can be sought.
     source = subprocess.Popen(["cat", archive], stdout=subprocess.PIPE) if piped else None
-    ended = subprocess.run(call, stdin=source.stdout if source else None, capture_output=True, text=True, timeout=120, check=False)
+    ended = subprocess.run(call, stdin=source.stdout if source else None, capture_output=True, text=True, timeout=500, check=False)
     if source is not None and source.stdout is not None:
         source.stdout.close()
-        source.wait(10)
+        source.wait(PATIENCE_S)
     message, _, figures = ended.stderr.strip().rpartition("\n")
     code, cpu_s, peak_mib = figures.split()
     return Run(int(code), float(cpu_s), int(peak_mib), message)
