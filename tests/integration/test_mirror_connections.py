@@ -37,6 +37,17 @@ SMALL = b"a small blob"
 PATIENT = "import mirror.server, mirror.taking; mirror.server.KEEPALIVE_S = mirror.taking.STALL_S = 3600.0"
 """On a busy machine a test may take longer than a server otherwise waits for who says nothing or takes nothing. How long that is, is not asked here."""
 
+HELD_UP = """
+import time
+from mirror.connection import Connection
+
+def end_soon(connection, before=Connection._end_soon):
+    before(connection)
+    time.sleep(0.2)
+
+Connection._end_soon = end_soon
+"""
+
 
 @pytest.fixture(scope="module")
 def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
@@ -170,6 +181,15 @@ def test_who_has_said_all_it_has_to_say_is_answered_all_of_it(mirror: Mirror) ->
             assert reply.status == 200
             if str(DIGEST) in path:
                 assert reply.body == LARGE
+        assert wire.ends()
+
+
+def test_who_has_said_all_is_answered_by_a_server_that_was_held_up(tmp_path: Path) -> None:
+    """Something else had the processor between the request with its end and the answer."""
+    with Mirror(tmp_path / "store", "-q", first=HELD_UP) as mirror, Wire(mirror.port) as wire:
+        wire.send(request("GET", "/v2/") * 3)
+        wire.socket.shutdown(socket.SHUT_WR)
+        assert [wire.reply().status for _ in range(3)] == [200] * 3
         assert wire.ends()
 
 

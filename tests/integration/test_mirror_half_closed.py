@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 import pytest
 
 from store.values import Digest
+from tests.integration.test_mirror_connections import HELD_UP
 from tests.integration.test_mirror_renewal import certificate
 from tests.support.mirror import Mirror
 from tests.support.processes import open_files
@@ -20,6 +21,7 @@ from tests.support.wire import request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 LARGE = random.Random(5).randbytes(1 << 20) * 24
 DIGEST = Digest.of(LARGE)
@@ -108,6 +110,17 @@ def test_who_has_said_all_is_still_answered(path: str, pause_s: float, half: Hal
     assert head.startswith(b"HTTP/1.1 200 ")
     if str(DIGEST) in path:
         assert body == LARGE
+
+
+def test_who_has_said_all_is_answered_by_a_server_that_was_held_up(tmp_path: Path) -> None:
+    chain, key = certificate(tmp_path, "server")
+    with (
+        Mirror(tmp_path / "store", "--tls-cert", str(chain), "--tls-key", str(key), "-q", first=HELD_UP) as mirror,
+        Half(mirror.port, ssl.TLSVersion.TLSv1_3) as half,
+    ):
+        half.send(request("GET", "/v2/"))
+        half.close_sending()
+        assert half.rest().startswith(b"HTTP/1.1 200 ")
 
 
 def test_half_a_request_is_not_waited_for(half: Half) -> None:
