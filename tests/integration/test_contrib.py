@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import shlex
 import shutil
 import signal
@@ -156,7 +157,7 @@ def nginx(folder: Path, mirror: Mirror) -> Iterator[tuple[int, ssl.SSLContext]]:
 def test_behind_nginx_every_client_is_itself(tmp_path: Path) -> None:
     users = tmp_path / "users"
     users.write_text(f"alice:{bcrypt.hashpw(b'right', bcrypt.gensalt(4)).decode()}\n")
-    data = os.urandom(3_000_000)
+    data = random.Random(16).randbytes(3_000_000)
     path = f"/v2/app/blobs/uploads/?digest={Digest.of(data)}"
     options = ["--htpasswd", str(users), "--trusted-proxy", "127.0.0.1"]
     with Mirror(tmp_path / "store", *options, first=NO_REFILL) as mirror, nginx(tmp_path, mirror) as (port, context):

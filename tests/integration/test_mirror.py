@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import ssl
@@ -106,7 +107,7 @@ def test_a_transfer_may_end_when_the_server_is_told_to(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_push_may_end_when_the_server_is_told_to(tmp_path: Path, workers: str) -> None:
-    data = os.urandom(3_000_000)
+    data = random.Random(15).randbytes(3_000_000)
     digest = Digest.of(data)
     with Mirror(tmp_path / "store", "--workers", workers) as mirror:
         with Wire(mirror.port) as wire:

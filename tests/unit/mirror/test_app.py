@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import os
+import random
 import socket
 import threading
 import time
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from store import Store
 
-LARGE = os.urandom(1 << 20) * 6
+LARGE = random.Random(12).randbytes(1 << 20) * 6
 
 HUGE = LARGE * 6
 """More than the buffers of two sockets hold."""
@@ -191,7 +192,7 @@ def test_a_layer_of_an_archive_is_decoded_on_the_way(ask: Served, store: Store) 
 def test_a_damaged_layer_is_cut_off_and_then_no_longer_served(ask: Served, store: Store) -> None:
     import http.client
 
-    layer = images.layer("big", os.urandom(9 << 20))
+    layer = images.layer("big", random.Random(13).randbytes(9 << 20))
     take_in(store, images.image(layer, tags=("big:1",)).bytes())
     (stored,) = [one for one in store.blobs.digests() if (store.blobs.size(one) or 0) > 1000]
     with store.blobs.path(stored).open("r+b") as file:

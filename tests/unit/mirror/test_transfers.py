@@ -8,6 +8,7 @@ import errno
 import io
 import mmap
 import os
+import random
 import socket
 import threading
 import time
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from store import Store
     from store.ranged import Blocks
 
-SMALL = os.urandom(1 << 20)
+SMALL = random.Random(11).randbytes(1 << 20)
 LARGE = SMALL * 6
 HUGE = LARGE * 6
 """More than the buffers of two sockets hold."""

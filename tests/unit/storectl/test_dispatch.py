@@ -304,24 +304,27 @@ def test_a_verb_loads_what_it_needs(words: str, without: set[str], tmp_path: Pat
 
 
 def processor_seconds(*arguments: str) -> float:
-    """What a child costs at its best of several times. Processor time, so that a busy machine does not count."""
+    """What a child costs. Processor time, so that others' turns do not count."""
     import resource
 
     def spent() -> float:
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         return usage.ru_utime + usage.ru_stime
 
-    costs = []
-    for _ in range(10):
-        before = spent()
-        subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True, env=environment())
-        costs.append(spent() - before)
-    return min(costs)
+    before = spent()
+    subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True, env=environment())
+    return spent() - before
 
 
 @pytest.mark.parametrize("argument", ["--help", "--version"])
 def test_help_comes_at_once(argument: str) -> None:
-    assert processor_seconds("-m", "storectl", argument) <= 6 * processor_seconds("-c", "pass")
+    # A processor that is shared is slower as well, now more and now less: both are taken at their best of many times, by turns.
+    ours: list[float] = []
+    pythons: list[float] = []
+    while len(ours) < 10 or min(ours) > 6 * min(pythons):
+        assert len(ours) < 40, f"{min(ours)} s, and Python alone takes {min(pythons)} s"
+        ours.append(processor_seconds("-m", "storectl", argument))
+        pythons.append(processor_seconds("-c", "pass"))
 
 
 def test_the_store_may_be_named_before_the_verb_and_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
