@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import signal
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +38,22 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("STORECTL_ROOT", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture
+def own_process() -> Iterator[None]:
+    """For what ends the process that it runs in: signals, the timer, and the rest that `storectl.cli.main` sets are as before for the next test.
+
+    What a child is started with, it inherits: one that ignores Ctrl-C goes on ignoring it.
+    """
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)}
+    timer, hook, thresholds = signal.getitimer(signal.ITIMER_REAL), sys.unraisablehook, gc.get_threshold()
+    yield
+    signal.setitimer(signal.ITIMER_REAL, *timer)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    sys.unraisablehook = hook
+    gc.set_threshold(*thresholds)
 
 
 @pytest.fixture

@@ -266,6 +266,7 @@ def test_the_last_resort(run: Runner, monkeypatch: pytest.MonkeyPatch, raised: B
     run("--debug", "images", code=code)
 
 
+@pytest.mark.usefixtures("own_process")
 def test_start_without_the_database(root: Path) -> None:
     modules = "('sqlalchemy', 'alembic', 'store.facade')"
     script = f"import sys, storectl.cli as c\nassert c.run(['--help']) == 0\nprint([m for m in {modules} if m in sys.modules])"

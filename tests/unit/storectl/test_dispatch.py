@@ -150,16 +150,12 @@ def test_an_interrupt_is_quiet(shell: Shell, fake: FakeStore, monkeypatch: pytes
     assert screen.shown == "\n", "the prompt does not stand behind ^C"
 
 
+@pytest.mark.usefixtures("own_process")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_termination_unwinds_once(shell: Shell, fake: FakeStore, number: signal.Signals, code: int) -> None:
-    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        with pytest.raises(cli._TerminatedError) as ended:
-            cli._terminate(number, None)
-        assert all(signal.getsignal(one) is signal.SIG_IGN for one in before)
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+    with pytest.raises(cli._TerminatedError) as ended:
+        cli._terminate(number, None)
+    assert all(signal.getsignal(one) is signal.SIG_IGN for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     fake.answers["images"] = ended.value
     shell("images", code=code)
     assert shell.err == ""
@@ -214,18 +210,13 @@ def test_closed_output_is_no_fault(shell: Shell, fake: FakeStore, monkeypatch: p
     assert cli.run(["images"]) == 0
 
 
+@pytest.mark.usefixtures("own_process")
 def test_main_ends_the_process_with_the_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr("sys.argv", ["storectl", "--version"])
-    hung_up = signal.getsignal(signal.SIGHUP)
-    try:
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        assert signal.getsignal(signal.SIGTERM) is cli._terminate
-        assert signal.getsignal(signal.SIGHUP) is cli._terminate
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        signal.signal(signal.SIGHUP, hung_up)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert signal.getsignal(signal.SIGTERM) is cli._terminate
+    assert signal.getsignal(signal.SIGHUP) is cli._terminate
     assert ended.value.code == 0
     assert capsys.readouterr().out == "storectl 0.1.0\n"
 
