@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 _SOON_S: Final = 0.05
-"""A request that came together with the end has reached its handler by then."""
+_ROUNDS: Final = 8
+"""A request that came together with the end has reached its handler by then: after that time, and after so many rounds of the loop.
+
+It takes three rounds. Time alone says nothing: on a busy machine it may be over before the loop has had its next round, which begins with what is due.
+"""
 
 BUFFER_BYTES: Final = MIB // 4
 """What one read brings at most."""
@@ -45,7 +49,7 @@ class Connection(asyncio.BufferedProtocol):
         self._buffer = buffer
         self._transport: asyncio.Transport | None = None
         self._request: web.Request | None = None
-        self._ending: asyncio.TimerHandle | None = None
+        self._ending: asyncio.Handle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of `asyncio.BufferedProtocol`."""
@@ -91,7 +95,10 @@ class Connection(asyncio.BufferedProtocol):
             self._ending.cancel()
         self._ending = asyncio.get_running_loop().call_later(_SOON_S, self._end)
 
-    def _end(self) -> None:
+    def _end(self, rounds: int = _ROUNDS) -> None:
+        if rounds:
+            self._ending = asyncio.get_running_loop().call_soon(self._end, rounds - 1)
+            return
         # What came whole is answered, and so is what came behind it (RFC 9112 section 9.3.2): aiohttp drops that when it is told to close.
         if self._transport is not None and (self._request is None or self.is_receiving):
             self._transport.close()

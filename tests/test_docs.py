@@ -103,7 +103,7 @@ def test_what_a_document_shows_is_what_happens(document: str, place: Path, envir
 
 
 def _run(program: list[str], what: str, exits: int, place: Path, environment: dict[str, str]) -> list[str]:
-    done = subprocess.run(program, cwd=place, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(program, cwd=place, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == exits, f"{what}\nexited with {done.returncode}, not {exits}:\n{done.stdout}{done.stderr}"
     # A terminal shows both; the error stream of a command that is to fail is what it shows.
     return (done.stdout or done.stderr).splitlines()

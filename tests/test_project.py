@@ -72,7 +72,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel and an sdist of this checkout, made with the pinned build backend and nothing from an index."""
     folder = tmp_path_factory.mktemp("dist")
     build = [sys.executable, "-m", "hatchling", "build", "--directory", str(folder)]
-    subprocess.run(build, cwd=ROOT, env=os.environ | {"SOURCE_DATE_EPOCH": "1577836800"}, check=True, capture_output=True, timeout=120)
+    subprocess.run(build, cwd=ROOT, env=os.environ | {"SOURCE_DATE_EPOCH": "1577836800"}, check=True, capture_output=True, timeout=500)
     return folder
 
 

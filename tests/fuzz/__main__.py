@@ -18,7 +18,7 @@ from typing import Final, final
 HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parents[1]
 TARGETS: Final = tuple(sorted(path.stem for path in (HERE / "targets").glob("*.py")))
-START_S: Final = 120
+START_S: Final = 600
 """What a target may take beyond its time: to import and instrument everything, and to finish its last input."""
 
 _STATE: Final = re.compile(r"^#[0-9]+\s+\w+\s+cov: (?P<cov>[0-9]+) ft: (?P<ft>[0-9]+) corp: (?P<corpus>[0-9]+)/", re.MULTILINE)

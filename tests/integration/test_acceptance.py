@@ -225,7 +225,7 @@ def test_17_saving_to_a_terminal_is_refused(run: Runner, load: Callable[..., str
     leader, follower = pty.openpty()
     try:
         ended = subprocess.run(
-            [sys.executable, "-m", "storectl", "--root", str(run.root), "save", "demo:1"], stdout=follower, stderr=subprocess.PIPE, timeout=60, check=False
+            [sys.executable, "-m", "storectl", "--root", str(run.root), "save", "demo:1"], stdout=follower, stderr=subprocess.PIPE, timeout=300, check=False
         )
         os.set_blocking(leader, False)
         with pytest.raises(BlockingIOError):

@@ -23,6 +23,7 @@ from storectl import cli
 from storectl.exit_codes import ExitCode, exit_code
 from tests.support.images import A, Archive, B, config, image, layer
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE_S, until
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -265,6 +266,7 @@ def test_the_last_resort(run: Runner, monkeypatch: pytest.MonkeyPatch, raised: B
     run("--debug", "images", code=code)
 
 
+@pytest.mark.usefixtures("own_process")
 def test_start_without_the_database(root: Path) -> None:
     modules = "('sqlalchemy', 'alembic', 'store.facade')"
     script = f"import sys, storectl.cli as c\nassert c.run(['--help']) == 0\nprint([m for m in {modules} if m in sys.modules])"
@@ -310,12 +312,9 @@ def test_a_signal_in_the_middle_of_an_import_leaves_nothing(root: Path, number: 
     process.stdin.write(image(A, layer("random", os.urandom(12 * 2**20))).bytes()[: 9 * 2**20])
     process.stdin.flush()
     staging = root / "staging"
-    deadline = time.monotonic() + 60
-    while not any(file.stat().st_size for file in staging.glob("*/*")):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: any(file.stat().st_size for file in staging.glob("*/*")))
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, out, err) == (code, b"", b"")
     assert list(staging.iterdir()) == []
     with Store.open(root) as store:
@@ -334,7 +333,7 @@ def test_a_signal_in_the_middle_of_a_save_leaves_no_file(run: Runner, tmp_path: 
     os.close(writer)
     assert os.read(reader, 512)
     process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE_S)
     os.close(reader)
     assert (process.returncode, err) == (code, b"")
     assert not list((run.root / "staging").iterdir())
@@ -343,10 +342,9 @@ def test_a_signal_in_the_middle_of_a_save_leaves_no_file(run: Runner, tmp_path: 
 def test_a_hangup_is_nothing_to_what_runs_without_a_terminal(root: Path) -> None:
     script = "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); import storectl.cli as c; c.main(['import', '-', '--root', sys.argv[1]])"
     process = subprocess.Popen([sys.executable, "-c", script, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    while not (root / "staging").is_dir():
-        time.sleep(0.01)
+    until((root / "staging").is_dir)
     process.send_signal(signal.SIGHUP)
-    out, _ = process.communicate(image(A).bytes(), timeout=60)
+    out, _ = process.communicate(image(A).bytes(), timeout=PATIENCE_S)
     assert (process.returncode, out) == (0, b"Loaded image: demo:1\n")
 
 
@@ -365,7 +363,7 @@ def test_a_slow_reader_of_an_output_that_does_not_block_gets_everything(run: Run
         got += piece
         time.sleep(0.002)
     os.close(reader)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, err) == (0, b"")
     assert got == saved.read_bytes()
 
@@ -405,7 +403,7 @@ def test_a_reader_that_goes_away_is_no_failure_to_talk_about(run: Runner, tmp_pa
         os.close(reader)
         process = start(run.root, *arguments, stdout=writer)
         os.close(writer)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=PATIENCE_S)
         assert (process.returncode, err) == (141, b""), arguments
 
 
@@ -433,7 +431,7 @@ def test_output_on_a_full_disk_is_an_error(filled: Runner) -> None:
     for arguments in (("save", "spec-many"), ("images",)):
         with Path("/dev/full").open("wb") as full:
             process = start(filled.root, *arguments, stdout=full)
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 7
         assert err.decode().splitlines()[0] == "storectl: error: standard output: No space left on device"
 
@@ -539,12 +537,12 @@ def dispatch(_arguments):
     thing = Thing()
     kept = weakref.ref(thing, strike)
     del thing
-    time.sleep(60)
+    time.sleep(600)
 
 cli._dispatch = dispatch
 cli.main([])
 """
-    done = subprocess.run([sys.executable, "-c", script, str(number.value), str(busy_s)], capture_output=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", script, str(number.value), str(busy_s)], capture_output=True, timeout=PATIENCE_S, check=False)
     assert (done.returncode, done.stderr) == (code, b"")
 
 
@@ -556,7 +554,7 @@ import storectl.cli as cli
 atexit.register(lambda: print("frozen:", gc.get_freeze_count() > 1000))
 cli.main(["version", "--json"])
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     assert done.stdout.splitlines()[-1] == "frozen: True"
 
 
@@ -568,13 +566,13 @@ import storectl.cli as cli
 def dispatch(_arguments):
     try:
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(60)
+        time.sleep(600)
     finally:
-        time.sleep(60)
+        time.sleep(600)
 
 cli.GRACE_S = 0.2
 cli._dispatch = dispatch
 cli.main([])
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=PATIENCE_S, check=False)
     assert (done.returncode, done.stderr) == (143, b"")

@@ -255,6 +255,7 @@ def test_kill_9_at_random_moments_leaves_a_sound_store(root: Path, tmp_path: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_importers_a_saver_and_a_collector_at_once(root: Path, tmp_path: Path) -> None:
     with Store.open(root, create=True) as store:
         put(store, A, B)
@@ -269,7 +270,7 @@ def test_importers_a_saver_and_a_collector_at_once(root: Path, tmp_path: Path) -
         'for i in 1 2 3 4 5; do "$@" gc >/dev/null || exit 1; done',
     ]
     running = [subprocess.Popen(["/bin/sh", "-c", loop, "sh", *command], stderr=subprocess.PIPE, text=True) for loop in loops]
-    ended = [(process.communicate(timeout=240)[1], process.returncode) for process in running]
+    ended = [(process.communicate(timeout=1000)[1], process.returncode) for process in running]
     assert [code for _, code in ended] == [0] * len(loops), ended
     with Store.open(root) as store:
         assert {reference.reference.familiar for one in store.images() for reference in one.references} == {"x:1", "big:0", "big:1"}

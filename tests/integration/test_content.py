@@ -19,6 +19,7 @@ from store import Compression, ImageID, ImportOptions, Store, errors
 from store.db.engine import Access, _translate, make_engine
 from store.oserrors import translated
 from tests.support.images import A, Archive, config, digest, image, layer
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -172,24 +173,30 @@ def test_engines_translate_errors_of_queries(root: Path) -> None:
         raise said
 
 
-@pytest.mark.parametrize(("patience_s", "said"), [(0.02, ["import-42"]), (60, [])])
+@pytest.mark.parametrize(("patience_s", "said"), [(0.02, ["import-42"]), (600, [])])
 def test_a_writer_that_waits_for_long_is_told_for_whom(root: Path, store: Store, monkeypatch: pytest.MonkeyPatch, patience_s: float, said: list[str]) -> None:
     import threading
 
     monkeypatch.setattr("store.db.engine.PATIENCE_S", patience_s)
     told: list[str] = []
-    with Store.open(root, on_wait=told.append) as other:
-        inside, go = threading.Event(), threading.Event()
+    inside, go = threading.Event(), threading.Event()
+
+    def tell(owner: str) -> None:
+        told.append(owner)
+        go.set()
+
+    with Store.open(root, on_wait=tell) as other:
 
         def hold() -> None:
             with store.write("import-42"):
                 inside.set()
-                go.wait(10)
+                go.wait(PATIENCE_S)
 
         holder = threading.Thread(target=hold)
         holder.start()
-        inside.wait(10)
-        threading.Timer(0.2, go.set).start()
+        assert inside.wait(PATIENCE_S)
+        if not said:
+            threading.Timer(0.2, go.set).start()
         with other.write("gc"):
             pass
         holder.join()

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import shlex
 import shutil
 import signal
@@ -13,8 +14,8 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 from base64 import b64encode
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,8 @@ import pytest
 from mirror.access.throttle import BURST
 from store.values import Digest
 from tests.integration.test_mirror_renewal import certificate
-from tests.support.mirror import Mirror
+from tests.support.mirror import NO_REFILL, Mirror
+from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,7 +55,7 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / UNIT.name
     # The program is not installed here; everything else is looked at.
     unit.write_text(UNIT.read_text().replace(INSTALLED, sys.executable))
-    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -67,7 +69,7 @@ def test_the_unit_starts_a_server_that_says_when_it_is_ready_and_when_it_stops(t
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         address = tmp_path / "notify"
         channel.bind(str(address))
-        channel.settimeout(60)
+        channel.settimeout(PATIENCE_S)
         environment = {**os.environ, "STORECTL_ROOT": str(tmp_path / "store"), "NOTIFY_SOCKET": str(address)}
         command = [sys.executable, "-m", "storectl", verb, "--listen", "127.0.0.1:0", "--workers", "2"]
         with (tmp_path / "log").open("wb") as log, subprocess.Popen(command, env=environment, stdout=log, stderr=log) as server:
@@ -75,11 +77,11 @@ def test_the_unit_starts_a_server_that_says_when_it_is_ready_and_when_it_stops(t
             server.send_signal(signal.SIGHUP)
             server.send_signal(signal.SIGTERM)
             assert channel.recv(100) == b"STOPPING=1"
-            assert server.wait(60) == 0
+            assert server.wait(PATIENCE_S) == 0
 
 
 def healthy(port: int) -> bool:
-    return subprocess.run([sys.executable, str(CONTRIB / "healthcheck.py"), str(port)], timeout=60, check=False).returncode == 0
+    return subprocess.run([sys.executable, str(CONTRIB / "healthcheck.py"), str(port)], timeout=300, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["HTTP", "TLS"])
@@ -89,7 +91,8 @@ def test_the_health_check_asks_the_server(tls: bool, tmp_path: Path) -> None:  #
         chain, key = certificate(tmp_path, "server")
         options = ("--tls-cert", str(chain), "--tls-key", str(key))
     with Mirror(tmp_path / "store", *options) as mirror:
-        assert healthy(mirror.port)
+        # It waits for seconds only, as it has to where it is used.
+        until(lambda: healthy(mirror.port))
         if not tls:
             mirror.process.send_signal(signal.SIGSTOP)
             assert not healthy(mirror.port)
@@ -124,9 +127,9 @@ def nginx(folder: Path, mirror: Mirror) -> Iterator[tuple[int, ssl.SSLContext]]:
     if program is None:
         pytest.skip("nginx is not installed")
     chain, key = certificate(folder, "proxy")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    # It takes over a socket that listens already (as from a binary before it): a port that is only known to be free may be somebody else's a moment later.
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = int(listener.getsockname()[1])
     site = (CONTRIB / "nginx.conf").read_text()
     for old, new in (
         ("127.0.0.1:5000;", f"127.0.0.1:{mirror.port};"),
@@ -138,35 +141,29 @@ def nginx(folder: Path, mirror: Mirror) -> Iterator[tuple[int, ssl.SSLContext]]:
         site = site.replace(old, new)
     (folder / "site.conf").write_text(site)
     (folder / "nginx.conf").write_text(MAIN.format(folder=folder, site=folder / "site.conf"))
-    with (folder / "nginx.log").open("wb") as log, subprocess.Popen([program, "-p", str(folder), "-c", str(folder / "nginx.conf")], stderr=log) as running:
+    command = [program, "-p", str(folder), "-c", str(folder / "nginx.conf")]
+    environment = {**os.environ, "NGINX": f"{listener.fileno()};"}
+    with (folder / "nginx.log").open("wb") as log, listener:
+        running = subprocess.Popen(command, stderr=log, env=environment, pass_fds=[listener.fileno()])
+    with running:
         try:
-            deadline = time.monotonic() + 30
-            while not _listens(port):
-                assert running.poll() is None, (folder / "nginx.log").read_text()
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            until(lambda: (folder / "pid").exists() or running.poll() is not None)
+            assert running.poll() is None, (folder / "nginx.log").read_text()
             yield port, ssl.create_default_context(cafile=str(chain))
         finally:
             running.terminate()
 
 
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
-    except OSError:
-        return False
-    return True
-
-
 def test_behind_nginx_every_client_is_itself(tmp_path: Path) -> None:
     users = tmp_path / "users"
     users.write_text(f"alice:{bcrypt.hashpw(b'right', bcrypt.gensalt(4)).decode()}\n")
-    data = os.urandom(3_000_000)
+    data = random.Random(16).randbytes(3_000_000)
     path = f"/v2/app/blobs/uploads/?digest={Digest.of(data)}"
-    with Mirror(tmp_path / "store", "--htpasswd", str(users), "--trusted-proxy", "127.0.0.1") as mirror, nginx(tmp_path, mirror) as (port, context):
+    options = ["--htpasswd", str(users), "--trusted-proxy", "127.0.0.1"]
+    with Mirror(tmp_path / "store", *options, first=NO_REFILL) as mirror, nginx(tmp_path, mirror) as (port, context):
 
         def ask(method: str, path: str, body: bytes | None = None, *, client: str, login: str | None = None, **headers: str) -> tuple[int, str, bytes]:
-            connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=context, source_address=(client, 0))
+            connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=PATIENCE_S, context=context, source_address=(client, 0))
             if login is not None:
                 headers["Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
             try:
@@ -185,11 +182,11 @@ def test_behind_nginx_every_client_is_itself(tmp_path: Path) -> None:
         assert ask("POST", path, data, client="127.0.0.3", login="alice:right")[0] == 201
         assert ask("GET", f"/v2/app/blobs/{Digest.of(data)}", client="127.0.0.4") == (200, "", data)
         # Somebody who comes past the proxy, from where no proxy is, is believed nothing.
-        direct = http.client.HTTPConnection("127.0.0.1", mirror.port, timeout=60, source_address=("127.0.0.5", 0))
+        direct = http.client.HTTPConnection("127.0.0.1", mirror.port, timeout=PATIENCE_S, source_address=("127.0.0.5", 0))
         direct.request("GET", "/healthz", headers={"X-Forwarded-For": "203.0.113.7"})
         assert direct.getresponse().read() == b"ok\n"
         direct.close()
         assert mirror.stop() == 0
         asked = [json.loads(line) for line in mirror.log.read_text().splitlines() if '"mirror.access"' in line]
-    remotes = [one["remote"] for one in asked]
-    assert remotes == ["127.0.0.2"] * (BURST + 2) + ["127.0.0.3"] * 2 + ["127.0.0.4", "127.0.0.5"]
+    # A line is written when the answer has gone, and the next request may have come by then: they are counted, whatever their order.
+    assert Counter(one["remote"] for one in asked) == {"127.0.0.2": BURST + 2, "127.0.0.3": 2, "127.0.0.4": 1, "127.0.0.5": 1}

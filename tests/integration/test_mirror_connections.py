@@ -12,7 +12,6 @@ import struct
 import threading
 import time
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,10 +19,13 @@ import pytest
 from store import Store
 from store.values import Digest
 from tests.support.mirror import Mirror
+from tests.support.processes import children, is_running, open_files
+from tests.support.waiting import until
 from tests.support.wire import Closed, Wire, chunked, request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from pathlib import Path
 
 IDLE = 1000
 LARGE = random.Random(1).randbytes(1 << 20) * 24
@@ -32,12 +34,26 @@ LARGE = random.Random(1).randbytes(1 << 20) * 24
 DIGEST = Digest.of(LARGE)
 SMALL = b"a small blob"
 
+PATIENT = "import mirror.server, mirror.taking; mirror.server.KEEPALIVE_S = mirror.taking.STALL_S = 3600.0"
+"""On a busy machine a test may take longer than a server otherwise waits for who says nothing or takes nothing. How long that is, is not asked here."""
+
+HELD_UP = """
+import time
+from mirror.connection import Connection
+
+def end_soon(connection, before=Connection._end_soon):
+    before(connection)
+    time.sleep(0.2)
+
+Connection._end_soon = end_soon
+"""
+
 
 @pytest.fixture(scope="module")
 def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
     """One server for all of them: each finds it as the others have left it."""
     root = tmp_path_factory.mktemp("connections") / "store"
-    with Mirror(root, "-q") as running:
+    with Mirror(root, "-q", first=PATIENT) as running:
         for data in (LARGE, SMALL):
             assert running.request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data)[0] == 201
         yield running
@@ -52,33 +68,15 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
 def opened(mirror: Mirror) -> Counter[str]:
     """The files and sockets that the server has open, but for its database: how many connections to that it keeps is its own affair."""
     found: Counter[str] = Counter()
-    for link in Path(f"/proc/{mirror.process.pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            target = str(link.readlink())
-            if "store.db" not in target:
-                found[target.partition(":")[0]] += 1
+    for target in open_files(mirror.process.pid):
+        if "store.db" not in target:
+            found[target.partition(":")[0]] += 1
     return found
 
 
-def settles(mirror: Mirror, before: Counter[str]) -> bool:
-    """Whether the server closes, soon, all that it has opened since."""
-    deadline = time.monotonic() + 10
-    while left := opened(mirror) - before:
-        if time.monotonic() > deadline:
-            print(left)  # noqa: T201 - pytest shows it with the failure
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def begins(uploads: Path, before: set[Path]) -> bool:
-    """Whether an upload begins, soon."""
-    deadline = time.monotonic() + 10
-    while not set(uploads.iterdir()) - before:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.005)
-    return True
+def settles(mirror: Mirror, before: Counter[str]) -> None:
+    """Return when the server has closed all that it has opened since."""
+    until(lambda: not opened(mirror) - before)
 
 
 def serves(mirror: Mirror) -> bool:
@@ -102,12 +100,10 @@ def test_a_thousand_idle_connections_keep_nobody_out(mirror: Mirror) -> None:
         for wire in idle[::2]:
             # Half of them have been of use once.
             assert wire.ask("GET", "/v2/").status == 200
-        began = time.monotonic()
         assert serves(mirror)
-        assert time.monotonic() - began < 5
         for wire in idle[::100]:
             assert wire.ask("GET", f"/v2/app/blobs/{Digest.of(SMALL)}").body == SMALL
-    assert settles(mirror, before)
+    settles(mirror, before)
 
 
 def test_pipelined_requests_are_answered_in_order(mirror: Mirror) -> None:
@@ -141,7 +137,7 @@ def test_who_goes_away_in_the_middle_of_a_blob_leaves_nothing(leave: object, mir
         for _ in range(taken >> 16):
             wire.socket.recv(1 << 16)
         leave(wire)  # type: ignore[operator]
-    assert settles(mirror, before)
+    settles(mirror, before)
     assert serves(mirror)
 
 
@@ -158,7 +154,7 @@ def test_who_stops_reading_does_not_stop_the_others(mirror: Mirror) -> None:
         assert wire.reply().body == LARGE
     for wire in stuck:
         wire.close()
-    assert settles(mirror, before)
+    settles(mirror, before)
 
 
 @pytest.mark.parametrize("path", ["/v2/", f"/v2/app/blobs/{Digest.of(SMALL)}", f"/v2/app/blobs/{DIGEST}", "/v2/_catalog"])
@@ -188,6 +184,15 @@ def test_who_has_said_all_it_has_to_say_is_answered_all_of_it(mirror: Mirror) ->
         assert wire.ends()
 
 
+def test_who_has_said_all_is_answered_by_a_server_that_was_held_up(tmp_path: Path) -> None:
+    """Something else had the processor between the request with its end and the answer."""
+    with Mirror(tmp_path / "store", "-q", first=HELD_UP) as mirror, Wire(mirror.port) as wire:
+        wire.send(request("GET", "/v2/") * 3)
+        wire.socket.shutdown(socket.SHUT_WR)
+        assert [wire.reply().status for _ in range(3)] == [200] * 3
+        assert wire.ends()
+
+
 def test_a_push_is_answered_to_who_has_said_all(mirror: Mirror) -> None:
     data = b"pushed, and nothing to add"
     with Wire(mirror.port) as wire:
@@ -203,7 +208,7 @@ def test_half_a_push_is_no_push(how: str, framing: str, mirror: Mirror) -> None:
     before = opened(mirror)
     uploads = mirror.root / "uploads"
     files = set(uploads.iterdir())
-    data = os.urandom(300_000)
+    data = random.Random(f"{how} {framing}").randbytes(300_000)
     path = f"/v2/half/blobs/uploads/?digest={Digest.of(data)}"
     wire = Wire(mirror.port)
     if framing == "length":
@@ -211,7 +216,7 @@ def test_half_a_push_is_no_push(how: str, framing: str, mirror: Mirror) -> None:
     else:
         wire.send(request("POST", path, fields=[("Transfer-Encoding", "chunked")]) + chunked(data[:150_000]).removesuffix(b"0\r\n\r\n"))
     # Broken off before the server has begun, it would be too early to look whether anything is left.
-    assert begins(uploads, files)
+    until(lambda: set(uploads.iterdir()) - files)
     if how == "half-closed":
         wire.socket.shutdown(socket.SHUT_WR)
         with contextlib.suppress(Closed):
@@ -222,13 +227,13 @@ def test_half_a_push_is_no_push(how: str, framing: str, mirror: Mirror) -> None:
         wire.close()
     else:
         reset(wire)
-    assert settles(mirror, before)
-    assert set(uploads.iterdir()) == files
+    settles(mirror, before)
+    until(lambda: set(uploads.iterdir()) == files)
     assert mirror.request("HEAD", f"/v2/half/blobs/{Digest.of(data)}")[0] == 404
 
 
 def test_ten_clients_push_the_same_at_once_and_it_is_stored_once(mirror: Mirror) -> None:
-    data = os.urandom(1 << 20) * 3
+    data = random.Random(17).randbytes(1 << 20) * 3
     digest = Digest.of(data)
     start = threading.Barrier(10)
     answers: list[int] = []
@@ -269,7 +274,7 @@ def test_headers_that_never_end_are_given_up(mirror: Mirror) -> None:
 
 def test_a_request_that_is_not_whole_does_not_hold_up_the_end(tmp_path: Path) -> None:
     """Its answer has begun, and a thread sleeps until the client takes more of it."""
-    with Mirror(tmp_path / "store", "--grace", "1", first="from mirror.sending import lanes; lanes.PATIENCE_S = 60") as mirror:
+    with Mirror(tmp_path / "store", "--grace", "1", first="from mirror.sending import lanes; lanes.PATIENCE_S = 600") as mirror:
         assert mirror.request("POST", f"/v2/app/blobs/uploads/?digest={DIGEST}", LARGE)[0] == 201
         with Wire(mirror.port) as wire:
             wire.send(request("GET", f"/v2/app/blobs/{DIGEST}", fields=[("Content-Length", "5")]))
@@ -277,31 +282,19 @@ def test_a_request_that_is_not_whole_does_not_hold_up_the_end(tmp_path: Path) ->
             time.sleep(0.2)
             began = time.monotonic()
             assert mirror.stop() == 0
-            assert time.monotonic() - began < 10
+            assert time.monotonic() - began < 60
 
 
 def test_workers_are_replaced_and_end_with_their_parent(tmp_path: Path) -> None:
-    def children(mirror: Mirror) -> set[int]:
-        return {int(text) for text in Path(f"/proc/{mirror.process.pid}/task/{mirror.process.pid}/children").read_text().split()}
-
-    def until(holds: Callable[[], bool]) -> bool:
-        deadline = time.monotonic() + 30
-        while not holds():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.05)
-        return True
-
     with Mirror(tmp_path / "store", "--workers", "2") as mirror:
-        first = children(mirror)
+        first = children(mirror.process.pid)
         assert len(first) == 2
         assert mirror.request("GET", "/v2/")[0] == 200
-        time.sleep(1.5)
         os.kill(min(first), signal.SIGKILL)
-        assert until(lambda: len(children(mirror)) == 2 and children(mirror) != first)
+        until(lambda: len(now := children(mirror.process.pid)) == 2 and now != first)
         for _ in range(20):
             assert mirror.request("GET", "/v2/")[0] == 200
         assert "ended with -9" in mirror.log.read_text()
-        last = children(mirror)
+        last = children(mirror.process.pid)
         assert mirror.stop(signal.SIGKILL) == -signal.SIGKILL
-        assert until(lambda: not any(Path(f"/proc/{process}/cmdline").exists() and Path(f"/proc/{process}/cmdline").read_bytes() for process in last))
+        until(lambda: not any(map(is_running, last)))

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,11 @@ from store.values import Digest
 from tests.support import images
 from tests.support.mirror import Mirror
 from tests.support.pushing import Client, Image, Refused
+from tests.support.waiting import PATIENCE_S
 from tests.support.wire import BrokenFraming, Closed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 KILLS = int(os.environ.get("STORECTL_KILLS", "10"))
@@ -112,7 +114,7 @@ class Round:
         client.pull("kills", image, tag)
 
 
-@pytest.mark.timeout(300 + 20 * KILLS)
+@pytest.mark.timeout(600 + 60 * KILLS)
 def test_a_killed_server_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
     root = tmp_path / "store"
     chance, shared = random.Random(1), contents(5, 2)
@@ -121,7 +123,7 @@ def test_a_killed_server_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
         known = dict(acknowledged)
         mirror = Mirror(root, "-q")
         work = Round(mirror.port, number, acknowledged, shared)
-        wanted, deadline = chance.randrange(200), time.monotonic() + 60
+        wanted, deadline = chance.randrange(200), time.monotonic() + PATIENCE_S
         while work.answers < wanted and not work.findings and time.monotonic() < deadline:
             time.sleep(0.002)
         work.killed.set()
@@ -152,13 +154,13 @@ def test_a_killed_server_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
 class Churner:
     """Pushes, pulls and deletes in a repository of its own, out of layers that everybody uses, and knows at any time what has to be there."""
 
-    def __init__(self, port: int, number: int, until: float, shared: list[bytes]) -> None:
+    def __init__(self, port: int, number: int, enough: threading.Event, shared: list[bytes]) -> None:
         self.repository = f"churn/r{number}"
         self.live: dict[str, Image] = {}
         self.findings: list[str] = []
         self.counts = {"push": 0, "pull": 0, "delete": 0}
         self._client = Client(port, random.Random(number))
-        self._until = until
+        self._enough = enough
         self._shared = shared
         self._others = [f"churn/r{other}" for other in range(CHURNERS) if other != number]
         self.thread = threading.Thread(target=self._run)
@@ -167,7 +169,7 @@ class Churner:
     def _run(self) -> None:
         chance = self._client.chance
         try:
-            while time.monotonic() < self._until:
+            while not self._enough.is_set():
                 what = chance.choice(("push", "pull", "delete")) if self.live else "push"
                 if len(self.live) > 12:
                     what = "delete"
@@ -204,30 +206,51 @@ class Churner:
                 self._client.delete(self.repository, f"blobs/{digest}")
 
 
-@pytest.mark.timeout(300 + CHURN_S)
+def done_so_far(churners: Sequence[Churner]) -> dict[str, int]:
+    """How often what was done, by all of them."""
+    return {what: sum(churner.counts[what] for churner in churners) for what in churners[0].counts}
+
+
+@contextmanager
+def stopping(enough: threading.Event) -> Iterator[None]:
+    """However this ends, nobody goes on."""
+    try:
+        yield
+    finally:
+        enough.set()
+
+
+@pytest.mark.timeout(600 + CHURN_S)
 def test_collection_beside_pushes_pulls_and_deletes_loses_nothing(tmp_path: Path) -> None:
     root = tmp_path / "store"
     shared = contents(16, 3)
     freed = 0
     with Mirror(root, "-q") as mirror:
-        until = time.monotonic() + CHURN_S
-        churners = [Churner(mirror.port, number, until, shared) for number in range(CHURNERS)]
+        began, enough = time.monotonic(), threading.Event()
+        churners = [Churner(mirror.port, number, enough, shared) for number in range(CHURNERS)]
+
+        def goes_on() -> bool:
+            """Until the time is over, and until everything has been done at least once, unless that takes for ever or nobody goes on."""
+            took_s = time.monotonic() - began
+            missing = freed == 0 or min(done_so_far(churners).values()) == 0
+            return took_s < CHURN_S or (missing and took_s < CHURN_S + PATIENCE_S and any(churner.thread.is_alive() for churner in churners))
+
         chance = random.Random(4)
-        with Store.open(root) as store:
-            while time.monotonic() < until:
+        with stopping(enough), Store.open(root) as store:
+            while goes_on():
                 # The same layers come and go as archives as well.
                 one = images.image(*chance.sample(shared, 2), tags=("churn/archive:1",)).bytes()
                 store.import_archive(io.BytesIO(one))
                 freed += store.collect().freed_bytes
                 store.remove("churn/archive:1")
                 freed += store.collect(dangling=True).freed_bytes
-                done = subprocess.run([sys.executable, "-m", "storectl", "--root", str(root), "gc"], capture_output=True, text=True, timeout=120, check=False)
+                done = subprocess.run([sys.executable, "-m", "storectl", "--root", str(root), "gc"], capture_output=True, text=True, timeout=300, check=False)
                 assert done.returncode == 0, done.stderr
         for churner in churners:
             churner.thread.join()
         assert [finding for churner in churners for finding in churner.findings] == [], mirror.log.read_text()[-3000:]
         assert mirror.stop() == 0
-    counts = {what: sum(churner.counts[what] for churner in churners) for what in churners[0].counts}
+    counts = done_so_far(churners)
     print(counts, f"freed {freed} bytes")  # noqa: T201 - for long runs
     assert min(counts.values()) > 0
     assert freed > 0

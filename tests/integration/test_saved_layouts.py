@@ -793,7 +793,7 @@ def test_eight_processes_saving_into_one_folder_lose_nothing(store: Store, root:
         assert one.stdin is not None
         one.stdin.write(b"x")
         one.stdin.close()
-    assert [one.wait(60) for one in writers] == [0] * 8
+    assert [one.wait(500) for one in writers] == [0] * 8
     entries = json.loads((folder / "index.json").read_bytes())["manifests"]
     assert {one["annotations"][CONTAINERD_NAME]: one["digest"] for one in entries} == {name: one["digest"] for name, one in zip(names, images, strict=True)}
     assert len(entries) == 8

@@ -32,7 +32,7 @@ CONTAINERFILE: Final = "contrib/Containerfile"
 BASE: Final = "python:3.13-slim"
 NAME: Final = "storectl-image:test"
 USER: Final = 10001
-DEADLINE_S: Final = 60
+DEADLINE_S: Final = 300
 
 
 def write_context(target: Path) -> None:

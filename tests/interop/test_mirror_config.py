@@ -50,7 +50,7 @@ def image_id(door: Door) -> str:
 
 def printed(client: str, door: Door) -> str:
     command = [sys.executable, "-m", "storectl", "mirror-config", client, f"http://{door.host}"]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
 
 
 def files(text: str, folder: Path) -> list[Path]:

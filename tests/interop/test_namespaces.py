@@ -40,7 +40,7 @@ def mirror(workshop: Workshop) -> Iterator[Mirror]:
         for number, (domain, layer) in enumerate(UPSTREAMS.items()):
             archive = folder / f"{number}.tar"
             archive.write_bytes(images.image(layer, tags=(f"{domain}/team/app:1",)).bytes())
-            subprocess.run([sys.executable, "-m", "storectl", "--root", str(running.root), "import", "-q", str(archive)], check=True, timeout=60)
+            subprocess.run([sys.executable, "-m", "storectl", "--root", str(running.root), "import", "-q", str(archive)], check=True, timeout=300)
         yield running
         assert running.stop() == 0
 
@@ -53,7 +53,7 @@ def hosts(folder: Path, mirror: Mirror) -> Path:
     """What `storectl mirror-config` prints for all of them, in a folder for containerd."""
     options = [option for domain in UPSTREAMS for option in ("--upstream", domain)]
     command = [sys.executable, "-m", "storectl", "mirror-config", "containerd", f"http://{mirror.host}", *options]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
     written = [path for path in files(printed, folder) if path.name == "hosts.toml"]
     assert len(written) == len(UPSTREAMS)
     return written[0].parent.parent

@@ -41,7 +41,7 @@ def take_in(mirror: Mirror, archive: bytes) -> None:
 
 
 def run(*command: str) -> str:
-    done = subprocess.run([program(command[0]), *command[1:]], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run([program(command[0]), *command[1:]], capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

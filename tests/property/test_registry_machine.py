@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import tempfile
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,6 +24,7 @@ from store import Store
 from store.values import Digest
 from tests.support.layouts import CONFIG, EMPTY, INDEX, LAYER, MANIFEST, encode
 from tests.support.served import Served
+from tests.support.waiting import until
 from tests.support.wire import Wire, chunked, request
 
 if TYPE_CHECKING:
@@ -195,10 +195,7 @@ class RegistryMachine(RuleBasedStateMachine):
             # From here on, the server knows of this connection.
             assert wire.socket.recv(12) == b"HTTP/1.1 100"
             wire.send(data)
-        deadline = time.monotonic() + 30
-        while self.served.connections > 1:
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
+        until(lambda: self.served.connections <= 1)
         if upload in self.live:
             said = str(self.ask("GET", upload.place).header("range"))
             taken = min(1, len(upload.data)) if said == "0-0" else int(said.partition("-")[2]) + 1

@@ -35,7 +35,7 @@ BUILT: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") 
 """Where scripts/build_peers.sh puts what it builds. Taken here and now: tests have a home of their own."""
 
 ANSWER_TIMEOUT_S: Final = 900
-START_TIMEOUT_S: Final = 60
+START_TIMEOUT_S: Final = 180
 STOP_TIMEOUT_S: Final = 30
 CHUNK: Final = 1 << 20
 SEARCH_PATH: Final = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin:{BUILT}"

@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 60
+START_TIMEOUT_S = 120
+STOP_TIMEOUT_S = 120
+
+UNWATCHED = "import mirror.watching; mirror.watching.watch.__kwdefaults__['every_s'] = 3600.0"
+"""What to run ``first`` where it is counted how often files are taken over: when the server is told to, and not when it looks by itself as well."""
+
+NO_REFILL = "import mirror.access.throttle; mirror.access.throttle.REFILL_S = 3600.0"
+"""The same where attempts to log in are counted: none is given back meanwhile."""
 
 
 @final
@@ -59,7 +65,7 @@ class Mirror:
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=STOP_TIMEOUT_S)
         try:
             connection.request(method, path, body, dict(headers or {}))
             with connection.getresponse() as response:

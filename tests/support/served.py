@@ -12,6 +12,7 @@ from aiohttp import web
 
 from mirror.app import make_app
 from mirror.server import KEEPALIVE_S
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,7 +50,7 @@ class Served:
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         self._runner = web.AppRunner(make_app(store, settings, cores=2), auto_decompress=False, shutdown_timeout=2, keepalive_timeout=keepalive_s)
-        self.port = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(30)
+        self.port = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(PATIENCE_S)
 
     async def _start(self) -> int:
         await self._runner.setup()
@@ -74,18 +75,22 @@ class Served:
             if one.transport is not None:
                 one.transport.abort()
 
+    def end(self) -> None:
+        """As a server that is told to ends: what it has begun it may finish. Raises TimeoutError when it does not."""
+        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(PATIENCE_S)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(30)
+        self.end()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     def __call__(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
         """One exchange; ``If_None_Match="…"`` is the header of that name with hyphens."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             connection.request(method, path, body, _named(headers))
             with connection.getresponse() as response:

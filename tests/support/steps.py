@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Gate = Callable[[str], None]
     Work = Callable[[Gate], object]
 
-_STUCK_S: Final = 60
+_STUCK_S: Final = 120
 
 
 @final

@@ -65,7 +65,8 @@ class Wire:
     """One connection."""
 
     port: int
-    timeout_s: float = 30.0
+    timeout_s: float = 60.0
+    """Less than an idle connection is kept (`mirror.server.KEEPALIVE_S`): what `ends` says is not owed to that."""
     context: ssl.SSLContext | None = None
     socket: socket.socket = field(init=False)
     _held: bytearray = field(default_factory=bytearray)

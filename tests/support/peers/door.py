@@ -110,7 +110,7 @@ def _certificate(folder: Path) -> list[str]:
     chain, key = folder / "server.pem", folder / "server.key"
     subject = ["-subj", "/CN=mirror", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", str(key), "-out", str(chain), *subject]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
     return ["--tls-cert", str(chain), "--tls-key", str(key)]
 
 

@@ -48,7 +48,7 @@ class Registry:
         return self._programs.run(program("docker-registry"), "--version").split()[-1]
 
     def _get(self, path: str) -> tuple[bytes, str]:
-        connection = http.client.HTTPConnection(self.host, timeout=30)
+        connection = http.client.HTTPConnection(self.host, timeout=120)
         try:
             connection.request("GET", path, headers={"Accept": ACCEPT})
             answer = connection.getresponse()

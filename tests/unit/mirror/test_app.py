@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import os
+import random
 import socket
 import threading
 import time
@@ -26,13 +27,14 @@ from store.values import Digest
 from tests.support import images
 from tests.support.layouts import INDEX, MANIFEST, encode
 from tests.support.served import Served
+from tests.support.waiting import PATIENCE_S, until, until_in_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from store import Store
 
-LARGE = os.urandom(1 << 20) * 6
+LARGE = random.Random(12).randbytes(1 << 20) * 6
 
 HUGE = LARGE * 6
 """More than the buffers of two sockets hold."""
@@ -131,7 +133,7 @@ def test_many_requests_over_one_connection(ask: Served) -> None:
     import http.client
 
     digest = push(ask, LARGE)
-    connection = http.client.HTTPConnection("127.0.0.1", ask.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", ask.port, timeout=PATIENCE_S)
     for _ in range(3):
         for path, body in ((f"/v2/app/blobs/{digest}", LARGE), ("/v2/", b"{}\n")):
             connection.request("GET", path)
@@ -167,8 +169,8 @@ def test_a_reader_that_stops_reading_is_given_up(ask: Served, monkeypatch: pytes
     digest = push(ask, HUGE)
     with socket.create_connection(("127.0.0.1", ask.port)) as client:
         client.sendall(f"GET /v2/app/blobs/{digest} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        time.sleep(2)
-        got = 0
+        got = len(client.recv(1))
+        until(lambda: not ask.connections)
         with suppress(ConnectionError):
             while piece := client.recv(1 << 16):
                 got += len(piece)
@@ -190,7 +192,7 @@ def test_a_layer_of_an_archive_is_decoded_on_the_way(ask: Served, store: Store) 
 def test_a_damaged_layer_is_cut_off_and_then_no_longer_served(ask: Served, store: Store) -> None:
     import http.client
 
-    layer = images.layer("big", os.urandom(9 << 20))
+    layer = images.layer("big", random.Random(13).randbytes(9 << 20))
     take_in(store, images.image(layer, tags=("big:1",)).bytes())
     (stored,) = [one for one in store.blobs.digests() if (store.blobs.size(one) or 0) > 1000]
     with store.blobs.path(stored).open("r+b") as file:
@@ -199,11 +201,8 @@ def test_a_damaged_layer_is_cut_off_and_then_no_longer_served(ask: Served, store
     path = f"/v2/big/blobs/{Digest.of(layer)}"
     with pytest.raises((http.client.IncompleteRead, ConnectionError)):
         ask("GET", path)
-    for _ in range(200):
-        # The transfer is cut off first and the damage written down then.
-        if store.sources((Digest.of(layer),))[Digest.of(layer)].state is not ContentState.PRESENT:
-            break
-        time.sleep(0.02)
+    # The transfer is cut off first and the damage written down then.
+    until(lambda: store.sources((Digest.of(layer),))[Digest.of(layer)].state is not ContentState.PRESENT)
     answer = ask("GET", path)
     assert (answer.status, answer.code) == (404, "BLOB_UNKNOWN")
 
@@ -254,17 +253,14 @@ def test_a_wrong_digest(ask: Served, store: Store) -> None:
     assert list(store.blobs.digests()) == []
 
 
-def test_a_sender_that_goes_away_can_go_on_where_it_stopped(ask: Served) -> None:
+def test_a_sender_that_goes_away_can_go_on_where_it_stopped(ask: Served, store: Store) -> None:
     place = ask("POST", "/v2/app/blobs/uploads/").headers["Location"]
     with socket.create_connection(("127.0.0.1", ask.port)) as client:
         client.sendall(f"PATCH {place} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(LARGE)}\r\n\r\n".encode() + LARGE[: 3 << 20])
-        time.sleep(0.5)
-    for _ in range(100):
-        status = ask("GET", place)
-        offset = int(status.headers["Range"].partition("-")[2]) + 1
-        if offset > 1:
-            break
-        time.sleep(0.05)
+        until(lambda: (store.root / "uploads" / place.rpartition("/")[2]).stat().st_size > 1)
+    # What had come by then may still be on its way to the disk.
+    until(lambda: not ask.connections)
+    offset = int(ask("GET", place).headers["Range"].partition("-")[2]) + 1
     assert 1 < offset <= 3 << 20
     done = ask("PUT", f"{place}?digest={Digest.of(LARGE)}", LARGE[offset:], Content_Range=f"{offset}-{len(LARGE) - 1}")
     assert done.status == 201
@@ -282,15 +278,19 @@ def test_a_body_that_stops_coming(serve: Callable[..., Served]) -> None:
 
 def test_headers_that_trickle_are_given_up(store: Store) -> None:
     with Served(store, MirrorSettings(), uvloop.new_event_loop, keepalive_s=0.3) as ask, socket.create_connection(("127.0.0.1", ask.port)) as client:
-        began = time.monotonic()
         client.sendall(b"GET /v2/ HTTP/1.1\r\nX: ")
         client.settimeout(0.02)
-        while time.monotonic() - began < 10:
-            with suppress(TimeoutError, ConnectionError):
+
+        def has_ended() -> bool:
+            try:
                 client.sendall(b"a")
-                if client.recv(1) == b"":
-                    break
-        assert time.monotonic() - began < 5
+                return client.recv(1) == b""
+            except TimeoutError:
+                return False
+            except ConnectionError:
+                return True
+
+        until(has_ended)
 
 
 def test_one_upload_for_ten_clients_at_once(ask: Served, store: Store) -> None:
@@ -404,11 +404,7 @@ def test_a_pushed_image_is_verified_soon(ask: Served, store: Store) -> None:
     about = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": str(Digest.of(config)), "size": len(config)}
     assert ask("PUT", "/v2/app/manifests/1", encode({"schemaVersion": 2, "config": about, "layers": [layer]}), Content_Type=MANIFEST).status == 201
     diff = DiffID(Digest.of(images.A)).digest
-    for _ in range(200):
-        if store.sources((diff,))[diff].encodings:
-            break
-        time.sleep(0.02)
-    assert store.sources((diff,))[diff].encodings
+    until(lambda: store.sources((diff,))[diff].encodings)
 
 
 # --- lists --------------------------------------------------------------------------------------------------------------
@@ -561,15 +557,17 @@ def test_a_cancelled_caller_waits_for_its_thread() -> None:
 
     from mirror.threads import run
 
+    begun: list[bool] = []
     ended: list[bool] = []
 
     def slow() -> None:
+        begun.append(True)
         time.sleep(0.3)
         ended.append(True)
 
     async def main(pool: ThreadPoolExecutor) -> None:
         task = asyncio.create_task(run(pool, slow))
-        await asyncio.sleep(0.05)
+        await until_in_loop(lambda: begun)
         task.cancel()
         await asyncio.sleep(0.05)
         task.cancel()

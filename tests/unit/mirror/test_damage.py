@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from store import Store
     from tests.support.served import Served
 
-DATA = os.urandom(5000)
+DATA = random.Random(14).randbytes(5000)
 DIGEST = Digest.of(DATA)
 CONFIG_DATA = encode({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [str(DIGEST)]}})
 IMAGE = encode(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from store.values import Digest
 from tests.conftest import NOW
 from tests.support import images
 from tests.support.layouts import CONFIG, INDEX, LAYER, MANIFEST, encode
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,13 +189,6 @@ def test_an_index_is_listed_when_all_its_images_are_stored_so(offering: Served) 
     document["manifests"] = [first, second, third]
     assert offering("PUT", "/v2/multi/manifests/1", encode(document), Content_Type=INDEX).status == 201
     until(lambda: offering("GET", "/v2/multi/tags/list").json["tags"] == ["1", "1-gzip"])
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def image_manifest(offering: Served, layer: bytes) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import bcrypt
 import pytest
 
-from mirror.access import Access
+from mirror.access import Access, throttle
 from mirror.access.proxies import Origin, TrustedProxies
 from mirror.access.throttle import BURST
 from mirror.service import MirrorSettings
@@ -114,6 +114,12 @@ def test_what_is_no_network_of_proxies(text: str) -> None:
 
 
 # --- over a socket ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _no_attempt_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a test takes."""
+    monkeypatch.setattr(throttle, "REFILL_S", 3600.0)
 
 
 def guarded(serve: Callable[..., Served], *proxies: str) -> Callable[..., tuple[int, http.client.HTTPMessage]]:

@@ -8,7 +8,6 @@ import io
 import random
 import threading
 from concurrent.futures import CancelledError
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,9 +17,12 @@ from store.encoder import Pool
 from tests.support import tars
 from tests.support.images import A, B, layer
 from tests.support.layouts import Layout, gzip, plain
+from tests.support.processes import open_files
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 def big(seed: int) -> bytes:
@@ -71,7 +73,7 @@ def test_what_runs_ahead_ends_when_nobody_waits_for_it() -> None:
 
     with Pool(2) as pool:
         future = pool.ahead(lambda: sum(len(piece) for piece in pool.until_closed(endless())))
-        assert running.wait(10)
+        assert running.wait(PATIENCE_S)
     assert isinstance(future.exception() if not future.cancelled() else CancelledError(), CancelledError)
 
 
@@ -83,7 +85,7 @@ def test_a_blob_that_does_not_decode_is_closed_at_once(tmp_path: Path) -> None:
         try:
             store.import_archive(io.BytesIO(stray + bytes(1024)))
         except errors.InvalidInput:
-            held = [str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+            held = open_files()
         assert not [target for target in held if target.startswith(str(tmp_path)) and target.endswith(" (deleted)")]
 
 
@@ -96,5 +98,5 @@ def test_a_file_whose_layer_does_not_decode_is_closed_at_once(tmp_path: Path) ->
         try:
             store.import_archive(folder)
         except errors.InvalidInput:
-            held = [str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+            held = open_files()
         assert not [target for target in held if target.startswith(str(folder))]

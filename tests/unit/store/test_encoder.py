@@ -7,9 +7,6 @@ import hashlib
 import os
 import re
 import threading
-import time
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
@@ -17,9 +14,11 @@ import pytest
 from store import encoder
 from store.encoder import KeptSink, Pool
 from store.errors import StoreError
+from tests.support.processes import open_files
+from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
 
 def test_what_is_dropped_with_the_pool_does_not_stay_open(tmp_path: Path) -> None:
@@ -64,14 +63,21 @@ def test_what_is_durable_is_forgotten(tmp_path: Path) -> None:
 
 
 def test_files_that_come_faster_than_the_disk_do_not_all_stay_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _descriptor: time.sleep(0.01))
     monkeypatch.setattr(encoder, "_UNSYNCED_FILES", 8)
     staged = tmp_path / "staged"
+    all_came = threading.Event()
     most = 0
     with Pool(1) as pool, staged.open("wb", buffering=0) as file:
+
+        def slow(_descriptor: int) -> None:
+            # One is done when one too many waits, and not before.
+            until(lambda: len(pool._syncing) > 8 or all_came.is_set())
+
+        monkeypatch.setattr(os, "fsync", slow)
         for _ in range(30):
             pool.sync(file, staged)
             most = max(most, sum(one == str(staged) for one in open_files()))
+        all_came.set()
         pool.durable()
     assert 8 <= most <= 11
 
@@ -84,7 +90,7 @@ def test_pieces_stay_in_order_when_other_layers_come_and_go(tmp_path: Path) -> N
 
         def other() -> None:
             come.set()
-            left.wait()
+            left.wait(PATIENCE_S)
 
         def layer() -> tuple[str, str]:
             sink = KeptSink(file, pool)
@@ -92,7 +98,7 @@ def test_pieces_stay_in_order_when_other_layers_come_and_go(tmp_path: Path) -> N
             for number, piece in enumerate(pieces):
                 if number == 10:
                     beside = pool.ahead(other)
-                    come.wait()
+                    come.wait(PATIENCE_S)
                 if number == 30 and beside is not None:
                     left.set()
                     beside.result()
@@ -123,10 +129,3 @@ def test_the_disk_failing_is_told_by_whoever_brought_the_piece(tmp_path: Path) -
 
             with pytest.raises(OSError, match="not open for writing"):
                 pool.ahead(layer).result()
-
-
-def open_files() -> Iterator[str]:
-    for descriptor in Path("/proc/self/fd").iterdir():
-        # The one that lists them is gone by now.
-        with suppress(OSError):
-            yield str(descriptor.readlink())

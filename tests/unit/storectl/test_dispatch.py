@@ -150,16 +150,12 @@ def test_an_interrupt_is_quiet(shell: Shell, fake: FakeStore, monkeypatch: pytes
     assert screen.shown == "\n", "the prompt does not stand behind ^C"
 
 
+@pytest.mark.usefixtures("own_process")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_termination_unwinds_once(shell: Shell, fake: FakeStore, number: signal.Signals, code: int) -> None:
-    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        with pytest.raises(cli._TerminatedError) as ended:
-            cli._terminate(number, None)
-        assert all(signal.getsignal(one) is signal.SIG_IGN for one in before)
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+    with pytest.raises(cli._TerminatedError) as ended:
+        cli._terminate(number, None)
+    assert all(signal.getsignal(one) is signal.SIG_IGN for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     fake.answers["images"] = ended.value
     shell("images", code=code)
     assert shell.err == ""
@@ -214,18 +210,13 @@ def test_closed_output_is_no_fault(shell: Shell, fake: FakeStore, monkeypatch: p
     assert cli.run(["images"]) == 0
 
 
+@pytest.mark.usefixtures("own_process")
 def test_main_ends_the_process_with_the_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr("sys.argv", ["storectl", "--version"])
-    hung_up = signal.getsignal(signal.SIGHUP)
-    try:
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        assert signal.getsignal(signal.SIGTERM) is cli._terminate
-        assert signal.getsignal(signal.SIGHUP) is cli._terminate
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        signal.signal(signal.SIGHUP, hung_up)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert signal.getsignal(signal.SIGTERM) is cli._terminate
+    assert signal.getsignal(signal.SIGHUP) is cli._terminate
     assert ended.value.code == 0
     assert capsys.readouterr().out == "storectl 0.1.0\n"
 
@@ -304,24 +295,27 @@ def test_a_verb_loads_what_it_needs(words: str, without: set[str], tmp_path: Pat
 
 
 def processor_seconds(*arguments: str) -> float:
-    """What a child costs at its best of several times. Processor time, so that a busy machine does not count."""
+    """What a child costs. Processor time, so that others' turns do not count."""
     import resource
 
     def spent() -> float:
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         return usage.ru_utime + usage.ru_stime
 
-    costs = []
-    for _ in range(10):
-        before = spent()
-        subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True, env=environment())
-        costs.append(spent() - before)
-    return min(costs)
+    before = spent()
+    subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True, env=environment())
+    return spent() - before
 
 
 @pytest.mark.parametrize("argument", ["--help", "--version"])
 def test_help_comes_at_once(argument: str) -> None:
-    assert processor_seconds("-m", "storectl", argument) <= 6 * processor_seconds("-c", "pass")
+    # A processor that is shared is slower as well, now more and now less: both are taken at their best of many times, by turns.
+    ours: list[float] = []
+    pythons: list[float] = []
+    while len(ours) < 10 or min(ours) > 6 * min(pythons):
+        assert len(ours) < 40, f"{min(ours)} s, and Python alone takes {min(pythons)} s"
+        ours.append(processor_seconds("-m", "storectl", argument))
+        pythons.append(processor_seconds("-c", "pass"))
 
 
 def test_the_store_may_be_named_before_the_verb_and_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,29 @@
+"""Waiting for what has to come about: on a busy machine that takes its time, and only what never comes about is a failure."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PATIENCE_S: Final = 60.0
+_LOOK_AGAIN_S: Final = 0.02
+
+
+def until(holds: Callable[[], object]) -> None:
+    """Return as soon as ``holds()`` is true. Raises AssertionError when it does not become so."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(_LOOK_AGAIN_S)
+
+
+async def until_in_loop(holds: Callable[[], object]) -> None:
+    """The same, while the loop goes on."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(_LOOK_AGAIN_S / 10)
