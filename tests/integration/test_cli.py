@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import pty
 import random
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -578,3 +580,65 @@ cli.main([])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=30, check=False)
     assert (done.returncode, done.stderr) == (143, b"")
+
+
+@pytest.fixture
+def certified(tmp_path: Path) -> tuple[str, str]:
+    cert, key = str(tmp_path / "cert"), str(tmp_path / "key")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=x", "-keyout", key, "-out", cert]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return cert, key
+
+
+def _naming(file: str, certified: tuple[str, str]) -> list[tuple[str, ...]]:
+    """The options of ``serve`` that name files, each with ``file``."""
+    cert, key = certified
+    served = ("--tls-cert", cert, "--tls-key", key)
+    return [
+        ("--htpasswd", file),
+        ("--rules", file),
+        ("--tls-cert", file, "--tls-key", key),
+        ("--tls-cert", cert, "--tls-key", file),
+        (*served, "--tls-client-ca", file),
+    ]
+
+
+def test_serve_says_which_file_is_none(run: Runner, tmp_path: Path, certified: tuple[str, str]) -> None:
+    dangling = tmp_path / "dangling"
+    dangling.symlink_to("nowhere")
+    for file in (dangling, tmp_path):
+        for options in _naming(str(file), certified):
+            run("serve", "--listen", "127.0.0.1:0", *options, code=4)
+            assert f"{file}: " in run.err
+
+
+def test_serve_says_which_file_it_may_not_read(run: Runner, tmp_path: Path, certified: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("")
+    # Nothing is forbidden to root.
+    opens, chain, authorities = io.open, ssl.SSLContext.load_cert_chain, ssl.SSLContext.load_verify_locations
+
+    def refuse(path: object) -> None:
+        if str(path) == str(secret):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    def opened(file: Any, *arguments: Any, **options: Any) -> Any:
+        refuse(file)
+        return opens(file, *arguments, **options)
+
+    def with_chain(self: ssl.SSLContext, certificate: Any, key: Any, password: Any) -> None:
+        refuse(certificate)
+        refuse(key)
+        chain(self, certificate, key, password)
+
+    def with_authorities(self: ssl.SSLContext, file: Any) -> None:
+        refuse(file)
+        authorities(self, file)
+
+    monkeypatch.setattr(io, "open", opened)
+    monkeypatch.setattr(os, "access", lambda path, _mode, **_options: str(path) != str(secret))
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", with_chain)
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", with_authorities)
+    for options in _naming(str(secret), certified):
+        run("serve", "--listen", "127.0.0.1:0", *options, code=9)
+        assert f"{secret}: Permission denied" in run.err
