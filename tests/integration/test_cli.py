@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 import pytest
@@ -25,6 +25,9 @@ from storectl import cli
 from storectl.exit_codes import ExitCode, exit_code
 from tests.support.images import A, Archive, B, config, image, layer
 from tests.support.runner import Runner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -615,30 +618,20 @@ def test_serve_says_which_file_is_none(run: Runner, tmp_path: Path, certified: t
 def test_serve_says_which_file_it_may_not_read(run: Runner, tmp_path: Path, certified: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     secret = tmp_path / "secret"
     secret.write_text("")
+
     # Nothing is forbidden to root.
-    opens, chain, authorities = io.open, ssl.SSLContext.load_cert_chain, ssl.SSLContext.load_verify_locations
+    def refusing(call: Callable[..., object]) -> Callable[..., object]:
+        def called(*arguments: object, **options: object) -> object:
+            if str(secret) in map(str, arguments):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return call(*arguments, **options)
 
-    def refuse(path: object) -> None:
-        if str(path) == str(secret):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return called
 
-    def opened(file: Any, *arguments: Any, **options: Any) -> Any:
-        refuse(file)
-        return opens(file, *arguments, **options)
-
-    def with_chain(self: ssl.SSLContext, certificate: Any, key: Any, password: Any) -> None:
-        refuse(certificate)
-        refuse(key)
-        chain(self, certificate, key, password)
-
-    def with_authorities(self: ssl.SSLContext, file: Any) -> None:
-        refuse(file)
-        authorities(self, file)
-
-    monkeypatch.setattr(io, "open", opened)
+    monkeypatch.setattr(io, "open", refusing(io.open))
     monkeypatch.setattr(os, "access", lambda path, _mode, **_options: str(path) != str(secret))
-    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", with_chain)
-    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", with_authorities)
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", refusing(ssl.SSLContext.load_cert_chain))
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", refusing(ssl.SSLContext.load_verify_locations))
     for options in _naming(str(secret), certified):
         run("serve", "--listen", "127.0.0.1:0", *options, code=9)
         assert f"{secret}: Permission denied" in run.err
