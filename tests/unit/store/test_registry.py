@@ -12,6 +12,7 @@ import pytest
 import zstandard
 
 from store import Store
+from store.catalog import uploads as rows
 from store.errors import (
     ContentNotFound,
     DigestMismatch,
@@ -37,7 +38,10 @@ from tests.support.layouts import CONFIG, INDEX, LAYER, MANIFEST, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
 APP = Repository("docker.io", "team/app")
 OTHER = Repository("docker.io", "team/other")
@@ -204,6 +208,26 @@ def test_the_same_blob_twice_is_stored_once(store: Store, registry: Registry) ->
     assert push_blob(registry, b"data", OTHER) == digest
     assert store.blobs.path(digest).stat().st_ino == before
     assert set(registry.holders(digest)) == {APP, OTHER}
+
+
+def test_an_upload_that_goes_on_when_it_is_about_to_be_given_up_stays(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = NOW
+    with Store.open(root, create=True, clock=lambda: now) as store:
+        registry = Registry(store)
+        upload_id = registry.uploads.begin(APP)
+        now = NOW + timedelta(seconds=IDLE_S + 1)
+        find = rows.idle
+
+        def idle(connection: Connection, before: datetime) -> tuple[str, ...]:
+            found = find(connection, before)
+            with registry.uploads.resume(APP, upload_id) as upload:
+                upload.write(b"data")
+            return found
+
+        monkeypatch.setattr(rows, "idle", idle)
+        assert registry.uploads.expire() == 0
+        assert registry.uploads.offset(APP, upload_id) == 4
+        registry.uploads.resume(APP, upload_id).finish(Digest.of(b"data"))
 
 
 def test_idle_uploads_and_stray_files_are_given_up(root: Path) -> None:
