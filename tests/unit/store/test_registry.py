@@ -12,6 +12,7 @@ import pytest
 import zstandard
 
 from store import Store
+from store.catalog import registry as catalog
 from store.catalog import uploads as rows
 from store.errors import (
     ContentNotFound,
@@ -438,6 +439,25 @@ def _file(store: Store, data: bytes) -> Path:
     path = store.root.parent / "archive.tar"
     path.write_bytes(data)
     return path
+
+
+def test_annotations_of_referrers_are_looked_up_as_far_as_one_answer_goes(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = Digest.of(b"later")
+    for number in range(5):
+        document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [], "annotations": {"number": f"{number}" * 100}}
+        about = {"mediaType": MANIFEST, "digest": str(subject), "size": 5}
+        registry.put_manifest(APP, encode(document | {"subject": about}), media_type=INDEX, digest=None, tags=[])
+
+    def annotated(most_bytes: int) -> list[bool]:
+        monkeypatch.setattr(catalog, "ANNOTATED_BYTES", most_bytes)
+        found = registry.referrers(APP, subject, artifact_type=None, after="", limit=9)
+        assert all(one.annotations is None or one.annotations for one in found)
+        return [bool(one.annotations) for one in found]
+
+    (size,) = {one.size_bytes for one in registry.referrers(APP, subject, artifact_type=None, after="", limit=9)}
+    assert annotated(5 * size) == [True] * 5
+    assert annotated(3 * size) == [True, True, True, False]
+    assert annotated(0) == [True, False]
 
 
 def test_referrers_of_what_is_not_here(registry: Registry) -> None:
