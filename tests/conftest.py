@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import exporter
 from store import Store
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 # A run in the background of a shell, or under nohup, ignores these signals, and so would everything that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# How long an example takes says nothing on a machine that does other things as well. In CI the examples are the same every time.
+settings.register_profile("storectl", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ, print_blob=True)
+settings.load_profile("storectl")
 
 GOLDEN = Path(__file__).parent / "golden"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

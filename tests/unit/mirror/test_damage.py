@@ -181,5 +181,5 @@ def test_a_store_that_takes_nothing_more_can_be_read(ask: Served, store: Store, 
     assert ask("POST", "/v2/one/blobs/uploads/").status == 507
 
 
-def full(_operation: str) -> NoReturn:
+def full(*_arguments: object) -> NoReturn:
     raise StorageFull("store.db: No space left on device")
