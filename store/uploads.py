@@ -106,6 +106,9 @@ class Uploads:
             offset = self.offset(repository, upload_id)
             if os.fstat(descriptor).st_size > offset:
                 os.ftruncate(descriptor, offset)
+                # Whoever brings nothing more finishes what is durable already, and so has its end to be.
+                with translated(path):
+                    os.fsync(descriptor)
             os.lseek(descriptor, offset, os.SEEK_SET)
             return Upload(self, self._store, upload_id, repository, path, descriptor, offset, self._hasher(upload_id, offset), has_row=True)
         except BaseException:
