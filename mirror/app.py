@@ -18,6 +18,7 @@ from mirror.handlers.call import Call
 from mirror.logs import NAMESPACE, RESOURCE, USER
 from mirror.metrics import Metrics
 from mirror.origins import note, origin
+from mirror.refusals import ALWAYS
 from mirror.registry.offers import Offers
 from mirror.routes import Resource
 from mirror.service import MirrorSettings, Service
@@ -163,9 +164,7 @@ def _not_allowed(request: web.Request, methods: tuple[str, ...] | dict[str, tupl
 
 async def _head(request: web.Request, response: web.StreamResponse) -> None:
     """What every answer says."""
-    response.headers["Docker-Distribution-Api-Version"] = "registry/2.0"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Server"] = "storectl"
+    response.headers.update(ALWAYS)
     if NAMESPACE in request:
         response.headers["OCI-Namespace"] = request[NAMESPACE]
 
@@ -190,7 +189,10 @@ async def _guarded(service: Service, request: web.Request) -> web.StreamResponse
         return _answer(service, request, WireError(408, "UNKNOWN", "the body stopped coming"))
     except (ConnectionError, web.RequestPayloadError) as exc:
         logger.info("%s %s: the client has gone: %s", request.method, request.rel_url.raw_path, exc)
-        return _answer(service, request, WireError(400, "UNKNOWN", "the request did not arrive whole"))
+        answer = _answer(service, request, WireError(400, "UNKNOWN", "the request did not arrive whole"))
+        # What comes behind such a body could not be told from the rest of it.
+        answer.force_close()
+        return answer
     except Exception:
         logger.exception("%s %s", request.method, request.rel_url.raw_path)
         return _answer(service, request, WireError(500, "UNKNOWN", "the registry failed"))

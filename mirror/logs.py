@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http import HttpProcessingError
+from aiohttp.http_exceptions import InvalidURLError
 
 from mirror.origins import address
 from mirror.sending import SENT
@@ -69,14 +70,17 @@ def _client_fault(record: logging.LogRecord) -> bool:
     cause = record.exc_info[1] if record.exc_info else None
     if not isinstance(cause, HttpProcessingError):
         return True
-    record.msg, record.args = "a request that is no HTTP was refused: %s", (_reason(cause.message),)
+    record.msg, record.args = "a request that is no HTTP was refused: %s", (reason(cause),)
     record.levelno, record.levelname, record.exc_info = logging.INFO, "INFO", None
     return logging.getLogger(record.name).isEnabledFor(logging.INFO)
 
 
-def _reason(message: str) -> str:
+def reason(error: HttpProcessingError) -> str:
     """What was wrong, without the bytes that were: there may be a password among them."""
-    return printable(_QUOTE.split(message, maxsplit=1)[0].rstrip(":"))
+    if isinstance(error, InvalidURLError):
+        # All that aiohttp says of one is what it was.
+        return "Invalid URL"
+    return printable(_QUOTE.split(error.message, maxsplit=1)[0].rstrip(":"))
 
 
 def fields(request: web.BaseRequest, response: web.StreamResponse, seconds: float, sent_bytes: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import signal
 import socket
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, final
 
 import uvloop
@@ -25,6 +26,7 @@ from mirror.ending import SOON_S, end
 from mirror.logs import access_logger, connections_logger
 from mirror.metrics import Metrics
 from mirror.receiving import READ_BYTES
+from mirror.refusals import Refusing
 from mirror.service import MirrorSettings
 from mirror.stalling import cut_off_stalled
 from mirror.watching import EVERY_S, Latest, watch
@@ -49,8 +51,6 @@ _HINTS: Final = {
     errno.EADDRNOTAVAIL: "no interface of this machine has that address",
     errno.EACCES: "ports below 1024 are for root, or for who has CAP_NET_BIND_SERVICE",
 }
-_FIELD_BYTES: Final = 32 * 1024
-_LINE_BYTES: Final = 16 * 1024
 
 
 @final
@@ -211,23 +211,24 @@ async def _run(store: Store, listening: Listening, settings: MirrorSettings, sha
         loop.add_signal_handler(number, stop.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
     app = make_app(store, settings, cores=os.cpu_count() or 1, metrics=shared.metrics, failures=shared.failures)
-    runner = web.AppRunner(
-        app,
-        logger=connections_logger(),
-        access_log_class=access_logger(shared.metrics),
-        keepalive_timeout=KEEPALIVE_S,
-        max_field_size=_FIELD_BYTES,
-        max_line_size=_LINE_BYTES,
-        auto_decompress=False,
-        read_bufsize=READ_BYTES,
-        shutdown_timeout=SOON_S,
-    )
+    runner = web.AppRunner(app, shutdown_timeout=SOON_S)
     await runner.setup()
     protocols = runner.server
     assert protocols is not None  # noqa: S101 - made by `setup`
     connections: set[Connection] = set()
     buffer = memoryview(bytearray(BUFFER_BYTES))
-    door = Door(shared.listener, lambda: Connection(protocols(), connections, buffer))
+    # aiohttp's server makes protocols of one class only.
+    protocol = partial(
+        Refusing,
+        protocols,
+        loop=loop,
+        logger=connections_logger(),
+        access_log_class=access_logger(shared.metrics),
+        keepalive_timeout=KEEPALIVE_S,
+        auto_decompress=False,
+        read_bufsize=READ_BYTES,
+    )
+    door = Door(shared.listener, lambda: Connection(protocol(), connections, buffer))
     await door.open(shared.context.value)
     tasks = [asyncio.create_task(one) for one in (*_watching(listening, app, door, asked), cut_off_stalled(connections))]
     if started is not None:

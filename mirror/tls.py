@@ -6,8 +6,8 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from store.errors import InvalidInput
-from store.oserrors import translate
+from store.errors import InvalidInput, StoreError
+from store.oserrors import named, translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,7 @@ class Certificate:
             except ssl.SSLError as exc:
                 raise InvalidInput(f"{self.clients} holds no certificates: {exc.reason or exc}") from exc
             except OSError as exc:
-                raise translate(exc, self.clients) from exc
+                raise _unreadable(exc, self.clients) from exc
             context.verify_mode = ssl.CERT_REQUIRED
         return context
 
@@ -80,4 +80,15 @@ class Certificate:
             hint = "both have to be PEM, and the key must not ask for a password"
             raise InvalidInput(f"{self.chain} and {self.key} are no certificate with its key: {said}", hint=hint) from exc
         except OSError as exc:
-            raise translate(exc, "the certificate or its key") from exc
+            raise _unreadable(exc, self.chain, self.key) from exc
+
+
+def _unreadable(error: OSError, *paths: Path) -> StoreError:
+    """What kept OpenSSL from reading one of ``paths``: it does not say which."""
+    for path in paths:
+        try:
+            with named(path):
+                path.open("rb").close()
+        except StoreError as exc:
+            return exc
+    return translate(error, " or ".join(map(str, paths)))

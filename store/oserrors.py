@@ -6,7 +6,7 @@ import errno
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from store.errors import PermissionDenied, ReadOnlyStore, StorageFull, Unavailable
+from store.errors import InvalidInput, PermissionDenied, ReadOnlyStore, StorageFull, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM})
+_NO_FILE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG})
 
 
 @contextmanager
@@ -27,6 +28,20 @@ def translated(path: Path | str) -> Iterator[None]:
     except (FileNotFoundError, BrokenPipeError, InterruptedError):
         raise
     except OSError as exc:
+        raise translate(exc, path) from exc
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Raise InvalidInput, PermissionDenied or Unavailable for an OSError about ``path``, a file beside the store that somebody has named to be read."""
+    try:
+        yield
+    except OSError as exc:
+        reason = f"{path}: {exc.strerror or exc}"
+        if exc.errno in _NO_FILE:
+            raise InvalidInput(reason) from exc
+        if exc.errno in _FORBIDDEN:
+            raise PermissionDenied(reason, hint="check the owner and permissions of the file, and of the folders it is in") from exc
         raise translate(exc, path) from exc
 
 

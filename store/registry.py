@@ -6,6 +6,7 @@ Reading asks `repository_content`: what a repository was not given it does not s
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, final
@@ -24,6 +25,7 @@ from store.errors import (
     ReferenceNotFound,
     RepositoryNotFound,
     TooLarge,
+    Unavailable,
     printable,
 )
 from store.limits import DEFAULT_LIMITS, MIB
@@ -36,7 +38,7 @@ from store.uploads import Uploads
 from store.values import Digest, ImageID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -115,7 +117,8 @@ class Registry:
         except (DamagedContent, ContentMissing) as exc:
             if sources.state is ContentState.PRESENT:
                 logger.error("%s", printable(exc.message))  # noqa: TRY400 - what is wrong is known
-                self._store.report_damage(exc)
+                with _beside_an_answer():
+                    self._store.report_damage(exc)
                 self._on_damage(exc.digest)
             raise _unknown_manifest(repository, target, because="it is damaged here; push it again") from exc
 
@@ -156,7 +159,7 @@ class Registry:
         if not gone:
             return sources
         if not self._store.read_only:
-            with self._store.write("damage") as connection:
+            with _beside_an_answer(), self._store.write("damage") as connection:
                 self._look_for(connection, digest)
         left = presence.without(sources, gone)
         if left is None:
@@ -273,7 +276,7 @@ class Registry:
             # Clients ask about the same blobs over and over: that must not be a write every time.
             if catalog.is_fresh(connection, repository, digest, self._store.now() - timedelta(seconds=RENEWED_S)):
                 return
-        with self._store.write("registry") as connection:
+        with _beside_an_answer(), self._store.write("registry") as connection:
             held = catalog.held(connection, repository, (digest,))
             key = catalog.find(connection, repository)
             if digest in held and key is not None:
@@ -407,6 +410,15 @@ class Registry:
 
     def _record(self, connection: Connection, action: str, image_id: ImageID | None, digest: Digest, name: Reference) -> None:
         records.add_events(connection, [Event(self._store.now(), action, str(image_id or digest), {"name": name.familiar})])
+
+
+@contextmanager
+def _beside_an_answer() -> Iterator[None]:
+    """What is noted by the way must not cost a reader the answer: a disk that is full can be read."""
+    try:
+        yield
+    except Unavailable as exc:
+        logger.warning("%s", printable(exc.message))
 
 
 def _repository(name: str) -> Repository:

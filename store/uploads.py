@@ -31,6 +31,7 @@ from store.values import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from hashlib import _Hash
     from pathlib import Path
 
@@ -105,6 +106,9 @@ class Uploads:
             offset = self.offset(repository, upload_id)
             if os.fstat(descriptor).st_size > offset:
                 os.ftruncate(descriptor, offset)
+                # Whoever brings nothing more finishes what is durable already, and so has its end to be.
+                with translated(path):
+                    os.fsync(descriptor)
             os.lseek(descriptor, offset, os.SEEK_SET)
             return Upload(self, self._store, upload_id, repository, path, descriptor, offset, self._hasher(upload_id, offset), has_row=True)
         except BaseException:
@@ -117,10 +121,10 @@ class Uploads:
 
     def expire(self) -> int:
         """Give up what nobody has touched for `IDLE_S`, and files that belong to no upload; how many went."""
-        now = self._store.now()
+        before = self._store.now() - timedelta(seconds=IDLE_S)
         with self._store.read() as connection:
-            old = rows.idle(connection, now - timedelta(seconds=IDLE_S))
-        gone = sum(self._sweep(self._path(upload_id), upload_id) for upload_id in old)
+            old = rows.idle(connection, before)
+        gone = sum(self._sweep(self._path(upload_id), upload_id, untouched_since=before) for upload_id in old)
         with suppress(FileNotFoundError):
             for path in sorted(self._folder.iterdir()):
                 if _IDENTIFIER.fullmatch(path.name) and self._is_stray(path):
@@ -194,16 +198,19 @@ class Uploads:
         with self._store.read() as connection:
             return rows.get(connection, path.name) is None
 
-    def _sweep(self, path: Path, upload_id: str) -> bool:
+    def _sweep(self, path: Path, upload_id: str, *, untouched_since: datetime | None = None) -> bool:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             with self._store.write("uploads") as connection:
-                return rows.forget(connection, upload_id)
+                return rows.forget(connection, upload_id, untouched_since=untouched_since)
         try:
             self._lock(descriptor, upload_id)
             with self._store.write("uploads") as connection:
-                rows.forget(connection, upload_id)
+                is_over = rows.forget(connection, upload_id, untouched_since=untouched_since)
+            if not is_over and untouched_since is not None:
+                # Somebody has gone on with it since it was looked at.
+                return False
             path.unlink(missing_ok=True)
         except UploadInUse:
             return False

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final, final
 
 from mirror.access.passwords import matches
 from mirror.access.policy import Access, Caller
-from mirror.access.throttle import Throttle
+from mirror.access.throttle import Throttle, place_of
 from mirror.access.tokens import Signer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from mirror.access.throttle import Failures
 
@@ -88,7 +88,7 @@ class Authenticator:
             raise Refused
         if self._is_token(given.user, given.password):
             return Caller(given.user)
-        remembered = self._right.get(self._mark(given))
+        remembered = self._right.get(self._mark(given, self.access.users, address))
         if remembered is not None and self._clock() - remembered < REMEMBERED_S:
             return Caller(given.user)
         self._require_patience(address)
@@ -98,10 +98,12 @@ class Authenticator:
         """Compare a password; takes a tenth of a second. Threads may call it, one at a time. Raises Refused."""
         # Once more: others from there may have failed while this one waited for its turn.
         self._require_patience(address)
-        if not matches(self.access.users, given.user, given.password, self._key):
+        # Others may come while it is compared: what is remembered is that it was right for these.
+        users = self.access.users
+        if not matches(users, given.user, given.password, self._key):
             self._throttle.failed(address)
             raise Refused
-        self._right[self._mark(given)] = self._clock()
+        self._right[self._mark(given, users, address)] = self._clock()
         while len(self._right) > _REMEMBERED:
             self._right.popitem(last=False)
         return Caller(given.user)
@@ -139,10 +141,13 @@ class Authenticator:
             known = self.access.tokens[user].encode()
         return known
 
-    def _mark(self, given: Password) -> bytes:
-        """What a right password is remembered by: nothing that could be turned back, and another one when the user's hash changes."""
-        known = self.access.users.get(given.user, b"")
-        parts = (known, given.user.encode("utf-8", "surrogateescape"), given.password)
+    def _mark(self, given: Password, users: Mapping[str, bytes], address: str | None) -> bytes:
+        """What a right password is remembered by: nothing that could be turned back, and another one when the user's hash changes.
+
+        It is remembered where it was right: elsewhere, who may not try any more could go on guessing what somebody else has just used.
+        """
+        known = users.get(given.user, b"")
+        parts = (known, given.user.encode("utf-8", "surrogateescape"), given.password, place_of(address).encode("utf-8", "surrogateescape"))
         return hmac.digest(self._key, b"".join(hashlib.sha256(part).digest() for part in parts), hashlib.sha256)
 
 

@@ -9,7 +9,7 @@ from mirror.access.passwords import read_htpasswd
 from mirror.access.policy import Access
 from mirror.access.rules import read_rules
 from store.errors import InvalidInput
-from store.oserrors import translate
+from store.oserrors import named
 from store.references import DEFAULT_DOMAIN
 
 if TYPE_CHECKING:
@@ -43,10 +43,8 @@ class AccessFiles:
 
 
 def _reading(path: Path, read: Callable[[str], T]) -> T:
-    try:
+    with named(path):
         data = path.read_bytes()
-    except OSError as exc:
-        raise translate(exc, path) from exc
     try:
         return read(data.decode())
     except UnicodeDecodeError:

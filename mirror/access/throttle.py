@@ -102,15 +102,15 @@ class Throttle:
 
     def wait_s(self, address: str | None) -> float:
         """How long this place has to wait before it may try again; 0 when it may now."""
-        debt_s = self._failures.full_at(_place(address)) - self._now()
+        debt_s = self._failures.full_at(place_of(address)) - self._now()
         return max(0.0, debt_s - (BURST - 1) * REFILL_S)
 
     def failed(self, address: str | None) -> None:
         """Somebody there has failed."""
-        self._failures.add(_place(address), self._now(), REFILL_S)
+        self._failures.add(place_of(address), self._now(), REFILL_S)
 
 
-def _place(address: str | None) -> str:
+def place_of(address: str | None) -> str:
     """One IPv4 address, or the network of 64 bits that one customer has in IPv6."""
     if address is None:
         return ""

@@ -21,6 +21,8 @@ def index(referrers: Sequence[Referrer]) -> tuple[bytes, int]:
     size = 0
     listed: list[str] = []
     for one in referrers:
+        if one.annotations is None:
+            break
         text = json.dumps(_descriptor(one), separators=(",", ":"), ensure_ascii=False)
         size += len(text.encode("utf-8", "surrogatepass"))
         if listed and size > PAGE_BYTES:

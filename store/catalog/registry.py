@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from sqlalchemy import and_, bindparam, delete, exists, insert, literal, not_, or_, select, update
 
 from store.catalog.batches import batches
 from store.db.schema import blob, content, document, image, kept, label, manifest, manifest_edge, reference, repository, repository_content
 from store.db.types import ContentKey, RepositoryKey
+from store.limits import MIB
 from store.model import ContentState, DiffState
 from store.values import Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, Select
 
     from store.db.lookups import Lookup
     from store.references import Repository
+
+ANNOTATED_BYTES: Final = 8 * MIB
+"""Of manifests whose annotations are looked up at once: each may have 4 MiB of them (or an artifact type as long), and a thousand are asked for."""
 
 _PRESENT: Final = ContentState.PRESENT.value
 _AFTER_SLASH: Final = "0"
@@ -47,7 +51,8 @@ class Referrer:
     size_bytes: int
     media_type: str
     artifact_type: str
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] | None = field(default_factory=dict)
+    """None where they were not looked up: those of the ones before it are enough for one answer."""
 
 
 def find(connection: Connection, name: Repository) -> RepositoryKey | None:
@@ -264,7 +269,10 @@ def repositories(connection: Connection, *, after: str, limit: int, domain: str 
 
 
 def referrers(connection: Connection, name: Repository, subject: Digest, *, artifact_type: str | None, after: str, limit: int) -> list[Referrer]:
-    """What a repository holds that refers to ``subject``, in the order of digests, behind the digest ``after``."""
+    """What a repository holds that refers to ``subject``, in the order of digests, behind the digest ``after``.
+
+    When they are more than `ANNOTATED_BYTES` together, the last one that is listed is beyond, and has no annotations.
+    """
     about = content.alias("about")
     query = (
         select(content.c.id, content.c.digest, content.c.size_bytes, manifest.c.media_type, manifest.c.artifact_type)
@@ -280,12 +288,24 @@ def referrers(connection: Connection, name: Repository, subject: Digest, *, arti
         query = query.where(manifest.c.artifact_type == artifact_type)
     if after:
         query = query.where(content.c.digest > Digest.parse(after))
-    rows = connection.execute(query).all()
-    annotations: dict[int, dict[str, str]] = {}
-    for some in batches([row.id for row in rows]):
+    with connection.execute(query) as found:
+        rows = list(_enough(found))
+    annotations: dict[int, dict[str, str]] = {row.id: {} for row, is_within in rows if is_within}
+    for some in batches(list(annotations)):
         for one in connection.execute(select(label.c.content_id, label.c.key, label.c.value).where(label.c.content_id.in_(some)).order_by(label.c.key)):
-            annotations.setdefault(one.content_id, {})[one.key] = one.value
-    return [Referrer(row.digest, row.size_bytes or 0, row.media_type, row.artifact_type or "", annotations.get(row.id, {})) for row in rows]
+            annotations[one.content_id][one.key] = one.value
+    return [Referrer(row.digest, row.size_bytes or 0, row.media_type, row.artifact_type or "", annotations.get(row.id)) for row, _ in rows]
+
+
+def _enough(rows: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
+    """The first of ``rows`` whose manifests (and so what they say of themselves) are no more than `ANNOTATED_BYTES`, and the next one as what is beyond."""
+    size_bytes = 0
+    for number, row in enumerate(rows):
+        size_bytes += row.size_bytes or 0
+        is_within = not number or size_bytes <= ANNOTATED_BYTES
+        yield row, is_within
+        if not is_within:
+            return
 
 
 def drop_unheld(connection: Connection, key: ContentKey) -> None:

@@ -46,9 +46,10 @@ def advance(connection: Connection, upload_id: str, offset_bytes: int, now: date
     connection.execute(update(upload).where(upload.c.id == upload_id).values(offset_bytes=offset_bytes, touched_at=now))
 
 
-def forget(connection: Connection, upload_id: str) -> bool:
-    """The upload is over; False when it was already."""
-    return bool(connection.execute(delete(upload).where(upload.c.id == upload_id)).rowcount)
+def forget(connection: Connection, upload_id: str, *, untouched_since: datetime | None = None) -> bool:
+    """The upload is over; False when it was already. With ``untouched_since`` only if nobody has touched it since then, and False otherwise."""
+    over = delete(upload).where(upload.c.id == upload_id)
+    return bool(connection.execute(over if untouched_since is None else over.where(upload.c.touched_at < untouched_since)).rowcount)
 
 
 def idle(connection: Connection, before: datetime) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from mirror.access.proxies import TrustedProxies
     from storectl.settings import Settings
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+# Whoever reads it says what is wrong with it, and ends with the code for that.
+_FILE = click.Path(readable=False, path_type=Path)
 
 
 @click.command(

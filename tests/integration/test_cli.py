@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -9,11 +10,12 @@ import pty
 import random
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 import pytest
@@ -24,6 +26,9 @@ from storectl.exit_codes import ExitCode, exit_code
 from tests.support.images import A, Archive, B, config, image, layer
 from tests.support.runner import Runner
 from tests.support.waiting import PATIENCE_S, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -576,3 +581,55 @@ cli.main([])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=PATIENCE_S, check=False)
     assert (done.returncode, done.stderr) == (143, b"")
+
+
+@pytest.fixture
+def certified(tmp_path: Path) -> tuple[str, str]:
+    cert, key = str(tmp_path / "cert"), str(tmp_path / "key")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=x", "-keyout", key, "-out", cert]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return cert, key
+
+
+def _naming(file: str, certified: tuple[str, str]) -> list[tuple[str, ...]]:
+    """The options of ``serve`` that name files, each with ``file``."""
+    cert, key = certified
+    served = ("--tls-cert", cert, "--tls-key", key)
+    return [
+        ("--htpasswd", file),
+        ("--rules", file),
+        ("--tls-cert", file, "--tls-key", key),
+        ("--tls-cert", cert, "--tls-key", file),
+        (*served, "--tls-client-ca", file),
+    ]
+
+
+def test_serve_says_which_file_is_none(run: Runner, tmp_path: Path, certified: tuple[str, str]) -> None:
+    dangling = tmp_path / "dangling"
+    dangling.symlink_to("nowhere")
+    for file in (dangling, tmp_path):
+        for options in _naming(str(file), certified):
+            run("serve", "--listen", "127.0.0.1:0", *options, code=4)
+            assert f"{file}: " in run.err
+
+
+def test_serve_says_which_file_it_may_not_read(run: Runner, tmp_path: Path, certified: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("")
+
+    # Nothing is forbidden to root.
+    def refusing(call: Callable[..., object]) -> Callable[..., object]:
+        def called(*arguments: object, **options: object) -> object:
+            if str(secret) in map(str, arguments):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return call(*arguments, **options)
+
+        return called
+
+    monkeypatch.setattr(io, "open", refusing(io.open))
+    monkeypatch.setattr(os, "access", lambda path, _mode, **_options: str(path) != str(secret))
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", refusing(ssl.SSLContext.load_cert_chain))
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", refusing(ssl.SSLContext.load_verify_locations))
+    for options in _naming(str(secret), certified):
+        run("serve", "--listen", "127.0.0.1:0", *options, code=9)
+        assert f"{secret}: Permission denied" in run.err

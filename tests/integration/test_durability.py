@@ -166,6 +166,18 @@ def test_only_what_makes_a_push_a_blob_waits_for_the_disk(store: Store, calls: C
 # --- folders ---------------------------------------------------------------------------------------------------------
 
 
+def test_the_end_of_an_upload_is_durable_where_a_killed_server_had_gone_on(store: Store, calls: Calls) -> None:
+    uploads = Registry(store).uploads
+    upload_id = uploads.begin(APP)
+    with uploads.resume(APP, upload_id) as upload:
+        upload.write(b"data")
+    with (store.root / "uploads" / upload_id).open("ab") as file:
+        file.write(b" that no row counts")
+    calls.made.clear()
+    uploads.resume(APP, upload_id).finish(Digest.of(b"data"))
+    assert calls.require_durable(store.root / "blobs") == 1
+
+
 def test_every_folder_that_a_new_store_needs_is_durable_before_its_catalogue_is(tmp_path: Path, calls: Calls) -> None:
     root = tmp_path / "srv" / "images" / "store"
     Store.open(root, create=True).close()

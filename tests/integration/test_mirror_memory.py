@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import random
+import socket
 import threading
 import time
 from pathlib import Path
@@ -76,3 +78,25 @@ def test_many_pushes_at_once_take_little_memory_and_give_it_back(fast: int, slow
         assert peak <= PEAK_MIB
         print(f"{before:.0f} MiB before, {peak:.0f} at most")  # noqa: T201 - for whoever looks
         until(lambda: memory_mib(mirror, "VmRSS") <= before + KEPT_MIB)
+
+
+HEADS = 8
+FIELD = b"x" * 30_000
+
+
+@pytest.mark.parametrize("fields", [3, 100])
+def test_requests_that_wait_behind_an_answer_that_nobody_takes_hold_little_memory(fields: int, tmp_path: Path) -> None:
+    head = b"GET /v2/ HTTP/1.1\r\nHost: h\r\n" + b"".join(b"X%d: %b\r\n" % (number, FIELD) for number in range(fields)) + b"\r\n"
+    with Mirror(tmp_path / "store", "-q", "--grace", "0") as mirror, contextlib.ExitStack() as opened:
+        assert mirror.request("POST", f"/v2/app/blobs/uploads/?digest=sha256:{hashlib.sha256(PIECE * 24).hexdigest()}", PIECE * 24)[0] == 201
+        before = memory_mib(mirror, "VmRSS")
+        for _ in range(HEADS):
+            client = opened.enter_context(socket.create_connection(("127.0.0.1", mirror.port), timeout=0.5))
+            client.sendall(f"GET /v2/app/blobs/sha256:{hashlib.sha256(PIECE * 24).hexdigest()} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+            # Until its thread has given it up: from then on the loop reads again.
+            time.sleep(0.5)
+            with contextlib.suppress(TimeoutError):
+                for _ in range(32):
+                    client.sendall(head)
+        assert memory_mib(mirror, "VmHWM") < before + 32
+        assert mirror.request("GET", "/healthz")[0] == 200

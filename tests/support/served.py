@@ -6,11 +6,13 @@ import asyncio
 import http.client
 import json
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 
 from mirror.app import make_app
+from mirror.refusals import Refusing
 from mirror.server import KEEPALIVE_S
 from tests.support.waiting import PATIENCE_S
 
@@ -49,14 +51,17 @@ class Served:
         self._loop = loop_factory()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self._runner = web.AppRunner(make_app(store, settings, cores=2), auto_decompress=False, shutdown_timeout=2, keepalive_timeout=keepalive_s)
+        self._runner = web.AppRunner(make_app(store, settings, cores=2), shutdown_timeout=2)
+        self._keepalive_s = keepalive_s
         self.port = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(PATIENCE_S)
 
     async def _start(self) -> int:
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        port: int = self._runner.addresses[0][1]
+        manager = self._runner.server
+        assert manager is not None
+        protocol = partial(Refusing, manager, loop=self._loop, auto_decompress=False, keepalive_timeout=self._keepalive_s)
+        self._server = await self._loop.create_server(protocol, "127.0.0.1", 0)
+        port: int = self._server.sockets[0].getsockname()[1]
         return port
 
     @property
@@ -77,6 +82,7 @@ class Served:
 
     def end(self) -> None:
         """As a server that is told to ends: what it has begun it may finish. Raises TimeoutError when it does not."""
+        self._loop.call_soon_threadsafe(self._server.close)
         asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(PATIENCE_S)
 
     def __enter__(self) -> Self:

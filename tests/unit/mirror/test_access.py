@@ -6,7 +6,7 @@ import base64
 import hashlib
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import bcrypt
 import pytest
@@ -216,15 +216,42 @@ def test_a_right_password_is_compared_once_a_minute_and_anew_when_it_changes(use
     clock = Clock()
     authenticator = Authenticator(Access(users), b"key", clock, clock, Failures())
     alice = basic("alice", "secret")
-    assert isinstance(authenticator.quickly(alice, address=None), Password)
+    assert isinstance(authenticator.quickly(alice, address="10.0.0.1"), Password)
     proved(authenticator, alice)
-    assert authenticator.quickly(alice, address=None) == Caller("alice")
-    assert isinstance(authenticator.quickly(basic("alice", "other"), address=None), Password)
+    assert authenticator.quickly(alice, address="10.0.0.1") == Caller("alice")
+    assert isinstance(authenticator.quickly(basic("alice", "other"), address="10.0.0.1"), Password)
     authenticator.access = Access({"alice": bcrypt.hashpw(b"new", bcrypt.gensalt(rounds=4))})
-    assert isinstance(authenticator.quickly(alice, address=None), Password)
+    assert isinstance(authenticator.quickly(alice, address="10.0.0.1"), Password)
     authenticator.access = Access(users)
     clock.now += REMEMBERED_S
-    assert isinstance(authenticator.quickly(alice, address=None), Password)
+    assert isinstance(authenticator.quickly(alice, address="10.0.0.1"), Password)
+
+
+def test_a_right_password_is_remembered_where_it_was_right(users: dict[str, bytes]) -> None:
+    clock = Clock()
+    authenticator = Authenticator(Access(users), b"key", clock, clock, Failures())
+    alice = basic("alice", "secret")
+    proved(authenticator, alice)
+    for _ in range(BURST):
+        with pytest.raises(Refused):
+            proved(authenticator, basic("alice", "guessed"), address="10.0.0.2")
+    with pytest.raises(Refused) as refused:
+        authenticator.quickly(alice, address="10.0.0.2")
+    assert refused.value.wait_s > 0
+    assert authenticator.quickly(alice, address="10.0.0.1") == Caller("alice")
+
+
+def test_a_password_that_changes_while_it_is_compared_is_not_remembered(users: dict[str, bytes]) -> None:
+    class Changing(dict[str, bytes]):
+        def get(self, user: str, default: Any = None, /) -> Any:  # noqa: ANN401 - as a dictionary's
+            authenticator.access = Access({"alice": bcrypt.hashpw(b"new", bcrypt.gensalt(rounds=4))})
+            return super().get(user, default)
+
+    clock = Clock()
+    authenticator = Authenticator(Access(Changing(users)), b"key", clock, clock, Failures())
+    alice = basic("alice", "secret")
+    assert authenticator.slowly(Password("alice", b"secret"), address="10.0.0.1") == Caller("alice")
+    assert isinstance(authenticator.quickly(alice, address="10.0.0.1"), Password)
 
 
 def test_an_unknown_user_costs_what_a_known_one_does(monkeypatch: pytest.MonkeyPatch) -> None:

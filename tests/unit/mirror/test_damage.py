@@ -6,12 +6,13 @@ import gzip
 import io
 import os
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+from sqlalchemy import update
 
-from store.db.schema import document
-from store.errors import DamagedContent
+from store.db.schema import document, repository_content
+from store.errors import DamagedContent, StorageFull
 from store.model import ContentState
 from store.registry import Registry
 from store.values import DiffID, Digest
@@ -164,3 +165,22 @@ def test_a_store_that_cannot_be_written_says_the_same(ask: Served, store: Store,
     for method in ("HEAD", "GET"):
         assert ask(method, f"/v2/one/blobs/{DIGEST}").status == 404
     assert store.sources((DIGEST,))[DIGEST].state is ContentState.PRESENT
+
+
+def test_a_store_that_takes_nothing_more_can_be_read(ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = os.urandom(100)
+    assert push(ask, DATA) == push(ask, other) == push(ask, CONFIG_DATA) == 201
+    assert ask("PUT", "/v2/one/manifests/latest", IMAGE, Content_Type=MANIFEST).status == 201
+    with store.write("test") as connection:
+        # As of blobs that were imported: who asks about one begins their grace.
+        connection.execute(update(repository_content).values(fresh_at=None))
+    gone(store)
+    monkeypatch.setattr(store, "write", full)
+    assert ask("HEAD", f"/v2/one/blobs/{Digest.of(other)}").status == 200
+    assert ask("GET", f"/v2/one/blobs/{DIGEST}").status == 404
+    assert ask("HEAD", f"/v2/one/blobs/{DIGEST}").status == 404
+    assert ask("POST", "/v2/one/blobs/uploads/").status == 507
+
+
+def full(*_arguments: object) -> NoReturn:
+    raise StorageFull("store.db: No space left on device")

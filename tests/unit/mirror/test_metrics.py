@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 
 import pytest
-from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp.http_exceptions import BadHttpMessage, InvalidURLError
 
 from mirror.logs import JsonLines, Text, connections_logger
 from mirror.metrics import Metrics
@@ -92,6 +92,12 @@ def test_a_request_that_is_no_http_is_not_quoted(message: str, kept: str, caplog
     with caplog.at_level(logging.INFO):
         connections_logger().error("Error handling request", exc_info=BadHttpMessage(message))
     assert caplog.messages == [f"a request that is no HTTP was refused: {kept}"]
+
+
+def test_a_target_that_is_none_is_not_quoted(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        connections_logger().error("Error handling request", exc_info=InvalidURLError("http://user:SECRET@[::1/"))
+    assert caplog.messages == ["a request that is no HTTP was refused: Invalid URL"]
 
 
 @dataclass

@@ -12,6 +12,7 @@ import pytest
 import zstandard
 
 from store import Store
+from store.catalog import registry as catalog
 from store.catalog import uploads as rows
 from store.errors import (
     ContentNotFound,
@@ -38,7 +39,10 @@ from tests.support.layouts import CONFIG, INDEX, LAYER, MANIFEST, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
 APP = Repository("docker.io", "team/app")
 OTHER = Repository("docker.io", "team/other")
@@ -224,6 +228,26 @@ def test_the_same_blob_twice_is_stored_once(store: Store, registry: Registry) ->
     assert push_blob(registry, b"data", OTHER) == digest
     assert store.blobs.path(digest).stat().st_ino == before
     assert set(registry.holders(digest)) == {APP, OTHER}
+
+
+def test_an_upload_that_goes_on_when_it_is_about_to_be_given_up_stays(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = NOW
+    with Store.open(root, create=True, clock=lambda: now) as store:
+        registry = Registry(store)
+        upload_id = registry.uploads.begin(APP)
+        now = NOW + timedelta(seconds=IDLE_S + 1)
+        find = rows.idle
+
+        def idle(connection: Connection, before: datetime) -> tuple[str, ...]:
+            found = find(connection, before)
+            with registry.uploads.resume(APP, upload_id) as upload:
+                upload.write(b"data")
+            return found
+
+        monkeypatch.setattr(rows, "idle", idle)
+        assert registry.uploads.expire() == 0
+        assert registry.uploads.offset(APP, upload_id) == 4
+        registry.uploads.resume(APP, upload_id).finish(Digest.of(b"data"))
 
 
 def test_idle_uploads_and_stray_files_are_given_up(root: Path) -> None:
@@ -434,6 +458,25 @@ def _file(store: Store, data: bytes) -> Path:
     path = store.root.parent / "archive.tar"
     path.write_bytes(data)
     return path
+
+
+def test_annotations_of_referrers_are_looked_up_as_far_as_one_answer_goes(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = Digest.of(b"later")
+    for number in range(5):
+        document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [], "annotations": {"number": f"{number}" * 100}}
+        about = {"mediaType": MANIFEST, "digest": str(subject), "size": 5}
+        registry.put_manifest(APP, encode(document | {"subject": about}), media_type=INDEX, digest=None, tags=[])
+
+    def annotated(most_bytes: int) -> list[bool]:
+        monkeypatch.setattr(catalog, "ANNOTATED_BYTES", most_bytes)
+        found = registry.referrers(APP, subject, artifact_type=None, after="", limit=9)
+        assert all(one.annotations is None or one.annotations for one in found)
+        return [bool(one.annotations) for one in found]
+
+    (size,) = {one.size_bytes for one in registry.referrers(APP, subject, artifact_type=None, after="", limit=9)}
+    assert annotated(5 * size) == [True] * 5
+    assert annotated(3 * size) == [True, True, True, False]
+    assert annotated(0) == [True, False]
 
 
 def test_referrers_of_what_is_not_here(registry: Registry) -> None:
