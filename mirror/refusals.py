@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, final
 
 from aiohttp import EMPTY_PAYLOAD, web
-from aiohttp.http import HttpProcessingError
+from aiohttp.http import HttpProcessingError, HttpVersion10, HttpVersion11, RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import _ErrInfo
 
@@ -31,14 +31,16 @@ _QUEUED: Final = 2
 """Requests that wait until the one before them is answered; then no more is read."""
 
 _TOO_MANY: Final = "Too many headers received"
-_CODES: Final = {404: "UNSUPPORTED", 414: "SIZE_INVALID", 417: "UNSUPPORTED", 431: "SIZE_INVALID"}
+_CODES: Final = {404: "UNSUPPORTED", 414: "SIZE_INVALID", 417: "UNSUPPORTED", 431: "SIZE_INVALID", 501: "UNSUPPORTED", 505: "UNSUPPORTED"}
 _SAID: Final = {
     404: "there is nothing at this path",
     414: f"a first line of more than {LINE_BYTES} bytes",
     417: "of what can be expected only 100-continue is known",
     431: f"a field of more than {FIELD_BYTES} bytes, more than {HEAD_BYTES} together, or too many",
     500: "the registry failed",
+    501: "of transfer codings only chunked is known",
     504: "the registry took too long",
+    505: "this is HTTP/1.1",
 }
 
 
@@ -74,9 +76,12 @@ class Refusing(web.RequestHandler):
 
     def _begun(self, queued: int) -> None:
         """Requests came whole, but for the body of the last one; or what is none."""
-        for message, body in islice(self._messages, queued, None):
+        for number, (message, body) in enumerate(islice(self._messages, queued, None), queued):
             if not isinstance(message, _ErrInfo):
                 self._body = body
+                status = _unknown(message)
+                if status is not None:
+                    self._messages[number] = (_ErrInfo(status, HttpProcessingError(message=_said(status)), ""), EMPTY_PAYLOAD)
             elif self._body is not None and not self._body.is_eof():
                 # aiohttp keeps its refusal for when the request before it is answered, whose body would wait for what is not taken any more.
                 self._body.set_exception(web.RequestPayloadError("the body is no HTTP"))
@@ -113,6 +118,15 @@ def refusal(status: int, said: str, *, closes: bool = False) -> web.Response:
         answer.headers["Connection"] = "close"
         answer.force_close()
     return answer
+
+
+def _unknown(message: RawRequestMessage) -> HTTPStatus | None:
+    """What to answer to a version or a coding that aiohttp lets pass as if it knew it (RFC 9110 section 15.6.6, RFC 9112 section 6.1)."""
+    if message.version not in (HttpVersion10, HttpVersion11):
+        return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
+    if message.chunked and message.headers["Transfer-Encoding"].lower() != "chunked":
+        return HTTPStatus.NOT_IMPLEMENTED
+    return None
 
 
 def _said(status: int) -> str:

@@ -96,12 +96,12 @@ def _uploads_are_known(root: Path, store: Store) -> None:
 
 def no_http(reply: Reply) -> bool:
     """Whether the request never reached the registry: it expects what no HTTP knows, or is none, which ends the connection (and even HEAD is told why)."""
-    return reply.status == 417 or (reply.status in (400, 414, 431) and not reply.stays_open)
+    return reply.status == 417 or (reply.status in (400, 414, 431, 501, 505) and not reply.stays_open)
 
 
 def sound(reply: Reply, method: str, *, ours: bool = True) -> None:
     """What every answer has to be; ``ours``: to a request for the registry."""
-    assert reply.status < 500, (reply.status, reply.body)
+    assert reply.status < 500 or no_http(reply), (reply.status, reply.body)
     assert reply.header("server") == "storectl"
     if reply.status >= 400 and (method != "HEAD" or reply.body) and ours:
         assert reply.header("content-type") in ("application/json", "application/json; charset=utf-8")
