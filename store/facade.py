@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self, final
 
 from store.blobs.directory import BLOBS, DirectoryBlobs, require_one_file_system
-from store.db.engine import DATABASE, WRITE_LOCK, WriteLock, make_engine, read_unit, write_unit
+from store.db.engine import DATABASE, WRITE_LOCK, Durability, WriteLock, make_engine, read_unit, write_unit
 from store.db.lookups import Lookups
 from store.db.place import Place
 from store.db.upgrade import SchemaState, UpgradeReport, drift, require_known, schema_state, upgrade
@@ -147,11 +147,11 @@ class Store:
         return self._lookups.look()
 
     @contextmanager
-    def write(self, owner: str = "storectl") -> Iterator[Connection]:
+    def write(self, owner: str = "storectl", durability: Durability = Durability.SYNCED) -> Iterator[Connection]:
         """One change of the catalogue, all of it or none. Raises ReadOnlyStore."""
         if self.read_only:
             raise ReadOnlyStore(f"the store at {self.root} can only be read", hint="check the mount and the permissions of its folder")
-        with write_unit(self._engine, self._lock, owner) as connection:
+        with write_unit(self._engine, self._lock, owner, durability) as connection:
             yield connection
 
     @contextmanager
@@ -205,11 +205,11 @@ class Store:
                 yield Path(folder)
             return
         from store import operations
-        from store.catalog import collection, content
+        from store.catalog import content, leases
 
         with self.operation(kind) as operation:
             with self.write(operation.id) as connection:
-                collection.add_leases(connection, operation.id, [known.key for known in content.find(connection, digests).values()])
+                leases.add_leases(connection, operation.id, [known.key for known in content.find(connection, digests).values()])
             yield operation.folder
             with self.write(operation.id) as connection:
                 operations.end(connection, operation)

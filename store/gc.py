@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar, final
 
 from store import operations
-from store.catalog import collection, content, records, references
+from store.catalog import collection, condemned, content, reach, records, references
 from store.catalog.batches import BATCH
 from store.model import Event
 from store.pace import Pace
@@ -96,9 +96,9 @@ class Collector:
 
     def _rows(self, *, dangling: bool) -> None:
         if dangling:
-            self._paced(self._marked(collection.dangling_manifests), references.drop)
-            self._paced(self._marked(collection.unreached_in_repositories), references.drop)
-        self._until_quiet(collection.dead_manifests, self._delete_manifests)
+            self._paced(self._marked(reach.dangling_manifests), references.drop)
+            self._paced(self._marked(reach.unreached_in_repositories), references.drop)
+        self._until_quiet(reach.dead_manifests, self._delete_manifests)
         self._until_quiet(collection.dead_images, self._delete_images)
         self._until_quiet(collection.dead_layers, self._delete_layers)
         fresh_since = self._now() - timedelta(seconds=collection.FRESH_S)
@@ -134,14 +134,14 @@ class Collector:
         return count
 
     def _unlink_condemned(self) -> None:
-        while condemned := self._marked(lambda connection: collection.next_condemned(connection, _AT_ONCE)):
-            self._paced(condemned, self._unlink)
+        while digests := self._marked(lambda connection: condemned.next_condemned(connection, _AT_ONCE)):
+            self._paced(digests, self._unlink)
 
     def _unlink(self, connection: Connection, digests: Sequence[Digest]) -> None:
-        for digest, again in collection.still_condemned(connection, digests):
+        for digest, again in condemned.still_condemned(connection, digests):
             if not again:
                 self._blobs.remove(digest)
-        collection.pardon(connection, digests)
+        condemned.pardon(connection, digests)
 
     def _unlink_orphans(self) -> None:
         # A file without a row: left by a crash between rename and commit whose list was lost. Looking needs no lock, unlinking does.

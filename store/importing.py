@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, final
 from store import operations
 from store.archives.choose import ALL, Choice
 from store.archives.source import open_source
-from store.catalog import collection, content
+from store.catalog import content, leases
 from store.encoder import Compression, Pool
 from store.ingest import take_in
 from store.limits import DEFAULT_LIMITS, Limits
@@ -115,7 +115,7 @@ class _Holdings:
                 return set()
         with self._store.write(self._operation.id) as connection:
             here = [known for known in content.find(connection, digests).values() if known.state is ContentState.PRESENT]
-            collection.add_leases(connection, self._operation.id, [known.key for known in here])
+            leases.add_leases(connection, self._operation.id, [known.key for known in here])
         return {known.digest for known in here}
 
     def layers(self, wanted: Iterable[tuple[Digest, DiffID]]) -> set[tuple[Digest, DiffID]]:

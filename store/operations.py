@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, final
 
-from store.catalog import collection, content
+from store.catalog import content, leases
 from store.errors import InvalidDigest
 from store.oserrors import translated
 from store.values import Digest
@@ -80,19 +80,19 @@ def begin(connection: Connection, root: Path, *, operation_id: str, kind: str, n
         folder.mkdir(parents=True)
         lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    collection.add_operation(connection, operation_id, kind, now, os.getpid())
+    leases.add_operation(connection, operation_id, kind, now, os.getpid())
     return Operation(operation_id, kind, folder, lock)
 
 
 def end(connection: Connection, operation: Operation) -> None:
     """Forget the operation and its leases, inside a write transaction."""
-    collection.forget_operation(connection, operation.id)
+    leases.forget_operation(connection, operation.id)
 
 
 def abandon(connection: Connection, operation: Operation, blobs: BlobStore) -> None:
     """Take back what a failed operation has already renamed into place, and forget it, inside a write transaction."""
     _take_back(connection, operation.folder, blobs)
-    collection.forget_operation(connection, operation.id)
+    leases.forget_operation(connection, operation.id)
 
 
 def release(operation: Operation) -> None:
@@ -107,7 +107,7 @@ def sweep(connection: Connection, root: Path, blobs: BlobStore) -> int:
     A folder without a row is left by a process that died before its first commit; a row without a folder by one that died between its commit and our unlink.
     """
     staging = root / STAGING
-    names = set(collection.operation_ids(connection))
+    names = set(leases.operation_ids(connection))
     if staging.is_dir():
         names.update(entry.name for entry in staging.iterdir())
     return sum(_sweep_one(connection, staging / name, name, blobs) for name in sorted(names))
@@ -118,7 +118,7 @@ def _sweep_one(connection: Connection, folder: Path, name: str, blobs: BlobStore
         with translated(folder):
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
-        collection.forget_operation(connection, name)
+        leases.forget_operation(connection, name)
         return True
     try:
         with translated(folder):
@@ -129,7 +129,7 @@ def _sweep_one(connection: Connection, folder: Path, name: str, blobs: BlobStore
                     return False
                 raise
         _take_back(connection, folder, blobs)
-        collection.forget_operation(connection, name)
+        leases.forget_operation(connection, name)
         shutil.rmtree(folder, ignore_errors=True)
         return True
     finally:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final, final
 
 from store.archives.docker_manifest import LayerSource
-from store.catalog import collection, content, images, manifests
+from store.catalog import condemned, content, images, manifests
 from store.catalog.batches import batches
 from store.errors import ContentMissing, DigestMismatch
 from store.manifests import Link, Role
@@ -109,7 +109,7 @@ class Placing:
             self.changed = True
         stored = content.put_blobs(self._connection, blobs, self._now)
         decoded, damaged = content.ensure_decoded(self._connection, {digest: staged.diff.size_bytes for digest, staged, _ in decoding})
-        collection.condemn(self._connection, damaged, self._now)
+        condemned.condemn(self._connection, damaged, self._now)
         content.put_encodings(
             self._connection,
             [content.NewEncoding(decoded[digest], stored[staged.stored.digest], codec, staged.seekable) for digest, staged, codec in decoding],

@@ -175,6 +175,14 @@ class Registry:
             size_bytes = catalog.file_bytes(connection, repository, digest)
         return None if size_bytes is None else Sources(digest, size_bytes, ContentState.PRESENT, None, in_file=True, encodings=())
 
+    def require_held(self, repository: Repository, digest: Digest) -> None:
+        """One look-up for who asks what is not here. Raises ContentNotFound; who asks by ID always has to be answered by `blob`."""
+        if repository == BY_ID:
+            return
+        with self._store.look() as connection:
+            if not catalog.is_held(connection, repository, digest):
+                raise _unknown_blob(repository, digest)
+
     @staticmethod
     def _holds(connection: Connection, repository: Repository, digest: Digest) -> bool:
         if repository == BY_ID:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from store.catalog import collection, images, manifests, records, references, registry, variants
+from store.catalog import collection, images, manifests, reach, records, references, registry, variants
 from store.errors import ImageInUse, InvalidReference, ReferenceNotFound
 from store.model import Event
 from store.naming import one_image, one_manifest
@@ -89,7 +89,7 @@ def _remove_manifest(connection: Connection, named: NamedManifest, *, force: boo
         )
     done = _untag_all(connection, tags, now)
     references.drop(connection, (named.key,))
-    gone = (named.key, *collection.unreached_below(connection, named.key))
+    gone = (named.key, *reach.unreached_below(connection, named.key))
     references.drop(connection, gone)
     lost = _deleted(connection, gone)
     records.add_events(connection, [Event(now, "delete", target, {}) for target in (str(named.digest), *map(str, lost))])
@@ -159,7 +159,7 @@ def withdraw(connection: Connection, original: Reference, *, now: datetime, oper
         repository = registry.find(connection, variant.reference.repository)
         if repository is None or registry.tags_of(connection, repository, variant.manifest):
             continue
-        gone = (variant.manifest, *collection.unreached_below(connection, variant.manifest))
+        gone = (variant.manifest, *reach.unreached_below(connection, variant.manifest))
         for key in gone:
             registry.let_go(connection, repository, key)
             registry.drop_unheld(connection, key)

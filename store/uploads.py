@@ -1,7 +1,8 @@
 """Uploads to a registry: bytes that come in pieces over several requests, survive a restart, and become a blob at the end.
 
 An upload is a file in ``uploads/`` and a row. The file is locked only while a request writes to it; the row says how many of its bytes count, and these are
-durable: what a killed server wrote beyond that is cut off by the next request.
+durable: what a killed server wrote beyond that is cut off by the next request. The row itself need not be: where the machine goes down it may say what it said
+before, or not be there, and the client goes on from there, or begins anew.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Final, Self, final
 from store import presence
 from store.catalog import content, references, registry
 from store.catalog import uploads as rows
+from store.db.engine import Durability
 from store.errors import DigestMismatch, OutOfOrder, TooLarge, TooManyUploads, Unavailable, UploadInUse, UploadNotFound, printable
 from store.limits import MIB
 from store.model import ContentState
@@ -67,7 +69,7 @@ class Uploads:
             raise TooManyUploads(f"{self._most} uploads are in progress", hint="finish or cancel some; idle ones go after a day")
         upload_id = os.urandom(16).hex()
         self._make(upload_id).close()
-        with self._store.write(f"upload {upload_id}") as connection:
+        with self._store.write(f"upload {upload_id}", Durability.SOON) as connection:
             rows.add(connection, upload_id, str(repository), self._store.now())
         return upload_id
 
@@ -83,7 +85,7 @@ class Uploads:
     def offset(self, repository: Repository, upload_id: str) -> int:
         """How many bytes of it are here. Raises UploadNotFound."""
         path = self._path(upload_id)
-        with self._store.read() as connection:
+        with self._store.look() as connection:
             noted = self._row(rows.get(connection, upload_id), repository, upload_id).offset_bytes
         try:
             # A crash may have left the file shorter than its row: go on from what is there. The digest at the end is the judge.
@@ -285,7 +287,7 @@ class Upload:
             else:
                 if self.offset_bytes != self._began_at:
                     self._sync()
-                    with self._store.write(f"upload {self.id}") as connection:
+                    with self._store.write(f"upload {self.id}", Durability.SOON) as connection:
                         rows.advance(connection, self.id, self.offset_bytes, self._store.now())
                 if self._hasher is not None and self.offset_bytes:
                     # A request that brought nothing, or was refused, must not have the whole of it hashed again.
@@ -298,7 +300,7 @@ class Upload:
         self._open = False
         try:
             if self._has_row:
-                with self._store.write(f"upload {self.id}") as connection:
+                with self._store.write(f"upload {self.id}", Durability.SOON) as connection:
                     rows.forget(connection, self.id)
             self._path.unlink(missing_ok=True)
         finally:
@@ -314,17 +316,20 @@ class Upload:
             self.discard()
             raise DigestMismatch(f"the digest of the {self.offset_bytes} bytes uploaded", want=digest, got=got)
         assert self._repository is not None  # noqa: S101 - only `Uploads.begin` makes one without, and closes it at once
-        self._sync()
+        if self.offset_bytes != self._began_at:
+            self._sync()
         with self._store.write(f"upload {self.id}") as connection:
-            # Once it is dropped, ours is of no use to a row whose file has gone.
-            presence.mark_lost(connection, self._store.blobs, (digest,))
             known = content.find(connection, (digest,)).get(digest)
+            # Once it is dropped, ours is of no use to a row whose file has gone.
+            if known is not None and presence.mark_lost(connection, self._store.blobs, (digest,)):
+                known = content.find(connection, (digest,)).get(digest)
             now = self._store.now()
             if known is not None and known.state is ContentState.PRESENT:
                 key = known.key
             else:
                 self._store.blobs.publish(((self._path, digest),))
-                key = content.put_blob(connection, digest, self.offset_bytes, now)
+                put = content.add_blob if known is None else content.put_blob
+                key = put(connection, digest, self.offset_bytes, now)
             repository_key = references.ensure_repositories(connection, (self._repository,))[self._repository]
             registry.hold(connection, repository_key, key, fresh_at=now)
             rows.forget(connection, self.id)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, final
 
 from store import operations
-from store.catalog import collection, content, images
+from store.catalog import condemned, content, images, leases
 from store.catalog import registry as catalog
 from store.codecs import MAGIC_BYTES, Codec, decoder, detect
 from store.documents import ImageConfig
@@ -90,7 +90,7 @@ class Verifier:
         with self._operation("verify") as operation:
             with self._write(operation.id) as connection:
                 claims = self._claims(connection, key, config.diff_ids)
-                collection.add_leases(connection, operation.id, [one.key for one in content.find(connection, {claim.blob for claim in claims}).values()])
+                leases.add_leases(connection, operation.id, [one.key for one in content.find(connection, {claim.blob for claim in claims}).values()])
             proofs = [proof for proof in (self._prove(claim, operation) for claim in claims) if proof is not None]
             with self._write(operation.id) as connection:
                 self._place(connection, proofs, operation)
@@ -144,7 +144,7 @@ class Verifier:
                 continue
             stored = content.find(connection, (proof.claim.blob,))[proof.claim.blob]
             decoded, damaged = content.ensure_decoded(connection, {diff: proof.size_bytes})
-            collection.condemn(connection, damaged, self._now())
+            condemned.condemn(connection, damaged, self._now())
             content.put_encodings(connection, [content.NewEncoding(decoded[diff], stored.key, proof.codec.value, seekable=proof.seekable)])
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bench.contestants.pulls import DockerPull, FolderPull, crane, skopeo
+from bench.contestants.pushes import WARMING, ImagePush, Source, by_crane, by_docker, by_skopeo
 from bench.contestants.servers import (
     MANIFEST,
     NEWEST_REGISTRY,
@@ -96,9 +97,9 @@ def _feed_manifest(shop: Workshop, running: Running) -> tuple[str, int]:
     return f"/v2/{REPOSITORY}/manifests/1", len(running.push_image(layers))
 
 
-def _layer(shop: Workshop, seed: int) -> Path:
+def _layer(shop: Workshop, size_mib: int, seed: int) -> Path:
     """A layer that is stored as it is unpacked: decoding it is the client's work alone, and would be the same from everybody."""
-    source = _noise(shop, 4 if shop.quick else 64, seed)
+    source = _noise(shop, size_mib, seed)
 
     def make(path: Path) -> None:
         with tarfile.open(path, "w") as tar, source.open("rb") as file:
@@ -110,7 +111,7 @@ def _layer(shop: Workshop, seed: int) -> Path:
 
 
 def _feed_image(shop: Workshop, running: Running) -> tuple[str, int]:
-    running.push_image([_layer(shop, seed) for seed in range(11, 11 + LAYERS)])
+    running.push_image(_large_layers(shop))
     return f"{REPOSITORY}:1", 0
 
 
@@ -204,8 +205,38 @@ def _pull(name: str, client: str, how: Callable[[Served], Contestant]) -> Case:
     )
 
 
-def _pushes(shop: Workshop) -> Sequence[Contestant]:
+def _blob_pushes(shop: Workshop) -> Sequence[Contestant]:
     return [Pushing(name, shop, partial(_large, shop)) for name in (OURS, *REGISTRIES)]
+
+
+def _feed_two(shop: Workshop, layers: Callable[[Workshop], Sequence[Path]], running: Running) -> tuple[str, int]:
+    running.push_image([_layer(shop, 1, seed) for seed in range(21, 21 + LAYERS)], WARMING)
+    running.push_image(layers(shop))
+    return f"{REPOSITORY}:1", 0
+
+
+def _large_layers(shop: Workshop) -> Sequence[Path]:
+    return [_layer(shop, 4 if shop.quick else 64, seed) for seed in range(11, 11 + LAYERS)]
+
+
+def _small_layers(shop: Workshop) -> Sequence[Path]:
+    return [_layer(shop, 1, seed) for seed in range(1, 1 + LAYERS)]
+
+
+def _pushes(how: Callable[[Source, str, str], Sequence[str]], layers: Callable[[Workshop], Sequence[Path]], shop: Workshop) -> Sequence[Contestant]:
+    source = Source(Served(OURS, shop, partial(_feed_two, shop, layers)))
+    return [ImagePush(how, name, source) for name in (OURS, *REGISTRIES)]
+
+
+def _push(name: str, client: str, how: Callable[[Source, str, str], Sequence[str]], *, small: bool = False) -> Case:
+    return Case(
+        name,
+        f"push an image of {6 if small else 384} MiB in 6 layers with {client}",
+        partial(_pushes, how, _small_layers if small else _large_layers),
+        tuple(Target(f"beside {registry}", partial(_beside, registry), 0, at_least=True) for registry in REGISTRIES),
+        lambda shop: LAYERS * (1 if small else 4 if shop.quick else 64) * MIB,
+        rounds=5 if small else 3,
+    )
 
 
 CASES: Final = (
@@ -243,7 +274,7 @@ CASES: Final = (
     Case(
         "serve-push",
         "push a blob of 1 GiB",
-        _pushes,
+        _blob_pushes,
         (Target("≥ 2 x docker-registry", lambda one: wall(one, REGISTRY) / wall(one, OURS), 2, at_least=True),),
         lambda shop: _large(shop).stat().st_size,
         rounds=3,
@@ -251,4 +282,8 @@ CASES: Final = (
     _pull("serve-pull", "skopeo", partial(FolderPull, skopeo)),
     _pull("serve-pull-crane", "crane", partial(FolderPull, crane)),
     _pull("serve-pull-docker", "Docker", DockerPull),
+    _push("serve-push-skopeo", "skopeo", by_skopeo),
+    _push("serve-push-crane", "crane", by_crane),
+    _push("serve-push-docker", "Docker", by_docker),
+    _push("serve-push-small", "crane", by_crane, small=True),
 )

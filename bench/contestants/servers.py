@@ -88,7 +88,8 @@ def _zot(folder: Path, port: int) -> Sequence[str]:
         "distSpecVersion": "1.1.1",
         # At its fastest: it neither collects nor looks for equal blobs while it serves.
         "storage": {"rootDirectory": str(folder / "data"), "gc": False, "dedupe": False},
-        "http": {"address": "127.0.0.1", "port": str(port)},
+        # Without, it takes nothing that Docker pushes.
+        "http": {"address": "127.0.0.1", "port": str(port), "compat": ["docker2s2"]},
         "log": {"level": "error"},
     }
     (folder / "zot.json").write_text(json.dumps(settings))
@@ -215,13 +216,14 @@ class Served:
         """The server, and what it is asked for. Raises MissingError."""
         if self._running is None:
             running = start(self.shop, SERVERS[self.name])
-            self.shop.on_settle(lambda: _remove(running))
+            self.shop.on_settle(lambda: remove(running))
             self._asked = self.feed(running)
             self._running = running
         return self._running, *self._asked
 
 
-def _remove(running: Running) -> None:
+def remove(running: Running) -> None:
+    """End it, and take its folder away."""
     running.stop()
     shutil.rmtree(running.folder, ignore_errors=True)
 
@@ -364,7 +366,7 @@ class Listing:
     def clean(self) -> None:
         """See `Contestant`."""
         while self._running:
-            _remove(self._running.pop())
+            remove(self._running.pop())
 
 
 @dataclass(slots=True)
@@ -395,4 +397,4 @@ class Pushing:
     def clean(self) -> None:
         """See `Contestant`."""
         while self._running:
-            _remove(self._running.pop())
+            remove(self._running.pop())

@@ -63,6 +63,8 @@ async def _find(call: Call) -> tuple[Sources, BinaryIO | None]:
         # What takes no time is no work for a thread, and most files that are asked for were asked for before.
         if quick is not None and (file := presence.open_now(service.store.blobs, quick)) is not None:
             return quick, file
+    # Before a client pushes a blob it asks whether that is here.
+    service.registry.require_held(call.repository, call.digest)
     sources = await service.work.read(service.registry.blob, call.repository, call.digest)
     return sources, await service.work.read(presence.open_whole, service.store.blobs, sources) if call.request.method == "GET" else None
 

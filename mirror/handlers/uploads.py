@@ -84,8 +84,18 @@ async def finish(call: Call) -> web.StreamResponse:
     if "digest" not in call.request.query:
         raise WireError(400, "DIGEST_INVALID", "an upload is finished with the digest of the whole")
     digest = parse_digest(call.request.query["digest"])
-    upload = await call.service.work.write(call.service.registry.uploads.resume, call.repository, call.target)
-    return await _finish(call, upload, digest)
+    if call.request.can_read_body:
+        upload = await call.service.work.write(call.service.registry.uploads.resume, call.repository, call.target)
+        return await _finish(call, upload, digest)
+    await call.service.work.write(_finish_at_once, call, digest)
+    return _created(call, digest)
+
+
+def _finish_at_once(call: Call, digest: Digest) -> None:
+    """In a thread: everything has come."""
+    with call.service.registry.uploads.resume(call.repository, call.target) as upload:
+        _expect_announced(call, upload)
+        upload.finish(digest)
 
 
 async def cancel(call: Call) -> web.StreamResponse:

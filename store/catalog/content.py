@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, exists, insert, select, update
 
 from store.catalog.batches import batches, insert_rows
 from store.db.schema import blob, content, document, encoding, foreign_source
-from store.db.types import ContentKey
+from store.db.types import ContentKey, inserted
 from store.model import ContentState, StoredEncoding
 
 if TYPE_CHECKING:
@@ -143,6 +143,13 @@ def put_documents(connection: Connection, documents: Mapping[Digest, bytes]) -> 
 def put_blob(connection: Connection, digest: Digest, size_bytes: int, now: datetime) -> ContentKey:
     """Record that the file of ``digest`` is in its place."""
     return put_blobs(connection, {digest: size_bytes}, now)[digest]
+
+
+def add_blob(connection: Connection, digest: Digest, size_bytes: int, now: datetime) -> ContentKey:
+    """The same for a digest that has no row."""
+    key = ContentKey(inserted(connection.execute(insert(content).values(digest=digest, size_bytes=size_bytes, state=ContentState.PRESENT.value))))
+    connection.execute(insert(blob).values(content_id=key, created_at=now))
+    return key
 
 
 def put_blobs(connection: Connection, sizes: Mapping[Digest, int], now: datetime) -> dict[Digest, ContentKey]:

@@ -177,6 +177,20 @@ _FILE_OF_DIGEST: Final = (
 _OF_DIGEST: Final = _MANIFESTS.where(content.c.digest == bindparam("digest"))
 
 
+def is_held(connection: Connection | Lookup, name: Repository, digest: Digest) -> bool:
+    """Whether a content is sound here and may be served by the repository: `held` for one, as a look-up."""
+    return connection.execute(_IS_HELD, {"name": str(name), "digest": digest}).scalar() is not None
+
+
+_IS_HELD: Final = (
+    select(literal(1))
+    .select_from(content)
+    .join(repository_content, repository_content.c.content_id == content.c.id)
+    .join(repository, repository.c.id == repository_content.c.repository_id)
+    .where(repository.c.name == bindparam("name"), content.c.digest == bindparam("digest"), content.c.state == _PRESENT)
+)
+
+
 def file_bytes(connection: Connection | Lookup, name: Repository, digest: Digest) -> int | None:
     """The size of a sound content that the repository may serve and that lies in a file of its own; None for anything else."""
     size_bytes: int | None = connection.execute(_FILE_OF_DIGEST, {"name": str(name), "digest": digest}).scalar_one_or_none()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from store.db.schema import upload
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import Connection
+
+    from store.db.lookups import Lookup
 
 
 @final
@@ -30,10 +32,13 @@ def add(connection: Connection, upload_id: str, repository: str, now: datetime) 
     connection.execute(insert(upload).values(id=upload_id, repository=repository, offset_bytes=0, started_at=now, touched_at=now))
 
 
-def get(connection: Connection, upload_id: str) -> UploadRow | None:
+def get(connection: Connection | Lookup, upload_id: str) -> UploadRow | None:
     """One upload; None when there is no such one."""
-    row = connection.execute(select(upload.c.id, upload.c.repository, upload.c.offset_bytes).where(upload.c.id == upload_id)).one_or_none()
+    row = connection.execute(_GET, {"upload_id": upload_id}).one_or_none()
     return None if row is None else UploadRow(row.id, row.repository, row.offset_bytes)
+
+
+_GET: Final = select(upload.c.id, upload.c.repository, upload.c.offset_bytes).where(upload.c.id == bindparam("upload_id"))
 
 
 def advance(connection: Connection, upload_id: str, offset_bytes: int, now: datetime) -> None:

@@ -28,11 +28,23 @@ if TYPE_CHECKING:
 DATABASE: Final = "store.db"
 WRITE_LOCK: Final = "write.lock"
 BUSY_TIMEOUT_S: Final = 60
+_WRITING: Final = "store_write"
+"""The execution option that says that a transaction writes, and how durably."""
+
+
+class Durability(Enum):
+    """When a change is safe from the end of the machine. From the end of the process it is at once, and whole it is always."""
+
+    SYNCED = "FULL"
+    """When it is committed."""
+    SOON = "NORMAL"
+    """With the next change that is synced, or later. Changes are lost from the last one backwards."""
+
 
 _PRAGMAS: Final = (
     f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}",
     "PRAGMA foreign_keys=ON",
-    "PRAGMA synchronous=FULL",
+    f"PRAGMA synchronous={Durability.SYNCED.value}",
     "PRAGMA cache_size=-16384",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA trusted_schema=OFF",
@@ -69,7 +81,13 @@ def make_engine(database: Path, access: Access) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("store_write") else "BEGIN")
+        durability: Durability | None = connection.get_execution_options().get(_WRITING)
+        if durability is None:
+            connection.exec_driver_sql("BEGIN")
+            return
+        # Inside of a transaction it cannot be set. Always: connections are used again.
+        connection.exec_driver_sql(f"PRAGMA synchronous={durability.value}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 
@@ -82,15 +100,20 @@ def read_unit(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def write_unit(engine: Engine, lock: WriteLock, owner: str) -> Iterator[Connection]:
+def write_unit(engine: Engine, lock: WriteLock, owner: str, durability: Durability = Durability.SYNCED) -> Iterator[Connection]:
     """``BEGIN IMMEDIATE`` … ``COMMIT``, or ``ROLLBACK`` on any exception, with the writers' lock held.
 
     ``owner`` is what a waiting writer is told. Raises StoreBusy, StorageFull, ReadOnlyStore.
     """
     with database_errors(), lock.held(owner), engine.connect() as connection:
-        writing = connection.execution_options(store_write=True)
+        writing = for_writing(connection, durability)
         with writing.begin():
             yield writing
+
+
+def for_writing(connection: Connection, durability: Durability = Durability.SYNCED) -> Connection:
+    """The same connection: its next transaction is one that writes."""
+    return connection.execution_options(**{_WRITING: durability})
 
 
 @contextmanager

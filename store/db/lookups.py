@@ -34,6 +34,7 @@ class Lookups:
         self._engine = engine
         self._local = threading.local()
         self._all: list[Connection] = []
+        self._known: dict[Select[Any], _Compiled] = {}
 
     @contextmanager
     def look(self) -> Iterator[Lookup]:
@@ -46,7 +47,7 @@ class Lookups:
                 self._all.append(connection)
                 driver = connection.connection.driver_connection
                 assert driver is not None  # noqa: S101 - it has just been opened
-                lookup = known["lookup"] = Lookup(driver, self._engine.dialect)
+                lookup = known["lookup"] = Lookup(driver, self._engine.dialect, self._known)
             yield lookup
 
     def close(self) -> None:
@@ -59,12 +60,15 @@ class Lookups:
 
 @final
 class Lookup:
-    """Runs statements. Takes the place of a SQLAlchemy connection for functions that execute one statement which was built once."""
+    """Runs statements. Takes the place of a SQLAlchemy connection for functions that execute one statement which was built once.
 
-    def __init__(self, driver: sqlite3.Connection, dialect: Dialect) -> None:
+    ``known`` is what has been compiled; the look-ups of all threads may share it.
+    """
+
+    def __init__(self, driver: sqlite3.Connection, dialect: Dialect, known: dict[Select[Any], _Compiled]) -> None:
         self._driver = driver
         self._dialect = dialect
-        self._known: dict[Select[Any], _Compiled] = {}
+        self._known = known
 
     def execute(self, query: Select[Any], values: Mapping[str, object]) -> Rows:
         """All rows of ``query``. Raises sqlite3.Error."""

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
-from store.db.engine import DATABASE, WRITE_LOCK, Access, WriteLock, database_errors, make_engine
+from store.db.engine import DATABASE, WRITE_LOCK, Access, WriteLock, database_errors, for_writing, make_engine
 from store.db.place import Place
 from store.db.schema import HEAD, REVISIONS, metadata
 from store.errors import IntegrityError, SchemaMismatch
@@ -147,7 +147,7 @@ def _migrating(root: Path) -> Iterator[Connection]:
             raw = connection.connection.driver_connection
             assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - our own creator made it
             raw.execute("PRAGMA foreign_keys=OFF")
-            writing = connection.execution_options(store_write=True)
+            writing = for_writing(connection)
             with writing.begin():
                 yield writing
                 violations = writing.exec_driver_sql("PRAGMA foreign_key_check").fetchall()

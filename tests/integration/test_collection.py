@@ -16,7 +16,7 @@ from sqlalchemy import event
 
 import exporter
 from store import Compression, ImageID, ImportOptions, Store, errors
-from store.catalog import collection
+from store.catalog import collection, condemned
 from store.values import Digest
 from tests.support.images import A, B, E, config, image, layer
 
@@ -56,7 +56,7 @@ def test_a_blob_stored_again_between_condemning_and_unlinking_stays(store: Store
             keys.extend(dead)
             collection.delete_contents(connection, dead, fresh_since=store.now(), now=store.now())
     with store.read() as connection:
-        assert collection.next_condemned(connection, 10) == [digest]
+        assert condemned.next_condemned(connection, 10) == [digest]
     with Store.open(root) as writer:
         put(writer, A)
     # The naive collector would now unlink what it has condemned.
@@ -115,14 +115,14 @@ def test_condemning_reads_only_what_it_condemns(store: Store) -> None:
     """A collection that was cut short may leave many; each batch must not pay for all of them."""
     early, late = Digest.of(b"early"), Digest.of(b"late")
     with store.write() as connection:
-        collection.condemn(connection, [early], store.now())
+        condemned.condemn(connection, [early], store.now())
         seen: list[object] = []
         engine = connection.engine
         event.listen(engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
-        collection.condemn(connection, [early, late, late], store.now())
+        condemned.condemn(connection, [early, late, late], store.now())
         statements = [str(one) for one in seen]
     with store.read() as connection:
-        assert set(collection.next_condemned(connection, 10)) == {early, late}
+        assert set(condemned.next_condemned(connection, 10)) == {early, late}
     selects = [one for one in statements if one.startswith("SELECT condemned.digest")]
     assert selects
     assert all("WHERE" in one for one in selects)

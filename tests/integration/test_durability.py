@@ -30,6 +30,8 @@ from tests.support.layouts import Blob, Layout, digest, gzip, plain, zstd
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sqlalchemy import Connection
+
 APP = Repository("docker.io", "team/app")
 LARGE = layer("large", os.urandom(9 * MIB))
 
@@ -135,6 +137,30 @@ def test_a_blob_is_durable_when_its_push_is_acknowledged(store: Store, calls: Ca
     with registry.uploads.resume(APP, upload_id) as upload:
         upload.finish(Digest.of(LARGE))
     assert calls.require_durable(store.root / "blobs") == 1
+
+
+def test_only_what_makes_a_push_a_blob_waits_for_the_disk(store: Store, calls: Calls) -> None:
+    """The rows of uploads outlive a server that is killed; where the machine goes down a client goes on from what is left, or begins anew."""
+    levels: list[int] = []
+
+    def note(connection: Connection) -> None:
+        levels.append(int(connection.exec_driver_sql("PRAGMA synchronous").scalar_one()))
+
+    event.listen(Engine, "commit", note)
+    try:
+        registry = Registry(store)
+        for data in (b"first", b"second"):
+            upload_id = registry.uploads.begin(APP)
+            with registry.uploads.resume(APP, upload_id) as upload:
+                upload.write(data)
+            calls.made.clear()
+            with registry.uploads.resume(APP, upload_id) as upload:
+                upload.finish(Digest.of(data))
+            assert not calls.synced(store.root / uploads.UPLOADS / upload_id), "what was durable is synced once more"
+    finally:
+        event.remove(Engine, "commit", note)
+    soon, synced = 1, 2
+    assert levels == [soon, soon, synced] * 2
 
 
 # --- folders ---------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pytest
 
 import exporter
 from store import Store, errors
-from store.catalog import collection, content
+from store.catalog import collection, condemned, content
 from store.operations import PUBLISHING, STAGING
 from store.reports import Severity
 from tests.support.images import A, B, config, digest, image
@@ -50,7 +50,7 @@ def _forget_rows(store: Store) -> list[Digest]:
             pass
         while dead := collection.dead_contents(connection, store.now()):
             gone.extend(name for name, _ in collection.delete_contents(connection, dead, fresh_since=store.now(), now=store.now())[1])
-        collection.pardon(connection, gone)
+        condemned.pardon(connection, gone)
     return gone
 
 

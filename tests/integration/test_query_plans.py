@@ -37,14 +37,14 @@ REASONS: Final = {
     "audit.manifests": CHECK,
     "audit.stored": CHECK,
     "audit.unobtainable": CHECK,
-    "collection.dangling_manifests": MARK,
     "collection.dead_contents": MARK,
     "collection.dead_images": MARK,
     "collection.dead_layers": MARK,
-    "collection.dead_manifests": MARK,
-    "collection.unreached_in_repositories": MARK,
-    "collection.next_condemned": "the next few of them in their order: a walk along the key that a limit ends",
-    "collection.operation_ids": RUNNING,
+    "condemned.next_condemned": "the next few of them in their order: a walk along the key that a limit ends",
+    "leases.operation_ids": RUNNING,
+    "reach.dangling_manifests": MARK,
+    "reach.dead_manifests": MARK,
+    "reach.unreached_in_repositories": MARK,
     "records.events": "without --since or --until every event is asked for, in the order of its number",
     "references.default_images_of_indexes": SUM,
     "registry.unverified_images": "a server asks once, when it starts",
@@ -126,6 +126,8 @@ def drive_repairs(store: Store, image_id: ImageID) -> None:
         # Look-ups are run by the driver, which nobody listens to.
         registry_rows.file_bytes(connection, APP, image_id.digest)
         registry_rows.is_fresh(connection, APP, image_id.digest, NOW)
+        registry_rows.is_held(connection, APP, image_id.digest)
+        uploads.get(connection, "0" * 32)
         raise _EnoughError
 
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from queue import Queue
 from typing import TYPE_CHECKING, Final, final
 
+from store.db.engine import Durability
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -73,9 +75,9 @@ def gated(store: Store, gate: Gate) -> Store:
     ungated = store.write
 
     @contextmanager
-    def write(owner: str = "storectl") -> Iterator[Connection]:
+    def write(owner: str = "storectl", durability: Durability = Durability.SYNCED) -> Iterator[Connection]:
         gate(owner.partition("-")[0])
-        with ungated(owner) as connection:
+        with ungated(owner, durability) as connection:
             yield connection
 
     store.write = write  # type: ignore[method-assign]

@@ -12,6 +12,7 @@ import pytest
 import zstandard
 
 from store import Store
+from store.catalog import uploads as rows
 from store.errors import (
     ContentNotFound,
     DigestMismatch,
@@ -124,6 +125,25 @@ def test_a_file_that_a_crash_has_cut_short_goes_on_from_its_end(store: Store, re
     assert registry.uploads.offset(APP, upload_id) == 3
     with registry.uploads.resume(APP, upload_id) as upload:
         assert upload.offset_bytes == 3
+
+
+def test_an_upload_goes_on_from_the_row_that_an_end_of_the_machine_has_left(store: Store, registry: Registry) -> None:
+    upload_id = registry.uploads.begin(APP)
+    for data in (b"abc", b"def"):
+        with registry.uploads.resume(APP, upload_id) as upload:
+            upload.write(data)
+    with store.write() as connection:
+        rows.advance(connection, upload_id, 3, store.now())
+    again = Registry(store).uploads
+    assert again.offset(APP, upload_id) == 3
+    with again.resume(APP, upload_id) as upload:
+        upload.write(b"DEF")
+        upload.finish(Digest.of(b"abcDEF"))
+    upload_id = registry.uploads.begin(APP)
+    with store.write() as connection:
+        assert rows.forget(connection, upload_id)
+    with pytest.raises(UploadNotFound):
+        registry.uploads.resume(APP, upload_id)
 
 
 def test_a_request_that_brings_nothing_has_nothing_hashed_again(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,40 @@
+"""Rows of running operations, and what each of them holds meanwhile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, insert, select
+
+from store.catalog.batches import insert_rows
+from store.db.schema import lease, operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from store.db.types import ContentKey
+
+
+def add_operation(connection: Connection, operation_id: str, kind: str, now: datetime, pid: int) -> None:
+    """The row of a running operation."""
+    connection.execute(insert(operation).values(id=operation_id, kind=kind, started_at=now, pid=pid))
+
+
+def forget_operation(connection: Connection, operation_id: str) -> None:
+    """The operation is over: its row goes, and with it its leases."""
+    connection.execute(delete(operation).where(operation.c.id == operation_id))
+
+
+def operation_ids(connection: Connection) -> tuple[str, ...]:
+    """Every operation that has a row."""
+    return tuple(connection.execute(select(operation.c.id)).scalars())
+
+
+def add_leases(connection: Connection, operation_id: str, keys: Iterable[ContentKey]) -> None:
+    """While the operation lives, nothing of this is collected."""
+    wanted = set(keys)
+    held = set(connection.execute(select(lease.c.content_id).where(lease.c.operation_id == operation_id)).scalars())
+    insert_rows(connection, lease, ({"operation_id": operation_id, "content_id": key} for key in sorted(wanted - held)))
