@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bench.contestants.pulls import DockerPull, FolderPull, crane, skopeo
-from bench.contestants.pushes import WARMING, ImagePush, Source, by_crane, by_docker, by_skopeo
+from bench.contestants.pushes import MEASURED, WARMING, ImagePush, Source, by_crane, by_docker, by_skopeo
 from bench.contestants.servers import (
     MANIFEST,
     NEWEST_REGISTRY,
@@ -211,8 +211,8 @@ def _blob_pushes(shop: Workshop) -> Sequence[Contestant]:
 
 def _feed_two(shop: Workshop, layers: Callable[[Workshop], Sequence[Path]], running: Running) -> tuple[str, int]:
     running.push_image([_layer(shop, 1, seed) for seed in range(21, 21 + LAYERS)], WARMING)
-    running.push_image(layers(shop))
-    return f"{REPOSITORY}:1", 0
+    running.push_image(layers(shop), MEASURED)
+    return REPOSITORY, 0
 
 
 def _large_layers(shop: Workshop) -> Sequence[Path]:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from bench.workshop import Workshop
 
 
+MEASURED: Final = "1"
 WARMING: Final = "warming"
-"""The tag of the source's other image."""
+"""Tags of a source's images: of the one that a case is about, and of one that is pushed before it."""
 
 
 @dataclass(slots=True)
@@ -36,12 +37,12 @@ class Source:
         """Where all this is."""
         return self.served.shop
 
-    def name(self, tag: str = "") -> str:
-        """Where the server has the image that the case is about, or another one. Raises MissingError."""
-        running, image, _ = self.served.ready()
-        return f"127.0.0.1:{running.port}/{image if not tag else image.rpartition(':')[0] + ':' + tag}"
+    def name(self, tag: str) -> str:
+        """Where the server has an image. Raises MissingError."""
+        running, repository, _ = self.served.ready()
+        return f"127.0.0.1:{running.port}/{repository}:{tag}"
 
-    def layout(self, tag: str = "") -> Path:
+    def layout(self, tag: str) -> Path:
         """A folder with the image as an OCI layout, its layers not compressed. Raises MissingError."""
         if tag not in self._layouts:
             folder = self.shop.folder()
@@ -50,10 +51,11 @@ class Source:
             self._layouts[tag] = folder
         return self._layouts[tag]
 
-    def in_engine(self, tag: str = "") -> str:
+    def in_engine(self, tag: str) -> str:
         """The name that the engine has it by. Raises MissingError."""
-        subprocess.run([*docker(self.shop), "pull", "-q", self.name(tag)], check=True, stdout=subprocess.DEVNULL)
-        return self.name(tag)
+        name = self.name(tag)
+        subprocess.run([*docker(self.shop), "pull", "-q", name], check=True, stdout=subprocess.DEVNULL)
+        return name
 
 
 def docker(shop: Workshop) -> list[str]:
@@ -85,24 +87,25 @@ class ImagePush:
     client: Callable[[Source, str, str], Sequence[str]]
     name: str
     source: Source
-    _ready: list[tuple[Running, Sequence[str]]] = field(default_factory=list)
+    _running: list[Running] = field(default_factory=list)
+    _command: Sequence[str] = ()
 
     def prepare(self) -> None:
         """See `Contestant`. Raises MissingError."""
         running = start(self.source.shop, SERVERS[self.name])
-        self._ready.append((running, ()))
+        self._running.append(running)
         target = f"127.0.0.1:{running.port}/bench/image:1"
         subprocess.run(self.client(self.source, WARMING, target), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self._ready[0] = running, self.client(self.source, "", target)
+        self._command = self.client(self.source, MEASURED, target)
         workshop.sync()
 
     def run(self) -> Sample:
         """See `Contestant`."""
-        ((running, command),) = self._ready
+        (running,) = self._running
         engine = self.source.shop.engine().pids() if self.client is by_docker else ()
-        return measure.run(command, daemon=Daemon((*engine, *running.daemon().pids)))
+        return measure.run(self._command, daemon=Daemon((*engine, *running.daemon().pids)))
 
     def clean(self) -> None:
         """See `Contestant`."""
-        while self._ready:
-            remove(self._ready.pop()[0])
+        while self._running:
+            remove(self._running.pop())
