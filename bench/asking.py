@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import exporter
 from store import Store
-from store.naming import one_image
+from store.names.resolve import one_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, final
 
-from store.platforms import DEFAULT, Platform
+from store.model.platforms import DEFAULT, Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from store.references import Repository
+    from store.model.references import Repository
 
 
 class Format(StrEnum):

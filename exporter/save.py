@@ -8,10 +8,13 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, final
 
-from exporter import graph, inplace, roots, selection, tarstream
 from exporter.options import Format, SaveOptions
+from exporter.output import tar_file as inplace
+from exporter.output import tar_stream as tarstream
+from exporter.selection import graph, roots
+from exporter.selection import legacy_images as selection
 from store.errors import DamagedContent, InvalidInput
-from store.model import Event, Silent
+from store.model.contents import Event, Silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,16 +22,16 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from exporter.graph import SavedGraph
-    from exporter.plan import Plan
-    from exporter.ranged import ArchiveBlocks
-    from exporter.selection import Selection
-    from exporter.tarstream import Sink
+    from exporter.output.tar_range import ArchiveBlocks
+    from exporter.output.tar_stream import Sink
+    from exporter.planning.plan import Plan
+    from exporter.selection.graph import SavedGraph
+    from exporter.selection.legacy_images import Selection
     from store import Store
     from store.catalog.content import Sources
-    from store.model import Progress
-    from store.reader import Reader
-    from store.values import Digest, ImageID
+    from store.content.reader import Reader
+    from store.model.contents import Progress
+    from store.model.digests import Digest, ImageID
 
 
 @final
@@ -90,10 +93,10 @@ class Export:
             raise
 
     def write_folder(self, folder: Path, progress: Progress | None = None) -> None:
-        """Add an OCI save to the image layout at ``folder`` (see `exporter.ocidir`). Raises as `write`, and InvalidInput for any other format."""
+        """Add an OCI save to the image layout at ``folder`` (see `exporter.output.layout_folder`). Raises as `write`, and InvalidInput for any other format."""
         if self.graph is None or not self._folder:
             raise InvalidInput("only the format oci can be a folder", hint="give -o the name of a file, or --format oci")
-        from exporter import ocidir
+        from exporter.output import layout_folder as ocidir
 
         progress = progress or Silent()
         progress.total(self.size_bytes)
@@ -106,7 +109,7 @@ class Export:
 
     def blocks(self) -> ArchiveBlocks:
         """The archive's bytes from any position on; close it when done."""
-        from exporter.ranged import ArchiveBlocks
+        from exporter.output.tar_range import ArchiveBlocks
 
         return ArchiveBlocks(self.plan, self._store.blobs)
 
@@ -150,7 +153,7 @@ def open_save(
             chosen = choose(connection)
             if options.layers is None or not isinstance(chosen, graph.SavedGraph):
                 return chosen, {}
-            from exporter.reencode import layer_sources
+            from exporter.selection.reencoding import layer_sources
 
             return chosen, layer_sources(chosen, connection)
 
@@ -158,7 +161,7 @@ def open_save(
             with store.read() as connection:
                 chosen, layers = found(connection)
             if isinstance(chosen, selection.Selection) or options.layers is not None:
-                from exporter.verified import verify
+                from exporter.selection.verified import verify
 
                 verify(store, chosen.image_ids())
             leased: set[Digest] | None = None
@@ -191,7 +194,7 @@ def _encoded(
         if approve is not None:
             approve(chosen.sources.values())
         return chosen
-    from exporter.reencode import origins, reencode
+    from exporter.selection.reencoding import origins, reencode
 
     if approve is not None:
         approve(origins(chosen, layers))
@@ -200,7 +203,7 @@ def _encoded(
 
 def _planned(store: Store, connection: Connection, chosen: Selection | SavedGraph, options: SaveOptions, read: Callable[[Sources], bytes]) -> Export:
     if isinstance(chosen, selection.Selection):
-        from exporter import legacy
+        from exporter.planning import legacy
 
         def document(digest: Digest) -> bytes:
             return read(chosen.sources[digest])
@@ -214,15 +217,15 @@ def _planned(store: Store, connection: Connection, chosen: Selection | SavedGrap
 
 
 def _oci(chosen: SavedGraph) -> Plan:
-    from exporter import oci
+    from exporter.planning import oci
 
     return oci.plan(chosen)
 
 
 def _docker(connection: Connection, chosen: SavedGraph, options: SaveOptions) -> Plan:
-    from exporter import docker
+    from exporter.planning import docker
     from store.catalog import content, images
-    from store.placing import deterministic_manifest
+    from store.importing.placement import deterministic_manifest
 
     own = frozenset(
         digest

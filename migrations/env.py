@@ -1,6 +1,6 @@
 """Alembic's environment: it runs on the connection that the caller hands in and opens none of its own.
 
-The caller has already begun the (immediate) transaction, switched foreign keys off and taken the write lock: see `store.db.upgrade`.
+The caller has already begun the (immediate) transaction, switched foreign keys off and taken the write lock: see `store.db.sqlite.upgrade`.
 """
 
 from __future__ import annotations

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from mirror import routes
 from mirror.access import Action, Failures
-from mirror.callers import identify
-from mirror.connection import answering
-from mirror.handlers import archives, blobs, lists, manifests, operations, token, uploads
-from mirror.handlers.call import Call
-from mirror.logs import NAMESPACE, RESOURCE, USER
-from mirror.metrics import Metrics
-from mirror.origins import note, origin
-from mirror.refusals import ALWAYS
-from mirror.registry.offers import Offers
-from mirror.routes import Resource
+from mirror.access.origins import note, origin
+from mirror.api import archives, blobs, lists, manifests, routes, token, uploads
+from mirror.api import health as operations
+from mirror.api.call import Call
+from mirror.api.callers import identify
+from mirror.api.routes import Resource
+from mirror.connections.connection import answering
+from mirror.connections.refusals import ALWAYS
+from mirror.process.logs import NAMESPACE, RESOURCE, USER
+from mirror.process.metrics import Metrics
+from mirror.protocol.errors import WireError
 from mirror.service import MirrorSettings, Service
-from mirror.wire_errors import WireError
-from mirror.work import Work
+from mirror.transfer.pools import Work
+from mirror.variants import Offers
 from store.errors import DamagedContent, StoreError, printable
-from store.registry import Registry
+from store.registry.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -91,7 +91,7 @@ def make_app(store: Store, settings: MirrorSettings, *, cores: int, metrics: Met
         finally:
             service.metrics.running(-1)
 
-    # One route for everything: what a path means is `mirror.routes`' to say, and cheaper to find out there.
+    # One route for everything: what a path means is `mirror.api.routes`' to say, and cheaper to find out there.
     app.router.add_route("*", r"/{path:[\s\S]*}", answer)
     return app
 

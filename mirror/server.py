@@ -20,17 +20,17 @@ from aiohttp import web
 
 from mirror.access import AccessFiles, Failures
 from mirror.app import SERVICE, make_app
-from mirror.connection import BUFFER_BYTES, Connection
-from mirror.door import BACKLOG, Door
-from mirror.ending import SOON_S, end
-from mirror.logs import access_logger, connections_logger
-from mirror.metrics import Metrics
-from mirror.receiving import READ_BYTES
-from mirror.refusals import Refusing
+from mirror.connections.connection import BUFFER_BYTES, Connection
+from mirror.connections.draining import SOON_S, end
+from mirror.connections.listener import BACKLOG, Door
+from mirror.connections.refusals import Refusing
+from mirror.connections.stalled_clients import cut_off_stalled
+from mirror.process.logs import access_logger, connections_logger
+from mirror.process.metrics import Metrics
+from mirror.process.reloading import EVERY_S, Latest, watch
+from mirror.process.workers import ENDINGS, HANDLED, Workers
 from mirror.service import MirrorSettings
-from mirror.stalling import cut_off_stalled
-from mirror.watching import EVERY_S, Latest, watch
-from mirror.workers import ENDINGS, HANDLED, Workers
+from mirror.transfer.receiving import READ_BYTES
 from store.errors import PermissionDenied, Unavailable
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
     from mirror.access import Access
-    from mirror.tls import Certificate
+    from mirror.connections.tls import Certificate
     from store import Store
 
 logger = logging.getLogger(__name__)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final, final
 from mirror.access import Access, Authenticator
 from mirror.access.challenge import Challenge, Scheme
 from mirror.access.proxies import TrustedProxies
-from mirror.registry.names import Names
-from mirror.threads import run
-from mirror.wire_errors import WireError
+from mirror.protocol.errors import WireError
+from mirror.protocol.names import Names
+from mirror.transfer.threads import run
 from store.errors import StoreError
-from store.platforms import DEFAULT, Platform
-from store.registry import Sparse
+from store.model.platforms import DEFAULT, Platform
+from store.registry.registry import Sparse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
     from exporter import Layers
     from mirror.access import Action, Caller, Failures
-    from mirror.metrics import Metrics
-    from mirror.registry.offers import Offers
-    from mirror.work import Work
+    from mirror.process.metrics import Metrics
+    from mirror.transfer.pools import Work
+    from mirror.variants import Offers
     from store import Store
-    from store.references import Repository
-    from store.registry import Registry
-    from store.values import ImageID
+    from store.model.digests import ImageID
+    from store.model.references import Repository
+    from store.registry.registry import Registry
 
 logger = logging.getLogger(__name__)
 

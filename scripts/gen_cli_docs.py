@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from storectl.cli import ALIASES, VERBS, cli
-from storectl.exit_codes import MEANING, ExitCode
+from storectl.output.exit_codes import MEANING, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

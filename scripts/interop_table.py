@@ -16,8 +16,8 @@ CLIENTS = ROOT / "docs" / "clients.md"
 def main() -> None:
     """Run it all."""
     sys.path.insert(0, str(ROOT))
-    from tests.support.peers import clientreport, report  # noqa: PLC0415 - the path is known now
-    from tests.support.peers.clientmatrix import Clients  # noqa: PLC0415
+    from tests.support.peers import client_report, report  # noqa: PLC0415 - the path is known now
+    from tests.support.peers.client_matrix import Clients  # noqa: PLC0415
     from tests.support.peers.matrix import Matrix  # noqa: PLC0415
     from tests.support.peers.workshop import Workshop  # noqa: PLC0415
 
@@ -25,7 +25,7 @@ def main() -> None:
         ARCHIVES.write_text(report.render(Matrix(shop)), encoding="utf-8")
         print(f"wrote {ARCHIVES.relative_to(ROOT)}")
         with Clients(shop) as clients:
-            CLIENTS.write_text(clientreport.render(clients), encoding="utf-8")
+            CLIENTS.write_text(client_report.render(clients), encoding="utf-8")
         print(f"wrote {CLIENTS.relative_to(ROOT)}")
 
 

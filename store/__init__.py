@@ -7,16 +7,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from store.archives.choose import Choice
-    from store.encoder import Compression
     from store.errors import StoreError
-    from store.facade import Store
-    from store.importing import ImportOptions
-    from store.limits import Limits
-    from store.listing import ImageFilter
-    from store.platforms import Platform
-    from store.references import Reference
-    from store.values import ChainID, Descriptor, DiffID, Digest, ImageID
+    from store.formats.archives.selection import Choice
+    from store.importing.importer import ImportOptions
+    from store.importing.sinks import Compression
+    from store.model.digests import ChainID, Descriptor, DiffID, Digest, ImageID
+    from store.model.limits import Limits
+    from store.model.platforms import Platform
+    from store.model.references import Reference
+    from store.queries.results import ImageFilter
+    from store.store import Store
 
 __all__ = [
     "ChainID",
@@ -36,19 +36,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ChainID": "values",
-    "Choice": "archives.choose",
-    "Compression": "encoder",
-    "Descriptor": "values",
-    "DiffID": "values",
-    "Digest": "values",
-    "ImageFilter": "listing",
-    "ImageID": "values",
-    "ImportOptions": "importing",
-    "Limits": "limits",
-    "Platform": "platforms",
-    "Reference": "references",
-    "Store": "facade",
+    "ChainID": "model.digests",
+    "Choice": "formats.archives.selection",
+    "Compression": "importing.sinks",
+    "Descriptor": "model.digests",
+    "DiffID": "model.digests",
+    "Digest": "model.digests",
+    "ImageFilter": "queries.results",
+    "ImageID": "model.digests",
+    "ImportOptions": "importing.importer",
+    "Limits": "model.limits",
+    "Platform": "model.platforms",
+    "Reference": "model.references",
+    "Store": "store",
     "StoreError": "errors",
 }
 

@@ -15,7 +15,7 @@
     │   ├── DigestMismatch       bytes do not have the digest claimed for them
     │   ├── MissingLayers        diffs neither in the archive nor in the store
     │   ├── MissingBlobs         what manifests point at, neither in the archive nor in the store
-    │   ├── TooLarge             a ceiling of `store.limits.Limits` was passed
+    │   ├── TooLarge             a ceiling of `store.model.limits.Limits` was passed
     │   └── NothingToExport      an image without layers cannot be a legacy archive
     ├── NotFound                 a name or digest the store does not know
     │   ├── ReferenceNotFound
@@ -54,7 +54,7 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from store.values import DiffID, Digest, ImageID
+    from store.model.digests import DiffID, Digest, ImageID
 
 
 class StoreError(Exception):

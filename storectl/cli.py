@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from storectl.exit_codes import ExitCode
+from storectl.output.exit_codes import ExitCode
 from storectl.verb import write_examples
 from storectl.version import __version__
 
@@ -203,7 +203,7 @@ def run(arguments: list[str] | None = None) -> int:
         return ExitCode.BROKEN_PIPE
     except OSError as exc:
         # What was printed could not be written: the disk is full, say.
-        from storectl.failures import report  # noqa: PLC0415 - only when something failed
+        from storectl.output.failures import report  # noqa: PLC0415 - only when something failed
 
         _give_up_output()
         return report(exc, debug=False, about="standard output")
@@ -219,7 +219,7 @@ def _dispatch(arguments: list[str]) -> int:
             except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
                 raise
             except Exception as exc:  # noqa: BLE001 - the last resort
-                from storectl.failures import report  # noqa: PLC0415 - only when something failed
+                from storectl.output.failures import report  # noqa: PLC0415 - only when something failed
 
                 return report(exc, debug=context.params["debug"])
     except click.exceptions.Exit as ended:
@@ -227,7 +227,7 @@ def _dispatch(arguments: list[str]) -> int:
     except click.Abort:
         raise KeyboardInterrupt from None
     except click.ClickException as error:
-        from storectl.failures import misused  # noqa: PLC0415 - only when something failed
+        from storectl.output.failures import misused  # noqa: PLC0415 - only when something failed
 
         return misused(error)
     return result if isinstance(result, int) else ExitCode.OK

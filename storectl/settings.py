@@ -71,6 +71,6 @@ def log_each_step() -> None:
 
 
 def _waiting(owner: str) -> None:
-    from storectl import render  # noqa: PLC0415
+    from storectl.output import render  # noqa: PLC0415
 
     render.line(f"storectl: waiting for {owner or 'another process'}…", err=True)

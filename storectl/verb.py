@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from store.errors import StoreError
-    from storectl.exit_codes import ExitCode
+    from storectl.output.exit_codes import ExitCode
 
     Result = TypeVar("Result")
 
@@ -99,8 +99,8 @@ def for_each(names: Sequence[str], act: Callable[[str], Result], *, may_be_missi
     busy store) ends it at once.
     """
     from store.errors import Conflict, InvalidInput, NotFound  # noqa: PLC0415 - `--help` does without
-    from storectl.exit_codes import ExitCode, exit_code  # noqa: PLC0415
-    from storectl.failures import explain  # noqa: PLC0415
+    from storectl.output.exit_codes import ExitCode, exit_code  # noqa: PLC0415
+    from storectl.output.failures import explain  # noqa: PLC0415
 
     results: list[Result] = []
     first: StoreError | None = None

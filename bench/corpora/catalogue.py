@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import zstandard
 
 from store import Store
-from store.media_types import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
+from store.formats.image.media_types import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

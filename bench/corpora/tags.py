@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from bench.corpora.generated import ImageSpec, LayerSpec, write_archive
 from store import Store
 from store.catalog import content, references
-from store.references import Reference, Repository
-from store.registry import Registry
+from store.model.references import Reference, Repository
+from store.registry.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ from mirror.access.passwords import read_htpasswd
 from mirror.access.policy import Access
 from mirror.access.rules import read_rules
 from store.errors import InvalidInput
-from store.oserrors import named
-from store.references import DEFAULT_DOMAIN
+from store.files.os_errors import named
+from store.model.references import DEFAULT_DOMAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable

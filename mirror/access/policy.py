@@ -10,7 +10,7 @@ from mirror.access.rules import Action, Rules
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from store.references import Repository
+    from store.model.references import Repository
 
 __all__ = ["ANYBODY", "Access", "Action", "Caller"]
 

@@ -12,13 +12,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, final
 
 from store.errors import InvalidInput, printable
-from store.references import DEFAULT_DOMAIN, OFFICIAL
-from store.registry import BY_ID
+from store.model.references import DEFAULT_DOMAIN, OFFICIAL
+from store.registry.registry import BY_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from store.references import Repository
+    from store.model.references import Repository
 
 
 class Action(StrEnum):

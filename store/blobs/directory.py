@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, BinaryIO, Final, final
 
-from store.blobs.cached import open_cached
+from store.blobs.cached_open import open_cached
 from store.errors import ContentMissing, InvalidDigest, Unavailable
-from store.folders import sync_folder
-from store.oserrors import translated
-from store.values import Digest
+from store.files.durable import sync_folder
+from store.files.os_errors import translated
+from store.model.digests import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -6,13 +6,13 @@ import io
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, final
 
 from store.errors import ContentMissing
-from store.oserrors import translated
+from store.files.os_errors import translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from store.values import Digest
+    from store.model.digests import Digest
 
 
 @final

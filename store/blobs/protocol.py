@@ -8,14 +8,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from store.values import Digest
+    from store.model.digests import Digest
 
 
 class BlobStore(Protocol):
     """Bytes named by their digest; a blob never changes after the call that publishes it.
 
     Publishing and removing are only called inside a write transaction of the catalogue (docs/architecture.md, "Publish" and "Collect"), so a place for
-    blobs needs no locks of its own. Reading is called at any time, beside both. Nothing here hashes: who reads verifies (`store.reader`), who stages has
+    blobs needs no locks of its own. Reading is called at any time, beside both. Nothing here hashes: who reads verifies (`store.content.reader`), who stages has
     just hashed.
 
     `store.blobs.memory` is this contract in code; ``tests/contracts/test_blob_store.py`` holds every implementation to it. What the place itself refuses
@@ -40,7 +40,7 @@ class BlobStore(Protocol):
 
         Each file is consumed: its path is gone afterwards. An existing blob is replaced whole: by the same bytes, or by sound ones where it was damaged; at no
         moment is it missing or half there. The pairs are taken in order; when one fails (FileNotFoundError for a path that is not there), those before it are
-        blobs already and those after it are untouched. Taking them back is the caller's: it has announced their digests (`store.operations`).
+        blobs already and those after it are untouched. Taking them back is the caller's: it has announced their digests (`store.workspace.operations`).
         """
 
     def remove(self, digest: Digest) -> int:

@@ -9,8 +9,8 @@ from sqlalchemy import exists, literal, or_, select
 
 from store.db.schema import blob, content, document, encoding, image, layer, manifest, manifest_edge, reference, repository
 from store.db.types import ContentKey
-from store.model import ContentState
-from store.values import ChainID, DiffID, Digest, ImageID
+from store.model.contents import ContentState
+from store.model.digests import ChainID, DiffID, Digest, ImageID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from store.values import Digest
+    from store.model.digests import Digest
 
 
 def condemn(connection: Connection, digests: Sequence[Digest], now: datetime) -> None:

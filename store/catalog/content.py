@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, exists, insert, select, update
 from store.catalog.batches import batches, insert_rows
 from store.db.schema import blob, content, document, encoding, foreign_source
 from store.db.types import ContentKey, inserted
-from store.model import ContentState, StoredEncoding
+from store.model.contents import ContentState, StoredEncoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from store.values import Digest
+    from store.model.digests import Digest
 
 
 @final

@@ -11,15 +11,15 @@ from store.catalog import labels
 from store.catalog.batches import batches, insert_rows
 from store.db.schema import content, image, kept, label, layer, manifest, manifest_edge, reference
 from store.db.types import ContentKey, LayerKey
-from store.values import ChainID, DiffID, ImageID
+from store.model.digests import ChainID, DiffID, ImageID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
-    from store.documents import ImageConfig
-    from store.values import Digest
+    from store.formats.image.config import ImageConfig
+    from store.model.digests import Digest
 
 
 @final

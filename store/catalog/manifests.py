@@ -11,15 +11,15 @@ from store.catalog import labels
 from store.catalog.batches import batches, insert_rows
 from store.db.schema import content, kept, manifest, manifest_edge, reference, repository, repository_content
 from store.db.types import ContentKey
-from store.references import Repository
+from store.model.references import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
-    from store.manifests import Link
-    from store.values import Digest
+    from store.formats.image.manifests import Link
+    from store.model.digests import Digest
 
 
 @final

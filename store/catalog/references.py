@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final, final
 
 from sqlalchemy import and_, bindparam, delete, exists, insert, literal, or_, select, update
 
-from store import platforms
 from store.catalog.batches import PAIRS, batches, insert_rows
 from store.db.schema import content, kept, manifest, manifest_edge, reference, reference_log, repository, repository_content
 from store.db.types import ContentKey, RepositoryKey
-from store.references import DEFAULT_DOMAIN, OFFICIAL, Reference, Repository
-from store.values import ImageID
+from store.model import platforms
+from store.model.digests import ImageID
+from store.model.references import DEFAULT_DOMAIN, OFFICIAL, Reference, Repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
-    from store.values import Digest
+    from store.model.digests import Digest
 
 _LAST: Final = "\x7f"
 """Follows every character that a name can have."""

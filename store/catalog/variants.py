@@ -9,8 +9,8 @@ from sqlalchemy import and_, exists, func, literal, not_, or_, select
 from store.catalog import references
 from store.catalog.batches import batches
 from store.db.schema import content, encoding, image, layer, manifest, manifest_edge, reference, reference_log, repository, repository_content
-from store.model import ContentState, DiffState
-from store.references import Reference, is_tag
+from store.model.contents import ContentState, DiffState
+from store.model.references import Reference, is_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from store.catalog.references import Target
-    from store.references import Repository
+    from store.model.references import Repository
 
 CODECS: Final = ("gzip", "zstd")
 """``TAG-gzip`` and ``TAG-zstd`` are the names of variants."""

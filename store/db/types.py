@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NewType, final
 from sqlalchemy import BigInteger, Integer, LargeBinary, String, Text
 from sqlalchemy.types import TypeDecorator
 
-from store.values import Digest
+from store.model.digests import Digest
 
 if TYPE_CHECKING:
     from sqlalchemy import CursorResult

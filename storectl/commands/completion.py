@@ -39,7 +39,7 @@ complete -o nosort -F _storectl_completion storectl
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool, shell: str) -> None:
     """Print a script that completes commands, options and image names in your shell."""
-    from storectl import render  # noqa: PLC0415 - `--help` does without
+    from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
     script = BASH if shell == "bash" else _script(ctx, shell)
     if as_json:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from storectl.exit_codes import ExitCode
+from storectl.output.exit_codes import ExitCode
 from storectl.verb import Verb, everywhere, json_option, write_examples
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def command() -> None:
 def current(settings: Settings, *, as_json: bool) -> None:
     """Show the schema's revision, and the one this program wants. Changes nothing."""
     from store import Store  # noqa: PLC0415 - `--help` does without
-    from storectl import render  # noqa: PLC0415
+    from storectl.output import render  # noqa: PLC0415
 
     state = Store.schema_state(settings.root)
     if as_json:
@@ -49,7 +49,7 @@ def current(settings: Settings, *, as_json: bool) -> None:
 def upgrade(settings: Settings, *, as_json: bool) -> None:
     """Bring the schema up to date, after a backup copy of the database."""
     from store import Store  # noqa: PLC0415 - `--help` does without
-    from storectl import render  # noqa: PLC0415
+    from storectl.output import render  # noqa: PLC0415
 
     report = Store.upgrade(settings.root, clock=settings.now)
     if as_json:
@@ -68,7 +68,7 @@ def upgrade(settings: Settings, *, as_json: bool) -> None:
 def check(settings: Settings, *, as_json: bool) -> ExitCode:
     """Compare the database's tables with the ones this program describes. Exits with 5 when they differ."""
     from store import Store  # noqa: PLC0415 - `--help` does without
-    from storectl import render  # noqa: PLC0415
+    from storectl.output import render  # noqa: PLC0415
 
     differences = Store.check_schema(settings.root)
     if as_json:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from storectl.units import human_age, human_size
+from storectl.output.units import human_age, human_size
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
-    from store.reports import Usage, UsageRow
+    from store.maintenance.reports import Usage, UsageRow
     from storectl.settings import Settings
 
 _DIGITS: Final = 4
@@ -26,7 +26,7 @@ def command(settings: Settings, *, verbose: bool, as_json: bool) -> None:
 
     Images and layers are counted uncompressed, blobs as they lie on disk. An image is active when it has a name.
     """
-    from storectl import render  # noqa: PLC0415 - `--help` does without
+    from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
     with settings.open() as store:
         usage = store.usage(each=verbose or as_json)
@@ -69,7 +69,7 @@ def _shared(usage: Usage) -> int:
 
 
 def _as_json(usage: Usage) -> dict[str, Any]:
-    from storectl.render import time  # noqa: PLC0415 - `--help` does without
+    from storectl.output.render import time  # noqa: PLC0415 - `--help` does without
 
     return {
         "rows": [

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from storectl.units import parse_moment
+from storectl.output.units import parse_moment
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from store import Store
-    from store.model import Event
+    from store.model.contents import Event
     from storectl.settings import Settings
 
 _TYPE: Final = "image"
@@ -42,7 +42,7 @@ def command(settings: Settings, *, since: str | None, until: str | None, follow:
 
     Filters of one kind are alternatives. Times are local ones.
     """
-    from storectl import render  # noqa: PLC0415 - `--help` does without
+    from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
     if follow and as_json:
         raise click.UsageError("--json is one document, and --follow never ends: use --format json, an object for each event")
@@ -128,7 +128,7 @@ def _names(values: Collection[str]) -> set[str]:
 
 def _as_text(event: Event) -> str:
     """Docker's line."""
-    from storectl.render import nano_time  # noqa: PLC0415 - `--help` does without
+    from storectl.output.render import nano_time  # noqa: PLC0415 - `--help` does without
 
     attributes = ", ".join(f"{key}={value}" for key, value in sorted(event.attributes.items()))
     return f"{nano_time(event.at)} {_TYPE} {event.action} {event.target}" + (f" ({attributes})" if attributes else "")
@@ -150,6 +150,6 @@ def _as_dockers(event: Event) -> dict[str, Any]:
 
 
 def _as_json(event: Event) -> dict[str, Any]:
-    from storectl.render import time  # noqa: PLC0415 - `--help` does without
+    from storectl.output.render import time  # noqa: PLC0415 - `--help` does without
 
     return {"time": time(event.at), "action": event.action, "target": event.target, "attributes": dict(event.attributes)}

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from storectl.exit_codes import ExitCode
+from storectl.output.exit_codes import ExitCode
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
-    from store.reports import Finding
+    from store.maintenance.reports import Finding
     from storectl.settings import Settings
 
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(settings: Settings, *, quiet: bool, as_json: bool) -> ExitCode:
     """Recompute every digest and every link from the bytes; list all that is wrong. Exits with 5 when there are errors."""
-    from store.reports import Severity  # noqa: PLC0415 - `--help` does without
-    from storectl import render  # noqa: PLC0415
-    from storectl.progress import progress  # noqa: PLC0415
+    from store.maintenance.reports import Severity  # noqa: PLC0415 - `--help` does without
+    from storectl.output import render  # noqa: PLC0415
+    from storectl.output.progress import progress  # noqa: PLC0415
 
     with settings.open() as store, progress(quiet=quiet or as_json) as bars:
         findings = list(store.fsck(bars))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(settings: Settings, *, dry_run: bool, dangling: bool, as_json: bool) -> None:
     """Free what nothing needs. Safe beside running imports and saves; images without a name stay unless --dangling is given."""
-    from storectl.collected import show  # noqa: PLC0415 - `--help` does without
+    from storectl.commands._collection import show  # noqa: PLC0415 - `--help` does without
 
     with settings.open() as store:
         show(store.collect(dry_run=dry_run, dangling=dangling), as_json=as_json)

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from storectl.completing import image_names
-from storectl.rows import format_option, show
-from storectl.units import human_age, human_size
+from storectl.output.rows import format_option, show
+from storectl.output.units import human_age, human_size
+from storectl.system.completion import image_names
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from store import Store
-    from store.reports import ImageDetails
+    from store.maintenance.reports import ImageDetails
     from storectl.settings import Settings
 
 HEADS: Final = {
@@ -40,7 +40,7 @@ _SHOWN: Final = 45
 @click.pass_obj
 def command(settings: Settings, *, no_trunc: bool, quiet: bool, human: bool, format_: str, as_json: bool, name: str) -> None:
     """Show how an image was made, newest step first, as `docker history` does."""
-    from storectl import render  # noqa: PLC0415 - `--help` does without
+    from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
     with settings.open() as store:
         details = store.inspect(name)
@@ -83,7 +83,7 @@ def _steps(details: ImageDetails, line: list[str]) -> list[dict[str, Any]]:
 
 def _row(step: dict[str, Any], now: datetime, *, no_trunc: bool, human: bool) -> dict[str, str]:
     """Docker's fields, in its alphabetical order."""
-    from storectl.render import local_time, shorten  # noqa: PLC0415 - `--help` does without
+    from storectl.output.render import local_time, shorten  # noqa: PLC0415 - `--help` does without
 
     made_by = str(step["createdBy"]).replace("\t", " ")
     return {

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from storectl.completing import image_names
-from storectl.rows import format_option, show
-from storectl.units import human_age, human_size
+from storectl.output.rows import format_option, show
+from storectl.output.units import human_age, human_size
+from storectl.system.completion import image_names
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from store.listing import ImageFilter, ImageSummary, ManifestSummary
+    from store.queries.results import ImageFilter, ImageSummary, ManifestSummary
     from storectl.settings import Settings
 
 HEADS: Final = {"Repository": "REPOSITORY", "Tag": "TAG", "Digest": "DIGEST", "ID": "IMAGE ID", "CreatedSince": "CREATED", "Size": "SIZE"}
@@ -71,7 +71,7 @@ def command(  # noqa: PLR0913 - one for each option
     """
     from dataclasses import replace  # noqa: PLC0415 - `--help` does without
 
-    from storectl import render  # noqa: PLC0415
+    from storectl.output import render  # noqa: PLC0415
 
     chosen = replace(parse_filters(filters, name, everything=everything), limit=limit, after=after)
     with settings.open() as store:
@@ -119,7 +119,7 @@ def parse_filters(filters: tuple[str, ...], name: str | None, *, everything: boo
 
 def _rows(image: ImageSummary, now: datetime, *, no_trunc: bool) -> list[dict[str, str]]:
     """Docker's fields, in its alphabetical order: a row for each tag, one for an image without any."""
-    from storectl.render import NONE, go_time  # noqa: PLC0415 - `--help` does without
+    from storectl.output.render import NONE, go_time  # noqa: PLC0415 - `--help` does without
 
     names = [(tagged.reference.repository.familiar, tagged.reference.tag or NONE, str(tagged.manifest)) for tagged in image.references]
     name = str(image.image_id) if no_trunc else image.image_id.digest.short
@@ -129,7 +129,7 @@ def _rows(image: ImageSummary, now: datetime, *, no_trunc: bool) -> list[dict[st
 
 
 def _manifest_rows(manifest: ManifestSummary, *, no_trunc: bool) -> list[dict[str, str]]:
-    from storectl.render import NONE, go_time  # noqa: PLC0415 - `--help` does without
+    from storectl.output.render import NONE, go_time  # noqa: PLC0415 - `--help` does without
 
     names = [(name.repository.familiar, name.tag or NONE, str(manifest.digest)) for name in manifest.references]
     name = str(manifest.digest) if no_trunc else manifest.digest.short
@@ -167,7 +167,7 @@ def _manifest_as_json(manifest: ManifestSummary) -> dict[str, Any]:
 
 
 def _as_json(image: ImageSummary) -> dict[str, Any]:
-    from storectl.render import time  # noqa: PLC0415 - `--help` does without
+    from storectl.output.render import time  # noqa: PLC0415 - `--help` does without
 
     return {
         "id": str(image.image_id),

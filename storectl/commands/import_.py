@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from storectl.pipes import widen
-from storectl.units import human_size, parse_size
+from storectl.output.units import human_size, parse_size
+from storectl.system.pipes import widen
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from store import Choice, Store
-    from store.model import ImportReport
+    from store.model.contents import ImportReport
     from storectl.settings import Settings
 
 
@@ -86,9 +86,9 @@ def command(  # noqa: PLR0913 - one for each option
     not read again from a file, and may be missing from an archive.
     """
     from store import Compression, ImportOptions, Limits  # noqa: PLC0415 - `--help` does without
-    from storectl import render  # noqa: PLC0415
-    from storectl.memory import keep_freed  # noqa: PLC0415
-    from storectl.progress import progress  # noqa: PLC0415
+    from storectl.output import render  # noqa: PLC0415
+    from storectl.output.progress import progress  # noqa: PLC0415
+    from storectl.system.malloc import keep_freed  # noqa: PLC0415
 
     keep_freed()
     options = ImportOptions(
@@ -162,7 +162,7 @@ def _standard_input() -> BinaryIO:
 
 
 def _show(report: ImportReport, *, quiet: bool, dry_run: bool) -> None:
-    from storectl import render  # noqa: PLC0415 - `--help` does without
+    from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
     for text in report.lines:
         render.line(text.replace("Loaded ", "Would load ", 1) if dry_run else text)

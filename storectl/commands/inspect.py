@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from storectl.completing import image_names
+from storectl.system.completion import image_names
 from storectl.verb import Verb, for_each
 
 if TYPE_CHECKING:
     from store import Store
-    from store.reports import ImageDetails, LayerDetails, ManifestContents
-    from store.v1image import Config
-    from storectl.exit_codes import ExitCode
+    from store.formats.image.docker_config import Config
+    from store.maintenance.reports import ImageDetails, LayerDetails, ManifestContents
+    from storectl.output.exit_codes import ExitCode
     from storectl.settings import Settings
 
 _NEVER = "0001-01-01T00:00:00Z"
@@ -36,7 +36,7 @@ def command(settings: Settings, *, template: str | None, as_json: bool, names: t
 
     Of artifacts and indexes (by digest, or without an image for linux/amd64) it shows what they point at.
     """
-    from storectl import render  # noqa: PLC0415 - `--help` does without
+    from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
     if template is not None and as_json:
         raise click.UsageError("--format and --json contradict each other")
@@ -45,7 +45,7 @@ def command(settings: Settings, *, template: str | None, as_json: bool, names: t
     if template is None:
         render.document(documents)
     else:
-        from storectl.gotemplate import expand  # noqa: PLC0415
+        from storectl.output.go_template import expand  # noqa: PLC0415
 
         for one in documents:
             # Line ends and tabs are the template's own.
@@ -94,7 +94,7 @@ def document(details: ImageDetails) -> dict[str, Any]:
 
     Without its GraphDriver, which says where an engine has unpacked the image: a store has none.
     """
-    from storectl.render import time  # noqa: PLC0415 - `--help` does without
+    from storectl.output.render import time  # noqa: PLC0415 - `--help` does without
 
     config = details.config
     v1, history = config.v1, config.history
@@ -141,6 +141,6 @@ def _go_struct(config: Config | None) -> Any:  # noqa: ANN401 - JSON
     """The members that Go would write, in its order."""
     import json  # noqa: PLC0415 - `--help` does without
 
-    from store.v1image import CONFIG  # noqa: PLC0415
+    from store.formats.image.docker_config import CONFIG  # noqa: PLC0415
 
     return None if config is None else json.loads(CONFIG.write(config))

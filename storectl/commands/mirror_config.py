@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from storectl.addresses import is_registry, is_server
+from storectl.system.addresses import is_registry, is_server
 from storectl.verb import Verb
 
 CLIENTS: Final = ("docker", "containerd", "podman", "k3s", "cri-o")
@@ -29,7 +29,7 @@ def command(client: str, mirror: str, upstreams: tuple[str, ...]) -> None:
     for one in upstreams:
         if not is_registry(one):
             raise click.UsageError(f"--upstream takes the name of a registry, not {one!r}")
-    from storectl import render  # noqa: PLC0415 - `--help` does without
+    from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
     for line in _WRITERS[client](url, host, upstreams or ("docker.io",)):
         render.line(line)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(settings: Settings, *, force: bool, as_json: bool) -> None:
     """Remove all images without a name that no named image was built on, and free their bytes: `storectl gc --dangling`."""
-    from store.reports import CollectionReport  # noqa: PLC0415 - `--help` does without
-    from storectl.collected import show  # noqa: PLC0415
+    from store.maintenance.reports import CollectionReport  # noqa: PLC0415 - `--help` does without
+    from storectl.commands._collection import show  # noqa: PLC0415
 
     with settings.open() as store:
         if force or _agreed():

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from storectl.completing import image_names
+from storectl.system.completion import image_names
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
-    from storectl.exit_codes import ExitCode
+    from storectl.output.exit_codes import ExitCode
     from storectl.settings import Settings
 
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(settings: Settings, *, force: bool, no_prune: bool, as_json: bool, names: tuple[str, ...]) -> ExitCode:
     """Remove names, and images with their last one, by docker's rules; `storectl gc` frees the bytes."""
-    from storectl.removed import take_away  # noqa: PLC0415 - `--help` does without
+    from storectl.commands._removal import take_away  # noqa: PLC0415 - `--help` does without
 
     with settings.open() as store:
         return take_away(names, lambda name: store.remove(name, force=force, prune_parents=not no_prune), as_json=as_json, may_be_missing=force)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from storectl.completing import image_names
-from storectl.pipes import widen
+from storectl.system.completion import image_names
+from storectl.system.pipes import widen
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
@@ -90,9 +90,9 @@ def command(  # noqa: PLR0913 - one for each option
     path = None if output in (None, "-") else Path(str(output))
     _require_output(path, as_json=as_json)
     import exporter  # noqa: PLC0415 - `--help` does without
-    from storectl import render  # noqa: PLC0415
-    from storectl.memory import keep_freed  # noqa: PLC0415
-    from storectl.progress import progress  # noqa: PLC0415
+    from storectl.output import render  # noqa: PLC0415
+    from storectl.output.progress import progress  # noqa: PLC0415
+    from storectl.system.malloc import keep_freed  # noqa: PLC0415
 
     keep_freed()
     options = _options(settings, format_, platforms, layers, referrers=referrers, sparse=sparse)
@@ -145,7 +145,7 @@ def _options(settings: Settings, format_: str, platforms: tuple[str, ...], layer
 
 @contextmanager
 def _standard_output() -> Iterator[BinaryIO]:
-    from store.oserrors import translated  # noqa: PLC0415 - `--help` does without
+    from store.files.os_errors import translated  # noqa: PLC0415 - `--help` does without
 
     with translated("standard output"):
         widen(sys.stdout.buffer)

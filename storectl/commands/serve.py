@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from storectl.addresses import is_registry, is_server
+from storectl.system.addresses import is_registry, is_server
 from storectl.verb import Verb
 
 if TYPE_CHECKING:
@@ -105,13 +105,13 @@ def command(  # noqa: PLR0913 - one for each option
         raise click.UsageError(f"--default-domain takes the name of a registry, with a dot or a port (or localhost), not {default_domain!r}")
     from mirror.access import AccessFiles  # noqa: PLC0415 - `--help` does without
     from mirror.access.challenge import Scheme  # noqa: PLC0415
+    from mirror.connections.tls import Certificate  # noqa: PLC0415
     from mirror.server import Listening, serve  # noqa: PLC0415
     from mirror.service import MirrorSettings, Offer  # noqa: PLC0415
-    from mirror.tls import Certificate  # noqa: PLC0415
     from store import Platform, Store  # noqa: PLC0415
-    from store.registry import Sparse  # noqa: PLC0415
-    from storectl import render  # noqa: PLC0415
-    from storectl.memory import SERVER_KEEPS_BYTES, give_back, keep_freed  # noqa: PLC0415
+    from store.registry.registry import Sparse  # noqa: PLC0415
+    from storectl.output import render  # noqa: PLC0415
+    from storectl.system.malloc import SERVER_KEEPS_BYTES, give_back, keep_freed  # noqa: PLC0415
 
     keep_freed(SERVER_KEEPS_BYTES)
     sparse = Sparse.NOTHING if require_children else Sparse.BLOBS if accept_missing_blobs else Sparse.INDEXES
@@ -166,7 +166,7 @@ def _address(text: str) -> tuple[str, int]:
 def _log(log_format: str, *, quiet: bool) -> None:
     import logging  # noqa: PLC0415 - `--help` does without
 
-    from mirror.logs import ACCESS, JsonLines, Text  # noqa: PLC0415
+    from mirror.process.logs import ACCESS, JsonLines, Text  # noqa: PLC0415
 
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if log_format == "json" else Text())

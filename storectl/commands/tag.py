@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from storectl.completing import image_names
+from storectl.system.completion import image_names
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(settings: Settings, *, as_json: bool, source: str, target: str) -> None:
     """Let TARGET name the image that SOURCE names. Says nothing when all is well, as docker."""
-    from storectl import render  # noqa: PLC0415 - `--help` does without
+    from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
     with settings.open() as store:
         change = store.tag(source, target)

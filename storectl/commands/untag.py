@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from storectl.completing import image_names
+from storectl.system.completion import image_names
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
-    from storectl.exit_codes import ExitCode
+    from storectl.output.exit_codes import ExitCode
     from storectl.settings import Settings
 
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(settings: Settings, *, as_json: bool, names: tuple[str, ...]) -> ExitCode:
     """Take tags away; the images stay, without a name, until `storectl prune`."""
-    from storectl.removed import take_away  # noqa: PLC0415 - `--help` does without
+    from storectl.commands._removal import take_away  # noqa: PLC0415 - `--help` does without
 
     with settings.open() as store:
         return take_away(names, store.untag, as_json=as_json)

@@ -16,7 +16,7 @@ def command(*, as_json: bool) -> None:
     import sqlite3  # noqa: PLC0415
     from importlib.metadata import version  # noqa: PLC0415
 
-    from storectl import render  # noqa: PLC0415
+    from storectl.output import render  # noqa: PLC0415
 
     found = {
         "storectl": __version__,

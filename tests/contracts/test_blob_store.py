@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from store import errors
-from store.blobs import cached, directory
+from store.blobs import cached_open as cached
+from store.blobs import directory
 from store.blobs.directory import DirectoryBlobs, require_one_file_system
 from store.blobs.memory import MemoryBlobs
-from store.reader import Reader
-from store.values import Digest
+from store.content.reader import Reader
+from store.model.digests import Digest
 from tests.support.images import A, image
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ import pytest
 
 from scripts.compare_golden import compare, names
 from store import ImageID
+from tests.support.command_line import Runner
 from tests.support.docker_vectors import (
     DIFF_A,
     DIFF_B,
@@ -42,7 +43,6 @@ from tests.support.docker_vectors import (
     V6_JSON,
 )
 from tests.support.images import A, Archive, B, E, config, digest, image, layer
-from tests.support.runner import Runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable

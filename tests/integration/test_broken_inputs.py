@@ -12,7 +12,7 @@ import pytest
 from store import Store
 from store.errors import InvalidInput
 from storectl import cli
-from storectl.exit_codes import ExitCode
+from storectl.output.exit_codes import ExitCode
 from tests.conftest import NOW
 from tests.support.broken.case import Accepted, Case, Refused
 from tests.support.broken.corpus import CASES, TARGET, WAYS, document, handed_in, shortened, ways

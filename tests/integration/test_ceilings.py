@@ -13,7 +13,7 @@ import pytest
 from store import ImportOptions, Limits, Store, errors
 from tests.support import tars
 from tests.support.images import A, Archive, config, digest, image
-from tests.support.observed import environment
+from tests.support.traced_commands import environment
 from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def test_a_chain_of_old_images_cannot_grow_with_its_square(store: Store) -> None
 
 
 def test_small_members_of_a_stream_wait_in_one_file(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("store.spool.BUFFER_BYTES", 4096)
+    monkeypatch.setattr("store.importing.spool.BUFFER_BYTES", 4096)
     archive = Archive()
     for number in range(50):
         archive.file(f"junk{number}", b"x" * 500)

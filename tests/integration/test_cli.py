@@ -22,9 +22,9 @@ import pytest
 
 from store import Store, errors
 from storectl import cli
-from storectl.exit_codes import ExitCode, exit_code
+from storectl.output.exit_codes import ExitCode, exit_code
+from tests.support.command_line import Runner
 from tests.support.images import A, Archive, B, config, image, layer
-from tests.support.runner import Runner
 from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def test_version_and_completion(run: Runner) -> None:
 
 
 def test_completion_offers_names(filled: Runner) -> None:
-    from storectl.completing import image_names
+    from storectl.system.completion import image_names
 
     context = click.Context(cli.cli)
     context.params["root"] = str(filled.root)
@@ -273,7 +273,7 @@ def test_the_last_resort(run: Runner, monkeypatch: pytest.MonkeyPatch, raised: B
 
 @pytest.mark.usefixtures("own_process")
 def test_start_without_the_database(root: Path) -> None:
-    modules = "('sqlalchemy', 'alembic', 'store.facade')"
+    modules = "('sqlalchemy', 'alembic', 'store.store')"
     script = f"import sys, storectl.cli as c\nassert c.run(['--help']) == 0\nprint([m for m in {modules} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("[]\n")

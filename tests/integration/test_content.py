@@ -16,8 +16,8 @@ import zstandard
 
 import exporter
 from store import Compression, ImageID, ImportOptions, Store, errors
-from store.db.engine import Access, _translate, make_engine
-from store.oserrors import translated
+from store.db.sqlite.engine import Access, _translate, make_engine
+from store.files.os_errors import translated
 from tests.support.images import A, Archive, config, digest, image, layer
 from tests.support.waiting import PATIENCE_S
 
@@ -160,7 +160,7 @@ def test_what_sqlite_says_is_translated(name: str, error: type[Exception]) -> No
 
 
 def test_engines_translate_errors_of_queries(root: Path) -> None:
-    from store.db.engine import database_errors, read_unit
+    from store.db.sqlite.engine import database_errors, read_unit
 
     root.mkdir()
     engine = make_engine(root / "nothing.db", Access.READ_ONLY)
@@ -177,7 +177,7 @@ def test_engines_translate_errors_of_queries(root: Path) -> None:
 def test_a_writer_that_waits_for_long_is_told_for_whom(root: Path, store: Store, monkeypatch: pytest.MonkeyPatch, patience_s: float, said: list[str]) -> None:
     import threading
 
-    monkeypatch.setattr("store.db.engine.PATIENCE_S", patience_s)
+    monkeypatch.setattr("store.db.sqlite.engine.PATIENCE_S", patience_s)
     told: list[str] = []
     inside, go = threading.Event(), threading.Event()
 

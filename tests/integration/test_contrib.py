@@ -23,9 +23,9 @@ import bcrypt
 import pytest
 
 from mirror.access.throttle import BURST
-from store.values import Digest
+from store.model.digests import Digest
 from tests.integration.test_mirror_renewal import certificate
-from tests.support.mirror import NO_REFILL, Mirror
+from tests.support.mirror_process import NO_REFILL, Mirror
 from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:

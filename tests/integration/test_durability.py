@@ -19,11 +19,13 @@ from sqlalchemy import Engine, event
 
 import exporter
 from exporter import Format, SaveOptions
-from store import Compression, ImportOptions, Store, errors, pages, uploads
-from store.limits import MIB
-from store.references import Repository
-from store.registry import Registry
-from store.values import Digest
+from store import Compression, ImportOptions, Store, errors
+from store.files import page_cache as pages
+from store.model.digests import Digest
+from store.model.limits import MIB
+from store.model.references import Repository
+from store.registry import uploads
+from store.registry.registry import Registry
 from tests.support.images import A, Archive, B, config, image, layer
 from tests.support.layouts import Blob, Layout, digest, gzip, plain, zstd
 

@@ -12,7 +12,7 @@ import pytest
 import exporter
 from scripts.compare_golden import names, without_link_times
 from store import Compression, ImportOptions, Store
-from tests.support.saved import difference, saved_names, without_clock_times
+from tests.support.saved_archives import difference, saved_names, without_clock_times
 
 if TYPE_CHECKING:
     from collections.abc import Callable

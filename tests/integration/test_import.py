@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from store.model import ImportReport
+    from store.model.contents import ImportReport
 
     TakeIn = Callable[[bytes], ImportReport]
 

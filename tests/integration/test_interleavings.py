@@ -14,19 +14,20 @@ import pytest
 
 import exporter
 from store import Store, errors
-from store.catalog import collection, condemned, content
-from store.operations import PUBLISHING, STAGING
-from store.reports import Severity
+from store.catalog import condemned, content
+from store.catalog import garbage as collection
+from store.maintenance.reports import Severity
+from store.workspace.operations import PUBLISHING, STAGING
 from tests.support.images import A, B, config, digest, image
 from tests.support.images import Archive as Tar
-from tests.support.steps import Actor, drive, gated, interleavings
+from tests.support.stepped_threads import Actor, drive, gated, interleavings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from store.values import Digest
-    from tests.support.steps import Gate, Work
+    from store.model.digests import Digest
+    from tests.support.stepped_threads import Gate, Work
 
     Protocol = Callable[[Store, Gate], object]
 

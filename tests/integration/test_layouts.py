@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from store import Choice, Digest, ImageFilter, ImportOptions, Platform, Reference, Store, errors
-from store.model import ContentState
+from store.model.contents import ContentState
 from tests.support.images import A, Archive, B, E, config, layer
 from tests.support.layouts import LAYER, MANIFEST, Blob, Layout, digest, encode, foreign, gzip, plain, zstd
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from store.catalog.content import Sources
-    from store.model import ImportReport
+    from store.model.contents import ImportReport
 
 C = layer("c.txt", b"gamma\n")
 LARGE = layer("large", b"0123456789abcdef" * 20_000)

@@ -18,12 +18,12 @@ import bcrypt
 import pytest
 
 from store import Store
-from store.values import Digest
+from store.model.digests import Digest
 from tests.support import images
-from tests.support.mirror import UNWATCHED, Mirror
+from tests.support.mirror_process import UNWATCHED, Mirror
 from tests.support.processes import children, is_running
+from tests.support.raw_http import Wire, request
 from tests.support.waiting import until
-from tests.support.wire import Wire, request
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from store import Store
-from store.values import Digest
-from tests.support.mirror import Mirror
+from store.model.digests import Digest
+from tests.support.mirror_process import Mirror
 from tests.support.processes import children, is_running, open_files
+from tests.support.raw_http import Closed, Wire, chunked, request
 from tests.support.waiting import until
-from tests.support.wire import Closed, Wire, chunked, request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

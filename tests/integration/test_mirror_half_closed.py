@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from store.values import Digest
+from store.model.digests import Digest
 from tests.integration.test_mirror_connections import HELD_UP
 from tests.integration.test_mirror_renewal import certificate
-from tests.support.mirror import Mirror
+from tests.support.mirror_process import Mirror
 from tests.support.processes import open_files
+from tests.support.raw_http import request
 from tests.support.waiting import PATIENCE_S, until
-from tests.support.wire import request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from store import Store
-from store.facade import utc_now
-from store.references import Repository
-from store.registry import Registry
-from store.values import Digest
+from store.model.digests import Digest
+from store.model.references import Repository
+from store.registry.registry import Registry
+from store.store import utc_now
 from tests.support import images
-from tests.support.mirror import Mirror
-from tests.support.pushing import Client, Image, Refused
+from tests.support.mirror_process import Mirror
+from tests.support.raw_http import BrokenFraming, Closed
+from tests.support.registry_client import Client, Image, Refused
 from tests.support.waiting import PATIENCE_S
-from tests.support.wire import BrokenFraming, Closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

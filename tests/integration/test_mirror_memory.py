@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.mirror import Mirror
+from tests.support.mirror_process import Mirror
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import bcrypt
 import pytest
 
 from mirror.access.throttle import BURST
-from store.values import Digest
-from tests.support.mirror import NO_REFILL, UNWATCHED, Mirror
+from store.model.digests import Digest
+from tests.support.mirror_process import NO_REFILL, UNWATCHED, Mirror
 from tests.support.processes import children, open_files
 from tests.support.waiting import PATIENCE_S, until
 

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from store.registry import MANIFEST_BYTES
-from store.values import Digest
+from store.model.digests import Digest
+from store.registry.registry import MANIFEST_BYTES
 from tests.integration.test_mirror_renewal import certificate
 from tests.support.layouts import MANIFEST, encode
-from tests.support.mirror import Mirror
+from tests.support.mirror_process import Mirror
 from tests.support.processes import open_files
+from tests.support.raw_http import Wire, request
 from tests.support.waiting import until
-from tests.support.wire import Wire, request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,18 +12,18 @@ import exporter
 from exporter.options import Format, SaveOptions
 from store import ImageFilter, Store, catalog
 from store.catalog import audit, content, images, references, uploads
-from store.catalog import registry as registry_rows
-from store.db.engine import DATABASE
+from store.catalog import repositories as registry_rows
+from store.db.sqlite.engine import DATABASE
 from store.db.types import ContentKey
-from store.references import Reference
-from store.registry import BY_ID, Registry
-from store.values import Digest, ImageID
+from store.model.digests import Digest, ImageID
+from store.model.references import Reference
+from store.registry.registry import BY_ID, Registry
 from storectl import cli
 from tests.conftest import NOW
 from tests.support.images import A, B, image
 from tests.support.layouts import EMPTY, MANIFEST, Layout, encode, foreign, gzip, plain
-from tests.support.statements import Statements, recorded
-from tests.unit.store.test_registry import APP, OTHER, push_blob, push_image, squeezed
+from tests.support.sql_statements import Statements, recorded
+from tests.unit.store.registry.test_registry import APP, OTHER, push_blob, push_image, squeezed
 
 MARK: Final = "gc marks: what lives is found from every root, and what does not live is the rest"
 CHECK: Final = "fsck checks every row"

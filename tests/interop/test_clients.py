@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.engine import require
-from tests.support.peers.clientmatrix import TITLES, Clients
-from tests.support.peers.clientreport import render
+from tests.support.peers.client_matrix import TITLES, Clients
+from tests.support.peers.client_report import render
 from tests.support.peers.clients import ORAS, PULLS, PUSHES, REGCTL
 from tests.support.peers.crane import PROGRAM as CRANE
 from tests.support.peers.report import without_versions

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import conformance
 from tests.support.layouts import MANIFEST, digest, encode
-from tests.support.mirror import Mirror
+from tests.support.mirror_process import Mirror
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ import pytest
 
 from tests.support import debian
 from tests.support.engine import require
-from tests.support.observed import measured, outside, written_paths
+from tests.support.traced_commands import measured, outside, written_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

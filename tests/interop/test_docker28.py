@@ -14,7 +14,7 @@ from tests.support.engine import Engine, EngineRefusal, require
 from tests.support.images import A, Archive, B, config, digest
 from tests.support.layouts import Layout, gzip, plain
 from tests.support.sampling import sample
-from tests.support.saved import difference, saved_names
+from tests.support.saved_archives import difference, saved_names
 from tests.support.storectl_adapter import Storectl
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from tests.support import images, pythonbase
+from tests.support import images
+from tests.support import python_base_image as pythonbase
 from tests.support.debian import PROXIES
 from tests.support.engine import EngineError, program, require
 from tests.support.layouts import Layout, gzip

@@ -14,7 +14,7 @@ from tests.support import images
 from tests.support.engine import Engine, require
 from tests.support.peers.buildah import Buildah
 from tests.support.peers.containerd import Containerd
-from tests.support.peers.door import Door
+from tests.support.peers.mirror_endpoint import Door
 from tests.support.peers.podman import Podman
 from tests.support.peers.process import Programs
 from tests.support.peers.workshop import Workshop

@@ -12,7 +12,7 @@ import pytest
 from tests.interop.test_mirror_config import files
 from tests.support import images
 from tests.support.engine import require
-from tests.support.mirror import Mirror
+from tests.support.mirror_process import Mirror
 from tests.support.peers.containerd import Containerd
 from tests.support.peers.workshop import Workshop
 

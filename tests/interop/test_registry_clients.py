@@ -15,7 +15,7 @@ from store import Store
 from tests.support import images
 from tests.support.engine import program, require
 from tests.support.layouts import Layout, gzip, zstd
-from tests.support.mirror import Mirror
+from tests.support.mirror_process import Mirror
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,11 +14,11 @@ import pytest
 
 import exporter
 from store import Store, errors
-from store.db import upgrade as upgrading
 from store.db.schema import HEAD, REVISIONS
-from tests.support import older
+from store.db.sqlite import upgrade as upgrading
+from tests.support import old_stores as older
 from tests.support.images import A, B, E, image
-from tests.support.older import NOW
+from tests.support.old_stores import NOW
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

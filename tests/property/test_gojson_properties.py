@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Final
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exporter.v1 import v1_layers
-from store.documents import ImageConfig
+from exporter.planning.v1_layers import v1_layers
 from store.errors import InvalidDocument
-from store.gojson import Json, compact, parse, quote
-from store.gostruct import unmarshal
-from store.gotime import GoTime
-from store.legacy_config import migrate
-from store.limits import DEFAULT_LIMITS
-from store.v1image import CONFIG, V1_IMAGE
-from store.values import ChainID, DiffID
+from store.formats.golang.json import Json, compact, parse, quote
+from store.formats.golang.structs import unmarshal
+from store.formats.golang.times import GoTime
+from store.formats.image.config import ImageConfig
+from store.formats.image.docker_config import CONFIG, V1_IMAGE
+from store.formats.image.v1_migration import migrate
+from store.model.digests import ChainID, DiffID
+from store.model.limits import DEFAULT_LIMITS
 from tests.support.docker_vectors import DIFF_A, DIFF_E
 
 if TYPE_CHECKING:

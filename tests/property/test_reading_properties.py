@@ -14,12 +14,12 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.archives.tar import Member, MemberKind, TarReader
-from store.archives.tarcheck import TarCheck
-from store.archives.tree import Tree
-from store.codecs import Codec, decoder
 from store.errors import StoreError
-from store.limits import Limits
+from store.formats.compression.codecs import Codec, decoder
+from store.formats.tar.checker import TarCheck
+from store.formats.tar.reader import Member, MemberKind, TarReader
+from store.formats.tar.tree import Tree
+from store.model.limits import Limits
 from tests.support.tars import extended, member, sparse_member, summed
 
 if TYPE_CHECKING:

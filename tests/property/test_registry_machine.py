@@ -21,16 +21,16 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from mirror.service import MirrorSettings
 from store import Store
-from store.values import Digest
+from store.model.digests import Digest
 from tests.support.layouts import CONFIG, EMPTY, INDEX, LAYER, MANIFEST, encode
-from tests.support.served import Served
+from tests.support.mirror_in_process import Served
+from tests.support.raw_http import Wire, chunked, request
 from tests.support.waiting import until
-from tests.support.wire import Wire, chunked, request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.support.wire import Reply
+    from tests.support.raw_http import Reply
 
 EXAMPLES: Final = int(os.environ.get("STORECTL_FUZZ", "15"))
 

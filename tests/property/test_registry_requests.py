@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from store import Store
-from store.values import Digest
+from store.model.digests import Digest
 from tests.support.layouts import CONFIG, EMPTY, INDEX, LAYER, MANIFEST, encode
-from tests.support.mirror import Mirror
-from tests.support.wire import Closed, Reply, Wire, chunked, request
+from tests.support.mirror_process import Mirror
+from tests.support.raw_http import Closed, Reply, Wire, chunked, request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

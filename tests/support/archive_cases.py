@@ -12,8 +12,8 @@ from tests.support import json_text as js
 from tests.support import tars
 from tests.support.archives import RECORD, Codec, PackedImage, Packing, Repeats, config_path, layer_paths, pack
 from tests.support.configs import UNKNOWN, ImageCase, sound_cases
-from tests.support.families import families
 from tests.support.images import A, digest
+from tests.support.related_images import families
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, final
 
-from mirror import taking
+from mirror.transfer import client_progress as taking
 
 if TYPE_CHECKING:
     import pytest

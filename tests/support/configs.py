@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final, final
 
 from hypothesis import strategies as st
 
+from tests.support import go_times as times
 from tests.support import json_text as js
-from tests.support import layer_tars, times
+from tests.support import layer_tars
 from tests.support.images import digest
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from hypothesis import strategies as st
 
+from tests.support import go_times as times
 from tests.support import json_text as js
-from tests.support import times
 from tests.support.configs import CONTAINER, HEALTHCHECK, HISTORY, IMAGE, ImageCase, sound_cases, sound_configs
 from tests.support.images import A, B, digest, layer
 

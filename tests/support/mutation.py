@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import zstandard
 
-from tests.support.entries import DIRECTORY, FILE, HARDLINK, SYMLINK, Entries, Entry
+from tests.support.archive_entries import DIRECTORY, FILE, HARDLINK, SYMLINK, Entries, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.choices import Choices
+    from tests.support.fuzz_choices import Choices
 
 KINDS: Final = (FILE, DIRECTORY, SYMLINK, HARDLINK, tarfile.FIFOTYPE, tarfile.CHRTYPE)
 NAMES: Final = (

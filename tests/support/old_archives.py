@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final, final
 
 from hypothesis import strategies as st
 
+from tests.support import go_times as times
 from tests.support import json_text as js
-from tests.support import layer_tars, times
+from tests.support import layer_tars
 from tests.support.archive_cases import TAGS, packings
 from tests.support.archives import OldImage, Packing, Repeats, pack_old
 from tests.support.configs import INTEGER, TEXT, UNKNOWN, V1_IMAGE

@@ -11,13 +11,13 @@ from exporter.options import Format
 from store import ImageFilter, Store
 from store.errors import InvalidInput, StoreError
 from tests.support.archives import PLAIN, pack
-from tests.support.states import Held
+from tests.support.comparable_contents import Held
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from store.model import ImportReport
+    from store.model.contents import ImportReport
     from tests.support.archives import PackedImage, Packing
 
 

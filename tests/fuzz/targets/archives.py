@@ -20,9 +20,9 @@ import exporter
 from exporter import Format, SaveOptions
 from store import ImportOptions, Limits, Store
 from store.errors import InvalidInput, StoreError
-from tests.support.choices import Choices
+from tests.support.archive_entries import DIRECTORY, Entries, Entry, entries_of, packed, unpacked
 from tests.support.docker_vectors import GOLDEN, GOLDEN_NAMES, V5_JSON, V6_JSON
-from tests.support.entries import DIRECTORY, Entries, Entry, entries_of, packed, unpacked
+from tests.support.fuzz_choices import Choices
 from tests.support.images import A, Archive, B, E
 from tests.support.layouts import Layout, encode, gzip, plain, zstd
 from tests.support.mutation import compressed, mutated
@@ -31,7 +31,7 @@ from tests.support.snapshots import snapshot
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from store.model import ImportReport
+    from store.model.contents import ImportReport
 
 MAX_BYTES: Final = 64
 WAYS, BOTH, PIPE, FILE, FOLDER = 3, 0, 1, 2, 3

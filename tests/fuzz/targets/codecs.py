@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import zstandard
 
-from store.codecs import MAGIC_BYTES, PIECE_BYTES, Codec, decoder, detect
-from store.decoding import DecodingReader
 from store.errors import CorruptStream, StoreError, TooLarge, TruncatedInput
+from store.formats.compression.codecs import MAGIC_BYTES, PIECE_BYTES, Codec, decoder, detect
+from store.formats.compression.read_ahead import DecodingReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

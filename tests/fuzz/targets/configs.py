@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from exporter.v1 import v1_layers, v1_layers_28
-from store.documents import ImageConfig, is_valid_parent
+from exporter.planning.v1_layers import v1_layers, v1_layers_28
 from store.errors import InvalidDocument, StoreError
-from store.gojson import parse
-from store.gostruct import unmarshal
-from store.legacy_config import migrate, v1_parent
-from store.limits import Limits
-from store.v1image import V1_IMAGE
-from store.v1image28 import V1_IMAGE_28, read_v1_image_28
-from store.values import ChainID, DiffID
+from store.formats.golang.json import parse
+from store.formats.golang.structs import unmarshal
+from store.formats.image.config import ImageConfig, is_valid_parent
+from store.formats.image.docker_28_config import V1_IMAGE_28, read_v1_image_28
+from store.formats.image.docker_config import V1_IMAGE
+from store.formats.image.v1_migration import migrate, v1_parent
+from store.model.digests import ChainID, DiffID
+from store.model.limits import Limits
 from tests.support.docker_vectors import DIFF_A, V1, V2, V3, V4, V5_JSON, V6_JSON
 
 if TYPE_CHECKING:
-    from exporter.v1 import V1Layer
-    from store.gostruct import Struct
+    from exporter.planning.v1_layers import V1Layer
+    from store.formats.golang.structs import Struct
 
 MAX_BYTES: Final = 4096
 LIMITS: Final = Limits(json_depth=100)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from store.archives import docker
-from store.archives.docker_manifest import parse_manifest, parse_repositories
 from store.errors import InvalidArchive, InvalidDocument, InvalidInput, MissingMember
-from store.limits import Limits
-from store.references import Reference
+from store.formats.archives import docker
+from store.formats.archives.docker_manifest import parse_manifest, parse_repositories
+from store.model.limits import Limits
+from store.model.references import Reference
 from tests.support.images import A, B, config, digest
 
 MAX_BYTES: Final = 4096

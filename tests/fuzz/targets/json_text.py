@@ -7,8 +7,8 @@ import re
 from typing import Final
 
 from store.errors import InvalidDocument
-from store.gojson import Json, compact, parse, parse_first, quote
-from store.limits import Limits
+from store.formats.golang.json import Json, compact, parse, parse_first, quote
+from store.model.limits import Limits
 
 MAX_BYTES: Final = 2048
 LIMITS: Final = Limits(json_depth=300)

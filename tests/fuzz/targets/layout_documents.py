@@ -11,17 +11,19 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from store import Choice, Platform, Reference
-from store.archives import docker, hybrid, layout
-from store.archives.choose import ALL, choose
 from store.errors import InvalidInput, MissingMember
-from store.limits import Limits
-from store.manifests import Document, Role
-from store.values import Digest
+from store.formats.archives import docker
+from store.formats.archives import docker_and_oci as hybrid
+from store.formats.archives import oci_layout as layout
+from store.formats.archives.selection import ALL, choose
+from store.formats.image.manifests import Document, Role
+from store.model.digests import Digest
+from store.model.limits import Limits
 from tests.support.images import A, config
 from tests.support.layouts import CONFIG, INDEX, LAYER, MANIFEST
 
 if TYPE_CHECKING:
-    from store.archives.claims import ArchiveClaim
+    from store.formats.archives.claims import ArchiveClaim
 
 MAX_BYTES: Final = 6000
 LIMITS: Final = Limits(json_depth=100, members=50)
@@ -105,7 +107,7 @@ CHOICES: Final = (
 
 
 class Files:
-    """A folder in memory (see `store.archives.layout.Files`)."""
+    """A folder in memory (see `store.formats.archives.oci_layout.Files`)."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self._files = files

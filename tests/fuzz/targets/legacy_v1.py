@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from store.archives import legacy_v1
 from store.errors import InvalidInput, MissingMember
-from store.limits import Limits
-from store.values import DiffID
+from store.formats.archives import docker_v1 as legacy_v1
+from store.model.digests import DiffID
+from store.model.limits import Limits
 from tests.support.docker_vectors import V5_JSON, V6_JSON
 from tests.support.images import digest
 

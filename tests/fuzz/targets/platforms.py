@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from store.errors import InvalidInput
-from store.platforms import DEFAULT, Platform, best
+from store.model.platforms import DEFAULT, Platform, best
 
 MAX_BYTES: Final = 200
 SEEDS: Final = (

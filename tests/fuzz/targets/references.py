@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from store.errors import InvalidDigest, InvalidReference
-from store.pathmatch import compile_pattern
-from store.references import Reference, Repository, is_tag
-from store.values import Digest
+from store.formats.golang.path_match import compile_pattern
+from store.model.digests import Digest
+from store.model.references import Reference, Repository, is_tag
 
 MAX_BYTES: Final = 600
 SEEDS: Final = (

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from mirror import routes
-from mirror.registry.conditions import etag, is_known, range_applies
-from mirror.registry.names import Names
-from mirror.registry.paging import Page, next_link
-from mirror.registry.ranges import UnsatisfiableError, announced, requested
-from mirror.wire_errors import WireError
+from mirror.api import routes
+from mirror.protocol.conditions import etag, is_known, range_applies
+from mirror.protocol.errors import WireError
+from mirror.protocol.names import Names
+from mirror.protocol.paging import Page, next_link
+from mirror.protocol.ranges import UnsatisfiableError, announced, requested
 from store.errors import InvalidDigest, InvalidReference
-from store.references import is_tag
-from store.values import Digest
+from store.model.digests import Digest
+from store.model.references import is_tag
 
 MAX_BYTES: Final = 400
 SIZE: Final = 1000

@@ -15,13 +15,13 @@ import zstandard
 
 from store.blobs.memory import MemoryBlobs
 from store.catalog.content import Sources
-from store.codecs import Codec, decoder
+from store.content.blocks import open_blocks
+from store.content.reader import Reader
 from store.errors import CorruptStream, StoreError
-from store.model import ContentState, StoredEncoding
-from store.ranged import open_blocks
-from store.reader import Reader
-from store.seekable import FOOTER_BYTES, read_table, seek_table, table_bytes
-from store.values import Digest
+from store.formats.compression.codecs import Codec, decoder
+from store.formats.compression.seekable_zstd import FOOTER_BYTES, read_table, seek_table, table_bytes
+from store.model.contents import ContentState, StoredEncoding
+from store.model.digests import Digest
 
 if TYPE_CHECKING:
     from store.blobs.protocol import BlobStore

@@ -9,11 +9,11 @@ import io
 from contextlib import suppress
 from typing import Final
 
-from store.archives.tar import Member, MemberKind, TarReader
-from store.archives.tarcheck import TarCheck
-from store.archives.tree import Tree
 from store.errors import MissingMember, StoreError, TooLarge, TruncatedInput
-from store.limits import Limits
+from store.formats.tar.checker import TarCheck
+from store.formats.tar.reader import Member, MemberKind, TarReader
+from store.formats.tar.tree import Tree
+from store.model.limits import Limits
 from tests.support.tars import END, block, extended, member, padded, sparse_member, summed
 
 MAX_BYTES: Final = 12 * 1024

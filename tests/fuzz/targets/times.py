@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from typing import Final
 
-from store.gotime import GoTime
+from store.formats.golang.times import GoTime
 
 MAX_BYTES: Final = 80
 SEEDS: Final = (

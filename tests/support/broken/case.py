@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
 from store import ImportOptions, errors
-from tests.support.entries import FILE, Entry, packed
+from tests.support.archive_entries import FILE, Entry, packed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

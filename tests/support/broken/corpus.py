@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from store import Store
 from store.errors import InvalidInput
+from tests.support.archive_entries import unpacked
 from tests.support.broken import docker, documents, folders, indexes, streams, tars
 from tests.support.broken.case import Accepted
-from tests.support.entries import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

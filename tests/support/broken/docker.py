@@ -14,7 +14,7 @@ from tests.support.layouts import Layout, encode, plain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.entries import Entry
+    from tests.support.archive_entries import Entry
     from tests.support.layouts import Descriptor
 
 APP: Final[dict[str, Any]] = {"Config": "c", "RepoTags": ["app:1"], "Layers": ["l"]}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from store import errors
+from tests.support.archive_entries import DEVICE, DIRECTORY, FIFO, HARDLINK, SYMLINK, Entry
 from tests.support.broken.case import Accepted, Case, Refused, of_files, of_layout, path_of, refused
 from tests.support.broken.documents import LOADED, app
-from tests.support.entries import DEVICE, DIRECTORY, FIFO, HARDLINK, SYMLINK, Entry
 from tests.support.images import A, B
 from tests.support.layouts import Layout, digest, gzip
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from store import ImportOptions, Limits, errors
 from tests.support import tars
+from tests.support.archive_entries import DEVICE, DIRECTORY, FIFO, HARDLINK, SYMLINK, Entry, packed
 from tests.support.broken.case import Accepted, Case, Refused, of_files, refused
-from tests.support.entries import DEVICE, DIRECTORY, FIFO, HARDLINK, SYMLINK, Entry, packed
 from tests.support.images import A, B, config
 from tests.support.layouts import encode
 

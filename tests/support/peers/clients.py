@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 from tests.support.engine import EngineError
 from tests.support.peers.claims import claims
 from tests.support.peers.crane import PROGRAM as CRANE
-from tests.support.peers.door import PASSWORD, USER
+from tests.support.peers.mirror_endpoint import PASSWORD, USER
 from tests.support.peers.process import PeerRefusal
 from tests.support.peers.subjects import docker_archive
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.engine import Engine
-    from tests.support.peers.door import Door
+    from tests.support.peers.mirror_endpoint import Door
     from tests.support.peers.subjects import Part
     from tests.support.peers.workshop import Workshop
 

@@ -7,7 +7,7 @@ import pytest
 import uvloop
 
 from mirror.service import MirrorSettings
-from tests.support.served import Served
+from tests.support.mirror_in_process import Served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -21,12 +21,12 @@ from sqlalchemy import Engine, event
 
 from mirror.access import Access
 from mirror.service import MirrorSettings
-from store.model import ContentState
-from store.registry import Sparse
-from store.values import Digest
+from store.model.contents import ContentState
+from store.model.digests import Digest
+from store.registry.registry import Sparse
 from tests.support import images
 from tests.support.layouts import INDEX, MANIFEST, encode
-from tests.support.served import Served
+from tests.support.mirror_in_process import Served
 from tests.support.waiting import PATIENCE_S, until, until_in_loop
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def test_base_health_and_what_is_not_there(ask: Served) -> None:
 
 
 def test_readiness_is_red_when_the_store_cannot_be_read_or_filled(ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mirror.handlers import operations
+    from mirror.api import health as operations
 
     monkeypatch.setattr(operations, "LEAST_FREE_BYTES", 1 << 62)
     assert (ask("GET", "/readyz").status, ask("GET", "/readyz").body) == (503, b"the disk is full\n")
@@ -94,7 +94,7 @@ def test_bad_names(name: str, ask: Served) -> None:
 
 
 def test_faults_of_ours_are_logged_and_not_shown(ask: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    from store.registry import Registry
+    from store.registry.registry import Registry
 
     def fail(*_args: object, **_named: object) -> None:
         raise RuntimeError("the secret path")
@@ -163,7 +163,7 @@ def test_a_reader_that_goes_away_does_no_harm(ask: Served) -> None:
 
 
 def test_a_reader_that_stops_reading_is_given_up(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mirror import taking
+    from mirror.transfer import client_progress as taking
 
     monkeypatch.setattr(taking, "STALL_S", 0.2)
     digest = push(ask, HUGE)
@@ -394,7 +394,7 @@ def test_an_index_that_lists_much_takes_few_statements(ask: Served) -> None:
 def test_a_pushed_image_is_verified_soon(ask: Served, store: Store) -> None:
     import gzip
 
-    from store.values import DiffID
+    from store.model.digests import DiffID
 
     blob = gzip.compress(images.A)
     config = images.config(images.A)
@@ -455,7 +455,7 @@ def test_a_catalog_ends_whatever_names_are_in_it(size: int, store: Store, ask: S
 
 
 def test_referrers(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mirror.registry import referrers
+    from mirror.protocol import referrers
 
     later = str(Digest.of(b"later"))
     subject = {"mediaType": MANIFEST, "digest": later, "size": 5}
@@ -555,7 +555,7 @@ def test_a_cancelled_caller_waits_for_its_thread() -> None:
     """A thread that goes on writing to a descriptor after it was closed could write into somebody else's file."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from mirror.threads import run
+    from mirror.transfer.threads import run
 
     begun: list[bool] = []
     ended: list[bool] = []

@@ -8,9 +8,9 @@ import socket
 import subprocess
 from typing import TYPE_CHECKING
 
+from mirror.connections.tls import Certificate
+from mirror.process.reloading import watch
 from mirror.server import _listen
-from mirror.tls import Certificate
-from mirror.watching import watch
 from tests.support.waiting import PATIENCE_S, until_in_loop
 
 if TYPE_CHECKING:

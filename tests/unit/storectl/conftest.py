@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from store.values import Digest, ImageID
+from store.model.digests import Digest, ImageID
 from storectl import cli, settings
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scripts import gen_cli_docs
 from storectl.cli import ALIASES, VERBS
-from storectl.exit_codes import ExitCode
+from storectl.output.exit_codes import ExitCode
 
 
 def test_regenerating_changes_nothing() -> None:

@@ -1,0 +1,62 @@
+"""An archive written into a regular file: every member at its place, by all cores at once (see `store.content.parallel_copy`)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exporter.output.tar_stream import headers
+from exporter.planning.plan import END, EntryType
+from store.content.parallel_copy import Scatter
+from store.files.page_cache import reserve
+
+if TYPE_CHECKING:
+    from exporter.output.tar_stream import Sink
+    from exporter.planning.plan import Entry, Plan
+    from store import Store
+    from store.catalog.content import Sources
+    from store.content.reader import Reader
+    from store.model.contents import Progress
+
+
+def descriptor_of(sink: Sink) -> int | None:
+    """The descriptor of a sink that can be written anywhere; None for a pipe, a device, or a file that only grows at its end."""
+    try:
+        descriptor: int = sink.fileno()  # type: ignore[attr-defined]  # that is the question
+        status, flags = os.fstat(descriptor), fcntl.fcntl(descriptor, fcntl.F_GETFL)
+    except (AttributeError, OSError):
+        return None
+    return None if flags & os.O_APPEND or not stat.S_ISREG(status.st_mode) else descriptor
+
+
+def write(plan: Plan, store: Store, reader: Reader, descriptor: int, progress: Progress) -> None:
+    """Write the archive from where the file stands. Raises DamagedContent, ContentMissing, StorageFull; the file is then no archive."""
+    offset = os.lseek(descriptor, 0, os.SEEK_CUR)
+    reserve(descriptor, offset, plan.size_bytes)
+    with Scatter(store.blobs, reader, descriptor, workers=max(2, os.cpu_count() or 1)) as scatter:
+        contents: list[tuple[Entry, Sources, int]] = []
+        for entry in plan.entries:
+            head = b"".join(headers(entry, plan.owner))
+            end = offset + entry.archived_bytes
+            scatter.put(head, offset)
+            if entry.type is EntryType.FILE and entry.source is not None:
+                start = offset + len(head)
+                if isinstance(entry.source, bytes):
+                    scatter.put(entry.source, start)
+                elif isinstance(entry.source, Path):
+                    scatter.file(entry.source, start, entry.size_bytes)
+                else:
+                    contents.append((entry, entry.source, start))
+                scatter.put(bytes(end - start - entry.size_bytes), start + entry.size_bytes)
+            offset = end
+        # Each is hashed on one core: the largest first, or it would be alone at the end.
+        for entry, sources, start in sorted(contents, key=lambda one: one[0].size_bytes, reverse=True):
+            key = entry.path
+            progress.start(key, entry.path[:12], entry.size_bytes)
+            scatter.content(sources, start, lambda size, key=key: progress.advance(key, size))  # type: ignore[misc]
+        scatter.put(bytes(END), offset)
+        scatter.finish()
+    os.lseek(descriptor, offset + END, os.SEEK_SET)

@@ -1,0 +1,122 @@
+"""Any part of a planned archive, without the rest: for transfers that break off and go on.
+
+An archive is a function of its plan, so a plan has an identity before a byte of the archive is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, final
+
+from exporter.output.tar_stream import headers
+from exporter.planning.plan import END, padded
+from store.content.blocks import open_blocks
+from store.errors import DamagedContent
+from store.files.os_errors import translated
+from store.model.limits import MIB
+
+if TYPE_CHECKING:
+    from exporter.planning.plan import Entry, Plan
+    from store.blobs.protocol import BlobStore
+    from store.catalog.content import Sources
+    from store.content.blocks import Blocks
+
+_GATHERED_BYTES: Final = MIB
+"""Headers, documents and padding that follow each other are handed out together, up to so much."""
+
+
+def identity(plan: Plan) -> str:
+    """Names the archive's bytes: equal for equal archives, different for others; 64 hexadecimal digits."""
+    hashed = hashlib.sha256(usedforsecurity=False)
+    for entry in plan.entries:
+        for block in headers(entry, plan.owner):
+            hashed.update(block)
+        if isinstance(entry.source, bytes):
+            hashed.update(hashlib.sha256(entry.source, usedforsecurity=False).digest())
+        elif isinstance(entry.source, Path):
+            with translated(entry.source), entry.source.open("rb") as file:
+                hashed.update(hashlib.file_digest(file, "sha256").digest())
+        elif entry.source is not None:
+            hashed.update(str(entry.source.digest).encode())
+    return hashed.hexdigest()
+
+
+@final
+class ArchiveBlocks:
+    """The bytes of an archive (see `store.content.blocks.Blocks`). A content that is read from its first to its last byte has its digest checked."""
+
+    def __init__(self, plan: Plan, blobs: BlobStore) -> None:
+        self._plan = plan
+        self._blobs = blobs
+        self._starts = list(accumulate((entry.archived_bytes for entry in plan.entries), initial=0))
+        self.size_bytes = self._starts[-1] + END
+        self._open: tuple[int, Blocks] | None = None
+        self._check: _Check | None = None
+
+    def read_into(self, position: int, buffer: bytearray) -> memoryview:
+        """See `Blocks`."""
+        gathered = bytearray()
+        while len(gathered) < _GATHERED_BYTES and position + len(gathered) < self.size_bytes:
+            at = position + len(gathered)
+            index = bisect_right(self._starts, at) - 1
+            if index == len(self._plan.entries):
+                gathered += bytes(self.size_bytes - at)
+                break
+            entry = self._plan.entries[index]
+            data_at = self._starts[index + 1] - padded(entry.size_bytes)
+            if at < data_at:
+                gathered += b"".join(headers(entry, self._plan.owner))[at - self._starts[index] :]
+            elif at >= data_at + entry.size_bytes:
+                gathered += bytes(self._starts[index + 1] - at)
+            elif isinstance(entry.source, bytes):
+                gathered += entry.source[at - data_at :]
+            elif gathered:
+                break
+            else:
+                return self._content(index, entry, at - data_at, buffer)
+        return memoryview(gathered)
+
+    def _content(self, index: int, entry: Entry, offset: int, buffer: bytearray) -> memoryview:
+        assert not isinstance(entry.source, bytes | None)  # noqa: S101 - `read_into` has looked
+        if isinstance(entry.source, Path):
+            with translated(entry.source), entry.source.open("rb", buffering=0) as file:
+                file.seek(offset)
+                count = file.readinto(buffer) or 0
+            return memoryview(buffer)[:count]
+        if self._open is None or self._open[0] != index:
+            self.close()
+            self._open = (index, open_blocks(self._blobs, entry.source))
+            self._check = _Check(entry.source)
+        view = self._open[1].read_into(offset, buffer)
+        if self._check is not None:
+            self._check.see(offset, view)
+        return view
+
+    def close(self) -> None:
+        """See `Blocks`."""
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None
+
+
+@final
+class _Check:
+    """Hashes a content that comes in order, perhaps some of it twice; what begins in the middle or leaves something out is not hashed."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._hashed = hashlib.new(sources.digest.algorithm, usedforsecurity=False)
+        self._seen = 0
+
+    def see(self, offset: int, view: memoryview) -> None:
+        """Some of its bytes. Raises DamagedContent with the last of them."""
+        if not offset <= self._seen < offset + len(view):
+            return
+        self._hashed.update(view[self._seen - offset :])
+        self._seen = offset + len(view)
+        if self._seen == self._sources.size_bytes and self._hashed.hexdigest() != self._sources.digest.hex:
+            digest = self._sources.digest if self._sources.in_file else self._sources.encodings[0].digest
+            raise DamagedContent(f"stored content {digest} is damaged: it does not give the bytes of {self._sources.digest}", digest=digest)

@@ -1,0 +1,170 @@
+"""The archive of Docker ≥ 25, planned: an OCI layout with ``manifest.json`` and ``repositories`` (docker-archive.md §9).
+
+Images that came without a manifest look as Docker 28 writes them; images that came with one keep it, and ``manifest.json`` points at the same blobs.
+Source: moby v28, ``image/tarexport/save.go``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, final
+
+from exporter.planning import layout, oci
+from exporter.planning.plan import Plan
+from exporter.planning.v1_layers import v1_layers_28
+from exporter.selection.loading import ATTESTED, platform_of
+from store.errors import InvalidDocument
+from store.formats.golang.json import quote
+from store.formats.golang.types import write_object
+from store.formats.image.docker_28_config import read_v1_image_28
+from store.formats.image.manifests import Kind
+from store.formats.image.media_types import OCI_LAYER
+from store.model.digests import ChainID, Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.options import SaveOptions
+    from exporter.planning.plan import Entry
+    from exporter.planning.v1_layers import V1Layer
+    from exporter.selection.graph import SavedGraph
+    from store.formats.image.config import ImageConfig
+    from store.formats.image.manifests import Document
+    from store.model.digests import DiffID, ImageID
+    from store.model.platforms import Platform
+    from store.model.references import Reference
+
+
+def plan(graph: SavedGraph, options: SaveOptions, own: frozenset[Digest], parents: Mapping[ImageID, ImageID], foreign: Mapping[Digest, bytes]) -> Plan:
+    """Plan the archive.
+
+    Args:
+        graph: What is saved.
+        options: They choose the platform that ``manifest.json`` speaks of.
+        own: Manifests that we made for images that came without one.
+        parents: What each image was built on.
+        foreign: Descriptors of foreign layers, as JSON bytes.
+    """
+    blobs = _Blobs(oci.blob_files(graph))
+    listed, notes = _listed(graph, options)
+    included = {graph.configs[digest].image_id for digest in listed}
+    items: list[bytes] = []
+    repositories: dict[str, dict[str, bytes]] = {}
+    for digest, tags in listed.items():
+        document, config = graph.documents[digest], graph.configs[digest]
+        if digest in own and config.diff_ids:
+            blobs.add_image(config)
+        else:
+            blobs.folder_mtime_s = 0
+        items.append(_item(document, config, tuple(tags), parents.get(config.image_id), included, foreign))
+        for tag in tags if config.diff_ids else ():
+            repositories.setdefault(tag.repository.familiar, {})[tag.tag or ""] = quote(config.diff_ids[-1].digest.hex)
+    manifest = (b"[" + b",".join(items) + b"]" if items else b"null") + b"\n"
+    # Docker gives every image its bare tag here, whatever other images have the same.
+    index = oci.index(graph, shared_tags=frozenset())
+    entries = [
+        *layout.blobs(blobs.files, blobs.folder_mtime_s),
+        layout.file("index.json", index, len(index)),
+        layout.file("manifest.json", manifest, len(manifest)),
+        layout.file("oci-layout", layout.LAYOUT_FILE, len(layout.LAYOUT_FILE)),
+    ]
+    if repositories:
+        data = write_object({name: write_object(tags) for name, tags in repositories.items()}) + b"\n"
+        entries.append(layout.file("repositories", data, len(data)))
+    if any(link.target.media_type.endswith("+zstd") for digest in listed for link in graph.documents[digest].layers):
+        notes.append("some layers are zstd, which Docker reads since version 23: --layers gzip makes an archive for older ones")
+    return Plan(tuple(entries), (*graph.notes, *notes), owner="")
+
+
+def _listed(graph: SavedGraph, options: SaveOptions) -> tuple[dict[Digest, dict[Reference, None]], list[str]]:
+    """The manifests that ``manifest.json`` speaks of, with the names it gives them: of an index one, for Docker knows no more."""
+    listed: dict[Digest, dict[Reference, None]] = {}
+    notes: list[str] = []
+    for root in graph.roots:
+        offers = _images(graph, root.digest)
+        if not offers:
+            continue
+        position = 0 if graph.documents[root.digest].kind is Kind.MANIFEST else options.choose(platform for _, platform in offers)
+        if position is None:
+            notes.append(f"{root.name} has no image for {options.machine}: Docker before 25 will not see it")
+            continue
+        listed.setdefault(offers[position][0], {}).update(dict.fromkeys(root.tags))
+    return listed, notes
+
+
+def _images(graph: SavedGraph, digest: Digest) -> list[tuple[Digest, Platform | None]]:
+    document = graph.documents.get(digest)
+    if document is None:
+        return []
+    if document.kind is Kind.INDEX:
+        return [one for link in document.children if ATTESTED not in link.annotations for one in _images(graph, link.digest)]
+    config = graph.configs.get(digest)
+    return [] if config is None else [(digest, platform_of(config))]
+
+
+@final
+@dataclass(slots=True)
+class _Blobs:
+    """The files below ``blobs``, as Docker would have written them one image after the other.
+
+    A file has the time of the image that it was first written for, the folder that of the last image. Manifests are from the epoch; so is the folder that
+    the files are in, which Docker means to be, but leaves with the time of the save.
+    """
+
+    files: dict[Digest, Entry]
+    folder_mtime_s: int = 0
+    _dated: set[Digest] = field(default_factory=set)
+    _v1_ids: set[str] = field(default_factory=set)
+
+    def add_image(self, config: ImageConfig) -> None:
+        """Date the image's config and layers, and add its v1 documents, each a blob that nothing points at."""
+        try:
+            image = read_v1_image_28(config.data, document=str(config.image_id))
+        except InvalidDocument:
+            # Docker 28 does not load what 20.10 does not mind: there is nothing that it would have written.
+            self.folder_mtime_s = config.created.mtime()
+        else:
+            self.folder_mtime_s = image.created.mtime() if image.created is not None else 0
+            self._add_v1_documents(v1_layers_28(image, ChainID.each(config.diff_ids)))
+        for digest in (*(diff.digest for diff in config.diff_ids), config.image_id.digest):
+            self._date(digest)
+
+    def _add_v1_documents(self, layers: tuple[V1Layer, ...]) -> None:
+        for layer in layers:
+            if layer.v1_id not in self._v1_ids:
+                self._v1_ids.add(layer.v1_id)
+                digest = Digest.of(layer.json)
+                self.files[digest] = layout.file(layout.blob_path(digest), layer.json, len(layer.json))
+                self._date(digest)
+
+    def _date(self, digest: Digest) -> None:
+        if digest in self.files and digest not in self._dated:
+            self._dated.add(digest)
+            self.files[digest] = replace(self.files[digest], mtime_s=self.folder_mtime_s)
+
+
+def _item(
+    document: Document, config: ImageConfig, tags: tuple[Reference, ...], parent: ImageID | None, included: set[ImageID], foreign: Mapping[Digest, bytes]
+) -> bytes:
+    members = [
+        b'"Config":' + quote(layout.blob_path(config.image_id.digest)),
+        b'"RepoTags":' + (b"[" + b",".join(quote(tag.familiar) for tag in tags) + b"]" if tags else b"null"),
+        b'"Layers":[' + b",".join(quote(layout.blob_path(link.digest)) for link in document.layers) + b"]",
+    ]
+    if parent is not None and parent in included and parent != config.image_id:
+        members.append(b'"Parent":' + quote(str(parent)))
+    sources = _sources(document, config.diff_ids, foreign)
+    if sources:
+        members.append(b'"LayerSources":' + write_object(sources))
+    return b"{" + b",".join(members) + b"}"
+
+
+def _sources(document: Document, diffs: tuple[DiffID, ...], foreign: Mapping[Digest, bytes]) -> dict[str, bytes]:
+    """A descriptor for every distinct layer; that of a foreign one says where it may be fetched."""
+    found: dict[str, bytes] = {}
+    for link, diff in zip(document.layers, diffs, strict=True):
+        # Docker leaves out a size of zero here, though not in manifests.
+        size = {"size": link.target.size_bytes} if link.target.size_bytes else {}
+        own = {"mediaType": link.target.media_type or OCI_LAYER, **size, "digest": str(link.digest)}
+        found[str(diff)] = foreign.get(diff.digest) or layout.compact(own)
+    return found

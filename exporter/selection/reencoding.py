@@ -1,0 +1,214 @@
+"""Images with their layers encoded anew: new blobs, new manifests over them, and a note in each of what it was."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, final
+
+import zstandard
+
+from exporter.options import Layers
+from exporter.planning.layout import compact, described, editable
+from exporter.selection.loading import ATTESTED
+from exporter.selection.roots import SavedRoot
+from store.catalog import content
+from store.files.os_errors import translated
+from store.formats.image.manifests import Document, Kind
+from store.formats.image.media_types import (
+    DOCKER_LAYER_GZIP,
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_LAYER_GZIP,
+    OCI_LAYER_ZSTD,
+    OCI_MANIFEST,
+    is_foreign_layer,
+)
+from store.model.digests import Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from exporter.selection.graph import SavedGraph
+    from store.catalog.content import Sources
+    from store.content.reader import Reader
+    from store.formats.image.manifests import Link
+    from store.model.digests import DiffID
+
+ORIGINAL: Final = "dev.storectl.original.digest"
+"""Annotation of a manifest whose layers were encoded anew: the digest it had before."""
+
+_TYPES: Final = {Layers.PLAIN: OCI_LAYER, Layers.GZIP: OCI_LAYER_GZIP, Layers.ZSTD: OCI_LAYER_ZSTD}
+_GZIP_LEVEL: Final = 6
+_ZSTD_LEVEL: Final = 3
+
+
+@final
+@dataclass(slots=True)
+class _Work:
+    """What has been made so far."""
+
+    plain: Mapping[Digest, Sources]
+    reader: Reader
+    folder: Path
+    how: Layers
+    graph: SavedGraph
+    documents: dict[Digest, Document] = field(default_factory=dict)
+    sources: dict[Digest, Sources] = field(default_factory=dict)
+    made: dict[Digest, tuple[bytes | Path, int]] = field(default_factory=dict)
+    known: dict[DiffID, tuple[Digest, int]] = field(default_factory=dict)
+
+
+def layer_sources(graph: SavedGraph, connection: Connection) -> dict[Digest, Sources]:
+    """Where the plain form of every layer comes from, and every encoding of it that is here: all that `reencode` may need."""
+    diffs = content.sources(connection, {diff.digest for config in graph.configs.values() for diff in config.diff_ids})
+    return content.sources(connection, {encoding.digest for one in diffs.values() for encoding in one.encodings}) | diffs
+
+
+def origins(graph: SavedGraph, plain: Mapping[Digest, Sources]) -> list[Sources]:
+    """Every stored content that `reencode` makes its images from: of a layer the diff that the config names, and a config may name those of any image."""
+    diffs = {
+        diff.digest
+        for digest, config in graph.configs.items()
+        for link, diff in zip(graph.documents[digest].layers, config.diff_ids, strict=True)
+        if _is_encoded(graph, link)
+    }
+    return [*graph.sources.values(), *(plain[diff] for diff in diffs)]
+
+
+def reencode(graph: SavedGraph, how: Layers, plain: Mapping[Digest, Sources], reader: Reader, folder: Path) -> SavedGraph:
+    """The same images with other layers. What has to be compressed lies in ``folder`` until the save is done; ``plain`` is of `layer_sources`.
+
+    Raises DamagedContent, ContentMissing, StorageFull.
+    """
+    work = _Work(plain, reader, folder, how, graph)
+    renamed: dict[Digest, Document] = {}
+    for digest, document in graph.documents.items():
+        new = _manifest(work, document) if digest in graph.configs else _index(work, document, renamed) if document.kind is Kind.INDEX else document
+        renamed[digest] = new
+        work.documents[new.digest] = new
+        if new is not document:
+            work.made[new.digest] = (new.data, len(new.data))
+        for link in new.links:
+            if link.digest in graph.sources and not link.is_document:
+                work.sources[link.digest] = graph.sources[link.digest]
+    work.sources |= {digest: graph.sources[digest] for digest in work.documents if digest in graph.sources}
+    notes = list(graph.notes)
+    subjects = {document.subject.digest for document in graph.documents.values() if document.subject is not None}
+    if any(renamed[digest].digest != digest for digest in subjects & set(renamed)):
+        notes.append("signatures and other referrers speak of the digests before the layers were encoded anew")
+    return replace(
+        graph,
+        roots=tuple(SavedRoot(renamed[root.digest].digest, root.tags) for root in graph.roots),
+        documents=work.documents,
+        configs={renamed[digest].digest: config for digest, config in graph.configs.items()},
+        sources=work.sources,
+        made=work.made,
+        notes=tuple(notes),
+    )
+
+
+def _manifest(work: _Work, document: Document) -> Document:
+    config = work.graph.configs[document.digest]
+    data = editable(document.data, f"{document.kind} {document.digest}")
+    layers: list[dict[str, Any]] = data.get("layers") or []
+    changed = False
+    for layer, link, diff in zip(layers, document.layers, config.diff_ids, strict=True):
+        if not _is_encoded(work.graph, link):
+            continue
+        digest, size = _layer(work, link, diff)
+        if digest != link.digest:
+            changed = True
+            layer.pop("data", None)
+            layer.pop("urls", None)
+        # Also of a layer that stays: what its type said may have been wrong, and Docker's types do not belong in an OCI manifest.
+        layer.update(mediaType=_TYPES[work.how], digest=str(digest), size=size)
+    if not changed:
+        return document
+    if document.media_type == DOCKER_MANIFEST:
+        _as_oci_or_docker(data, layers, work.how)
+    data["annotations"] = {**(data.get("annotations") or {}), ORIGINAL: str(document.digest)}
+    return Document.parse(compact(data))
+
+
+def _is_encoded(graph: SavedGraph, link: Link) -> bool:
+    # A foreign layer is what its URLs give: other bytes would not be that.
+    return link.digest in graph.sources and not is_foreign_layer(link.target.media_type)
+
+
+def _as_oci_or_docker(data: dict[str, Any], layers: list[dict[str, Any]], how: Layers) -> None:
+    """Docker's own types know gzip only: anything else makes an OCI manifest."""
+    if how is Layers.GZIP:
+        for layer in layers:
+            if layer["mediaType"] == OCI_LAYER_GZIP:
+                layer["mediaType"] = DOCKER_LAYER_GZIP
+        return
+    data["mediaType"] = OCI_MANIFEST
+    data["config"]["mediaType"] = OCI_CONFIG
+
+
+def _index(work: _Work, document: Document, renamed: dict[Digest, Document]) -> Document:
+    data = editable(document.data, f"{document.kind} {document.digest}")
+    changed = False
+    names = {str(old): str(new.digest) for old, new in renamed.items()}
+    for entry, link in zip(data.get("manifests") or [], document.children, strict=True):
+        new = renamed.get(link.digest)
+        if new is not None and new.digest != link.digest:
+            entry.update(described(new))
+            changed = True
+        annotations = entry.get("annotations") or {}
+        if annotations.get(ATTESTED) in names:
+            annotations[ATTESTED] = names[annotations[ATTESTED]]
+    if not changed:
+        return document
+    if document.media_type == DOCKER_LIST and work.how is not Layers.GZIP:
+        data["mediaType"] = OCI_INDEX
+    data["annotations"] = {**(data.get("annotations") or {}), ORIGINAL: str(document.digest)}
+    return Document.parse(compact(data))
+
+
+def _layer(work: _Work, link: Link, diff: DiffID) -> tuple[Digest, int]:
+    """The layer as it is wanted: what is in the store already, or made now."""
+    if diff not in work.known:
+        work.known[diff] = _found(work, link, diff) or _compressed(work, diff)
+    return work.known[diff]
+
+
+def _found(work: _Work, link: Link, diff: DiffID) -> tuple[Digest, int] | None:
+    plain = work.plain[diff.digest]
+    if work.how is Layers.PLAIN:
+        work.sources[diff.digest] = plain
+        return diff.digest, plain.size_bytes
+    fitting = sorted((one for one in plain.encodings if one.codec == work.how.value), key=lambda one: (one.digest != link.digest, one.digest))
+    if not fitting:
+        return None
+    stored = fitting[0].digest
+    work.sources[stored] = work.plain[stored]
+    return stored, fitting[0].size_bytes
+
+
+def _compressed(work: _Work, diff: DiffID) -> tuple[Digest, int]:
+    path = work.folder / f"layer-{diff.digest.hex}.{work.how}"
+    hashed = hashlib.sha256(usedforsecurity=False)
+    size = 0
+    compressor = (
+        zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, 31)
+        if work.how is Layers.GZIP
+        else zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True, threads=1).compressobj()
+    )
+    with translated(path), path.open("xb") as file:
+        for piece in (*work.reader.chunks(work.plain[diff.digest]), None):
+            data = compressor.flush() if piece is None else compressor.compress(piece)
+            hashed.update(data)
+            size += len(data)
+            file.write(data)
+    digest = Digest("sha256", hashed.hexdigest())
+    work.made[digest] = (path, size)
+    return digest, size

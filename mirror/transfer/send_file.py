@@ -1,0 +1,46 @@
+"""What lies in a file as clients want it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, BinaryIO
+
+from mirror.transfer.channels import PIECE_BYTES, Socket, can_be_fed, cut_off, progress, taking_of, written
+from mirror.transfer.nonblocking_sendfile import MOST_TURN_BYTES, Turns, is_at_hand
+from mirror.transfer.threads import run
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from mirror.transfer.pools import Work
+
+
+async def send_file(request: web.Request, response: web.StreamResponse, work: Work, file: BinaryIO, start: int, stop: int) -> None:
+    """Send the bytes of ``file`` from ``start`` to before ``stop``. Raises OSError; TimeoutError when the client takes nothing for a while."""
+    await response.prepare(request)
+    try:
+        if can_be_fed(request):
+            with closing(await Socket.of(request)) as channel:
+                await _feed(channel, work, file.fileno(), start, stop)
+        else:
+            taking = taking_of(request)
+            while start < stop:
+                piece = await run(work.files, os.pread, file.fileno(), min(PIECE_BYTES, stop - start), start)
+                start += progress(len(piece))
+                await written(response, piece, taking)
+    except BaseException:
+        cut_off(request)
+        raise
+    await response.write_eof()
+
+
+async def _feed(channel: Socket, work: Work, source: int, start: int, stop: int) -> None:
+    if stop - start <= MOST_TURN_BYTES and is_at_hand(source, start, stop):
+        # No thread is worth its while for what the socket may take at once.
+        with suppress(BlockingIOError):
+            start += channel.send_some(source, start, stop - start)
+    if start < stop:
+        start = await work.lanes.feed(channel, source, start, stop)
+    if start < stop:
+        await Turns(channel, work.files, source, start, stop).take()

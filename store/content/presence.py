@@ -1,0 +1,85 @@
+"""Whether the files that the catalogue relies on are there: one that was deleted by hand, or lost with a disk, leaves its row behind.
+
+A look at the size is cheap enough for every request, and finds what has gone or was cut short; any other damage is found by who reads.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO
+
+from store.catalog import content
+from store.errors import ContentMissing
+from store.model.contents import ContentState
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from sqlalchemy import Connection
+
+    from store.blobs.protocol import BlobStore
+    from store.catalog.content import Sources
+    from store.model.digests import Digest
+
+logger = logging.getLogger(__name__)
+
+
+def lost(blobs: BlobStore, sources: Sources) -> frozenset[Digest]:
+    """The stored forms of a content whose files are not there, or not as long as they were."""
+    if sources.inline is not None or sources.state is not ContentState.PRESENT:
+        return frozenset()
+    files = [(one.digest, one.size_bytes) for one in sources.encodings]
+    if sources.in_file:
+        files.append((sources.digest, sources.size_bytes))
+    return frozenset(digest for digest, size_bytes in files if blobs.size(digest) != size_bytes)
+
+
+def open_whole(blobs: BlobStore, sources: Sources) -> BinaryIO | None:
+    """The file of a content that lies in one as it is, to be closed by the caller; None when it does not, or the file is not what it was."""
+    if sources.inline is not None or not sources.in_file:
+        return None
+    try:
+        return blobs.open(sources.digest) if blobs.size(sources.digest) == sources.size_bytes else None
+    except ContentMissing:
+        # Gone since then.
+        return None
+
+
+def open_now(blobs: BlobStore, sources: Sources) -> BinaryIO | None:
+    """The same without waiting for a disk: None also when that cannot be told at once."""
+    if sources.inline is not None or not sources.in_file:
+        return None
+    file = blobs.open_now(sources.digest)
+    if file is None:
+        return None
+    if file.seek(0, os.SEEK_END) != sources.size_bytes:
+        file.close()
+        return None
+    file.seek(0)
+    return file
+
+
+def without(sources: Sources, gone: Collection[Digest]) -> Sources | None:
+    """What is left of a content without these stored forms; None when that is nothing."""
+    left = replace(
+        sources,
+        in_file=sources.in_file and sources.digest not in gone,
+        encodings=tuple(one for one in sources.encodings if one.digest not in gone),
+    )
+    return left if left.inline is not None or left.in_file or left.encodings else None
+
+
+def mark_lost(connection: Connection, blobs: BlobStore, digests: Iterable[Digest]) -> frozenset[Digest]:
+    """Look for the files of these contents, and mark as damaged what has lost its bytes, so that whoever brings them again is let; the files that are lost."""
+    found: set[Digest] = set()
+    for sources in content.sources(connection, digests).values():
+        for digest in lost(blobs, sources) - found:
+            logger.error("the file of content=%s is gone or cut short; `storectl fsck` lists what is affected", digest)
+            found.add(digest)
+            if digest == sources.digest and without(sources, found) is not None:
+                content.forget_file(connection, digest)
+            else:
+                content.mark_damaged(connection, digest)
+    return frozenset(found)

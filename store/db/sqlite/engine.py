@@ -1,0 +1,196 @@
+"""Connections to the catalogue: pragmas, transactions that begin when we say so, the writers' lock."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sqlite3
+import threading
+from contextlib import contextmanager
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
+
+from store.errors import IntegrityError, PermissionDenied, ReadOnlyStore, StorageFull, StoreBusy, Unavailable
+from store.files.os_errors import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Engine
+
+DATABASE: Final = "store.db"
+WRITE_LOCK: Final = "write.lock"
+BUSY_TIMEOUT_S: Final = 60
+_WRITING: Final = "store_write"
+"""The execution option that says that a transaction writes, and how durably."""
+
+
+class Durability(Enum):
+    """When a change is safe from the end of the machine. From the end of the process it is at once, and whole it is always."""
+
+    SYNCED = "FULL"
+    """When it is committed."""
+    SOON = "NORMAL"
+    """With the next change that is synced, or later. Changes are lost from the last one backwards."""
+
+
+_PRAGMAS: Final = (
+    f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}",
+    "PRAGMA foreign_keys=ON",
+    f"PRAGMA synchronous={Durability.SYNCED.value}",
+    "PRAGMA cache_size=-16384",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA trusted_schema=OFF",
+)
+
+
+class Access(Enum):
+    """How the database file is opened."""
+
+    READ_WRITE = "rw"
+    CREATE = "rwc"
+    READ_ONLY = "ro"
+    IMMUTABLE = "ro&immutable=1"
+
+
+def make_engine(database: Path, access: Access) -> Engine:
+    """An engine on the SQLite file ``database``; nothing is opened yet.
+
+    The driver's implicit transactions do not cover DDL and begin too late: they are off, and BEGIN is issued here (``BEGIN IMMEDIATE`` inside `write_unit`).
+    """
+
+    def connect() -> sqlite3.Connection:
+        uri = f"file:{quote(str(database))}?mode={access.value}"
+        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256)
+
+    engine = create_engine("sqlite+pysqlite://", creator=connect, poolclass=QueuePool, pool_size=8, max_overflow=24, query_cache_size=1000)
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _record: object) -> None:
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+        if access in (Access.READ_WRITE, Access.CREATE):
+            connection.execute("PRAGMA journal_mode=WAL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        durability: Durability | None = connection.get_execution_options().get(_WRITING)
+        if durability is None:
+            connection.exec_driver_sql("BEGIN")
+            return
+        # Inside of a transaction it cannot be set. Always: connections are used again.
+        connection.exec_driver_sql(f"PRAGMA synchronous={durability.value}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def read_unit(engine: Engine) -> Iterator[Connection]:
+    """One snapshot of the catalogue: every query inside sees the same state."""
+    with database_errors(), engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def write_unit(engine: Engine, lock: WriteLock, owner: str, durability: Durability = Durability.SYNCED) -> Iterator[Connection]:
+    """``BEGIN IMMEDIATE`` … ``COMMIT``, or ``ROLLBACK`` on any exception, with the writers' lock held.
+
+    ``owner`` is what a waiting writer is told. Raises StoreBusy, StorageFull, ReadOnlyStore.
+    """
+    with database_errors(), lock.held(owner), engine.connect() as connection:
+        writing = for_writing(connection, durability)
+        with writing.begin():
+            yield writing
+
+
+def for_writing(connection: Connection, durability: Durability = Durability.SYNCED) -> Connection:
+    """The same connection: its next transaction is one that writes."""
+    return connection.execution_options(**{_WRITING: durability})
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Turn what SQLite says into what a caller can act upon."""
+    try:
+        yield
+    except DBAPIError as exc:
+        raise _translate(exc.orig if isinstance(exc.orig, sqlite3.Error) else exc) from exc
+    except sqlite3.Error as exc:
+        raise _translate(exc) from exc
+
+
+def _translate(error: Exception) -> Exception:  # noqa: PLR0911 - a table
+    name = getattr(error, "sqlite_errorname", "") or ""
+    text = str(error)
+    # The last one: no room for the memory that processes share, which is a file as well.
+    if name.startswith("SQLITE_FULL") or name in ("SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"):
+        return StorageFull(f"the catalogue cannot grow: {text}", hint="free some space on the store's file system; nothing was changed")
+    if name.startswith("SQLITE_READONLY"):
+        return ReadOnlyStore(f"the catalogue cannot be written: {text}", hint="check the permissions and the mount of the store's root")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return StoreBusy(f"another process holds the catalogue: {text}", hint="try again when it is done")
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
+        return PermissionDenied(f"the catalogue cannot be opened: {text}", hint="check the owner and permissions of the store's root")
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return IntegrityError(f"the catalogue is damaged: {text}", hint="restore store.db from a backup and run `storectl fsck`")
+    if name.startswith("SQLITE_IOERR"):
+        return Unavailable(f"the catalogue's disk failed: {text}", hint="check the file system; network file systems cannot hold a store")
+    # Anything else (a constraint, a statement that does not parse) is a fault of ours and stays what it is.
+    return error
+
+
+PATIENCE_S: Final = 1.0
+"""How long a writer waits before it says whom it waits for."""
+
+
+_OWNER_BYTES: Final = 200
+
+
+class WriteLock:
+    """The lock that writers queue on before BEGIN IMMEDIATE, so that they wait in the kernel and can say whom they wait for."""
+
+    def __init__(self, path: Path, on_wait: Callable[[str], None] | None = None) -> None:
+        self._path = path
+        self._on_wait = on_wait
+
+    @contextmanager
+    def held(self, owner: str) -> Iterator[None]:
+        """Wait for the lock and hold it. Every use opens the file anew: flock then also excludes threads of one process."""
+        with translated(self._path):
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            with translated(self._path):
+                self._acquire(descriptor)
+                # Written over and not anew: ext4 takes a file that was cut to nothing for one that is being replaced, and syncs it when it is closed.
+                os.pwrite(descriptor, owner.encode()[:_OWNER_BYTES].ljust(_OWNER_BYTES, b"\0"), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _acquire(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            if exc.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+            # Most waits are over before anybody could read of them.
+            notice = threading.Timer(PATIENCE_S, self._say, (descriptor,))
+            notice.daemon = True
+            notice.start()
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            finally:
+                notice.cancel()
+                notice.join()
+
+    def _say(self, descriptor: int) -> None:
+        if self._on_wait is not None:
+            self._on_wait(os.pread(descriptor, _OWNER_BYTES, 0).rstrip(b"\0").decode("utf-8", "replace"))

@@ -1,0 +1,169 @@
+"""The schema's age: read it, refuse what is newer, run migrations when it is older.
+
+Alembic is imported only inside the functions that migrate or compare: opening a store that is up to date never pays for it.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import os
+import sqlite3
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, final
+
+from store.db.schema import HEAD, REVISIONS, metadata
+from store.db.sqlite.engine import DATABASE, WRITE_LOCK, Access, WriteLock, database_errors, for_writing, make_engine
+from store.db.sqlite.location import Place
+from store.errors import IntegrityError, SchemaMismatch
+from store.files.durable import sync_folder
+from store.files.os_errors import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from alembic.config import Config
+    from sqlalchemy import Connection
+
+VERSION_TABLE: Final = "alembic_version"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """The revision a database is at (None: no tables of ours yet) and the one this program wants."""
+
+    current: str | None
+    head: str = HEAD
+
+    @property
+    def is_current(self) -> bool:
+        """Nothing to do."""
+        return self.current == self.head
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class UpgradeReport:
+    """What an upgrade did. ``backup`` is the copy of the database made before, None when there was nothing to copy or nothing to do."""
+
+    before: str | None
+    after: str
+    backup: Path | None
+
+
+def schema_state(place: Place) -> SchemaState:
+    """Read a database's revision without SQLAlchemy. Raises SchemaMismatch, IntegrityError."""
+    uri = f"{place.database.absolute().as_uri()}?mode={Access.READ_ONLY.value if place.access is Access.READ_WRITE else place.access.value}"
+    with database_errors(), closing(sqlite3.connect(uri, uri=True)) as connection:
+        return SchemaState(_read_revision(connection))
+
+
+def _read_revision(connection: sqlite3.Connection) -> str | None:
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (VERSION_TABLE,)).fetchone():
+        if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+            raise SchemaMismatch("store.db is a database, but not one of storectl", hint="choose another root")
+        return None
+    row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()  # noqa: S608 - a constant of ours
+    return None if row is None else str(row[0])
+
+
+def require_known(state: SchemaState) -> None:
+    """Refuse a database that a newer program has migrated. Raises SchemaMismatch."""
+    if state.current is not None and state.current not in REVISIONS:
+        raise SchemaMismatch(
+            f"the store's schema is at revision {state.current}, which this program does not know (it knows up to {state.head})",
+            hint="a newer storectl made this store: use that version, or export its images there and import them into a new store here",
+        )
+
+
+def upgrade(root: Path, *, now: Callable[[], datetime], on_wait: Callable[[str], None] | None = None, scripts: Path | None = None) -> UpgradeReport:
+    """Bring the database at ``root`` to `HEAD`, making it when there is none; all revisions or none.
+
+    Before an existing database changes, a copy of it is written beside it (``store.db.<revision>-<time>.bak``). ``scripts`` replaces the shipped migrations.
+    Raises SchemaMismatch for a newer database, IntegrityError when the migrated rows violate a foreign key.
+    """
+    database = root / DATABASE
+    with WriteLock(root / WRITE_LOCK, on_wait).held("a schema upgrade"):
+        with database_errors(), closing(sqlite3.connect(database)) as probe:
+            probe.execute("PRAGMA journal_mode=WAL")
+            state = SchemaState(_read_revision(probe))
+            require_known(state)
+            if state.is_current:
+                return UpgradeReport(state.current, state.head, None)
+            backup = None
+            if state.current is not None:
+                backup = root / f"{DATABASE}.{state.current}-{now().strftime('%Y%m%dT%H%M%SZ')}.bak"
+                _copy(probe, backup)
+        with _migrating(root) as connection:
+            from alembic import command  # noqa: PLC0415 - only to migrate
+
+            with _configured(connection, scripts) as config:
+                command.upgrade(config, "head")
+        return UpgradeReport(state.current, state.head, backup)
+
+
+def drift(root: Path) -> tuple[str, ...]:
+    """Differences between the database at ``root`` and the tables of `store.db.schema`, one line each; empty when there are none."""
+    place = Place.at(root, read_only=True)
+    engine = make_engine(place.database, place.access)
+    try:
+        with database_errors(), engine.connect() as connection:
+            from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - only to compare
+            from alembic.migration import MigrationContext  # noqa: PLC0415
+
+            context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+            return tuple(repr(difference) for difference in compare_metadata(context, metadata))
+    finally:
+        engine.dispose()
+        place.close()
+
+
+def _copy(source: sqlite3.Connection, target: Path) -> None:
+    # SQLite's own backup sees the write-ahead log too; a copy of the file alone would not.
+    # It gets its name when it is whole.
+    partial = target.with_name(f"{target.name}.partial")
+    with translated(target):
+        partial.unlink(missing_ok=True)
+        with closing(sqlite3.connect(partial)) as copy:
+            source.backup(copy)
+        descriptor = os.open(partial, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        partial.replace(target)
+    sync_folder(target.parent)
+
+
+@contextmanager
+def _migrating(root: Path) -> Iterator[Connection]:
+    engine = make_engine(root / DATABASE, Access.CREATE)
+    try:
+        with database_errors(), engine.connect() as connection:
+            # Rebuilding a parent table with enforcement on would fire ON DELETE CASCADE; the pragma has no effect once a transaction is open.
+            raw = connection.connection.driver_connection
+            assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - our own creator made it
+            raw.execute("PRAGMA foreign_keys=OFF")
+            writing = for_writing(connection)
+            with writing.begin():
+                yield writing
+                violations = writing.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+                if violations:
+                    raise IntegrityError(f"the migrated catalogue has {len(violations)} dangling row(s), the first in table {violations[0][0]!r}")
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _configured(connection: Connection, scripts: Path | None) -> Iterator[Config]:
+    from alembic.config import Config  # noqa: PLC0415 - only to migrate
+
+    with importlib.resources.as_file(importlib.resources.files("migrations")) as shipped:
+        config = Config()
+        config.set_main_option("script_location", str(scripts or shipped).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        config.attributes["metadata"] = metadata
+        yield config

@@ -1,0 +1,78 @@
+"""Writing large files the way the page cache likes it; what Linux can be told about their blocks and Python has no word for.
+
+Where the system cannot do what is asked of it, nothing happens.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from store.files.os_errors import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WRITE_BYTES: Final = 256 * 1024
+"""What goes into a file in one call. A write of several MiB makes the kernel look for pages as large as it, which are seldom at hand: on ext4 such writes were
+measured to be ten times as slow (docs/benchmarks/findings.md)."""
+
+_CANNOT: Final = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.ENODEV, errno.ESPIPE})
+_LATER: Final = frozenset({errno.ENOMEM, errno.EAGAIN, errno.EINTR})
+"""What keeps a write to the disk from beginning, and not from being done later."""
+_SYNC_FILE_RANGE_WRITE: Final = 2
+
+
+def _function(name: str, *arguments: type[ctypes._SimpleCData[int]]) -> Callable[..., int] | None:
+    found = getattr(ctypes.CDLL(None, use_errno=True), name, None)
+    if found is not None:
+        found.argtypes = arguments
+    return found
+
+
+_fallocate = _function("fallocate", ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+_sync_file_range = _function("sync_file_range", ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+
+
+def write_all(file: BinaryIO, data: bytes | memoryview) -> None:
+    """Append every byte to a raw file."""
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view[:WRITE_BYTES]) :]
+
+
+def write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
+    """Write every byte at ``offset`` bytes from the start of a file."""
+    view = memoryview(data)
+    while view:
+        taken = os.pwrite(descriptor, view[:WRITE_BYTES], offset)
+        view = view[taken:]
+        offset += taken
+
+
+def reserve(descriptor: int, offset: int, size_bytes: int) -> None:
+    """Have the file system set aside the room for what will be written: a full disk is found now, and writing in any order leaves no fragments.
+
+    Raises StorageFull.
+    """
+    # Not os.posix_fallocate: where the file system cannot, the C library writes zeros instead.
+    if _fallocate is None or not size_bytes:
+        return
+    if _fallocate(descriptor, 0, offset, size_bytes):
+        number = ctypes.get_errno()
+        if number not in _CANNOT:
+            with translated("the output"):
+                raise OSError(number, os.strerror(number))
+
+
+def begin_writeback(descriptor: int, offset: int, size_bytes: int) -> None:
+    """Have the disk begin to write this part, without waiting for it: the fsync at the end then finds little left to do.
+
+    Raises OSError for what the disk has refused: told once, it need not be told by that fsync again (sync_file_range(2), EIO and ENOSPC).
+    """
+    if _sync_file_range is not None and _sync_file_range(descriptor, offset, size_bytes, _SYNC_FILE_RANGE_WRITE):
+        number = ctypes.get_errno()
+        if number not in _CANNOT | _LATER:
+            raise OSError(number, os.strerror(number))

@@ -1,0 +1,138 @@
+"""Docker archives with ``manifest.json`` (docker-archive.md §6): what they claim."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING, Final
+
+from store.errors import InvalidArchive, InvalidDigest, InvalidDocument, InvalidReference, MissingMember, printable
+from store.formats.archives.claims import ArchiveClaim, ImageClaim
+from store.formats.archives.docker_manifest import parse_manifest
+from store.formats.image.config import ImageConfig, is_valid_parent
+from store.model.digests import DiffID, Digest, ImageID
+from store.model.references import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from store.formats.archives.docker_manifest import ArchiveImage
+    from store.model.limits import Limits
+
+MANIFEST: Final = "manifest.json"
+DOCKER_DEPTH: Final = 125
+"""Docker refuses to load more layers than this (docker-archive.md §1)."""
+
+
+def claim(read: Callable[[str], bytes], limits: Limits, *, no_images: Collection[str] = ()) -> ArchiveClaim:
+    """What ``manifest.json`` and the configs it names claim. ``read`` gives the bytes at a path inside the archive.
+
+    Entries whose config is one of ``no_images`` are passed over.
+
+    Raises InvalidDocument, InvalidArchive, InvalidReference; whatever ``read`` raises.
+    """
+    data = read(MANIFEST)
+    entries = [entry for entry in parse_manifest(data, limits) if posixpath.normpath(entry.config) not in no_images]
+    configs: dict[str, ImageConfig] = {}
+    for entry in entries:
+        if entry.config not in configs:
+            configs[entry.config] = ImageConfig.parse(_config(entry, read), limits, document=f"config {printable(entry.config)}")
+    in_archive = {config.image_id: config for config in configs.values()}
+    notes: list[str] = []
+    images = tuple(_image(entry, configs[entry.config], in_archive, notes) for entry in entries)
+    refuse_cycles({image.config.image_id: image.parent for image in images if image.parent is not None})
+    return ArchiveClaim(Digest.of(data), images, tuple(dict.fromkeys(notes)))
+
+
+def _config(entry: ArchiveImage, read: Callable[[str], bytes]) -> bytes:
+    try:
+        return read(entry.config)
+    except MissingMember as exc:
+        name = entry.repo_tags[0] if entry.repo_tags else "an image without a name"
+        raise MissingMember(
+            f"the config of {printable(name)} is not in the archive", member=entry.config, hint="the archive is cut short, or was put together wrongly"
+        ) from exc
+
+
+def _image(entry: ArchiveImage, config: ImageConfig, in_archive: Mapping[ImageID, ImageConfig], notes: list[str]) -> ImageClaim:
+    if len(entry.layers) != len(config.diff_ids):
+        raise InvalidDocument(
+            f"layers length mismatch for {config.image_id}: expected {len(entry.layers)}, got {len(config.diff_ids)}",
+            document=MANIFEST,
+            hint="manifest.json and the config disagree on the number of layers: the archive was edited or is damaged",
+        )
+    if len(config.diff_ids) > DOCKER_DEPTH:
+        notes.append(f"{config.image_id} has {len(config.diff_ids)} layers; Docker loads at most {DOCKER_DEPTH}")
+    return ImageClaim(
+        config=config,
+        layers=entry.layers,
+        tags=tuple(checked_tag(tag) for tag in entry.repo_tags),
+        parent=_parent(entry, config, in_archive),
+        sources=_foreign(entry),
+    )
+
+
+def checked_tag(text: str) -> str:
+    """``text`` if it is a reference with a tag; refused as Docker refuses it otherwise. Raises InvalidReference."""
+    if Reference.parse(text).tag is None:
+        raise InvalidReference(f"invalid tag {printable(text)!r}", text=text, hint="RepoTags hold names with a tag, for example app:1.4")
+    return text
+
+
+def _parent(entry: ArchiveImage, config: ImageConfig, in_archive: Mapping[ImageID, ImageConfig]) -> ImageID | None:
+    # Docker honours a parent only when it is another image of the same archive, and says nothing otherwise.
+    try:
+        parent = ImageID.parse(entry.parent) if entry.parent else None
+    except InvalidDigest:
+        return None
+    if parent is None or parent == config.image_id or parent not in in_archive:
+        return None
+    if not is_valid_parent(in_archive[parent], config):
+        raise InvalidDocument(
+            f"image {parent} is not a valid parent for {config.image_id}",
+            document=MANIFEST,
+            hint="a child's history is its parent's with exactly one entry more; import the images from archives of their own to do without the link",
+        )
+    return parent
+
+
+def refuse_cycles(parents: Mapping[ImageID, ImageID]) -> None:
+    """Raises InvalidArchive when following ``parents`` comes back to where it began."""
+    finished: set[ImageID] = set()
+    for start in parents:
+        path: list[ImageID] = []
+        on_path: set[ImageID] = set()
+        current: ImageID | None = start
+        while current is not None and current not in finished:
+            if current in on_path:
+                raise InvalidArchive(f"the parent links of {current} form a cycle", member=MANIFEST)
+            path.append(current)
+            on_path.add(current)
+            current = parents.get(current)
+        finished.update(path)
+
+
+def _foreign(entry: ArchiveImage) -> dict[DiffID, bytes]:
+    # Docker 25 and newer describe every layer here; only one with URLs is foreign.
+    foreign: dict[DiffID, bytes] = {}
+    for text, source in entry.layer_sources.items():
+        if source.urls:
+            try:
+                foreign[DiffID.parse(text)] = source.encode()
+            except InvalidDigest as exc:
+                raise InvalidDocument(f"LayerSources: {exc.message}", document=MANIFEST) from exc
+    return foreign
+
+
+def display_name(image: ImageClaim) -> str:
+    """How messages call an image: its first tag, or its ID."""
+    return image.tags[0] if image.tags else str(image.config.image_id)
+
+
+def member_name(path: str) -> str:
+    """A path of the manifest as members are named, for messages."""
+    return posixpath.normpath("/" + path).lstrip("/")
+
+
+def missing(images: Sequence[ImageClaim], available: Callable[[DiffID], bool]) -> list[tuple[str, int, DiffID]]:
+    """Every (image, position, diff ID) that is not ``available``."""
+    return [(display_name(image), position, diff) for image in images for position, diff in enumerate(image.config.diff_ids) if not available(diff)]

@@ -1,0 +1,115 @@
+"""Archives that are an OCI layout with a ``manifest.json`` (Docker 25 and newer, ``ctr images export``): the index gives the manifests, the other the names.
+
+Docker's index may be without images that have no tag. Docker 25.0.0 wrote manifests with the layers out of order, or with repeats lost: there ``manifest.json``
+is right, and the manifest is left out.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from store.errors import InvalidArchive, InvalidDocument, printable
+from store.formats.archives.claims import ArchiveClaim, Graph, Root
+from store.formats.archives.docker import display_name
+from store.model.digests import Digest
+from store.model.references import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from store.formats.archives.claims import ImageClaim
+
+_BLOB: Final = re.compile(r"blobs/(?P<algorithm>sha256|sha512)/(?P<hex>[0-9a-f]+)")
+_HINT: Final = "one of the two was edited, or belongs to another archive: remove the one that is wrong"
+
+
+def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
+    """One claim of the two. Raises InvalidArchive where they contradict each other."""
+    graph = layout.graph
+    notes = [*layout.notes, *docker.notes]
+    images: list[ImageClaim] = []
+    flawed: set[Digest] = set()
+    matching: list[tuple[ImageClaim, frozenset[Digest]]] = []
+    for image in docker.images:
+        candidates = [digest for digest, config in graph.configs.items() if config.data == image.config.data]
+        if not candidates and not image.tags:
+            # Docker writes an image without a tag into index.json only where it is the first, though its manifest is in the archive (docker-archive.md §9).
+            images.append(image)
+            continue
+        if not candidates:
+            raise InvalidArchive(
+                f"manifest.json lists {printable(display_name(image))}, image {image.config.image_id}, which index.json does not know", hint=_HINT
+            )
+        wanted = _digests(image.layers)
+        same = frozenset(digest for digest in candidates if wanted is None or [link.digest for link in graph.documents[digest].layers] == wanted)
+        if same:
+            matching.append((image, same))
+            # A config may be named by another algorithm than Docker's.
+            images.append(replace(image, config=graph.configs[min(same)], described=True, tags=()))
+            continue
+        if not all({link.digest for link in graph.documents[digest].layers} == set(wanted or ()) for digest in candidates):
+            raise InvalidArchive(f"index.json and manifest.json disagree about the layers of {printable(display_name(image))}", hint=_HINT)
+        flawed.update(candidates)
+        images.append(image)
+        notes.append(
+            f"the manifest of {printable(display_name(image))} has its layers in another order than manifest.json, as Docker 25.0.0 wrote it: left out"
+        )
+    for digest in graph.documents:
+        if digest not in flawed and digest in graph.configs and len(graph.documents[digest].layers) != len(graph.configs[digest].diff_ids):
+            raise layers_do_not_fit(graph, digest)
+    graph = _without(graph, flawed)
+    return ArchiveClaim(layout.digest, tuple(images), tuple(dict.fromkeys(notes)), replace(graph, roots=_named(graph, matching)))
+
+
+def artifact_configs(graph: Graph) -> frozenset[str]:
+    """The paths of configs that belong to artifacts only: ``ctr images export`` lists these in ``manifest.json`` as if they were images."""
+    images = {config.image_id.digest for config in graph.configs.values()}
+    others = {document.config.digest for document in graph.documents.values() if document.config is not None} - images
+    return frozenset(f"blobs/{digest.algorithm}/{digest.hex}" for digest in others)
+
+
+def layers_do_not_fit(graph: Graph, digest: Digest) -> InvalidDocument:
+    """The error for a manifest with other layers than its config."""
+    document, config = graph.documents[digest], graph.configs[digest]
+    return InvalidDocument(f"has {len(document.layers)} layers, its config {config.image_id} has {len(config.diff_ids)}", document=f"manifest {digest}")
+
+
+def _digests(paths: Sequence[str | None]) -> list[Digest] | None:
+    """What layers are called, when their paths say so."""
+    found: list[Digest] = []
+    for path in paths:
+        match = _BLOB.fullmatch(posixpath.normpath(path or ""))
+        if match is None:
+            return None
+        found.append(Digest(match["algorithm"], match["hex"]))
+    return found
+
+
+def _without(graph: Graph, flawed: set[Digest]) -> Graph:
+    return Graph(
+        tuple(root for root in graph.roots if root.digest not in flawed),
+        {digest: document for digest, document in graph.documents.items() if digest not in flawed},
+        {digest: config for digest, config in graph.configs.items() if digest not in flawed},
+    )
+
+
+def _named(graph: Graph, matching: Iterable[tuple[ImageClaim, frozenset[Digest]]]) -> tuple[Root, ...]:
+    """The roots, with the names that ``manifest.json`` gives them; what it does not name keeps its own (``ctr images export --skip-manifest-json``)."""
+    reach = {root.digest: set(graph.below(root.digest)) for root in graph.roots}
+    holder = {name: root.digest for root in graph.roots for name in root.names}
+    given: dict[Digest, dict[str, None]] = {}
+    for image, manifests in matching:
+        above = [root.digest for root in graph.roots if reach[root.digest] & manifests]
+        for digest in above if image.tags else ():
+            given.setdefault(digest, {})
+        for tag in image.tags:
+            name = str(Reference.parse(tag))
+            held = holder.get(name)
+            if held is not None and held not in above:
+                raise InvalidArchive(f"index.json and manifest.json give the name {printable(name)} to different images", hint=_HINT)
+            if held is not None or above:
+                given[held or above[0]][name] = None
+    return tuple(Root(root.digest, tuple(given[root.digest]), ()) if root.digest in given else root for root in graph.roots)

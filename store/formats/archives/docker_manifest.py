@@ -1,0 +1,117 @@
+"""``manifest.json`` and ``repositories``, the tables of contents of a Docker archive (docker-archive.md §3, §6 and §7; moby v20.10, image/tarexport).
+
+Docker reads the first JSON value of each and ignores what follows it.
+"""
+# ruff: noqa: RUF009 - `member` returns a dataclass field, as `dataclasses.field` does
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, final
+
+from store.errors import InvalidDocument
+from store.formats.golang.json import parse_first
+from store.formats.golang.structs import Struct, member, unmarshal
+from store.formats.golang.types import INTEGER, STRING, ListOf, MapOf, Pointer
+from store.model.limits import DEFAULT_LIMITS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from store.model.limits import Limits
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SourcePlatform:
+    """The platform of a layer's descriptor (OCI image-spec, descriptor.md), as loosely as Docker reads it."""
+
+    architecture: str = member("architecture", STRING)
+    os: str = member("os", STRING)
+    os_version: str = member("os.version", STRING, omit_empty=True)
+    os_features: tuple[str, ...] | None = member("os.features", ListOf(STRING), omit_empty=True)
+    variant: str = member("variant", STRING, omit_empty=True)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LayerSource:
+    """Where a layer comes from: Docker's ``distribution.Descriptor``. Nothing in it has been validated but the types; ``digest`` may be any text."""
+
+    media_type: str = member("mediaType", STRING, omit_empty=True)
+    size_bytes: int = member("size", INTEGER, omit_empty=True)
+    digest: str = member("digest", STRING, omit_empty=True)
+    urls: tuple[str, ...] | None = member("urls", ListOf(STRING), omit_empty=True)
+    annotations: Mapping[str, str] | None = member("annotations", MapOf(STRING), omit_empty=True)
+    platform: SourcePlatform | None = member("platform", Pointer(Struct(SourcePlatform)), omit_empty=True)
+
+    def encode(self) -> bytes:
+        """Write it as Docker does."""
+        return _SOURCE.write(self)
+
+
+_SOURCE: Final = Struct(LayerSource)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Item:
+    config: str = member("Config", STRING)
+    repo_tags: tuple[str, ...] | None = member("RepoTags", ListOf(STRING))
+    layers: tuple[str, ...] | None = member("Layers", ListOf(STRING))
+    parent: str = member("Parent", STRING, omit_empty=True)
+    layer_sources: Mapping[str, LayerSource] | None = member("LayerSources", MapOf(_SOURCE), omit_empty=True)
+
+
+_MANIFEST: Final = ListOf(Struct(_Item))
+_REPOSITORIES: Final = MapOf(MapOf(STRING))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ArchiveImage:
+    """One entry of ``manifest.json``. Paths, names and IDs are as written: none has been validated.
+
+    ``config`` is never empty, and ``layers`` are base first. ``repo_tags`` is empty for an image without names, however that was said.
+    """
+
+    config: str
+    repo_tags: tuple[str, ...]
+    layers: tuple[str, ...]
+    parent: str
+    layer_sources: Mapping[str, LayerSource]
+
+
+def parse_manifest(data: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "manifest.json") -> tuple[ArchiveImage, ...]:
+    """Read ``manifest.json``; null and ``[]`` are an archive of no images.
+
+    Raises:
+        InvalidDocument: It does not begin with a JSON array of such entries, or an entry names no config.
+        TooLarge: It passes ``limits.json_bytes``.
+    """
+    items = unmarshal(_MANIFEST, parse_first(data, limits, document=document), document=document) or ()
+    for position, item in enumerate(items):
+        if not item.config:
+            raise InvalidDocument(f"image {position} names no config", document=document)
+    return tuple(
+        ArchiveImage(
+            config=item.config,
+            repo_tags=item.repo_tags or (),
+            layers=item.layers or (),
+            parent=item.parent,
+            layer_sources=item.layer_sources or MappingProxyType({}),
+        )
+        for item in items
+    )
+
+
+def parse_repositories(data: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "repositories") -> Mapping[str, Mapping[str, str]]:
+    """Read ``repositories``: the v1 ID at each tag of each name. Nothing has been validated.
+
+    Raises:
+        InvalidDocument: It does not begin with a JSON object of objects of strings.
+        TooLarge: It passes ``limits.json_bytes``.
+    """
+    repositories = unmarshal(_REPOSITORIES, parse_first(data, limits, document=document), document=document) or {}
+    return MappingProxyType({name: tags or MappingProxyType({}) for name, tags in repositories.items()})

@@ -1,0 +1,376 @@
+"""Compression as it arrives: told by magic numbers and not by names, decoded in bounded pieces, never beyond a ceiling.
+
+Each decoder takes what Docker's readers take: several gzip members, bzip2 or xz streams, or zstd frames after each other, and nothing else behind them
+(docker-archive.md §6.1).
+
+Spec: RFC 1952 section 2.2 (gzip members); RFC 8878 section 3.1 (zstd frames); The .xz File Format section 2.2 (stream padding).
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Protocol, assert_never, final
+
+import zstandard
+from isal import igzip_lib
+
+from store.errors import CorruptStream, TooLarge, TruncatedInput, printable
+from store.formats.compression import gzip_header as gzipheader
+from store.formats.compression import zstd_blocks as zstdframes
+from store.model.limits import MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MAGIC_BYTES: Final = 6
+"""How many bytes `detect` needs to see; fewer at the end of a shorter input."""
+
+PIECE_BYTES: Final = MIB
+"""No decoder gives more at once, whatever it is fed."""
+
+WINDOW_BYTES: Final = 128 * MIB
+"""The largest window of a zstd frame that is decoded, as in the ``zstd`` program without ``--long=28`` or more."""
+
+_XZ_MEMORY_BYTES: Final = 256 * MIB
+"""What an xz stream may ask for; ``xz -9`` asks for 65 MiB."""
+
+_BZIP2_MAGIC: Final = b"BZh"
+_XZ_MAGIC: Final = b"\xfd7zXZ\0"
+_XZ_PADDING: Final = 4
+
+_FIRST_STEP: Final = 16 * 1024
+_USUAL_HEADER: Final = 512
+
+
+class Codec(StrEnum):
+    """How bytes are compressed."""
+
+    IDENTITY = "identity"
+    GZIP = "gzip"
+    BZIP2 = "bzip2"
+    XZ = "xz"
+    ZSTD = "zstd"
+
+
+def detect(head: bytes) -> Codec:
+    """The codec of a stream that starts with ``head`` (`MAGIC_BYTES` of it, or all there is). Too little to tell is not compressed."""
+    if head.startswith(gzipheader.MAGIC):
+        return Codec.GZIP
+    if head.startswith(_BZIP2_MAGIC):
+        return Codec.BZIP2
+    if head.startswith(_XZ_MAGIC):
+        return Codec.XZ
+    if head.startswith(zstdframes.MAGIC) or (len(head) >= len(zstdframes.MAGIC) and zstdframes.is_skippable(head[:4])):
+        return Codec.ZSTD
+    return Codec.IDENTITY
+
+
+class Decoder(Protocol):
+    """Decodes one stream that comes in pieces.
+
+    Both methods raise TooLarge when more than the ceiling comes out, CorruptStream when the data fails its own checks or something else follows it.
+    What came out before an error is only a prefix. Consume each iterator before the next call.
+    """
+
+    def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
+        """What ``data`` decodes to, in pieces of at most `PIECE_BYTES`."""
+
+    def finish(self) -> Iterator[bytes]:
+        """The input ends here: what is left of the output. Raises TruncatedInput when it ends in the middle of something."""
+
+
+def decoder(codec: Codec, *, max_bytes: int, member: str | None = None) -> Decoder:
+    """A fresh decoder.
+
+    Args:
+        codec: As `detect` told.
+        max_bytes: Ceiling for the decoded total, in bytes.
+        member: Name of the archive member that the data belongs to; errors carry it.
+    """
+    account = _Account(max_bytes, member)
+    match codec:
+        case Codec.IDENTITY:
+            return _Identity(account)
+        case Codec.GZIP:
+            return _Streams(account, "gzip", lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP), whole_headers=True)
+        case Codec.BZIP2:
+            return _Streams(account, "bzip2", bz2.BZ2Decompressor)
+        case Codec.XZ:
+            return _Streams(account, "xz", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES), padding=_XZ_PADDING)
+        case Codec.ZSTD:
+            return _Zstd(account)
+        case _:
+            assert_never(codec)
+
+
+@final
+class _Account:
+    """Counts what comes out of a decoder, and makes its errors."""
+
+    def __init__(self, max_bytes: int, member: str | None) -> None:
+        self._max_bytes = max_bytes
+        self._left = max_bytes
+        self._member = member
+
+    @property
+    def piece_bytes(self) -> int:
+        """How much to ask a decoder for: one byte beyond the ceiling tells that it is passed."""
+        return min(PIECE_BYTES, self._left + 1)
+
+    def count(self, piece: bytes) -> bytes:
+        """``piece``, unless it goes beyond the ceiling: raises TooLarge."""
+        self._left -= len(piece)
+        if self._left < 0:
+            hint = None if self._member is None else "raise --max-layer-size if it is meant to be that large"
+            raise TooLarge(f"the data{self._of()} decodes to more than {self._max_bytes} bytes", limit=self._max_bytes, hint=hint)
+        return piece
+
+    def too_much_memory(self, codec: str, limit: int) -> TooLarge:
+        return TooLarge(
+            f"the {codec} data{self._of()} needs more than {limit // MIB} MiB of memory to be decoded",
+            limit=limit,
+            hint="compress it again with a smaller window or dictionary",
+        )
+
+    def corrupt(self, codec: str, why: str) -> CorruptStream:
+        return CorruptStream(f"corrupt {codec} data{self._after()}: {why}", member=self._member)
+
+    def truncated(self, codec: str) -> TruncatedInput:
+        return TruncatedInput(f"the {codec} data ends early{self._after()}", member=self._member)
+
+    def _after(self) -> str:
+        """Where that was, in the decoded data: what comes in is buffered by the libraries."""
+        return f", {self._max_bytes - self._left} bytes into what it decodes to"
+
+    def _of(self) -> str:
+        return f" of member {printable(self._member)!r}" if self._member is not None else ""
+
+
+@final
+class _Identity:
+    """Not compressed: only counted and cut."""
+
+    def __init__(self, account: _Account) -> None:
+        self._account = account
+
+    def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
+        """See `Decoder`."""
+        if isinstance(data, bytes) and len(data) <= PIECE_BYTES:
+            if data:
+                yield self._account.count(data)
+            return
+        for start in range(0, len(data), PIECE_BYTES):
+            yield self._account.count(bytes(data[start : start + PIECE_BYTES]))
+
+    def finish(self) -> Iterator[bytes]:
+        """See `Decoder`."""
+        yield from ()
+
+
+class _Decompressor(Protocol):
+    """What bz2, lzma and isal have in common: one stream, output on demand."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes | memoryview, max_length: int = -1) -> bytes: ...
+
+
+@final
+class _Streams:
+    """Streams after each other, each with a decompressor of its own; xz allows zeros between and behind them, in groups of ``padding``.
+
+    With ``whole_headers`` no stream is begun before its header is there (see `store.formats.compression.gzip_header`).
+    """
+
+    def __init__(self, account: _Account, name: str, new: Callable[[], _Decompressor], *, padding: int = 0, whole_headers: bool = False) -> None:
+        self._account = account
+        self._name = name
+        self._new = new
+        self._padding = padding
+        self._whole_headers = whole_headers
+        self._head = bytearray()
+        self._zeros = 0
+        self._stream: _Decompressor | None = None
+        self._started = False
+        self._step = _FIRST_STEP
+
+    def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
+        """See `Decoder`."""
+        view = memoryview(data)
+        position = 0
+        while position < len(view):
+            if self._stream is None:
+                position += self._skip_padding(view[position:])
+                if position == len(view):
+                    return
+                self._started, self._step = True, _FIRST_STEP
+            # What is left behind the end of a stream gets copied. Small steps at first, so that a million tiny streams do not copy it all a million times.
+            piece = view[position : position + self._step]
+            position += len(piece)
+            self._step *= 2
+            if self._stream is None:
+                head = self._header(piece)
+                if head is None:
+                    continue
+                self._stream, piece = self._new(), head
+            yield from self._decode(self._stream, piece)
+            if self._stream.eof:
+                position -= len(self._stream.unused_data)
+                self._stream = None
+
+    def finish(self) -> Iterator[bytes]:
+        """See `Decoder`."""
+        if self._stream is not None or self._head or not self._started or self._zeros:
+            raise self._account.truncated(self._name)
+        yield from ()
+
+    def _header(self, piece: memoryview) -> memoryview | None:
+        """The beginning of a stream, ``piece`` at its end, once the whole header is in it; None until then."""
+        if not self._whole_headers:
+            return piece
+        if not gzipheader.begins(self._head + piece[: len(gzipheader.MAGIC)]):
+            raise self._account.corrupt(self._name, "something else where a stream should begin")
+        # Nearly every header is short and comes whole: nothing is copied then.
+        if not self._head and gzipheader.is_whole(bytes(piece[:_USUAL_HEADER])):
+            return piece
+        self._head += piece
+        if not gzipheader.is_whole(self._head):
+            if len(self._head) > gzipheader.MOST_BYTES:
+                raise self._account.corrupt(self._name, f"a header of more than {gzipheader.MOST_BYTES} bytes")
+            return None
+        head = memoryview(bytes(self._head))
+        self._head.clear()
+        return head
+
+    def _decode(self, stream: _Decompressor, data: bytes | memoryview) -> Iterator[bytes]:
+        while True:
+            try:
+                piece = stream.decompress(data, self._account.piece_bytes)
+            except lzma.LZMAError as exc:
+                if "memory usage limit" in str(exc).lower():
+                    raise self._account.too_much_memory(self._name, _XZ_MEMORY_BYTES) from exc
+                raise self._account.corrupt(self._name, str(exc)) from exc
+            except (OSError, ValueError, igzip_lib.IsalError) as exc:  # type: ignore[misc]  # the stub takes the class for an instance
+                raise self._account.corrupt(self._name, str(exc)) from exc
+            if piece:
+                yield self._account.count(piece)
+            if stream.eof or stream.needs_input:
+                return
+            data = b""
+
+    def _skip_padding(self, view: memoryview) -> int:
+        """How many bytes at the start of ``view`` are padding between streams."""
+        if not self._padding or not self._started:
+            return 0
+        skipped = 0
+        while skipped < len(view):
+            piece = bytes(view[skipped : skipped + _FIRST_STEP])
+            zeros = len(piece) - len(piece.lstrip(b"\0"))
+            skipped += zeros
+            if zeros < len(piece):
+                break
+        self._zeros = (self._zeros + skipped) % self._padding
+        if self._zeros and skipped < len(view):
+            raise self._account.corrupt(self._name, "something else behind its end")
+        return skipped
+
+
+@final
+class _Zstd:
+    """Frames after each other, skippable ones among them, each fed by whole blocks so that no feed decodes to more than a piece."""
+
+    def __init__(self, account: _Account) -> None:
+        self._account = account
+        self._context = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES)
+        self._head = bytearray()
+        self._need = len(zstdframes.MAGIC)
+        self._skip = 0
+        self._started = False
+        self._blocks: zstdframes.BlockScanner | None = None
+        self._frame = self._context.decompressobj()
+
+    def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
+        """See `Decoder`."""
+        view = memoryview(data)
+        position = 0
+        while position < len(view):
+            self._started = True
+            if self._skip:
+                step = min(self._skip, len(view) - position)
+                self._skip -= step
+                position += step
+            elif self._blocks is None:
+                step = self._need - len(self._head)
+                self._head += view[position : position + step]
+                position = min(position + step, len(view))
+                if len(self._head) == self._need:
+                    self._take_head(bytes(self._head))
+            else:
+                end = self._scan(self._blocks, view, position)
+                piece = self._decode(view[position:end])
+                position = end
+                if self._blocks.done:
+                    self._end_frame()
+                if piece:
+                    yield self._account.count(piece)
+
+    def finish(self) -> Iterator[bytes]:
+        """See `Decoder`."""
+        if self._blocks is not None or self._head or self._skip or not self._started:
+            raise self._account.truncated(Codec.ZSTD)
+        yield from ()
+
+    def _take_head(self, head: bytes) -> None:
+        """Act on what was collected between frames, or ask for more of it."""
+        magic = head[: len(zstdframes.MAGIC)]
+        if zstdframes.is_skippable(magic):
+            if len(head) == len(magic):
+                self._need = zstdframes.SKIPPABLE_HEADER_BYTES
+                return
+            self._skip = int.from_bytes(head[4:], "little")
+        elif magic != zstdframes.MAGIC:
+            raise self._account.corrupt(Codec.ZSTD, "something else where a frame should begin")
+        elif len(head) == len(magic):
+            self._need = len(magic) + 1
+            return
+        elif len(head) == len(magic) + 1:
+            try:
+                self._need = zstdframes.header_bytes(head[-1])
+            except zstdframes.MalformedError as exc:
+                raise self._account.corrupt(Codec.ZSTD, str(exc)) from exc
+            return
+        else:
+            self._begin_frame(head)
+        self._head.clear()
+        self._need = len(zstdframes.MAGIC)
+
+    def _begin_frame(self, head: bytes) -> None:
+        header = zstdframes.read_header(head)
+        if header.window_bytes > WINDOW_BYTES:
+            raise self._account.too_much_memory(Codec.ZSTD, WINDOW_BYTES)
+        self._blocks = zstdframes.BlockScanner(checksum=header.checksum)
+        self._frame = self._context.decompressobj()
+        self._decode(head)
+
+    def _end_frame(self) -> None:
+        if not self._frame.eof:
+            raise self._account.corrupt(Codec.ZSTD, "a frame does not end with its last block")
+        self._blocks = None
+
+    def _scan(self, blocks: zstdframes.BlockScanner, view: memoryview, position: int) -> int:
+        try:
+            return blocks.scan(view, position, PIECE_BYTES)
+        except zstdframes.MalformedError as exc:
+            raise self._account.corrupt(Codec.ZSTD, str(exc)) from exc
+
+    def _decode(self, data: bytes | memoryview) -> bytes:
+        try:
+            return self._frame.decompress(data)
+        except zstandard.ZstdError as exc:
+            raise self._account.corrupt(Codec.ZSTD, str(exc)) from exc

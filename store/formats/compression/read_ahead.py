@@ -1,0 +1,137 @@
+"""Reading a compressed stream as if it were not, decoded ahead on another thread."""
+
+from __future__ import annotations
+
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Final, Protocol, final
+
+from store.formats.compression.codecs import decoder
+from store.model.limits import MIB
+
+if TYPE_CHECKING:
+    from store.formats.compression.codecs import Codec, Decoder
+
+_INPUT_BYTES: Final = MIB
+_INPUTS_AHEAD: Final = 4
+_PIECES_AHEAD: Final = 4
+
+
+class ByteSource(Protocol):
+    """Anything with ``read``; short reads are allowed, an empty one is the end."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to ``size`` bytes."""
+
+
+@final
+class _Consumed:
+    """In the queue of pieces: one input has been decoded to its end."""
+
+
+@final
+class _End:
+    """In the queue of pieces: there are no more."""
+
+
+@final
+class DecodingReader:
+    """The decoded bytes of ``source``, with ``read`` and ``close``.
+
+    ``source`` is read on the caller's thread only, so that no thread is ever stuck in a pipe nobody writes to; the other thread decodes, some MiB ahead.
+    An error of either is raised where its bytes would have come, and again on every later read.
+
+    Args:
+        source: The encoded stream, at its start. It stays open.
+        codec: As `store.formats.compression.codecs.detect` told.
+        max_bytes: Ceiling for the decoded total, in bytes.
+    """
+
+    def __init__(self, source: ByteSource, codec: Codec, max_bytes: int) -> None:
+        self._source = source
+        self._inputs: SimpleQueue[bytes | None] = SimpleQueue()
+        self._pieces: SimpleQueue[bytes | _Consumed | _End | BaseException] = SimpleQueue()
+        self._slots = threading.Semaphore(_PIECES_AHEAD)
+        self._pending = 0
+        self._source_done = False
+        self._source_error: Exception | None = None
+        self._error: BaseException | None = None
+        self._ended = False
+        self._closed = False
+        self._piece = memoryview(b"")
+        # A daemon: who forgets to close must not keep the process from ending.
+        self._thread = threading.Thread(target=self._work, args=(decoder(codec, max_bytes=max_bytes),), name="decoding", daemon=True)
+        self._thread.start()
+
+    def read(self, size: int, /) -> bytes:
+        """The next ``size`` bytes; fewer only at the end, where an empty result is the end itself.
+
+        Raises CorruptStream, TruncatedInput, TooLarge, and what the source raises.
+        """
+        if self._closed:
+            raise ValueError("read from a closed reader")
+        parts: list[memoryview] = []
+        while size > 0 and (self._piece or self._next_piece(wanted=not parts)):
+            part = self._piece[:size]
+            self._piece = self._piece[size:]
+            size -= len(part)
+            parts.append(part)
+        if len(parts) == 1 and isinstance(whole := parts[0].obj, bytes) and len(whole) == len(parts[0]):
+            return whole
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Stop decoding, wherever it is, and wait for the thread's end. Can be called twice."""
+        self._closed = True
+        self._slots.release()
+        self._inputs.put(None)
+        self._thread.join()
+        self._piece = memoryview(b"")
+
+    def _next_piece(self, *, wanted: bool) -> bool:
+        """Fetch a piece; False when there is none. An error that comes after bytes for the same read waits for the next one (``wanted``)."""
+        while self._error is None and not self._ended:
+            self._read_ahead()
+            if self._source_error is not None and not self._pending:
+                self._error = self._source_error
+                break
+            found = self._pieces.get()
+            if isinstance(found, _Consumed):
+                self._pending -= 1
+            elif isinstance(found, _End):
+                self._ended = True
+            elif isinstance(found, BaseException):
+                self._error = found
+            else:
+                self._slots.release()
+                self._piece = memoryview(found)
+                return True
+        if self._error is not None and wanted:
+            raise self._error
+        return False
+
+    def _read_ahead(self) -> None:
+        while not self._source_done and self._pending < _INPUTS_AHEAD:
+            try:
+                data = self._source.read(_INPUT_BYTES)
+            except Exception as exc:  # noqa: BLE001 - raised once what came before it is out
+                self._source_done, self._source_error = True, exc
+                return
+            self._source_done = not data
+            self._pending += 1
+            self._inputs.put(data)
+
+    def _work(self, decode: Decoder) -> None:
+        try:
+            while (data := self._inputs.get()) is not None:
+                for piece in decode.feed(data) if data else decode.finish():
+                    self._slots.acquire()
+                    if self._closed:
+                        return
+                    self._pieces.put(piece)
+                if not data:
+                    self._pieces.put(_End())
+                    return
+                self._pieces.put(_Consumed())
+        except BaseException as exc:  # noqa: BLE001 - raised on the reader's thread
+            self._pieces.put(exc)

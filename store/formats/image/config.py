@@ -1,0 +1,162 @@
+"""Typed views of the documents that make an image. The bytes are the identity; a view never replaces them."""
+# ruff: noqa: RUF009 - `member` returns a dataclass field, as `dataclasses.field` does
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Self, final
+
+from store.errors import InvalidDigest, InvalidDocument, TooLarge
+from store.formats.golang.json import parse
+from store.formats.golang.structs import Struct, member, unmarshal
+from store.formats.golang.types import STRING, ListOf, Pointer
+from store.formats.image.docker_config import HISTORY, V1Image
+from store.model.digests import DiffID, ImageID
+from store.model.limits import DEFAULT_LIMITS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from store.formats.golang.times import GoTime
+    from store.formats.image.docker_config import HistoryEntry
+    from store.model.digests import Digest
+    from store.model.limits import Limits
+
+_NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RootFS:
+    """The ``rootfs`` of a config. Docker reads any ``type``, and digests that are none."""
+
+    type: str = member("type", STRING)
+    diff_ids: tuple[str, ...] | None = member("diff_ids", ListOf(STRING), omit_empty=True)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Image(V1Image):
+    """Docker's ``image.Image``. Its own ``parent`` hides that of V1Image, so the one in a config must be a string and is ignored."""
+
+    rootfs: RootFS | None = member("rootfs", Pointer(Struct(RootFS)), omit_empty=True)
+    history: tuple[HistoryEntry, ...] | None = member("history", HISTORY, omit_empty=True)
+    os_version: str = member("os.version", STRING, omit_empty=True)
+    os_features: tuple[str, ...] | None = member("os.features", ListOf(STRING), omit_empty=True)
+
+
+ROOTFS: Final = Struct(RootFS)
+_IMAGE: Final = Struct(_Image)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ImageConfig:
+    """An image's config: its exact bytes, and what Docker reads from them (docker-archive.md §2.1 and §6.2). Two are equal when their bytes are."""
+
+    data: bytes
+    """The exact bytes."""
+
+    image_id: ImageID
+    """Their digest."""
+
+    diff_ids: tuple[DiffID, ...] = field(compare=False)
+    """The layers, base first."""
+
+    created: GoTime = field(compare=False)
+    """When the image was made; the zero time when absent or null."""
+
+    os: str = field(compare=False)
+    """The operating system it is for; often empty in old images, which means linux."""
+
+    architecture: str = field(compare=False)
+    """The processor architecture it is for, by Go's names."""
+
+    variant: str = field(compare=False)
+    """The architecture's variant, for example ``v7``."""
+
+    os_version: str = field(compare=False)
+    os_features: tuple[str, ...] = field(compare=False)
+
+    labels: Mapping[str, str] = field(compare=False)
+    """The labels of ``config``, none when it has none."""
+
+    _limits: Limits = field(compare=False, repr=False)
+
+    @classmethod
+    def parse(cls, data: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "image config", digest: Digest | None = None) -> Self:
+        """Read and validate a config as Docker does when it loads one.
+
+        Args:
+            data: The exact bytes.
+            limits: Ceilings for the text.
+            document: What to call it in errors.
+            digest: What the bytes hash to, when they were named by another algorithm than sha256.
+
+        Raises:
+            InvalidDocument: It is not JSON, a member has the wrong type, there is no ``rootfs``, a diff ID is no digest, or the history tells of more layers
+                than there are.
+            TooLarge: It passes a ceiling for JSON, or has more than ``limits.layers`` layers.
+        """
+        image = unmarshal(_IMAGE, parse(data, limits, document=document), document=document)
+        if image.rootfs is None:
+            raise InvalidDocument("invalid image JSON, no RootFS key", document=document)
+        history = image.history or ()
+        if len(image.rootfs.diff_ids or ()) > limits.layers:
+            raise TooLarge(f"{document}: {len(image.rootfs.diff_ids or ())} layers, an image may have {limits.layers}", limit=limits.layers)
+        diff_ids = _diff_ids(image.rootfs, document)
+        layers_told = sum(not entry.empty_layer for entry in history)
+        if layers_told > len(diff_ids):
+            raise InvalidDocument(f"too many non-empty layers in History section: {layers_told}, of {len(diff_ids)} layers", document=document)
+        return cls(
+            data=data,
+            image_id=ImageID.of(data) if digest is None else ImageID(digest),
+            diff_ids=diff_ids,
+            created=image.created,
+            os=image.os,
+            architecture=image.architecture,
+            variant=image.variant,
+            os_version=image.os_version,
+            os_features=image.os_features or (),
+            labels=(image.config and image.config.labels) or _NO_LABELS,
+            _limits=limits,
+        )
+
+    @property
+    def v1(self) -> V1Image:
+        """The part a legacy archive writes again, without ``id`` and ``parent``. Read anew from the bytes each time, as `history` is.
+
+        An archive may hold ten thousand configs: what few ask for is not kept of all of them.
+        """
+        image = self._read()
+        return replace(V1Image(**{item.name: getattr(image, item.name) for item in fields(V1Image)}), id="", parent="")
+
+    @property
+    def history(self) -> tuple[HistoryEntry, ...]:
+        """How the image was built, oldest step first."""
+        return self._read().history or ()
+
+    def _read(self) -> _Image:
+        return unmarshal(_IMAGE, parse(self.data, self._limits, document="image config"), document="image config")
+
+
+def is_valid_parent(parent: ImageConfig, child: ImageConfig) -> bool:
+    """Whether Docker 20.10 lets ``parent`` be recorded as the parent of ``child`` (docker-archive.md §6.2, "Parent").
+
+    Both histories are empty, or the child's is the parent's and one entry more. Times are compared as they were written, zone included: see `GoTime`.
+    """
+    before, after = parent.history, child.history
+    if not before and not after:
+        return True
+    return len(after) == len(before) + 1 and after[:-1] == before
+
+
+def _diff_ids(rootfs: RootFS, document: str) -> tuple[DiffID, ...]:
+    diff_ids = []
+    for position, text in enumerate(rootfs.diff_ids or ()):
+        try:
+            diff_ids.append(DiffID.parse(text))
+        except InvalidDigest as exc:
+            raise InvalidDocument(f"rootfs.diff_ids[{position}]: {exc.message}", document=document, hint=exc.hint) from None
+    return tuple(diff_ids)

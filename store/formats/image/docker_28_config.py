@@ -1,0 +1,60 @@
+"""What Docker Engine 28 reads from an image config, where that is not what 20.10 reads (docker-archive.md §9).
+
+Source: moby v28, ``image/image.go``, ``api/types/container/config.go``, and the HealthcheckConfig of moby/docker-image-spec v1.3.
+"""
+# ruff: noqa: RUF009 - `member` returns a dataclass field, as `dataclasses.field` does
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, final
+
+from store.formats.golang.json import parse
+from store.formats.golang.structs import Struct, member, unmarshal
+from store.formats.golang.types import INTEGER, STRING, TIME, ListOf, Pointer
+from store.formats.image.docker_config import Config, V1Image
+from store.model.limits import DEFAULT_LIMITS
+
+if TYPE_CHECKING:
+    from store.formats.golang.times import GoTime
+
+# The structs replace members of 20.10's, which keeps the members' order; what they hold instead is of another type.
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Healthcheck28:
+    """How to check that a container is healthy. Zero and None mean "inherit"."""
+
+    test: tuple[str, ...] | None = member("Test", ListOf(STRING), omit_empty=True)
+    interval_ns: int = member("Interval", INTEGER, omit_empty=True)
+    timeout_ns: int = member("Timeout", INTEGER, omit_empty=True)
+    start_period_ns: int = member("StartPeriod", INTEGER, omit_empty=True)
+    start_interval_ns: int = member("StartInterval", INTEGER, omit_empty=True)
+    retries: int = member("Retries", INTEGER, omit_empty=True)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Config28(Config):
+    """`Config`, with a health check that has a ``StartInterval``."""
+
+    healthcheck: Healthcheck28 | None = member("Healthcheck", Pointer(Struct(Healthcheck28)), omit_empty=True)  # type: ignore[assignment]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class V1Image28(V1Image):
+    """`V1Image`, which knows that it does not know when it was made."""
+
+    created: GoTime | None = member("created", Pointer(TIME))  # type: ignore[assignment]
+    container_config: Config28 = member("container_config", Struct(Config28), omit_empty=True)
+    config: Config28 | None = member("config", Pointer(Struct(Config28)), omit_empty=True)
+
+
+V1_IMAGE_28: Final = Struct(V1Image28)
+
+
+def read_v1_image_28(config: bytes, *, document: str) -> V1Image28:
+    """Read the part of an image config that a v1 document repeats, without ``id`` and ``parent``. Raises InvalidDocument, TooLarge."""
+    return replace(unmarshal(V1_IMAGE_28, parse(config, DEFAULT_LIMITS, document=document), document=document), id="", parent="")

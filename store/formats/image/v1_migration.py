@@ -1,0 +1,111 @@
+"""Image configs for images that come from before there were any (docker-archive.md §7, items 2, 4 and 5; moby v20.10, ``image/v1/imagev1.go``)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, final
+
+from store.errors import InvalidDocument
+from store.formats.golang.json import compact, compact_size, parse
+from store.formats.golang.structs import Struct, member, unmarshal
+from store.formats.golang.types import STRING, write_object
+from store.formats.image.config import ROOTFS, ImageConfig, RootFS
+from store.formats.image.docker_config import HISTORY, V1_IMAGE, HistoryEntry
+from store.model.limits import DEFAULT_LIMITS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from store.formats.golang.json import Json
+    from store.formats.image.docker_config import V1Image
+    from store.model.digests import DiffID
+    from store.model.limits import Limits
+
+_DROPPED: Final = ("id", "parent", "Size", "parent_id", "layer_id", "throwaway")
+_FIRST_WITH_RAW_MEMBERS: Final = (1, 8, 3)
+_ATOI: Final = re.compile(r"([+-]?)([0-9]+)(.?)", re.ASCII | re.DOTALL)
+_MAX_UINT64_DIGITS: Final = 20
+_MAX_UINT64: Final = 2**64 - 1
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Links:
+    os: str = member("OS", STRING)
+    parent: str = member("Parent", STRING)
+
+
+_LINKS: Final = Struct(_Links)
+
+
+def v1_parent(v1_json: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "v1 image") -> str:
+    """Read the v1 ID of the image this one is built on, empty when there is none. Raises InvalidDocument, TooLarge."""
+    return unmarshal(_LINKS, parse(v1_json, limits, document=document), document=document).parent
+
+
+def migrate(v1_json: bytes, parent: ImageConfig | None, diff_ids: Sequence[DiffID], limits: Limits = DEFAULT_LIMITS, *, document: str = "v1 image") -> bytes:
+    """Make the config Docker makes of a v1 image, to the byte.
+
+    Args:
+        v1_json: The ``json`` file of the image's directory.
+        parent: The config made of the v1 image it is built on.
+        diff_ids: All layers, base first: the parent's, then its own.
+        limits: Ceilings for the text, of the result as well.
+        document: What to call ``v1_json`` in errors.
+
+    Returns:
+        A config that `ImageConfig.parse` accepts, with exactly these layers.
+
+    Raises:
+        InvalidDocument: ``v1_json`` is not JSON, a member has the wrong type, or it has a member (``rootFS``, say) that would be read over what is added here.
+        TooLarge: A text passes ``limits.json_bytes``.
+    """
+    source = parse(v1_json, limits, document=document)
+    image = unmarshal(V1_IMAGE, source, document=document)
+    members = _raw_members(source) if _keeps_raw_members(image.docker_version) else dict(V1_IMAGE.members(image))
+    for name in _DROPPED:
+        members.pop(name, None)
+    members["rootfs"] = ROOTFS.write(RootFS("layers", tuple(map(str, diff_ids))))
+    members["history"] = HISTORY.write((*(parent.history if parent else ()), _history_entry(image)))
+    config = write_object(members)
+    # Docker reads its own work again, and so do we: a raw member may differ from ours in case only, and a zone's offset may be written as none that is read.
+    if ImageConfig.parse(config, limits, document=document).diff_ids != tuple(diff_ids):
+        raise InvalidDocument("a member of it would replace the layers of the image", document=document)
+    return config
+
+
+def _raw_members(source: Json) -> dict[str, bytes]:
+    members = {}
+    for name, value in source.members():
+        raw = value.raw
+        # It is held three times until the config stands: as a member, in the config, and in the text that is joined to it.
+        source.account.spend(compact_size(raw) * 3)
+        members[name] = compact(raw)
+    return members
+
+
+def _history_entry(image: V1Image) -> HistoryEntry:
+    return HistoryEntry(created=image.created, author=image.author, created_by=" ".join(image.container_config.cmd or ()), comment=image.comment)
+
+
+def _keeps_raw_members(docker_version: str) -> bool:
+    """Whether the engine that wrote it is 1.8.3 or newer, compared as Docker compares versions: part by part, what is no number counting 0."""
+    parts = list(map(_atoi, docker_version.split(".")))
+    wanted = list(_FIRST_WITH_RAW_MEMBERS)
+    length = max(len(parts), len(wanted))
+    return parts + [0] * (length - len(parts)) >= wanted + [0] * (length - len(wanted))
+
+
+def _atoi(text: str) -> int:
+    """Go's ``strconv.Atoi`` with its error ignored: 0 for what is no number, and as good as the last number for what is too large.
+
+    Go finds a number too large before it looks at what follows its digits.
+    """
+    match = _ATOI.match(text)
+    if match is None:
+        return 0
+    digits = match[2].lstrip("0") or "0"
+    # The length first: Python refuses to make a number of thousands of digits.
+    number = _MAX_UINT64 if len(digits) > _MAX_UINT64_DIGITS or int(digits) > _MAX_UINT64 else 0 if match[3] else int(digits)
+    return -number if match[1] == "-" else number

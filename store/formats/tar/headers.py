@@ -1,0 +1,274 @@
+"""Tar headers, read by the rules of Go's archive/tar 1.19, which is what Docker reads archives and layers with (docker-archive.md §6.1).
+
+Nothing here reads a stream: `HeaderParser` is handed one block after the other and says how many bytes follow. `store.formats.tar.reader` and
+`store.formats.tar.checker` drive it, so that both accept exactly the same bytes.
+
+Spec: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended Header"; the GNU tar manual, "Basic Tar Format".
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, final
+
+from store.errors import InvalidArchive, TooLarge, printable
+from store.formats.tar import pax
+from store.formats.tar.pax import BLOCK
+from store.formats.tar.sparse import MapTooLongError, SparseMap
+
+if TYPE_CHECKING:
+    from store.formats.tar.pax import Records
+
+ZERO_BLOCK: Final = bytes(BLOCK)
+
+FLAG_FILE_V7: Final = 0
+FLAG_FILE: Final = ord("0")
+FLAG_HARDLINK: Final = ord("1")
+FLAG_SYMLINK: Final = ord("2")
+FLAG_DIRECTORY: Final = ord("5")
+_FLAG_GNU_SPARSE: Final = ord("S")
+_FLAG_LONG_NAME: Final = ord("L")
+_FLAG_LONG_LINK: Final = ord("K")
+_FLAG_PAX: Final = ord("x")
+_FLAG_PAX_GLOBAL: Final = ord("g")
+
+_META_FLAGS: Final = frozenset({_FLAG_LONG_NAME, _FLAG_LONG_LINK, _FLAG_PAX, _FLAG_PAX_GLOBAL})
+_NO_DATA_FLAGS: Final = frozenset(b"123456")
+"""Links, devices, directories and FIFOs: whatever their size field says, no data follows."""
+_MEMBER_FLAGS: Final = frozenset(b"\0000123456")
+"""What Docker's unpack handles. It knows nothing of ``7`` (contiguous file) and ``S`` (sparse file in the old GNU format), though Go's reader does."""
+
+_USUAL_NUMBERS: Final = re.compile(rb"(?:[0-7]{7}\0){3}([0-7]{11})\0[0-7]{11}\0([0-7]{6})\0 ")
+"""Mode, owners, size, time and checksum as nearly everybody writes them: found sound by one match. All else is looked at field by field."""
+_OTHER_NUMBERS: Final = ((100, 108), (108, 116), (116, 124), (136, 148))
+
+_USTAR: Final = b"ustar\0"
+_GNU: Final = b"ustar  \0"
+_STAR_TRAILER: Final = b"tar\0"
+_CHECKSUM_BLANK: Final = 8 * ord(" ")
+_BASE256: Final = 0x80
+_BASE256_NEGATIVE: Final = 0x40
+_INT64: Final = 1 << 63
+
+
+def padding(size: int) -> int:
+    """How many bytes fill up the last block after ``size`` bytes of data."""
+    return -size & (BLOCK - 1)
+
+
+class Header(NamedTuple):
+    """What one header block stands for, everything that went before it taken into account.
+
+    ``stored`` bytes of data follow, then padding. ``size`` is what the member has when unpacked; the two differ for sparse members only.
+    With ``meta`` the data belongs to the headers: hand it to `HeaderParser.meta`. While ``sparse.wanted`` is true, the next block of the data belongs to the
+    map of a sparse member: hand it to `HeaderParser.sparse_block`.
+    """
+
+    flag: int
+    name: str
+    link: str
+    size: int
+    stored: int
+    meta: bool = False
+    sparse: SparseMap | None = None
+
+
+@final
+class HeaderParser:
+    """Makes sense of header blocks, in the order in which they come.
+
+    Args:
+        header_bytes: Ceiling for the data of one PAX or GNU header, and for the map of one sparse member.
+        member: The archive's own name, when it is a layer within another archive; errors carry it.
+    """
+
+    def __init__(self, header_bytes: int, member: str | None = None) -> None:
+        self._header_bytes = header_bytes
+        self._member = member
+        self._flag = 0
+        self._offset = 0
+        self._sparse: SparseMap | None = None
+        self._pax: Records | None = None
+        self._long_name = b""
+        self._long_link = b""
+
+    def header(self, block: bytes, offset: int) -> Header:
+        """Read one block that is not all zeros; it stands at ``offset``.
+
+        Raises InvalidArchive when it is no header or has an unknown type flag, TooLarge when it announces too long a header.
+        """
+        self._offset = offset
+        size = self._checked_size(block)
+        flag = self._flag = block[156]
+        if flag in _META_FLAGS:
+            if size > self._header_bytes:
+                self._too_large(size)
+            return Header(flag, "", "", size, size, meta=True)
+        name, link = _until_nul(block[:100]), _until_nul(block[157:257])
+        if block[345]:
+            name = self._prefixed(block, name)
+        if self._pax is not None or self._long_name or self._long_link:
+            return self._extended(flag, name, link, size)
+        if flag not in _MEMBER_FLAGS:
+            self._unknown(flag, name)
+        if flag == FLAG_FILE_V7:
+            flag = FLAG_DIRECTORY if name.endswith(b"/") else FLAG_FILE
+        if flag in _NO_DATA_FLAGS:
+            size = 0
+        return Header(flag, _text(name), _text(link) if link else "", size, size)
+
+    def meta(self, data: bytes) -> None:
+        """Take in the data of the ``meta`` header just read. Raises InvalidArchive."""
+        if self._flag == _FLAG_LONG_NAME:
+            self._long_name = _until_nul(data)
+        elif self._flag == _FLAG_LONG_LINK:
+            self._long_link = _until_nul(data)
+        else:
+            try:
+                self._pax = pax.parse(data)
+            except pax.InvalidRecordError as exc:
+                self._invalid(str(exc))
+            if self._flag == _FLAG_PAX_GLOBAL:
+                # Global records are ignored, but Go hands the header out as a member: what was announced before it is spent.
+                self._forget()
+
+    def sparse_block(self, block: bytes) -> bool:
+        """Take in a block of the map of the sparse member just read; whether another one follows. Raises InvalidArchive, TooLarge."""
+        if self._sparse is None:
+            raise ValueError("no sparse member")
+        try:
+            self._sparse.take(block, self._header_bytes)
+        except pax.InvalidRecordError as exc:
+            self._invalid(str(exc))
+        except MapTooLongError:
+            self._too_large(self._header_bytes + 1)
+        return self._sparse.wanted
+
+    def _checked_size(self, block: bytes) -> int:
+        """The size field of a block whose checksum and numbers are sound."""
+        usual = _USUAL_NUMBERS.match(block, 100)
+        if usual is not None:
+            size: int | None = int(usual[1], 8)
+            stated: int | None = int(usual[2], 8)
+            sound = True
+        else:
+            size, stated = _number(block[124:136]), _octal(block[148:156])
+            sound = all(_number(block[start:end]) is not None for start, end in _OTHER_NUMBERS)
+        if not _checksum_fits(block, stated):
+            self._invalid("bad checksum")
+        magic = block[257:265]
+        if magic == _GNU or magic[:6] == _USTAR:
+            sound = sound and _are_numbers(block[329:345])
+            if block[508] and block[508:] == _STAR_TRAILER:
+                sound = sound and _number(block[476:488]) is not None and _number(block[488:500]) is not None
+        if size is None or not sound:
+            self._invalid("a field is not a number")
+        # Where no data follows, a negative size is as meaningless as any other.
+        if size < 0 and block[156] not in _NO_DATA_FLAGS:
+            self._invalid("a negative size")
+        return size
+
+    def _prefixed(self, block: bytes, name: bytes) -> bytes:
+        """The name with the part of it that stands at byte 345 in some formats; times stand there in others."""
+        if block[257:263] == _USTAR:
+            prefix = _until_nul(block[345 : 476 if block[508:] == _STAR_TRAILER else 500])
+        elif block[257:265] == _GNU:
+            # GNU has access and change times here. Go before 1.8 wrote a prefix there by mistake, and Go still reads what is no time that way.
+            if _number(block[345:357]) is not None and (not block[357] or _number(block[357:369]) is not None):
+                return name
+            prefix = _until_nul(block[345:500])
+            if not prefix.isascii():
+                return name
+        else:
+            return name
+        return prefix + b"/" + name
+
+    def _extended(self, flag: int, name: bytes, link: bytes, size: int) -> Header:
+        """The member after extension headers, which overrule its own fields."""
+        records: Records = self._pax or {}
+        name = self._long_name or records.get(b"path") or name
+        link = self._long_link or records.get(b"linkpath") or link
+        self._forget()
+        if flag not in _MEMBER_FLAGS:
+            self._unknown(flag, name)
+        if flag == FLAG_FILE_V7:
+            flag = FLAG_DIRECTORY if name.endswith(b"/") else FLAG_FILE
+        try:
+            stored = pax.checked_size(records, size)
+            if flag in _NO_DATA_FLAGS:
+                stored = 0
+            sparse = SparseMap.announced(records, stored)
+        except pax.InvalidRecordError as exc:
+            self._invalid(str(exc))
+        if stored < 0:
+            self._invalid("a negative size")
+        if sparse is None:
+            return Header(flag, _text(name), _text(link), stored, stored)
+        if flag in _NO_DATA_FLAGS:
+            self._invalid("a sparse member that is no file")
+        self._sparse = sparse
+        return Header(flag, _text(records.get(b"GNU.sparse.name") or name), _text(link), sparse.size, stored, sparse=sparse)
+
+    def _forget(self) -> None:
+        self._pax = None
+        self._long_name = self._long_link = b""
+
+    def _invalid(self, why: str) -> NoReturn:
+        if self._offset == 0:
+            hint = "an image is a tar, compressed or not, or a folder" if self._member is None else "a layer is a tar, compressed or not"
+            raise InvalidArchive(f"this is no tar archive: {why}", member=self._member, offset=0, hint=hint) from None
+        raise InvalidArchive(f"invalid tar header: {why}", member=self._member, offset=self._offset) from None
+
+    def _unknown(self, flag: int, name: bytes) -> NoReturn:
+        hint = "write the archive without tar's --sparse, or with --format=posix" if flag == _FLAG_GNU_SPARSE else None
+        raise InvalidArchive(f"unhandled tar header type {flag} ({chr(flag)!r})", member=self._member or _text(name), offset=self._offset, hint=hint)
+
+    def _too_large(self, size: int) -> NoReturn:
+        where = f" in member {printable(self._member)!r}" if self._member is not None else ""
+        raise TooLarge(f"a tar extension header of {size} bytes{where}, at byte {self._offset}: more than {self._header_bytes}", limit=self._header_bytes)
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
+
+
+def _until_nul(field: bytes) -> bytes:
+    end = field.find(0)
+    return field if end < 0 else field[:end]
+
+
+def _checksum_fits(block: bytes, stated: int | None) -> bool:
+    """Whether the sum of all bytes, taken as unsigned or as signed ones, the checksum field itself as spaces, is ``stated``."""
+    if block.isascii():
+        # Adler-32's lower half is 1 + the sum modulo 65521; 512 ASCII bytes do not get there. Twenty times as fast as sum().
+        return (zlib.adler32(block) & 0xFFFF) - (zlib.adler32(block[148:156]) & 0xFFFF) + _CHECKSUM_BLANK == stated
+    rest = block[:148] + block[156:]
+    unsigned = sum(rest) + _CHECKSUM_BLANK
+    return stated in {unsigned, unsigned - 256 * sum(byte > 127 for byte in rest)}  # noqa: PLR2004 - as signed bytes
+
+
+@lru_cache(maxsize=1024)
+def _are_numbers(fields: bytes) -> bool:
+    """Whether two numeric fields of 8 bytes are sound. Device numbers are nearly always zero: hence the cache."""
+    return _number(fields[:8]) is not None and _number(fields[8:]) is not None
+
+
+def _number(field: bytes) -> int | None:
+    """A numeric field: octal between NULs and spaces, or base-256 (GNU); None when it is neither, or does not fit 64 bits."""
+    if not field[0] & _BASE256:
+        return _octal(field)
+    inverted = 0xFF if field[0] & _BASE256_NEGATIVE else 0
+    value = int.from_bytes(bytes(byte ^ inverted for byte in field), "big") & ((1 << (8 * len(field) - 1)) - 1)
+    if value >= _INT64:
+        return None
+    return ~value if inverted else value
+
+
+def _octal(field: bytes) -> int | None:
+    digits = _until_nul(field.strip(b" \0"))
+    if digits.translate(None, b"01234567"):
+        return None
+    # Without digits it is 0. (int() alone would also take underscores, signs and a prefix.)
+    return int(digits or b"0", 8)

@@ -1,0 +1,269 @@
+"""The members of a tar archive, from a file or from a stream that passes once."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, Protocol, final
+
+from store.errors import InvalidArchive, TooLarge, TruncatedInput, printable
+from store.formats.tar.headers import FLAG_DIRECTORY, FLAG_FILE, FLAG_HARDLINK, FLAG_SYMLINK, ZERO_BLOCK, HeaderParser, padding
+from store.formats.tar.pax import BLOCK
+from store.formats.tar.sparse import expanded
+from store.model.limits import DEFAULT_LIMITS, MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from store.formats.tar.headers import Header
+    from store.formats.tar.sparse import Extents
+    from store.model.limits import Limits
+
+_SKIP_BYTES: Final = MIB
+"""How much of a stream is read at once where nobody wants it."""
+
+
+class ByteSource(Protocol):
+    """Anything with ``read``; short reads are allowed, an empty one is the end."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to ``size`` bytes."""
+
+
+class SeekableSource(ByteSource, Protocol):
+    """A source that can be read anywhere."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Move to ``offset`` bytes from the start (``whence`` 0) or from the end (2); the new position."""
+
+
+class MemberKind(Enum):
+    """What a member is, as far as an archive of images cares."""
+
+    FILE = auto()
+    DIRECTORY = auto()
+    SYMLINK = auto()
+    HARDLINK = auto()
+    SPECIAL = auto()
+    """A device or FIFO."""
+
+
+_KINDS: Final = {
+    FLAG_FILE: MemberKind.FILE,
+    FLAG_DIRECTORY: MemberKind.DIRECTORY,
+    FLAG_SYMLINK: MemberKind.SYMLINK,
+    FLAG_HARDLINK: MemberKind.HARDLINK,
+}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member: ``size`` bytes when unpacked, data at ``offset`` in the decompressed archive. Names are UTF-8, other bytes as lone surrogates.
+
+    ``extents`` is None unless the member is sparse: then only they are in the archive, one after the other, and the rest is zeros.
+    """
+
+    name: str
+    kind: MemberKind
+    size: int
+    offset: int
+    link: str
+    extents: Extents | None = None
+
+
+@final
+class TarReader:
+    """Reads members in order, with the acceptance rules of Go's archive/tar 1.19 (docker-archive.md §6.1).
+
+    Accepted: no end blocks, an end inside the padding of the last member, anything behind the end blocks. A sparse member is read as what it stands for.
+
+    Args:
+        source: The decompressed archive, at its start; a file at position 0.
+        limits: ``members`` and ``header_bytes`` are enforced.
+        seekable: ``source`` is a `SeekableSource`: data that nobody asks for is sought over, and `reread` works. Otherwise all of the source is read, also
+            what follows the end blocks, so that whoever writes into the pipe can finish and a decompressor reaches its checksum.
+    """
+
+    def __init__(self, source: ByteSource | SeekableSource, limits: Limits = DEFAULT_LIMITS, *, seekable: bool) -> None:
+        self._source = source
+        self._turn = threading.Lock()
+        self._limits = limits
+        self._parser = HeaderParser(limits.header_bytes)
+        self._seekable: SeekableSource | None = source if seekable else None  # type: ignore[assignment]  # the caller's promise
+        self._end = 0
+        if self._seekable is not None:
+            self._end = self._seekable.seek(0, 2)
+            self._seekable.seek(0)
+        self._at = 0
+        self._data_end = 0
+        self._next = 0
+        self._given = 0
+        self._member: Member | None = None
+
+    def __iter__(self) -> Iterator[Member]:
+        """The members, in archive order. What is not read of one is skipped.
+
+        Raises:
+            InvalidArchive: This is no tar, a header is damaged, a type flag is unknown, or a zero block is followed by something else.
+            TruncatedInput: It ends inside a header or inside a member's data.
+            TooLarge: A ceiling of the limits was passed.
+        """
+        members = 0
+        while (header := self._read_member()) is not None:
+            members += 1
+            if members > self._limits.members:
+                raise TooLarge(f"the archive has more than {self._limits.members} members", limit=self._limits.members)
+            extents = header.sparse.extents if header.sparse is not None else None
+            self._given = 0
+            self._member = Member(header.name, _KINDS.get(header.flag, MemberKind.SPECIAL), header.size, self._at, header.link, extents)
+            yield self._member
+        self._member = None
+        if self._seekable is None:
+            while self._source.read(_SKIP_BYTES):
+                pass
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """What is left of the current member's data, in pieces of exactly ``size`` bytes, the last one shorter.
+
+        To be consumed before the next member is asked for. Raises TruncatedInput.
+        """
+        member = self._current()
+
+        def read(wanted: int) -> bytes:
+            if self._seekable is not None:
+                # Another member may have been reread since.
+                self._seekable.seek(self._at)
+            piece = self._read(wanted)
+            if len(piece) < wanted:
+                raise TruncatedInput("the archive ends inside a member", member=member.name, offset=self._at)
+            return piece
+
+        for piece in _pieces(member, self._given, size, read):
+            self._given += len(piece)
+            yield piece
+            if self._member is not member:
+                raise ValueError("the reader has moved on to another member")
+
+    def read_all(self, max_bytes: int) -> bytes:
+        """What is left of the current member's data in one piece.
+
+        Raises TooLarge beyond ``max_bytes``, TruncatedInput.
+        """
+        member = self._current()
+        if member.size - self._given > max_bytes:
+            raise TooLarge(f"member {printable(member.name)!r} has {member.size} bytes, more than {max_bytes}", limit=max_bytes)
+        return b"".join(self.chunks(_SKIP_BYTES))
+
+    def reread(self, member: Member, size: int) -> Generator[bytes, None, None]:
+        """The data of a member met earlier, in pieces as `chunks` gives them; at any time, as long as the source is seekable and open, and on any thread.
+
+        Raises TruncatedInput when the file has become shorter since.
+        """
+        file = self._seekable
+        if file is None:
+            raise ValueError("a stream cannot be read again")
+        position = member.offset
+
+        def read(wanted: int) -> bytes:
+            nonlocal position
+            with self._turn:
+                file.seek(position)
+                piece = _read_full(file, wanted)
+            position += len(piece)
+            if len(piece) < wanted:
+                raise TruncatedInput("the archive ends inside a member", member=member.name, offset=position)
+            return piece
+
+        return _pieces(member, 0, size, read)
+
+    def _current(self) -> Member:
+        if self._member is None:
+            raise ValueError("no current member")
+        return self._member
+
+    def _read_member(self) -> Header | None:
+        """Go to the next member's data; None at the end."""
+        parser = self._parser
+        while True:
+            self._skip_rest()
+            at = self._at
+            block = self._read(BLOCK)
+            if block == ZERO_BLOCK:
+                self._check_end()
+                return None
+            if not block:
+                return None
+            self._whole(block, at)
+            header = parser.header(block, at)
+            if header.meta:
+                data = self._read(header.stored)
+                if len(data) < header.stored:
+                    raise TruncatedInput("the archive ends inside a header", offset=self._at)
+                parser.meta(data)
+                self._data_end, self._next = self._at, self._at + padding(header.stored)
+                continue
+            self._data_end = self._at + header.stored
+            wanted = header.sparse is not None and header.sparse.wanted
+            while wanted:
+                at = self._at
+                wanted = parser.sparse_block(self._whole(self._read(BLOCK), at))
+            self._next = self._data_end + padding(header.stored)
+            if self._seekable is not None and self._data_end > self._end:
+                raise TruncatedInput("the archive ends inside a member", member=header.name, offset=self._end)
+            return header
+
+    def _check_end(self) -> None:
+        """After one zero block: the end of the archive, or another zero block."""
+        at = self._at
+        block = self._read(BLOCK)
+        if block and self._whole(block, at) != ZERO_BLOCK:
+            raise InvalidArchive("invalid tar header: something else after a zero block", offset=at)
+
+    def _whole(self, block: bytes, at: int) -> bytes:
+        if len(block) < BLOCK:
+            what = "the archive ends inside a header" if at else "this is no tar archive, or the mere beginning of one"
+            raise TruncatedInput(what, offset=at + len(block))
+        return block
+
+    def _skip_rest(self) -> None:
+        """Go behind the current member's data and padding."""
+        if self._seekable is not None:
+            # Also where nothing is to be skipped: a member may have been reread in between.
+            self._at = self._seekable.seek(min(self._next, self._end))
+            return
+        while self._at < self._next:
+            piece = self._source.read(min(_SKIP_BYTES, self._next - self._at))
+            if not piece:
+                if self._at < self._data_end:
+                    raise TruncatedInput("the archive ends inside a member", member=self._current().name, offset=self._at)
+                return
+            self._at += len(piece)
+
+    def _read(self, size: int) -> bytes:
+        data = _read_full(self._source, size)
+        self._at += len(data)
+        return data
+
+
+def _pieces(member: Member, start: int, size: int, read: Callable[[int], bytes]) -> Generator[bytes, None, None]:
+    """What ``member`` holds from ``start`` on, in pieces of ``size`` bytes; ``read`` gives so many bytes of its data, in order."""
+    if member.extents is not None:
+        yield from expanded(member.extents, member.size, start, size, read)
+    else:
+        for position in range(start, member.size, size):
+            yield read(min(size, member.size - position))
+
+
+def _read_full(source: ByteSource, size: int) -> bytes:
+    """Up to ``size`` bytes, less only at the end; what a source gives at once is not copied."""
+    data = source.read(size)
+    if len(data) == size or not data:
+        return data
+    parts = [data]
+    missing = size - len(data)
+    while missing and (data := source.read(missing)):
+        parts.append(data)
+        missing -= len(data)
+    return b"".join(parts)

@@ -1,0 +1,133 @@
+"""Importing: an archive is read, staged and, in one transaction, made part of the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, final
+
+from store.catalog import content, leases
+from store.formats.archives.opening import open_source
+from store.formats.archives.selection import ALL, Choice
+from store.importing.intake import take_in
+from store.importing.members import open_members
+from store.importing.publisher import Publisher
+from store.importing.sinks import Compression, Pool
+from store.importing.staging import Stager
+from store.model.contents import ContentState, ImportReport, Silent
+from store.model.digests import DiffID
+from store.model.limits import DEFAULT_LIMITS, Limits
+from store.workspace import operations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from store.formats.archives.opening import Opened
+    from store.model.contents import Progress
+    from store.model.digests import Digest
+    from store.store import Store
+    from store.workspace.operations import Operation
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How an archive is taken in.
+
+    ``workers`` threads encode (default: one for each core); ``source_name`` is what the ledger calls the input; ``choice`` says which part is wanted. Without
+    ``clobber`` no tag is moved away from another image. With ``dry_run`` everything is read and checked, and nothing stays.
+    """
+
+    compression: Compression = field(default_factory=Compression)
+    limits: Limits = DEFAULT_LIMITS
+    workers: int | None = None
+    source_name: str = "-"
+    choice: Choice = ALL
+    clobber: bool = True
+    dry_run: bool = False
+
+
+def take_archive(store: Store, source: Path | BinaryIO, options: ImportOptions | None, progress: Progress | None) -> ImportReport:
+    """See `store.store.Store.import_archive`."""
+    options = options or ImportOptions()
+    progress = progress or Silent()
+    with open_source(source, options.limits) as opened:
+        try:
+            return _take(store, opened, options, progress)
+        except _Rehearsed as rehearsed:
+            return rehearsed.report
+
+
+def _take(store: Store, opened: Opened, options: ImportOptions, progress: Progress) -> ImportReport:
+    with store.operation("import") as operation, Pool(options.workers) as pool:
+        progress.total(opened.size_bytes)
+        stager = Stager(operation, pool, options.compression, options.limits)
+        members = open_members(opened, stager, options.limits, progress)
+        intake = take_in(members, stager, options.limits, _Holdings(store, operation), options.choice)
+        staged = intake.staged()
+        pool.durable()
+        with store.write(operation.id) as connection:
+            publisher = Publisher(connection, store.blobs, operation, limits=options.limits, now=store.now(), clobber=options.clobber)
+            done = publisher.publish(intake, source_name=options.source_name)
+            report = ImportReport(
+                images=tuple(done.images),
+                tags=tuple(done.tags),
+                lines=tuple(done.lines),
+                notes=(*intake.claim.notes, *done.notes),
+                changed=done.changed,
+                new_images=done.new_images,
+                new_layers=done.new_layers,
+                new_bytes=done.new_bytes,
+                read_bytes=sum(one.diff.size_bytes for one in staged),
+            )
+            if options.dry_run:
+                # The transaction and the operation end as those of a failed import do.
+                raise _Rehearsed(report)
+            operations.end(connection, operation)
+    return report
+
+
+class _Rehearsed(Exception):
+    """A dry run has come to its end."""
+
+    def __init__(self, report: ImportReport) -> None:
+        super().__init__()
+        self.report = report
+
+
+@final
+class _Holdings:
+    """What the store has already, leased as it is told of (see `store.importing.intake.Holdings`)."""
+
+    def __init__(self, store: Store, operation: Operation) -> None:
+        self._store = store
+        self._operation = operation
+
+    def diffs(self, wanted: Iterable[DiffID]) -> set[DiffID]:
+        """See `Holdings`."""
+        return {DiffID(digest) for digest in self.blobs(diff.digest for diff in wanted)}
+
+    def blobs(self, wanted: Iterable[Digest]) -> set[Digest]:
+        """See `Holdings`."""
+        digests = list(wanted)
+        with self._store.read() as connection:
+            if not content.find(connection, digests):
+                return set()
+        with self._store.write(self._operation.id) as connection:
+            here = [known for known in content.find(connection, digests).values() if known.state is ContentState.PRESENT]
+            leases.add_leases(connection, self._operation.id, [known.key for known in here])
+        return {known.digest for known in here}
+
+    def layers(self, wanted: Iterable[tuple[Digest, DiffID]]) -> set[tuple[Digest, DiffID]]:
+        """See `Holdings`."""
+        pairs = list(wanted)
+        here = self.blobs({digest for pair in pairs for digest in (pair[0], pair[1].digest)})
+        with self._store.read() as connection:
+            decoded = content.encoded(connection, (digest for digest, _ in pairs if digest in here))
+        return {(digest, diff) for digest, diff in pairs if digest in here and (digest == diff.digest or (digest, diff.digest) in decoded)}
+
+    def document(self, digest: Digest) -> bytes | None:
+        """See `Holdings`."""
+        if not self.blobs((digest,)):
+            return None
+        return self._store.document(digest)

@@ -1,0 +1,243 @@
+"""What an archive brought, put in its place inside a write unit: files under their digests, then the rows that stand on them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final, final
+
+from store.catalog import condemned, content, images, manifests
+from store.catalog.batches import batches
+from store.errors import ContentMissing, DigestMismatch
+from store.formats.archives.docker_manifest import LayerSource
+from store.formats.image.manifests import Link, Role
+from store.formats.image.media_types import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
+from store.model.contents import ContentState
+from store.model.digests import Descriptor, DiffID, Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from store.blobs.protocol import BlobStore
+    from store.db.types import ContentKey
+    from store.formats.archives.claims import Graph
+    from store.formats.image.config import ImageConfig
+    from store.importing.intake import Intake
+    from store.importing.staging import Staged
+    from store.model.digests import ImageID
+    from store.model.limits import Limits
+    from store.workspace.operations import Operation
+
+
+_MANIFESTS_AT_ONCE: Final = 500
+"""An archive may hold thousands of images, and a manifest with its edges takes more room than all else that is known of one."""
+
+
+def deterministic_manifest(config: ImageConfig, sizes: Sequence[int]) -> bytes:
+    """The manifest that Docker ≥ 25.0.6 writes into its archives for this image (docker-archive.md §9): plain-tar layers, a function of the image alone."""
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": {"mediaType": OCI_CONFIG, "digest": str(config.image_id), "size": len(config.data)},
+        "layers": [{"mediaType": OCI_LAYER, "digest": str(diff), "size": size} for diff, size in zip(config.diff_ids, sizes, strict=True)],
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+@final
+class Placing:
+    """Carries the content half of one write unit. ``changed`` says whether anything was not so before."""
+
+    def __init__(self, connection: Connection, blobs: BlobStore, operation: Operation, *, limits: Limits, now: datetime) -> None:
+        self._connection = connection
+        self._blobs = blobs
+        self._operation = operation
+        self._limits = limits
+        self._now = now
+        self._diffs: dict[DiffID, tuple[ContentKey, int]] = {}
+        self._absent: set[DiffID] = set()
+        self._brought: list[ContentKey] = []
+        self._images: dict[ImageID, tuple[ContentKey, ImageConfig]] = {}
+        self.new_images = 0
+        self.new_layers = 0
+        self.new_bytes = 0
+        self.changed = False
+
+    # --- files -------------------------------------------------------------------------------------------------------
+
+    def files(self, intake: Intake) -> None:
+        """Move what is still needed from staging into its place, with its rows; what somebody else brought meanwhile stays, and ours is dropped."""
+        layers = self._still_needed(intake)
+        names = {id(one): (one, as_layer) for one, as_layer in layers}
+        fresh = [one for one, _ in names.values()]
+        files = [(one.path, one.stored.digest) for one in fresh]
+        files += [(path, digest) for one in fresh if one.codec is None for digest, path in one.aliases.items()]
+        if files:
+            self._operation.announce(digest for _, digest in files)
+            self._blobs.publish(files)
+        self._rows(list(names.values()))
+
+    def _still_needed(self, intake: Intake) -> list[tuple[Staged, bool]]:
+        """What was staged and is not here yet, each with whether it is a layer."""
+        diffs = content.present(self._connection, (*(diff.digest for diff in intake.layers), *(staged.diff.digest for staged in intake.blobs.values())))
+        pairs = content.encoded(self._connection, intake.blobs)
+        here = content.present(self._connection, (*intake.blobs, *intake.others))
+        needed = [(staged, True) for diff, staged in intake.layers.items() if diff.digest not in diffs]
+        for digest, staged in intake.blobs.items():
+            # What bzip2 and xz decode to is a content of its own: no reader decodes them again.
+            decodes = (staged.diff.digest in diffs) if staged.original is not None else digest == staged.diff.digest or (digest, staged.diff.digest) in pairs
+            if digest not in here or not decodes:
+                needed.append((staged, True))
+                if staged.original is not None:
+                    needed.append((staged.original, False))
+        needed += [(staged, False) for digest, staged in intake.others.items() if digest not in here]
+        return needed
+
+    def _rows(self, needed: Sequence[tuple[Staged, bool]]) -> None:
+        blobs: dict[Digest, int] = {}
+        decoding: list[tuple[Digest, Staged, str]] = []
+        for staged, as_layer in needed:
+            blobs[staged.stored.digest] = staged.stored.size_bytes
+            if staged.codec is None:
+                blobs.update(dict.fromkeys(staged.aliases, staged.diff.size_bytes))
+            elif as_layer or staged.is_ours:
+                decoding += [(digest, staged, staged.codec.value) for digest in (staged.diff.digest, *staged.aliases)]
+            self.new_layers += as_layer
+            self.new_bytes += staged.stored.size_bytes
+            self.changed = True
+        stored = content.put_blobs(self._connection, blobs, self._now)
+        decoded, damaged = content.ensure_decoded(self._connection, {digest: staged.diff.size_bytes for digest, staged, _ in decoding})
+        condemned.condemn(self._connection, damaged, self._now)
+        content.put_encodings(
+            self._connection,
+            [content.NewEncoding(decoded[digest], stored[staged.stored.digest], codec, staged.seekable) for digest, staged, codec in decoding],
+        )
+        plain = {digest for staged, _ in needed if staged.codec is None for digest in (staged.stored.digest, *staged.aliases)}
+        self._brought += [*decoded.values(), *(stored[digest] for digest in plain)]
+
+    def documents(self, documents: Mapping[Digest, bytes]) -> dict[Digest, ContentKey]:
+        """Keep small documents inline, large ones as blobs."""
+        keys = content.put_documents(self._connection, {digest: data for digest, data in documents.items() if len(data) <= self._limits.inline_bytes})
+        for digest, data in documents.items():
+            if digest not in keys:
+                if not content.has_sound_file(self._connection, digest):
+                    staged = self._operation.stage(data)
+                    self._operation.announce((digest,))
+                    self._blobs.publish(((staged, digest),))
+                keys[digest] = content.put_blob(self._connection, digest, len(data), self._now)
+        return keys
+
+    # --- images ------------------------------------------------------------------------------------------------------
+
+    def diffs(self, wanted: Iterable[DiffID], foreign: Mapping[DiffID, Sequence[Link]]) -> None:
+        """Look once more whether every diff that images rely on is here. Raises ContentMissing (it cannot, while leases hold)."""
+        digests = [diff.digest for diff in wanted]
+        found = content.find(self._connection, digests)
+        for digest in digests:
+            diff, known = DiffID(digest), found.get(digest)
+            if known is not None and known.state is ContentState.PRESENT:
+                self._diffs[diff] = (known.key, known.size_bytes or 0)
+            elif diff in foreign:
+                self._diffs[diff] = (content.ensure(self._connection, digest, None, ContentState.ABSENT), 0)
+                self._absent.add(diff)
+            elif known is not None and content.is_foreign(self._connection, known.key):
+                self._diffs[diff] = (known.key, 0)
+                self._absent.add(diff)
+            else:
+                raise ContentMissing(
+                    f"layer {digest} was in the store when the import began and is not any more", digest=digest, hint="import the archive again"
+                )
+
+    def _foreign(self, diff: ContentKey, link: Link) -> None:
+        source = LayerSource(link.target.media_type, link.target.size_bytes, str(link.digest), tuple(link.urls))
+        self.changed |= content.put_foreign_source(self._connection, diff, source.encode())
+
+    def links(self, links: Mapping[DiffID, Sequence[Link]]) -> None:
+        """Where layers may be fetched, as manifests say."""
+        for diff, some in links.items():
+            for link in some:
+                self._foreign(self._diffs[diff][0], link)
+
+    def sources(self, sources: Mapping[DiffID, bytes]) -> None:
+        """Where layers may be fetched, as ``manifest.json`` says."""
+        for diff, descriptor in sources.items():
+            if diff in self._diffs:
+                self.changed |= content.put_foreign_source(self._connection, self._diffs[diff][0], descriptor)
+
+    def images(self, configs: Iterable[ImageConfig]) -> dict[ImageID, ContentKey]:
+        """The rows of images, made when they are new; what was brought may verify others as well."""
+        wanted = {config.image_id: config for config in configs}
+        keys = self.documents({image_id.digest: config.data for image_id, config in wanted.items()})
+        tops = images.ensure_layers(self._connection, [[(diff, self._diffs[diff][0]) for diff in config.diff_ids] for config in wanted.values()])
+        new = {
+            keys[config.image_id.digest]: images.NewImage.of(config, top, verified=self._absent.isdisjoint(config.diff_ids))
+            for config, top in zip(wanted.values(), tops, strict=True)
+        }
+        made = images.add(self._connection, new)
+        self.new_images += len(made)
+        self.changed |= bool(made)
+        self.changed |= images.verify(self._connection, [key for key, one in new.items() if one.verified])
+        self.changed |= images.verify(self._connection, images.completed_by(self._connection, self._brought))
+        self._images = {image_id: (keys[image_id.digest], config) for image_id, config in wanted.items()}
+        return {image_id: key for image_id, (key, _) in self._images.items()}
+
+    def parent(self, child: ImageID, parent: ImageID) -> None:
+        """Record what an image was built on."""
+        self.changed |= images.set_parent(self._connection, self._images[child][0], self._images[parent][0])
+
+    # --- manifests ---------------------------------------------------------------------------------------------------
+
+    def own_manifests(self, image_ids: Iterable[ImageID]) -> dict[ImageID, ContentKey]:
+        """The deterministic manifests of images, made when they are first needed."""
+        found: dict[ImageID, ContentKey] = {}
+        for some in batches(list(image_ids), _MANIFESTS_AT_ONCE):
+            documents: dict[ImageID, bytes] = {}
+            for image_id in some:
+                config = self._images[image_id][1]
+                documents[image_id] = deterministic_manifest(config, [self._diffs[diff][1] for diff in config.diff_ids])
+            digests = {image_id: Digest.of(data) for image_id, data in documents.items()}
+            keys = self.documents({digests[image_id]: data for image_id, data in documents.items()})
+            made = {image_id: keys[digest] for image_id, digest in digests.items()}
+            manifests.add(self._connection, [self._own_manifest(image_id, key) for image_id, key in made.items()])
+            found.update(made)
+        return found
+
+    def _own_manifest(self, image_id: ImageID, key: ContentKey) -> manifests.NewManifest:
+        image_key, config = self._images[image_id]
+        edges = [manifests.Edge(Link(Role.CONFIG, 0, Descriptor(OCI_CONFIG, image_id.digest, len(config.data))), image_key)]
+        for position, diff in enumerate(config.diff_ids):
+            diff_key, size = self._diffs[diff]
+            edges.append(manifests.Edge(Link(Role.LAYER, position, Descriptor(OCI_LAYER, diff.digest, size)), diff_key))
+        # As when the same bytes come in with a layout: an image's type is that of its config.
+        return manifests.NewManifest(key, "manifest", OCI_MANIFEST, OCI_CONFIG, image_key, None, edges)
+
+    def graph(self, graph: Graph) -> dict[Digest, ContentKey]:
+        """The rows of an archive's documents."""
+        keys = self.documents({digest: document.data for digest, document in graph.documents.items()})
+        new = []
+        for digest, document in graph.documents.items():
+            config = graph.configs.get(digest)
+            image = None if config is None else self._images[config.image_id][0]
+            subject = None if document.subject is None else self._target(document.subject, str(digest))
+            edges = [manifests.Edge(link, self._target(link.target, str(digest), link)) for link in document.links]
+            new.append(
+                manifests.NewManifest(
+                    keys[digest], document.kind.value, document.media_type, document.effective_artifact_type, image, subject, edges, document.annotations
+                )
+            )
+        self.changed |= bool(manifests.add(self._connection, new))
+        return keys
+
+    def _target(self, target: Descriptor, where: str, link: Link | None = None) -> ContentKey:
+        known = content.find(self._connection, (target.digest,)).get(target.digest)
+        if known is not None:
+            if known.size_bytes not in (None, target.size_bytes):
+                raise DigestMismatch(f"{where}: size of {target.digest}", want=target.size_bytes, got=known.size_bytes, hint="a descriptor in the archive lies")
+            key = known.key
+        else:
+            key = content.ensure(self._connection, target.digest, target.size_bytes, ContentState.ABSENT)
+        if link is not None and link.urls:
+            self._foreign(key, link)
+        return key

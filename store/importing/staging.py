@@ -1,0 +1,286 @@
+"""Bytes on their way in: read once, hashed, checked, encoded and written to the operation's folder. No transaction is open meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, Final, final
+
+from store.errors import InvalidArchive, StoreError, TooLarge, printable
+from store.files.os_errors import translated
+from store.formats.compression.codecs import MAGIC_BYTES, Codec, decoder, detect
+from store.formats.tar.checker import TarCheck
+from store.importing.sinks import DEFAULT_ALGORITHM, FRAME_BYTES, Compression, FrameSink, Hashed, KeptSink, LayerSink, PlainSink
+from store.model.digests import Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from store.formats.compression.codecs import Decoder
+    from store.importing.sinks import Pool
+    from store.model.limits import Limits
+    from store.workspace.operations import Operation
+
+_KEPT: Final = frozenset({Codec.GZIP, Codec.ZSTD})
+"""What registries name by digest is kept as it came; bzip2 and xz layers are named by nobody."""
+
+
+@final
+@dataclass(slots=True)
+class Staged:
+    """Bytes in the operation's folder. ``codec`` is how the file encodes ``diff``, None for not at all.
+
+    ``problem`` says why it cannot be a layer after all (it may still be a document, or a blob of another kind: see `Stager.layer`). ``aliases`` are other
+    digests of the same plain bytes, with the file that holds them when ``codec`` is None. ``original`` is the file as it came, when ``codec`` is ours.
+    """
+
+    path: Path
+    diff: Hashed
+    stored: Hashed
+    codec: Codec | None
+    seekable: bool
+    problem: StoreError | None = None
+    original: Staged | None = None
+    aliases: dict[Digest, Path] = field(default_factory=dict)
+    is_ours: bool = False
+    """Whether the encoding was made here."""
+
+    @property
+    def as_it_came(self) -> Hashed:
+        """What a manifest that points at these bytes calls them."""
+        if self.original is not None:
+            return self.original.stored
+        return self.diff if self.codec is None or self.is_ours else self.stored
+
+
+@final
+class Stager:
+    """Writes into the folder of one operation."""
+
+    def __init__(self, operation: Operation, pool: Pool, compression: Compression, limits: Limits) -> None:
+        self._operation = operation
+        self._pool = pool
+        self._compression = compression
+        self._limits = limits
+
+    def layer(
+        self, pieces: Iterator[bytes], member: str, on_read: Callable[[int], None], *, algorithm: str = DEFAULT_ALGORITHM, as_it_came: bool = False
+    ) -> Staged:
+        """Take in one layer, in pieces of at most `FRAME_BYTES`; ``on_read`` is told how many input bytes have passed.
+
+        What is no tar, or does not decode, is staged all the same, with its ``problem``: in a stream any member may turn out to be something else.
+
+        Args:
+            pieces: The bytes as they come.
+            member: What errors call it.
+            on_read: Told how many bytes have passed.
+            algorithm: Of the digest that names the bytes as they came.
+            as_it_came: Whether something may name the bytes as they came, so that even bzip2 and xz have to stay (beside what they decode to).
+
+        Raises what ``pieces`` raises, TooLarge for what is too large even as it came.
+        """
+        first = next(pieces, b"")
+        codec = detect(first[:MAGIC_BYTES])
+        check = _Check(member)
+        if codec is Codec.IDENTITY:
+            with self._new_file() as (path, file):
+                sink = self._plain_sink(file, algorithm)
+                self._plain(sink, _again(first, pieces), check, on_read)
+                return self._plain_staged(path, file, sink, check)
+        if codec in _KEPT:
+            with self._new_file() as (path, file):
+                kept = KeptSink(file, self._pool, algorithm)
+                self._kept(kept, codec, _again(first, pieces), check, on_read)
+                diff, stored = kept.finish()
+                self._pool.sync(file, path)
+                return Staged(path, diff, stored, codec, seekable=False, problem=check.problem)
+        original = None
+        decode = decoder(codec, max_bytes=self._limits.layer_bytes, member=member)
+        if as_it_came:
+            original = self.blob(_again(first, pieces), member, on_read, algorithm=algorithm)
+            plain = _decoded_file(decode, original.path)
+        else:
+            plain = _decoded(decode, _again(first, pieces), on_read)
+        with self._new_file() as (path, file):
+            sink = self._plain_sink(file, DEFAULT_ALGORITHM)
+            try:
+                self._plain(sink, plain, check, _ignore)
+            except (InvalidArchive, TooLarge) as exc:
+                if original is None:
+                    raise
+                check.problem = exc
+            staged = self._plain_staged(path, file, sink, check)
+            staged.original = original
+            return staged
+
+    def ahead(self, work: Callable[[Callable[[Iterator[bytes]], Iterator[bytes]]], Staged]) -> Future[Staged]:
+        """Begin with a layer before its turn; ``work`` is told what to pass its pieces through, so that it ends when nobody waits for it any more."""
+        return self._pool.ahead(lambda: work(self._pool.until_closed))
+
+    def blob(self, pieces: Iterator[bytes], member: str, on_read: Callable[[int], None], *, algorithm: str = DEFAULT_ALGORITHM) -> Staged:
+        """Take in bytes of any kind just as they come. Raises what ``pieces`` raises, TooLarge."""
+        with self._new_file() as (path, file):
+            sink = PlainSink(file, self._pool, algorithm)
+            size = 0
+            for piece in pieces:
+                size += len(piece)
+                if size > self._limits.layer_bytes:
+                    raise too_large(member, self._limits)
+                sink.feed(piece)
+                on_read(len(piece))
+            diff, stored = sink.finish()
+            self._pool.sync(file, path)
+            return Staged(path, diff, stored, None, seekable=False)
+
+    def scratch(self) -> Path:
+        """The path of a file that may be made for what lives no longer than the operation."""
+        return self._operation.new_file()
+
+    def has_diff(self, staged: Staged, wanted: Digest) -> bool:
+        """Whether ``wanted`` names the plain bytes of ``staged``; with another algorithm than theirs, they are read back and hashed."""
+        if staged.diff.digest.algorithm != wanted.algorithm and wanted not in staged.aliases:
+            hashed = hashlib.new(wanted.algorithm, usedforsecurity=False)
+            for piece in plain_bytes(staged, self._limits):
+                hashed.update(piece)
+            found = Digest(wanted.algorithm, hashed.hexdigest())
+            path = staged.path
+            if staged.codec is None:
+                # A file has one name; the same bytes under another digest get another.
+                path = self._operation.new_file()
+                with translated(path):
+                    os.link(staged.path, path)
+            staged.aliases[found] = path
+        return wanted == staged.diff.digest or wanted in staged.aliases
+
+    @contextmanager
+    def _new_file(self) -> Iterator[tuple[Path, BinaryIO]]:
+        path = self._operation.new_file()
+        with translated(path), path.open("xb", buffering=0) as file:
+            try:
+                yield path, file
+            except BaseException:
+                self._pool.settle()
+                path.unlink(missing_ok=True)
+                raise
+
+    def _plain_sink(self, file: BinaryIO, algorithm: str) -> LayerSink:
+        level = self._compression.level
+        return PlainSink(file, self._pool, algorithm) if level is None else FrameSink(file, self._pool, level, algorithm)
+
+    def _plain_staged(self, path: Path, file: BinaryIO, sink: LayerSink, check: _Check) -> Staged:
+        diff, stored = sink.finish()
+        # Not before: the end of the layer may still be on its way to the file until then.
+        self._pool.sync(file, path)
+        codec = None if self._compression.level is None else Codec.ZSTD
+        ours = codec is not None
+        return Staged(path, diff, stored, codec, ours and diff.size_bytes > FRAME_BYTES, check.problem, is_ours=ours)
+
+    def _plain(self, sink: LayerSink, pieces: Iterator[bytes], check: _Check, on_read: Callable[[int], None]) -> None:
+        size = 0
+        for piece in pieces:
+            size += len(piece)
+            if size > self._limits.layer_bytes:
+                raise too_large(check.member, self._limits)
+            check.feed(piece)
+            sink.feed(piece)
+            on_read(len(piece))
+        check.finish()
+
+    def _kept(self, sink: KeptSink, codec: Codec, pieces: Iterator[bytes], check: _Check, on_read: Callable[[int], None]) -> None:
+        decode = decoder(codec, max_bytes=self._limits.layer_bytes, member=check.member)
+        decodes = True
+        size = 0
+        for piece in pieces:
+            size += len(piece)
+            if size > self._limits.layer_bytes:
+                raise too_large(check.member, self._limits)
+            sink.feed_stored(piece)
+            if decodes:
+                decodes = check.guard(decode.feed(piece), sink)
+            on_read(len(piece))
+        if decodes and check.guard(decode.finish(), sink):
+            check.finish()
+
+
+@final
+class _Check:
+    """A `TarCheck` that remembers what it finds instead of ending the pass."""
+
+    def __init__(self, member: str) -> None:
+        self.member = member
+        self.problem: StoreError | None = None
+        self._check = TarCheck(member)
+
+    def feed(self, piece: bytes) -> None:
+        """Look at the next bytes, until something was wrong."""
+        if self.problem is None:
+            try:
+                self._check.feed(piece)
+            except InvalidArchive as exc:
+                self.problem = exc
+
+    def guard(self, decoded: Iterator[bytes], sink: KeptSink) -> bool:
+        """Pass on what comes out of a decoder; False when it fails: then these bytes are no layer, whatever else they may be."""
+        try:
+            for piece in decoded:
+                self.feed(piece)
+                sink.feed(piece)
+        except (InvalidArchive, TooLarge) as exc:
+            self.problem = exc
+            return False
+        return True
+
+    def finish(self) -> None:
+        """The layer has ended."""
+        if self.problem is None:
+            try:
+                self._check.finish()
+            except InvalidArchive as exc:
+                self.problem = exc
+
+
+def plain_bytes(staged: Staged, limits: Limits) -> Iterator[bytes]:
+    """What was staged, decoded again."""
+    return _read_back(staged.path) if staged.codec is None else _decoded_file(decoder(staged.codec, max_bytes=limits.layer_bytes), staged.path)
+
+
+def too_large(member: str, limits: Limits) -> TooLarge:
+    """The error for a layer beyond the ceiling."""
+    return TooLarge(
+        f"layer {printable(member)!r} is larger than {limits.layer_bytes} bytes",
+        limit=limits.layer_bytes,
+        hint="raise --max-layer-size if it is meant to be that large",
+    )
+
+
+def _decoded(decode: Decoder, pieces: Iterator[bytes], on_read: Callable[[int], None]) -> Iterator[bytes]:
+    for piece in pieces:
+        yield from decode.feed(piece)
+        on_read(len(piece))
+    yield from decode.finish()
+
+
+def _decoded_file(decode: Decoder, path: Path) -> Iterator[bytes]:
+    # Closed at once when the decoder fails: its error may be kept for long, and would keep the file open with it.
+    with closing(_read_back(path)) as pieces:
+        yield from _decoded(decode, pieces, _ignore)
+
+
+def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from rest
+
+
+def _read_back(path: Path) -> Generator[bytes, None, None]:
+    with translated(path), path.open("rb", buffering=0) as file:
+        while piece := file.read(FRAME_BYTES):
+            yield piece
+
+
+def _ignore(_size: int) -> None:
+    """The input was counted where it was decoded."""

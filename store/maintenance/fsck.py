@@ -1,0 +1,176 @@
+"""Trust nothing: recompute every digest, diff ID, chain ID and edge from the bytes, and yield all findings, not the first."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from store.catalog import audit, content
+from store.errors import IntegrityError, InvalidInput, StoreError
+from store.formats.image.config import ImageConfig
+from store.formats.image.manifests import Document
+from store.maintenance.reports import Finding, Severity
+from store.model.contents import ContentState
+from store.model.digests import ChainID, Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from sqlalchemy import Connection
+
+    from store.blobs.protocol import BlobStore
+    from store.content.reader import Reader
+    from store.model.contents import Progress
+    from store.model.digests import DiffID
+
+REPAIR: str = "import an archive that holds this content again: that repairs it"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A finding, and the content whose bytes turned out to be bad (to be marked so)."""
+
+    finding: Finding
+    damaged: Digest | None = None
+
+
+@final
+class Checker:
+    """One check of the whole store; others may go on writing meanwhile, so what looks wrong is looked at once more before it is said."""
+
+    def __init__(
+        self, read: Callable[[], AbstractContextManager[Connection]], reader: Callable[[], AbstractContextManager[Reader]], blobs: BlobStore, progress: Progress
+    ) -> None:
+        self._read = read
+        self._reader = reader
+        self._blobs = blobs
+        self._progress = progress
+
+    def run(self) -> Iterator[Verdict]:
+        """Every finding: the bytes first, then what the rows make of them."""
+        yield from self._bytes()
+        yield from self._decodings()
+        yield from self._chains()
+        yield from self._manifests()
+        yield from self._files()
+
+    # --- bytes -------------------------------------------------------------------------------------------------------
+
+    def _bytes(self) -> Iterator[Verdict]:
+        with self._read() as connection:
+            rows = audit.stored(connection)
+        self._progress.total(sum(size for _, size, _, _ in rows))
+        with self._reader() as reader:
+            for digest, size, state, in_file in rows:
+                key = str(digest)
+                self._progress.start(key, digest.short, size)
+                problem = self._reread(reader, digest, in_file=in_file)
+                self._progress.advance(key, size)
+                self._progress.finish(key)
+                if problem is not None and self._still_stored(digest):
+                    yield self._damage("damaged", digest, problem)
+                elif problem is None and state is ContentState.DAMAGED:
+                    yield self._finding("marked-damaged", digest, "is marked damaged, but its bytes are sound now", severity=Severity.WARNING)
+
+    def _reread(self, reader: Reader, digest: Digest, *, in_file: bool) -> str | None:
+        if in_file and self._blobs.size(digest) is None:
+            return "its file is missing"
+        with self._read() as connection:
+            sources = content.sources(connection, (digest,)).get(digest)
+        if sources is None:
+            return None
+        whole = content.Sources(digest, sources.size_bytes, ContentState.PRESENT, sources.inline, sources.in_file, ())
+        try:
+            size = sum(len(piece) for piece in reader.chunks(whole))
+        except StoreError as exc:
+            return exc.message
+        return None if size == sources.size_bytes else f"it has {size} bytes, not {sources.size_bytes}"
+
+    def _still_stored(self, digest: Digest) -> bool:
+        with self._read() as connection:
+            return digest in content.find(connection, (digest,))
+
+    def _decodings(self) -> Iterator[Verdict]:
+        with self._read() as connection:
+            pairs = audit.encodings(connection)
+        with self._reader() as reader:
+            for digest, stored in pairs:
+                with self._read() as connection:
+                    sources = content.sources(connection, (digest,)).get(digest)
+                one = tuple(encoding for encoding in sources.encodings if encoding.digest == stored) if sources is not None else ()
+                if sources is None or not one:
+                    continue
+                hashed = hashlib.new(digest.algorithm, usedforsecurity=False)
+                try:
+                    for piece in reader.chunks(content.Sources(digest, sources.size_bytes, ContentState.PRESENT, None, in_file=False, encodings=one)):
+                        hashed.update(piece)
+                except IntegrityError as exc:
+                    yield self._damage("undecodable", stored, exc.message)
+                    continue
+                if hashed.hexdigest() != digest.hex:
+                    yield self._damage("wrong-diff", stored, f"it decodes to sha256:{hashed.hexdigest()}, not to {digest}")
+
+    # --- rows --------------------------------------------------------------------------------------------------------
+
+    def _chains(self) -> Iterator[Verdict]:
+        with self._read() as connection:
+            for digest, _state in audit.unobtainable(connection):
+                yield self._finding("no-bytes", digest, "is said to be present, but nothing holds its bytes")
+            chains: dict[ChainID, tuple[DiffID, ...]] = {}
+            for chain, parent, diff, depth in audit.layers(connection):
+                diffs = (*chains.get(parent, ()), diff) if parent is not None else (diff,)
+                chains[chain] = diffs
+                if depth != len(diffs) or ChainID.of(diffs) != chain:
+                    yield self._finding("wrong-chain", chain.digest, f"is not the chain of its {len(diffs)} layer(s)")
+            images = audit.images(connection)
+            documents = content.sources(connection, [image_id.digest for image_id, _ in images])
+        with self._reader() as reader:
+            for image_id, top in images:
+                try:
+                    config = ImageConfig.parse(b"".join(reader.chunks(documents[image_id.digest])))
+                except IntegrityError:
+                    continue
+                except InvalidInput as exc:
+                    yield self._finding("bad-config", image_id.digest, f"is no image config: {exc.message}")
+                    continue
+                if config.diff_ids != (chains.get(top, ()) if top is not None else ()):
+                    yield self._finding("wrong-layers", image_id.digest, "has other layers in its config than in the catalogue")
+
+    def _manifests(self) -> Iterator[Verdict]:
+        with self._read() as connection:
+            rows = audit.manifests(connection)
+            documents = content.sources(connection, [row.digest for row in rows])
+        with self._reader() as reader:
+            for row in rows:
+                try:
+                    # Read as the import read it: Python's reader takes neither all of UTF-8's faults nor all depths.
+                    # What says nothing of its kind is of the one it was pushed as.
+                    document = Document.parse(b"".join(reader.chunks(documents[row.digest])), digest=row.digest, media_type=row.media_type)
+                except IntegrityError:
+                    continue
+                except InvalidInput as exc:
+                    yield self._finding("bad-manifest", row.digest, f"is no manifest: {exc.message}")
+                    continue
+                if sorted((link.role.value, link.position, link.digest) for link in document.links) != sorted(row.edges):
+                    yield self._finding("wrong-edges", row.digest, "points at other content than the catalogue says")
+
+    # --- files -------------------------------------------------------------------------------------------------------
+
+    def _files(self) -> Iterator[Verdict]:
+        for digest in self._blobs.digests():
+            with self._read() as connection:
+                known = content.has_blob_row(connection, digest)
+            if not known and self._blobs.size(digest) is not None:
+                finding = Finding(Severity.WARNING, "orphan", str(digest), f"the file of {digest} belongs to nothing", hint="`storectl gc` removes it")
+                yield Verdict(finding)
+
+    def _damage(self, kind: str, digest: Digest, why: str) -> Verdict:
+        return Verdict(self._finding(kind, digest, why).finding, damaged=digest)
+
+    def _finding(self, kind: str, digest: Digest, why: str, *, severity: Severity = Severity.ERROR) -> Verdict:
+        with self._read() as connection:
+            images = audit.affected(connection, digest)
+        return Verdict(Finding(severity, kind, str(digest), f"{digest}: {why}", images, hint=REPAIR if severity is Severity.ERROR else None))

@@ -1,0 +1,37 @@
+"""What a collection says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from storectl.output import render
+from storectl.output.units import human_size
+
+if TYPE_CHECKING:
+    from store.maintenance.reports import CollectionReport
+
+
+def show(report: CollectionReport, *, as_json: bool) -> None:
+    """Print what went, or would go, and how many bytes it took."""
+    if as_json:
+        render.document(
+            {
+                "images": [str(image) for image in report.images],
+                "manifests": report.manifests,
+                "layers": report.layers,
+                "blobs": [str(digest) for digest in report.blobs],
+                "freed": report.freed_bytes,
+                "orphanFiles": report.orphan_files,
+                "deadOperations": report.dead_operations,
+                "dryRun": report.dry_run,
+            }
+        )
+        return
+    deleted = "Would delete" if report.dry_run else "Deleted"
+    for image in report.images:
+        render.line(f"{deleted}: {image}")
+    files = len(report.blobs) + report.orphan_files
+    render.line(f"{deleted}: {len(report.images)} image(s), {report.layers} layer(s), {files} file(s)")
+    if report.dead_operations:
+        render.line(f"Cleaned up after {report.dead_operations} operation(s) that were cut off")
+    render.line(f"Total {'reclaimable' if report.dry_run else 'reclaimed'} space: {human_size(report.freed_bytes, 4)}")

@@ -1,0 +1,96 @@
+"""Stores as an older program would have left them: the schema of any revision, with the rows and files of a real store in it."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from store.db.sqlite import upgrade as upgrading
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def revisions(scripts: Path | None = None) -> list[str]:
+    """Every revision there is, oldest first, as Alembic finds them."""
+    config = Config()
+    config.set_main_option("script_location", str(scripts or files("migrations")))
+    return [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1]
+
+
+def copy_scripts(folder: Path, *, up_to: str | None = None) -> Path:
+    """The migrations, without those that came after ``up_to``."""
+    shutil.copytree(str(files("migrations")), folder, ignore=shutil.ignore_patterns("__pycache__"))
+    every = revisions(folder)
+    for later in every[every.index(up_to) + 1 :] if up_to is not None else ():
+        script(folder, later).unlink()
+    return folder
+
+
+def script(scripts: Path, revision: str) -> Path:
+    """The file of one revision."""
+    (found,) = (scripts / "versions").glob(f"{revision}_*.py")
+    return found
+
+
+def extend(path: Path, *statements: str) -> None:
+    """Let a migration do more when it has done what it does."""
+    body = "".join(f"    {statement}\n" for statement in statements)
+    path.write_text(f"{path.read_text()}\n\n_as_released = upgrade\n\n\ndef upgrade():\n    _as_released()\n{body}")
+
+
+def add_revision(scripts: Path, *statements: str) -> str:
+    """A migration that the future may bring, on top of all others."""
+    head = revisions(scripts)[-1]
+    text = f"import sqlalchemy as sa\nfrom alembic import op\n\nrevision = '9000'\ndown_revision = {head!r}\n\n\ndef upgrade():\n    pass\n"
+    path = scripts / "versions" / "9000_future.py"
+    path.write_text(text)
+    extend(path, *statements)
+    return "9000"
+
+
+def older_store(full: Path, root: Path, revision: str, scripts: Path) -> Path:
+    """A store at ``revision`` with all of ``full``'s files, and all of its rows that this revision has tables and columns for."""
+    shutil.copytree(full, root, ignore=shutil.ignore_patterns("store.db*", "*.lock"))
+    upgrading.upgrade(root, now=lambda: NOW, scripts=copy_scripts(scripts, up_to=revision))
+    with closing(sqlite3.connect(root / "store.db", isolation_level=None)) as connection:
+        connection.execute("ATTACH ? AS full", (str(full / "store.db"),))
+        for table in tables(connection):
+            columns = ", ".join(f'"{column}"' for column in _columns(connection, "main", table) if column in _columns(connection, "full", table))
+            connection.execute(f'INSERT INTO main."{table}" ({columns}) SELECT {columns} FROM full."{table}"')  # noqa: S608 - names from the schema
+    return root
+
+
+def tables(connection: sqlite3.Connection) -> list[str]:
+    """The tables of ours."""
+    query = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name <> 'alembic_version' ORDER BY name"
+    return [row[0] for row in connection.execute(query)]
+
+
+def _columns(connection: sqlite3.Connection, schema: str, table: str) -> list[str]:
+    return [row[1] for row in connection.execute(f'PRAGMA {schema}.table_info("{table}")')]
+
+
+def rows(database: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every table of ours, columns by name."""
+    with closing(sqlite3.connect(database)) as connection:
+        found = {}
+        for table in tables(connection):
+            columns = sorted(_columns(connection, "main", table))
+            found[table] = sorted(connection.execute(f'SELECT {", ".join(columns)} FROM "{table}"').fetchall(), key=repr)  # noqa: S608 - names from the schema
+        return found
+
+
+def dump(database: Path) -> list[str]:
+    """The whole database as SQL: schema, rows and revision."""
+    with closing(sqlite3.connect(database)) as connection:
+        return sorted(connection.iterdump())

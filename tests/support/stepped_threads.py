@@ -1,0 +1,100 @@
+"""Two programs on one store, driven step by step: each runs on a thread of its own and stops before each of its steps until it is told to go on."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from contextlib import contextmanager
+from queue import Queue
+from typing import TYPE_CHECKING, Final, final
+
+from store.db.sqlite.engine import Durability
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sqlalchemy import Connection
+
+    from store import Store
+
+    Gate = Callable[[str], None]
+    Work = Callable[[Gate], object]
+
+_STUCK_S: Final = 120
+
+
+@final
+class Actor:
+    """One of the two. ``steps`` are the names of those it has been let into."""
+
+    def __init__(self, work: Work) -> None:
+        self.steps: list[str] = []
+        self.error: BaseException | None = None
+        self.result: object = None
+        self.done = False
+        self._go = threading.Semaphore(0)
+        self._stopped: Queue[str | None] = Queue()
+        self._work = work
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        self._before = self._stopped.get(timeout=_STUCK_S)
+        self.done = self._before is None
+
+    def _run(self) -> None:
+        try:
+            self.result = self._work(self._gate)
+        except BaseException as exc:  # noqa: BLE001 - handed to whoever drives
+            self.error = exc
+        finally:
+            self._stopped.put(None)
+
+    def _gate(self, step: str) -> None:
+        self._stopped.put(step)
+        if not self._go.acquire(timeout=_STUCK_S):
+            raise TimeoutError(step)
+
+    def advance(self) -> None:
+        """Let it take its next step, up to the one after."""
+        if self.done:
+            return
+        self.steps.append(self._before or "")
+        self._go.release()
+        self._before = self._stopped.get(timeout=_STUCK_S)
+        self.done = self._before is None
+        if self.done:
+            self._thread.join(_STUCK_S)
+
+    def finish(self) -> None:
+        """Let it run to its end."""
+        while not self.done:
+            self.advance()
+
+
+def gated(store: Store, gate: Gate) -> Store:
+    """The store, stopping before each of its write units: between two of them is where others come in."""
+    ungated = store.write
+
+    @contextmanager
+    def write(owner: str = "storectl", durability: Durability = Durability.SYNCED) -> Iterator[Connection]:
+        gate(owner.partition("-")[0])
+        with ungated(owner, durability) as connection:
+            yield connection
+
+    store.write = write  # type: ignore[method-assign]
+    return store
+
+
+def interleavings(first: int, second: int) -> Iterator[tuple[bool, ...]]:
+    """Every order in which ``first`` steps of one (True) and ``second`` steps of another can be taken."""
+    for places in itertools.combinations(range(first + second), first):
+        yield tuple(place in places for place in range(first + second))
+
+
+def drive(one: Work, other: Work, order: Sequence[bool]) -> tuple[Actor, Actor]:
+    """Run both in this order; steps that the order does not foresee are taken at the end."""
+    actors = Actor(one), Actor(other)
+    for first in order:
+        actors[0 if first else 1].advance()
+    for actor in actors:
+        actor.finish()
+    return actors

@@ -1,0 +1,188 @@
+"""Writing into a file gives the bytes that streaming gives, and finds the same damage."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import resource
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import exporter
+from exporter.output import tar_file as inplace
+from store import Compression, ImportOptions, Store, errors
+from store.files import page_cache as pages
+from store.model.limits import MIB
+from tests.support.images import A, Archive, B, config, layer
+from tests.support.layouts import Layout, gzip, zstd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+CHANCE = random.Random(7)
+LARGE = layer("large", bytes(5 * MIB) + CHANCE.randbytes(4 * MIB + 77))
+"""Three frames, the last one odd."""
+
+MIDDLING = layer("middling", CHANCE.randbytes(MIB))
+
+
+@pytest.fixture(params=["zstd", "none"])
+def filled(store: Store, request: pytest.FixtureRequest) -> Store:
+    """Images of every encoding: frames, one frame, gzip and zstd as they came, plain files."""
+    options = ImportOptions(Compression.parse(request.param))
+    layers = {"a": A, "large": LARGE, "middling": MIDDLING}
+    made = Archive()
+    for name, data in layers.items():
+        made.file(name, data)
+    made.file("c", config(A, LARGE, MIDDLING, A)).manifest({"Config": "c", "RepoTags": ["all:1"], "Layers": ["a", "large", "middling", "a"]})
+    store.import_archive(io.BytesIO(made.bytes()), options)
+    layout = Layout()
+    layout.root(layout.image(gzip(B), zstd(layer("z", b"zeta"))), "docker.io/library/all:2")
+    store.import_archive(io.BytesIO(layout.tar()), options)
+    return store
+
+
+def streamed(store: Store, *names: str) -> bytes:
+    out = io.BytesIO()
+    with exporter.open_save(store, names) as export:
+        export.write(out)
+    return out.getvalue()
+
+
+def test_a_file_has_the_bytes_of_the_stream(filled: Store, tmp_path: Path) -> None:
+    path = tmp_path / "out.tar"
+    with exporter.open_save(filled, ["all"]) as export, exporter.atomic_file(path) as file:
+        assert inplace.descriptor_of(file) is not None
+        export.write(file)
+        assert os.lseek(file.fileno(), 0, os.SEEK_CUR) == export.size_bytes
+    assert path.read_bytes() == streamed(filled, "all")
+
+
+def test_a_file_that_has_something_in_it_already_keeps_it(filled: Store, tmp_path: Path) -> None:
+    path = tmp_path / "out.tar"
+    with path.open("wb", buffering=0) as file, exporter.open_save(filled, ["all:1"]) as export:
+        file.write(b"before")
+        export.write(file)
+        file.write(b"after")
+    assert path.read_bytes() == b"before" + streamed(filled, "all:1") + b"after"
+
+
+def test_what_cannot_be_written_anywhere_is_streamed(filled: Store, tmp_path: Path) -> None:
+    path = tmp_path / "out.tar"
+    with path.open("ab", buffering=0) as file, exporter.open_save(filled, ["all:1"]) as export:
+        assert inplace.descriptor_of(file) is None
+        export.write(file)
+    assert path.read_bytes() == streamed(filled, "all:1")
+    assert inplace.descriptor_of(io.BytesIO()) is None
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "wb") as pipe:
+        assert inplace.descriptor_of(pipe) is None
+    os.close(reader)
+
+
+def test_without_the_kernels_help_the_bytes_are_the_same(filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object) -> int:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "copy_file_range", refuse)
+    path = tmp_path / "out.tar"
+    with exporter.open_save(filled, ["all"]) as export, exporter.atomic_file(path) as file:
+        export.write(file)
+    assert path.read_bytes() == streamed(filled, "all")
+
+
+def test_a_kernel_that_finds_an_end_where_there_is_none_is_not_believed(filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "copy_file_range", lambda *_arguments: 0)
+    path = tmp_path / "out.tar"
+    with exporter.open_save(filled, ["all"]) as export, exporter.atomic_file(path) as file:
+        export.write(file)
+    assert path.read_bytes() == streamed(filled, "all")
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(data)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("harm", [flip, cut, empty])
+@pytest.mark.parametrize("name", ["all:1", "all:2"])
+def test_damage_leaves_no_file_and_is_remembered(filled: Store, tmp_path: Path, harm: Callable[[Path], None], name: str) -> None:
+    for one in filled.inspect(name).layers:
+        path = filled.blobs.path(one.encodings[0].digest if one.encodings else one.diff_id.digest)
+        kept = path.read_bytes()
+        harm(path)
+        out = tmp_path / "out.tar"
+        with pytest.raises(errors.DamagedContent) as caught, exporter.open_save(filled, [name]) as export, exporter.atomic_file(out) as file:
+            export.write(file)
+        assert str(caught.value.digest)[7:] == path.name
+        assert list(tmp_path.glob("*out*")) == []
+        with (
+            pytest.raises(errors.DamagedContent, match="found damaged before"),
+            exporter.open_save(filled, [name]) as export,
+            exporter.atomic_file(out) as file,
+        ):
+            export.write(file)
+        path.write_bytes(kept)
+        assert [finding.kind for finding in filled.fsck()] != []
+        break
+
+
+def test_a_missing_file_is_said_to_be_missing(filled: Store, tmp_path: Path) -> None:
+    one = filled.inspect("all:1").layers[1]
+    filled.blobs.path(one.encodings[0].digest if one.encodings else one.diff_id.digest).unlink()
+    with pytest.raises(errors.ContentMissing), exporter.open_save(filled, ["all:1"]) as export, exporter.atomic_file(tmp_path / "out.tar") as file:
+        export.write(file)
+    assert list(tmp_path.glob("*out*")) == []
+
+
+def test_more_layers_than_files_may_be_open(store: Store, tmp_path: Path) -> None:
+    layers = [layer(f"f{number}", CHANCE.randbytes(20)) for number in range(150)]
+    made = Archive()
+    for number, data in enumerate(layers):
+        made.file(str(number), data)
+    made.file("c", config(*layers)).manifest({"Config": "c", "RepoTags": ["many:1"], "Layers": [str(number) for number in range(150)]})
+    store.import_archive(io.BytesIO(made.bytes()), ImportOptions(Compression(None)))
+    path = tmp_path / "out.tar"
+    with exporter.open_save(store, ["many:1"]) as export, exporter.atomic_file(path) as file:
+        export.write(file)
+    assert path.read_bytes() == streamed(store, "many:1")
+
+
+def test_too_little_room_is_known_before_the_first_byte(filled: Store, tmp_path: Path) -> None:
+    out = tmp_path / "out.tar"
+    done = subprocess.run(
+        [sys.executable, "-m", "storectl", "--root", str(filled.root), "save", "-o", str(out), "all:1"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (MIB, MIB)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 7, done.stderr
+    assert "File too large" in done.stderr
+    assert list(tmp_path.glob("*out*")) == []
+
+
+def test_a_file_system_that_cannot_reserve_is_no_reason_to_fail(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("wb", buffering=0) as file:
+        pages.reserve(file.fileno(), 0, 1000)
+        assert os.fstat(file.fileno()).st_size == 1000
+        pages.reserve(file.fileno(), 0, 0)
+    reader, writer = os.pipe()
+    pages.reserve(writer, 0, 1000)
+    os.close(reader)
+    os.close(writer)

@@ -1,0 +1,67 @@
+"""Tar entries as others read them: what does not fit a header field stands in PAX records."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+import pytest
+
+from exporter.output.tar_stream import headers
+from exporter.planning import layout
+from exporter.planning.plan import Entry, EntryType, Plan
+from store.model.digests import Digest
+
+HASH = "0123456789abcdef" * 8
+
+
+def written(plan: Plan) -> bytes:
+    """The archive of a plan whose members all are bytes."""
+    out = io.BytesIO()
+    for entry in plan.entries:
+        out.write(b"".join(headers(entry, plan.owner)))
+        data = entry.source if isinstance(entry.source, bytes) else b""
+        out.write(data.ljust(-(-len(data) // 512) * 512, b"\0"))
+    out.write(bytes(1024))
+    return out.getvalue()
+
+
+def test_a_path_that_does_not_fit_is_whole_for_every_reader() -> None:
+    path = layout.blob_path(Digest("sha512", HASH))
+    plan = Plan((*layout.blobs({Digest("sha512", HASH): layout.file(path, b"data", 4)}), layout.file("index.json", b"{}", 2)), owner="")
+    archive = written(plan)
+    assert len(archive) == plan.size_bytes
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        assert tar.getnames() == ["blobs", "blobs/sha512", path, "index.json"]
+        member = tar.extractfile(path)
+        assert member is not None
+        assert member.read() == b"data"
+
+
+def test_a_long_path_is_written_as_go_writes_it() -> None:
+    # Compared with archive/tar of Go 1.26.8: WriteHeader with this name, Mode 0644, Size 4, TypeReg; equal to the byte.
+    path = f"blobs/sha512/{HASH}"
+    blocks = b"".join(headers(Entry(path, EntryType.FILE, 0o644, 0, 4, b"data"), ""))
+    assert len(blocks) == 3 * 512
+    extension, records, header = blocks[:512], blocks[512:1024], blocks[1024:]
+    assert extension[:100] == f"blobs/sha512/PaxHeaders.0/{HASH}"[:100].encode()
+    assert extension[156:157] == b"x"
+    assert records.rstrip(b"\0") == f"151 path={path}\n".encode()
+    assert header[:100] == path[:100].encode()
+    assert header[156:157] == b"0"
+
+
+@pytest.mark.parametrize(("length", "pax"), [(100, False), (101, True)])
+def test_a_path_of_a_hundred_bytes_still_fits(length: int, pax: bool) -> None:  # noqa: FBT001 - what is expected
+    entry = Entry("p" * length, EntryType.FILE, 0o644, 0, 0, b"")
+    assert bool(entry.records()) is pax
+    blocks = b"".join(headers(entry, ""))
+    assert len(blocks) == entry.archived_bytes
+    with tarfile.open(fileobj=io.BytesIO(blocks + bytes(1024))) as tar:
+        assert tar.getnames() == ["p" * length]
+
+
+def test_several_records_stand_in_the_order_of_their_keys() -> None:
+    entry = Entry("p" * 101, EntryType.FILE, 0o644, 8**11, 8**11)
+    blocks = b"".join(headers(entry, "root"))
+    assert [line.split(b" ", 1)[1].partition(b"=")[0] for line in blocks[512:1024].rstrip(b"\0").splitlines()] == [b"mtime", b"path", b"size"]

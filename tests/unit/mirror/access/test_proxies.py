@@ -1,0 +1,160 @@
+"""Whom requests come from when a reverse proxy brings them, and whom nobody believes."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import TYPE_CHECKING
+
+import bcrypt
+import pytest
+
+from mirror.access import Access, throttle
+from mirror.access.proxies import Origin, TrustedProxies
+from mirror.access.throttle import BURST
+from mirror.service import MirrorSettings
+from store.errors import InvalidInput
+
+if TYPE_CHECKING:
+    import http.client
+    from collections.abc import Callable
+
+    from tests.support.mirror_in_process import Served
+
+PROXIES = TrustedProxies.parse(["10.0.0.0/8", "192.0.2.7", "fd00::/8"])
+
+
+def client(peer: str | None, *forwarded_for: str) -> str | None:
+    connected = Origin(peer, secure=False, host="inside")
+    return PROXIES.origin(connected, forwarded_for=forwarded_for, proto=(), host=()).address
+
+
+@pytest.mark.parametrize(
+    ("peer", "said", "found"),
+    [
+        ("10.1.1.1", ["203.0.113.5"], "203.0.113.5"),
+        ("192.0.2.7", ["203.0.113.5"], "203.0.113.5"),
+        ("fd00::1", ["2001:db8::5"], "2001:db8::5"),
+        ("::ffff:10.1.1.1", ["203.0.113.5"], "203.0.113.5"),
+        # What stands in front of the first one that is no proxy was written by whoever wanted to.
+        ("10.1.1.1", ["1.2.3.4, 203.0.113.5"], "203.0.113.5"),
+        ("10.1.1.1", ["1.2.3.4, 203.0.113.5, 10.2.2.2,192.0.2.7"], "203.0.113.5"),
+        ("10.1.1.1", ["rubbish, 203.0.113.5, 10.2.2.2"], "203.0.113.5"),
+        ("10.1.1.1", ["1.2.3.4", "203.0.113.5", "10.2.2.2"], "203.0.113.5"),
+        ("10.1.1.1", ["::ffff:10.2.2.2"], "10.2.2.2"),
+        ("10.1.1.1", ["203.0.113.5, ::ffff:10.2.2.2"], "203.0.113.5"),
+        # Proxies all the way: then one of them is who asks.
+        ("10.1.1.1", ["10.3.3.3, 10.2.2.2"], "10.3.3.3"),
+        # Some add ports.
+        ("10.1.1.1", ["203.0.113.5:4711"], "203.0.113.5"),
+        ("10.1.1.1", ["[2001:DB8::5]:4711"], "2001:db8::5"),
+        ("10.1.1.1", ["[2001:db8::5]"], "2001:db8::5"),
+    ],
+)
+def test_the_client_is_the_last_that_is_no_trusted_proxy(peer: str, said: list[str], found: str) -> None:
+    assert client(peer, *said) == found
+
+
+@pytest.mark.parametrize("peer", ["203.0.113.9", "192.0.2.8", "2001:db8::1", "::ffff:203.0.113.9", "11.0.0.1", "", None, "not an address"])
+def test_nobody_else_is_believed(peer: str | None) -> None:
+    connected = Origin(peer, secure=False, host="inside")
+    assert PROXIES.origin(connected, forwarded_for=["203.0.113.5"], proto=["https"], host=["mirror.example.com"]) == connected
+    none = TrustedProxies()
+    assert none.origin(connected, forwarded_for=["203.0.113.5"], proto=["https"], host=["mirror.example.com"]) == connected
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [],
+        [""],
+        ["unknown"],
+        ["203.0.113.5,"],
+        ["203.0.113.5,,10.2.2.2"],
+        ["203.0.113.5, _hidden"],
+        ["203.0.113.5, unknown, 10.2.2.2"],
+        ["203.0.113.5, 10.2.2.2", "rubbish"],
+        ["203.0.113.256"],
+        ["203.0.113.05"],
+        ["203.0.113.5:"],
+        ["203.0.113.5:123456"],
+        ["2001:db8::5%eth0"],
+        ["fe80::1%\x1b[31m"],
+        ["[203.0.113.5]:1"],
+        ["203.0.113.5 10.2.2.2"],
+        ["for=203.0.113.5"],
+        ["\uff12\uff10\uff13.0.113.5"],
+        ["203.0.113.5\n"],
+    ],
+)
+def test_what_cannot_be_read_is_the_proxys_own_doing(said: list[str]) -> None:
+    assert client("10.1.1.1", *said) == "10.1.1.1"
+
+
+@pytest.mark.parametrize(
+    ("proto", "host", "secure", "called"),
+    [
+        (["https"], ["mirror.example.com"], True, "mirror.example.com"),
+        (["HTTPS"], ["mirror.example.com:8443"], True, "mirror.example.com:8443"),
+        (["http"], [], False, "inside"),
+        ([], [""], False, "inside"),
+        (["ftp"], ["one, two"], False, "inside"),
+        (["https", "https"], ["one", "two"], False, "inside"),
+        (["https, http"], ["one"], False, "one"),
+    ],
+)
+def test_how_the_client_called_this_server(proto: list[str], host: list[str], secure: bool, called: str) -> None:  # noqa: FBT001 - a table
+    found = PROXIES.origin(Origin("10.1.1.1", secure=False, host="inside"), forwarded_for=(), proto=proto, host=host)
+    assert found == Origin("10.1.1.1", secure, called)
+
+
+@pytest.mark.parametrize("text", ["", "proxy.example.com", "10.0.0.1/8", "10.0.0.0/33", "10.0.0", "0.0.0.0/0", "::/0", "10.0.0.0/8,192.0.2.7"])
+def test_what_is_no_network_of_proxies(text: str) -> None:
+    with pytest.raises(InvalidInput):
+        TrustedProxies.parse([text])
+
+
+# --- over a socket ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _no_attempt_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a test takes."""
+    monkeypatch.setattr(throttle, "REFILL_S", 3600.0)
+
+
+def guarded(serve: Callable[..., Served], *proxies: str) -> Callable[..., tuple[int, http.client.HTTPMessage]]:
+    """Asks with a wrong password, as from the address that ``forwarded_for`` says."""
+    users = {"alice": bcrypt.hashpw(b"right", bcrypt.gensalt(4))}
+    ask = serve(MirrorSettings(access=Access(users), proxies=TrustedProxies.parse(proxies)))
+
+    def wrong(forwarded_for: str, **headers: str) -> tuple[int, http.client.HTTPMessage]:
+        authorization = f"Basic {b64encode(b'alice:wrong').decode()}"
+        answer = ask("GET", "/v2/", None, Authorization=authorization, X_Forwarded_For=forwarded_for, **headers)
+        return answer.status, answer.headers
+
+    return wrong
+
+
+def test_failures_are_counted_by_client(serve: Callable[..., Served]) -> None:
+    wrong = guarded(serve, "127.0.0.1")
+    for number in range(BURST):
+        # Whatever a client says of itself, it is who the proxy says it is.
+        assert wrong(f"198.51.100.{number}, 203.0.113.5")[0] == 401
+    assert wrong("203.0.113.5")[0] == 429
+    assert wrong("203.0.113.6")[0] == 401
+
+
+@pytest.mark.parametrize("proxies", [(), ("127.0.0.2",)], ids=["none", "another"])
+def test_failures_are_counted_by_connection_where_it_comes_from_no_proxy(proxies: tuple[str, ...], serve: Callable[..., Served]) -> None:
+    wrong = guarded(serve, *proxies)
+    assert [wrong(f"203.0.113.{number}")[0] for number in range(BURST + 1)] == [401] * BURST + [429]
+
+
+def test_the_challenge_calls_the_server_as_the_client_does(serve: Callable[..., Served]) -> None:
+    wrong = guarded(serve, "127.0.0.1")
+    _, headers = wrong("203.0.113.5", X_Forwarded_Proto="https", X_Forwarded_Host="mirror.example.com")
+    assert headers["WWW-Authenticate"] == 'Bearer realm="https://mirror.example.com/token",service="mirror.example.com"'
+    _, headers = wrong("203.0.113.5", X_Forwarded_Host='x" realm="y')
+    assert headers["WWW-Authenticate"].startswith("Basic ")
+    _, headers = guarded(serve)("203.0.113.5", X_Forwarded_Proto="https", X_Forwarded_Host="mirror.example.com")
+    assert "mirror.example.com" not in headers["WWW-Authenticate"]

@@ -1,0 +1,216 @@
+"""Archives over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import io
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import bcrypt
+import pytest
+
+import exporter
+from mirror.access import Access, read_rules
+from mirror.protocol import archive_request as archives
+from mirror.protocol.errors import WireError
+from mirror.protocol.names import Names
+from mirror.service import MirrorSettings
+from store import Store
+from store.errors import StorageFull
+from store.model.digests import Digest
+from store.model.platforms import DEFAULT
+from tests.support import images
+from tests.support.layouts import INDEX, MANIFEST, encode
+from tests.support.waiting import PATIENCE_S, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.mirror_in_process import Served
+
+TAGS = ("demo:1", "quay.io/team/demo:2")
+
+
+@pytest.fixture
+def filled(store: Store) -> Store:
+    store.import_archive(io.BytesIO(images.image(images.A, images.B, tags=TAGS).bytes()))
+    return store
+
+
+def saved(store: Store, *names: str, kind: str = "legacy") -> bytes:
+    sink = io.BytesIO()
+    with exporter.open_save(store, names, format=kind) as export:
+        export.write(sink)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["legacy", "docker", "oci"])
+def test_the_bytes_of_a_save(kind: str, filled: Store, ask: Served) -> None:
+    for path, names in (("demo:1", ["demo:1"]), ("demo", ["demo"]), ("quay.io/team/demo:2,demo:1", ["quay.io/team/demo:2", "demo:1"])):
+        whole = saved(filled, *names, kind=kind)
+        got = ask("GET", f"/archives/{kind}/{path}")
+        assert (got.status, got.body) == (200, whole)
+        assert got.headers["Content-Length"] == str(len(whole))
+        assert got.headers["Content-Type"] == "application/x-tar"
+        head = ask("HEAD", f"/archives/{kind}/{path}")
+        assert (head.status, head.body, head.headers["Content-Length"]) == (200, b"", str(len(whole)))
+        assert head.headers["ETag"] == got.headers["ETag"]
+    image_id = filled.images()[0].image_id
+    assert ask("GET", f"/archives/{kind}/{image_id}").body == saved(filled, str(image_id), kind=kind)
+
+
+def test_a_download_that_broke_off_goes_on(filled: Store, ask: Served) -> None:
+    whole = saved(filled, "demo:1")
+    path = "/archives/legacy/demo:1"
+    tag = ask("HEAD", path).headers["ETag"]
+    # RFC 9110 section 14.2: a range is of what GET gives.
+    head = ask("HEAD", path, Range="bytes=0-4095")
+    assert (head.status, head.headers["Content-Length"]) == (200, str(len(whole)))
+    first = ask("GET", path, Range="bytes=0-4095")
+    rest = ask("GET", path, Range="bytes=4096-", If_Range=tag)
+    assert (first.status, rest.status) == (206, 206)
+    assert first.body + rest.body == whole
+    assert rest.headers["Content-Range"] == f"bytes 4096-{len(whole) - 1}/{len(whole)}"
+    assert ask("GET", path, Range="bytes=4096-", If_Range='"another"').body == whole
+    assert ask("GET", path, If_None_Match=tag).status == 304
+    beyond = ask("GET", path, Range=f"bytes={len(whole)}-")
+    assert (beyond.status, beyond.headers["Content-Range"]) == (416, f"bytes */{len(whole)}")
+
+    # Whoever has all of it has saved it; whoever has asked has not.
+    def saves() -> list[str]:
+        return [event.action for event in filled.events(actions=["save"])]
+
+    # It is written down when the last byte has gone.
+    until(lambda: len(saves()) >= 3)
+    assert saves() == ["save", "save", "save"]
+
+
+def test_what_was_sent_and_cannot_be_recorded_is_no_failure(
+    filled: Store, ask: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The disk is full by then: the client has its archive, and the next answer is that to its next question."""
+
+    def full(_store: Store, _events: object) -> None:
+        raise StorageFull("no space left")
+
+    whole = saved(filled, "demo:1")
+    monkeypatch.setattr(Store, "record", full)
+    connection = http.client.HTTPConnection("127.0.0.1", ask.port, timeout=PATIENCE_S)
+    with closing(connection):
+        for _ in range(2):
+            connection.request("GET", "/archives/legacy/demo:1")
+            with connection.getresponse() as answer:
+                assert (answer.status, answer.read()) == (200, whole)
+    assert "could not be recorded: no space left" in caplog.text
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_the_tag_is_of_content_and_options(filled: Store, ask: Served) -> None:
+    def tag(path: str) -> str:
+        return str(ask("HEAD", f"/archives/{path}").headers["ETag"])
+
+    assert tag("legacy/demo:1") == tag("legacy/docker.io/library/demo:1") == tag("legacy/library/demo:1?ns=docker.io")
+    assert len({tag("legacy/demo:1"), tag("docker/demo:1"), tag("oci/demo:1"), tag("legacy/quay.io/team/demo:2")}) == 4
+    before = tag("oci/demo")
+    filled.tag("demo:1", "demo:3")
+    assert tag("oci/demo") != before
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("legacy/none:1", 404, "MANIFEST_UNKNOWN"),
+        ("legacy/demo:1,none:1", 404, "MANIFEST_UNKNOWN"),
+        ("zip/demo:1", 404, "UNSUPPORTED"),
+        ("legacy/", 404, "UNSUPPORTED"),
+        ("legacy/demo:1?plattform=linux/amd64", 400, "UNSUPPORTED"),
+        ("legacy/demo:1?platform=linux", 400, "UNSUPPORTED"),
+        ("legacy/demo:1?referrers=1", 400, "UNSUPPORTED"),
+        ("oci/demo:1?sparse=perhaps", 400, "UNSUPPORTED"),
+        ("legacy/Demo:1", 400, "NAME_INVALID"),
+        ("legacy/demo:1,", 400, "NAME_INVALID"),
+        ("legacy/sha256:0123", 400, "DIGEST_INVALID"),
+        (f"legacy/sha256:{'0' * 64}", 404, "MANIFEST_UNKNOWN"),
+        (f"legacy/{'0' * 64}", 404, "MANIFEST_UNKNOWN"),
+        (f"oci/{','.join(['demo:1'] * 101)}", 414, "NAME_INVALID"),
+    ],
+)
+def test_what_cannot_be_had(path: str, status: int, code: str, ask: Served) -> None:
+    answer = ask("GET", f"/archives/{path}")
+    assert (answer.status, answer.code) == (status, code)
+
+
+@pytest.mark.usefixtures("filled")
+def test_other_methods(ask: Served) -> None:
+    assert ask("PUT", "/archives/oci/demo:1").status == 405
+
+
+def test_options_are_those_of_save() -> None:
+    asked = archives.parse("oci/demo:1", [("platform", "linux/arm64"), ("platform", "linux/amd64"), ("referrers", ""), ("sparse", "0")], Names(), DEFAULT)
+    assert [str(one) for one in asked.options.platforms] == ["linux/arm64", "linux/amd64"]
+    assert (asked.options.referrers, asked.options.sparse) == (True, False)
+    assert asked.arguments == ("docker.io/library/demo:1",)
+    assert asked.file_name == "demo-1.oci.tar"
+    assert archives.parse("legacy/a/b:1,sha256:" + "0" * 64, [], Names(), DEFAULT).file_name == "a-b-1-and-1-more.tar"
+    with pytest.raises(WireError):
+        archives.parse("oci", [], Names(), DEFAULT)
+
+
+# --- who may have them --------------------------------------------------------------------------------------------------
+
+RULES = """
+[[rule]]
+repositories = ["public/**", "demo"]
+who = ["@all"]
+allow = ["read", "write"]
+"""
+
+
+@pytest.fixture
+def guarded(serve: Callable[..., Served]) -> Served:
+    users = {"alice": bcrypt.hashpw(b"secret", bcrypt.gensalt(rounds=4))}
+    return serve(MirrorSettings(access=Access(users, rules=read_rules(RULES))))
+
+
+def test_every_name_has_to_be_readable(filled: Store, guarded: Served) -> None:
+    assert guarded("GET", "/archives/oci/demo:1").status == 200
+    for path in ("quay.io/team/demo:2", "demo:1,quay.io/team/demo:2", "quay.io/team/none:1"):
+        answer = guarded("GET", f"/archives/oci/{path}")
+        assert (answer.status, answer.code) == (401, "UNAUTHORIZED")
+    image_id = filled.images()[0].image_id
+    assert guarded("GET", f"/archives/legacy/{image_id}").status == 200
+    assert guarded("GET", f"/archives/legacy/{'sha256:' + '0' * 64}").status == 401
+
+
+def test_what_a_pushed_manifest_names_is_not_given_away(store: Store, guarded: Served) -> None:
+    """Whoever knows a digest, and may push something, must not get what the digest stands for."""
+    store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
+    (summary,) = store.images()
+    secret = summary.manifests[0]
+    size = store.sources((secret,))[secret].size_bytes
+    index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [{"mediaType": MANIFEST, "digest": str(secret), "size": size}]})
+    assert guarded("PUT", "/v2/public/mine/manifests/1", index, Content_Type=INDEX).status == 201
+    for kind in ("oci", "docker", "legacy"):
+        answer = guarded("GET", f"/archives/{kind}/public/mine:1")
+        assert (answer.status, answer.code) == (404, "MANIFEST_BLOB_UNKNOWN")
+        assert b"sha256:" not in answer.body
+    assert guarded("GET", f"/archives/legacy/{summary.image_id}").status == 401
+    assert guarded("GET", f"/v2/public/mine/manifests/{secret}").status == 404
+
+
+def test_a_layer_is_not_given_away_for_its_diff_id(store: Store, guarded: Served) -> None:
+    store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
+    (summary,) = store.images()
+    config = store.document(summary.image_id.digest)
+    assert config is not None
+    for data in (config, b"not the layer"):
+        assert guarded("POST", f"/v2/public/mine/blobs/uploads/?digest={Digest.of(data)}", data).status == 201
+    layers = [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": str(Digest.of(b"not the layer")), "size": 13}]
+    described = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": str(Digest.of(config)), "size": len(config)}
+    manifest = encode({"schemaVersion": 2, "mediaType": MANIFEST, "config": described, "layers": layers})
+    assert guarded("PUT", "/v2/public/mine/manifests/1", manifest, Content_Type=MANIFEST).status == 201
+    answer = guarded("GET", "/archives/legacy/public/mine:1")
+    assert answer.status == 404, answer.body
+    assert images.A not in answer.body

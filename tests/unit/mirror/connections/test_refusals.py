@@ -1,0 +1,136 @@
+"""What no handler hears of is answered as everything else is, and holds nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mirror.connections.refusals import FIELD_BYTES, HEAD_BYTES, LINE_BYTES
+from store.model.digests import Digest
+from tests.support.raw_http import Wire, request
+
+if TYPE_CHECKING:
+    from tests.support.mirror_in_process import Served
+    from tests.support.raw_http import Reply
+
+HEALTHY = request("GET", "/healthz")
+HEAD = b"GET /v2/ HTTP/1.1\r\nHost: h\r\n"
+PUT = b"PUT /v2/app/manifests/x HTTP/1.1\r\nHost: h\r\n"
+POST = b"POST /v2/app/blobs/uploads/?digest=sha256:" + b"0" * 64 + b" HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+BROKEN = b"no size\r\n"
+
+
+def refused(reply: Reply, status: int) -> str:
+    """What an answer says that has to be a refusal in the specification's words, and tells nothing of what the server is made of."""
+    assert reply.status == status
+    assert reply.header("content-type") == "application/json"
+    assert reply.header("server") == "storectl"
+    assert "aiohttp" not in str(reply.fields)
+    (error,) = reply.json["errors"]
+    assert error["code"] in ("UNKNOWN", "UNSUPPORTED", "SIZE_INVALID")
+    message: str = error["message"]
+    return message
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"hello\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+        (b"GET /v2/ HTTP/1.1\r\n\r\n", 400),
+        (b"GET http://user:SECRET@[::1/v2/ HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+        (HEAD + b"X: SECRET\0\r\n\r\n", 400),
+        (PUT + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (PUT + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n", 400),
+        (PUT + b"Transfer-Encoding: chunked\r\n\r\n" + BROKEN, 400),
+        (PUT + b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 501),
+        (b"GET /v2/ HTTP/2.0\r\nHost: h\r\n\r\n", 505),
+        (b"GET /v2/\r\n\r\n", 505),
+        (b"GET /" + b"a" * LINE_BYTES + b" HTTP/1.1\r\nHost: h\r\n\r\n", 414),
+        (HEAD + b"X: " + b"a" * (FIELD_BYTES + 1) + b"\r\n\r\n", 431),
+        (HEAD + b"a" * (FIELD_BYTES + 1) + b": x\r\n\r\n", 431),
+        (HEAD + b"X: a\r\n" * 200 + b"\r\n", 431),
+        (HEAD + b"".join(b"X%d: %b\r\n" % (number, b"a" * 30_000) for number in range(40)), 431),
+    ],
+)
+def test_what_is_no_http_is_refused_in_the_specifications_words(ask: Served, sent: bytes, status: int) -> None:
+    with Wire(ask.port) as wire:
+        wire.send(sent)
+        reply = wire.reply()
+        assert "SECRET" not in refused(reply, status)
+        assert reply.header("connection") == "close"
+        assert wire.ends()
+    assert ask("GET", "/healthz").status == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", 404),
+        (b"GET http://h HTTP/1.1\r\nHost: h\r\n\r\n", 404),
+        (HEAD + b"Expect: the-unexpected\r\n\r\n", 417),
+    ],
+)
+def test_what_has_no_handler_is_refused_in_the_specifications_words(ask: Served, sent: bytes, status: int) -> None:
+    with Wire(ask.port) as wire:
+        wire.send(sent)
+        refused(wire.reply(), status)
+        assert wire.ask("GET", "/healthz").status == 200
+
+
+def test_who_fails_before_the_application_can_is_refused_in_the_specifications_words(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> None:
+        raise RuntimeError("SECRET")
+
+    monkeypatch.setattr("mirror.app.note", fail)
+    with Wire(ask.port) as wire:
+        reply = wire.ask("GET", "/v2/")
+        assert refused(reply, 500) == "the registry failed"
+        assert reply.header("connection") == "close"
+        assert wire.ends()
+
+
+def test_a_body_that_turns_out_to_be_no_http_is_not_waited_for(ask: Served) -> None:
+    with Wire(ask.port, timeout_s=10) as wire:
+        wire.send(POST)
+        assert wire.is_silent(0.2)
+        wire.send(BROKEN)
+        reply = wire.reply("POST")
+        assert refused(reply, 400) == "the request did not arrive whole"
+        assert reply.header("connection") == "close"
+        # One request, one answer.
+        assert wire.ends()
+
+
+def test_nor_is_one_that_has_not_come_to_its_turn(ask: Served) -> None:
+    data = b"a" * 20_000_000
+    assert ask("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data).status == 201
+    with Wire(ask.port, timeout_s=10) as wire:
+        wire.send(request("GET", f"/v2/app/blobs/{Digest.of(data)}"))
+        wire.send(POST)
+        assert not wire.is_silent(1)
+        wire.send(BROKEN)
+        assert wire.reply().body == data
+        refused(wire.reply("POST"), 400)
+        assert wire.ends()
+
+
+def test_a_body_may_be_as_long_as_no_head_may(ask: Served) -> None:
+    data = bytes(20 * HEAD_BYTES)
+    with Wire(ask.port) as wire:
+        # It is read and thrown away: nobody wants it there.
+        assert wire.ask("PUT", "/v2/app/nothing", data).status == 404
+        assert wire.ask("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data).status == 201
+        assert wire.ask("GET", "/healthz").status == 200
+
+
+def test_requests_in_one_go_are_all_answered(ask: Served) -> None:
+    data = bytes(3 * HEAD_BYTES)
+    push = request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data)
+    with Wire(ask.port) as wire:
+        wire.send((HEALTHY * 50 + push) * 3)
+        for _ in range(3):
+            assert [wire.reply().status for _ in range(50)] == [200] * 50
+            assert wire.reply("POST").status == 201
+        assert wire.is_silent()

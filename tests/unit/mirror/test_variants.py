@@ -1,0 +1,356 @@
+"""Images published in other encodings."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+import zstandard
+
+from mirror.access import Access
+from mirror.access.rules import read_rules
+from mirror.service import MirrorSettings, Offer
+from mirror.variants import Offers
+from store import Store
+from store.model.digests import Digest
+from tests.conftest import NOW
+from tests.support import images
+from tests.support.layouts import CONFIG, INDEX, LAYER, MANIFEST, encode
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from store.model.references import Repository
+    from tests.support.mirror_in_process import Served
+
+
+@pytest.fixture
+def offering(store: Store, serve: Callable[..., Served]) -> Served:
+    store.import_archive(io.BytesIO(images.image(images.A, images.B, tags=("demo:1",)).bytes()))
+    return serve(MirrorSettings(offers=(Offer.ZSTD, Offer.GZIP)))
+
+
+def decoded(data: bytes, encoding: str) -> bytes:
+    if encoding == "gzip":
+        return gzip.decompress(data)
+    with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:
+        return bytes(reader.read())
+
+
+@pytest.mark.parametrize("encoding", ["zstd", "gzip"])
+def test_a_variant_is_the_same_image_in_other_layers(encoding: str, offering: Served, store: Store) -> None:
+    plain = offering("GET", "/v2/demo/manifests/1").json
+    got = offering("GET", f"/v2/demo/manifests/1-{encoding}")
+    assert got.status == 200
+    assert got.json["config"]["digest"] == plain["config"]["digest"]
+    assert [layer["mediaType"] for layer in got.json["layers"]] == [f"application/vnd.oci.image.layer.v1.tar+{encoding}"] * 2
+    for layer, content in zip(got.json["layers"], (images.A, images.B), strict=True):
+        assert decoded(offering("GET", f"/v2/demo/blobs/{layer['digest']}").body, encoding) == content
+    again = offering("GET", f"/v2/demo/manifests/{got.headers['Docker-Content-Digest']}")
+    assert again.body == got.body
+    assert offering("GET", f"/v2/demo/manifests/1-{encoding}").headers["ETag"] == got.headers["ETag"]
+    assert offering("GET", "/v2/demo/tags/list").json["tags"] == sorted({"1", "1-zstd", f"1-{encoding}"})
+    store.collect()
+    assert list(store.fsck()) == []
+
+
+def test_a_variant_follows_its_original_and_goes_with_it(offering: Served, store: Store) -> None:
+    before = offering("GET", "/v2/demo/manifests/1-zstd")
+    store.import_archive(io.BytesIO(images.image(images.B, tags=("demo:1",)).bytes()))
+    after = offering("GET", "/v2/demo/manifests/1-zstd")
+    assert len(after.json["layers"]) == 1
+    assert after.headers["ETag"] != before.headers["ETag"]
+    assert offering("DELETE", "/v2/demo/manifests/1").status == 202
+    assert offering("GET", "/v2/demo/manifests/1-zstd").status == 404
+
+
+def test_what_is_not_offered_is_not_there(offering: Served, serve: Callable[..., Served]) -> None:
+    for tag in ("2-zstd", "1-xz", "-zstd", "1-zstd-zstd"):
+        assert offering("GET", f"/v2/demo/manifests/{tag}").status in (400, 404)
+    assert serve()("GET", "/v2/demo/manifests/1-gzip").status == 404
+
+
+RULES = """
+[[rule]]
+repositories = ["mine/**"]
+who = ["@all"]
+allow = ["read", "write"]
+"""
+
+
+def test_what_a_pushed_index_names_is_not_given_away(store: Store, serve: Callable[..., Served]) -> None:
+    """Whoever knows a digest, and may push something, must not get what the digest stands for."""
+    store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
+    (secret,) = store.images()[0].manifests
+    guarded = serve(MirrorSettings(access=Access(rules=read_rules(RULES)), offers=(Offer.ZSTD, Offer.GZIP)))
+    size = store.sources((secret,))[secret].size_bytes
+    index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [{"mediaType": MANIFEST, "digest": str(secret), "size": size}]})
+    assert guarded("PUT", "/v2/mine/app/manifests/1", index, Content_Type=INDEX).status == 201
+    assert guarded("GET", "/v2/mine/app/tags/list").json["tags"] == ["1"]
+    for encoding in ("gzip", "zstd"):
+        # There is nothing in it to be encoded.
+        assert guarded("GET", f"/v2/mine/app/manifests/1-{encoding}").body == index
+    assert len(guarded("GET", "/v2/_catalog").json["repositories"]) == 1
+    config = store.images()[0].image_id.digest
+    assert guarded("GET", f"/v2/mine/app/blobs/{config}").status == 404
+
+
+def test_an_index_is_encoded_as_far_as_its_repository_holds_it(store: Store, serve: Callable[..., Served]) -> None:
+    store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
+    store.import_archive(io.BytesIO(images.image(images.B, tags=("mine/app:own",)).bytes()))
+    secret, own = (next(one.manifests[0] for one in store.images() if str(one.references[0].reference).endswith(name)) for name in ("secret:1", "app:own"))
+    guarded = serve(MirrorSettings(access=Access(rules=read_rules(RULES)), offers=(Offer.GZIP,)))
+    children = [{"mediaType": MANIFEST, "digest": str(one), "size": store.sources((one,))[one].size_bytes} for one in (secret, own)]
+    index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": children})
+    assert guarded("PUT", "/v2/mine/app/manifests/1", index, Content_Type=INDEX).status == 201
+    first, second = guarded("GET", "/v2/mine/app/manifests/1-gzip").json["manifests"]
+    assert first == children[0]
+    assert guarded("GET", f"/v2/mine/app/manifests/{first['digest']}").status == 404
+    (layer,) = guarded("GET", f"/v2/mine/app/manifests/{second['digest']}").json["layers"]
+    assert gzip.decompress(guarded("GET", f"/v2/mine/app/blobs/{layer['digest']}").body) == images.B
+
+
+def test_what_a_pushed_config_names_is_not_given_away(store: Store, serve: Callable[..., Served]) -> None:
+    """A config is easily copied; the layers that it names are not its pusher's for that."""
+    store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
+    config = store.document(store.images()[0].image_id.digest)
+    assert config is not None
+    guarded = serve(MirrorSettings(access=Access(rules=read_rules(RULES)), offers=(Offer.GZIP,)))
+    for data in (config, b"not the layer"):
+        assert guarded("POST", f"/v2/mine/app/blobs/uploads/?digest={Digest.of(data)}", data).status == 201
+    layers = [{"mediaType": LAYER, "digest": str(Digest.of(b"not the layer")), "size": 13}]
+    described = {"mediaType": CONFIG, "digest": str(Digest.of(config)), "size": len(config)}
+    manifest = encode({"schemaVersion": 2, "mediaType": MANIFEST, "config": described, "layers": layers})
+    assert guarded("PUT", "/v2/mine/app/manifests/1", manifest, Content_Type=MANIFEST).status == 201
+    assert guarded("GET", "/v2/mine/app/manifests/1-gzip").status == 404
+
+
+def test_a_tag_that_somebody_pushed_is_left_alone(offering: Served) -> None:
+    assert offering("POST", f"/v2/demo/blobs/uploads/?digest={Digest.of(b'{}')}", b"{}").status == 201
+    mine = encode({"schemaVersion": 2, "mediaType": MANIFEST, "config": {"mediaType": "a/b", "digest": str(Digest.of(b"{}")), "size": 2}, "layers": []})
+    assert offering("PUT", "/v2/demo/manifests/1-gzip", mine, Content_Type=MANIFEST).status == 201
+    assert offering("GET", "/v2/demo/manifests/1-gzip").body == mine
+    assert offering("DELETE", "/v2/demo/manifests/1").status == 202
+    assert json.loads(offering("GET", "/v2/demo/manifests/1-gzip").body) == json.loads(mine)
+
+
+def blobs(store: Store) -> set[Digest]:
+    return set(store.blobs.digests())
+
+
+def test_what_is_stored_is_listed_at_once_and_takes_no_compressing(offering: Served, store: Store) -> None:
+    """Plain layers are stored as zstd."""
+    assert offering("GET", "/v2/demo/tags/list").json["tags"] == ["1", "1-zstd"]
+    before = blobs(store)
+    assert offering("GET", "/v2/demo/manifests/1-zstd").status == 200
+    assert blobs(store) == before
+    store.import_archive(io.BytesIO(images.image(images.B, tags=("demo:2",)).bytes()))
+    assert offering("GET", "/v2/demo/tags/list").json["tags"] == ["1", "1-zstd", "2", "2-zstd"]
+    assert offering("GET", "/v2/demo/manifests/1-gzip").status == 200
+    # The layer of the other was one of its layers, too.
+    assert offering("GET", "/v2/demo/tags/list").json["tags"] == ["1", "1-gzip", "1-zstd", "2", "2-gzip", "2-zstd"]
+    before = blobs(store)
+    assert offering("GET", "/v2/demo/manifests/2-gzip").status == 200
+    assert blobs(store) == before
+    assert offering("GET", "/v2/demo/manifests/2-gzip-zstd").status == 404
+
+
+def test_pages_of_tags_have_each_once(offering: Served, store: Store) -> None:
+    names = ("a", "a-", "a-y", "a-zstd", "a-zz", "ab", "b-gzip", "c", "x" * 120, "x" * 126)
+    store.import_archive(io.BytesIO(images.image(images.A, tags=tuple(f"demo:{name}" for name in names)).bytes()))
+    everything = offering("GET", "/v2/demo/tags/list").json["tags"]
+    assert everything == sorted({"1", "1-zstd", *names, "a--zstd", "a-y-zstd", "a-zz-zstd", "ab-zstd", "c-zstd", "x" * 120 + "-zstd"})
+    for size in (1, 2, 3, 7, 100):
+        found: list[str] = []
+        path = f"/v2/demo/tags/list?n={size}"
+        while path:
+            answer = offering("GET", path)
+            assert len(answer.json["tags"]) <= size
+            found += answer.json["tags"]
+            path = answer.headers.get("Link", "").partition(">")[0].removeprefix("<")
+        assert found == everything
+    for last in (*everything, "a-x", "zzz", "a" * 300):
+        assert offering("GET", f"/v2/demo/tags/list?last={last}").json["tags"] == [tag for tag in everything if tag > last]
+
+
+def test_an_index_is_listed_when_all_its_images_are_stored_so(offering: Served) -> None:
+    first, second = (image_manifest(offering, content) for content in (images.A, images.B))
+    document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [first, second]}
+    assert offering("PUT", "/v2/multi/manifests/1", encode(document), Content_Type=INDEX).status == 201
+    # What was pushed is looked into in the background. Of A and B, the archive that was imported has stored zstd too.
+    until(lambda: offering("GET", "/v2/multi/tags/list").json["tags"] == ["1", "1-gzip", "1-zstd"])
+    third = image_manifest(offering, images.E)
+    document["manifests"] = [first, second, third]
+    assert offering("PUT", "/v2/multi/manifests/1", encode(document), Content_Type=INDEX).status == 201
+    until(lambda: offering("GET", "/v2/multi/tags/list").json["tags"] == ["1", "1-gzip"])
+
+
+def image_manifest(offering: Served, layer: bytes) -> dict[str, object]:
+    """Push an image of one gzip layer; its descriptor."""
+    squeezed = gzip.compress(layer, mtime=0)
+    config = encode({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [str(Digest.of(layer))]}})
+    for data in (squeezed, config):
+        assert offering("POST", f"/v2/multi/blobs/uploads/?digest={Digest.of(data)}", data).status == 201
+    manifest = encode(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": {"mediaType": CONFIG, "digest": str(Digest.of(config)), "size": len(config)},
+            "layers": [{"mediaType": f"{LAYER}+gzip", "digest": str(Digest.of(squeezed)), "size": len(squeezed)}],
+        }
+    )
+    assert offering("PUT", f"/v2/multi/manifests/{Digest.of(manifest)}", manifest, Content_Type=MANIFEST).status == 201
+    return {"mediaType": MANIFEST, "digest": str(Digest.of(manifest)), "size": len(manifest)}
+
+
+# --- what goes with a tag ---------------------------------------------------------------------------------------------
+
+
+def tags(store: Store) -> list[str]:
+    return sorted(name.familiar for name in store.names("", 100))
+
+
+def made(offering: Served, *names: str) -> None:
+    for name in names:
+        assert offering("GET", f"/v2/demo/manifests/{name}").status == 200
+
+
+def test_rm_takes_the_variants_too_and_the_image(offering: Served, store: Store) -> None:
+    made(offering, "1-zstd", "1-gzip")
+    assert tags(store) == ["demo:1", "demo:1-gzip", "demo:1-zstd"]
+    done = [(one.kind, one.name) for one in store.remove("demo:1")]
+    assert done[:3] == [("untagged", "demo:1"), ("untagged", "demo:1-gzip"), ("untagged", "demo:1-zstd")]
+    # In docker's archives an image may have its parent, which goes with it.
+    assert {kind for kind, _ in done[3:]} == {"deleted"}
+    assert tags(store) == []
+    assert store.images() == ()
+    assert offering("GET", "/v2/demo/manifests/1-zstd").status == 404
+
+
+def test_rm_of_one_of_several_names_takes_its_own_variants_alone(offering: Served, store: Store) -> None:
+    store.tag("demo:1", "demo:2")
+    made(offering, "1-zstd", "2-zstd")
+    assert [one.name for one in store.remove("demo:1")] == ["demo:1", "demo:1-zstd"]
+    assert tags(store) == ["demo:2", "demo:2-zstd"]
+    made(offering, "2-zstd")
+
+
+def test_untag_takes_the_variants_and_keeps_the_image(offering: Served, store: Store) -> None:
+    (before,) = store.images()
+    made(offering, "1-gzip")
+    assert [one.name for one in store.untag("demo:1")] == ["demo:1", "demo:1-gzip"]
+    (after,) = store.images()
+    assert (after.image_id, after.references, after.dangling) == (before.image_id, (), True)
+    assert after.manifests == before.manifests
+
+
+@pytest.mark.parametrize("by", ["tag", "digest"])
+def test_a_delete_takes_the_variants_whatever_is_offered_now(by: str, offering: Served, serve: Callable[..., Served], store: Store) -> None:
+    target = "1" if by == "tag" else offering("GET", "/v2/demo/manifests/1").headers["Docker-Content-Digest"]
+    digest = offering("GET", "/v2/demo/manifests/1-zstd").headers["Docker-Content-Digest"]
+    plain = serve()
+    assert plain("DELETE", f"/v2/demo/manifests/{target}").status == 202
+    assert tags(store) == []
+    for name in ("1-zstd", digest):
+        assert plain("GET", f"/v2/demo/manifests/{name}").status == 404
+
+
+def test_a_variant_of_what_the_tag_named_before_goes_with_its_image(offering: Served, store: Store) -> None:
+    made(offering, "1-gzip")
+    store.import_archive(io.BytesIO(images.image(images.E, tags=("demo:1",)).bytes()))
+    store.remove("demo:1")
+    assert tags(store) == []
+    # What the tag named before was left without a name then, as ever.
+    assert [image.dangling for image in store.images()] == [True]
+
+
+def test_an_index_goes_with_its_variants(offering: Served, store: Store) -> None:
+    children = [image_manifest(offering, content) for content in (images.A, images.E)]
+    assert offering("PUT", "/v2/multi/manifests/1", encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": children}), Content_Type=INDEX).status == 201
+    assert offering("GET", "/v2/multi/manifests/1-zstd").status == 200
+    store.remove("demo:1")
+    done = [(one.kind, one.name) for one in store.remove("multi:1")]
+    assert done[:2] == [("untagged", "multi:1"), ("untagged", "multi:1-zstd")]
+    assert tags(store) == []
+    assert store.images() == ()
+    assert store.manifests() == ()
+
+
+def repointed(offering: Served) -> None:
+    """Somebody pushes something else to the variant's tag."""
+    manifest = offering("GET", "/v2/demo/manifests/1").body
+    assert offering("PUT", "/v2/demo/manifests/1-gzip", manifest, Content_Type=MANIFEST).status == 201
+
+
+@pytest.mark.parametrize("how", ["pushed before", "pushed over", "tagged", "imported"])
+@pytest.mark.parametrize("remove", ["rm", "delete"])
+def test_a_tag_of_that_name_which_somebody_has_set_stays(how: str, remove: str, offering: Served, store: Store) -> None:
+    if how != "pushed before":
+        made(offering, "1-gzip")
+    if how.startswith("pushed"):
+        repointed(offering)
+    elif how == "tagged":
+        # The very variant, under a name that another tag's would have.
+        store.tag("demo:1", "demo:2")
+        store.tag("demo:1-gzip", "demo:2-gzip")
+    else:
+        store.import_archive(io.BytesIO(images.image(images.E, tags=("demo:1-gzip",)).bytes()))
+    tag = "2" if how == "tagged" else "1"
+    before = offering("GET", f"/v2/demo/manifests/{tag}-gzip").headers["ETag"]
+    if remove == "rm":
+        store.remove(f"demo:{tag}")
+    else:
+        assert offering("DELETE", f"/v2/demo/manifests/{tag}").status == 202
+    assert f"demo:{tag}-gzip" in tags(store)
+    assert offering("GET", f"/v2/demo/manifests/{tag}-gzip").headers["ETag"] == before
+
+
+def test_a_variant_that_somebody_has_given_another_name_keeps_its_manifest(offering: Served, store: Store) -> None:
+    made(offering, "1-gzip")
+    store.tag("demo:1-gzip", "demo:mine")
+    assert offering("DELETE", "/v2/demo/manifests/1").status == 202
+    assert tags(store) == ["demo:mine"]
+    made(offering, "mine")
+    assert list(store.fsck()) == []
+
+
+@pytest.mark.parametrize("remove", ["rm", "delete"])
+def test_what_a_variant_held_is_freed(remove: str, offering: Served, store: Store) -> None:
+    digest = offering("GET", "/v2/demo/manifests/1").headers["Docker-Content-Digest"]
+    made(offering, "1-gzip", "1-zstd")
+    assert len(blobs(store)) == 4
+    if remove == "rm":
+        store.remove("demo:1")
+    else:
+        assert offering("DELETE", f"/v2/demo/manifests/{digest}").status == 202
+    # Until then pushed blobs are kept for manifests that may come.
+    with Store.open(store.root, clock=lambda: NOW + timedelta(days=2)) as later:
+        later.collect()
+    assert blobs(store) == set()
+
+
+@pytest.mark.parametrize("what", ["moved", "gone", "taken"])
+def test_what_has_changed_while_a_variant_was_made_is_left_as_it_is(what: str, offering: Served, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = offering("GET", "/v2/demo/manifests/1").body
+    upload = Offers._upload
+
+    def late(offers: Offers, repository: Repository, digest: Digest, path: Path) -> None:
+        if what == "moved":
+            store.import_archive(io.BytesIO(images.image(images.E, tags=("demo:1",)).bytes()))
+        elif what == "gone":
+            store.untag("demo:1")
+        else:
+            assert offering("PUT", "/v2/demo/manifests/1-gzip", plain, Content_Type=MANIFEST).status == 201
+        monkeypatch.undo()
+        upload(offers, repository, digest, path)
+
+    monkeypatch.setattr(Offers, "_upload", late)
+    answer = offering("GET", "/v2/demo/manifests/1-gzip")
+    assert (answer.status, answer.body) == (200, plain) if what == "taken" else answer.status == 404
+    assert tags(store) == {"moved": ["demo:1"], "gone": [], "taken": ["demo:1", "demo:1-gzip"]}[what]

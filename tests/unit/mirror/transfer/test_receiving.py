@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from mirror.transfer import receiving
+from mirror.transfer.block_memory import Ahead
+from mirror.transfer.body_pace import Pace
+from mirror.transfer.receiving import receive
+from tests.support.waiting import PATIENCE_S, until_in_loop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aiohttp import StreamReader
+
+PIECE = 256 * 1024
+
+
+class Body:
+    """What the framework gives out of a body: ``pieces``, then the error or for ever nothing, if that is how it ends."""
+
+    def __init__(self, pieces: Sequence[bytes], *, error: Exception | None = None, stalls: bool = False) -> None:
+        self.given = 0
+        self.buffer_bytes = receiving.READ_BYTES
+        self._pieces = iter(pieces)
+        self._error = error
+        self._stalls = stalls
+
+    def set_read_chunk_size(self, size_bytes: int) -> None:
+        self.buffer_bytes = size_bytes
+
+    async def readany(self) -> bytes:
+        await asyncio.sleep(0)
+        for piece in self._pieces:
+            self.given += len(piece)
+            return piece
+        if self._stalls:
+            await asyncio.Event().wait()
+        if self._error is not None:
+            raise self._error
+        return b""
+
+
+def pieces(count: int) -> list[bytes]:
+    return [number.to_bytes(2, "big") * (PIECE // 2) for number in range(count)]
+
+
+async def received(body: Body, write: Callable[[bytes], None], *, pause_s: float = 600.0, ahead: Ahead | None = None) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        # By its clock no time goes by: nothing here depends on how long anything takes.
+        pace = Pace(pause_s, 500.0, lambda: 0.0)
+        await receive(cast("StreamReader", body), pace, pool, ahead or Ahead(1 << 30), write, lambda _: None)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 100])
+def test_everything_is_appended_in_order(count: int) -> None:
+    written: list[bytes] = []
+    asyncio.run(received(Body(pieces(count)), written.append))
+    assert b"".join(written) == b"".join(pieces(count))
+
+
+def test_two_threads_never_write_at_once() -> None:
+    lock = threading.Lock()
+
+    def write(_data: bytes) -> None:
+        assert lock.acquire(blocking=False)
+        time.sleep(0.0005)
+        lock.release()
+
+    # More than one turn of a thread.
+    asyncio.run(received(Body(pieces(2 * receiving._TURN_BYTES // PIECE + 3)), write))
+
+
+def test_a_client_that_is_faster_than_the_disk_has_to_wait() -> None:
+    body = Body(pieces(64))
+    written = 0
+    most = 0
+
+    def write(piece: bytes) -> None:
+        nonlocal written, most
+        time.sleep(0.002)
+        most = max(most, body.given - written)
+        written += len(piece)
+
+    asyncio.run(received(body, write))
+    assert written == 64 * PIECE
+    assert most <= receiving._AHEAD_BYTES + PIECE
+
+
+def test_nothing_is_written_behind_what_could_not_be_written() -> None:
+    written: list[bytes] = []
+
+    def write(data: bytes) -> None:
+        if len(written) == 6:
+            raise OSError("the disk is full")
+        written.append(data)
+
+    body = Body(pieces(64))
+    ahead = Ahead(1 << 30)
+    with pytest.raises(OSError, match="the disk is full"):
+        asyncio.run(received(body, write, ahead=ahead))
+    whole = b"".join(written)
+    assert whole == b"".join(pieces(64))[: len(whole)]
+    # What could not be written is not in memory either.
+    assert (ahead.held_bytes, ahead.bodies) == (0, 0)
+    # The rest has not been asked for.
+    assert body.given < 64 * PIECE
+
+
+def test_the_last_write_can_fail_too() -> None:
+    def write(_piece: bytes) -> None:
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        asyncio.run(received(Body(pieces(1)), write))
+
+
+@pytest.mark.parametrize("count", [1, 3, 7])
+def test_what_has_come_counts_when_the_client_breaks_off(count: int) -> None:
+    written: list[bytes] = []
+    with pytest.raises(ConnectionResetError):
+        asyncio.run(received(Body(pieces(count), error=ConnectionResetError()), written.append))
+    assert b"".join(written) == b"".join(pieces(count))
+
+
+def test_what_has_come_counts_when_no_more_comes() -> None:
+    written: list[bytes] = []
+    with pytest.raises(TimeoutError):
+        asyncio.run(received(Body(pieces(7), stalls=True), written.append, pause_s=0.2))
+    assert b"".join(written) == b"".join(pieces(7))
+
+
+def test_what_has_come_counts_when_the_server_stops() -> None:
+    written: list[bytes] = []
+    may_write = threading.Event()
+
+    def write(piece: bytes) -> None:
+        may_write.wait(PATIENCE_S)
+        written.append(piece)
+
+    async def main() -> None:
+        body = Body(pieces(7), stalls=True)
+        task = asyncio.create_task(received(body, write))
+        await until_in_loop(lambda: body.given == 7 * PIECE)
+        task.cancel()
+        await asyncio.sleep(0.01)
+        may_write.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert b"".join(written) == b"".join(pieces(7))
+
+
+def test_a_slow_body_is_on_the_disk_and_not_in_memory() -> None:
+    """Nobody knows whether more comes: what is there is written, although it is not worth a thread yet."""
+    written: list[bytes] = []
+    ahead = Ahead(1 << 30)
+
+    async def main() -> None:
+        task = asyncio.create_task(received(Body(pieces(3), stalls=True), written.append, ahead=ahead))
+        await until_in_loop(lambda: written and not ahead.held_bytes)
+        assert not task.done()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert b"".join(written) == b"".join(pieces(3))
+
+
+def test_small_pieces_are_written_together() -> None:
+    written: list[bytes] = []
+    asyncio.run(received(Body([b"12345678"] * 1000), written.append))
+    assert written == [b"12345678" * 1000]
+
+
+@pytest.mark.parametrize("count", [1, 16, 100])
+def test_all_bodies_together_hold_what_there_is_room_for(count: int) -> None:
+    size = 16 * PIECE
+    ahead = Ahead(size)
+    bodies = [Body(pieces(12)) for _ in range(count)]
+    most = written = 0
+    lock = threading.Lock()
+
+    def write(data: bytes) -> None:
+        nonlocal most, written
+        time.sleep(0.0005)
+        with lock:
+            most = max(most, sum(body.given for body in bodies) - written)
+            written += len(data)
+
+    async def main() -> None:
+        await asyncio.gather(*(received(body, write, ahead=ahead) for body in bodies))
+
+    asyncio.run(main())
+    assert written == count * 12 * PIECE
+    assert (ahead.held_bytes, ahead.bodies) == (0, 0)
+    # Each may bring one piece more, and what two threads of each pool are just writing is not in it any more.
+    assert most <= 2 * size + count * PIECE
+
+
+def test_few_bodies_have_wide_buffers() -> None:
+    bodies = [Body(pieces(1), stalls=True) for _ in range(receiving._FEW + 3)]
+    ahead = Ahead(1 << 30)
+
+    async def main() -> None:
+        tasks = [asyncio.create_task(received(body, lambda _: None, ahead=ahead, pause_s=0.3)) for body in bodies]
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(main())
+    assert [body.buffer_bytes for body in bodies] == [receiving._WIDE_BYTES] * receiving._FEW + [receiving.READ_BYTES] * 3

@@ -1,0 +1,156 @@
+"""How a database is opened where it cannot be written (docs/architecture.md, "Read-only media")."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import exporter
+from store import Store, errors
+from store.db.sqlite import location as place
+from store.db.sqlite.location import Place, Surroundings, Way
+from tests.support.images import A, image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Surroundings(read_only=False, media_read_only=False, folder_writable=True, database_writable=True, has_log=False, has_shared_memory=False)
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount, and become somebody else")
+
+
+@pytest.mark.parametrize(
+    ("changes", "way"),
+    [
+        ({}, Way.WRITE),
+        ({"has_log": True, "has_shared_memory": True}, Way.WRITE),
+        ({"read_only": True}, Way.READ),
+        ({"media_read_only": True, "folder_writable": False}, Way.IMMUTABLE),
+        ({"media_read_only": True, "folder_writable": False, "has_log": True, "has_shared_memory": True}, Way.COPY),
+        ({"folder_writable": False}, Way.COPY),
+        ({"folder_writable": False, "has_log": True}, Way.COPY),
+        ({"folder_writable": False, "has_log": True, "has_shared_memory": True}, Way.READ),
+        ({"database_writable": False}, Way.READ),
+    ],
+)
+def test_the_way_is_decided_by_what_is_there(changes: dict[str, bool], way: Way) -> None:
+    assert replace(HERE, **changes).way() is way
+
+
+@pytest.fixture
+def filled(root: Path) -> Path:
+    with Store.open(root, create=True) as store:
+        store.import_archive(io.BytesIO(image(A).bytes()))
+    return root
+
+
+@pytest.fixture
+def with_log(filled: Path, tmp_path: Path) -> Path:
+    """A store as a machine leaves it whose power went: the last change is in the log alone."""
+    copy = tmp_path / "cut-off"
+    with closing(sqlite3.connect(filled / "store.db", isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("INSERT INTO event (at, action, target, attributes) VALUES ('2026-01-01T00:00:00.000000Z', 'in the log', 'x', '{}')")
+        shutil.copytree(filled, copy)
+    (copy / "store.db-shm").unlink()
+    assert (copy / "store.db-wal").stat().st_size
+    return copy
+
+
+@contextmanager
+def read_only_mount(folder: Path, at: Path) -> Iterator[Path]:
+    at.mkdir()
+    subprocess.run(["mount", "--bind", folder, at], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", at], check=True)
+        yield at
+    finally:
+        subprocess.run(["umount", at], check=True)
+
+
+def saved(root: Path) -> bytes:
+    out = io.BytesIO()
+    with Store.open(root) as store, exporter.open_save(store, ["demo:1"]) as export:
+        export.write(out)
+    return out.getvalue()
+
+
+@as_root
+def test_a_store_on_read_only_media_is_read(filled: Path, tmp_path: Path) -> None:
+    expected = saved(filled)
+    with read_only_mount(filled, tmp_path / "mount") as mounted:
+        assert saved(mounted) == expected
+        with Store.open(mounted) as store:
+            assert store.read_only
+            assert list(store.fsck()) == []
+            with pytest.raises(errors.ReadOnlyStore):
+                store.tag("demo:1", "other:1")
+            assert Store.check_schema(mounted) == ()
+            assert Store.schema_state(mounted).is_current
+
+
+@as_root
+def test_what_only_the_log_says_is_not_overlooked(with_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    with read_only_mount(with_log, tmp_path / "mount") as mounted:
+        with Store.open(mounted) as store:
+            assert store.read_only
+            assert "in the log" in [event.action for event in store.events()]
+            assert list((tmp_path / "temporary").iterdir()) != []
+        assert Store.check_schema(mounted) == ()
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert (with_log / "store.db-wal").stat().st_size
+
+
+@as_root
+@pytest.mark.parametrize("writer_runs", [False, True])
+def test_somebody_without_permission_reads_too(filled: Path, writer_runs: bool) -> None:  # noqa: FBT001 - the case
+    for folder in (filled, *filled.parents):
+        if folder != Path(tempfile.gettempdir()) and folder.is_relative_to(tempfile.gettempdir()):
+            folder.chmod(0o755)
+    if writer_runs:
+        holding = sqlite3.connect(filled / "store.db", isolation_level=None)
+        holding.execute("UPDATE event SET target = target")
+    script = "import os, sys; os.setgid(65534); os.setuid(65534); from pathlib import Path; from store.db.sqlite.location import Place\n"
+    script += "with Place.at(Path(sys.argv[1]), read_only=False) as place:\n"
+    script += " import sqlite3; print(place.writable, sqlite3.connect(f'file:{place.database}?mode={place.access.value}', uri=True)"
+    script += ".execute('SELECT count(*) FROM image').fetchone())"
+    # The interpreter's own files may be out of reach for others: it is made to load all it needs first.
+    preload = "import sqlite3, tempfile, shutil, store.db.sqlite.location\n"
+    done = subprocess.run([sys.executable, "-c", preload + script, str(filled)], capture_output=True, text=True, check=False)
+    assert done.stdout == "False (1,)\n", done.stderr
+    if writer_runs:
+        holding.close()
+
+
+def test_a_catalogue_that_never_rests_is_not_copied_half(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Surroundings, "way", lambda _self: Way.COPY)
+    counted = iter(range(100))
+    monkeypatch.setattr(place, "_stamps", lambda _root: (next(counted),))
+    with pytest.raises(errors.StoreBusy):
+        Place.at(filled, read_only=True)
+
+
+def test_a_copy_that_fails_leaves_nothing(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(Surroundings, "way", lambda _self: Way.COPY)
+
+    def fail(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", fail)
+    with pytest.raises(errors.StorageFull):
+        Place.at(filled, read_only=True)
+    assert list((tmp_path / "temporary").iterdir()) == []

@@ -1,0 +1,84 @@
+"""Look-ups say what SQLAlchemy says, and hold nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import bindparam, literal, select
+
+from store.catalog import repositories as catalog
+from store.db.schema import content, repository
+from store.db.sqlite.engine import DATABASE
+from store.errors import IntegrityError
+from store.model.digests import Digest
+from store.registry.registry import Registry
+from tests.unit.store.registry.test_registry import APP, OTHER, push_blob, push_image
+
+if TYPE_CHECKING:
+    from store import Store
+
+BLOB = b"a blob that is held"
+
+
+@pytest.fixture
+def digest(store: Store) -> Digest:
+    return push_blob(Registry(store), BLOB)
+
+
+def test_they_find_what_a_read_finds(store: Store, digest: Digest) -> None:
+    _, pushed = push_image(Registry(store))
+    now = store.now()
+    with store.read() as connection, store.look() as lookup:
+        for name in (APP, OTHER):
+            for one in (digest, pushed, Digest.of(b"nothing")):
+                assert catalog.file_bytes(lookup, name, one) == catalog.file_bytes(connection, name, one)
+                assert catalog.by_digest(lookup, name, one) == catalog.by_digest(connection, name, one)
+                for since in (now - timedelta(days=1), now + timedelta(days=1)):
+                    assert catalog.is_fresh(lookup, name, one, since) is catalog.is_fresh(connection, name, one, since)
+            for tag in ("1", "none"):
+                assert catalog.by_tag(lookup, name, tag) == catalog.by_tag(connection, name, tag)
+        assert catalog.file_bytes(lookup, APP, digest) == len(BLOB)
+        assert catalog.by_digest(lookup, APP, pushed) is not None
+        assert catalog.is_fresh(lookup, APP, digest, now - timedelta(days=1))
+
+
+def test_values_that_are_written_into_a_statement_stay_there(store: Store, digest: Digest) -> None:
+    query = select(content.c.digest, literal(7), content.c.state).where(content.c.digest == bindparam("digest"), content.c.state == "present").limit(1)
+    with store.look() as lookup:
+        (row,) = [lookup.execute(query, {"digest": digest}).one_or_none()]
+        assert tuple(row) == (digest, 7, "present")
+        assert row.digest == digest
+        with pytest.raises(KeyError):
+            lookup.execute(query, {})
+
+
+def test_more_than_the_one_row_is_a_fault(store: Store, digest: Digest) -> None:
+    push_blob(Registry(store), b"another", OTHER)
+    query = select(repository.c.name)
+    with store.look() as lookup:
+        found = lookup.execute(query, {})
+        assert found.scalar() in {str(APP), str(OTHER)}
+        with pytest.raises(ValueError, match="unpack"):
+            found.scalar_one_or_none()
+    assert digest
+
+
+def test_every_look_up_sees_what_is_there_now_and_holds_on_to_nothing(store: Store, digest: Digest) -> None:
+    with store.look() as lookup:
+        assert catalog.file_bytes(lookup, APP, digest) == len(BLOB)
+        later = push_blob(Registry(store), b"later")
+        assert catalog.file_bytes(lookup, APP, later) == 5
+        with sqlite3.connect(store.root / DATABASE) as other:
+            # All of the log can be taken over: nobody reads an older state.
+            assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
+        other.close()
+
+
+def test_what_sqlite_finds_wrong_is_said_as_elsewhere(store: Store) -> None:
+    with pytest.raises(IntegrityError, match="damaged"), store.look():
+        error = sqlite3.DatabaseError("database disk image is malformed")
+        error.sqlite_errorname = "SQLITE_CORRUPT"
+        raise error

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from store.errors import InvalidReference
+from store.formats.golang.path_match import compile_pattern
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "matches"),
+    # From the table of Go's path/match_test.go.
+    [
+        ("abc", "abc", True),
+        ("*", "abc", True),
+        ("*c", "abc", True),
+        ("a*", "a", True),
+        ("a*", "ab/c", False),
+        ("a*/b", "abc/b", True),
+        ("a*/b", "a/c/b", False),
+        ("a*b*c*d*e*/f", "axbxcxdxexxx/f", True),
+        ("a*b*c*d*e*/f", "axbxcxdxexxx/xxx/f", False),
+        ("a**c", "abbc", True),
+        ("ab[c]", "abc", True),
+        ("ab[b-d]", "abc", True),
+        ("ab[e-g]", "abc", False),
+        ("ab[^e-g]", "abc", True),
+        ("ab[^b-d]", "abc", False),
+        ("a\\*b", "a*b", True),
+        ("a\\*b", "ab", False),
+        ("a?b", "a☺b", True),
+        ("a[^a]b", "a☺b", True),
+        ("a???b", "a☺b", False),
+        ("[a-ζ]*", "β", True),
+        ("*[a-ζ]", "A", False),
+        ("a?b", "a/b", False),
+        ("a*b", "a/b", False),
+        ("[\\]a]", "]", True),
+        ("[\\-x]", "-", True),
+        ("[x\\-]", "z", False),
+        ("[z-a]", "b", False),
+        ("[^z-a]", "b", True),
+        ("a[^x]b", "a/b", True),
+        ("a+b.c", "a+b.c", True),
+        ("a+b.c", "aab-c", False),
+    ],
+)
+def test_it_matches_as_go_does(pattern: str, text: str, *, matches: bool) -> None:
+    assert (compile_pattern(pattern).fullmatch(text) is not None) is matches
+
+
+@pytest.mark.parametrize("pattern", ["[]a]", "[-]", "[x-]", "[-x]", "[a-b-c]", "[", "[^", "[^bc", "a[", "a\\", "[a-"])
+def test_bad_patterns_are_refused_as_go_does(pattern: str) -> None:
+    with pytest.raises(InvalidReference) as refused:
+        compile_pattern(pattern)
+    assert refused.value.text == pattern

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import pytest
+
+from storectl.output.go_template import expand
+
+VALUE: dict[str, Any] = {
+    "Id": "sha256:1",
+    "Size": 3,
+    "Tags": ["a:1", "b:1"],
+    "Config": {"Labels": {"b": "2", "a": "é"}, "Env": None, "Tty": False},
+    "Off": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("template", "shown"),
+    [
+        ("", ""),
+        ("plain }} text", "plain }} text"),
+        ("{{.Id}} {{ .Size }}", "sha256:1 3"),
+        ("{{.Tags}}", "[a:1 b:1]"),
+        ("{{.Config.Labels}}", "map[a:é b:2]"),
+        ("{{.Config.Labels.a}}", "é"),
+        ("{{.Config.Tty}}{{.Off}}", "false<nil>"),
+        ("{{json .Config}}", '{"Labels":{"b":"2","a":"é"},"Env":null,"Tty":false}'),
+        ('{{join .Tags ", "}}{{join .Off ","}}', "a:1, b:1"),
+        ("{{index .Tags 1}}", "b:1"),
+        ('{{index .Config.Labels "b"}}{{index .Config.Labels `none`}}{{index .Off "x"}}', "2"),
+        ("{{len .Tags}} {{len .Id}} {{len .Off}}", "2 8 0"),
+        ("a {{- .Size -}} b", "a3b"),
+        ("{{.Variant}}{{.Config.StopSignal}}{{.Config.ExposedPorts}}", "map[]"),
+        ('{{join .Tags "}}"}}', "a:1}}b:1"),
+    ],
+)
+def test_templates(template: str, shown: str) -> None:
+    assert expand(template, VALUE) == shown
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{.Nope}}", "there is no field Nope; there are Id"),
+        ("{{.Id.Deep}}", "no field Deep in"),
+        ("{{.Config}}", "{{json .Config}}"),
+        ("{{.Id", "not closed"),
+        ("{{range .Tags}}x{{end}}", "not supported"),
+        ("{{json}}", "not supported"),
+        ("{{json name}}", "not supported"),
+        ("{{join .Id}}", "not supported"),
+        ("{{index .Id 1}}", "not supported"),
+        ("{{index .Tags 2}}", "has 2 element(s)"),
+        ("{{len .Size}}", "not supported"),
+        ("{{.Id | upper}}", "not supported"),
+    ],
+)
+def test_what_is_not_there_is_said(template: str, said: str) -> None:
+    with pytest.raises(click.UsageError) as refused:
+        expand(template, VALUE)
+    assert said in refused.value.message

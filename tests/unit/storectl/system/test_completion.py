@@ -1,0 +1,53 @@
+"""Names of images at the touch of a key, and silence when there are none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from store import Store, errors
+from storectl import cli
+from storectl.system.completion import image_names
+from tests.support.images import A, image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> click.Context:
+    context = click.Context(cli.cli)
+    context.params["root"] = str(tmp_path / "store")
+    return context
+
+
+def test_names_that_begin_with_what_was_typed(asked: click.Context, tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    path.write_bytes(image(A, tags=("x:2", "x:1", "y:1")).bytes())
+    with Store.open(tmp_path / "store", create=True) as store:
+        store.import_archive(path)
+    assert image_names(asked, click.Argument(["name"]), "x") == ["x:1", "x:2"]
+    assert image_names(asked, click.Argument(["name"]), "") == ["x:1", "x:2", "y:1"]
+
+
+def test_nothing_is_made_where_there_is_no_store(asked: click.Context, tmp_path: Path) -> None:
+    assert image_names(asked, click.Argument(["name"]), "") == []
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("error", [errors.SchemaMismatch("newer"), OSError(5, "I/O"), RuntimeError("a fault")])
+def test_errors_are_silent(asked: click.Context, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception) -> None:
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Store, "open", fail)
+    assert image_names(asked, click.Argument(["name"]), "") == []
+    assert capsys.readouterr() == ("", "")
+
+
+def test_without_a_home_there_are_no_names(asked: click.Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked.params["root"] = None
+    monkeypatch.setenv("HOME", "")
+    assert image_names(asked, click.Argument(["name"]), "") == []
