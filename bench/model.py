@@ -39,10 +39,6 @@ Round: TypeAlias = Mapping[str, Sample]
 """The samples of one turn, by the contestants' names."""
 
 
-class MissingError(Exception):
-    """A contestant cannot take part; the text says what is not there. It is shown, never passed over."""
-
-
 class Contestant(Protocol):
     """Does the work of a case, any number of times."""
 

@@ -9,7 +9,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from bench.model import MissingError
+from bench.missing import MissingError
 from bench.results import CaseResult
 
 if TYPE_CHECKING:

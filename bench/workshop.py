@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from bench import priority
-from bench.model import MissingError
+from bench.missing import MissingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,9 @@ from exporter.output import tar_file as inplace
 from exporter.output import tar_stream as tarstream
 from exporter.selection import graph, roots
 from exporter.selection import legacy_images as selection
+from store.catalog.events import Event
 from store.errors import DamagedContent, InvalidInput
-from store.model.contents import Event, Silent
+from store.model.progress import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
     from exporter.selection.graph import SavedGraph
     from exporter.selection.legacy_images import Selection
     from store import Store
-    from store.catalog.content import Sources
     from store.content.reader import Reader
-    from store.model.contents import Progress
+    from store.model.contents import Sources
     from store.model.digests import Digest, ImageID
+    from store.model.progress import Progress
 
 
 @final
@@ -225,7 +226,7 @@ def _oci(chosen: SavedGraph) -> Plan:
 def _docker(connection: Connection, chosen: SavedGraph, options: SaveOptions) -> Plan:
     from exporter.planning import docker
     from store.catalog import content, images
-    from store.importing.placement import deterministic_manifest
+    from store.formats.image.deterministic import deterministic_manifest
 
     own = frozenset(
         digest

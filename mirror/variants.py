@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from exporter.selection.graph import SavedGraph
     from store import Store
-    from store.catalog.content import Sources
     from store.formats.image.manifests import Document
+    from store.model.contents import Sources
     from store.model.digests import Digest, ImageID
     from store.model.references import Repository
     from store.registry.registry import Registry, ServedManifest

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from store.errors import StoreError
     from store.formats.archives.selection import Choice
+    from store.formats.compression.settings import Compression
     from store.importing.importer import ImportOptions
-    from store.importing.sinks import Compression
     from store.model.digests import ChainID, Descriptor, DiffID, Digest, ImageID
     from store.model.limits import Limits
     from store.model.platforms import Platform
@@ -38,7 +38,7 @@ __all__ = [
 _HOMES = {
     "ChainID": "model.digests",
     "Choice": "formats.archives.selection",
-    "Compression": "importing.sinks",
+    "Compression": "formats.compression.settings",
     "Descriptor": "model.digests",
     "DiffID": "model.digests",
     "Digest": "model.digests",
@@ -49,7 +49,7 @@ _HOMES = {
     "Platform": "model.platforms",
     "Reference": "model.references",
     "Store": "store",
-    "StoreError": "errors",
+    "StoreError": "model.base_errors",
 }
 
 

@@ -49,40 +49,58 @@ to do next: that of the class, where whoever raised it knew nothing better.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
+
+from store.model.base_errors import InvalidDigest, InvalidInput, InvalidReference, StoreError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from store.model.digests import DiffID, Digest, ImageID
 
-
-class StoreError(Exception):
-    """The root: catching it catches everything the store raises on purpose."""
-
-    usual_hint: ClassVar[str | None] = None
-    """What to do next when nothing better is known."""
-
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint or self.usual_hint
-
-
-class InvalidInput(StoreError):
-    """What was handed in is wrong; nothing was stored."""
-
-
-class InvalidDigest(InvalidInput):
-    """Text that is not a digest of a known algorithm."""
-
-
-class InvalidReference(InvalidInput):
-    """Text that is not an image reference (distribution/reference grammar)."""
-
-    def __init__(self, message: str, *, text: str, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.text = text
+__all__ = [
+    "AmbiguousName",
+    "Conflict",
+    "ContentMissing",
+    "ContentNotFound",
+    "CorruptStream",
+    "DamagedContent",
+    "DiffMismatch",
+    "DigestMismatch",
+    "ImageInUse",
+    "ImageNotFound",
+    "IncompleteImage",
+    "IntegrityError",
+    "InvalidArchive",
+    "InvalidDigest",
+    "InvalidDocument",
+    "InvalidInput",
+    "InvalidReference",
+    "MissingBlobs",
+    "MissingLayers",
+    "MissingMember",
+    "NameTaken",
+    "NotFound",
+    "NothingToExport",
+    "OutOfOrder",
+    "PermissionDenied",
+    "ReadOnlyStore",
+    "ReferenceNotFound",
+    "RepositoryNotFound",
+    "SchemaMismatch",
+    "StorageFull",
+    "StoreBusy",
+    "StoreError",
+    "StoreNotFound",
+    "TooLarge",
+    "TooManyUploads",
+    "TruncatedInput",
+    "Unavailable",
+    "UnsafePath",
+    "UploadInUse",
+    "UploadNotFound",
+    "printable",
+]
 
 
 class InvalidArchive(InvalidInput):
@@ -324,11 +342,3 @@ class StoreNotFound(Unavailable):
 
 class SchemaMismatch(Unavailable):
     """The database is newer than this program, or not one of ours."""
-
-
-def printable(text: str) -> str:
-    """``text`` without anything a terminal could obey: control and format characters and lone surrogates become escapes.
-
-    Names come from archives; an error that quotes one must not carry its escape sequences to the reader's terminal.
-    """
-    return "".join(ch if ch.isprintable() else ch.encode("unicode_escape", "surrogatepass").decode("ascii") for ch in text)

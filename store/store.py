@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self, final
 
 from store.blobs.directory import BLOBS, DirectoryBlobs, require_one_file_system
-from store.db.sqlite.engine import DATABASE, WRITE_LOCK, Durability, WriteLock, make_engine, read_unit, write_unit
+from store.db.sqlite.engine import DATABASE, Durability, make_engine, read_unit, write_unit
 from store.db.sqlite.location import Place
 from store.db.sqlite.prepared import Lookups
 from store.db.sqlite.upgrade import SchemaState, UpgradeReport, drift, require_known, schema_state, upgrade
 from store.errors import ContentMissing, DamagedContent, ReadOnlyStore, StoreError, StoreNotFound
 from store.files.durable import make_folder, sync_folder
 from store.files.os_errors import translated
+from store.files.write_lock import WRITE_LOCK, WriteLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,16 +28,20 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from store.catalog.content import Sources
+    from store.catalog.events import Event
     from store.content.reader import Reader
     from store.db.sqlite.prepared import Lookup
     from store.importing.importer import ImportOptions
-    from store.maintenance.reports import CollectionReport, Finding, ImageDetails, ManifestContents, RemovedName, Usage
-    from store.model.contents import DiffState, Event, ImportReport, Progress
+    from store.importing.report import ImportReport
+    from store.maintenance.reports import CollectionReport, Finding
+    from store.model.contents import DiffState, Sources
     from store.model.digests import Digest, ImageID
+    from store.model.progress import Progress
     from store.model.references import Reference
-    from store.names.tagging import TagChange
+    from store.names.tagging import RemovedName, TagChange
+    from store.queries.details import ImageDetails, ManifestContents
     from store.queries.results import ImageFilter, ImageSummary, ManifestSummary
+    from store.queries.usage import Usage
     from store.workspace.operations import Operation
 
 
@@ -366,7 +371,7 @@ class Store:
     def fsck(self, progress: Progress | None = None) -> Iterator[Finding]:
         """Recompute every claim from the bytes and yield all findings; what is found damaged is marked so."""
         from store.maintenance.fsck import Checker
-        from store.model.contents import Silent
+        from store.model.progress import Silent
 
         checker = Checker(self.read, self.reader, self.blobs, progress or Silent())
         for finding in checker.run():

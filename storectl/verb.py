@@ -98,7 +98,11 @@ def for_each(names: Sequence[str], act: Callable[[str], Result], *, may_be_missi
     Returns the results and the code of the first error; with ``may_be_missing`` an unknown name is only reported. What is no fault of the name (no space, a
     busy store) ends it at once.
     """
-    from store.errors import Conflict, InvalidInput, NotFound  # noqa: PLC0415 - `--help` does without
+    from store.errors import (  # noqa: PLC0415 - `--help` does without
+        Conflict,
+        InvalidInput,
+        NotFound,
+    )
     from storectl.output.exit_codes import ExitCode, exit_code  # noqa: PLC0415
     from storectl.output.failures import explain  # noqa: PLC0415
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from bench import measure, workshop
 from bench.contestants.command import Command
 from bench.measure import Daemon
-from bench.model import MissingError
+from bench.missing import MissingError
 from bench.workshop import program
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench import measure, workshop
 from bench.measure import Daemon
-from bench.model import MissingError
+from bench.missing import MissingError
 from bench.workshop import program
 
 if TYPE_CHECKING:

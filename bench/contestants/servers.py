@@ -17,7 +17,8 @@ from typing import IO, TYPE_CHECKING, Final
 
 from bench import priority, workshop
 from bench.measure import Daemon, peak_of
-from bench.model import MissingError, Sample
+from bench.missing import MissingError
+from bench.model import Sample
 from bench.workshop import program, storectl
 
 if TYPE_CHECKING:

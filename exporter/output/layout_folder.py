@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter.planning import layout, oci
+from exporter.selection.json_documents import compact, editable
 from store.content.parallel_copy import Scatter
 from store.errors import InvalidDocument, InvalidInput, printable
 from store.files.durable import make_folder, sync_folder
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from exporter.selection.graph import SavedGraph
     from store import Store
     from store.content.reader import Reader
-    from store.model.contents import Progress
+    from store.model.progress import Progress
 
 _PREFIX: Final = ".storectl-"
 _SUFFIX: Final = ".partial"
@@ -141,7 +142,7 @@ def _merged(path: Path, graph: SavedGraph) -> bytes:
         return oci.index(graph)
     if Document.parse(data, name=printable(str(path))).kind is not Kind.INDEX:
         raise InvalidDocument("is no index", document=printable(str(path)))
-    document = layout.editable(data, printable(str(path)))
+    document = editable(data, printable(str(path)))
     entries: list[dict[str, Any]] = list(document.get("manifests") or [])
     ours = {str(tag) for root in graph.roots for tag in root.tags}
     new = _new_entries(graph, [entry for entry in entries if not _names(entry) & ours])
@@ -152,7 +153,7 @@ def _merged(path: Path, graph: SavedGraph) -> bytes:
         merged += [new.pop(name) for name in sorted(named) if name in new] if named else [entry]
     listed = {entry.get("digest") for entry in merged if CONTAINERD_NAME not in (entry.get("annotations") or {})}
     document["manifests"] = merged + [entry for name, entry in new.items() if name != entry["digest"] or name not in listed]
-    return layout.compact(document)
+    return compact(document)
 
 
 def _names(entry: Mapping[str, Any]) -> set[str]:

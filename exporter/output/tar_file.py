@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from exporter.output.tar_stream import Sink
     from exporter.planning.plan import Entry, Plan
     from store import Store
-    from store.catalog.content import Sources
     from store.content.reader import Reader
-    from store.model.contents import Progress
+    from store.model.contents import Sources
+    from store.model.progress import Progress
 
 
 def descriptor_of(sink: Sink) -> int | None:

@@ -21,8 +21,8 @@ from store.model.limits import MIB
 if TYPE_CHECKING:
     from exporter.planning.plan import Entry, Plan
     from store.blobs.protocol import BlobStore
-    from store.catalog.content import Sources
     from store.content.blocks import Blocks
+    from store.model.contents import Sources
 
 _GATHERED_BYTES: Final = MIB
 """Headers, documents and padding that follow each other are handed out together, up to so much."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from exporter.planning.plan import BLOCK, END, LARGEST_OCTAL, NAME_BYTES, Entry, EntryType, padded
-from store.content.reader import PIECE_BYTES
+from store.content.frames import PIECE_BYTES
 from store.errors import Unavailable
 from store.files.os_errors import translated
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.planning.plan import Plan
-    from store.catalog.content import Sources
     from store.content.reader import Reader
-    from store.model.contents import Progress
+    from store.model.contents import Sources
+    from store.model.progress import Progress
 
 _CHECKSUM: Final = slice(148, 156)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, final
 from exporter.planning import layout, oci
 from exporter.planning.plan import Plan
 from exporter.planning.v1_layers import v1_layers_28
+from exporter.selection.json_documents import compact
 from exporter.selection.loading import ATTESTED, platform_of
 from store.errors import InvalidDocument
 from store.formats.golang.json import quote
@@ -166,5 +167,5 @@ def _sources(document: Document, diffs: tuple[DiffID, ...], foreign: Mapping[Dig
         # Docker leaves out a size of zero here, though not in manifests.
         size = {"size": link.target.size_bytes} if link.target.size_bytes else {}
         own = {"mediaType": link.target.media_type or OCI_LAYER, **size, "digest": str(link.digest)}
-        found[str(diff)] = foreign.get(diff.digest) or layout.compact(own)
+        found[str(diff)] = foreign.get(diff.digest) or compact(own)
     return found

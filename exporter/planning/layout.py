@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter.planning.plan import Entry, EntryType
-from store.errors import InvalidDocument
+from exporter.selection.json_documents import compact, described
 from store.formats.image.layout_names import CONTAINERD_NAME, REF_NAME
 from store.formats.image.media_types import OCI_INDEX
 
@@ -16,36 +14,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.selection.roots import SavedRoot
-    from store.catalog.content import Sources
     from store.formats.image.manifests import Document
+    from store.model.contents import Sources
     from store.model.digests import Digest
     from store.model.references import Reference
 
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 LAYOUT_FILE: Final = b'{"imageLayoutVersion": "1.0.0"}'
 """With the space, as Docker writes it."""
 
 FILE_MODE: Final = 0o644
 FOLDER_MODE: Final = 0o755
-
-
-def compact(document: object) -> bytes:
-    """JSON without spaces, letters as they are; half a surrogate pair, which has no UTF-8 form, becomes U+FFFD as in Go."""
-    return _SURROGATE.sub("\ufffd", json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)).encode()
-
-
-def editable(data: bytes, name: str) -> dict[str, Any]:
-    """A document that is to be changed and written again, as Python has it. It has been parsed before, by Go's rules, which allow more.
-
-    Raises InvalidDocument when Python could not write all of it again: numbers beyond all bounds, or brackets nested too deep.
-    """
-    try:
-        document: dict[str, Any] = json.loads(data.decode(errors="replace"))
-        compact(document)
-    except (RecursionError, ValueError) as exc:
-        raise InvalidDocument(f"cannot be written anew: {exc}", document=name, hint="save it as it is: without --layers, or into a folder of its own") from exc
-    return document
 
 
 def blob_path(digest: Digest) -> str:
@@ -70,11 +49,6 @@ def blobs(files: Mapping[Digest, Entry], mtime_s: int = 0) -> list[Entry]:
         entries.append(folder(f"blobs/{algorithm}/"))
         entries += [files[digest] for digest in sorted(files) if digest.algorithm == algorithm]
     return entries
-
-
-def described(document: Document) -> dict[str, Any]:
-    """The descriptor of a manifest or index."""
-    return {"mediaType": document.media_type, "digest": str(document.digest), "size": len(document.data)}
 
 
 def descriptors(root: SavedRoot, document: Document, shared_tags: frozenset[str]) -> list[dict[str, Any]]:

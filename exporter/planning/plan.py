@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, final
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from store.catalog.content import Sources
+    from store.model.contents import Sources
 
 BLOCK: Final = 512
 END: Final = 2 * BLOCK

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from exporter.options import SaveOptions
     from exporter.selection.loading import Read
-    from store.catalog.content import Sources
     from store.formats.image.config import ImageConfig
     from store.formats.image.manifests import Document
+    from store.model.contents import Sources
     from store.model.digests import Digest, ImageID
 
 

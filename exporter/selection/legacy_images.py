@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from exporter.options import SaveOptions
     from exporter.selection.loading import Read
-    from store.catalog.content import Sources
     from store.catalog.images import ChainedLayer
     from store.db.types import ContentKey
+    from store.model.contents import Sources
     from store.model.digests import Digest
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from exporter.selection.roots import SavedRoot
-    from store.catalog.content import Sources
+    from store.model.contents import Sources
     from store.model.digests import Digest
     from store.model.references import Repository
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import zstandard
 
 from exporter.options import Layers
-from exporter.planning.layout import compact, described, editable
+from exporter.selection.json_documents import compact, described, editable
 from exporter.selection.loading import ATTESTED
 from exporter.selection.roots import SavedRoot
 from store.catalog import content
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from exporter.selection.graph import SavedGraph
-    from store.catalog.content import Sources
     from store.content.reader import Reader
     from store.formats.image.manifests import Link
+    from store.model.contents import Sources
     from store.model.digests import DiffID
 
 ORIGINAL: Final = "dev.storectl.original.digest"

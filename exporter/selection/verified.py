@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from store.catalog import repositories as registry
+from store.catalog import verification
 from store.errors import DiffMismatch
 from store.model.contents import DiffState
 from store.model.digests import ImageID
@@ -21,7 +21,7 @@ def verify(store: Store, images: Iterable[ImageID]) -> None:
     Raises DiffMismatch, and ReadOnlyStore where the answer could not be remembered.
     """
     with store.read() as connection:
-        states = registry.diff_states(connection, [image.digest for image in images])
+        states = verification.diff_states(connection, [image.digest for image in images])
     for digest, state in states.items():
         found = store.verify_image(ImageID(digest)) if state is DiffState.UNVERIFIED else state
         if found is DiffState.MISMATCH:

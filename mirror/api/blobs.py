@@ -19,7 +19,7 @@ from store.errors import DamagedContent, IntegrityError
 
 if TYPE_CHECKING:
     from mirror.api.call import Call
-    from store.catalog.content import Sources
+    from store.model.contents import Sources
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, exists, insert, select, update
 from store.catalog.batches import batches, insert_rows
 from store.db.schema import blob, content, document, encoding, foreign_source
 from store.db.types import ContentKey, inserted
-from store.model.contents import ContentState, StoredEncoding
+from store.model.contents import ContentState, Sources, StoredEncoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,19 +31,6 @@ class Known:
     digest: Digest
     size_bytes: int | None
     state: ContentState
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Where the bytes of one content can be had: inline, in a file of their own, or by decoding others (cheapest first)."""
-
-    digest: Digest
-    size_bytes: int
-    state: ContentState
-    inline: bytes | None
-    in_file: bool
-    encodings: tuple[StoredEncoding, ...]
 
 
 @final

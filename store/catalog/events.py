@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, final
 
 from sqlalchemy import insert, select
 
 from store.catalog.batches import insert_rows
 from store.db.schema import event, import_ledger
-from store.model.contents import Event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -53,3 +53,14 @@ def add_ledger_entry(
             operation=operation,
         )
     )
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Who did what to which image: import, save, tag, untag, delete, gc…."""
+
+    at: datetime
+    action: str
+    target: str
+    attributes: Mapping[str, str] = field(default_factory=dict)

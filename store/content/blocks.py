@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, final
 
 import zstandard
 
-from store.content.reader import damaged, frame_index
+from store.content.frames import damaged, frame_index
 from store.errors import ContentMissing, StoreError
 from store.files.os_errors import translated
 from store.formats.compression.codecs import Codec, decoder
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from store.blobs.protocol import BlobStore
-    from store.catalog.content import Sources
     from store.formats.compression.seekable_zstd import Frame
-    from store.model.contents import StoredEncoding
+    from store.model.contents import Sources, StoredEncoding
     from store.model.digests import Digest
 
 BLOCK_BYTES: Final = 4 * MIB

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self, final
 
 import zstandard
 
-from store.content.reader import damaged, frame_index
+from store.content.frames import damaged, frame_index
 from store.errors import ContentMissing, DamagedContent
 from store.files.os_errors import translated
 from store.files.page_cache import begin_writeback, write_at
@@ -30,10 +30,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from store.blobs.protocol import BlobStore
-    from store.catalog.content import Sources
     from store.content.reader import Reader
     from store.formats.compression.seekable_zstd import Frame
-    from store.model.contents import StoredEncoding
+    from store.model.contents import Sources, StoredEncoding
 
 _COPY_BYTES: Final = 16 * MIB
 _HASH_BYTES: Final = MIB // 4

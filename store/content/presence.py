@@ -5,25 +5,19 @@ A look at the size is cheap enough for every request, and finds what has gone or
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
-from store.catalog import content
 from store.errors import ContentMissing
 from store.model.contents import ContentState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
-    from sqlalchemy import Connection
+    from collections.abc import Collection
 
     from store.blobs.protocol import BlobStore
-    from store.catalog.content import Sources
+    from store.model.contents import Sources
     from store.model.digests import Digest
-
-logger = logging.getLogger(__name__)
 
 
 def lost(blobs: BlobStore, sources: Sources) -> frozenset[Digest]:
@@ -69,17 +63,3 @@ def without(sources: Sources, gone: Collection[Digest]) -> Sources | None:
         encodings=tuple(one for one in sources.encodings if one.digest not in gone),
     )
     return left if left.inline is not None or left.in_file or left.encodings else None
-
-
-def mark_lost(connection: Connection, blobs: BlobStore, digests: Iterable[Digest]) -> frozenset[Digest]:
-    """Look for the files of these contents, and mark as damaged what has lost its bytes, so that whoever brings them again is let; the files that are lost."""
-    found: set[Digest] = set()
-    for sources in content.sources(connection, digests).values():
-        for digest in lost(blobs, sources) - found:
-            logger.error("the file of content=%s is gone or cut short; `storectl fsck` lists what is affected", digest)
-            found.add(digest)
-            if digest == sources.digest and without(sources, found) is not None:
-                content.forget_file(connection, digest)
-            else:
-                content.mark_damaged(connection, digest)
-    return frozenset(found)

@@ -10,28 +10,23 @@ import hashlib
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, BinaryIO, Final, Self, final
+from typing import TYPE_CHECKING, BinaryIO, Self, final
 
 import zstandard
 
-from store.errors import ContentMissing, CorruptStream, DamagedContent, StoreError
+from store.content.frames import PIECE_BYTES, damaged, frame_index
+from store.errors import ContentMissing, CorruptStream, StoreError
 from store.files.os_errors import translated
 from store.formats.compression.codecs import Codec, decoder
-from store.formats.compression.seekable_zstd import FOOTER_BYTES, Frame, read_table, table_bytes
 from store.model.contents import ContentState
 from store.model.digests import Digest
-from store.model.limits import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Future
 
     from store.blobs.protocol import BlobStore
-    from store.catalog.content import Sources
-    from store.model.contents import StoredEncoding
-
-PIECE_BYTES: Final = 1 * MIB
-_FRAME_CEILING: Final = 16 * MIB
+    from store.model.contents import Sources, StoredEncoding
 
 
 @final
@@ -167,15 +162,6 @@ class _Verifier:
             raise damaged(self._digest, f"{self._size} of {self._expected} bytes, with digest {got}")
 
 
-def damaged(digest: Digest, why: str) -> DamagedContent:
-    """The error for stored bytes that are no longer what they were."""
-    return DamagedContent(
-        f"stored content {digest} is damaged: {why}",
-        digest=digest,
-        hint="`storectl fsck` lists what is affected; importing an archive that holds this content repairs it",
-    )
-
-
 def _pieces(file: BinaryIO, digest: Digest) -> Iterator[bytes]:
     while True:
         with translated(str(digest)):
@@ -183,24 +169,3 @@ def _pieces(file: BinaryIO, digest: Digest) -> Iterator[bytes]:
         if not piece:
             return
         yield piece
-
-
-def frame_index(file: BinaryIO, stored: StoredEncoding) -> tuple[Frame, ...] | None:
-    """The frames of a seekable file, the position left at its start; None when it has to be decoded as a stream."""
-    with translated(str(stored.digest)):
-        size = file.seek(0, 2)
-        try:
-            if not stored.seekable or size < FOOTER_BYTES:
-                return None
-            file.seek(-FOOTER_BYTES, 2)
-            length = table_bytes(file.read(FOOTER_BYTES))
-            if length is None or length > size:
-                return None
-            file.seek(-length, 2)
-            frames = read_table(file.read(length), size)
-        except CorruptStream:
-            return None
-        finally:
-            file.seek(0)
-    # Frames of our own making are a quarter of this; larger ones go the slow way, in pieces.
-    return frames if all(max(frame.content_bytes, frame.stored_bytes) <= _FRAME_CEILING for frame in frames) else None

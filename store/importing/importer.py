@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, BinaryIO, final
 from store.catalog import content, leases
 from store.formats.archives.opening import open_source
 from store.formats.archives.selection import ALL, Choice
+from store.formats.compression.settings import Compression
 from store.importing.intake import take_in
 from store.importing.members import open_members
 from store.importing.publisher import Publisher
-from store.importing.sinks import Compression, Pool
+from store.importing.report import ImportReport
 from store.importing.staging import Stager
-from store.model.contents import ContentState, ImportReport, Silent
+from store.importing.workers import Pool
+from store.model.contents import ContentState
 from store.model.digests import DiffID
 from store.model.limits import DEFAULT_LIMITS, Limits
+from store.model.progress import Silent
 from store.workspace import operations
 
 if TYPE_CHECKING:
@@ -23,8 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from store.formats.archives.opening import Opened
-    from store.model.contents import Progress
     from store.model.digests import Digest
+    from store.model.progress import Progress
     from store.store import Store
     from store.workspace.operations import Operation
 

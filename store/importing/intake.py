@@ -15,10 +15,10 @@ from store.formats.archives import docker_and_oci as hybrid
 from store.formats.archives import docker_v1 as legacy_v1
 from store.formats.archives import oci_layout as layout
 from store.formats.archives.selection import ALL, choose
+from store.formats.compression.settings import FRAME_BYTES
 from store.formats.image.layout_names import INDEX, LAYOUT
 from store.formats.image.manifests import Role
 from store.formats.image.media_types import is_layer
-from store.importing.sinks import FRAME_BYTES
 from store.model.digests import DiffID, Digest
 
 if TYPE_CHECKING:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
+import io
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple, final
+from typing import TYPE_CHECKING, NamedTuple, final
 
 from store.errors import TooLarge, printable
-from store.importing.sinks import DEFAULT_ALGORITHM
+from store.formats.image.layout_names import blob_algorithm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from concurrent.futures import Future
 
     from store.importing.staging import Staged, Stager
-    from store.model.contents import Progress
     from store.model.limits import Limits
-
-_BLOB_PATH: Final = re.compile(r"blobs/(?P<algorithm>sha256|sha512)/[0-9a-f]+")
-_ROOT: Final = re.compile(r"(?:\./+)*")
+    from store.model.progress import Progress
 
 
 class Part(NamedTuple):
@@ -116,13 +113,20 @@ class DocumentCeiling:
             )
 
 
-def blob_algorithm(path: str) -> tuple[str, bool]:
-    """The algorithm of the digest that a path in an image layout is made of, and whether it is such a path at all."""
-    match = _BLOB_PATH.fullmatch(_ROOT.sub("", path, count=1))
-    return (match["algorithm"], True) if match else (DEFAULT_ALGORITHM, False)
-
-
 def _label(path: str) -> str:
     parts = [part for part in path.split("/") if part]
     name = parts[-2] if len(parts) > 1 and parts[-1] == "layer.tar" else parts[-1] if parts else path
     return printable(name)[:12]
+
+
+def joined(pieces: Iterator[bytes], size: int) -> bytes:
+    """All pieces, of ``size`` bytes together, as one; unlike ``b"".join``, without holding them twice."""
+    whole = io.BytesIO()
+    if size:
+        # All of the room at once: a buffer that grows is moved, and leaves what it moved out of behind.
+        whole.seek(size - 1)
+        whole.write(b"\0")
+        whole.seek(0)
+    for piece in pieces:
+        whole.write(piece)
+    return whole.getvalue()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final, final
 
 from store.catalog import condemned, content, images, manifests
 from store.catalog.batches import batches
 from store.errors import ContentMissing, DigestMismatch
 from store.formats.archives.docker_manifest import LayerSource
+from store.formats.image.deterministic import deterministic_manifest
 from store.formats.image.manifests import Link, Role
 from store.formats.image.media_types import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
 from store.model.contents import ContentState
@@ -33,17 +33,6 @@ if TYPE_CHECKING:
 
 _MANIFESTS_AT_ONCE: Final = 500
 """An archive may hold thousands of images, and a manifest with its edges takes more room than all else that is known of one."""
-
-
-def deterministic_manifest(config: ImageConfig, sizes: Sequence[int]) -> bytes:
-    """The manifest that Docker ≥ 25.0.6 writes into its archives for this image (docker-archive.md §9): plain-tar layers, a function of the image alone."""
-    document = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": {"mediaType": OCI_CONFIG, "digest": str(config.image_id), "size": len(config.data)},
-        "layers": [{"mediaType": OCI_LAYER, "digest": str(diff), "size": size} for diff, size in zip(config.diff_ids, sizes, strict=True)],
-    }
-    return json.dumps(document, separators=(",", ":")).encode()
 
 
 @final

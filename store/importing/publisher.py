@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, final
 
 from store.catalog import events as records
 from store.catalog import images, references
+from store.catalog.events import Event
 from store.errors import NameTaken
 from store.importing.placement import Placing
-from store.model.contents import Event, ImportedTag
+from store.importing.report import ImportedTag
 from store.model.references import Reference
 
 if TYPE_CHECKING:

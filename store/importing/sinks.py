@@ -6,168 +6,19 @@ hashlib and zstandard release the GIL, so a few threads keep every core busy. Me
 from __future__ import annotations
 
 import hashlib
-import os
-import re
-import threading
 from collections import deque
-from concurrent.futures import CancelledError, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self, TypeVar, final
+from typing import TYPE_CHECKING, BinaryIO, Protocol, final
 
-import zstandard
-
-from store.errors import InvalidInput
-from store.files.os_errors import translated
 from store.files.page_cache import begin_writeback, write_all
 from store.formats.compression.seekable_zstd import seek_table
-from store.model.digests import Digest
-from store.model.limits import MIB
+from store.formats.compression.settings import FRAME_BYTES
+from store.model.digests import DEFAULT_ALGORITHM, Digest, Hashed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from concurrent.futures import Executor, Future
-    from pathlib import Path
 
-_T = TypeVar("_T")
-
-FRAME_BYTES: Final = 4 * MIB
-DEFAULT_LEVEL: Final = 2
-"""A fifth faster than 3 and still smaller than gzip, which 1 is not (docs/benchmarks/findings.md)."""
-
-DEFAULT_ALGORITHM: Final = "sha256"
-_UNSYNCED_FILES: Final = 64
-"""Files that wait to be synced, each open until then: a hundred thousand small layers come faster than a disk makes them durable."""
-_LEVELS: Final = range(1, 20)
-_SPEC: Final = re.compile(r"zstd(?::(?P<level>[0-9]{1,2}))?")
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Compression:
-    """How uncompressed layers are stored: the ``level`` of zstd, or None for as they are."""
-
-    level: int | None = DEFAULT_LEVEL
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read ``none``, ``zstd`` or ``zstd:LEVEL``. Raises InvalidInput."""
-        if text == "none":
-            return cls(None)
-        match = _SPEC.fullmatch(text)
-        level = int(match["level"] or DEFAULT_LEVEL) if match else 0
-        if level not in _LEVELS:
-            raise InvalidInput(f"unknown compression {text!r}", hint=f"expected none, zstd or zstd:LEVEL with a level from {_LEVELS[0]} to {_LEVELS[-1]}")
-        return cls(level)
-
-    def __str__(self) -> str:
-        return "none" if self.level is None else f"zstd:{self.level}"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Hashed:
-    """A digest and how many bytes it was made from."""
-
-    digest: Digest
-    size_bytes: int
-
-
-class Pool:
-    """The threads of one operation: some that encode, one that hashes what comes in, one that hashes and writes what goes out, some with a layer of their own.
-
-    The two single lanes keep their work in order, also when several layers pass at once.
-    """
-
-    def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers or os.cpu_count() or 1
-        self._encoders = ThreadPoolExecutor(self.workers, thread_name_prefix="encode")
-        self.incoming = ThreadPoolExecutor(1, thread_name_prefix="hash-in")
-        self.outgoing = ThreadPoolExecutor(1, thread_name_prefix="hash-out")
-        self._syncs = ThreadPoolExecutor(1, thread_name_prefix="sync")
-        self._layers = ThreadPoolExecutor(self.workers, thread_name_prefix="layer")
-        self._local = threading.local()
-        self._counting = threading.Lock()
-        self._passing = 0
-        self._awaiting = threading.Lock()
-        self._syncing: deque[Future[None]] = deque()
-        self._closing = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Drop what has not begun, and what runs ahead, and wait for the rest."""
-        self._closing = True
-        for executor in (self._layers, self.incoming, self._encoders, self.outgoing, self._syncs):
-            executor.shutdown(wait=True, cancel_futures=True)
-
-    def settle(self) -> None:
-        """Wait until both lanes have done what they were given: after a failure, nobody may still be writing to a file that is closed."""
-        for lane in (self.incoming, self.outgoing):
-            lane.submit(int).result()
-
-    def ahead(self, work: Callable[[], _T]) -> Future[_T]:
-        """Begin with a layer before its turn."""
-        return self._layers.submit(self._pass, work)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether every core has a layer of its own: handing its pieces to other threads would then only cost."""
-        return self._passing >= self.workers
-
-    def _pass(self, work: Callable[[], _T]) -> _T:
-        with self._counting:
-            self._passing += 1
-        try:
-            return work()
-        finally:
-            with self._counting:
-                self._passing -= 1
-
-    def until_closed(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """``pieces``, for work that runs ahead: it ends with CancelledError when nobody waits for it any more."""
-        for piece in pieces:
-            if self._closing:
-                raise CancelledError
-            yield piece
-
-    def sync(self, file: BinaryIO, path: Path) -> None:
-        """Make what was written to a file durable while the next layer is being read: `durable` waits for it.
-
-        Raises what an earlier one failed with, a branch of Unavailable or StorageFull that names the file.
-        """
-        descriptor = os.dup(file.fileno())
-        synced = self._syncs.submit(_sync_and_close, descriptor, path)
-        # What is dropped with the pool is closed all the same: an open descriptor keeps a deleted file's bytes on the disk.
-        synced.add_done_callback(lambda ended: os.close(descriptor) if ended.cancelled() else None)
-        with self._awaiting:
-            self._syncing.append(synced)
-            self._await_syncs(_UNSYNCED_FILES)
-
-    def durable(self) -> None:
-        """Wait until everything given to `sync` is on the disk. Raises as `sync` does."""
-        with self._awaiting:
-            self._await_syncs(0)
-
-    def _await_syncs(self, most: int) -> None:
-        """Forget what is durable, and wait for the oldest while there are more than ``most``. What has failed stays: it is said to whoever asks."""
-        while self._syncing and (len(self._syncing) > most or self._syncing[0].done()):
-            self._syncing[0].result()
-            self._syncing.popleft()
-
-    def compress(self, data: bytes, level: int) -> Future[bytes]:
-        """One independent zstd frame, with content size and checksum, made by a thread of the pool."""
-        return self._encoders.submit(self.compress_now, data, level)
-
-    def compress_now(self, data: bytes, level: int) -> bytes:
-        """The same frame, made by the calling thread. A compressor serves one thread at a time, so each thread keeps its own."""
-        compressors: dict[int, zstandard.ZstdCompressor] = self._local.__dict__.setdefault("compressors", {})
-        if level not in compressors:
-            compressors[level] = zstandard.ZstdCompressor(level=level, write_checksum=True, write_content_size=True)
-        return compressors[level].compress(data)
+    from store.importing.workers import Pool
 
 
 class LayerSink(Protocol):
@@ -361,11 +212,3 @@ def _append(file: BinaryIO, data: bytes, size_bytes: int) -> None:
     """Write behind the ``size_bytes`` that the file has; the disk begins at once, so that the fsync at the end finds little to do."""
     write_all(file, data)
     begin_writeback(file.fileno(), size_bytes, len(data))
-
-
-def _sync_and_close(descriptor: int, path: Path) -> None:
-    try:
-        with translated(path):
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, BinaryIO, Final, final
 from store.errors import InvalidArchive, StoreError, TooLarge, printable
 from store.files.os_errors import translated
 from store.formats.compression.codecs import MAGIC_BYTES, Codec, decoder, detect
+from store.formats.compression.settings import FRAME_BYTES, Compression
 from store.formats.tar.checker import TarCheck
-from store.importing.sinks import DEFAULT_ALGORITHM, FRAME_BYTES, Compression, FrameSink, Hashed, KeptSink, LayerSink, PlainSink
-from store.model.digests import Digest
+from store.importing.sinks import FrameSink, KeptSink, LayerSink, PlainSink
+from store.model.digests import DEFAULT_ALGORITHM, Digest, Hashed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from store.formats.compression.codecs import Decoder
-    from store.importing.sinks import Pool
+    from store.importing.workers import Pool
     from store.model.limits import Limits
     from store.workspace.operations import Operation
 

@@ -11,7 +11,7 @@ from store.errors import IntegrityError, InvalidInput, StoreError
 from store.formats.image.config import ImageConfig
 from store.formats.image.manifests import Document
 from store.maintenance.reports import Finding, Severity
-from store.model.contents import ContentState
+from store.model.contents import ContentState, Sources
 from store.model.digests import ChainID, Digest
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from store.blobs.protocol import BlobStore
     from store.content.reader import Reader
-    from store.model.contents import Progress
     from store.model.digests import DiffID
+    from store.model.progress import Progress
 
 REPAIR: str = "import an archive that holds this content again: that repairs it"
 
@@ -82,7 +82,7 @@ class Checker:
             sources = content.sources(connection, (digest,)).get(digest)
         if sources is None:
             return None
-        whole = content.Sources(digest, sources.size_bytes, ContentState.PRESENT, sources.inline, sources.in_file, ())
+        whole = Sources(digest, sources.size_bytes, ContentState.PRESENT, sources.inline, sources.in_file, ())
         try:
             size = sum(len(piece) for piece in reader.chunks(whole))
         except StoreError as exc:
@@ -105,7 +105,7 @@ class Checker:
                     continue
                 hashed = hashlib.new(digest.algorithm, usedforsecurity=False)
                 try:
-                    for piece in reader.chunks(content.Sources(digest, sources.size_bytes, ContentState.PRESENT, None, in_file=False, encodings=one)):
+                    for piece in reader.chunks(Sources(digest, sources.size_bytes, ContentState.PRESENT, None, in_file=False, encodings=one)):
                         hashed.update(piece)
                 except IntegrityError as exc:
                     yield self._damage("undecodable", stored, exc.message)

@@ -13,9 +13,9 @@ from store.catalog import events as records
 from store.catalog import garbage as collection
 from store.catalog import reachability as reach
 from store.catalog.batches import BATCH
+from store.catalog.events import Event
 from store.maintenance.pacing import Pace
 from store.maintenance.reports import CollectionReport
-from store.model.contents import Event
 from store.workspace import operations
 
 if TYPE_CHECKING:

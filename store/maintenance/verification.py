@@ -7,10 +7,9 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, final
 
-from store.catalog import condemned, content, images, leases
-from store.catalog import repositories as catalog
+from store.catalog import condemned, content, images, leases, verification
 from store.content.blocks import PIECE_BYTES
-from store.content.reader import frame_index
+from store.content.frames import frame_index
 from store.errors import ImageNotFound, InvalidInput
 from store.files.os_errors import translated
 from store.formats.compression.codecs import MAGIC_BYTES, Codec, decoder, detect
@@ -83,7 +82,7 @@ class Verifier:
             key = images.key_of(connection, image_id)
             if key is None:
                 raise ImageNotFound(f"No such image: {image_id}")
-            state = DiffState(catalog.diff_state(connection, key))
+            state = DiffState(verification.diff_state(connection, key))
         if state is DiffState.VERIFIED:
             return state
         config = ImageConfig.parse(self._whole(image_id.digest), DEFAULT_LIMITS, digest=image_id.digest)
@@ -100,7 +99,7 @@ class Verifier:
                     state = DiffState.VERIFIED
                 else:
                     state = DiffState.MISMATCH if any(diff.digest not in here for diff in false) else DiffState.UNVERIFIED
-                catalog.set_diff_state(connection, key, state.value)
+                verification.set_diff_state(connection, key, state.value)
                 operations.end(connection, operation)
         return state
 
@@ -108,7 +107,7 @@ class Verifier:
     def _claims(connection: Connection, key: ContentKey, diffs: tuple[DiffID, ...]) -> list[_Claim]:
         """What the image's manifests say and nobody has looked into yet."""
         found: dict[_Claim, None] = {}
-        for blobs in catalog.layer_blobs(connection, key).values():
+        for blobs in verification.layer_blobs(connection, key).values():
             if len(blobs) == len(diffs):
                 found.update((_Claim(blob, diff), None) for (blob, state), diff in zip(blobs, diffs, strict=True) if state is ContentState.PRESENT)
         known = content.encoded(connection, [claim.blob for claim in found])

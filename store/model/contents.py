@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, final
+from typing import TYPE_CHECKING, final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
-    from store.model.digests import Digest, ImageID
-    from store.model.references import Reference
+    from store.model.digests import Digest
 
 
 class ContentState(StrEnum):
@@ -43,76 +39,12 @@ class StoredEncoding:
 
 @final
 @dataclass(frozen=True, slots=True)
-class ImportedTag:
-    """A tag an archive asked for, and what it names now. ``replaced`` is the image that had it before, when that was another one.
+class Sources:
+    """Where the bytes of one content can be had: inline, in a file of their own, or by decoding others (cheapest first)."""
 
-    ``image_id`` is None for an artifact, and for an index without an image for the default platform.
-    """
-
-    reference: Reference
-    image_id: ImageID | None
-    replaced: ImageID | None
-    manifest: Digest | None = None
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """What one import did, in the archive's order.
-
-    ``lines`` are what Docker prints for the same archive. ``changed`` is False when everything the archive claims was already so.
-    """
-
-    images: tuple[ImageID, ...]
-    tags: tuple[ImportedTag, ...]
-    lines: tuple[str, ...]
-    notes: tuple[str, ...]
-    changed: bool
-    new_images: int
-    new_layers: int
-    new_bytes: int
-    read_bytes: int
-
-
-class Progress(Protocol):
-    """Where a long operation tells how far it is. Sizes are bytes; ``total`` is None when it is not known. Called from several threads."""
-
-    def total(self, size_bytes: int | None) -> None:
-        """The whole operation will pass this many bytes."""
-
-    def start(self, key: str, label: str, size_bytes: int | None) -> None:
-        """A part begins."""
-
-    def advance(self, key: str, size_bytes: int) -> None:
-        """The part went on by this much."""
-
-    def finish(self, key: str) -> None:
-        """The part is done."""
-
-
-@final
-class Silent:
-    """A `Progress` that says nothing."""
-
-    def total(self, size_bytes: int | None) -> None:
-        """See `Progress`."""
-
-    def start(self, key: str, label: str, size_bytes: int | None) -> None:
-        """See `Progress`."""
-
-    def advance(self, key: str, size_bytes: int) -> None:
-        """See `Progress`."""
-
-    def finish(self, key: str) -> None:
-        """See `Progress`."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Who did what to which image: import, save, tag, untag, delete, gc…."""
-
-    at: datetime
-    action: str
-    target: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    digest: Digest
+    size_bytes: int
+    state: ContentState
+    inline: bytes | None
+    in_file: bool
+    encodings: tuple[StoredEncoding, ...]

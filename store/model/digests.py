@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, final
 
-from store.errors import InvalidDigest, printable
+from store.model.base_errors import InvalidDigest, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,3 +131,15 @@ class Descriptor:
     def __post_init__(self) -> None:
         if self.size_bytes < 0:
             raise InvalidDigest(f"descriptor of {self.digest}: negative size {self.size_bytes}")
+
+
+DEFAULT_ALGORITHM: Final = "sha256"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """A digest and how many bytes it was made from."""
+
+    digest: Digest
+    size_bytes: int

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, final
 
-from store.errors import InvalidInput, printable
+from store.model.base_errors import InvalidInput, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, NoReturn, Self, final
 
-from store.errors import InvalidReference, printable
+from store.model.base_errors import InvalidReference, printable
 from store.model.digests import Digest
 
 DEFAULT_DOMAIN: Final = "docker.io"

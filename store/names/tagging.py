@@ -10,9 +10,8 @@ from store.catalog import garbage as collection
 from store.catalog import images, manifests, references, variants
 from store.catalog import reachability as reach
 from store.catalog import repositories as registry
+from store.catalog.events import Event
 from store.errors import ImageInUse, InvalidReference, ReferenceNotFound
-from store.maintenance.reports import RemovedName
-from store.model.contents import Event
 from store.names.resolve import one_image, one_manifest
 
 if TYPE_CHECKING:
@@ -197,3 +196,12 @@ def _take_away(connection: Connection, target: Target, now: datetime, operation:
     references.remove_tag(connection, target, now=now, operation=operation)
     image = str(target.image_id) if target.image_id is not None else str(target.digest)
     records.add_events(connection, [Event(now, "untag", image, {"name": target.reference.familiar})])
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RemovedName:
+    """One line of a removal: a tag that went (``untagged``) or an image that went with its last name (``deleted``)."""
+
+    kind: str
+    name: str

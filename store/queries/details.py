@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
 
 from store.catalog import content, images, manifests, references
 from store.formats.image.config import ImageConfig
-from store.importing.placement import deterministic_manifest
-from store.maintenance.reports import ImageDetails, LayerDetails, LinkDetails, ManifestContents, ManifestDetails
-from store.model.contents import ContentState, StoredEncoding
+from store.formats.image.deterministic import deterministic_manifest
+from store.model.contents import ContentState, Sources, StoredEncoding
 from store.model.digests import Digest
 from store.names.resolve import one_image, one_manifest
 from store.queries.lists import summary_of
-from store.queries.results import TaggedReference
+from store.queries.results import ManifestSummary, TaggedReference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from sqlalchemy import Connection
+
+    from store.model.digests import ChainID, DiffID, ImageID
 
 
 def image_details(connection: Connection, name: str, document: Callable[[Digest], bytes]) -> ImageDetails:
@@ -65,6 +68,73 @@ def manifest_contents(connection: Connection, name: str) -> ManifestContents:
     return ManifestContents(summary, links, tuple(manifests.referrers(connection, (found.digest,))))
 
 
-def _stored(sources: content.Sources) -> tuple[StoredEncoding, ...]:
+def _stored(sources: Sources) -> tuple[StoredEncoding, ...]:
     own = (StoredEncoding(sources.digest, "identity", sources.size_bytes, seekable=True),) if sources.in_file or sources.inline is not None else ()
     return own + sources.encodings
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LinkDetails:
+    """What a manifest or index points at."""
+
+    digest: Digest
+    role: str
+    media_type: str
+    size_bytes: int
+    state: ContentState
+    platform: Mapping[str, object]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ManifestContents:
+    """Everything known about a manifest or index that stands for no image."""
+
+    summary: ManifestSummary
+    links: tuple[LinkDetails, ...]
+    referrers: tuple[Digest, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LayerDetails:
+    """One layer of an image, base first."""
+
+    diff_id: DiffID
+    chain_id: ChainID
+    size_bytes: int
+    state: ContentState
+    encodings: tuple[StoredEncoding, ...]
+    urls: tuple[str, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ManifestDetails:
+    """A manifest that describes an image."""
+
+    digest: Digest
+    media_type: str
+    size_bytes: int
+    deterministic: bool
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ImageDetails:
+    """Everything known about one image."""
+
+    image_id: ImageID
+    config: ImageConfig
+    references: tuple[TaggedReference, ...]
+    manifests: tuple[ManifestDetails, ...]
+    layers: tuple[LayerDetails, ...]
+    parent: ImageID | None
+    children: tuple[ImageID, ...]
+    last_tagged: datetime | None
+
+    @property
+    def size_bytes(self) -> int:
+        """The uncompressed layers together."""
+        return sum(layer.size_bytes for layer in self.layers)

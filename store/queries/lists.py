@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from store.catalog import images, manifests, references
 from store.errors import ImageNotFound
 from store.formats.golang.path_match import compile_pattern, literal_start
+from store.model.moments import moment
 from store.names.resolve import full_id, one_image
 from store.queries.results import ImageFilter, ImageSummary, ManifestSummary, TaggedReference
 
@@ -24,18 +24,9 @@ if TYPE_CHECKING:
     from store.model.digests import Digest
     from store.model.references import Reference
 
-_EARLIEST_S: Final = -62_135_596_800
-_LATEST_S: Final = 253_402_300_799
 
 _PIECE: Final = 900
 """Images that are looked at together."""
-
-
-def moment(created_s: int | None) -> datetime | None:
-    """Seconds of Unix time as a datetime; None when unknown or beyond the years 1 to 9999."""
-    if created_s is None or not _EARLIEST_S <= created_s <= _LATEST_S:
-        return None
-    return datetime.fromtimestamp(created_s, UTC)
 
 
 # --- images ----------------------------------------------------------------------------------------------------------

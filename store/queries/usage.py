@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, final
 
 from store.catalog import images, references
 from store.catalog import usage as statistics
 from store.catalog.batches import batches
-from store.maintenance.reports import ImageUsage, Usage, UsageRow
-from store.queries.lists import moment
+from store.model.moments import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
     from store.db.types import ContentKey
+    from store.model.digests import ImageID
+    from store.model.references import Reference
 
 
 def usage(connection: Connection, *, each: bool) -> Usage:
@@ -65,3 +67,39 @@ def _in_order(connection: Connection) -> list[ContentKey]:
 def with_database(report: Usage, database_bytes: int) -> Usage:
     """The same report, counting the database file too."""
     return replace(report, on_disk_bytes=report.on_disk_bytes + database_bytes, database_bytes=database_bytes)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """One line of ``df``. ``active``: images with a tag, or the layers of these; ``reclaimable_bytes``: what would be free without all others."""
+
+    kind: str
+    count: int
+    active: int
+    size_bytes: int
+    reclaimable_bytes: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ImageUsage:
+    """One image's part of the store: its layers uncompressed, the part no other image uses, and the part others share."""
+
+    image_id: ImageID
+    references: tuple[Reference, ...]
+    size_bytes: int
+    shared_bytes: int
+    unique_bytes: int
+    created: datetime | None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The whole of ``df``: rows for images, layers and blobs; ``on_disk_bytes`` counts files and the database."""
+
+    rows: tuple[UsageRow, ...]
+    images: tuple[ImageUsage, ...]
+    on_disk_bytes: int
+    database_bytes: int

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, final
 
-from store.catalog import content, images, manifests, references
+from store.catalog import content, images, manifests, references, verification
 from store.catalog import events as records
 from store.catalog import repositories as catalog
-from store.content import presence
+from store.catalog.events import Event
 from store.errors import DigestMismatch, MissingBlobs
 from store.formats.image.manifests import Document, Role
-from store.model.contents import ContentState, Event
+from store.model.contents import ContentState
 from store.model.references import Reference, Repository
+from store.registry import damage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +93,7 @@ class Put:
     def _targets(self) -> None:
         links = self.document.links
         held = catalog.held(self.connection, self.repository, (link.digest for link in links))
-        if presence.mark_lost(self.connection, self.blobs, held):
+        if damage.mark_lost(self.connection, self.blobs, held):
             held = catalog.held(self.connection, self.repository, held)
         missing = [link for link in links if link.digest not in held and not self._may_be_missing(link)]
         if missing:
@@ -131,4 +132,4 @@ class Put:
         verified = all(blob in present and (blob == diff.digest or (blob, diff.digest) in decoded) for blob, diff in zip(blobs, config.diff_ids, strict=True))
         top = images.ensure_layers(self.connection, [chain])[0]
         images.add(self.connection, {key: images.NewImage.of(config, top, verified=verified)})
-        return key, catalog.diff_state(self.connection, key) == "verified"
+        return key, verification.diff_state(self.connection, key) == "verified"

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, final
 
-from store.catalog import content, references, variants
+from store.catalog import content, references, variants, verification
 from store.catalog import events as records
 from store.catalog import repositories as catalog
-from store.catalog.content import Sources
+from store.catalog.events import Event
 from store.content import presence
-from store.content.reader import damaged
+from store.content.frames import damaged
 from store.errors import (
     ContentMissing,
     ContentNotFound,
@@ -31,11 +31,12 @@ from store.errors import (
 )
 from store.formats.image.config import ImageConfig
 from store.formats.image.manifests import Document
-from store.model.contents import ContentState, Event
+from store.model.contents import ContentState, Sources
 from store.model.digests import Digest, ImageID
 from store.model.limits import DEFAULT_LIMITS, MIB
 from store.model.references import Reference, Repository
 from store.names import tagging as removal
+from store.registry import damage
 from store.registry.push import Pushed, Put, Sparse
 from store.registry.uploads import Uploads
 
@@ -169,7 +170,7 @@ class Registry:
         return left
 
     def _look_for(self, connection: Connection, digest: Digest) -> None:
-        for lost in presence.mark_lost(connection, self._store.blobs, (digest,)):
+        for lost in damage.mark_lost(connection, self._store.blobs, (digest,)):
             self._on_damage(lost)
 
     def quick_blob(self, repository: Repository, digest: Digest) -> Sources | None:
@@ -208,7 +209,7 @@ class Registry:
     def unverified_images(self) -> tuple[ImageID, ...]:
         """Pushed images whose layers nobody has decoded yet."""
         with self._store.read() as connection:
-            return tuple(map(ImageID, catalog.unverified_images(connection)))
+            return tuple(map(ImageID, verification.unverified_images(connection)))
 
     def unreadable(self, contents: Iterable[Sources], may_read: Callable[[Repository], bool]) -> list[Digest]:
         """Which of ``contents`` no repository serves that ``may_read`` allows: neither as they are nor as something that they are decoded from."""

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Final, Self, final
 from store.catalog import content, references
 from store.catalog import repositories as registry
 from store.catalog import uploads as rows
-from store.content import presence
 from store.db.sqlite.engine import Durability
 from store.errors import DigestMismatch, OutOfOrder, TooLarge, TooManyUploads, Unavailable, UploadInUse, UploadNotFound, printable
 from store.files.os_errors import translated
@@ -29,6 +28,7 @@ from store.files.page_cache import begin_writeback
 from store.model.contents import ContentState
 from store.model.digests import Digest
 from store.model.limits import MIB
+from store.registry import damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -329,7 +329,7 @@ class Upload:
         with self._store.write(f"upload {self.id}") as connection:
             known = content.find(connection, (digest,)).get(digest)
             # Once it is dropped, ours is of no use to a row whose file has gone.
-            if known is not None and presence.mark_lost(connection, self._store.blobs, (digest,)):
+            if known is not None and damage.mark_lost(connection, self._store.blobs, (digest,)):
                 known = content.find(connection, (digest,)).get(digest)
             now = self._store.now()
             if known is not None and known.state is ContentState.PRESENT:

@@ -10,7 +10,7 @@ from storectl.verb import for_each
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from store.maintenance.reports import RemovedName
+    from store.names.tagging import RemovedName
     from storectl.output.exit_codes import ExitCode
 
 

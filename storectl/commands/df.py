@@ -10,7 +10,7 @@ from storectl.output.units import human_age, human_size
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
-    from store.maintenance.reports import Usage, UsageRow
+    from store.queries.usage import Usage, UsageRow
     from storectl.settings import Settings
 
 _DIGITS: Final = 4

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from store import Store
-    from store.model.contents import Event
+    from store.catalog.events import Event
     from storectl.settings import Settings
 
 _TYPE: Final = "image"
@@ -105,7 +105,11 @@ def _moment(text: str | None, now: datetime) -> datetime | None:
 
 def _image_id(store: Store, name: str) -> str | None:
     """The ID of the image that has this name now, if one has."""
-    from store.errors import Conflict, InvalidInput, NotFound  # noqa: PLC0415 - `--help` does without
+    from store.errors import (  # noqa: PLC0415 - `--help` does without
+        Conflict,
+        InvalidInput,
+        NotFound,
+    )
 
     try:
         return str(store.inspect(name).image_id)

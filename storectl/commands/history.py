@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from store import Store
-    from store.maintenance.reports import ImageDetails
+    from store.queries.details import ImageDetails
     from storectl.settings import Settings
 
 HEADS: Final = {

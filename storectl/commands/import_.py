@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from store import Choice, Store
-    from store.model.contents import ImportReport
+    from store.importing.report import ImportReport
     from storectl.settings import Settings
 
 

@@ -12,7 +12,7 @@ from storectl.verb import Verb, for_each
 if TYPE_CHECKING:
     from store import Store
     from store.formats.image.docker_config import Config
-    from store.maintenance.reports import ImageDetails, LayerDetails, ManifestContents
+    from store.queries.details import ImageDetails, LayerDetails, ManifestContents
     from storectl.output.exit_codes import ExitCode
     from storectl.settings import Settings
 

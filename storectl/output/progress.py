@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, final
 
 from store.errors import printable
-from store.model.contents import Silent
+from store.model.progress import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-    from store.model.contents import Progress
+    from store.model.progress import Progress
 
 
 @final

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from store.model.contents import ImportReport
+    from store.importing.report import ImportReport
 
     TakeIn = Callable[[bytes], ImportReport]
 

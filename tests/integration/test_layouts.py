@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from store.catalog.content import Sources
-    from store.model.contents import ImportReport
+    from store.importing.report import ImportReport
+    from store.model.contents import Sources
 
 C = layer("c.txt", b"gamma\n")
 LARGE = layer("large", b"0123456789abcdef" * 20_000)

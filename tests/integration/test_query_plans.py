@@ -11,7 +11,7 @@ import pytest
 import exporter
 from exporter.options import Format, SaveOptions
 from store import ImageFilter, Store, catalog
-from store.catalog import audit, content, images, references, uploads
+from store.catalog import audit, content, images, references, uploads, verification
 from store.catalog import repositories as registry_rows
 from store.db.sqlite.engine import DATABASE
 from store.db.types import ContentKey
@@ -37,27 +37,27 @@ REASONS: Final = {
     "audit.manifests": CHECK,
     "audit.stored": CHECK,
     "audit.unobtainable": CHECK,
-    "collection.dead_contents": MARK,
-    "collection.dead_images": MARK,
-    "collection.dead_layers": MARK,
+    "garbage.dead_contents": MARK,
+    "garbage.dead_images": MARK,
+    "garbage.dead_layers": MARK,
     "condemned.next_condemned": "the next few of them in their order: a walk along the key that a limit ends",
     "leases.operation_ids": RUNNING,
-    "reach.dangling_manifests": MARK,
-    "reach.dead_manifests": MARK,
-    "reach.unreached_in_repositories": MARK,
-    "records.events": "without --since or --until every event is asked for, in the order of its number",
+    "reachability.dangling_manifests": MARK,
+    "reachability.dead_manifests": MARK,
+    "reachability.unreached_in_repositories": MARK,
+    "events.events": "without --since or --until every event is asked for, in the order of its number",
     "references.default_images_of_indexes": SUM,
-    "registry.unverified_images": "a server asks once, when it starts",
-    "statistics.files": SUM,
-    "statistics.images": SUM,
-    "statistics.layer_sizes": SUM,
-    "statistics.shared_bytes": SUM,
-    "statistics.stored_sizes": SUM,
+    "verification.unverified_images": "a server asks once, when it starts",
+    "usage.files": SUM,
+    "usage.images": SUM,
+    "usage.layer_sizes": SUM,
+    "usage.shared_bytes": SUM,
+    "usage.stored_sizes": SUM,
     "uploads.count": "as many rows as there are uploads in progress",
 }
 """The functions of the catalogue that go through a table from end to end, and why they may."""
 
-IN_ORDER: Final = ("images.places", "registry.tags", "registry.repositories", "references.get", "references.beginning_with")
+IN_ORDER: Final = ("images.places", "repositories.tags", "repositories.repositories", "references.get", "references.beginning_with")
 """Those that give a page of what may be long: the index gives the order as well, for who sorts first has read all of it."""
 
 
@@ -119,7 +119,7 @@ def drive_repairs(store: Store, image_id: ImageID) -> None:
         audit.affected(connection, image_id.digest)
         content.has_sound_file(connection, image_id.digest)
         references.holds(connection, APP, far.manifests[0])
-        registry_rows.unverified_images(connection)
+        verification.unverified_images(connection)
         uploads.count(connection)
         registry_rows.image_holders(connection, image_id.digest)
         registry_rows.holders_of_all(connection, (image_id.digest,))

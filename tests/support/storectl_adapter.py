@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from store.model.contents import ImportReport
+    from store.importing.report import ImportReport
     from tests.support.archives import PackedImage, Packing
 
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
 from store.db.schema import HEAD, REVISIONS, metadata
-from store.db.sqlite.engine import DATABASE, WRITE_LOCK, Access, WriteLock, database_errors, for_writing, make_engine
+from store.db.sqlite.engine import DATABASE, Access, database_errors, for_writing, make_engine
 from store.db.sqlite.location import Place
 from store.errors import IntegrityError, SchemaMismatch
 from store.files.durable import sync_folder
 from store.files.os_errors import translated
+from store.files.write_lock import WRITE_LOCK, WriteLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

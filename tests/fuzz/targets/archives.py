@@ -31,7 +31,7 @@ from tests.support.snapshots import snapshot
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from store.model.contents import ImportReport
+    from store.importing.report import ImportReport
 
 MAX_BYTES: Final = 64
 WAYS, BOTH, PIPE, FILE, FOLDER = 3, 0, 1, 2, 3

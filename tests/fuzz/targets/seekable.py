@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 import zstandard
 
 from store.blobs.memory import MemoryBlobs
-from store.catalog.content import Sources
 from store.content.blocks import open_blocks
 from store.content.reader import Reader
 from store.errors import CorruptStream, StoreError
 from store.formats.compression.codecs import Codec, decoder
 from store.formats.compression.seekable_zstd import FOOTER_BYTES, read_table, seek_table, table_bytes
-from store.model.contents import ContentState, StoredEncoding
+from store.model.contents import ContentState, Sources, StoredEncoding
 from store.model.digests import Digest
 
 if TYPE_CHECKING:

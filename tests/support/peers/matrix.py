@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from store import Store
-    from store.model.contents import ImportReport
+    from store.importing.report import ImportReport
     from tests.support.peers.claims import Claims
     from tests.support.peers.consumers import Consumer
     from tests.support.peers.producers import Made, Producer

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bench import runner
-from bench.model import Case, MissingError, Sample
+from bench.missing import MissingError
+from bench.model import Case, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable

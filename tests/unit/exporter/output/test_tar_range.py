@@ -85,7 +85,7 @@ def test_the_identity_is_of_every_byte(filled: Store) -> None:
 
 def test_stored_bytes_that_changed_are_found_when_all_of_them_pass(store: Store) -> None:
     from store import ImportOptions
-    from store.importing.sinks import Compression
+    from store.formats.compression.settings import Compression
 
     store.import_archive(io.BytesIO(images.image(images.A, tags=("demo:1",)).bytes()), ImportOptions(compression=Compression(None)))
     path = store.blobs.path(Digest.of(images.A))

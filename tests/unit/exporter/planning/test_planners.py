@@ -13,10 +13,9 @@ from exporter.planning.plan import EntryType
 from exporter.selection.graph import SavedGraph
 from exporter.selection.referrers import tag_names
 from exporter.selection.roots import SavedRoot
-from store.catalog.content import Sources
 from store.formats.image.config import ImageConfig
 from store.formats.image.manifests import Document
-from store.model.contents import ContentState
+from store.model.contents import ContentState, Sources
 from store.model.digests import Digest
 from store.model.platforms import Platform
 from store.model.references import Reference

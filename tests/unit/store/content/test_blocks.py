@@ -13,7 +13,7 @@ import pytest
 from store import ImportOptions
 from store.content.blocks import BLOCK_BYTES, open_blocks
 from store.errors import ContentMissing, DamagedContent
-from store.importing.sinks import Compression
+from store.formats.compression.settings import Compression
 from store.model.contents import ContentState
 from store.model.digests import Digest
 from tests.support import images
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from store import Store
-    from store.catalog.content import Sources
+    from store.model.contents import Sources
 
 DATA = random.Random(5).randbytes(1 << 20) * 9 + b"end"
 LAYER = images.layer("data", DATA)

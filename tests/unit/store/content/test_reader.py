@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import pytest
 import zstandard
 
-from store.catalog.content import Sources
 from store.content.reader import Reader
 from store.errors import DamagedContent
 from store.formats.compression.seekable_zstd import seek_table
-from store.model.contents import ContentState, StoredEncoding
+from store.model.contents import ContentState, Sources, StoredEncoding
 from store.model.digests import Digest
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from store import ImportOptions, Store, errors
-from store.importing.sinks import Pool
+from store.importing.workers import Pool
 from tests.support import tars
 from tests.support.images import A, B, layer
 from tests.support.layouts import Layout, gzip, plain

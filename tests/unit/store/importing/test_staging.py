@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pytest
 
 from store import Store
-from store.importing.sinks import Compression, Pool
+from store.formats.compression.settings import Compression
 from store.importing.staging import Stager
+from store.importing.workers import Pool
 from store.model.limits import DEFAULT_LIMITS, MIB
 from tests.support import tars
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import pytest
 
 from store.errors import StoreError
-from store.importing import sinks as encoder
-from store.importing.sinks import KeptSink, Pool
+from store.importing import workers
+from store.importing.sinks import KeptSink
+from store.importing.workers import Pool
 from tests.support.processes import open_files
 from tests.support.waiting import PATIENCE_S, until
 
@@ -63,7 +64,7 @@ def test_what_is_durable_is_forgotten(tmp_path: Path) -> None:
 
 
 def test_files_that_come_faster_than_the_disk_do_not_all_stay_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "_UNSYNCED_FILES", 8)
+    monkeypatch.setattr(workers, "_UNSYNCED_FILES", 8)
     staged = tmp_path / "staged"
     all_came = threading.Event()
     most = 0
@@ -119,8 +120,8 @@ def test_pieces_stay_in_order_when_other_layers_come_and_go(tmp_path: Path) -> N
 
 def test_the_disk_failing_is_told_by_whoever_brought_the_piece(tmp_path: Path) -> None:
     (tmp_path / "staged").write_bytes(b"")
-    for workers in (1, 2):
-        with Pool(workers) as pool, (tmp_path / "staged").open("rb", buffering=0) as file:
+    for threads in (1, 2):
+        with Pool(threads) as pool, (tmp_path / "staged").open("rb", buffering=0) as file:
 
             def layer(pool: Pool = pool, file: BinaryIO = file) -> None:
                 sink = KeptSink(file, pool)

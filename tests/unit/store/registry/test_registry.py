@@ -546,11 +546,11 @@ def test_plain_layers_need_no_verification(store: Store, registry: Registry) -> 
     image_id, _ = push_image(registry, (images.A, images.A))
     with store.read() as connection:
         from store.catalog import images as rows
-        from store.catalog import repositories as catalog
+        from store.catalog import verification
 
         key = rows.key_of(connection, image_id)
         assert key is not None
-        assert catalog.diff_state(connection, key) == "verified"
+        assert verification.diff_state(connection, key) == "verified"
 
 
 def test_a_false_diff_id_is_found_and_does_not_undo_the_push(store: Store, registry: Registry) -> None:

@@ -15,11 +15,16 @@ import pytest
 
 import exporter
 from store import Compression, ImageFilter, Limits, Reference, Store, errors
+from store.catalog.events import Event
 from store.formats.image.config import ImageConfig
-from store.maintenance.reports import CollectionReport, Finding, ImageDetails, ImageUsage, LayerDetails, ManifestDetails, RemovedName, Severity, Usage, UsageRow
-from store.model.contents import ContentState, Event, ImportedTag, ImportReport, StoredEncoding
+from store.importing.report import ImportedTag, ImportReport
+from store.maintenance.reports import CollectionReport, Finding, Severity
+from store.model.contents import ContentState, StoredEncoding
 from store.model.digests import ChainID, DiffID, Digest
+from store.names.tagging import RemovedName
+from store.queries.details import ImageDetails, LayerDetails, ManifestDetails
 from store.queries.results import ImageSummary, TaggedReference
+from store.queries.usage import ImageUsage, Usage, UsageRow
 from storectl import settings
 from storectl.commands import events
 from storectl.commands.completion import BASH

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from store.model.contents import Progress, Silent
+from store.model.progress import Progress, Silent
 from storectl.output.progress import progress
 
 

@@ -1,0 +1,24 @@
+"""The manifest of an image that came without one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from store.formats.image.media_types import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from store.formats.image.config import ImageConfig
+
+
+def deterministic_manifest(config: ImageConfig, sizes: Sequence[int]) -> bytes:
+    """The manifest that Docker ≥ 25.0.6 writes into its archives for this image (docker-archive.md §9): plain-tar layers, a function of the image alone."""
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": {"mediaType": OCI_CONFIG, "digest": str(config.image_id), "size": len(config.data)},
+        "layers": [{"mediaType": OCI_LAYER, "digest": str(diff), "size": size} for diff, size in zip(config.diff_ids, sizes, strict=True)],
+    }
+    return json.dumps(document, separators=(",", ":")).encode()

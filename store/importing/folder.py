@@ -1,0 +1,114 @@
+"""The members of an archive unpacked in a folder."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, final
+
+from store.errors import InvalidArchive, InvalidInput, MissingMember, StoreError, TruncatedInput, UnsafePath, printable
+from store.files.os_errors import translated
+from store.formats.compression.settings import FRAME_BYTES
+from store.importing.parts import DocumentCeiling, Part, PartStaging
+from store.importing.staging import too_large
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    from store.importing.staging import Staged, Stager
+    from store.model.limits import Limits
+    from store.model.progress import Progress
+from store.importing.parts import joined
+
+_TABLES_OF_CONTENTS: Final = ("oci-layout", "index.json", "manifest.json", "repositories")
+
+
+@final
+class FolderMembers:
+    """Files of a folder. A symbolic link may lead anywhere inside of it, and nowhere else."""
+
+    def __init__(self, folder: Path, stager: Stager, limits: Limits, progress: Progress) -> None:
+        self._parts = PartStaging(stager, progress)
+        self._documents = DocumentCeiling(limits)
+        self._limits = limits
+        self._folder = Path(os.path.realpath(folder))
+        if not any((self._folder / name).exists() for name in _TABLES_OF_CONTENTS):
+            raise InvalidInput(
+                f"{printable(str(folder))} is a folder without images in it",
+                hint="give an image layout (it has an oci-layout), a dir: folder, or an archive file",
+            )
+
+    def exists(self, path: str) -> bool:
+        """See `Members`."""
+        return self._find(path) is not None
+
+    def size(self, path: str) -> int:
+        """See `Members`."""
+        return self._file(path)[1]
+
+    def top_level_directories(self) -> tuple[str, ...]:
+        """See `Members`."""
+        with translated(self._folder), os.scandir(self._folder) as entries:
+            return tuple(sorted((entry.name for entry in entries if entry.is_dir(follow_symlinks=False)), key=os.fsencode))
+
+    def document(self, path: str) -> bytes:
+        """See `Members`."""
+        file, size = self._file(path)
+        self._documents.admit(path, size)
+        return joined(_pieces(file, size, path), size)
+
+    def ahead(self, paths: Iterable[str]) -> None:
+        """See `Members`."""
+        for path in paths:
+            with suppress(StoreError):
+                self._parts.ahead(self._part(path))
+
+    def layer(self, path: str) -> Staged:
+        """See `Members`."""
+        return self._parts.layer(self._part(path))
+
+    def blob(self, path: str) -> Staged:
+        """See `Members`."""
+        return self._parts.blob(self._part(path))
+
+    def _part(self, path: str) -> Part:
+        file, size = self._wanted(path)
+        return Part(str(file), path, path, size, lambda: _pieces(file, size, path))
+
+    def _find(self, path: str) -> Path | None:
+        if "\0" in path or Path(path).is_absolute() or ".." in Path(path).parts:
+            raise UnsafePath("the path leaves the folder", member=path)
+        with translated(self._folder / path):
+            found = Path(os.path.realpath(self._folder / path))
+            if found != self._folder and self._folder not in found.parents:
+                raise UnsafePath("a symbolic link leads out of the folder", member=path)
+            return found if found.exists() else None
+
+    def _file(self, path: str) -> tuple[Path, int]:
+        found = self._find(path)
+        if found is None:
+            raise MissingMember("no such file in the folder", member=path)
+        with translated(found):
+            status = found.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise InvalidArchive("it is no regular file", member=path)
+        return found, status.st_size
+
+    def _wanted(self, path: str) -> tuple[Path, int]:
+        found, size = self._file(path)
+        if size > self._limits.layer_bytes:
+            raise too_large(path, self._limits)
+        return found, size
+
+
+def _pieces(file: Path, size: int, name: str) -> Generator[bytes, None, None]:
+    with translated(file), file.open("rb", buffering=0) as opened:
+        left = size
+        while left:
+            piece = opened.read(min(left, FRAME_BYTES))
+            if not piece:
+                raise TruncatedInput("the file became shorter while it was read", member=name)
+            left -= len(piece)
+            yield piece

@@ -1,0 +1,79 @@
+"""The members of an archive in a seekable file."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, final
+
+from store.errors import StoreError
+from store.formats.compression.settings import FRAME_BYTES
+from store.formats.tar.reader import TarReader
+from store.formats.tar.tree import Tree
+from store.importing.parts import DocumentCeiling, Part, PartStaging
+from store.importing.staging import too_large
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from store.formats.archives.opening import ByteSource
+    from store.formats.tar.reader import Member
+    from store.importing.staging import Staged, Stager
+    from store.model.limits import Limits
+    from store.model.progress import Progress
+
+
+@final
+class FileMembers:
+    """Members of a tar file: an index of offsets, read where needed."""
+
+    def __init__(self, source: ByteSource, stager: Stager, limits: Limits, progress: Progress) -> None:
+        self._parts = PartStaging(stager, progress)
+        self._documents = DocumentCeiling(limits)
+        self._limits = limits
+        self._tree = Tree(limits)
+        self._reader = TarReader(source, limits, seekable=True)
+        for member in self._reader:
+            self._tree.add(member, None)
+
+    def exists(self, path: str) -> bool:
+        """See `Members`."""
+        return self._tree.exists(path)
+
+    def size(self, path: str) -> int:
+        """See `Members`."""
+        return self._tree.resolve(path).member.size
+
+    def top_level_directories(self) -> tuple[str, ...]:
+        """See `Members`."""
+        return self._tree.top_level_directories()
+
+    def document(self, path: str) -> bytes:
+        """See `Members`."""
+        member = self._tree.resolve(path).member
+        self._documents.admit(member.name, member.size)
+        # In one piece: a document is never held twice.
+        return b"".join(self._reader.reread(member, max(member.size, 1)))
+
+    def ahead(self, paths: Iterable[str]) -> None:
+        """See `Members`."""
+        for path in paths:
+            with suppress(StoreError):
+                self._parts.ahead(self._part(path))
+
+    def layer(self, path: str) -> Staged:
+        """See `Members`."""
+        return self._parts.layer(self._part(path))
+
+    def blob(self, path: str) -> Staged:
+        """See `Members`."""
+        return self._parts.blob(self._part(path))
+
+    def _part(self, path: str) -> Part:
+        member = self._wanted(path)
+        return Part(str(member.offset), path, member.name, member.size, lambda: self._reader.reread(member, FRAME_BYTES))
+
+    def _wanted(self, path: str) -> Member:
+        member = self._tree.resolve(path).member
+        if member.size > self._limits.layer_bytes:
+            raise too_large(member.name, self._limits)
+        return member

@@ -1,0 +1,41 @@
+"""The root of the error tree, and the errors that values raise."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class StoreError(Exception):
+    """The root: catching it catches everything the store raises on purpose."""
+
+    usual_hint: ClassVar[str | None] = None
+    """What to do next when nothing better is known."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint or self.usual_hint
+
+
+class InvalidInput(StoreError):
+    """What was handed in is wrong; nothing was stored."""
+
+
+class InvalidDigest(InvalidInput):
+    """Text that is not a digest of a known algorithm."""
+
+
+class InvalidReference(InvalidInput):
+    """Text that is not an image reference (distribution/reference grammar)."""
+
+    def __init__(self, message: str, *, text: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.text = text
+
+
+def printable(text: str) -> str:
+    """``text`` without anything a terminal could obey: control and format characters and lone surrogates become escapes.
+
+    Names come from archives; an error that quotes one must not carry its escape sequences to the reader's terminal.
+    """
+    return "".join(ch if ch.isprintable() else ch.encode("unicode_escape", "surrogatepass").decode("ascii") for ch in text)

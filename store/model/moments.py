@@ -1,0 +1,18 @@
+"""Points in time as the database stores them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+_EARLIEST_S: Final = -62_135_596_800
+
+
+_LATEST_S: Final = 253_402_300_799
+
+
+def moment(created_s: int | None) -> datetime | None:
+    """Seconds of Unix time as a datetime; None when unknown or beyond the years 1 to 9999."""
+    if created_s is None or not _EARLIEST_S <= created_s <= _LATEST_S:
+        return None
+    return datetime.fromtimestamp(created_s, UTC)
