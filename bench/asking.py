@@ -1,4 +1,6 @@
-"""Questions to a store that are over before a process has started: asked again and again inside of one. Prints what one took, and the memory of all.
+"""Questions to a store that are over before a process has started.
+
+Asked again and again inside of one. Prints what one took, and the memory of all.
 
 python -m bench.asking look-up|plan ROOT NAME…
 """
@@ -41,11 +43,17 @@ def plan(store: Store, name: str) -> Iterator[None]:
         yield
 
 
-QUESTIONS: Final[dict[str, Callable[[Store, str], AbstractContextManager[None]]]] = {"look-up": look_up, "plan": plan}
+QUESTIONS: Final[dict[str, Callable[[Store, str], AbstractContextManager[None]]]] = {
+    "look-up": look_up,
+    "plan": plan,
+}
 
 
 def main() -> None:
-    """Ask one question of one store, by turns about each name, until it is answered; the first time, which compiles statements, does not count."""
+    """Ask one question of one store, by turns about each name, until it is answered.
+
+    The first time, which compiles statements, does not count.
+    """
     question, root, *names = sys.argv[1:]
     ask, walls, cpus = QUESTIONS[question], [], []
     with Store.open(Path(root)) as store:
@@ -60,7 +68,11 @@ def main() -> None:
 
 
 def _peak_bytes() -> int:
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    (line,) = (
+        line
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("VmHWM")
+    )
     return int(line.split()[1]) * 1024
 
 

@@ -26,7 +26,14 @@ _LIMITS: Final = ("sha256", "cp", "zstd", "isal", "process start")
 def draw(cases: Sequence[Case], results: Results, folder: Path) -> list[str]:
     """Write the charts into ``folder``; their names."""
     # The same results make the same file: no time, and no names of parts made by chance.
-    mpl.rcParams.update({"svg.hashsalt": "storectl", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
+    mpl.rcParams.update(
+        {
+            "svg.hashsalt": "storectl",
+            "font.size": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+        }
+    )
     names = ["targets.svg"]
     _targets(cases, results, folder / names[0])
     for case in cases:
@@ -49,8 +56,14 @@ def _walls(result: CaseResult, path: Path) -> None:
     axes.barh(
         names,
         [spread.median for spread in spreads],
-        xerr=[[spread.median - spread.low for spread in spreads], [spread.high - spread.median for spread in spreads]],
-        color=[_OURS if name.startswith("storectl") else _LIMIT if name.startswith(_LIMITS) else _PEER for name in names],
+        xerr=[
+            [spread.median - spread.low for spread in spreads],
+            [spread.high - spread.median for spread in spreads],
+        ],
+        color=[
+            _OURS if name.startswith("storectl") else _LIMIT if name.startswith(_LIMITS) else _PEER
+            for name in names
+        ],
         error_kw={"elinewidth": 0.8},
     )
     axes.invert_yaxis()
@@ -66,10 +79,18 @@ def _targets(cases: Sequence[Case], results: Results, path: Path) -> None:
         for target in case.targets:
             found = judge(target, results.rounds(case.name))
             if found.spread is not None and not target.unit:
-                used = target.limit / found.spread.median if target.at_least else found.spread.median / target.limit
+                used = (
+                    target.limit / found.spread.median
+                    if target.at_least
+                    else found.spread.median / target.limit
+                )
                 rows.append((f"{case.name}: {target.text}", used, bool(found.met)))
     figure, axes = plt.subplots(figsize=(10, 0.28 * len(rows) + 1))
-    axes.barh([row[0] for row in rows], [row[1] for row in rows], color=[_OURS if row[2] else _MISSED for row in rows])
+    axes.barh(
+        [row[0] for row in rows],
+        [row[1] for row in rows],
+        color=[_OURS if row[2] else _MISSED for row in rows],
+    )
     axes.axvline(1, color="black", linewidth=0.8)
     axes.invert_yaxis()
     axes.set_xlabel("share of the limit that is used (1: just met)")

@@ -31,18 +31,29 @@ class Spread:
 
 
 def of_contestant(rounds: Sequence[Round], name: str, figure: Callable[[Sample], float]) -> Spread:
-    """A figure of one contestant over the rounds that it took part in. Raises ValueError when there are none."""
+    """A figure of one contestant over the rounds that it took part in.
+
+    Raises ValueError when there are none.
+    """
     return Spread.of(figure(one[name]) for one in rounds if name in one)
 
 
 def paired(rounds: Sequence[Round], ours: str, theirs: str) -> Spread:
-    """How many times as long as ``ours`` the other took, pair by pair. Raises ValueError when they never ran in one round."""
-    return Spread.of(one[theirs].wall_s / one[ours].wall_s for one in rounds if ours in one and theirs in one)
+    """How many times as long as ``ours`` the other took, pair by pair.
+
+    Raises ValueError when they never ran in one round.
+    """
+    return Spread.of(
+        one[theirs].wall_s / one[ours].wall_s for one in rounds if ours in one and theirs in one
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A target beside what was measured; ``spread`` is None where a contestant that it needs was missing."""
+    """A target beside what was measured.
+
+    ``spread`` is None where a contestant that it needs was missing.
+    """
 
     target: Target
     spread: Spread | None

@@ -34,7 +34,10 @@ class Regression:
 
 
 def ratios(cases: Iterable[Case], results: Results) -> dict[str, float]:
-    """The median of every ratio that was measured, by "case: target"; figures with a unit are left out."""
+    """The median of every ratio that was measured, by "case: target".
+
+    Figures with a unit are left out.
+    """
     found = {}
     for case in cases:
         for target in case.targets:
@@ -44,8 +47,16 @@ def ratios(cases: Iterable[Case], results: Results) -> dict[str, float]:
     return found
 
 
-def regressions(cases: Iterable[Case], baseline: Mapping[str, float], measured: Mapping[str, float], tolerance: float = TOLERANCE) -> list[Regression]:
-    """What became worse by more than ``tolerance``. What is measured for the first time, or was not measured now, is no regression."""
+def regressions(
+    cases: Iterable[Case],
+    baseline: Mapping[str, float],
+    measured: Mapping[str, float],
+    tolerance: float = TOLERANCE,
+) -> list[Regression]:
+    """What became worse by more than ``tolerance``.
+
+    What is measured for the first time, or was not measured now, is no regression.
+    """
     found = []
     for case in cases:
         for target in case.targets:
@@ -69,7 +80,10 @@ def load(path: Path) -> dict[str, float]:
 
 def accept(path: Path, measured: Mapping[str, float]) -> None:
     """Take what was measured for the accepted ratios; those that were not measured stay."""
-    path.write_text(json.dumps({**load(path), **measured}, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps({**load(path), **measured}, indent=1, sort_keys=True, ensure_ascii=False) + "\n",
+        encoding="utf-8",
+    )
 
 
 def _key(case: Case, text: str) -> str:

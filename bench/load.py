@@ -1,9 +1,12 @@
-"""A client that costs as little as a client can: it asks for a path on several connections at once, and drops what comes without copying it.
+"""A client that costs as little as a client can.
+
+It asks for a path on several connections at once, and drops what comes without copying it.
 
 python -m bench.load PORT CLIENTS TIMES BYTES PATH
 
-Each connection asks for ``PATH`` so many times, one after the other; ``BYTES`` is how long a body is. Printed as JSON: the seconds that all of it took, and the
-longest time to the first byte of one answer.
+Each connection asks for ``PATH`` so many times, one after the other; ``BYTES`` is how long a body
+is. Printed as JSON: the seconds that all of it took, and the longest time to the first byte of one
+answer.
 """
 
 from __future__ import annotations
@@ -38,7 +41,10 @@ class Connection:
         self.socket.sendall(self._request)
 
     def more(self) -> bool:
-        """Take what has come; whether the answer is whole. Raises RuntimeError when it is not the one that was asked for."""
+        """Take what has come; whether the answer is whole.
+
+        Raises RuntimeError when it is not the one that was asked for.
+        """
         if self._left < 0:
             data = self.socket.recv(_HEAD)
             if not data:
@@ -64,7 +70,9 @@ class Connection:
 def run(port: int, clients: int, times: int, size_bytes: int, path: str) -> dict[str, float]:
     """Do it. Raises RuntimeError."""
     accept = "application/vnd.oci.image.manifest.v1+json"
-    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: {accept}, */*\r\n\r\n".encode()
+    request = (
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: {accept}, */*\r\n\r\n".encode()
+    )
     connections = [Connection(port, request, size_bytes) for _ in range(clients)]
     chosen = selectors.DefaultSelector()
     began = time.perf_counter()
@@ -83,7 +91,10 @@ def run(port: int, clients: int, times: int, size_bytes: int, path: str) -> dict
             else:
                 chosen.unregister(one.socket)
                 del left[one]
-    return {"wall_s": time.perf_counter() - began, "first_byte_s": max(one.slowest_s for one in connections)}
+    return {
+        "wall_s": time.perf_counter() - began,
+        "first_byte_s": max(one.slowest_s for one in connections),
+    }
 
 
 def main() -> None:

@@ -15,7 +15,10 @@ def describe() -> dict[str, str]:
     """Cores, memory, kernel, file system and the versions of what was run."""
     return {
         "cores": str(os.cpu_count()),
-        "processor": _field("/proc/cpuinfo", "model name") + (", SHA instructions" if "sha_ni" in Path("/proc/cpuinfo").read_text() else ""),
+        "processor": (
+            _field("/proc/cpuinfo", "model name")
+            + (", SHA instructions" if "sha_ni" in Path("/proc/cpuinfo").read_text() else "")
+        ),
         "memory": f"{int(_field('/proc/meminfo', 'MemTotal').split()[0]) / 1024**2:.0f} GiB",
         "kernel": platform.release().split("-")[0],
         "file system": _file_system(),
@@ -35,4 +38,9 @@ def _field(path: str, name: str) -> str:
 
 
 def _file_system() -> str:
-    return subprocess.run(["findmnt", "-n", "-o", "FSTYPE", "-T", str(workshop.CACHE)], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["findmnt", "-n", "-o", "FSTYPE", "-T", str(workshop.CACHE)],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()

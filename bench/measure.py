@@ -60,24 +60,32 @@ def run(
     """Run ``command`` and wait for it.
 
     Args:
-        command: The program and its arguments.
-        watch: Folders and files whose allocated size is followed; what is in them afterwards is the sample's ``disk_bytes``.
-        env: Set besides the environment that is there.
-        stdin: Read from this file instead of nothing.
-        stdout: Write to this file instead of nowhere.
-        daemon: A server that works for the program.
+        command: The program and its arguments. watch: Folders and files whose allocated size is
+            followed; what is in them afterwards is the sample's ``disk_bytes``. env: Set besides
+            the environment that is there. stdin: Read from this file instead of nothing. stdout:
+            Write to this file instead of nowhere. daemon: A server that works for the program.
 
     Raises CalledProcessError, with the end of standard error, when the program fails.
     """
     watched = list(watch)
     with contextlib.ExitStack() as held:
-        source: IO[bytes] | int = held.enter_context(stdin.open("rb")) if stdin else subprocess.DEVNULL
-        sink: IO[bytes] | int = held.enter_context(stdout.open("wb")) if stdout else subprocess.DEVNULL
+        source: IO[bytes] | int = (
+            held.enter_context(stdin.open("rb")) if stdin else subprocess.DEVNULL
+        )
+        sink: IO[bytes] | int = (
+            held.enter_context(stdout.open("wb")) if stdout else subprocess.DEVNULL
+        )
         errors = held.enter_context(contextlib.closing(_Errors()))
         if daemon:
             daemon.begin()
         began = time.perf_counter()
-        process = subprocess.Popen(command, stdin=source, stdout=sink, stderr=errors.write_end, env={**os.environ, **(env or {})})
+        process = subprocess.Popen(
+            command,
+            stdin=source,
+            stdout=sink,
+            stderr=errors.write_end,
+            env={**os.environ, **(env or {})},
+        )
         errors.started()
         sampler = _Sampler((process.pid, *(daemon.pids if daemon else ())), watched)
         sampler.start()
@@ -86,7 +94,9 @@ def run(
         process.returncode = os.waitstatus_to_exitcode(status)
         sampler.stop()
         if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, list(command), stderr=errors.text())
+            raise subprocess.CalledProcessError(
+                process.returncode, list(command), stderr=errors.text()
+            )
     stayed = sum(map(allocated, watched))
     return Sample(
         wall_s=wall,
@@ -98,7 +108,10 @@ def run(
 
 
 class _Errors:
-    """Standard error, drained so that nobody waits for it; its end is kept for the message of a failure."""
+    """Standard error, drained so that nobody waits for it.
+
+    Its end is kept for the message of a failure.
+    """
 
     _KEPT: Final = 4000
 
@@ -130,7 +143,10 @@ class _Errors:
 
 
 class _Sampler(threading.Thread):
-    """Looks at processes and folders while the work is done. Peaks of memory never sink, so only growth in the last hundredths of a second is missed."""
+    """Looks at processes and folders while the work is done.
+
+    Peaks of memory never sink, so only growth in the last hundredths of a second is missed.
+    """
 
     def __init__(self, pids: tuple[int, ...], watched: Sequence[Path]) -> None:
         super().__init__(daemon=True)
@@ -146,7 +162,10 @@ class _Sampler(threading.Thread):
             family = _family(self._pids)
             self.peak_bytes = max(self.peak_bytes, *(peak_of(pid) for pid in family))
             if look % _DISK_EVERY == 0:
-                self.disk_bytes = max(self.disk_bytes, sum(map(allocated, self._watched)) + sum(_unlinked(pid) for pid in family))
+                self.disk_bytes = max(
+                    self.disk_bytes,
+                    sum(map(allocated, self._watched)) + sum(_unlinked(pid) for pid in family),
+                )
             look += 1
 
     def stop(self) -> None:
@@ -166,7 +185,10 @@ def peak_of(pid: int) -> int:
 
 
 def allocated(path: Path) -> int:
-    """Bytes on disk under a path, as the file system counts them; what vanishes meanwhile counts for nothing."""
+    """Bytes on disk under a path, as the file system counts them.
+
+    What vanishes meanwhile counts for nothing.
+    """
     try:
         status = path.lstat()
     except OSError:
@@ -189,7 +211,11 @@ def _family(pids: Iterable[int]) -> list[int]:
     found = list(pids)
     for pid in found:
         with contextlib.suppress(OSError):
-            found.extend(int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split())
+            found.extend(
+                int(child)
+                for task in Path(f"/proc/{pid}/task").iterdir()
+                for child in (task / "children").read_text().split()
+            )
     return found
 
 

@@ -4,4 +4,7 @@ from __future__ import annotations
 
 
 class MissingError(Exception):
-    """A contestant cannot take part; the text says what is not there. It is shown, never passed over."""
+    """A contestant cannot take part; the text says what is not there.
+
+    It is shown, never passed over.
+    """

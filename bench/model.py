@@ -1,8 +1,9 @@
 """What is measured and what is asked of it, as values; nothing here runs anything.
 
-A *case* is one piece of work on one input. Several *contestants* do it in turn: storectl, other programs, and limits, which are the least that the work can
-cost (a copy, a hash). One turn of all of them is a *round*; figures that compare are made within a round and only then summarised, so that a machine that is
-slower for a while is slower for all.
+A *case* is one piece of work on one input. Several *contestants* do it in turn: storectl, other
+programs, and limits, which are the least that the work can cost (a copy, a hash). One turn of all
+of them is a *round*; figures that compare are made within a round and only then summarised, so that
+a machine that is slower for a while is slower for all.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ CORES = os.cpu_count() or 1
 class Sample:
     """One run.
 
-    ``wall_s`` and ``cpu_s`` are seconds, children and daemons counted; ``peak_bytes`` is the largest resident size (VmHWM) of any one process;
-    ``temporary_bytes`` is the most that lay on disk at once beyond what stayed; ``disk_bytes`` is what stayed: the store, or the output.
+    ``wall_s`` and ``cpu_s`` are seconds, children and daemons counted; ``peak_bytes`` is the
+    largest resident size (VmHWM) of any one process; ``temporary_bytes`` is the most that lay on
+    disk at once beyond what stayed; ``disk_bytes`` is what stayed: the store, or the output.
     ``extra`` is what only this kind of work has to tell, by name.
     """
 
@@ -50,7 +52,11 @@ class Contestant(Protocol):
         """Untimed: an empty store, the input in the page cache. Raises MissingError."""
 
     def run(self) -> Sample:
-        """The work, timed. Raises CalledProcessError or any other exception when it fails: a benchmark of a failure is none."""
+        """The work, timed.
+
+        Raises CalledProcessError or any other exception when it fails: a benchmark of a failure is
+        none.
+        """
 
     def clean(self) -> None:
         """Untimed: leave nothing behind."""
@@ -61,11 +67,11 @@ class Target:
     """What is asked of a case.
 
     Args:
-        text: The demand as people read it, such as "≥ 3x faster than docker load".
-        figure: The figure of one round. KeyError says that a contestant is missing.
-        limit: What the median of the figures has to keep.
-        at_least: Whether the figure has to be at least the limit; else at most.
-        unit: Empty for a ratio, which the regression gate then watches; else what the figure is measured in: ``s``, ``ms``, ``MiB``.
+        text: The demand as people read it, such as "≥ 3x faster than docker load". figure: The
+            figure of one round. KeyError says that a contestant is missing. limit: What the median
+            of the figures has to keep. at_least: Whether the figure has to be at least the limit;
+            else at most. unit: Empty for a ratio, which the regression gate then watches; else what
+            the figure is measured in: ``s``, ``ms``, ``MiB``.
     """
 
     text: str
@@ -84,13 +90,12 @@ class Case:
     """One piece of work.
 
     Args:
-        name: As ``make bench ONLY=name`` takes it, and as results are filed under.
-        title: One line for people.
-        contestants: Makes them; the first is ours, and others are compared with it. Called once, before the first round.
-        targets: What is asked of it.
-        input_bytes: The size of what is worked on, for rates; None where a rate means nothing. Called after ``contestants``.
-        rounds: How many turns in a full run.
-        quick: Whether a quick run has it too.
+        name: As ``make bench ONLY=name`` takes it, and as results are filed under. title: One line
+            for people. contestants: Makes them; the first is ours, and others are compared with it.
+            Called once, before the first round. targets: What is asked of it. input_bytes: The size
+            of what is worked on, for rates; None where a rate means nothing. Called after
+            ``contestants``. rounds: How many turns in a full run. quick: Whether a quick run has it
+            too.
     """
 
     name: str

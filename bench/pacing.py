@@ -1,7 +1,8 @@
 """What TCP does between two processes of one machine, the same for all contestants.
 
-BBR paces what it sends by timers. On the loopback interface a server then waits for timers and not for its client, in one of several states that a connection
-keeps: the figures of one and the same server spread by a factor of two. Linux's own default does not pace.
+BBR paces what it sends by timers. On the loopback interface a server then waits for timers and not
+for its client, in one of several states that a connection keeps: the figures of one and the same
+server spread by a factor of two. Linux's own default does not pace.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ def current() -> str:
 
 @contextmanager
 def none() -> Iterator[bool]:
-    """While the block runs, new connections are not paced; whether the system lets us (it takes root, and Linux)."""
+    """While the block runs, new connections are not paced.
+
+    Whether the system lets us (it takes root, and Linux).
+    """
     before = current()
     try:
         SETTING.write_text(_DEFAULT)

@@ -15,7 +15,9 @@ _FIRST: Final = "-20"
 
 @contextmanager
 def first() -> Iterator[bool]:
-    """While the block runs, this session comes before all others; whether the system lets us (it takes root, and Linux).
+    """While the block runs, this session comes before all others.
+
+    Whether the system lets us (it takes root, and Linux).
 
     Where the kernel groups processes by session, only the group's niceness counts against others.
     """
@@ -32,7 +34,10 @@ def first() -> Iterator[bool]:
 
 
 def also(pid: int) -> None:
-    """The same for a daemon that has a session of its own, as long as it lives; where `first` could not, this does nothing."""
+    """The same for a daemon that has a session of its own, as long as it lives.
+
+    Where `first` could not, this does nothing.
+    """
     try:
         Path(f"/proc/{pid}/autogroup").write_text(_FIRST)
     except OSError:

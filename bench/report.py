@@ -57,7 +57,10 @@ def _targets(cases: Sequence[Case], results: Results) -> Iterator[str]:
             found = judge(target, results.rounds(case.name))
             shown = ("not measured", "")
             if found.spread is not None:
-                middle, low, high = (figure(one, target.unit) for one in (found.spread.median, found.spread.low, found.spread.high))
+                middle, low, high = (
+                    figure(one, target.unit)
+                    for one in (found.spread.median, found.spread.low, found.spread.high)
+                )
                 shown = (middle, f"{low} to {high}")
             rows.append(("" if index else case.title, target.text, *shown, verdict(found)))
     return _table(("work", "target", "measured", "spread", ""), rows)
@@ -65,12 +68,21 @@ def _targets(cases: Sequence[Case], results: Results) -> Iterator[str]:
 
 def _case(case: Case, result: CaseResult) -> Iterator[str]:
     yield f"### {case.title}\n"
-    yield f"`make bench ONLY={case.name}`, {len(result.rounds)} rounds, measured {result.measured_at} at `{result.revision}`.\n"
+    yield (
+        f"`make bench ONLY={case.name}`, {len(result.rounds)} rounds, measured {result.measured_at}"
+        f" at `{result.revision}`.\n"
+    )
     rows = [
-        (name, f"missing: {result.missing[name]}", *[""] * 7) if name in result.missing else (name, *contestant_row(result, name))
+        (
+            (name, f"missing: {result.missing[name]}", *[""] * 7)
+            if name in result.missing
+            else (name, *contestant_row(result, name))
+        )
         for name in result.contestants
     ]
-    yield from _table(("", "wall", "spread", "CPU", "rate", "memory", "temporary", "on disk", "ratio"), rows)
+    yield from _table(
+        ("", "wall", "spread", "CPU", "rate", "memory", "temporary", "on disk", "ratio"), rows
+    )
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

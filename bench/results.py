@@ -19,7 +19,10 @@ FORMAT: Final = 1
 
 @dataclass(slots=True)
 class CaseResult:
-    """The rounds of one case; ``missing`` says of contestants why they did not take part. ``input_bytes`` is 0 where a rate means nothing."""
+    """The rounds of one case; ``missing`` says of contestants why they did not take part.
+
+    ``input_bytes`` is 0 where a rate means nothing.
+    """
 
     title: str
     contestants: list[str]
@@ -62,7 +65,14 @@ def from_json(text: str) -> Results:
 
 
 def _case(raw: Mapping[str, Any]) -> CaseResult:
-    return CaseResult(**{**raw, "rounds": [{name: Sample(**sample) for name, sample in one.items()} for one in raw["rounds"]]})
+    return CaseResult(
+        **{
+            **raw,
+            "rounds": [
+                {name: Sample(**sample) for name, sample in one.items()} for one in raw["rounds"]
+            ],
+        }
+    )
 
 
 def load(path: Path) -> Results:

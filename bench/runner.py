@@ -42,7 +42,11 @@ def run(case: Case, shop: Workshop, rounds: int, until_s: float = math.inf) -> C
                     except MissingError as exc:
                         result.missing[contestant.name] = str(exc)
             result.rounds.append(samples)
-            print(f"{case.name}: round {turn + 1}: " + ", ".join(f"{name} {sample.wall_s:.2f} s" for name, sample in samples.items()), file=sys.stderr)
+            print(
+                f"{case.name}: round {turn + 1}: "
+                + ", ".join(f"{name} {sample.wall_s:.2f} s" for name, sample in samples.items()),
+                file=sys.stderr,
+            )
     finally:
         shop.settle()
     return result
@@ -66,7 +70,26 @@ def _once(contestant: Contestant) -> Sample:
 
 
 def _revision() -> str:
-    """The commit, and whether what is measured differs from it; what is written about it does not count."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True).stdout.strip()
-    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "store", "exporter", "mirror", "storectl", "migrations"], check=False).returncode
+    """The commit, and whether what is measured differs from it.
+
+    What is written about it does not count.
+    """
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True
+    ).stdout.strip()
+    changed = subprocess.run(
+        [
+            "git",
+            "diff",
+            "--quiet",
+            "HEAD",
+            "--",
+            "store",
+            "exporter",
+            "mirror",
+            "storectl",
+            "migrations",
+        ],
+        check=False,
+    ).returncode
     return f"{commit}, changed" if changed else commit

@@ -49,7 +49,15 @@ def contestant_row(result: CaseResult, name: str) -> tuple[str, ...]:
     # Some cases weigh and take no time.
     untimed = not wall.high
     return (
-        *(("", "", "") if untimed else (duration(wall.median), f"{duration(wall.low)} to {duration(wall.high)}", duration(cpu.median))),
+        *(
+            ("", "", "")
+            if untimed
+            else (
+                duration(wall.median),
+                f"{duration(wall.low)} to {duration(wall.high)}",
+                duration(cpu.median),
+            )
+        ),
         rate(result.input_bytes, wall.median),
         size(of_contestant(rounds, name, lambda sample: sample.peak_bytes).high),
         size(of_contestant(rounds, name, lambda sample: sample.temporary_bytes).high),

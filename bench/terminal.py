@@ -25,14 +25,19 @@ def show(cases: Iterable[Case], results: Results) -> None:
         console.print(_contestants(results.cases[case.name]))
     table = Table(title="Targets (median of paired figures)")
     for heading in ("work", "target", "measured", "from", "to", ""):
-        table.add_column(heading, justify="right" if heading in {"measured", "from", "to"} else "left")
+        table.add_column(
+            heading, justify="right" if heading in {"measured", "from", "to"} else "left"
+        )
     for case in measured:
         for index, target in enumerate(case.targets):
             found = judge(target, results.rounds(case.name))
             row = (
                 ("not measured", "", "")
                 if found.spread is None
-                else tuple(figure(one, target.unit) for one in (found.spread.median, found.spread.low, found.spread.high))
+                else tuple(
+                    figure(one, target.unit)
+                    for one in (found.spread.median, found.spread.low, found.spread.high)
+                )
             )
             table.add_row("" if index else case.title, target.text, *row, verdict(found))
     console.print(table)
@@ -46,5 +51,7 @@ def _contestants(result: CaseResult) -> Table:
         if name not in result.missing:
             table.add_row(name, *contestant_row(result, name))
     if result.missing:
-        table.caption = "missing: " + "; ".join(f"{name} ({why})" for name, why in result.missing.items())
+        table.caption = "missing: " + "; ".join(
+            f"{name} ({why})" for name, why in result.missing.items()
+        )
     return table

@@ -1,4 +1,6 @@
-"""Bare work, as fast as its library does it: the parts that limits are made of. Run as a program, it prints what the work alone took, start-up left out.
+"""Bare work, as fast as its library does it: the parts that limits are made of.
+
+Run as a program, it prints what the work alone took, start-up left out.
 
 python -m bench.work sha256|inflate FILE
 """
@@ -40,7 +42,10 @@ def inflate(path: Path) -> None:
                     stream.decompress(b"", _PIECE)
                 piece = b""
                 if stream.eof and stream.unused_data:
-                    piece, stream = stream.unused_data, igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+                    piece, stream = (
+                        stream.unused_data,
+                        igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP),
+                    )
 
 
 WORK: Final[dict[str, Callable[[Path], None]]] = {"sha256": sha256, "inflate": inflate}

@@ -40,9 +40,12 @@ class Workshop:
     def __init__(self, *, quick: bool) -> None:
         self.quick = quick
         self._held = ExitStack()
-        # Beside the cache: a copy from one to the other stays on one file system, and so does a rename.
+        # Beside the cache: a copy from one to the other stays on one file system, and so does a
+        # rename.
         CACHE.mkdir(parents=True, exist_ok=True)
-        self.scratch = Path(self._held.enter_context(tempfile.TemporaryDirectory(dir=CACHE, prefix="run-")))
+        self.scratch = Path(
+            self._held.enter_context(tempfile.TemporaryDirectory(dir=CACHE, prefix="run-"))
+        )
         self._engine: Engine | None = None
         self._settling = ExitStack()
         self._count = 0
@@ -64,7 +67,10 @@ class Workshop:
     def engine(self) -> Engine:
         """A Docker Engine of our own, until `settle`. Raises MissingError."""
         if self._engine is None:
-            from tests.support.engine import Engine, EngineError  # noqa: PLC0415 - needs root and an engine
+            from tests.support.engine import (  # noqa: PLC0415
+                Engine,
+                EngineError,
+            )
 
             try:
                 engine = Engine(self.folder())
@@ -88,7 +94,10 @@ class Workshop:
             self._engine = None
 
     def cached(self, name: str, make: Callable[[Path], None]) -> Path:
-        """An input that is made once. ``make`` is given the path to write; what it leaves unfinished is not kept."""
+        """An input that is made once.
+
+        ``make`` is given the path to write; what it leaves unfinished is not kept.
+        """
         path = CACHE / name
         if not path.exists():
             print(f"making {name}", file=sys.stderr)
@@ -100,9 +109,12 @@ class Workshop:
 
 @cache
 def storectl() -> str:
-    """Our own command: the one of the environment that runs the bench, with its bytecode beside it, as pip leaves it.
+    """Our own command.
 
-    Where Python may not write bytecode (PYTHONDONTWRITEBYTECODE), each run would compile every module anew: nobody who installed storectl waits for that.
+    The one of the environment that runs the bench, with its bytecode beside it, as pip leaves it.
+
+    Where Python may not write bytecode (PYTHONDONTWRITEBYTECODE), each run would compile every
+    module anew: nobody who installed storectl waits for that.
     """
     for name in _PACKAGES:
         spec = importlib.util.find_spec(name)
@@ -112,16 +124,33 @@ def storectl() -> str:
 
 
 def program(name: str, *, newest: bool = False) -> str:
-    """The path of a peer; ``newest`` for the one that was built, not Debian's. Raises MissingError."""
-    found = str(PEERS / name) if newest and (PEERS / name).is_file() else None if newest else shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    """The path of a peer; ``newest`` for the one that was built, not Debian's.
+
+    Raises MissingError.
+    """
+    found = (
+        str(PEERS / name)
+        if newest and (PEERS / name).is_file()
+        else None
+        if newest
+        else shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    )
     if found is None:
-        raise MissingError(f"{name} was not built (scripts/build_peers.sh)" if newest else f"{name} is not installed")
+        raise MissingError(
+            f"{name} was not built (scripts/build_peers.sh)"
+            if newest
+            else f"{name} is not installed"
+        )
     return found
 
 
 def version(*command: str) -> str:
     """The first line that a program says of its version."""
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.partition("\n")[0].strip()
+    return (
+        subprocess.run(command, check=True, capture_output=True, text=True)
+        .stdout.partition("\n")[0]
+        .strip()
+    )
 
 
 def warm(path: Path) -> None:

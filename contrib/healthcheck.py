@@ -1,6 +1,9 @@
-"""Whether the server of this container is alive, by HTTP or, where it speaks that, TLS: exit code 0 or 1.
+"""Whether the server of this container is alive, by HTTP or, where it speaks that, TLS.
 
-With ``--tls-client-ca`` it has no certificate to show: run the container with ``--no-healthcheck`` then.
+Exit code 0 or 1.
+
+With ``--tls-client-ca`` it has no certificate to show: run the container with ``--no-healthcheck``
+then.
 """
 
 import ssl
@@ -15,7 +18,9 @@ def is_alive(scheme: str) -> bool:
     # The server is on this machine, whatever name its certificate is for.
     context = ssl._create_unverified_context()  # noqa: S323, SLF001
     try:
-        with urllib.request.urlopen(f"{scheme}://127.0.0.1:{PORT}/healthz", timeout=4, context=context) as response:  # noqa: S310
+        with urllib.request.urlopen(  # noqa: S310
+            f"{scheme}://127.0.0.1:{PORT}/healthz", timeout=4, context=context
+        ) as response:
             return bool(response.status == 200)  # noqa: PLR2004
     except OSError:
         return False

@@ -35,9 +35,11 @@ class Layers(StrEnum):
 class SaveOptions:
     """How images are saved.
 
-    ``platforms`` says which images of an index are wanted; without, all of them, or in a format that has room for one, the best for the ``machine``. With
-    ``sparse`` an index comes along although not everything that it lists does. ``referrers`` brings signatures and the like. ``layers`` encodes layers anew.
-    What is listed counts as here when the repository ``within`` holds it, if there is one.
+    ``platforms`` says which images of an index are wanted; without, all of them, or in a format
+    that has room for one, the best for the ``machine``. With ``sparse`` an index comes along
+    although not everything that it lists does. ``referrers`` brings signatures and the like.
+    ``layers`` encodes layers anew. What is listed counts as here when the repository ``within``
+    holds it, if there is one.
     """
 
     format: Format = Format.LEGACY
@@ -49,15 +51,24 @@ class SaveOptions:
     within: Repository | None = None
 
     def choose(self, offers: Iterable[Platform | None]) -> int | None:
-        """The position of the one offer to take where there is room for one; None when none fits."""
+        """The position of the one offer to take where there is room for one.
+
+        None when none fits.
+        """
         known = list(offers)
         wanted = self.platforms or (self.machine,)
         for platform in wanted:
-            ranks = [(rank, position) for position, offer in enumerate(known) if offer is not None and (rank := platform.runs(offer)) is not None]
+            ranks = [
+                (rank, position)
+                for position, offer in enumerate(known)
+                if offer is not None and (rank := platform.runs(offer)) is not None
+            ]
             if ranks:
                 return min(ranks)[1]
         return None
 
     def wants(self, platform: Platform | None) -> bool:
         """Whether what an index lists for ``platform`` is wanted."""
-        return not self.platforms or (platform is not None and any(one.matches(platform) for one in self.platforms))
+        return not self.platforms or (
+            platform is not None and any(one.matches(platform) for one in self.platforms)
+        )

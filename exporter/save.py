@@ -56,7 +56,10 @@ class Export:
         self._targets = targets
         self.plan = plan
         self.graph = graph
-        """The manifests in it and everything below them; None for the format legacy, which has none."""
+        """The manifests in it and everything below them.
+
+        None for the format legacy, which has none.
+        """
         self.images = images
         """The images in it, in order."""
 
@@ -78,7 +81,8 @@ class Export:
     def write(self, sink: Sink, progress: Progress | None = None) -> None:
         """Write the archive; every blob's digest is checked on the way.
 
-        Raises DamagedContent (remembered by the store: those bytes are never served again), ContentMissing; what was written is then no archive.
+        Raises DamagedContent (remembered by the store: those bytes are never served again),
+        ContentMissing; what was written is then no archive.
         """
         progress = progress or Silent()
         progress.total(self.size_bytes)
@@ -94,9 +98,15 @@ class Export:
             raise
 
     def write_folder(self, folder: Path, progress: Progress | None = None) -> None:
-        """Add an OCI save to the image layout at ``folder`` (see `exporter.output.layout_folder`). Raises as `write`, and InvalidInput for any other format."""
+        """Add an OCI save to the image layout at ``folder`` (see `exporter.output.layout_folder`).
+
+        Raises as `write`, and InvalidInput for any other format.
+        """
         if self.graph is None or not self._folder:
-            raise InvalidInput("only the format oci can be a folder", hint="give -o the name of a file, or --format oci")
+            raise InvalidInput(
+                "only the format oci can be a folder",
+                hint="give -o the name of a file, or --format oci",
+            )
         from exporter.output import layout_folder as ocidir
 
         progress = progress or Silent()
@@ -117,7 +127,9 @@ class Export:
     def record(self) -> None:
         """Note in the store's events what was saved."""
         now = self._store.now()
-        self._store.record([Event(now, "save", target, {"name": target}) for target in self._targets])
+        self._store.record(
+            [Event(now, "save", target, {"name": target}) for target in self._targets]
+        )
 
 
 @contextmanager
@@ -130,15 +142,23 @@ def open_save(
     record: bool = True,
     approve: Callable[[Iterable[Sources]], None] | None = None,
 ) -> Iterator[Export]:
-    """Plan a save of ``names``; while the block runs nothing of it is collected, and when it ends well the save is recorded (unless without ``record``).
+    """Plan a save of ``names``.
 
-    ``approve`` is told of every content that the save is made from, before any layer is encoded anew; what it raises ends the save.
+    While the block runs nothing of it is collected, and when it ends well the save is recorded
+    (unless without ``record``).
 
-    Raises ImageNotFound, ReferenceNotFound, AmbiguousName, InvalidReference, NothingToExport, IncompleteImage, DiffMismatch before any byte is written.
+    ``approve`` is told of every content that the save is made from, before any layer is encoded
+    anew; what it raises ends the save.
+
+    Raises ImageNotFound, ReferenceNotFound, AmbiguousName, InvalidReference, NothingToExport,
+    IncompleteImage, DiffMismatch before any byte is written.
     """
     options = options or SaveOptions(format=_format(format))
     if options.layers is not None and options.format is Format.LEGACY:
-        raise InvalidInput("a legacy archive has plain layers only", hint="--layers goes with --format docker or oci")
+        raise InvalidInput(
+            "a legacy archive has plain layers only",
+            hint="--layers goes with --format docker or oci",
+        )
     with store.reader() as reader:
 
         def read(sources: Sources) -> bytes:
@@ -148,7 +168,9 @@ def open_save(
         if options.format is Format.LEGACY:
             choose = lambda connection: selection.select(connection, names, options, read)  # noqa: E731 - two ways of one thing
         else:
-            choose = lambda connection: graph.load(connection, roots.resolve(connection, names), options, read)  # noqa: E731
+            choose = lambda connection: graph.load(  # noqa: E731
+                connection, roots.resolve(connection, names), options, read
+            )
 
         def found(connection: Connection) -> tuple[Selection | SavedGraph, dict[Digest, Sources]]:
             chosen = choose(connection)
@@ -166,7 +188,8 @@ def open_save(
 
                 verify(store, chosen.image_ids())
             leased: set[Digest] | None = None
-            # Asked again under the lease, until it covers what is found: meanwhile somebody may have removed or moved what was found before.
+            # Asked again under the lease, until it covers what is found: meanwhile somebody may
+            # have removed or moved what was found before.
             while leased is None or not chosen.needs() | set(layers) <= leased:
                 held.close()
                 leased = chosen.needs() | set(layers)
@@ -202,7 +225,13 @@ def _encoded(
     return reencode(chosen, options.layers, layers, reader, folder)
 
 
-def _planned(store: Store, connection: Connection, chosen: Selection | SavedGraph, options: SaveOptions, read: Callable[[Sources], bytes]) -> Export:
+def _planned(
+    store: Store,
+    connection: Connection,
+    chosen: Selection | SavedGraph,
+    options: SaveOptions,
+    read: Callable[[Sources], bytes],
+) -> Export:
     if isinstance(chosen, selection.Selection):
         from exporter.planning import legacy
 
@@ -210,11 +239,28 @@ def _planned(store: Store, connection: Connection, chosen: Selection | SavedGrap
             return read(chosen.sources[digest])
 
         ids = tuple(image.image_id for image in chosen.images)
-        return Export(store, legacy.plan(chosen, document), ids, tuple(map(str, ids)), contents=chosen.sources.values())
+        return Export(
+            store,
+            legacy.plan(chosen, document),
+            ids,
+            tuple(map(str, ids)),
+            contents=chosen.sources.values(),
+        )
     ids = tuple(dict.fromkeys(config.image_id for config in chosen.configs.values()))
     plan = _oci(chosen) if options.format is Format.OCI else _docker(connection, chosen, options)
-    targets = (str(chosen.configs[root.digest].image_id if root.digest in chosen.configs else root.digest) for root in chosen.roots)
-    return Export(store, plan, ids, tuple(targets), chosen, contents=chosen.sources.values(), folder=options.format is Format.OCI)
+    targets = (
+        str(chosen.configs[root.digest].image_id if root.digest in chosen.configs else root.digest)
+        for root in chosen.roots
+    )
+    return Export(
+        store,
+        plan,
+        ids,
+        tuple(targets),
+        chosen,
+        contents=chosen.sources.values(),
+        folder=options.format is Format.OCI,
+    )
 
 
 def _oci(chosen: SavedGraph) -> Plan:
@@ -231,7 +277,10 @@ def _docker(connection: Connection, chosen: SavedGraph, options: SaveOptions) ->
     own = frozenset(
         digest
         for digest, config in chosen.configs.items()
-        if chosen.documents[digest].data == deterministic_manifest(config, [link.target.size_bytes for link in chosen.documents[digest].layers])
+        if chosen.documents[digest].data
+        == deterministic_manifest(
+            config, [link.target.size_bytes for link in chosen.documents[digest].layers]
+        )
     )
     parents: dict[ImageID, ImageID] = {}
     for config in chosen.configs.values():
@@ -239,7 +288,9 @@ def _docker(connection: Connection, chosen: SavedGraph, options: SaveOptions) ->
         parent = None if key is None else images.parent_of(connection, key)
         if parent is not None:
             parents[config.image_id] = parent
-    foreign = content.foreign_sources(connection, {diff.digest for config in chosen.configs.values() for diff in config.diff_ids})
+    foreign = content.foreign_sources(
+        connection, {diff.digest for config in chosen.configs.values() for diff in config.diff_ids}
+    )
     return docker.plan(chosen, options, own, parents, foreign)
 
 
@@ -247,4 +298,6 @@ def _format(name: str) -> Format:
     try:
         return Format(name)
     except ValueError:
-        raise InvalidInput(f"unknown format {name!r}", hint=f"expected {', '.join(Format)}") from None
+        raise InvalidInput(
+            f"unknown format {name!r}", hint=f"expected {', '.join(Format)}"
+        ) from None

@@ -1,6 +1,9 @@
-"""Alembic's environment: it runs on the connection that the caller hands in and opens none of its own.
+"""Alembic's environment.
 
-The caller has already begun the (immediate) transaction, switched foreign keys off and taken the write lock: see `store.db.sqlite.upgrade`.
+It runs on the connection that the caller hands in and opens none of its own.
+
+The caller has already begun the (immediate) transaction, switched foreign keys off and taken the
+write lock: see `store.db.sqlite.upgrade`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The application: a store behind HTTP. It opens no socket; `mirror.server` does, and tests drive it themselves."""
+"""The application: a store behind HTTP.
+
+It opens no socket; `mirror.server` does, and tests drive it themselves.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,11 @@ _HANDLERS: Final[dict[Resource, dict[str, tuple[Handler, Action]]]] = {
         "PUT": (manifests.put, Action.WRITE),
         "DELETE": (manifests.delete, Action.DELETE),
     },
-    Resource.BLOB: {"GET": (blobs.get, Action.READ), "HEAD": (blobs.get, Action.READ), "DELETE": (blobs.delete, Action.DELETE)},
+    Resource.BLOB: {
+        "GET": (blobs.get, Action.READ),
+        "HEAD": (blobs.get, Action.READ),
+        "DELETE": (blobs.delete, Action.DELETE),
+    },
     Resource.UPLOADS: {"POST": (uploads.begin, Action.WRITE)},
     Resource.UPLOAD: {
         "GET": (uploads.status, Action.WRITE),
@@ -56,12 +63,16 @@ _HANDLERS: Final[dict[Resource, dict[str, tuple[Handler, Action]]]] = {
     Resource.REFERRERS: {"GET": (lists.referrers, Action.READ)},
 }
 
-_FOR_ANYBODY: Final[dict[Resource, Callable[[Service, web.Request], Awaitable[web.StreamResponse]]]] = {
+_FOR_ANYBODY: Final[
+    dict[Resource, Callable[[Service, web.Request], Awaitable[web.StreamResponse]]]
+] = {
     Resource.HEALTHZ: operations.alive,
     Resource.READYZ: operations.ready,
     Resource.TOKEN: token.get,
 }
-_FOR_READERS: Final[dict[Resource, Callable[[Service, web.Request, Caller], Awaitable[web.StreamResponse]]]] = {
+_FOR_READERS: Final[
+    dict[Resource, Callable[[Service, web.Request, Caller], Awaitable[web.StreamResponse]]]
+] = {
     Resource.BASE: lists.base,
     Resource.CATALOG: lists.catalog,
     Resource.METRICS: operations.metrics,
@@ -72,12 +83,35 @@ _POSTED: Final = (*_READING, "POST")
 SERVICE: Final = web.AppKey("service", Service)
 
 
-def make_app(store: Store, settings: MirrorSettings, *, cores: int, metrics: Metrics | None = None, failures: Failures | None = None) -> web.Application:
-    """An application that serves ``store``; ``cores`` is how many it may keep busy. ``metrics`` are those of this process, ``failures`` those to log in."""
+def make_app(
+    store: Store,
+    settings: MirrorSettings,
+    *,
+    cores: int,
+    metrics: Metrics | None = None,
+    failures: Failures | None = None,
+) -> web.Application:
+    """An application that serves ``store``; ``cores`` is how many it may keep busy.
+
+    ``metrics`` are those of this process, ``failures`` those to log in.
+    """
     counted = metrics or Metrics()
-    registry = Registry(store, sparse=settings.sparse, most_uploads=settings.most_uploads, on_damage=lambda _: counted.happened("damaged_contents"))
+    registry = Registry(
+        store,
+        sparse=settings.sparse,
+        most_uploads=settings.most_uploads,
+        on_damage=lambda _: counted.happened("damaged_contents"),
+    )
     offers = Offers(store, registry, settings.offers)
-    service = Service(store, registry, settings, Work(cores=cores, give_back=settings.give_back), counted, offers, failures or Failures())
+    service = Service(
+        store,
+        registry,
+        settings,
+        Work(cores=cores, give_back=settings.give_back),
+        counted,
+        offers,
+        failures or Failures(),
+    )
     app = web.Application(client_max_size=0)
     app[SERVICE] = service
     app.cleanup_ctx.append(_background)
@@ -91,7 +125,8 @@ def make_app(store: Store, settings: MirrorSettings, *, cores: int, metrics: Met
         finally:
             service.metrics.running(-1)
 
-    # One route for everything: what a path means is `mirror.api.routes`' to say, and cheaper to find out there.
+    # One route for everything: what a path means is `mirror.api.routes`' to say, and cheaper to
+    # find out there.
     app.router.add_route("*", r"/{path:[\s\S]*}", answer)
     return app
 
@@ -137,10 +172,19 @@ def _admit(service: Service, request: web.Request, route: routes.Route, caller: 
     if route.resource is Resource.BASE and caller.user is None and service.asks_first(request):
         raise WireError(401, "UNAUTHORIZED", "get a token first")
     if not service.access.admits(caller):
-        raise WireError(401, "UNAUTHORIZED", "log in first") if caller.user is None else WireError(403, "DENIED", f"{caller.user} may read nothing here")
+        raise (
+            WireError(401, "UNAUTHORIZED", "log in first")
+            if caller.user is None
+            else WireError(403, "DENIED", f"{caller.user} may read nothing here")
+        )
 
 
-async def _in_repository(service: Service, request: web.Request, route: routes.Route, methods: dict[str, tuple[Handler, Action]]) -> web.StreamResponse:
+async def _in_repository(
+    service: Service,
+    request: web.Request,
+    route: routes.Route,
+    methods: dict[str, tuple[Handler, Action]],
+) -> web.StreamResponse:
     if request.method not in methods:
         raise _not_allowed(request, methods)
     handler, action = methods[request.method]
@@ -158,8 +202,15 @@ async def _in_repository(service: Service, request: web.Request, route: routes.R
     return await handler(Call(service, request, repository, route.target, caller))
 
 
-def _not_allowed(request: web.Request, methods: tuple[str, ...] | dict[str, tuple[Handler, Action]]) -> WireError:
-    return WireError(405, "UNSUPPORTED", f"{request.method[:20]} makes no sense here", headers={"Allow": ", ".join(methods)})
+def _not_allowed(
+    request: web.Request, methods: tuple[str, ...] | dict[str, tuple[Handler, Action]]
+) -> WireError:
+    return WireError(
+        405,
+        "UNSUPPORTED",
+        f"{request.method[:20]} makes no sense here",
+        headers={"Allow": ", ".join(methods)},
+    )
 
 
 async def _head(request: web.Request, response: web.StreamResponse) -> None:
@@ -179,7 +230,9 @@ async def _guarded(service: Service, request: web.Request) -> web.StreamResponse
     except StoreError as exc:
         wire = WireError.of(exc)
         if wire.status in (500, 503, 507):
-            logger.error("%s %s: %s", request.method, request.rel_url.raw_path, printable(exc.message))  # noqa: TRY400 - what is wrong is known
+            logger.error(  # noqa: TRY400
+                "%s %s: %s", request.method, request.rel_url.raw_path, printable(exc.message)
+            )
         if isinstance(exc, DamagedContent):
             service.metrics.happened("damaged_contents")
         return _answer(service, request, wire)
@@ -189,7 +242,9 @@ async def _guarded(service: Service, request: web.Request) -> web.StreamResponse
         return _answer(service, request, WireError(408, "UNKNOWN", "the body stopped coming"))
     except (ConnectionError, web.RequestPayloadError) as exc:
         logger.info("%s %s: the client has gone: %s", request.method, request.rel_url.raw_path, exc)
-        answer = _answer(service, request, WireError(400, "UNKNOWN", "the request did not arrive whole"))
+        answer = _answer(
+            service, request, WireError(400, "UNKNOWN", "the request did not arrive whole")
+        )
         # What comes behind such a body could not be told from the rest of it.
         answer.force_close()
         return answer
@@ -202,5 +257,12 @@ def _answer(service: Service, request: web.Request, error: WireError) -> web.Str
     headers = error.headers
     if error.status == 401 and "WWW-Authenticate" not in headers:  # noqa: PLR2004 - Unauthorized
         called = origin(request)
-        headers = {**headers, "WWW-Authenticate": service.challenge.header(secure=called.secure, host=called.host, scope=error.scope)}
-    return web.Response(status=error.status, body=error.body, headers=headers, content_type="application/json")
+        headers = {
+            **headers,
+            "WWW-Authenticate": service.challenge.header(
+                secure=called.secure, host=called.host, scope=error.scope
+            ),
+        }
+    return web.Response(
+        status=error.status, body=error.body, headers=headers, content_type="application/json"
+    )

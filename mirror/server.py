@@ -56,7 +56,10 @@ _HINTS: Final = {
 @final
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Where and how to listen; ``grace_s`` is how long running transfers may take to end when the server is told to stop."""
+    """Where and how to listen.
+
+    ``grace_s`` is how long running transfers may take to end when the server is told to stop.
+    """
 
     host: str
     port: int
@@ -75,7 +78,10 @@ class Listening:
 
     @property
     def context(self) -> ssl.SSLContext | None:
-        """What connections are served with: as the files are now. Raises InvalidInput, Unavailable and its branches."""
+        """What connections are served with: as the files are now.
+
+        Raises InvalidInput, Unavailable and its branches.
+        """
         return None if self.certificate is None else self.certificate.context()
 
 
@@ -91,7 +97,9 @@ class _Shared:
     failures: Failures
 
 
-def serve(open_store: Callable[[], Store], listening: Listening, on_ready: Callable[[str], None]) -> None:
+def serve(
+    open_store: Callable[[], Store], listening: Listening, on_ready: Callable[[str], None]
+) -> None:
     """Serve until SIGTERM or SIGINT, then let transfers finish.
 
     Args:
@@ -104,7 +112,10 @@ def serve(open_store: Callable[[], Store], listening: Listening, on_ready: Calla
         InvalidInput: The certificate, the users or the rules are none.
     """
     access = Latest(listening.access.paths, listening.access.load)
-    context = Latest(() if listening.certificate is None else listening.certificate.paths, lambda: listening.context)
+    context = Latest(
+        () if listening.certificate is None else listening.certificate.paths,
+        lambda: listening.context,
+    )
     listener = _listen(listening.host, listening.port)
     _raise_limit()
     host, port = listener.getsockname()[:2]
@@ -115,14 +126,18 @@ def serve(open_store: Callable[[], Store], listening: Listening, on_ready: Calla
         and not ipaddress.ip_address(host.partition("%")[0]).is_loopback
         and not listening.asks_for_certificates
     ):
-        logger.warning("everybody who can connect may push and delete here: --htpasswd or --rules say who may, --read-only that nobody may")
+        logger.warning(
+            "everybody who can connect may push and delete here: --htpasswd or --rules say who may,"
+            " --read-only that nobody may"
+        )
 
     def started() -> None:
         on_ready(f"{'http' if listening.certificate is None else 'https'}://{shown}:{port}")
         _notify("READY=1")
 
     def stopping() -> None:
-        # What is left open here would go on filling its queue with clients that nobody takes out of it.
+        # What is left open here would go on filling its queue with clients that nobody takes out of
+        # it.
         listener.close()
         _notify("STOPPING=1")
 
@@ -140,7 +155,9 @@ def serve(open_store: Callable[[], Store], listening: Listening, on_ready: Calla
         def work(number: int) -> None:
             _work(open_store, listening, shared, number)
 
-        Workers(work, listening.workers, refresh, reloads=not listening.hangup_ends, every_s=EVERY_S).run(started, stopping)
+        Workers(
+            work, listening.workers, refresh, reloads=not listening.hangup_ends, every_s=EVERY_S
+        ).run(started, stopping)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -159,10 +176,14 @@ def _listen(host: str, port: int) -> socket.socket:
 def _bound(host: str, port: int, *, everywhere: bool = False) -> socket.socket:
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, kind, protocol, _, where = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
         listener = socket.socket(family, kind, protocol)
     except OSError as exc:
-        raise Unavailable(f"{address}: {exc.strerror or exc}", hint="--listen takes HOST:PORT") from exc
+        raise Unavailable(
+            f"{address}: {exc.strerror or exc}", hint="--listen takes HOST:PORT"
+        ) from exc
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if everywhere:
@@ -184,7 +205,13 @@ def _raise_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _work(open_store: Callable[[], Store], listening: Listening, shared: _Shared, number: int, started: Callable[[], None] | None = None) -> None:
+def _work(
+    open_store: Callable[[], Store],
+    listening: Listening,
+    shared: _Shared,
+    number: int,
+    started: Callable[[], None] | None = None,
+) -> None:
     shared.metrics.begin(number)
     if started is None:
         # This process may stand in for another one that died, long after the files were read first.
@@ -197,7 +224,13 @@ def _work(open_store: Callable[[], Store], listening: Listening, shared: _Shared
         runner.run(_run(store, listening, settings, shared, started))
 
 
-async def _run(store: Store, listening: Listening, settings: MirrorSettings, shared: _Shared, started: Callable[[], None] | None) -> None:
+async def _run(
+    store: Store,
+    listening: Listening,
+    settings: MirrorSettings,
+    shared: _Shared,
+    started: Callable[[], None] | None,
+) -> None:
     stop = asyncio.Event()
     asked = (asyncio.Event(), asyncio.Event())
 
@@ -210,7 +243,9 @@ async def _run(store: Store, listening: Listening, settings: MirrorSettings, sha
     for number in ENDINGS:
         loop.add_signal_handler(number, stop.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
-    app = make_app(store, settings, cores=os.cpu_count() or 1, metrics=shared.metrics, failures=shared.failures)
+    app = make_app(
+        store, settings, cores=os.cpu_count() or 1, metrics=shared.metrics, failures=shared.failures
+    )
     runner = web.AppRunner(app, shutdown_timeout=SOON_S)
     await runner.setup()
     protocols = runner.server
@@ -230,7 +265,10 @@ async def _run(store: Store, listening: Listening, settings: MirrorSettings, sha
     )
     door = Door(shared.listener, lambda: Connection(protocol(), connections, buffer))
     await door.open(shared.context.value)
-    tasks = [asyncio.create_task(one) for one in (*_watching(listening, app, door, asked), cut_off_stalled(connections))]
+    tasks = [
+        asyncio.create_task(one)
+        for one in (*_watching(listening, app, door, asked), cut_off_stalled(connections))
+    ]
     if started is not None:
         started()
     try:
@@ -245,12 +283,18 @@ async def _run(store: Store, listening: Listening, settings: MirrorSettings, sha
         await end(protocols, connections, listening.grace_s)
         await runner.cleanup()
         for number in (*ENDINGS, signal.SIGHUP):
-            # Once is enough: another signal must not take what is left of the way out for a failure.
+            # Once is enough: another signal must not take what is left of the way out for a
+            # failure.
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
 
 
-def _watching(listening: Listening, app: web.Application, door: Door, asked: tuple[asyncio.Event, asyncio.Event]) -> Iterator[Coroutine[None, None, None]]:
+def _watching(
+    listening: Listening,
+    app: web.Application,
+    door: Door,
+    asked: tuple[asyncio.Event, asyncio.Event],
+) -> Iterator[Coroutine[None, None, None]]:
     """What takes over files that have changed; at once when it is ``asked``."""
     certificate, files = listening.certificate, listening.access
     if certificate is not None:
@@ -272,6 +316,9 @@ def _notify(state: str) -> None:
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return
-    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+    with (
+        suppress(OSError),
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel,
+    ):
         channel.connect("\0" + address[1:] if address.startswith("@") else address)
         channel.send(state.encode())

@@ -83,7 +83,16 @@ class MirrorSettings:
 class Service:
     """One store behind HTTP."""
 
-    def __init__(self, store: Store, registry: Registry, settings: MirrorSettings, work: Work, metrics: Metrics, offers: Offers, failures: Failures) -> None:
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        settings: MirrorSettings,
+        work: Work,
+        metrics: Metrics,
+        offers: Offers,
+        failures: Failures,
+    ) -> None:
         self.store = store
         self.registry = registry
         self.settings = settings
@@ -91,7 +100,9 @@ class Service:
         self.metrics = metrics
         self.offers = offers
         self.names = Names(settings.default_domain)
-        self.authenticator = Authenticator(settings.access, settings.key, time.time, time.monotonic, failures)
+        self.authenticator = Authenticator(
+            settings.access, settings.key, time.time, time.monotonic, failures
+        )
         self.challenge = Challenge(settings.scheme, settings.url)
         self.comparing = 0
         """Passwords that wait to be compared."""
@@ -118,7 +129,11 @@ class Service:
 
         With such a token, anybody's, they go on as before.
         """
-        return not self.access.is_open and self.settings.scheme is Scheme.BEARER and "Authorization" not in request.headers
+        return (
+            not self.access.is_open
+            and self.settings.scheme is Scheme.BEARER
+            and "Authorization" not in request.headers
+        )
 
     def location(self, repository: Repository, *parts: str) -> str:
         """The path of something in a repository."""
@@ -129,7 +144,10 @@ class Service:
         self._unseen.put_nowait(image_id)
 
     async def verify_images(self) -> None:
-        """Verify what was pushed, one image after another, until cancelled; first what an earlier server left. What is left undone is done at first need."""
+        """Verify what was pushed, one image after another, until cancelled.
+
+        First what an earlier server left. What is left undone is done at first need.
+        """
         if self.settings.leads:
             try:
                 for image_id in await self.work.read(self.registry.unverified_images):
@@ -145,7 +163,10 @@ class Service:
                 logger.warning("could not verify image=%s: %s", image_id, exc.message)
 
     async def publish(self, repository: Repository, name: str) -> None:
-        """Make the variant that ``name`` is, when it is one that is offered; whoever asks for the same meanwhile waits for it too."""
+        """Make the variant that ``name`` is, when it is one that is offered.
+
+        Whoever asks for the same meanwhile waits for it too.
+        """
         wanted = self.offers.original(name)
         if wanted is None:
             return
@@ -160,10 +181,14 @@ class Service:
 
     async def _publish(self, repository: Repository, tag: str, encoding: Layers) -> None:
         try:
-            for image_id in await run(self.work.offers, self.offers.publish, repository, tag, encoding):
+            for image_id in await run(
+                self.work.offers, self.offers.publish, repository, tag, encoding
+            ):
                 self.look_into(image_id)
         except StoreError as exc:
-            logger.warning("could not publish %s:%s as %s: %s", repository, tag, encoding, exc.message)
+            logger.warning(
+                "could not publish %s:%s as %s: %s", repository, tag, encoding, exc.message
+            )
 
     async def expire_uploads(self, every_s: float = _BACKLOG_EVERY_S) -> None:
         """Give up idle uploads now and then, until cancelled."""

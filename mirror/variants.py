@@ -1,11 +1,13 @@
 """Images in other encodings than their own: ``TAG-zstd`` and ``TAG-gzip`` beside ``TAG``.
 
-A variant's manifest is made when it is first asked for. From then on it is a tag like any other, of a manifest that says which one it was made from. It
-follows its original: when ``TAG`` has moved since, it is made anew, and when ``TAG`` goes, so does it (`store.names.tagging`). A tag of that name that somebody
-has set is left alone: the store's log of references says who was the last.
+A variant's manifest is made when it is first asked for. From then on it is a tag like any other, of
+a manifest that says which one it was made from. It follows its original: when ``TAG`` has moved
+since, it is made anew, and when ``TAG`` goes, so does it (`store.names.tagging`). A tag of that
+name that somebody has set is left alone: the store's log of references says who was the last.
 
-Listed are variants that were made, and those that take no more than a manifest to make, because the layers are stored so (plain ones are stored as zstd).
-Others have to be asked for once: were they listed, who goes through all tags of a repository would have it compressed as a whole.
+Listed are variants that were made, and those that take no more than a manifest to make, because the
+layers are stored so (plain ones are stored as zstd). Others have to be asked for once: were they
+listed, who goes through all tags of a repository would have it compressed as a whole.
 """
 
 from __future__ import annotations
@@ -39,7 +41,10 @@ _TAG_CHARACTERS: Final = 128
 
 @final
 class Offers:
-    """The variants that one registry publishes; ``encodings`` are of `exporter.Layers`. Threads may share it."""
+    """The variants that one registry publishes; ``encodings`` are of `exporter.Layers`.
+
+    Threads may share it.
+    """
 
     def __init__(self, store: Store, registry: Registry, encodings: Iterable[str] = ()) -> None:
         self._store = store
@@ -47,7 +52,10 @@ class Offers:
         self._encodings = tuple(map(Layers, encodings))
 
     def original(self, tag: str) -> tuple[str, Layers] | None:
-        """The tag that ``tag`` would be a variant of, and its encoding; None when it is no name of a variant that is offered."""
+        """The tag that ``tag`` would be a variant of, and its encoding.
+
+        None when it is no name of a variant that is offered.
+        """
         for encoding in self._encodings:
             suffix = f"-{encoding}"
             if tag.endswith(suffix) and len(tag) > len(suffix):
@@ -59,24 +67,41 @@ class Offers:
     def _is_variant(self, tag: str) -> bool:
         return any(tag.endswith(f"-{encoding}") for encoding in self._encodings)
 
-    def tags(self, repository: Repository, *, after: str = "", limit: int | None = None) -> list[str]:
+    def tags(
+        self, repository: Repository, *, after: str = "", limit: int | None = None
+    ) -> list[str]:
         """The tags of a repository behind ``after``, in byte order, and the variants that are stored. Raises RepositoryNotFound."""
         found = self._registry.tags(repository, after=after, limit=limit)
         if not self._encodings or self._store.read_only:
             return found
-        # A variant stands behind its original. Where that itself stands before ``after``, it is a beginning of it.
-        originals = [tag for tag in (*found, *(after[:length] for length in range(1, min(len(after), _TAG_CHARACTERS) + 1))) if not self._is_variant(tag)]
+        # A variant stands behind its original. Where that itself stands before ``after``, it is a
+        # beginning of it.
+        originals = [
+            tag
+            for tag in (
+                *found,
+                *(after[:length] for length in range(1, min(len(after), _TAG_CHARACTERS) + 1)),
+            )
+            if not self._is_variant(tag)
+        ]
         listed = set(found)
         for encoding in self._encodings:
             stored = self._registry.encoded_tags(repository, originals, encoding)
-            listed.update(name for tag in stored if (name := f"{tag}-{encoding}") > after and len(name) <= _TAG_CHARACTERS)
+            listed.update(
+                name
+                for tag in stored
+                if (name := f"{tag}-{encoding}") > after and len(name) <= _TAG_CHARACTERS
+            )
         return sorted(listed)[:limit]
 
     def publish(self, repository: Repository, tag: str, encoding: Layers) -> tuple[ImageID, ...]:
-        """Let ``TAG-ENCODING`` name the image that ``tag`` names, with its layers in that encoding; the images that are to be verified.
+        """Let ``TAG-ENCODING`` name the image that ``tag`` names, with its layers in that encoding.
 
-        Nothing happens when it does so already, when there is no such image, or when the name is taken by something else.
-        Raises IncompleteImage, DiffMismatch, DamagedContent, ContentMissing.
+        The images that are to be verified.
+
+        Nothing happens when it does so already, when there is no such image, or when the name is
+        taken by something else. Raises IncompleteImage, DiffMismatch, DamagedContent,
+        ContentMissing.
         """
         if self._store.read_only:
             return ()
@@ -88,24 +113,41 @@ class Offers:
         if self._registry.is_taken(repository, name):
             return ()
         current = self._current(repository, name)
-        if current is not None and str(original.digest) in (str(current.digest), _made_from(current)):
+        if current is not None and str(original.digest) in (
+            str(current.digest),
+            _made_from(current),
+        ):
             return ()
-        # Whoever may push could name, in an index or a config, what only others may read; a variant would hand it to the repository.
+        # Whoever may push could name, in an index or a config, what only others may read; a variant
+        # would hand it to the repository.
         options = SaveOptions(Format.OCI, sparse=True, layers=encoding, within=repository)
 
         def approve(contents: Iterable[Sources]) -> None:
             strange = self._registry.unreadable(contents, lambda one: one == repository)
             if strange:
                 listed = [str(digest) for digest in strange]
-                raise IncompleteImage(f"{len(listed)} thing(s) that it names are not in {repository}: {', '.join(listed[:_SHOWN])}", missing=listed)
+                raise IncompleteImage(
+                    f"{len(listed)} thing(s) that it names are not in {repository}:"
+                    f" {', '.join(listed[:_SHOWN])}",
+                    missing=listed,
+                )
 
         # By digest: the tag may move meanwhile.
-        with open_save(self._store, [str(Reference(repository, None, original.digest))], options=options, record=False, approve=approve) as export:
+        with open_save(
+            self._store,
+            [str(Reference(repository, None, original.digest))],
+            options=options,
+            record=False,
+            approve=approve,
+        ) as export:
             assert export.graph is not None  # noqa: S101 - the format has one
             try:
-                return self._push(Reference(repository, tag, original.digest), name, encoding, export.graph)
+                return self._push(
+                    Reference(repository, tag, original.digest), name, encoding, export.graph
+                )
             except ReferenceNotFound:
-                # To compress takes a while: the tag has moved meanwhile, or has gone, or somebody has set the variant's.
+                # To compress takes a while: the tag has moved meanwhile, or has gone, or somebody
+                # has set the variant's.
                 return ()
 
     def _current(self, repository: Repository, name: str) -> ServedManifest | None:
@@ -114,8 +156,13 @@ class Offers:
         except NotFound:
             return None
 
-    def _push(self, original: Reference, name: str, encoding: Layers, graph: SavedGraph) -> tuple[ImageID, ...]:
-        """As a client would: blobs, then manifests from the bottom up, the tag last. Raises ReferenceNotFound when ``original`` is none any more."""
+    def _push(
+        self, original: Reference, name: str, encoding: Layers, graph: SavedGraph
+    ) -> tuple[ImageID, ...]:
+        """As a client would: blobs, then manifests from the bottom up, the tag last.
+
+        Raises ReferenceNotFound when ``original`` is none any more.
+        """
         repository = original.repository
         for digest, (made, _) in graph.made.items():
             if isinstance(made, Path):
@@ -128,14 +175,24 @@ class Offers:
         }
         # Whichever image has one of these layers too finds it made.
         self._registry.note_encodings(layers, encoding)
-        self._registry.adopt(repository, [digest for digest in graph.sources if digest not in graph.documents])
+        self._registry.adopt(
+            repository, [digest for digest in graph.sources if digest not in graph.documents]
+        )
         root = graph.roots[0].digest
-        unseen = [self._put(original, document, [name] if digest == root else []) for digest, document in graph.documents.items()]
+        unseen = [
+            self._put(original, document, [name] if digest == root else [])
+            for digest, document in graph.documents.items()
+        ]
         return tuple(image for image in unseen if image is not None)
 
     def _put(self, original: Reference, document: Document, tags: list[str]) -> ImageID | None:
         done = self._registry.put_manifest(
-            original.repository, document.data, media_type=document.media_type, digest=document.digest, tags=tags, offered_for=original
+            original.repository,
+            document.data,
+            media_type=document.media_type,
+            digest=document.digest,
+            tags=tags,
+            offered_for=original,
         )
         return done.image_id
 
@@ -147,7 +204,10 @@ class Offers:
 
 
 def _made_from(manifest: ServedManifest) -> str | None:
-    """The digest of the manifest that a variant was made from; None when that was left as it was."""
+    """The digest of the manifest that a variant was made from.
+
+    None when that was left as it was.
+    """
     document = json.loads(manifest.data)
     annotations = document.get("annotations") if isinstance(document, dict) else None
     found = annotations.get(ORIGINAL) if isinstance(annotations, dict) else None

@@ -26,7 +26,9 @@ def main(golden: Path, work: Path) -> int:
         subprocess.run(["storectl", "save", "-o", str(saved), *names(archive)], check=True)
         verdict = compare(archive, saved)
         failed += verdict is None
-        print(f"  {archive.name:22} sha256 of file: {short_hash(saved):22} {short_hash(archive):22} {verdict or 'DIFFERENT'}")
+        print(
+            f"  {archive.name:22} sha256 of file: {short_hash(saved):22} {short_hash(archive):22} {verdict or 'DIFFERENT'}"
+        )
     return 1 if failed else 0
 
 
@@ -39,7 +41,11 @@ def names(archive: Path) -> list[str]:
     """What to save, in the archive's order: its tags, or the IDs of images without any."""
     with tarfile.open(archive) as tar:
         entries = json.load(tar.extractfile("manifest.json") or sys.stdin)
-    return [name for entry in entries for name in (entry["RepoTags"] or [entry["Config"].removesuffix(".json")])]
+    return [
+        name
+        for entry in entries
+        for name in (entry["RepoTags"] or [entry["Config"].removesuffix(".json")])
+    ]
 
 
 def compare(wanted: Path, got: Path) -> str | None:

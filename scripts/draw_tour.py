@@ -1,4 +1,6 @@
-"""Draws docs/images/tour.svg, the picture in the README: commands that are really run, and what they really print.
+"""Draws docs/images/tour.svg, the picture in the README.
+
+Commands that are really run, and what they really print.
 
 Run it from the checkout with the environment's Python: ``.venv/bin/python scripts/draw_tour.py``.
 """
@@ -40,7 +42,15 @@ def main() -> int:
         }
         screen = Console(record=True, width=COLUMNS, file=io.StringIO())
         for command in COMMANDS:
-            done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True)
+            done = subprocess.run(
+                ["bash", "-c", command],
+                cwd=folder,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=True,
+            )
             screen.print(Text("$ ", style="bold green") + Text(command, style="bold"))
             if done.stdout:
                 screen.print(Text(done.stdout.rstrip()))
@@ -48,7 +58,9 @@ def main() -> int:
     # The fonts it would fetch from elsewhere: any monospaced one will do.
     target = ROOT / "docs" / "images" / "tour.svg"
     target.parent.mkdir(exist_ok=True)
-    target.write_text(re.sub(r"\s*@font-face \{.*?\}", "", picture, flags=re.DOTALL), encoding="utf-8")
+    target.write_text(
+        re.sub(r"\s*@font-face \{.*?\}", "", picture, flags=re.DOTALL), encoding="utf-8"
+    )
     print(target.relative_to(ROOT))
     return 0
 

@@ -1,4 +1,6 @@
-"""Writes docs/cli.md from the command line's own definitions: what `--help` prints, the exit codes, the environment.
+"""Writes docs/cli.md from the command line's own definitions.
+
+What `--help` prints, the exit codes, the environment.
 
 ``make docs`` runs it; a test fails when the file is not what this program would write.
 """
@@ -48,12 +50,20 @@ def main() -> int:
 
 def document() -> str:
     """What docs/cli.md has to be."""
-    return "\n".join([INTRODUCTION, _verbs(), _exit_codes(), ENVIRONMENT, *map(_section, _contexts())])
+    return "\n".join(
+        [INTRODUCTION, _verbs(), _exit_codes(), ENVIRONMENT, *map(_section, _contexts())]
+    )
 
 
 def _verbs() -> str:
-    of = {name: ", ".join(f"`{alias}`" for alias, meant in ALIASES.items() if meant == name) for name in VERBS}
-    rows = [f"| [`{name}`](#storectl-{name}) | {of[name]} | {text} |" for name, (_, text) in VERBS.items()]
+    of = {
+        name: ", ".join(f"`{alias}`" for alias, meant in ALIASES.items() if meant == name)
+        for name in VERBS
+    }
+    rows = [
+        f"| [`{name}`](#storectl-{name}) | {of[name]} | {text} |"
+        for name, (_, text) in VERBS.items()
+    ]
     return "\n".join(["## Commands", "", "| command | also | |", "|---|---|---|", *rows, ""])
 
 
@@ -64,7 +74,13 @@ def _exit_codes() -> str:
 
 def _contexts() -> Iterator[click.Context]:
     # A fixed width, so that the file does not depend on the terminal it was made in.
-    top = click.Context(cli, info_name="storectl", terminal_width=WIDTH, max_content_width=WIDTH, help_option_names=["-h", "--help"])
+    top = click.Context(
+        cli,
+        info_name="storectl",
+        terminal_width=WIDTH,
+        max_content_width=WIDTH,
+        help_option_names=["-h", "--help"],
+    )
     yield top
     for name in cli.list_commands(top):
         command = cli.get_command(top, name)
@@ -73,7 +89,10 @@ def _contexts() -> Iterator[click.Context]:
         context = click.Context(command, parent=top, info_name=name)
         yield context
         if isinstance(command, click.Group):
-            yield from (click.Context(inner, parent=context, info_name=verb) for verb, inner in command.commands.items())
+            yield from (
+                click.Context(inner, parent=context, info_name=verb)
+                for verb, inner in command.commands.items()
+            )
 
 
 def _section(context: click.Context) -> str:

@@ -1,4 +1,6 @@
-"""Write docs/interop.md and docs/clients.md: run every cell against the real programs. Needs root, and the programs that `.ci/run` installs.
+"""Write docs/interop.md and docs/clients.md: run every cell against the real programs.
+
+Needs root, and the programs that `.ci/run` installs.
 
 python scripts/interop_table.py
 """

@@ -1,6 +1,9 @@
-"""A content-addressed store of container images: SQLite for what is known, files by digest for the bytes.
+"""A content-addressed store of container images.
 
-A name is imported when it is first asked for (PEP 562): who opens a store to look something up does not wait for what reads archives.
+SQLite for what is known, files by digest for the bytes.
+
+A name is imported when it is first asked for (PEP 562): who opens a store to look something up does
+not wait for what reads archives.
 """
 
 from importlib import import_module

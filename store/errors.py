@@ -43,15 +43,22 @@
         ├── StoreNotFound        there is no store at this root
         └── SchemaMismatch       the database is newer than, or foreign to, this program
 
-The class says what a caller may do about it, the attributes carry the facts, the text is one rendering of them, and ``hint`` (when there is one) says what
-to do next: that of the class, where whoever raised it knew nothing better.
+The class says what a caller may do about it, the attributes carry the facts, the text is one
+rendering of them, and ``hint`` (when there is one) says what to do next: that of the class, where
+whoever raised it knew nothing better.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from store.model.base_errors import InvalidDigest, InvalidInput, InvalidReference, StoreError, printable
+from store.model.base_errors import (
+    InvalidDigest,
+    InvalidInput,
+    InvalidReference,
+    StoreError,
+    printable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,12 +113,22 @@ __all__ = [
 class InvalidArchive(InvalidInput):
     """An archive that is not what it claims to be.
 
-    ``member`` is the name of the tar member concerned, ``offset`` the byte offset in the (decompressed) archive; each is None where it makes no sense.
+    ``member`` is the name of the tar member concerned, ``offset`` the byte offset in the
+    (decompressed) archive; each is None where it makes no sense.
     """
 
-    usual_hint = "the archive is damaged, or was put together wrongly: copy it again, or make it anew"
+    usual_hint = (
+        "the archive is damaged, or was put together wrongly: copy it again, or make it anew"
+    )
 
-    def __init__(self, message: str, *, member: str | None = None, offset: int | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        member: str | None = None,
+        offset: int | None = None,
+        hint: str | None = None,
+    ) -> None:
         where = "".join(
             (
                 f", member {printable(member)!r}" if member is not None else "",
@@ -132,7 +149,9 @@ class TruncatedInput(InvalidArchive):
 class UnsafePath(InvalidArchive):
     """A path that lexically leaves the archive, or links that never end."""
 
-    usual_hint = "no tool that saves images writes such paths: look twice at where the archive comes from"
+    usual_hint = (
+        "no tool that saves images writes such paths: look twice at where the archive comes from"
+    )
 
 
 class MissingMember(InvalidArchive):
@@ -150,9 +169,14 @@ class CorruptStream(InvalidArchive):
 class InvalidDocument(InvalidInput):
     """JSON that is not the document it should be. ``document`` says which."""
 
-    usual_hint = "the document was edited, or written by a faulty tool: make it anew with the tool that should have written it"
+    usual_hint = (
+        "the document was edited, or written by a faulty tool: make it anew with the tool that"
+        " should have written it"
+    )
 
-    def __init__(self, message: str, *, document: str | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, document: str | None = None, hint: str | None = None
+    ) -> None:
         super().__init__(f"{document}: {message}" if document else message, hint=hint)
         self.document = document
 
@@ -160,7 +184,9 @@ class InvalidDocument(InvalidInput):
 class DigestMismatch(InvalidInput):
     """Bytes that do not have the digest claimed for them."""
 
-    usual_hint = "the bytes are damaged, or what names them lies: copy the archive again, or make it anew"
+    usual_hint = (
+        "the bytes are damaged, or what names them lies: copy the archive again, or make it anew"
+    )
 
     def __init__(self, what: str, *, want: object, got: object, hint: str | None = None) -> None:
         super().__init__(f'{what}: expected "{want}", got "{got}"', hint=hint)
@@ -171,14 +197,21 @@ class DigestMismatch(InvalidInput):
 class MissingLayers(InvalidInput):
     """Diffs that are neither in the archive nor in the store.
 
-    ``missing`` has one ``(image, position, diff_id)`` for each, position counted from 0 at the base.
+    ``missing`` has one ``(image, position, diff_id)`` for each, position counted from 0 at the
+    base.
     """
 
     def __init__(self, missing: Sequence[tuple[str, int, DiffID]]) -> None:
-        lines = "".join(f"\n  layer {position} of {printable(image)}: {diff_id}" for image, position, diff_id in missing)
+        lines = "".join(
+            f"\n  layer {position} of {printable(image)}: {diff_id}"
+            for image, position, diff_id in missing
+        )
         super().__init__(
             f"{len(missing)} layer(s) are neither in the archive nor in the store:{lines}",
-            hint="import an archive that carries these layers first, or save the image again with all of its layers",
+            hint=(
+                "import an archive that carries these layers first, or save the image again with"
+                " all of its layers"
+            ),
         )
         self.missing = tuple(missing)
 
@@ -193,7 +226,10 @@ class MissingBlobs(InvalidInput):
         lines = "".join(f"\n  {role} of {document}: {digest}" for document, role, digest in missing)
         super().__init__(
             f"{len(missing)} blob(s) are neither in the archive nor in the store:{lines}",
-            hint="import an archive that carries them first, or make this one anew with everything in it",
+            hint=(
+                "import an archive that carries them first, or make this one anew with everything"
+                " in it"
+            ),
         )
         self.missing = tuple(missing)
 
@@ -247,7 +283,9 @@ class Conflict(StoreError):
 class AmbiguousName(Conflict):
     """A short ID with several matches, listed in ``matches`` (a few of them)."""
 
-    def __init__(self, message: str, *, matches: Sequence[str] = (), hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, matches: Sequence[str] = (), hint: str | None = None
+    ) -> None:
         super().__init__(message, hint=hint)
         self.matches = tuple(matches)
 

@@ -1,6 +1,7 @@
 """The store's front door: open it, hand archives in, ask, name, remove, collect, check.
 
-What only one method needs is imported there: a list of images does not wait for everything that can read an archive.
+What only one method needs is imported there: a list of images does not wait for everything that can
+read an archive.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ from store.blobs.directory import BLOBS, DirectoryBlobs, require_one_file_system
 from store.db.sqlite.engine import DATABASE, Durability, make_engine, read_unit, write_unit
 from store.db.sqlite.location import Place
 from store.db.sqlite.prepared import Lookups
-from store.db.sqlite.upgrade import SchemaState, UpgradeReport, drift, require_known, schema_state, upgrade
+from store.db.sqlite.upgrade import (
+    SchemaState,
+    UpgradeReport,
+    drift,
+    require_known,
+    schema_state,
+    upgrade,
+)
 from store.errors import ContentMissing, DamagedContent, ReadOnlyStore, StoreError, StoreNotFound
 from store.files.durable import make_folder, sync_folder
 from store.files.os_errors import translated
@@ -57,7 +65,14 @@ class Store:
     Every method is safe beside other processes on the same store. Threads may share a store.
     """
 
-    def __init__(self, root: Path, *, place: Place, clock: Callable[[], datetime], on_wait: Callable[[str], None] | None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        place: Place,
+        clock: Callable[[], datetime],
+        on_wait: Callable[[str], None] | None,
+    ) -> None:
         self.root = root
         self.blobs = DirectoryBlobs(root)
         self._clock = clock
@@ -66,7 +81,7 @@ class Store:
         self._lookups = Lookups(self._engine)
         self._lock = WriteLock(root / WRITE_LOCK, on_wait)
 
-    # --- opening -----------------------------------------------------------------------------------------------------
+    # --- opening ----------------------------------------------------------------------------------
 
     @classmethod
     def open(
@@ -78,7 +93,9 @@ class Store:
         clock: Callable[[], datetime] = utc_now,
         on_wait: Callable[[str], None] | None = None,
     ) -> Self:
-        """Open the store at ``root``; with ``create``, make it when there is none. An older schema is upgraded, after a backup.
+        """Open the store at ``root``; with ``create``, make it when there is none.
+
+        An older schema is upgraded, after a backup.
 
         Raises StoreNotFound, SchemaMismatch, Unavailable and its branches.
         """
@@ -124,7 +141,10 @@ class Store:
 
     @staticmethod
     def schema_state(root: Path) -> SchemaState:
-        """The schema's revision at ``root`` and the one this program wants; opens nothing else. Raises StoreNotFound."""
+        """The schema's revision at ``root`` and the one this program wants; opens nothing else.
+
+        Raises StoreNotFound.
+        """
         with Place.at(root, read_only=True) as place:
             return schema_state(place)
 
@@ -136,10 +156,13 @@ class Store:
 
     @staticmethod
     def check_schema(root: Path) -> tuple[str, ...]:
-        """Differences between the database's schema and this program's; empty when there are none."""
+        """Differences between the database's schema and this program's.
+
+        Empty when there are none.
+        """
         return drift(root)
 
-    # --- units -------------------------------------------------------------------------------------------------------
+    # --- units ------------------------------------------------------------------------------------
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -152,16 +175,24 @@ class Store:
         return self._lookups.look()
 
     @contextmanager
-    def write(self, owner: str = "storectl", durability: Durability = Durability.SYNCED) -> Iterator[Connection]:
+    def write(
+        self, owner: str = "storectl", durability: Durability = Durability.SYNCED
+    ) -> Iterator[Connection]:
         """One change of the catalogue, all of it or none. Raises ReadOnlyStore."""
         if self.read_only:
-            raise ReadOnlyStore(f"the store at {self.root} can only be read", hint="check the mount and the permissions of its folder")
+            raise ReadOnlyStore(
+                f"the store at {self.root} can only be read",
+                hint="check the mount and the permissions of its folder",
+            )
         with write_unit(self._engine, self._lock, owner, durability) as connection:
             yield connection
 
     @contextmanager
     def operation(self, kind: str) -> Iterator[Operation]:
-        """A running operation: what it leases stays until this block is left. The dead are swept first."""
+        """A running operation: what it leases stays until this block is left.
+
+        The dead are swept first.
+        """
         import uuid
 
         from store.workspace import operations
@@ -169,7 +200,9 @@ class Store:
         identifier = f"{kind}-{uuid.uuid4().hex[:20]}"
         with self.write(identifier) as connection:
             operations.sweep(connection, self.root, self.blobs)
-            running = operations.begin(connection, self.root, operation_id=identifier, kind=kind, now=self._clock())
+            running = operations.begin(
+                connection, self.root, operation_id=identifier, kind=kind, now=self._clock()
+            )
         try:
             yield running
         except BaseException:
@@ -177,17 +210,25 @@ class Store:
                 with self.write(identifier) as connection:
                     operations.abandon(connection, running, self.blobs)
             except StoreError:
-                # Not even that can be written: the next operation's sweep will, once the lock is gone.
+                # Not even that can be written: the next operation's sweep will, once the lock is
+                # gone.
                 running.let_go()
                 raise
             operations.release(running)
             raise
         operations.release(running)
 
-    # --- archives in -------------------------------------------------------------------------------------------------
+    # --- archives in ------------------------------------------------------------------------------
 
-    def import_archive(self, source: Path | BinaryIO, options: ImportOptions | None = None, progress: Progress | None = None) -> ImportReport:
-        """Take in everything an archive holds, in one transaction; a file is read where needed, a stream once from end to end.
+    def import_archive(
+        self,
+        source: Path | BinaryIO,
+        options: ImportOptions | None = None,
+        progress: Progress | None = None,
+    ) -> ImportReport:
+        """Take in everything an archive holds, in one transaction.
+
+        A file is read where needed, a stream once from end to end.
 
         Raises InvalidInput and its branches (the store is unchanged), Unavailable and its branches.
         """
@@ -195,11 +236,13 @@ class Store:
 
         return take_archive(self, source, options, progress)
 
-    # --- bytes out ---------------------------------------------------------------------------------------------------
+    # --- bytes out --------------------------------------------------------------------------------
 
     @contextmanager
     def leased(self, kind: str, digests: Iterable[Digest]) -> Iterator[Path]:
-        """While the block runs, none of ``digests`` is collected; it gets a folder for what lives no longer than itself.
+        """While the block runs, none of ``digests`` is collected.
+
+        It gets a folder for what lives no longer than itself.
 
         A store that cannot be written is read as it is.
         """
@@ -214,7 +257,11 @@ class Store:
 
         with self.operation(kind) as operation:
             with self.write(operation.id) as connection:
-                leases.add_leases(connection, operation.id, [known.key for known in content.find(connection, digests).values()])
+                leases.add_leases(
+                    connection,
+                    operation.id,
+                    [known.key for known in content.find(connection, digests).values()],
+                )
             yield operation.folder
             with self.write(operation.id) as connection:
                 operations.end(connection, operation)
@@ -227,7 +274,10 @@ class Store:
             return content.sources(connection, digests)
 
     def document(self, digest: Digest) -> bytes | None:
-        """A small document that the catalogue holds inline, verified; None when it is not here. Raises DamagedContent."""
+        """A small document that the catalogue holds inline, verified; None when it is not here.
+
+        Raises DamagedContent.
+        """
         found = self.sources((digest,)).get(digest)
         if found is None or found.inline is None:
             return None
@@ -241,13 +291,21 @@ class Store:
         return Reader(self.blobs, workers=max(2, os.cpu_count() or 1))
 
     def verify_image(self, image_id: ImageID) -> DiffState:
-        """Whether the layers of an image have its diff IDs; what a push left open is decoded and looked into now. Raises ImageNotFound, ReadOnlyStore."""
+        """Whether the layers of an image have its diff IDs.
+
+        What a push left open is decoded and looked into now. Raises ImageNotFound, ReadOnlyStore.
+        """
         from store.maintenance.verification import Verifier
 
-        return Verifier(self.read, self.write, self.operation, self._document, self.blobs, self._clock).verify(image_id)
+        return Verifier(
+            self.read, self.write, self.operation, self._document, self.blobs, self._clock
+        ).verify(image_id)
 
     def report_damage(self, error: DamagedContent | ContentMissing) -> None:
-        """Remember that stored bytes are bad, so that they are never served again; a store that cannot be written is left as it is."""
+        """Remember that stored bytes are bad, so that they are never served again.
+
+        A store that cannot be written is left as it is.
+        """
         from store.catalog import content
 
         if not self.read_only:
@@ -266,10 +324,13 @@ class Store:
         """The store's clock."""
         return self._clock()
 
-    # --- questions ---------------------------------------------------------------------------------------------------
+    # --- questions --------------------------------------------------------------------------------
 
     def images(self, filters: ImageFilter | None = None) -> tuple[ImageSummary, ...]:
-        """The images that fit, newest first. Raises ImageNotFound for a ``before`` or ``since`` that names none."""
+        """The images that fit, newest first.
+
+        Raises ImageNotFound for a ``before`` or ``since`` that names none.
+        """
         from store.queries import lists as queries
 
         with self.read() as connection:
@@ -290,14 +351,20 @@ class Store:
             return queries.list_names(connection, prefix, limit)
 
     def inspect_manifest(self, name: str) -> ManifestContents:
-        """What a manifest or index points at, by tag, digest reference or digest. Raises ImageNotFound, AmbiguousName."""
+        """What a manifest or index points at, by tag, digest reference or digest.
+
+        Raises ImageNotFound, AmbiguousName.
+        """
         from store.queries import details
 
         with self.read() as connection:
             return details.manifest_contents(connection, name)
 
     def inspect(self, name: str) -> ImageDetails:
-        """Everything about one image, by tag, digest reference or ID. Raises ImageNotFound, AmbiguousName."""
+        """Everything about one image, by tag, digest reference or ID.
+
+        Raises ImageNotFound, AmbiguousName.
+        """
         from store.queries import details
 
         with self.read() as connection:
@@ -308,27 +375,42 @@ class Store:
             return b"".join(reader.chunks(self.sources((digest,))[digest]))
 
     def events(
-        self, *, since: datetime | None = None, until: datetime | None = None, actions: Sequence[str] = (), targets: Sequence[str] = ()
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        actions: Sequence[str] = (),
+        targets: Sequence[str] = (),
     ) -> Iterator[Event]:
         """What happened, oldest first."""
         from store.catalog import events as records
 
         with self.read() as connection:
-            yield from records.events(connection, since=since, until=until, actions=actions, targets=targets)
+            yield from records.events(
+                connection, since=since, until=until, actions=actions, targets=targets
+            )
 
     def usage(self, *, each: bool = True) -> Usage:
-        """What lies in the store and what a collection would free; without ``each`` the images are only summed up."""
+        """What lies in the store and what a collection would free.
+
+        Without ``each`` the images are only summed up.
+        """
         from store.queries import usage
 
         with self.read() as connection:
             found = usage.usage(connection, each=each)
-        database = sum(path.stat().st_size for path in self.root.glob(f"{DATABASE}*") if path.is_file())
+        database = sum(
+            path.stat().st_size for path in self.root.glob(f"{DATABASE}*") if path.is_file()
+        )
         return usage.with_database(found, database)
 
-    # --- changes -----------------------------------------------------------------------------------------------------
+    # --- changes ----------------------------------------------------------------------------------
 
     def tag(self, source: str, target: str) -> TagChange:
-        """Let ``target`` name the image that ``source`` names. Raises ImageNotFound, AmbiguousName, InvalidReference."""
+        """Let ``target`` name the image that ``source`` names.
+
+        Raises ImageNotFound, AmbiguousName, InvalidReference.
+        """
         from store.model.references import Reference
         from store.names import tagging as removal
 
@@ -342,22 +424,33 @@ class Store:
         from store.names import tagging as removal
 
         with self.write("untag") as connection:
-            return removal.untag(connection, Reference.parse(name).with_default_tag(), now=self._clock())
+            return removal.untag(
+                connection, Reference.parse(name).with_default_tag(), now=self._clock()
+            )
 
-    def remove(self, name: str, *, force: bool = False, prune_parents: bool = True) -> tuple[RemovedName, ...]:
-        """Remove a name, and the image with its last one, by the rules of ``docker rmi``; the bytes go with the next collection.
+    def remove(
+        self, name: str, *, force: bool = False, prune_parents: bool = True
+    ) -> tuple[RemovedName, ...]:
+        """Remove a name, and the image with its last one, by the rules of ``docker rmi``.
+
+        The bytes go with the next collection.
 
         Raises ImageNotFound, AmbiguousName, ImageInUse.
         """
         from store.names import tagging as removal
 
         with self.write("remove") as connection:
-            return removal.remove(connection, name, force=force, prune_parents=prune_parents, now=self._clock())
+            return removal.remove(
+                connection, name, force=force, prune_parents=prune_parents, now=self._clock()
+            )
 
     def collect(self, *, dry_run: bool = False, dangling: bool = False) -> CollectionReport:
-        """Free what nothing needs, beside running imports and saves; with ``dangling`` also images without a name.
+        """Free what nothing needs, beside running imports and saves.
 
-        A dry run tries it on a copy of the catalogue: it holds up nobody, and works on a store that can only be read.
+        With ``dangling`` also images without a name.
+
+        A dry run tries it on a copy of the catalogue: it holds up nobody, and works on a store that
+        can only be read.
         """
         from store.maintenance.gc import Collector
 
@@ -365,11 +458,18 @@ class Store:
             from store.db.sqlite.snapshot import copied
 
             with copied(self._engine) as copy:
-                return Collector.rehearse(copy, self.blobs, self.root, self._clock, dangling=dangling)
-        return Collector(self.read, lambda: self.write("gc"), self.blobs, self.root, self._clock, time.monotonic).run(dangling=dangling)
+                return Collector.rehearse(
+                    copy, self.blobs, self.root, self._clock, dangling=dangling
+                )
+        return Collector(
+            self.read, lambda: self.write("gc"), self.blobs, self.root, self._clock, time.monotonic
+        ).run(dangling=dangling)
 
     def fsck(self, progress: Progress | None = None) -> Iterator[Finding]:
-        """Recompute every claim from the bytes and yield all findings; what is found damaged is marked so."""
+        """Recompute every claim from the bytes and yield all findings.
+
+        What is found damaged is marked so.
+        """
         from store.maintenance.fsck import Checker
         from store.model.progress import Silent
 
@@ -381,9 +481,15 @@ class Store:
 
 
 def _is_current(place: Place) -> bool:
-    """Whether the schema is this program's. Raises SchemaMismatch for a newer one, ReadOnlyStore for an older one that cannot be upgraded."""
+    """Whether the schema is this program's.
+
+    Raises SchemaMismatch for a newer one, ReadOnlyStore for an older one that cannot be upgraded.
+    """
     state = schema_state(place)
     require_known(state)
     if not state.is_current and not place.writable:
-        raise ReadOnlyStore(f"the store's schema is at revision {state.current} and has to be upgraded, but the store cannot be written")
+        raise ReadOnlyStore(
+            f"the store's schema is at revision {state.current} and has to be upgraded, but the"
+            " store cannot be written"
+        )
     return state.is_current

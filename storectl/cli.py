@@ -1,6 +1,7 @@
 """The parser, the dispatch and the last-resort error handling.
 
-Verbs are imported when they are called for: ``--help`` and ``--version`` load neither SQLAlchemy nor the store.
+Verbs are imported when they are called for: ``--help`` and ``--version`` load neither SQLAlchemy
+nor the store.
 """
 
 from __future__ import annotations
@@ -45,8 +46,19 @@ VERBS: Final = {
 }
 """Every verb: its module in `storectl.commands`, and what the list says of it."""
 
-ALIASES: Final = {"load": "import", "export": "save", "ls": "images", "rmi": "rm", "verify": "fsck", "scrub": "fsck"}
-EXAMPLES: Final = ("docker save debian:12 | storectl import -", "storectl images", "storectl save debian:12 | docker load")
+ALIASES: Final = {
+    "load": "import",
+    "export": "save",
+    "ls": "images",
+    "rmi": "rm",
+    "verify": "fsck",
+    "scrub": "fsck",
+}
+EXAMPLES: Final = (
+    "docker save debian:12 | storectl import -",
+    "storectl images",
+    "storectl save debian:12 | docker load",
+)
 COMPLETE: Final = "_STORECTL_COMPLETE"
 """The variable in which the shell says that it wants completions (click's convention)."""
 
@@ -65,15 +77,25 @@ class LazyGroup(click.Group):
         name = ALIASES.get(cmd_name, cmd_name)
         if name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"storectl.commands.{VERBS[name][0]}").command
+        command: click.Command = importlib.import_module(
+            f"storectl.commands.{VERBS[name][0]}"
+        ).command
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        """The verb in ``args``; what might have been meant when there is none (click would look at the verbs that are imported)."""
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb in ``args``.
+
+        What might have been meant when there is none (click would look at the verbs that are
+        imported).
+        """
         try:
             return super().resolve_command(ctx, args)
         except click.exceptions.NoSuchCommand as exc:
-            raise click.exceptions.NoSuchCommand(exc.command_name, possibilities=(*VERBS, *ALIASES), ctx=ctx) from None
+            raise click.exceptions.NoSuchCommand(
+                exc.command_name, possibilities=(*VERBS, *ALIASES), ctx=ctx
+            ) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of verbs, without importing any."""
@@ -89,13 +111,19 @@ class LazyGroup(click.Group):
         write_examples(formatter, EXAMPLES)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.option(
     "--root",
     metavar="DIR",
     envvar="STORECTL_ROOT",
     type=click.Path(file_okay=False, readable=False),
-    help="The store's folder, said here or after the command.  [default: $STORECTL_ROOT, else storectl in the XDG data folder]",
+    help=(
+        "The store's folder, said here or after the command.  [default: $STORECTL_ROOT, else"
+        " storectl in the XDG data folder]"
+    ),
 )
 @click.option("--debug", is_flag=True, help="Log each step, and show tracebacks.")
 @click.version_option(__version__, prog_name="storectl", message="%(prog)s %(version)s")
@@ -105,7 +133,11 @@ def cli(root: str | None, *, debug: bool) -> None:
     del root, debug
 
 
-_ENDINGS: Final = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED, signal.SIGHUP: ExitCode.HUNG_UP}
+_ENDINGS: Final = {
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+    signal.SIGHUP: ExitCode.HUNG_UP,
+}
 """The signals that end a run, and what it then ends with."""
 
 
@@ -123,18 +155,23 @@ GRACE_S: Final = 10.0
 
 
 _OBJECTS: Final = 100_000
-"""How many new objects there are before Python looks for cycles among them; by itself it takes 700."""
+"""How many new objects there are before Python looks for cycles among them.
+
+By itself it takes 700.
+"""
 
 
 def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
-    # Once is enough: another one must not interrupt the cleaning up. (A terminal that is closed sends SIGHUP, and the shell often one more.)
+    # Once is enough: another one must not interrupt the cleaning up. (A terminal that is closed
+    # sends SIGHUP, and the shell often one more.)
     for one in _ENDINGS:
         signal.signal(one, signal.SIG_IGN)
     _unwind(_ENDINGS[signal.Signals(number)])
 
 
 def _unwind(code: ExitCode) -> NoReturn:
-    # A signal may strike where a lock is just being taken that the cleaning up would wait for: it must end all the same.
+    # A signal may strike where a lock is just being taken that the cleaning up would wait for: it
+    # must end all the same.
     signal.signal(signal.SIGALRM, lambda _number, _at: os._exit(code))
     signal.setitimer(signal.ITIMER_REAL, GRACE_S)
     if code is ExitCode.INTERRUPTED:
@@ -165,7 +202,8 @@ def _unwind_outside(at: FrameType | None, code: ExitCode) -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and end the process with the documented code."""
-    # What a run makes it mostly keeps, modules and the rows of a list: looking through them again and again for garbage takes a fifth of its time.
+    # What a run makes it mostly keeps, modules and the rows of a list: looking through them again
+    # and again for garbage takes a fifth of its time.
     gc.set_threshold(_OBJECTS)
     sys.unraisablehook = _ignored
     signal.signal(signal.SIGTERM, _terminate)
@@ -179,13 +217,17 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         # A terminal that cannot show a letter gets its number, not a crash.
         sys.stdout.reconfigure(errors="backslashreplace")
     code = run(arguments)
-    # What is left goes with the process: looking through all of it for cycles on the way out takes a quarter of a short run.
+    # What is left goes with the process: looking through all of it for cycles on the way out takes
+    # a quarter of a short run.
     gc.freeze()
     sys.exit(code)
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run the command line; the exit code. Every error is a line or two on standard error, never a traceback (but with ``--debug``)."""
+    """Run the command line; the exit code.
+
+    Every error is a line or two on standard error, never a traceback (but with ``--debug``).
+    """
     if COMPLETE in os.environ:
         cli.main(args=arguments, prog_name="storectl", complete_var=COMPLETE)
     try:
@@ -211,7 +253,11 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    """Parse and run. `click.Command.main` would do it, but ends a broken pipe with 1 and takes an EOFError for Ctrl-C."""
+    """Parse and run.
+
+    `click.Command.main` would do it, but ends a broken pipe with 1 and takes an EOFError for
+    Ctrl-C.
+    """
     try:
         with cli.make_context("storectl", list(arguments)) as context:
             try:
@@ -219,7 +265,9 @@ def _dispatch(arguments: list[str]) -> int:
             except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
                 raise
             except Exception as exc:  # noqa: BLE001 - the last resort
-                from storectl.output.failures import report  # noqa: PLC0415 - only when something failed
+                from storectl.output.failures import (  # noqa: PLC0415
+                    report,
+                )
 
                 return report(exc, debug=context.params["debug"])
     except click.exceptions.Exit as ended:

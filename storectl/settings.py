@@ -1,4 +1,7 @@
-"""What flags, environment and defaults come to. The clock, the environment and the working directory enter here, and nowhere below."""
+"""What flags, environment and defaults come to.
+
+The clock, the environment and the working directory enter here, and nowhere below.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ def utc_now() -> datetime:
 @final
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The resolved settings of one run. ``now`` is the clock, ``sleep`` lets so many seconds pass."""
+    """The resolved settings of one run.
+
+    ``now`` is the clock, ``sleep`` lets so many seconds pass.
+    """
 
     root: Path
     debug: bool = False
@@ -38,7 +44,9 @@ class Settings:
         """The store. Raises what `Store.open` raises."""
         from store import Store  # noqa: PLC0415 - `--help` does without
 
-        return Store.open(self.root, create=create, read_only=read_only, clock=self.now, on_wait=_waiting)
+        return Store.open(
+            self.root, create=create, read_only=read_only, clock=self.now, on_wait=_waiting
+        )
 
 
 def resolve(root: str | None, environment: Mapping[str, str], *, debug: bool = False) -> Settings:
@@ -47,7 +55,10 @@ def resolve(root: str | None, environment: Mapping[str, str], *, debug: bool = F
 
 
 def default_root(given: str | None, environment: Mapping[str, str]) -> Path:
-    """The store's folder: what was said, else the XDG data folder (XDG Base Directory Specification: a relative one is ignored).
+    """The store's folder.
+
+    What was said, else the XDG data folder (XDG Base Directory Specification: a relative one is
+    ignored).
 
     Raises click.UsageError when nothing was said and there is no home folder.
     """
@@ -58,7 +69,9 @@ def default_root(given: str | None, environment: Mapping[str, str]) -> Path:
         return Path(data) / "storectl"
     home = environment.get("HOME", "")
     if not home.startswith("/"):
-        raise click.UsageError("there is no home folder to keep the store in: give --root DIR, or set STORECTL_ROOT")
+        raise click.UsageError(
+            "there is no home folder to keep the store in: give --root DIR, or set STORECTL_ROOT"
+        )
     return Path(home) / ".local" / "share" / "storectl"
 
 
@@ -67,7 +80,9 @@ def log_each_step() -> None:
     import logging  # noqa: PLC0415 - only then
     import sys  # noqa: PLC0415
 
-    logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.DEBUG, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+    )
 
 
 def _waiting(owner: str) -> None:

@@ -32,7 +32,10 @@ class Verb(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         """Run it, with the settings of the run as the context's object."""
-        from storectl.settings import log_each_step, resolve  # noqa: PLC0415 - `--help` does without
+        from storectl.settings import (  # noqa: PLC0415
+            log_each_step,
+            resolve,
+        )
 
         said = ctx.find_root().params
         if said["debug"]:
@@ -57,9 +60,21 @@ def everywhere() -> list[click.Parameter]:
     """The options that may be said before a verb as well as after it. What is said last counts."""
     return [
         click.Option(
-            ["--root"], metavar="DIR", type=click.Path(file_okay=False, readable=False), expose_value=False, callback=_remember, help="The store's folder."
+            ["--root"],
+            metavar="DIR",
+            type=click.Path(file_okay=False, readable=False),
+            expose_value=False,
+            callback=_remember,
+            help="The store's folder.",
         ),
-        click.Option(["--debug"], is_flag=True, default=None, expose_value=False, callback=_remember, help="Log each step, and show tracebacks."),
+        click.Option(
+            ["--debug"],
+            is_flag=True,
+            default=None,
+            expose_value=False,
+            callback=_remember,
+            help="Log each step, and show tracebacks.",
+        ),
     ]
 
 
@@ -71,7 +86,12 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:  
 
 def _plain_flags(params: Sequence[click.Parameter], args: Sequence[str]) -> list[str]:
     """``args`` with every ``--flag=true`` as ``--flag``, and ``--flag=false`` as its opposite, or left out when it has none (Go's ``strconv.ParseBool``)."""
-    flags = {name: param for param in params if isinstance(param, click.Option) and param.is_flag for name in param.opts}
+    flags = {
+        name: param
+        for param in params
+        if isinstance(param, click.Option) and param.is_flag
+        for name in param.opts
+    }
     plain: list[str] = []
     for position, arg in enumerate(args):
         if arg == "--":
@@ -92,11 +112,15 @@ _FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 json_option: Final = click.option("--json", "as_json", is_flag=True, help=JSON)
 
 
-def for_each(names: Sequence[str], act: Callable[[str], Result], *, may_be_missing: bool = False) -> tuple[list[Result], ExitCode]:
-    """Do ``act`` for every name as docker does: an error about one name is reported, the others are done nevertheless.
+def for_each(
+    names: Sequence[str], act: Callable[[str], Result], *, may_be_missing: bool = False
+) -> tuple[list[Result], ExitCode]:
+    """Do ``act`` for every name as docker does.
 
-    Returns the results and the code of the first error; with ``may_be_missing`` an unknown name is only reported. What is no fault of the name (no space, a
-    busy store) ends it at once.
+    An error about one name is reported, the others are done nevertheless.
+
+    Returns the results and the code of the first error; with ``may_be_missing`` an unknown name is
+    only reported. What is no fault of the name (no space, a busy store) ends it at once.
     """
     from store.errors import (  # noqa: PLC0415 - `--help` does without
         Conflict,

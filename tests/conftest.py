@@ -19,14 +19,19 @@ from store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# A run in the background of a shell, or under nohup, ignores these signals, and so would everything that the tests start.
+# A run in the background of a shell, or under nohup, ignores these signals, and so would everything
+# that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-# The same examples in every run, however long each takes: a change is not refused for another throw of the dice, nor for a busy machine.
-# `--hypothesis-profile=search` throws them.
-settings.register_profile("suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+# The same examples in every run, however long each takes: a change is not refused for another throw
+# of the dice, nor for a busy machine. `--hypothesis-profile=search` throws them.
+settings.register_profile(
+    "suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "search", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
 settings.load_profile("suite")
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -42,12 +47,21 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def own_process() -> Iterator[None]:
-    """For what ends the process that it runs in: signals, the timer, and the rest that `storectl.cli.main` sets are as before for the next test.
+    """For what ends the process that it runs in.
+
+    Signals, the timer, and the rest that `storectl.cli.main` sets are as before for the next test.
 
     What a child is started with, it inherits: one that ignores Ctrl-C goes on ignoring it.
     """
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)}
-    timer, hook, thresholds = signal.getitimer(signal.ITIMER_REAL), sys.unraisablehook, gc.get_threshold()
+    handlers = {
+        number: signal.getsignal(number)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+    }
+    timer, hook, thresholds = (
+        signal.getitimer(signal.ITIMER_REAL),
+        sys.unraisablehook,
+        gc.get_threshold(),
+    )
     yield
     signal.setitimer(signal.ITIMER_REAL, *timer)
     for number, handler in handlers.items():
@@ -68,7 +82,9 @@ def store(root: Path) -> Iterator[Store]:
 
 
 @pytest.fixture(params=["file", "pipe"])
-def take_in(request: pytest.FixtureRequest, store: Store, tmp_path: Path) -> Callable[[bytes], object]:
+def take_in(
+    request: pytest.FixtureRequest, store: Store, tmp_path: Path
+) -> Callable[[bytes], object]:
     """Imports bytes, once as a file that can be sought and once as a stream."""
 
     def from_file(data: bytes) -> object:

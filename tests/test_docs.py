@@ -1,9 +1,13 @@
-"""What the documentation shows is run: ``console`` blocks as shell sessions, ``python`` blocks as programs, links and anchors as what they promise.
+"""What the documentation shows is run.
 
-A ``console`` block reads like a terminal: lines that begin with ``$ `` are commands (with ``> `` continuing one), the lines after them are what it prints.
-Output that is shown has to fit, ``...`` standing for anything; output that is not shown is not compared. A command that is to fail says how: ``# exits 3``.
-All blocks of one document share a folder and a store, in their order, as a reader would type them.
-"""
+``console`` blocks as shell sessions, ``python`` blocks as programs, links and anchors as what they
+promise.
+
+A ``console`` block reads like a terminal: lines that begin with ``$ `` are commands (with ``> ``
+continuing one), the lines after them are what it prints. Output that is shown has to fit, ``...``
+standing for anything; output that is not shown is not compared. A command that is to fail says how:
+``# exits 3``. All blocks of one document share a folder and a store, in their order, as a reader
+would type them."""
 
 from __future__ import annotations
 
@@ -21,7 +25,14 @@ import pytest
 from scripts import gen_cli_docs
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "tests" / "golden" / "README.md"])
+DOCUMENTS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        ROOT / "tests" / "golden" / "README.md",
+    ]
+)
 FENCE = re.compile(r"^```(?P<language>\w*)[^\n]*\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 EXITS = re.compile(r"#\s*exits (\d+)\s*$")
 CODE = re.compile(r"`[^`\n]*`")
@@ -41,7 +52,10 @@ class Command:
 
 
 def blocks(document: str, *languages: str) -> list[tuple[str, str]]:
-    found = [(match["language"], match["body"]) for match in FENCE.finditer((ROOT / document).read_text(encoding="utf-8"))]
+    found = [
+        (match["language"], match["body"])
+        for match in FENCE.finditer((ROOT / document).read_text(encoding="utf-8"))
+    ]
     return [(language, body) for language, body in found if language in languages]
 
 
@@ -67,7 +81,9 @@ def fits(shown: list[str], printed: list[str]) -> bool:
 
 
 def _line_fits(shown: str, printed: str) -> bool:
-    pattern = "*".join(re.sub(r"([*?[])", r"[\1]", part) for part in " ".join(shown.split()).split("..."))
+    pattern = "*".join(
+        re.sub(r"([*?[])", r"[\1]", part) for part in " ".join(shown.split()).split("...")
+    )
     return fnmatch.fnmatchcase(" ".join(printed.split()), pattern)
 
 
@@ -90,21 +106,46 @@ def environment(place: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("document", [name for name in DOCUMENTS if blocks(name, "console", "python")])
-def test_what_a_document_shows_is_what_happens(document: str, place: Path, environment: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "document", [name for name in DOCUMENTS if blocks(name, "console", "python")]
+)
+def test_what_a_document_shows_is_what_happens(
+    document: str, place: Path, environment: dict[str, str]
+) -> None:
     for language, body in blocks(document, "console", "python"):
         if language == "python":
             _run([sys.executable, "-W", "error", "-c", body], body, 0, place, environment)
             continue
         for command in session(body):
-            printed = _run(["bash", "-o", "pipefail", "-c", command.text], command.text, command.exits, place, environment)
+            printed = _run(
+                ["bash", "-o", "pipefail", "-c", command.text],
+                command.text,
+                command.exits,
+                place,
+                environment,
+            )
             if command.output:
-                assert fits(command.output, printed), "\n".join([f"$ {command.text}", *difflib.ndiff(command.output, printed)])
+                assert fits(command.output, printed), "\n".join(
+                    [f"$ {command.text}", *difflib.ndiff(command.output, printed)]
+                )
 
 
-def _run(program: list[str], what: str, exits: int, place: Path, environment: dict[str, str]) -> list[str]:
-    done = subprocess.run(program, cwd=place, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=500, check=False)
-    assert done.returncode == exits, f"{what}\nexited with {done.returncode}, not {exits}:\n{done.stdout}{done.stderr}"
+def _run(
+    program: list[str], what: str, exits: int, place: Path, environment: dict[str, str]
+) -> list[str]:
+    done = subprocess.run(
+        program,
+        cwd=place,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert done.returncode == exits, (
+        f"{what}\nexited with {done.returncode}, not {exits}:\n{done.stdout}{done.stderr}"
+    )
     # A terminal shows both; the error stream of a command that is to fail is what it shows.
     return (done.stdout or done.stderr).splitlines()
 
@@ -123,7 +164,10 @@ def test_links_lead_somewhere(document: str) -> None:
 def _anchors(path: Path) -> set[str]:
     """The anchors of a document's headings, named as the usual forges name them."""
     text = FENCE.sub("", path.read_text(encoding="utf-8"))
-    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in HEADING.findall(text)}
+    return {
+        re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+        for heading in HEADING.findall(text)
+    }
 
 
 def test_the_command_reference_is_what_the_commands_say() -> None:
@@ -150,5 +194,9 @@ def test_the_two_commands_stand_alone_on_a_line_of_the_first_screen(command: str
         (["a*"], ["abc"], False),
     ],
 )
-def test_shown_output_fits_only_what_was_printed(shown: list[str], printed: list[str], verdict: bool) -> None:  # noqa: FBT001 - a column of the table
+def test_shown_output_fits_only_what_was_printed(
+    shown: list[str],
+    printed: list[str],
+    verdict: bool,
+) -> None:
     assert fits(shown, printed) is verdict

@@ -31,17 +31,27 @@ def locked() -> set[tuple[str, str]]:
 
 
 def pinned(name: str) -> set[tuple[str, str]]:
-    return set(re.findall(r"^([a-z0-9.-]+)==([^\s;\\]+)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE))
+    return set(
+        re.findall(
+            r"^([a-z0-9.-]+)==([^\s;\\]+)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE
+        )
+    )
 
 
 def test_pip_installs_what_uv_locked() -> None:
-    assert set().union(*map(pinned, PINNED)) == {(name, version) for name, version in locked() if name != "storectl"}
+    assert set().union(*map(pinned, PINNED)) == {
+        (name, version) for name, version in locked() if name != "storectl"
+    }
 
 
 @pytest.mark.parametrize("name", PINNED)
 def test_every_pinned_package_has_hashes(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
-    without = [entry.split("==")[0] for entry in re.split(r"\n(?=[a-z])", text)[1:] if "--hash=sha256:" not in entry]
+    without = [
+        entry.split("==")[0]
+        for entry in re.split(r"\n(?=[a-z])", text)[1:]
+        if "--hash=sha256:" not in entry
+    ]
     assert not without
 
 
@@ -53,8 +63,12 @@ def test_the_lock_names_the_public_index_only() -> None:
 def test_every_dependency_is_locked() -> None:
     project = pyproject()
     wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
-    wanted += [requirement for group in project["dependency-groups"].values() for requirement in group]
-    assert {re.split(r"[<>=!~ ]", requirement)[0].lower() for requirement in wanted} <= {name for name, _ in locked()}
+    wanted += [
+        requirement for group in project["dependency-groups"].values() for requirement in group
+    ]
+    assert {re.split(r"[<>=!~ ]", requirement)[0].lower() for requirement in wanted} <= {
+        name for name, _ in locked()
+    }
 
 
 def test_the_version_has_one_source() -> None:
@@ -63,7 +77,9 @@ def test_the_version_has_one_source() -> None:
 
 
 def test_the_changelog_knows_this_version_or_is_about_to() -> None:
-    headings = re.findall(r"^## \[?([^\]\s]+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    headings = re.findall(
+        r"^## \[?([^\]\s]+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert headings[0].lower() == "unreleased" or headings[0] == __version__
 
 
@@ -72,7 +88,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel and an sdist of this checkout, made with the pinned build backend and nothing from an index."""
     folder = tmp_path_factory.mktemp("dist")
     build = [sys.executable, "-m", "hatchling", "build", "--directory", str(folder)]
-    subprocess.run(build, cwd=ROOT, env=os.environ | {"SOURCE_DATE_EPOCH": "1577836800"}, check=True, capture_output=True, timeout=500)
+    subprocess.run(
+        build,
+        cwd=ROOT,
+        env=os.environ | {"SOURCE_DATE_EPOCH": "1577836800"},
+        check=True,
+        capture_output=True,
+        timeout=500,
+    )
     return folder
 
 
@@ -81,7 +104,12 @@ def test_the_wheel_ships_every_file_of_the_packages_and_nothing_else(built: Path
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         shipped = {name for name in archive.namelist() if ".dist-info/" not in name}
-    here = {path.relative_to(ROOT).as_posix() for package in packages for path in (ROOT / package).rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    here = {
+        path.relative_to(ROOT).as_posix()
+        for package in packages
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
     assert shipped == here
     assert {"migrations/env.py", "migrations/script.py.mako"} <= shipped
     assert {f"{package}/py.typed" for package in packages if package != "migrations"} <= shipped

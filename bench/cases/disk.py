@@ -29,7 +29,10 @@ GZIP: Final = "gzip blobs, as a registry keeps them"
 
 @dataclass(slots=True)
 class Layers:
-    """The layers of archives, each given to a command that writes to its standard output; only the size of what comes out is told."""
+    """The layers of archives, each given to a command that writes to its standard output.
+
+    Only the size of what comes out is told.
+    """
 
     name: str
     command: Sequence[str]
@@ -51,7 +54,14 @@ class Layers:
     def _size(self, archive: Path, member: tarfile.TarInfo) -> int:
         script = 'tail -c +"$1" "$2" | head -c "$3" | "${@:4}" | wc -c'
         arguments = [str(member.offset_data + 1), str(archive), str(member.size), *self.command]
-        return int(subprocess.run(["bash", "-c", script, "bash", *arguments], check=True, capture_output=True, text=True).stdout)
+        return int(
+            subprocess.run(
+                ["bash", "-c", script, "bash", *arguments],
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
+        )
 
     def clean(self) -> None:
         """See `Contestant`."""
@@ -69,7 +79,13 @@ class Blobs:
 
     def run(self) -> Sample:
         """See `Contestant`."""
-        return Sample(0.0, 0.0, disk_bytes=sum(path.stat().st_size for path in (self.root() / "blobs").rglob("*") if path.is_file()))
+        return Sample(
+            0.0,
+            0.0,
+            disk_bytes=sum(
+                path.stat().st_size for path in (self.root() / "blobs").rglob("*") if path.is_file()
+            ),
+        )
 
     def clean(self) -> None:
         """See `Contestant`."""
@@ -78,7 +94,11 @@ class Blobs:
 def _sizes(make: Callable[[Inputs], Sequence[Path]], shop: Workshop) -> Sequence[Contestant]:
     archives = make(Inputs(shop))
     root = ours.new_store(shop, archives)
-    return [Blobs(OURS, lambda: root), Layers(ZSTD, ["zstd", "-q", f"-{LEVEL}", "-c"], archives), Layers(GZIP, ["gzip", "-6", "-c"], archives)]
+    return [
+        Blobs(OURS, lambda: root),
+        Layers(ZSTD, ["zstd", "-q", f"-{LEVEL}", "-c"], archives),
+        Layers(GZIP, ["gzip", "-6", "-c"], archives),
+    ]
 
 
 def _all(inputs: Inputs) -> Sequence[Path]:
@@ -95,7 +115,9 @@ def _checking(shop: Workshop) -> Sequence[Contestant]:
     root = ours.new_store(shop, [archive])
     blobs = [path for path in sorted((root / "blobs").rglob("*")) if path.is_file()]
     return [
-        Command(OURS, shop, lambda _folder: [storectl(), "--root", str(root), "fsck"], inputs=[root]),
+        Command(
+            OURS, shop, lambda _folder: [storectl(), "--root", str(root), "fsck"], inputs=[root]
+        ),
         ours.starting(shop),
         limits.Bare(limits.HASH_STORED, "sha256", lambda: blobs),
         limits.decoding(shop, lambda: blobs),
@@ -112,11 +134,22 @@ def _collecting(shop: Workshop) -> Sequence[Contestant]:
 
     def fill(folder: Path) -> None:
         root = ["--root", str(folder / "out")]
-        subprocess.run([storectl(), *root, "import", "-q", str(archive)], check=True, stdout=subprocess.DEVNULL)
-        names = subprocess.run([storectl(), *root, "images", "-q"], check=True, capture_output=True, text=True).stdout.split()
-        subprocess.run([storectl(), *root, "rm", *names[::2]], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [storectl(), *root, "import", "-q", str(archive)], check=True, stdout=subprocess.DEVNULL
+        )
+        names = subprocess.run(
+            [storectl(), *root, "images", "-q"], check=True, capture_output=True, text=True
+        ).stdout.split()
+        subprocess.run(
+            [storectl(), *root, "rm", *names[::2]], check=True, stdout=subprocess.DEVNULL
+        )
 
-    return [Command(OURS, shop, lambda folder: [storectl(), "--root", str(folder / "out"), "gc"], setup=fill), ours.starting(shop)]
+    return [
+        Command(
+            OURS, shop, lambda folder: [storectl(), "--root", str(folder / "out"), "gc"], setup=fill
+        ),
+        ours.starting(shop),
+    ]
 
 
 CASES: Final = (
@@ -125,7 +158,9 @@ CASES: Final = (
         "what a real image takes on disk",
         partial(_sizes, lambda inputs: [inputs.real()]),
         (
-            Target(f"≤ 1.02 x the same layers with zstd -{LEVEL}", lambda one: _disk(one, ZSTD), 1.02),
+            Target(
+                f"≤ 1.02 x the same layers with zstd -{LEVEL}", lambda one: _disk(one, ZSTD), 1.02
+            ),
             Target("below the gzip blobs a registry keeps", lambda one: _disk(one, GZIP), 1),
         ),
         rounds=1,
@@ -136,7 +171,9 @@ CASES: Final = (
         "what a corpus takes on disk: a real image, 125 small layers, 200 images on one base",
         partial(_sizes, _all),
         (
-            Target(f"≤ 1.02 x the same layers with zstd -{LEVEL}", lambda one: _disk(one, ZSTD), 1.02),
+            Target(
+                f"≤ 1.02 x the same layers with zstd -{LEVEL}", lambda one: _disk(one, ZSTD), 1.02
+            ),
             Target("below the gzip blobs a registry keeps", lambda one: _disk(one, GZIP), 1),
         ),
         rounds=1,
@@ -145,7 +182,14 @@ CASES: Final = (
         "fsck",
         "check every byte of a real image",
         _checking,
-        (Target("≤ 1.4 x (hash + decode + hash) CPU / cores (none was asked)", lambda one: net(one, OURS) / _checking_bound(one), 1.4), MEMORY),
+        (
+            Target(
+                "≤ 1.4 x (hash + decode + hash) CPU / cores (none was asked)",
+                lambda one: net(one, OURS) / _checking_bound(one),
+                1.4,
+            ),
+            MEMORY,
+        ),
         lambda shop: Inputs(shop).real().stat().st_size,
         rounds=3,
     ),

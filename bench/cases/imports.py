@@ -22,8 +22,15 @@ if TYPE_CHECKING:
 
 OURS: Final = "storectl"
 
-MEMORY: Final = Target("≤ 150 MiB of memory", lambda one: one[OURS].peak_bytes / 2**20, 150, unit="MiB")
-TEMPORARY: Final = Target("no temporary disk beyond output and store", lambda one: one[OURS].temporary_bytes / 2**20, 1, unit="MiB")
+MEMORY: Final = Target(
+    "≤ 150 MiB of memory", lambda one: one[OURS].peak_bytes / 2**20, 150, unit="MiB"
+)
+TEMPORARY: Final = Target(
+    "no temporary disk beyond output and store",
+    lambda one: one[OURS].temporary_bytes / 2**20,
+    1,
+    unit="MiB",
+)
 """The database's log may be a few hundred kilobytes larger for a moment than it is left."""
 
 
@@ -35,7 +42,11 @@ def _raw(shop: Workshop) -> Sequence[Contestant]:
         ours.importing_pipe(shop, archive),
         ours.starting(shop),
         peers.DockerLoad(shop, archive),
-        *(peers.skopeo_import(shop, "docker-archive", archive, codec, newest=newest) for newest in (True, False) for codec in ("gzip", "zstd")),
+        *(
+            peers.skopeo_import(shop, "docker-archive", archive, codec, newest=newest)
+            for newest in (True, False)
+            for codec in ("gzip", "zstd")
+        ),
         peers.podman_load(shop, archive),
         limits.Bare(limits.HASH, "sha256", lambda: [archive]),
         limits.encoding(shop, archive, LEVEL),
@@ -78,12 +89,19 @@ def _layout(shop: Workshop, codec: str) -> Sequence[Contestant]:
     plain = inputs.real()
     archive = inputs.real_oci(codec)
     blobs = inputs.oci_blobs(codec)
-    decode: Contestant = limits.Bare(limits.INFLATE, "inflate", lambda: blobs) if codec == "gzip" else limits.decoding(shop, lambda: blobs)
+    decode: Contestant = (
+        limits.Bare(limits.INFLATE, "inflate", lambda: blobs)
+        if codec == "gzip"
+        else limits.decoding(shop, lambda: blobs)
+    )
     return [
         ours.importing(shop, archive),
         ours.importing_pipe(shop, archive),
         ours.starting(shop),
-        *(peers.skopeo_import(shop, "oci-archive", archive, codec, newest=newest) for newest in (True, False)),
+        *(
+            peers.skopeo_import(shop, "oci-archive", archive, codec, newest=newest)
+            for newest in (True, False)
+        ),
         *(peers.skopeo_decode(shop, archive, newest=newest) for newest in (True, False)),
         limits.Bare(limits.HASH_STORED, "sha256", lambda: blobs),
         decode,
@@ -97,11 +115,35 @@ def _layout_bound(decode: str, one: Round) -> float:
 
 def _layout_targets(codec: str, decode: str) -> tuple[Target, ...]:
     return (
-        Target("≥ 3x faster than the newest skopeo, layers decoded and hashed", partial(times_faster, OURS, peers.NEWEST_DECODING), 3, at_least=True),
-        Target("the same for Debian's skopeo, layers decoded and hashed", partial(times_faster, OURS, peers.DECODING), 3, at_least=True),
-        Target("the same for the newest skopeo, which copies them unopened", partial(times_faster, OURS, f"{peers.NEWEST_SKOPEO}, {codec}"), 3, at_least=True),
-        Target("the same for Debian's skopeo, which copies them unopened", partial(times_faster, OURS, f"{peers.SKOPEO}, {codec}"), 3, at_least=True),
-        Target(f"≤ 1.4 x (hash + {decode} + hash) CPU / cores", lambda one: net(one, OURS) / _layout_bound(decode, one), 1.4),
+        Target(
+            "≥ 3x faster than the newest skopeo, layers decoded and hashed",
+            partial(times_faster, OURS, peers.NEWEST_DECODING),
+            3,
+            at_least=True,
+        ),
+        Target(
+            "the same for Debian's skopeo, layers decoded and hashed",
+            partial(times_faster, OURS, peers.DECODING),
+            3,
+            at_least=True,
+        ),
+        Target(
+            "the same for the newest skopeo, which copies them unopened",
+            partial(times_faster, OURS, f"{peers.NEWEST_SKOPEO}, {codec}"),
+            3,
+            at_least=True,
+        ),
+        Target(
+            "the same for Debian's skopeo, which copies them unopened",
+            partial(times_faster, OURS, f"{peers.SKOPEO}, {codec}"),
+            3,
+            at_least=True,
+        ),
+        Target(
+            f"≤ 1.4 x (hash + {decode} + hash) CPU / cores",
+            lambda one: net(one, OURS) / _layout_bound(decode, one),
+            1.4,
+        ),
         MEMORY,
         TEMPORARY,
     )
@@ -111,7 +153,12 @@ def _again(shop: Workshop) -> Sequence[Contestant]:
     archive = Inputs(shop).real()
     root = ours.new_store(shop, [archive])
     return [
-        Command(OURS, shop, lambda _folder: [storectl(), "--root", str(root), "import", "-q", str(archive)], inputs=[archive]),
+        Command(
+            OURS,
+            shop,
+            lambda _folder: [storectl(), "--root", str(root), "import", "-q", str(archive)],
+            inputs=[archive],
+        ),
         ours.starting(shop),
         peers.DockerLoad(shop, archive, again=True),
     ]
@@ -134,8 +181,18 @@ def _sized(make: Callable[[Inputs], Path]) -> Callable[[Workshop], int]:
     return lambda shop: make(Inputs(shop)).stat().st_size
 
 
-def _generated(name: str, title: str, make: Callable[[Inputs], Path], *, rounds: int = 3, quick: bool = False) -> Case:
-    return Case(name, title, partial(_one, make), (MEMORY, TEMPORARY), _sized(make), rounds=rounds, quick=quick)
+def _generated(
+    name: str, title: str, make: Callable[[Inputs], Path], *, rounds: int = 3, quick: bool = False
+) -> Case:
+    return Case(
+        name,
+        title,
+        partial(_one, make),
+        (MEMORY, TEMPORARY),
+        _sized(make),
+        rounds=rounds,
+        quick=quick,
+    )
 
 
 CASES: Final = (
@@ -144,12 +201,41 @@ CASES: Final = (
         "import a docker archive, default compression",
         _raw,
         (
-            Target("≥ 3x faster than docker load", partial(times_faster, OURS, peers.DOCKER), 3, at_least=True),
-            Target("≥ 2.5x faster than the newest skopeo as it is used: gzip", partial(times_faster, OURS, f"{peers.NEWEST_SKOPEO}, gzip"), 2.5, at_least=True),
-            Target("the same at its fastest: zstd, level 1", partial(times_faster, OURS, f"{peers.NEWEST_SKOPEO}, zstd"), 2.5, at_least=True),
-            Target("the same for Debian's skopeo: gzip", partial(times_faster, OURS, f"{peers.SKOPEO}, gzip"), 2.5, at_least=True),
-            Target("the same for Debian's skopeo: zstd, level 1", partial(times_faster, OURS, f"{peers.SKOPEO}, zstd"), 2.5, at_least=True),
-            Target("≤ 1.3 x (hash in + encode + hash out) CPU / cores", lambda one: net(one, OURS) / _raw_bound(one), 1.3),
+            Target(
+                "≥ 3x faster than docker load",
+                partial(times_faster, OURS, peers.DOCKER),
+                3,
+                at_least=True,
+            ),
+            Target(
+                "≥ 2.5x faster than the newest skopeo as it is used: gzip",
+                partial(times_faster, OURS, f"{peers.NEWEST_SKOPEO}, gzip"),
+                2.5,
+                at_least=True,
+            ),
+            Target(
+                "the same at its fastest: zstd, level 1",
+                partial(times_faster, OURS, f"{peers.NEWEST_SKOPEO}, zstd"),
+                2.5,
+                at_least=True,
+            ),
+            Target(
+                "the same for Debian's skopeo: gzip",
+                partial(times_faster, OURS, f"{peers.SKOPEO}, gzip"),
+                2.5,
+                at_least=True,
+            ),
+            Target(
+                "the same for Debian's skopeo: zstd, level 1",
+                partial(times_faster, OURS, f"{peers.SKOPEO}, zstd"),
+                2.5,
+                at_least=True,
+            ),
+            Target(
+                "≤ 1.3 x (hash in + encode + hash out) CPU / cores",
+                lambda one: net(one, OURS) / _raw_bound(one),
+                1.3,
+            ),
             MEMORY,
             TEMPORARY,
         ),
@@ -160,13 +246,25 @@ CASES: Final = (
         "import a docker archive, --compression none",
         _plain,
         (
-            Target("≤ 1.5 x max(sha256, cp + sync)", lambda one: net(one, OURS) / max(wall(one, limits.HASH), wall(one, limits.COPY)), 1.5),
+            Target(
+                "≤ 1.5 x max(sha256, cp + sync)",
+                lambda one: net(one, OURS) / max(wall(one, limits.HASH), wall(one, limits.COPY)),
+                1.5,
+            ),
             MEMORY,
             TEMPORARY,
         ),
         _sized(Inputs.real),
     ),
-    Case("import-gzip", "import a docker archive compressed by gzip", _outer_gzip, (MEMORY, TEMPORARY), _sized(Inputs.real), rounds=3, quick=False),
+    Case(
+        "import-gzip",
+        "import a docker archive compressed by gzip",
+        _outer_gzip,
+        (MEMORY, TEMPORARY),
+        _sized(Inputs.real),
+        rounds=3,
+        quick=False,
+    ),
     Case(
         "import-oci-gzip",
         "import an OCI archive with gzip layers",
@@ -175,13 +273,20 @@ CASES: Final = (
         _sized(Inputs.real),
     ),
     Case(
-        "import-oci-zstd", "import an OCI archive with zstd layers", partial(_layout, codec="zstd"), _layout_targets("zstd", limits.DECODE), _sized(Inputs.real)
+        "import-oci-zstd",
+        "import an OCI archive with zstd layers",
+        partial(_layout, codec="zstd"),
+        _layout_targets("zstd", limits.DECODE),
+        _sized(Inputs.real),
     ),
     Case(
         "import-again",
         "import a docker archive that is there already",
         _again,
-        (Target("≤ 0.1 s beyond process start", partial(beyond_start_s, OURS), 0.1, unit="s"), MEMORY),
+        (
+            Target("≤ 0.1 s beyond process start", partial(beyond_start_s, OURS), 0.1, unit="s"),
+            MEMORY,
+        ),
     ),
     _generated("import-many", "import an image of 125 layers of 64 KiB", Inputs.many_layers),
     _generated("import-family", "import 200 images on one base", Inputs.family),

@@ -43,7 +43,9 @@ def _legacy(shop: Workshop) -> Sequence[Contestant]:
 
 
 def _legacy_bound(one: Round) -> float:
-    return max((cpu(one, limits.HASH_STORED) + cpu(one, limits.DECODE)) / CORES, wall(one, limits.COPY))
+    return max(
+        (cpu(one, limits.HASH_STORED) + cpu(one, limits.DECODE)) / CORES, wall(one, limits.COPY)
+    )
 
 
 def _from_plain(shop: Workshop) -> Sequence[Contestant]:
@@ -67,7 +69,10 @@ def _as_stored(shop: Workshop) -> Sequence[Contestant]:
     return [
         ours.saving(shop, root, inputs.image, "--format", "oci"),
         ours.starting(shop),
-        *(peers.skopeo_save(shop, layout, inputs.image, newest=newest, transport="oci-archive") for newest in (True, False)),
+        *(
+            peers.skopeo_save(shop, layout, inputs.image, newest=newest, transport="oci-archive")
+            for newest in (True, False)
+        ),
         limits.Bare(limits.HASH, "sha256", lambda: [result]),
         limits.copying(shop, result),
     ]
@@ -87,7 +92,12 @@ def _docker(shop: Workshop) -> Sequence[Contestant]:
 def _huge(shop: Workshop) -> Sequence[Contestant]:
     archive = Inputs(shop).huge_layer()
     root = ours.new_store(shop, [archive])
-    return [ours.saving(shop, root, "bench/huge:1"), _to_pipe(shop, root, "bench/huge:1"), ours.starting(shop), limits.copying(shop, archive)]
+    return [
+        ours.saving(shop, root, "bench/huge:1"),
+        _to_pipe(shop, root, "bench/huge:1"),
+        ours.starting(shop),
+        limits.copying(shop, archive),
+    ]
 
 
 def _pipe(shop: Workshop) -> Sequence[Contestant]:
@@ -99,7 +109,16 @@ def _pipe(shop: Workshop) -> Sequence[Contestant]:
         Command(
             OURS,
             shop,
-            lambda folder: ["bash", "-c", script, "bash", storectl(), str(root), str(folder / "out"), inputs.image],
+            lambda folder: [
+                "bash",
+                "-c",
+                script,
+                "bash",
+                storectl(),
+                str(root),
+                str(folder / "out"),
+                inputs.image,
+            ],
             inputs=[root],
             setup=lambda folder: ours.empty_store(folder / "out"),
         ),
@@ -116,7 +135,12 @@ def _pipe_bound(one: Round) -> float:
 
 def _to_pipe(shop: Workshop, root: Path, image: str) -> Command:
     script = 'set -o pipefail; "$1" --root "$2" save -q "$3" | cat > /dev/null'
-    return Command(OURS_TO_PIPE, shop, lambda _folder: ["bash", "-c", script, "bash", storectl(), str(root), image], inputs=[root])
+    return Command(
+        OURS_TO_PIPE,
+        shop,
+        lambda _folder: ["bash", "-c", script, "bash", storectl(), str(root), image],
+        inputs=[root],
+    )
 
 
 def _blobs(root: Path) -> list[Path]:
@@ -133,8 +157,17 @@ CASES: Final = (
         "save as docker up to 24 does, from a zstd store",
         _legacy,
         (
-            Target("≥ 7x faster than docker save", partial(times_faster, OURS, peers.DOCKER), 7, at_least=True),
-            Target("≤ 1.4 x max((hash of stored bytes + decode) CPU / cores, cp + sync)", lambda one: net(one, OURS) / _legacy_bound(one), 1.4),
+            Target(
+                "≥ 7x faster than docker save",
+                partial(times_faster, OURS, peers.DOCKER),
+                7,
+                at_least=True,
+            ),
+            Target(
+                "≤ 1.4 x max((hash of stored bytes + decode) CPU / cores, cp + sync)",
+                lambda one: net(one, OURS) / _legacy_bound(one),
+                1.4,
+            ),
             MEMORY,
             TEMPORARY,
         ),
@@ -144,14 +177,30 @@ CASES: Final = (
         "save-plain",
         "save from an uncompressed store",
         _from_plain,
-        (Target("≤ 1.3 x max(sha256, cp + sync)", lambda one: net(one, OURS) / _copy_or_hash(one), 1.3), MEMORY, TEMPORARY),
+        (
+            Target(
+                "≤ 1.3 x max(sha256, cp + sync)",
+                lambda one: net(one, OURS) / _copy_or_hash(one),
+                1.3,
+            ),
+            MEMORY,
+            TEMPORARY,
+        ),
         lambda shop: Inputs(shop).real().stat().st_size,
     ),
     Case(
         "save-oci",
         "save as an OCI archive, blobs as stored (gzip)",
         _as_stored,
-        (Target("≤ 1.3 x max(sha256, cp + sync) of the result", lambda one: net(one, OURS) / _copy_or_hash(one), 1.3), MEMORY, TEMPORARY),
+        (
+            Target(
+                "≤ 1.3 x max(sha256, cp + sync) of the result",
+                lambda one: net(one, OURS) / _copy_or_hash(one),
+                1.3,
+            ),
+            MEMORY,
+            TEMPORARY,
+        ),
         lambda shop: Inputs(shop).real_oci("gzip").stat().st_size,
     ),
     Case(
@@ -162,13 +211,24 @@ CASES: Final = (
         lambda shop: Inputs(shop).real().stat().st_size,
         rounds=3,
     ),
-    Case("save-huge", "save one layer of 4 GiB", _huge, (MEMORY, TEMPORARY), lambda shop: Inputs(shop).huge_layer().stat().st_size, rounds=2),
+    Case(
+        "save-huge",
+        "save one layer of 4 GiB",
+        _huge,
+        (MEMORY, TEMPORARY),
+        lambda shop: Inputs(shop).huge_layer().stat().st_size,
+        rounds=2,
+    ),
     Case(
         "pipe",
         "save | import",
         _pipe,
         (
-            Target("≤ 1.2 x max(the slower of the two, the sum of both CPU / cores)", lambda one: wall(one, OURS) / _pipe_bound(one), 1.2),
+            Target(
+                "≤ 1.2 x max(the slower of the two, the sum of both CPU / cores)",
+                lambda one: wall(one, OURS) / _pipe_bound(one),
+                1.2,
+            ),
             MEMORY,
         ),
         lambda shop: Inputs(shop).real().stat().st_size,

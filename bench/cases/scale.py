@@ -1,4 +1,7 @@
-"""What does not grow with the store: questions, pages, small imports; and what may, within bounds."""
+"""What does not grow with the store: questions, pages, small imports.
+
+And what may, within bounds.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
 
 OURS: Final = "storectl"
 _EMPTY: Final = "storectl, empty store"
-_MEMORY: Final = Target("≤ 150 MiB of memory", lambda one: one[OURS].peak_bytes / 2**20, 150, unit="MiB")
+_MEMORY: Final = Target(
+    "≤ 150 MiB of memory", lambda one: one[OURS].peak_bytes / 2**20, 150, unit="MiB"
+)
 
 
 def _asked(question: str, shop: Workshop) -> Sequence[Contestant]:
@@ -29,11 +34,18 @@ def _asked(question: str, shop: Workshop) -> Sequence[Contestant]:
 def _command(words: str, shop: Workshop) -> Sequence[Contestant]:
     # Only what changes the store needs a copy of it.
     root = crowd(shop) if words.startswith("tag") else Inputs(shop).crowd()
-    return [command(OURS, shop, root, *words.format(name=names(shop)[5]).split()), ours.starting(shop)]
+    return [
+        command(OURS, shop, root, *words.format(name=names(shop)[5]).split()),
+        ours.starting(shop),
+    ]
 
 
 def _import(shop: Workshop) -> Sequence[Contestant]:
-    return [importing_new(OURS, shop, crowd(shop)), importing_new(_EMPTY, shop, None), ours.starting(shop)]
+    return [
+        importing_new(OURS, shop, crowd(shop)),
+        importing_new(_EMPTY, shop, None),
+        ours.starting(shop),
+    ]
 
 
 def _listing(shop: Workshop) -> Sequence[Contestant]:
@@ -41,7 +53,9 @@ def _listing(shop: Workshop) -> Sequence[Contestant]:
 
 
 def _beyond_start(words: str, name: str, title: str, *targets: Target) -> Case:
-    return Case(name, f"{title}, a million names", partial(_command, words), (*targets, _MEMORY), rounds=5)
+    return Case(
+        name, f"{title}, a million names", partial(_command, words), (*targets, _MEMORY), rounds=5
+    )
 
 
 CASES: Final = (
@@ -61,18 +75,38 @@ CASES: Final = (
         "scale-import",
         "import a small image, a million names",
         _import,
-        (Target("≤ 1.3 x its time in an empty store", lambda one: net(one, OURS) / net(one, _EMPTY), 1.3), _MEMORY),
+        (
+            Target(
+                "≤ 1.3 x its time in an empty store",
+                lambda one: net(one, OURS) / net(one, _EMPTY),
+                1.3,
+            ),
+            _MEMORY,
+        ),
         rounds=9,
     ),
     _beyond_start(
-        "images --limit 100", "scale-images", "a page of images", Target("≤ 0.5 s beyond process start", partial(beyond_start_s, OURS), 0.5, unit="s")
+        "images --limit 100",
+        "scale-images",
+        "a page of images",
+        Target("≤ 0.5 s beyond process start", partial(beyond_start_s, OURS), 0.5, unit="s"),
     ),
     _beyond_start("images {name}", "scale-images-name", "images by name"),
-    _beyond_start("gc --dry-run", "scale-gc", "gc, mark only", Target("≤ 15 s", lambda one: wall(one, OURS), 15, unit="s")),
+    _beyond_start(
+        "gc --dry-run",
+        "scale-gc",
+        "gc, mark only",
+        Target("≤ 15 s", lambda one: wall(one, OURS), 15, unit="s"),
+    ),
     _beyond_start("df", "scale-df", "df"),
     _beyond_start("inspect {name}", "scale-inspect", "inspect"),
     _beyond_start("history {name}", "scale-history", "history"),
     _beyond_start("events --since 2025-06-01", "scale-events", "events of a while"),
     _beyond_start("tag {name} bench/tagged:1", "scale-tag", "tag"),
-    Case("images-10000", "images of a store of 10,000", _listing, (Target("≤ 1.2 s", lambda one: wall(one, OURS), 1.2, unit="s"), _MEMORY)),
+    Case(
+        "images-10000",
+        "images of a store of 10,000",
+        _listing,
+        (Target("≤ 1.2 s", lambda one: wall(one, OURS), 1.2, unit="s"), _MEMORY),
+    ),
 )

@@ -11,7 +11,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bench.contestants.pulls import DockerPull, FolderPull, crane, skopeo
-from bench.contestants.pushes import MEASURED, WARMING, ImagePush, Source, by_crane, by_docker, by_skopeo
+from bench.contestants.pushes import (
+    MEASURED,
+    WARMING,
+    ImagePush,
+    Source,
+    by_crane,
+    by_docker,
+    by_skopeo,
+)
 from bench.contestants.servers import (
     MANIFEST,
     NEWEST_REGISTRY,
@@ -73,10 +81,12 @@ def _large(shop: Workshop) -> Path:
 def _archive(shop: Workshop) -> Path:
     size = (16 if shop.quick else 128) * MIB
     name = f"archived-{size // MIB}.tar"
-    return shop.cached(name, lambda path: write_archive(path, [ImageSpec(f"{ARCHIVED}:1", (LayerSpec(7, size),))]))
+    return shop.cached(
+        name, lambda path: write_archive(path, [ImageSpec(f"{ARCHIVED}:1", (LayerSpec(7, size),))])
+    )
 
 
-# --- what servers are fed -----------------------------------------------------------------------------------------------
+# --- what servers are fed -------------------------------------------------------------------------
 
 
 def _feed_blob(shop: Workshop, running: Running) -> tuple[str, int]:
@@ -116,7 +126,11 @@ def _feed_image(shop: Workshop, running: Running) -> tuple[str, int]:
 
 
 def _feed_archive(shop: Workshop, running: Running) -> tuple[str, int]:
-    subprocess.run([storectl(), "--root", str(running.folder / "store"), "import", "-q", str(_archive(shop))], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [storectl(), "--root", str(running.folder / "store"), "import", "-q", str(_archive(shop))],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     return _archived(running, "layer")
 
 
@@ -134,10 +148,16 @@ def _archived(running: Running, wanted: str) -> tuple[str, int]:
     return f"/v2/{ARCHIVED}/blobs/{layer['digest']}", layer["size"]
 
 
-# --- cases --------------------------------------------------------------------------------------------------------------
+# --- cases ----------------------------------------------------------------------------------------
 
 
-def _asked(feed: Callable[[Workshop, Running], tuple[str, int]], names: Sequence[str], clients: int, times: int, shop: Workshop) -> Sequence[Contestant]:
+def _asked(
+    feed: Callable[[Workshop, Running], tuple[str, int]],
+    names: Sequence[str],
+    clients: int,
+    times: int,
+    shop: Workshop,
+) -> Sequence[Contestant]:
     return [Asked(Served(name, shop, partial(feed, shop)), clients, times) for name in names]
 
 
@@ -156,9 +176,16 @@ def _blobs(clients: int) -> Case:
         f"a stored blob over HTTP, {clients} at once",
         partial(_asked, _feed_blob, (OURS, NGINX, *REGISTRIES), clients, TRANSFERS // clients),
         (
-            Target("≥ 0.9 x nginx", lambda one: wall(one, NGINX) / wall(one, OURS), 0.9, at_least=True),
+            Target(
+                "≥ 0.9 x nginx", lambda one: wall(one, NGINX) / wall(one, OURS), 0.9, at_least=True
+            ),
             Target("≤ 1.1 x the CPU of nginx", lambda one: cpu(one, OURS) / cpu(one, NGINX), 1.1),
-            Target("faster than every registry", lambda one: _best(one, wall) / wall(one, OURS), 1, at_least=True),
+            Target(
+                "faster than every registry",
+                lambda one: _best(one, wall) / wall(one, OURS),
+                1,
+                at_least=True,
+            ),
         ),
         lambda shop: TRANSFERS * _blob(shop).stat().st_size,
         rounds=5,
@@ -178,12 +205,19 @@ def _decoded(clients: int) -> Case:
 
 def _starving(shop: Workshop) -> Sequence[Contestant]:
     busy = Served(OURS, shop, partial(_feed_archive, shop))
-    return [Beside(OURS, busy, Served(OURS, shop, lambda running: _archived(running, "manifest")), 32, 20)]
+    return [
+        Beside(
+            OURS, busy, Served(OURS, shop, lambda running: _archived(running, "manifest")), 32, 20
+        )
+    ]
 
 
 def _named(shop: Workshop) -> Path:
     repositories = 200 if shop.quick else 10_000
-    return shop.cached(f"names-{repositories}", lambda path: write_store(path, shop.folder(), repositories=repositories, tags=100))
+    return shop.cached(
+        f"names-{repositories}",
+        lambda path: write_store(path, shop.folder(), repositories=repositories, tags=100),
+    )
 
 
 def _lists(shop: Workshop) -> Sequence[Contestant]:
@@ -199,7 +233,10 @@ def _pull(name: str, client: str, how: Callable[[Served], Contestant], rounds: i
         name,
         f"pull an image of 384 MiB in 6 layers with {client}",
         partial(_pulls, how),
-        tuple(Target(f"no slower than from {registry}", partial(_beside, registry), 1, at_least=True) for registry in REGISTRIES),
+        tuple(
+            Target(f"no slower than from {registry}", partial(_beside, registry), 1, at_least=True)
+            for registry in REGISTRIES
+        ),
         lambda shop: LAYERS * (4 if shop.quick else 64) * MIB,
         rounds=rounds,
     )
@@ -209,7 +246,9 @@ def _blob_pushes(shop: Workshop) -> Sequence[Contestant]:
     return [Pushing(name, shop, partial(_large, shop)) for name in (OURS, *REGISTRIES)]
 
 
-def _feed_two(shop: Workshop, layers: Callable[[Workshop], Sequence[Path]], running: Running) -> tuple[str, int]:
+def _feed_two(
+    shop: Workshop, layers: Callable[[Workshop], Sequence[Path]], running: Running
+) -> tuple[str, int]:
     running.push_image([_layer(shop, 1, seed) for seed in range(21, 21 + LAYERS)], WARMING)
     running.push_image(layers(shop), MEASURED)
     return REPOSITORY, 0
@@ -223,17 +262,26 @@ def _small_layers(shop: Workshop) -> Sequence[Path]:
     return [_layer(shop, 1, seed) for seed in range(1, 1 + LAYERS)]
 
 
-def _pushes(how: Callable[[Source, str, str], Sequence[str]], layers: Callable[[Workshop], Sequence[Path]], shop: Workshop) -> Sequence[Contestant]:
+def _pushes(
+    how: Callable[[Source, str, str], Sequence[str]],
+    layers: Callable[[Workshop], Sequence[Path]],
+    shop: Workshop,
+) -> Sequence[Contestant]:
     source = Source(Served(OURS, shop, partial(_feed_two, shop, layers)))
     return [ImagePush(how, name, source) for name in (OURS, *REGISTRIES)]
 
 
-def _push(name: str, client: str, how: Callable[[Source, str, str], Sequence[str]], *, small: bool = False) -> Case:
+def _push(
+    name: str, client: str, how: Callable[[Source, str, str], Sequence[str]], *, small: bool = False
+) -> Case:
     return Case(
         name,
         f"push an image of {6 if small else 384} MiB in 6 layers with {client}",
         partial(_pushes, how, _small_layers if small else _large_layers),
-        tuple(Target(f"beside {registry}", partial(_beside, registry), 0, at_least=True) for registry in REGISTRIES),
+        tuple(
+            Target(f"beside {registry}", partial(_beside, registry), 0, at_least=True)
+            for registry in REGISTRIES
+        ),
         lambda shop: LAYERS * (1 if small else 4 if shop.quick else 64) * MIB,
         rounds=5 if small else 3,
     )
@@ -247,7 +295,12 @@ CASES: Final = (
         "manifests while 32 clients have a layer decoded",
         _starving,
         (
-            Target("no manifest waits longer than half a second", lambda one: one[OURS].extra["slowest_manifest_s"], 0.5, unit="s"),
+            Target(
+                "no manifest waits longer than half a second",
+                lambda one: one[OURS].extra["slowest_manifest_s"],
+                0.5,
+                unit="s",
+            ),
             Target("≤ 200 MiB of memory", lambda one: one[OURS].peak_bytes / MIB, 200, unit="MiB"),
         ),
         rounds=3,
@@ -257,16 +310,32 @@ CASES: Final = (
         f"a manifest over HTTP, {REQUESTS} times, {AT_ONCE} at once",
         partial(_asked, _feed_manifest, (OURS, NGINX, *REGISTRIES), AT_ONCE, REQUESTS // AT_ONCE),
         (
-            Target("≥ 5 x docker-registry in requests per CPU second", lambda one: cpu(one, REGISTRY) / cpu(one, OURS), 5, at_least=True),
-            Target("the best registry's CPU beside ours", lambda one: _best(one, cpu) / cpu(one, OURS), 0, at_least=True),
+            Target(
+                "≥ 5 x docker-registry in requests per CPU second",
+                lambda one: cpu(one, REGISTRY) / cpu(one, OURS),
+                5,
+                at_least=True,
+            ),
+            Target(
+                "the best registry's CPU beside ours",
+                lambda one: _best(one, cpu) / cpu(one, OURS),
+                0,
+                at_least=True,
+            ),
         ),
     ),
     Case(
         "serve-lists",
-        "the catalog of 10,000 repositories with 100 tags each, page by page, and the tags of 100 of them",
+        "the catalog of 10,000 repositories with 100 tags each, page by page, and the tags of 100"
+        " of them",
         _lists,
         (
-            Target("≤ 8 MiB of memory beyond that of the first page", lambda one: (one[OURS].peak_bytes - one[OURS].extra["first_bytes"]) / MIB, 8, unit="MiB"),
+            Target(
+                "≤ 8 MiB of memory beyond that of the first page",
+                lambda one: (one[OURS].peak_bytes - one[OURS].extra["first_bytes"]) / MIB,
+                8,
+                unit="MiB",
+            ),
             Target("≤ 200 MiB of memory", lambda one: one[OURS].peak_bytes / MIB, 200, unit="MiB"),
         ),
         rounds=2,
@@ -275,7 +344,14 @@ CASES: Final = (
         "serve-push",
         "push a blob of 1 GiB",
         _blob_pushes,
-        (Target("≥ 2 x docker-registry", lambda one: wall(one, REGISTRY) / wall(one, OURS), 2, at_least=True),),
+        (
+            Target(
+                "≥ 2 x docker-registry",
+                lambda one: wall(one, REGISTRY) / wall(one, OURS),
+                2,
+                at_least=True,
+            ),
+        ),
         lambda shop: _large(shop).stat().st_size,
         rounds=3,
     ),

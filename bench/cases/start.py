@@ -29,8 +29,11 @@ def _contestants(shop: Workshop) -> Sequence[Contestant]:
     root = new_store(shop, [Inputs(shop).tiny()])
 
     def one(name: str, *argv: str) -> Contestant:
-        # Bytecode is kept, as of an installed program: without, this would measure Python's compiler.
-        return Command(name, shop, lambda _folder: argv, env=lambda _folder: {"PYTHONDONTWRITEBYTECODE": ""})
+        # Bytecode is kept, as of an installed program: without, this would measure Python's
+        # compiler.
+        return Command(
+            name, shop, lambda _folder: argv, env=lambda _folder: {"PYTHONDONTWRITEBYTECODE": ""}
+        )
 
     return [
         one(_VERSION, storectl(), "--version"),
@@ -47,9 +50,19 @@ CASES: Final = (
         "start",
         _contestants,
         (
-            Target("--version ≤ 6 x python -c pass", lambda one: wall(one, _VERSION) / wall(one, _NOTHING), 6),
-            Target("--help ≤ 6 x python -c pass", lambda one: wall(one, _HELP) / wall(one, _NOTHING), 6),
-            Target("images ≤ 1.5 x the import of SQLAlchemy", lambda one: wall(one, _IMAGES) / wall(one, _SQLALCHEMY), 1.5),
+            Target(
+                "--version ≤ 6 x python -c pass",
+                lambda one: wall(one, _VERSION) / wall(one, _NOTHING),
+                6,
+            ),
+            Target(
+                "--help ≤ 6 x python -c pass", lambda one: wall(one, _HELP) / wall(one, _NOTHING), 6
+            ),
+            Target(
+                "images ≤ 1.5 x the import of SQLAlchemy",
+                lambda one: wall(one, _IMAGES) / wall(one, _SQLALCHEMY),
+                1.5,
+            ),
         ),
         rounds=25,
     ),

@@ -42,22 +42,41 @@ def names(shop: Workshop) -> list[str]:
 
 def command(name: str, shop: Workshop, root: Path, *arguments: str) -> Command:
     """A command on a store; its database is read into the page cache before."""
-    return Command(name, shop, lambda _folder: [storectl(), "--root", str(root), *arguments], inputs=[root / "store.db"])
+    return Command(
+        name,
+        shop,
+        lambda _folder: [storectl(), "--root", str(root), *arguments],
+        inputs=[root / "store.db"],
+    )
 
 
 def importing_new(name: str, shop: Workshop, root: Path | None) -> Command:
-    """Import an image of 64 KiB that is not there yet, into ``root`` or into an empty store; each turn has another one."""
+    """Import an image of 64 KiB that is not there yet, into ``root`` or into an empty store.
+
+    Each turn has another one.
+    """
 
     def setup(folder: Path) -> None:
         seed = next(_seeds)
-        write_archive(folder / "new.tar", [ImageSpec(f"bench/new:{seed}", (LayerSpec(seed, 64 * KIB),))])
+        write_archive(
+            folder / "new.tar", [ImageSpec(f"bench/new:{seed}", (LayerSpec(seed, 64 * KIB),))]
+        )
         if root is None:
             empty_store(folder / "store")
 
     def argv(folder: Path) -> Sequence[str]:
-        return [storectl(), "--root", str(root or folder / "store"), "import", "-q", str(folder / "new.tar")]
+        return [
+            storectl(),
+            "--root",
+            str(root or folder / "store"),
+            "import",
+            "-q",
+            str(folder / "new.tar"),
+        ]
 
-    return Command(name, shop, argv, inputs=[] if root is None else [root / "store.db"], setup=setup)
+    return Command(
+        name, shop, argv, inputs=[] if root is None else [root / "store.db"], setup=setup
+    )
 
 
 @dataclass(slots=True)
@@ -76,8 +95,17 @@ class Asked:
 
     def run(self) -> Sample:
         """See `Contestant`."""
-        command = [sys.executable, "-m", "bench.asking", self.question, str(self.root), *self.about()]
-        told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        command = [
+            sys.executable,
+            "-m",
+            "bench.asking",
+            self.question,
+            str(self.root),
+            *self.about(),
+        ]
+        told = json.loads(
+            subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        )
         return Sample(told["wall_s"], told["cpu_s"], told["peak_bytes"])
 
     def clean(self) -> None:

@@ -29,17 +29,29 @@ DECODE = "zstd -d"
 def copying(shop: Workshop, source: Path, name: str = COPY) -> Command:
     """Copy a file and have it on disk."""
     script = 'cp --reflink=never "$1" "$2" && sync "$2"'
-    return Command(name, shop, lambda folder: ["bash", "-c", script, "bash", str(source), str(folder / "out")], inputs=[source])
+    return Command(
+        name,
+        shop,
+        lambda folder: ["bash", "-c", script, "bash", str(source), str(folder / "out")],
+        inputs=[source],
+    )
 
 
 def encoding(shop: Workshop, source: Path, level: int, name: str = ENCODE) -> Command:
     """Compress a file with every core, into a file that is not synced: ``disk_bytes`` is what a zstd of this level makes of it."""
-    return Command(name, shop, lambda folder: ["zstd", "-q", "-T0", f"-{level}", "-o", str(folder / "out"), str(source)], inputs=[source])
+    return Command(
+        name,
+        shop,
+        lambda folder: ["zstd", "-q", "-T0", f"-{level}", "-o", str(folder / "out"), str(source)],
+        inputs=[source],
+    )
 
 
 def decoding(shop: Workshop, files: Callable[[], list[Path]], name: str = DECODE) -> Command:
     """Decode files one after the other and drop what comes out."""
-    return Command(name, shop, lambda _folder: ["zstd", "-q", "-d", "-c", *map(str, files())], inputs=files())
+    return Command(
+        name, shop, lambda _folder: ["zstd", "-q", "-d", "-c", *map(str, files())], inputs=files()
+    )
 
 
 @dataclass(slots=True)
@@ -61,7 +73,9 @@ class Bare:
         wall = cpu = 0.0
         for path in self.files():
             command = [sys.executable, "-m", "bench.work", self.work, str(path)]
-            told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            told = json.loads(
+                subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            )
             wall, cpu = wall + told["wall_s"], cpu + told["cpu_s"]
         return Sample(wall, cpu)
 

@@ -23,13 +23,24 @@ START = "process start"
 
 def storectl_json(root: Path, *arguments: str) -> object:
     """What storectl answers with ``--json``."""
-    return json.loads(subprocess.run([storectl(), "--root", str(root), *arguments, "--json"], check=True, capture_output=True, text=True).stdout)
+    return json.loads(
+        subprocess.run(
+            [storectl(), "--root", str(root), *arguments, "--json"],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+    )
 
 
 def new_store(shop: Workshop, archives: Sequence[Path], *options: str) -> Path:
     """A store with these archives in it."""
     root = shop.folder() / "store"
-    subprocess.run([storectl(), "--root", str(root), "import", "-q", *options, *map(str, archives)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [storectl(), "--root", str(root), "import", "-q", *options, *map(str, archives)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     return root
 
 
@@ -45,22 +56,54 @@ def importing(shop: Workshop, archive: Path, *options: str, name: str = "storect
     def argv(folder: Path) -> Sequence[str]:
         return [storectl(), "--root", str(folder / "out"), "import", "-q", *options, str(archive)]
 
-    return Command(name, shop, argv, inputs=[archive], setup=lambda folder: empty_store(folder / "out"))
+    return Command(
+        name, shop, argv, inputs=[archive], setup=lambda folder: empty_store(folder / "out")
+    )
 
 
-def importing_pipe(shop: Workshop, archive: Path, *options: str, name: str = "storectl, from a pipe") -> Command:
+def importing_pipe(
+    shop: Workshop, archive: Path, *options: str, name: str = "storectl, from a pipe"
+) -> Command:
     """Import from a pipe that `cat` fills."""
     script = 'set -o pipefail; cat "$1" | "$2" --root "$3" import -q "${@:4}" -'
 
     def argv(folder: Path) -> Sequence[str]:
-        return ["bash", "-c", script, "bash", str(archive), storectl(), str(folder / "out"), *options]
+        return [
+            "bash",
+            "-c",
+            script,
+            "bash",
+            str(archive),
+            storectl(),
+            str(folder / "out"),
+            *options,
+        ]
 
-    return Command(name, shop, argv, inputs=[archive], setup=lambda folder: empty_store(folder / "out"))
+    return Command(
+        name, shop, argv, inputs=[archive], setup=lambda folder: empty_store(folder / "out")
+    )
 
 
-def saving(shop: Workshop, root: Path, image: str, *options: str, name: str = "storectl") -> Command:
+def saving(
+    shop: Workshop, root: Path, image: str, *options: str, name: str = "storectl"
+) -> Command:
     """Save an image to a file."""
-    return Command(name, shop, lambda folder: [storectl(), "--root", str(root), "save", "-q", "-o", str(folder / "out"), *options, image], inputs=[root])
+    return Command(
+        name,
+        shop,
+        lambda folder: [
+            storectl(),
+            "--root",
+            str(root),
+            "save",
+            "-q",
+            "-o",
+            str(folder / "out"),
+            *options,
+            image,
+        ],
+        inputs=[root],
+    )
 
 
 def starting(shop: Workshop) -> Command:

@@ -33,7 +33,10 @@ _RUNROOT: Final = Path(tempfile.gettempdir()) / f"bench-{os.getpid()}"
 
 
 class DockerLoad:
-    """``docker load`` into an engine that has nothing yet, or with ``again`` all of it. The engine syncs no layer; ours does."""
+    """``docker load`` into an engine that has nothing yet, or with ``again`` all of it.
+
+    The engine syncs no layer; ours does.
+    """
 
     name = DOCKER
 
@@ -85,7 +88,11 @@ class DockerSave:
 
     def run(self) -> Sample:
         """See `Contestant`."""
-        return _docker(self._shop, ["save", "-o", str(self._folder / "out"), self._image], [self._folder / "out"])
+        return _docker(
+            self._shop,
+            ["save", "-o", str(self._folder / "out"), self._image],
+            [self._folder / "out"],
+        )
 
     def clean(self) -> None:
         """See `Contestant`."""
@@ -94,10 +101,16 @@ class DockerSave:
 
 def _docker(shop: Workshop, arguments: list[str], results: list[Path]) -> Sample:
     engine = shop.engine()
-    return measure.run([program("docker"), "-H", f"unix://{engine.socket}", *arguments], watch=[*results, engine.data / "tmp"], daemon=Daemon(engine.pids()))
+    return measure.run(
+        [program("docker"), "-H", f"unix://{engine.socket}", *arguments],
+        watch=[*results, engine.data / "tmp"],
+        daemon=Daemon(engine.pids()),
+    )
 
 
-def skopeo_import(shop: Workshop, transport: str, archive: Path, codec: str, *, newest: bool) -> Command:
+def skopeo_import(
+    shop: Workshop, transport: str, archive: Path, codec: str, *, newest: bool
+) -> Command:
     """Copy an archive to an image layout, layers compressed by ``codec`` where they are not compressed yet."""
     name = f"{NEWEST_SKOPEO if newest else SKOPEO}, {codec}"
     level = ["--dest-compress-level", "1"] if codec == "zstd" else []
@@ -105,11 +118,22 @@ def skopeo_import(shop: Workshop, transport: str, archive: Path, codec: str, *, 
     def argv(folder: Path) -> list[str]:
         return [
             program("skopeo", newest=newest),
-            *("--tmpdir", str(folder / "tmp"), "copy", "-q", "--insecure-policy", "--dest-compress-format", codec, *level),
+            *(
+                "--tmpdir",
+                str(folder / "tmp"),
+                "copy",
+                "-q",
+                "--insecure-policy",
+                "--dest-compress-format",
+                codec,
+                *level,
+            ),
             *(f"{transport}:{archive}", f"oci:{folder}/out:image"),
         ]
 
-    return Command(name, shop, argv, inputs=[archive], setup=lambda _folder: _require("skopeo", newest=newest))
+    return Command(
+        name, shop, argv, inputs=[archive], setup=lambda _folder: _require("skopeo", newest=newest)
+    )
 
 
 def skopeo_decode(shop: Workshop, archive: Path, *, newest: bool) -> Command:
@@ -118,14 +142,29 @@ def skopeo_decode(shop: Workshop, archive: Path, *, newest: bool) -> Command:
     def argv(folder: Path) -> list[str]:
         return [
             program("skopeo", newest=newest),
-            *("--tmpdir", str(folder / "tmp"), "copy", "-q", "--insecure-policy", "--dest-decompress"),
+            *(
+                "--tmpdir",
+                str(folder / "tmp"),
+                "copy",
+                "-q",
+                "--insecure-policy",
+                "--dest-decompress",
+            ),
             *(f"oci-archive:{archive}", f"dir:{folder}/out"),
         ]
 
-    return Command(NEWEST_DECODING if newest else DECODING, shop, argv, inputs=[archive], setup=lambda _folder: _require("skopeo", newest=newest))
+    return Command(
+        NEWEST_DECODING if newest else DECODING,
+        shop,
+        argv,
+        inputs=[archive],
+        setup=lambda _folder: _require("skopeo", newest=newest),
+    )
 
 
-def skopeo_save(shop: Workshop, source: Path, image: str, *, newest: bool, transport: str = "docker-archive") -> Command:
+def skopeo_save(
+    shop: Workshop, source: Path, image: str, *, newest: bool, transport: str = "docker-archive"
+) -> Command:
     """Copy an image layout to an archive."""
 
     def argv(folder: Path) -> list[str]:
@@ -135,7 +174,13 @@ def skopeo_save(shop: Workshop, source: Path, image: str, *, newest: bool, trans
             *(f"oci:{source}:{image}", f"{transport}:{folder}/out:{image}"),
         ]
 
-    return Command(NEWEST_SKOPEO if newest else SKOPEO, shop, argv, inputs=[source], setup=lambda _folder: _require("skopeo", newest=newest))
+    return Command(
+        NEWEST_SKOPEO if newest else SKOPEO,
+        shop,
+        argv,
+        inputs=[source],
+        setup=lambda _folder: _require("skopeo", newest=newest),
+    )
 
 
 def podman_load(shop: Workshop, archive: Path) -> Command:
@@ -158,12 +203,27 @@ class PodmanSave:
     def __init__(self, shop: Workshop, archive: Path, image: str) -> None:
         self._archive = archive
         self._storage = shop.folder() / "storage"
-        self._command = Command(PODMAN, shop, lambda folder: [*_podman(self._storage), "save", "-q", "-o", str(folder / "out"), image])
+        self._command = Command(
+            PODMAN,
+            shop,
+            lambda folder: [
+                *_podman(self._storage),
+                "save",
+                "-q",
+                "-o",
+                str(folder / "out"),
+                image,
+            ],
+        )
 
     def prepare(self) -> None:
         """See `Contestant`. Raises MissingError."""
         if not self._storage.exists():
-            subprocess.run([*_podman(self._storage), "load", "-q", "-i", str(self._archive)], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                [*_podman(self._storage), "load", "-q", "-i", str(self._archive)],
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
         self._command.prepare()
 
     def run(self) -> Sample:
@@ -171,13 +231,24 @@ class PodmanSave:
         return self._command.run()
 
     def clean(self) -> None:
-        """See `Contestant`. Nobody will miss the storage when the run is over, but its mount has to go."""
+        """See `Contestant`.
+
+        Nobody will miss the storage when the run is over, but its mount has to go.
+        """
         self._command.clean()
         _unmount(self._storage)
 
 
 def _podman(storage: Path) -> list[str]:
-    return [program("podman"), "--root", str(storage), "--runroot", str(_RUNROOT), "--storage-driver", "overlay"]
+    return [
+        program("podman"),
+        "--root",
+        str(storage),
+        "--runroot",
+        str(_RUNROOT),
+        "--storage-driver",
+        "overlay",
+    ]
 
 
 def _unmount(folder: Path) -> None:

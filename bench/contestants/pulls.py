@@ -22,12 +22,27 @@ if TYPE_CHECKING:
 
 def skopeo(image: str, target: Path) -> list[str]:
     """What copies ``image`` into the folder ``target``. Raises MissingError, as the other does."""
-    return [program("skopeo"), "copy", "-q", "--insecure-policy", "--src-tls-verify=false", f"docker://{image}", f"dir:{target}"]
+    return [
+        program("skopeo"),
+        "copy",
+        "-q",
+        "--insecure-policy",
+        "--src-tls-verify=false",
+        f"docker://{image}",
+        f"dir:{target}",
+    ]
 
 
 def crane(image: str, target: Path) -> list[str]:
     """The same, as a layout."""
-    return [program("crane-0.22", newest=True), "pull", "--insecure", "--format=oci", image, str(target)]
+    return [
+        program("crane-0.22", newest=True),
+        "pull",
+        "--insecure",
+        "--format=oci",
+        image,
+        str(target),
+    ]
 
 
 @dataclass(slots=True)
@@ -53,7 +68,9 @@ class FolderPull:
         running, image, _ = self.served.ready()
         target = self.served.shop.folder()
         try:
-            return measure.run(self.client(f"127.0.0.1:{running.port}/{image}", target), daemon=running.daemon())
+            return measure.run(
+                self.client(f"127.0.0.1:{running.port}/{image}", target), daemon=running.daemon()
+            )
         finally:
             shutil.rmtree(target)
 
@@ -63,7 +80,10 @@ class FolderPull:
 
 @dataclass(slots=True)
 class DockerPull:
-    """A server, and a Docker Engine that has nothing yet and pulls an image from it. ``cpu_s`` is both."""
+    """A server, and a Docker Engine that has nothing yet and pulls an image from it.
+
+    ``cpu_s`` is both.
+    """
 
     served: Served
 
@@ -84,8 +104,19 @@ class DockerPull:
         running, image, _ = self.served.ready()
         engine = self.served.shop.engine()
         # To an engine a registry on the loopback interface is one without TLS.
-        command = [program("docker"), "-H", f"unix://{engine.socket}", "pull", "-q", f"127.0.0.1:{running.port}/{image}"]
-        return measure.run(command, watch=[engine.data / "tmp"], daemon=Daemon((*engine.pids(), *running.daemon().pids)))
+        command = [
+            program("docker"),
+            "-H",
+            f"unix://{engine.socket}",
+            "pull",
+            "-q",
+            f"127.0.0.1:{running.port}/{image}",
+        ]
+        return measure.run(
+            command,
+            watch=[engine.data / "tmp"],
+            daemon=Daemon((*engine.pids(), *running.daemon().pids)),
+        )
 
     def clean(self) -> None:
         """See `Contestant`."""

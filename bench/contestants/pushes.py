@@ -43,18 +43,34 @@ class Source:
         return f"127.0.0.1:{running.port}/{repository}:{tag}"
 
     def layout(self, tag: str) -> Path:
-        """A folder with the image as an OCI layout, its layers not compressed. Raises MissingError."""
+        """A folder with the image as an OCI layout, its layers not compressed.
+
+        Raises MissingError.
+        """
         if tag not in self._layouts:
             folder = self.shop.folder()
             source = f"docker://{self.name(tag)}"
-            subprocess.run([program("skopeo"), "copy", "-q", "--insecure-policy", "--src-tls-verify=false", source, f"oci:{folder}:1"], check=True)
+            subprocess.run(
+                [
+                    program("skopeo"),
+                    "copy",
+                    "-q",
+                    "--insecure-policy",
+                    "--src-tls-verify=false",
+                    source,
+                    f"oci:{folder}:1",
+                ],
+                check=True,
+            )
             self._layouts[tag] = folder
         return self._layouts[tag]
 
     def in_engine(self, tag: str) -> str:
         """The name that the engine has it by. Raises MissingError."""
         name = self.name(tag)
-        subprocess.run([*docker(self.shop), "pull", "-q", name], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [*docker(self.shop), "pull", "-q", name], check=True, stdout=subprocess.DEVNULL
+        )
         return name
 
 
@@ -66,12 +82,27 @@ def docker(shop: Workshop) -> list[str]:
 def by_skopeo(source: Source, tag: str, target: str) -> list[str]:
     """What pushes the image to ``target`` as it is. Raises MissingError, as the others do."""
     layout = f"oci:{source.layout(tag)}:1"
-    return [program("skopeo"), "copy", "-q", "--insecure-policy", "--preserve-digests", "--dest-tls-verify=false", layout, f"docker://{target}"]
+    return [
+        program("skopeo"),
+        "copy",
+        "-q",
+        "--insecure-policy",
+        "--preserve-digests",
+        "--dest-tls-verify=false",
+        layout,
+        f"docker://{target}",
+    ]
 
 
 def by_crane(source: Source, tag: str, target: str) -> list[str]:
     """The same."""
-    return [program("crane-0.22", newest=True), "push", "--insecure", str(source.layout(tag)), target]
+    return [
+        program("crane-0.22", newest=True),
+        "push",
+        "--insecure",
+        str(source.layout(tag)),
+        target,
+    ]
 
 
 def by_docker(source: Source, tag: str, target: str) -> list[str]:
@@ -82,7 +113,10 @@ def by_docker(source: Source, tag: str, target: str) -> list[str]:
 
 @dataclass(slots=True)
 class ImagePush:
-    """A server that has run for a while and has nothing of an image, and a client that pushes it. ``cpu_s`` is both."""
+    """A server that has run for a while and has nothing of an image, and a client that pushes it.
+
+    ``cpu_s`` is both.
+    """
 
     client: Callable[[Source, str, str], Sequence[str]]
     name: str
@@ -95,7 +129,12 @@ class ImagePush:
         running = start(self.source.shop, SERVERS[self.name])
         self._running.append(running)
         target = f"127.0.0.1:{running.port}/bench/image:1"
-        subprocess.run(self.client(self.source, WARMING, target), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            self.client(self.source, WARMING, target),
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         self._command = self.client(self.source, MEASURED, target)
         workshop.sync()
 

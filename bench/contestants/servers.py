@@ -1,4 +1,7 @@
-"""Servers: storectl, other registries, and nginx with the same bytes as a file, which is the limit. Each is started for a run, fed, and ended."""
+"""Servers: storectl, other registries, and nginx with the same bytes as a file, which is the limit.
+
+Each is started for a run, fed, and ended.
+"""
 
 from __future__ import annotations
 
@@ -51,17 +54,28 @@ class Software:
 
 
 def _storectl(folder: Path, port: int) -> Sequence[str]:
-    return [storectl(), "--root", str(folder / "store"), "serve", "-q", "--listen", f"127.0.0.1:{port}"]
+    return [
+        storectl(),
+        "--root",
+        str(folder / "store"),
+        "serve",
+        "-q",
+        "--listen",
+        f"127.0.0.1:{port}",
+    ]
 
 
 def _nginx(folder: Path, port: int) -> Sequence[str]:
     (folder / "files").mkdir()
-    paths = " ".join(f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    paths = " ".join(
+        f"{name}_temp_path {folder}/{name};"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
     (folder / "nginx.conf").write_text(
-        f"worker_processes auto; daemon off; user root; pid {folder}/pid; error_log {folder}/error;\n"
-        "events { worker_connections 1024; }\n"
-        f"http {{ sendfile on; tcp_nopush on; access_log off; keepalive_requests 10000000; {paths}\n"
-        f"server {{ listen 127.0.0.1:{port}; root {folder}/files; }} }}\n"
+        f"worker_processes auto; daemon off; user root; pid {folder}/pid; error_log"
+        f" {folder}/error;\nevents {{ worker_connections 1024; }}\nhttp {{ sendfile on; tcp_nopush"
+        f" on; access_log off; keepalive_requests 10000000; {paths}\nserver {{ listen"
+        f" 127.0.0.1:{port}; root {folder}/files; }} }}\n"
     )
     return [program("nginx"), "-c", str(folder / "nginx.conf"), "-p", str(folder)]
 
@@ -71,7 +85,10 @@ def _distribution(name: str, *, newest: bool) -> Callable[[Path, int], Sequence[
         settings = {
             "version": 0.1,
             "log": {"level": "error", "accesslog": {"disabled": True}},
-            "storage": {"filesystem": {"rootdirectory": str(folder / "data")}, "delete": {"enabled": True}},
+            "storage": {
+                "filesystem": {"rootdirectory": str(folder / "data")},
+                "delete": {"enabled": True},
+            },
             "http": {"addr": f"127.0.0.1:{port}"},
         }
         (folder / "config.yml").write_text(json.dumps(settings))
@@ -81,7 +98,18 @@ def _distribution(name: str, *, newest: bool) -> Callable[[Path, int], Sequence[
 
 
 def _olareg(folder: Path, port: int) -> Sequence[str]:
-    return [program("olareg", newest=True), "serve", "--addr", "127.0.0.1", "--port", str(port), "--dir", str(folder / "data"), "--store-type", "dir"]
+    return [
+        program("olareg", newest=True),
+        "serve",
+        "--addr",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--dir",
+        str(folder / "data"),
+        "--store-type",
+        "dir",
+    ]
 
 
 def _zot(folder: Path, port: int) -> Sequence[str]:
@@ -126,10 +154,18 @@ class Running:
                 found += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
         return Daemon(tuple(found))
 
-    def request(self, method: str, path: str, body: bytes | IO[bytes] | None = None, headers: dict[str, str] | None = None) -> http.client.HTTPMessage:
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | IO[bytes] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> http.client.HTTPMessage:
         """One exchange. Raises RuntimeError when it is refused."""
         # In large pieces: otherwise it is the client that a push waits for.
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300, blocksize=1 << 18)
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.port, timeout=300, blocksize=1 << 18
+        )
         try:
             connection.request(method, path, body, headers or {})
             with connection.getresponse() as answer:
@@ -142,22 +178,42 @@ class Running:
 
     def push_blob(self, file: Path, digest: str) -> None:
         """Push a file in one piece, which every registry knows."""
-        place = self.request("POST", f"/v2/{REPOSITORY}/blobs/uploads/", b"")["Location"].replace(f"http://127.0.0.1:{self.port}", "")
+        place = self.request("POST", f"/v2/{REPOSITORY}/blobs/uploads/", b"")["Location"].replace(
+            f"http://127.0.0.1:{self.port}", ""
+        )
         with file.open("rb") as body:
-            length = {"Content-Length": str(file.stat().st_size), "Content-Type": "application/octet-stream"}
-            self.request("PUT", f"{place}{'&' if '?' in place else '?'}digest={digest}", body, length)
+            length = {
+                "Content-Length": str(file.stat().st_size),
+                "Content-Type": "application/octet-stream",
+            }
+            self.request(
+                "PUT", f"{place}{'&' if '?' in place else '?'}digest={digest}", body, length
+            )
 
     def push_image(self, layers: Sequence[Path], tag: str = "1") -> bytes:
         """Push an image of these layers; its manifest."""
-        config = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [digest_of(one) for one in layers]}}).encode()
+        config = json.dumps(
+            {
+                "architecture": "amd64",
+                "os": "linux",
+                "rootfs": {"type": "layers", "diff_ids": [digest_of(one) for one in layers]},
+            }
+        ).encode()
         small = self.folder / "config.json"
         small.write_bytes(config)
         for one in (small, *layers):
             self.push_blob(one, digest_of(one))
-        described = [{"mediaType": LAYER, "digest": digest_of(one), "size": one.stat().st_size} for one in layers]
+        described = [
+            {"mediaType": LAYER, "digest": digest_of(one), "size": one.stat().st_size}
+            for one in layers
+        ]
         about = {"mediaType": CONFIG, "digest": digest_of(small), "size": len(config)}
-        manifest = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": about, "layers": described}).encode()
-        self.request("PUT", f"/v2/{REPOSITORY}/manifests/{tag}", manifest, {"Content-Type": MANIFEST})
+        manifest = json.dumps(
+            {"schemaVersion": 2, "mediaType": MANIFEST, "config": about, "layers": described}
+        ).encode()
+        self.request(
+            "PUT", f"/v2/{REPOSITORY}/manifests/{tag}", manifest, {"Content-Type": MANIFEST}
+        )
         return manifest
 
     def stop(self) -> None:
@@ -186,7 +242,9 @@ def start(shop: Workshop, software: Software) -> Running:
             return Running(port, folder, process)
         time.sleep(0.02)
     process.kill()
-    raise MissingError(f"{software.name} does not start: {(folder / 'log').read_text(errors='replace')[-500:]}")
+    raise MissingError(
+        f"{software.name} does not start: {(folder / 'log').read_text(errors='replace')[-500:]}"
+    )
 
 
 _DIGESTS: Final[dict[Path, str]] = {}
@@ -204,7 +262,8 @@ def digest_of(file: Path) -> str:
 class Served:
     """A server that is started and fed once for all rounds of a case.
 
-    ``feed`` puts what the case is about into it, and says what clients ask for and how many bytes the body has.
+    ``feed`` puts what the case is about into it, and says what clients ask for and how many bytes
+    the body has.
     """
 
     name: str
@@ -229,9 +288,20 @@ def remove(running: Running) -> None:
     shutil.rmtree(running.folder, ignore_errors=True)
 
 
-def load(running: Running, clients: int, times: int, size_bytes: int, path: str) -> subprocess.Popen[str]:
+def load(
+    running: Running, clients: int, times: int, size_bytes: int, path: str
+) -> subprocess.Popen[str]:
     """Clients that ask for it, started."""
-    command = [sys.executable, "-m", "bench.load", str(running.port), str(clients), str(times), str(size_bytes), path]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.load",
+        str(running.port),
+        str(clients),
+        str(times),
+        str(size_bytes),
+        path,
+    ]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -246,7 +316,11 @@ def told(clients: subprocess.Popen[str]) -> dict[str, float]:
 
 @dataclass(slots=True)
 class Asked:
-    """A server, asked by clients that cost nothing. ``cpu_s`` and ``peak_bytes`` are the server's alone; ``first_byte_s`` is the longest wait for an answer."""
+    """A server, asked by clients that cost nothing.
+
+    ``cpu_s`` and ``peak_bytes`` are the server's alone; ``first_byte_s`` is the longest wait for an
+    answer.
+    """
 
     served: Served
     clients: int
@@ -258,7 +332,10 @@ class Asked:
         return self.served.name
 
     def prepare(self) -> None:
-        """See `Contestant`: files are in the page cache, and code has run once. Raises MissingError."""
+        """See `Contestant`: files are in the page cache, and code has run once.
+
+        Raises MissingError.
+        """
         running, path, size = self.served.ready()
         told(load(running, 1, 1, size, path))
         workshop.sync()
@@ -269,7 +346,12 @@ class Asked:
         daemon = running.daemon()
         daemon.begin()
         found = told(load(running, self.clients, self.times, size, path))
-        return Sample(found["wall_s"], daemon.spent_s(), sum(map(peak_of, daemon.pids)), extra={"first_byte_s": found["first_byte_s"]})
+        return Sample(
+            found["wall_s"],
+            daemon.spent_s(),
+            sum(map(peak_of, daemon.pids)),
+            extra={"first_byte_s": found["first_byte_s"]},
+        )
 
     def clean(self) -> None:
         """See `Contestant`."""
@@ -304,7 +386,9 @@ class Beside:
             waits.append(told(load(running, 1, 50, small_size, small))["first_byte_s"])
         found = told(working)
         extra = {"slowest_manifest_s": max(waits), "beside_s": time.perf_counter() - began}
-        return Sample(found["wall_s"], daemon.spent_s(), sum(map(peak_of, daemon.pids)), extra=extra)
+        return Sample(
+            found["wall_s"], daemon.spent_s(), sum(map(peak_of, daemon.pids)), extra=extra
+        )
 
     def clean(self) -> None:
         """See `Contestant`."""
@@ -345,11 +429,17 @@ class Listing:
             found, _ = self._pages(running, f"/v2/{name}/tags/list?n=20", "tags", once=False)
             tags += len(found)
         wall = time.perf_counter() - began
-        extra = {"repositories": float(len(names)), "tags": float(tags), "first_bytes": float(early)}
+        extra = {
+            "repositories": float(len(names)),
+            "tags": float(tags),
+            "first_bytes": float(early),
+        }
         return Sample(wall, daemon.spent_s(), peak_of(running.process.pid), extra=extra)
 
     @staticmethod
-    def _pages(running: Running, path: str, member: str, *, once: bool) -> tuple[list[str], str | None]:
+    def _pages(
+        running: Running, path: str, member: str, *, once: bool
+    ) -> tuple[list[str], str | None]:
         found: list[str] = []
         following: str | None = path
         while following is not None:

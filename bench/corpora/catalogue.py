@@ -1,6 +1,9 @@
-"""A store of many small images, written into the catalogue directly: a million names are not imported on every machine that measures.
+"""A store of many small images, written into the catalogue directly.
 
-Everything in it is true: documents have their digests, edges are what manifests say, chains are chained, layers lie in files. `storectl fsck` finds nothing.
+A million names are not imported on every machine that measures.
+
+Everything in it is true: documents have their digests, edges are what manifests say, chains are
+chained, layers lie in files. `storectl fsck` finds nothing.
 """
 
 from __future__ import annotations
@@ -67,10 +70,16 @@ def build(root: Path, scale: Scale) -> None:
     with Store.open(root, create=True):
         pass
     with closing(sqlite3.connect(root / "store.db", isolation_level=None)) as connection:
-        for pragma in ("foreign_keys=OFF", "synchronous=OFF", "journal_mode=OFF", "cache_size=-262144"):
+        for pragma in (
+            "foreign_keys=OFF",
+            "synchronous=OFF",
+            "journal_mode=OFF",
+            "cache_size=-262144",
+        ):
             connection.execute(f"PRAGMA {pragma}")
         _Filler(connection, root, scale).fill()
-        # As a store that has grown by itself: what SQLite counts, it counts when a change has been made.
+        # As a store that has grown by itself: what SQLite counts, it counts when a change has been
+        # made.
         connection.execute("PRAGMA journal_mode=WAL")
 
 
@@ -110,7 +119,7 @@ class _Filler:
         self._next_content += 1
         return key
 
-    # --- layers: a file each, and the chains made of them ---------------------------------------------------------------
+    # --- layers: a file each, and the chains made of them -----------------------------------------
 
     def _diffs(self) -> list[_Diff]:
         codec = zstandard.ZstdCompressor(level=3, write_checksum=True)
@@ -122,7 +131,10 @@ class _Filler:
             diff, digest = _Diff(self._key(), _digest(data), len(data)), _digest(stored)
             key = self._key()
             found.append(diff)
-            content += [(diff.key, diff.digest, diff.size, "present"), (key, digest, len(stored), "present")]
+            content += [
+                (diff.key, diff.digest, diff.size, "present"),
+                (key, digest, len(stored), "present"),
+            ]
             blobs.append((key, _moment(0)))
             encodings.append((diff.key, key, "zstd", 0))
             path = self._root / "blobs" / "sha256" / digest[7:9] / digest[7:]
@@ -148,7 +160,7 @@ class _Filler:
         self._layer_rows.append((key, chain, parent, own.key, len(path)))
         return key
 
-    # --- images, their documents and names ------------------------------------------------------------------------------
+    # --- images, their documents and names --------------------------------------------------------
 
     def _images(self, indices: list[int], diffs: list[_Diff]) -> None:
         rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _WIDTHS}
@@ -162,13 +174,37 @@ class _Filler:
             for key, data in ((config_key, config), (manifest_key, manifest)):
                 rows["content"].append((key, _digest(data), len(data), "present"))
                 rows["document"].append((key, data))
-            rows["image"].append((config_key, top, None, "linux", "amd64", "", int((_EPOCH + timedelta(minutes=index)).timestamp()), "verified"))
-            rows["label"] += [(config_key, "team", f"team-{index % 100:02d}"), (config_key, "build", str(index))]
-            rows["manifest"].append((manifest_key, OCI_MANIFEST, "manifest", None, OCI_CONFIG, config_key))
-            rows["manifest_edge"].append((manifest_key, "config", 0, config_key, OCI_CONFIG, None, None, None))
-            rows["manifest_edge"] += [(manifest_key, "layer", at, diff.key, OCI_LAYER, None, None, None) for at, diff in enumerate(chosen)]
+            rows["image"].append(
+                (
+                    config_key,
+                    top,
+                    None,
+                    "linux",
+                    "amd64",
+                    "",
+                    int((_EPOCH + timedelta(minutes=index)).timestamp()),
+                    "verified",
+                )
+            )
+            rows["label"] += [
+                (config_key, "team", f"team-{index % 100:02d}"),
+                (config_key, "build", str(index)),
+            ]
+            rows["manifest"].append(
+                (manifest_key, OCI_MANIFEST, "manifest", None, OCI_CONFIG, config_key)
+            )
+            rows["manifest_edge"].append(
+                (manifest_key, "config", 0, config_key, OCI_CONFIG, None, None, None)
+            )
+            rows["manifest_edge"] += [
+                (manifest_key, "layer", at, diff.key, OCI_LAYER, None, None, None)
+                for at, diff in enumerate(chosen)
+            ]
             repository = index // self._scale.images_of_repository + 1
-            served |= {(repository, key) for key in (manifest_key, config_key, *(diff.key for diff in chosen))}
+            served |= {
+                (repository, key)
+                for key in (manifest_key, config_key, *(diff.key for diff in chosen))
+            }
             self._names(rows, index, repository, manifest_key, _digest(manifest))
         self._insert("layer", 5, self._layer_rows)
         self._layer_rows.clear()
@@ -179,7 +215,10 @@ class _Filler:
     def _path(self, index: int) -> tuple[int, ...]:
         """The layers of an image: those of its family, then some from anywhere, each once."""
         family = index % self._scale.stems
-        path = [(family * _STEM + step) % self._scale.diffs for step in range(min(_STEM, self._scale.layers))]
+        path = [
+            (family * _STEM + step) % self._scale.diffs
+            for step in range(min(_STEM, self._scale.layers))
+        ]
         while len(path) < self._scale.layers:
             drawn = self._random.randrange(self._scale.diffs)
             if drawn not in path:
@@ -190,9 +229,15 @@ class _Filler:
         config = _json(
             {
                 "architecture": "amd64",
-                "config": {"Cmd": ["/bin/sh"], "Labels": {"team": f"team-{index % 100:02d}", "build": str(index)}},
+                "config": {
+                    "Cmd": ["/bin/sh"],
+                    "Labels": {"team": f"team-{index % 100:02d}", "build": str(index)},
+                },
                 "created": (_EPOCH + timedelta(minutes=index)).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "history": [{"created": "2024-01-01T00:00:00Z", "created_by": f"RUN step {step}"} for step in range(len(diffs))],
+                "history": [
+                    {"created": "2024-01-01T00:00:00Z", "created_by": f"RUN step {step}"}
+                    for step in range(len(diffs))
+                ],
                 "os": "linux",
                 "rootfs": {"type": "layers", "diff_ids": [diff.digest for diff in diffs]},
             }
@@ -202,20 +247,34 @@ class _Filler:
                 "schemaVersion": 2,
                 "mediaType": OCI_MANIFEST,
                 "config": {"mediaType": OCI_CONFIG, "digest": _digest(config), "size": len(config)},
-                "layers": [{"mediaType": OCI_LAYER, "digest": diff.digest, "size": diff.size} for diff in diffs],
+                "layers": [
+                    {"mediaType": OCI_LAYER, "digest": diff.digest, "size": diff.size}
+                    for diff in diffs
+                ],
             }
         )
         return config, manifest
 
-    def _names(self, rows: dict[str, list[tuple[Any, ...]]], index: int, repository: int, manifest: int, digest: str) -> None:
+    def _names(
+        self,
+        rows: dict[str, list[tuple[Any, ...]]],
+        index: int,
+        repository: int,
+        manifest: int,
+        digest: str,
+    ) -> None:
         name, _, tag = self._scale.tag(index).partition(":")
         base = tag.removesuffix(".0")
         for count in range(self._scale.tags_of_image):
             number = index * self._scale.tags_of_image + count + 1
             at = _moment(number)
             rows["reference"].append((number, repository, f"{base}.{count}", manifest, at))
-            rows["reference_log"].append((number, at, f"docker.io/{name}", f"{base}.{count}", None, digest, "bench"))
-        rows["event"].append((index + 1, _moment(index), "import", digest, _json({"name": f"{name}:{tag}"}).decode()))
+            rows["reference_log"].append(
+                (number, at, f"docker.io/{name}", f"{base}.{count}", None, digest, "bench")
+            )
+        rows["event"].append(
+            (index + 1, _moment(index), "import", digest, _json({"name": f"{name}:{tag}"}).decode())
+        )
 
 
 _WIDTHS: Final = {
@@ -237,7 +296,11 @@ def _small_layer(index: int) -> bytes:
     """A layer with one file."""
     member = tarfile.TarInfo(f"srv/{index:06d}")
     member.size = _LAYER_BYTES
-    return member.tobuf(tarfile.GNU_FORMAT) + random.Random(index).randbytes(_LAYER_BYTES).ljust(tarfile.BLOCKSIZE, b"\0") + bytes(2 * tarfile.BLOCKSIZE)
+    return (
+        member.tobuf(tarfile.GNU_FORMAT)
+        + random.Random(index).randbytes(_LAYER_BYTES).ljust(tarfile.BLOCKSIZE, b"\0")
+        + bytes(2 * tarfile.BLOCKSIZE)
+    )
 
 
 def _digest(data: bytes) -> str:

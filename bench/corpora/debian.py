@@ -1,6 +1,10 @@
-"""A real image: Debian's root file system with layers of packages on top, built by a Docker Engine the way people build images.
+"""A real image.
 
-The packages are today's, so two machines may differ by a few bytes; on one machine the archive is made once and kept.
+Debian's root file system with layers of packages on top, built by a Docker Engine the way people
+build images.
+
+The packages are today's, so two machines may differ by a few bytes; on one machine the archive is
+made once and kept.
 """
 
 from __future__ import annotations
@@ -28,23 +32,39 @@ RUN apt-get purge -y openssh-client && chmod 755 /usr/local/bin/entry
 ENTRYPOINT ["/usr/local/bin/entry"]
 """
 _ENTRY: Final = b'#!/bin/sh\nexec "$@"\n'
-_APT_SETTINGS: Final = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d"), Path("/etc/apt/apt.conf.d"))
+_APT_SETTINGS: Final = (
+    Path("/etc/apt/sources.list"),
+    Path("/etc/apt/sources.list.d"),
+    Path("/etc/apt/apt.conf.d"),
+)
 """The builder fetches packages from where this machine does."""
 
 
 def build(folder: Path, target: Path) -> None:
-    """Write what ``docker save`` gives for the image to ``target``; ``folder`` is for the work, and emptied by the caller.
+    """Write what ``docker save`` gives for the image to ``target``.
+
+    ``folder`` is for the work, and emptied by the caller.
 
     Raises CalledProcessError when debootstrap fails, EngineError when the engine does.
     """
     rootfs = folder / "rootfs"
-    subprocess.run(["debootstrap", "--variant=minbase", "bookworm", str(rootfs)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        ["debootstrap", "--variant=minbase", "bookworm", str(rootfs)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     subprocess.run(["chroot", str(rootfs), "apt-get", "clean"], check=True)
     for setting in _APT_SETTINGS:
         if setting.exists():
-            subprocess.run(["cp", "-aL", str(setting), str(rootfs / setting.parent.relative_to("/"))], check=True)
+            subprocess.run(
+                ["cp", "-aL", str(setting), str(rootfs / setting.parent.relative_to("/"))],
+                check=True,
+            )
     packed = folder / "rootfs.tar"
-    subprocess.run(["tar", "--numeric-owner", "--sort=name", "-C", str(rootfs), "-cf", str(packed), "."], check=True)
+    subprocess.run(
+        ["tar", "--numeric-owner", "--sort=name", "-C", str(rootfs), "-cf", str(packed), "."],
+        check=True,
+    )
     context = folder / "context.tar"
     with tarfile.open(context, "w") as tar:
         tar.add(packed, "rootfs.tar")

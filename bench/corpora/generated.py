@@ -1,6 +1,7 @@
 """Images that are generated: the same bytes on every machine, from a seed.
 
-Text is made of words drawn from a vocabulary, so that it compresses about as programs and documents do; noise does not compress at all.
+Text is made of words drawn from a vocabulary, so that it compresses about as programs and documents
+do; noise does not compress at all.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ _LARGEST_OCTAL: Final = 0o77777777777
 
 @dataclass(frozen=True, slots=True)
 class LayerSpec:
-    """A layer to be generated: a seed, the bytes of its files, and how much of them is noise (0 to 1).
+    """A layer to be generated.
+
+    A seed, the bytes of its files, and how much of them is noise (0 to 1).
 
     ``one_file``: all of it is one file, else files of 64 KiB.
     """
@@ -49,7 +52,10 @@ class ImageSpec:
 
 
 def write_archive(path: Path, images: Sequence[ImageSpec]) -> None:
-    """Write a docker archive (`docker save`, up to 24) of these images; a layer that several have is in it once."""
+    """Write a docker archive (`docker save`, up to 24) of these images.
+
+    A layer that several have is in it once.
+    """
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
         layers: dict[LayerSpec, tuple[str, str]] = {}
         manifest = []
@@ -70,7 +76,13 @@ def write_archive(path: Path, images: Sequence[ImageSpec]) -> None:
             ).encode()
             name = f"{hashlib.sha256(config).hexdigest()}.json"
             _add(tar, name, config)
-            manifest.append({"Config": name, "RepoTags": [image.name], "Layers": [layers[spec][1] for spec in image.layers]})
+            manifest.append(
+                {
+                    "Config": name,
+                    "RepoTags": [image.name],
+                    "Layers": [layers[spec][1] for spec in image.layers],
+                }
+            )
         _add(tar, "manifest.json", json.dumps(manifest).encode())
 
 
@@ -121,14 +133,21 @@ class _content:  # noqa: N801 - an iterator with a take
     def __init__(self, spec: LayerSpec) -> None:
         self._random = random.Random(spec.seed)
         self._noise = spec.noise
-        self._words = [self._random.randbytes(self._random.randint(2, 12)).hex().encode() + b" " for _ in range(_WORDS)]
+        self._words = [
+            self._random.randbytes(self._random.randint(2, 12)).hex().encode() + b" "
+            for _ in range(_WORDS)
+        ]
         self._rest = b""
 
     def take(self, size: int) -> bytes:
         parts = [self._rest]
         have = len(self._rest)
         while have < size:
-            part = self._random.randbytes(_FILE_BYTES) if self._random.random() < self._noise else self._text()
+            part = (
+                self._random.randbytes(_FILE_BYTES)
+                if self._random.random() < self._noise
+                else self._text()
+            )
             parts.append(part)
             have += len(part)
         data = b"".join(parts)

@@ -33,12 +33,19 @@ class Inputs:
         return QUICK_IMAGE if self._shop.quick else debian.IMAGE
 
     def real(self) -> Path:
-        """A docker archive with a real image: Debian with layers of packages, about 900 MB. In a quick run: 96 MiB in 7 generated layers."""
+        """A docker archive with a real image: Debian with layers of packages, about 900 MB.
+
+        In a quick run: 96 MiB in 7 generated layers.
+        """
         if not self._shop.quick:
-            return self._shop.cached("debian.tar", lambda path: debian.build(self._shop.folder(), path))
+            return self._shop.cached(
+                "debian.tar", lambda path: debian.build(self._shop.folder(), path)
+            )
         sizes = (24, 20, 18, 14, 12, 6, 2)
         layers = tuple(LayerSpec(seed, size * MIB) for seed, size in enumerate(sizes))
-        return self._shop.cached("quick-real.tar", lambda path: write_archive(path, [ImageSpec(QUICK_IMAGE, layers)]))
+        return self._shop.cached(
+            "quick-real.tar", lambda path: write_archive(path, [ImageSpec(QUICK_IMAGE, layers)])
+        )
 
     def real_outer_gzip(self) -> Path:
         """The same archive, compressed by gzip as a whole."""
@@ -56,7 +63,15 @@ class Inputs:
 
         def make(path: Path) -> None:
             options = ["copy", "-q", "--insecure-policy", "--dest-compress-format", codec]
-            subprocess.run([program("skopeo"), *options, f"docker-archive:{source}", f"oci:{path}:{self.image}"], check=True)
+            subprocess.run(
+                [
+                    program("skopeo"),
+                    *options,
+                    f"docker-archive:{source}",
+                    f"oci:{path}:{self.image}",
+                ],
+                check=True,
+            )
 
         return self._shop.cached(f"{self._mark}real-{codec}", make)
 
@@ -65,19 +80,38 @@ class Inputs:
         layout = self.real_layout(codec)
 
         def make(path: Path) -> None:
-            subprocess.run(["tar", "--sort=name", "-C", str(layout), "-cf", str(path), "blobs", "index.json", "oci-layout"], check=True)
+            subprocess.run(
+                [
+                    "tar",
+                    "--sort=name",
+                    "-C",
+                    str(layout),
+                    "-cf",
+                    str(path),
+                    "blobs",
+                    "index.json",
+                    "oci-layout",
+                ],
+                check=True,
+            )
 
         return self._shop.cached(f"{self._mark}real-{codec}.tar", make)
 
     def oci_blobs(self, codec: str) -> list[Path]:
         """The layers in the layout."""
         layout = self.real_layout(codec)
-        return [path for path in sorted((layout / "blobs" / "sha256").iterdir()) if path.stat().st_size > _DOCUMENT_BYTES]
+        return [
+            path
+            for path in sorted((layout / "blobs" / "sha256").iterdir())
+            if path.stat().st_size > _DOCUMENT_BYTES
+        ]
 
     def many_layers(self) -> Path:
         """125 layers of 64 KiB."""
         layers = tuple(LayerSpec(1000 + index, MIB // 16) for index in range(125))
-        return self._shop.cached("many-layers.tar", lambda path: write_archive(path, [ImageSpec("bench/many:1", layers)]))
+        return self._shop.cached(
+            "many-layers.tar", lambda path: write_archive(path, [ImageSpec("bench/many:1", layers)])
+        )
 
     def huge_layer(self) -> Path:
         """One layer of 4 GiB; 256 MiB in a quick run."""
@@ -89,8 +123,13 @@ class Inputs:
         """200 images (20 in a quick run) on one base of 16 MiB, each with 256 KiB of its own."""
         count = 20 if self._shop.quick else 200
         base = (LayerSpec(2000, 12 * MIB), LayerSpec(2001, 4 * MIB))
-        images = [ImageSpec(f"bench/family:{index}", (*base, LayerSpec(3000 + index, MIB // 4))) for index in range(count)]
-        return self._shop.cached(f"{self._mark}family.tar", lambda path: write_archive(path, images))
+        images = [
+            ImageSpec(f"bench/family:{index}", (*base, LayerSpec(3000 + index, MIB // 4)))
+            for index in range(count)
+        ]
+        return self._shop.cached(
+            f"{self._mark}family.tar", lambda path: write_archive(path, images)
+        )
 
     def noise(self) -> Path:
         """512 MiB (64 in a quick run) that nothing compresses."""
@@ -99,7 +138,10 @@ class Inputs:
         return self._shop.cached(f"{self._mark}noise.tar", lambda path: write_archive(path, [spec]))
 
     def crowd(self) -> Path:
-        """A store of a million names (10,000 in a quick run): `bench.corpora.catalogue`. Not to be changed."""
+        """A store of a million names (10,000 in a quick run): `bench.corpora.catalogue`.
+
+        Not to be changed.
+        """
         scale = SMALL if self._shop.quick else MILLION
         return self._shop.cached(f"{self._mark}crowd", lambda path: build(path, scale))
 
@@ -109,4 +151,9 @@ class Inputs:
 
     def tiny(self) -> Path:
         """One layer of 64 KiB."""
-        return self._shop.cached("tiny.tar", lambda path: write_archive(path, [ImageSpec("bench/tiny:1", (LayerSpec(1, MIB // 16),))]))
+        return self._shop.cached(
+            "tiny.tar",
+            lambda path: write_archive(
+                path, [ImageSpec("bench/tiny:1", (LayerSpec(1, MIB // 16),))]
+            ),
+        )

@@ -29,10 +29,15 @@ def write_store(path: Path, scratch: Path, *, repositories: int, tags: int) -> N
             key = content.find(connection, (digest,))[digest].key
         for names in _names(repositories, tags):
             with store.write("bench") as connection:
-                references.set_tags(connection, dict.fromkeys(names, key), now=store.now(), operation="bench")
+                references.set_tags(
+                    connection, dict.fromkeys(names, key), now=store.now(), operation="bench"
+                )
 
 
 def _names(repositories: int, tags: int) -> Iterator[list[Reference]]:
     for first in range(0, repositories, _AT_ONCE):
-        some = [Repository("docker.io", f"team{number % 100:02d}/app{number:05d}") for number in range(first, min(first + _AT_ONCE, repositories))]
+        some = [
+            Repository("docker.io", f"team{number % 100:02d}/app{number:05d}")
+            for number in range(first, min(first + _AT_ONCE, repositories))
+        ]
         yield [Reference(one, f"v{number:03d}") for one in some for number in range(tags)]

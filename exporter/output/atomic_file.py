@@ -19,20 +19,28 @@ if TYPE_CHECKING:
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """A file that appears under ``path`` when the block ends well, whole and durable, and leaves nothing when it does not. Its mode is 0600, as Docker's.
 
-    Raises InvalidInput when there is no such folder, Unavailable and its branches when it cannot be written.
+    Raises InvalidInput when there is no such folder, Unavailable and its branches when it cannot be
+    written.
     """
     if path.exists() and not path.is_file():
         # A device or a named pipe is written as it is: nothing can be renamed over it.
         if path.is_dir():
-            raise InvalidInput(f"{printable(str(path))} is a folder", hint="give -o the name of a file")
+            raise InvalidInput(
+                f"{printable(str(path))} is a folder", hint="give -o the name of a file"
+            )
         with translated(path), path.open("wb", buffering=0) as file:
             yield file
         return
     try:
         with translated(path):
-            descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+            descriptor, name = tempfile.mkstemp(
+                prefix=f".{path.name}.", suffix=".partial", dir=path.parent
+            )
     except FileNotFoundError:
-        raise InvalidInput(f"there is no folder {printable(str(path.parent))}", hint="make it first, or save somewhere else") from None
+        raise InvalidInput(
+            f"there is no folder {printable(str(path.parent))}",
+            hint="make it first, or save somewhere else",
+        ) from None
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as file, translated(path):

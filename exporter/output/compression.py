@@ -1,4 +1,7 @@
-"""A whole archive compressed on its way out. The same archive and library give the same bytes: no names and no times in the header."""
+"""A whole archive compressed on its way out.
+
+The same archive and library give the same bytes: no names and no times in the header.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,9 @@ def compressed(sink: Sink, codec: str | None) -> Iterator[Sink]:
     if codec == "gzip":
         compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
     else:
-        compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True, threads=os.cpu_count() or 1).compressobj()
+        compressor = zstandard.ZstdCompressor(
+            level=_ZSTD_LEVEL, write_checksum=True, threads=os.cpu_count() or 1
+        ).compressobj()
     compressing = Compressing(sink, compressor)
     yield compressing
     compressing.finish()

@@ -1,6 +1,9 @@
-"""Saving into an OCI layout that is a folder: added to what is there, so that writers beside each other lose nothing.
+"""Saving into an OCI layout that is a folder.
 
-Blobs have the names of their content: they are written under other names and renamed. Only ``index.json`` is changed by many, under a lock on the folder.
+Added to what is there, so that writers beside each other lose nothing.
+
+Blobs have the names of their content: they are written under other names and renamed. Only
+``index.json`` is changed by many, under a lock on the folder.
 """
 
 from __future__ import annotations
@@ -34,11 +37,14 @@ _PREFIX: Final = ".storectl-"
 _SUFFIX: Final = ".partial"
 
 
-def write(graph: SavedGraph, folder: Path, store: Store, reader: Reader, progress: Progress) -> None:
+def write(
+    graph: SavedGraph, folder: Path, store: Store, reader: Reader, progress: Progress
+) -> None:
     """Add ``graph`` to the layout at ``folder``, which is made when it is not there.
 
-    An entry of the same name is replaced, every other one and every file that is not ours stays. Raises InvalidInput for a folder that is something else,
-    InvalidDocument when its index.json cannot be read, Unavailable and its branches.
+    An entry of the same name is replaced, every other one and every file that is not ours stays.
+    Raises InvalidInput for a folder that is something else, InvalidDocument when its index.json
+    cannot be read, Unavailable and its branches.
     """
     _prepare(folder)
     _blobs(oci.blob_files(graph), folder, store, reader, progress)
@@ -53,17 +59,27 @@ def _prepare(folder: Path) -> None:
     name = printable(str(folder))
     with translated(folder):
         if not folder.parent.is_dir():
-            raise InvalidInput(f"there is no folder {printable(str(folder.parent))}", hint="make it first, or save somewhere else")
+            raise InvalidInput(
+                f"there is no folder {printable(str(folder.parent))}",
+                hint="make it first, or save somewhere else",
+            )
         make_folder(folder)
         present = {entry.name for entry in folder.iterdir()}
-    # Others may be writing beside us, and a process that was killed leaves its files: they are ours all the same.
+    # Others may be writing beside us, and a process that was killed leaves its files: they are ours
+    # all the same.
     others = {one for one in present if not (one.startswith(_PREFIX) and one.endswith(_SUFFIX))}
     if others - {"blobs", INDEX} and LAYOUT not in others:
-        raise InvalidInput(f"{name} is a folder, but no image layout", hint="give a new folder, or one with an oci-layout in it")
+        raise InvalidInput(
+            f"{name} is a folder, but no image layout",
+            hint="give a new folder, or one with an oci-layout in it",
+        )
 
 
-def _blobs(files: Mapping[Any, Entry], folder: Path, store: Store, reader: Reader, progress: Progress) -> None:
-    # Also those that are there already: who renamed what lies in them may have died before syncing them, or not have got so far yet.
+def _blobs(
+    files: Mapping[Any, Entry], folder: Path, store: Store, reader: Reader, progress: Progress
+) -> None:
+    # Also those that are there already: who renamed what lies in them may have died before syncing
+    # them, or not have got so far yet.
     touched = {folder / "blobs": None, folder: None}
     for entry in files.values():
         target = folder / entry.path
@@ -87,7 +103,9 @@ def _blob(entry: Entry, target: Path, store: Store, reader: Reader, progress: Pr
                 if isinstance(entry.source, Path):
                     scatter.file(entry.source, 0, entry.size_bytes)
                 else:
-                    scatter.content(entry.source, 0, lambda size: progress.advance(entry.path, size))
+                    scatter.content(
+                        entry.source, 0, lambda size: progress.advance(entry.path, size)
+                    )
                 scatter.finish()
             progress.finish(entry.path)
         os.fsync(descriptor)
@@ -151,8 +169,14 @@ def _merged(path: Path, graph: SavedGraph) -> bytes:
         named = _names(entry) & ours
         # What is replaced keeps its place, so that saving again changes nothing.
         merged += [new.pop(name) for name in sorted(named) if name in new] if named else [entry]
-    listed = {entry.get("digest") for entry in merged if CONTAINERD_NAME not in (entry.get("annotations") or {})}
-    document["manifests"] = merged + [entry for name, entry in new.items() if name != entry["digest"] or name not in listed]
+    listed = {
+        entry.get("digest")
+        for entry in merged
+        if CONTAINERD_NAME not in (entry.get("annotations") or {})
+    }
+    document["manifests"] = merged + [
+        entry for name, entry in new.items() if name != entry["digest"] or name not in listed
+    ]
     return compact(document)
 
 
@@ -162,8 +186,13 @@ def _names(entry: Mapping[str, Any]) -> set[str]:
     return {full} if full else {annotations.get(REF_NAME, "")}
 
 
-def _new_entries(graph: SavedGraph, others: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The entries of ``graph`` by name, those without one by digest. A tag that ``others`` have is written with its repository."""
+def _new_entries(
+    graph: SavedGraph, others: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The entries of ``graph`` by name, those without one by digest.
+
+    A tag that ``others`` have is written with its repository.
+    """
     taken = {(entry.get("annotations") or {}).get(REF_NAME) for entry in others}
     tags = [tag for root in graph.roots for tag in root.tags]
     shared = layout.tags_of_several(tags) | {tag.tag or "" for tag in tags if tag.tag in taken}

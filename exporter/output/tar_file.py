@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 def descriptor_of(sink: Sink) -> int | None:
-    """The descriptor of a sink that can be written anywhere; None for a pipe, a device, or a file that only grows at its end."""
+    """The descriptor of a sink that can be written anywhere.
+
+    None for a pipe, a device, or a file that only grows at its end.
+    """
     try:
         descriptor: int = sink.fileno()  # type: ignore[attr-defined]  # that is the question
         status, flags = os.fstat(descriptor), fcntl.fcntl(descriptor, fcntl.F_GETFL)
@@ -33,7 +36,10 @@ def descriptor_of(sink: Sink) -> int | None:
 
 
 def write(plan: Plan, store: Store, reader: Reader, descriptor: int, progress: Progress) -> None:
-    """Write the archive from where the file stands. Raises DamagedContent, ContentMissing, StorageFull; the file is then no archive."""
+    """Write the archive from where the file stands.
+
+    Raises DamagedContent, ContentMissing, StorageFull; the file is then no archive.
+    """
     offset = os.lseek(descriptor, 0, os.SEEK_CUR)
     reserve(descriptor, offset, plan.size_bytes)
     with Scatter(store.blobs, reader, descriptor, workers=max(2, os.cpu_count() or 1)) as scatter:
@@ -53,7 +59,9 @@ def write(plan: Plan, store: Store, reader: Reader, descriptor: int, progress: P
                 scatter.put(bytes(end - start - entry.size_bytes), start + entry.size_bytes)
             offset = end
         # Each is hashed on one core: the largest first, or it would be alone at the end.
-        for entry, sources, start in sorted(contents, key=lambda one: one[0].size_bytes, reverse=True):
+        for entry, sources, start in sorted(
+            contents, key=lambda one: one[0].size_bytes, reverse=True
+        ):
             key = entry.path
             progress.start(key, entry.path[:12], entry.size_bytes)
             scatter.content(sources, start, lambda size, key=key: progress.advance(key, size))  # type: ignore[misc]

@@ -1,6 +1,7 @@
 """Any part of a planned archive, without the rest: for transfers that break off and go on.
 
-An archive is a function of its plan, so a plan has an identity before a byte of the archive is read.
+An archive is a function of its plan, so a plan has an identity before a byte of the archive is
+read.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ _GATHERED_BYTES: Final = MIB
 
 
 def identity(plan: Plan) -> str:
-    """Names the archive's bytes: equal for equal archives, different for others; 64 hexadecimal digits."""
+    """Names the archive's bytes: equal for equal archives, different for others.
+
+    64 hexadecimal digits.
+    """
     hashed = hashlib.sha256(usedforsecurity=False)
     for entry in plan.entries:
         for block in headers(entry, plan.owner):
@@ -46,7 +50,10 @@ def identity(plan: Plan) -> str:
 
 @final
 class ArchiveBlocks:
-    """The bytes of an archive (see `store.content.blocks.Blocks`). A content that is read from its first to its last byte has its digest checked."""
+    """The bytes of an archive (see `store.content.blocks.Blocks`).
+
+    A content that is read from its first to its last byte has its digest checked.
+    """
 
     def __init__(self, plan: Plan, blobs: BlobStore) -> None:
         self._plan = plan
@@ -104,7 +111,10 @@ class ArchiveBlocks:
 
 @final
 class _Check:
-    """Hashes a content that comes in order, perhaps some of it twice; what begins in the middle or leaves something out is not hashed."""
+    """Hashes a content that comes in order, perhaps some of it twice.
+
+    What begins in the middle or leaves something out is not hashed.
+    """
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
@@ -117,6 +127,15 @@ class _Check:
             return
         self._hashed.update(view[self._seen - offset :])
         self._seen = offset + len(view)
-        if self._seen == self._sources.size_bytes and self._hashed.hexdigest() != self._sources.digest.hex:
-            digest = self._sources.digest if self._sources.in_file else self._sources.encodings[0].digest
-            raise DamagedContent(f"stored content {digest} is damaged: it does not give the bytes of {self._sources.digest}", digest=digest)
+        if (
+            self._seen == self._sources.size_bytes
+            and self._hashed.hexdigest() != self._sources.digest.hex
+        ):
+            digest = (
+                self._sources.digest if self._sources.in_file else self._sources.encodings[0].digest
+            )
+            raise DamagedContent(
+                f"stored content {digest} is damaged: it does not give the bytes of"
+                f" {self._sources.digest}",
+                digest=digest,
+            )

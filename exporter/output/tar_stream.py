@@ -26,14 +26,20 @@ _CHECKSUM: Final = slice(148, 156)
 
 
 class Sink(Protocol):
-    """Anything with ``write``; a short write is allowed. One that may answer None, because it does not block, has a ``fileno`` to wait for."""
+    """Anything with ``write``; a short write is allowed.
+
+    One that may answer None, because it does not block, has a ``fileno`` to wait for.
+    """
 
     def write(self, data: bytes | memoryview, /) -> int | None:
         """Take bytes; how many were taken."""
 
 
 def write(plan: Plan, reader: Reader, sink: Sink, progress: Progress) -> None:
-    """Stream the archive. Raises DamagedContent, ContentMissing; what was written so far is then no archive."""
+    """Stream the archive.
+
+    Raises DamagedContent, ContentMissing; what was written so far is then no archive.
+    """
     for entry in plan.entries:
         write_all(sink, b"".join(headers(entry, plan.owner)))
         if entry.type is EntryType.FILE:
@@ -67,7 +73,9 @@ def headers(entry: Entry, owner: str) -> Iterator[bytes]:
     """The header blocks of an entry: an extended one with PAX records where a number does not fit, then the ustar one."""
     records = entry.records()
     if records:
-        yield _header(_pax_name(entry.path), b"x", mode=0, mtime=0, size=len(records), owner=b"", devices=b"")
+        yield _header(
+            _pax_name(entry.path), b"x", mode=0, mtime=0, size=len(records), owner=b"", devices=b""
+        )
         yield records.ljust(padded(len(records)), b"\0")
     yield _header(
         entry.path,
@@ -80,7 +88,17 @@ def headers(entry: Entry, owner: str) -> Iterator[bytes]:
     )
 
 
-def _header(path: str, flag: bytes, *, mode: int, mtime: int, size: int, owner: bytes, link: str = "", devices: bytes = b"0000000\0") -> bytes:
+def _header(
+    path: str,
+    flag: bytes,
+    *,
+    mode: int,
+    mtime: int,
+    size: int,
+    owner: bytes,
+    link: str = "",
+    devices: bytes = b"0000000\0",
+) -> bytes:
     block = bytearray(
         b"".join(
             (
@@ -103,18 +121,23 @@ def _header(path: str, flag: bytes, *, mode: int, mtime: int, size: int, owner: 
 
 
 def _pax_name(path: str) -> str:
-    # As Go: path.Split, then path.Join, which drops the base name of a directory ("<id>/" splits into "<id>/" and nothing).
+    # As Go: path.Split, then path.Join, which drops the base name of a directory ("<id>/" splits
+    # into "<id>/" and nothing).
     folder, slash, base = path.rpartition("/")
     return f"{folder}{slash}PaxHeaders.0{'/' if base else ''}{base}"
 
 
 def write_all(sink: Sink, data: bytes) -> None:
-    """Write every byte, however little the sink takes at once. Raises Unavailable when it takes nothing and there is nothing to wait for."""
+    """Write every byte, however little the sink takes at once.
+
+    Raises Unavailable when it takes nothing and there is nothing to wait for.
+    """
     view = memoryview(data)
     while view:
         taken = sink.write(view)
         if taken is None:
-            # A raw stream says so when it took nothing: the pipe is full and does not block. Going on would lose bytes silently.
+            # A raw stream says so when it took nothing: the pipe is full and does not block. Going
+            # on would lose bytes silently.
             _wait_until_writable(sink)
         else:
             view = view[taken:]
@@ -125,7 +148,10 @@ def _wait_until_writable(sink: Sink) -> None:
     try:
         descriptor: int = sink.fileno()  # type: ignore[attr-defined]  # that is the question
     except (AttributeError, OSError):
-        raise Unavailable("the output takes no more bytes, and there is nothing to wait for", hint="save to a file with -o") from None
+        raise Unavailable(
+            "the output takes no more bytes, and there is nothing to wait for",
+            hint="save to a file with -o",
+        ) from None
     # Not select(): it knows no descriptors beyond 1023.
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)

@@ -1,7 +1,9 @@
-"""The archive of Docker ≥ 25, planned: an OCI layout with ``manifest.json`` and ``repositories`` (docker-archive.md §9).
+"""The archive of Docker ≥ 25, planned.
 
-Images that came without a manifest look as Docker 28 writes them; images that came with one keep it, and ``manifest.json`` points at the same blobs.
-Source: moby v28, ``image/tarexport/save.go``.
+An OCI layout with ``manifest.json`` and ``repositories`` (docker-archive.md §9).
+
+Images that came without a manifest look as Docker 28 writes them; images that came with one keep
+it, and ``manifest.json`` points at the same blobs. Source: moby v28, ``image/tarexport/save.go``.
 """
 
 from __future__ import annotations
@@ -36,7 +38,13 @@ if TYPE_CHECKING:
     from store.model.references import Reference
 
 
-def plan(graph: SavedGraph, options: SaveOptions, own: frozenset[Digest], parents: Mapping[ImageID, ImageID], foreign: Mapping[Digest, bytes]) -> Plan:
+def plan(
+    graph: SavedGraph,
+    options: SaveOptions,
+    own: frozenset[Digest],
+    parents: Mapping[ImageID, ImageID],
+    foreign: Mapping[Digest, bytes],
+) -> Plan:
     """Plan the archive.
 
     Args:
@@ -57,9 +65,13 @@ def plan(graph: SavedGraph, options: SaveOptions, own: frozenset[Digest], parent
             blobs.add_image(config)
         else:
             blobs.folder_mtime_s = 0
-        items.append(_item(document, config, tuple(tags), parents.get(config.image_id), included, foreign))
+        items.append(
+            _item(document, config, tuple(tags), parents.get(config.image_id), included, foreign)
+        )
         for tag in tags if config.diff_ids else ():
-            repositories.setdefault(tag.repository.familiar, {})[tag.tag or ""] = quote(config.diff_ids[-1].digest.hex)
+            repositories.setdefault(tag.repository.familiar, {})[tag.tag or ""] = quote(
+                config.diff_ids[-1].digest.hex
+            )
     manifest = (b"[" + b",".join(items) + b"]" if items else b"null") + b"\n"
     # Docker gives every image its bare tag here, whatever other images have the same.
     index = oci.index(graph, shared_tags=frozenset())
@@ -70,14 +82,25 @@ def plan(graph: SavedGraph, options: SaveOptions, own: frozenset[Digest], parent
         layout.file("oci-layout", layout.LAYOUT_FILE, len(layout.LAYOUT_FILE)),
     ]
     if repositories:
-        data = write_object({name: write_object(tags) for name, tags in repositories.items()}) + b"\n"
+        data = (
+            write_object({name: write_object(tags) for name, tags in repositories.items()}) + b"\n"
+        )
         entries.append(layout.file("repositories", data, len(data)))
-    if any(link.target.media_type.endswith("+zstd") for digest in listed for link in graph.documents[digest].layers):
-        notes.append("some layers are zstd, which Docker reads since version 23: --layers gzip makes an archive for older ones")
+    if any(
+        link.target.media_type.endswith("+zstd")
+        for digest in listed
+        for link in graph.documents[digest].layers
+    ):
+        notes.append(
+            "some layers are zstd, which Docker reads since version 23: --layers gzip makes an"
+            " archive for older ones"
+        )
     return Plan(tuple(entries), (*graph.notes, *notes), owner="")
 
 
-def _listed(graph: SavedGraph, options: SaveOptions) -> tuple[dict[Digest, dict[Reference, None]], list[str]]:
+def _listed(
+    graph: SavedGraph, options: SaveOptions
+) -> tuple[dict[Digest, dict[Reference, None]], list[str]]:
     """The manifests that ``manifest.json`` speaks of, with the names it gives them: of an index one, for Docker knows no more."""
     listed: dict[Digest, dict[Reference, None]] = {}
     notes: list[str] = []
@@ -85,9 +108,15 @@ def _listed(graph: SavedGraph, options: SaveOptions) -> tuple[dict[Digest, dict[
         offers = _images(graph, root.digest)
         if not offers:
             continue
-        position = 0 if graph.documents[root.digest].kind is Kind.MANIFEST else options.choose(platform for _, platform in offers)
+        position = (
+            0
+            if graph.documents[root.digest].kind is Kind.MANIFEST
+            else options.choose(platform for _, platform in offers)
+        )
         if position is None:
-            notes.append(f"{root.name} has no image for {options.machine}: Docker before 25 will not see it")
+            notes.append(
+                f"{root.name} has no image for {options.machine}: Docker before 25 will not see it"
+            )
             continue
         listed.setdefault(offers[position][0], {}).update(dict.fromkeys(root.tags))
     return listed, notes
@@ -98,7 +127,12 @@ def _images(graph: SavedGraph, digest: Digest) -> list[tuple[Digest, Platform | 
     if document is None:
         return []
     if document.kind is Kind.INDEX:
-        return [one for link in document.children if ATTESTED not in link.annotations for one in _images(graph, link.digest)]
+        return [
+            one
+            for link in document.children
+            if ATTESTED not in link.annotations
+            for one in _images(graph, link.digest)
+        ]
     config = graph.configs.get(digest)
     return [] if config is None else [(digest, platform_of(config))]
 
@@ -108,8 +142,9 @@ def _images(graph: SavedGraph, digest: Digest) -> list[tuple[Digest, Platform | 
 class _Blobs:
     """The files below ``blobs``, as Docker would have written them one image after the other.
 
-    A file has the time of the image that it was first written for, the folder that of the last image. Manifests are from the epoch; so is the folder that
-    the files are in, which Docker means to be, but leaves with the time of the save.
+    A file has the time of the image that it was first written for, the folder that of the last
+    image. Manifests are from the epoch; so is the folder that the files are in, which Docker means
+    to be, but leaves with the time of the save.
     """
 
     files: dict[Digest, Entry]
@@ -122,7 +157,8 @@ class _Blobs:
         try:
             image = read_v1_image_28(config.data, document=str(config.image_id))
         except InvalidDocument:
-            # Docker 28 does not load what 20.10 does not mind: there is nothing that it would have written.
+            # Docker 28 does not load what 20.10 does not mind: there is nothing that it would have
+            # written.
             self.folder_mtime_s = config.created.mtime()
         else:
             self.folder_mtime_s = image.created.mtime() if image.created is not None else 0
@@ -135,7 +171,9 @@ class _Blobs:
             if layer.v1_id not in self._v1_ids:
                 self._v1_ids.add(layer.v1_id)
                 digest = Digest.of(layer.json)
-                self.files[digest] = layout.file(layout.blob_path(digest), layer.json, len(layer.json))
+                self.files[digest] = layout.file(
+                    layout.blob_path(digest), layer.json, len(layer.json)
+                )
                 self._date(digest)
 
     def _date(self, digest: Digest) -> None:
@@ -145,12 +183,20 @@ class _Blobs:
 
 
 def _item(
-    document: Document, config: ImageConfig, tags: tuple[Reference, ...], parent: ImageID | None, included: set[ImageID], foreign: Mapping[Digest, bytes]
+    document: Document,
+    config: ImageConfig,
+    tags: tuple[Reference, ...],
+    parent: ImageID | None,
+    included: set[ImageID],
+    foreign: Mapping[Digest, bytes],
 ) -> bytes:
     members = [
         b'"Config":' + quote(layout.blob_path(config.image_id.digest)),
-        b'"RepoTags":' + (b"[" + b",".join(quote(tag.familiar) for tag in tags) + b"]" if tags else b"null"),
-        b'"Layers":[' + b",".join(quote(layout.blob_path(link.digest)) for link in document.layers) + b"]",
+        b'"RepoTags":'
+        + (b"[" + b",".join(quote(tag.familiar) for tag in tags) + b"]" if tags else b"null"),
+        b'"Layers":['
+        + b",".join(quote(layout.blob_path(link.digest)) for link in document.layers)
+        + b"]",
     ]
     if parent is not None and parent in included and parent != config.image_id:
         members.append(b'"Parent":' + quote(str(parent)))
@@ -160,7 +206,9 @@ def _item(
     return b"{" + b",".join(members) + b"}"
 
 
-def _sources(document: Document, diffs: tuple[DiffID, ...], foreign: Mapping[Digest, bytes]) -> dict[str, bytes]:
+def _sources(
+    document: Document, diffs: tuple[DiffID, ...], foreign: Mapping[Digest, bytes]
+) -> dict[str, bytes]:
     """A descriptor for every distinct layer; that of a foreign one says where it may be fetched."""
     found: dict[str, bytes] = {}
     for link, diff in zip(document.layers, diffs, strict=True):

@@ -51,7 +51,9 @@ def blobs(files: Mapping[Digest, Entry], mtime_s: int = 0) -> list[Entry]:
     return entries
 
 
-def descriptors(root: SavedRoot, document: Document, shared_tags: frozenset[str]) -> list[dict[str, Any]]:
+def descriptors(
+    root: SavedRoot, document: Document, shared_tags: frozenset[str]
+) -> list[dict[str, Any]]:
     """A root's descriptors in ``index.json``: one for each tag, or one without a name."""
     if not root.tags:
         return [described(document)]
@@ -59,8 +61,15 @@ def descriptors(root: SavedRoot, document: Document, shared_tags: frozenset[str]
 
 
 def names(tag: Reference, shared_tags: frozenset[str]) -> dict[str, str]:
-    """The full name, and the tag; a tag that several repositories have is written with its repository, for some readers know no other name."""
-    return {CONTAINERD_NAME: str(tag), REF_NAME: str(tag) if tag.tag in shared_tags else tag.tag or ""}
+    """The full name, and the tag.
+
+    A tag that several repositories have is written with its repository, for some readers know no
+    other name.
+    """
+    return {
+        CONTAINERD_NAME: str(tag),
+        REF_NAME: str(tag) if tag.tag in shared_tags else tag.tag or "",
+    }
 
 
 def tags_of_several(tags: Iterable[Reference]) -> frozenset[str]:

@@ -38,7 +38,8 @@ class _Archive:
 def plan(selection: Selection, document: Callable[[Digest], bytes]) -> Plan:
     """Plan the archive of ``selection``; ``document`` reads a config.
 
-    Images stand in argument order, and symlinked duplicates carry the image's creation time, where Docker is random. Raises NothingToExport, ContentMissing.
+    Images stand in argument order, and symlinked duplicates carry the image's creation time, where
+    Docker is random. Raises NothingToExport, ContentMissing.
     """
     archive = _Archive()
     included = {image.image_id for image in selection.images}
@@ -46,27 +47,44 @@ def plan(selection: Selection, document: Callable[[Digest], bytes]) -> Plan:
     repositories: dict[str, dict[str, str]] = {}
     for image in selection.images:
         if not image.layers:
-            raise NothingToExport(f"{image.image_id}: empty export - not implemented", hint="an image without layers cannot be saved as a docker archive")
+            raise NothingToExport(
+                f"{image.image_id}: empty export - not implemented",
+                hint="an image without layers cannot be saved as a docker archive",
+            )
         config = ImageConfig.parse(document(image.image_id.digest))
         mtime = config.created.mtime()
         layers = v1_layers(config, [layer.chain_id for layer in image.layers])
         for v1, layer in zip(layers, image.layers, strict=True):
             _add_layer(archive, v1, layer.diff_id, selection, mtime)
         name = f"{image.image_id.digest.hex}.json"
-        archive.top.setdefault(name, [Entry(name, EntryType.FILE, FILE_MODE, mtime, len(config.data), config.data)])
+        archive.top.setdefault(
+            name, [Entry(name, EntryType.FILE, FILE_MODE, mtime, len(config.data), config.data)]
+        )
         items.append(_item(image, layers, selection, included))
         for tag in image.tags:
             repositories.setdefault(tag.repository.familiar, {})[tag.tag or ""] = layers[-1].v1_id
     _add_document(archive, "manifest.json", (b"[" + b",".join(items) + b"]") if items else b"null")
     if repositories:
         _add_document(
-            archive, "repositories", _object({name: _object({tag: quote(v1_id) for tag, v1_id in tags.items()}) for name, tags in repositories.items()})
+            archive,
+            "repositories",
+            _object(
+                {
+                    name: _object({tag: quote(v1_id) for tag, v1_id in tags.items()})
+                    for name, tags in repositories.items()
+                }
+            ),
         )
     # Siblings are sorted by bare name, so "<id>" (a folder) and "<id>.json" interleave by hex.
-    return Plan(tuple(entry for name in sorted(archive.top, key=str.encode) for entry in archive.top[name]), selection.notes)
+    return Plan(
+        tuple(entry for name in sorted(archive.top, key=str.encode) for entry in archive.top[name]),
+        selection.notes,
+    )
 
 
-def _add_layer(archive: _Archive, v1: V1Layer, diff: DiffID, selection: Selection, mtime: int) -> None:
+def _add_layer(
+    archive: _Archive, v1: V1Layer, diff: DiffID, selection: Selection, mtime: int
+) -> None:
     folder = v1.v1_id
     if folder in archive.top:
         return
@@ -75,10 +93,18 @@ def _add_layer(archive: _Archive, v1: V1Layer, diff: DiffID, selection: Selectio
         sources = selection.sources.get(diff.digest)
         if sources is None or sources.state is ContentState.ABSENT:
             raise _not_here(diff, selection)
-        layer = Entry(f"{folder}/layer.tar", EntryType.FILE, FILE_MODE, mtime, sources.size_bytes, sources)
+        layer = Entry(
+            f"{folder}/layer.tar", EntryType.FILE, FILE_MODE, mtime, sources.size_bytes, sources
+        )
         archive.holder[diff] = folder
     else:
-        layer = Entry(f"{folder}/layer.tar", EntryType.SYMLINK, LINK_MODE, mtime, link=f"../{holder}/layer.tar")
+        layer = Entry(
+            f"{folder}/layer.tar",
+            EntryType.SYMLINK,
+            LINK_MODE,
+            mtime,
+            link=f"../{holder}/layer.tar",
+        )
     archive.top[folder] = [
         Entry(f"{folder}/", EntryType.DIRECTORY, DIRECTORY_MODE, mtime),
         Entry(f"{folder}/VERSION", EntryType.FILE, FILE_MODE, mtime, len(VERSION), VERSION),
@@ -91,9 +117,13 @@ def _not_here(diff: DiffID, selection: Selection) -> StoreError:
     urls = json.loads(selection.foreign.get(diff.digest, b"{}")).get("urls", [])
     if urls:
         return IncompleteImage(
-            f"layer {diff} is not here: it has to be fetched from {', '.join(printable(url) for url in urls)}",
+            f"layer {diff} is not here: it has to be fetched from"
+            f" {', '.join(printable(url) for url in urls)}",
             missing=[str(diff)],
-            hint="a legacy archive has to hold every layer; import an archive that holds this one, or save with --format oci",
+            hint=(
+                "a legacy archive has to hold every layer; import an archive that holds this one,"
+                " or save with --format oci"
+            ),
         )
     return ContentMissing(f"layer {diff} is not in the store", digest=diff.digest)
 
@@ -103,7 +133,9 @@ def _add_document(archive: _Archive, name: str, value: bytes) -> None:
     archive.top[name] = [Entry(name, EntryType.FILE, FILE_MODE, 0, len(data), data)]
 
 
-def _item(image: SelectedImage, layers: tuple[V1Layer, ...], selection: Selection, included: set[ImageID]) -> bytes:
+def _item(
+    image: SelectedImage, layers: tuple[V1Layer, ...], selection: Selection, included: set[ImageID]
+) -> bytes:
     members = [
         b'"Config":' + quote(f"{image.image_id.digest.hex}.json"),
         b'"RepoTags":' + (_list([tag.familiar for tag in image.tags]) if image.tags else b"null"),
@@ -111,7 +143,11 @@ def _item(image: SelectedImage, layers: tuple[V1Layer, ...], selection: Selectio
     ]
     if image.parent is not None and image.parent in included and image.parent != image.image_id:
         members.append(b'"Parent":' + quote(str(image.parent)))
-    foreign = {str(layer.diff_id): selection.foreign[layer.diff_id.digest] for layer in image.layers if layer.diff_id.digest in selection.foreign}
+    foreign = {
+        str(layer.diff_id): selection.foreign[layer.diff_id.digest]
+        for layer in image.layers
+        if layer.diff_id.digest in selection.foreign
+    }
     if foreign:
         members.append(b'"LayerSources":' + _object(foreign))
     return b"{" + b",".join(members) + b"}"
@@ -122,4 +158,8 @@ def _list(texts: list[str]) -> bytes:
 
 
 def _object(members: Mapping[str, bytes]) -> bytes:
-    return b"{" + b",".join(quote(key) + b":" + members[key] for key in sorted(members, key=str.encode)) + b"}"
+    return (
+        b"{"
+        + b",".join(quote(key) + b":" + members[key] for key in sorted(members, key=str.encode))
+        + b"}"
+    )

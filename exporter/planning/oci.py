@@ -15,18 +15,40 @@ if TYPE_CHECKING:
 
 def blob_files(graph: SavedGraph) -> dict[Digest, Entry]:
     """A file for every content that is here or was made for this archive."""
-    files = {digest: layout.file(layout.blob_path(digest), sources, sources.size_bytes) for digest, sources in graph.sources.items()}
-    return files | {digest: layout.file(layout.blob_path(digest), made, size) for digest, (made, size) in graph.made.items()}
+    files = {
+        digest: layout.file(layout.blob_path(digest), sources, sources.size_bytes)
+        for digest, sources in graph.sources.items()
+    }
+    return files | {
+        digest: layout.file(layout.blob_path(digest), made, size)
+        for digest, (made, size) in graph.made.items()
+    }
 
 
 def index(graph: SavedGraph, shared_tags: frozenset[str] | None = None) -> bytes:
-    """``index.json`` of a layout that holds nothing else. ``shared_tags`` are written with their repository; unless given, those that several have."""
-    shared = layout.tags_of_several(tag for root in graph.roots for tag in root.tags) if shared_tags is None else shared_tags
-    return layout.index([one for root in graph.roots for one in layout.descriptors(root, graph.documents[root.digest], shared)])
+    """``index.json`` of a layout that holds nothing else.
+
+    ``shared_tags`` are written with their repository; unless given, those that several have.
+    """
+    shared = (
+        layout.tags_of_several(tag for root in graph.roots for tag in root.tags)
+        if shared_tags is None
+        else shared_tags
+    )
+    return layout.index(
+        [
+            one
+            for root in graph.roots
+            for one in layout.descriptors(root, graph.documents[root.digest], shared)
+        ]
+    )
 
 
 def plan(graph: SavedGraph) -> Plan:
     """Plan a layout as one archive."""
     listed = index(graph)
-    files = [layout.file("index.json", listed, len(listed)), layout.file("oci-layout", layout.LAYOUT_FILE, len(layout.LAYOUT_FILE))]
+    files = [
+        layout.file("index.json", listed, len(listed)),
+        layout.file("oci-layout", layout.LAYOUT_FILE, len(layout.LAYOUT_FILE)),
+    ]
     return Plan((*layout.blobs(blob_files(graph)), *files), graph.notes, owner="")

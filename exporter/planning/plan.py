@@ -33,7 +33,10 @@ class EntryType(Enum):
 @final
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One member: ``source`` is its bytes, or the content or file with them. ``size_bytes`` is 0 for anything but a file; ``mtime_s`` is in Unix seconds."""
+    """One member: ``source`` is its bytes, or the content or file with them.
+
+    ``size_bytes`` is 0 for anything but a file; ``mtime_s`` is in Unix seconds.
+    """
 
     path: str
     type: EntryType
@@ -51,9 +54,16 @@ class Entry:
 
     def records(self) -> bytes:
         """The extended header's records for what does not fit the plain one, in the order of their keys; often none."""
-        if self.mtime_s <= LARGEST_OCTAL and self.size_bytes <= LARGEST_OCTAL and len(self.path) <= NAME_BYTES:
+        if (
+            self.mtime_s <= LARGEST_OCTAL
+            and self.size_bytes <= LARGEST_OCTAL
+            and len(self.path) <= NAME_BYTES
+        ):
             return b""
-        fields = (("mtime", self.mtime_s, self.mtime_s > LARGEST_OCTAL), ("path", self.path, len(self.path) > NAME_BYTES))
+        fields = (
+            ("mtime", self.mtime_s, self.mtime_s > LARGEST_OCTAL),
+            ("path", self.path, len(self.path) > NAME_BYTES),
+        )
         numbers = (*fields, ("size", self.size_bytes, self.size_bytes > LARGEST_OCTAL))
         return b"".join(_record(key, value) for key, value, wanted in numbers if wanted)
 
@@ -75,7 +85,10 @@ def padded(size_bytes: int) -> int:
 @final
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An archive: its entries in the order they are written. ``notes`` are for the person who asked; ``owner`` is the name in every header."""
+    """An archive: its entries in the order they are written.
+
+    ``notes`` are for the person who asked; ``owner`` is the name in every header.
+    """
 
     entries: tuple[Entry, ...]
     notes: tuple[str, ...] = ()

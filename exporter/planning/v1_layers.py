@@ -1,4 +1,6 @@
-"""v1 layer IDs and the documents that go with them: what a legacy archive's directories are called and describe (docker-archive.md §2 and §9).
+"""v1 layer IDs and the documents that go with them.
+
+What a legacy archive's directories are called and describe (docker-archive.md §2 and §9).
 
 Sources: moby v20.10 and v28, ``image/v1/imagev1.go`` and ``image/tarexport/save.go``.
 """
@@ -37,7 +39,8 @@ class V1Layer:
 def v1_layers(config: ImageConfig, chain_ids: Sequence[ChainID]) -> tuple[V1Layer, ...]:
     """Describe every layer of an image as Docker 20.10 does, base first.
 
-    Only the top layer carries what the config says; the others are the same for every image with the same layers and the same ``os``.
+    Only the top layer carries what the config says; the others are the same for every image with
+    the same layers and the same ``os``.
 
     Args:
         config: The image's config.
@@ -56,8 +59,17 @@ def v1_layers_28(image: V1Image28, chain_ids: Sequence[ChainID]) -> tuple[V1Laye
     return _layers(V1_IMAGE_28, image, V1Image28(created=EPOCH), chain_ids, short_escapes)
 
 
-def _layers(struct: Struct[Image], top: Image, base: Image, chain_ids: Sequence[ChainID], written: Callable[[bytes], bytes]) -> tuple[V1Layer, ...]:
-    """``top`` describes the top layer and ``base`` all others; ``written`` makes of JSON what the engine's Go writes."""
+def _layers(
+    struct: Struct[Image],
+    top: Image,
+    base: Image,
+    chain_ids: Sequence[ChainID],
+    written: Callable[[bytes], bytes],
+) -> tuple[V1Layer, ...]:
+    """``top`` describes the top layer and ``base`` all others.
+
+    ``written`` makes of JSON what the engine's Go writes.
+    """
     layers: list[V1Layer] = []
     hashed_base = dict(struct.members(base))
     for position, chain_id in enumerate(chain_ids):
@@ -69,6 +81,11 @@ def _layers(struct: Struct[Image], top: Image, base: Image, chain_ids: Sequence[
         if parent:
             hashed["parent"] = quote(f"sha256:{parent}")
         v1_id = hashlib.sha256(written(write_object(hashed)), usedforsecurity=False).hexdigest()
-        # What is stored differs from what was hashed: struct order, `id`, no `layer_id`, a bare `parent`, and `os` on every layer.
-        layers.append(V1Layer(v1_id, written(struct.write(replace(image, id=v1_id, parent=parent, os=top.os)))))
+        # What is stored differs from what was hashed: struct order, `id`, no `layer_id`, a bare
+        # `parent`, and `os` on every layer.
+        layers.append(
+            V1Layer(
+                v1_id, written(struct.write(replace(image, id=v1_id, parent=parent, os=top.os)))
+            )
+        )
     return tuple(layers)

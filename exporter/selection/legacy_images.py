@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, final
 
 from exporter.selection.platforms import image_for, is_index
 from store.catalog import content, images, manifests, references
-from store.errors import ImageNotFound, InvalidDigest, InvalidReference, ReferenceNotFound, printable
+from store.errors import (
+    ImageNotFound,
+    InvalidDigest,
+    InvalidReference,
+    ReferenceNotFound,
+    printable,
+)
 from store.model.digests import ImageID
 from store.model.references import Reference
 from store.names.resolve import by_prefix, full_id
@@ -39,7 +45,11 @@ class SelectedImage:
 @final
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a save is made of. ``sources`` say where the bytes of every config and layer can be had; ``foreign`` has descriptors of foreign layers."""
+    """What a save is made of.
+
+    ``sources`` say where the bytes of every config and layer can be had; ``foreign`` has
+    descriptors of foreign layers.
+    """
 
     images: tuple[SelectedImage, ...]
     sources: Mapping[Digest, Sources]
@@ -52,7 +62,9 @@ class Selection:
 
     def needs(self) -> set[Digest]:
         """Everything that has to stay while it is being saved."""
-        stored = {encoding.digest for sources in self.sources.values() for encoding in sources.encodings}
+        stored = {
+            encoding.digest for sources in self.sources.values() for encoding in sources.encodings
+        }
         return {*self.sources, *stored}
 
 
@@ -72,31 +84,51 @@ class _Chosen:
             mine[tag] = None
 
     def add_manifest(self, digest: Digest, tag: Reference | None, name: str) -> None:
-        """The image of a manifest, or the one of an index that is for the platform. Raises InvalidInput, ReferenceNotFound when there is none."""
+        """The image of a manifest, or the one of an index that is for the platform.
+
+        Raises InvalidInput, ReferenceNotFound when there is none.
+        """
         manifest, notes = image_for(self.connection, digest, self.options, self.read, name)
         key = manifests.key_of(self.connection, manifest)
         image = None if key is None else references.image_of(self.connection, key)
         if image is None:
-            raise ReferenceNotFound(f"{name}: reference does not exist", hint="`storectl images` lists what is here")
+            raise ReferenceNotFound(
+                f"{name}: reference does not exist", hint="`storectl images` lists what is here"
+            )
         self.add(image, tag)
         self.notes.extend(notes)
 
 
-def select(connection: Connection, names: Sequence[str], options: SaveOptions, read: Read) -> Selection:
-    """Resolve every argument, in order; the first one that fails ends it. ``read`` gives the bytes of a small content.
+def select(
+    connection: Connection, names: Sequence[str], options: SaveOptions, read: Read
+) -> Selection:
+    """Resolve every argument, in order; the first one that fails ends it.
 
-    Raises ImageNotFound, ReferenceNotFound, AmbiguousName, InvalidReference, InvalidInput when nothing is for the platform.
+    ``read`` gives the bytes of a small content.
+
+    Raises ImageNotFound, ReferenceNotFound, AmbiguousName, InvalidReference, InvalidInput when
+    nothing is for the platform.
     """
     chosen = _Chosen(connection, options, read)
     for name in names:
         _resolve(connection, name, chosen)
     selected = tuple(
-        SelectedImage(images.id_of(connection, key), tuple(tags), images.chain(connection, key), images.parent_of(connection, key))
+        SelectedImage(
+            images.id_of(connection, key),
+            tuple(tags),
+            images.chain(connection, key),
+            images.parent_of(connection, key),
+        )
         for key, tags in chosen.tags.items()
     )
     diffs = [layer.diff_id.digest for image in selected for layer in image.layers]
     wanted = [image.image_id.digest for image in selected] + diffs
-    return Selection(selected, content.sources(connection, wanted), content.foreign_sources(connection, diffs), tuple(chosen.notes))
+    return Selection(
+        selected,
+        content.sources(connection, wanted),
+        content.foreign_sources(connection, diffs),
+        tuple(chosen.notes),
+    )
 
 
 def _resolve(connection: Connection, text: str, chosen: _Chosen) -> None:
@@ -107,7 +139,9 @@ def _resolve(connection: Connection, text: str, chosen: _Chosen) -> None:
             chosen.add_manifest(digest, None, text)
             return
         if key is None:
-            raise ImageNotFound(f"No such image: {printable(text)}", hint="`storectl images` lists what is here")
+            raise ImageNotFound(
+                f"No such image: {printable(text)}", hint="`storectl images` lists what is here"
+            )
         chosen.add(key)
         return
     try:
@@ -124,13 +158,23 @@ def _resolve(connection: Connection, text: str, chosen: _Chosen) -> None:
 
 def _in_repository(connection: Connection, name: Reference, text: str, chosen: _Chosen) -> None:
     found = references.in_repository(connection, name.repository)
-    artifacts = [target.reference for target in found if target.image is None and not is_index(connection, target.digest)]
+    artifacts = [
+        target.reference
+        for target in found
+        if target.image is None and not is_index(connection, target.digest)
+    ]
     if not found:
         _by_prefix(connection, text, chosen)
     elif len(artifacts) == len(found):
-        raise ReferenceNotFound(f"no tag of {name.familiar} is an image", hint="artifacts are saved with --format oci or docker")
+        raise ReferenceNotFound(
+            f"no tag of {name.familiar} is an image",
+            hint="artifacts are saved with --format oci or docker",
+        )
     elif artifacts:
-        chosen.notes.append(f"{name.familiar}: left out what is no image: {', '.join(one.tag or '' for one in artifacts)} (--format oci saves all)")
+        chosen.notes.append(
+            f"{name.familiar}: left out what is no image:"
+            f" {', '.join(one.tag or '' for one in artifacts)} (--format oci saves all)"
+        )
     for target in found:
         if target.reference not in artifacts:
             chosen.add_manifest(target.digest, target.reference, target.reference.familiar)
@@ -140,7 +184,9 @@ def _by_prefix(connection: Connection, text: str, chosen: _Chosen) -> None:
     found = by_prefix(connection, text)
     key = None if found is None else images.key_of(connection, found)
     if key is None:
-        raise ImageNotFound(f"No such image: {printable(text)}", hint="`storectl images` lists what is here")
+        raise ImageNotFound(
+            f"No such image: {printable(text)}", hint="`storectl images` lists what is here"
+        )
     chosen.add(key)
 
 
@@ -156,4 +202,6 @@ def _exactly(connection: Connection, name: Reference, chosen: _Chosen) -> None:
         if target is not None:
             chosen.add_manifest(target.digest, target.reference, name.familiar)
             return
-    raise ReferenceNotFound(f"{name.familiar}: reference does not exist", hint="`storectl images` lists what is here")
+    raise ReferenceNotFound(
+        f"{name.familiar}: reference does not exist", hint="`storectl images` lists what is here"
+    )

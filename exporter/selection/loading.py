@@ -32,7 +32,11 @@ ATTESTED: Final = "vnd.docker.reference.digest"
 @final
 @dataclass(slots=True)
 class Loading:
-    """Documents that have been read. ``read`` gives the bytes of a small content; what the repository ``within`` does not hold is not here, if there is one."""
+    """Documents that have been read.
+
+    ``read`` gives the bytes of a small content; what the repository ``within`` does not hold is not
+    here, if there is one.
+    """
 
     connection: Connection
     read: Read
@@ -40,16 +44,30 @@ class Loading:
     documents: dict[Digest, Document] = field(default_factory=dict)
 
     def descend(self, digests: Iterable[Digest]) -> None:
-        """Read ``digests`` and every document below them that is here, a level at a time. Raises DamagedContent."""
+        """Read ``digests`` and every document below them that is here, a level at a time.
+
+        Raises DamagedContent.
+        """
         wanted = [digest for digest in dict.fromkeys(digests) if digest not in self.documents]
         while wanted:
-            types = manifests.media_types(self.connection, wanted if self.within is None else registry.held(self.connection, self.within, wanted))
+            types = manifests.media_types(
+                self.connection,
+                (
+                    wanted
+                    if self.within is None
+                    else registry.held(self.connection, self.within, wanted)
+                ),
+            )
             sources = content.sources(self.connection, types)
             below: dict[Digest, None] = {}
             for digest, media_type in types.items():
-                document = Document.parse(self.read(sources[digest]), digest=digest, media_type=media_type)
+                document = Document.parse(
+                    self.read(sources[digest]), digest=digest, media_type=media_type
+                )
                 self.documents[digest] = document
-                below.update(dict.fromkeys(link.digest for link in document.children if link.is_document))
+                below.update(
+                    dict.fromkeys(link.digest for link in document.children if link.is_document)
+                )
             wanted = [digest for digest in below if digest not in self.documents]
 
     def below(self, digest: Digest) -> set[Digest]:
@@ -88,7 +106,9 @@ def platform_of(config: ImageConfig) -> Platform:
     return Platform.of(config.os or "linux", config.architecture, config.variant, config.os_version)
 
 
-def ordered(documents: Mapping[Digest, Document], roots: Iterable[SavedRoot]) -> dict[Digest, Document]:
+def ordered(
+    documents: Mapping[Digest, Document], roots: Iterable[SavedRoot]
+) -> dict[Digest, Document]:
     """What is pointed at before what points at it."""
     found: dict[Digest, Document] = {}
 

@@ -28,8 +28,12 @@ def is_index(connection: Connection, digest: Digest) -> bool:
     return manifests.media_types(connection, (digest,)).get(digest) in INDEXES
 
 
-def roots_for(loading: Loading, root: SavedRoot, options: SaveOptions, keep: set[Digest], notes: list[str]) -> list[SavedRoot]:
-    """What stands at the top of an archive for one root; every document of it that comes along is put into ``keep``.
+def roots_for(
+    loading: Loading, root: SavedRoot, options: SaveOptions, keep: set[Digest], notes: list[str]
+) -> list[SavedRoot]:
+    """What stands at the top of an archive for one root.
+
+    Every document of it that comes along is put into ``keep``.
 
     Raises InvalidInput when there is nothing for one of the platforms.
     """
@@ -41,7 +45,9 @@ def roots_for(loading: Loading, root: SavedRoot, options: SaveOptions, keep: set
         platform = loading.platform(document)
         # What is no image is for no platform, and so for any.
         if platform is not None and not options.wants(platform):
-            raise InvalidInput(f"{root.name} is not for {_either(options.platforms)}", hint=f"it is for {platform}")
+            raise InvalidInput(
+                f"{root.name} is not for {_either(options.platforms)}", hint=f"it is for {platform}"
+            )
         keep.add(root.digest)
         return [root]
     chosen = _chosen(loading, document, options, root.name)
@@ -53,16 +59,29 @@ def roots_for(loading: Loading, root: SavedRoot, options: SaveOptions, keep: set
             index = loading.documents[digest]
             if index.kind is Kind.INDEX:
                 keep.add(digest)
-                keep.update(link.digest for link in index.children if link.annotations.get(ATTESTED) in attested and link.digest in loading.documents)
+                keep.update(
+                    link.digest
+                    for link in index.children
+                    if link.annotations.get(ATTESTED) in attested
+                    and link.digest in loading.documents
+                )
         return [root]
     first, *others = chosen
     if others and root.tags:
         rest = ", ".join(str(chosen[digest] or digest) for digest in others)
-        notes.append(f"{root.name} names {chosen[first] or first} in the archive; without a name: {rest} (--sparse saves them under their index)")
-    return [SavedRoot(first, root.tags, root.repositories), *(SavedRoot(digest, (), root.repositories) for digest in others)]
+        notes.append(
+            f"{root.name} names {chosen[first] or first} in the archive; without a name: {rest}"
+            " (--sparse saves them under their index)"
+        )
+    return [
+        SavedRoot(first, root.tags, root.repositories),
+        *(SavedRoot(digest, (), root.repositories) for digest in others),
+    ]
 
 
-def _chosen(loading: Loading, index: Document, options: SaveOptions, name: str) -> dict[Digest, Platform | None]:
+def _chosen(
+    loading: Loading, index: Document, options: SaveOptions, name: str
+) -> dict[Digest, Platform | None]:
     """The images of an index that were asked for, in the order they were asked for."""
     offers = offered(loading, index)
     chosen: dict[Digest, Platform | None] = {}
@@ -74,7 +93,9 @@ def _chosen(loading: Loading, index: Document, options: SaveOptions, name: str) 
             lacking.append(wanted)
     if lacking:
         have = ", ".join(sorted({str(platform) for _, platform in offers})) or "no images"
-        raise InvalidInput(f"nothing of {name} is for {_either(lacking)}", hint=f"here it has {have}")
+        raise InvalidInput(
+            f"nothing of {name} is for {_either(lacking)}", hint=f"here it has {have}"
+        )
     return chosen
 
 
@@ -88,13 +109,17 @@ def offered(loading: Loading, index: Document) -> list[tuple[Digest, Platform]]:
         if document.kind is Kind.INDEX:
             found += offered(loading, document)
         elif (platform := loading.platform(document)) is not None:
-            said = link.made_for if link.made_for is not None and link.made_for.is_known else platform
+            said = (
+                link.made_for if link.made_for is not None and link.made_for.is_known else platform
+            )
             if said.is_known:
                 found.append((link.digest, said))
     return found
 
 
-def image_for(connection: Connection, digest: Digest, options: SaveOptions, read: Read, name: str) -> tuple[Digest, tuple[str, ...]]:
+def image_for(
+    connection: Connection, digest: Digest, options: SaveOptions, read: Read, name: str
+) -> tuple[Digest, tuple[str, ...]]:
     """The manifest of the one image to take of a manifest or index, and notes on what was left out.
 
     Raises InvalidInput when no image is for the platform, ReferenceNotFound for an artifact.
@@ -105,20 +130,40 @@ def image_for(connection: Connection, digest: Digest, options: SaveOptions, read
     if document.kind is Kind.MANIFEST:
         platform = loading.platform(document)
         if platform is None:
-            raise ReferenceNotFound(f"{name} is no image", hint="artifacts are saved with --format oci or docker")
+            raise ReferenceNotFound(
+                f"{name} is no image", hint="artifacts are saved with --format oci or docker"
+            )
         if options.platforms and not options.wants(platform):
-            raise InvalidInput(f"{name} is not for {_either(options.platforms)}", hint=f"it is for {platform}")
+            raise InvalidInput(
+                f"{name} is not for {_either(options.platforms)}", hint=f"it is for {platform}"
+            )
         return digest, ()
     offers = offered(loading, document)
     position = options.choose(platform for _, platform in offers)
     if position is None:
         have = ", ".join(sorted({str(platform) for _, platform in offers})) or "no images"
-        raise InvalidInput(f"nothing of {name} is for {_either(options.platforms or (options.machine,))}", hint=f"here it has {have}: choose with --platform")
+        raise InvalidInput(
+            f"nothing of {name} is for {_either(options.platforms or (options.machine,))}",
+            hint=f"here it has {have}: choose with --platform",
+        )
     left = [str(platform) for place, (_, platform) in enumerate(offers) if place != position]
     # What the index names and the store does not have stays out of the archive as well.
     here = {other for other, _ in offers}
-    left += [str(link.made_for) for link in document.children if link.digest not in here and link.made_for is not None and link.made_for.is_known]
-    notes = (f"{name}: saved {offers[position][1]}; left out: {', '.join(left)} (--format oci or docker saves all)",) if left else ()
+    left += [
+        str(link.made_for)
+        for link in document.children
+        if link.digest not in here and link.made_for is not None and link.made_for.is_known
+    ]
+    notes = (
+        (
+            (
+                f"{name}: saved {offers[position][1]}; left out: {', '.join(left)} (--format oci or"
+                " docker saves all)"
+            ),
+        )
+        if left
+        else ()
+    )
     return offers[position][0], notes
 
 

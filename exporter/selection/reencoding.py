@@ -68,8 +68,15 @@ class _Work:
 
 def layer_sources(graph: SavedGraph, connection: Connection) -> dict[Digest, Sources]:
     """Where the plain form of every layer comes from, and every encoding of it that is here: all that `reencode` may need."""
-    diffs = content.sources(connection, {diff.digest for config in graph.configs.values() for diff in config.diff_ids})
-    return content.sources(connection, {encoding.digest for one in diffs.values() for encoding in one.encodings}) | diffs
+    diffs = content.sources(
+        connection, {diff.digest for config in graph.configs.values() for diff in config.diff_ids}
+    )
+    return (
+        content.sources(
+            connection, {encoding.digest for one in diffs.values() for encoding in one.encodings}
+        )
+        | diffs
+    )
 
 
 def origins(graph: SavedGraph, plain: Mapping[Digest, Sources]) -> list[Sources]:
@@ -83,15 +90,26 @@ def origins(graph: SavedGraph, plain: Mapping[Digest, Sources]) -> list[Sources]
     return [*graph.sources.values(), *(plain[diff] for diff in diffs)]
 
 
-def reencode(graph: SavedGraph, how: Layers, plain: Mapping[Digest, Sources], reader: Reader, folder: Path) -> SavedGraph:
-    """The same images with other layers. What has to be compressed lies in ``folder`` until the save is done; ``plain`` is of `layer_sources`.
+def reencode(
+    graph: SavedGraph, how: Layers, plain: Mapping[Digest, Sources], reader: Reader, folder: Path
+) -> SavedGraph:
+    """The same images with other layers.
+
+    What has to be compressed lies in ``folder`` until the save is done; ``plain`` is of
+    `layer_sources`.
 
     Raises DamagedContent, ContentMissing, StorageFull.
     """
     work = _Work(plain, reader, folder, how, graph)
     renamed: dict[Digest, Document] = {}
     for digest, document in graph.documents.items():
-        new = _manifest(work, document) if digest in graph.configs else _index(work, document, renamed) if document.kind is Kind.INDEX else document
+        new = (
+            _manifest(work, document)
+            if digest in graph.configs
+            else _index(work, document, renamed)
+            if document.kind is Kind.INDEX
+            else document
+        )
         renamed[digest] = new
         work.documents[new.digest] = new
         if new is not document:
@@ -99,11 +117,20 @@ def reencode(graph: SavedGraph, how: Layers, plain: Mapping[Digest, Sources], re
         for link in new.links:
             if link.digest in graph.sources and not link.is_document:
                 work.sources[link.digest] = graph.sources[link.digest]
-    work.sources |= {digest: graph.sources[digest] for digest in work.documents if digest in graph.sources}
+    work.sources |= {
+        digest: graph.sources[digest] for digest in work.documents if digest in graph.sources
+    }
     notes = list(graph.notes)
-    subjects = {document.subject.digest for document in graph.documents.values() if document.subject is not None}
+    subjects = {
+        document.subject.digest
+        for document in graph.documents.values()
+        if document.subject is not None
+    }
     if any(renamed[digest].digest != digest for digest in subjects & set(renamed)):
-        notes.append("signatures and other referrers speak of the digests before the layers were encoded anew")
+        notes.append(
+            "signatures and other referrers speak of the digests before the layers were encoded"
+            " anew"
+        )
     return replace(
         graph,
         roots=tuple(SavedRoot(renamed[root.digest].digest, root.tags) for root in graph.roots),
@@ -128,7 +155,8 @@ def _manifest(work: _Work, document: Document) -> Document:
             changed = True
             layer.pop("data", None)
             layer.pop("urls", None)
-        # Also of a layer that stays: what its type said may have been wrong, and Docker's types do not belong in an OCI manifest.
+        # Also of a layer that stays: what its type said may have been wrong, and Docker's types do
+        # not belong in an OCI manifest.
         layer.update(mediaType=_TYPES[work.how], digest=str(digest), size=size)
     if not changed:
         return document
@@ -186,7 +214,10 @@ def _found(work: _Work, link: Link, diff: DiffID) -> tuple[Digest, int] | None:
     if work.how is Layers.PLAIN:
         work.sources[diff.digest] = plain
         return diff.digest, plain.size_bytes
-    fitting = sorted((one for one in plain.encodings if one.codec == work.how.value), key=lambda one: (one.digest != link.digest, one.digest))
+    fitting = sorted(
+        (one for one in plain.encodings if one.codec == work.how.value),
+        key=lambda one: (one.digest != link.digest, one.digest),
+    )
     if not fitting:
         return None
     stored = fitting[0].digest
@@ -201,7 +232,9 @@ def _compressed(work: _Work, diff: DiffID) -> tuple[Digest, int]:
     compressor = (
         zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, 31)
         if work.how is Layers.GZIP
-        else zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True, threads=1).compressobj()
+        else zstandard.ZstdCompressor(
+            level=_ZSTD_LEVEL, write_checksum=True, threads=1
+        ).compressobj()
     )
     with translated(path), path.open("xb") as file:
         for piece in (*work.reader.chunks(work.plain[diff.digest]), None):

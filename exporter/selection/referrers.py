@@ -22,14 +22,21 @@ _HEX_LENGTH: Final = 64
 """So much of a digest goes into such a tag (distribution-spec)."""
 
 
-def with_referrers(loading: Loading, roots: Sequence[SavedRoot], keep: set[Digest]) -> list[SavedRoot]:
+def with_referrers(
+    loading: Loading, roots: Sequence[SavedRoot], keep: set[Digest]
+) -> list[SavedRoot]:
     """The roots, and behind them what refers to any document in ``keep``, and to that, until there is nothing more. It all is put into ``keep``."""
     tags = {root.digest: dict.fromkeys(root.tags) for root in roots}
     signatures = _by_tag(loading, roots, keep)
     fresh = set(keep)
     while fresh:
         found = manifests.referrers(loading.connection, fresh)
-        named = [target for digest in sorted({*fresh, *found}) for tag in tag_names(digest) for target in signatures.get(tag, ())]
+        named = [
+            target
+            for digest in sorted({*fresh, *found})
+            for tag in tag_names(digest)
+            for target in signatures.get(tag, ())
+        ]
         for digest in found:
             if digest not in keep:
                 tags.setdefault(digest, {})
@@ -40,7 +47,10 @@ def with_referrers(loading: Loading, roots: Sequence[SavedRoot], keep: set[Diges
         fresh = {digest for one in added for digest in loading.below(one)} - keep
         keep |= fresh
     known = {root.digest: root for root in roots}
-    return [SavedRoot(digest, tuple(some), known[digest].repositories if digest in known else ()) for digest, some in tags.items()]
+    return [
+        SavedRoot(digest, tuple(some), known[digest].repositories if digest in known else ())
+        for digest, some in tags.items()
+    ]
 
 
 def tag_names(digest: Digest) -> tuple[str, ...]:
@@ -49,8 +59,13 @@ def tag_names(digest: Digest) -> tuple[str, ...]:
     return tuple(start + suffix for suffix in SUFFIXES)
 
 
-def _by_tag(loading: Loading, roots: Iterable[SavedRoot], keep: Iterable[Digest]) -> dict[str, list[Target]]:
-    """Every tag beside the saved ones; for what was not asked for by a name, in every repository that has it."""
+def _by_tag(
+    loading: Loading, roots: Iterable[SavedRoot], keep: Iterable[Digest]
+) -> dict[str, list[Target]]:
+    """Every tag beside the saved ones.
+
+    For what was not asked for by a name, in every repository that has it.
+    """
     named = {repository for root in roots for repository in root.repositories}
     if any(not root.repositories for root in roots):
         named.update(manifests.repositories_of(loading.connection, keep))

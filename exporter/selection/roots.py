@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from store.catalog import images, manifests, references
-from store.errors import ImageNotFound, InvalidDigest, InvalidReference, ReferenceNotFound, printable
+from store.errors import (
+    ImageNotFound,
+    InvalidDigest,
+    InvalidReference,
+    ReferenceNotFound,
+    printable,
+)
 from store.model.digests import ImageID
 from store.model.references import Reference
 from store.names.resolve import by_prefix, full_id
@@ -38,7 +44,9 @@ class SavedRoot:
 
 
 def resolve(connection: Connection, names: Sequence[str]) -> tuple[SavedRoot, ...]:
-    """What the arguments name, in the order of their first mention: tags, repositories, digests, image IDs and their beginnings.
+    """What the arguments name, in the order of their first mention.
+
+    Tags, repositories, digests, image IDs and their beginnings.
 
     Raises ImageNotFound, ReferenceNotFound, AmbiguousName, InvalidReference.
     """
@@ -47,7 +55,11 @@ def resolve(connection: Connection, names: Sequence[str]) -> tuple[SavedRoot, ..
         for digest, named in _resolve(connection, name):
             chosen.setdefault(digest, []).extend(() if named is None else (named,))
     return tuple(
-        SavedRoot(digest, tuple(dict.fromkeys(one for one in named if one.digest is None)), tuple(dict.fromkeys(one.repository for one in named)))
+        SavedRoot(
+            digest,
+            tuple(dict.fromkeys(one for one in named if one.digest is None)),
+            tuple(dict.fromkeys(one.repository for one in named)),
+        )
         for digest, named in chosen.items()
     )
 
@@ -72,7 +84,9 @@ def _resolve(connection: Connection, text: str) -> list[tuple[Digest, Reference 
         if target is None:
             raise ReferenceNotFound(f"{name.familiar}: reference does not exist", hint=_HINT)
         return [(target.digest, target.reference)]
-    if name.repository.familiar != "sha256" and (found := references.in_repository(connection, name.repository)):
+    if name.repository.familiar != "sha256" and (
+        found := references.in_repository(connection, name.repository)
+    ):
         return [(target.digest, target.reference) for target in found]
     image_id = by_prefix(connection, text)
     if image_id is None:

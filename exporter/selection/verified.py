@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def verify(store: Store, images: Iterable[ImageID]) -> None:
-    """Make sure that the layers of ``images`` have their diff IDs, as far as they are here. No transaction may be open: it takes its time.
+    """Make sure that the layers of ``images`` have their diff IDs, as far as they are here.
+
+    No transaction may be open: it takes its time.
 
     Raises DiffMismatch, and ReadOnlyStore where the answer could not be remembered.
     """
@@ -28,5 +30,8 @@ def verify(store: Store, images: Iterable[ImageID]) -> None:
             raise DiffMismatch(
                 f"the layers of {digest} are not those that its config names",
                 image_id=ImageID(digest),
-                hint="it was pushed so; its blobs can be pulled, and saved with --format oci or docker, but not decoded",
+                hint=(
+                    "it was pushed so; its blobs can be pulled, and saved with --format oci or"
+                    " docker, but not decoded"
+                ),
             )

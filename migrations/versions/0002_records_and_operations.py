@@ -42,7 +42,9 @@ def upgrade() -> None:
         sa.Column("images", sa.Text(), nullable=False),
         sa.Column("result", sa.String(length=16), nullable=False),
         sa.Column("operation", sa.Text(), nullable=False),
-        sa.CheckConstraint("result IN ('changed', 'unchanged')", name=op.f("ck_import_ledger_result")),
+        sa.CheckConstraint(
+            "result IN ('changed', 'unchanged')", name=op.f("ck_import_ledger_result")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_import_ledger")),
         sqlite_autoincrement=True,
     )
@@ -67,13 +69,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reference_log")),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_reference_log_repository_tag", "reference_log", ["repository", "tag"], unique=False)
+    op.create_index(
+        "ix_reference_log_repository_tag", "reference_log", ["repository", "tag"], unique=False
+    )
     op.create_table(
         "lease",
         sa.Column("operation_id", sa.String(length=40), nullable=False),
         sa.Column("content_id", ROW, nullable=False),
-        sa.ForeignKeyConstraint(["content_id"], ["content.id"], name=op.f("fk_lease_content_id_content"), ondelete="RESTRICT"),
-        sa.ForeignKeyConstraint(["operation_id"], ["operation.id"], name=op.f("fk_lease_operation_id_operation"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["content_id"],
+            ["content.id"],
+            name=op.f("fk_lease_content_id_content"),
+            ondelete="RESTRICT",
+        ),
+        sa.ForeignKeyConstraint(
+            ["operation_id"],
+            ["operation.id"],
+            name=op.f("fk_lease_operation_id_operation"),
+            ondelete="CASCADE",
+        ),
         sa.PrimaryKeyConstraint("operation_id", "content_id", name=op.f("pk_lease")),
     )
     op.create_index("ix_lease_content_id", "lease", ["content_id"], unique=False)

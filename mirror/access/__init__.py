@@ -7,4 +7,16 @@ from mirror.access.policy import ANYBODY, Access, Action, Caller
 from mirror.access.rules import Rules, read_rules
 from mirror.access.throttle import Failures
 
-__all__ = ["ANYBODY", "Access", "AccessFiles", "Action", "Authenticator", "Caller", "Failures", "Refused", "Rules", "read_htpasswd", "read_rules"]
+__all__ = [
+    "ANYBODY",
+    "Access",
+    "AccessFiles",
+    "Action",
+    "Authenticator",
+    "Caller",
+    "Failures",
+    "Refused",
+    "Rules",
+    "read_htpasswd",
+    "read_rules",
+]

@@ -38,7 +38,10 @@ class Password:
 
 @final
 class Refused(Exception):
-    """What was shown proves nothing. ``wait_s`` is how long not to try again, in seconds; 0 for as one likes."""
+    """What was shown proves nothing.
+
+    ``wait_s`` is how long not to try again, in seconds; 0 for as one likes.
+    """
 
     def __init__(self, wait_s: float = 0.0) -> None:
         super().__init__()
@@ -57,7 +60,14 @@ class Authenticator:
         failures: The failures to log in, of all processes.
     """
 
-    def __init__(self, access: Access, key: bytes, now: Callable[[], float], clock: Callable[[], float], failures: Failures) -> None:
+    def __init__(
+        self,
+        access: Access,
+        key: bytes,
+        now: Callable[[], float],
+        clock: Callable[[], float],
+        failures: Failures,
+    ) -> None:
         self.access = access
         self._key = key
         self._clock = clock
@@ -65,7 +75,9 @@ class Authenticator:
         self._throttle = Throttle(clock, failures)
         self._right: OrderedDict[bytes, float] = OrderedDict()
 
-    def quickly(self, authorization: str | None, *, address: str | None, certificate: str | None = None) -> Caller | Password:
+    def quickly(
+        self, authorization: str | None, *, address: str | None, certificate: str | None = None
+    ) -> Caller | Password:
         """Who is asking, where that takes no time; else what has to be compared by `slowly`.
 
         Args:
@@ -95,7 +107,10 @@ class Authenticator:
         return given
 
     def slowly(self, given: Password, *, address: str | None) -> Caller:
-        """Compare a password; takes a tenth of a second. Threads may call it, one at a time. Raises Refused."""
+        """Compare a password; takes a tenth of a second.
+
+        Threads may call it, one at a time. Raises Refused.
+        """
         # Once more: others from there may have failed while this one waited for its turn.
         self._require_patience(address)
         # Others may come while it is compared: what is remembered is that it was right for these.
@@ -118,10 +133,13 @@ class Authenticator:
             return self.access.of_certificate(certificate) if user is None else Caller(user)
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
         # All of them are looked at: the time does not say how many are before the right one.
-        named = [name for name, known in self.access.tokens.items() if hmac.compare_digest(known, digest)]
+        named = [
+            name for name, known in self.access.tokens.items() if hmac.compare_digest(known, digest)
+        ]
         if named:
             return Caller(named[0])
-        # Not counted as a failure: tokens expire, all of a client's at once, and there is nothing to guess in so many random bits.
+        # Not counted as a failure: tokens expire, all of a client's at once, and there is nothing
+        # to guess in so many random bits.
         raise Refused
 
     def _is_token(self, user: str, password: bytes) -> bool:
@@ -142,13 +160,23 @@ class Authenticator:
         return known
 
     def _mark(self, given: Password, users: Mapping[str, bytes], address: str | None) -> bytes:
-        """What a right password is remembered by: nothing that could be turned back, and another one when the user's hash changes.
+        """What a right password is remembered by.
 
-        It is remembered where it was right: elsewhere, who may not try any more could go on guessing what somebody else has just used.
+        Nothing that could be turned back, and another one when the user's hash changes.
+
+        It is remembered where it was right: elsewhere, who may not try any more could go on
+        guessing what somebody else has just used.
         """
         known = users.get(given.user, b"")
-        parts = (known, given.user.encode("utf-8", "surrogateescape"), given.password, place_of(address).encode("utf-8", "surrogateescape"))
-        return hmac.digest(self._key, b"".join(hashlib.sha256(part).digest() for part in parts), hashlib.sha256)
+        parts = (
+            known,
+            given.user.encode("utf-8", "surrogateescape"),
+            given.password,
+            place_of(address).encode("utf-8", "surrogateescape"),
+        )
+        return hmac.digest(
+            self._key, b"".join(hashlib.sha256(part).digest() for part in parts), hashlib.sha256
+        )
 
 
 def _basic(text: str) -> Password | None:

@@ -1,4 +1,7 @@
-"""How a client is asked to say who it is (RFC 9110 section 11; the token scheme of Docker's registries)."""
+"""How a client is asked to say who it is (RFC 9110 section 11.
+
+The token scheme of Docker's registries).
+"""
 
 from __future__ import annotations
 
@@ -22,18 +25,26 @@ class Scheme(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """Writes ``WWW-Authenticate``. ``url`` is where clients find this server, when it is not where they say."""
+    """Writes ``WWW-Authenticate``.
+
+    ``url`` is where clients find this server, when it is not where they say.
+    """
 
     scheme: Scheme
     url: str | None = None
 
     def header(self, *, secure: bool, host: str, scope: str = "") -> str:
-        """The header's value; ``host`` is what the client sent as ``Host``, which may be anything."""
+        """The header's value.
+
+        ``host`` is what the client sent as ``Host``, which may be anything.
+        """
         if self.scheme is Scheme.BASIC or (self.url is None and not _HOST.fullmatch(host)):
             return basic()
         base = self.url or f"{'https' if secure else 'http'}://{host}"
         service = base.partition("://")[2]
-        return f'Bearer realm="{base}/token",service="{service}"' + (f',scope="{scope}"' if scope else "")
+        return f'Bearer realm="{base}/token",service="{service}"' + (
+            f',scope="{scope}"' if scope else ""
+        )
 
 
 def basic() -> str:

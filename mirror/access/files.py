@@ -38,8 +38,18 @@ class AccessFiles:
     def load(self) -> Access:
         """Read them. Raises InvalidInput that names the file, PermissionDenied, Unavailable."""
         users = {} if self.htpasswd is None else _reading(self.htpasswd, read_htpasswd)
-        rules = None if self.rules is None else _reading(self.rules, lambda text: read_rules(text, self.default_domain))
-        return Access(users, anonymous_read=self.anonymous_read, read_only=self.read_only, rules=rules, has_users=self.htpasswd is not None)
+        rules = (
+            None
+            if self.rules is None
+            else _reading(self.rules, lambda text: read_rules(text, self.default_domain))
+        )
+        return Access(
+            users,
+            anonymous_read=self.anonymous_read,
+            read_only=self.read_only,
+            rules=rules,
+            has_users=self.htpasswd is not None,
+        )
 
 
 def _reading(path: Path, read: Callable[[str], T]) -> T:

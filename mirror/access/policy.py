@@ -31,9 +31,11 @@ ANYBODY: Final = Caller()
 class Access:
     """What one registry allows.
 
-    Without ``users`` and ``rules`` there is nobody to tell apart: everybody may do everything. With ``users`` and no ``rules``, users may do everything and
-    anybody may read; that they have gone, or are still to come, is what ``has_users`` says: a file without users lets nobody in, not everybody. With ``rules``,
-    what they allow. Without ``anonymous_read``, only those who prove who they are; with ``read_only``, nothing is changed.
+    Without ``users`` and ``rules`` there is nobody to tell apart: everybody may do everything. With
+    ``users`` and no ``rules``, users may do everything and anybody may read; that they have gone,
+    or are still to come, is what ``has_users`` says: a file without users lets nobody in, not
+    everybody. With ``rules``, what they allow. Without ``anonymous_read``, only those who prove who
+    they are; with ``read_only``, nothing is changed.
     """
 
     users: Mapping[str, bytes] = field(default_factory=dict)
@@ -53,8 +55,16 @@ class Access:
         return {} if self.rules is None else self.rules.tokens
 
     def of_certificate(self, common_name: str | None) -> Caller:
-        """Whom a certificate stands for; without a word on it in the rules, for nobody in particular: it opens the connection and proves no user."""
-        user = None if self.rules is None or common_name is None else self.rules.certificates.get(common_name)
+        """Whom a certificate stands for.
+
+        Without a word on it in the rules, for nobody in particular: it opens the connection and
+        proves no user.
+        """
+        user = (
+            None
+            if self.rules is None or common_name is None
+            else self.rules.certificates.get(common_name)
+        )
         return ANYBODY if user is None else Caller(user)
 
     def allows(self, caller: Caller, action: Action, repository: Repository) -> bool:
@@ -69,13 +79,21 @@ class Access:
         """Whether the caller may do this in all repositories."""
         if (self.read_only and action is not Action.READ) or self._shuts_out(caller):
             return False
-        return self._without_rules(caller, action) if self.rules is None else self.rules.allow_everywhere(caller.user, action)
+        return (
+            self._without_rules(caller, action)
+            if self.rules is None
+            else self.rules.allow_everywhere(caller.user, action)
+        )
 
     def admits(self, caller: Caller) -> bool:
         """Whether the caller may read something at all."""
         if self._shuts_out(caller):
             return False
-        return self._without_rules(caller, Action.READ) if self.rules is None else self.rules.allow_somewhere(caller.user, Action.READ)
+        return (
+            self._without_rules(caller, Action.READ)
+            if self.rules is None
+            else self.rules.allow_somewhere(caller.user, Action.READ)
+        )
 
     def _shuts_out(self, caller: Caller) -> bool:
         return caller.user is None and not self.is_open and not self.anonymous_read

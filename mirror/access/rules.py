@@ -50,18 +50,44 @@ class Pattern:
 
     @classmethod
     def parse(cls, text: str, default_domain: str = DEFAULT_DOMAIN) -> Pattern:
-        """Read a pattern; a first part that is no registry's name means one of ``default_domain``, as in a name. Raises InvalidInput."""
+        """Read a pattern.
+
+        A first part that is no registry's name means one of ``default_domain``, as in a name.
+        Raises InvalidInput.
+        """
         parts = text.split("/")
         if text not in ("**", str(BY_ID)):
-            if not all(_PART.fullmatch(part) and ("**" not in part or part == "**") for part in parts):
-                raise InvalidInput(f"{printable(text)!r} is no pattern of repositories", hint="for example team/**, registry.example.com/app-*, or ** for all")
+            if not all(
+                _PART.fullmatch(part) and ("**" not in part or part == "**") for part in parts
+            ):
+                raise InvalidInput(
+                    f"{printable(text)!r} is no pattern of repositories",
+                    hint="for example team/**, registry.example.com/app-*, or ** for all",
+                )
             if text == "*":
-                raise InvalidInput("the pattern '*' would mean official images only", hint=f"write ** for all repositories, or {OFFICIAL}/* for those")
+                raise InvalidInput(
+                    "the pattern '*' would mean official images only",
+                    hint=f"write ** for all repositories, or {OFFICIAL}/* for those",
+                )
             first = parts[0]
-            has_domain = len(parts) > 1 and ("." in first or ":" in first or first in ("localhost", "**"))
+            has_domain = len(parts) > 1 and (
+                "." in first or ":" in first or first in ("localhost", "**")
+            )
             if not has_domain:
-                parts = [default_domain, *([OFFICIAL] if len(parts) == 1 and default_domain == DEFAULT_DOMAIN else []), *parts]
-        return cls(text, re.compile("/".join(".+" if part == "**" else re.escape(part).replace(r"\*", "[^/]*") for part in parts)))
+                parts = [
+                    default_domain,
+                    *([OFFICIAL] if len(parts) == 1 and default_domain == DEFAULT_DOMAIN else []),
+                    *parts,
+                ]
+        return cls(
+            text,
+            re.compile(
+                "/".join(
+                    ".+" if part == "**" else re.escape(part).replace(r"\*", "[^/]*")
+                    for part in parts
+                )
+            ),
+        )
 
     def fits(self, name: str) -> bool:
         """Whether a full name is meant."""
@@ -79,13 +105,21 @@ class Rule:
 
     def covers(self, callers: frozenset[str], action: Action, name: str) -> bool:
         """Whether it allows this to somebody who goes by the names and groups ``callers``."""
-        return action in self.allow and not self.who.isdisjoint(callers) and any(pattern.fits(name) for pattern in self.repositories)
+        return (
+            action in self.allow
+            and not self.who.isdisjoint(callers)
+            and any(pattern.fits(name) for pattern in self.repositories)
+        )
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A file of rules. ``tokens`` has the SHA-256 (hexadecimal) of each token by the name it goes by, ``certificates`` users by the common name in theirs."""
+    """A file of rules.
+
+    ``tokens`` has the SHA-256 (hexadecimal) of each token by the name it goes by, ``certificates``
+    users by the common name in theirs.
+    """
 
     rules: tuple[Rule, ...] = ()
     groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -102,7 +136,10 @@ class Rules:
         """Whether one rule allows it in all repositories."""
         callers = self._names(user)
         return any(
-            action in rule.allow and not rule.who.isdisjoint(callers) and any(pattern.text == "**" for pattern in rule.repositories) for rule in self.rules
+            action in rule.allow
+            and not rule.who.isdisjoint(callers)
+            and any(pattern.text == "**" for pattern in rule.repositories)
+            for rule in self.rules
         )
 
     def allow_somewhere(self, user: str | None, action: Action) -> bool:
@@ -113,7 +150,14 @@ class Rules:
     def _names(self, user: str | None) -> frozenset[str]:
         if user is None:
             return frozenset((EVERYBODY,))
-        return frozenset((EVERYBODY, USERS, user, *(f"@{group}" for group, members in self.groups.items() if user in members)))
+        return frozenset(
+            (
+                EVERYBODY,
+                USERS,
+                user,
+                *(f"@{group}" for group, members in self.groups.items() if user in members),
+            )
+        )
 
 
 def read_rules(text: str, default_domain: str = DEFAULT_DOMAIN) -> Rules:
@@ -123,20 +167,34 @@ def read_rules(text: str, default_domain: str = DEFAULT_DOMAIN) -> Rules:
     except (tomllib.TOMLDecodeError, RecursionError) as exc:
         raise InvalidInput(f"the rules are no TOML: {exc}", hint=_HINT) from exc
     _known(document, ("groups", "tokens", "certificates", "rule"), "the rules")
-    groups = {name: frozenset(_texts(members, f"groups.{name}")) for name, members in _table(document.get("groups", {}), "groups").items()}
+    groups = {
+        name: frozenset(_texts(members, f"groups.{name}"))
+        for name, members in _table(document.get("groups", {}), "groups").items()
+    }
     for name in groups:
         if f"@{name}" in (EVERYBODY, USERS):
             raise InvalidInput(f"groups.{name}: @{name} has a meaning of its own", hint=_HINT)
-    tokens = {name: _token(value, f"tokens.{name}") for name, value in _table(document.get("tokens", {}), "tokens").items()}
-    certificates = {name: _text(value, f"certificates.{name}") for name, value in _table(document.get("certificates", {}), "certificates").items()}
+    tokens = {
+        name: _token(value, f"tokens.{name}")
+        for name, value in _table(document.get("tokens", {}), "tokens").items()
+    }
+    certificates = {
+        name: _text(value, f"certificates.{name}")
+        for name, value in _table(document.get("certificates", {}), "certificates").items()
+    }
     listed = document.get("rule", [])
     if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
         raise InvalidInput("rule has to be written [[rule]]", hint=_HINT)
-    rules = tuple(_rule(one, f"rule {number}", groups, default_domain) for number, one in enumerate(listed, start=1))
+    rules = tuple(
+        _rule(one, f"rule {number}", groups, default_domain)
+        for number, one in enumerate(listed, start=1)
+    )
     return Rules(rules, groups, tokens, certificates)
 
 
-def _rule(members: Mapping[str, Any], where: str, groups: Mapping[str, object], default_domain: str) -> Rule:
+def _rule(
+    members: Mapping[str, Any], where: str, groups: Mapping[str, object], default_domain: str
+) -> Rule:
     _known(members, ("repositories", "who", "allow"), where)
     who = frozenset(_texts(members.get("who"), f"{where}: who"))
     for name in who:
@@ -145,10 +203,15 @@ def _rule(members: Mapping[str, Any], where: str, groups: Mapping[str, object], 
     actions = []
     for word in _texts(members.get("allow"), f"{where}: allow"):
         if word not in set(Action):
-            raise InvalidInput(f"{where}: {printable(word)!r} is none of {', '.join(Action)}", hint=_HINT)
+            raise InvalidInput(
+                f"{where}: {printable(word)!r} is none of {', '.join(Action)}", hint=_HINT
+            )
         actions.append(Action(word))
     try:
-        patterns = tuple(Pattern.parse(one, default_domain) for one in _texts(members.get("repositories"), f"{where}: repositories"))
+        patterns = tuple(
+            Pattern.parse(one, default_domain)
+            for one in _texts(members.get("repositories"), f"{where}: repositories")
+        )
     except InvalidInput as exc:
         raise InvalidInput(f"{where}: {exc.message}", hint=exc.hint) from None
     return Rule(patterns, who, frozenset(actions))
@@ -164,7 +227,10 @@ def _token(value: object, where: str) -> str:
 def _known(members: Mapping[str, object], known: Iterable[str], where: str) -> None:
     for name in members:
         if name not in known:
-            raise InvalidInput(f"{where}: nobody knows {printable(name)!r}; expected {', '.join(known)}", hint=_HINT)
+            raise InvalidInput(
+                f"{where}: nobody knows {printable(name)!r}; expected {', '.join(known)}",
+                hint=_HINT,
+            )
 
 
 def _table(value: object, where: str) -> Mapping[str, object]:

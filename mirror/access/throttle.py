@@ -1,7 +1,8 @@
 """Failures to log in, counted by where they come from, for all worker processes together.
 
-The counts lie in memory that the processes share: however many of them there are, and whichever takes a connection, a place has as many attempts as it would
-have with one. Memory is set aside once, so that no crowd of places makes it grow.
+The counts lie in memory that the processes share: however many of them there are, and whichever
+takes a connection, a place has as many attempts as it would have with one. Memory is set aside
+once, so that no crowd of places makes it grow.
 """
 
 from __future__ import annotations
@@ -40,20 +41,24 @@ _BUCKET_BYTES: Final = _WAYS * _SLOT.size
 class Failures:
     """The counts, in memory. Made before the processes that share it are forked.
 
-    ``key`` marks places: nobody else can find out which of them share a bucket, and push another's count out.
+    ``key`` marks places: nobody else can find out which of them share a bucket, and push another's
+    count out.
     """
 
     def __init__(self, key: bytes | None = None) -> None:
         self._key = os.urandom(32) if key is None else key
         self._memory = mmap.mmap(-1, _BUCKETS * _BUCKET_BYTES)
-        # The kernel's lock on a file goes with the process that holds it, however that ends: a lock in memory would stay for ever.
+        # The kernel's lock on a file goes with the process that holds it, however that ends: a lock
+        # in memory would stay for ever.
         self._lock = _nameless_file()
         weakref.finalize(self, os.close, self._lock)
 
     def full_at(self, place: str) -> float:
         """What was written down for a place; 0 when nothing was."""
         mark, bucket = self._find(place)
-        return max(full_at for known, full_at in (*self._slots(bucket), (mark, 0.0)) if known == mark)
+        return max(
+            full_at for known, full_at in (*self._slots(bucket), (mark, 0.0)) if known == mark
+        )
 
     def add(self, place: str, now: float, seconds: float) -> None:
         """The place has its attempts back so much later than it would have."""
@@ -65,12 +70,19 @@ class Failures:
             if slot is None:
                 slot = min(range(_WAYS), key=lambda number: slots[number][1])
                 slots[slot] = (mark, 0.0)
-            _SLOT.pack_into(self._memory, bucket + slot * _SLOT.size, mark, max(slots[slot][1], now) + seconds)
+            _SLOT.pack_into(
+                self._memory, bucket + slot * _SLOT.size, mark, max(slots[slot][1], now) + seconds
+            )
 
     def _find(self, place: str) -> tuple[int, int]:
         """The mark of a place, and where its bucket begins."""
-        digest = hashlib.blake2b(place.encode("utf-8", "surrogateescape"), key=self._key, digest_size=16).digest()
-        return int.from_bytes(digest[:8]) or 1, int.from_bytes(digest[8:]) % _BUCKETS * _BUCKET_BYTES
+        digest = hashlib.blake2b(
+            place.encode("utf-8", "surrogateescape"), key=self._key, digest_size=16
+        ).digest()
+        return (
+            int.from_bytes(digest[:8]) or 1,
+            int.from_bytes(digest[8:]) % _BUCKETS * _BUCKET_BYTES,
+        )
 
     def _slots(self, bucket: int) -> Iterator[tuple[int, float]]:
         return _SLOT.iter_unpack(self._memory[bucket : bucket + _BUCKET_BYTES])
@@ -94,7 +106,10 @@ def _nameless_file() -> int:
 
 @final
 class Throttle:
-    """How often each place may still fail. ``now`` gives seconds that never go back, the same in all processes."""
+    """How often each place may still fail.
+
+    ``now`` gives seconds that never go back, the same in all processes.
+    """
 
     def __init__(self, now: Callable[[], float], failures: Failures) -> None:
         self._now = now

@@ -1,6 +1,9 @@
-"""Tokens that say who somebody is, for a few minutes: signed, and checked without asking anybody (the token scheme of Docker's registries).
+"""Tokens that say who somebody is, for a few minutes.
 
-A token names a user and nothing else: what that user may do is decided when it is used, by the rules of that moment.
+Signed, and checked without asking anybody (the token scheme of Docker's registries).
+
+A token names a user and nothing else: what that user may do is decided when it is used, by the
+rules of that moment.
 """
 
 from __future__ import annotations
@@ -22,19 +25,31 @@ _SKEW_S: Final = 60
 
 @final
 class Signer:
-    """Makes tokens and believes its own. ``key`` is shared by the processes that shall believe each other; ``now`` gives Unix seconds."""
+    """Makes tokens and believes its own.
+
+    ``key`` is shared by the processes that shall believe each other; ``now`` gives Unix seconds.
+    """
 
     def __init__(self, key: bytes, now: Callable[[], float]) -> None:
         self._key = key
         self._now = now
 
     def sign(self, user: str | None, fingerprint: bytes) -> str:
-        """A token for a user, or for anybody. It is worth nothing once the user's ``fingerprint`` (the hash of a password, say) is another."""
+        """A token for a user, or for anybody.
+
+        It is worth nothing once the user's ``fingerprint`` (the hash of a password, say) is
+        another.
+        """
         payload = json.dumps([user, int(self._now()) + LIFETIME_S], separators=(",", ":")).encode()
         return f"{_text(payload)}.{_text(self._mac(payload, fingerprint))}"
 
-    def read(self, token: str, fingerprint: Callable[[str | None], bytes | None]) -> tuple[bool, str | None]:
-        """Whether a token is good, and whose it is; ``fingerprint`` gives that of a user, None when there is no such user any more."""
+    def read(
+        self, token: str, fingerprint: Callable[[str | None], bytes | None]
+    ) -> tuple[bool, str | None]:
+        """Whether a token is good, and whose it is.
+
+        ``fingerprint`` gives that of a user, None when there is no such user any more.
+        """
         payload_text, _, mac_text = token.partition(".")
         try:
             payload, mac = _bytes(payload_text), _bytes(mac_text)
@@ -53,7 +68,9 @@ class Signer:
         return (True, user) if is_ours and mark is not None and is_alive else (False, None)
 
     def _mac(self, payload: bytes, fingerprint: bytes) -> bytes:
-        return hmac.digest(self._key, hashlib.sha256(fingerprint).digest() + payload, hashlib.sha256)
+        return hmac.digest(
+            self._key, hashlib.sha256(fingerprint).digest() + payload, hashlib.sha256
+        )
 
 
 def _text(data: bytes) -> str:
@@ -61,4 +78,6 @@ def _text(data: bytes) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    return base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    return base64.b64decode(
+        text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True
+    )

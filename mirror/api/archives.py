@@ -31,12 +31,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-async def get(service: Service, request: web.Request, caller: Caller, path: str) -> web.StreamResponse:
+async def get(
+    service: Service, request: web.Request, caller: Caller, path: str
+) -> web.StreamResponse:
     """GET and HEAD; ``path`` is what follows ``/archives/``."""
     asked = archives.parse(path, request.query.items(), service.names, service.settings.machine)
     await _permit(service, caller, asked)
     work = service.work
-    # Planned anew for every request, whichever process gets it: what makes two parts fit each other is the plan, not a memory of the first.
+    # Planned anew for every request, whichever process gets it: what makes two parts fit each other
+    # is the plan, not a memory of the first.
     opened = open_save(service.store, asked.arguments, options=asked.options, record=False)
     export = await run(work.planners, opened.__enter__)
     try:
@@ -47,7 +50,9 @@ async def get(service: Service, request: web.Request, caller: Caller, path: str)
         await run(work.planners, opened.__exit__, None, None, None)
 
 
-async def _answer(service: Service, request: web.Request, asked: ArchiveRequest, export: Export) -> web.StreamResponse:
+async def _answer(
+    service: Service, request: web.Request, asked: ArchiveRequest, export: Export
+) -> web.StreamResponse:
     work, size = service.work, export.size_bytes
     tag = f'"{await run(work.planners, identity, export.plan)}"'
     headers = {
@@ -67,7 +72,9 @@ async def _answer(service: Service, request: web.Request, asked: ArchiveRequest,
     headers["Content-Length"] = str(stop - start)
     response = web.StreamResponse(status=200 if part is None else 206, headers=headers)
     for note in export.notes:
-        response.headers.add("Storectl-Note", printable(note).encode("ascii", "backslashreplace").decode())
+        response.headers.add(
+            "Storectl-Note", printable(note).encode("ascii", "backslashreplace").decode()
+        )
     if request.method == "HEAD":
         await response.prepare(request)
         await response.write_eof()
@@ -76,7 +83,14 @@ async def _answer(service: Service, request: web.Request, asked: ArchiveRequest,
     return response
 
 
-async def _send(service: Service, request: web.Request, response: web.StreamResponse, export: Export, start: int, stop: int) -> None:
+async def _send(
+    service: Service,
+    request: web.Request,
+    response: web.StreamResponse,
+    export: Export,
+    start: int,
+    stop: int,
+) -> None:
     work = service.work
     try:
         with closing(export.blocks()) as blocks:
@@ -109,18 +123,23 @@ async def _require_readable(service: Service, caller: Caller, export: Export) ->
         return service.access.allows(caller, Action.READ, repository)
 
     if await service.work.read(service.registry.unreadable, export.contents, may_read):
-        # Without a list: whoever knows the digest of a manifest would learn from it what the manifest names.
+        # Without a list: whoever knows the digest of a manifest would learn from it what the
+        # manifest names.
         raise WireError(404, "MANIFEST_BLOB_UNKNOWN", "not everything in these images can be read")
 
 
 async def _permit(service: Service, caller: Caller, asked: ArchiveRequest) -> None:
-    """Every name has to be one that the caller may read; a digest is, when a repository that the caller may read holds it."""
+    """Every name has to be one that the caller may read.
+
+    A digest is, when a repository that the caller may read holds it.
+    """
     for name in asked.names:
         if not isinstance(name, Digest):
             service.permit(caller, Action.READ, name.repository)
             continue
         holders = await service.work.read(service.registry.image_holders, name)
         if not any(service.access.allows(caller, Action.READ, holder) for holder in holders):
-            # As for a digest that is not here: nobody learns what others have. Whoever may read nothing there is asked to log in.
+            # As for a digest that is not here: nobody learns what others have. Whoever may read
+            # nothing there is asked to log in.
             service.permit(caller, Action.READ, BY_ID)
             raise NotFound(f"no image or manifest {name}")

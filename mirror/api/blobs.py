@@ -39,7 +39,12 @@ async def _get(call: Call, opened: ExitStack) -> web.StreamResponse:
         # Who asks whether a blob is here is about to rely on it.
         await service.work.write(service.registry.renew, call.repository, digest)
     tag = etag(digest)
-    headers = {"Docker-Content-Digest": str(digest), "ETag": tag, "Accept-Ranges": "bytes", "Content-Type": "application/octet-stream"}
+    headers = {
+        "Docker-Content-Digest": str(digest),
+        "ETag": tag,
+        "Accept-Ranges": "bytes",
+        "Content-Type": "application/octet-stream",
+    }
     if is_known(request.headers.get("If-None-Match"), tag):
         return web.Response(status=304, headers=headers)
     part = wanted(request, tag, sources.size_bytes)
@@ -57,33 +62,57 @@ async def _get(call: Call, opened: ExitStack) -> web.StreamResponse:
 
 
 async def _find(call: Call) -> tuple[Sources, BinaryIO | None]:
-    """Where a blob is, and its file if it lies in one as it is asked for. Raises RepositoryNotFound, ContentNotFound."""
+    """Where a blob is, and its file if it lies in one as it is asked for.
+
+    Raises RepositoryNotFound, ContentNotFound.
+    """
     service = call.service
     if call.request.method == "GET":
         quick = service.registry.quick_blob(call.repository, call.digest)
-        # What takes no time is no work for a thread, and most files that are asked for were asked for before.
-        if quick is not None and (file := presence.open_now(service.store.blobs, quick)) is not None:
+        # What takes no time is no work for a thread, and most files that are asked for were asked
+        # for before.
+        if (
+            quick is not None
+            and (file := presence.open_now(service.store.blobs, quick)) is not None
+        ):
             return quick, file
     # Before a client pushes a blob it asks whether that is here.
     service.registry.require_held(call.repository, call.digest)
     sources = await service.work.read(service.registry.blob, call.repository, call.digest)
-    return sources, await service.work.read(presence.open_whole, service.store.blobs, sources) if call.request.method == "GET" else None
+    return sources, (
+        await service.work.read(presence.open_whole, service.store.blobs, sources)
+        if call.request.method == "GET"
+        else None
+    )
 
 
-async def _send(call: Call, response: web.StreamResponse, sources: Sources, file: BinaryIO | None, start: int, stop: int) -> None:
+async def _send(
+    call: Call,
+    response: web.StreamResponse,
+    sources: Sources,
+    file: BinaryIO | None,
+    start: int,
+    stop: int,
+) -> None:
     service, request = call.service, call.request
     try:
         if file is not None:
             await send_file(request, response, service.work, file, start, stop)
         else:
             work = service.work
-            with closing(await run(work.files, open_blocks, service.store.blobs, sources)) as blocks:
-                await send_blocks(request, response, work.decoders, work.memory, blocks, start, stop)
+            with closing(
+                await run(work.files, open_blocks, service.store.blobs, sources)
+            ) as blocks:
+                await send_blocks(
+                    request, response, work.decoders, work.memory, blocks, start, stop
+                )
     except (ConnectionError, TimeoutError) as exc:
         logger.info("a transfer of blob=%s was cut off: %s", sources.digest, exc)
     except OSError as exc:
         # The disk, when the answer had begun.
-        logger.error("a transfer of blob=%s was cut off: it cannot be read: %s", sources.digest, exc)  # noqa: TRY400 - what is wrong is known
+        logger.error(  # noqa: TRY400
+            "a transfer of blob=%s was cut off: it cannot be read: %s", sources.digest, exc
+        )
     except DamagedContent as exc:
         await service.work.write(service.store.report_damage, exc)
         _give_up(response, exc)

@@ -30,7 +30,9 @@ async def prove(service: Service, request: web.Request, authorization: str | Non
     """Who an ``Authorization`` header proves to be asking. Raises WireError."""
     authenticator, place = service.authenticator, address(request)
     try:
-        found = authenticator.quickly(authorization, address=place, certificate=_certificate(request))
+        found = authenticator.quickly(
+            authorization, address=place, certificate=_certificate(request)
+        )
         if not isinstance(found, Password):
             return found
         return await _compare(service, found, place)
@@ -38,7 +40,10 @@ async def prove(service: Service, request: web.Request, authorization: str | Non
         if refused.wait_s:
             service.metrics.happened("throttled_logins")
             raise WireError(
-                429, "TOOMANYREQUESTS", "too many failures to log in; try again later", headers={"Retry-After": str(int(refused.wait_s) + 1)}
+                429,
+                "TOOMANYREQUESTS",
+                "too many failures to log in; try again later",
+                headers={"Retry-After": str(int(refused.wait_s) + 1)},
             ) from None
         if not (authorization or "").lower().startswith("bearer"):
             # Tokens expire in the middle of a push: operators are told of passwords.
@@ -57,10 +62,15 @@ async def _compare(service: Service, given: Password, place: str | None) -> Call
 
 
 def _certificate(request: web.Request) -> str | None:
-    """The common name in the certificate that the client has shown; the handshake has verified it."""
+    """The common name in the certificate that the client has shown.
+
+    The handshake has verified it.
+    """
     transport = request.transport
     shown = None if transport is None else transport.get_extra_info("peercert")
     if not shown:
         return None
-    names = [value for part in shown.get("subject", ()) for key, value in part if key == "commonName"]
+    names = [
+        value for part in shown.get("subject", ()) for key, value in part if key == "commonName"
+    ]
     return names[-1] if names else None

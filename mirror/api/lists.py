@@ -33,19 +33,29 @@ async def catalog(service: Service, request: web.Request, caller: Caller) -> web
         return access.allows(caller, Action.READ, repository)
 
     only = None if access.allows_everywhere(caller, Action.READ) else readable
-    names = await service.work.read(service.names.page, service.registry, after=page.after, limit=page.fetch, only=only)
+    names = await service.work.read(
+        service.names.page, service.registry, after=page.after, limit=page.fetch, only=only
+    )
     shown, last = page.cut(names)
     return _json({"repositories": shown}, _link(request, page, last))
 
 
 async def tags(call: Call) -> web.StreamResponse:
-    """GET /v2/NAME/tags/list. Without ``n``, all of them, as clients expect who never learned of pages."""
+    """GET /v2/NAME/tags/list.
+
+    Without ``n``, all of them, as clients expect who never learned of pages.
+    """
     offers, request = call.service.offers, call.request
     page = Page.asked(request.query)
     paged = "n" in request.query
-    found = await call.service.work.read(offers.tags, call.repository, after=page.after, limit=page.fetch if paged else None)
+    found = await call.service.work.read(
+        offers.tags, call.repository, after=page.after, limit=page.fetch if paged else None
+    )
     shown, last = page.cut(found) if paged else (found, None)
-    return _json({"name": call.service.names.spell(call.repository), "tags": shown}, _link(request, page, last))
+    return _json(
+        {"name": call.service.names.spell(call.repository), "tags": shown},
+        _link(request, page, last),
+    )
 
 
 async def referrers(call: Call) -> web.StreamResponse:
@@ -54,21 +64,28 @@ async def referrers(call: Call) -> web.StreamResponse:
     subject = call.digest
     after = str(parse_digest(query["last"])) if query.get("last") else ""
     wanted = query.get("artifactType")
-    found = await call.service.work.read(registry.referrers, call.repository, subject, artifact_type=wanted, after=after, limit=MOST)
+    found = await call.service.work.read(
+        registry.referrers, call.repository, subject, artifact_type=wanted, after=after, limit=MOST
+    )
     body, listed = listing.index(found)
     headers = {}
     if wanted is not None:
         headers["OCI-Filters-Applied"] = "artifactType"
     if listed < len(found) or len(found) == MOST:
         more = {"artifactType": wanted} if wanted is not None else {}
-        headers["Link"] = next_link(call.request.path, more | _namespace(call.request) | {"last": str(found[listed - 1].digest)})
+        headers["Link"] = next_link(
+            call.request.path,
+            more | _namespace(call.request) | {"last": str(found[listed - 1].digest)},
+        )
     return web.Response(body=body, headers=headers, content_type=OCI_INDEX)
 
 
 def _link(request: web.Request, page: Page, last: str | None) -> dict[str, str]:
     if last is None:
         return {}
-    return {"Link": next_link(request.path, {"n": str(page.limit), "last": last} | _namespace(request))}
+    return {
+        "Link": next_link(request.path, {"n": str(page.limit), "last": last} | _namespace(request))
+    }
 
 
 def _namespace(request: web.Request) -> dict[str, str]:
@@ -76,4 +93,8 @@ def _namespace(request: web.Request) -> dict[str, str]:
 
 
 def _json(document: object, headers: dict[str, str]) -> web.Response:
-    return web.Response(body=json.dumps(document, separators=(",", ":")).encode() + b"\n", headers=headers, content_type="application/json")
+    return web.Response(
+        body=json.dumps(document, separators=(",", ":")).encode() + b"\n",
+        headers=headers,
+        content_type="application/json",
+    )

@@ -29,7 +29,11 @@ async def get(call: Call) -> web.StreamResponse:
         await service.publish(call.repository, target)
     found = service.registry.quick_manifest(call.repository, target) or await _find(call, target)
     tag = etag(found.digest)
-    headers = {"Docker-Content-Digest": str(found.digest), "ETag": tag, "Content-Type": found.media_type}
+    headers = {
+        "Docker-Content-Digest": str(found.digest),
+        "ETag": tag,
+        "Content-Type": found.media_type,
+    }
     if is_known(call.request.headers.get("If-None-Match"), tag):
         return web.Response(status=304, headers=headers)
     # aiohttp sends no body of an answer to HEAD, but its length.
@@ -42,7 +46,9 @@ async def _find(call: Call, target: str | Digest) -> ServedManifest:
     try:
         return await service.work.read(service.registry.manifest, call.repository, target)
     except ContentNotFound as exc:
-        raise WireError(404, "MANIFEST_UNKNOWN", exc.message, detail={"digest": str(exc.digest)}) from None
+        raise WireError(
+            404, "MANIFEST_UNKNOWN", exc.message, detail={"digest": str(exc.digest)}
+        ) from None
 
 
 async def put(call: Call) -> web.StreamResponse:
@@ -74,7 +80,12 @@ async def put(call: Call) -> web.StreamResponse:
         raise WireError(404, "NAME_UNKNOWN", exc.message) from None
     if done.image_id is not None:
         service.look_into(done.image_id)
-    headers = CIMultiDict({"Location": service.location(call.repository, "manifests", str(done.digest)), "Docker-Content-Digest": str(done.digest)})
+    headers = CIMultiDict(
+        {
+            "Location": service.location(call.repository, "manifests", str(done.digest)),
+            "Docker-Content-Digest": str(done.digest),
+        }
+    )
     if done.subject is not None:
         headers["OCI-Subject"] = str(done.subject)
     for name in more:
@@ -82,19 +93,32 @@ async def put(call: Call) -> web.StreamResponse:
     return web.Response(status=201, headers=headers)
 
 
-_SAYS_NOTHING: Final = frozenset({"application/octet-stream", "application/json", "text/plain", "application/x-www-form-urlencoded"})
+_SAYS_NOTHING: Final = frozenset(
+    {
+        "application/octet-stream",
+        "application/json",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+    }
+)
 
 
 async def _body(call: Call) -> bytes:
     request = call.request
     if (request.content_length or 0) > MANIFEST_BYTES:
-        raise WireError(413, "SIZE_INVALID", f"a manifest of {request.content_length} bytes: {MANIFEST_BYTES} are taken at most")
+        raise WireError(
+            413,
+            "SIZE_INVALID",
+            f"a manifest of {request.content_length} bytes: {MANIFEST_BYTES} are taken at most",
+        )
     data = bytearray()
     async with asyncio.timeout(call.service.settings.body_timeout_s):
         async for piece in request.content.iter_any():
             data += piece
             if len(data) > MANIFEST_BYTES:
-                raise WireError(413, "SIZE_INVALID", f"a manifest of more than {MANIFEST_BYTES} bytes")
+                raise WireError(
+                    413, "SIZE_INVALID", f"a manifest of more than {MANIFEST_BYTES} bytes"
+                )
     return bytes(data)
 
 

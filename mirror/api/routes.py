@@ -1,4 +1,7 @@
-"""Paths, read: which resource is meant, of which repository. Those below ``/v2/`` are the distribution specification's."""
+"""Paths, read: which resource is meant, of which repository.
+
+Those below ``/v2/`` are the distribution specification's.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ class Resource(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A resource, the name of its repository and what it is called there; both are empty where there are none, and neither has been checked."""
+    """A resource, the name of its repository and what it is called there.
+
+    Both are empty where there are none, and neither has been checked.
+    """
 
     resource: Resource
     name: str = ""

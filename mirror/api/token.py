@@ -23,7 +23,10 @@ _FORM_BYTES: Final = 16 * 1024
 
 
 async def get(service: Service, request: web.Request) -> web.StreamResponse:
-    """GET with a password in ``Authorization``, or without for a token of anybody's; POST with it in a form. Scopes are not asked after: the rules decide."""
+    """GET with a password in ``Authorization``, or without for a token of anybody's.
+
+    POST with it in a form. Scopes are not asked after: the rules decide.
+    """
     authorization = request.headers.get("Authorization")
     if request.method == "POST":
         authorization = await _from_form(service, request)
@@ -39,7 +42,11 @@ async def get(service: Service, request: web.Request) -> web.StreamResponse:
     made = service.authenticator.token(caller)
     issued = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     document = {"token": made, "access_token": made, "expires_in": LIFETIME_S, "issued_at": issued}
-    return web.Response(body=json.dumps(document).encode() + b"\n", headers={"Cache-Control": "no-store"}, content_type="application/json")
+    return web.Response(
+        body=json.dumps(document).encode() + b"\n",
+        headers={"Cache-Control": "no-store"},
+        content_type="application/json",
+    )
 
 
 async def _from_form(service: Service, request: web.Request) -> str:

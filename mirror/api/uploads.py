@@ -57,9 +57,13 @@ async def _mounted(call: Call, digest: Digest) -> bool:
             return False
 
     def readable(repository: Repository) -> bool:
-        return (source is None or repository == source) and access.allows(call.caller, Action.READ, repository)
+        return (source is None or repository == source) and access.allows(
+            call.caller, Action.READ, repository
+        )
 
-    return await call.service.work.write(call.service.registry.mount, call.repository, digest, readable)
+    return await call.service.work.write(
+        call.service.registry.mount, call.repository, digest, readable
+    )
 
 
 async def status(call: Call) -> web.StreamResponse:
@@ -71,7 +75,9 @@ async def status(call: Call) -> web.StreamResponse:
 
 async def append(call: Call) -> web.StreamResponse:
     """PATCH: a piece, or everything in one stream."""
-    upload = await call.service.work.write(call.service.registry.uploads.resume, call.repository, call.target)
+    upload = await call.service.work.write(
+        call.service.registry.uploads.resume, call.repository, call.target
+    )
     try:
         await _receive(call, upload)
     finally:
@@ -85,7 +91,9 @@ async def finish(call: Call) -> web.StreamResponse:
         raise WireError(400, "DIGEST_INVALID", "an upload is finished with the digest of the whole")
     digest = parse_digest(call.request.query["digest"])
     if call.request.can_read_body:
-        upload = await call.service.work.write(call.service.registry.uploads.resume, call.repository, call.target)
+        upload = await call.service.work.write(
+            call.service.registry.uploads.resume, call.repository, call.target
+        )
         return await _finish(call, upload, digest)
     await call.service.work.write(_finish_at_once, call, digest)
     return _created(call, digest)
@@ -100,7 +108,9 @@ def _finish_at_once(call: Call, digest: Digest) -> None:
 
 async def cancel(call: Call) -> web.StreamResponse:
     """DELETE."""
-    await call.service.work.write(call.service.registry.uploads.cancel, call.repository, call.target)
+    await call.service.work.write(
+        call.service.registry.uploads.cancel, call.repository, call.target
+    )
     return web.Response(status=204)
 
 
@@ -119,7 +129,14 @@ async def _receive(call: Call, upload: Upload) -> None:
     settings, work = call.service.settings, call.service.work
     pace = Pace(settings.body_timeout_s, settings.body_rate, asyncio.get_running_loop().time)
     try:
-        await receive(call.request.content, pace, work.bodies, work.ahead, upload.write, call.service.metrics.received)
+        await receive(
+            call.request.content,
+            pace,
+            work.bodies,
+            work.ahead,
+            upload.write,
+            call.service.metrics.received,
+        )
     except TimeoutError:
         raise WireError(408, "BLOB_UPLOAD_INVALID", "the body stopped coming") from None
 
@@ -130,10 +147,16 @@ def _expect_announced(call: Call, upload: Upload) -> None:
     if announced is not None and length != 0:
         piece = ranges.announced(announced)
         if piece is None:
-            raise WireError(400, "BLOB_UPLOAD_INVALID", f"Content-Range {announced[:80]!r} makes no sense")
+            raise WireError(
+                400, "BLOB_UPLOAD_INVALID", f"Content-Range {announced[:80]!r} makes no sense"
+            )
         upload.expect(piece[0])
         if length is not None and length != piece[1]:
-            raise WireError(400, "SIZE_INVALID", f"Content-Range announces {piece[1]} bytes, Content-Length {length}")
+            raise WireError(
+                400,
+                "SIZE_INVALID",
+                f"Content-Range announces {piece[1]} bytes, Content-Length {length}",
+            )
     most = call.service.registry.uploads.max_bytes
     if length is not None and upload.offset_bytes + length > most:
         raise TooLarge(f"the blob is larger than {most} bytes", limit=most)
@@ -142,10 +165,17 @@ def _expect_announced(call: Call, upload: Upload) -> None:
 def _accepted(call: Call, upload_id: str, offset_bytes: int, *, status: int = 202) -> web.Response:
     location = call.service.location(call.repository, "blobs", "uploads", upload_id)
     # The range of nothing at all cannot be written: 0-0 is what registries have always said.
-    headers = {"Location": location, "Range": f"0-{max(0, offset_bytes - 1)}", "Docker-Upload-UUID": upload_id}
+    headers = {
+        "Location": location,
+        "Range": f"0-{max(0, offset_bytes - 1)}",
+        "Docker-Upload-UUID": upload_id,
+    }
     return web.Response(status=status, headers=headers)
 
 
 def _created(call: Call, digest: Digest) -> web.Response:
-    headers = {"Location": call.service.location(call.repository, "blobs", str(digest)), "Docker-Content-Digest": str(digest)}
+    headers = {
+        "Location": call.service.location(call.repository, "blobs", str(digest)),
+        "Docker-Content-Digest": str(digest),
+    }
     return web.Response(status=201, headers=headers)

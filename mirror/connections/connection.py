@@ -1,8 +1,9 @@
 """A client that has said all it has to say may still be waiting for the answer.
 
-TCP can be closed in one direction alone, and so can TLS; RFC 9112 section 9.6 counts on it. aiohttp's protocol takes the end of what a client sends for the end
-of the connection, and drops the answer. The one here stands in front of it and keeps the connection while an answer is due. Who stops in the middle of a
-request gets none.
+TCP can be closed in one direction alone, and so can TLS; RFC 9112 section 9.6 counts on it.
+aiohttp's protocol takes the end of what a client sends for the end of the connection, and drops the
+answer. The one here stands in front of it and keeps the connection while an answer is due. Who
+stops in the middle of a request gets none.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
 
 _SOON_S: Final = 0.05
 _ROUNDS: Final = 8
-"""A request that came together with the end has reached its handler by then: after that time, and after so many rounds of the loop.
+"""A request that came together with the end has reached its handler by then.
 
-It takes three rounds. Time alone says nothing: on a busy machine it may be over before the loop has had its next round, which begins with what is due.
-"""
+After that time, and after so many rounds of the loop.
+
+It takes three rounds. Time alone says nothing: on a busy machine it may be over before the loop has
+had its next round, which begins with what is due. """
 
 BUFFER_BYTES: Final = MIB // 4
 """What one read brings at most."""
@@ -38,12 +41,13 @@ class Connection(asyncio.BufferedProtocol):
     """What aiohttp makes of a connection, but for its end.
 
     Args:
-        protocol: aiohttp's.
-        those_open: While it is open, it is one of them.
-        buffer: Where what is read stands until the protocol has it. All may have the same one: nothing stays there.
+        protocol: aiohttp's. those_open: While it is open, it is one of them. buffer: Where what is
+            read stands until the protocol has it. All may have the same one: nothing stays there.
     """
 
-    def __init__(self, protocol: web.RequestHandler, those_open: set[Connection], buffer: memoryview) -> None:
+    def __init__(
+        self, protocol: web.RequestHandler, those_open: set[Connection], buffer: memoryview
+    ) -> None:
         self._protocol = protocol
         self._those_open = those_open
         self._buffer = buffer
@@ -67,7 +71,11 @@ class Connection(asyncio.BufferedProtocol):
         self._protocol.connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """Part of `asyncio.BufferedProtocol`. Each connection may have one read more than its client should have sent: many get smaller ones."""
+        """Part of `asyncio.BufferedProtocol`.
+
+        Each connection may have one read more than its client should have sent: many get smaller
+        ones.
+        """
         return self._buffer if len(self._those_open) <= _FEW else self._buffer[:_SMALL_BYTES]
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -83,7 +91,10 @@ class Connection(asyncio.BufferedProtocol):
         self._protocol.resume_writing()
 
     def eof_received(self) -> bool:
-        """Part of `asyncio.BufferedProtocol`: whether the connection stays open. Under TLS the end of TCP is the end of all."""
+        """Part of `asyncio.BufferedProtocol`: whether the connection stays open.
+
+        Under TLS the end of TCP is the end of all.
+        """
         if self._transport is None or self._transport.get_extra_info("sslcontext") is not None:
             return False
         self._end_soon()
@@ -99,7 +110,8 @@ class Connection(asyncio.BufferedProtocol):
         if rounds:
             self._ending = asyncio.get_running_loop().call_soon(self._end, rounds - 1)
             return
-        # What came whole is answered, and so is what came behind it (RFC 9112 section 9.3.2): aiohttp drops that when it is told to close.
+        # What came whole is answered, and so is what came behind it (RFC 9112 section 9.3.2):
+        # aiohttp drops that when it is told to close.
         if self._transport is not None and (self._request is None or self.is_receiving):
             self._transport.close()
 
@@ -115,7 +127,11 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def unsent_bytes(self) -> int:
-        """What waits for the client to take it. Of TLS the kernel is asked as well: the transport below keeps what it has encrypted to itself."""
+        """What waits for the client to take it.
+
+        Of TLS the kernel is asked as well: the transport below keeps what it has encrypted to
+        itself.
+        """
         if self._transport is None:
             return 0
         waiting = self._transport.get_write_buffer_size()

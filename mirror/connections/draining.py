@@ -20,16 +20,21 @@ SOON_S: Final = 0.05
 
 
 async def end(server: web.Server, those_open: Collection[Connection], at_most_s: float) -> None:
-    """Wait until every request that has begun is here and answered, whichever takes longer; what is not done after so long is cut off.
+    """Wait until every request that has begun is here and answered, whichever takes longer.
 
-    aiohttp has a time of its own for each of its steps, and drops what clients send from the first one on: so it takes them when nothing is left to wait for.
+    What is not done after so long is cut off.
+
+    aiohttp has a time of its own for each of its steps, and drops what clients send from the first
+    one on: so it takes them when nothing is left to wait for.
     """
     until = asyncio.get_running_loop().time() + at_most_s
     stalled = await _left(lambda: [one for one in those_open if one.is_receiving], until)
     for one in stalled:
         one.abort()
     server.pre_shutdown()
-    unread = await _left(lambda: [one for one in those_open if one.is_answering and one not in stalled], until)
+    unread = await _left(
+        lambda: [one for one in those_open if one.is_answering and one not in stalled], until
+    )
     if stalled or unread:
         logger.info("stopping: cut off requests=%d answers=%d", len(stalled), len(unread))
     await server.shutdown(SOON_S)
@@ -38,7 +43,10 @@ async def end(server: web.Server, those_open: Collection[Connection], at_most_s:
 
 
 async def _left(busy: Callable[[], list[Connection]], until: float) -> list[Connection]:
-    """Those that are still ``busy`` at the loop's time ``until``; returns as soon as there are none."""
+    """Those that are still ``busy`` at the loop's time ``until``.
+
+    Returns as soon as there are none.
+    """
     loop = asyncio.get_running_loop()
     while (found := busy()) and loop.time() < until:  # noqa: ASYNC110 - what a socket holds has to be asked for
         await asyncio.sleep(min(SOON_S, until - loop.time()))

@@ -19,8 +19,15 @@ if TYPE_CHECKING:
 
     from aiohttp import StreamReader
 
-ALWAYS: Final = {"Docker-Distribution-Api-Version": "registry/2.0", "X-Content-Type-Options": "nosniff", "Server": "storectl"}
-"""What every answer says. Without ``Server``, aiohttp would tell which versions of itself and of Python there are."""
+ALWAYS: Final = {
+    "Docker-Distribution-Api-Version": "registry/2.0",
+    "X-Content-Type-Options": "nosniff",
+    "Server": "storectl",
+}
+"""What every answer says.
+
+Without ``Server``, aiohttp would tell which versions of itself and of Python there are.
+"""
 
 LINE_BYTES: Final = 16 * 1024
 FIELD_BYTES: Final = 32 * 1024
@@ -31,7 +38,14 @@ _QUEUED: Final = 2
 """Requests that wait until the one before them is answered; then no more is read."""
 
 _TOO_MANY: Final = "Too many headers received"
-_CODES: Final = {404: "UNSUPPORTED", 414: "SIZE_INVALID", 417: "UNSUPPORTED", 431: "SIZE_INVALID", 501: "UNSUPPORTED", 505: "UNSUPPORTED"}
+_CODES: Final = {
+    404: "UNSUPPORTED",
+    414: "SIZE_INVALID",
+    417: "UNSUPPORTED",
+    431: "SIZE_INVALID",
+    501: "UNSUPPORTED",
+    505: "UNSUPPORTED",
+}
 _SAID: Final = {
     404: "there is nothing at this path",
     414: f"a first line of more than {LINE_BYTES} bytes",
@@ -51,7 +65,13 @@ class Refusing(web.RequestHandler):
     __slots__ = ("_body", "_head_bytes")
 
     def __init__(self, manager: web.Server, *, loop: AbstractEventLoop, **options: object) -> None:
-        super().__init__(manager, loop=loop, max_line_size=LINE_BYTES, max_field_size=FIELD_BYTES, **options)  # type: ignore[arg-type] # aiohttp's own
+        super().__init__(
+            manager,
+            loop=loop,
+            max_line_size=LINE_BYTES,
+            max_field_size=FIELD_BYTES,
+            **options,  # type: ignore[arg-type] # aiohttp's own
+        )
         # aiohttp would read on until 32 requests wait for their turn, with heads of megabytes.
         self._max_msg_queue_size = _QUEUED
         self._msg_queue_resume_size = _QUEUED - 1
@@ -59,7 +79,10 @@ class Refusing(web.RequestHandler):
         self._head_bytes = 0
 
     def data_received(self, data: bytes) -> None:
-        """More has come. A body that can be read no further ends there, and a head that does not end is refused."""
+        """More has come.
+
+        A body that can be read no further ends there, and a head that does not end is refused.
+        """
         if self._close or self._force_close:
             return
         queued, in_body = len(self._messages), self._body is not None and not self._body.is_eof()
@@ -81,21 +104,43 @@ class Refusing(web.RequestHandler):
                 self._body = body
                 status = _unknown(message)
                 if status is not None:
-                    self._messages[number] = (_ErrInfo(status, HttpProcessingError(message=_said(status)), ""), EMPTY_PAYLOAD)
+                    self._messages[number] = (
+                        _ErrInfo(status, HttpProcessingError(message=_said(status)), ""),
+                        EMPTY_PAYLOAD,
+                    )
             elif self._body is not None and not self._body.is_eof():
-                # aiohttp keeps its refusal for when the request before it is answered, whose body would wait for what is not taken any more.
+                # aiohttp keeps its refusal for when the request before it is answered, whose body
+                # would wait for what is not taken any more.
                 self._body.set_exception(web.RequestPayloadError("the body is no HTTP"))
                 self._body.feed_eof()
 
     def _refuse_head(self) -> None:
-        self._messages.append((_ErrInfo(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, HttpProcessingError(message="Head too long"), ""), EMPTY_PAYLOAD))
+        self._messages.append(
+            (
+                _ErrInfo(
+                    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+                    HttpProcessingError(message="Head too long"),
+                    "",
+                ),
+                EMPTY_PAYLOAD,
+            )
+        )
         # Nothing that comes behind it is looked at.
         self._close = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def handle_error(self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None) -> web.StreamResponse:
-        """The answer to what could not be read, or to a handler that failed. Raises ConnectionError when there was one already."""
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to what could not be read, or to a handler that failed.
+
+        Raises ConnectionError when there was one already.
+        """
         # aiohttp logs it.
         super().handle_error(request, status, exc, message)
         status = _status(status, exc)
@@ -103,7 +148,9 @@ class Refusing(web.RequestHandler):
             return refusal(status, f"the request is no HTTP: {reason(exc)}", closes=True)
         return refusal(status, _said(status), closes=True)
 
-    async def finish_response(self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None) -> tuple[web.StreamResponse, bool]:
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
         """Send an answer; what aiohttp raised instead of one is put as ours are."""
         if isinstance(resp, web.HTTPException):
             resp = refusal(resp.status, _said(resp.status))
@@ -136,7 +183,11 @@ def _said(status: int) -> str:
 def _status(status: int, exc: BaseException | None) -> int:
     """Aiohttp calls all of it a bad request, also what is too long: of what, only the limit tells."""
     if isinstance(exc, LineTooLong):
-        return HTTPStatus.REQUEST_URI_TOO_LONG if exc.args[1] == LINE_BYTES else HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        return (
+            HTTPStatus.REQUEST_URI_TOO_LONG
+            if exc.args[1] == LINE_BYTES
+            else HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        )
     if isinstance(exc, HttpProcessingError) and exc.message == _TOO_MANY:
         return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
     return status

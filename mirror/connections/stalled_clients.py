@@ -1,8 +1,9 @@
 """Clients that take nothing of an answer that waits for them.
 
-Blobs are sent under the eyes of `mirror.transfer`; whatever else is answered is left to aiohttp, which waits for the client as long as there is a connection,
-and holds the answer meanwhile. No timer of its own runs then: that of an idle connection begins when an answer has gone, and one that is closed stays until
-its last byte has.
+Blobs are sent under the eyes of `mirror.transfer`; whatever else is answered is left to aiohttp,
+which waits for the client as long as there is a connection, and holds the answer meanwhile. No
+timer of its own runs then: that of an idle connection begins when an answer has gone, and one that
+is closed stays until its last byte has.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ logger = logging.getLogger(__name__)
 async def cut_off_stalled(those_open: Collection[Connection]) -> None:
     """Cut off who takes nothing of what waits for it for `mirror.transfer.client_progress.STALL_S`, until cancelled.
 
-    All connections are looked at now and then: a timer for each answer would cost more than most answers.
+    All connections are looked at now and then: a timer for each answer would cost more than most
+    answers.
     """
     watched: dict[Connection, Taking] = {}
     while True:

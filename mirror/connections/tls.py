@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 class HalfClosing(ssl.SSLObject):
     """One connection's TLS, whose peer may stop sending and go on reading.
 
-    With ``close_notify`` a peer says that it sends no more; it "does not have any effect on its read side" (RFC 8446 section 6.1; Go's ``CloseWrite`` relies on
-    it, and Go's server and nginx answer). Event loops take it for the end of both directions, and drop the answer: so they are not told of it. Whoever sets
-    ``on_end`` is, and has to close the connection.
+    With ``close_notify`` a peer says that it sends no more; it "does not have any effect on its
+    read side" (RFC 8446 section 6.1; Go's ``CloseWrite`` relies on it, and Go's server and nginx
+    answer). Event loops take it for the end of both directions, and drop the answer: so they are
+    not told of it. Whoever sets ``on_end`` is, and has to close the connection.
     """
 
     on_end: Callable[[], None] | None = None
@@ -42,7 +43,10 @@ class HalfClosing(ssl.SSLObject):
 @final
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate chain and its key, in PEM files; with ``clients``, a client has to show a certificate that these authorities signed."""
+    """A certificate chain and its key, in PEM files.
+
+    With ``clients``, a client has to show a certificate that these authorities signed.
+    """
 
     chain: Path
     key: Path
@@ -51,7 +55,9 @@ class Certificate:
     @property
     def paths(self) -> tuple[Path, ...]:
         """The files that are taken over when they change."""
-        return (self.chain, self.key) if self.clients is None else (self.chain, self.key, self.clients)
+        return (
+            (self.chain, self.key) if self.clients is None else (self.chain, self.key, self.clients)
+        )
 
     def context(self) -> ssl.SSLContext:
         """What connections are served with. Raises InvalidInput, Unavailable and its branches."""
@@ -64,7 +70,9 @@ class Certificate:
             try:
                 context.load_verify_locations(self.clients)
             except ssl.SSLError as exc:
-                raise InvalidInput(f"{self.clients} holds no certificates: {exc.reason or exc}") from exc
+                raise InvalidInput(
+                    f"{self.clients} holds no certificates: {exc.reason or exc}"
+                ) from exc
             except OSError as exc:
                 raise _unreadable(exc, self.clients) from exc
             context.verify_mode = ssl.CERT_REQUIRED
@@ -75,10 +83,13 @@ class Certificate:
             # Nobody is there to be asked for the password of a key.
             context.load_cert_chain(self.chain, self.key, password=lambda: b"")
         except ssl.SSLError as exc:
-            # OpenSSL gives no reason for text that is none of its own, nor for the key that it cannot read without being told a password.
+            # OpenSSL gives no reason for text that is none of its own, nor for the key that it
+            # cannot read without being told a password.
             said = exc.reason or "not PEM, or a key with a password"
             hint = "both have to be PEM, and the key must not ask for a password"
-            raise InvalidInput(f"{self.chain} and {self.key} are no certificate with its key: {said}", hint=hint) from exc
+            raise InvalidInput(
+                f"{self.chain} and {self.key} are no certificate with its key: {said}", hint=hint
+            ) from exc
         except OSError as exc:
             raise _unreadable(exc, self.chain, self.key) from exc
 

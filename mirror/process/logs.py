@@ -1,7 +1,9 @@
-"""The server's log: one JSON object a line, or text for people. A request's line is written when its answer has ended.
+"""The server's log: one JSON object a line, or text for people.
 
-Nothing of a request gets into it that could be a secret (no headers but ``User-Agent``, no parameters but ``ns`` where it names a registry), and nothing that
-could end a line early.
+A request's line is written when its answer has ended.
+
+Nothing of a request gets into it that could be a secret (no headers but ``User-Agent``, no
+parameters but ``ns`` where it names a registry), and nothing that could end a line early.
 """
 
 from __future__ import annotations
@@ -50,10 +52,18 @@ def access_logger(metrics: Metrics) -> type[AbstractAccessLogger]:
         def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
             """One answer; ``time`` is how long it took, in seconds."""
             sent = response.body_length + request.get(SENT, 0)
-            metrics.answered(request.get(RESOURCE, "none"), request.method, response.status, time, sent)
+            metrics.answered(
+                request.get(RESOURCE, "none"), request.method, response.status, time, sent
+            )
             if ACCESS.isEnabledFor(logging.INFO):
-                # Made by hand: `Logger.info` would look up the stack for a line number that is always this one.
-                known = {"name": ACCESS.name, "levelno": logging.INFO, "levelname": "INFO", _FIELDS: fields(request, response, time, sent)}
+                # Made by hand: `Logger.info` would look up the stack for a line number that is
+                # always this one.
+                known = {
+                    "name": ACCESS.name,
+                    "levelno": logging.INFO,
+                    "levelname": "INFO",
+                    _FIELDS: fields(request, response, time, sent),
+                }
                 ACCESS.handle(logging.makeLogRecord(known))
 
     return Observer
@@ -83,7 +93,9 @@ def reason(error: HttpProcessingError) -> str:
     return printable(_QUOTE.split(error.message, maxsplit=1)[0].rstrip(":"))
 
 
-def fields(request: web.BaseRequest, response: web.StreamResponse, seconds: float, sent_bytes: int) -> dict[str, Any]:
+def fields(
+    request: web.BaseRequest, response: web.StreamResponse, seconds: float, sent_bytes: int
+) -> dict[str, Any]:
     """What is worth knowing of a request."""
     return {
         "remote": address(request),
@@ -104,7 +116,11 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """See `logging.Formatter`."""
-        line: dict[str, Any] = {"time": _time(record), "level": record.levelname.lower(), "logger": record.name}
+        line: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
         message = record.getMessage()
         if message:
             line["message"] = message
@@ -122,10 +138,16 @@ class Text(logging.Formatter):
         """See `logging.Formatter`."""
         known = record.__dict__.get(_FIELDS, {})
         words = [_time(record), record.levelname, record.name, printable(record.getMessage())]
-        words += [f"{name}={printable(str(value))}" for name, value in known.items() if value is not None]
+        words += [
+            f"{name}={printable(str(value))}" for name, value in known.items() if value is not None
+        ]
         text = " ".join(filter(None, words))
         return text + ("\n" + self.formatException(record.exc_info) if record.exc_info else "")
 
 
 def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(record.created, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )

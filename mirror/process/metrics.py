@@ -1,7 +1,8 @@
 """Counters of all worker processes together, in the text that Prometheus reads (exposition format 0.0.4).
 
-Each process counts in a row of its own in memory that all of them share: nobody waits for anybody, whichever answers adds the rows up, and a worker that was
-started anew goes on with the row of the one before it. A library would keep files for each process instead, and merge them at every scrape.
+Each process counts in a row of its own in memory that all of them share: nobody waits for anybody,
+whichever answers adds the rows up, and a worker that was started anew goes on with the row of the
+one before it. A library would keep files for each process instead, and merge them at every scrape.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ EVENTS: Final = ("login_failures", "throttled_logins", "damaged_contents")
 @final
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Numbers of one name: ``labels`` has those of each, in the order of their slots. With ``bounds`` each is a histogram."""
+    """Numbers of one name: ``labels`` has those of each, in the order of their slots.
+
+    With ``bounds`` each is a histogram.
+    """
 
     name: str
     kind: str
@@ -65,14 +69,31 @@ _DURATION: Final = Family(
     SECONDS,
 )
 _SENT: Final = Family(
-    "storectl_http_response_bytes_total", "counter", "Bytes of answers that were sent, heads included.", ("resource",), tuple((one,) for one in RESOURCES)
+    "storectl_http_response_bytes_total",
+    "counter",
+    "Bytes of answers that were sent, heads included.",
+    ("resource",),
+    tuple((one,) for one in RESOURCES),
 )
-_RECEIVED: Final = Family("storectl_http_request_body_bytes_total", "counter", "Bytes of blobs that were received.")
-_RUNNING: Final = Family("storectl_http_requests_in_progress", "gauge", "Requests that are being answered.")
-_EVENTS: Final = Family("storectl_events_total", "counter", "What an operator wants to know of.", ("event",), tuple((one,) for one in EVENTS))
+_RECEIVED: Final = Family(
+    "storectl_http_request_body_bytes_total", "counter", "Bytes of blobs that were received."
+)
+_RUNNING: Final = Family(
+    "storectl_http_requests_in_progress", "gauge", "Requests that are being answered."
+)
+_EVENTS: Final = Family(
+    "storectl_events_total",
+    "counter",
+    "What an operator wants to know of.",
+    ("event",),
+    tuple((one,) for one in EVENTS),
+)
 _PROCESS: Final = Family("storectl_worker_pid", "gauge", "The process of a worker.")
 _FAMILIES: Final = (_REQUESTS, _DURATION, _SENT, _RECEIVED, _RUNNING, _EVENTS, _PROCESS)
-_OFFSETS: Final = {family.name: sum(one.slots for one in _FAMILIES[:number]) for number, family in enumerate(_FAMILIES)}
+_OFFSETS: Final = {
+    family.name: sum(one.slots for one in _FAMILIES[:number])
+    for number, family in enumerate(_FAMILIES)
+}
 _ROW: Final = sum(family.slots for family in _FAMILIES)
 _WIDTH: Final = struct.calcsize("d")
 _RESOURCE: Final = {name: number for number, name in enumerate(RESOURCES)}
@@ -83,7 +104,11 @@ _PER_DURATION: Final = len(SECONDS) + 2
 
 @final
 class Metrics:
-    """The numbers of ``workers`` processes. Made before they are forked; each says which it is with `begin`. Threads of one process must not count at once."""
+    """The numbers of ``workers`` processes.
+
+    Made before they are forked; each says which it is with `begin`. Threads of one process must not
+    count at once.
+    """
 
     def __init__(self, workers: int = 1) -> None:
         self._workers = workers
@@ -100,7 +125,9 @@ class Metrics:
         """A request begins (1) or ends (-1)."""
         self._mine[_OFFSETS[_RUNNING.name]] += step
 
-    def answered(self, resource: str, method: str, status: int, seconds: float, sent_bytes: int) -> None:
+    def answered(
+        self, resource: str, method: str, status: int, seconds: float, sent_bytes: int
+    ) -> None:
         """A request was answered."""
         mine = self._mine
         number = _RESOURCE.get(resource, len(RESOURCES) - 1)
@@ -120,7 +147,10 @@ class Metrics:
         self._mine[_OFFSETS[_EVENTS.name] + EVENTS.index(event)] += 1
 
     def text(self, gauges: Mapping[str, tuple[str, float]]) -> str:
-        """All of it; ``gauges`` adds numbers that are known elsewhere, each with its help, by name."""
+        """All of it.
+
+        ``gauges`` adds numbers that are known elsewhere, each with its help, by name.
+        """
         lines: list[str] = []
         for family in _FAMILIES[:-1]:
             lines += _head(family.name, family.kind, family.help)
@@ -132,11 +162,17 @@ class Metrics:
 
     def _sums(self, family: Family) -> list[float]:
         start = _OFFSETS[family.name]
-        rows = [self._all[worker * _ROW + start : worker * _ROW + start + family.slots].tolist() for worker in range(self._workers)]
+        rows = [
+            self._all[worker * _ROW + start : worker * _ROW + start + family.slots].tolist()
+            for worker in range(self._workers)
+        ]
         return [sum(column) for column in zip(*rows, strict=True)]
 
     def _pids(self) -> list[int]:
-        return [int(self._all[worker * _ROW + _OFFSETS[_PROCESS.name]]) for worker in range(self._workers)]
+        return [
+            int(self._all[worker * _ROW + _OFFSETS[_PROCESS.name]])
+            for worker in range(self._workers)
+        ]
 
 
 def _head(name: str, kind: str, text: str) -> Iterable[str]:
@@ -152,7 +188,10 @@ def _samples(family: Family, values: list[float]) -> Iterator[str]:
         return
     width = len(family.bounds) + 2
     for number, labels in enumerate(family.labels):
-        buckets, total_s = values[number * width : (number + 1) * width - 1], values[(number + 1) * width - 1]
+        buckets, total_s = (
+            values[number * width : (number + 1) * width - 1],
+            values[(number + 1) * width - 1],
+        )
         if not any(buckets):
             continue
         count = 0.0
@@ -187,7 +226,13 @@ def _processes(pids: Iterable[int]) -> dict[str, tuple[str, float]]:
             workers += 1
     return {
         "storectl_workers": ("Worker processes that are running.", workers),
-        "process_cpu_seconds_total": ("Processor time of all workers, in seconds.", round(cpu_s, 2)),
-        "process_resident_memory_bytes": ("Resident memory of all workers; what they share is counted for each.", resident),
+        "process_cpu_seconds_total": (
+            "Processor time of all workers, in seconds.",
+            round(cpu_s, 2),
+        ),
+        "process_resident_memory_bytes": (
+            "Resident memory of all workers; what they share is counted for each.",
+            resident,
+        ),
         "process_open_fds": ("Open file descriptors of all workers.", files),
     }

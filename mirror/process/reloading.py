@@ -21,7 +21,9 @@ EVERY_S: Final = 30.0
 
 @final
 class Latest(Generic[T]):
-    """What files say: as of when they last made sense. Processes that begin later begin with it, whatever the files are by then.
+    """What files say: as of when they last made sense.
+
+    Processes that begin later begin with it, whatever the files are by then.
 
     Args:
         paths: The files.
@@ -47,10 +49,18 @@ class Latest(Generic[T]):
         return None
 
 
-async def watch(what: str, paths: Sequence[Path], take_over: Callable[[], Awaitable[None]], asked: asyncio.Event, *, every_s: float = EVERY_S) -> None:
+async def watch(
+    what: str,
+    paths: Sequence[Path],
+    take_over: Callable[[], Awaitable[None]],
+    asked: asyncio.Event,
+    *,
+    every_s: float = EVERY_S,
+) -> None:
     """Call ``take_over`` when one of ``paths`` has changed, and when ``asked`` is set, until cancelled.
 
-    What cannot be used (half a file, say) changes nothing, and is tried again when it has changed again.
+    What cannot be used (half a file, say) changes nothing, and is tried again when it has changed
+    again.
     """
     seen = _marks(paths)
     while True:

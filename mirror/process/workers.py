@@ -24,22 +24,35 @@ HANDLED: Final = frozenset({*ENDINGS, signal.SIGHUP, signal.SIGCHLD})
 _PR_SET_PDEATHSIG: Final = 1
 _YOUNG_S: Final = 5.0
 _PATIENCE: Final = 5
-"""So many workers in a row may die young; then something is wrong that another one will not mend."""
+"""So many workers in a row may die young.
+
+Then something is wrong that another one will not mend.
+"""
 
 
 @final
 class Workers:
-    """Runs ``work`` (told the number of its worker) in ``count`` processes. One that dies is replaced; all end together.
+    """Runs ``work`` (told the number of its worker) in ``count`` processes.
+
+    One that dies is replaced; all end together.
 
     Args:
-        work: What a worker does until it gets SIGTERM; nothing of it runs in this process. It begins with `HANDLED` blocked, and has to let them in.
-        count: How many.
-        refresh: Called here now and then, and on SIGHUP: what it changes, those that are started later begin with.
-        reloads: Whether SIGHUP is handed on, to reload, instead of ending.
-        every_s: How often ``refresh`` is called, in seconds.
+        work: What a worker does until it gets SIGTERM; nothing of it runs in this process. It
+            begins with `HANDLED` blocked, and has to let them in. count: How many. refresh: Called
+            here now and then, and on SIGHUP: what it changes, those that are started later begin
+            with. reloads: Whether SIGHUP is handed on, to reload, instead of ending. every_s: How
+            often ``refresh`` is called, in seconds.
     """
 
-    def __init__(self, work: Callable[[int], None], count: int, refresh: Callable[[], None], *, reloads: bool, every_s: float) -> None:
+    def __init__(
+        self,
+        work: Callable[[int], None],
+        count: int,
+        refresh: Callable[[], None],
+        *,
+        reloads: bool,
+        every_s: float,
+    ) -> None:
         self._work = work
         self._count = count
         self._refresh = refresh
@@ -49,7 +62,10 @@ class Workers:
         self._died_young = 0
 
     def run(self, on_started: Callable[[], None], on_stopping: Callable[[], None]) -> None:
-        """Look after them until a signal says to end. Raises Unavailable when they die faster than they can be replaced."""
+        """Look after them until a signal says to end.
+
+        Raises Unavailable when they die faster than they can be replaced.
+        """
         # Blocked and waited for: no handler runs between any two lines of this.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         try:
@@ -71,14 +87,17 @@ class Workers:
         finally:
             self._tell(signal.SIGTERM)
             failed = sum(_reap(pid) for pid in self._running)
-            # A signal that waits would strike now, as would another one on the way out: they have all been obeyed.
+            # A signal that waits would strike now, as would another one on the way out: they have
+            # all been obeyed.
             for number in (*ENDINGS, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
             while signal.sigpending() & HANDLED:
                 signal.sigwait(HANDLED)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if failed:
-            raise Unavailable(f"{failed} of {self._count} worker processes failed", hint="the log says why")
+            raise Unavailable(
+                f"{failed} of {self._count} worker processes failed", hint="the log says why"
+            )
 
     def _replace(self) -> None:
         for pid, (number, since) in list(self._running.items()):
@@ -86,10 +105,18 @@ class Workers:
             if not done:
                 continue
             del self._running[pid]
-            logger.error("worker %d (process %d) ended with %d", number, pid, os.waitstatus_to_exitcode(status))
+            logger.error(
+                "worker %d (process %d) ended with %d",
+                number,
+                pid,
+                os.waitstatus_to_exitcode(status),
+            )
             self._died_young = self._died_young + 1 if time.monotonic() - since < _YOUNG_S else 0
             if self._died_young >= _PATIENCE:
-                raise Unavailable(f"{self._died_young} worker processes died one after another", hint="the log says why")
+                raise Unavailable(
+                    f"{self._died_young} worker processes died one after another",
+                    hint="the log says why",
+                )
             if self._died_young:
                 time.sleep(0.2 * self._died_young)
             self._start(number)

@@ -42,19 +42,32 @@ class ArchiveRequest:
     def file_name(self) -> str:
         """What to call the file: nothing but letters, digits, dots and dashes."""
         first = self.names[0]
-        text = f"{first.algorithm}-{first.hex[:12]}" if isinstance(first, Digest) else first.familiar
+        text = (
+            f"{first.algorithm}-{first.hex[:12]}" if isinstance(first, Digest) else first.familiar
+        )
         more = f"-and-{len(self.names) - 1}-more" if len(self.names) > 1 else ""
-        return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:200] + more + _FORMAT_IN_NAME[self.options.format] + ".tar"
+        return (
+            re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:200]
+            + more
+            + _FORMAT_IN_NAME[self.options.format]
+            + ".tar"
+        )
 
 
-def parse(path: str, parameters: Iterable[tuple[str, str]], names: Names, machine: Platform) -> ArchiveRequest:
-    """Read everything behind ``/archives/``. ``machine`` is the platform that is meant when none is said.
+def parse(
+    path: str, parameters: Iterable[tuple[str, str]], names: Names, machine: Platform
+) -> ArchiveRequest:
+    """Read everything behind ``/archives/``.
+
+    ``machine`` is the platform that is meant when none is said.
 
     Raises WireError, InvalidReference.
     """
     match = _PATH.fullmatch(path)
     if match is None or match["format"] not in set(Format):
-        raise WireError(404, "UNSUPPORTED", f"archives are at /archives/{{{'|'.join(Format)}}}/NAME[,NAME...]")
+        raise WireError(
+            404, "UNSUPPORTED", f"archives are at /archives/{{{'|'.join(Format)}}}/NAME[,NAME...]"
+        )
     format_ = Format(match["format"])
     flags = {"sparse": False, "referrers": False}
     platforms: list[Platform] = []
@@ -68,14 +81,26 @@ def parse(path: str, parameters: Iterable[tuple[str, str]], names: Names, machin
             flags[key] = _YES_OR_NO[value]
         else:
             # Passed over, a misspelt option would give another archive than the one that is wanted.
-            raise WireError(400, "UNSUPPORTED", f"{key[:40]}={value[:40]} is none of platform=OS/ARCH, referrers, sparse and ns=DOMAIN")
+            raise WireError(
+                400,
+                "UNSUPPORTED",
+                f"{key[:40]}={value[:40]} is none of platform=OS/ARCH, referrers, sparse and"
+                " ns=DOMAIN",
+            )
     if format_ is Format.LEGACY and any(flags.values()):
-        raise WireError(400, "UNSUPPORTED", "referrers and sparse go with the formats docker and oci")
+        raise WireError(
+            400, "UNSUPPORTED", "referrers and sparse go with the formats docker and oci"
+        )
     texts = match["names"].split(",")
     if len(texts) > _MOST_NAMES:
         raise WireError(414, "NAME_INVALID", f"more than {_MOST_NAMES} names")
     wanted = tuple(_name(text, names, namespace) for text in texts)
-    return ArchiveRequest(wanted, SaveOptions(format_, tuple(platforms), machine, sparse=flags["sparse"], referrers=flags["referrers"]))
+    return ArchiveRequest(
+        wanted,
+        SaveOptions(
+            format_, tuple(platforms), machine, sparse=flags["sparse"], referrers=flags["referrers"]
+        ),
+    )
 
 
 def _name(text: str, names: Names, namespace: str | None) -> Reference | Digest:

@@ -1,4 +1,7 @@
-"""Conditional requests (RFC 9110 section 13). A digest is the best entity tag there can be: strong, and known before the bytes are read."""
+"""Conditional requests (RFC 9110 section 13).
+
+A digest is the best entity tag there can be: strong, and known before the bytes are read.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 class WireError(Exception):
     """An answer that is an error."""
 
-    def __init__(self, status: int, code: str, message: str, *, detail: object = None, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        detail: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
@@ -36,7 +44,10 @@ class WireError(Exception):
 
     @classmethod
     def forbidden(cls, user: str | None, action: str, name: str) -> Self:
-        """Somebody may not do this there. Who has not said a name is asked for it: `scope` is what for."""
+        """Somebody may not do this there.
+
+        Who has not said a name is asked for it: `scope` is what for.
+        """
         if user is not None:
             return cls(403, "DENIED", f"{user} may not {action} in {name}")
         error = cls(401, "UNAUTHORIZED", "log in first")
@@ -58,7 +69,10 @@ def _said(error: errors.StoreError) -> str:
         more = f" and {len(error.missing) - 1} more" if len(error.missing) > 1 else ""
         return f"push what the manifest names first: the repository lacks {first}{more}"
     if isinstance(error, errors.IncompleteImage):
-        return f"{len(error.missing)} thing(s) that the images name are not here: platform= picks what is, sparse takes an index as it is"
+        return (
+            f"{len(error.missing)} thing(s) that the images name are not here: platform= picks what"
+            " is, sparse takes an index as it is"
+        )
     return error.message.split("\n")[0]
 
 

@@ -1,7 +1,8 @@
 """Names over HTTP, and the repositories they stand for.
 
-With ``ns`` a name belongs to that registry; without, a first part with ``.`` or ``:`` (or ``localhost``) is the registry, as in an image reference; else it
-belongs to the default one. One mirror serves all upstreams so, and pull and push use the same rule.
+With ``ns`` a name belongs to that registry; without, a first part with ``.`` or ``:`` (or
+``localhost``) is the registry, as in an image reference; else it belongs to the default one. One
+mirror serves all upstreams so, and pull and push use the same rule.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ class Names:
     default_domain: str = DEFAULT_DOMAIN
 
     def resolve(self, name: str, namespace: str | None = None) -> Repository:
-        """The repository that ``name`` stands for; ``namespace`` is the ``ns`` parameter. Raises InvalidReference."""
+        """The repository that ``name`` stands for; ``namespace`` is the ``ns`` parameter.
+
+        Raises InvalidReference.
+        """
         if len(name) + len(namespace or "") > _REMEMBERED_CHARACTERS:
             return self._resolve(name, namespace)
         return _resolved(self, name, namespace)
@@ -45,7 +49,9 @@ class Names:
             repository = Repository.parse(f"{registry}/{name}")
             if repository.domain != registry:
                 # Read as a part of a path, it would name a repository of another registry.
-                raise InvalidReference(f"{printable(namespace)!r} is no registry's name", text=namespace)
+                raise InvalidReference(
+                    f"{printable(namespace)!r} is no registry's name", text=namespace
+                )
             return repository
         return Repository.parse(name if has_domain else f"{self.default_domain}/{name}")
 
@@ -64,7 +70,14 @@ class Names:
             return str(repository)
         return repository.path
 
-    def page(self, registry: Registry, *, after: str, limit: int, only: Callable[[Repository], bool] | None = None) -> list[str]:
+    def page(
+        self,
+        registry: Registry,
+        *,
+        after: str,
+        limit: int,
+        only: Callable[[Repository], bool] | None = None,
+    ) -> list[str]:
         """Names behind ``after`` in the catalog's order: the byte order of names without the default registry. Of repositories that ``only`` lets pass."""
         if only is None:
             return [name for name, _ in self._page(registry, after=after, limit=limit)]
@@ -79,11 +92,19 @@ class Names:
         return found[:limit]
 
     def _page(self, registry: Registry, *, after: str, limit: int) -> list[tuple[str, Repository]]:
-        """Two walks over an index, merged. Where both come to one name, ``a.b/c`` stands before the default registry's ``docker.io/a.b/c``."""
+        """Two walks over an index, merged.
+
+        Where both come to one name, ``a.b/c`` stands before the default registry's
+        ``docker.io/a.b/c``.
+        """
         place, is_spelled_out = self._place(after)
         # Behind ``a.b/c`` comes first what has that name at the default registry.
-        ours_after = place if is_spelled_out or not _begins_with_registry(place) else _just_before(place)
-        ours = registry.repositories(after=f"{self.default_domain}/{ours_after}", limit=limit, domain=self.default_domain)
+        ours_after = (
+            place if is_spelled_out or not _begins_with_registry(place) else _just_before(place)
+        )
+        ours = registry.repositories(
+            after=f"{self.default_domain}/{ours_after}", limit=limit, domain=self.default_domain
+        )
         others = registry.repositories(after=place, limit=limit, outside=self.default_domain)
         found = [(self.spell(one), one) for one in (*ours, *others)]
         return sorted(found, key=lambda pair: self._place(pair[0]))[:limit]

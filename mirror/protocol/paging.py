@@ -30,7 +30,9 @@ class Page:
         if text is None or text == "":
             return cls(MOST, query.get("last", ""))
         if not text.isascii() or not text.isdigit() or len(text) > 18:  # noqa: PLR2004 - more digits than any number of entries has
-            raise WireError(400, "PAGINATION_NUMBER_INVALID", f"n is {text[:40]!r}, not a number of entries")
+            raise WireError(
+                400, "PAGINATION_NUMBER_INVALID", f"n is {text[:40]!r}, not a number of entries"
+            )
         return cls(min(int(text), MOST), query.get("last", ""))
 
     def cut(self, entries: list[str]) -> tuple[list[str], str | None]:

@@ -6,8 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import Final, final
 
-_RANGE: Final = re.compile(r"bytes\s*=\s*(?:(?P<first>[0-9]{1,18})\s*-\s*(?P<last>[0-9]{1,18})?|-\s*(?P<suffix>[0-9]{1,18}))\s*", re.IGNORECASE)
-_CONTENT_RANGE: Final = re.compile(r"(?:bytes[ =])?(?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18})(?:/(?:[0-9]{1,18}|\*))?")
+_RANGE: Final = re.compile(
+    r"bytes\s*=\s*(?:(?P<first>[0-9]{1,18})\s*-\s*(?P<last>[0-9]{1,18})?|-\s*(?P<suffix>[0-9]{1,18}))\s*",
+    re.IGNORECASE,
+)
+_CONTENT_RANGE: Final = re.compile(
+    r"(?:bytes[ =])?(?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18})(?:/(?:[0-9]{1,18}|\*))?"
+)
 
 
 @final
@@ -32,7 +37,8 @@ class UnsatisfiableError(Exception):
 def requested(header: str | None, size_bytes: int) -> Part | None:
     """The part that a ``Range`` header asks for; None for the whole.
 
-    What is no range of bytes, or several of them, is ignored, as RFC 9110 section 14.2 allows. Raises UnsatisfiableError.
+    What is no range of bytes, or several of them, is ignored, as RFC 9110 section 14.2 allows.
+    Raises UnsatisfiableError.
     """
     match = None if header is None else _RANGE.fullmatch(header.strip())
     if match is None:
@@ -44,14 +50,18 @@ def requested(header: str | None, size_bytes: int) -> Part | None:
         return Part(max(0, size_bytes - wanted), size_bytes, size_bytes)
     first = int(match["first"])
     last = size_bytes - 1 if match["last"] is None else int(match["last"])
-    # RFC 9110 calls 500-0 invalid, to be ignored; the conformance program wants it refused, and no honest client asks for it.
+    # RFC 9110 calls 500-0 invalid, to be ignored; the conformance program wants it refused, and no
+    # honest client asks for it.
     if first >= size_bytes or last < first:
         raise UnsatisfiableError
     return Part(first, min(last + 1, size_bytes), size_bytes)
 
 
 def announced(header: str) -> tuple[int, int] | None:
-    """First byte and number of bytes of a piece, by its ``Content-Range``; None when it makes no sense."""
+    """First byte and number of bytes of a piece, by its ``Content-Range``.
+
+    None when it makes no sense.
+    """
     match = _CONTENT_RANGE.fullmatch(header.strip())
     if match is None:
         return None

@@ -33,7 +33,11 @@ def index(referrers: Sequence[Referrer]) -> tuple[bytes, int]:
 
 
 def _descriptor(one: Referrer) -> dict[str, Any]:
-    descriptor: dict[str, Any] = {"mediaType": one.media_type, "digest": str(one.digest), "size": one.size_bytes}
+    descriptor: dict[str, Any] = {
+        "mediaType": one.media_type,
+        "digest": str(one.digest),
+        "size": one.size_bytes,
+    }
     if one.artifact_type:
         descriptor["artifactType"] = one.artifact_type
     if one.annotations:

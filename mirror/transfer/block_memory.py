@@ -1,7 +1,8 @@
 """A fixed amount of memory for what is decoded on the way to clients, shared by all transfers.
 
-A frame has to be decoded whole, so every transfer that decodes needs room for one. There is room for a few; who holds it longer than its turn while others
-wait gives it back, and decodes the frame once more when it comes to turn again: a slow client costs a little work, and no memory.
+A frame has to be decoded whole, so every transfer that decodes needs room for one. There is room
+for a few; who holds it longer than its turn while others wait gives it back, and decodes the frame
+once more when it comes to turn again: a slow client costs a little work, and no memory.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TURN_S: Final = 1.0
-"""Long enough for a frame to pass on a busy machine. What the kernel has taken of it goes on to the client when the turn is over."""
+"""Long enough for a frame to pass on a busy machine.
+
+What the kernel has taken of it goes on to the client when the turn is over.
+"""
 
 IDLE_S: Final = 1.0
 """Images come blob after blob, and what one has used is of use to the next."""
@@ -82,14 +86,21 @@ class Loan:
 class Ahead:
     """Room for ``size_bytes`` of all bodies together that have come and are not written yet.
 
-    Nobody waits for others: when it is full each body still has a share of it, so that it is twice as much at the worst.
+    Nobody waits for others: when it is full each body still has a share of it, so that it is twice
+    as much at the worst.
 
     Args:
         on_idle: Called when no body has come for a while.
         idle_s: That while.
     """
 
-    def __init__(self, size_bytes: int, *, on_idle: Callable[[], object] | None = None, idle_s: float = IDLE_S) -> None:
+    def __init__(
+        self,
+        size_bytes: int,
+        *,
+        on_idle: Callable[[], object] | None = None,
+        idle_s: float = IDLE_S,
+    ) -> None:
         self.bodies = 0
         """How many are coming."""
         self.held_bytes = 0
@@ -116,4 +127,8 @@ class Ahead:
 
     def share_bytes(self, most_bytes: int) -> int:
         """What one body may hold, ``most_bytes`` at most."""
-        return most_bytes if self.held_bytes < self._size_bytes else min(most_bytes, self._size_bytes // max(1, self.bodies))
+        return (
+            most_bytes
+            if self.held_bytes < self._size_bytes
+            else min(most_bytes, self._size_bytes // max(1, self.bodies))
+        )

@@ -1,7 +1,9 @@
 """Files to clients that keep up: a thread for each, asleep in ``sendfile`` most of the time.
 
-A socket that blocks costs one call for many MiB: the kernel wakes the thread when there is room, and neither the loop nor the interpreter is asked in between.
-That is less work than any server does that waits for each turn. Threads are few, so a client that makes one wait gives it back: for such a one turns are cheap.
+A socket that blocks costs one call for many MiB: the kernel wakes the thread when there is room,
+and neither the loop nor the interpreter is asked in between. That is less work than any server does
+that waits for each turn. Threads are few, so a client that makes one wait gives it back: for such a
+one turns are cheap.
 """
 
 from __future__ import annotations
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
     from mirror.transfer.channels import Socket
 
 PATIENCE_S: Final = 0.1
-"""How long a client may keep a thread waiting at a time; the kernel asks for it up to three times."""
+"""How long a client may keep a thread waiting at a time.
+
+The kernel asks for it up to three times.
+"""
 
 _LOOK_AGAIN_S: Final = 1.0
 """How long a connection that was closed goes on at most."""
@@ -47,7 +52,8 @@ class Lanes:
     async def feed(self, channel: Socket, source: int, start: int, stop: int) -> int:
         """Send the file ``source`` from ``start`` to before ``stop``; where that came to.
 
-        It stops early when the client is slow, and does not begin when no lane is free. Raises OSError.
+        It stops early when the client is slow, and does not begin when no lane is free. Raises
+        OSError.
         """
         if len(self._fed) >= self._count:
             return start
@@ -55,7 +61,9 @@ class Lanes:
             return await self._feed(channel, source, start, stop)
 
     async def _feed(self, channel: Socket, source: int, start: int, stop: int) -> int:
-        feeding = asyncio.get_running_loop().run_in_executor(self._threads, _feed, channel, source, start, stop)
+        feeding = asyncio.get_running_loop().run_in_executor(
+            self._threads, _feed, channel, source, start, stop
+        )
         self._fed.add(channel)
         try:
             while not (await asyncio.wait((feeding,), timeout=_LOOK_AGAIN_S))[0]:
@@ -80,7 +88,10 @@ class Lanes:
 
 @contextmanager
 def _blocking(channel: Socket) -> Iterator[None]:
-    """Meanwhile whoever writes into the socket waits for room. Nobody reads from it: the loop would wait as well."""
+    """Meanwhile whoever writes into the socket waits for room.
+
+    Nobody reads from it: the loop would wait as well.
+    """
     with channel.unread():
         channel.own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(PATIENCE_S))
         os.set_blocking(channel.descriptor, True)

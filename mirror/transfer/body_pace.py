@@ -23,7 +23,9 @@ class Pace:
 
     def came(self, size_bytes: int) -> None:
         """So many bytes came."""
-        self._ends = min(self._ends + size_bytes / self._bytes_per_s, self._clock() + 2 * self._pause_s)
+        self._ends = min(
+            self._ends + size_bytes / self._bytes_per_s, self._clock() + 2 * self._pause_s
+        )
 
     @property
     def patience_s(self) -> float:

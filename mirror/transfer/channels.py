@@ -29,7 +29,11 @@ _SOON_S: Final = 0.002
 def can_be_fed(request: web.Request) -> bool:
     """Whether the connection of ``request`` is a plain socket."""
     transport = request.transport
-    return transport is not None and transport.get_extra_info("sslcontext") is None and transport.get_extra_info("socket") is not None
+    return (
+        transport is not None
+        and transport.get_extra_info("sslcontext") is None
+        and transport.get_extra_info("socket") is not None
+    )
 
 
 def cut_off(request: web.Request) -> None:
@@ -39,12 +43,16 @@ def cut_off(request: web.Request) -> None:
 
 
 async def drained(request: web.Request) -> asyncio.Transport:
-    """The transport of ``request``, when all that it was given has gone into the socket. Raises ConnectionError, TimeoutError."""
+    """The transport of ``request``, when all that it was given has gone into the socket.
+
+    Raises ConnectionError, TimeoutError.
+    """
     wait_s, taking = 0.0, taking_of(request)
     while (transport := request.transport) is not None and not transport.is_closing():
         if not transport.get_write_buffer_size():
             return transport
-        # A head is small: the socket takes it in the loop's next round, unless the client has stopped reading.
+        # A head is small: the socket takes it in the loop's next round, unless the client has
+        # stopped reading.
         await asyncio.sleep(wait_s)
         wait_s = _SOON_S
         taking.require()
@@ -65,7 +73,10 @@ def settle(ready: asyncio.Future[None]) -> None:
 
 
 def progress(size_bytes: int) -> int:
-    """So many bytes of a file. Raises ConnectionAbortedError when there are none left, though there should be."""
+    """So many bytes of a file.
+
+    Raises ConnectionAbortedError when there are none left, though there should be.
+    """
     if not size_bytes:
         raise ConnectionAbortedError("the file is shorter than it was")
     return size_bytes
@@ -76,7 +87,8 @@ class Socket:
     """A plain connection, fed past the loop's buffers."""
 
     def __init__(self, request: web.Request, transport: asyncio.Transport) -> None:
-        # A socket of our own for the same connection: the loop refuses to watch one that a transport owns.
+        # A socket of our own for the same connection: the loop refuses to watch one that a
+        # transport owns.
         self.own = own = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
         self.descriptor = own.fileno()
         self._transport = transport
@@ -91,7 +103,10 @@ class Socket:
         return cls(request, await drained(request))
 
     def send_some(self, source: int, start: int, size_bytes: int) -> int:
-        """Send what the socket takes at once of the file ``source``. Raises BlockingIOError, ConnectionError."""
+        """Send what the socket takes at once of the file ``source``.
+
+        Raises BlockingIOError, ConnectionError.
+        """
         self.require_open()
         return self.count(progress(os.sendfile(self.descriptor, source, start, size_bytes)))
 
@@ -139,7 +154,10 @@ class Socket:
 
     @property
     def is_open(self) -> bool:
-        """Whether the transport still has it. One that was closed may live on here, and its client take what nobody wants it to have."""
+        """Whether the transport still has it.
+
+        One that was closed may live on here, and its client take what nobody wants it to have.
+        """
         transport = self._request.transport
         return transport is not None and not transport.is_closing()
 
@@ -210,7 +228,11 @@ Channel = Socket | Stream
 
 
 async def written(response: web.StreamResponse, piece: bytes, taking: Taking) -> None:
-    """Hand ``piece`` to aiohttp. Raises ConnectionError; TimeoutError when the client takes nothing for `mirror.transfer.client_progress.STALL_S`."""
+    """Hand ``piece`` to aiohttp.
+
+    Raises ConnectionError; TimeoutError when the client takes nothing for
+    `mirror.transfer.client_progress.STALL_S`.
+    """
     writing = asyncio.create_task(response.write(piece))
     try:
         taking.moved()

@@ -1,7 +1,8 @@
 """Whether a client goes on taking what it is sent.
 
-That a socket takes more says little: Linux calls one writable when a third of its buffer is free, which may be more than a slow line carries in a minute. So
-the kernel is asked what the other side has confirmed.
+That a socket takes more says little: Linux calls one writable when a third of its buffer is free,
+which may be more than a slow line carries in a minute. So the kernel is asked what the other side
+has confirmed.
 """
 
 from __future__ import annotations
@@ -56,18 +57,25 @@ class Taking:
         if sys.platform != "linux" or self._connection is None:
             return 0
         try:
-            information = self._connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _CONFIRMED.size)
+            information = self._connection.getsockopt(
+                socket.IPPROTO_TCP, socket.TCP_INFO, _CONFIRMED.size
+            )
         except OSError:
             return 0
         return int(_CONFIRMED.unpack(information)[0]) if len(information) == _CONFIRMED.size else 0
 
 
 def unconfirmed_bytes(connection: socket.socket | TransportSocket | None) -> int:
-    """What the kernel holds for the other side until it has confirmed it (tcp(7), SIOCOUTQ); 0 where it cannot be asked."""
+    """What the kernel holds for the other side until it has confirmed it (tcp(7), SIOCOUTQ).
+
+    0 where it cannot be asked.
+    """
     if sys.platform != "linux" or connection is None or connection.fileno() < 0:
         return 0
     try:
-        return int.from_bytes(fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(_INT_BYTES)), sys.byteorder)
+        return int.from_bytes(
+            fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(_INT_BYTES)), sys.byteorder
+        )
     except OSError:
         return 0
 

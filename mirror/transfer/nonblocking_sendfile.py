@@ -26,9 +26,13 @@ _ROUND_BYTES: Final = 16 * MIB
 
 @final
 class Turns:
-    """A part of a file on its way into a socket. The loop calls when the socket takes more; nothing else of it runs meanwhile, so that a turn costs little.
+    """A part of a file on its way into a socket.
 
-    What would have to come from the disk first is sent by a thread of ``pool``: a slow disk must not hold up the loop.
+    The loop calls when the socket takes more; nothing else of it runs meanwhile, so that a turn
+    costs little.
+
+    What would have to come from the disk first is sent by a thread of ``pool``: a slow disk must
+    not hold up the loop.
     """
 
     def __init__(self, channel: Socket, pool: Executor, source: int, start: int, stop: int) -> None:
@@ -42,7 +46,11 @@ class Turns:
         self._reading: asyncio.Future[int] | None = None
 
     async def take(self) -> None:
-        """Send it all. Raises OSError; TimeoutError when the client takes nothing for `mirror.transfer.client_progress.STALL_S`."""
+        """Send it all.
+
+        Raises OSError; TimeoutError when the client takes nothing for
+        `mirror.transfer.client_progress.STALL_S`.
+        """
         self._watching = self._loop.call_later(look_again_s(), self._watch)
         _taking_turns.add(self)
         self._loop.add_writer(self._channel.descriptor, self._writable)
@@ -76,7 +84,9 @@ class Turns:
     def _begin_reading(self, size_bytes: int) -> None:
         self._channel.require_open()
         self._loop.remove_writer(self._channel.descriptor)
-        self._reading = self._loop.run_in_executor(self._pool, os.sendfile, self._channel.descriptor, self._source, self._start, size_bytes)
+        self._reading = self._loop.run_in_executor(
+            self._pool, os.sendfile, self._channel.descriptor, self._source, self._start, size_bytes
+        )
         self._reading.add_done_callback(self._have_read)
 
     def _have_read(self, reading: asyncio.Future[int]) -> None:

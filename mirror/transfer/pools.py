@@ -1,4 +1,8 @@
-"""Threads for what blocks: SQL, hashing, decoding. One pool for each kind, so that none starves another: manifests are answered while every decoder is busy."""
+"""Threads for what blocks: SQL, hashing, decoding.
+
+One pool for each kind, so that none starves another: manifests are answered while every decoder is
+busy.
+"""
 
 from __future__ import annotations
 
@@ -58,6 +62,16 @@ class Work:
     def close(self) -> None:
         """Stop when what is running is done."""
         self.ahead.close()
-        for pool in (self.reads, self.writes, self.bodies, self.files, self.decoders, self.planners, self.hashers, self.offers, self.passwords):
+        for pool in (
+            self.reads,
+            self.writes,
+            self.bodies,
+            self.files,
+            self.decoders,
+            self.planners,
+            self.hashers,
+            self.offers,
+            self.passwords,
+        ):
             pool.shutdown(cancel_futures=True)
         self.lanes.close()

@@ -1,7 +1,7 @@
 """Bodies on their way in: a thread hashes and writes what has come while more comes.
 
-Neither waits for the other until it has to: between two threads of one interpreter each hand-over costs more than its work is worth
-(docs/benchmarks/findings.md).
+Neither waits for the other until it has to: between two threads of one interpreter each hand-over
+costs more than its work is worth (docs/benchmarks/findings.md).
 """
 
 from __future__ import annotations
@@ -39,8 +39,17 @@ _WIDE_BYTES: Final = MIB // 2
 _FEW: Final = 8
 
 
-async def receive(body: StreamReader, pace: Pace, pool: Executor, ahead: Ahead, write: Callable[[bytes], None], came: Callable[[int], None]) -> None:
-    """Have all of ``body`` appended, however this ends: whatever has come counts, for the client may go on behind it.
+async def receive(
+    body: StreamReader,
+    pace: Pace,
+    pool: Executor,
+    ahead: Ahead,
+    write: Callable[[bytes], None],
+    came: Callable[[int], None],
+) -> None:
+    """Have all of ``body`` appended, however this ends.
+
+    Whatever has come counts, for the client may go on behind it.
 
     Args:
         body: What comes.
@@ -79,7 +88,10 @@ async def _more(body: StreamReader, pace: Pace, appending: _Appending) -> bytes:
 
 @final
 class _Appending:
-    """What has come of a body and is not written yet. When something could not be written, nothing that came behind it is."""
+    """What has come of a body and is not written yet.
+
+    When something could not be written, nothing that came behind it is.
+    """
 
     def __init__(self, pool: Executor, ahead: Ahead, write: Callable[[bytes], None]) -> None:
         self._pool = pool
@@ -174,7 +186,10 @@ class _Appending:
                 self._loop.call_soon_threadsafe(self._room.set)
 
     def _gathered(self) -> bytes:
-        """Take pieces out, as many as one call is for. The interpreter is free while so many bytes are copied."""
+        """Take pieces out, as many as one call is for.
+
+        The interpreter is free while so many bytes are copied.
+        """
         gathered = [self._pieces.popleft()]
         size_bytes = len(gathered[0])
         while self._pieces and size_bytes < _PIECE_BYTES:

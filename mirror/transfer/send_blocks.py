@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mirror.transfer.channels import Channel, Socket, Stream, can_be_fed, cut_off, drained, taking_of
+from mirror.transfer.channels import (
+    Channel,
+    Socket,
+    Stream,
+    can_be_fed,
+    cut_off,
+    drained,
+    taking_of,
+)
 from mirror.transfer.threads import run
 
 if TYPE_CHECKING:
@@ -16,10 +24,19 @@ if TYPE_CHECKING:
     from store.content.blocks import Blocks
 
 
-async def send_blocks(request: web.Request, response: web.StreamResponse, pool: Executor, memory: BlockMemory, blocks: Blocks, start: int, stop: int) -> None:
+async def send_blocks(
+    request: web.Request,
+    response: web.StreamResponse,
+    pool: Executor,
+    memory: BlockMemory,
+    blocks: Blocks,
+    start: int,
+    stop: int,
+) -> None:
     """Send the bytes of ``blocks`` from ``start`` to before ``stop``, with as much memory as `BlockMemory` gives.
 
-    Before the first block has been read nothing is said, so that a failure can be answered; later ones cut the connection, for the client to see.
+    Before the first block has been read nothing is said, so that a failure can be answered; later
+    ones cut the connection, for the client to see.
     """
     channel: Channel | None = None
     if can_be_fed(request):
@@ -36,7 +53,11 @@ async def send_blocks(request: web.Request, response: web.StreamResponse, pool: 
                 view = view[: stop - start]
                 if channel is None:
                     await response.prepare(request)
-                    channel = await Socket.of(request) if can_be_fed(request) else Stream(response, taking_of(request))
+                    channel = (
+                        await Socket.of(request)
+                        if can_be_fed(request)
+                        else Stream(response, taking_of(request))
+                    )
                 taken = 0
                 while taken < len(view) and not loan.is_due:
                     taken += await channel.send(view[taken:], memory.patience_s)

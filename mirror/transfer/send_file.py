@@ -6,7 +6,15 @@ import os
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
-from mirror.transfer.channels import PIECE_BYTES, Socket, can_be_fed, cut_off, progress, taking_of, written
+from mirror.transfer.channels import (
+    PIECE_BYTES,
+    Socket,
+    can_be_fed,
+    cut_off,
+    progress,
+    taking_of,
+    written,
+)
 from mirror.transfer.nonblocking_sendfile import MOST_TURN_BYTES, Turns, is_at_hand
 from mirror.transfer.threads import run
 
@@ -16,8 +24,18 @@ if TYPE_CHECKING:
     from mirror.transfer.pools import Work
 
 
-async def send_file(request: web.Request, response: web.StreamResponse, work: Work, file: BinaryIO, start: int, stop: int) -> None:
-    """Send the bytes of ``file`` from ``start`` to before ``stop``. Raises OSError; TimeoutError when the client takes nothing for a while."""
+async def send_file(
+    request: web.Request,
+    response: web.StreamResponse,
+    work: Work,
+    file: BinaryIO,
+    start: int,
+    stop: int,
+) -> None:
+    """Send the bytes of ``file`` from ``start`` to before ``stop``.
+
+    Raises OSError; TimeoutError when the client takes nothing for a while.
+    """
     await response.prepare(request)
     try:
         if can_be_fed(request):
@@ -26,7 +44,9 @@ async def send_file(request: web.Request, response: web.StreamResponse, work: Wo
         else:
             taking = taking_of(request)
             while start < stop:
-                piece = await run(work.files, os.pread, file.fileno(), min(PIECE_BYTES, stop - start), start)
+                piece = await run(
+                    work.files, os.pread, file.fileno(), min(PIECE_BYTES, stop - start), start
+                )
                 start += progress(len(piece))
                 await written(response, piece, taking)
     except BaseException:

@@ -14,8 +14,13 @@ T = TypeVar("T")
 
 
 async def run(pool: Executor, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401 - the call's own
-    """What ``call`` returns, from a thread of ``pool``. A thread cannot be interrupted: whoever is cancelled meanwhile waits for it first."""
-    return await finished(asyncio.get_running_loop().run_in_executor(pool, partial(call, *args, **kwargs)))
+    """What ``call`` returns, from a thread of ``pool``.
+
+    A thread cannot be interrupted: whoever is cancelled meanwhile waits for it first.
+    """
+    return await finished(
+        asyncio.get_running_loop().run_in_executor(pool, partial(call, *args, **kwargs))
+    )
 
 
 async def finished(future: asyncio.Future[T]) -> T:

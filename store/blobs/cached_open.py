@@ -26,16 +26,25 @@ class _OpenHow(ctypes.Structure):
 
 
 # The interpreter stays ours meanwhile: nothing in the call takes long.
-_syscall: Final = ctypes.PyDLL(None).syscall if sys.platform == "linux" and platform.machine() != "alpha" else None
+_syscall: Final = (
+    ctypes.PyDLL(None).syscall
+    if sys.platform == "linux" and platform.machine() != "alpha"
+    else None
+)
 # A FIFO in the place of a file would be waited for.
 _how: Final = _OpenHow(flags=os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, resolve=_RESOLVE_CACHED)
 
 
 def open_cached(path: Path) -> BinaryIO | None:
-    """The file at ``path``, unbuffered; None when there is no regular one, or the kernel cannot tell from memory, or nobody can ask it."""
+    """The file at ``path``, unbuffered.
+
+    None when there is no regular one, or the kernel cannot tell from memory, or nobody can ask it.
+    """
     if _syscall is None:
         return None
-    descriptor = _syscall(_OPENAT2, _AT_FDCWD, os.fsencode(path), ctypes.byref(_how), ctypes.sizeof(_how))
+    descriptor = _syscall(
+        _OPENAT2, _AT_FDCWD, os.fsencode(path), ctypes.byref(_how), ctypes.sizeof(_how)
+    )
     if descriptor < 0:
         return None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -39,7 +39,10 @@ class DirectoryBlobs:
                 raise ContentMissing(
                     f"the file of {digest} is missing from the store",
                     digest=digest,
-                    hint="run `storectl fsck` to see which images are affected, and import an archive that holds it again",
+                    hint=(
+                        "run `storectl fsck` to see which images are affected, and import an"
+                        " archive that holds it again"
+                    ),
                 ) from None
 
     def open_now(self, digest: Digest) -> BinaryIO | None:
@@ -64,7 +67,8 @@ class DirectoryBlobs:
                 if not target.parent.is_dir():
                     target.parent.mkdir(parents=True, exist_ok=True)
                 source.replace(target)
-            # Those above too, although they may be old: whoever made them may have been killed before they were durable.
+            # Those above too, although they may be old: whoever made them may have been killed
+            # before they were durable.
             touched.update((target.parent, target.parent.parent, self._root))
         for folder in touched:
             sync_folder(folder)
@@ -104,9 +108,15 @@ def _folders(path: Path | str) -> Iterator[os.DirEntry[str]]:
 
 
 def require_one_file_system(root: Path) -> None:
-    """Blobs are published by rename, which cannot cross file systems. Raises Unavailable when a folder of the store is a mount of its own."""
+    """Blobs are published by rename, which cannot cross file systems.
+
+    Raises Unavailable when a folder of the store is a mount of its own.
+    """
     device = root.stat().st_dev
     for name in (BLOBS, "staging", "uploads"):
         folder = root / name
         if folder.is_dir() and folder.stat().st_dev != device:
-            raise Unavailable(f"{folder} lies on another file system than {root}", hint="the whole store must lie on one file system")
+            raise Unavailable(
+                f"{folder} lies on another file system than {root}",
+                hint="the whole store must lie on one file system",
+            )

@@ -1,4 +1,7 @@
-"""Blobs in memory: the contract of `store.blobs.protocol.BlobStore` in code. For tests: nothing here outlives the process."""
+"""Blobs in memory: the contract of `store.blobs.protocol.BlobStore` in code.
+
+For tests: nothing here outlives the process.
+"""
 
 from __future__ import annotations
 

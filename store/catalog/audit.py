@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, final
 
 from sqlalchemy import exists, literal, or_, select
 
-from store.db.schema import blob, content, document, encoding, image, layer, manifest, manifest_edge, reference, repository
+from store.db.schema import (
+    blob,
+    content,
+    document,
+    encoding,
+    image,
+    layer,
+    manifest,
+    manifest_edge,
+    reference,
+    repository,
+)
 from store.db.types import ContentKey
 from store.model.contents import ContentState
 from store.model.digests import ChainID, DiffID, Digest, ImageID
@@ -33,13 +44,18 @@ class ManifestRow:
 def stored(connection: Connection) -> tuple[tuple[Digest, int, ContentState, bool], ...]:
     """Every content with bytes of its own, as (digest, size in bytes, state, in a file)."""
     rows = connection.execute(
-        select(content.c.digest, content.c.size_bytes, content.c.state, blob.c.content_id.label("file"))
+        select(
+            content.c.digest, content.c.size_bytes, content.c.state, blob.c.content_id.label("file")
+        )
         .outerjoin(blob, blob.c.content_id == content.c.id)
         .outerjoin(document, document.c.content_id == content.c.id)
         .where(or_(blob.c.content_id.is_not(None), document.c.content_id.is_not(None)))
         .order_by(content.c.digest)
     )
-    return tuple((row.digest, row.size_bytes or 0, ContentState(row.state), row.file is not None) for row in rows)
+    return tuple(
+        (row.digest, row.size_bytes or 0, ContentState(row.state), row.file is not None)
+        for row in rows
+    )
 
 
 def encodings(connection: Connection) -> tuple[tuple[Digest, Digest], ...]:
@@ -79,7 +95,12 @@ def layers(connection: Connection) -> Iterator[tuple[ChainID, ChainID | None, Di
         .order_by(layer.c.depth, layer.c.chain_id)
     )
     for row in rows:
-        yield ChainID(row.chain_id), None if row.parent is None else ChainID(row.parent), DiffID(row.digest), row.depth
+        yield (
+            ChainID(row.chain_id),
+            None if row.parent is None else ChainID(row.parent),
+            DiffID(row.digest),
+            row.depth,
+        )
 
 
 def images(connection: Connection) -> tuple[tuple[ImageID, ChainID | None], ...]:
@@ -90,28 +111,45 @@ def images(connection: Connection) -> tuple[tuple[ImageID, ChainID | None], ...]
         .outerjoin(layer, layer.c.id == image.c.top_layer_id)
         .order_by(content.c.digest)
     )
-    return tuple((ImageID(row.digest), None if row.chain_id is None else ChainID(row.chain_id)) for row in rows)
+    return tuple(
+        (ImageID(row.digest), None if row.chain_id is None else ChainID(row.chain_id))
+        for row in rows
+    )
 
 
 def manifests(connection: Connection) -> tuple[ManifestRow, ...]:
     """Every manifest with its edges in order."""
     edges: dict[int, list[tuple[str, int, Digest]]] = {}
     for row in connection.execute(
-        select(manifest_edge.c.manifest_id, manifest_edge.c.role, manifest_edge.c.position, content.c.digest)
+        select(
+            manifest_edge.c.manifest_id,
+            manifest_edge.c.role,
+            manifest_edge.c.position,
+            content.c.digest,
+        )
         .join(content, content.c.id == manifest_edge.c.content_id)
         .order_by(manifest_edge.c.manifest_id, manifest_edge.c.role, manifest_edge.c.position)
     ):
         edges.setdefault(row.manifest_id, []).append((row.role, row.position, row.digest))
     config = content.alias("config")
     rows = connection.execute(
-        select(manifest.c.content_id, content.c.digest, manifest.c.media_type, config.c.digest.label("image"))
+        select(
+            manifest.c.content_id,
+            content.c.digest,
+            manifest.c.media_type,
+            config.c.digest.label("image"),
+        )
         .join(content, content.c.id == manifest.c.content_id)
         .outerjoin(config, config.c.id == manifest.c.image_id)
         .order_by(content.c.digest)
     )
     return tuple(
         ManifestRow(
-            ContentKey(row.content_id), row.digest, row.media_type, tuple(edges.get(row.content_id, ())), None if row.image is None else ImageID(row.image)
+            ContentKey(row.content_id),
+            row.digest,
+            row.media_type,
+            tuple(edges.get(row.content_id, ())),
+            None if row.image is None else ImageID(row.image),
         )
         for row in rows
     )
@@ -122,7 +160,11 @@ def affected(connection: Connection, digest: Digest) -> tuple[str, ...]:
     diffs = (
         select(content.c.id)
         .where(content.c.digest == digest)
-        .union(select(encoding.c.content_id).join(content, content.c.id == encoding.c.stored_id).where(content.c.digest == digest))
+        .union(
+            select(encoding.c.content_id)
+            .join(content, content.c.id == encoding.c.stored_id)
+            .where(content.c.digest == digest)
+        )
         .subquery("diffs")
     )
     up = select(layer.c.id).where(layer.c.diff_id.in_(select(diffs.c.id))).cte("up", recursive=True)
@@ -143,4 +185,8 @@ def affected(connection: Connection, digest: Digest) -> tuple[str, ...]:
         .where(image.c.content_id.in_(select(needing.c.content_id)))
         .order_by(content.c.digest)
     )
-    return tuple(sorted({f"{row.name}:{row.tag}" if row.name is not None else str(row.digest) for row in rows}))
+    return tuple(
+        sorted(
+            {f"{row.name}:{row.tag}" if row.name is not None else str(row.digest) for row in rows}
+        )
+    )

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# SQLite takes 32,766 variables in one statement; PostgreSQL as many bytes of parameters as this leaves room for.
+# SQLite takes 32,766 variables in one statement; PostgreSQL as many bytes of parameters as this
+# leaves room for.
 BATCH: Final = 900
 
 

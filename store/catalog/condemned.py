@@ -22,21 +22,41 @@ def condemn(connection: Connection, digests: Sequence[Digest], now: datetime) ->
     """These files are to be unlinked, unless somebody stores them again first."""
     there: set[Digest] = set()
     for some in batches(digests):
-        there.update(connection.execute(select(condemned.c.digest).where(condemned.c.digest.in_(some))).scalars())
-    rows = [{"digest": digest, "at": now} for digest in dict.fromkeys(digests) if digest not in there]
+        there.update(
+            connection.execute(
+                select(condemned.c.digest).where(condemned.c.digest.in_(some))
+            ).scalars()
+        )
+    rows = [
+        {"digest": digest, "at": now} for digest in dict.fromkeys(digests) if digest not in there
+    ]
     if rows:
         connection.execute(insert(condemned), rows)
 
 
 def next_condemned(connection: Connection, limit: int) -> list[Digest]:
     """Some of the files that wait to be unlinked."""
-    return list(connection.execute(select(condemned.c.digest).order_by(condemned.c.digest).limit(limit)).scalars())
+    return list(
+        connection.execute(
+            select(condemned.c.digest).order_by(condemned.c.digest).limit(limit)
+        ).scalars()
+    )
 
 
-def still_condemned(connection: Connection, digests: Sequence[Digest]) -> tuple[tuple[Digest, bool], ...]:
+def still_condemned(
+    connection: Connection, digests: Sequence[Digest]
+) -> tuple[tuple[Digest, bool], ...]:
     """Those of ``digests`` that still wait to be unlinked, each with whether it has a blob row again (and must stay)."""
-    again = exists(select(literal(1)).where(content.c.digest == condemned.c.digest, blob.c.content_id == content.c.id))
-    rows = connection.execute(select(condemned.c.digest, again.label("again")).where(condemned.c.digest.in_(digests)).order_by(condemned.c.digest))
+    again = exists(
+        select(literal(1)).where(
+            content.c.digest == condemned.c.digest, blob.c.content_id == content.c.id
+        )
+    )
+    rows = connection.execute(
+        select(condemned.c.digest, again.label("again"))
+        .where(condemned.c.digest.in_(digests))
+        .order_by(condemned.c.digest)
+    )
     return tuple((row.digest, bool(row.again)) for row in rows)
 
 

@@ -48,14 +48,28 @@ def find(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, Know
     """What is known of ``digests``; those nobody has named are left out."""
     found: dict[Digest, Known] = {}
     for some in batches(list(dict.fromkeys(digests))):
-        rows = connection.execute(select(content.c.id, content.c.digest, content.c.size_bytes, content.c.state).where(content.c.digest.in_(some)))
-        found.update((row.digest, Known(ContentKey(row.id), row.digest, row.size_bytes, ContentState(row.state))) for row in rows)
+        rows = connection.execute(
+            select(content.c.id, content.c.digest, content.c.size_bytes, content.c.state).where(
+                content.c.digest.in_(some)
+            )
+        )
+        found.update(
+            (
+                row.digest,
+                Known(ContentKey(row.id), row.digest, row.size_bytes, ContentState(row.state)),
+            )
+            for row in rows
+        )
     return found
 
 
 def present(connection: Connection, digests: Iterable[Digest]) -> set[Digest]:
     """Which of ``digests`` are here."""
-    return {digest for digest, known in find(connection, digests).items() if known.state is ContentState.PRESENT}
+    return {
+        digest
+        for digest, known in find(connection, digests).items()
+        if known.state is ContentState.PRESENT
+    }
 
 
 def encoded(connection: Connection, stored_digests: Iterable[Digest]) -> set[tuple[Digest, Digest]]:
@@ -75,36 +89,62 @@ def encoded(connection: Connection, stored_digests: Iterable[Digest]) -> set[tup
 
 def is_foreign(connection: Connection, key: ContentKey) -> bool:
     """Whether it is known where this layer may be fetched."""
-    return bool(connection.execute(select(exists().where(foreign_source.c.content_id == key))).scalar())
+    return bool(
+        connection.execute(select(exists().where(foreign_source.c.content_id == key))).scalar()
+    )
 
 
-def ensure(connection: Connection, digest: Digest, size_bytes: int | None, state: ContentState) -> ContentKey:
-    """The row of ``digest``, made when it is new; content that is here makes an absent or damaged row present, never the other way round."""
+def ensure(
+    connection: Connection, digest: Digest, size_bytes: int | None, state: ContentState
+) -> ContentKey:
+    """The row of ``digest``, made when it is new.
+
+    Content that is here makes an absent or damaged row present, never the other way round.
+    """
     return ensure_all(connection, {digest: size_bytes}, state)[digest]
 
 
-def ensure_all(connection: Connection, sizes: Mapping[Digest, int | None], state: ContentState) -> dict[Digest, ContentKey]:
+def ensure_all(
+    connection: Connection, sizes: Mapping[Digest, int | None], state: ContentState
+) -> dict[Digest, ContentKey]:
     """The rows of many digests, with their sizes in bytes: see `ensure`."""
     return _ensured(connection, sizes, state)[0]
 
 
-def _ensured(connection: Connection, sizes: Mapping[Digest, int | None], state: ContentState) -> tuple[dict[Digest, ContentKey], set[Digest]]:
+def _ensured(
+    connection: Connection, sizes: Mapping[Digest, int | None], state: ContentState
+) -> tuple[dict[Digest, ContentKey], set[Digest]]:
     """The rows, and of which digests the state became present."""
     known = find(connection, sizes)
     fresh = [digest for digest in sizes if digest not in known]
-    insert_rows(connection, content, ({"digest": digest, "size_bytes": sizes[digest], "state": state.value} for digest in fresh))
-    again = {one.digest: one.key for one in known.values() if state is ContentState.PRESENT is not one.state}
+    insert_rows(
+        connection,
+        content,
+        ({"digest": digest, "size_bytes": sizes[digest], "state": state.value} for digest in fresh),
+    )
+    again = {
+        one.digest: one.key
+        for one in known.values()
+        if state is ContentState.PRESENT is not one.state
+    }
     if again:
         connection.execute(
-            update(content).where(content.c.id == bindparam("key")).values(state=state.value, size_bytes=bindparam("size")),
+            update(content)
+            .where(content.c.id == bindparam("key"))
+            .values(state=state.value, size_bytes=bindparam("size")),
             [{"key": key, "size": sizes[digest]} for digest, key in again.items()],
         )
     known |= find(connection, fresh)
     return {digest: known[digest].key for digest in sizes}, set(again)
 
 
-def ensure_decoded(connection: Connection, sizes: Mapping[Digest, int]) -> tuple[dict[Digest, ContentKey], list[Digest]]:
-    """The rows of contents that are had by decoding others; and whose own files were damaged: these are no part of the store any more, and to be condemned."""
+def ensure_decoded(
+    connection: Connection, sizes: Mapping[Digest, int]
+) -> tuple[dict[Digest, ContentKey], list[Digest]]:
+    """The rows of contents that are had by decoding others.
+
+    And whose own files were damaged: these are no part of the store any more, and to be condemned.
+    """
     keys, again = _ensured(connection, sizes, ContentState.PRESENT)
     damaged: list[Digest] = []
     for some in batches(sorted(again)):
@@ -114,16 +154,39 @@ def ensure_decoded(connection: Connection, sizes: Mapping[Digest, int]) -> tuple
     return keys, damaged
 
 
-def put_documents(connection: Connection, documents: Mapping[Digest, bytes]) -> dict[Digest, ContentKey]:
+def put_documents(
+    connection: Connection, documents: Mapping[Digest, bytes]
+) -> dict[Digest, ContentKey]:
     """Keep small documents inline, each under its digest."""
-    keys, again = _ensured(connection, {digest: len(data) for digest, data in documents.items()}, ContentState.PRESENT)
+    keys, again = _ensured(
+        connection, {digest: len(data) for digest, data in documents.items()}, ContentState.PRESENT
+    )
     held: set[int] = set()
     for some in batches(list(keys.values())):
-        held.update(connection.execute(select(document.c.content_id).where(document.c.content_id.in_(some))).scalars())
-    insert_rows(connection, document, ({"content_id": keys[digest], "bytes": data} for digest, data in documents.items() if keys[digest] not in held))
-    damaged = [{"key": keys[digest], "data": documents[digest]} for digest in again if keys[digest] in held]
+        held.update(
+            connection.execute(
+                select(document.c.content_id).where(document.c.content_id.in_(some))
+            ).scalars()
+        )
+    insert_rows(
+        connection,
+        document,
+        (
+            {"content_id": keys[digest], "bytes": data}
+            for digest, data in documents.items()
+            if keys[digest] not in held
+        ),
+    )
+    damaged = [
+        {"key": keys[digest], "data": documents[digest]} for digest in again if keys[digest] in held
+    ]
     if damaged:
-        connection.execute(update(document).where(document.c.content_id == bindparam("key")).values(bytes=bindparam("data")), damaged)
+        connection.execute(
+            update(document)
+            .where(document.c.content_id == bindparam("key"))
+            .values(bytes=bindparam("data")),
+            damaged,
+        )
     return keys
 
 
@@ -134,12 +197,22 @@ def put_blob(connection: Connection, digest: Digest, size_bytes: int, now: datet
 
 def add_blob(connection: Connection, digest: Digest, size_bytes: int, now: datetime) -> ContentKey:
     """The same for a digest that has no row."""
-    key = ContentKey(inserted(connection.execute(insert(content).values(digest=digest, size_bytes=size_bytes, state=ContentState.PRESENT.value))))
+    key = ContentKey(
+        inserted(
+            connection.execute(
+                insert(content).values(
+                    digest=digest, size_bytes=size_bytes, state=ContentState.PRESENT.value
+                )
+            )
+        )
+    )
     connection.execute(insert(blob).values(content_id=key, created_at=now))
     return key
 
 
-def put_blobs(connection: Connection, sizes: Mapping[Digest, int], now: datetime) -> dict[Digest, ContentKey]:
+def put_blobs(
+    connection: Connection, sizes: Mapping[Digest, int], now: datetime
+) -> dict[Digest, ContentKey]:
     """Record that the files of many digests, of so many bytes each, are in their places."""
     keys, again = _ensured(connection, sizes, ContentState.PRESENT)
     for some in batches([keys[digest] for digest in again]):
@@ -147,8 +220,16 @@ def put_blobs(connection: Connection, sizes: Mapping[Digest, int], now: datetime
         connection.execute(delete(document).where(document.c.content_id.in_(some)))
     there: set[int] = set()
     for some in batches(list(keys.values())):
-        there.update(connection.execute(select(blob.c.content_id).where(blob.c.content_id.in_(some))).scalars())
-    insert_rows(connection, blob, ({"content_id": key, "created_at": now} for key in keys.values() if key not in there))
+        there.update(
+            connection.execute(
+                select(blob.c.content_id).where(blob.c.content_id.in_(some))
+            ).scalars()
+        )
+    insert_rows(
+        connection,
+        blob,
+        ({"content_id": key, "created_at": now} for key in keys.values() if key not in there),
+    )
     return keys
 
 
@@ -156,53 +237,100 @@ def put_encodings(connection: Connection, new: Sequence[NewEncoding]) -> None:
     """Record what stored contents decode to."""
     there: set[tuple[int, int]] = set()
     for some in batches([one.stored for one in new]):
-        rows = connection.execute(select(encoding.c.content_id, encoding.c.stored_id).where(encoding.c.stored_id.in_(some)))
+        rows = connection.execute(
+            select(encoding.c.content_id, encoding.c.stored_id).where(
+                encoding.c.stored_id.in_(some)
+            )
+        )
         there.update((row.content_id, row.stored_id) for row in rows)
-    fresh = {(one.decoded, one.stored): one for one in new if (one.decoded, one.stored) not in there}
+    fresh = {
+        (one.decoded, one.stored): one for one in new if (one.decoded, one.stored) not in there
+    }
     insert_rows(
         connection,
         encoding,
-        ({"content_id": one.decoded, "stored_id": one.stored, "codec": one.codec, "seekable": one.seekable} for one in fresh.values()),
+        (
+            {
+                "content_id": one.decoded,
+                "stored_id": one.stored,
+                "codec": one.codec,
+                "seekable": one.seekable,
+            }
+            for one in fresh.values()
+        ),
     )
 
 
 def put_foreign_source(connection: Connection, diff: ContentKey, descriptor: bytes) -> bool:
-    """Record where a foreign layer may be fetched; False when that was known. All descriptors ever claimed are kept: the order of imports must not matter."""
-    if connection.execute(select(exists().where(foreign_source.c.content_id == diff, foreign_source.c.descriptor == descriptor))).scalar():
+    """Record where a foreign layer may be fetched; False when that was known.
+
+    All descriptors ever claimed are kept: the order of imports must not matter.
+    """
+    if connection.execute(
+        select(
+            exists().where(
+                foreign_source.c.content_id == diff, foreign_source.c.descriptor == descriptor
+            )
+        )
+    ).scalar():
         return False
     connection.execute(insert(foreign_source).values(content_id=diff, descriptor=descriptor))
     return True
 
 
 def foreign_sources(connection: Connection, digests: Iterable[Digest]) -> Mapping[Digest, bytes]:
-    """The descriptor (JSON bytes) to list for each foreign layer among ``digests``; of several, the smallest, so that the choice is the same everywhere."""
+    """The descriptor (JSON bytes) to list for each foreign layer among ``digests``.
+
+    Of several, the smallest, so that the choice is the same everywhere.
+    """
     chosen: dict[Digest, bytes] = {}
     for some in batches(list(dict.fromkeys(digests))):
-        rows = connection.execute(select(content.c.digest, foreign_source.c.descriptor).join_from(content, foreign_source).where(content.c.digest.in_(some)))
+        rows = connection.execute(
+            select(content.c.digest, foreign_source.c.descriptor)
+            .join_from(content, foreign_source)
+            .where(content.c.digest.in_(some))
+        )
         for digest, descriptor in rows:
             chosen[digest] = min(descriptor, chosen.get(digest, descriptor))
     return chosen
 
 
-def foreign_urls(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, tuple[str, ...]]:
+def foreign_urls(
+    connection: Connection, digests: Iterable[Digest]
+) -> dict[Digest, tuple[str, ...]]:
     """Where each foreign layer among ``digests`` may be fetched."""
-    return {digest: tuple(json.loads(descriptor).get("urls", ())) for digest, descriptor in foreign_sources(connection, digests).items()}
+    return {
+        digest: tuple(json.loads(descriptor).get("urls", ()))
+        for digest, descriptor in foreign_sources(connection, digests).items()
+    }
 
 
 def has_blob_row(connection: Connection, digest: Digest) -> bool:
     """Whether a file of this digest is part of the store."""
-    return bool(connection.execute(select(exists().where(content.c.digest == digest, blob.c.content_id == content.c.id))).scalar())
+    return bool(
+        connection.execute(
+            select(exists().where(content.c.digest == digest, blob.c.content_id == content.c.id))
+        ).scalar()
+    )
 
 
 def has_sound_file(connection: Connection, digest: Digest) -> bool:
     """Whether a file of this digest is part of the store, and was not found damaged."""
-    sound = (content.c.digest == digest, content.c.state == ContentState.PRESENT.value, blob.c.content_id == content.c.id)
+    sound = (
+        content.c.digest == digest,
+        content.c.state == ContentState.PRESENT.value,
+        blob.c.content_id == content.c.id,
+    )
     return bool(connection.execute(select(exists().where(*sound))).scalar())
 
 
 def with_blob_rows(connection: Connection, digests: Sequence[Digest]) -> set[Digest]:
     """Those of ``digests`` whose files are part of the store; as many as one statement takes."""
-    query = select(content.c.digest).join(blob, blob.c.content_id == content.c.id).where(content.c.digest.in_(digests))
+    query = (
+        select(content.c.digest)
+        .join(blob, blob.c.content_id == content.c.id)
+        .where(content.c.digest.in_(digests))
+    )
     return set(connection.execute(query).scalars())
 
 
@@ -214,14 +342,29 @@ def sources(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, S
     answer: dict[Digest, Sources] = {}
     for some in batches(wanted):
         for row in connection.execute(
-            select(encoding.c.content_id, stored.c.digest, encoding.c.codec, stored.c.size_bytes, encoding.c.seekable)
+            select(
+                encoding.c.content_id,
+                stored.c.digest,
+                encoding.c.codec,
+                stored.c.size_bytes,
+                encoding.c.seekable,
+            )
             .join_from(encoding, content, encoding.c.content_id == content.c.id)
             .join(stored, encoding.c.stored_id == stored.c.id)
             .where(content.c.digest.in_(some), stored.c.state == ContentState.PRESENT.value)
         ):
-            encodings.setdefault(row.content_id, []).append(StoredEncoding(row.digest, row.codec, row.size_bytes, row.seekable))
+            encodings.setdefault(row.content_id, []).append(
+                StoredEncoding(row.digest, row.codec, row.size_bytes, row.seekable)
+            )
         for found in connection.execute(
-            select(content.c.id, content.c.digest, content.c.size_bytes, content.c.state, document.c.bytes, blob.c.content_id.label("file"))
+            select(
+                content.c.id,
+                content.c.digest,
+                content.c.size_bytes,
+                content.c.state,
+                document.c.bytes,
+                blob.c.content_id.label("file"),
+            )
             .outerjoin_from(content, document, document.c.content_id == content.c.id)
             .outerjoin(blob, blob.c.content_id == content.c.id)
             .where(content.c.digest.in_(some))
@@ -243,12 +386,21 @@ def _cost(one: StoredEncoding) -> tuple[bool, bool, int, str]:
 
 def forget_file(connection: Connection, digest: Digest) -> None:
     """The file of this content is no part of the store any more: it is had by decoding others."""
-    connection.execute(delete(blob).where(blob.c.content_id.in_(select(content.c.id).where(content.c.digest == digest))))
+    connection.execute(
+        delete(blob).where(
+            blob.c.content_id.in_(select(content.c.id).where(content.c.digest == digest))
+        )
+    )
 
 
 def mark_damaged(connection: Connection, digest: Digest) -> None:
-    """Never serve these bytes again until they have been stored anew; what decodes only from them is damaged with them."""
-    connection.execute(update(content).where(content.c.digest == digest).values(state=ContentState.DAMAGED.value))
+    """Never serve these bytes again until they have been stored anew.
+
+    What decodes only from them is damaged with them.
+    """
+    connection.execute(
+        update(content).where(content.c.digest == digest).values(state=ContentState.DAMAGED.value)
+    )
     stored, other = content.alias("stored"), encoding.alias("other")
     sound = (
         select(other.c.content_id)
@@ -259,7 +411,9 @@ def mark_damaged(connection: Connection, digest: Digest) -> None:
         update(content)
         .where(
             content.c.id.in_(
-                select(encoding.c.content_id).where(encoding.c.stored_id.in_(select(stored.c.id).where(stored.c.digest == digest))),
+                select(encoding.c.content_id).where(
+                    encoding.c.stored_id.in_(select(stored.c.id).where(stored.c.digest == digest))
+                ),
             ),
             ~exists(sound),
             ~exists(select(blob.c.content_id).where(blob.c.content_id == content.c.id)),

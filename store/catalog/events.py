@@ -1,4 +1,7 @@
-"""Records of what happened: events, the ledger of imports, the log of references. They bind nothing and are never a reason to skip work."""
+"""Records of what happened: events, the ledger of imports, the log of references.
+
+They bind nothing and are never a reason to skip work.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,36 @@ if TYPE_CHECKING:
 
 def add_events(connection: Connection, events: Sequence[Event]) -> None:
     """Append ``events`` in their order."""
-    insert_rows(connection, event, ({"at": one.at, "action": one.action, "target": one.target, "attributes": dict(one.attributes)} for one in events))
+    insert_rows(
+        connection,
+        event,
+        (
+            {
+                "at": one.at,
+                "action": one.action,
+                "target": one.target,
+                "attributes": dict(one.attributes),
+            }
+            for one in events
+        ),
+    )
 
 
-def events(connection: Connection, *, since: datetime | None, until: datetime | None, actions: Sequence[str], targets: Sequence[str]) -> Iterator[Event]:
-    """Events from ``since`` until before or at ``until``, oldest first; of these actions and targets when any are given."""
-    query = select(event.c.at, event.c.action, event.c.target, event.c.attributes).order_by(event.c.id)
+def events(
+    connection: Connection,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    actions: Sequence[str],
+    targets: Sequence[str],
+) -> Iterator[Event]:
+    """Events from ``since`` until before or at ``until``, oldest first.
+
+    Of these actions and targets when any are given.
+    """
+    query = select(event.c.at, event.c.action, event.c.target, event.c.attributes).order_by(
+        event.c.id
+    )
     if since is not None:
         query = query.where(event.c.at >= since)
     if until is not None:
@@ -40,7 +67,14 @@ def events(connection: Connection, *, since: datetime | None, until: datetime | 
 
 
 def add_ledger_entry(
-    connection: Connection, *, at: datetime, claim: Digest, source: str, images: Mapping[str, Sequence[str]], changed: bool, operation: str
+    connection: Connection,
+    *,
+    at: datetime,
+    claim: Digest,
+    source: str,
+    images: Mapping[str, Sequence[str]],
+    changed: bool,
+    operation: str,
 ) -> None:
     """Record one import: what the archive claimed (IDs and digests, each with its names) and what came of it."""
     connection.execute(

@@ -39,20 +39,40 @@ FRESH_S: Final = 24 * 3600
 
 def dead_images(connection: Connection) -> list[ContentKey]:
     """Images that no manifest describes."""
-    return [ContentKey(key) for key in connection.execute(select(image.c.content_id).where(*_image_is_free())).scalars()]
+    return [
+        ContentKey(key)
+        for key in connection.execute(select(image.c.content_id).where(*_image_is_free())).scalars()
+    ]
 
 
 def dead_layers(connection: Connection) -> list[LayerKey]:
     """Layers that are part of no image, tops first."""
-    live = select(image.c.top_layer_id.label("id")).where(image.c.top_layer_id.is_not(None)).cte("live_layers", recursive=True)
-    live = live.union(select(layer.c.parent_id).join(live, live.c.id == layer.c.id).where(layer.c.parent_id.is_not(None)))
-    query = select(layer.c.id).where(layer.c.id.not_in(select(live.c.id))).order_by(layer.c.depth.desc())
+    live = (
+        select(image.c.top_layer_id.label("id"))
+        .where(image.c.top_layer_id.is_not(None))
+        .cte("live_layers", recursive=True)
+    )
+    live = live.union(
+        select(layer.c.parent_id)
+        .join(live, live.c.id == layer.c.id)
+        .where(layer.c.parent_id.is_not(None))
+    )
+    query = (
+        select(layer.c.id)
+        .where(layer.c.id.not_in(select(live.c.id)))
+        .order_by(layer.c.depth.desc())
+    )
     return [LayerKey(key) for key in connection.execute(query).scalars()]
 
 
 def dead_contents(connection: Connection, fresh_since: datetime) -> list[ContentKey]:
     """Content that nothing needs."""
-    return [ContentKey(key) for key in connection.execute(select(content.c.id).where(*_content_is_free(fresh_since))).scalars()]
+    return [
+        ContentKey(key)
+        for key in connection.execute(
+            select(content.c.id).where(*_content_is_free(fresh_since))
+        ).scalars()
+    ]
 
 
 def _manifest_is_free() -> tuple[ColumnElement[bool], ...]:
@@ -92,21 +112,36 @@ def _content_is_free(fresh_since: datetime) -> tuple[ColumnElement[bool], ...]:
         ~exists(select(literal(1)).where(layer.c.diff_id == content.c.id)),
         ~exists(select(literal(1)).where(encoding.c.stored_id == content.c.id)),
         ~exists(select(literal(1)).where(lease.c.content_id == content.c.id)),
-        ~exists(select(literal(1)).where(repository_content.c.content_id == content.c.id, repository_content.c.fresh_at >= fresh_since)),
+        ~exists(
+            select(literal(1)).where(
+                repository_content.c.content_id == content.c.id,
+                repository_content.c.fresh_at >= fresh_since,
+            )
+        ),
     )
 
 
 def delete_manifests(connection: Connection, keys: Sequence[ContentKey]) -> int:
     """Delete those of ``keys`` that are still free; how many went."""
-    return sum(connection.execute(delete(manifest).where(manifest.c.content_id.in_(some), *_manifest_is_free())).rowcount for some in batches(keys))
+    return sum(
+        connection.execute(
+            delete(manifest).where(manifest.c.content_id.in_(some), *_manifest_is_free())
+        ).rowcount
+        for some in batches(keys)
+    )
 
 
 def delete_images(connection: Connection, keys: Sequence[ContentKey]) -> tuple[ImageID, ...]:
-    """Delete those of ``keys`` that are still free; which went. Their children lose the parent link, as Docker's do."""
+    """Delete those of ``keys`` that are still free; which went.
+
+    Their children lose the parent link, as Docker's do.
+    """
     gone: list[ImageID] = []
     for some in batches(keys):
         free: Select[tuple[object, ...]] = (
-            select(content.c.id, content.c.digest).join(image, image.c.content_id == content.c.id).where(content.c.id.in_(some), *_image_is_free())
+            select(content.c.id, content.c.digest)
+            .join(image, image.c.content_id == content.c.id)
+            .where(content.c.id.in_(some), *_image_is_free())
         )
         rows = connection.execute(free).all()
         connection.execute(delete(image).where(image.c.content_id.in_([row.id for row in rows])))
@@ -116,21 +151,34 @@ def delete_images(connection: Connection, keys: Sequence[ContentKey]) -> tuple[I
 
 def delete_layers(connection: Connection, keys: Sequence[LayerKey]) -> int:
     """Delete those of ``keys`` that are still free; how many went."""
-    return sum(connection.execute(delete(layer).where(layer.c.id.in_(some), *_layer_is_free())).rowcount for some in batches(keys))
+    return sum(
+        connection.execute(delete(layer).where(layer.c.id.in_(some), *_layer_is_free())).rowcount
+        for some in batches(keys)
+    )
 
 
-def delete_contents(connection: Connection, keys: Sequence[ContentKey], *, fresh_since: datetime, now: datetime) -> tuple[int, tuple[tuple[Digest, int], ...]]:
+def delete_contents(
+    connection: Connection, keys: Sequence[ContentKey], *, fresh_since: datetime, now: datetime
+) -> tuple[int, tuple[tuple[Digest, int], ...]]:
     """Delete those of ``keys`` that are still free and condemn their files: how many rows went, and (digest, size in bytes) of every file."""
     count = 0
     files: list[tuple[Digest, int]] = []
     for some in batches(keys):
-        free = list(connection.execute(select(content.c.id).where(content.c.id.in_(some), *_content_is_free(fresh_since))).scalars())
+        free = list(
+            connection.execute(
+                select(content.c.id).where(content.c.id.in_(some), *_content_is_free(fresh_since))
+            ).scalars()
+        )
         rows = connection.execute(
-            select(content.c.digest, content.c.size_bytes).join(blob, blob.c.content_id == content.c.id).where(content.c.id.in_(free))
+            select(content.c.digest, content.c.size_bytes)
+            .join(blob, blob.c.content_id == content.c.id)
+            .where(content.c.id.in_(free))
         ).all()
         files.extend((row.digest, row.size_bytes or 0) for row in rows)
         condemn(connection, [row.digest for row in rows], now)
-        connection.execute(delete(repository_content).where(repository_content.c.content_id.in_(free)))
+        connection.execute(
+            delete(repository_content).where(repository_content.c.content_id.in_(free))
+        )
         for table in (encoding, blob, document):
             connection.execute(delete(table).where(table.c.content_id.in_(free)))
         count += connection.execute(delete(content).where(content.c.id.in_(free))).rowcount

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class NewImage:
-    """What the catalogue keeps of a config; ``created_s`` in seconds of Unix time, None when unknown."""
+    """What the catalogue keeps of a config.
+
+    ``created_s`` in seconds of Unix time, None when unknown.
+    """
 
     image_id: ImageID
     top: LayerKey | None
@@ -74,13 +77,17 @@ class Summary:
     has_children: bool
 
 
-def ensure_layers(connection: Connection, chains: Sequence[Sequence[tuple[DiffID, ContentKey]]]) -> list[LayerKey | None]:
+def ensure_layers(
+    connection: Connection, chains: Sequence[Sequence[tuple[DiffID, ContentKey]]]
+) -> list[LayerKey | None]:
     """The row of the top of each chain, base first; missing rows are made."""
     wanted: list[dict[Digest, _LayerRow]] = []
     tops: list[Digest | None] = []
     for diffs in chains:
         above: Digest | None = None
-        for depth, (chain_id, (_, key)) in enumerate(zip(ChainID.each([diff for diff, _ in diffs]) if diffs else (), diffs, strict=True)):
+        for depth, (chain_id, (_, key)) in enumerate(
+            zip(ChainID.each([diff for diff, _ in diffs]) if diffs else (), diffs, strict=True)
+        ):
             if depth == len(wanted):
                 wanted.append({})
             wanted[depth][chain_id.digest] = _LayerRow(key, above)
@@ -89,7 +96,12 @@ def ensure_layers(connection: Connection, chains: Sequence[Sequence[tuple[DiffID
     known = _layer_keys(connection, [digest for level in wanted for digest in level])
     for depth, level in enumerate(wanted, start=1):
         rows = [
-            {"chain_id": digest, "parent_id": None if row.below is None else known[row.below], "diff_id": row.diff, "depth": depth}
+            {
+                "chain_id": digest,
+                "parent_id": None if row.below is None else known[row.below],
+                "diff_id": row.diff,
+                "depth": depth,
+            }
             for digest, row in level.items()
             if digest not in known
         ]
@@ -109,7 +121,12 @@ class _LayerRow:
 def _layer_keys(connection: Connection, chain_ids: Sequence[Digest]) -> dict[Digest, LayerKey]:
     known: dict[Digest, LayerKey] = {}
     for some in batches(chain_ids):
-        known.update((row.chain_id, LayerKey(row.id)) for row in connection.execute(select(layer.c.id, layer.c.chain_id).where(layer.c.chain_id.in_(some))))
+        known.update(
+            (row.chain_id, LayerKey(row.id))
+            for row in connection.execute(
+                select(layer.c.id, layer.c.chain_id).where(layer.c.chain_id.in_(some))
+            )
+        )
     return known
 
 
@@ -117,7 +134,11 @@ def add(connection: Connection, new: Mapping[ContentKey, NewImage]) -> set[Conte
     """Make the images of these configs; which were not there."""
     there: set[int] = set()
     for some in batches(list(new)):
-        there.update(connection.execute(select(image.c.content_id).where(image.c.content_id.in_(some))).scalars())
+        there.update(
+            connection.execute(
+                select(image.c.content_id).where(image.c.content_id.in_(some))
+            ).scalars()
+        )
     fresh = {key: one for key, one in new.items() if key not in there}
     rows = (
         {
@@ -137,11 +158,16 @@ def add(connection: Connection, new: Mapping[ContentKey, NewImage]) -> set[Conte
 
 
 def verify(connection: Connection, keys: Sequence[ContentKey]) -> bool:
-    """Remember that every layer of these images was seen to have its diff ID; False when that was known."""
+    """Remember that every layer of these images was seen to have its diff ID.
+
+    False when that was known.
+    """
     changed = 0
     for some in batches(keys):
         changed += connection.execute(
-            update(image).where(image.c.content_id.in_(some), image.c.diff_state != "verified").values(diff_state="verified")
+            update(image)
+            .where(image.c.content_id.in_(some), image.c.diff_state != "verified")
+            .values(diff_state="verified")
         ).rowcount
     return changed > 0
 
@@ -152,9 +178,20 @@ def completed_by(connection: Connection, diffs: Sequence[ContentKey]) -> list[Co
     for some in batches(diffs):
         above = select(layer.c.id).where(layer.c.diff_id.in_(some)).cte("above", recursive=True)
         above = above.union(select(layer.c.id).join(above, layer.c.parent_id == above.c.id))
-        waiting = select(image.c.content_id, image.c.top_layer_id).join(above, above.c.id == image.c.top_layer_id).where(image.c.diff_state != "verified").cte()
-        below = select(waiting.c.content_id, waiting.c.top_layer_id.label("layer_id")).cte("below", recursive=True)
-        below = below.union(select(below.c.content_id, layer.c.parent_id).join(layer, layer.c.id == below.c.layer_id).where(layer.c.parent_id.is_not(None)))
+        waiting = (
+            select(image.c.content_id, image.c.top_layer_id)
+            .join(above, above.c.id == image.c.top_layer_id)
+            .where(image.c.diff_state != "verified")
+            .cte()
+        )
+        below = select(waiting.c.content_id, waiting.c.top_layer_id.label("layer_id")).cte(
+            "below", recursive=True
+        )
+        below = below.union(
+            select(below.c.content_id, layer.c.parent_id)
+            .join(layer, layer.c.id == below.c.layer_id)
+            .where(layer.c.parent_id.is_not(None))
+        )
         lacking = (
             select(below.c.content_id)
             .join(layer, layer.c.id == below.c.layer_id)
@@ -168,12 +205,21 @@ def completed_by(connection: Connection, diffs: Sequence[ContentKey]) -> list[Co
 
 def key_of(connection: Connection, image_id: ImageID) -> ContentKey | None:
     """The row of an image; None when there is no such image."""
-    found = connection.execute(select(image.c.content_id).join(content, content.c.id == image.c.content_id).where(content.c.digest == image_id.digest)).scalar()
+    found = connection.execute(
+        select(image.c.content_id)
+        .join(content, content.c.id == image.c.content_id)
+        .where(content.c.digest == image_id.digest)
+    ).scalar()
     return None if found is None else ContentKey(found)
 
 
-def with_prefix(connection: Connection, algorithm: str, prefix: str, limit: int) -> tuple[ImageID, ...]:
-    """Up to ``limit`` images whose ID begins with these hex digits, in order. A range over the index, not a scan."""
+def with_prefix(
+    connection: Connection, algorithm: str, prefix: str, limit: int
+) -> tuple[ImageID, ...]:
+    """Up to ``limit`` images whose ID begins with these hex digits, in order.
+
+    A range over the index, not a scan.
+    """
     low = f"{algorithm}:{prefix}"
     text = type_coerce(content.c.digest, Text)
     rows = connection.execute(
@@ -196,33 +242,56 @@ def chain(connection: Connection, image_key: ContentKey) -> tuple[ChainedLayer, 
         .cte("up", recursive=True)
     )
     below = layer.alias("below")
-    up = up.union_all(select(below.c.id, below.c.parent_id, below.c.diff_id, below.c.chain_id, below.c.depth).join(up, up.c.parent_id == below.c.id))
-    rows = connection.execute(select(content.c.digest, content.c.size_bytes, up.c.chain_id).join(up, up.c.diff_id == content.c.id).order_by(up.c.depth))
-    return tuple(ChainedLayer(DiffID(row.digest), ChainID(row.chain_id), row.size_bytes or 0) for row in rows)
+    up = up.union_all(
+        select(
+            below.c.id, below.c.parent_id, below.c.diff_id, below.c.chain_id, below.c.depth
+        ).join(up, up.c.parent_id == below.c.id)
+    )
+    rows = connection.execute(
+        select(content.c.digest, content.c.size_bytes, up.c.chain_id)
+        .join(up, up.c.diff_id == content.c.id)
+        .order_by(up.c.depth)
+    )
+    return tuple(
+        ChainedLayer(DiffID(row.digest), ChainID(row.chain_id), row.size_bytes or 0) for row in rows
+    )
 
 
 def parent_of(connection: Connection, image_key: ContentKey) -> ImageID | None:
     """The image this one was built on, as far as it is recorded."""
     child = image.alias("child")
-    found = connection.execute(select(content.c.digest).join(child, child.c.parent_id == content.c.id).where(child.c.content_id == image_key)).scalar()
+    found = connection.execute(
+        select(content.c.digest)
+        .join(child, child.c.parent_id == content.c.id)
+        .where(child.c.content_id == image_key)
+    ).scalar()
     return None if found is None else ImageID(found)
 
 
 def children_of(connection: Connection, image_key: ContentKey) -> tuple[ImageID, ...]:
     """The images built on this one, in the order of their IDs."""
     rows = connection.execute(
-        select(content.c.digest).join(image, image.c.content_id == content.c.id).where(image.c.parent_id == image_key).order_by(content.c.digest)
+        select(content.c.digest)
+        .join(image, image.c.content_id == content.c.id)
+        .where(image.c.parent_id == image_key)
+        .order_by(content.c.digest)
     )
     return tuple(ImageID(row.digest) for row in rows)
 
 
 def set_parent(connection: Connection, child: ContentKey, parent: ContentKey) -> bool:
     """Record a parent link; False when it was so."""
-    changed = connection.execute(update(image).where(image.c.content_id == child, image.c.parent_id.is_distinct_from(parent)).values(parent_id=parent))
+    changed = connection.execute(
+        update(image)
+        .where(image.c.content_id == child, image.c.parent_id.is_distinct_from(parent))
+        .values(parent_id=parent)
+    )
     return bool(changed.rowcount)
 
 
-def manifests_of(connection: Connection, image_key: ContentKey) -> tuple[tuple[ContentKey, Digest, str, int], ...]:
+def manifests_of(
+    connection: Connection, image_key: ContentKey
+) -> tuple[tuple[ContentKey, Digest, str, int], ...]:
     """Every manifest that describes the image, as (row, digest, media type, size in bytes), by digest."""
     rows = connection.execute(
         select(manifest.c.content_id, content.c.digest, manifest.c.media_type, content.c.size_bytes)
@@ -230,31 +299,48 @@ def manifests_of(connection: Connection, image_key: ContentKey) -> tuple[tuple[C
         .where(manifest.c.image_id == image_key)
         .order_by(content.c.digest)
     )
-    return tuple((ContentKey(row.content_id), row.digest, row.media_type, row.size_bytes) for row in rows)
+    return tuple(
+        (ContentKey(row.content_id), row.digest, row.media_type, row.size_bytes) for row in rows
+    )
 
 
 def rooted(connection: Connection, images: Iterable[ContentKey]) -> set[ContentKey]:
     """Which of ``images`` have a manifest with a name, or one that is kept without, itself or in an index."""
     found: set[ContentKey] = set()
     for some in batches(list(images)):
-        up = select(manifest.c.image_id, manifest.c.content_id).where(manifest.c.image_id.in_(some)).cte("up", recursive=True)
-        above = select(up.c.image_id, manifest_edge.c.manifest_id).join(manifest_edge, manifest_edge.c.content_id == up.c.content_id)
+        up = (
+            select(manifest.c.image_id, manifest.c.content_id)
+            .where(manifest.c.image_id.in_(some))
+            .cte("up", recursive=True)
+        )
+        above = select(up.c.image_id, manifest_edge.c.manifest_id).join(
+            manifest_edge, manifest_edge.c.content_id == up.c.content_id
+        )
         up = up.union(above.where(manifest_edge.c.role == "child"))
         for holder in (reference.c.manifest_id, kept.c.manifest_id):
-            rows = connection.execute(select(up.c.image_id).join(holder.table, holder == up.c.content_id))
+            rows = connection.execute(
+                select(up.c.image_id).join(holder.table, holder == up.c.content_id)
+            )
             found.update(ContentKey(key) for key in rows.scalars())
     return found
 
 
 def total_sizes(connection: Connection, keys: Sequence[ContentKey]) -> dict[ContentKey, int]:
-    """The uncompressed layers of each of these images together, in bytes; as many as one statement takes."""
+    """The uncompressed layers of each of these images together, in bytes.
+
+    As many as one statement takes.
+    """
     walk = (
         select(image.c.content_id.label("image_id"), image.c.top_layer_id.label("layer_id"))
         .where(image.c.top_layer_id.is_not(None), image.c.content_id.in_(keys))
         .cte("walk", recursive=True)
     )
     below = layer.alias("below")
-    walk = walk.union_all(select(walk.c.image_id, below.c.parent_id).join(below, below.c.id == walk.c.layer_id).where(below.c.parent_id.is_not(None)))
+    walk = walk.union_all(
+        select(walk.c.image_id, below.c.parent_id)
+        .join(below, below.c.id == walk.c.layer_id)
+        .where(below.c.parent_id.is_not(None))
+    )
     here = layer.alias("here")
     rows = connection.execute(
         select(walk.c.image_id, func.sum(content.c.size_bytes).label("total"))
@@ -267,7 +353,9 @@ def total_sizes(connection: Connection, keys: Sequence[ContentKey]) -> dict[Cont
 
 def id_of(connection: Connection, image_key: ContentKey) -> ImageID:
     """The ID of an image that is there."""
-    return ImageID(connection.execute(select(content.c.digest).where(content.c.id == image_key)).scalar_one())
+    return ImageID(
+        connection.execute(select(content.c.digest).where(content.c.id == image_key)).scalar_one()
+    )
 
 
 @final
@@ -286,7 +374,10 @@ class Place:
 
 def place_of(connection: Connection, key: ContentKey) -> Place:
     """Where an image that is there stands."""
-    return Place(connection.execute(select(image.c.created_s).where(image.c.content_id == key)).scalar_one(), key)
+    return Place(
+        connection.execute(select(image.c.created_s).where(image.c.content_id == key)).scalar_one(),
+        key,
+    )
 
 
 def places(connection: Connection, *, after: Place | None, limit: int) -> list[Place]:
@@ -294,10 +385,16 @@ def places(connection: Connection, *, after: Place | None, limit: int) -> list[P
     found: list[Place] = []
     query = select(image.c.created_s, image.c.content_id).limit(limit)
     if after is None or after.created_s is not None:
-        dated = query.where(image.c.created_s.is_not(None)).order_by(image.c.created_s.desc(), image.c.content_id.desc())
+        dated = query.where(image.c.created_s.is_not(None)).order_by(
+            image.c.created_s.desc(), image.c.content_id.desc()
+        )
         if after is not None:
-            dated = dated.where(tuple_(image.c.created_s, image.c.content_id) < (after.created_s, after.key))
-        found += [Place(row.created_s, ContentKey(row.content_id)) for row in connection.execute(dated)]
+            dated = dated.where(
+                tuple_(image.c.created_s, image.c.content_id) < (after.created_s, after.key)
+            )
+        found += [
+            Place(row.created_s, ContentKey(row.content_id)) for row in connection.execute(dated)
+        ]
     if len(found) < limit:
         undated = query.where(image.c.created_s.is_(None)).order_by(image.c.content_id.desc())
         if after is not None and after.created_s is None:
@@ -310,7 +407,9 @@ def places_of(connection: Connection, keys: Iterable[ContentKey]) -> list[Place]
     """The places of these images, in the order of the list."""
     found: list[Place] = []
     for some in batches(list(keys)):
-        rows = connection.execute(select(image.c.created_s, image.c.content_id).where(image.c.content_id.in_(some)))
+        rows = connection.execute(
+            select(image.c.created_s, image.c.content_id).where(image.c.content_id.in_(some))
+        )
         found += [Place(row.created_s, ContentKey(row.content_id)) for row in rows]
     return sorted(found, key=lambda place: place.order)
 
@@ -321,20 +420,32 @@ def summaries(connection: Connection, keys: Sequence[ContentKey]) -> dict[Conten
     child = image.alias("child")
     has_children = exists(select(literal(1)).where(child.c.parent_id == image.c.content_id))
     rows = connection.execute(
-        select(image.c.content_id, content.c.digest, image.c.created_s, parent.c.digest.label("parent"), has_children.label("has_children"))
+        select(
+            image.c.content_id,
+            content.c.digest,
+            image.c.created_s,
+            parent.c.digest.label("parent"),
+            has_children.label("has_children"),
+        )
         .join(content, content.c.id == image.c.content_id)
         .outerjoin(parent, parent.c.id == image.c.parent_id)
         .where(image.c.content_id.in_(keys))
     )
     return {
         ContentKey(row.content_id): Summary(
-            ContentKey(row.content_id), ImageID(row.digest), row.created_s, None if row.parent is None else ImageID(row.parent), bool(row.has_children)
+            ContentKey(row.content_id),
+            ImageID(row.digest),
+            row.created_s,
+            None if row.parent is None else ImageID(row.parent),
+            bool(row.has_children),
         )
         for row in rows
     }
 
 
-def manifest_digests(connection: Connection, keys: Sequence[ContentKey]) -> dict[ContentKey, list[Digest]]:
+def manifest_digests(
+    connection: Connection, keys: Sequence[ContentKey]
+) -> dict[ContentKey, list[Digest]]:
     """The manifests of these images, by digest; as many as one statement takes."""
     found: dict[ContentKey, list[Digest]] = {}
     rows = connection.execute(
@@ -353,7 +464,11 @@ def with_labels(connection: Connection, wanted: Sequence[str]) -> set[ContentKey
     remaining: set[ContentKey] | None = None
     for text in wanted:
         key, equals, value = text.partition("=")
-        query = select(label.c.content_id).join(image, image.c.content_id == label.c.content_id).where(label.c.key == key)
+        query = (
+            select(label.c.content_id)
+            .join(image, image.c.content_id == label.c.content_id)
+            .where(label.c.key == key)
+        )
         if equals:
             query = query.where(label.c.value == value)
         having = {ContentKey(found) for found in connection.execute(query).scalars()}

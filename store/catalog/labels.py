@@ -22,6 +22,15 @@ def put(connection: Connection, labels: Mapping[ContentKey, Mapping[str, str]]) 
     wanted = [key for key, mine in labels.items() if mine]
     there: set[int] = set()
     for some in batches(wanted):
-        there.update(connection.execute(select(label.c.content_id).where(label.c.content_id.in_(some))).scalars())
-    rows = ({"content_id": key, "key": name, "value": value} for key in wanted if key not in there for name, value in labels[key].items())
+        there.update(
+            connection.execute(
+                select(label.c.content_id).where(label.c.content_id.in_(some))
+            ).scalars()
+        )
+    rows = (
+        {"content_id": key, "key": name, "value": value}
+        for key in wanted
+        if key not in there
+        for name, value in labels[key].items()
+    )
     insert_rows(connection, label, rows)

@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from store.db.types import ContentKey
 
 
-def add_operation(connection: Connection, operation_id: str, kind: str, now: datetime, pid: int) -> None:
+def add_operation(
+    connection: Connection, operation_id: str, kind: str, now: datetime, pid: int
+) -> None:
     """The row of a running operation."""
-    connection.execute(insert(operation).values(id=operation_id, kind=kind, started_at=now, pid=pid))
+    connection.execute(
+        insert(operation).values(id=operation_id, kind=kind, started_at=now, pid=pid)
+    )
 
 
 def forget_operation(connection: Connection, operation_id: str) -> None:
@@ -36,5 +40,13 @@ def operation_ids(connection: Connection) -> tuple[str, ...]:
 def add_leases(connection: Connection, operation_id: str, keys: Iterable[ContentKey]) -> None:
     """While the operation lives, nothing of this is collected."""
     wanted = set(keys)
-    held = set(connection.execute(select(lease.c.content_id).where(lease.c.operation_id == operation_id)).scalars())
-    insert_rows(connection, lease, ({"operation_id": operation_id, "content_id": key} for key in sorted(wanted - held)))
+    held = set(
+        connection.execute(
+            select(lease.c.content_id).where(lease.c.operation_id == operation_id)
+        ).scalars()
+    )
+    insert_rows(
+        connection,
+        lease,
+        ({"operation_id": operation_id, "content_id": key} for key in sorted(wanted - held)),
+    )

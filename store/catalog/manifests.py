@@ -9,7 +9,15 @@ from sqlalchemy import and_, exists, func, literal, or_, select
 
 from store.catalog import labels
 from store.catalog.batches import batches, insert_rows
-from store.db.schema import content, kept, manifest, manifest_edge, reference, repository, repository_content
+from store.db.schema import (
+    content,
+    kept,
+    manifest,
+    manifest_edge,
+    reference,
+    repository,
+    repository_content,
+)
 from store.db.types import ContentKey
 from store.model.references import Repository
 
@@ -50,12 +58,20 @@ def add(connection: Connection, new: Sequence[NewManifest]) -> set[ContentKey]:
     """Make manifests with their edges and annotations; which were not there."""
     there: set[int] = set()
     for some in batches([one.key for one in new]):
-        there.update(connection.execute(select(manifest.c.content_id).where(manifest.c.content_id.in_(some))).scalars())
+        there.update(
+            connection.execute(
+                select(manifest.c.content_id).where(manifest.c.content_id.in_(some))
+            ).scalars()
+        )
     fresh = {one.key: one for one in new if one.key not in there}
     if not fresh:
         return set()
     insert_rows(connection, manifest, map(_row, fresh.values()))
-    insert_rows(connection, manifest_edge, (_edge_row(one.key, edge) for one in fresh.values() for edge in one.edges))
+    insert_rows(
+        connection,
+        manifest_edge,
+        (_edge_row(one.key, edge) for one in fresh.values() for edge in one.edges),
+    )
     labels.put(connection, {key: one.annotations for key, one in fresh.items()})
     return set(fresh)
 
@@ -87,21 +103,32 @@ def _edge_row(key: ContentKey, edge: Edge) -> dict[str, object]:
 
 def key_of(connection: Connection, digest: Digest) -> ContentKey | None:
     """The row of a manifest or index; None when there is none."""
-    query = select(manifest.c.content_id).join(content, content.c.id == manifest.c.content_id).where(content.c.digest == digest)
+    query = (
+        select(manifest.c.content_id)
+        .join(content, content.c.id == manifest.c.content_id)
+        .where(content.c.digest == digest)
+    )
     found = connection.execute(query).scalar()
     return None if found is None else ContentKey(found)
 
 
 def is_index(connection: Connection, key: ContentKey) -> bool:
     """Whether a manifest is an index."""
-    return connection.execute(select(manifest.c.kind).where(manifest.c.content_id == key)).scalar() == "index"
+    return (
+        connection.execute(select(manifest.c.kind).where(manifest.c.content_id == key)).scalar()
+        == "index"
+    )
 
 
 def images_of(connection: Connection, keys: Sequence[ContentKey]) -> list[ContentKey]:
     """The images that any of these manifests describe."""
     found: dict[ContentKey, None] = {}
     for some in batches(keys):
-        rows = connection.execute(select(manifest.c.image_id).where(manifest.c.content_id.in_(some), manifest.c.image_id.is_not(None)))
+        rows = connection.execute(
+            select(manifest.c.image_id).where(
+                manifest.c.content_id.in_(some), manifest.c.image_id.is_not(None)
+            )
+        )
         found.update((ContentKey(key), None) for key in rows.scalars())
     return list(found)
 
@@ -110,8 +137,13 @@ def media_types(connection: Connection, digests: Iterable[Digest]) -> dict[Diges
     """The media type of each of ``digests`` that is a manifest or an index here."""
     found: dict[Digest, str] = {}
     for some in batches(list(dict.fromkeys(digests))):
-        query = select(content.c.digest, manifest.c.media_type).join(manifest, manifest.c.content_id == content.c.id)
-        found.update((row.digest, row.media_type) for row in connection.execute(query.where(content.c.digest.in_(some))))
+        query = select(content.c.digest, manifest.c.media_type).join(
+            manifest, manifest.c.content_id == content.c.id
+        )
+        found.update(
+            (row.digest, row.media_type)
+            for row in connection.execute(query.where(content.c.digest.in_(some)))
+        )
     return found
 
 
@@ -153,14 +185,24 @@ def roots_of(connection: Connection, image_key: ContentKey) -> list[tuple[Digest
     """The manifests of an image by digest, each with whether it has a name or is kept without one."""
     named = exists(select(literal(1)).where(reference.c.manifest_id == manifest.c.content_id))
     held = exists(select(literal(1)).where(kept.c.manifest_id == manifest.c.content_id))
-    query = select(content.c.digest, or_(named, held).label("rooted")).join(manifest, manifest.c.content_id == content.c.id)
-    return [(row.digest, bool(row.rooted)) for row in connection.execute(query.where(manifest.c.image_id == image_key).order_by(content.c.digest))]
+    query = select(content.c.digest, or_(named, held).label("rooted")).join(
+        manifest, manifest.c.content_id == content.c.id
+    )
+    return [
+        (row.digest, bool(row.rooted))
+        for row in connection.execute(
+            query.where(manifest.c.image_id == image_key).order_by(content.c.digest)
+        )
+    ]
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Described:
-    """One manifest or index; ``size_bytes`` is of everything it points at, together and each once."""
+    """One manifest or index.
+
+    ``size_bytes`` is of everything it points at, together and each once.
+    """
 
     key: ContentKey
     digest: Digest
@@ -171,12 +213,16 @@ class Described:
     size_bytes: int
 
 
-def without_image(connection: Connection, *, after: Digest | None = None, limit: int | None = None) -> tuple[Described, ...]:
+def without_image(
+    connection: Connection, *, after: Digest | None = None, limit: int | None = None
+) -> tuple[Described, ...]:
     """Manifests and indexes that have a name, or are kept without, and describe no image themselves; by digest, behind ``after``."""
     named = exists(select(literal(1)).where(reference.c.manifest_id == manifest.c.content_id))
     held = exists(select(literal(1)).where(kept.c.manifest_id == manifest.c.content_id))
     chosen = and_(manifest.c.image_id.is_(None), or_(named, held))
-    return _described(connection, chosen if after is None else and_(chosen, content.c.digest > after), limit)
+    return _described(
+        connection, chosen if after is None else and_(chosen, content.c.digest > after), limit
+    )
 
 
 def describe(connection: Connection, key: ContentKey) -> Described:
@@ -184,10 +230,19 @@ def describe(connection: Connection, key: ContentKey) -> Described:
     return _described(connection, manifest.c.content_id == key)[0]
 
 
-def _described(connection: Connection, condition: ColumnElement[bool], limit: int | None = None) -> tuple[Described, ...]:
+def _described(
+    connection: Connection, condition: ColumnElement[bool], limit: int | None = None
+) -> tuple[Described, ...]:
     subject = content.alias("subject")
     query = (
-        select(content.c.id, content.c.digest, manifest.c.media_type, manifest.c.kind, manifest.c.artifact_type, subject.c.digest.label("subject_digest"))
+        select(
+            content.c.id,
+            content.c.digest,
+            manifest.c.media_type,
+            manifest.c.kind,
+            manifest.c.artifact_type,
+            subject.c.digest.label("subject_digest"),
+        )
         .join(manifest, manifest.c.content_id == content.c.id)
         .outerjoin(subject, subject.c.id == manifest.c.subject_id)
         .where(condition)
@@ -195,7 +250,15 @@ def _described(connection: Connection, condition: ColumnElement[bool], limit: in
         .limit(limit)
     )
     return tuple(
-        Described(ContentKey(row.id), row.digest, row.media_type, row.kind, row.artifact_type, row.subject_digest, size_below(connection, ContentKey(row.id)))
+        Described(
+            ContentKey(row.id),
+            row.digest,
+            row.media_type,
+            row.kind,
+            row.artifact_type,
+            row.subject_digest,
+            size_below(connection, ContentKey(row.id)),
+        )
         for row in connection.execute(query).all()
     )
 
@@ -203,28 +266,63 @@ def _described(connection: Connection, condition: ColumnElement[bool], limit: in
 def size_below(connection: Connection, key: ContentKey) -> int:
     """The bytes of everything that a manifest points at, each content once, itself included."""
     down = select(content.c.id).where(content.c.id == key).cte("below", recursive=True)
-    down = down.union(select(manifest_edge.c.content_id).join(down, down.c.id == manifest_edge.c.manifest_id))
-    query = select(func.sum(content.c.size_bytes)).where(content.c.id.in_(select(down.c.id)), content.c.state == "present")
+    down = down.union(
+        select(manifest_edge.c.content_id).join(down, down.c.id == manifest_edge.c.manifest_id)
+    )
+    query = select(func.sum(content.c.size_bytes)).where(
+        content.c.id.in_(select(down.c.id)), content.c.state == "present"
+    )
     return connection.execute(query).scalar() or 0
 
 
-def children_of(connection: Connection, key: ContentKey) -> tuple[tuple[Digest, str, str, int, str, dict[str, str]], ...]:
+def children_of(
+    connection: Connection, key: ContentKey
+) -> tuple[tuple[Digest, str, str, int, str, dict[str, str]], ...]:
     """What a manifest points at, in order: (digest, role, media type, size in bytes, state, platform)."""
     query = (
-        select(content.c.digest, manifest_edge.c.role, manifest_edge.c.media_type, content.c.size_bytes, content.c.state, manifest_edge.c.platform)
+        select(
+            content.c.digest,
+            manifest_edge.c.role,
+            manifest_edge.c.media_type,
+            content.c.size_bytes,
+            content.c.state,
+            manifest_edge.c.platform,
+        )
         .join(manifest_edge, manifest_edge.c.content_id == content.c.id)
         .where(manifest_edge.c.manifest_id == key)
         .order_by(manifest_edge.c.role, manifest_edge.c.position)
     )
-    return tuple((row.digest, row.role, row.media_type, row.size_bytes or 0, row.state, dict(row.platform or {})) for row in connection.execute(query))
+    return tuple(
+        (
+            row.digest,
+            row.role,
+            row.media_type,
+            row.size_bytes or 0,
+            row.state,
+            dict(row.platform or {}),
+        )
+        for row in connection.execute(query)
+    )
 
 
 def parts_of_named_indexes(connection: Connection, images: Sequence[ContentKey]) -> set[ContentKey]:
-    """Those of these images that are part of an index with a name, or of one that is kept; as many images as one statement takes."""
-    up = select(manifest.c.image_id, manifest_edge.c.manifest_id).join(manifest_edge, manifest_edge.c.content_id == manifest.c.content_id)
-    inside = up.where(manifest.c.image_id.in_(images), manifest_edge.c.role == "child").cte("inside", recursive=True)
-    above = select(inside.c.image_id, manifest_edge.c.manifest_id).join(manifest_edge, manifest_edge.c.content_id == inside.c.manifest_id)
+    """Those of these images that are part of an index with a name, or of one that is kept.
+
+    As many images as one statement takes.
+    """
+    up = select(manifest.c.image_id, manifest_edge.c.manifest_id).join(
+        manifest_edge, manifest_edge.c.content_id == manifest.c.content_id
+    )
+    inside = up.where(manifest.c.image_id.in_(images), manifest_edge.c.role == "child").cte(
+        "inside", recursive=True
+    )
+    above = select(inside.c.image_id, manifest_edge.c.manifest_id).join(
+        manifest_edge, manifest_edge.c.content_id == inside.c.manifest_id
+    )
     inside = inside.union(above.where(manifest_edge.c.role == "child"))
     named = exists(select(literal(1)).where(reference.c.manifest_id == inside.c.manifest_id))
     held = exists(select(literal(1)).where(kept.c.manifest_id == inside.c.manifest_id))
-    return {ContentKey(key) for key in connection.execute(select(inside.c.image_id).where(or_(named, held))).scalars()}
+    return {
+        ContentKey(key)
+        for key in connection.execute(select(inside.c.image_id).where(or_(named, held))).scalars()
+    }

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 from sqlalchemy import exists, literal, or_, select, union
 
 from store.catalog.batches import batches
-from store.db.schema import image, kept, lease, manifest, manifest_edge, reference, repository_content
+from store.db.schema import (
+    image,
+    kept,
+    lease,
+    manifest,
+    manifest_edge,
+    reference,
+    repository_content,
+)
 from store.db.types import ContentKey
 
 if TYPE_CHECKING:
@@ -22,9 +30,16 @@ def dead_manifests(connection: Connection) -> list[ContentKey]:
         select(reference.c.manifest_id.label("id")),
         select(kept.c.manifest_id),
         select(lease.c.content_id),
-        select(repository_content.c.content_id).join(manifest, manifest.c.content_id == repository_content.c.content_id),
+        select(repository_content.c.content_id).join(
+            manifest, manifest.c.content_id == repository_content.c.content_id
+        ),
     )
-    return [ContentKey(key) for key in connection.execute(select(manifest.c.content_id).where(manifest.c.content_id.not_in(select(live.c.id)))).scalars()]
+    return [
+        ContentKey(key)
+        for key in connection.execute(
+            select(manifest.c.content_id).where(manifest.c.content_id.not_in(select(live.c.id)))
+        ).scalars()
+    ]
 
 
 def unreached_in_repositories(connection: Connection) -> list[ContentKey]:
@@ -32,35 +47,56 @@ def unreached_in_repositories(connection: Connection) -> list[ContentKey]:
     live = _reached_from(select(reference.c.manifest_id.label("id")), select(kept.c.manifest_id))
     query = (
         select(manifest.c.content_id)
-        .where(exists().where(repository_content.c.content_id == manifest.c.content_id), manifest.c.content_id.not_in(select(live.c.id)))
+        .where(
+            exists().where(repository_content.c.content_id == manifest.c.content_id),
+            manifest.c.content_id.not_in(select(live.c.id)),
+        )
         .order_by(manifest.c.content_id)
     )
     return [ContentKey(key) for key in connection.execute(query).scalars()]
 
 
 def _reached_from(*roots: Select[tuple[ContentKey]]) -> FromClause:
-    """The ``id`` of everything that ``roots`` name, list or are the subject of. Children count, absent ones too, but not configs and layers."""
+    """The ``id`` of everything that ``roots`` name, list or are the subject of.
+
+    Children count, absent ones too, but not configs and layers.
+    """
     first = union(*roots).subquery("roots")
     reached = select(first.c.id).cte("reached", recursive=True)
     steps = (
-        select(manifest_edge.c.manifest_id.label("above"), manifest_edge.c.content_id.label("below"))
+        select(
+            manifest_edge.c.manifest_id.label("above"), manifest_edge.c.content_id.label("below")
+        )
         .where(manifest_edge.c.role == "child")
-        .union_all(select(manifest.c.subject_id, manifest.c.content_id).where(manifest.c.subject_id.is_not(None)))
+        .union_all(
+            select(manifest.c.subject_id, manifest.c.content_id).where(
+                manifest.c.subject_id.is_not(None)
+            )
+        )
         .subquery("steps")
     )
     return reached.union(select(steps.c.below).join(reached, reached.c.id == steps.c.above))
 
 
 def unreached_below(connection: Connection, key: ContentKey) -> list[ContentKey]:
-    """Of what a manifest lists and what refers to any of it: what no reference, kept index or held subject reaches any more.
+    """Of what a manifest lists and what refers to any of it.
 
-    Looked at from below, step by step along indexes: what is under one manifest is little, what is named in a store may be much.
+    What no reference, kept index or held subject reaches any more.
+
+    Looked at from below, step by step along indexes: what is under one manifest is little, what is
+    named in a store may be much.
     """
     under = {key, *(below for _, below in _walk(connection, {key}, _below))}
     served: set[ContentKey] = set()
     for some in batches(sorted(under)):
-        held = exists(select(literal(1)).where(repository_content.c.content_id == manifest.c.content_id))
-        served.update(connection.execute(select(manifest.c.content_id).where(manifest.c.content_id.in_(some), held)).scalars())
+        held = exists(
+            select(literal(1)).where(repository_content.c.content_id == manifest.c.content_id)
+        )
+        served.update(
+            connection.execute(
+                select(manifest.c.content_id).where(manifest.c.content_id.in_(some), held)
+            ).scalars()
+        )
     links = _walk(connection, served, _above)
     live = _rooted(connection, served | {above for above, _ in links})
     while more := {below for above, below in links if above in live} - live:
@@ -69,7 +105,9 @@ def unreached_below(connection: Connection, key: ContentKey) -> list[ContentKey]
 
 
 def _walk(
-    connection: Connection, start: set[ContentKey], step: Callable[[Connection, Sequence[ContentKey]], set[tuple[ContentKey, ContentKey]]]
+    connection: Connection,
+    start: set[ContentKey],
+    step: Callable[[Connection, Sequence[ContentKey]], set[tuple[ContentKey, ContentKey]]],
 ) -> set[tuple[ContentKey, ContentKey]]:
     """Every (above, below) that is met on the way from ``start``."""
     found: set[tuple[ContentKey, ContentKey]] = set()
@@ -82,18 +120,38 @@ def _walk(
     return found
 
 
-def _below(connection: Connection, keys: Sequence[ContentKey]) -> set[tuple[ContentKey, ContentKey]]:
+def _below(
+    connection: Connection, keys: Sequence[ContentKey]
+) -> set[tuple[ContentKey, ContentKey]]:
     """What these manifests list, and what refers to them."""
-    listed = select(manifest_edge.c.manifest_id, manifest_edge.c.content_id).where(manifest_edge.c.manifest_id.in_(keys), manifest_edge.c.role == "child")
-    referring = select(manifest.c.subject_id, manifest.c.content_id).where(manifest.c.subject_id.in_(keys))
-    return {(ContentKey(above), ContentKey(below)) for query in (listed, referring) for above, below in connection.execute(query)}
+    listed = select(manifest_edge.c.manifest_id, manifest_edge.c.content_id).where(
+        manifest_edge.c.manifest_id.in_(keys), manifest_edge.c.role == "child"
+    )
+    referring = select(manifest.c.subject_id, manifest.c.content_id).where(
+        manifest.c.subject_id.in_(keys)
+    )
+    return {
+        (ContentKey(above), ContentKey(below))
+        for query in (listed, referring)
+        for above, below in connection.execute(query)
+    }
 
 
-def _above(connection: Connection, keys: Sequence[ContentKey]) -> set[tuple[ContentKey, ContentKey]]:
+def _above(
+    connection: Connection, keys: Sequence[ContentKey]
+) -> set[tuple[ContentKey, ContentKey]]:
     """What lists these manifests, and what they refer to."""
-    listing = select(manifest_edge.c.manifest_id, manifest_edge.c.content_id).where(manifest_edge.c.content_id.in_(keys), manifest_edge.c.role == "child")
-    subjects = select(manifest.c.subject_id, manifest.c.content_id).where(manifest.c.content_id.in_(keys), manifest.c.subject_id.is_not(None))
-    return {(ContentKey(above), ContentKey(below)) for query in (listing, subjects) for above, below in connection.execute(query)}
+    listing = select(manifest_edge.c.manifest_id, manifest_edge.c.content_id).where(
+        manifest_edge.c.content_id.in_(keys), manifest_edge.c.role == "child"
+    )
+    subjects = select(manifest.c.subject_id, manifest.c.content_id).where(
+        manifest.c.content_id.in_(keys), manifest.c.subject_id.is_not(None)
+    )
+    return {
+        (ContentKey(above), ContentKey(below))
+        for query in (listing, subjects)
+        for above, below in connection.execute(query)
+    }
 
 
 def _rooted(connection: Connection, keys: Iterable[ContentKey]) -> set[ContentKey]:
@@ -101,14 +159,21 @@ def _rooted(connection: Connection, keys: Iterable[ContentKey]) -> set[ContentKe
     found: set[ContentKey] = set()
     for some in batches(sorted(keys)):
         for holder in (reference.c.manifest_id, kept.c.manifest_id):
-            found.update(ContentKey(key) for key in connection.execute(select(holder).where(holder.in_(some))).scalars())
+            found.update(
+                ContentKey(key)
+                for key in connection.execute(select(holder).where(holder.in_(some))).scalars()
+            )
     return found
 
 
 def dangling_manifests(connection: Connection) -> list[ContentKey]:
     """Manifests kept without a name whose image no tagged image was built on: what ``docker image prune`` removes."""
     described = manifest.alias("described")
-    used = select(described.c.image_id.label("id")).join(reference, reference.c.manifest_id == described.c.content_id).where(described.c.image_id.is_not(None))
+    used = (
+        select(described.c.image_id.label("id"))
+        .join(reference, reference.c.manifest_id == described.c.content_id)
+        .where(described.c.image_id.is_not(None))
+    )
     inside = (
         select(described.c.image_id)
         .join(manifest_edge, manifest_edge.c.content_id == described.c.content_id)
@@ -117,7 +182,11 @@ def dangling_manifests(connection: Connection) -> list[ContentKey]:
     )
     start = union(used, inside).subquery("tagged")
     needed = select(start.c.id).cte("needed", recursive=True)
-    needed = needed.union(select(image.c.parent_id).join(needed, needed.c.id == image.c.content_id).where(image.c.parent_id.is_not(None)))
+    needed = needed.union(
+        select(image.c.parent_id)
+        .join(needed, needed.c.id == image.c.content_id)
+        .where(image.c.parent_id.is_not(None))
+    )
     query = (
         select(kept.c.manifest_id)
         .join(manifest, manifest.c.content_id == kept.c.manifest_id)

@@ -37,7 +37,12 @@ def named_images(connection: Connection) -> set[ContentKey]:
 
 
 def _named() -> Select[Any]:
-    return select(manifest.c.image_id).join(reference, reference.c.manifest_id == manifest.c.content_id).where(manifest.c.image_id.is_not(None)).distinct()
+    return (
+        select(manifest.c.image_id)
+        .join(reference, reference.c.manifest_id == manifest.c.content_id)
+        .where(manifest.c.image_id.is_not(None))
+        .distinct()
+    )
 
 
 def diffs_of_named(connection: Connection) -> set[ContentKey]:
@@ -49,11 +54,19 @@ def diffs_of_named(connection: Connection) -> set[ContentKey]:
         .cte("walk", recursive=True)
     )
     below = layer.alias("below")
-    walk = walk.union(select(below.c.id, below.c.parent_id, below.c.diff_id).join(walk, walk.c.parent_id == below.c.id))
-    return {ContentKey(key) for key in connection.execute(select(walk.c.diff_id).distinct()).scalars()}
+    walk = walk.union(
+        select(below.c.id, below.c.parent_id, below.c.diff_id).join(
+            walk, walk.c.parent_id == below.c.id
+        )
+    )
+    return {
+        ContentKey(key) for key in connection.execute(select(walk.c.diff_id).distinct()).scalars()
+    }
 
 
-def diffs_of(connection: Connection, keys: Iterable[ContentKey]) -> dict[ContentKey, set[ContentKey]]:
+def diffs_of(
+    connection: Connection, keys: Iterable[ContentKey]
+) -> dict[ContentKey, set[ContentKey]]:
     """The diffs of each of these images."""
     found: dict[ContentKey, set[ContentKey]] = {}
     for some in batches(list(keys)):
@@ -65,10 +78,18 @@ def diffs_of(connection: Connection, keys: Iterable[ContentKey]) -> dict[Content
 
 def _diffs_by_image(keys: Sequence[ContentKey] | None = None) -> CTE:
     """Every (image, diff) pair, each once; of these images, or of all."""
-    start = select(image.c.content_id.label("image_id"), layer.c.parent_id, layer.c.diff_id).join(layer, layer.c.id == image.c.top_layer_id)
-    walk = (start if keys is None else start.where(image.c.content_id.in_(keys))).cte("walk", recursive=True)
+    start = select(image.c.content_id.label("image_id"), layer.c.parent_id, layer.c.diff_id).join(
+        layer, layer.c.id == image.c.top_layer_id
+    )
+    walk = (start if keys is None else start.where(image.c.content_id.in_(keys))).cte(
+        "walk", recursive=True
+    )
     below = layer.alias("below")
-    return walk.union(select(walk.c.image_id, below.c.parent_id, below.c.diff_id).join(walk, walk.c.parent_id == below.c.id))
+    return walk.union(
+        select(walk.c.image_id, below.c.parent_id, below.c.diff_id).join(
+            walk, walk.c.parent_id == below.c.id
+        )
+    )
 
 
 def _totals() -> CTE:
@@ -90,20 +111,34 @@ def _totals() -> CTE:
 def size_of_images(connection: Connection) -> int:
     """The bytes that all images would take, each with all its layers to itself."""
     totals = _totals()
-    return connection.execute(select(func.sum(totals.c.total)).select_from(image).join(totals, totals.c.id == image.c.top_layer_id)).scalar() or 0
+    return (
+        connection.execute(
+            select(func.sum(totals.c.total))
+            .select_from(image)
+            .join(totals, totals.c.id == image.c.top_layer_id)
+        ).scalar()
+        or 0
+    )
 
 
 def sizes(connection: Connection) -> dict[ContentKey, int]:
     """The uncompressed layers of each image together, in bytes."""
     totals = _totals()
-    rows = connection.execute(select(image.c.content_id, totals.c.total).join(totals, totals.c.id == image.c.top_layer_id))
+    rows = connection.execute(
+        select(image.c.content_id, totals.c.total).join(totals, totals.c.id == image.c.top_layer_id)
+    )
     return {ContentKey(row.content_id): row.total for row in rows}
 
 
 def shared_bytes(connection: Connection) -> dict[ContentKey, int]:
     """The uncompressed bytes of each image's layers that another image has too."""
     pairs = _diffs_by_image()
-    many = select(pairs.c.diff_id).group_by(pairs.c.diff_id).having(func.count(distinct(pairs.c.image_id)) > 1).subquery("many")
+    many = (
+        select(pairs.c.diff_id)
+        .group_by(pairs.c.diff_id)
+        .having(func.count(distinct(pairs.c.image_id)) > 1)
+        .subquery("many")
+    )
     unique = select(pairs.c.image_id, pairs.c.diff_id).distinct().subquery("pairs")
     rows = connection.execute(
         select(unique.c.image_id, func.sum(content.c.size_bytes).label("total"))
@@ -116,13 +151,19 @@ def shared_bytes(connection: Connection) -> dict[ContentKey, int]:
 
 def layer_sizes(connection: Connection) -> dict[ContentKey, int]:
     """Diffs that are layers, each with its uncompressed bytes."""
-    rows = connection.execute(select(content.c.id, content.c.size_bytes).where(content.c.id.in_(select(layer.c.diff_id))))
+    rows = connection.execute(
+        select(content.c.id, content.c.size_bytes).where(content.c.id.in_(select(layer.c.diff_id)))
+    )
     return {ContentKey(row.id): row.size_bytes or 0 for row in rows}
 
 
 def files(connection: Connection) -> Sum:
     """Blob files and their bytes."""
-    row = connection.execute(select(func.count(), func.sum(content.c.size_bytes)).select_from(blob).join(content, content.c.id == blob.c.content_id)).one()
+    row = connection.execute(
+        select(func.count(), func.sum(content.c.size_bytes))
+        .select_from(blob)
+        .join(content, content.c.id == blob.c.content_id)
+    ).one()
     return Sum(row[0], row[1] or 0)
 
 
@@ -134,7 +175,9 @@ def stored_sizes(connection: Connection) -> Iterator[tuple[ContentKey, int]]:
         .join(stored, stored.c.id == encoding.c.stored_id)
         .where(encoding.c.content_id.in_(select(layer.c.diff_id)))
     )
-    plain = select(blob.c.content_id, content.c.size_bytes).join(content, content.c.id == blob.c.content_id)
+    plain = select(blob.c.content_id, content.c.size_bytes).join(
+        content, content.c.id == blob.c.content_id
+    )
     plain = plain.where(blob.c.content_id.in_(select(layer.c.diff_id)))
     for query in (encoded, plain):
         for row in connection.execute(query):

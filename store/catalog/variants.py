@@ -8,7 +8,18 @@ from sqlalchemy import and_, exists, func, literal, not_, or_, select
 
 from store.catalog import references
 from store.catalog.batches import batches
-from store.db.schema import content, encoding, image, layer, manifest, manifest_edge, reference, reference_log, repository, repository_content
+from store.db.schema import (
+    content,
+    encoding,
+    image,
+    layer,
+    manifest,
+    manifest_edge,
+    reference,
+    reference_log,
+    repository,
+    repository_content,
+)
 from store.model.contents import ContentState, DiffState
 from store.model.references import Reference, is_tag
 
@@ -24,23 +35,34 @@ CODECS: Final = ("gzip", "zstd")
 """``TAG-gzip`` and ``TAG-zstd`` are the names of variants."""
 
 OFFER: Final = "offer"
-"""What the log of references calls it when a registry names a variant. As long as it is the last entry, nobody else has set that tag."""
+"""What the log of references calls it when a registry names a variant.
+
+As long as it is the last entry, nobody else has set that tag.
+"""
 
 
 def is_offered(connection: Connection, name: Reference) -> bool:
     """Whether a registry has set this tag last, for a variant that it made."""
-    query = select(reference_log.c.operation).where(reference_log.c.repository == str(name.repository), reference_log.c.tag == name.tag)
+    query = select(reference_log.c.operation).where(
+        reference_log.c.repository == str(name.repository), reference_log.c.tag == name.tag
+    )
     return connection.execute(query.order_by(reference_log.c.id.desc()).limit(1)).scalar() == OFFER
 
 
 def offered(connection: Connection, original: Reference) -> tuple[Target, ...]:
     """The variants that a registry has made of what ``original`` names, or has named, in byte order."""
-    names = [Reference(original.repository, tag) for codec in CODECS if is_tag(tag := f"{original.tag}-{codec}")]
+    names = [
+        Reference(original.repository, tag)
+        for codec in CODECS
+        if is_tag(tag := f"{original.tag}-{codec}")
+    ]
     there = references.get_all(connection, names)
     return tuple(there[name] for name in names if name in there and is_offered(connection, name))
 
 
-def encoded_tags(connection: Connection, name: Repository, tags: Iterable[str], codec: str) -> set[str]:
+def encoded_tags(
+    connection: Connection, name: Repository, tags: Iterable[str], codec: str
+) -> set[str]:
     """Those of ``tags`` that name an image, or an index of images, whose layers are all stored in ``codec``: each diff of every image that it holds."""
     found: set[str] = set()
     for some in batches(list(dict.fromkeys(tags))):
@@ -52,10 +74,19 @@ def encoded_tags(connection: Connection, name: Repository, tags: Iterable[str], 
         )
         reached = reached.union(
             select(reached.c.tag, manifest_edge.c.content_id, reached.c.repository_id)
-            .join(manifest_edge, and_(manifest_edge.c.manifest_id == reached.c.manifest_id, manifest_edge.c.role == "child"))
+            .join(
+                manifest_edge,
+                and_(
+                    manifest_edge.c.manifest_id == reached.c.manifest_id,
+                    manifest_edge.c.role == "child",
+                ),
+            )
             .join(
                 repository_content,
-                and_(repository_content.c.repository_id == reached.c.repository_id, repository_content.c.content_id == manifest_edge.c.content_id),
+                and_(
+                    repository_content.c.repository_id == reached.c.repository_id,
+                    repository_content.c.content_id == manifest_edge.c.content_id,
+                ),
             )
         )
         chains = (
@@ -66,16 +97,24 @@ def encoded_tags(connection: Connection, name: Repository, tags: Iterable[str], 
             .cte("chains", recursive=True)
         )
         chains = chains.union(
-            select(chains.c.tag, layer.c.parent_id, chains.c.diff_state).join(layer, layer.c.id == chains.c.layer_id).where(layer.c.parent_id.is_not(None))
+            select(chains.c.tag, layer.c.parent_id, chains.c.diff_state)
+            .join(layer, layer.c.id == chains.c.layer_id)
+            .where(layer.c.parent_id.is_not(None))
         )
         stored = content.alias("stored")
         encoded = exists(
             select(literal(1))
             .select_from(encoding)
             .join(stored, stored.c.id == encoding.c.stored_id)
-            .where(encoding.c.content_id == layer.c.diff_id, encoding.c.codec == codec, stored.c.state == ContentState.PRESENT.value)
+            .where(
+                encoding.c.content_id == layer.c.diff_id,
+                encoding.c.codec == codec,
+                stored.c.state == ContentState.PRESENT.value,
+            )
         )
         missing = or_(not_(encoded), chains.c.diff_state == DiffState.MISMATCH.value)
-        query = select(chains.c.tag).join(layer, layer.c.id == chains.c.layer_id).group_by(chains.c.tag)
+        query = (
+            select(chains.c.tag).join(layer, layer.c.id == chains.c.layer_id).group_by(chains.c.tag)
+        )
         found.update(connection.execute(query.having(func.count().filter(missing) == 0)).scalars())
     return found

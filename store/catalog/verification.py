@@ -21,39 +21,63 @@ if TYPE_CHECKING:
 
 def diff_state(connection: Connection, image_key: ContentKey) -> str:
     """Whether the layers of an image were seen to have their diff IDs."""
-    return str(connection.execute(select(image.c.diff_state).where(image.c.content_id == image_key)).scalar_one())
+    return str(
+        connection.execute(
+            select(image.c.diff_state).where(image.c.content_id == image_key)
+        ).scalar_one()
+    )
 
 
 def diff_states(connection: Connection, image_digests: Iterable[Digest]) -> dict[Digest, DiffState]:
     """The same of many images, by the digests of their configs."""
     found: dict[Digest, DiffState] = {}
     for some in batches(list(dict.fromkeys(image_digests))):
-        query = select(content.c.digest, image.c.diff_state).join(image, image.c.content_id == content.c.id).where(content.c.digest.in_(some))
+        query = (
+            select(content.c.digest, image.c.diff_state)
+            .join(image, image.c.content_id == content.c.id)
+            .where(content.c.digest.in_(some))
+        )
         found.update((row.digest, DiffState(row.diff_state)) for row in connection.execute(query))
     return found
 
 
 def set_diff_state(connection: Connection, image_key: ContentKey, state: str) -> None:
     """Remember what a verification found."""
-    connection.execute(update(image).where(image.c.content_id == image_key).values(diff_state=state))
+    connection.execute(
+        update(image).where(image.c.content_id == image_key).values(diff_state=state)
+    )
 
 
 def unverified_images(connection: Connection) -> tuple[Digest, ...]:
     """The IDs of images whose layers nobody has decoded yet."""
-    query = select(content.c.digest).join(image, image.c.content_id == content.c.id).where(image.c.diff_state == "unverified")
+    query = (
+        select(content.c.digest)
+        .join(image, image.c.content_id == content.c.id)
+        .where(image.c.diff_state == "unverified")
+    )
     return tuple(connection.execute(query.order_by(content.c.digest)).scalars())
 
 
-def layer_blobs(connection: Connection, image_key: ContentKey) -> dict[ContentKey, list[tuple[Digest, ContentState]]]:
+def layer_blobs(
+    connection: Connection, image_key: ContentKey
+) -> dict[ContentKey, list[tuple[Digest, ContentState]]]:
     """The layers of each manifest of an image, base first, each with whether its bytes are here."""
     query = (
         select(manifest.c.content_id, content.c.digest, content.c.state)
-        .join(manifest_edge, and_(manifest_edge.c.manifest_id == manifest.c.content_id, manifest_edge.c.role == "layer"))
+        .join(
+            manifest_edge,
+            and_(
+                manifest_edge.c.manifest_id == manifest.c.content_id,
+                manifest_edge.c.role == "layer",
+            ),
+        )
         .join(content, content.c.id == manifest_edge.c.content_id)
         .where(manifest.c.image_id == image_key)
         .order_by(manifest.c.content_id, manifest_edge.c.position)
     )
     found: dict[ContentKey, list[tuple[Digest, ContentState]]] = {}
     for row in connection.execute(query):
-        found.setdefault(ContentKey(row.content_id), []).append((row.digest, ContentState(row.state)))
+        found.setdefault(ContentKey(row.content_id), []).append(
+            (row.digest, ContentState(row.state))
+        )
     return found

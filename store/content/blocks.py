@@ -1,7 +1,8 @@
 """Any part of a content's bytes, whatever form they lie in, a block at a time and into the caller's memory.
 
-Where `store.content.reader` hashes the whole of what it reads, a part cannot be checked so: frames of seekable zstd carry checksums, which are
-checked here, and who asked for the part checks the whole when it has all of it.
+Where `store.content.reader` hashes the whole of what it reads, a part cannot be checked so: frames
+of seekable zstd carry checksums, which are checked here, and who asked for the part checks the
+whole when it has all of it.
 """
 
 from __future__ import annotations
@@ -35,14 +36,19 @@ _STORED_PIECE_BYTES: Final = 128 * 1024
 
 
 class Blocks(Protocol):
-    """Bytes that can be read from anywhere. One caller at a time; it may be another thread every time."""
+    """Bytes that can be read from anywhere.
+
+    One caller at a time; it may be another thread every time.
+    """
 
     @property
     def size_bytes(self) -> int:
         """How many there are."""
 
     def read_into(self, position: int, buffer: bytearray) -> memoryview:
-        """Some bytes from ``position`` on, at least one: they lie in ``buffer`` or elsewhere, and are good until the next call.
+        """Some bytes from ``position`` on, at least one.
+
+        They lie in ``buffer`` or elsewhere, and are good until the next call.
 
         Raises DamagedContent, ContentMissing.
         """
@@ -60,7 +66,9 @@ def open_blocks(blobs: BlobStore, sources: Sources) -> Blocks:
     if sources.in_file:
         return _Plain(blobs.open(sources.digest), sources.digest, sources.size_bytes)
     if not sources.encodings:
-        raise ContentMissing(f"the bytes of {sources.digest} are not in the store", digest=sources.digest)
+        raise ContentMissing(
+            f"the bytes of {sources.digest} are not in the store", digest=sources.digest
+        )
     stored = sources.encodings[0]
     file = blobs.open(stored.digest)
     frames = frame_index(file, stored) if stored.codec == Codec.ZSTD else None
@@ -106,7 +114,9 @@ class _Plain:
 class _Frames:
     """Independent frames: one is decoded at a time, whichever is asked for."""
 
-    def __init__(self, file: BinaryIO, frames: tuple[Frame, ...], stored: Digest, size_bytes: int) -> None:
+    def __init__(
+        self, file: BinaryIO, frames: tuple[Frame, ...], stored: Digest, size_bytes: int
+    ) -> None:
         self._file = file
         self._frames = [frame for frame in frames if frame.content_bytes]
         self._starts = [frame.content_offset for frame in self._frames]
@@ -118,11 +128,18 @@ class _Frames:
         with translated(str(self._stored)):
             data = os.pread(self._file.fileno(), frame.stored_bytes, frame.stored_offset)
         # Others may make larger frames than ours.
-        plain = memoryview(buffer if frame.content_bytes <= len(buffer) else bytearray(frame.content_bytes))[: frame.content_bytes]
+        plain = memoryview(
+            buffer if frame.content_bytes <= len(buffer) else bytearray(frame.content_bytes)
+        )[: frame.content_bytes]
         try:
-            # As much memory as the frame's header says is allocated at once, whatever the ceiling: so it is compared with the table first.
-            fits = len(data) == frame.stored_bytes and zstandard.frame_content_size(data) == len(plain)
-            with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=False) as decoded:
+            # As much memory as the frame's header says is allocated at once, whatever the ceiling:
+            # so it is compared with the table first.
+            fits = len(data) == frame.stored_bytes and zstandard.frame_content_size(data) == len(
+                plain
+            )
+            with zstandard.ZstdDecompressor().stream_reader(
+                data, read_across_frames=False
+            ) as decoded:
                 # One read more: only who reads to the end of a frame has its checksum compared.
                 fits = fits and decoded.readinto(plain) == len(plain) and not decoded.read(1)
         except zstandard.ZstdError as exc:
@@ -160,7 +177,11 @@ class _Stream:
             except (StoreError, zstandard.ZstdError) as exc:
                 raise damaged(self._stored.digest, str(exc)) from exc
             if piece is None:
-                raise damaged(self._stored.digest, f"it decodes to {self._start} bytes, not the {self.size_bytes} of {self._digest}")
+                raise damaged(
+                    self._stored.digest,
+                    f"it decodes to {self._start} bytes, not the {self.size_bytes} of"
+                    f" {self._digest}",
+                )
             self._piece = memoryview(piece)
         return self._piece[position - self._start :]
 

@@ -25,12 +25,18 @@ def damaged(digest: Digest, why: str) -> DamagedContent:
     return DamagedContent(
         f"stored content {digest} is damaged: {why}",
         digest=digest,
-        hint="`storectl fsck` lists what is affected; importing an archive that holds this content repairs it",
+        hint=(
+            "`storectl fsck` lists what is affected; importing an archive that holds this content"
+            " repairs it"
+        ),
     )
 
 
 def frame_index(file: BinaryIO, stored: StoredEncoding) -> tuple[Frame, ...] | None:
-    """The frames of a seekable file, the position left at its start; None when it has to be decoded as a stream."""
+    """The frames of a seekable file, the position left at its start.
+
+    None when it has to be decoded as a stream.
+    """
     with translated(str(stored.digest)):
         size = file.seek(0, 2)
         try:
@@ -47,4 +53,8 @@ def frame_index(file: BinaryIO, stored: StoredEncoding) -> tuple[Frame, ...] | N
         finally:
             file.seek(0)
     # Frames of our own making are a quarter of this; larger ones go the slow way, in pieces.
-    return frames if all(max(frame.content_bytes, frame.stored_bytes) <= _FRAME_CEILING for frame in frames) else None
+    return (
+        frames
+        if all(max(frame.content_bytes, frame.stored_bytes) <= _FRAME_CEILING for frame in frames)
+        else None
+    )

@@ -1,7 +1,10 @@
-"""Contents written straight into their places in a file: each piece is read, decoded and written by whichever thread is free, in any order.
+"""Contents written straight into their places in a file.
 
-Nothing passes through a queue of buffers, so this is as fast as the cores and the file system are; `store.content.reader` does the same for what has to be a stream.
-Every stored byte is hashed again, as there: the file is sound when `Scatter.finish` has returned, and not before.
+Each piece is read, decoded and written by whichever thread is free, in any order.
+
+Nothing passes through a queue of buffers, so this is as fast as the cores and the file system are;
+`store.content.reader` does the same for what has to be a stream. Every stored byte is hashed again,
+as there: the file is sound when `Scatter.finish` has returned, and not before.
 """
 
 from __future__ import annotations
@@ -41,12 +44,18 @@ _HASH_BYTES: Final = MIB // 4
 _OPEN_AT_ONCE: Final = 64
 """Contents that are being written; each holds a file open."""
 
-_NO_COPY_RANGE: Final = frozenset({errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF})
+_NO_COPY_RANGE: Final = frozenset(
+    {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF}
+)
 
 
 @final
 class Scatter:
-    """Writes into one open file. Offsets are bytes from its start; ``on_written`` is told how many bytes are done, from several threads."""
+    """Writes into one open file.
+
+    Offsets are bytes from its start; ``on_written`` is told how many bytes are done, from several
+    threads.
+    """
 
     def __init__(self, blobs: BlobStore, reader: Reader, descriptor: int, workers: int = 2) -> None:
         self._blobs = blobs
@@ -54,7 +63,8 @@ class Scatter:
         self._descriptor = descriptor
         self._pool = ThreadPoolExecutor(workers + 1, thread_name_prefix="scatter")
         self._local = threading.local()
-        # The kernel lets one writer at a time into a file, and has the others spin. Here they sleep, and another thread decodes meanwhile.
+        # The kernel lets one writer at a time into a file, and has the others spin. Here they
+        # sleep, and another thread decodes meanwhile.
         self._writing = threading.Lock()
         self._running: deque[_Content] = deque()
 
@@ -78,26 +88,46 @@ class Scatter:
         if sources.inline is None and sources.state is ContentState.DAMAGED:
             raise damaged(sources.digest, "it was found damaged before")
         if sources.inline is None and sources.in_file:
-            self._start(_Content(self._blobs.open(sources.digest), sources.digest, sources.size_bytes), self._copies(sources.size_bytes, offset, on_written))
+            self._start(
+                _Content(self._blobs.open(sources.digest), sources.digest, sources.size_bytes),
+                self._copies(sources.size_bytes, offset, on_written),
+            )
             return
         stored = sources.encodings[0] if sources.encodings else None
-        if sources.inline is None and stored is not None and (started := self._frames(sources, stored, offset, on_written)):
+        if (
+            sources.inline is None
+            and stored is not None
+            and (started := self._frames(sources, stored, offset, on_written))
+        ):
             self._start(*started)
             return
         while len(self._running) >= _OPEN_AT_ONCE:
             self._running.popleft().settle()
-        self._running.append(_Content(None, sources.digest, sources.size_bytes, [self._pool.submit(self._stream, sources, offset, on_written)]))
+        self._running.append(
+            _Content(
+                None,
+                sources.digest,
+                sources.size_bytes,
+                [self._pool.submit(self._stream, sources, offset, on_written)],
+            )
+        )
 
     def file(self, path: Path, offset: int, size_bytes: int) -> None:
         """Write a file that nobody else knows; it may be done only when `finish` has returned."""
         with translated(path):
             opened = path.open("rb", buffering=0)
         content = _Content(opened, None, size_bytes)
-        content.tasks = [self._pool.submit(task, opened) for task in self._copies(size_bytes, offset, _ignore)]
+        content.tasks = [
+            self._pool.submit(task, opened) for task in self._copies(size_bytes, offset, _ignore)
+        ]
         self._running.append(content)
 
     def finish(self) -> None:
-        """Wait for all that was begun. Raises DamagedContent, ContentMissing, StorageFull and the like: then the file is worth nothing."""
+        """Wait for all that was begun.
+
+        Raises DamagedContent, ContentMissing, StorageFull and the like: then the file is worth
+        nothing.
+        """
         while self._running:
             self._running.popleft().settle()
 
@@ -112,7 +142,7 @@ class Scatter:
         while len(self._running) >= _OPEN_AT_ONCE:
             self._running.popleft().settle()
 
-    # --- what the tasks do -------------------------------------------------------------------------------------------
+    # --- what the tasks do ------------------------------------------------------------------------
 
     def _verify(self, file: BinaryIO, digest: Digest, size_bytes: int) -> None:
         buffer = self._buffer("hash", _HASH_BYTES)
@@ -126,7 +156,9 @@ class Scatter:
         if got != digest:
             raise damaged(digest, f"{position} of {size_bytes} bytes, with digest {got}")
 
-    def _copies(self, size: int, offset: int, on_written: Callable[[int], None]) -> list[Callable[[BinaryIO], None]]:
+    def _copies(
+        self, size: int, offset: int, on_written: Callable[[int], None]
+    ) -> list[Callable[[BinaryIO], None]]:
         def copy(start: int, count: int) -> Callable[[BinaryIO], None]:
             def run(file: BinaryIO) -> None:
                 with self._writing:
@@ -136,10 +168,16 @@ class Scatter:
 
             return run
 
-        return [copy(start, min(_COPY_BYTES, size - start)) for start in range(0, size, _COPY_BYTES)]
+        return [
+            copy(start, min(_COPY_BYTES, size - start)) for start in range(0, size, _COPY_BYTES)
+        ]
 
     def _frames(
-        self, sources: Sources, stored: StoredEncoding, offset: int, on_written: Callable[[int], None]
+        self,
+        sources: Sources,
+        stored: StoredEncoding,
+        offset: int,
+        on_written: Callable[[int], None],
     ) -> tuple[_Content, list[Callable[[BinaryIO], None]]] | None:
         """The tasks for a content in independent frames; None for any other encoding."""
         if stored.codec != "zstd" or not stored.seekable:
@@ -165,7 +203,9 @@ class Scatter:
             offset += frame.content_bytes
         return _Content(file, stored.digest, stored.size_bytes), tasks
 
-    def _decode(self, file: BinaryIO, digest: Digest, frame: Frame, source: int, target: int) -> None:
+    def _decode(
+        self, file: BinaryIO, digest: Digest, frame: Frame, source: int, target: int
+    ) -> None:
         data = self._buffer("stored", frame.stored_bytes)[: frame.stored_bytes]
         plain = self._buffer("plain", frame.content_bytes)[: frame.content_bytes]
         with translated(str(digest)):
@@ -195,7 +235,8 @@ class Scatter:
         """A buffer of this thread's own, at least so large; used again for the next piece."""
         known: dict[str, memoryview] = self._local.__dict__
         if name not in known or len(known[name]) < size:
-            # Of whole pages: the kernel copies from and to them up to twice as fast as where malloc begins, 16 bytes into one.
+            # Of whole pages: the kernel copies from and to them up to twice as fast as where malloc
+            # begins, 16 bytes into one.
             known[name] = memoryview(mmap.mmap(-1, size))
         return known[name]
 
@@ -204,7 +245,13 @@ class Scatter:
 class _Content:
     """A content that is being written."""
 
-    def __init__(self, file: BinaryIO | None, digest: Digest | None, size_bytes: int, tasks: list[Future[None]] | None = None) -> None:
+    def __init__(
+        self,
+        file: BinaryIO | None,
+        digest: Digest | None,
+        size_bytes: int,
+        tasks: list[Future[None]] | None = None,
+    ) -> None:
         self.file = file
         self.digest = digest
         self.size_bytes = size_bytes
@@ -216,7 +263,10 @@ class _Content:
             self.file.close()
 
     def settle(self) -> None:
-        """Wait until it is written. A wrong digest explains whatever else went wrong, so it is looked at first."""
+        """Wait until it is written.
+
+        A wrong digest explains whatever else went wrong, so it is looked at first.
+        """
         try:
             problems = [problem for task in self.tasks if (problem := task.exception()) is not None]
         finally:
@@ -231,8 +281,13 @@ def _ignore(_size: int) -> None:
     """It was counted when it was made."""
 
 
-def _copy_range(source: int, target: int, count: int, source_offset: int, target_offset: int) -> None:
-    """Copy inside the kernel where it can; a source that ends early leaves the rest to whoever hashes it."""
+def _copy_range(
+    source: int, target: int, count: int, source_offset: int, target_offset: int
+) -> None:
+    """Copy inside the kernel where it can.
+
+    A source that ends early leaves the rest to whoever hashes it.
+    """
     in_kernel = True
     while count:
         if in_kernel:
@@ -250,7 +305,8 @@ def _copy_range(source: int, target: int, count: int, source_offset: int, target
         if not done:
             if not in_kernel:
                 return
-            # Some file systems say so of files that have bytes: only a read that finds none has found the end (copy_file_range(2), bugs).
+            # Some file systems say so of files that have bytes: only a read that finds none has
+            # found the end (copy_file_range(2), bugs).
             in_kernel = False
         count -= done
         source_offset += done

@@ -1,6 +1,9 @@
-"""Whether the files that the catalogue relies on are there: one that was deleted by hand, or lost with a disk, leaves its row behind.
+"""Whether the files that the catalogue relies on are there.
 
-A look at the size is cheap enough for every request, and finds what has gone or was cut short; any other damage is found by who reads.
+One that was deleted by hand, or lost with a disk, leaves its row behind.
+
+A look at the size is cheap enough for every request, and finds what has gone or was cut short; any
+other damage is found by who reads.
 """
 
 from __future__ import annotations
@@ -31,11 +34,16 @@ def lost(blobs: BlobStore, sources: Sources) -> frozenset[Digest]:
 
 
 def open_whole(blobs: BlobStore, sources: Sources) -> BinaryIO | None:
-    """The file of a content that lies in one as it is, to be closed by the caller; None when it does not, or the file is not what it was."""
+    """The file of a content that lies in one as it is, to be closed by the caller.
+
+    None when it does not, or the file is not what it was.
+    """
     if sources.inline is not None or not sources.in_file:
         return None
     try:
-        return blobs.open(sources.digest) if blobs.size(sources.digest) == sources.size_bytes else None
+        return (
+            blobs.open(sources.digest) if blobs.size(sources.digest) == sources.size_bytes else None
+        )
     except ContentMissing:
         # Gone since then.
         return None

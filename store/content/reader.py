@@ -1,7 +1,7 @@
 """Opening content: whatever form its bytes lie in, they come out whole, in order and verified.
 
-Stored bytes are hashed again whenever they are read; zstd frames carry checksums besides. Frames are decoded ahead by the pool while the stored bytes are
-hashed on a lane of their own.
+Stored bytes are hashed again whenever they are read; zstd frames carry checksums besides. Frames
+are decoded ahead by the pool while the stored bytes are hashed on a lane of their own.
 """
 
 from __future__ import annotations
@@ -52,9 +52,12 @@ class Reader:
         self._hasher.shutdown(cancel_futures=True)
 
     def chunks(self, sources: Sources) -> Iterator[bytes]:
-        """The bytes of a content, in pieces. What came out is only sound once the iterator has ended.
+        """The bytes of a content, in pieces.
 
-        Raises DamagedContent when stored bytes fail their digest or do not decode to what they should, ContentMissing when there is no form of them here.
+        What came out is only sound once the iterator has ended.
+
+        Raises DamagedContent when stored bytes fail their digest or do not decode to what they
+        should, ContentMissing when there is no form of them here.
         """
         if sources.inline is not None:
             return self._inline(sources)
@@ -64,7 +67,9 @@ class Reader:
             return self._plain(sources.digest, sources.size_bytes)
         if sources.encodings:
             return self._decoded(sources, sources.encodings[0])
-        raise ContentMissing(f"the bytes of {sources.digest} are not in the store", digest=sources.digest)
+        raise ContentMissing(
+            f"the bytes of {sources.digest} are not in the store", digest=sources.digest
+        )
 
     def _inline(self, sources: Sources) -> Iterator[bytes]:
         data = sources.inline or b""
@@ -85,7 +90,11 @@ class Reader:
             verifier = _Verifier(stored.digest, stored.size_bytes, self._hasher)
             size = 0
             try:
-                pieces = self._frames(file, stored, verifier) if stored.codec == "zstd" else self._stream(file, stored, verifier, sources.size_bytes)
+                pieces = (
+                    self._frames(file, stored, verifier)
+                    if stored.codec == "zstd"
+                    else self._stream(file, stored, verifier, sources.size_bytes)
+                )
                 for piece in pieces:
                     size += len(piece)
                     yield piece
@@ -93,9 +102,14 @@ class Reader:
                 raise damaged(stored.digest, str(exc)) from exc
             verifier.verdict()
             if size != sources.size_bytes:
-                raise damaged(stored.digest, f"it decodes to {size} bytes, not the {sources.size_bytes} of {sources.digest}")
+                raise damaged(
+                    stored.digest,
+                    f"it decodes to {size} bytes, not the {sources.size_bytes} of {sources.digest}",
+                )
 
-    def _frames(self, file: BinaryIO, stored: StoredEncoding, verifier: _Verifier) -> Iterator[bytes]:
+    def _frames(
+        self, file: BinaryIO, stored: StoredEncoding, verifier: _Verifier
+    ) -> Iterator[bytes]:
         frames = frame_index(file, stored)
         if frames is None:
             yield from self._stream(file, stored, verifier, None)
@@ -118,15 +132,22 @@ class Reader:
         if "decompressor" not in known:
             known["decompressor"] = zstandard.ZstdDecompressor()
         if zstandard.frame_content_size(data) != content_bytes:
-            # As much memory as the frame's header says is allocated at once, whatever the ceiling: a flipped bit there must not ask for exabytes.
+            # As much memory as the frame's header says is allocated at once, whatever the ceiling:
+            # a flipped bit there must not ask for exabytes.
             raise CorruptStream("a frame's header does not fit the seek table")
         decoded: bytes = known["decompressor"].decompress(data, max_output_size=content_bytes)
         if len(decoded) != content_bytes:
-            raise CorruptStream(f"a frame decodes to {len(decoded)} bytes, its table says {content_bytes}")
+            raise CorruptStream(
+                f"a frame decodes to {len(decoded)} bytes, its table says {content_bytes}"
+            )
         return decoded
 
-    def _stream(self, file: BinaryIO, stored: StoredEncoding, verifier: _Verifier, size_bytes: int | None) -> Iterator[bytes]:
-        decode = decoder(Codec(stored.codec), max_bytes=(1 << 62) if size_bytes is None else size_bytes)
+    def _stream(
+        self, file: BinaryIO, stored: StoredEncoding, verifier: _Verifier, size_bytes: int | None
+    ) -> Iterator[bytes]:
+        decode = decoder(
+            Codec(stored.codec), max_bytes=(1 << 62) if size_bytes is None else size_bytes
+        )
         try:
             for piece in _pieces(file, stored.digest):
                 verifier.update(piece)
@@ -159,7 +180,9 @@ class _Verifier:
             self._pending.popleft().result()
         got = Digest(self._digest.algorithm, self._hash.hexdigest())
         if got != self._digest:
-            raise damaged(self._digest, f"{self._size} of {self._expected} bytes, with digest {got}")
+            raise damaged(
+                self._digest, f"{self._size} of {self._expected} bytes, with digest {got}"
+            )
 
 
 def _pieces(file: BinaryIO, digest: Digest) -> Iterator[bytes]:

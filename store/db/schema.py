@@ -1,13 +1,27 @@
 """Tables, constraints and indexes of the catalogue; no behaviour.
 
-``docs/architecture.md`` says what each table is for. The schema's history is `migrations/`: a test compares what they build with what stands here.
+``docs/architecture.md`` says what each table is for. The schema's history is `migrations/`: a test
+compares what they build with what stands here.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, MetaData, PrimaryKeyConstraint, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from store.db.types import Bytes, DigestType, JsonMap, RowNumber, UtcTime
 
@@ -28,11 +42,19 @@ metadata: Final = MetaData(
 )
 
 
-def _content(name: str, *, on_delete: str, nullable: bool = False, primary_key: bool = False) -> Column[int]:
-    return Column(name, RowNumber, ForeignKey("content.id", ondelete=on_delete), nullable=nullable, primary_key=primary_key)
+def _content(
+    name: str, *, on_delete: str, nullable: bool = False, primary_key: bool = False
+) -> Column[int]:
+    return Column(
+        name,
+        RowNumber,
+        ForeignKey("content.id", ondelete=on_delete),
+        nullable=nullable,
+        primary_key=primary_key,
+    )
 
 
-# --- content: what a digest stands for -------------------------------------------------------------------------------
+# --- content: what a digest stands for ------------------------------------------------------------
 
 content: Final = Table(
     "content",
@@ -44,7 +66,8 @@ content: Final = Table(
     CheckConstraint("state IN ('present', 'absent', 'damaged')", name="state"),
     CheckConstraint("size_bytes >= 0", name="size"),
     CheckConstraint("state <> 'present' OR size_bytes IS NOT NULL", name="present_has_size"),
-    # Partial on SQLite; elsewhere whole, which serves as well: naming another dialect here would import it at every start.
+    # Partial on SQLite; elsewhere whole, which serves as well: naming another dialect here would
+    # import it at every start.
     Index("ix_content_state", "state", sqlite_where=Column("state", String(8)) != "present"),
     sqlite_autoincrement=True,
 )
@@ -76,7 +99,7 @@ encoding: Final = Table(
     Index("ix_encoding_stored_id", "stored_id"),
 )
 
-# --- images ----------------------------------------------------------------------------------------------------------
+# --- images ---------------------------------------------------------------------------------------
 
 layer: Final = Table(
     "layer",
@@ -128,7 +151,12 @@ manifest: Final = Table(
 manifest_edge: Final = Table(
     "manifest_edge",
     metadata,
-    Column("manifest_id", RowNumber, ForeignKey("manifest.content_id", ondelete="CASCADE"), nullable=False),
+    Column(
+        "manifest_id",
+        RowNumber,
+        ForeignKey("manifest.content_id", ondelete="CASCADE"),
+        nullable=False,
+    ),
     Column("role", String(8), nullable=False),
     Column("position", Integer, nullable=False),
     _content("content_id", on_delete="RESTRICT"),
@@ -159,7 +187,7 @@ label: Final = Table(
     Index("ix_label_key_value", "key", "value"),
 )
 
-# --- names -----------------------------------------------------------------------------------------------------------
+# --- names ----------------------------------------------------------------------------------------
 
 repository: Final = Table(
     "repository",
@@ -172,7 +200,9 @@ repository: Final = Table(
 repository_content: Final = Table(
     "repository_content",
     metadata,
-    Column("repository_id", RowNumber, ForeignKey("repository.id", ondelete="CASCADE"), nullable=False),
+    Column(
+        "repository_id", RowNumber, ForeignKey("repository.id", ondelete="CASCADE"), nullable=False
+    ),
     _content("content_id", on_delete="RESTRICT"),
     Column("fresh_at", UtcTime),
     PrimaryKeyConstraint("repository_id", "content_id"),
@@ -183,9 +213,16 @@ reference: Final = Table(
     "reference",
     metadata,
     Column("id", RowNumber, primary_key=True),
-    Column("repository_id", RowNumber, ForeignKey("repository.id", ondelete="RESTRICT"), nullable=False),
+    Column(
+        "repository_id", RowNumber, ForeignKey("repository.id", ondelete="RESTRICT"), nullable=False
+    ),
     Column("tag", String(128), nullable=False),
-    Column("manifest_id", RowNumber, ForeignKey("manifest.content_id", ondelete="RESTRICT"), nullable=False),
+    Column(
+        "manifest_id",
+        RowNumber,
+        ForeignKey("manifest.content_id", ondelete="RESTRICT"),
+        nullable=False,
+    ),
     Column("tagged_at", UtcTime, nullable=False),
     UniqueConstraint("repository_id", "tag"),
     Index("ix_reference_manifest_id", "manifest_id"),
@@ -195,11 +232,16 @@ reference: Final = Table(
 kept: Final = Table(
     "kept",
     metadata,
-    Column("manifest_id", RowNumber, ForeignKey("manifest.content_id", ondelete="RESTRICT"), primary_key=True),
+    Column(
+        "manifest_id",
+        RowNumber,
+        ForeignKey("manifest.content_id", ondelete="RESTRICT"),
+        primary_key=True,
+    ),
     Column("at", UtcTime, nullable=False),
 )
 
-# --- records: they hold digests as plain values and bind nothing -----------------------------------------------------
+# --- records: they hold digests as plain values and bind nothing ----------------------------------
 
 reference_log: Final = Table(
     "reference_log",
@@ -243,7 +285,7 @@ import_ledger: Final = Table(
     sqlite_autoincrement=True,
 )
 
-# --- running operations and collection -------------------------------------------------------------------------------
+# --- running operations and collection ------------------------------------------------------------
 
 operation: Final = Table(
     "operation",
@@ -257,7 +299,9 @@ operation: Final = Table(
 lease: Final = Table(
     "lease",
     metadata,
-    Column("operation_id", String(40), ForeignKey("operation.id", ondelete="CASCADE"), nullable=False),
+    Column(
+        "operation_id", String(40), ForeignKey("operation.id", ondelete="CASCADE"), nullable=False
+    ),
     _content("content_id", on_delete="RESTRICT"),
     PrimaryKeyConstraint("operation_id", "content_id"),
     Index("ix_lease_content_id", "content_id"),

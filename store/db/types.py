@@ -21,7 +21,8 @@ ContentKey = NewType("ContentKey", int)
 LayerKey = NewType("LayerKey", int)
 RepositoryKey = NewType("RepositoryKey", int)
 
-# SQLite gives a row number of its own only to a column declared INTEGER; elsewhere 32 bits would be too few.
+# SQLite gives a row number of its own only to a column declared INTEGER; elsewhere 32 bits would be
+# too few.
 RowNumber: Final = BigInteger().with_variant(Integer(), "sqlite")
 Bytes: Final = LargeBinary()
 
@@ -86,7 +87,11 @@ class JsonMap(TypeDecorator[Mapping[str, Any]]):
     def process_bind_param(self, value: Mapping[str, Any] | None, dialect: Dialect) -> str | None:
         """Mapping to sorted, compact JSON."""
         del dialect
-        return None if value is None else json.dumps(dict(value), sort_keys=True, separators=(",", ":"))
+        return (
+            None
+            if value is None
+            else json.dumps(dict(value), sort_keys=True, separators=(",", ":"))
+        )
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Mapping[str, Any] | None:
         """JSON to mapping."""

@@ -22,7 +22,10 @@ def sync_folder(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those above it, where they are not there; their names are durable then. What is in it is for the caller to sync."""
+    """Make a folder, and those above it, where they are not there; their names are durable then.
+
+    What is in it is for the caller to sync.
+    """
     with translated(path):
         made = [one for one in (path, *path.parents) if not one.exists()]
         path.mkdir(parents=True, exist_ok=True)

@@ -14,14 +14,17 @@ if TYPE_CHECKING:
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM})
-_NO_FILE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG})
+_NO_FILE: Final = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
+)
 
 
 @contextmanager
 def translated(path: Path | str) -> Iterator[None]:
     """Raise StorageFull, ReadOnlyStore, PermissionDenied or Unavailable for an OSError about ``path``.
 
-    A missing file stays a FileNotFoundError: what it means is for the caller to say. So does a broken pipe.
+    A missing file stays a FileNotFoundError: what it means is for the caller to say. So does a
+    broken pipe.
     """
     try:
         yield
@@ -41,7 +44,10 @@ def named(path: Path) -> Iterator[None]:
         if exc.errno in _NO_FILE:
             raise InvalidInput(reason) from exc
         if exc.errno in _FORBIDDEN:
-            raise PermissionDenied(reason, hint="check the owner and permissions of the file, and of the folders it is in") from exc
+            raise PermissionDenied(
+                reason,
+                hint="check the owner and permissions of the file, and of the folders it is in",
+            ) from exc
         raise translate(exc, path) from exc
 
 
@@ -49,9 +55,15 @@ def translate(exc: OSError, path: Path | str) -> Unavailable:
     """The error of ours that says what ``exc`` means for ``path``."""
     reason = f"{path}: {exc.strerror or exc}"
     if exc.errno in _FULL:
-        return StorageFull(reason, hint="free some space (`storectl gc` may help) and try again; nothing was changed")
+        return StorageFull(
+            reason,
+            hint="free some space (`storectl gc` may help) and try again; nothing was changed",
+        )
     if exc.errno == errno.EROFS:
-        return ReadOnlyStore(reason, hint="the store lies on read-only media: it can be read and saved from, not changed")
+        return ReadOnlyStore(
+            reason,
+            hint="the store lies on read-only media: it can be read and saved from, not changed",
+        )
     if exc.errno in _FORBIDDEN:
         return PermissionDenied(reason, hint="check the owner and permissions of the store's root")
     if exc.errno == errno.EXDEV:

@@ -1,4 +1,6 @@
-"""Writing large files the way the page cache likes it; what Linux can be told about their blocks and Python has no word for.
+"""Writing large files the way the page cache likes it.
+
+What Linux can be told about their blocks and Python has no word for.
 
 Where the system cannot do what is asked of it, nothing happens.
 """
@@ -16,10 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 WRITE_BYTES: Final = 256 * 1024
-"""What goes into a file in one call. A write of several MiB makes the kernel look for pages as large as it, which are seldom at hand: on ext4 such writes were
+"""What goes into a file in one call.
+
+A write of several MiB makes the kernel look for pages as large as it, which are seldom at hand: on
+ext4 such writes were
 measured to be ten times as slow (docs/benchmarks/findings.md)."""
 
-_CANNOT: Final = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.ENODEV, errno.ESPIPE})
+_CANNOT: Final = frozenset(
+    {errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.ENODEV, errno.ESPIPE}
+)
 _LATER: Final = frozenset({errno.ENOMEM, errno.EAGAIN, errno.EINTR})
 """What keeps a write to the disk from beginning, and not from being done later."""
 _SYNC_FILE_RANGE_WRITE: Final = 2
@@ -33,7 +40,9 @@ def _function(name: str, *arguments: type[ctypes._SimpleCData[int]]) -> Callable
 
 
 _fallocate = _function("fallocate", ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
-_sync_file_range = _function("sync_file_range", ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+_sync_file_range = _function(
+    "sync_file_range", ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint
+)
 
 
 def write_all(file: BinaryIO, data: bytes | memoryview) -> None:
@@ -53,7 +62,9 @@ def write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
 
 
 def reserve(descriptor: int, offset: int, size_bytes: int) -> None:
-    """Have the file system set aside the room for what will be written: a full disk is found now, and writing in any order leaves no fragments.
+    """Have the file system set aside the room for what will be written.
+
+    A full disk is found now, and writing in any order leaves no fragments.
 
     Raises StorageFull.
     """
@@ -68,11 +79,16 @@ def reserve(descriptor: int, offset: int, size_bytes: int) -> None:
 
 
 def begin_writeback(descriptor: int, offset: int, size_bytes: int) -> None:
-    """Have the disk begin to write this part, without waiting for it: the fsync at the end then finds little left to do.
+    """Have the disk begin to write this part, without waiting for it.
 
-    Raises OSError for what the disk has refused: told once, it need not be told by that fsync again (sync_file_range(2), EIO and ENOSPC).
+    The fsync at the end then finds little left to do.
+
+    Raises OSError for what the disk has refused: told once, it need not be told by that fsync again
+    (sync_file_range(2), EIO and ENOSPC).
     """
-    if _sync_file_range is not None and _sync_file_range(descriptor, offset, size_bytes, _SYNC_FILE_RANGE_WRITE):
+    if _sync_file_range is not None and _sync_file_range(
+        descriptor, offset, size_bytes, _SYNC_FILE_RANGE_WRITE
+    ):
         number = ctypes.get_errno()
         if number not in _CANNOT | _LATER:
             raise OSError(number, os.strerror(number))

@@ -35,13 +35,17 @@ class WriteLock:
 
     @contextmanager
     def held(self, owner: str) -> Iterator[None]:
-        """Wait for the lock and hold it. Every use opens the file anew: flock then also excludes threads of one process."""
+        """Wait for the lock and hold it.
+
+        Every use opens the file anew: flock then also excludes threads of one process.
+        """
         with translated(self._path):
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             with translated(self._path):
                 self._acquire(descriptor)
-                # Written over and not anew: ext4 takes a file that was cut to nothing for one that is being replaced, and syncs it when it is closed.
+                # Written over and not anew: ext4 takes a file that was cut to nothing for one that
+                # is being replaced, and syncs it when it is closed.
                 os.pwrite(descriptor, owner.encode()[:_OWNER_BYTES].ljust(_OWNER_BYTES, b"\0"), 0)
             yield
         finally:
@@ -65,4 +69,6 @@ class WriteLock:
 
     def _say(self, descriptor: int) -> None:
         if self._on_wait is not None:
-            self._on_wait(os.pread(descriptor, _OWNER_BYTES, 0).rstrip(b"\0").decode("utf-8", "replace"))
+            self._on_wait(
+                os.pread(descriptor, _OWNER_BYTES, 0).rstrip(b"\0").decode("utf-8", "replace")
+            )

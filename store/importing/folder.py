@@ -8,7 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
-from store.errors import InvalidArchive, InvalidInput, MissingMember, StoreError, TruncatedInput, UnsafePath, printable
+from store.errors import (
+    InvalidArchive,
+    InvalidInput,
+    MissingMember,
+    StoreError,
+    TruncatedInput,
+    UnsafePath,
+    printable,
+)
 from store.files.os_errors import translated
 from store.formats.compression.settings import FRAME_BYTES
 from store.importing.parts import DocumentCeiling, Part, PartStaging
@@ -37,7 +45,9 @@ class FolderMembers:
         if not any((self._folder / name).exists() for name in _TABLES_OF_CONTENTS):
             raise InvalidInput(
                 f"{printable(str(folder))} is a folder without images in it",
-                hint="give an image layout (it has an oci-layout), a dir: folder, or an archive file",
+                hint=(
+                    "give an image layout (it has an oci-layout), a dir: folder, or an archive file"
+                ),
             )
 
     def exists(self, path: str) -> bool:
@@ -51,7 +61,12 @@ class FolderMembers:
     def top_level_directories(self) -> tuple[str, ...]:
         """See `Members`."""
         with translated(self._folder), os.scandir(self._folder) as entries:
-            return tuple(sorted((entry.name for entry in entries if entry.is_dir(follow_symlinks=False)), key=os.fsencode))
+            return tuple(
+                sorted(
+                    (entry.name for entry in entries if entry.is_dir(follow_symlinks=False)),
+                    key=os.fsencode,
+                )
+            )
 
     def document(self, path: str) -> bytes:
         """See `Members`."""

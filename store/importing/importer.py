@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 class ImportOptions:
     """How an archive is taken in.
 
-    ``workers`` threads encode (default: one for each core); ``source_name`` is what the ledger calls the input; ``choice`` says which part is wanted. Without
-    ``clobber`` no tag is moved away from another image. With ``dry_run`` everything is read and checked, and nothing stays.
+    ``workers`` threads encode (default: one for each core); ``source_name`` is what the ledger
+    calls the input; ``choice`` says which part is wanted. Without ``clobber`` no tag is moved away
+    from another image. With ``dry_run`` everything is read and checked, and nothing stays.
     """
 
     compression: Compression = field(default_factory=Compression)
@@ -50,7 +51,9 @@ class ImportOptions:
     dry_run: bool = False
 
 
-def take_archive(store: Store, source: Path | BinaryIO, options: ImportOptions | None, progress: Progress | None) -> ImportReport:
+def take_archive(
+    store: Store, source: Path | BinaryIO, options: ImportOptions | None, progress: Progress | None
+) -> ImportReport:
     """See `store.store.Store.import_archive`."""
     options = options or ImportOptions()
     progress = progress or Silent()
@@ -66,11 +69,20 @@ def _take(store: Store, opened: Opened, options: ImportOptions, progress: Progre
         progress.total(opened.size_bytes)
         stager = Stager(operation, pool, options.compression, options.limits)
         members = open_members(opened, stager, options.limits, progress)
-        intake = take_in(members, stager, options.limits, _Holdings(store, operation), options.choice)
+        intake = take_in(
+            members, stager, options.limits, _Holdings(store, operation), options.choice
+        )
         staged = intake.staged()
         pool.durable()
         with store.write(operation.id) as connection:
-            publisher = Publisher(connection, store.blobs, operation, limits=options.limits, now=store.now(), clobber=options.clobber)
+            publisher = Publisher(
+                connection,
+                store.blobs,
+                operation,
+                limits=options.limits,
+                now=store.now(),
+                clobber=options.clobber,
+            )
             done = publisher.publish(intake, source_name=options.source_name)
             report = ImportReport(
                 images=tuple(done.images),
@@ -117,7 +129,11 @@ class _Holdings:
             if not content.find(connection, digests):
                 return set()
         with self._store.write(self._operation.id) as connection:
-            here = [known for known in content.find(connection, digests).values() if known.state is ContentState.PRESENT]
+            here = [
+                known
+                for known in content.find(connection, digests).values()
+                if known.state is ContentState.PRESENT
+            ]
             leases.add_leases(connection, self._operation.id, [known.key for known in here])
         return {known.digest for known in here}
 
@@ -127,7 +143,11 @@ class _Holdings:
         here = self.blobs({digest for pair in pairs for digest in (pair[0], pair[1].digest)})
         with self._store.read() as connection:
             decoded = content.encoded(connection, (digest for digest, _ in pairs if digest in here))
-        return {(digest, diff) for digest, diff in pairs if digest in here and (digest == diff.digest or (digest, diff.digest) in decoded)}
+        return {
+            (digest, diff)
+            for digest, diff in pairs
+            if digest in here and (digest == diff.digest or (digest, diff.digest) in decoded)
+        }
 
     def document(self, digest: Digest) -> bytes | None:
         """See `Holdings`."""

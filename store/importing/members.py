@@ -1,7 +1,10 @@
-"""The files of an archive, however they are reached: in a file that can be read anywhere, in a stream that passes once, in a folder.
+"""The files of an archive, however they are reached.
 
-From a stream layers come before the JSON that names them: every member is a candidate, staged with its digests and claimed or dropped when the documents have
-arrived. From a file or a folder nothing is read before it is asked for.
+In a file that can be read anywhere, in a stream that passes once, in a folder.
+
+From a stream layers come before the JSON that names them: every member is a candidate, staged with
+its digests and claimed or dropped when the documents have arrived. From a file or a folder nothing
+is read before it is asked for.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ if TYPE_CHECKING:
 class Members(Protocol):
     """What all of them can do. Paths are as an archive's documents write them.
 
-    Every method but `exists` raises MissingMember, UnsafePath and InvalidArchive for what is not there, or is no file.
+    Every method but `exists` raises MissingMember, UnsafePath and InvalidArchive for what is not
+    there, or is no file.
     """
 
     def exists(self, path: str) -> bool:
@@ -34,13 +38,22 @@ class Members(Protocol):
         """The size of a file in bytes."""
 
     def document(self, path: str) -> bytes:
-        """The bytes of a small file. Raises TooLarge, also when all that were asked for are too large together."""
+        """The bytes of a small file.
+
+        Raises TooLarge, also when all that were asked for are too large together.
+        """
 
     def ahead(self, paths: Iterable[str]) -> None:
-        """These layers will be asked for: begin with several at once, where that can be. What is wrong with one is told when it is asked for."""
+        """These layers will be asked for: begin with several at once, where that can be.
+
+        What is wrong with one is told when it is asked for.
+        """
 
     def layer(self, path: str) -> Staged:
-        """The layer at a path, staged; the same file is staged once. It may have a problem that makes it none."""
+        """The layer at a path, staged; the same file is staged once.
+
+        It may have a problem that makes it none.
+        """
 
     def blob(self, path: str) -> Staged:
         """The file at a path, staged as it is, whatever it may be."""
@@ -50,8 +63,13 @@ class Members(Protocol):
 
 
 def open_members(opened: Opened, stager: Stager, limits: Limits, progress: Progress) -> Members:
-    """The files of what was handed in; a stream is read to its end here. Raises the branches of InvalidInput."""
+    """The files of what was handed in; a stream is read to its end here.
+
+    Raises the branches of InvalidInput.
+    """
     if opened.folder is not None:
         return FolderMembers(opened.folder, stager, limits, progress)
     assert opened.stream is not None  # noqa: S101 - what is no folder is a stream
-    return (FileMembers if opened.seekable else StreamMembers)(opened.stream, stager, limits, progress)
+    return (FileMembers if opened.seekable else StreamMembers)(
+        opened.stream, stager, limits, progress
+    )

@@ -43,7 +43,9 @@ class PartStaging:
         """The layer, staged. Raises what reading it raises."""
         if part.key not in self._layers:
             begun = self._begun.pop(part.key, None)
-            self._layers[part.key] = begun.result() if begun is not None else self._stage(part, lambda pieces: pieces)
+            self._layers[part.key] = (
+                begun.result() if begun is not None else self._stage(part, lambda pieces: pieces)
+            )
         return self._layers[part.key]
 
     def ahead(self, part: Part) -> None:
@@ -54,19 +56,27 @@ class PartStaging:
     def _stage(self, part: Part, passing: Callable[[Iterator[bytes]], Iterator[bytes]]) -> Staged:
         algorithm, named = blob_algorithm(part.path)
         with self._reading(part) as (pieces, advance):
-            return self._stager.layer(passing(pieces), part.name, advance, algorithm=algorithm, as_it_came=named)
+            return self._stager.layer(
+                passing(pieces), part.name, advance, algorithm=algorithm, as_it_came=named
+            )
 
     def blob(self, part: Part) -> Staged:
         """The part as it is, whatever it may be. Raises what reading it raises."""
         if part.key not in self._blobs:
             with self._reading(part) as (pieces, advance):
-                self._blobs[part.key] = self._stager.blob(pieces, part.name, advance, algorithm=blob_algorithm(part.path)[0])
+                self._blobs[part.key] = self._stager.blob(
+                    pieces, part.name, advance, algorithm=blob_algorithm(part.path)[0]
+                )
         return self._blobs[part.key]
 
     @contextmanager
     def _reading(self, part: Part) -> Iterator[tuple[Iterator[bytes], Callable[[int], None]]]:
-        # Closed at once, whatever happens: an error keeps what was at work when it was raised, and with it a file that is being read.
-        with Bar(self._progress, part.key, part.path, part.size) as bar, closing(part.pieces()) as pieces:
+        # Closed at once, whatever happens: an error keeps what was at work when it was raised, and
+        # with it a file that is being read.
+        with (
+            Bar(self._progress, part.key, part.path, part.size) as bar,
+            closing(part.pieces()) as pieces,
+        ):
             yield pieces, bar.advance
 
 
@@ -102,12 +112,17 @@ class DocumentCeiling:
         """Raises TooLarge when a document, or all of them together, are too large."""
         limit = self._limits.json_bytes
         if size > limit:
-            raise TooLarge(f"member {printable(name)!r} has {size} bytes, and a JSON document may have {limit}", limit=limit)
+            raise TooLarge(
+                f"member {printable(name)!r} has {size} bytes, and a JSON document may have"
+                f" {limit}",
+                limit=limit,
+            )
         self._bytes += size
         limit = self._limits.documents_bytes
         if self._bytes > limit:
             raise TooLarge(
-                f"the JSON documents of the archive, up to member {printable(name)!r}, have {self._bytes} bytes together: at most {limit} are read",
+                f"the JSON documents of the archive, up to member {printable(name)!r}, have"
+                f" {self._bytes} bytes together: at most {limit} are read",
                 limit=limit,
                 hint="split it into several archives",
             )
@@ -115,15 +130,21 @@ class DocumentCeiling:
 
 def _label(path: str) -> str:
     parts = [part for part in path.split("/") if part]
-    name = parts[-2] if len(parts) > 1 and parts[-1] == "layer.tar" else parts[-1] if parts else path
+    name = (
+        parts[-2] if len(parts) > 1 and parts[-1] == "layer.tar" else parts[-1] if parts else path
+    )
     return printable(name)[:12]
 
 
 def joined(pieces: Iterator[bytes], size: int) -> bytes:
-    """All pieces, of ``size`` bytes together, as one; unlike ``b"".join``, without holding them twice."""
+    """All pieces, of ``size`` bytes together, as one.
+
+    Unlike ``b"".join``, without holding them twice.
+    """
     whole = io.BytesIO()
     if size:
-        # All of the room at once: a buffer that grows is moved, and leaves what it moved out of behind.
+        # All of the room at once: a buffer that grows is moved, and leaves what it moved out of
+        # behind.
         whole.seek(size - 1)
         whole.write(b"\0")
         whole.seek(0)

@@ -37,9 +37,20 @@ _MANIFESTS_AT_ONCE: Final = 500
 
 @final
 class Placing:
-    """Carries the content half of one write unit. ``changed`` says whether anything was not so before."""
+    """Carries the content half of one write unit.
 
-    def __init__(self, connection: Connection, blobs: BlobStore, operation: Operation, *, limits: Limits, now: datetime) -> None:
+    ``changed`` says whether anything was not so before.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        blobs: BlobStore,
+        operation: Operation,
+        *,
+        limits: Limits,
+        now: datetime,
+    ) -> None:
         self._connection = connection
         self._blobs = blobs
         self._operation = operation
@@ -54,15 +65,23 @@ class Placing:
         self.new_bytes = 0
         self.changed = False
 
-    # --- files -------------------------------------------------------------------------------------------------------
+    # --- files ------------------------------------------------------------------------------------
 
     def files(self, intake: Intake) -> None:
-        """Move what is still needed from staging into its place, with its rows; what somebody else brought meanwhile stays, and ours is dropped."""
+        """Move what is still needed from staging into its place, with its rows.
+
+        What somebody else brought meanwhile stays, and ours is dropped.
+        """
         layers = self._still_needed(intake)
         names = {id(one): (one, as_layer) for one, as_layer in layers}
         fresh = [one for one, _ in names.values()]
         files = [(one.path, one.stored.digest) for one in fresh]
-        files += [(path, digest) for one in fresh if one.codec is None for digest, path in one.aliases.items()]
+        files += [
+            (path, digest)
+            for one in fresh
+            if one.codec is None
+            for digest, path in one.aliases.items()
+        ]
         if files:
             self._operation.announce(digest for _, digest in files)
             self._blobs.publish(files)
@@ -70,18 +89,32 @@ class Placing:
 
     def _still_needed(self, intake: Intake) -> list[tuple[Staged, bool]]:
         """What was staged and is not here yet, each with whether it is a layer."""
-        diffs = content.present(self._connection, (*(diff.digest for diff in intake.layers), *(staged.diff.digest for staged in intake.blobs.values())))
+        diffs = content.present(
+            self._connection,
+            (
+                *(diff.digest for diff in intake.layers),
+                *(staged.diff.digest for staged in intake.blobs.values()),
+            ),
+        )
         pairs = content.encoded(self._connection, intake.blobs)
         here = content.present(self._connection, (*intake.blobs, *intake.others))
-        needed = [(staged, True) for diff, staged in intake.layers.items() if diff.digest not in diffs]
+        needed = [
+            (staged, True) for diff, staged in intake.layers.items() if diff.digest not in diffs
+        ]
         for digest, staged in intake.blobs.items():
             # What bzip2 and xz decode to is a content of its own: no reader decodes them again.
-            decodes = (staged.diff.digest in diffs) if staged.original is not None else digest == staged.diff.digest or (digest, staged.diff.digest) in pairs
+            decodes = (
+                (staged.diff.digest in diffs)
+                if staged.original is not None
+                else digest == staged.diff.digest or (digest, staged.diff.digest) in pairs
+            )
             if digest not in here or not decodes:
                 needed.append((staged, True))
                 if staged.original is not None:
                     needed.append((staged.original, False))
-        needed += [(staged, False) for digest, staged in intake.others.items() if digest not in here]
+        needed += [
+            (staged, False) for digest, staged in intake.others.items() if digest not in here
+        ]
         return needed
 
     def _rows(self, needed: Sequence[tuple[Staged, bool]]) -> None:
@@ -92,23 +125,45 @@ class Placing:
             if staged.codec is None:
                 blobs.update(dict.fromkeys(staged.aliases, staged.diff.size_bytes))
             elif as_layer or staged.is_ours:
-                decoding += [(digest, staged, staged.codec.value) for digest in (staged.diff.digest, *staged.aliases)]
+                decoding += [
+                    (digest, staged, staged.codec.value)
+                    for digest in (staged.diff.digest, *staged.aliases)
+                ]
             self.new_layers += as_layer
             self.new_bytes += staged.stored.size_bytes
             self.changed = True
         stored = content.put_blobs(self._connection, blobs, self._now)
-        decoded, damaged = content.ensure_decoded(self._connection, {digest: staged.diff.size_bytes for digest, staged, _ in decoding})
+        decoded, damaged = content.ensure_decoded(
+            self._connection, {digest: staged.diff.size_bytes for digest, staged, _ in decoding}
+        )
         condemned.condemn(self._connection, damaged, self._now)
         content.put_encodings(
             self._connection,
-            [content.NewEncoding(decoded[digest], stored[staged.stored.digest], codec, staged.seekable) for digest, staged, codec in decoding],
+            [
+                content.NewEncoding(
+                    decoded[digest], stored[staged.stored.digest], codec, staged.seekable
+                )
+                for digest, staged, codec in decoding
+            ],
         )
-        plain = {digest for staged, _ in needed if staged.codec is None for digest in (staged.stored.digest, *staged.aliases)}
+        plain = {
+            digest
+            for staged, _ in needed
+            if staged.codec is None
+            for digest in (staged.stored.digest, *staged.aliases)
+        }
         self._brought += [*decoded.values(), *(stored[digest] for digest in plain)]
 
     def documents(self, documents: Mapping[Digest, bytes]) -> dict[Digest, ContentKey]:
         """Keep small documents inline, large ones as blobs."""
-        keys = content.put_documents(self._connection, {digest: data for digest, data in documents.items() if len(data) <= self._limits.inline_bytes})
+        keys = content.put_documents(
+            self._connection,
+            {
+                digest: data
+                for digest, data in documents.items()
+                if len(data) <= self._limits.inline_bytes
+            },
+        )
         for digest, data in documents.items():
             if digest not in keys:
                 if not content.has_sound_file(self._connection, digest):
@@ -118,10 +173,13 @@ class Placing:
                 keys[digest] = content.put_blob(self._connection, digest, len(data), self._now)
         return keys
 
-    # --- images ------------------------------------------------------------------------------------------------------
+    # --- images -----------------------------------------------------------------------------------
 
     def diffs(self, wanted: Iterable[DiffID], foreign: Mapping[DiffID, Sequence[Link]]) -> None:
-        """Look once more whether every diff that images rely on is here. Raises ContentMissing (it cannot, while leases hold)."""
+        """Look once more whether every diff that images rely on is here.
+
+        Raises ContentMissing (it cannot, while leases hold).
+        """
         digests = [diff.digest for diff in wanted]
         found = content.find(self._connection, digests)
         for digest in digests:
@@ -129,18 +187,25 @@ class Placing:
             if known is not None and known.state is ContentState.PRESENT:
                 self._diffs[diff] = (known.key, known.size_bytes or 0)
             elif diff in foreign:
-                self._diffs[diff] = (content.ensure(self._connection, digest, None, ContentState.ABSENT), 0)
+                self._diffs[diff] = (
+                    content.ensure(self._connection, digest, None, ContentState.ABSENT),
+                    0,
+                )
                 self._absent.add(diff)
             elif known is not None and content.is_foreign(self._connection, known.key):
                 self._diffs[diff] = (known.key, 0)
                 self._absent.add(diff)
             else:
                 raise ContentMissing(
-                    f"layer {digest} was in the store when the import began and is not any more", digest=digest, hint="import the archive again"
+                    f"layer {digest} was in the store when the import began and is not any more",
+                    digest=digest,
+                    hint="import the archive again",
                 )
 
     def _foreign(self, diff: ContentKey, link: Link) -> None:
-        source = LayerSource(link.target.media_type, link.target.size_bytes, str(link.digest), tuple(link.urls))
+        source = LayerSource(
+            link.target.media_type, link.target.size_bytes, str(link.digest), tuple(link.urls)
+        )
         self.changed |= content.put_foreign_source(self._connection, diff, source.encode())
 
     def links(self, links: Mapping[DiffID, Sequence[Link]]) -> None:
@@ -153,30 +218,51 @@ class Placing:
         """Where layers may be fetched, as ``manifest.json`` says."""
         for diff, descriptor in sources.items():
             if diff in self._diffs:
-                self.changed |= content.put_foreign_source(self._connection, self._diffs[diff][0], descriptor)
+                self.changed |= content.put_foreign_source(
+                    self._connection, self._diffs[diff][0], descriptor
+                )
 
     def images(self, configs: Iterable[ImageConfig]) -> dict[ImageID, ContentKey]:
-        """The rows of images, made when they are new; what was brought may verify others as well."""
+        """The rows of images, made when they are new.
+
+        What was brought may verify others as well.
+        """
         wanted = {config.image_id: config for config in configs}
         keys = self.documents({image_id.digest: config.data for image_id, config in wanted.items()})
-        tops = images.ensure_layers(self._connection, [[(diff, self._diffs[diff][0]) for diff in config.diff_ids] for config in wanted.values()])
+        tops = images.ensure_layers(
+            self._connection,
+            [
+                [(diff, self._diffs[diff][0]) for diff in config.diff_ids]
+                for config in wanted.values()
+            ],
+        )
         new = {
-            keys[config.image_id.digest]: images.NewImage.of(config, top, verified=self._absent.isdisjoint(config.diff_ids))
+            keys[config.image_id.digest]: images.NewImage.of(
+                config, top, verified=self._absent.isdisjoint(config.diff_ids)
+            )
             for config, top in zip(wanted.values(), tops, strict=True)
         }
         made = images.add(self._connection, new)
         self.new_images += len(made)
         self.changed |= bool(made)
-        self.changed |= images.verify(self._connection, [key for key, one in new.items() if one.verified])
-        self.changed |= images.verify(self._connection, images.completed_by(self._connection, self._brought))
-        self._images = {image_id: (keys[image_id.digest], config) for image_id, config in wanted.items()}
+        self.changed |= images.verify(
+            self._connection, [key for key, one in new.items() if one.verified]
+        )
+        self.changed |= images.verify(
+            self._connection, images.completed_by(self._connection, self._brought)
+        )
+        self._images = {
+            image_id: (keys[image_id.digest], config) for image_id, config in wanted.items()
+        }
         return {image_id: key for image_id, (key, _) in self._images.items()}
 
     def parent(self, child: ImageID, parent: ImageID) -> None:
         """Record what an image was built on."""
-        self.changed |= images.set_parent(self._connection, self._images[child][0], self._images[parent][0])
+        self.changed |= images.set_parent(
+            self._connection, self._images[child][0], self._images[parent][0]
+        )
 
-    # --- manifests ---------------------------------------------------------------------------------------------------
+    # --- manifests --------------------------------------------------------------------------------
 
     def own_manifests(self, image_ids: Iterable[ImageID]) -> dict[ImageID, ContentKey]:
         """The deterministic manifests of images, made when they are first needed."""
@@ -185,35 +271,65 @@ class Placing:
             documents: dict[ImageID, bytes] = {}
             for image_id in some:
                 config = self._images[image_id][1]
-                documents[image_id] = deterministic_manifest(config, [self._diffs[diff][1] for diff in config.diff_ids])
+                documents[image_id] = deterministic_manifest(
+                    config, [self._diffs[diff][1] for diff in config.diff_ids]
+                )
             digests = {image_id: Digest.of(data) for image_id, data in documents.items()}
             keys = self.documents({digests[image_id]: data for image_id, data in documents.items()})
             made = {image_id: keys[digest] for image_id, digest in digests.items()}
-            manifests.add(self._connection, [self._own_manifest(image_id, key) for image_id, key in made.items()])
+            manifests.add(
+                self._connection,
+                [self._own_manifest(image_id, key) for image_id, key in made.items()],
+            )
             found.update(made)
         return found
 
     def _own_manifest(self, image_id: ImageID, key: ContentKey) -> manifests.NewManifest:
         image_key, config = self._images[image_id]
-        edges = [manifests.Edge(Link(Role.CONFIG, 0, Descriptor(OCI_CONFIG, image_id.digest, len(config.data))), image_key)]
+        edges = [
+            manifests.Edge(
+                Link(Role.CONFIG, 0, Descriptor(OCI_CONFIG, image_id.digest, len(config.data))),
+                image_key,
+            )
+        ]
         for position, diff in enumerate(config.diff_ids):
             diff_key, size = self._diffs[diff]
-            edges.append(manifests.Edge(Link(Role.LAYER, position, Descriptor(OCI_LAYER, diff.digest, size)), diff_key))
+            edges.append(
+                manifests.Edge(
+                    Link(Role.LAYER, position, Descriptor(OCI_LAYER, diff.digest, size)), diff_key
+                )
+            )
         # As when the same bytes come in with a layout: an image's type is that of its config.
-        return manifests.NewManifest(key, "manifest", OCI_MANIFEST, OCI_CONFIG, image_key, None, edges)
+        return manifests.NewManifest(
+            key, "manifest", OCI_MANIFEST, OCI_CONFIG, image_key, None, edges
+        )
 
     def graph(self, graph: Graph) -> dict[Digest, ContentKey]:
         """The rows of an archive's documents."""
-        keys = self.documents({digest: document.data for digest, document in graph.documents.items()})
+        keys = self.documents(
+            {digest: document.data for digest, document in graph.documents.items()}
+        )
         new = []
         for digest, document in graph.documents.items():
             config = graph.configs.get(digest)
             image = None if config is None else self._images[config.image_id][0]
-            subject = None if document.subject is None else self._target(document.subject, str(digest))
-            edges = [manifests.Edge(link, self._target(link.target, str(digest), link)) for link in document.links]
+            subject = (
+                None if document.subject is None else self._target(document.subject, str(digest))
+            )
+            edges = [
+                manifests.Edge(link, self._target(link.target, str(digest), link))
+                for link in document.links
+            ]
             new.append(
                 manifests.NewManifest(
-                    keys[digest], document.kind.value, document.media_type, document.effective_artifact_type, image, subject, edges, document.annotations
+                    keys[digest],
+                    document.kind.value,
+                    document.media_type,
+                    document.effective_artifact_type,
+                    image,
+                    subject,
+                    edges,
+                    document.annotations,
                 )
             )
         self.changed |= bool(manifests.add(self._connection, new))
@@ -223,10 +339,17 @@ class Placing:
         known = content.find(self._connection, (target.digest,)).get(target.digest)
         if known is not None:
             if known.size_bytes not in (None, target.size_bytes):
-                raise DigestMismatch(f"{where}: size of {target.digest}", want=target.size_bytes, got=known.size_bytes, hint="a descriptor in the archive lies")
+                raise DigestMismatch(
+                    f"{where}: size of {target.digest}",
+                    want=target.size_bytes,
+                    got=known.size_bytes,
+                    hint="a descriptor in the archive lies",
+                )
             key = known.key
         else:
-            key = content.ensure(self._connection, target.digest, target.size_bytes, ContentState.ABSENT)
+            key = content.ensure(
+                self._connection, target.digest, target.size_bytes, ContentState.ABSENT
+            )
         if link is not None and link.urls:
             self._foreign(key, link)
         return key

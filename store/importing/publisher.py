@@ -1,6 +1,9 @@
-"""The write unit at the end of an import: look again, move files into place, insert rows; all of it or none.
+"""The write unit at the end of an import.
 
-What was found before the transaction is leased, what became present meanwhile is dropped from staging, and nothing is printed before the commit.
+Look again, move files into place, insert rows; all of it or none.
+
+What was found before the transaction is leased, what became present meanwhile is dropped from
+staging, and nothing is printed before the commit.
 """
 
 from __future__ import annotations
@@ -51,10 +54,20 @@ class Published:
 class Publisher:
     """Carries one import's write unit.
 
-    With ``clobber`` False a tag that names something else already is not moved: that ends the import.
+    With ``clobber`` False a tag that names something else already is not moved: that ends the
+    import.
     """
 
-    def __init__(self, connection: Connection, blobs: BlobStore, operation: Operation, *, limits: Limits, now: datetime, clobber: bool = True) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        blobs: BlobStore,
+        operation: Operation,
+        *,
+        limits: Limits,
+        now: datetime,
+        clobber: bool = True,
+    ) -> None:
         self._connection = connection
         self._operation = operation
         self._now = now
@@ -63,11 +76,16 @@ class Publisher:
         self._done = Published()
 
     def publish(self, intake: Intake, *, source_name: str) -> Published:
-        """Make everything the archive claims true. Raises NameTaken, DigestMismatch, ContentMissing."""
+        """Make everything the archive claims true.
+
+        Raises NameTaken, DigestMismatch, ContentMissing.
+        """
         claims, graph, done = intake.claim.images, intake.claim.graph, self._done
         configs = [*(claim.config for claim in claims), *graph.configs.values()]
         self._placing.files(intake)
-        self._placing.diffs(dict.fromkeys(diff for config in configs for diff in config.diff_ids), intake.foreign)
+        self._placing.diffs(
+            dict.fromkeys(diff for config in configs for diff in config.diff_ids), intake.foreign
+        )
         self._placing.links(intake.sources)
         keys = self._placing.images(configs)
         done.images.extend(keys)
@@ -82,46 +100,83 @@ class Publisher:
         self._keep(graph, documents, claims, keys)
         self._id_lines(graph, claims)
         done.changed |= self._placing.changed
-        done.new_images, done.new_layers, done.new_bytes = self._placing.new_images, self._placing.new_layers, self._placing.new_bytes
+        done.new_images, done.new_layers, done.new_bytes = (
+            self._placing.new_images,
+            self._placing.new_layers,
+            self._placing.new_bytes,
+        )
         self._record(intake, source_name)
         return done
 
-    # --- names of manifests ------------------------------------------------------------------------------------------
+    # --- names of manifests -----------------------------------------------------------------------
 
     def _root_tags(self, graph: Graph, documents: dict[Digest, ContentKey]) -> None:
         roots = {Reference.parse(text): root.digest for root in graph.roots for text in root.names}
         before = references.get_all(self._connection, roots)
-        self._set({name: documents[digest] for name, digest in roots.items() if name not in before or before[name].digest != digest})
+        self._set(
+            {
+                name: documents[digest]
+                for name, digest in roots.items()
+                if name not in before or before[name].digest != digest
+            }
+        )
         now = references.get_all(self._connection, roots)
         for name, digest in roots.items():
             old, image = before.get(name), now[name].image_id
-            moved = old is not None and old.digest != digest and (image is None or old.image_id != image)
+            moved = (
+                old is not None
+                and old.digest != digest
+                and (image is None or old.image_id != image)
+            )
             self._lines(name, image, old if moved else None, digest)
         for root in graph.roots:
             self._serve_referrers(documents[root.digest])
 
     def _set(self, targets: dict[Reference, ContentKey]) -> None:
         if targets:
-            references.set_tags(self._connection, targets, now=self._now, operation=self._operation.id)
+            references.set_tags(
+                self._connection, targets, now=self._now, operation=self._operation.id
+            )
             self._done.changed = True
 
     def _serve_referrers(self, manifest: ContentKey) -> None:
         """A repository that serves a subject serves what refers to it."""
         self._done.changed |= references.serve_with_subject(self._connection, manifest)
 
-    def _lines(self, name: Reference, image: ImageID | None, replaced: Target | None, manifest: Digest | None) -> None:
+    def _lines(
+        self,
+        name: Reference,
+        image: ImageID | None,
+        replaced: Target | None,
+        manifest: Digest | None,
+    ) -> None:
         if replaced is not None:
             old = replaced.image_id or replaced.digest
-            self._done.lines.append(f"The image {name.familiar} already exists, renaming the old one with ID {old} to empty string")
+            self._done.lines.append(
+                f"The image {name.familiar} already exists, renaming the old one with ID {old} to"
+                " empty string"
+            )
         self._done.lines.append(f"Loaded image: {name.familiar}")
-        self._done.tags.append(ImportedTag(name, image, None if replaced is None else replaced.image_id, manifest))
+        self._done.tags.append(
+            ImportedTag(name, image, None if replaced is None else replaced.image_id, manifest)
+        )
 
-    # --- names of images without a manifest ---------------------------------------------------------------------------
+    # --- names of images without a manifest -------------------------------------------------------
 
     def _image_tags(self, claims: Sequence[ImageClaim]) -> None:
-        # Docker tags one image after another. The lines tell that story, the rows only how it ends: so a repeated import really changes nothing.
-        wanted = [(Reference.parse(text), claim.config.image_id) for claim in claims for text in claim.tags]
-        before = {name: target.image_id for name, target in references.get_all(self._connection, (name for name, _ in wanted if _can_be_set(name))).items()}
+        # Docker tags one image after another. The lines tell that story, the rows only how it ends:
+        # so a repeated import really changes nothing.
+        wanted = [
+            (Reference.parse(text), claim.config.image_id)
+            for claim in claims
+            for text in claim.tags
+        ]
+        before = {
+            name: target.image_id
+            for name, target in references.get_all(
+                self._connection, (name for name, _ in wanted if _can_be_set(name))
+            ).items()
+        }
         now: dict[Reference, ImageID] = {}
         for name, image_id in wanted:
             if _can_be_set(name):
@@ -129,7 +184,9 @@ class Publisher:
                 now[name] = image_id
             else:
                 self._done.lines.append(f"Loaded image: {name.familiar}")
-                self._done.notes.append(f"{name.familiar} cannot be a tag and was not set (Docker says nothing of it)")
+                self._done.notes.append(
+                    f"{name.familiar} cannot be a tag and was not set (Docker says nothing of it)"
+                )
         moved = {name: image_id for name, image_id in now.items() if before.get(name) != image_id}
         manifests = self._placing.own_manifests(dict.fromkeys(moved.values()))
         self._set({name: manifests[image_id] for name, image_id in moved.items()})
@@ -137,7 +194,10 @@ class Publisher:
     def _tag_lines(self, name: Reference, image_id: ImageID, holder: ImageID | None) -> None:
         replaced = holder if holder != image_id else None
         if replaced is not None:
-            self._done.lines.append(f"The image {name.familiar} already exists, renaming the old one with ID {replaced} to empty string")
+            self._done.lines.append(
+                f"The image {name.familiar} already exists, renaming the old one with ID {replaced}"
+                " to empty string"
+            )
         self._done.lines.append(f"Loaded image: {name.familiar}")
         self._done.tags.append(ImportedTag(name, image_id, replaced))
 
@@ -147,19 +207,39 @@ class Publisher:
             raise NameTaken(
                 f"{', '.join(taken)} would be moved to another image",
                 names=taken,
-                hint="import without --no-clobber to move them, or under other names with --prefix or --tag",
+                hint=(
+                    "import without --no-clobber to move them, or under other names with --prefix"
+                    " or --tag"
+                ),
             )
 
-    # --- what has no name --------------------------------------------------------------------------------------------
+    # --- what has no name -------------------------------------------------------------------------
 
-    def _keep(self, graph: Graph, documents: dict[Digest, ContentKey], claims: Sequence[ImageClaim], keys: dict[ImageID, ContentKey]) -> None:
-        below = {digest for root in graph.roots for digest in graph.below(root.digest) if digest != root.digest}
+    def _keep(
+        self,
+        graph: Graph,
+        documents: dict[Digest, ContentKey],
+        claims: Sequence[ImageClaim],
+        keys: dict[ImageID, ContentKey],
+    ) -> None:
+        below = {
+            digest
+            for root in graph.roots
+            for digest in graph.below(root.digest)
+            if digest != root.digest
+        }
         for root in graph.roots:
             if not root.names and root.digest not in below and not self._is_held(graph, root):
-                self._done.changed |= references.keep(self._connection, documents[root.digest], now=self._now)
+                self._done.changed |= references.keep(
+                    self._connection, documents[root.digest], now=self._now
+                )
         mine = {claim.config.image_id for claim in claims if not claim.described}
         rooted = images.rooted(self._connection, [keys[image_id] for image_id in mine])
-        loose = [claim.config.image_id for claim in claims if claim.config.image_id in mine and keys[claim.config.image_id] not in rooted]
+        loose = [
+            claim.config.image_id
+            for claim in claims
+            if claim.config.image_id in mine and keys[claim.config.image_id] not in rooted
+        ]
         for manifest in self._placing.own_manifests(dict.fromkeys(loose)).values():
             self._done.changed |= references.keep(self._connection, manifest, now=self._now)
 
@@ -172,17 +252,37 @@ class Publisher:
         for root in graph.roots:
             if not root.names:
                 config = graph.configs.get(root.digest)
-                self._done.lines.append(f"Loaded manifest: {root.digest}" if config is None else f"Loaded image ID: {config.image_id}")
-        # Docker lists the IDs of all images when the last one of the archive has no tag, and of none otherwise (docker-archive.md §6.2).
+                self._done.lines.append(
+                    f"Loaded manifest: {root.digest}"
+                    if config is None
+                    else f"Loaded image ID: {config.image_id}"
+                )
+        # Docker lists the IDs of all images when the last one of the archive has no tag, and of
+        # none otherwise (docker-archive.md §6.2).
         listed = [claim for claim in claims if claim.listed and not claim.described]
         if listed and not listed[-1].tags:
             self._done.lines.extend(f"Loaded image ID: {claim.config.image_id}" for claim in listed)
 
     def _record(self, intake: Intake, source_name: str) -> None:
         graph = intake.claim.graph
-        came = {str(claim.config.image_id): claim.tags for claim in intake.claim.images if not claim.described}
-        came |= {str(graph.configs[root.digest].image_id if root.digest in graph.configs else root.digest): root.names for root in graph.roots}
-        records.add_events(self._connection, [Event(self._now, "import", target, {"name": names[0] if names else target}) for target, names in came.items()])
+        came = {
+            str(claim.config.image_id): claim.tags
+            for claim in intake.claim.images
+            if not claim.described
+        }
+        came |= {
+            str(
+                graph.configs[root.digest].image_id if root.digest in graph.configs else root.digest
+            ): root.names
+            for root in graph.roots
+        }
+        records.add_events(
+            self._connection,
+            [
+                Event(self._now, "import", target, {"name": names[0] if names else target})
+                for target, names in came.items()
+            ],
+        )
         records.add_ledger_entry(
             self._connection,
             at=self._now,

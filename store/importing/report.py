@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class ImportedTag:
-    """A tag an archive asked for, and what it names now. ``replaced`` is the image that had it before, when that was another one.
+    """A tag an archive asked for, and what it names now.
 
-    ``image_id`` is None for an artifact, and for an index without an image for the default platform.
+    ``replaced`` is the image that had it before, when that was another one.
+
+    ``image_id`` is None for an artifact, and for an index without an image for the default
+    platform.
     """
 
     reference: Reference
@@ -29,7 +32,8 @@ class ImportedTag:
 class ImportReport:
     """What one import did, in the archive's order.
 
-    ``lines`` are what Docker prints for the same archive. ``changed`` is False when everything the archive claims was already so.
+    ``lines`` are what Docker prints for the same archive. ``changed`` is False when everything the
+    archive claims was already so.
     """
 
     images: tuple[ImageID, ...]

@@ -1,6 +1,7 @@
 """One pass over a layer's bytes: hash them, encode them in the pool, hash and write what comes out.
 
-hashlib and zstandard release the GIL, so a few threads keep every core busy. Memory is bounded by the pieces in flight, never by the layer.
+hashlib and zstandard release the GIL, so a few threads keep every core busy. Memory is bounded by
+the pieces in flight, never by the layer.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ class LayerSink(Protocol):
 
 
 class _Window:
-    """Results outstanding; waiting for the oldest keeps memory bounded and brings a failure to the caller."""
+    """Results outstanding.
+
+    Waiting for the oldest keeps memory bounded and brings a failure to the caller.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -61,7 +65,10 @@ class PlainSink:
         self._window = _Window(2 * (pool.workers + 1))
 
     def feed(self, piece: bytes) -> None:
-        """Hash and write ``piece``, each on a lane of its own; by this thread while every core has a layer of its own."""
+        """Hash and write ``piece``, each on a lane of its own.
+
+        By this thread while every core has a layer of its own.
+        """
         if self._pool.is_full:
             self._window.drain()
             self._hash.update(piece)
@@ -82,7 +89,9 @@ class PlainSink:
 class FrameSink:
     """Stores a layer as independent zstd frames of `FRAME_BYTES` content, with a seek table where there is more than one."""
 
-    def __init__(self, file: BinaryIO, pool: Pool, level: int, algorithm: str = DEFAULT_ALGORITHM) -> None:
+    def __init__(
+        self, file: BinaryIO, pool: Pool, level: int, algorithm: str = DEFAULT_ALGORITHM
+    ) -> None:
         self._file = file
         self._pool = pool
         self._level = level
@@ -110,7 +119,8 @@ class FrameSink:
         """See `LayerSink`. An empty layer is one empty frame."""
         rest = self._take()
         if not self._frames and self._diff_size == 0:
-            # A layer of less than one frame: handing it from thread to thread would cost more than it saves.
+            # A layer of less than one frame: handing it from thread to thread would cost more than
+            # it saves.
             self._diff.update(rest)
             self._diff_size += len(rest)
             self._put(self._pool.compress_now(rest, self._level), len(rest))
@@ -123,7 +133,9 @@ class FrameSink:
             _append(self._file, table, self._stored_size)
             self._stored.update(table)
             self._stored_size += len(table)
-        return Hashed(Digest(self._algorithm, self._diff.hexdigest()), self._diff_size), Hashed(Digest("sha256", self._stored.hexdigest()), self._stored_size)
+        return Hashed(Digest(self._algorithm, self._diff.hexdigest()), self._diff_size), Hashed(
+            Digest("sha256", self._stored.hexdigest()), self._stored_size
+        )
 
     def _take(self) -> bytes:
         data = self._partial[0] if len(self._partial) == 1 else b"".join(self._partial)
@@ -175,7 +187,10 @@ class _Lane:
 
 @final
 class KeptSink:
-    """Writes stored bytes as they came (gzip, zstd), hashing both sides; the caller decodes and feeds the plain bytes."""
+    """Writes stored bytes as they came (gzip, zstd), hashing both sides.
+
+    The caller decodes and feeds the plain bytes.
+    """
 
     def __init__(self, file: BinaryIO, pool: Pool, algorithm: str = DEFAULT_ALGORITHM) -> None:
         self._file = file
@@ -200,7 +215,9 @@ class KeptSink:
         """See `LayerSink`."""
         self._plain_lane.drain()
         self._stored_lane.drain()
-        return Hashed(Digest("sha256", self._diff.hexdigest()), self._diff_size), Hashed(Digest(self._algorithm, self._stored.hexdigest()), self._stored_size)
+        return Hashed(Digest("sha256", self._diff.hexdigest()), self._diff_size), Hashed(
+            Digest(self._algorithm, self._stored.hexdigest()), self._stored_size
+        )
 
     def _keep(self, piece: bytes) -> None:
         _append(self._file, piece, self._stored_size)
@@ -209,6 +226,9 @@ class KeptSink:
 
 
 def _append(file: BinaryIO, data: bytes, size_bytes: int) -> None:
-    """Write behind the ``size_bytes`` that the file has; the disk begins at once, so that the fsync at the end finds little to do."""
+    """Write behind the ``size_bytes`` that the file has.
+
+    The disk begins at once, so that the fsync at the end finds little to do.
+    """
     write_all(file, data)
     begin_writeback(file.fileno(), size_bytes, len(data))

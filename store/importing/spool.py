@@ -20,7 +20,8 @@ class Spool:
     """Bytes that are appended, and read back by their offset.
 
     Args:
-        new_file: Gives the path of a file that may be made; asked once, and only when there is too much for memory.
+        new_file: Gives the path of a file that may be made; asked once, and only when there is too
+            much for memory.
     """
 
     def __init__(self, new_file: Callable[[], Path]) -> None:

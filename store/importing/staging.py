@@ -1,4 +1,7 @@
-"""Bytes on their way in: read once, hashed, checked, encoded and written to the operation's folder. No transaction is open meanwhile."""
+"""Bytes on their way in: read once, hashed, checked, encoded and written to the operation's folder.
+
+No transaction is open meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +36,14 @@ _KEPT: Final = frozenset({Codec.GZIP, Codec.ZSTD})
 @final
 @dataclass(slots=True)
 class Staged:
-    """Bytes in the operation's folder. ``codec`` is how the file encodes ``diff``, None for not at all.
+    """Bytes in the operation's folder.
 
-    ``problem`` says why it cannot be a layer after all (it may still be a document, or a blob of another kind: see `Stager.layer`). ``aliases`` are other
-    digests of the same plain bytes, with the file that holds them when ``codec`` is None. ``original`` is the file as it came, when ``codec`` is ours.
+    ``codec`` is how the file encodes ``diff``, None for not at all.
+
+    ``problem`` says why it cannot be a layer after all (it may still be a document, or a blob of
+    another kind: see `Stager.layer`). ``aliases`` are other digests of the same plain bytes, with
+    the file that holds them when ``codec`` is None. ``original`` is the file as it came, when
+    ``codec`` is ours.
     """
 
     path: Path
@@ -62,25 +69,35 @@ class Staged:
 class Stager:
     """Writes into the folder of one operation."""
 
-    def __init__(self, operation: Operation, pool: Pool, compression: Compression, limits: Limits) -> None:
+    def __init__(
+        self, operation: Operation, pool: Pool, compression: Compression, limits: Limits
+    ) -> None:
         self._operation = operation
         self._pool = pool
         self._compression = compression
         self._limits = limits
 
     def layer(
-        self, pieces: Iterator[bytes], member: str, on_read: Callable[[int], None], *, algorithm: str = DEFAULT_ALGORITHM, as_it_came: bool = False
+        self,
+        pieces: Iterator[bytes],
+        member: str,
+        on_read: Callable[[int], None],
+        *,
+        algorithm: str = DEFAULT_ALGORITHM,
+        as_it_came: bool = False,
     ) -> Staged:
-        """Take in one layer, in pieces of at most `FRAME_BYTES`; ``on_read`` is told how many input bytes have passed.
+        """Take in one layer, in pieces of at most `FRAME_BYTES`.
 
-        What is no tar, or does not decode, is staged all the same, with its ``problem``: in a stream any member may turn out to be something else.
+        ``on_read`` is told how many input bytes have passed.
+
+        What is no tar, or does not decode, is staged all the same, with its ``problem``: in a
+        stream any member may turn out to be something else.
 
         Args:
-            pieces: The bytes as they come.
-            member: What errors call it.
-            on_read: Told how many bytes have passed.
-            algorithm: Of the digest that names the bytes as they came.
-            as_it_came: Whether something may name the bytes as they came, so that even bzip2 and xz have to stay (beside what they decode to).
+            pieces: The bytes as they come. member: What errors call it. on_read: Told how many
+                bytes have passed. algorithm: Of the digest that names the bytes as they came.
+                as_it_came: Whether something may name the bytes as they came, so that even bzip2
+                and xz have to stay (beside what they decode to).
 
         Raises what ``pieces`` raises, TooLarge for what is too large even as it came.
         """
@@ -118,11 +135,24 @@ class Stager:
             staged.original = original
             return staged
 
-    def ahead(self, work: Callable[[Callable[[Iterator[bytes]], Iterator[bytes]]], Staged]) -> Future[Staged]:
-        """Begin with a layer before its turn; ``work`` is told what to pass its pieces through, so that it ends when nobody waits for it any more."""
+    def ahead(
+        self, work: Callable[[Callable[[Iterator[bytes]], Iterator[bytes]]], Staged]
+    ) -> Future[Staged]:
+        """Begin with a layer before its turn.
+
+        ``work`` is told what to pass its pieces through, so that it ends when nobody waits for it
+        any more.
+        """
         return self._pool.ahead(lambda: work(self._pool.until_closed))
 
-    def blob(self, pieces: Iterator[bytes], member: str, on_read: Callable[[int], None], *, algorithm: str = DEFAULT_ALGORITHM) -> Staged:
+    def blob(
+        self,
+        pieces: Iterator[bytes],
+        member: str,
+        on_read: Callable[[int], None],
+        *,
+        algorithm: str = DEFAULT_ALGORITHM,
+    ) -> Staged:
         """Take in bytes of any kind just as they come. Raises what ``pieces`` raises, TooLarge."""
         with self._new_file() as (path, file):
             sink = PlainSink(file, self._pool, algorithm)
@@ -142,7 +172,10 @@ class Stager:
         return self._operation.new_file()
 
     def has_diff(self, staged: Staged, wanted: Digest) -> bool:
-        """Whether ``wanted`` names the plain bytes of ``staged``; with another algorithm than theirs, they are read back and hashed."""
+        """Whether ``wanted`` names the plain bytes of ``staged``.
+
+        With another algorithm than theirs, they are read back and hashed.
+        """
         if staged.diff.digest.algorithm != wanted.algorithm and wanted not in staged.aliases:
             hashed = hashlib.new(wanted.algorithm, usedforsecurity=False)
             for piece in plain_bytes(staged, self._limits):
@@ -170,7 +203,11 @@ class Stager:
 
     def _plain_sink(self, file: BinaryIO, algorithm: str) -> LayerSink:
         level = self._compression.level
-        return PlainSink(file, self._pool, algorithm) if level is None else FrameSink(file, self._pool, level, algorithm)
+        return (
+            PlainSink(file, self._pool, algorithm)
+            if level is None
+            else FrameSink(file, self._pool, level, algorithm)
+        )
 
     def _plain_staged(self, path: Path, file: BinaryIO, sink: LayerSink, check: _Check) -> Staged:
         diff, stored = sink.finish()
@@ -178,9 +215,23 @@ class Stager:
         self._pool.sync(file, path)
         codec = None if self._compression.level is None else Codec.ZSTD
         ours = codec is not None
-        return Staged(path, diff, stored, codec, ours and diff.size_bytes > FRAME_BYTES, check.problem, is_ours=ours)
+        return Staged(
+            path,
+            diff,
+            stored,
+            codec,
+            ours and diff.size_bytes > FRAME_BYTES,
+            check.problem,
+            is_ours=ours,
+        )
 
-    def _plain(self, sink: LayerSink, pieces: Iterator[bytes], check: _Check, on_read: Callable[[int], None]) -> None:
+    def _plain(
+        self,
+        sink: LayerSink,
+        pieces: Iterator[bytes],
+        check: _Check,
+        on_read: Callable[[int], None],
+    ) -> None:
         size = 0
         for piece in pieces:
             size += len(piece)
@@ -191,7 +242,14 @@ class Stager:
             on_read(len(piece))
         check.finish()
 
-    def _kept(self, sink: KeptSink, codec: Codec, pieces: Iterator[bytes], check: _Check, on_read: Callable[[int], None]) -> None:
+    def _kept(
+        self,
+        sink: KeptSink,
+        codec: Codec,
+        pieces: Iterator[bytes],
+        check: _Check,
+        on_read: Callable[[int], None],
+    ) -> None:
         decode = decoder(codec, max_bytes=self._limits.layer_bytes, member=check.member)
         decodes = True
         size = 0
@@ -225,7 +283,10 @@ class _Check:
                 self.problem = exc
 
     def guard(self, decoded: Iterator[bytes], sink: KeptSink) -> bool:
-        """Pass on what comes out of a decoder; False when it fails: then these bytes are no layer, whatever else they may be."""
+        """Pass on what comes out of a decoder.
+
+        False when it fails: then these bytes are no layer, whatever else they may be.
+        """
         try:
             for piece in decoded:
                 self.feed(piece)
@@ -246,7 +307,11 @@ class _Check:
 
 def plain_bytes(staged: Staged, limits: Limits) -> Iterator[bytes]:
     """What was staged, decoded again."""
-    return _read_back(staged.path) if staged.codec is None else _decoded_file(decoder(staged.codec, max_bytes=limits.layer_bytes), staged.path)
+    return (
+        _read_back(staged.path)
+        if staged.codec is None
+        else _decoded_file(decoder(staged.codec, max_bytes=limits.layer_bytes), staged.path)
+    )
 
 
 def too_large(member: str, limits: Limits) -> TooLarge:
@@ -258,7 +323,9 @@ def too_large(member: str, limits: Limits) -> TooLarge:
     )
 
 
-def _decoded(decode: Decoder, pieces: Iterator[bytes], on_read: Callable[[int], None]) -> Iterator[bytes]:
+def _decoded(
+    decode: Decoder, pieces: Iterator[bytes], on_read: Callable[[int], None]
+) -> Iterator[bytes]:
     for piece in pieces:
         yield from decode.feed(piece)
         on_read(len(piece))
@@ -266,7 +333,8 @@ def _decoded(decode: Decoder, pieces: Iterator[bytes], on_read: Callable[[int], 
 
 
 def _decoded_file(decode: Decoder, path: Path) -> Iterator[bytes]:
-    # Closed at once when the decoder fails: its error may be kept for long, and would keep the file open with it.
+    # Closed at once when the decoder fails: its error may be kept for long, and would keep the file
+    # open with it.
     with closing(_read_back(path)) as pieces:
         yield from _decoded(decode, pieces, _ignore)
 

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 class FileMembers:
     """Members of a tar file: an index of offsets, read where needed."""
 
-    def __init__(self, source: ByteSource, stager: Stager, limits: Limits, progress: Progress) -> None:
+    def __init__(
+        self, source: ByteSource, stager: Stager, limits: Limits, progress: Progress
+    ) -> None:
         self._parts = PartStaging(stager, progress)
         self._documents = DocumentCeiling(limits)
         self._limits = limits
@@ -70,7 +72,13 @@ class FileMembers:
 
     def _part(self, path: str) -> Part:
         member = self._wanted(path)
-        return Part(str(member.offset), path, member.name, member.size, lambda: self._reader.reread(member, FRAME_BYTES))
+        return Part(
+            str(member.offset),
+            path,
+            member.name,
+            member.size,
+            lambda: self._reader.reread(member, FRAME_BYTES),
+        )
 
     def _wanted(self, path: str) -> Member:
         member = self._tree.resolve(path).member

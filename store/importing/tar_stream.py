@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 from store.importing.parts import joined
 
 SMALL_BYTES: Final = 64 * 1024
-"""A member of a stream up to this size goes to the spool, whatever it may be; a larger one is staged as the layer that it may be."""
+"""A member of a stream up to this size goes to the spool, whatever it may be.
+
+A larger one is staged as the layer that it may be.
+"""
 
 
 @final
@@ -45,7 +48,9 @@ class StreamMembers:
     A small one lies in the spool, and the tree has its place there; a large one is staged.
     """
 
-    def __init__(self, source: ByteSource, stager: Stager, limits: Limits, progress: Progress) -> None:
+    def __init__(
+        self, source: ByteSource, stager: Stager, limits: Limits, progress: Progress
+    ) -> None:
         self._stager = stager
         self._limits = limits
         self._progress = progress
@@ -59,7 +64,14 @@ class StreamMembers:
             if member.kind is not MemberKind.FILE:
                 self._tree.add(member, None)
             elif member.size <= SMALL_BYTES:
-                self._tree.add(replace(member, offset=self._spool.append(reader.read_all(SMALL_BYTES)), extents=None), None)
+                self._tree.add(
+                    replace(
+                        member,
+                        offset=self._spool.append(reader.read_all(SMALL_BYTES)),
+                        extents=None,
+                    ),
+                    None,
+                )
             else:
                 self._tree.add(member, self._large(reader, member))
 
@@ -98,11 +110,20 @@ class StreamMembers:
         key = (leaf.member.offset, leaf.member.size)
         if key not in self._layers:
             algorithm, named = blob_algorithm(path)
-            self._layers[key] = self._stager.layer(_whole(self._small(leaf)), leaf.member.name, _ignore, algorithm=algorithm, as_it_came=named)
+            self._layers[key] = self._stager.layer(
+                _whole(self._small(leaf)),
+                leaf.member.name,
+                _ignore,
+                algorithm=algorithm,
+                as_it_came=named,
+            )
         return self._layers[key]
 
     def blob(self, path: str) -> Staged:
-        """See `Members`. A large one was staged as the layer that it might have been: the same bytes."""
+        """See `Members`.
+
+        A large one was staged as the layer that it might have been: the same bytes.
+        """
         leaf = self._tree.resolve(path)
         large = _large(leaf)
         if large is not None:
@@ -110,7 +131,12 @@ class StreamMembers:
             return staged.original or staged
         key = (leaf.member.offset, leaf.member.size)
         if key not in self._blobs:
-            self._blobs[key] = self._stager.blob(_whole(self._small(leaf)), leaf.member.name, _ignore, algorithm=blob_algorithm(path)[0])
+            self._blobs[key] = self._stager.blob(
+                _whole(self._small(leaf)),
+                leaf.member.name,
+                _ignore,
+                algorithm=blob_algorithm(path)[0],
+            )
         return self._blobs[key]
 
     def _small(self, leaf: Leaf) -> bytes:
@@ -124,11 +150,20 @@ class StreamMembers:
         algorithm, named = blob_algorithm(member.name)
         with Bar(self._progress, str(member.offset), member.name, member.size) as bar:
             try:
-                return _Large(self._stager.layer(iter(pieces), member.name, bar.advance, algorithm=algorithm, as_it_came=named))
+                return _Large(
+                    self._stager.layer(
+                        iter(pieces),
+                        member.name,
+                        bar.advance,
+                        algorithm=algorithm,
+                        as_it_came=named,
+                    )
+                )
             except InvalidArchive as exc:
                 if pieces.failed:
                     raise
-                # Not a layer, then; whether that matters is decided when the documents are known. The rest of the member passes unread.
+                # Not a layer, then; whether that matters is decided when the documents are known.
+                # The rest of the member passes unread.
                 return _Large(problem=exc)
             except TooLarge as exc:
                 return _Large(problem=exc)

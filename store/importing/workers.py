@@ -26,7 +26,10 @@ _UNSYNCED_FILES: Final = 64
 
 
 class Pool:
-    """The threads of one operation: some that encode, one that hashes what comes in, one that hashes and writes what goes out, some with a layer of their own.
+    """The threads of one operation.
+
+    Some that encode, one that hashes what comes in, one that hashes and writes what goes out, some
+    with a layer of their own.
 
     The two single lanes keep their work in order, also when several layers pass at once.
     """
@@ -88,13 +91,17 @@ class Pool:
             yield piece
 
     def sync(self, file: BinaryIO, path: Path) -> None:
-        """Make what was written to a file durable while the next layer is being read: `durable` waits for it.
+        """Make what was written to a file durable while the next layer is being read.
 
-        Raises what an earlier one failed with, a branch of Unavailable or StorageFull that names the file.
+        `durable` waits for it.
+
+        Raises what an earlier one failed with, a branch of Unavailable or StorageFull that names
+        the file.
         """
         descriptor = os.dup(file.fileno())
         synced = self._syncs.submit(_sync_and_close, descriptor, path)
-        # What is dropped with the pool is closed all the same: an open descriptor keeps a deleted file's bytes on the disk.
+        # What is dropped with the pool is closed all the same: an open descriptor keeps a deleted
+        # file's bytes on the disk.
         synced.add_done_callback(lambda ended: os.close(descriptor) if ended.cancelled() else None)
         with self._awaiting:
             self._syncing.append(synced)
@@ -106,7 +113,10 @@ class Pool:
             self._await_syncs(0)
 
     def _await_syncs(self, most: int) -> None:
-        """Forget what is durable, and wait for the oldest while there are more than ``most``. What has failed stays: it is said to whoever asks."""
+        """Forget what is durable, and wait for the oldest while there are more than ``most``.
+
+        What has failed stays: it is said to whoever asks.
+        """
         while self._syncing and (len(self._syncing) > most or self._syncing[0].done()):
             self._syncing[0].result()
             self._syncing.popleft()
@@ -116,10 +126,17 @@ class Pool:
         return self._encoders.submit(self.compress_now, data, level)
 
     def compress_now(self, data: bytes, level: int) -> bytes:
-        """The same frame, made by the calling thread. A compressor serves one thread at a time, so each thread keeps its own."""
-        compressors: dict[int, zstandard.ZstdCompressor] = self._local.__dict__.setdefault("compressors", {})
+        """The same frame, made by the calling thread.
+
+        A compressor serves one thread at a time, so each thread keeps its own.
+        """
+        compressors: dict[int, zstandard.ZstdCompressor] = self._local.__dict__.setdefault(
+            "compressors", {}
+        )
         if level not in compressors:
-            compressors[level] = zstandard.ZstdCompressor(level=level, write_checksum=True, write_content_size=True)
+            compressors[level] = zstandard.ZstdCompressor(
+                level=level, write_checksum=True, write_content_size=True
+            )
         return compressors[level].compress(data)
 
 

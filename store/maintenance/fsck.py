@@ -39,10 +39,18 @@ class Verdict:
 
 @final
 class Checker:
-    """One check of the whole store; others may go on writing meanwhile, so what looks wrong is looked at once more before it is said."""
+    """One check of the whole store.
+
+    Others may go on writing meanwhile, so what looks wrong is looked at once more before it is
+    said.
+    """
 
     def __init__(
-        self, read: Callable[[], AbstractContextManager[Connection]], reader: Callable[[], AbstractContextManager[Reader]], blobs: BlobStore, progress: Progress
+        self,
+        read: Callable[[], AbstractContextManager[Connection]],
+        reader: Callable[[], AbstractContextManager[Reader]],
+        blobs: BlobStore,
+        progress: Progress,
     ) -> None:
         self._read = read
         self._reader = reader
@@ -57,7 +65,7 @@ class Checker:
         yield from self._manifests()
         yield from self._files()
 
-    # --- bytes -------------------------------------------------------------------------------------------------------
+    # --- bytes ------------------------------------------------------------------------------------
 
     def _bytes(self) -> Iterator[Verdict]:
         with self._read() as connection:
@@ -73,7 +81,12 @@ class Checker:
                 if problem is not None and self._still_stored(digest):
                     yield self._damage("damaged", digest, problem)
                 elif problem is None and state is ContentState.DAMAGED:
-                    yield self._finding("marked-damaged", digest, "is marked damaged, but its bytes are sound now", severity=Severity.WARNING)
+                    yield self._finding(
+                        "marked-damaged",
+                        digest,
+                        "is marked damaged, but its bytes are sound now",
+                        severity=Severity.WARNING,
+                    )
 
     def _reread(self, reader: Reader, digest: Digest, *, in_file: bool) -> str | None:
         if in_file and self._blobs.size(digest) is None:
@@ -82,12 +95,16 @@ class Checker:
             sources = content.sources(connection, (digest,)).get(digest)
         if sources is None:
             return None
-        whole = Sources(digest, sources.size_bytes, ContentState.PRESENT, sources.inline, sources.in_file, ())
+        whole = Sources(
+            digest, sources.size_bytes, ContentState.PRESENT, sources.inline, sources.in_file, ()
+        )
         try:
             size = sum(len(piece) for piece in reader.chunks(whole))
         except StoreError as exc:
             return exc.message
-        return None if size == sources.size_bytes else f"it has {size} bytes, not {sources.size_bytes}"
+        return (
+            None if size == sources.size_bytes else f"it has {size} bytes, not {sources.size_bytes}"
+        )
 
     def _still_stored(self, digest: Digest) -> bool:
         with self._read() as connection:
@@ -100,31 +117,54 @@ class Checker:
             for digest, stored in pairs:
                 with self._read() as connection:
                     sources = content.sources(connection, (digest,)).get(digest)
-                one = tuple(encoding for encoding in sources.encodings if encoding.digest == stored) if sources is not None else ()
+                one = (
+                    tuple(encoding for encoding in sources.encodings if encoding.digest == stored)
+                    if sources is not None
+                    else ()
+                )
                 if sources is None or not one:
                     continue
                 hashed = hashlib.new(digest.algorithm, usedforsecurity=False)
                 try:
-                    for piece in reader.chunks(Sources(digest, sources.size_bytes, ContentState.PRESENT, None, in_file=False, encodings=one)):
+                    for piece in reader.chunks(
+                        Sources(
+                            digest,
+                            sources.size_bytes,
+                            ContentState.PRESENT,
+                            None,
+                            in_file=False,
+                            encodings=one,
+                        )
+                    ):
                         hashed.update(piece)
                 except IntegrityError as exc:
                     yield self._damage("undecodable", stored, exc.message)
                     continue
                 if hashed.hexdigest() != digest.hex:
-                    yield self._damage("wrong-diff", stored, f"it decodes to sha256:{hashed.hexdigest()}, not to {digest}")
+                    yield self._damage(
+                        "wrong-diff",
+                        stored,
+                        f"it decodes to sha256:{hashed.hexdigest()}, not to {digest}",
+                    )
 
-    # --- rows --------------------------------------------------------------------------------------------------------
+    # --- rows -------------------------------------------------------------------------------------
 
     def _chains(self) -> Iterator[Verdict]:
         with self._read() as connection:
             for digest, _state in audit.unobtainable(connection):
-                yield self._finding("no-bytes", digest, "is said to be present, but nothing holds its bytes")
+                yield self._finding(
+                    "no-bytes", digest, "is said to be present, but nothing holds its bytes"
+                )
             chains: dict[ChainID, tuple[DiffID, ...]] = {}
             for chain, parent, diff, depth in audit.layers(connection):
                 diffs = (*chains.get(parent, ()), diff) if parent is not None else (diff,)
                 chains[chain] = diffs
                 if depth != len(diffs) or ChainID.of(diffs) != chain:
-                    yield self._finding("wrong-chain", chain.digest, f"is not the chain of its {len(diffs)} layer(s)")
+                    yield self._finding(
+                        "wrong-chain",
+                        chain.digest,
+                        f"is not the chain of its {len(diffs)} layer(s)",
+                    )
             images = audit.images(connection)
             documents = content.sources(connection, [image_id.digest for image_id, _ in images])
         with self._reader() as reader:
@@ -134,10 +174,16 @@ class Checker:
                 except IntegrityError:
                     continue
                 except InvalidInput as exc:
-                    yield self._finding("bad-config", image_id.digest, f"is no image config: {exc.message}")
+                    yield self._finding(
+                        "bad-config", image_id.digest, f"is no image config: {exc.message}"
+                    )
                     continue
                 if config.diff_ids != (chains.get(top, ()) if top is not None else ()):
-                    yield self._finding("wrong-layers", image_id.digest, "has other layers in its config than in the catalogue")
+                    yield self._finding(
+                        "wrong-layers",
+                        image_id.digest,
+                        "has other layers in its config than in the catalogue",
+                    )
 
     def _manifests(self) -> Iterator[Verdict]:
         with self._read() as connection:
@@ -146,31 +192,59 @@ class Checker:
         with self._reader() as reader:
             for row in rows:
                 try:
-                    # Read as the import read it: Python's reader takes neither all of UTF-8's faults nor all depths.
-                    # What says nothing of its kind is of the one it was pushed as.
-                    document = Document.parse(b"".join(reader.chunks(documents[row.digest])), digest=row.digest, media_type=row.media_type)
+                    # Read as the import read it: Python's reader takes neither all of UTF-8's
+                    # faults nor all depths. What says nothing of its kind is of the one it was
+                    # pushed as.
+                    document = Document.parse(
+                        b"".join(reader.chunks(documents[row.digest])),
+                        digest=row.digest,
+                        media_type=row.media_type,
+                    )
                 except IntegrityError:
                     continue
                 except InvalidInput as exc:
-                    yield self._finding("bad-manifest", row.digest, f"is no manifest: {exc.message}")
+                    yield self._finding(
+                        "bad-manifest", row.digest, f"is no manifest: {exc.message}"
+                    )
                     continue
-                if sorted((link.role.value, link.position, link.digest) for link in document.links) != sorted(row.edges):
-                    yield self._finding("wrong-edges", row.digest, "points at other content than the catalogue says")
+                if sorted(
+                    (link.role.value, link.position, link.digest) for link in document.links
+                ) != sorted(row.edges):
+                    yield self._finding(
+                        "wrong-edges", row.digest, "points at other content than the catalogue says"
+                    )
 
-    # --- files -------------------------------------------------------------------------------------------------------
+    # --- files ------------------------------------------------------------------------------------
 
     def _files(self) -> Iterator[Verdict]:
         for digest in self._blobs.digests():
             with self._read() as connection:
                 known = content.has_blob_row(connection, digest)
             if not known and self._blobs.size(digest) is not None:
-                finding = Finding(Severity.WARNING, "orphan", str(digest), f"the file of {digest} belongs to nothing", hint="`storectl gc` removes it")
+                finding = Finding(
+                    Severity.WARNING,
+                    "orphan",
+                    str(digest),
+                    f"the file of {digest} belongs to nothing",
+                    hint="`storectl gc` removes it",
+                )
                 yield Verdict(finding)
 
     def _damage(self, kind: str, digest: Digest, why: str) -> Verdict:
         return Verdict(self._finding(kind, digest, why).finding, damaged=digest)
 
-    def _finding(self, kind: str, digest: Digest, why: str, *, severity: Severity = Severity.ERROR) -> Verdict:
+    def _finding(
+        self, kind: str, digest: Digest, why: str, *, severity: Severity = Severity.ERROR
+    ) -> Verdict:
         with self._read() as connection:
             images = audit.affected(connection, digest)
-        return Verdict(Finding(severity, kind, str(digest), f"{digest}: {why}", images, hint=REPAIR if severity is Severity.ERROR else None))
+        return Verdict(
+            Finding(
+                severity,
+                kind,
+                str(digest),
+                f"{digest}: {why}",
+                images,
+                hint=REPAIR if severity is Severity.ERROR else None,
+            )
+        )

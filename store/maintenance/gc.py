@@ -53,9 +53,20 @@ class _Tally:
 
 @final
 class Collector:
-    """One collection. ``write`` opens a write unit of the store; ``timer`` tells seconds, from whatever beginning."""
+    """One collection.
 
-    def __init__(self, read: Unit, write: Unit, blobs: BlobStore, root: Path, now: Callable[[], datetime], timer: Callable[[], float]) -> None:
+    ``write`` opens a write unit of the store; ``timer`` tells seconds, from whatever beginning.
+    """
+
+    def __init__(
+        self,
+        read: Unit,
+        write: Unit,
+        blobs: BlobStore,
+        root: Path,
+        now: Callable[[], datetime],
+        timer: Callable[[], float],
+    ) -> None:
         self._read = read
         self._write = write
         self._blobs = blobs
@@ -65,7 +76,10 @@ class Collector:
         self._tally = _Tally()
 
     def run(self, *, dangling: bool) -> CollectionReport:
-        """Free what nothing needs; with ``dangling`` also images without a name that no tagged image was built on."""
+        """Free what nothing needs.
+
+        With ``dangling`` also images without a name that no tagged image was built on.
+        """
         with self._write() as connection:
             self._tally.dead_operations = operations.sweep(connection, self._root, self._blobs)
         self._rows(dangling=dangling)
@@ -74,14 +88,30 @@ class Collector:
         return self._report(dry_run=False)
 
     @classmethod
-    def rehearse(cls, copy: Connection, blobs: BlobStore, root: Path, now: Callable[[], datetime], *, dangling: bool) -> CollectionReport:
-        """What `run` would do: the same statements, on a copy of the catalogue. No file is touched."""
-        collector = cls(lambda: nullcontext(copy), lambda: nullcontext(copy), blobs, root, now, lambda: 0.0)
+    def rehearse(
+        cls,
+        copy: Connection,
+        blobs: BlobStore,
+        root: Path,
+        now: Callable[[], datetime],
+        *,
+        dangling: bool,
+    ) -> CollectionReport:
+        """What `run` would do: the same statements, on a copy of the catalogue.
+
+        No file is touched.
+        """
+        collector = cls(
+            lambda: nullcontext(copy), lambda: nullcontext(copy), blobs, root, now, lambda: 0.0
+        )
         collector._rows(dangling=dangling)
         return collector._report(dry_run=True)
 
     def _paced(self, marked: Sequence[T], act: Callable[[Connection, Sequence[T]], R]) -> list[R]:
-        """Let ``act`` have all that was marked, in write transactions that stay short; what it answered each time."""
+        """Let ``act`` have all that was marked, in write transactions that stay short.
+
+        What it answered each time.
+        """
         answers = []
         pace = Pace()
         for piece in pace.pieces(marked):
@@ -105,10 +135,18 @@ class Collector:
         self._until_quiet(collection.dead_images, self._delete_images)
         self._until_quiet(collection.dead_layers, self._delete_layers)
         fresh_since = self._now() - timedelta(seconds=collection.FRESH_S)
-        self._until_quiet(lambda connection: collection.dead_contents(connection, fresh_since), self._delete_contents)
+        self._until_quiet(
+            lambda connection: collection.dead_contents(connection, fresh_since),
+            self._delete_contents,
+        )
 
-    def _until_quiet(self, mark: Callable[[Connection], Sequence[T]], delete: Callable[[Connection, Sequence[T]], int]) -> None:
-        # Top-down: what one pass deletes may free what stood beneath it. A pass that deletes nothing (all of it found in use again) ends it.
+    def _until_quiet(
+        self,
+        mark: Callable[[Connection], Sequence[T]],
+        delete: Callable[[Connection, Sequence[T]], int],
+    ) -> None:
+        # Top-down: what one pass deletes may free what stood beneath it. A pass that deletes
+        # nothing (all of it found in use again) ends it.
         while any(self._paced(self._marked(mark), delete)):
             pass
 
@@ -131,13 +169,17 @@ class Collector:
 
     def _delete_contents(self, connection: Connection, keys: Sequence[ContentKey]) -> int:
         now = self._now()
-        count, files = collection.delete_contents(connection, keys, fresh_since=now - timedelta(seconds=collection.FRESH_S), now=now)
+        count, files = collection.delete_contents(
+            connection, keys, fresh_since=now - timedelta(seconds=collection.FRESH_S), now=now
+        )
         self._tally.blobs.extend(digest for digest, _ in files)
         self._tally.freed_bytes += sum(size for _, size in files)
         return count
 
     def _unlink_condemned(self) -> None:
-        while digests := self._marked(lambda connection: condemned.next_condemned(connection, _AT_ONCE)):
+        while digests := self._marked(
+            lambda connection: condemned.next_condemned(connection, _AT_ONCE)
+        ):
             self._paced(digests, self._unlink)
 
     def _unlink(self, connection: Connection, digests: Sequence[Digest]) -> None:
@@ -147,7 +189,8 @@ class Collector:
         condemned.pardon(connection, digests)
 
     def _unlink_orphans(self) -> None:
-        # A file without a row: left by a crash between rename and commit whose list was lost. Looking needs no lock, unlinking does.
+        # A file without a row: left by a crash between rename and commit whose list was lost.
+        # Looking needs no lock, unlinking does.
         suspects: list[Digest] = []
         files = iter(self._blobs.digests())
         with self._read() as connection:

@@ -1,6 +1,9 @@
-"""What the store answers when it is asked about everything: images in detail, what lies on disk, what was removed, what is damaged.
+"""What the store answers when it is asked about everything.
 
-Frozen values, as in `store.model.contents`; apart from it because a dataclass takes nearly a millisecond to make, and imports and saves need none of these.
+Images in detail, what lies on disk, what was removed, what is damaged.
+
+Frozen values, as in `store.model.contents`; apart from it because a dataclass takes nearly a
+millisecond to make, and imports and saves need none of these.
 """
 
 from __future__ import annotations

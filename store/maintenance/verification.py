@@ -76,7 +76,8 @@ class Verifier:
     def verify(self, image_id: ImageID) -> DiffState:
         """Look at every layer of the image that nobody has looked at yet, and remember the answer.
 
-        An image with layers that are not here (foreign ones) stays `DiffState.UNVERIFIED`. Raises ImageNotFound.
+        An image with layers that are not here (foreign ones) stays `DiffState.UNVERIFIED`. Raises
+        ImageNotFound.
         """
         with self._read() as connection:
             key = images.key_of(connection, image_id)
@@ -85,12 +86,27 @@ class Verifier:
             state = DiffState(verification.diff_state(connection, key))
         if state is DiffState.VERIFIED:
             return state
-        config = ImageConfig.parse(self._whole(image_id.digest), DEFAULT_LIMITS, digest=image_id.digest)
+        config = ImageConfig.parse(
+            self._whole(image_id.digest), DEFAULT_LIMITS, digest=image_id.digest
+        )
         with self._operation("verify") as operation:
             with self._write(operation.id) as connection:
                 claims = self._claims(connection, key, config.diff_ids)
-                leases.add_leases(connection, operation.id, [one.key for one in content.find(connection, {claim.blob for claim in claims}).values()])
-            proofs = [proof for proof in (self._prove(claim, operation) for claim in claims) if proof is not None]
+                leases.add_leases(
+                    connection,
+                    operation.id,
+                    [
+                        one.key
+                        for one in content.find(
+                            connection, {claim.blob for claim in claims}
+                        ).values()
+                    ],
+                )
+            proofs = [
+                proof
+                for proof in (self._prove(claim, operation) for claim in claims)
+                if proof is not None
+            ]
             with self._write(operation.id) as connection:
                 self._place(connection, proofs, operation)
                 here = content.present(connection, [diff.digest for diff in config.diff_ids])
@@ -98,7 +114,11 @@ class Verifier:
                 if all(diff.digest in here for diff in config.diff_ids):
                     state = DiffState.VERIFIED
                 else:
-                    state = DiffState.MISMATCH if any(diff.digest not in here for diff in false) else DiffState.UNVERIFIED
+                    state = (
+                        DiffState.MISMATCH
+                        if any(diff.digest not in here for diff in false)
+                        else DiffState.UNVERIFIED
+                    )
                 verification.set_diff_state(connection, key, state.value)
                 operations.end(connection, operation)
         return state
@@ -109,9 +129,17 @@ class Verifier:
         found: dict[_Claim, None] = {}
         for blobs in verification.layer_blobs(connection, key).values():
             if len(blobs) == len(diffs):
-                found.update((_Claim(blob, diff), None) for (blob, state), diff in zip(blobs, diffs, strict=True) if state is ContentState.PRESENT)
+                found.update(
+                    (_Claim(blob, diff), None)
+                    for (blob, state), diff in zip(blobs, diffs, strict=True)
+                    if state is ContentState.PRESENT
+                )
         known = content.encoded(connection, [claim.blob for claim in found])
-        return [claim for claim in found if claim.blob != claim.diff.digest and (claim.blob, claim.diff.digest) not in known]
+        return [
+            claim
+            for claim in found
+            if claim.blob != claim.diff.digest and (claim.blob, claim.diff.digest) not in known
+        ]
 
     def _prove(self, claim: _Claim, operation: Operation) -> _Proof | None:
         with self._read() as connection:
@@ -129,7 +157,13 @@ class Verifier:
                 return None
             if hashed.hexdigest() != claim.diff.digest.hex:
                 return None
-            seekable = codec is Codec.ZSTD and frame_index(file, StoredEncoding(claim.blob, codec.value, sources.size_bytes, seekable=True)) is not None
+            seekable = (
+                codec is Codec.ZSTD
+                and frame_index(
+                    file, StoredEncoding(claim.blob, codec.value, sources.size_bytes, seekable=True)
+                )
+                is not None
+            )
         return _Proof(claim, codec, size, seekable, path)
 
     def _place(self, connection: Connection, proofs: list[_Proof], operation: Operation) -> None:
@@ -144,7 +178,14 @@ class Verifier:
             stored = content.find(connection, (proof.claim.blob,))[proof.claim.blob]
             decoded, damaged = content.ensure_decoded(connection, {diff: proof.size_bytes})
             condemned.condemn(connection, damaged, self._now())
-            content.put_encodings(connection, [content.NewEncoding(decoded[diff], stored.key, proof.codec.value, seekable=proof.seekable)])
+            content.put_encodings(
+                connection,
+                [
+                    content.NewEncoding(
+                        decoded[diff], stored.key, proof.codec.value, seekable=proof.seekable
+                    )
+                ],
+            )
 
 
 def _decoded(file: BinaryIO, codec: Codec) -> Iterable[bytes]:
@@ -155,7 +196,10 @@ def _decoded(file: BinaryIO, codec: Codec) -> Iterable[bytes]:
 
 
 def _copy(pieces: Iterable[bytes], see: Callable[[bytes], None], path: Path | None) -> int:
-    """Show every piece, write it to ``path`` durably when there is one; how many bytes there were."""
+    """Show every piece, write it to ``path`` durably when there is one.
+
+    How many bytes there were.
+    """
     size = 0
     if path is None:
         for piece in pieces:

@@ -34,8 +34,14 @@ class InvalidReference(InvalidInput):
 
 
 def printable(text: str) -> str:
-    """``text`` without anything a terminal could obey: control and format characters and lone surrogates become escapes.
+    """``text`` without anything a terminal could obey.
 
-    Names come from archives; an error that quotes one must not carry its escape sequences to the reader's terminal.
+    Control and format characters and lone surrogates become escapes.
+
+    Names come from archives; an error that quotes one must not carry its escape sequences to the
+    reader's terminal.
     """
-    return "".join(ch if ch.isprintable() else ch.encode("unicode_escape", "surrogatepass").decode("ascii") for ch in text)
+    return "".join(
+        ch if ch.isprintable() else ch.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for ch in text
+    )

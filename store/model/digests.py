@@ -31,7 +31,10 @@ class Digest:
         if len(self.hex) != _HEX_LENGTHS.get(self.algorithm) or not _HEX.fullmatch(self.hex):
             # What was no pair of an algorithm and digits is shown as it was written.
             text = ":".join(part for part in (self.algorithm, self.hex) if part)
-            raise InvalidDigest(f"invalid digest {printable(text[:160])!r}", hint="expected sha256:<64 hex digits> or sha512:<128 hex digits>, in lower case")
+            raise InvalidDigest(
+                f"invalid digest {printable(text[:160])!r}",
+                hint="expected sha256:<64 hex digits> or sha512:<128 hex digits>, in lower case",
+            )
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -83,9 +86,12 @@ class ChainID:
 
     @classmethod
     def each(cls, layers: Sequence[DiffID]) -> tuple[Self, ...]:
-        """The chain ID at every position of ``layers``, base first. Raises ValueError when there are none.
+        """The chain ID at every position of ``layers``, base first.
 
-        A chain is always a sha256, whatever the diffs are (image-spec's ``identity.ChainID`` hashes with the canonical algorithm).
+        Raises ValueError when there are none.
+
+        A chain is always a sha256, whatever the diffs are (image-spec's ``identity.ChainID`` hashes
+        with the canonical algorithm).
         """
         if not layers:
             raise ValueError("an image without layers has no chain")

@@ -24,7 +24,10 @@ class Limits:
     """Members of one archive."""
 
     directories: int = 350_000
-    """Folders of one archive, also those that the names of members only imply. Three files for each layer, as Docker wrote them, are a third of the members."""
+    """Folders of one archive, also those that the names of members only imply.
+
+    Three files for each layer, as Docker wrote them, are a third of the members.
+    """
 
     name_bytes: int = 32 * MIB
     """All member names (each folder's name once) and link targets of one archive together: they are kept in memory until the documents have come."""
@@ -42,7 +45,10 @@ class Limits:
     """Values of one JSON document, containers included, empty ones twice (docs/adr/0008)."""
 
     json_string_bytes: int = 16 * MIB
-    """One string that is taken from a JSON document, as written. Linux itself passes no argument or variable longer than 128 KiB to a process."""
+    """One string that is taken from a JSON document, as written.
+
+    Linux itself passes no argument or variable longer than 128 KiB to a process.
+    """
 
     json_memory_bytes: int = 72 * MIB
     """What one JSON document takes in memory: its text, its values and its strings."""

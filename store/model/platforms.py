@@ -1,4 +1,7 @@
-"""Platforms: parsed, normalised and matched as containerd does (containerd/platforms; OCI image-spec, image-index.md)."""
+"""Platforms: parsed, normalised and matched as containerd does (containerd/platforms.
+
+OCI image-spec, image-index.md).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,16 @@ _DIGITS: Final = re.compile(r"[0-9]+")
 """`str.isdigit` is also true of digits that `int` does not read, such as superscripts."""
 
 _OS_VERSION: Final = re.compile(r"(?P<os>[^()]+)\((?P<version>[^()]+)\)")
-_ARCHITECTURES: Final = {"x86_64": "amd64", "x86-64": "amd64", "i386": "386", "i486": "386", "i586": "386", "i686": "386", "aarch64": "arm64", "armhf": "arm"}
+_ARCHITECTURES: Final = {
+    "x86_64": "amd64",
+    "x86-64": "amd64",
+    "i386": "386",
+    "i486": "386",
+    "i586": "386",
+    "i686": "386",
+    "aarch64": "arm64",
+    "armhf": "arm",
+}
 _SYSTEMS: Final = {"macos": "darwin"}
 _ARM_DEFAULT: Final = "v7"
 
@@ -33,12 +45,20 @@ class Platform:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``os/architecture[/variant]``, the os with its version in parentheses. Raises InvalidInput."""
+        """Read ``os/architecture[/variant]``, the os with its version in parentheses.
+
+        Raises InvalidInput.
+        """
         parts = text.split("/")
         versioned = _OS_VERSION.fullmatch(parts[0])
         system, version = (versioned["os"], versioned["version"]) if versioned else (parts[0], "")
-        if len(parts) not in (2, 3) or not all(_PART.fullmatch(part) for part in (system, *parts[1:])):
-            raise InvalidInput(f"{printable(text)!r} is no platform", hint="expected os/architecture[/variant], for example linux/arm64 or linux/arm/v7")
+        if len(parts) not in (2, 3) or not all(
+            _PART.fullmatch(part) for part in (system, *parts[1:])
+        ):
+            raise InvalidInput(
+                f"{printable(text)!r} is no platform",
+                hint="expected os/architecture[/variant], for example linux/arm64 or linux/arm/v7",
+            )
         return cls.of(system, parts[1], parts[2] if len(parts) == 3 else "", version)  # noqa: PLR2004 - the three parts
 
     @classmethod
@@ -59,18 +79,24 @@ class Platform:
     @classmethod
     def of_fields(cls, fields: Mapping[str, object]) -> Self:
         """The platform that a descriptor's ``platform`` object says."""
-        return cls.of(*(str(fields.get(key) or "") for key in ("os", "architecture", "variant", "os.version")))
+        return cls.of(
+            *(str(fields.get(key) or "") for key in ("os", "architecture", "variant", "os.version"))
+        )
 
     def matches(self, other: Platform) -> bool:
         """Whether ``other`` is what was asked for by this platform: a variant or version that was not asked for may be any."""
         return (
             (self.os, self.architecture) == (other.os, other.architecture)
-            and self.variant in ({other.variant, ""} if self.architecture != "arm" else {other.variant})
+            and self.variant
+            in ({other.variant, ""} if self.architecture != "arm" else {other.variant})
             and (not self.os_version or other.os_version.startswith(self.os_version))
         )
 
     def runs(self, other: Platform) -> int | None:
-        """How well a machine of this platform runs ``other``, 0 being best; None when not at all: an arm machine runs older arm images too."""
+        """How well a machine of this platform runs ``other``, 0 being best.
+
+        None when not at all: an arm machine runs older arm images too.
+        """
         if (self.os, self.architecture) != (other.os, other.architecture):
             return None
         if self.variant == other.variant:
@@ -92,12 +118,22 @@ class Platform:
 
 
 DEFAULT: Final = Platform("linux", "amd64")
-"""Which child of an index a bare name means. Never the host's: what a store does must not depend on where it stands."""
+"""Which child of an index a bare name means.
+
+Never the host's: what a store does must not depend on where it stands.
+"""
 
 
 def best(machine: Platform, offers: Iterable[Platform]) -> int | None:
-    """The position of the offer that suits ``machine`` best, the first of equals; None when none does."""
-    ranks = [(rank, position) for position, offer in enumerate(offers) if (rank := machine.runs(offer)) is not None]
+    """The position of the offer that suits ``machine`` best, the first of equals.
+
+    None when none does.
+    """
+    ranks = [
+        (rank, position)
+        for position, offer in enumerate(offers)
+        if (rank := machine.runs(offer)) is not None
+    ]
     return min(ranks)[1] if ranks else None
 
 

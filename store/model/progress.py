@@ -6,7 +6,10 @@ from typing import Protocol, final
 
 
 class Progress(Protocol):
-    """Where a long operation tells how far it is. Sizes are bytes; ``total`` is None when it is not known. Called from several threads."""
+    """Where a long operation tells how far it is.
+
+    Sizes are bytes; ``total`` is None when it is not known. Called from several threads.
+    """
 
     def total(self, size_bytes: int | None) -> None:
         """The whole operation will pass this many bytes."""

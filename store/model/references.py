@@ -24,7 +24,9 @@ _REFERENCE: Final = re.compile(
     r"(?:@(?P<digest>[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}))?"
 )
 _IDENTIFIER: Final = re.compile(r"[0-9a-f]{64}")
-SYNTAX_HINT: Final = "expected [registry/]name[:tag][@digest], for example team/app:1.4 or localhost:5000/app"
+SYNTAX_HINT: Final = (
+    "expected [registry/]name[:tag][@digest], for example team/app:1.4 or localhost:5000/app"
+)
 
 
 @final
@@ -47,7 +49,8 @@ class Repository:
     def familiar(self) -> str:
         """The name as people write it: ``debian`` for ``docker.io/library/debian``."""
         first, slash, rest = self.path.partition("/")
-        # Docker shortens ``docker.io/foo.bar/baz`` too, and then reads the result as a name at the registry foo.bar.
+        # Docker shortens ``docker.io/foo.bar/baz`` too, and then reads the result as a name at the
+        # registry foo.bar.
         if self.domain != DEFAULT_DOMAIN or (slash and _is_domain(first)):
             return str(self)
         return rest if first == OFFICIAL and rest and "/" not in rest else self.path
@@ -72,7 +75,10 @@ class Reference:
     def parse(cls, text: str) -> Self:
         """Read and normalise ``[domain/]path[:tag][@digest]``. Raises InvalidReference."""
         if _IDENTIFIER.fullmatch(text):
-            _refuse(f"invalid repository name ({text}), cannot specify 64-byte hexadecimal strings", text)
+            _refuse(
+                f"invalid repository name ({text}), cannot specify 64-byte hexadecimal strings",
+                text,
+            )
         domain, remainder = _split_domain(text)
         if not remainder or len(text) > 2 * NAME_LIMIT + 300:
             _refuse("invalid reference format", text)
@@ -102,7 +108,9 @@ class Reference:
         return self.repository.familiar + self._suffix()
 
     def _suffix(self) -> str:
-        return (f":{self.tag}" if self.tag is not None else "") + (f"@{self.digest}" if self.digest is not None else "")
+        return (f":{self.tag}" if self.tag is not None else "") + (
+            f"@{self.digest}" if self.digest is not None else ""
+        )
 
     def __str__(self) -> str:
         return str(self.repository) + self._suffix()

@@ -54,14 +54,23 @@ def full_id(text: str) -> Digest | None:
 
 
 def by_prefix(connection: Connection, text: str) -> ImageID | None:
-    """The one image whose ID begins with ``text``; None when there is none. Raises AmbiguousName (a full match never is)."""
+    """The one image whose ID begins with ``text``; None when there is none.
+
+    Raises AmbiguousName (a full match never is).
+    """
     match = _PREFIX.fullmatch(text)
     if match is None:
         return None
     found = images.with_prefix(connection, "sha256", match["hex"], _SHOWN + 1)
     if len(found) > 1:
-        shown = ", ".join(image.digest.short for image in found[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
-        raise AmbiguousName(f"ambiguous digest string {text!r}: it begins the IDs of {shown}", matches=[str(image) for image in found], hint="type more digits")
+        shown = ", ".join(image.digest.short for image in found[:_SHOWN]) + (
+            ", …" if len(found) > _SHOWN else ""
+        )
+        raise AmbiguousName(
+            f"ambiguous digest string {text!r}: it begins the IDs of {shown}",
+            matches=[str(image) for image in found],
+            hint="type more digits",
+        )
     return found[0] if found else None
 
 
@@ -93,16 +102,25 @@ def one_image(connection: Connection, text: str) -> Named:
 
 
 def one_manifest(connection: Connection, text: str) -> NamedManifest:
-    """The manifest or index that ``text`` names, of an image the one that stands for it. Raises ImageNotFound, AmbiguousName, InvalidReference."""
+    """The manifest or index that ``text`` names, of an image the one that stands for it.
+
+    Raises ImageNotFound, AmbiguousName, InvalidReference.
+    """
     digest = full_id(text)
     if digest is not None and (key := manifests.key_of(connection, digest)) is not None:
         return NamedManifest(key, digest, None, references.image_of(connection, key))
     if digest is None:
         name = _reference(text)
-        target = None if name is None or name.digest is not None else references.get(connection, name)
+        target = (
+            None if name is None or name.digest is not None else references.get(connection, name)
+        )
         if target is not None:
             return NamedManifest(target.manifest, target.digest, target, target.image)
-        if name is not None and name.digest is not None and (key := references.holds(connection, name.repository, name.digest)) is not None:
+        if (
+            name is not None
+            and name.digest is not None
+            and (key := references.holds(connection, name.repository, name.digest)) is not None
+        ):
             return NamedManifest(key, name.digest, None, references.image_of(connection, key))
     image = one_image(connection, text)
     known = manifests.roots_of(connection, image.key)
@@ -122,7 +140,9 @@ def _reference(text: str) -> Reference | None:
 
 def not_found(text: str) -> ImageNotFound:
     """The error for a name nobody knows."""
-    return ImageNotFound(f"No such image: {printable(text)}", hint="`storectl images` lists what is here")
+    return ImageNotFound(
+        f"No such image: {printable(text)}", hint="`storectl images` lists what is here"
+    )
 
 
 def _with_key(connection: Connection, image_id: ImageID, text: str) -> Named:

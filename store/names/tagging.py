@@ -1,4 +1,7 @@
-"""Names given and taken: tag, untag, and removal by the rules of ``docker rmi``. Rows only; gc frees the bytes."""
+"""Names given and taken: tag, untag, and removal by the rules of ``docker rmi``.
+
+Rows only; gc frees the bytes.
+"""
 
 from __future__ import annotations
 
@@ -38,16 +41,25 @@ class TagChange:
 
 
 def tag(connection: Connection, source: str, name: Reference, *, now: datetime) -> TagChange:
-    """See `store.store.Store.tag`. A tag made from a tag names the very manifest or index that one names."""
+    """See `store.store.Store.tag`.
+
+    A tag made from a tag names the very manifest or index that one names.
+    """
     if name.digest is not None:
-        raise InvalidReference(f"{name.familiar} has a digest: a tag cannot be made of it", text=name.familiar)
+        raise InvalidReference(
+            f"{name.familiar} has a digest: a tag cannot be made of it", text=name.familiar
+        )
     if name.repository.familiar == "sha256":
-        raise InvalidReference("refusing to create an ambiguous tag using digest algorithm as name", text=name.familiar)
+        raise InvalidReference(
+            "refusing to create an ambiguous tag using digest algorithm as name", text=name.familiar
+        )
     found = one_manifest(connection, source)
     image_id = None if found.image is None else images.id_of(connection, found.image)
     before = references.get(connection, name)
     references.set_tags(connection, {name: found.key}, now=now, operation="tag")
-    records.add_events(connection, [Event(now, "tag", str(image_id or found.digest), {"name": name.familiar})])
+    records.add_events(
+        connection, [Event(now, "tag", str(image_id or found.digest), {"name": name.familiar})]
+    )
     replaced = before.image_id if before is not None and before.image_id != image_id else None
     return TagChange(name, image_id, replaced)
 
@@ -56,14 +68,22 @@ def untag(connection: Connection, name: Reference, *, now: datetime) -> tuple[Re
     """See `store.store.Store.untag`."""
     target = references.get(connection, name)
     if target is None:
-        raise ReferenceNotFound(f"No such tag: {name.familiar}", hint="`storectl images` lists the tags")
+        raise ReferenceNotFound(
+            f"No such tag: {name.familiar}", hint="`storectl images` lists the tags"
+        )
     done = _untag(connection, target, now)
     references.keep(connection, target.manifest, now=now)
     return tuple(done)
 
 
-def remove(connection: Connection, name: str, *, force: bool, prune_parents: bool, now: datetime) -> tuple[RemovedName, ...]:
-    """See `store.store.Store.remove`. By tag: the tag goes, and with the last one the image. By ID: all tags, if they are of one repository or ``force``."""
+def remove(
+    connection: Connection, name: str, *, force: bool, prune_parents: bool, now: datetime
+) -> tuple[RemovedName, ...]:
+    """See `store.store.Store.remove`.
+
+    By tag: the tag goes, and with the last one the image. By ID: all tags, if they are of one
+    repository or ``force``.
+    """
     named = one_manifest(connection, name)
     if named.image is None or manifests.is_index(connection, named.key):
         return _remove_manifest(connection, named, force=force, now=now)
@@ -73,48 +93,76 @@ def remove(connection: Connection, name: str, *, force: bool, prune_parents: boo
         done = _untag(connection, found.target, now)
         references.drop(connection, (found.target.manifest,))
         return tuple(done)
-    if found.target is None and not force and len({target.reference.repository for target in tags}) > 1:
+    if (
+        found.target is None
+        and not force
+        and len({target.reference.repository for target in tags}) > 1
+    ):
         raise ImageInUse(
-            f"unable to delete {found.image_id.digest.short} (must be forced) - image is referenced in multiple repositories",
+            f"unable to delete {found.image_id.digest.short} (must be forced) - image is referenced"
+            " in multiple repositories",
             hint="remove its tags by name, or use -f",
         )
     return _remove_whole(connection, found, tags, force=force, prune_parents=prune_parents, now=now)
 
 
-def _remove_manifest(connection: Connection, named: NamedManifest, *, force: bool, now: datetime) -> tuple[RemovedName, ...]:
+def _remove_manifest(
+    connection: Connection, named: NamedManifest, *, force: bool, now: datetime
+) -> tuple[RemovedName, ...]:
     """Remove an index or an artifact, by the same rules."""
     tags = references.of_manifest(connection, named.key)
     if named.target is not None and len(tags) > 1:
         return tuple(_untag(connection, named.target, now))
-    if named.target is None and not force and len({target.reference.repository for target in tags}) > 1:
+    if (
+        named.target is None
+        and not force
+        and len({target.reference.repository for target in tags}) > 1
+    ):
         raise ImageInUse(
-            f"unable to delete {named.digest} (must be forced) - it is referenced in multiple repositories", hint="remove its tags by name, or use -f"
+            f"unable to delete {named.digest} (must be forced) - it is referenced in multiple"
+            " repositories",
+            hint="remove its tags by name, or use -f",
         )
     done = _untag_all(connection, tags, now)
     references.drop(connection, (named.key,))
     gone = (named.key, *reach.unreached_below(connection, named.key))
     references.drop(connection, gone)
     lost = _deleted(connection, gone)
-    records.add_events(connection, [Event(now, "delete", target, {}) for target in (str(named.digest), *map(str, lost))])
-    return (*done, RemovedName("deleted", str(named.digest)), *(RemovedName("deleted", str(image)) for image in lost))
+    records.add_events(
+        connection,
+        [Event(now, "delete", target, {}) for target in (str(named.digest), *map(str, lost))],
+    )
+    return (
+        *done,
+        RemovedName("deleted", str(named.digest)),
+        *(RemovedName("deleted", str(image)) for image in lost),
+    )
 
 
 def _deleted(connection: Connection, gone: Sequence[ContentKey]) -> tuple[ImageID, ...]:
     """Delete those manifests that are free; the images that went with them."""
     described = manifests.images_of(connection, gone)
-    # What refers to something goes before it, what lists something too: in rounds, for a referrer may be an index itself.
+    # What refers to something goes before it, what lists something too: in rounds, for a referrer
+    # may be an index itself.
     while collection.delete_manifests(connection, gone):
         pass
     return collection.delete_images(connection, described)
 
 
 def _remove_whole(
-    connection: Connection, found: Named, tags: tuple[Target, ...], *, force: bool, prune_parents: bool, now: datetime
+    connection: Connection,
+    found: Named,
+    tags: tuple[Target, ...],
+    *,
+    force: bool,
+    prune_parents: bool,
+    now: datetime,
 ) -> tuple[RemovedName, ...]:
     children = images.children_of(connection, found.key)
     if children and not tags and not force:
         raise ImageInUse(
-            f"unable to delete {found.image_id.digest.short} (cannot be forced) - image has dependent child images",
+            f"unable to delete {found.image_id.digest.short} (cannot be forced) - image has"
+            " dependent child images",
             hint=f"remove {', '.join(child.digest.short for child in children[:3])} first",
         )
     done = _untag_all(connection, tags, now)
@@ -127,7 +175,11 @@ def _remove_whole(
     done.append(_give_up(connection, found.key, found.image_id, now))
     while prune_parents and parent is not None:
         key = images.key_of(connection, parent)
-        if key is None or references.of_image(connection, key) or _has_other_children(connection, key, done):
+        if (
+            key is None
+            or references.of_image(connection, key)
+            or _has_other_children(connection, key, done)
+        ):
             break
         above = images.parent_of(connection, key)
         done.append(_give_up(connection, key, parent, now))
@@ -140,20 +192,28 @@ def _has_other_children(connection: Connection, key: ContentKey, gone: list[Remo
     return any(str(child) not in names for child in images.children_of(connection, key))
 
 
-def _give_up(connection: Connection, key: ContentKey, image_id: ImageID, now: datetime) -> RemovedName:
+def _give_up(
+    connection: Connection, key: ContentKey, image_id: ImageID, now: datetime
+) -> RemovedName:
     manifests = [manifest for manifest, _, _, _ in images.manifests_of(connection, key)]
     references.drop(connection, manifests)
-    # The rows go at once, so that nobody finds the image any more; unless a running save still leans on them.
+    # The rows go at once, so that nobody finds the image any more; unless a running save still
+    # leans on them.
     collection.delete_manifests(connection, manifests)
     collection.delete_images(connection, [key])
     records.add_events(connection, [Event(now, "delete", str(image_id), {})])
     return RemovedName("deleted", str(image_id))
 
 
-def withdraw(connection: Connection, original: Reference, *, now: datetime, operation: str) -> tuple[RemovedName, ...]:
-    """Take away the variants that a registry has made of what ``original`` named: nobody has asked for them to be kept, and they can be made again.
+def withdraw(
+    connection: Connection, original: Reference, *, now: datetime, operation: str
+) -> tuple[RemovedName, ...]:
+    """Take away the variants that a registry has made of what ``original`` named.
 
-    A variant that has another name by now keeps its manifest, and a tag that somebody else has set since is no variant.
+    Nobody has asked for them to be kept, and they can be made again.
+
+    A variant that has another name by now keeps its manifest, and a tag that somebody else has set
+    since is no variant.
     """
     done: list[RemovedName] = []
     for variant in variants.offered(connection, original):
@@ -174,7 +234,10 @@ def withdraw(connection: Connection, original: Reference, *, now: datetime, oper
 
 def _has_other_names(connection: Connection, target: Target, tags: Sequence[Target]) -> bool:
     """Whether an image has tags beside ``target`` and those that go with it."""
-    going = {target.reference, *(variant.reference for variant in variants.offered(connection, target.reference))}
+    going = {
+        target.reference,
+        *(variant.reference for variant in variants.offered(connection, target.reference)),
+    }
     return any(one.reference not in going for one in tags)
 
 
@@ -189,13 +252,18 @@ def _untag_all(connection: Connection, tags: Sequence[Target], now: datetime) ->
 
 def _untag(connection: Connection, target: Target, now: datetime) -> list[RemovedName]:
     _take_away(connection, target, now, "untag")
-    return [RemovedName("untagged", target.reference.familiar), *withdraw(connection, target.reference, now=now, operation="untag")]
+    return [
+        RemovedName("untagged", target.reference.familiar),
+        *withdraw(connection, target.reference, now=now, operation="untag"),
+    ]
 
 
 def _take_away(connection: Connection, target: Target, now: datetime, operation: str) -> None:
     references.remove_tag(connection, target, now=now, operation=operation)
     image = str(target.image_id) if target.image_id is not None else str(target.digest)
-    records.add_events(connection, [Event(now, "untag", image, {"name": target.reference.familiar})])
+    records.add_events(
+        connection, [Event(now, "untag", image, {"name": target.reference.familiar})]
+    )
 
 
 @final

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from store.model.digests import ChainID, DiffID, ImageID
 
 
-def image_details(connection: Connection, name: str, document: Callable[[Digest], bytes]) -> ImageDetails:
+def image_details(
+    connection: Connection, name: str, document: Callable[[Digest], bytes]
+) -> ImageDetails:
     """See `store.store.Store.inspect`. ``document`` reads a config."""
     found = one_image(connection, name)
     config = ImageConfig.parse(document(found.image_id.digest))
@@ -35,7 +37,10 @@ def image_details(connection: Connection, name: str, document: Callable[[Digest]
     return ImageDetails(
         image_id=found.image_id,
         config=config,
-        references=tuple(TaggedReference(target.reference, target.digest) for target in references.of_image(connection, found.key)),
+        references=tuple(
+            TaggedReference(target.reference, target.digest)
+            for target in references.of_image(connection, found.key)
+        ),
         manifests=tuple(
             ManifestDetails(digest, media_type, size, deterministic=digest == ours)
             for _, digest, media_type, size in images.manifests_of(connection, found.key)
@@ -45,7 +50,11 @@ def image_details(connection: Connection, name: str, document: Callable[[Digest]
                 diff_id=layer.diff_id,
                 chain_id=layer.chain_id,
                 size_bytes=layer.size_bytes,
-                state=sources[layer.diff_id.digest].state if layer.diff_id.digest in sources else ContentState.ABSENT,
+                state=(
+                    sources[layer.diff_id.digest].state
+                    if layer.diff_id.digest in sources
+                    else ContentState.ABSENT
+                ),
                 encodings=_stored(sources[layer.diff_id.digest]),
                 urls=urls.get(layer.diff_id.digest, ()),
             )
@@ -60,16 +69,24 @@ def image_details(connection: Connection, name: str, document: Callable[[Digest]
 def manifest_contents(connection: Connection, name: str) -> ManifestContents:
     """See `store.store.Store.inspect_manifest`."""
     found = one_manifest(connection, name)
-    summary = summary_of(manifests.describe(connection, found.key), references.of_manifest(connection, found.key))
+    summary = summary_of(
+        manifests.describe(connection, found.key), references.of_manifest(connection, found.key)
+    )
     links = tuple(
         LinkDetails(digest, role, media_type, size, ContentState(state), platform)
-        for digest, role, media_type, size, state, platform in manifests.children_of(connection, found.key)
+        for digest, role, media_type, size, state, platform in manifests.children_of(
+            connection, found.key
+        )
     )
     return ManifestContents(summary, links, tuple(manifests.referrers(connection, (found.digest,))))
 
 
 def _stored(sources: Sources) -> tuple[StoredEncoding, ...]:
-    own = (StoredEncoding(sources.digest, "identity", sources.size_bytes, seekable=True),) if sources.in_file or sources.inline is not None else ()
+    own = (
+        (StoredEncoding(sources.digest, "identity", sources.size_bytes, seekable=True),)
+        if sources.in_file or sources.inline is not None
+        else ()
+    )
     return own + sources.encodings
 
 

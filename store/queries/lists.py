@@ -29,7 +29,7 @@ _PIECE: Final = 900
 """Images that are looked at together."""
 
 
-# --- images ----------------------------------------------------------------------------------------------------------
+# --- images ---------------------------------------------------------------------------------------
 
 
 def list_images(connection: Connection, filters: ImageFilter | None) -> tuple[ImageSummary, ...]:
@@ -43,24 +43,42 @@ def list_images(connection: Connection, filters: ImageFilter | None) -> tuple[Im
     return tuple(islice(_passing(connection, filters, after), filters.limit))
 
 
-def _passing(connection: Connection, filters: ImageFilter, after: Place | None) -> Iterator[ImageSummary]:
+def _passing(
+    connection: Connection, filters: ImageFilter, after: Place | None
+) -> Iterator[ImageSummary]:
     before, since = (
-        None if name is None else images.place_of(connection, one_image(connection, name).key).created_s or 0 for name in (filters.before, filters.since)
+        (
+            None
+            if name is None
+            else images.place_of(connection, one_image(connection, name).key).created_s or 0
+        )
+        for name in (filters.before, filters.since)
     )
     patterns = [compile_pattern(text) for text in filters.references]
     for places in _pieces(connection, filters, after):
-        young = [place.key for place in places if (before is None or (place.created_s or 0) < before) and (since is None or (place.created_s or 0) > since)]
+        young = [
+            place.key
+            for place in places
+            if (before is None or (place.created_s or 0) < before)
+            and (since is None or (place.created_s or 0) > since)
+        ]
         if young:
             yield from _piece(connection, young, filters, patterns)
 
 
-def _pieces(connection: Connection, filters: ImageFilter, after: Place | None) -> Iterator[list[Place]]:
+def _pieces(
+    connection: Connection, filters: ImageFilter, after: Place | None
+) -> Iterator[list[Place]]:
     """What may pass, in order: by the index of names or of labels when there is such a filter, else along the index of ages."""
     named = None if not filters.references else _with_names(connection, filters.references)
     labelled = None if not filters.labels else images.with_labels(connection, filters.labels)
     if named is not None or labelled is not None:
         keys = labelled if named is None else named if labelled is None else named & labelled
-        ordered = [place for place in images.places_of(connection, keys or ()) if after is None or place.order > after.order]
+        ordered = [
+            place
+            for place in images.places_of(connection, keys or ())
+            if after is None or place.order > after.order
+        ]
         for start in range(0, len(ordered), _PIECE):
             yield ordered[start : start + _PIECE]
         return
@@ -75,14 +93,29 @@ def _pieces(connection: Connection, filters: ImageFilter, after: Place | None) -
 def _with_names(connection: Connection, texts: Sequence[str]) -> set[ContentKey]:
     patterns = [compile_pattern(text) for text in texts]
     starts = {literal_start(text).partition(":")[0] for text in texts}
-    return {target.image for start in starts for target in references.beginning_with(connection, start) if target.image is not None and _fits(target, patterns)}
+    return {
+        target.image
+        for start in starts
+        for target in references.beginning_with(connection, start)
+        if target.image is not None and _fits(target, patterns)
+    }
 
 
-def _piece(connection: Connection, keys: list[ContentKey], filters: ImageFilter, patterns: Sequence[re.Pattern[str]]) -> Iterator[ImageSummary]:
+def _piece(
+    connection: Connection,
+    keys: list[ContentKey],
+    filters: ImageFilter,
+    patterns: Sequence[re.Pattern[str]],
+) -> Iterator[ImageSummary]:
     rows = images.summaries(connection, keys)
     tags = references.of_images(connection, keys)
     inside = manifests.parts_of_named_indexes(connection, keys)
-    wanted = {key: _chosen(tags.get(key, []), filters, patterns, is_part=rows[key].has_children or key in inside) for key in keys}
+    wanted = {
+        key: _chosen(
+            tags.get(key, []), filters, patterns, is_part=rows[key].has_children or key in inside
+        )
+        for key in keys
+    }
     passing = [key for key in keys if wanted[key] is not None]
     sizes = images.total_sizes(connection, passing)
     described = images.manifest_digests(connection, passing)
@@ -90,7 +123,9 @@ def _piece(connection: Connection, keys: list[ContentKey], filters: ImageFilter,
         row, is_part = rows[key], rows[key].has_children or key in inside
         yield ImageSummary(
             image_id=row.image_id,
-            references=tuple(TaggedReference(target.reference, target.digest) for target in wanted[key] or ()),
+            references=tuple(
+                TaggedReference(target.reference, target.digest) for target in wanted[key] or ()
+            ),
             manifests=tuple(described.get(key, ())),
             created=moment(row.created_s),
             size_bytes=sizes.get(key, 0),
@@ -100,7 +135,9 @@ def _piece(connection: Connection, keys: list[ContentKey], filters: ImageFilter,
         )
 
 
-def _chosen(tags: list[Target], filters: ImageFilter, patterns: Sequence[re.Pattern[str]], *, is_part: bool) -> list[Target] | None:
+def _chosen(
+    tags: list[Target], filters: ImageFilter, patterns: Sequence[re.Pattern[str]], *, is_part: bool
+) -> list[Target] | None:
     """Those of an image's tags that pass; None when the image does not."""
     if not tags and is_part and not filters.include_intermediate:
         return None
@@ -115,7 +152,10 @@ def list_names(connection: Connection, prefix: str, limit: int) -> tuple[Referen
     """See `store.store.Store.names`."""
     repository, colon, _ = prefix.rpartition(":")
     # Behind the last colon stands a tag, or a port.
-    found = [*references.beginning_with(connection, prefix, limit), *(references.beginning_with(connection, repository) if colon else ())]
+    found = [
+        *references.beginning_with(connection, prefix, limit),
+        *(references.beginning_with(connection, repository) if colon else ()),
+    ]
     names = {target.reference for target in found if target.reference.familiar.startswith(prefix)}
     return tuple(sorted(names, key=lambda name: name.familiar)[:limit])
 
@@ -123,13 +163,19 @@ def list_names(connection: Connection, prefix: str, limit: int) -> tuple[Referen
 def _fits(target: Target, patterns: Iterable[re.Pattern[str]]) -> bool:
     """Docker's ``reference.FamiliarMatch``: the whole name as docker shows it, or the name without its tag."""
     name = target.reference
-    return any(pattern.fullmatch(text) for pattern in patterns for text in (name.familiar, name.repository.familiar))
+    return any(
+        pattern.fullmatch(text)
+        for pattern in patterns
+        for text in (name.familiar, name.repository.familiar)
+    )
 
 
-# --- manifests that stand for no image -------------------------------------------------------------------------------
+# --- manifests that stand for no image ------------------------------------------------------------
 
 
-def list_manifests(connection: Connection, filters: ImageFilter | None) -> tuple[ManifestSummary, ...]:
+def list_manifests(
+    connection: Connection, filters: ImageFilter | None
+) -> tuple[ManifestSummary, ...]:
     """See `store.store.Store.manifests`."""
     filters = filters or ImageFilter()
     if filters.labels or filters.before or filters.since:
@@ -139,13 +185,21 @@ def list_manifests(connection: Connection, filters: ImageFilter | None) -> tuple
     return tuple(islice(_passing_manifests(connection, filters, after), filters.limit))
 
 
-def _passing_manifests(connection: Connection, filters: ImageFilter, after: Digest | None) -> Iterator[ManifestSummary]:
+def _passing_manifests(
+    connection: Connection, filters: ImageFilter, after: Digest | None
+) -> Iterator[ManifestSummary]:
     patterns = [compile_pattern(text) for text in filters.references]
-    while some := manifests.without_image(connection, after=after, limit=_PIECE if filters.limit is None else min(_PIECE, filters.limit or 1)):
+    while some := manifests.without_image(
+        connection,
+        after=after,
+        limit=_PIECE if filters.limit is None else min(_PIECE, filters.limit or 1),
+    ):
         after = some[-1].digest
         for one in some:
             tags = references.of_manifest(connection, one.key)
-            if any(target.image is not None for target in tags) or (filters.dangling is not None and filters.dangling == bool(tags)):
+            if any(target.image is not None for target in tags) or (
+                filters.dangling is not None and filters.dangling == bool(tags)
+            ):
                 continue
             names = [target for target in tags if not patterns or _fits(target, patterns)]
             if names or not patterns:
@@ -153,7 +207,10 @@ def _passing_manifests(connection: Connection, filters: ImageFilter, after: Dige
 
 
 def _manifest_position(connection: Connection, name: str) -> Digest | None:
-    """The digest of the manifest that a page ended with; None when that was an image. Raises ImageNotFound when it is neither."""
+    """The digest of the manifest that a page ended with; None when that was an image.
+
+    Raises ImageNotFound when it is neither.
+    """
     digest = full_id(name)
     if digest is None or manifests.key_of(connection, digest) is None:
         return None
@@ -166,4 +223,12 @@ def _manifest_position(connection: Connection, name: str) -> Digest | None:
 
 def summary_of(one: manifests.Described, tags: Sequence[Target]) -> ManifestSummary:
     """A manifest with those of its tags that are wanted."""
-    return ManifestSummary(one.digest, tuple(target.reference for target in tags), one.media_type, one.kind, one.artifact_type, one.subject, one.size_bytes)
+    return ManifestSummary(
+        one.digest,
+        tuple(target.reference for target in tags),
+        one.media_type,
+        one.kind,
+        one.artifact_type,
+        one.subject,
+        one.size_bytes,
+    )

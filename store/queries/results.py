@@ -1,4 +1,7 @@
-"""Images and manifests as a list shows them, and what is asked of a list. Apart from the other answers, so that a list waits for none of them."""
+"""Images and manifests as a list shows them, and what is asked of a list.
+
+Apart from the other answers, so that a list waits for none of them.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,9 @@ class TaggedReference:
 class ImageSummary:
     """One image as a list shows it.
 
-    ``created`` is None when the config has no creation time; ``size_bytes`` sums the uncompressed layers. ``dangling``: no tag, and nothing is built on it;
-    ``intermediate``: no tag, but another image is built on it, or it is one platform of an index.
+    ``created`` is None when the config has no creation time; ``size_bytes`` sums the uncompressed
+    layers. ``dangling``: no tag, and nothing is built on it; ``intermediate``: no tag, but another
+    image is built on it, or it is one platform of an index.
     """
 
     image_id: ImageID
@@ -43,7 +47,10 @@ class ImageSummary:
 @final
 @dataclass(frozen=True, slots=True)
 class ManifestSummary:
-    """A manifest or index that stands for no image, as a list shows it; ``size_bytes`` counts everything it points at."""
+    """A manifest or index that stands for no image, as a list shows it.
+
+    ``size_bytes`` counts everything it points at.
+    """
 
     digest: Digest
     references: tuple[Reference, ...]
@@ -57,10 +64,13 @@ class ManifestSummary:
 @final
 @dataclass(frozen=True, slots=True)
 class ImageFilter:
-    """Which images to list; several values of one field are alternatives, but every label must be there (as docker's).
+    """Which images to list.
 
-    ``labels`` are ``key`` or ``key=value``; ``references`` are shell patterns on familiar names; ``before`` and ``since`` name images.
-    A page of the list has at most ``limit`` entries and begins behind ``after``, the last image (or manifest, by its digest) of the page before.
+    Several values of one field are alternatives, but every label must be there (as docker's).
+
+    ``labels`` are ``key`` or ``key=value``; ``references`` are shell patterns on familiar names;
+    ``before`` and ``since`` name images. A page of the list has at most ``limit`` entries and
+    begins behind ``after``, the last image (or manifest, by its digest) of the page before.
     """
 
     references: tuple[str, ...] = ()

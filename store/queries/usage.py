@@ -27,7 +27,9 @@ def usage(connection: Connection, *, each: bool) -> Usage:
     every = statistics.images(connection)
     others = references.default_images_of_indexes(connection)
     active = statistics.named_images(connection) | others
-    used = statistics.diffs_of_named(connection).union(*statistics.diffs_of(connection, others).values())
+    used = statistics.diffs_of_named(connection).union(
+        *statistics.diffs_of(connection, others).values()
+    )
     idle = statistics.diffs_of(connection, every - active)
     holders = Counter(diff for diffs in idle.values() for diff in diffs if diff not in used)
     layers = statistics.layer_sizes(connection)
@@ -35,9 +37,27 @@ def usage(connection: Connection, *, each: bool) -> Usage:
     return Usage(
         rows=(
             # What would go with the images that have no name: what only one of them has.
-            UsageRow("Images", len(every), len(active), statistics.size_of_images(connection), sum(layers[diff] for diff in holders if holders[diff] == 1)),
-            UsageRow("Layers", len(layers), len(used), sum(layers.values()), sum(size for diff, size in layers.items() if diff not in used)),
-            UsageRow("Blobs", files.count, files.count, files.size_bytes, sum(size for diff, size in statistics.stored_sizes(connection) if diff not in used)),
+            UsageRow(
+                "Images",
+                len(every),
+                len(active),
+                statistics.size_of_images(connection),
+                sum(layers[diff] for diff in holders if holders[diff] == 1),
+            ),
+            UsageRow(
+                "Layers",
+                len(layers),
+                len(used),
+                sum(layers.values()),
+                sum(size for diff, size in layers.items() if diff not in used),
+            ),
+            UsageRow(
+                "Blobs",
+                files.count,
+                files.count,
+                files.size_bytes,
+                sum(size for diff, size in statistics.stored_sizes(connection) if diff not in used),
+            ),
         ),
         images=tuple(_of_each(connection)) if each else (),
         on_disk_bytes=files.size_bytes,
@@ -66,13 +86,19 @@ def _in_order(connection: Connection) -> list[ContentKey]:
 
 def with_database(report: Usage, database_bytes: int) -> Usage:
     """The same report, counting the database file too."""
-    return replace(report, on_disk_bytes=report.on_disk_bytes + database_bytes, database_bytes=database_bytes)
+    return replace(
+        report, on_disk_bytes=report.on_disk_bytes + database_bytes, database_bytes=database_bytes
+    )
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """One line of ``df``. ``active``: images with a tag, or the layers of these; ``reclaimable_bytes``: what would be free without all others."""
+    """One line of ``df``.
+
+    ``active``: images with a tag, or the layers of these; ``reclaimable_bytes``: what would be free
+    without all others.
+    """
 
     kind: str
     count: int
@@ -97,7 +123,10 @@ class ImageUsage:
 @final
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The whole of ``df``: rows for images, layers and blobs; ``on_disk_bytes`` counts files and the database."""
+    """The whole of ``df``: rows for images, layers and blobs.
+
+    ``on_disk_bytes`` counts files and the database.
+    """
 
     rows: tuple[UsageRow, ...]
     images: tuple[ImageUsage, ...]

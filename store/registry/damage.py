@@ -19,12 +19,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def mark_lost(connection: Connection, blobs: BlobStore, digests: Iterable[Digest]) -> frozenset[Digest]:
+def mark_lost(
+    connection: Connection, blobs: BlobStore, digests: Iterable[Digest]
+) -> frozenset[Digest]:
     """Look for the files of these contents, and mark as damaged what has lost its bytes, so that whoever brings them again is let; the files that are lost."""
     found: set[Digest] = set()
     for sources in content.sources(connection, digests).values():
         for digest in lost(blobs, sources) - found:
-            logger.error("the file of content=%s is gone or cut short; `storectl fsck` lists what is affected", digest)
+            logger.error(
+                "the file of content=%s is gone or cut short; `storectl fsck` lists what is"
+                " affected",
+                digest,
+            )
             found.add(digest)
             if digest == sources.digest and without(sources, found) is not None:
                 content.forget_file(connection, digest)

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 
 class Sparse(StrEnum):
-    """What a manifest that is pushed may point at although it is not in the repository. What has URLs of its own always may be missing."""
+    """What a manifest that is pushed may point at although it is not in the repository.
+
+    What has URLs of its own always may be missing.
+    """
 
     NOTHING = "nothing"
     INDEXES = "indexes"
@@ -66,38 +69,72 @@ class Put:
     _keys: dict[Digest, ContentKey] = field(default_factory=dict)
 
     def run(self, config: ImageConfig | None, tags: Sequence[str], *, operation: str) -> Pushed:
-        """Do it; ``operation`` is what the log of references calls it. Raises MissingBlobs, DigestMismatch."""
+        """Do it; ``operation`` is what the log of references calls it.
+
+        Raises MissingBlobs, DigestMismatch.
+        """
         document, connection = self.document, self.connection
         self._targets()
         key = content.put_documents(connection, {document.digest: document.data})[document.digest]
         image, verified = (None, True) if config is None else self._image(config)
-        subject = None if document.subject is None else self._absent(document.subject.digest, document.subject.size_bytes)
+        subject = (
+            None
+            if document.subject is None
+            else self._absent(document.subject.digest, document.subject.size_bytes)
+        )
         edges = [manifests.Edge(link, self._keys[link.digest]) for link in document.links]
         new = manifests.NewManifest(
-            key, document.kind.value, document.media_type, document.effective_artifact_type, image, subject, edges, document.annotations
+            key,
+            document.kind.value,
+            document.media_type,
+            document.effective_artifact_type,
+            image,
+            subject,
+            edges,
+            document.annotations,
         )
         manifests.add(connection, [new])
-        repository_key = references.ensure_repositories(connection, (self.repository,))[self.repository]
+        repository_key = references.ensure_repositories(connection, (self.repository,))[
+            self.repository
+        ]
         catalog.hold(connection, repository_key, key)
         names = [Reference(self.repository, tag) for tag in tags]
         if names:
-            references.set_tags(connection, dict.fromkeys(names, key), now=self.now, operation=operation, served=True)
+            references.set_tags(
+                connection,
+                dict.fromkeys(names, key),
+                now=self.now,
+                operation=operation,
+                served=True,
+            )
         target = str(document.digest if config is None else config.image_id)
         about = names[0] if names else Reference(self.repository, None, document.digest)
         records.add_events(connection, [Event(self.now, "push", target, {"name": about.familiar})])
         unseen = None if config is None or verified else config.image_id
-        return Pushed(document.digest, None if document.subject is None else document.subject.digest, tuple(tags), unseen)
+        return Pushed(
+            document.digest,
+            None if document.subject is None else document.subject.digest,
+            tuple(tags),
+            unseen,
+        )
 
-    # --- what it points at -------------------------------------------------------------------------------------------
+    # --- what it points at ------------------------------------------------------------------------
 
     def _targets(self) -> None:
         links = self.document.links
         held = catalog.held(self.connection, self.repository, (link.digest for link in links))
         if damage.mark_lost(self.connection, self.blobs, held):
             held = catalog.held(self.connection, self.repository, held)
-        missing = [link for link in links if link.digest not in held and not self._may_be_missing(link)]
+        missing = [
+            link for link in links if link.digest not in held and not self._may_be_missing(link)
+        ]
         if missing:
-            raise MissingBlobs([(str(self.document.digest), f"{link.role} {link.position}", link.digest) for link in missing])
+            raise MissingBlobs(
+                [
+                    (str(self.document.digest), f"{link.role} {link.position}", link.digest)
+                    for link in missing
+                ]
+            )
         known = content.find(self.connection, held)
         absent: dict[Digest, int | None] = {}
         for link in links:
@@ -105,7 +142,8 @@ class Put:
                 self._fits(link, known[link.digest].size_bytes)
             else:
                 absent.setdefault(link.digest, link.target.size_bytes)
-        # All at once: an index may list tens of thousands, and everybody else who writes waits meanwhile.
+        # All at once: an index may list tens of thousands, and everybody else who writes waits
+        # meanwhile.
         self._keys = {**held, **content.ensure_all(self.connection, absent, ContentState.ABSENT)}
 
     def _may_be_missing(self, link: Link) -> bool:
@@ -115,21 +153,32 @@ class Put:
 
     def _fits(self, link: Link, size_bytes: int | None) -> None:
         if size_bytes != link.target.size_bytes:
-            raise DigestMismatch(f"the size of {link.role} {link.position}, {link.digest}", want=link.target.size_bytes, got=size_bytes)
+            raise DigestMismatch(
+                f"the size of {link.role} {link.position}, {link.digest}",
+                want=link.target.size_bytes,
+                got=size_bytes,
+            )
 
     def _absent(self, digest: Digest, size_bytes: int) -> ContentKey:
         return content.ensure(self.connection, digest, size_bytes, ContentState.ABSENT)
 
-    # --- the image it describes --------------------------------------------------------------------------------------
+    # --- the image it describes -------------------------------------------------------------------
 
     def _image(self, config: ImageConfig) -> tuple[ContentKey, bool]:
-        key = content.put_documents(self.connection, {config.image_id.digest: config.data})[config.image_id.digest]
+        key = content.put_documents(self.connection, {config.image_id.digest: config.data})[
+            config.image_id.digest
+        ]
         blobs = [link.digest for link in self.document.layers]
         decoded = content.encoded(self.connection, blobs)
-        diffs = content.ensure_all(self.connection, {diff.digest: None for diff in config.diff_ids}, ContentState.ABSENT)
+        diffs = content.ensure_all(
+            self.connection, {diff.digest: None for diff in config.diff_ids}, ContentState.ABSENT
+        )
         chain = [(diff, diffs[diff.digest]) for diff in config.diff_ids]
         present = content.present(self.connection, blobs)
-        verified = all(blob in present and (blob == diff.digest or (blob, diff.digest) in decoded) for blob, diff in zip(blobs, config.diff_ids, strict=True))
+        verified = all(
+            blob in present and (blob == diff.digest or (blob, diff.digest) in decoded)
+            for blob, diff in zip(blobs, config.diff_ids, strict=True)
+        )
         top = images.ensure_layers(self.connection, [chain])[0]
         images.add(self.connection, {key: images.NewImage.of(config, top, verified=verified)})
         return key, verification.diff_state(self.connection, key) == "verified"

@@ -1,6 +1,9 @@
-"""A store as a registry sees it: repositories that hold blobs and manifests by digest, tags, referrers.
+"""A store as a registry sees it.
 
-Reading asks `repository_content`: what a repository was not given it does not serve, wherever else it lies in the store.
+Repositories that hold blobs and manifests by digest, tags, referrers.
+
+Reading asks `repository_content`: what a repository was not given it does not serve, wherever else
+it lies in the store.
 """
 
 from __future__ import annotations
@@ -59,12 +62,18 @@ MANIFEST_BYTES: Final = 4 * MIB
 """The largest manifest that is taken; the specification asks for no less."""
 
 RENEWED_S: Final = 3600
-"""The grace of a blob is begun anew when it began longer ago than this; it lasts a day (see `store.maintenance.gc`)."""
+"""The grace of a blob is begun anew when it began longer ago than this.
+
+It lasts a day (see `store.maintenance.gc`).
+"""
 
 _OPERATION: Final = "registry"
 
 BY_ID: Final = Repository("_", "by-id")
-"""Where images without a name are served, by the digest of their manifest. No image reference can be written for it, so nobody can push there."""
+"""Where images without a name are served, by the digest of their manifest.
+
+No image reference can be written for it, so nobody can push there.
+"""
 
 
 @final
@@ -81,7 +90,8 @@ class ServedManifest:
 class Registry:
     """The registry's view of a store. Threads may share it.
 
-    What is damaged is not there, whoever asks, and however: so that a client that has it brings it once more, and it is sound again.
+    What is damaged is not there, whoever asks, and however: so that a client that has it brings it
+    once more, and it is sound again.
 
     Args:
         store: The store.
@@ -106,10 +116,13 @@ class Registry:
         self._limits = limits
         self.uploads = Uploads(store, max_bytes=limits.layer_bytes, most=most_uploads)
 
-    # --- reading -----------------------------------------------------------------------------------------------------
+    # --- reading ----------------------------------------------------------------------------------
 
     def manifest(self, repository: Repository, target: str | Digest) -> ServedManifest:
-        """A manifest or index by tag or digest. Raises RepositoryNotFound, ReferenceNotFound, ContentNotFound."""
+        """A manifest or index by tag or digest.
+
+        Raises RepositoryNotFound, ReferenceNotFound, ContentNotFound.
+        """
         with self._store.read() as connection:
             found = self._find(connection, repository, target)
             if found.data is not None:
@@ -123,15 +136,25 @@ class Registry:
                 with _beside_an_answer():
                     self._store.report_damage(exc)
                 self._on_damage(exc.digest)
-            raise _unknown_manifest(repository, target, because="it is damaged here; push it again") from exc
+            raise _unknown_manifest(
+                repository, target, because="it is damaged here; push it again"
+            ) from exc
 
     def quick_manifest(self, repository: Repository, target: str | Digest) -> ServedManifest | None:
         """The same where one look-up by index has the answer: no thread is worth its while for that. None when it has not, whatever the reason."""
         if repository == BY_ID:
             return None
         with self._store.look() as connection:
-            found = catalog.by_digest(connection, repository, target) if isinstance(target, Digest) else catalog.by_tag(connection, repository, target)
-        return None if found is None or found.data is None else ServedManifest(found.digest, found.media_type, found.data)
+            found = (
+                catalog.by_digest(connection, repository, target)
+                if isinstance(target, Digest)
+                else catalog.by_tag(connection, repository, target)
+            )
+        return (
+            None
+            if found is None or found.data is None
+            else ServedManifest(found.digest, found.media_type, found.data)
+        )
 
     def _whole(self, sources: Sources) -> bytes:
         if sources.state is not ContentState.PRESENT:
@@ -139,14 +162,20 @@ class Registry:
         with self._store.reader() as reader:
             return b"".join(reader.chunks(sources))
 
-    def _find(self, connection: Connection, repository: Repository, target: str | Digest) -> HeldManifest:
+    def _find(
+        self, connection: Connection, repository: Repository, target: str | Digest
+    ) -> HeldManifest:
         if repository == BY_ID:
             if isinstance(target, Digest) and catalog.kept_without_name(connection, target):
                 found = catalog.manifest_of(connection, target)
                 if found is not None:
                     return found
             raise _unknown_manifest(repository, target)
-        found = catalog.by_digest(connection, repository, target) if isinstance(target, Digest) else catalog.by_tag(connection, repository, target)
+        found = (
+            catalog.by_digest(connection, repository, target)
+            if isinstance(target, Digest)
+            else catalog.by_tag(connection, repository, target)
+        )
         if found is None:
             self._require(connection, repository)
             raise _unknown_manifest(repository, target)
@@ -179,10 +208,17 @@ class Registry:
             return None
         with self._store.look() as connection:
             size_bytes = catalog.file_bytes(connection, repository, digest)
-        return None if size_bytes is None else Sources(digest, size_bytes, ContentState.PRESENT, None, in_file=True, encodings=())
+        return (
+            None
+            if size_bytes is None
+            else Sources(digest, size_bytes, ContentState.PRESENT, None, in_file=True, encodings=())
+        )
 
     def require_held(self, repository: Repository, digest: Digest) -> None:
-        """One look-up for who asks what is not here. Raises ContentNotFound; who asks by ID always has to be answered by `blob`."""
+        """One look-up for who asks what is not here.
+
+        Raises ContentNotFound; who asks by ID always has to be answered by `blob`.
+        """
         if repository == BY_ID:
             return
         with self._store.look() as connection:
@@ -211,12 +247,19 @@ class Registry:
         with self._store.read() as connection:
             return tuple(map(ImageID, verification.unverified_images(connection)))
 
-    def unreadable(self, contents: Iterable[Sources], may_read: Callable[[Repository], bool]) -> list[Digest]:
+    def unreadable(
+        self, contents: Iterable[Sources], may_read: Callable[[Repository], bool]
+    ) -> list[Digest]:
         """Which of ``contents`` no repository serves that ``may_read`` allows: neither as they are nor as something that they are decoded from."""
         wanted = list(contents)
         with self._store.read() as connection:
-            forms = {one.digest: {one.digest, *(stored.digest for stored in one.encodings)} for one in wanted}
-            held = catalog.holders_of_all(connection, {digest for some in forms.values() for digest in some})
+            forms = {
+                one.digest: {one.digest, *(stored.digest for stored in one.encodings)}
+                for one in wanted
+            }
+            held = catalog.holders_of_all(
+                connection, {digest for some in forms.values() for digest in some}
+            )
             answers: dict[str, bool] = {}
 
             def readable(name: str) -> bool:
@@ -224,12 +267,24 @@ class Registry:
                     answers[name] = may_read(_repository(name))
                 return answers[name]
 
-            found = [digest for digest, some in forms.items() if not any(readable(name) for form in some for name in held.get(form, ()))]
+            found = [
+                digest
+                for digest, some in forms.items()
+                if not any(readable(name) for form in some for name in held.get(form, ()))
+            ]
             if found and may_read(BY_ID):
-                found = [digest for digest in found if not any(catalog.kept_without_name(connection, form) for form in forms[digest])]
+                found = [
+                    digest
+                    for digest in found
+                    if not any(
+                        catalog.kept_without_name(connection, form) for form in forms[digest]
+                    )
+                ]
             return found
 
-    def tags(self, repository: Repository, *, after: str = "", limit: int | None = None) -> list[str]:
+    def tags(
+        self, repository: Repository, *, after: str = "", limit: int | None = None
+    ) -> list[str]:
         """Its tags behind ``after``, in byte order. Raises RepositoryNotFound."""
         with self._store.read() as connection:
             self._require(connection, repository)
@@ -247,17 +302,44 @@ class Registry:
 
     @staticmethod
     def _is_taken(connection: Connection, name: Reference) -> bool:
-        return references.get(connection, name) is not None and not variants.is_offered(connection, name)
+        return references.get(connection, name) is not None and not variants.is_offered(
+            connection, name
+        )
 
-    def repositories(self, *, after: str, limit: int, domain: str | None = None, outside: str | None = None) -> list[Repository]:
+    def repositories(
+        self, *, after: str, limit: int, domain: str | None = None, outside: str | None = None
+    ) -> list[Repository]:
         """Those that hold a manifest, behind ``after`` in the byte order of full names: of one ``domain``, or ``outside`` of one."""
         with self._store.read() as connection:
-            return [_repository(name) for name in catalog.repositories(connection, after=after, limit=limit, domain=domain, outside=outside)]
+            return [
+                _repository(name)
+                for name in catalog.repositories(
+                    connection, after=after, limit=limit, domain=domain, outside=outside
+                )
+            ]
 
-    def referrers(self, repository: Repository, subject: Digest, *, artifact_type: str | None, after: str, limit: int) -> list[Referrer]:
-        """What refers to ``subject`` in this repository, in the order of digests; whether or not the subject is here."""
+    def referrers(
+        self,
+        repository: Repository,
+        subject: Digest,
+        *,
+        artifact_type: str | None,
+        after: str,
+        limit: int,
+    ) -> list[Referrer]:
+        """What refers to ``subject`` in this repository, in the order of digests.
+
+        Whether or not the subject is here.
+        """
         with self._store.read() as connection:
-            return catalog.referrers(connection, repository, subject, artifact_type=artifact_type, after=after, limit=limit)
+            return catalog.referrers(
+                connection,
+                repository,
+                subject,
+                artifact_type=artifact_type,
+                after=after,
+                limit=limit,
+            )
 
     @staticmethod
     def _require(connection: Connection, repository: Repository) -> RepositoryKey:
@@ -266,7 +348,7 @@ class Registry:
             raise RepositoryNotFound(f"no repository {repository}")
         return key
 
-    # --- blobs -------------------------------------------------------------------------------------------------------
+    # --- blobs ------------------------------------------------------------------------------------
 
     def renew(self, repository: Repository, digest: Digest) -> None:
         """Somebody relies on a blob being here: begin its grace anew, when much of it is over.
@@ -277,7 +359,9 @@ class Registry:
             return
         with self._store.look() as connection:
             # Clients ask about the same blobs over and over: that must not be a write every time.
-            if catalog.is_fresh(connection, repository, digest, self._store.now() - timedelta(seconds=RENEWED_S)):
+            if catalog.is_fresh(
+                connection, repository, digest, self._store.now() - timedelta(seconds=RENEWED_S)
+            ):
                 return
         with _beside_an_answer(), self._store.write("registry") as connection:
             held = catalog.held(connection, repository, (digest,))
@@ -285,11 +369,18 @@ class Registry:
             if digest in held and key is not None:
                 catalog.hold(connection, key, held[digest], fresh_at=self._store.now())
 
-    def mount(self, repository: Repository, digest: Digest, sources: Callable[[Repository], bool]) -> bool:
-        """Let a repository serve a blob that another one serves which ``sources`` allows; False when there is none, or its bytes are not sound."""
+    def mount(
+        self, repository: Repository, digest: Digest, sources: Callable[[Repository], bool]
+    ) -> bool:
+        """Let a repository serve a blob that another one serves which ``sources`` allows.
+
+        False when there is none, or its bytes are not sound.
+        """
         with self._store.write("mount") as connection:
             self._look_for(connection, digest)
-            allowed = any(sources(_repository(name)) for name in catalog.holders(connection, digest))
+            allowed = any(
+                sources(_repository(name)) for name in catalog.holders(connection, digest)
+            )
             known = content.find(connection, (digest,)).get(digest)
             if not allowed or known is None:
                 return False
@@ -310,33 +401,51 @@ class Registry:
         """Contents that are here, each with the diff that it was encoded from: for who has encoded it, and need not decode it to know."""
         with self._store.write("registry") as connection:
             known = content.find(connection, {*made, *(diff.digest for diff in made.values())})
-            both = [(diff.digest, digest) for digest, diff in made.items() if digest in known and diff.digest in known]
-            content.put_encodings(connection, [content.NewEncoding(known[diff].key, known[digest].key, codec, seekable=False) for diff, digest in both])
+            both = [
+                (diff.digest, digest)
+                for digest, diff in made.items()
+                if digest in known and diff.digest in known
+            ]
+            content.put_encodings(
+                connection,
+                [
+                    content.NewEncoding(known[diff].key, known[digest].key, codec, seekable=False)
+                    for diff, digest in both
+                ],
+            )
 
     def delete_blob(self, repository: Repository, digest: Digest) -> None:
-        """The repository serves it no longer; gc frees the bytes. Raises RepositoryNotFound, ContentNotFound."""
+        """The repository serves it no longer; gc frees the bytes.
+
+        Raises RepositoryNotFound, ContentNotFound.
+        """
         with self._store.write("registry") as connection:
             key = self._require(connection, repository)
             known = content.find(connection, (digest,)).get(digest)
             if known is None or not catalog.let_go(connection, key, known.key):
                 raise _unknown_blob(repository, digest)
 
-    # --- manifests ---------------------------------------------------------------------------------------------------
+    # --- manifests --------------------------------------------------------------------------------
 
     def put_manifest(
-        self, repository: Repository, data: bytes, *, media_type: str, digest: Digest | None, tags: Sequence[str], offered_for: Reference | None = None
+        self,
+        repository: Repository,
+        data: bytes,
+        *,
+        media_type: str,
+        digest: Digest | None,
+        tags: Sequence[str],
+        offered_for: Reference | None = None,
     ) -> Pushed:
         """Take in a manifest or index, and let ``tags`` name it: all of it or nothing.
 
         Everything it points at must be in the repository, but for what `Sparse` says.
 
         Args:
-            repository: Where it is pushed to.
-            data: The exact bytes.
-            media_type: What the client calls it; may be empty.
-            digest: What the client says they hash to.
-            tags: Names to give it.
-            offered_for: It is a variant of what this tag names, the digest being that of its manifest: it is taken only while that is so and nobody has set
+            repository: Where it is pushed to. data: The exact bytes. media_type: What the client
+                calls it; may be empty. digest: What the client says they hash to. tags: Names to
+                give it. offered_for: It is a variant of what this tag names, the digest being that
+                of its manifest: it is taken only while that is so and nobody has set
                 its own tag, and goes with it.
 
         Raises:
@@ -354,12 +463,23 @@ class Registry:
         document = Document.parse(data, digest=got, media_type=media_type, limits=self._limits)
         config = self._config(repository, document)
         with self._store.write("push") as connection:
-            put = Put(connection, repository, document, self._store.blobs, now=self._store.now(), sparse=self._sparse)
+            put = Put(
+                connection,
+                repository,
+                document,
+                self._store.blobs,
+                now=self._store.now(),
+                sparse=self._sparse,
+            )
             if offered_for is not None:
                 self._require_wanted(connection, offered_for, tags)
-            return put.run(config, tags, operation="push" if offered_for is None else variants.OFFER)
+            return put.run(
+                config, tags, operation="push" if offered_for is None else variants.OFFER
+            )
 
-    def _require_wanted(self, connection: Connection, original: Reference, tags: Sequence[str]) -> None:
+    def _require_wanted(
+        self, connection: Connection, original: Reference, tags: Sequence[str]
+    ) -> None:
         target = references.get(connection, original)
         if target is None or target.digest != original.digest:
             raise ReferenceNotFound(f"{original.familiar} has moved")
@@ -370,7 +490,11 @@ class Registry:
     def _config(self, repository: Repository, document: Document) -> ImageConfig | None:
         """The config of the image a manifest describes; None when it describes none."""
         link = document.config
-        if not document.claims_image or link is None or link.target.size_bytes > self._limits.inline_bytes:
+        if (
+            not document.claims_image
+            or link is None
+            or link.target.size_bytes > self._limits.inline_bytes
+        ):
             return None
         try:
             data = self._whole(self.blob(repository, link.digest))
@@ -384,7 +508,10 @@ class Registry:
         return config if len(config.diff_ids) == len(document.layers) else None
 
     def delete_tag(self, repository: Repository, tag: str) -> None:
-        """Take a tag away, and the variants that were offered for it; the manifest stays, by its digest. Raises RepositoryNotFound, ReferenceNotFound."""
+        """Take a tag away, and the variants that were offered for it.
+
+        The manifest stays, by its digest. Raises RepositoryNotFound, ReferenceNotFound.
+        """
         with self._store.write("registry") as connection:
             self._require(connection, repository)
             target = references.get(connection, Reference(repository, tag))
@@ -392,10 +519,15 @@ class Registry:
                 raise _unknown_manifest(repository, tag)
             references.remove_tag(connection, target, now=self._store.now(), operation=_OPERATION)
             self._record(connection, "untag", target.image_id, target.digest, target.reference)
-            removal.withdraw(connection, target.reference, now=self._store.now(), operation=_OPERATION)
+            removal.withdraw(
+                connection, target.reference, now=self._store.now(), operation=_OPERATION
+            )
 
     def delete_manifest(self, repository: Repository, digest: Digest) -> None:
-        """Take a manifest out of the repository, its tags, and what was offered for these. Raises RepositoryNotFound, ContentNotFound."""
+        """Take a manifest out of the repository, its tags, and what was offered for these.
+
+        Raises RepositoryNotFound, ContentNotFound.
+        """
         with self._store.write("registry") as connection:
             key = self._require(connection, repository)
             found = catalog.by_digest(connection, repository, digest)
@@ -411,8 +543,18 @@ class Registry:
             catalog.drop_unheld(connection, found.key)
             self._record(connection, "delete", None, digest, Reference(repository, None, digest))
 
-    def _record(self, connection: Connection, action: str, image_id: ImageID | None, digest: Digest, name: Reference) -> None:
-        records.add_events(connection, [Event(self._store.now(), action, str(image_id or digest), {"name": name.familiar})])
+    def _record(
+        self,
+        connection: Connection,
+        action: str,
+        image_id: ImageID | None,
+        digest: Digest,
+        name: Reference,
+    ) -> None:
+        records.add_events(
+            connection,
+            [Event(self._store.now(), action, str(image_id or digest), {"name": name.familiar})],
+        )
 
 
 @contextmanager
@@ -433,7 +575,9 @@ def _unknown_blob(repository: Repository, digest: Digest) -> ContentNotFound:
     return ContentNotFound(f"{repository} holds no blob {digest}", digest=digest)
 
 
-def _unknown_manifest(repository: Repository, target: str | Digest, *, because: str = "") -> ReferenceNotFound | ContentNotFound:
+def _unknown_manifest(
+    repository: Repository, target: str | Digest, *, because: str = ""
+) -> ReferenceNotFound | ContentNotFound:
     why = because and f": {because}"
     if isinstance(target, Digest):
         return ContentNotFound(f"{repository} holds no manifest {target}{why}", digest=target)

@@ -1,8 +1,11 @@
-"""Uploads to a registry: bytes that come in pieces over several requests, survive a restart, and become a blob at the end.
+"""Uploads to a registry.
 
-An upload is a file in ``uploads/`` and a row. The file is locked only while a request writes to it; the row says how many of its bytes count, and these are
-durable: what a killed server wrote beyond that is cut off by the next request. The row itself need not be: where the machine goes down it may say what it said
-before, or not be there, and the client goes on from there, or begins anew.
+Bytes that come in pieces over several requests, survive a restart, and become a blob at the end.
+
+An upload is a file in ``uploads/`` and a row. The file is locked only while a request writes to it;
+the row says how many of its bytes count, and these are durable: what a killed server wrote beyond
+that is cut off by the next request. The row itself need not be: where the machine goes down it may
+say what it said before, or not be there, and the client goes on from there, or begins anew.
 """
 
 from __future__ import annotations
@@ -22,7 +25,16 @@ from store.catalog import content, references
 from store.catalog import repositories as registry
 from store.catalog import uploads as rows
 from store.db.sqlite.engine import Durability
-from store.errors import DigestMismatch, OutOfOrder, TooLarge, TooManyUploads, Unavailable, UploadInUse, UploadNotFound, printable
+from store.errors import (
+    DigestMismatch,
+    OutOfOrder,
+    TooLarge,
+    TooManyUploads,
+    Unavailable,
+    UploadInUse,
+    UploadNotFound,
+    printable,
+)
 from store.files.os_errors import translated
 from store.files.page_cache import begin_writeback
 from store.model.contents import ContentState
@@ -61,14 +73,18 @@ class Uploads:
         self._folder = store.root / UPLOADS
         self._max_bytes = max_bytes
         self._most = most
-        # How far each running upload has been hashed by this process. Whoever has no entry hashes the file once more.
+        # How far each running upload has been hashed by this process. Whoever has no entry hashes
+        # the file once more.
         self._hashers: OrderedDict[str, tuple[int, _Hash]] = OrderedDict()
         self._guard = threading.Lock()
 
     def begin(self, repository: Repository) -> str:
         """A new upload; its name. Raises TooManyUploads."""
         if self._most is not None and self.count() >= self._most:
-            raise TooManyUploads(f"{self._most} uploads are in progress", hint="finish or cancel some; idle ones go after a day")
+            raise TooManyUploads(
+                f"{self._most} uploads are in progress",
+                hint="finish or cancel some; idle ones go after a day",
+            )
         upload_id = os.urandom(16).hex()
         self._make(upload_id).close()
         with self._store.write(f"upload {upload_id}", Durability.SOON) as connection:
@@ -90,13 +106,17 @@ class Uploads:
         with self._store.look() as connection:
             noted = self._row(rows.get(connection, upload_id), repository, upload_id).offset_bytes
         try:
-            # A crash may have left the file shorter than its row: go on from what is there. The digest at the end is the judge.
+            # A crash may have left the file shorter than its row: go on from what is there. The
+            # digest at the end is the judge.
             return min(noted, path.stat().st_size)
         except FileNotFoundError:
             raise self._unknown(upload_id) from None
 
     def resume(self, repository: Repository, upload_id: str) -> Upload:
-        """Go on with it where it stopped; nobody else can until it is closed. Raises UploadNotFound, UploadInUse."""
+        """Go on with it where it stopped; nobody else can until it is closed.
+
+        Raises UploadNotFound, UploadInUse.
+        """
         path = self._path(upload_id)
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -107,11 +127,22 @@ class Uploads:
             offset = self.offset(repository, upload_id)
             if os.fstat(descriptor).st_size > offset:
                 os.ftruncate(descriptor, offset)
-                # Whoever brings nothing more finishes what is durable already, and so has its end to be.
+                # Whoever brings nothing more finishes what is durable already, and so has its end
+                # to be.
                 with translated(path):
                     os.fsync(descriptor)
             os.lseek(descriptor, offset, os.SEEK_SET)
-            return Upload(self, self._store, upload_id, repository, path, descriptor, offset, self._hasher(upload_id, offset), has_row=True)
+            return Upload(
+                self,
+                self._store,
+                upload_id,
+                repository,
+                path,
+                descriptor,
+                offset,
+                self._hasher(upload_id, offset),
+                has_row=True,
+            )
         except BaseException:
             os.close(descriptor)
             raise
@@ -121,18 +152,24 @@ class Uploads:
         self.resume(repository, upload_id).discard()
 
     def expire(self) -> int:
-        """Give up what nobody has touched for `IDLE_S`, and files that belong to no upload; how many went."""
+        """Give up what nobody has touched for `IDLE_S`, and files that belong to no upload.
+
+        How many went.
+        """
         before = self._store.now() - timedelta(seconds=IDLE_S)
         with self._store.read() as connection:
             old = rows.idle(connection, before)
-        gone = sum(self._sweep(self._path(upload_id), upload_id, untouched_since=before) for upload_id in old)
+        gone = sum(
+            self._sweep(self._path(upload_id), upload_id, untouched_since=before)
+            for upload_id in old
+        )
         with suppress(FileNotFoundError):
             for path in sorted(self._folder.iterdir()):
                 if _IDENTIFIER.fullmatch(path.name) and self._is_stray(path):
                     gone += self._sweep(path, path.name)
         return gone
 
-    # --- for `Upload` ------------------------------------------------------------------------------------------------
+    # --- for `Upload` -----------------------------------------------------------------------------
 
     @property
     def max_bytes(self) -> int:
@@ -146,7 +183,7 @@ class Uploads:
             while len(self._hashers) > _HASHERS:
                 self._hashers.popitem(last=False)
 
-    # --- inside ------------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _hasher(self, upload_id: str, offset: int) -> _Hash | None:
         if offset == 0:
@@ -161,10 +198,23 @@ class Uploads:
             try:
                 self._folder.mkdir(exist_ok=True)
             except FileNotFoundError as exc:
-                raise Unavailable(f"{self._folder.parent} has gone", hint="is the store's file system still mounted?") from exc
+                raise Unavailable(
+                    f"{self._folder.parent} has gone",
+                    hint="is the store's file system still mounted?",
+                ) from exc
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             self._lock(descriptor, upload_id)
-        return Upload(self, self._store, upload_id, repository, path, descriptor, 0, self._hasher(upload_id, 0), has_row=False)
+        return Upload(
+            self,
+            self._store,
+            upload_id,
+            repository,
+            path,
+            descriptor,
+            0,
+            self._hasher(upload_id, 0),
+            has_row=False,
+        )
 
     def _path(self, upload_id: str) -> Path:
         if not _IDENTIFIER.fullmatch(upload_id):
@@ -178,16 +228,23 @@ class Uploads:
         except OSError as exc:
             if exc.errno not in (errno.EAGAIN, errno.EACCES):
                 raise
-            raise UploadInUse(f"another request is writing to the upload {upload_id}", hint="wait until it has ended, then ask how far it came") from None
+            raise UploadInUse(
+                f"another request is writing to the upload {upload_id}",
+                hint="wait until it has ended, then ask how far it came",
+            ) from None
 
-    def _row(self, row: rows.UploadRow | None, repository: Repository, upload_id: str) -> rows.UploadRow:
+    def _row(
+        self, row: rows.UploadRow | None, repository: Repository, upload_id: str
+    ) -> rows.UploadRow:
         if row is None or row.repository != str(repository):
             raise self._unknown(upload_id)
         return row
 
     @staticmethod
     def _unknown(upload_id: str) -> UploadNotFound:
-        return UploadNotFound(f"no upload {printable(upload_id[:64])!r} is in progress", hint="begin a new one")
+        return UploadNotFound(
+            f"no upload {printable(upload_id[:64])!r} is in progress", hint="begin a new one"
+        )
 
     def _is_stray(self, path: Path) -> bool:
         try:
@@ -199,7 +256,9 @@ class Uploads:
         with self._store.read() as connection:
             return rows.get(connection, path.name) is None
 
-    def _sweep(self, path: Path, upload_id: str, *, untouched_since: datetime | None = None) -> bool:
+    def _sweep(
+        self, path: Path, upload_id: str, *, untouched_since: datetime | None = None
+    ) -> bool:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -222,7 +281,10 @@ class Uploads:
 
 @final
 class Upload:
-    """One request's hold on an upload. It ends with exactly one of `close`, `finish` and `discard`."""
+    """One request's hold on an upload.
+
+    It ends with exactly one of `close`, `finish` and `discard`.
+    """
 
     def __init__(  # noqa: PLR0913 - only `Uploads` makes one
         self,
@@ -260,13 +322,18 @@ class Upload:
         """What comes next begins at ``first_byte``. Raises OutOfOrder."""
         if first_byte != self.offset_bytes:
             raise OutOfOrder(
-                f"the upload has {self.offset_bytes} bytes, the piece begins at {first_byte}", offset_bytes=self.offset_bytes, hint="go on where it stopped"
+                f"the upload has {self.offset_bytes} bytes, the piece begins at {first_byte}",
+                offset_bytes=self.offset_bytes,
+                hint="go on where it stopped",
             )
 
     def write(self, data: bytes | memoryview) -> None:
         """Append. Raises TooLarge, StorageFull."""
         if self.offset_bytes + len(data) > self._uploads.max_bytes:
-            raise TooLarge(f"the blob is larger than {self._uploads.max_bytes} bytes", limit=self._uploads.max_bytes)
+            raise TooLarge(
+                f"the blob is larger than {self._uploads.max_bytes} bytes",
+                limit=self._uploads.max_bytes,
+            )
         view = memoryview(data)
         with translated(self._path):
             while view:
@@ -277,11 +344,15 @@ class Upload:
                 view = view[written:]
         if self.offset_bytes - self._begun_to >= _WRITEBACK_BYTES:
             with self._refusable():
-                begin_writeback(self._descriptor, self._begun_to, self.offset_bytes - self._begun_to)
+                begin_writeback(
+                    self._descriptor, self._begun_to, self.offset_bytes - self._begun_to
+                )
             self._begun_to = self.offset_bytes
 
     def close(self) -> None:
-        """The request is over: write down how far the upload is, and let others go on with it. Harmless when it has ended.
+        """The request is over: write down how far the upload is, and let others go on with it.
+
+        Harmless when it has ended.
 
         What the row counts is durable.
         """
@@ -298,7 +369,8 @@ class Upload:
                     with self._store.write(f"upload {self.id}", Durability.SOON) as connection:
                         rows.advance(connection, self.id, self.offset_bytes, self._store.now())
                 if self._hasher is not None and self.offset_bytes:
-                    # A request that brought nothing, or was refused, must not have the whole of it hashed again.
+                    # A request that brought nothing, or was refused, must not have the whole of it
+                    # hashed again.
                     self._uploads.remember(self.id, self.offset_bytes, self._hasher)
         finally:
             os.close(self._descriptor)
@@ -315,14 +387,18 @@ class Upload:
             os.close(self._descriptor)
 
     def finish(self, digest: Digest) -> None:
-        """Make it a blob that its repository serves: when this returns, a crash loses nothing of it.
+        """Make it a blob that its repository serves.
+
+        When this returns, a crash loses nothing of it.
 
         Raises DigestMismatch; the upload is given up then.
         """
         got = self._digest(digest.algorithm)
         if got != digest:
             self.discard()
-            raise DigestMismatch(f"the digest of the {self.offset_bytes} bytes uploaded", want=digest, got=got)
+            raise DigestMismatch(
+                f"the digest of the {self.offset_bytes} bytes uploaded", want=digest, got=got
+            )
         assert self._repository is not None  # noqa: S101 - only `Uploads.begin` makes one without, and closes it at once
         if self.offset_bytes != self._began_at:
             self._sync()
@@ -338,7 +414,9 @@ class Upload:
                 self._store.blobs.publish(((self._path, digest),))
                 put = content.add_blob if known is None else content.put_blob
                 key = put(connection, digest, self.offset_bytes, now)
-            repository_key = references.ensure_repositories(connection, (self._repository,))[self._repository]
+            repository_key = references.ensure_repositories(connection, (self._repository,))[
+                self._repository
+            ]
             registry.hold(connection, repository_key, key, fresh_at=now)
             rows.forget(connection, self.id)
         self._open = False

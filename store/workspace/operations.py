@@ -1,6 +1,9 @@
-"""Running operations: a row, a folder and a held lock, made together; what one relies on is leased and dies with it.
+"""Running operations.
 
-There are no expiry times: a slow pipe loses nothing, and a killed process leaves nothing behind that the next one does not sweep.
+A row, a folder and a held lock, made together; what one relies on is leased and dies with it.
+
+There are no expiry times: a slow pipe loses nothing, and a killed process leaves nothing behind
+that the next one does not sweep.
 """
 
 from __future__ import annotations
@@ -36,7 +39,10 @@ PUBLISHING: Final = "publishing"
 @final
 @dataclass(slots=True)
 class Operation:
-    """A running operation. Its folder is its own; its lock lives exactly as long as the process lets it."""
+    """A running operation.
+
+    Its folder is its own; its lock lives exactly as long as the process lets it.
+    """
 
     id: str
     kind: str
@@ -73,7 +79,9 @@ class Operation:
             os.fsync(self._lock)
 
 
-def begin(connection: Connection, root: Path, *, operation_id: str, kind: str, now: datetime) -> Operation:
+def begin(
+    connection: Connection, root: Path, *, operation_id: str, kind: str, now: datetime
+) -> Operation:
     """Make row, folder and lock inside the caller's immediate transaction: nobody can find one without the others."""
     folder = root / STAGING / operation_id
     with translated(folder):
@@ -102,9 +110,12 @@ def release(operation: Operation) -> None:
 
 
 def sweep(connection: Connection, root: Path, blobs: BlobStore) -> int:
-    """Clear away every operation whose lock nobody holds, inside an immediate transaction; how many there were.
+    """Clear away every operation whose lock nobody holds, inside an immediate transaction.
 
-    A folder without a row is left by a process that died before its first commit; a row without a folder by one that died between its commit and our unlink.
+    How many there were.
+
+    A folder without a row is left by a process that died before its first commit; a row without a
+    folder by one that died between its commit and our unlink.
     """
     staging = root / STAGING
     names = set(leases.operation_ids(connection))

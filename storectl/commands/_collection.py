@@ -31,7 +31,12 @@ def show(report: CollectionReport, *, as_json: bool) -> None:
     for image in report.images:
         render.line(f"{deleted}: {image}")
     files = len(report.blobs) + report.orphan_files
-    render.line(f"{deleted}: {len(report.images)} image(s), {report.layers} layer(s), {files} file(s)")
+    render.line(
+        f"{deleted}: {len(report.images)} image(s), {report.layers} layer(s), {files} file(s)"
+    )
     if report.dead_operations:
         render.line(f"Cleaned up after {report.dead_operations} operation(s) that were cut off")
-    render.line(f"Total {'reclaimable' if report.dry_run else 'reclaimed'} space: {human_size(report.freed_bytes, 4)}")
+    render.line(
+        f"Total {'reclaimable' if report.dry_run else 'reclaimed'} space:"
+        f" {human_size(report.freed_bytes, 4)}"
+    )

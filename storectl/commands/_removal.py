@@ -14,8 +14,16 @@ if TYPE_CHECKING:
     from storectl.output.exit_codes import ExitCode
 
 
-def take_away(names: Sequence[str], remove: Callable[[str], tuple[RemovedName, ...]], *, as_json: bool, may_be_missing: bool = False) -> ExitCode:
-    """Remove each of ``names`` and print what went; the exit code of the first that could not be removed.
+def take_away(
+    names: Sequence[str],
+    remove: Callable[[str], tuple[RemovedName, ...]],
+    *,
+    as_json: bool,
+    may_be_missing: bool = False,
+) -> ExitCode:
+    """Remove each of ``names`` and print what went.
+
+    The exit code of the first that could not be removed.
 
     With ``may_be_missing`` a name that is unknown is reported, and no failure.
     """

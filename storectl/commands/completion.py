@@ -33,7 +33,14 @@ complete -o nosort -F _storectl_completion storectl
 """Ours: click's own script cannot complete a name with a tag."""
 
 
-@click.command("completion", cls=Verb, examples=('eval "$(storectl completion bash)"', "storectl completion fish > ~/.config/fish/completions/storectl.fish"))
+@click.command(
+    "completion",
+    cls=Verb,
+    examples=(
+        'eval "$(storectl completion bash)"',
+        "storectl completion fish > ~/.config/fish/completions/storectl.fish",
+    ),
+)
 @json_option
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
@@ -49,7 +56,10 @@ def command(ctx: click.Context, *, as_json: bool, shell: str) -> None:
 
 
 def _script(ctx: click.Context, shell: str) -> str:
-    from click.shell_completion import FishComplete, ZshComplete  # noqa: PLC0415 - `--help` does without
+    from click.shell_completion import (  # noqa: PLC0415
+        FishComplete,
+        ZshComplete,
+    )
 
     complete: type[ShellComplete] = {"zsh": ZshComplete, "fish": FishComplete}[shell]
     return complete(ctx.find_root().command, {}, "storectl", "_STORECTL_COMPLETE").source()

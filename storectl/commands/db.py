@@ -25,10 +25,15 @@ class _Group(click.Group):
 
 @click.group("db", cls=_Group)
 def command() -> None:
-    """Look after the database's schema. Opening a store upgrades an older one by itself, after a backup copy."""
+    """Look after the database's schema.
+
+    Opening a store upgrades an older one by itself, after a backup copy.
+    """
 
 
-@command.command("current", cls=Verb, short_help="Show the schema's revision.", examples=("storectl db current",))
+@command.command(
+    "current", cls=Verb, short_help="Show the schema's revision.", examples=("storectl db current",)
+)
 @json_option
 @click.pass_obj
 def current(settings: Settings, *, as_json: bool) -> None:
@@ -40,10 +45,18 @@ def current(settings: Settings, *, as_json: bool) -> None:
     if as_json:
         render.document({"current": state.current, "head": state.head})
     else:
-        render.line(f"{state.current or 'none'} ({'up to date' if state.is_current else f'this program wants {state.head}'})")
+        render.line(
+            f"{state.current or 'none'}"
+            f" ({'up to date' if state.is_current else f'this program wants {state.head}'})"
+        )
 
 
-@command.command("upgrade", cls=Verb, short_help="Bring the schema up to date.", examples=("storectl db upgrade",))
+@command.command(
+    "upgrade",
+    cls=Verb,
+    short_help="Bring the schema up to date.",
+    examples=("storectl db upgrade",),
+)
 @json_option
 @click.pass_obj
 def upgrade(settings: Settings, *, as_json: bool) -> None:
@@ -53,7 +66,13 @@ def upgrade(settings: Settings, *, as_json: bool) -> None:
 
     report = Store.upgrade(settings.root, clock=settings.now)
     if as_json:
-        render.document({"before": report.before, "after": report.after, "backup": None if report.backup is None else str(report.backup)})
+        render.document(
+            {
+                "before": report.before,
+                "after": report.after,
+                "backup": None if report.backup is None else str(report.backup),
+            }
+        )
     elif report.before == report.after:
         render.line(f"already at {report.after}")
     else:
@@ -62,11 +81,16 @@ def upgrade(settings: Settings, *, as_json: bool) -> None:
             render.line(f"the database as it was: {report.backup}", err=True)
 
 
-@command.command("check", cls=Verb, short_help="Look for drift in the tables.", examples=("storectl db check",))
+@command.command(
+    "check", cls=Verb, short_help="Look for drift in the tables.", examples=("storectl db check",)
+)
 @json_option
 @click.pass_obj
 def check(settings: Settings, *, as_json: bool) -> ExitCode:
-    """Compare the database's tables with the ones this program describes. Exits with 5 when they differ."""
+    """Compare the database's tables with the ones this program describes.
+
+    Exits with 5 when they differ.
+    """
     from store import Store  # noqa: PLC0415 - `--help` does without
     from storectl.output import render  # noqa: PLC0415
 
@@ -76,5 +100,9 @@ def check(settings: Settings, *, as_json: bool) -> ExitCode:
     else:
         for difference in differences:
             render.line(difference)
-        render.line(f"{len(differences)} difference(s)" if differences else "no drift: the database is what the program describes")
+        render.line(
+            f"{len(differences)} difference(s)"
+            if differences
+            else "no drift: the database is what the program describes"
+        )
     return ExitCode.CORRUPT if differences else ExitCode.OK

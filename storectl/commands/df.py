@@ -18,13 +18,16 @@ _DIGITS: Final = 4
 
 
 @click.command("df", cls=Verb, examples=("storectl df -v",))
-@click.option("-v", "--verbose", is_flag=True, help="Show every image, and what it shares with others.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Show every image, and what it shares with others."
+)
 @json_option
 @click.pass_obj
 def command(settings: Settings, *, verbose: bool, as_json: bool) -> None:
     """Show what the store takes on disk, and what `storectl prune` would free.
 
-    Images and layers are counted uncompressed, blobs as they lie on disk. An image is active when it has a name.
+    Images and layers are counted uncompressed, blobs as they lie on disk. An image is active when
+    it has a name.
     """
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
@@ -35,11 +38,26 @@ def command(settings: Settings, *, verbose: bool, as_json: bool) -> None:
         return
     render.table(
         ["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"],
-        ([row.kind, str(row.count), str(row.active), human_size(row.size_bytes, _DIGITS), _reclaimable(row)] for row in usage.rows),
+        (
+            [
+                row.kind,
+                str(row.count),
+                str(row.active),
+                human_size(row.size_bytes, _DIGITS),
+                _reclaimable(row),
+            ]
+            for row in usage.rows
+        ),
     )
     render.line("")
-    render.line(f"on disk: {human_size(usage.on_disk_bytes, _DIGITS)}, of which the database {human_size(usage.database_bytes, _DIGITS)}")
-    render.line(f"shared: {human_size(_shared(usage), _DIGITS)} more if every image had its layers to itself (uncompressed)")
+    render.line(
+        f"on disk: {human_size(usage.on_disk_bytes, _DIGITS)}, of which the database"
+        f" {human_size(usage.database_bytes, _DIGITS)}"
+    )
+    render.line(
+        f"shared: {human_size(_shared(usage), _DIGITS)} more if every image had its layers to"
+        " itself (uncompressed)"
+    )
     if verbose:
         now = settings.now()
         render.line("")
@@ -50,7 +68,10 @@ def command(settings: Settings, *, verbose: bool, as_json: bool) -> None:
                     one.image_id.digest.short,
                     ", ".join(name.familiar for name in one.references) or render.NONE,
                     human_age(one.created, now),
-                    *(human_size(size) for size in (one.size_bytes, one.shared_bytes, one.unique_bytes)),
+                    *(
+                        human_size(size)
+                        for size in (one.size_bytes, one.shared_bytes, one.unique_bytes)
+                    ),
                 ]
                 for one in usage.images
             ),
@@ -73,7 +94,14 @@ def _as_json(usage: Usage) -> dict[str, Any]:
 
     return {
         "rows": [
-            {"type": row.kind, "total": row.count, "active": row.active, "size": row.size_bytes, "reclaimable": row.reclaimable_bytes} for row in usage.rows
+            {
+                "type": row.kind,
+                "total": row.count,
+                "active": row.active,
+                "size": row.size_bytes,
+                "reclaimable": row.reclaimable_bytes,
+            }
+            for row in usage.rows
         ],
         "images": [
             {

@@ -29,23 +29,63 @@ _UNIX_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SHORT_ID: Final = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
 
 
-@click.command("events", cls=Verb, examples=("storectl events --since 24h --filter event=import", "storectl events --follow"))
-@click.option("--since", metavar="WHEN", help="Not before: a time, Unix seconds, or an age such as 10m.")
+@click.command(
+    "events",
+    cls=Verb,
+    examples=("storectl events --since 24h --filter event=import", "storectl events --follow"),
+)
+@click.option(
+    "--since", metavar="WHEN", help="Not before: a time, Unix seconds, or an age such as 10m."
+)
 @click.option("--until", metavar="WHEN", help="Not after.")
-@click.option("--follow", is_flag=True, help="Wait for more, until --until or Ctrl-C; without --since, show only what happens from now on.")
-@click.option("-f", "--filter", "filters", multiple=True, metavar="KEY=VALUE", help="event=ACTION, type=image, or image=NAME or ID (also of one that is gone).")
-@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="Docker's lines, or its JSON object for each event.")
+@click.option(
+    "--follow",
+    is_flag=True,
+    help=(
+        "Wait for more, until --until or Ctrl-C; without --since, show only what happens from"
+        " now on."
+    ),
+)
+@click.option(
+    "-f",
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="event=ACTION, type=image, or image=NAME or ID (also of one that is gone).",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="Docker's lines, or its JSON object for each event.",
+)
 @json_option
 @click.pass_obj
-def command(settings: Settings, *, since: str | None, until: str | None, follow: bool, filters: tuple[str, ...], format_: str, as_json: bool) -> None:
-    """Show what happened to images, oldest first, as `docker events` does; then end, unless told to --follow.
+def command(
+    settings: Settings,
+    *,
+    since: str | None,
+    until: str | None,
+    follow: bool,
+    filters: tuple[str, ...],
+    format_: str,
+    as_json: bool,
+) -> None:
+    """Show what happened to images, oldest first, as `docker events` does.
+
+    Then end, unless told to --follow.
 
     Filters of one kind are alternatives. Times are local ones.
     """
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
     if follow and as_json:
-        raise click.UsageError("--json is one document, and --follow never ends: use --format json, an object for each event")
+        raise click.UsageError(
+            "--json is one document, and --follow never ends: use --format json, an object for each"
+            " event"
+        )
     wanted = _parsed(filters)
     now = settings.now()
     first, last = _moment(since, now), _moment(until, now)
@@ -55,14 +95,21 @@ def command(settings: Settings, *, since: str | None, until: str | None, follow:
         images = {name: _image_id(store, name) for name in wanted["image"]}
         found = (
             event
-            for event in _recorded(store, settings, first, last, actions=wanted["event"], follow=follow)
-            if (not images or any(_is_about(event, name, image) for name, image in images.items())) and (not wanted["type"] or _TYPE in wanted["type"])
+            for event in _recorded(
+                store, settings, first, last, actions=wanted["event"], follow=follow
+            )
+            if (not images or any(_is_about(event, name, image) for name, image in images.items()))
+            and (not wanted["type"] or _TYPE in wanted["type"])
         )
         if as_json:
             render.document([_as_json(event) for event in found])
             return
         for event in found:
-            render.line(_as_text(event) if format_ == "text" else json.dumps(_as_dockers(event), separators=(",", ":")))
+            render.line(
+                _as_text(event)
+                if format_ == "text"
+                else json.dumps(_as_dockers(event), separators=(",", ":"))
+            )
 
 
 def _parsed(filters: tuple[str, ...]) -> dict[str, list[str]]:
@@ -70,17 +117,28 @@ def _parsed(filters: tuple[str, ...]) -> dict[str, list[str]]:
     for text in filters:
         key, _, value = text.partition("=")
         if key not in wanted or not value:
-            raise click.UsageError(f"invalid filter {text!r}: expected event=ACTION, image=NAME or type=image")
+            raise click.UsageError(
+                f"invalid filter {text!r}: expected event=ACTION, image=NAME or type=image"
+            )
         wanted[key].append(value)
     return wanted
 
 
-def _recorded(store: Store, settings: Settings, first: datetime | None, last: datetime | None, *, actions: list[str], follow: bool) -> Iterator[Event]:
+def _recorded(
+    store: Store,
+    settings: Settings,
+    first: datetime | None,
+    last: datetime | None,
+    *,
+    actions: list[str],
+    follow: bool,
+) -> Iterator[Event]:
     """The events between two moments; with ``follow`` also those to come, as they come."""
     if not follow:
         yield from store.events(since=first, until=last, actions=actions)
         return
-    # Events are never taken away, and each comes after those that are there: what was seen is the beginning of what is found.
+    # Events are never taken away, and each comes after those that are there: what was seen is the
+    # beginning of what is found.
     seen = 0
     while True:
         started = settings.now()
@@ -90,7 +148,8 @@ def _recorded(store: Store, settings: Settings, first: datetime | None, last: da
         if last is not None and started > last:
             return
         if seen > _MANY:
-            # Do not read them all each time. Whoever changes the store takes the time while nobody else can: a minute is more than enough.
+            # Do not read them all each time. Whoever changes the store takes the time while nobody
+            # else can: a minute is more than enough.
             first = started - _OVERLAP
             seen = sum(event.at >= first for event in found)
         settings.sleep(_PAUSE_S)
@@ -122,7 +181,9 @@ def _is_about(event: Event, name: str, image: str | None) -> bool:
     if event.target in (name, image) or name in _names(event.attributes.values()):
         return True
     short = _SHORT_ID.fullmatch(name)
-    return image is None and short is not None and event.target.partition(":")[2].startswith(short[1])
+    return (
+        image is None and short is not None and event.target.partition(":")[2].startswith(short[1])
+    )
 
 
 def _names(values: Collection[str]) -> set[str]:
@@ -135,7 +196,9 @@ def _as_text(event: Event) -> str:
     from storectl.output.render import nano_time  # noqa: PLC0415 - `--help` does without
 
     attributes = ", ".join(f"{key}={value}" for key, value in sorted(event.attributes.items()))
-    return f"{nano_time(event.at)} {_TYPE} {event.action} {event.target}" + (f" ({attributes})" if attributes else "")
+    return f"{nano_time(event.at)} {_TYPE} {event.action} {event.target}" + (
+        f" ({attributes})" if attributes else ""
+    )
 
 
 def _as_dockers(event: Event) -> dict[str, Any]:
@@ -156,4 +219,9 @@ def _as_dockers(event: Event) -> dict[str, Any]:
 def _as_json(event: Event) -> dict[str, Any]:
     from storectl.output.render import time  # noqa: PLC0415 - `--help` does without
 
-    return {"time": time(event.at), "action": event.action, "target": event.target, "attributes": dict(event.attributes)}
+    return {
+        "time": time(event.at),
+        "action": event.action,
+        "target": event.target,
+        "attributes": dict(event.attributes),
+    }

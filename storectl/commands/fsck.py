@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def command(settings: Settings, *, quiet: bool, as_json: bool) -> ExitCode:
-    """Recompute every digest and every link from the bytes; list all that is wrong. Exits with 5 when there are errors."""
+    """Recompute every digest and every link from the bytes; list all that is wrong.
+
+    Exits with 5 when there are errors.
+    """
     from store.maintenance.reports import Severity  # noqa: PLC0415 - `--help` does without
     from storectl.output import render  # noqa: PLC0415
     from storectl.output.progress import progress  # noqa: PLC0415
@@ -31,10 +34,17 @@ def command(settings: Settings, *, quiet: bool, as_json: bool) -> ExitCode:
         render.document([_as_json(one) for one in findings])
     else:
         for one in findings:
-            render.line(f"{one.severity.value}: {one.message}" + (f" [affects {', '.join(one.images)}]" if one.images else ""))
+            render.line(
+                f"{one.severity.value}: {one.message}"
+                + (f" [affects {', '.join(one.images)}]" if one.images else "")
+            )
         for hint in dict.fromkeys(one.hint for one in findings if one.hint):
             render.line(f"hint: {hint}", err=True)
-        summary = f"{len(findings)} finding(s), {errors} of them errors" if findings else "clean: every digest, layer, chain and reference is sound"
+        summary = (
+            f"{len(findings)} finding(s), {errors} of them errors"
+            if findings
+            else "clean: every digest, layer, chain and reference is sound"
+        )
         render.line(summary)
     return ExitCode.CORRUPT if errors else ExitCode.OK
 

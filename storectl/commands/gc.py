@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def command(settings: Settings, *, dry_run: bool, dangling: bool, as_json: bool) -> None:
-    """Free what nothing needs. Safe beside running imports and saves; images without a name stay unless --dangling is given."""
+    """Free what nothing needs.
+
+    Safe beside running imports and saves; images without a name stay unless --dangling is given.
+    """
     from storectl.commands._collection import show  # noqa: PLC0415 - `--help` does without
 
     with settings.open() as store:

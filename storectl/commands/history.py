@@ -33,12 +33,23 @@ _SHOWN: Final = 45
 @click.command("history", cls=Verb, examples=("storectl history --no-trunc debian:12",))
 @click.option("--no-trunc", is_flag=True, help="Show whole IDs and commands.")
 @click.option("-q", "--quiet", is_flag=True, help="Show IDs only.")
-@click.option("-H", "--human/--no-human", default=True, help="Sizes and ages for people.  [default: human]")
+@click.option(
+    "-H", "--human/--no-human", default=True, help="Sizes and ages for people.  [default: human]"
+)
 @format_option
 @json_option
 @click.argument("name", shell_complete=image_names)
 @click.pass_obj
-def command(settings: Settings, *, no_trunc: bool, quiet: bool, human: bool, format_: str, as_json: bool, name: str) -> None:
+def command(
+    settings: Settings,
+    *,
+    no_trunc: bool,
+    quiet: bool,
+    human: bool,
+    format_: str,
+    as_json: bool,
+    name: str,
+) -> None:
     """Show how an image was made, newest step first, as `docker history` does."""
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
@@ -68,13 +79,24 @@ def _line_of_images(store: Store, details: ImageDetails) -> list[str]:
 
 
 def _steps(details: ImageDetails, line: list[str]) -> list[dict[str, Any]]:
-    """One for each entry of the history, newest first. Each parent has one entry less, so the newest entries have the images' names."""
+    """One for each entry of the history, newest first.
+
+    Each parent has one entry less, so the newest entries have the images' names.
+    """
     layers = iter(details.layers)
     steps = []
     for entry in details.config.history:
         layer = None if entry.empty_layer else next(layers, None)
         size = 0 if layer is None else layer.size_bytes
-        steps.append({"id": MISSING, "created": entry.created.utc(), "createdBy": entry.created_by, "size": size, "comment": entry.comment})
+        steps.append(
+            {
+                "id": MISSING,
+                "created": entry.created.utc(),
+                "createdBy": entry.created_by,
+                "size": size,
+                "comment": entry.comment,
+            }
+        )
     steps.reverse()
     for step, image in zip(steps, line, strict=False):
         step["id"] = image
@@ -91,6 +113,8 @@ def _row(step: dict[str, Any], now: datetime, *, no_trunc: bool, human: bool) ->
         "CreatedAt": local_time(step["created"]),
         "CreatedBy": made_by if no_trunc else shorten(made_by, _SHOWN),
         "CreatedSince": human_age(step["created"], now),
-        "ID": step["id"] if no_trunc or step["id"] == MISSING else step["id"].partition(":")[2][:12],
+        "ID": (
+            step["id"] if no_trunc or step["id"] == MISSING else step["id"].partition(":")[2][:12]
+        ),
         "Size": human_size(step["size"]) if human else str(step["size"]),
     }

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from store.queries.results import ImageFilter, ImageSummary, ManifestSummary
     from storectl.settings import Settings
 
-HEADS: Final = {"Repository": "REPOSITORY", "Tag": "TAG", "Digest": "DIGEST", "ID": "IMAGE ID", "CreatedSince": "CREATED", "Size": "SIZE"}
+HEADS: Final = {
+    "Repository": "REPOSITORY",
+    "Tag": "TAG",
+    "Digest": "DIGEST",
+    "ID": "IMAGE ID",
+    "CreatedSince": "CREATED",
+    "Size": "SIZE",
+}
 _MORE_HEADS: Final = {
     "Containers": "CONTAINERS",
     "CreatedAt": "CREATED AT",
@@ -39,11 +46,31 @@ _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
         "storectl images --limit 50 --after debian:12",
     ),
 )
-@click.option("-a", "--all", "everything", is_flag=True, help="Show also images that have no name and that others are built on.")
+@click.option(
+    "-a",
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Show also images that have no name and that others are built on.",
+)
 @click.option("--digests", is_flag=True, help="Show manifest digests.")
-@click.option("-f", "--filter", "filters", multiple=True, metavar="KEY=VALUE", help="reference=, label=, dangling=, before= or since=.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Show at most so many: a page of the list.")
-@click.option("--after", metavar="IMAGE", help="Begin behind this one: the last of the page before.")
+@click.option(
+    "-f",
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="reference=, label=, dangling=, before= or since=.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Show at most so many: a page of the list.",
+)
+@click.option(
+    "--after", metavar="IMAGE", help="Begin behind this one: the last of the page before."
+)
 @click.option("--no-trunc", is_flag=True, help="Show whole IDs.")
 @click.option("-q", "--quiet", is_flag=True, help="Show IDs only.")
 @format_option
@@ -64,10 +91,13 @@ def command(  # noqa: PLR0913 - one for each option
     as_json: bool,
     name: str | None,
 ) -> None:
-    """List images, newest first, as `docker images` does; then artifacts, under their manifest's digest.
+    """List images, newest first, as `docker images` does.
 
-    Of a long list --limit shows a page, and --after with the last ID of a page the next one. However large the store is, a page comes at once, and so does
-    what a name or the beginning of one selects.
+    Then artifacts, under their manifest's digest.
+
+    Of a long list --limit shows a page, and --after with the last ID of a page the next one.
+    However large the store is, a page comes at once, and so does what a name or the beginning of
+    one selects.
     """
     from dataclasses import replace  # noqa: PLC0415 - `--help` does without
 
@@ -94,14 +124,26 @@ def command(  # noqa: PLR0913 - one for each option
 
 
 def parse_filters(filters: tuple[str, ...], name: str | None, *, everything: bool) -> ImageFilter:
-    """Docker's ``--filter`` values, and the name that is one more ``reference``. Raises click.UsageError."""
+    """Docker's ``--filter`` values, and the name that is one more ``reference``.
+
+    Raises click.UsageError.
+    """
     from store import ImageFilter  # noqa: PLC0415 - `--help` does without
 
-    values: dict[str, list[str]] = {"reference": [name] if name else [], "label": [], "dangling": [], "before": [], "since": []}
+    values: dict[str, list[str]] = {
+        "reference": [name] if name else [],
+        "label": [],
+        "dangling": [],
+        "before": [],
+        "since": [],
+    }
     for text in filters:
         key, _, value = text.partition("=")
         if not value or key not in values:
-            raise click.UsageError(f"invalid filter {text!r}: expected one of {', '.join(values)}, as in reference=debian")
+            raise click.UsageError(
+                f"invalid filter {text!r}: expected one of {', '.join(values)}, as in"
+                " reference=debian"
+            )
         values[key].append(value)
     if any(value.lower() not in _BOOLEANS for value in values["dangling"]):
         raise click.UsageError("the filter dangling is true or false")
@@ -121,7 +163,10 @@ def _rows(image: ImageSummary, now: datetime, *, no_trunc: bool) -> list[dict[st
     """Docker's fields, in its alphabetical order: a row for each tag, one for an image without any."""
     from storectl.output.render import NONE, go_time  # noqa: PLC0415 - `--help` does without
 
-    names = [(tagged.reference.repository.familiar, tagged.reference.tag or NONE, str(tagged.manifest)) for tagged in image.references]
+    names = [
+        (tagged.reference.repository.familiar, tagged.reference.tag or NONE, str(tagged.manifest))
+        for tagged in image.references
+    ]
     name = str(image.image_id) if no_trunc else image.image_id.digest.short
     ages = go_time(image.created), human_age(image.created, now)
     size = human_size(image.size_bytes)
@@ -131,13 +176,21 @@ def _rows(image: ImageSummary, now: datetime, *, no_trunc: bool) -> list[dict[st
 def _manifest_rows(manifest: ManifestSummary, *, no_trunc: bool) -> list[dict[str, str]]:
     from storectl.output.render import NONE, go_time  # noqa: PLC0415 - `--help` does without
 
-    names = [(name.repository.familiar, name.tag or NONE, str(manifest.digest)) for name in manifest.references]
+    names = [
+        (name.repository.familiar, name.tag or NONE, str(manifest.digest))
+        for name in manifest.references
+    ]
     name = str(manifest.digest) if no_trunc else manifest.digest.short
     size = human_size(manifest.size_bytes)
-    return [_row(name, tagged, (go_time(None), "N/A"), size) for tagged in names or [(NONE, NONE, str(manifest.digest))]]
+    return [
+        _row(name, tagged, (go_time(None), "N/A"), size)
+        for tagged in names or [(NONE, NONE, str(manifest.digest))]
+    ]
 
 
-def _row(name: str, tagged: tuple[str, str, str], ages: tuple[str, str], size: str) -> dict[str, str]:
+def _row(
+    name: str, tagged: tuple[str, str, str], ages: tuple[str, str], size: str
+) -> dict[str, str]:
     repository, tag, digest = tagged
     return {
         "Containers": "N/A",

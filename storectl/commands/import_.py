@@ -47,20 +47,64 @@ class Size(click.ParamType[int]):
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks.")
 @click.option(
-    "-i", "--input", "inputs", multiple=True, metavar="FILE", type=click.Path(allow_dash=True, readable=False), help="Read this archive, before any SOURCE."
+    "-i",
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(allow_dash=True, readable=False),
+    help="Read this archive, before any SOURCE.",
 )
-@click.option("--platform", "platforms", multiple=True, metavar="OS/ARCH", help="Take in only what is for this platform (repeatable).")
-@click.option("--image", "images", multiple=True, metavar="NAME", help="Take in only images of this name, pattern or ID (repeatable).")
-@click.option("--tag", metavar="NAME", help="Call the one image of the archive so, whatever the archive calls it.")
-@click.option("--prefix", default="", metavar="NAME", help="Put this before every name: team makes team/app:1 of app:1; NAME:1 of a bare tag 1.")
+@click.option(
+    "--platform",
+    "platforms",
+    multiple=True,
+    metavar="OS/ARCH",
+    help="Take in only what is for this platform (repeatable).",
+)
+@click.option(
+    "--image",
+    "images",
+    multiple=True,
+    metavar="NAME",
+    help="Take in only images of this name, pattern or ID (repeatable).",
+)
+@click.option(
+    "--tag",
+    metavar="NAME",
+    help="Call the one image of the archive so, whatever the archive calls it.",
+)
+@click.option(
+    "--prefix",
+    default="",
+    metavar="NAME",
+    help="Put this before every name: team makes team/app:1 of app:1; NAME:1 of a bare tag 1.",
+)
 @click.option("--no-tags", is_flag=True, help="Set no names.")
 @click.option("--no-clobber", is_flag=True, help="Refuse to move a name that another image has.")
 @click.option("--require-all", is_flag=True, help="Refuse indexes of which something is missing.")
-@click.option("--dry-run", is_flag=True, help="Read and check everything, say what would come in, and change nothing.")
-@click.option("--compression", default="zstd", show_default=True, metavar="HOW", help="How plain layers are stored: none, zstd or zstd:LEVEL (1 to 19).")
-@click.option("--max-layer-size", type=Size(), metavar="SIZE", help="Refuse layers larger than this, decompressed.  [default: 1024GiB]")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Read and check everything, say what would come in, and change nothing.",
+)
+@click.option(
+    "--compression",
+    default="zstd",
+    show_default=True,
+    metavar="HOW",
+    help="How plain layers are stored: none, zstd or zstd:LEVEL (1 to 19).",
+)
+@click.option(
+    "--max-layer-size",
+    type=Size(),
+    metavar="SIZE",
+    help="Refuse layers larger than this, decompressed.  [default: 1024GiB]",
+)
 @json_option
-@click.argument("sources", nargs=-1, metavar="[SOURCE]...", type=click.Path(allow_dash=True, readable=False))
+@click.argument(
+    "sources", nargs=-1, metavar="[SOURCE]...", type=click.Path(allow_dash=True, readable=False)
+)
 @click.pass_obj
 def command(  # noqa: PLR0913 - one for each option
     settings: Settings,
@@ -80,10 +124,14 @@ def command(  # noqa: PLR0913 - one for each option
     as_json: bool,
     sources: tuple[str, ...],
 ) -> None:
-    """Take in archives: what `docker save`, podman, skopeo, buildah or ctr wrote, image layouts and `dir:` folders; compressed or not.
+    """Take in archives.
 
-    `-` or nothing reads standard input. Each archive is taken in whole or not at all, with every digest as it was. Layers that are already in the store are
-    not read again from a file, and may be missing from an archive.
+    What `docker save`, podman, skopeo, buildah or ctr wrote, image layouts and `dir:` folders;
+    compressed or not.
+
+    `-` or nothing reads standard input. Each archive is taken in whole or not at all, with every
+    digest as it was. Layers that are already in the store are not read again from a file, and may
+    be missing from an archive.
     """
     from store import Compression, ImportOptions, Limits  # noqa: PLC0415 - `--help` does without
     from storectl.output import render  # noqa: PLC0415
@@ -93,7 +141,9 @@ def command(  # noqa: PLR0913 - one for each option
     keep_freed()
     options = ImportOptions(
         compression=Compression.parse(compression),
-        limits=Limits() if max_layer_size is None else replace(Limits(), layer_bytes=max_layer_size),
+        limits=(
+            Limits() if max_layer_size is None else replace(Limits(), layer_bytes=max_layer_size)
+        ),
         choice=_choice(platforms, images, tag, prefix, no_tags=no_tags, require_all=require_all),
         clobber=not no_clobber,
         dry_run=dry_run,
@@ -114,7 +164,15 @@ def command(  # noqa: PLR0913 - one for each option
             render.document([_as_json(name, report) for name, report in reports])
 
 
-def _choice(platforms: tuple[str, ...], images: tuple[str, ...], tag: str | None, prefix: str, *, no_tags: bool, require_all: bool) -> Choice:
+def _choice(
+    platforms: tuple[str, ...],
+    images: tuple[str, ...],
+    tag: str | None,
+    prefix: str,
+    *,
+    no_tags: bool,
+    require_all: bool,
+) -> Choice:
     from store import Choice, Platform, Reference  # noqa: PLC0415 - `--help` does without
 
     if no_tags and (tag or prefix):
@@ -124,7 +182,14 @@ def _choice(platforms: tuple[str, ...], images: tuple[str, ...], tag: str | None
     name = None if tag is None else Reference.parse(tag).with_default_tag()
     if name is not None and name.digest is not None:
         raise click.UsageError("--tag takes a name with a tag, not a digest")
-    return Choice(tuple(Platform.parse(text) for text in platforms), images, name, prefix, no_tags, require_all)
+    return Choice(
+        tuple(Platform.parse(text) for text in platforms),
+        images,
+        name,
+        prefix,
+        no_tags,
+        require_all,
+    )
 
 
 @contextmanager
@@ -139,7 +204,10 @@ def _opened_store(settings: Settings, *, dry_run: bool) -> Iterator[Store]:
     try:
         opened = settings.open()
     except StoreNotFound:
-        with TemporaryDirectory(prefix="storectl-dry-run-") as folder, replace(settings, root=Path(folder)).open(create=True) as store:
+        with (
+            TemporaryDirectory(prefix="storectl-dry-run-") as folder,
+            replace(settings, root=Path(folder)).open(create=True) as store,
+        ):
             yield store
         return
     with opened:
@@ -154,9 +222,15 @@ def _open(names: tuple[str, ...]) -> list[tuple[str, Path | BinaryIO]]:
 
 def _standard_input() -> BinaryIO:
     if sys.stdin is None:
-        raise click.UsageError("requested to read an archive from standard input, but it is closed: give a file, or redirect")
+        raise click.UsageError(
+            "requested to read an archive from standard input, but it is closed: give a file, or"
+            " redirect"
+        )
     if sys.stdin.isatty():
-        raise click.UsageError("requested to read an archive from standard input, but it is a terminal: give a file, or redirect")
+        raise click.UsageError(
+            "requested to read an archive from standard input, but it is a terminal: give a file,"
+            " or redirect"
+        )
     widen(sys.stdin.buffer)
     return sys.stdin.buffer
 
@@ -174,7 +248,11 @@ def _show(report: ImportReport, *, quiet: bool, dry_run: bool) -> None:
         render.line("nothing new: everything in this archive is already in the store", err=True)
     else:
         stored = "would be stored" if dry_run else "stored"
-        render.line(f"{report.new_images} new image(s), {report.new_layers} new layer(s), {human_size(report.new_bytes)} {stored}", err=True)
+        render.line(
+            f"{report.new_images} new image(s), {report.new_layers} new layer(s),"
+            f" {human_size(report.new_bytes)} {stored}",
+            err=True,
+        )
 
 
 def _as_json(name: str, report: ImportReport) -> dict[str, Any]:

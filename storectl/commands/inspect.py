@@ -20,21 +20,36 @@ _NEVER = "0001-01-01T00:00:00Z"
 """Go's zero time, docker's word for a tag time that is not known."""
 
 
-@click.command("inspect", cls=Verb, examples=("storectl inspect debian:12", "storectl inspect --format '{{.Id}} {{json .Config.Env}}' debian:12"))
+@click.command(
+    "inspect",
+    cls=Verb,
+    examples=(
+        "storectl inspect debian:12",
+        "storectl inspect --format '{{.Id}} {{json .Config.Env}}' debian:12",
+    ),
+)
 @click.option(
     "-f",
     "--format",
     "template",
     metavar="TEMPLATE",
-    help='A line for each image: {{.Field}}, {{json .Field}}, {{join .Field ","}}, {{index .Field 0}}, {{len .Field}}.',
+    help=(
+        'A line for each image: {{.Field}}, {{json .Field}}, {{join .Field ","}}, {{index .Field'
+        " 0}}, {{len .Field}}."
+    ),
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, as it does anyway.")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=image_names)
 @click.pass_obj
-def command(settings: Settings, *, template: str | None, as_json: bool, names: tuple[str, ...]) -> ExitCode:
-    """Show everything about images as JSON: docker's fields, then layers with chain IDs and blobs, manifests and children.
+def command(
+    settings: Settings, *, template: str | None, as_json: bool, names: tuple[str, ...]
+) -> ExitCode:
+    """Show everything about images as JSON.
 
-    Of artifacts and indexes (by digest, or without an image for linux/amd64) it shows what they point at.
+    Docker's fields, then layers with chain IDs and blobs, manifests and children.
+
+    Of artifacts and indexes (by digest, or without an image for linux/amd64) it shows what they
+    point at.
     """
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
@@ -68,7 +83,9 @@ def manifest_document(contents: ManifestContents) -> dict[str, Any]:
     return {
         "Digest": str(one.digest),
         "RepoTags": [name.familiar for name in one.references],
-        "RepoDigests": sorted({f"{name.repository.familiar}@{one.digest}" for name in one.references}),
+        "RepoDigests": sorted(
+            {f"{name.repository.familiar}@{one.digest}" for name in one.references}
+        ),
         "Kind": one.kind,
         "MediaType": one.media_type,
         **({"ArtifactType": one.artifact_type} if one.artifact_type else {}),
@@ -90,7 +107,9 @@ def manifest_document(contents: ManifestContents) -> dict[str, Any]:
 
 
 def document(details: ImageDetails) -> dict[str, Any]:
-    """The JSON for one image: the fields of Docker 20.10's ``types.ImageInspect`` in their order, then ours.
+    """The JSON for one image.
+
+    The fields of Docker 20.10's ``types.ImageInspect`` in their order, then ours.
 
     Without its GraphDriver, which says where an engine has unpacked the image: a store has none.
     """
@@ -101,7 +120,12 @@ def document(details: ImageDetails) -> dict[str, Any]:
     return {
         "Id": str(details.image_id),
         "RepoTags": [tagged.reference.familiar for tagged in details.references],
-        "RepoDigests": sorted({f"{tagged.reference.repository.familiar}@{tagged.manifest}" for tagged in details.references}),
+        "RepoDigests": sorted(
+            {
+                f"{tagged.reference.repository.familiar}@{tagged.manifest}"
+                for tagged in details.references
+            }
+        ),
         "Parent": "" if details.parent is None else str(details.parent),
         "Comment": v1.comment or (history[-1].comment if history else ""),
         "Created": str(config.created),
@@ -116,11 +140,20 @@ def document(details: ImageDetails) -> dict[str, Any]:
         **({"OsVersion": config.os_version} if config.os_version else {}),
         "Size": details.size_bytes,
         "VirtualSize": details.size_bytes,
-        "RootFS": {"Type": "layers", **({"Layers": [str(diff) for diff in config.diff_ids]} if config.diff_ids else {})},
+        "RootFS": {
+            "Type": "layers",
+            **({"Layers": [str(diff) for diff in config.diff_ids]} if config.diff_ids else {}),
+        },
         "Metadata": {"LastTagTime": time(details.last_tagged) or _NEVER},
         "Layers": [_layer(layer) for layer in details.layers],
         "Manifests": [
-            {"Digest": str(one.digest), "MediaType": one.media_type, "Size": one.size_bytes, "Deterministic": one.deterministic} for one in details.manifests
+            {
+                "Digest": str(one.digest),
+                "MediaType": one.media_type,
+                "Size": one.size_bytes,
+                "Deterministic": one.deterministic,
+            }
+            for one in details.manifests
         ],
         "Children": [str(child) for child in details.children],
     }
@@ -132,7 +165,15 @@ def _layer(layer: LayerDetails) -> dict[str, Any]:
         "ChainID": str(layer.chain_id),
         "Size": layer.size_bytes,
         "State": layer.state.value,
-        "Blobs": [{"Digest": str(one.digest), "Codec": one.codec, "Size": one.size_bytes, "Seekable": one.seekable} for one in layer.encodings],
+        "Blobs": [
+            {
+                "Digest": str(one.digest),
+                "Codec": one.codec,
+                "Size": one.size_bytes,
+                "Seekable": one.seekable,
+            }
+            for one in layer.encodings
+        ],
         **({"URLs": list(layer.urls)} if layer.urls else {}),
     }
 

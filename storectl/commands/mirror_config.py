@@ -15,9 +15,20 @@ _UPSTREAMS: Final = {"docker.io": "https://registry-1.docker.io"}
 
 
 @click.command(
-    "mirror-config", cls=Verb, examples=("storectl mirror-config podman mirror.example:5000", "storectl mirror-config containerd https://mirror.example")
+    "mirror-config",
+    cls=Verb,
+    examples=(
+        "storectl mirror-config podman mirror.example:5000",
+        "storectl mirror-config containerd https://mirror.example",
+    ),
 )
-@click.option("--upstream", "upstreams", metavar="DOMAIN", multiple=True, help="A registry to mirror (repeatable).  [default: docker.io]")
+@click.option(
+    "--upstream",
+    "upstreams",
+    metavar="DOMAIN",
+    multiple=True,
+    help="A registry to mirror (repeatable).  [default: docker.io]",
+)
 @click.argument("client", type=click.Choice(CLIENTS))
 @click.argument("mirror", default="http://127.0.0.1:5000", metavar="[URL]")
 def command(client: str, mirror: str, upstreams: tuple[str, ...]) -> None:
@@ -39,11 +50,18 @@ def _docker(url: str, host: str, upstreams: tuple[str, ...]) -> list[str]:
     config: dict[str, list[str]] = {"registry-mirrors": [url]}
     if url.startswith("http:"):
         config["insecure-registries"] = [host]
-    lines = ["# /etc/docker/daemon.json, then: systemctl reload docker", *json.dumps(config, indent=2).splitlines()]
+    lines = [
+        "# /etc/docker/daemon.json, then: systemctl reload docker",
+        *json.dumps(config, indent=2).splitlines(),
+    ]
     others = [one for one in upstreams if one != "docker.io"]
     if others:
-        # Docker asks mirrors for Docker Hub's images alone; anything else is named with the mirror in front.
-        lines += [f"# Docker mirrors docker.io only; pull images of {one} as {host}/{one}/NAME" for one in others]
+        # Docker asks mirrors for Docker Hub's images alone; anything else is named with the mirror
+        # in front.
+        lines += [
+            f"# Docker mirrors docker.io only; pull images of {one} as {host}/{one}/NAME"
+            for one in others
+        ]
     return lines
 
 
@@ -51,20 +69,40 @@ def _hosts(url: str, upstreams: tuple[str, ...], folder: str) -> list[str]:
     lines: list[str] = []
     for one in upstreams:
         server = _UPSTREAMS.get(one, f"https://{one}")
-        lines += [f"# {folder}/{one}/hosts.toml", f'server = "{server}"', "", f'[host."{url}"]', '  capabilities = ["pull", "resolve"]', ""]
+        lines += [
+            f"# {folder}/{one}/hosts.toml",
+            f'server = "{server}"',
+            "",
+            f'[host."{url}"]',
+            '  capabilities = ["pull", "resolve"]',
+            "",
+        ]
     return lines[:-1]
 
 
 def _containerd(url: str, _host: str, upstreams: tuple[str, ...]) -> list[str]:
-    head = ["# /etc/containerd/config.toml, once:", '# [plugins."io.containerd.grpc.v1.cri".registry]', '#   config_path = "/etc/containerd/certs.d"', ""]
+    head = [
+        "# /etc/containerd/config.toml, once:",
+        '# [plugins."io.containerd.grpc.v1.cri".registry]',
+        '#   config_path = "/etc/containerd/certs.d"',
+        "",
+    ]
     return head + _hosts(url, upstreams, "/etc/containerd/certs.d")
 
 
 def _podman(url: str, host: str, upstreams: tuple[str, ...]) -> list[str]:
     lines = ["# /etc/containers/registries.conf.d/storectl.conf"]
     for one in upstreams:
-        # The name goes on behind the location: the domain has to be part of it, for these clients send no `ns`.
-        lines += ["[[registry]]", f'prefix = "{one}"', f'location = "{one}"', "", "[[registry.mirror]]", f'location = "{host}/{one}"']
+        # The name goes on behind the location: the domain has to be part of it, for these clients
+        # send no `ns`.
+        lines += [
+            "[[registry]]",
+            f'prefix = "{one}"',
+            f'location = "{one}"',
+            "",
+            "[[registry.mirror]]",
+            f'location = "{host}/{one}"',
+        ]
         lines += [*(["insecure = true"] if url.startswith("http:") else []), ""]
     return lines[:-1]
 
@@ -76,4 +114,10 @@ def _k3s(url: str, _host: str, upstreams: tuple[str, ...]) -> list[str]:
     return lines
 
 
-_WRITERS: Final = {"docker": _docker, "containerd": _containerd, "podman": _podman, "k3s": _k3s, "cri-o": _podman}
+_WRITERS: Final = {
+    "docker": _docker,
+    "containerd": _containerd,
+    "podman": _podman,
+    "k3s": _k3s,
+    "cri-o": _podman,
+}

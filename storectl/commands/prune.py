@@ -31,7 +31,11 @@ def command(settings: Settings, *, force: bool, as_json: bool) -> None:
 
 def _agreed() -> bool:
     """Ask, on standard error. No answer at all means no."""
-    click.echo("WARNING! This will remove all dangling images.\nAre you sure you want to continue? [y/N] ", err=True, nl=False)
+    click.echo(
+        "WARNING! This will remove all dangling images.\nAre you sure you want to continue? [y/N] ",
+        err=True,
+        nl=False,
+    )
     answer = sys.stdin.readline() if sys.stdin is not None else ""
     if not answer.endswith("\n"):
         click.echo(err=True)

@@ -34,7 +34,10 @@ if TYPE_CHECKING:
     "--output",
     metavar="FILE|DIR/",
     type=click.Path(allow_dash=True),
-    help="Write to this file instead of standard output; it appears when it is whole. A folder, with --format oci, is added to.",
+    help=(
+        "Write to this file instead of standard output; it appears when it is whole. A folder, with"
+        " --format oci, is added to."
+    ),
 )
 @click.option(
     "--format",
@@ -42,13 +45,36 @@ if TYPE_CHECKING:
     type=click.Choice(["legacy", "docker", "oci"]),
     default="legacy",
     show_default=True,
-    help="legacy: as Docker up to 24; docker: as Docker since 25, an image layout too; oci: an image layout.",
+    help=(
+        "legacy: as Docker up to 24; docker: as Docker since 25, an image layout too; oci: an image"
+        " layout."
+    ),
 )
-@click.option("--platform", "platforms", multiple=True, metavar="OS/ARCH", help="Save what is for this platform (repeatable).")
-@click.option("--all-platforms", is_flag=True, help="Save all platforms of an index, or refuse; so docker and oci do anyway.")
-@click.option("--referrers", is_flag=True, help="Save signatures, attestations and what else refers to the images.")
-@click.option("--sparse", is_flag=True, help="Save an index as it is, with what of it is here and wanted.")
-@click.option("--layers", type=click.Choice(["gzip", "zstd", "plain"]), help="Encode layers anew; manifests change, image IDs do not.")
+@click.option(
+    "--platform",
+    "platforms",
+    multiple=True,
+    metavar="OS/ARCH",
+    help="Save what is for this platform (repeatable).",
+)
+@click.option(
+    "--all-platforms",
+    is_flag=True,
+    help="Save all platforms of an index, or refuse; so docker and oci do anyway.",
+)
+@click.option(
+    "--referrers",
+    is_flag=True,
+    help="Save signatures, attestations and what else refers to the images.",
+)
+@click.option(
+    "--sparse", is_flag=True, help="Save an index as it is, with what of it is here and wanted."
+)
+@click.option(
+    "--layers",
+    type=click.Choice(["gzip", "zstd", "plain"]),
+    help="Encode layers anew; manifests change, image IDs do not.",
+)
 @click.option("--compress", type=click.Choice(["gzip", "zstd"]), help="Compress the whole archive.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks.")
 @json_option
@@ -71,20 +97,27 @@ def command(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Write images to one archive; a name without a tag means all its tags.
 
-    The formats docker and oci keep manifests, indexes and digests as they are. Every byte is checked against its digest on the way. --json needs -o, for
-    standard output is the archive.
+    The formats docker and oci keep manifests, indexes and digests as they are. Every byte is
+    checked against its digest on the way. --json needs -o, for standard output is the archive.
     """
     if all_platforms and (platforms or format_ == "legacy"):
-        raise click.UsageError("--all-platforms goes with --format docker or oci, and without --platform")
+        raise click.UsageError(
+            "--all-platforms goes with --format docker or oci, and without --platform"
+        )
     if all_platforms and sparse:
-        raise click.UsageError("--all-platforms saves all or refuses, and --sparse saves what is here: choose one")
+        raise click.UsageError(
+            "--all-platforms saves all or refuses, and --sparse saves what is here: choose one"
+        )
     if format_ == "legacy" and (referrers or sparse or layers):
         raise click.UsageError("--referrers, --sparse and --layers go with --format docker or oci")
     folder = _folder(output)
     if folder is not None and format_ != "oci":
         from store.errors import InvalidInput  # noqa: PLC0415 - `--help` does without
 
-        raise InvalidInput(f"{folder} is a folder, and only the format oci can be one", hint="give -o the name of a file, or --format oci")
+        raise InvalidInput(
+            f"{folder} is a folder, and only the format oci can be one",
+            hint="give -o the name of a file, or --format oci",
+        )
     if folder is not None and compress:
         raise click.UsageError("--compress compresses an archive, and the output is a folder")
     path = None if output in (None, "-") else Path(str(output))
@@ -104,10 +137,20 @@ def command(  # noqa: PLR0913 - one for each option
             if folder is not None:
                 export.write_folder(folder, bars)
             else:
-                with _standard_output() if path is None else exporter.atomic_file(path) as file, exporter.compressed(file, compress) as sink:
+                with (
+                    _standard_output() if path is None else exporter.atomic_file(path) as file,
+                    exporter.compressed(file, compress) as sink,
+                ):
                     export.write(sink, bars)
     if as_json:
-        render.document({"output": output, "format": format_, "images": [str(image) for image in export.images], "size": export.size_bytes})
+        render.document(
+            {
+                "output": output,
+                "format": format_,
+                "images": [str(image) for image in export.images],
+                "size": export.size_bytes,
+            }
+        )
 
 
 def _folder(output: str | None) -> Path | None:
@@ -126,10 +169,20 @@ def _require_output(path: Path | None, *, as_json: bool) -> None:
     if sys.stdout is None:
         raise click.UsageError("standard output is closed. Use the -o flag or redirect.")
     if sys.stdout.isatty():
-        raise click.UsageError("Cowardly refusing to save to a terminal. Use the -o flag or redirect.")
+        raise click.UsageError(
+            "Cowardly refusing to save to a terminal. Use the -o flag or redirect."
+        )
 
 
-def _options(settings: Settings, format_: str, platforms: tuple[str, ...], layers: str | None, *, referrers: bool, sparse: bool) -> SaveOptions:
+def _options(
+    settings: Settings,
+    format_: str,
+    platforms: tuple[str, ...],
+    layers: str | None,
+    *,
+    referrers: bool,
+    sparse: bool,
+) -> SaveOptions:
     from exporter import Format, Layers, SaveOptions  # noqa: PLC0415 - `--help` does without
     from store import Platform  # noqa: PLC0415
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from storectl.settings import Settings
 
 
-@click.command("tag", cls=Verb, examples=("storectl tag debian:12 registry.example.com/base:stable",))
+@click.command(
+    "tag", cls=Verb, examples=("storectl tag debian:12 registry.example.com/base:stable",)
+)
 @json_option
 @click.argument("source", shell_complete=image_names)
 @click.argument("target")
@@ -26,4 +28,6 @@ def command(settings: Settings, *, as_json: bool, source: str, target: str) -> N
         change = store.tag(source, target)
     if as_json:
         replaced = None if change.replaced is None else str(change.replaced)
-        render.document({"name": change.reference.familiar, "image": str(change.image_id), "replaced": replaced})
+        render.document(
+            {"name": change.reference.familiar, "image": str(change.image_id), "replaced": replaced}
+        )

@@ -22,7 +22,10 @@ def command(*, as_json: bool) -> None:
         "storectl": __version__,
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
-        **{name: version(name) for name in ("sqlalchemy", "alembic", "zstandard", "isal", "click", "rich")},
+        **{
+            name: version(name)
+            for name in ("sqlalchemy", "alembic", "zstandard", "isal", "click", "rich")
+        },
     }
     if as_json:
         render.document(found)

@@ -1,4 +1,7 @@
-"""One exit code for each thing a caller can do something about. ``docs/cli.md`` prints this table."""
+"""One exit code for each thing a caller can do something about.
+
+``docs/cli.md`` prints this table.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,9 @@ MEANING = {
     ExitCode.STORAGE_FULL: "no space left",
     ExitCode.READ_ONLY: "the store can only be read",
     ExitCode.NO_PERMISSION: "the operating system forbids it",
-    ExitCode.UNAVAILABLE: "the store cannot be used now: busy, missing, of a newer version, or an I/O error",
+    ExitCode.UNAVAILABLE: (
+        "the store cannot be used now: busy, missing, of a newer version, or an I/O error"
+    ),
     ExitCode.HUNG_UP: "the terminal was closed (SIGHUP); nothing half-done is left",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C); nothing half-done is left",
     ExitCode.BROKEN_PIPE: "who read the output went away",

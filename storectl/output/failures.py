@@ -10,7 +10,10 @@ from storectl.output.exit_codes import ExitCode, exit_code
 
 
 def report(exc: Exception, *, debug: bool, about: str = "the operating system says") -> ExitCode:
-    """Explain whatever ended a verb; the code to end with. ``about`` is what an error of the operating system concerns that names no file."""
+    """Explain whatever ended a verb; the code to end with.
+
+    ``about`` is what an error of the operating system concerns that names no file.
+    """
     if debug:
         import traceback  # noqa: PLC0415 - only then
 
@@ -20,7 +23,10 @@ def report(exc: Exception, *, debug: bool, about: str = "the operating system sa
     if isinstance(exc, StoreError):
         explain(exc)
         return exit_code(exc)
-    _say(f"internal error: {type(exc).__name__}: {exc}", "this is a fault of storectl; please report it with what `storectl --debug …` prints")
+    _say(
+        f"internal error: {type(exc).__name__}: {exc}",
+        "this is a fault of storectl; please report it with what `storectl --debug …` prints",
+    )
     return ExitCode.FAILURE
 
 
@@ -35,12 +41,16 @@ def misused(error: click.ClickException) -> ExitCode:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.message, err=True)
         return ExitCode.USAGE
-    _say(f"error: {error.format_message()}", None if context is None else f"`{context.command_path} --help` explains the usage")
+    _say(
+        f"error: {error.format_message()}",
+        None if context is None else f"`{context.command_path} --help` explains the usage",
+    )
     return ExitCode.USAGE
 
 
 def _say(message: str, hint: str | None) -> None:
-    # An error may list things below each other; its line ends are ours, everything else in it may come from an archive.
+    # An error may list things below each other; its line ends are ours, everything else in it may
+    # come from an archive.
     click.echo("\n".join(printable(line) for line in f"storectl: {message}".split("\n")), err=True)
     if hint:
         click.echo(f"hint: {printable(hint)}", err=True)

@@ -12,12 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _ACTION: Final = re.compile(
-    r"(?P<before>\s*)\{\{(?P<trim>-\s)?(?P<body>(?:\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`|[^\"`])*?)(?P<trim_after>\s-)?\}\}(?P<after>\s*)", re.DOTALL
+    r"(?P<before>\s*)\{\{(?P<trim>-\s)?(?P<body>(?:\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`|[^\"`])*?)(?P<trim_after>\s-)?\}\}(?P<after>\s*)",
+    re.DOTALL,
 )
 _WORD: Final = re.compile(
     r"\s*(?:(?P<path>(?:\.[A-Za-z_][A-Za-z0-9_]*)+|\.)|(?P<text>\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`)|(?P<number>[0-9]+)|(?P<name>[a-z]+))(?=\s|$)"
 )
-_SUPPORTED: Final = "supported are {{.Field.Field}}, {{json .Field}}, {{join .Field SEPARATOR}}, {{index .Field KEY}} and {{len .Field}}"
+_SUPPORTED: Final = (
+    "supported are {{.Field.Field}}, {{json .Field}}, {{join .Field SEPARATOR}}, {{index .Field"
+    " KEY}} and {{len .Field}}"
+)
 
 ZERO: Final[dict[str, Any]] = {
     "Variant": "",
@@ -38,7 +42,10 @@ _Word: TypeAlias = "tuple[str, str]"
 
 
 def expand(template: str, value: dict[str, Any]) -> str:
-    """``template`` with its actions replaced by what they say about ``value``. Raises click.UsageError for what is not supported or not there."""
+    """``template`` with its actions replaced by what they say about ``value``.
+
+    Raises click.UsageError for what is not supported or not there.
+    """
     parts = []
     at = 0
     for action in _ACTION.finditer(template):
@@ -72,7 +79,9 @@ def _run(body: str, value: dict[str, Any]) -> str:
 
 
 def _unsupported(body: str) -> NoReturn:
-    raise click.UsageError(f"--format: {{{{{body}}}}} is not supported; {_SUPPORTED}; --json has everything")
+    raise click.UsageError(
+        f"--format: {{{{{body}}}}} is not supported; {_SUPPORTED}; --json has everything"
+    )
 
 
 def _argument(value: dict[str, Any], word: _Word) -> Any:  # noqa: ANN401 - JSON
@@ -93,9 +102,14 @@ def _field(value: Any, path: str) -> Any:  # noqa: ANN401 - JSON
         if not name:
             continue
         if not isinstance(found, dict):
-            raise click.UsageError(f"--format: {path}: there is no field {name} in {json.dumps(found)}")
+            raise click.UsageError(
+                f"--format: {path}: there is no field {name} in {json.dumps(found)}"
+            )
         if name not in found and name not in ZERO:
-            raise click.UsageError(f"--format: {path}: there is no field {name}; there are {', '.join(found) or 'none'}")
+            raise click.UsageError(
+                f"--format: {path}: there is no field {name}; there are"
+                f" {', '.join(found) or 'none'}"
+            )
         found = found.get(name, ZERO.get(name))
     return found
 
@@ -110,7 +124,10 @@ def _shown(value: Any, about: str) -> str:  # noqa: ANN401 - JSON
         case list():
             return f"[{' '.join(_shown(one, about) for one in value)}]"
         case dict() if not all(isinstance(one, str) for one in value.values()):
-            raise click.UsageError(f"--format: {about} is an object: ask for one of its fields ({', '.join(value)}), or for {{{{json {about}}}}}")
+            raise click.UsageError(
+                f"--format: {about} is an object: ask for one of its fields ({', '.join(value)}),"
+                f" or for {{{{json {about}}}}}"
+            )
         case dict():
             return f"map[{' '.join(f'{key}:{value[key]}' for key in sorted(value))}]"
     return str(value)
@@ -140,7 +157,10 @@ def _index(body: str, arguments: Sequence[Any]) -> str:
             return _shown(items.get(key, ""), body)
         case [list(items), int(position)]:
             if position >= len(items):
-                raise click.UsageError(f"--format: {{{{{body}}}}}: the list has {len(items)} element(s), and {position} is not among them")
+                raise click.UsageError(
+                    f"--format: {{{{{body}}}}}: the list has {len(items)} element(s), and"
+                    f" {position} is not among them"
+                )
             return _shown(items[position], body)
     _unsupported(body)
 
@@ -154,4 +174,9 @@ def _len(body: str, arguments: Sequence[Any]) -> str:
     _unsupported(body)
 
 
-_FUNCTIONS: Final[dict[str, Callable[[str, Sequence[Any]], str]]] = {"json": _json, "join": _join, "index": _index, "len": _len}
+_FUNCTIONS: Final[dict[str, Callable[[str, Sequence[Any]], str]]] = {
+    "json": _json,
+    "join": _join,
+    "index": _index,
+    "len": _len,
+}

@@ -52,11 +52,25 @@ def progress(*, quiet: bool) -> Iterator[Progress]:
         yield Silent()
         return
     from rich.console import Console  # noqa: PLC0415 - only on a terminal
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        DownloadColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
     from rich.progress import Progress as RichProgress  # noqa: PLC0415
 
     # Labels come from archives: "[bold]" in one is a name, not an order.
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
     # Standard output is left alone: the archive may be going there.
-    with RichProgress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as rich:
+    with RichProgress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False
+    ) as rich:
         yield Bars(rich)

@@ -27,8 +27,17 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     columns = list(zip(*cleaned, strict=True))
     # Nearly all columns are plain, and lists are long.
     cells = [len if all(map(str.isascii, column)) else _cells for column in columns]
-    widths = [max(_MINIMUM, _PADDING + max(map(count, column))) for count, column in zip(cells, columns, strict=True)]
-    padded = ([cell + " " * (width - count(cell)) for cell, count, width in zip(row, cells, widths, strict=True)] for row in cleaned)
+    widths = [
+        max(_MINIMUM, _PADDING + max(map(count, column)))
+        for count, column in zip(cells, columns, strict=True)
+    ]
+    padded = (
+        [
+            cell + " " * (width - count(cell))
+            for cell, count, width in zip(row, cells, widths, strict=True)
+        ]
+        for row in cleaned
+    )
     write("\n".join("".join(row).rstrip() for row in padded))
 
 
@@ -90,7 +99,9 @@ def local_time(moment: datetime | None) -> str:
 def nano_time(moment: datetime) -> str:
     """A point in time as RFC 3339 in local time, with nine digits: how docker shows events."""
     local = _local(moment)
-    return _zoned(local.replace(tzinfo=None), "microseconds") + "000" + _zoned(local, "seconds")[19:]
+    return (
+        _zoned(local.replace(tzinfo=None), "microseconds") + "000" + _zoned(local, "seconds")[19:]
+    )
 
 
 def _local(moment: datetime) -> datetime:
@@ -106,7 +117,10 @@ def _zoned(moment: datetime, timespec: str) -> str:
 
 
 def write(text: str, *, err: bool = False) -> None:
-    """``text`` as it stands, and a line end. Raises StorageFull, Unavailable and such when it cannot be written; BrokenPipeError stays."""
+    """``text`` as it stands, and a line end.
+
+    Raises StorageFull, Unavailable and such when it cannot be written; BrokenPipeError stays.
+    """
     with translated("standard error" if err else "standard output"):
         click.echo(text, err=err)
 

@@ -11,16 +11,23 @@ if TYPE_CHECKING:
 
     Command = Callable[..., object]
 
-_HELP: Final = "table, json (an object for each row), or a template for each row: {{.Field}}, {{json .}}; `table {{.Field}}` makes columns of it."
+_HELP: Final = (
+    "table, json (an object for each row), or a template for each row: {{.Field}}, {{json .}};"
+    " `table {{.Field}}` makes columns of it."
+)
 _TABLE: Final = "table "
 
 
 def format_option(command: Command) -> Command:
     """``--format`` of a verb that lists."""
-    return click.option("--format", "format_", default="table", metavar="FORMAT", callback=_known, help=_HELP)(command)
+    return click.option(
+        "--format", "format_", default="table", metavar="FORMAT", callback=_known, help=_HELP
+    )(command)
 
 
-def show(format_: str, rows: Iterable[dict[str, str]], columns: Sequence[str], heads: Mapping[str, str]) -> None:
+def show(
+    format_: str, rows: Iterable[dict[str, str]], columns: Sequence[str], heads: Mapping[str, str]
+) -> None:
     """Print ``rows``.
 
     Args:
@@ -38,7 +45,10 @@ def show(format_: str, rows: Iterable[dict[str, str]], columns: Sequence[str], h
     if format_ == "json":
         render.json_lines(rows)
     elif format_ == "table":
-        render.table([heads[column] for column in columns], ([row[column] for column in columns] for row in rows))
+        render.table(
+            [heads[column] for column in columns],
+            ([row[column] for column in columns] for row in rows),
+        )
     elif format_.startswith(_TABLE):
         template = _plain(format_.removeprefix(_TABLE).lstrip())
         head = _expanded(template, dict(heads)).split("\t")
@@ -53,7 +63,9 @@ def _known(ctx: click.Context, param: click.Parameter, value: str) -> str:
     del ctx, param
     if value in {"table", "json"} or "{{" in value:
         return value
-    raise click.BadParameter(f"{value!r} is neither table nor json nor a template such as '{{{{.ID}}}}'")
+    raise click.BadParameter(
+        f"{value!r} is neither table nor json nor a template such as '{{{{.ID}}}}'"
+    )
 
 
 def _plain(template: str) -> str:

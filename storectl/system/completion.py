@@ -13,7 +13,10 @@ _SHOWN: Final = 1000
 
 
 def image_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Every tag that begins with what was typed; an error is no answer, for there is nobody to read it."""
+    """Every tag that begins with what was typed.
+
+    An error is no answer, for there is nobody to read it.
+    """
     del param
     from storectl.settings import resolve  # noqa: PLC0415 - only when the shell asks
 

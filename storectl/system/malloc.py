@@ -11,13 +11,19 @@ _KEEP_BYTES: Final = 256 * 1024 * 1024
 SERVER_KEEPS_BYTES: Final = 8 * 1024 * 1024
 """What a server lives in for days is no longer its own; what two uploads turn over is."""
 _MMAP_BYTES: Final = 5 * 1024 * 1024
-"""Above a piece and what encodes it; larger ones are documents and tables that grow, and those had better move than leave holes."""
+"""Above a piece and what encodes it.
+
+Larger ones are documents and tables that grow, and those had better move than leave holes.
+"""
 
 
 def keep_freed(keep_bytes: int = _KEEP_BYTES) -> None:
-    """Use freed buffers again instead of giving them back to the system: a piece of 4 MiB is a thousand page faults, each time.
+    """Use freed buffers again instead of giving them back to the system.
 
-    Only where there is glibc; the peak is the same, for what is freed is what is needed next. Each arena keeps ``keep_bytes`` at its end.
+    A piece of 4 MiB is a thousand page faults, each time.
+
+    Only where there is glibc; the peak is the same, for what is freed is what is needed next. Each
+    arena keeps ``keep_bytes`` at its end.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -56,7 +56,9 @@ def read(blobs: BlobStore, digest: Digest) -> bytes:
         return file.read()
 
 
-def test_what_has_just_been_read_can_be_opened_at_once(blobs: BlobStore, stage: Callable[[bytes], Path]) -> None:
+def test_what_has_just_been_read_can_be_opened_at_once(
+    blobs: BlobStore, stage: Callable[[bytes], Path]
+) -> None:
     assert blobs.open_now(DIGEST) is None
     blobs.publish([(stage(DATA), DIGEST)])
     assert read(blobs, DIGEST) == DATA
@@ -71,7 +73,9 @@ def test_what_has_just_been_read_can_be_opened_at_once(blobs: BlobStore, stage: 
     assert blobs.open_now(DIGEST) is None
 
 
-def test_where_the_kernel_cannot_be_asked_nothing_is_opened_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_kernel_cannot_be_asked_nothing_is_opened_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(cached, "_syscall", None)
     assert cached.open_cached(Path(__file__)) is None
 
@@ -97,7 +101,9 @@ def test_nothing_is_there_at_first(blobs: BlobStore) -> None:
     assert caught.value.digest == DIGEST
 
 
-def test_published_files_become_blobs_and_leave_staging(blobs: BlobStore, stage: Callable[[bytes], Path]) -> None:
+def test_published_files_become_blobs_and_leave_staging(
+    blobs: BlobStore, stage: Callable[[bytes], Path]
+) -> None:
     first, second = stage(DATA), stage(b"other")
     blobs.publish([(first, DIGEST), (second, OTHER)])
     assert read(blobs, DIGEST) == DATA
@@ -121,7 +127,9 @@ def test_put_twice_keeps_one_copy(blobs: BlobStore, stage: Callable[[bytes], Pat
     assert read(blobs, DIGEST) == DATA
 
 
-def test_publishing_over_a_damaged_blob_repairs_it(blobs: BlobStore, stage: Callable[[bytes], Path]) -> None:
+def test_publishing_over_a_damaged_blob_repairs_it(
+    blobs: BlobStore, stage: Callable[[bytes], Path]
+) -> None:
     blobs.publish([(stage(b"rot"), DIGEST)])
     blobs.publish([(stage(DATA), DIGEST)])
     assert read(blobs, DIGEST) == DATA
@@ -147,8 +155,12 @@ def test_algorithms_do_not_mix(blobs: BlobStore, stage: Callable[[bytes], Path])
     assert read(blobs, DIGEST) == DATA
 
 
-@pytest.mark.parametrize(("start", "length"), [(0, 1), (0, len(DATA)), (100, 4096), (len(DATA) - 3, 3), (len(DATA), 0)])
-def test_any_range_can_be_read(blobs: BlobStore, stage: Callable[[bytes], Path], start: int, length: int) -> None:
+@pytest.mark.parametrize(
+    ("start", "length"), [(0, 1), (0, len(DATA)), (100, 4096), (len(DATA) - 3, 3), (len(DATA), 0)]
+)
+def test_any_range_can_be_read(
+    blobs: BlobStore, stage: Callable[[bytes], Path], start: int, length: int
+) -> None:
     blobs.publish([(stage(DATA), DIGEST)])
     with blobs.open(DIGEST) as file:
         assert file.seekable()
@@ -157,7 +169,9 @@ def test_any_range_can_be_read(blobs: BlobStore, stage: Callable[[bytes], Path],
         assert file.tell() == start + length
 
 
-def test_reading_begins_at_the_start_ends_at_the_end_and_seeks_from_it(blobs: BlobStore, stage: Callable[[bytes], Path]) -> None:
+def test_reading_begins_at_the_start_ends_at_the_end_and_seeks_from_it(
+    blobs: BlobStore, stage: Callable[[bytes], Path]
+) -> None:
     blobs.publish([(stage(DATA), DIGEST)])
     with blobs.open(DIGEST) as file:
         assert file.read(7) == DATA[:7]
@@ -183,7 +197,9 @@ def test_what_is_open_cannot_be_written(blobs: BlobStore, stage: Callable[[bytes
     assert read(blobs, DIGEST) == DATA
 
 
-def test_open_blobs_outlive_removal_and_replacement(blobs: BlobStore, stage: Callable[[bytes], Path]) -> None:
+def test_open_blobs_outlive_removal_and_replacement(
+    blobs: BlobStore, stage: Callable[[bytes], Path]
+) -> None:
     blobs.publish([(stage(DATA), DIGEST)])
     with blobs.open(DIGEST) as file:
         assert file.read(10) == DATA[:10]
@@ -203,7 +219,9 @@ def test_removal_frees_the_blob_once(blobs: BlobStore, stage: Callable[[bytes], 
     assert read(blobs, DIGEST) == DATA
 
 
-def test_listing_tells_every_blob_once_and_bears_removal_meanwhile(blobs: BlobStore, stage: Callable[[bytes], Path]) -> None:
+def test_listing_tells_every_blob_once_and_bears_removal_meanwhile(
+    blobs: BlobStore, stage: Callable[[bytes], Path]
+) -> None:
     many = {Digest.of(b"%d" % number): b"%d" % number for number in range(300)}
     blobs.publish((stage(data), digest) for digest, data in many.items())
     assert sorted(blobs.digests()) == sorted(many)
@@ -227,16 +245,20 @@ def test_a_failing_publication_leaves_those_before_it_as_blobs_and_the_rest_in_s
     assert last.read_bytes() == b"other"
 
 
-def test_the_reader_reads_an_import_from_any_place(blobs: BlobStore, store: Store, stage: Callable[[bytes], Path]) -> None:
+def test_the_reader_reads_an_import_from_any_place(
+    blobs: BlobStore, store: Store, stage: Callable[[bytes], Path]
+) -> None:
     """The promises together are all that reading a real layer, frame by frame, needs."""
     store.import_archive(io.BytesIO(image(A).bytes()))
-    blobs.publish((stage(store.blobs.path(digest).read_bytes()), digest) for digest in store.blobs.digests())
+    blobs.publish(
+        (stage(store.blobs.path(digest).read_bytes()), digest) for digest in store.blobs.digests()
+    )
     diff = Digest.of(A)
     with Reader(blobs) as reader:
         assert b"".join(reader.chunks(store.sources((diff,))[diff])) == A
 
 
-# --- the folder alone ------------------------------------------------------------------------------------------------
+# --- the folder alone -----------------------------------------------------------------------------
 
 
 def test_files_that_are_no_blobs_are_left_alone(tmp_path: Path) -> None:
@@ -247,7 +269,9 @@ def test_files_that_are_no_blobs_are_left_alone(tmp_path: Path) -> None:
     assert list(blobs.digests()) == []
 
 
-def test_every_folder_on_the_way_to_a_new_blob_is_made_durable(tmp_path: Path, stage: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_folder_on_the_way_to_a_new_blob_is_made_durable(
+    tmp_path: Path, stage: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also those that were there: who made them may have died before syncing them."""
     blobs = DirectoryBlobs(tmp_path)
     blobs.path(DIGEST).parent.mkdir(parents=True)
@@ -258,17 +282,26 @@ def test_every_folder_on_the_way_to_a_new_blob_is_made_durable(tmp_path: Path, s
     assert set(synced) == {fan, fan.parent, fan.parent.parent}
 
 
-def test_what_the_folder_refuses_is_a_store_error(tmp_path: Path, stage: Callable[[bytes], Path]) -> None:
+def test_what_the_folder_refuses_is_a_store_error(
+    tmp_path: Path, stage: Callable[[bytes], Path]
+) -> None:
     blobs = DirectoryBlobs(tmp_path)
     (tmp_path / "blobs").write_bytes(b"no folder")
     staged = stage(DATA)
-    for act in (lambda: blobs.publish([(staged, DIGEST)]), lambda: blobs.open(DIGEST), lambda: blobs.size(DIGEST), lambda: blobs.remove(DIGEST)):
+    for act in (
+        lambda: blobs.publish([(staged, DIGEST)]),
+        lambda: blobs.open(DIGEST),
+        lambda: blobs.size(DIGEST),
+        lambda: blobs.remove(DIGEST),
+    ):
         with pytest.raises(errors.Unavailable):
             act()
     assert staged.read_bytes() == DATA
 
 
-def test_a_store_on_two_file_systems_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_on_two_file_systems_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from pathlib import Path as RealPath
 
     (tmp_path / "blobs").mkdir()
@@ -277,7 +310,11 @@ def test_a_store_on_two_file_systems_is_refused(tmp_path: Path, monkeypatch: pyt
 
     def elsewhere(path: Path, **options: bool) -> os.stat_result:
         found = real(path, **options)
-        return os.stat_result((*found[:2], found.st_dev + 1, *found[3:10])) if path.name == "blobs" else found
+        return (
+            os.stat_result((*found[:2], found.st_dev + 1, *found[3:10]))
+            if path.name == "blobs"
+            else found
+        )
 
     monkeypatch.setattr(RealPath, "stat", elsewhere)
     with pytest.raises(errors.Unavailable):

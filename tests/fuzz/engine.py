@@ -1,7 +1,9 @@
-"""One target under libFuzzer, through atheris: ``python -m tests.fuzz.engine TARGET SECONDS FOLDER`` (`tests.fuzz.__main__` starts it).
+"""One target under libFuzzer, through atheris.
 
-The code under test is instrumented, the target is not: what guides the search is the coverage of the parsers alone.
-"""
+``python -m tests.fuzz.engine TARGET SECONDS FOLDER`` (`tests.fuzz.__main__` starts it).
+
+The code under test is instrumented, the target is not: what guides the search is the coverage of
+the parsers alone."""
 
 from __future__ import annotations
 
@@ -24,10 +26,17 @@ MEMORY_MIB: Final = 8192
 """For the whole process, in which what the fuzzer remembers grows with the hours."""
 
 GREEDY_MIB: Final = 400
-"""By how much one input may raise the most that the process ever had. A codec may ask for 256 MiB."""
+"""By how much one input may raise the most that the process ever had.
+
+A codec may ask for 256 MiB.
+"""
 HANG_S: Final = 60
 SLOW_S: Final = 4.0
-"""CPU seconds for one input. The largest inputs are 64 KiB: none of them has a reason to take a tenth of it, instrumented as the code is."""
+"""CPU seconds for one input.
+
+The largest inputs are 64 KiB: none of them has a reason to take a tenth of it, instrumented as the
+code is.
+"""
 
 
 class TooMuch(Exception):
@@ -68,7 +77,9 @@ def main(name: str, seconds: int, folder: Path) -> None:
     with atheris.instrument_imports(include=list(PACKAGES), enable_loader_override=False):
         for package in PACKAGES:
             # Also what is imported only when it is needed: later would be too late.
-            for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+            for module in pkgutil.walk_packages(
+                importlib.import_module(package).__path__, f"{package}."
+            ):
                 importlib.import_module(module.name)
     target = importlib.import_module(f"tests.fuzz.targets.{name}")
     corpus, seeds, tokens = folder / "corpus", folder / "seeds", folder / "tokens"
@@ -76,7 +87,12 @@ def main(name: str, seconds: int, folder: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(target.SEEDS):
         (seeds / f"{number:04}").write_bytes(seed)
-    tokens.write_text("".join('"' + "".join(f"\\x{byte:02x}" for byte in token) + '"\n' for token in target.TOKENS), encoding="ascii")
+    tokens.write_text(
+        "".join(
+            '"' + "".join(f"\\x{byte:02x}" for byte in token) + '"\n' for token in target.TOKENS
+        ),
+        encoding="ascii",
+    )
     options = [
         f"-max_total_time={seconds}",
         f"-max_len={target.MAX_BYTES}",
@@ -84,13 +100,17 @@ def main(name: str, seconds: int, folder: Path) -> None:
         f"-timeout={HANG_S}",
         f"-artifact_prefix={folder}/finding-",
         "-print_final_stats=1",
-        # The same inputs in every run of CI, as for generated tests: a change is not refused for what another throw of the dice would have found.
+        # The same inputs in every run of CI, as for generated tests: a change is not refused for
+        # what another throw of the dice would have found.
         *(["-seed=1"] if os.environ.get("CI") else []),
         *([f"-dict={tokens}"] if target.TOKENS else []),
         str(corpus),
         str(seeds),
     ]
-    atheris.Setup([sys.argv[0], *options], bounded(target.check, getattr(target, "SLOW_S", SLOW_S), folder / "finding-last"))
+    atheris.Setup(
+        [sys.argv[0], *options],
+        bounded(target.check, getattr(target, "SLOW_S", SLOW_S), folder / "finding-last"),
+    )
     atheris.Fuzz()
 
 

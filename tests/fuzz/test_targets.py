@@ -37,7 +37,11 @@ def test_seeds_pass(name: str) -> None:
     assert all(len(seed) <= module.MAX_BYTES or name == "codecs" for seed in module.SEEDS)
 
 
-@pytest.mark.parametrize(("name", "path"), [(name, path) for name in TARGETS for path in found(name)], ids=lambda value: getattr(value, "name", value))
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [(name, path) for name in TARGETS for path in found(name)],
+    ids=lambda value: getattr(value, "name", value),
+)
 def test_what_was_found_once_passes(name: str, path: Path) -> None:
     target(name).check(path.read_bytes())
 
@@ -50,7 +54,9 @@ def test_a_little_damage_passes(name: str) -> None:
         data = bytearray(chance.choice(module.SEEDS)[: module.MAX_BYTES])
         for _ in range(chance.randrange(1, 4)):
             at = chance.randrange(len(data) + 1)
-            data[at : at + chance.randrange(3)] = chance.choice([chance.randbytes(2), b"", *module.TOKENS])
+            data[at : at + chance.randrange(3)] = chance.choice(
+                [chance.randbytes(2), b"", *module.TOKENS]
+            )
         module.check(bytes(data))
 
 

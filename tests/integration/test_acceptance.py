@@ -1,8 +1,8 @@
 """The acceptance cases of docs/formats/docker-archive.md §10, each by its number, through the command line.
 
-Not here: 18 (Docker's HTTP API) and 20 (image layouts: test_saved_layouts.py). Refusals are in our own words, Docker's ``load`` event is our ``import``, and
-the second half of 21 does not hold: a layer that is known under whatever chain may be missing.
-"""
+Not here: 18 (Docker's HTTP API) and 20 (image layouts: test_saved_layouts.py). Refusals are in our
+own words, Docker's ``load`` event is our ``import``, and the second half of 21 does not hold: a
+layer that is known under whatever chain may be missing."""
 
 from __future__ import annotations
 
@@ -75,7 +75,11 @@ def saved(run: Runner, *names: str) -> bytes:
 
 def files(data: bytes) -> dict[str, bytes]:
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        return {member.name: reader.read() for member in archive if member.isreg() and (reader := archive.extractfile(member)) is not None}
+        return {
+            member.name: reader.read()
+            for member in archive
+            if member.isreg() and (reader := archive.extractfile(member)) is not None
+        }
 
 
 def image_id(*layers: bytes, **members: object) -> str:
@@ -85,7 +89,10 @@ def image_id(*layers: bytes, **members: object) -> str:
 def two(**members: Any) -> bytes:  # noqa: ANN401 - of `manifest.json`
     """Two images over A and B, with these members of their entries."""
     archive = Archive().file("a", A).file("b", B).file("1", config(A)).file("2", config(B))
-    entries = [{"Config": "1", "RepoTags": members["first"], "Layers": ["a"]}, {"Config": "2", "RepoTags": members["second"], "Layers": ["b"]}]
+    entries = [
+        {"Config": "1", "RepoTags": members["first"], "Layers": ["a"]},
+        {"Config": "2", "RepoTags": members["second"], "Layers": ["b"]},
+    ]
     return archive.manifest(*entries).bytes()
 
 
@@ -93,7 +100,9 @@ def steps(*names: str) -> list[dict[str, str]]:
     return [{"created": CREATED, "created_by": name} for name in names]
 
 
-def test_01_an_archive_compressed_twice_is_refused_and_its_repository_does_not_exist(run: Runner, load: Callable[..., str]) -> None:
+def test_01_an_archive_compressed_twice_is_refused_and_its_repository_does_not_exist(
+    run: Runner, load: Callable[..., str]
+) -> None:
     load(image(A, tags=("twice:1",)).bytes())
     data = saved(run, "twice")
     run("rm", "twice:1")
@@ -102,19 +111,29 @@ def test_01_an_archive_compressed_twice_is_refused_and_its_repository_does_not_e
     run("inspect", "twice:1", code=3)
 
 
-@pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress, lzma.compress], ids=["plain", "gzip", "bzip2", "xz"])
-def test_02_an_archive_compressed_once_loads(load: Callable[..., str], compress: Callable[[bytes], bytes]) -> None:
+@pytest.mark.parametrize(
+    "compress",
+    [bytes, gzip.compress, bz2.compress, lzma.compress],
+    ids=["plain", "gzip", "bzip2", "xz"],
+)
+def test_02_an_archive_compressed_once_loads(
+    load: Callable[..., str], compress: Callable[[bytes], bytes]
+) -> None:
     assert load(compress(image(A).bytes())) == "Loaded image: demo:1\n"
 
 
-def test_03_a_saved_repository_lists_repositories_and_the_config(run: Runner, load: Callable[..., str]) -> None:
+def test_03_a_saved_repository_lists_repositories_and_the_config(
+    run: Runner, load: Callable[..., str]
+) -> None:
     load(image(A, tags=("demo:latest",)).bytes())
     names = files(saved(run, "demo:latest"))
     assert "repositories" in names
     assert image_id(A).removeprefix("sha256:") + ".json" in names
 
 
-def test_04_times_are_those_of_the_image_and_no_member_is_newer(run: Runner, load: Callable[..., str]) -> None:
+def test_04_times_are_those_of_the_image_and_no_member_is_newer(
+    run: Runner, load: Callable[..., str]
+) -> None:
     load(image(A, B, created=CREATED).bytes())
     with tarfile.open(fileobj=io.BytesIO(saved(run, "demo:1"))) as archive:
         times = {member.name: member.mtime for member in archive}
@@ -123,20 +142,34 @@ def test_04_times_are_those_of_the_image_and_no_member_is_newer(run: Runner, loa
     assert {times["manifest.json"], times["repositories"]} == {0}
 
 
-def test_05_saving_by_a_short_id_has_the_config_under_its_full_id(run: Runner, load: Callable[..., str]) -> None:
+def test_05_saving_by_a_short_id_has_the_config_under_its_full_id(
+    run: Runner, load: Callable[..., str]
+) -> None:
     load(image(A).bytes())
     full = image_id(A).removeprefix("sha256:")
     assert f"{full}.json" in files(saved(run, full[:12]))
 
 
-def test_06_saving_and_loading_leaves_inspect_as_it_was(run: Runner, load: Callable[..., str]) -> None:
-    load(image(A, B, created=CREATED, config={"Env": ["A=<b>"], "Labels": {"k": "v"}}, history=steps("one", "two")).bytes())
+def test_06_saving_and_loading_leaves_inspect_as_it_was(
+    run: Runner, load: Callable[..., str]
+) -> None:
+    load(
+        image(
+            A,
+            B,
+            created=CREATED,
+            config={"Env": ["A=<b>"], "Labels": {"k": "v"}},
+            history=steps("one", "two"),
+        ).bytes()
+    )
     before = run("inspect", "demo:1")
     load(saved(run, "demo:1"))
     assert run("inspect", "demo:1") == before
 
 
-def test_07_removed_and_loaded_again_it_has_the_same_id(run: Runner, load: Callable[..., str], tmp_path: Path) -> None:
+def test_07_removed_and_loaded_again_it_has_the_same_id(
+    run: Runner, load: Callable[..., str], tmp_path: Path
+) -> None:
     load(image(A, B).bytes())
     before = run("images", "-q", "--no-trunc")
     target = str(tmp_path / "saved.tar")
@@ -156,17 +189,30 @@ def test_08_an_unknown_name_is_said(run: Runner, load: Callable[..., str]) -> No
 
 def test_09_two_names_are_both_in_repositories(run: Runner, load: Callable[..., str]) -> None:
     load(two(first=["x-one:latest"], second=["x-two:latest"]))
-    assert set(json.loads(files(saved(run, "x-one", "x-two:latest"))["repositories"])) == {"x-one", "x-two"}
+    assert set(json.loads(files(saved(run, "x-one", "x-two:latest"))["repositories"])) == {
+        "x-one",
+        "x-two",
+    }
 
 
-def test_10_a_repository_of_two_images_and_a_name_are_three_configs(run: Runner, load: Callable[..., str]) -> None:
+def test_10_a_repository_of_two_images_and_a_name_are_three_configs(
+    run: Runner, load: Callable[..., str]
+) -> None:
     load(two(first=["demo:1"], second=["demo:2"]))
     load(image(A, B, tags=("other:latest",)).bytes())
-    configs = {name for name in files(saved(run, "demo", "other:latest")) if "/" not in name and name not in ("manifest.json", "repositories")}
-    assert configs == {f"{one.removeprefix('sha256:')}.json" for one in (image_id(A), image_id(B), image_id(A, B))}
+    configs = {
+        name
+        for name in files(saved(run, "demo", "other:latest"))
+        if "/" not in name and name not in ("manifest.json", "repositories")
+    }
+    assert configs == {
+        f"{one.removeprefix('sha256:')}.json" for one in (image_id(A), image_id(B), image_id(A, B))
+    }
 
 
-def test_11_a_layer_deep_in_a_tree_lists_its_parents_in_order(run: Runner, load: Callable[..., str]) -> None:
+def test_11_a_layer_deep_in_a_tree_lists_its_parents_in_order(
+    run: Runner, load: Callable[..., str]
+) -> None:
     names = ["opt/", "opt/a/", "opt/a/b/", "opt/a/b/c"]
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as tar:
@@ -188,11 +234,16 @@ def test_12_a_layer_of_zero_bytes_loads(run: Runner, load: Callable[..., str]) -
     run("fsck")
 
 
-def test_13_a_deleted_child_comes_back_with_its_parent(run: Runner, load: Callable[..., str], tmp_path: Path) -> None:
+def test_13_a_deleted_child_comes_back_with_its_parent(
+    run: Runner, load: Callable[..., str], tmp_path: Path
+) -> None:
     parent, child = config(A, history=steps("one")), config(A, B, history=steps("one", "two"))
     parent_id, child_id = str(ImageID.of(parent)), str(ImageID.of(child))
     archive = Archive().file("a", A).file("b", B).file("p", parent).file("c", child)
-    entries = [{"Config": "p", "RepoTags": None, "Layers": ["a"]}, {"Config": "c", "RepoTags": None, "Layers": ["a", "b"], "Parent": parent_id}]
+    entries = [
+        {"Config": "p", "RepoTags": None, "Layers": ["a"]},
+        {"Config": "c", "RepoTags": None, "Layers": ["a", "b"], "Parent": parent_id},
+    ]
     load(archive.manifest(*entries).bytes())
     target = str(tmp_path / "family.tar")
     run("save", "-o", target, child_id, parent_id)
@@ -216,8 +267,13 @@ def test_15_saved_by_name_only_names_are_printed(run: Runner, load: Callable[...
 
 def test_16_a_tag_that_points_elsewhere_is_said_to_be_renamed(load: Callable[..., str]) -> None:
     load(image(A, tags=("demo:latest",)).bytes())
-    renaming = f"The image demo:latest already exists, renaming the old one with ID {image_id(A)} to empty string"
-    assert load(image(B, tags=("demo:latest",)).bytes()) == f"{renaming}\nLoaded image: demo:latest\n"
+    renaming = (
+        f"The image demo:latest already exists, renaming the old one with ID {image_id(A)} to empty"
+        " string"
+    )
+    assert (
+        load(image(B, tags=("demo:latest",)).bytes()) == f"{renaming}\nLoaded image: demo:latest\n"
+    )
 
 
 def test_17_saving_to_a_terminal_is_refused(run: Runner, load: Callable[..., str]) -> None:
@@ -225,7 +281,11 @@ def test_17_saving_to_a_terminal_is_refused(run: Runner, load: Callable[..., str
     leader, follower = pty.openpty()
     try:
         ended = subprocess.run(
-            [sys.executable, "-m", "storectl", "--root", str(run.root), "save", "demo:1"], stdout=follower, stderr=subprocess.PIPE, timeout=300, check=False
+            [sys.executable, "-m", "storectl", "--root", str(run.root), "save", "demo:1"],
+            stdout=follower,
+            stderr=subprocess.PIPE,
+            timeout=300,
+            check=False,
         )
         os.set_blocking(leader, False)
         with pytest.raises(BlockingIOError):
@@ -237,7 +297,9 @@ def test_17_saving_to_a_terminal_is_refused(run: Runner, load: Callable[..., str
     assert b"Cowardly refusing to save to a terminal" in ended.stderr
 
 
-def test_19_one_save_and_one_import_event_each_with_the_id(run: Runner, load: Callable[..., str]) -> None:
+def test_19_one_save_and_one_import_event_each_with_the_id(
+    run: Runner, load: Callable[..., str]
+) -> None:
     load(image(A).bytes())
     saved(run, "demo:1")
     events = run.json("events", "--until", "2100-01-01T00:00:00Z")
@@ -245,22 +307,39 @@ def test_19_one_save_and_one_import_event_each_with_the_id(run: Runner, load: Ca
     assert found == [("import", image_id(A)), ("save", image_id(A))]
 
 
-def test_21_a_layer_that_is_known_may_be_missing_under_whatever_chain(run: Runner, load: Callable[..., str]) -> None:
+def test_21_a_layer_that_is_known_may_be_missing_under_whatever_chain(
+    run: Runner, load: Callable[..., str]
+) -> None:
     load(image(A, B).bytes())
-    same = Archive().file("c", config(A, B, author="same")).manifest({"Config": "c", "RepoTags": ["same:1"], "Layers": ["gone", ""]})
+    same = (
+        Archive()
+        .file("c", config(A, B, author="same"))
+        .manifest({"Config": "c", "RepoTags": ["same:1"], "Layers": ["gone", ""]})
+    )
     assert load(same.bytes()) == "Loaded image: same:1\n"
-    other = Archive().file("c", config(B, A)).manifest({"Config": "c", "RepoTags": ["other:1"], "Layers": ["gone", "gone"]})
+    other = (
+        Archive()
+        .file("c", config(B, A))
+        .manifest({"Config": "c", "RepoTags": ["other:1"], "Layers": ["gone", "gone"]})
+    )
     assert load(other.bytes()) == "Loaded image: other:1\n"
-    assert sorted(len(one) for one in files(saved(run, "other:1")).values() if one in (A, B)) == sorted((len(A), len(B)))
+    assert sorted(
+        len(one) for one in files(saved(run, "other:1")).values() if one in (A, B)
+    ) == sorted((len(A), len(B)))
 
 
-def test_22_duplicate_layers_are_one_file_and_links_that_load_again(run: Runner, load: Callable[..., str]) -> None:
+def test_22_duplicate_layers_are_one_file_and_links_that_load_again(
+    run: Runner, load: Callable[..., str]
+) -> None:
     data = (GOLDEN / "duplicate-layers.tar").read_bytes()
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         order = archive.getnames()
         links = {member.name: member.linkname for member in archive if member.issym()}
     assert len(links) == 3
-    assert any(order.index(name) < order.index(target.removeprefix("../")) for name, target in links.items())
+    assert any(
+        order.index(name) < order.index(target.removeprefix("../"))
+        for name, target in links.items()
+    )
     load(data)
     assert load(saved(run, "spec-golden-dup:1")) == "Loaded image: spec-golden-dup:1\n"
 
@@ -268,17 +347,37 @@ def test_22_duplicate_layers_are_one_file_and_links_that_load_again(run: Runner,
 @pytest.mark.parametrize(
     ("archive", "message"),
     [
-        (Archive().file("a", A).file("c", config(A, B)).manifest({"Config": "c", "RepoTags": None, "Layers": ["a"]}), "expected 1, got 2"),
         (
-            Archive().file("b", B).file("c", config(A)).manifest({"Config": "c", "RepoTags": ["w:1"], "Layers": ["b"]}),
-            f'invalid diffID for layer 0 of w:1 (member \'b\'): expected "{DIFF_A}", got "{DIFF_B}"',
+            Archive()
+            .file("a", A)
+            .file("c", config(A, B))
+            .manifest({"Config": "c", "RepoTags": None, "Layers": ["a"]}),
+            "expected 1, got 2",
         ),
-        (Archive().file("c", b"{}").manifest({"Config": "c", "RepoTags": None, "Layers": []}), "config c: invalid image JSON, no RootFS key"),
-        (image(A, history=steps("1", "2")), "config config.json: too many non-empty layers in History section: 2, of 1 layers"),
+        (
+            Archive()
+            .file("b", B)
+            .file("c", config(A))
+            .manifest({"Config": "c", "RepoTags": ["w:1"], "Layers": ["b"]}),
+            (
+                f"invalid diffID for layer 0 of w:1 (member 'b'): expected \"{DIFF_A}\", got"
+                f' "{DIFF_B}"'
+            ),
+        ),
+        (
+            Archive().file("c", b"{}").manifest({"Config": "c", "RepoTags": None, "Layers": []}),
+            "config c: invalid image JSON, no RootFS key",
+        ),
+        (
+            image(A, history=steps("1", "2")),
+            "config config.json: too many non-empty layers in History section: 2, of 1 layers",
+        ),
     ],
     ids=["layer count", "diff ID", "rootfs", "history"],
 )
-def test_23_what_does_not_fit_together_is_named(run: Runner, load: Callable[..., str], archive: Archive, message: str) -> None:
+def test_23_what_does_not_fit_together_is_named(
+    run: Runner, load: Callable[..., str], archive: Archive, message: str
+) -> None:
     load(archive.bytes(), code=4)
     assert message in run.err
     assert run("images", "-aq") == ""
@@ -294,14 +393,24 @@ def test_24_untagged_images(run: Runner, load: Callable[..., str]) -> None:
 
 
 def test_25_one_tag_twice(run: Runner, load: Callable[..., str]) -> None:
-    renaming = f"The image x:1 already exists, renaming the old one with ID {image_id(A)} to empty string\n"
-    assert load(two(first=["x:1"], second=["x:1"])) == f"Loaded image: x:1\n{renaming}Loaded image: x:1\n"
+    renaming = (
+        f"The image x:1 already exists, renaming the old one with ID {image_id(A)} to empty"
+        " string\n"
+    )
+    assert (
+        load(two(first=["x:1"], second=["x:1"]))
+        == f"Loaded image: x:1\n{renaming}Loaded image: x:1\n"
+    )
     assert run.json("inspect", "x:1")[0]["Id"] == image_id(B)
-    assert load(image(A, B, tags=("y:1", "y:1")).bytes()) == "Loaded image: y:1\nLoaded image: y:1\n"
+    assert (
+        load(image(A, B, tags=("y:1", "y:1")).bytes()) == "Loaded image: y:1\nLoaded image: y:1\n"
+    )
 
 
 @pytest.mark.parametrize("escape", ["symbolic link", "hard link", "member name", "layer path"])
-def test_26_nothing_outside_is_ever_read_or_written(run: Runner, load: Callable[..., str], tmp_path: Path, escape: str) -> None:
+def test_26_nothing_outside_is_ever_read_or_written(
+    run: Runner, load: Callable[..., str], tmp_path: Path, escape: str
+) -> None:
     outside = tmp_path / "outside.tar"
     outside.write_bytes(A)
     archive, path = Archive(), "l"
@@ -311,7 +420,12 @@ def test_26_nothing_outside_is_ever_read_or_written(run: Runner, load: Callable[
         archive.file(f"../../{outside.name}", B)
     else:
         archive.link("l", str(outside), hard=escape == "hard link")
-    load(archive.file("c", config(A)).manifest({"Config": "c", "RepoTags": None, "Layers": [path]}).bytes(), code=4)
+    load(
+        archive.file("c", config(A))
+        .manifest({"Config": "c", "RepoTags": None, "Layers": [path]})
+        .bytes(),
+        code=4,
+    )
     assert outside.read_bytes() == A
     assert run("images", "-aq") == ""
 
@@ -323,7 +437,16 @@ def test_27_names_beat_short_ids(run: Runner, load: Callable[..., str]) -> None:
     assert f"{image_id(B).removeprefix('sha256:')}.json" in files(saved(run, hidden[:6]))
     assert f"{hidden}.json" in files(saved(run, hidden[:7]))
     number = 0
-    while len({one for one in run("images", "-aq", "--no-trunc").split() if one.startswith(f"sha256:{hidden[0]}")}) < 2:
+    while (
+        len(
+            {
+                one
+                for one in run("images", "-aq", "--no-trunc").split()
+                if one.startswith(f"sha256:{hidden[0]}")
+            }
+        )
+        < 2
+    ):
         number += 1
         load(image(A, tags=(f"more:{number}",), author=str(number)).bytes())
     run("save", "-o", "out.tar", hidden[0], code=6)
@@ -332,19 +455,28 @@ def test_27_names_beat_short_ids(run: Runner, load: Callable[..., str]) -> None:
     assert json.loads(files(saved(run, manifest))["manifest.json"])[0]["RepoTags"] is None
 
 
-def test_28_an_image_without_layers_loads_and_cannot_be_saved(run: Runner, load: Callable[..., str]) -> None:
+def test_28_an_image_without_layers_loads_and_cannot_be_saved(
+    run: Runner, load: Callable[..., str]
+) -> None:
     assert load(image().bytes()) == "Loaded image: demo:1\n"
     run("save", "-o", "out.tar", "demo:1", code=4)
     assert "empty export - not implemented" in run.err
 
 
-def test_29_archives_from_before_1_10_become_dockers_images(run: Runner, load: Callable[..., str]) -> None:
+def test_29_archives_from_before_1_10_become_dockers_images(
+    run: Runner, load: Callable[..., str]
+) -> None:
     """The vectors V5 and V6 of §11. Docker is silent here; we print what was loaded."""
     archive = Archive()
     for name, document, data in (("b" * 64, V5_JSON, A), ("a" * 64, V6_JSON, B)):
-        archive.directory(name + "/").file(f"{name}/VERSION", b"1.0").file(f"{name}/json", document).file(f"{name}/layer.tar", data)
+        archive.directory(name + "/").file(f"{name}/VERSION", b"1.0").file(
+            f"{name}/json", document
+        ).file(f"{name}/layer.tar", data)
     archive.file("repositories", json.dumps({"old": {"base": "b" * 64, "top": "a" * 64}}).encode())
-    assert sorted(load(archive.bytes()).splitlines()) == ["Loaded image: old:base", "Loaded image: old:top"]
+    assert sorted(load(archive.bytes()).splitlines()) == [
+        "Loaded image: old:base",
+        "Loaded image: old:top",
+    ]
     found = files(saved(run, "old:base", "old:top"))
     assert found[V5_IMAGE_ID.removeprefix("sha256:") + ".json"] == V5_CONFIG
     assert found[V6_IMAGE_ID.removeprefix("sha256:") + ".json"] == V6_CONFIG
@@ -358,17 +490,29 @@ def test_30_goldens_come_back_byte_for_byte(run: Runner, tmp_path: Path, name: s
     run("save", "-o", str(target), *names(source))
     linked = name in {"duplicate-layers", "parent-and-tags", "timestamps"}
     verdict = compare(source, target) or "different"
-    assert verdict == "equal, byte for byte" or (linked and "but Docker dated linked layers by its clock" in verdict)
+    assert verdict == "equal, byte for byte" or (
+        linked and "but Docker dated linked layers by its clock" in verdict
+    )
 
 
-# --- the vectors of §11, literally -----------------------------------------------------------------------------------
+# --- the vectors of §11, literally ----------------------------------------------------------------
 
 
 def with_config(document: bytes, *layers: bytes) -> bytes:
     archive = Archive()
     for position, one in enumerate(layers):
         archive.file(f"{position}.tar", one)
-    return archive.file("c", document).manifest({"Config": "c", "RepoTags": ["v:1"], "Layers": [f"{position}.tar" for position in range(len(layers))]}).bytes()
+    return (
+        archive.file("c", document)
+        .manifest(
+            {
+                "Config": "c",
+                "RepoTags": ["v:1"],
+                "Layers": [f"{position}.tar" for position in range(len(layers))],
+            }
+        )
+        .bytes()
+    )
 
 
 def test_vectors_of_layers() -> None:
@@ -390,7 +534,10 @@ V1_IDS = {
         (A, B),
         "f163e6c35342aab370c6a75550692c8a2dd3d36b47d35fe0ac63faa39fc44986",
         [DIFF_A, "sha256:a4fb8770795237c59e7d7567eca5600337bbadc0a22e06e220c0d0cffcdb1b02"],
-        ["a309493ca6907b37c6e09c91b459c9ceedf51e26889c4000b14455d6d31dcc27", "ecfe87140141c9a13a36d844110c95859d5666977eb0c27a671cf154f1890924"],
+        [
+            "a309493ca6907b37c6e09c91b459c9ceedf51e26889c4000b14455d6d31dcc27",
+            "ecfe87140141c9a13a36d844110c95859d5666977eb0c27a671cf154f1890924",
+        ],
     ),
     "V3": (
         V3,
@@ -428,7 +575,9 @@ def test_vectors_of_configs(run: Runner, load: Callable[..., str], vector: str) 
     assert [one["ChainID"] for one in found["Layers"]] == chain_ids
     archive = files(saved(run, "v:1"))
     assert archive[f"{config_hex}.json"] == document
-    assert json.loads(archive["manifest.json"])[0]["Layers"] == [f"{one}/layer.tar" for one in v1_ids]
+    assert json.loads(archive["manifest.json"])[0]["Layers"] == [
+        f"{one}/layer.tar" for one in v1_ids
+    ]
     assert archive["repositories"] == b'{"v":{"1":"%s"}}\n' % v1_ids[-1].encode()
     for name, text in V1_JSON.get(vector, {}).items():
         assert archive[f"{name}/json"].decode() == text.replace("@EMPTY@", EMPTY_CONFIG)
@@ -461,8 +610,15 @@ V1_JSON = {
 }
 
 
-def test_vector_v4_stands_as_a_link_where_its_layer_is_repeated(run: Runner, load: Callable[..., str]) -> None:
+def test_vector_v4_stands_as_a_link_where_its_layer_is_repeated(
+    run: Runner, load: Callable[..., str]
+) -> None:
     load(with_config(V4, A, E, E, B))
     with tarfile.open(fileobj=io.BytesIO(saved(run, "v:1"))) as archive:
-        link = archive.getmember("f0a6ec90c8429747ff0c686416c02ee02f356aaadffca2469036957db8ee2de2/layer.tar")
-    assert link.linkname == "../937dbecfd21ff4c080d3f8453d78ad65aaba44c4498d0658d8a6ad841db2e7ab/layer.tar"
+        link = archive.getmember(
+            "f0a6ec90c8429747ff0c686416c02ee02f356aaadffca2469036957db8ee2de2/layer.tar"
+        )
+    assert (
+        link.linkname
+        == "../937dbecfd21ff4c080d3f8453d78ad65aaba44c4498d0658d8a6ad841db2e7ab/layer.tar"
+    )

@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 
     from tests.support.snapshots import Snapshot
 
-REFUSED = [(case, way) for case in CASES if isinstance(case.expected, Refused) for way in ways(case)]
-ACCEPTED = [(case, way) for case in CASES if isinstance(case.expected, Accepted) for way in ways(case)]
+REFUSED = [
+    (case, way) for case in CASES if isinstance(case.expected, Refused) for way in ways(case)
+]
+ACCEPTED = [
+    (case, way) for case in CASES if isinstance(case.expected, Accepted) for way in ways(case)
+]
 ONE_FAULT_IN_DISGUISE = (
     # A link that leads out of a tar leads nowhere: it is as if nothing were there.
     {"symlink-out", "hard-link-out"},
@@ -50,7 +54,9 @@ def ids(pairs: list[tuple[Case, str]]) -> list[str]:
 @pytest.fixture(scope="module")
 def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Snapshot]]:
     """A store that holds something, and what it is: nothing that is refused may change it, so one is enough for all."""
-    with Store.open(tmp_path_factory.mktemp("broken") / "store", create=True, clock=lambda: NOW) as store:
+    with Store.open(
+        tmp_path_factory.mktemp("broken") / "store", create=True, clock=lambda: NOW
+    ) as store:
         store.import_archive(io.BytesIO(image(E, tags=("here:1",)).bytes()))
         yield store, snapshot(store.root)
         assert list(store.fsck()) == []
@@ -58,7 +64,12 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, 
 
 @pytest.mark.parametrize(("case", "way"), REFUSED, ids=ids(REFUSED))
 def test_what_is_broken_is_refused_and_changes_nothing(
-    lived_in: tuple[Store, Snapshot], case: Case, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    lived_in: tuple[Store, Snapshot],
+    case: Case,
+    way: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     store, before = lived_in
     expected = case.expected
@@ -76,7 +87,9 @@ def test_what_is_broken_is_refused_and_changes_nothing(
     # And as a user meets it.
     (tmp_path / "again").mkdir()
     with handed_in(case, way, tmp_path / "again") as source:
-        code = cli.run(["--root", str(store.root), "import", *case.arguments, named(source, monkeypatch)])
+        code = cli.run(
+            ["--root", str(store.root), "import", *case.arguments, named(source, monkeypatch)]
+        )
     said = capsys.readouterr()
     assert code == ExitCode.INVALID_INPUT
     assert said.out == ""
@@ -96,13 +109,17 @@ def named(source: Path | object, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.parametrize(("case", "way"), ACCEPTED, ids=ids(ACCEPTED))
-def test_what_is_only_odd_is_accepted_for_a_reason(store: Store, case: Case, way: str, tmp_path: Path) -> None:
+def test_what_is_only_odd_is_accepted_for_a_reason(
+    store: Store, case: Case, way: str, tmp_path: Path
+) -> None:
     expected = case.expected
     assert isinstance(expected, Accepted)
     with handed_in(case, way, tmp_path) as source:
         report = store.import_archive(source, case.options)
     assert len(report.lines) == len(expected.lines)
-    assert all(line.startswith(wanted) for line, wanted in zip(report.lines, expected.lines, strict=True))
+    assert all(
+        line.startswith(wanted) for line, wanted in zip(report.lines, expected.lines, strict=True)
+    )
     assert [text for text in expected.notes if not any(text in note for note in report.notes)] == []
     assert bool(report.notes) == bool(expected.notes)
     assert list(store.fsck()) == []
@@ -117,7 +134,11 @@ def test_the_corpus_is_large_and_nothing_in_it_is_there_twice() -> None:
 def test_every_refusal_has_a_message_of_its_own_and_the_docs_have_it() -> None:
     made = document()
     assert TARGET.read_text(encoding="utf-8") == made, "run `make docs`"
-    rows = [line.split(" | ") for line in made.splitlines() if line.startswith("| ") and "what comes of it" not in line]
+    rows = [
+        line.split(" | ")
+        for line in made.splitlines()
+        if line.startswith("| ") and "what comes of it" not in line
+    ]
     said: dict[str, list[str]] = {}
     for name, _, outcome in rows:
         if not outcome.startswith("**accepted**"):

@@ -45,21 +45,39 @@ class Run(NamedTuple):
 def within(folder: Path, archive: Path, *, piped: bool, cpu_s: float, peak_mib: int) -> Run:
     """Import an archive into a new store with the command, at no more than this cost.
 
-    On a processor that is shared a second is less, and how many pieces wait for a thread is chance: what is too much is so three times.
-    """
+    On a processor that is shared a second is less, and how many pieces wait for a thread is chance:
+    what is too much is so three times."""
     for number in range(3):
         run = measured(folder / f"store-{number}", archive, piped=piped)
         if run.cpu_s <= cpu_s and run.peak_mib <= peak_mib:
             return run
-    raise AssertionError(f"{run.cpu_s:.1f} s of {cpu_s} s, {run.peak_mib} MiB of {peak_mib} MiB: {run.message}")
+    raise AssertionError(
+        f"{run.cpu_s:.1f} s of {cpu_s} s, {run.peak_mib} MiB of {peak_mib} MiB: {run.message}"
+    )
 
 
 def measured(root: Path, archive: Path, *, piped: bool) -> Run:
     """Import an archive with the command, in a process of its own."""
-    call = [sys.executable, "-c", MEASURED, "--root", str(root), "import", "-" if piped else str(archive)]
+    call = [
+        sys.executable,
+        "-c",
+        MEASURED,
+        "--root",
+        str(root),
+        "import",
+        "-" if piped else str(archive),
+    ]
     # Through `cat` it is a pipe; opened by us it would be a file that can be sought.
     source = subprocess.Popen(["cat", archive], stdout=subprocess.PIPE) if piped else None
-    ended = subprocess.run(call, stdin=source.stdout if source else None, capture_output=True, text=True, timeout=500, check=False, env=environment())
+    ended = subprocess.run(
+        call,
+        stdin=source.stdout if source else None,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+        env=environment(),
+    )
     if source is not None and source.stdout is not None:
         source.stdout.close()
         source.wait(PATIENCE_S)
@@ -70,7 +88,10 @@ def measured(root: Path, archive: Path, *, piped: bool) -> Run:
 
 def filled(before: bytes, unit: bytes, after: bytes) -> bytes:
     """A config of exactly the largest size: as many ``unit``s as fit, then white space."""
-    head, tail = b'{"rootfs":{"type":"layers","diff_ids":["%s"]}%s' % (digest(A).encode(), before), b"%s}" % after
+    head, tail = (
+        b'{"rootfs":{"type":"layers","diff_ids":["%s"]}%s' % (digest(A).encode(), before),
+        b"%s}" % after,
+    )
     body = (unit * ((LARGEST - len(head) - len(tail)) // len(unit)))[:-1]
     return (head + body + tail).ljust(LARGEST)
 
@@ -80,19 +101,31 @@ DOCUMENTS: Final[dict[str, tuple[Callable[[], bytes], str | None]]] = {
     "a long string nobody asks for": (lambda: filled(b',"junk":"', b"a", b'"'), None),
     "a long string": (lambda: filled(b',"author":"', b"a", b'"'), "at most 16777216 are read"),
     "tiny containers": (lambda: filled(b',"junk":[', b"[],", b"]"), "more than 250000 values"),
-    "nested tiny containers": (lambda: filled(b',"junk":[', b"[{}],", b"]"), "more than 250000 values"),
-    "history": (lambda: filled(b',"history":[', b'{"created":"2020-01-01T00:00:00Z","empty_layer":true},', b"]"), "more than 250000 values"),
+    "nested tiny containers": (
+        lambda: filled(b',"junk":[', b"[{}],", b"]"),
+        "more than 250000 values",
+    ),
+    "history": (
+        lambda: filled(
+            b',"history":[', b'{"created":"2020-01-01T00:00:00Z","empty_layer":true},', b"]"
+        ),
+        "more than 250000 values",
+    ),
     "keys": (lambda: filled(b',"junk":{', b'"":0,', b"}"), "more than 250000 values"),
 }
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_any_document_up_to_the_ceiling_is_judged_soon_and_in_little_memory(tmp_path: Path, name: str) -> None:
+def test_any_document_up_to_the_ceiling_is_judged_soon_and_in_little_memory(
+    tmp_path: Path, name: str
+) -> None:
     make, refusal = DOCUMENTS[name]
     archive = tmp_path / "archive.tar"
     entry = {"Config": "c", "RepoTags": ["x:1"], "Layers": ["l"]}
     archive.write_bytes(Archive().file("l", A).file("c", make()).manifest(entry).bytes())
-    run = within(tmp_path, archive, piped=name in {"white space", "tiny containers"}, cpu_s=5, peak_mib=150)
+    run = within(
+        tmp_path, archive, piped=name in {"white space", "tiny containers"}, cpu_s=5, peak_mib=150
+    )
     assert run.code == (0 if refusal is None else 4)
     assert refusal is None or refusal in run.message
     archive.unlink()
@@ -122,7 +155,10 @@ def test_documents_have_a_ceiling_together(store: Store) -> None:
     for number in range(4):
         archive.file(f"c{number}", config(A, author=str(number)))
         # The same file by another path is read again, and counts again.
-        entries += [{"Config": path, "RepoTags": None, "Layers": ["l"]} for path in (f"c{number}", f"./c{number}")]
+        entries += [
+            {"Config": path, "RepoTags": None, "Layers": ["l"]}
+            for path in (f"c{number}", f"./c{number}")
+        ]
     archive.manifest(*entries)
     error = refused(store, archive, Limits(documents_bytes=1000))
     assert error.limit == 1000
@@ -131,7 +167,10 @@ def test_documents_have_a_ceiling_together(store: Store) -> None:
 
 
 def test_layers_of_one_image_have_a_ceiling(store: Store) -> None:
-    assert "4 layers, an image may have 3" in refused(store, image(A, A, A, A), Limits(layers=3)).message
+    assert (
+        "4 layers, an image may have 3"
+        in refused(store, image(A, A, A, A), Limits(layers=3)).message
+    )
     store.import_archive(io.BytesIO(image(A, A, A).bytes()), ImportOptions(limits=Limits(layers=3)))
 
 
@@ -141,24 +180,35 @@ def test_names_have_a_ceiling_together(store: Store) -> None:
         archive.file(f"folder/{number:03}", b"")
     assert refused(store, archive, Limits(name_bytes=300)).limit == 300
     # The name of a folder counts once, however many members are in it.
-    store.import_archive(io.BytesIO(archive.manifest().bytes()), ImportOptions(limits=Limits(name_bytes=330)))
+    store.import_archive(
+        io.BytesIO(archive.manifest().bytes()), ImportOptions(limits=Limits(name_bytes=330))
+    )
 
 
 def test_a_chain_of_old_images_cannot_grow_with_its_square(store: Store) -> None:
     archive = Archive()
     for number in range(40):
         document = {"id": f"{number}", **({"parent": f"{number - 1}"} if number else {})}
-        archive.directory(f"{number}/").file(f"{number}/json", json.dumps(document).encode()).file(f"{number}/layer.tar", A)
+        archive.directory(f"{number}/").file(f"{number}/json", json.dumps(document).encode()).file(
+            f"{number}/layer.tar", A
+        )
     archive.file("repositories", b"{}")
-    assert "would have more than 50000 bytes together" in refused(store, archive, Limits(documents_bytes=50_000)).message
+    assert (
+        "would have more than 50000 bytes together"
+        in refused(store, archive, Limits(documents_bytes=50_000)).message
+    )
 
 
-def test_small_members_of_a_stream_wait_in_one_file(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_members_of_a_stream_wait_in_one_file(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("store.importing.spool.BUFFER_BYTES", 4096)
     archive = Archive()
     for number in range(50):
         archive.file(f"junk{number}", b"x" * 500)
-    archive.file("l", A).file("c", config(A)).manifest({"Config": "c", "RepoTags": ["x:1"], "Layers": ["l"]})
+    archive.file("l", A).file("c", config(A)).manifest(
+        {"Config": "c", "RepoTags": ["x:1"], "Layers": ["l"]}
+    )
     report = store.import_archive(io.BytesIO(archive.bytes()))
     assert report.lines == ("Loaded image: x:1",)
     assert not list(store.fsck())

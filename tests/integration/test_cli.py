@@ -40,12 +40,17 @@ def run(root: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Runner:
 
 @pytest.fixture
 def filled(run: Runner) -> Runner:
-    run("import", *(str(GOLDEN / f"{name}.tar") for name in ("multi-layer", "parent-and-tags", "untagged")))
+    run(
+        "import",
+        *(str(GOLDEN / f"{name}.tar") for name in ("multi-layer", "parent-and-tags", "untagged")),
+    )
     return run
 
 
 def test_import_prints_dockers_lines_on_stdout_and_remarks_on_stderr(run: Runner) -> None:
-    assert run("import", "-i", str(GOLDEN / "single-layer.tar")) == "Loaded image: spec-one:latest\n"
+    assert (
+        run("import", "-i", str(GOLDEN / "single-layer.tar")) == "Loaded image: spec-one:latest\n"
+    )
     assert "1 new image(s), 1 new layer(s)" in run.err
     run("load", str(GOLDEN / "single-layer.tar"))
     assert "nothing new" in run.err
@@ -53,7 +58,14 @@ def test_import_prints_dockers_lines_on_stdout_and_remarks_on_stderr(run: Runner
     assert run.err == ""
     report = run.json("import", str(GOLDEN / "single-layer.tar"))
     assert report[0]["changed"] is False
-    assert report[0]["tags"] == [{"name": "spec-one:latest", "image": report[0]["images"][0], "manifest": None, "replaced": None}]
+    assert report[0]["tags"] == [
+        {
+            "name": "spec-one:latest",
+            "image": report[0]["images"][0],
+            "manifest": None,
+            "replaced": None,
+        }
+    ]
 
 
 def test_import_reads_standard_input(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +87,11 @@ def test_save_to_stdout_and_to_a_file_give_the_same_bytes(filled: Runner, tmp_pa
     assert report["size"] == target.stat().st_size
     assert target.read_bytes() == (GOLDEN / "multi-layer.tar").read_bytes()
     filled("export", "-o", str(target), "spec-many")
-    piped = subprocess.run([sys.executable, "-m", "storectl", "--root", str(filled.root), "save", "spec-many"], capture_output=True, check=True)
+    piped = subprocess.run(
+        [sys.executable, "-m", "storectl", "--root", str(filled.root), "save", "spec-many"],
+        capture_output=True,
+        check=True,
+    )
     assert piped.stdout == target.read_bytes()
     filled("save", "--json", "spec-many", code=2)
     filled("save", "-o", str(tmp_path), "spec-many", code=4)
@@ -104,7 +120,12 @@ def test_save_to_stdout_and_to_a_file_give_the_same_bytes(filled: Runner, tmp_pa
     ],
 )
 def test_errors_say_what_is_wrong_and_end_with_their_code(
-    filled: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: tuple[str, ...], code: int, text: str
+    filled: Runner,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    code: int,
+    text: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     filled(*arguments, code=code)
@@ -116,13 +137,21 @@ def test_errors_say_what_is_wrong_and_end_with_their_code(
 def test_images_in_dockers_columns(filled: Runner) -> None:
     lines = filled("images").splitlines()
     assert lines[0].split() == ["REPOSITORY", "TAG", "IMAGE", "ID", "CREATED", "SIZE"]
-    assert any(line.startswith("spec-many") and "e678c099804f" in line and "13.3kB" in line for line in lines)
+    assert any(
+        line.startswith("spec-many") and "e678c099804f" in line and "13.3kB" in line
+        for line in lines
+    )
     assert any(line.startswith("<none>") for line in lines)
-    assert "sha256:e678c099804f839bb36132da1034370fe09927d2d19fc665ece86684524b1596" in filled("ls", "-q", "--no-trunc")
+    assert "sha256:e678c099804f839bb36132da1034370fe09927d2d19fc665ece86684524b1596" in filled(
+        "ls", "-q", "--no-trunc"
+    )
     assert "DIGEST" in filled("images", "--digests")
     assert len(filled("images", "spec-golden-parent").splitlines()) == 4
     assert len(filled("images", "-q", "--filter", "dangling=true").splitlines()) == 1
-    assert {json.loads(line)["Repository"] for line in filled("images", "-a", "--format", "json").splitlines()} >= {"spec-many"}
+    assert {
+        json.loads(line)["Repository"]
+        for line in filled("images", "-a", "--format", "json").splitlines()
+    } >= {"spec-many"}
     assert len(filled.json("images", "--filter", "before=spec-many")) >= 1
 
 
@@ -151,7 +180,9 @@ def test_names_come_and_go(filled: Runner) -> None:
     assert filled("untag", "other:1") == "Untagged: other:1\n"
     assert filled.json("untag", "other:2") == [{"untagged": "other:2"}]
     assert filled("rm", "spec-many").splitlines()[0] == "Untagged: spec-many:latest"
-    assert filled.json("rmi", "-f", "--no-prune", "spec-golden-parent:child")[0] == {"untagged": "spec-golden-parent:child"}
+    assert filled.json("rmi", "-f", "--no-prune", "spec-golden-parent:child")[0] == {
+        "untagged": "spec-golden-parent:child"
+    }
 
 
 def test_events(filled: Runner) -> None:
@@ -205,7 +236,10 @@ def test_version_and_completion(run: Runner) -> None:
     for shell in ("bash", "zsh", "fish"):
         if shell == "bash":
             # click asks bash for its version
-            assert subprocess.run(["bash", "--version"], capture_output=True, check=True).returncode == 0
+            assert (
+                subprocess.run(["bash", "--version"], capture_output=True, check=True).returncode
+                == 0
+            )
         assert "storectl" in run("completion", shell)
 
 
@@ -228,7 +262,12 @@ def test_every_verb_has_help_with_an_example(run: Runner) -> None:
 
 
 def test_names_from_archives_cannot_command_a_terminal(run: Runner, tmp_path: Path) -> None:
-    archive = Archive().file("l", A).file("c", config(A, author="x")).manifest({"Config": "c\x1b[31m", "RepoTags": None, "Layers": ["l"]})
+    archive = (
+        Archive()
+        .file("l", A)
+        .file("c", config(A, author="x"))
+        .manifest({"Config": "c\x1b[31m", "RepoTags": None, "Layers": ["l"]})
+    )
     path = tmp_path / "evil.tar"
     path.write_bytes(archive.bytes())
     run("import", str(path), code=4)
@@ -260,7 +299,9 @@ def test_every_error_has_a_documented_code() -> None:
         (BrokenPipeError(32, "Broken pipe"), 141, ""),
     ],
 )
-def test_the_last_resort(run: Runner, monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, text: str) -> None:
+def test_the_last_resort(
+    run: Runner, monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, text: str
+) -> None:
     def fail(*_arguments: object, **_options: object) -> None:
         raise raised
 
@@ -274,8 +315,13 @@ def test_the_last_resort(run: Runner, monkeypatch: pytest.MonkeyPatch, raised: B
 @pytest.mark.usefixtures("own_process")
 def test_start_without_the_database(root: Path) -> None:
     modules = "('sqlalchemy', 'alembic', 'store.store')"
-    script = f"import sys, storectl.cli as c\nassert c.run(['--help']) == 0\nprint([m for m in {modules} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    script = (
+        f"import sys, storectl.cli as c\nassert c.run(['--help']) == 0\nprint([m for m in {modules}"
+        " if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout.endswith("[]\n")
     with pytest.raises(SystemExit) as ended:
         cli.main(["--version"])
@@ -287,7 +333,11 @@ def test_progress_is_drawn_on_a_terminal_only(root: Path, tmp_path: Path) -> Non
     path = tmp_path / "a.tar"
     path.write_bytes(image(A, B).bytes())
     leader, follower = pty.openpty()
-    process = subprocess.Popen([sys.executable, "-m", "storectl", "--root", str(root), "import", str(path)], stdout=subprocess.PIPE, stderr=follower)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "storectl", "--root", str(root), "import", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=follower,
+    )
     os.close(follower)
     drawn = b""
     while True:
@@ -305,13 +355,21 @@ def test_progress_is_drawn_on_a_terminal_only(root: Path, tmp_path: Path) -> Non
     assert b"total" in drawn
 
 
-def start(root: Path, *arguments: str, stdout: IO[bytes] | int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+def start(
+    root: Path, *arguments: str, stdout: IO[bytes] | int = subprocess.PIPE
+) -> subprocess.Popen[bytes]:
     program = [sys.executable, "-m", "storectl", "--root", str(root)]
-    return subprocess.Popen([*program, *arguments], stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [*program, *arguments], stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE
+    )
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_in_the_middle_of_an_import_leaves_nothing(root: Path, number: signal.Signals, code: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_in_the_middle_of_an_import_leaves_nothing(
+    root: Path, number: signal.Signals, code: int
+) -> None:
     process = start(root, "import", "-")
     assert process.stdin is not None
     process.stdin.write(image(A, layer("random", os.urandom(12 * 2**20))).bytes()[: 9 * 2**20])
@@ -327,8 +385,12 @@ def test_a_signal_in_the_middle_of_an_import_leaves_nothing(root: Path, number: 
         assert list(store.blobs.digests()) == []
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_in_the_middle_of_a_save_leaves_no_file(run: Runner, tmp_path: Path, number: signal.Signals, code: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_in_the_middle_of_a_save_leaves_no_file(
+    run: Runner, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     path = tmp_path / "big.tar"
     path.write_bytes(image(layer("random", os.urandom(3 * 2**20))).bytes())
     run("import", str(path))
@@ -345,15 +407,22 @@ def test_a_signal_in_the_middle_of_a_save_leaves_no_file(run: Runner, tmp_path: 
 
 
 def test_a_hangup_is_nothing_to_what_runs_without_a_terminal(root: Path) -> None:
-    script = "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); import storectl.cli as c; c.main(['import', '-', '--root', sys.argv[1]])"
-    process = subprocess.Popen([sys.executable, "-c", script, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    script = (
+        "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); import storectl.cli as"
+        " c; c.main(['import', '-', '--root', sys.argv[1]])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     until((root / "staging").is_dir)
     process.send_signal(signal.SIGHUP)
     out, _ = process.communicate(image(A).bytes(), timeout=PATIENCE_S)
     assert (process.returncode, out) == (0, b"Loaded image: demo:1\n")
 
 
-def test_a_slow_reader_of_an_output_that_does_not_block_gets_everything(run: Runner, tmp_path: Path) -> None:
+def test_a_slow_reader_of_an_output_that_does_not_block_gets_everything(
+    run: Runner, tmp_path: Path
+) -> None:
     path, saved = tmp_path / "big.tar", tmp_path / "saved.tar"
     path.write_bytes(image(layer("random", os.urandom(3 * 2**20))).bytes())
     run("import", str(path))
@@ -373,18 +442,22 @@ def test_a_slow_reader_of_an_output_that_does_not_block_gets_everything(run: Run
     assert got == saved.read_bytes()
 
 
-def test_known_layers_of_a_file_on_standard_input_are_not_read_again(run: Runner, tmp_path: Path) -> None:
+def test_known_layers_of_a_file_on_standard_input_are_not_read_again(
+    run: Runner, tmp_path: Path
+) -> None:
     path = tmp_path / "big.tar"
     path.write_bytes(image(layer("random", os.urandom(16 * 2**20))).bytes())
     script = (
-        "import sys, pathlib, storectl.cli as c\n"
-        "code = c.run(['--root', sys.argv[1], 'import', '-q'])\n"
-        "print(code, *(line.split()[1] for line in pathlib.Path('/proc/self/io').read_text().splitlines() if line.startswith('rchar')))"
+        "import sys, pathlib, storectl.cli as c\ncode = c.run(['--root', sys.argv[1], 'import',"
+        " '-q'])\nprint(code, *(line.split()[1] for line in"
+        " pathlib.Path('/proc/self/io').read_text().splitlines() if line.startswith('rchar')))"
     )
     run("import", str(path))
 
     def read_bytes(**stdin: Any) -> int:  # noqa: ANN401 - a file or bytes
-        done = subprocess.run([sys.executable, "-c", script, str(run.root)], capture_output=True, check=True, **stdin)
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(run.root)], capture_output=True, check=True, **stdin
+        )
         code, count = done.stdout.splitlines()[-1].split()
         assert code == b"0"
         return int(count)
@@ -395,7 +468,13 @@ def test_known_layers_of_a_file_on_standard_input_are_not_read_again(run: Runner
     with path.open("rb") as file:
         file.seek(0, 2)
         assert (
-            subprocess.run([sys.executable, "-m", "storectl", "--root", str(run.root), "import"], stdin=file, capture_output=True, check=False).returncode == 4
+            subprocess.run(
+                [sys.executable, "-m", "storectl", "--root", str(run.root), "import"],
+                stdin=file,
+                capture_output=True,
+                check=False,
+            ).returncode
+            == 4
         )
 
 
@@ -415,7 +494,9 @@ def test_a_reader_that_goes_away_is_no_failure_to_talk_about(run: Runner, tmp_pa
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
 def test_a_full_disk_in_the_middle_of_an_import_leaves_nothing(run: Runner, tmp_path: Path) -> None:
     archive = tmp_path / "archive.tar"
-    archive.write_bytes(image(layer("big", random.Random(1).randbytes(6_000_000)), tags=("big:1",)).bytes())
+    archive.write_bytes(
+        image(layer("big", random.Random(1).randbytes(6_000_000)), tags=("big:1",)).bytes()
+    )
     run.root.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", run.root], check=True)
     try:
@@ -438,7 +519,10 @@ def test_output_on_a_full_disk_is_an_error(filled: Runner) -> None:
             process = start(filled.root, *arguments, stdout=full)
             _, err = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 7
-        assert err.decode().splitlines()[0] == "storectl: error: standard output: No space left on device"
+        assert (
+            err.decode().splitlines()[0]
+            == "storectl: error: standard output: No space left on device"
+        )
 
 
 def test_a_terminal_that_knows_few_letters_gets_their_numbers(run: Runner, tmp_path: Path) -> None:
@@ -471,9 +555,18 @@ def test_fish_completes_verbs_options_and_names(filled: Runner) -> None:
         complete -C $typed | string replace -r "\t.*" ""
     end
     """
-    environment = os.environ | {"STORECTL_ROOT": str(filled.root), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = os.environ | {
+        "STORECTL_ROOT": str(filled.root),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
     # `string replace` ends with 1 when there was no description to take away.
-    done = subprocess.run(["fish", "--no-config", "-c", script], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.stdout.splitlines() == ["fsck", "--digests", "spec-golden-parent:base"]
 
 
@@ -489,8 +582,13 @@ def test_zsh_completes_verbs_options_and_names(filled: Runner) -> None:
     words=(storectl images --dig); CURRENT=3; _storectl_completion
     words=(storectl save spec-golden-parent:b); CURRENT=3; _storectl_completion
     """
-    environment = os.environ | {"STORECTL_ROOT": str(filled.root), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(["zsh", "-f", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    environment = os.environ | {
+        "STORECTL_ROOT": str(filled.root),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    done = subprocess.run(
+        ["zsh", "-f", "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines() == ["fsck", "--digests", "spec-golden-parent:base"]
 
 
@@ -504,16 +602,29 @@ def test_bash_completes_verbs_options_and_names(filled: Runner) -> None:
         echo "${COMPREPLY[*]}"
     done
     """
-    environment = os.environ | {"STORECTL_ROOT": str(filled.root), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(["bash", "--norc", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    environment = os.environ | {
+        "STORECTL_ROOT": str(filled.root),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.splitlines() == ["fsck", "--digests", "base"]
 
 
 @pytest.mark.parametrize("busy_s", [0.0, 0.05], ids=["idle", "busy"])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_that_strikes_while_garbage_is_collected_ends_the_run_all_the_same(number: signal.Signals, code: int, busy_s: float) -> None:
-    # What is raised in a weak reference's callback is printed and forgotten by Python; and what is raised where that is printed, on a machine so busy that
-    # the moment is over before.
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_that_strikes_while_garbage_is_collected_ends_the_run_all_the_same(
+    number: signal.Signals, code: int, busy_s: float
+) -> None:
+    # What is raised in a weak reference's callback is printed and forgotten by Python; and what is
+    # raised where that is printed, on a machine so busy that the moment is over before.
     script = """
 import os, signal, sys, time, weakref
 import storectl.cli as cli
@@ -547,7 +658,12 @@ def dispatch(_arguments):
 cli._dispatch = dispatch
 cli.main([])
 """
-    done = subprocess.run([sys.executable, "-c", script, str(number.value), str(busy_s)], capture_output=True, timeout=PATIENCE_S, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(number.value), str(busy_s)],
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (code, b"")
 
 
@@ -559,7 +675,13 @@ import storectl.cli as cli
 atexit.register(lambda: print("frozen:", gc.get_freeze_count() > 1000))
 cli.main(["version", "--json"])
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
+    )
     assert done.stdout.splitlines()[-1] == "frozen: True"
 
 
@@ -579,14 +701,31 @@ cli.GRACE_S = 0.2
 cli._dispatch = dispatch
 cli.main([])
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=PATIENCE_S, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, timeout=PATIENCE_S, check=False
+    )
     assert (done.returncode, done.stderr) == (143, b"")
 
 
 @pytest.fixture
 def certified(tmp_path: Path) -> tuple[str, str]:
     cert, key = str(tmp_path / "cert"), str(tmp_path / "key")
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=x", "-keyout", key, "-out", cert]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=x",
+        "-keyout",
+        key,
+        "-out",
+        cert,
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     return cert, key
 
@@ -604,7 +743,9 @@ def _naming(file: str, certified: tuple[str, str]) -> list[tuple[str, ...]]:
     ]
 
 
-def test_serve_says_which_file_is_none(run: Runner, tmp_path: Path, certified: tuple[str, str]) -> None:
+def test_serve_says_which_file_is_none(
+    run: Runner, tmp_path: Path, certified: tuple[str, str]
+) -> None:
     dangling = tmp_path / "dangling"
     dangling.symlink_to("nowhere")
     for file in (dangling, tmp_path):
@@ -613,7 +754,9 @@ def test_serve_says_which_file_is_none(run: Runner, tmp_path: Path, certified: t
             assert f"{file}: " in run.err
 
 
-def test_serve_says_which_file_it_may_not_read(run: Runner, tmp_path: Path, certified: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_serve_says_which_file_it_may_not_read(
+    run: Runner, tmp_path: Path, certified: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     secret = tmp_path / "secret"
     secret.write_text("")
 
@@ -629,7 +772,9 @@ def test_serve_says_which_file_it_may_not_read(run: Runner, tmp_path: Path, cert
     monkeypatch.setattr(io, "open", refusing(io.open))
     monkeypatch.setattr(os, "access", lambda path, _mode, **_options: str(path) != str(secret))
     monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", refusing(ssl.SSLContext.load_cert_chain))
-    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", refusing(ssl.SSLContext.load_verify_locations))
+    monkeypatch.setattr(
+        ssl.SSLContext, "load_verify_locations", refusing(ssl.SSLContext.load_verify_locations)
+    )
     for options in _naming(str(secret), certified):
         run("serve", "--listen", "127.0.0.1:0", *options, code=9)
         assert f"{secret}: Permission denied" in run.err

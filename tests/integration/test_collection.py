@@ -45,7 +45,9 @@ def test_content_under_a_lease_is_not_collected(store: Store, save: Callable[...
     assert len(store.collect().blobs) == 1
 
 
-def test_a_blob_stored_again_between_condemning_and_unlinking_stays(store: Store, root: Path, save: Callable[..., bytes]) -> None:
+def test_a_blob_stored_again_between_condemning_and_unlinking_stays(
+    store: Store, root: Path, save: Callable[..., bytes]
+) -> None:
     """The interleaving that "commit, then unlink" loses: the writer's rename falls between the collector's two steps."""
     put(store, A)
     digest = next(iter(store.blobs.digests()))
@@ -67,7 +69,9 @@ def test_a_blob_stored_again_between_condemning_and_unlinking_stays(store: Store
     assert not list(store.fsck())
 
 
-def test_known_layers_relied_on_by_an_import_survive_a_collection_meanwhile(store: Store, root: Path) -> None:
+def test_known_layers_relied_on_by_an_import_survive_a_collection_meanwhile(
+    store: Store, root: Path
+) -> None:
     put(store, A, tags=("x:1",))
     data = image(B, A, tags=("y:1",)).bytes()
 
@@ -94,7 +98,11 @@ def test_dry_run_changes_nothing_and_tells_what_would_go(store: Store) -> None:
     rehearsed = store.collect(dry_run=True)
     assert rehearsed.dry_run
     real = store.collect()
-    assert (rehearsed.blobs, rehearsed.layers, rehearsed.freed_bytes) == (real.blobs, real.layers, real.freed_bytes)
+    assert (rehearsed.blobs, rehearsed.layers, rehearsed.freed_bytes) == (
+        real.blobs,
+        real.layers,
+        real.freed_bytes,
+    )
     assert real.freed_bytes > 0
 
 
@@ -146,8 +154,12 @@ def test_dead_operations_are_swept_by_the_next_import(store: Store, root: Path) 
     assert not list((root / "staging").iterdir())
 
 
-@pytest.mark.parametrize("cut", [b"sha512:" + b"a" * 64, b"\0" * 71, b"\xff" * 71], ids=["a digest", "zeros", "no text"])
-def test_a_list_that_a_crash_has_cut_short_stops_nobody(store: Store, root: Path, cut: bytes) -> None:
+@pytest.mark.parametrize(
+    "cut", [b"sha512:" + b"a" * 64, b"\0" * 71, b"\xff" * 71], ids=["a digest", "zeros", "no text"]
+)
+def test_a_list_that_a_crash_has_cut_short_stops_nobody(
+    store: Store, root: Path, cut: bytes
+) -> None:
     folder = root / "staging" / "import-dead"
     folder.mkdir()
     stray = Digest.of(b"stray")
@@ -159,13 +171,19 @@ def test_a_list_that_a_crash_has_cut_short_stops_nobody(store: Store, root: Path
     assert stray not in set(store.blobs.digests())
 
 
-def test_damage_is_found_never_served_and_repaired_by_importing_again(store: Store, save: Callable[..., bytes], tmp_path: Path) -> None:
+def test_damage_is_found_never_served_and_repaired_by_importing_again(
+    store: Store, save: Callable[..., bytes], tmp_path: Path
+) -> None:
     put(store, A, B)
     good = save("x:1")
     digest = min(store.blobs.digests())
     damage(store.blobs.path(digest))
     target = tmp_path / "out.tar"
-    with pytest.raises(errors.DamagedContent), exporter.open_save(store, ["x:1"]) as export, exporter.atomic_file(target) as file:
+    with (
+        pytest.raises(errors.DamagedContent),
+        exporter.open_save(store, ["x:1"]) as export,
+        exporter.atomic_file(target) as file,
+    ):
         export.write(file)
     assert not list(tmp_path.glob("*out.tar*"))
     findings = list(store.fsck())
@@ -178,7 +196,9 @@ def test_damage_is_found_never_served_and_repaired_by_importing_again(store: Sto
     assert not list(store.fsck())
 
 
-def test_a_damaged_plain_layer_is_repaired_by_an_encoding_of_it(store: Store, save: Callable[..., bytes]) -> None:
+def test_a_damaged_plain_layer_is_repaired_by_an_encoding_of_it(
+    store: Store, save: Callable[..., bytes]
+) -> None:
     source = image(A, B, tags=("x:1",)).bytes()
     store.import_archive(io.BytesIO(source), ImportOptions(Compression.parse("none")))
     good = save("x:1")
@@ -193,12 +213,18 @@ def test_a_damaged_plain_layer_is_repaired_by_an_encoding_of_it(store: Store, sa
     assert save("x:1") == good
 
 
-def test_a_damaged_document_is_repaired_by_importing_again(store: Store, save: Callable[..., bytes]) -> None:
+def test_a_damaged_document_is_repaired_by_importing_again(
+    store: Store, save: Callable[..., bytes]
+) -> None:
     put(store, A)
     good = save("x:1")
     damaged = Digest.of(config(A))
     with store.write() as connection:
-        connection.exec_driver_sql("UPDATE document SET bytes = x'00' WHERE content_id = (SELECT id FROM content WHERE digest = ?)", (str(damaged),))
+        connection.exec_driver_sql(
+            "UPDATE document SET bytes = x'00' WHERE content_id = (SELECT id FROM content WHERE"
+            " digest = ?)",
+            (str(damaged),),
+        )
     assert {finding.kind for finding in store.fsck()} >= {"damaged"}
     put(store, A)
     assert save("x:1") == good
@@ -239,7 +265,10 @@ def test_kill_9_at_random_moments_leaves_a_sound_store(root: Path, tmp_path: Pat
     archive = tmp_path / "big.tar"
     for turn in range(KILLS):
         archive.write_bytes(many_layers(turn))
-        process = subprocess.Popen([sys.executable, "-m", "storectl", "--root", str(root), "import", "-q", str(archive)], stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "storectl", "--root", str(root), "import", "-q", str(archive)],
+            stdout=subprocess.DEVNULL,
+        )
         time.sleep(generator.uniform(0.25, 0.8))
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -266,13 +295,21 @@ def test_importers_a_saver_and_a_collector_at_once(root: Path, tmp_path: Path) -
         archives[-1].write_bytes(many_layers(number // 2))
     command = [sys.executable, "-m", "storectl", "--root", str(root)]
     loops = [
-        *(f'for i in 1 2 3; do "$@" import -q {archive} >/dev/null || exit 1; done' for archive in archives),
+        *(
+            f'for i in 1 2 3; do "$@" import -q {archive} >/dev/null || exit 1; done'
+            for archive in archives
+        ),
         f'for i in 1 2 3 4; do "$@" save -q -o {tmp_path}/saved.tar x:1 || exit 1; done',
         'for i in 1 2 3 4 5; do "$@" gc >/dev/null || exit 1; done',
     ]
-    running = [subprocess.Popen(["/bin/sh", "-c", loop, "sh", *command], stderr=subprocess.PIPE, text=True) for loop in loops]
+    running = [
+        subprocess.Popen(["/bin/sh", "-c", loop, "sh", *command], stderr=subprocess.PIPE, text=True)
+        for loop in loops
+    ]
     ended = [(process.communicate(timeout=1000)[1], process.returncode) for process in running]
     assert [code for _, code in ended] == [0] * len(loops), ended
     with Store.open(root) as store:
-        assert {reference.reference.familiar for one in store.images() for reference in one.references} == {"x:1", "big:0", "big:1"}
+        assert {
+            reference.reference.familiar for one in store.images() for reference in one.references
+        } == {"x:1", "big:0", "big:1"}
         assert not list(store.fsck())

@@ -25,7 +25,10 @@ def exported(layout: Layout, *entries: dict[str, Any]) -> io.BytesIO:
 def entry(layout: Layout, manifest: Descriptor, *tags: str) -> dict[str, Any]:
     """A manifest as containerd lists it, whatever it describes."""
     document = json.loads(layout.blobs[manifest["digest"]])
-    config, *layers = (f"blobs/{one['digest'].replace(':', '/')}" for one in (document["config"], *document["layers"]))
+    config, *layers = (
+        f"blobs/{one['digest'].replace(':', '/')}"
+        for one in (document["config"], *document["layers"])
+    )
     return {"Config": config, "RepoTags": list(tags) or None, "Layers": layers}
 
 
@@ -34,17 +37,34 @@ def test_manifest_json_may_have_no_names_where_the_index_has(store: Store) -> No
     layout = Layout()
     named = layout.root(layout.image(gzip(A)), "docker.io/team/app:1", "docker.io/team/app:2")
     other = layout.root(layout.image(gzip(B)), "docker.io/team/other:1")
-    report = store.import_archive(exported(layout, entry(layout, named), entry(layout, other, "team/other:renamed")))
-    assert {tag.reference.familiar for tag in report.tags} == {"team/app:1", "team/app:2", "team/other:renamed"}
+    report = store.import_archive(
+        exported(layout, entry(layout, named), entry(layout, other, "team/other:renamed"))
+    )
+    assert {tag.reference.familiar for tag in report.tags} == {
+        "team/app:1",
+        "team/app:2",
+        "team/other:renamed",
+    }
     assert {str(tag.manifest) for tag in report.tags} == {named["digest"], other["digest"]}
 
 
 def test_an_artifact_may_be_listed_among_the_images(store: Store) -> None:
     layout = Layout()
     image = layout.root(layout.image(gzip(A)), "docker.io/team/app:1")
-    artifact = layout.root(layout.artifact(b"signed", subject=image), "docker.io/team/app:signature")
-    report = store.import_archive(exported(layout, entry(layout, artifact, "team/app:signature"), entry(layout, image, "team/app:1")))
-    assert {tag.reference.familiar: str(tag.manifest) for tag in report.tags} == {"team/app:1": image["digest"], "team/app:signature": artifact["digest"]}
+    artifact = layout.root(
+        layout.artifact(b"signed", subject=image), "docker.io/team/app:signature"
+    )
+    report = store.import_archive(
+        exported(
+            layout,
+            entry(layout, artifact, "team/app:signature"),
+            entry(layout, image, "team/app:1"),
+        )
+    )
+    assert {tag.reference.familiar: str(tag.manifest) for tag in report.tags} == {
+        "team/app:1": image["digest"],
+        "team/app:signature": artifact["digest"],
+    }
     assert len(report.images) == 1
     assert store.document(Digest.parse(artifact["digest"])) == layout.blobs[artifact["digest"]]
     assert list(store.fsck()) == []
@@ -56,6 +76,10 @@ def test_a_config_that_no_manifest_names_must_still_be_one_of_an_image(store: St
     stray = layout.blob(b"{}", "")
     with pytest.raises(errors.InvalidDocument, match="RootFS"):
         store.import_archive(
-            exported(layout, entry(layout, image, "team/app:1"), {"Config": f"blobs/{stray['digest'].replace(':', '/')}", "Layers": [E.hex()]})
+            exported(
+                layout,
+                entry(layout, image, "team/app:1"),
+                {"Config": f"blobs/{stray['digest'].replace(':', '/')}", "Layers": [E.hex()]},
+            )
         )
     assert store.images() == ()

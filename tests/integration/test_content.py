@@ -28,7 +28,14 @@ if TYPE_CHECKING:
 BIG = layer("big.bin", random.Random(7).randbytes(5_000_000) + bytes(6_000_000))
 
 
-def put(store: Store, archive: Archive, *, stream: bool = False, compression: str = "zstd", tmp_path: Path | None = None) -> None:
+def put(
+    store: Store,
+    archive: Archive,
+    *,
+    stream: bool = False,
+    compression: str = "zstd",
+    tmp_path: Path | None = None,
+) -> None:
     data = archive.bytes()
     options = ImportOptions(Compression.parse(compression), workers=2)
     if stream or tmp_path is None:
@@ -41,7 +48,9 @@ def put(store: Store, archive: Archive, *, stream: bool = False, compression: st
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("compression", ["zstd:1", "none"])
-def test_layers_of_many_frames_come_out_whole(store: Store, save: Callable[..., bytes], tmp_path: Path, compression: str, *, stream: bool) -> None:
+def test_layers_of_many_frames_come_out_whole(
+    store: Store, save: Callable[..., bytes], tmp_path: Path, compression: str, *, stream: bool
+) -> None:
     put(store, image(BIG, A), stream=stream, compression=compression, tmp_path=tmp_path)
     assert BIG in save("demo:1")
     assert not list(store.fsck())
@@ -51,14 +60,25 @@ def test_layers_of_many_frames_come_out_whole(store: Store, save: Callable[..., 
     if compression != "none":
         path = store.blobs.path(encoding.digest)
         with path.open("rb") as file:
-            assert zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True).read() == BIG
+            assert (
+                zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True).read()
+                == BIG
+            )
         if shutil.which("zstd"):
-            assert subprocess.run(["zstd", "-dc", path], capture_output=True, check=True).stdout == BIG
+            assert (
+                subprocess.run(["zstd", "-dc", path], capture_output=True, check=True).stdout == BIG
+            )
 
 
 def test_gzip_layers_are_kept_as_they_came(store: Store, save: Callable[..., bytes]) -> None:
     packed = gzip.compress(BIG, 1)
-    put(store, Archive().file("l", packed).file("c", config(BIG)).manifest({"Config": "c", "RepoTags": ["demo:1"], "Layers": ["l"]}))
+    put(
+        store,
+        Archive()
+        .file("l", packed)
+        .file("c", config(BIG))
+        .manifest({"Config": "c", "RepoTags": ["demo:1"], "Layers": ["l"]}),
+    )
     assert [str(one) for one in store.blobs.digests()] == [digest(packed)]
     assert BIG in save("demo:1")
     assert not list(store.fsck())
@@ -66,25 +86,39 @@ def test_gzip_layers_are_kept_as_they_came(store: Store, save: Callable[..., byt
 
 def test_foreign_zstd_layers_are_kept_and_decoded(store: Store, save: Callable[..., bytes]) -> None:
     packed = zstandard.ZstdCompressor().compress(BIG)
-    put(store, Archive().file("l", packed).file("c", config(BIG)).manifest({"Config": "c", "RepoTags": ["demo:1"], "Layers": ["l"]}))
+    put(
+        store,
+        Archive()
+        .file("l", packed)
+        .file("c", config(BIG))
+        .manifest({"Config": "c", "RepoTags": ["demo:1"], "Layers": ["l"]}),
+    )
     assert [str(one) for one in store.blobs.digests()] == [digest(packed)]
     assert BIG in save("demo:1")
 
 
 @pytest.mark.parametrize("where", [100, 3_000_000, -20])
 @pytest.mark.parametrize("compression", ["zstd", "none"])
-def test_a_flipped_bit_anywhere_in_a_blob_is_noticed(store: Store, tmp_path: Path, where: int, compression: str) -> None:
+def test_a_flipped_bit_anywhere_in_a_blob_is_noticed(
+    store: Store, tmp_path: Path, where: int, compression: str
+) -> None:
     put(store, image(BIG), compression=compression)
     path = store.blobs.path(next(iter(store.blobs.digests())))
     data = bytearray(path.read_bytes())
     data[where] ^= 0x10
     path.write_bytes(data)
-    with pytest.raises(errors.DamagedContent), exporter.open_save(store, ["demo:1"]) as export, exporter.atomic_file(tmp_path / "out.tar") as file:
+    with (
+        pytest.raises(errors.DamagedContent),
+        exporter.open_save(store, ["demo:1"]) as export,
+        exporter.atomic_file(tmp_path / "out.tar") as file,
+    ):
         export.write(file)
     assert not list(tmp_path.glob("*out.tar*"))
 
 
-def test_large_configs_are_blobs_and_pass_through_a_pipe(store: Store, save: Callable[..., bytes]) -> None:
+def test_large_configs_are_blobs_and_pass_through_a_pipe(
+    store: Store, save: Callable[..., bytes]
+) -> None:
     put(store, image(A, author="x" * 9_000_000), stream=True)
     found = ImageID.of(config(A, author="x" * 9_000_000))
     assert store.inspect("demo:1").image_id == found
@@ -103,7 +137,7 @@ def test_many_small_members_of_a_pipe_overflow_into_staging(store: Store) -> Non
     assert len(list(store.blobs.digests())) == 1
 
 
-# --- what the operating system refuses -------------------------------------------------------------------------------
+# --- what the operating system refuses ------------------------------------------------------------
 
 
 def test_a_missing_store_is_said(root: Path) -> None:
@@ -174,7 +208,9 @@ def test_engines_translate_errors_of_queries(root: Path) -> None:
 
 
 @pytest.mark.parametrize(("patience_s", "said"), [(0.02, ["import-42"]), (600, [])])
-def test_a_writer_that_waits_for_long_is_told_for_whom(root: Path, store: Store, monkeypatch: pytest.MonkeyPatch, patience_s: float, said: list[str]) -> None:
+def test_a_writer_that_waits_for_long_is_told_for_whom(
+    root: Path, store: Store, monkeypatch: pytest.MonkeyPatch, patience_s: float, said: list[str]
+) -> None:
     import threading
 
     monkeypatch.setattr("store.db.sqlite.engine.PATIENCE_S", patience_s)

@@ -55,24 +55,51 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / UNIT.name
     # The program is not installed here; everything else is looked at.
     unit.write_text(UNIT.read_text().replace(INSTALLED, sys.executable))
-    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(unit)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_unit_starts_a_server_that_says_when_it_is_ready_and_when_it_stops(tmp_path: Path) -> None:
+def test_the_unit_starts_a_server_that_says_when_it_is_ready_and_when_it_stops(
+    tmp_path: Path,
+) -> None:
     service = settings("Service")
     assert service["Type"] == ["notify"]
     own = dict(one.split("=", 1) for one in shlex.split(service["Environment"][0]))
-    assert own == {"STORECTL_ROOT": "/var/lib/storectl", "STORECTL_SERVE": "--listen 127.0.0.1:5000"}
+    assert own == {
+        "STORECTL_ROOT": "/var/lib/storectl",
+        "STORECTL_SERVE": "--listen 127.0.0.1:5000",
+    }
     program, verb, options = service["ExecStart"][0].split()
     assert (program, verb, options) == (INSTALLED, "serve", "$STORECTL_SERVE")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         address = tmp_path / "notify"
         channel.bind(str(address))
         channel.settimeout(PATIENCE_S)
-        environment = {**os.environ, "STORECTL_ROOT": str(tmp_path / "store"), "NOTIFY_SOCKET": str(address)}
-        command = [sys.executable, "-m", "storectl", verb, "--listen", "127.0.0.1:0", "--workers", "2"]
-        with (tmp_path / "log").open("wb") as log, subprocess.Popen(command, env=environment, stdout=log, stderr=log) as server:
+        environment = {
+            **os.environ,
+            "STORECTL_ROOT": str(tmp_path / "store"),
+            "NOTIFY_SOCKET": str(address),
+        }
+        command = [
+            sys.executable,
+            "-m",
+            "storectl",
+            verb,
+            "--listen",
+            "127.0.0.1:0",
+            "--workers",
+            "2",
+        ]
+        with (
+            (tmp_path / "log").open("wb") as log,
+            subprocess.Popen(command, env=environment, stdout=log, stderr=log) as server,
+        ):
             assert channel.recv(100) == b"READY=1"
             server.send_signal(signal.SIGHUP)
             server.send_signal(signal.SIGTERM)
@@ -81,11 +108,16 @@ def test_the_unit_starts_a_server_that_says_when_it_is_ready_and_when_it_stops(t
 
 
 def healthy(port: int) -> bool:
-    return subprocess.run([sys.executable, str(CONTRIB / "healthcheck.py"), str(port)], timeout=300, check=False).returncode == 0
+    return (
+        subprocess.run(
+            [sys.executable, str(CONTRIB / "healthcheck.py"), str(port)], timeout=300, check=False
+        ).returncode
+        == 0
+    )
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["HTTP", "TLS"])
-def test_the_health_check_asks_the_server(tls: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a table
+def test_the_health_check_asks_the_server(tls: bool, tmp_path: Path) -> None:
     options: Sequence[str] = ()
     if tls:
         chain, key = certificate(tmp_path, "server")
@@ -100,7 +132,7 @@ def test_the_health_check_asks_the_server(tls: bool, tmp_path: Path) -> None:  #
     assert not healthy(mirror.port)
 
 
-# --- behind nginx -----------------------------------------------------------------------------------------------------
+# --- behind nginx ---------------------------------------------------------------------------------
 
 MAIN = """
 daemon off;
@@ -127,7 +159,8 @@ def nginx(folder: Path, mirror: Mirror) -> Iterator[tuple[int, ssl.SSLContext]]:
     if program is None:
         pytest.skip("nginx is not installed")
     chain, key = certificate(folder, "proxy")
-    # It takes over a socket that listens already (as from a binary before it): a port that is only known to be free may be somebody else's a moment later.
+    # It takes over a socket that listens already (as from a binary before it): a port that is only
+    # known to be free may be somebody else's a moment later.
     listener = socket.create_server(("127.0.0.1", 0))
     port = int(listener.getsockname()[1])
     site = (CONTRIB / "nginx.conf").read_text()
@@ -144,7 +177,9 @@ def nginx(folder: Path, mirror: Mirror) -> Iterator[tuple[int, ssl.SSLContext]]:
     command = [program, "-p", str(folder), "-c", str(folder / "nginx.conf")]
     environment = {**os.environ, "NGINX": f"{listener.fileno()};"}
     with (folder / "nginx.log").open("wb") as log, listener:
-        running = subprocess.Popen(command, stderr=log, env=environment, pass_fds=[listener.fileno()])
+        running = subprocess.Popen(
+            command, stderr=log, env=environment, pass_fds=[listener.fileno()]
+        )
     with running:
         try:
             until(lambda: (folder / "pid").exists() or running.poll() is not None)
@@ -160,33 +195,79 @@ def test_behind_nginx_every_client_is_itself(tmp_path: Path) -> None:
     data = random.Random(16).randbytes(3_000_000)
     path = f"/v2/app/blobs/uploads/?digest={Digest.of(data)}"
     options = ["--htpasswd", str(users), "--trusted-proxy", "127.0.0.1"]
-    with Mirror(tmp_path / "store", *options, first=NO_REFILL) as mirror, nginx(tmp_path, mirror) as (port, context):
+    with (
+        Mirror(tmp_path / "store", *options, first=NO_REFILL) as mirror,
+        nginx(tmp_path, mirror) as (port, context),
+    ):
 
-        def ask(method: str, path: str, body: bytes | None = None, *, client: str, login: str | None = None, **headers: str) -> tuple[int, str, bytes]:
-            connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=PATIENCE_S, context=context, source_address=(client, 0))
+        def ask(
+            method: str,
+            path: str,
+            body: bytes | None = None,
+            *,
+            client: str,
+            login: str | None = None,
+            **headers: str,
+        ) -> tuple[int, str, bytes]:
+            connection = http.client.HTTPSConnection(
+                "127.0.0.1", port, timeout=PATIENCE_S, context=context, source_address=(client, 0)
+            )
             if login is not None:
                 headers["Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
             try:
-                connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+                connection.request(
+                    method,
+                    path,
+                    body,
+                    {name.replace("_", "-"): value for name, value in headers.items()},
+                )
                 with connection.getresponse() as response:
-                    return response.status, response.headers.get("WWW-Authenticate", ""), response.read()
+                    return (
+                        response.status,
+                        response.headers.get("WWW-Authenticate", ""),
+                        response.read(),
+                    )
             finally:
                 connection.close()
 
         # Asked for a token where the client has come in, and not where the mirror listens.
-        assert ask("GET", "/v2/", client="127.0.0.2")[:2] == (401, f'Bearer realm="https://127.0.0.1:{port}/token",service="127.0.0.1:{port}"')
+        assert ask("GET", "/v2/", client="127.0.0.2")[:2] == (
+            401,
+            f'Bearer realm="https://127.0.0.1:{port}/token",service="127.0.0.1:{port}"',
+        )
         for number in range(BURST):
-            assert ask("GET", "/v2/", client="127.0.0.2", login="alice:wrong", X_Forwarded_For=f"203.0.113.{number}")[0] == 401
+            assert (
+                ask(
+                    "GET",
+                    "/v2/",
+                    client="127.0.0.2",
+                    login="alice:wrong",
+                    X_Forwarded_For=f"203.0.113.{number}",
+                )[0]
+                == 401
+            )
         assert ask("GET", "/v2/", client="127.0.0.2", login="alice:wrong")[0] == 429
         assert ask("GET", "/v2/", client="127.0.0.3", login="alice:wrong")[0] == 401
         assert ask("POST", path, data, client="127.0.0.3", login="alice:right")[0] == 201
         assert ask("GET", f"/v2/app/blobs/{Digest.of(data)}", client="127.0.0.4") == (200, "", data)
         # Somebody who comes past the proxy, from where no proxy is, is believed nothing.
-        direct = http.client.HTTPConnection("127.0.0.1", mirror.port, timeout=PATIENCE_S, source_address=("127.0.0.5", 0))
+        direct = http.client.HTTPConnection(
+            "127.0.0.1", mirror.port, timeout=PATIENCE_S, source_address=("127.0.0.5", 0)
+        )
         direct.request("GET", "/healthz", headers={"X-Forwarded-For": "203.0.113.7"})
         assert direct.getresponse().read() == b"ok\n"
         direct.close()
         assert mirror.stop() == 0
-        asked = [json.loads(line) for line in mirror.log.read_text().splitlines() if '"mirror.access"' in line]
-    # A line is written when the answer has gone, and the next request may have come by then: they are counted, whatever their order.
-    assert Counter(one["remote"] for one in asked) == {"127.0.0.2": BURST + 2, "127.0.0.3": 2, "127.0.0.4": 1, "127.0.0.5": 1}
+        asked = [
+            json.loads(line)
+            for line in mirror.log.read_text().splitlines()
+            if '"mirror.access"' in line
+        ]
+    # A line is written when the answer has gone, and the next request may have come by then: they
+    # are counted, whatever their order.
+    assert Counter(one["remote"] for one in asked) == {
+        "127.0.0.2": BURST + 2,
+        "127.0.0.3": 2,
+        "127.0.0.4": 1,
+        "127.0.0.5": 1,
+    }

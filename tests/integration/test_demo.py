@@ -16,11 +16,28 @@ GOLDEN = ROOT / "tests" / "golden"
 
 
 def test_the_demo_shows_every_golden_archive_come_back_equal(tmp_path: Path) -> None:
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "TMPDIR": str(tmp_path)}
-    done = subprocess.run(["bash", "scripts/demo.sh"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=500, check=False)
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "TMPDIR": str(tmp_path),
+    }
+    done = subprocess.run(
+        ["bash", "scripts/demo.sh"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
-    verdicts = [line for line in done.stdout.splitlines() if ".tar  " in line or line.endswith("byte for byte")]
-    assert {line.split()[0] for line in verdicts if "equal" in line} == {path.name for path in GOLDEN.glob("*.tar")}
+    verdicts = [
+        line
+        for line in done.stdout.splitlines()
+        if ".tar  " in line or line.endswith("byte for byte")
+    ]
+    assert {line.split()[0] for line in verdicts if "equal" in line} == {
+        path.name for path in GOLDEN.glob("*.tar")
+    }
     assert "DIFFERENT" not in done.stdout
     assert not list(tmp_path.iterdir()), "the throw-away store is thrown away"
 

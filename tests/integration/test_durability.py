@@ -1,7 +1,7 @@
 """What is promised is on the disk before it is promised, and what the disk has refused is not counted afterwards.
 
-A process that is killed loses nothing of what it wrote, so killing one cannot show this: looked at are the order of the calls, and what follows an error.
-"""
+A process that is killed loses nothing of what it wrote, so killing one cannot show this: looked at
+are the order of the calls, and what follows an error."""
 
 from __future__ import annotations
 
@@ -58,10 +58,16 @@ class Calls:
             if below not in target.parents:
                 continue
             count += 1
-            assert [at_sync for at_sync in self.all("fsync") if at_sync < at and self.made[at_sync][2] == state], f"{target} was renamed before it was synced"
+            assert [
+                at_sync
+                for at_sync in self.all("fsync")
+                if at_sync < at and self.made[at_sync][2] == state
+            ], f"{target} was renamed before it was synced"
             commit = min(at_commit for at_commit in self.all("commit") if at_commit > at)
             for folder in target.parents[: len(target.relative_to(below).parts)]:
-                assert [one for one in self.synced(folder) if at < one < commit], f"{folder} was not synced between a rename into it and the commit"
+                assert [one for one in self.synced(folder) if at < one < commit], (
+                    f"{folder} was not synced between a rename into it and the commit"
+                )
         return count
 
 
@@ -103,7 +109,12 @@ def described(*blobs: Blob, algorithm: str = "sha256") -> bytes:
 def other_algorithm() -> Archive:
     """A layer that is known by two digests."""
     document = config(LARGE).replace(digest(LARGE).encode(), digest(LARGE, "sha512").encode())
-    return Archive().file("l", LARGE).file("c", document).manifest({"Config": "c", "RepoTags": ["demo:1"], "Layers": ["l"]})
+    return (
+        Archive()
+        .file("l", LARGE)
+        .file("c", document)
+        .manifest({"Config": "c", "RepoTags": ["demo:1"], "Layers": ["l"]})
+    )
 
 
 ARCHIVES: dict[str, tuple[Callable[[], bytes], int]] = {
@@ -119,7 +130,9 @@ ARCHIVES: dict[str, tuple[Callable[[], bytes], int]] = {
 @pytest.mark.parametrize("from_pipe", [False, True], ids=["file", "pipe"])
 @pytest.mark.parametrize("compression", ["zstd", "none"])
 @pytest.mark.parametrize("archive", ARCHIVES)
-def test_an_import_is_durable_when_it_is_committed(archive: str, compression: str, *, from_pipe: bool, store: Store, calls: Calls, tmp_path: Path) -> None:
+def test_an_import_is_durable_when_it_is_committed(
+    archive: str, compression: str, *, from_pipe: bool, store: Store, calls: Calls, tmp_path: Path
+) -> None:
     make, files = ARCHIVES[archive]
     (tmp_path / "archive.tar").write_bytes(make())
     source = io.BytesIO(make()) if from_pipe else tmp_path / "archive.tar"
@@ -142,7 +155,10 @@ def test_a_blob_is_durable_when_its_push_is_acknowledged(store: Store, calls: Ca
 
 
 def test_only_what_makes_a_push_a_blob_waits_for_the_disk(store: Store, calls: Calls) -> None:
-    """The rows of uploads outlive a server that is killed; where the machine goes down a client goes on from what is left, or begins anew."""
+    """The rows of uploads outlive a server that is killed.
+
+    Where the machine goes down a client goes on from what is left, or begins anew.
+    """
     levels: list[int] = []
 
     def note(connection: Connection) -> None:
@@ -158,17 +174,21 @@ def test_only_what_makes_a_push_a_blob_waits_for_the_disk(store: Store, calls: C
             calls.made.clear()
             with registry.uploads.resume(APP, upload_id) as upload:
                 upload.finish(Digest.of(data))
-            assert not calls.synced(store.root / uploads.UPLOADS / upload_id), "what was durable is synced once more"
+            assert not calls.synced(store.root / uploads.UPLOADS / upload_id), (
+                "what was durable is synced once more"
+            )
     finally:
         event.remove(Engine, "commit", note)
     soon, synced = 1, 2
     assert levels == [soon, soon, synced] * 2
 
 
-# --- folders ---------------------------------------------------------------------------------------------------------
+# --- folders --------------------------------------------------------------------------------------
 
 
-def test_the_end_of_an_upload_is_durable_where_a_killed_server_had_gone_on(store: Store, calls: Calls) -> None:
+def test_the_end_of_an_upload_is_durable_where_a_killed_server_had_gone_on(
+    store: Store, calls: Calls
+) -> None:
     uploads = Registry(store).uploads
     upload_id = uploads.begin(APP)
     with uploads.resume(APP, upload_id) as upload:
@@ -180,7 +200,9 @@ def test_the_end_of_an_upload_is_durable_where_a_killed_server_had_gone_on(store
     assert calls.require_durable(store.root / "blobs") == 1
 
 
-def test_every_folder_that_a_new_store_needs_is_durable_before_its_catalogue_is(tmp_path: Path, calls: Calls) -> None:
+def test_every_folder_that_a_new_store_needs_is_durable_before_its_catalogue_is(
+    tmp_path: Path, calls: Calls
+) -> None:
     root = tmp_path / "srv" / "images" / "store"
     Store.open(root, create=True).close()
     first = calls.all("commit")[0]
@@ -188,7 +210,9 @@ def test_every_folder_that_a_new_store_needs_is_durable_before_its_catalogue_is(
         assert [at for at in calls.synced(folder) if at < first], folder
 
 
-def test_a_saved_layout_is_durable_with_its_own_name(store: Store, tmp_path: Path, calls: Calls) -> None:
+def test_a_saved_layout_is_durable_with_its_own_name(
+    store: Store, tmp_path: Path, calls: Calls
+) -> None:
     store.import_archive(io.BytesIO(image(A, B).bytes()))
     out = tmp_path / "out"
     for _ in range(2):
@@ -196,7 +220,8 @@ def test_a_saved_layout_is_durable_with_its_own_name(store: Store, tmp_path: Pat
         with exporter.open_save(store, ["demo:1"], options=SaveOptions(Format.OCI)) as export:
             export.write_folder(out)
         index = max(at for at in calls.all("rename") if calls.made[at][1] == out / "index.json")
-        # The second time everything is there: whoever put it there may have died before syncing the folders.
+        # The second time everything is there: whoever put it there may have died before syncing the
+        # folders.
         for folder in (out / "blobs" / "sha256", out / "blobs", out):
             assert [at for at in calls.synced(folder) if at < index], folder
         assert [at for at in calls.synced(out) if at > index]
@@ -206,7 +231,7 @@ def test_a_saved_layout_is_durable_with_its_own_name(store: Store, tmp_path: Pat
         pytest.fail("the folder of a layout that is there is synced again")
 
 
-# --- what the disk refuses -------------------------------------------------------------------------------------------
+# --- what the disk refuses ------------------------------------------------------------------------
 
 
 def refuse(number: int) -> Callable[..., None]:
@@ -216,7 +241,9 @@ def refuse(number: int) -> Callable[..., None]:
     return call
 
 
-def test_what_the_disk_has_refused_of_an_upload_does_not_count_the_next_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_disk_has_refused_of_an_upload_does_not_count_the_next_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A disk says once that it has lost something, and calls the rest durable the next time."""
     registry = Registry(store)
     upload_id = registry.uploads.begin(APP)
@@ -234,7 +261,9 @@ def test_what_the_disk_has_refused_of_an_upload_does_not_count_the_next_time(sto
         upload.finish(Digest.of(b"durable and well"))
 
 
-def test_an_upload_counts_what_is_durable_and_nothing_else(store: Store, calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upload_counts_what_is_durable_and_nothing_else(
+    store: Store, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
     registry = Registry(store)
     upload_id = registry.uploads.begin(APP)
     calls.made.clear()
@@ -256,7 +285,9 @@ def test_an_upload_counts_what_is_durable_and_nothing_else(store: Store, calls: 
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
-def test_what_the_disk_refuses_early_ends_an_import(store: Store, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_disk_refuses_early_ends_an_import(
+    store: Store, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refused(*_arguments: object) -> int:
         ctypes.set_errno(number)
         return -1

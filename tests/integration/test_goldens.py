@@ -26,7 +26,9 @@ WITH_LINKS = {"duplicate-layers.tar", "parent-and-tags.tar", "timestamps.tar"}
 @pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("compression", ["none", "zstd", "zstd:9"])
 @pytest.mark.parametrize("stream", [False, True], ids=["file", "pipe"])
-def test_saves_the_bytes_docker_wrote(archive: Path, compression: str, *, stream: bool, store: Store, tmp_path: Path) -> None:
+def test_saves_the_bytes_docker_wrote(
+    archive: Path, compression: str, *, stream: bool, store: Store, tmp_path: Path
+) -> None:
     options = ImportOptions(Compression.parse(compression))
     store.import_archive(io.BytesIO(archive.read_bytes()) if stream else archive, options)
     saved = tmp_path / archive.name
@@ -65,14 +67,18 @@ def test_all_stores_save_the_same_bytes_whatever_the_order_of_imports(tmp_path: 
     assert outputs[0] == outputs[1]
 
 
-def test_the_saved_archive_imports_again(store: Store, tmp_path: Path, save: Callable[..., bytes]) -> None:
+def test_the_saved_archive_imports_again(
+    store: Store, tmp_path: Path, save: Callable[..., bytes]
+) -> None:
     for archive in ARCHIVES:
         store.import_archive(archive)
     wanted = [name for archive in ARCHIVES for name in names(archive)]
     data = save(*wanted)
     with Store.open(tmp_path / "other", create=True) as other:
         report = other.import_archive(io.BytesIO(data))
-        assert {image.image_id for image in other.images()} == {image.image_id for image in store.images()}
+        assert {image.image_id for image in other.images()} == {
+            image.image_id for image in store.images()
+        }
         assert report.changed
         assert not list(other.fsck())
 
@@ -90,11 +96,19 @@ def saved(store: Store, archive_format: str, wanted: list[str]) -> bytes:
     return out.getvalue()
 
 
-def pieces_and_index(archive: bytes) -> tuple[list[tuple[bytes, bytes, bytes]], list[dict[str, Any]]]:
+def pieces_and_index(
+    archive: bytes,
+) -> tuple[list[tuple[bytes, bytes, bytes]], list[dict[str, Any]]]:
     """What `difference` compares, but for the index; and the index."""
     pieces = without_clock_times(archive)
-    ((position, index),) = [(position, piece) for position, piece in enumerate(pieces) if piece[0].startswith(b"index.json\0")]
-    return pieces[:position] + pieces[position + 1 :], json.loads(index[2].rstrip(b"\0"))["manifests"]
+    ((position, index),) = [
+        (position, piece)
+        for position, piece in enumerate(pieces)
+        if piece[0].startswith(b"index.json\0")
+    ]
+    return pieces[:position] + pieces[position + 1 :], json.loads(index[2].rstrip(b"\0"))[
+        "manifests"
+    ]
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["file", "pipe"])
@@ -106,7 +120,10 @@ def test_saves_the_bytes_docker_28_wrote(archive: Path, *, stream: bool, store: 
     if archive.stem != LISTED_BY_US:
         assert difference(data, ours) is None
         return
-    (their_pieces, their_index), (our_pieces, our_index) = pieces_and_index(data), pieces_and_index(ours)
+    (their_pieces, their_index), (our_pieces, our_index) = (
+        pieces_and_index(data),
+        pieces_and_index(ours),
+    )
     assert our_pieces == their_pieces
     assert our_index[:-1] == their_index
     assert set(our_index[-1]) == {"mediaType", "digest", "size"}
@@ -117,7 +134,10 @@ def test_an_archive_of_one_docker_becomes_that_of_the_other(archive: Path, tmp_p
     newer = GOLDEN / "docker-28" / archive.name
     with Store.open(tmp_path / "newer", create=True) as store:
         store.import_archive(archive)
-        assert difference(newer.read_bytes(), saved(store, "docker", saved_names(newer.read_bytes()))) is None
+        assert (
+            difference(newer.read_bytes(), saved(store, "docker", saved_names(newer.read_bytes())))
+            is None
+        )
     with Store.open(tmp_path / "older", create=True) as store:
         store.import_archive(newer)
         assert difference(archive.read_bytes(), saved(store, "legacy", names(archive))) is None

@@ -28,14 +28,29 @@ def zstd(data: bytes) -> bytes:
     return zstandard.ZstdCompressor().compress(data)
 
 
-@pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress, lzma.compress, zstd], ids=["plain", "gzip", "bzip2", "xz", "zstd"])
+@pytest.mark.parametrize(
+    "compress",
+    [bytes, gzip.compress, bz2.compress, lzma.compress, zstd],
+    ids=["plain", "gzip", "bzip2", "xz", "zstd"],
+)
 def test_outer_compression_is_undone(take_in: TakeIn, compress: Callable[[bytes], bytes]) -> None:
     assert take_in(compress(image(A, B).bytes())).lines == ("Loaded image: demo:1",)
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, zstd], ids=["gzip", "bzip2", "xz", "zstd"])
-def test_compressed_layers_inside_are_decoded(take_in: TakeIn, compress: Callable[[bytes], bytes], store: Store, save: Callable[..., bytes]) -> None:
-    archive = Archive().file("l", compress(A)).file("c", config(A)).manifest({"Config": "c", "RepoTags": ["demo:1"], "Layers": ["l"]})
+@pytest.mark.parametrize(
+    "compress",
+    [gzip.compress, bz2.compress, lzma.compress, zstd],
+    ids=["gzip", "bzip2", "xz", "zstd"],
+)
+def test_compressed_layers_inside_are_decoded(
+    take_in: TakeIn, compress: Callable[[bytes], bytes], store: Store, save: Callable[..., bytes]
+) -> None:
+    archive = (
+        Archive()
+        .file("l", compress(A))
+        .file("c", config(A))
+        .manifest({"Config": "c", "RepoTags": ["demo:1"], "Layers": ["l"]})
+    )
     take_in(archive.bytes())
     assert A in save("demo:1")
     assert not list(store.fsck())
@@ -50,13 +65,20 @@ def test_linked_layers_are_followed(take_in: TakeIn, *, hard: bool, first: bool)
     archive.file("real/layer.tar", A)
     if not first:
         archive.link("x/layer.tar", "real/layer.tar" if hard else "../real/layer.tar", hard=hard)
-    archive.file("c", config(A)).manifest({"Config": "c", "RepoTags": None, "Layers": ["x/layer.tar"]})
+    archive.file("c", config(A)).manifest(
+        {"Config": "c", "RepoTags": None, "Layers": ["x/layer.tar"]}
+    )
     assert take_in(archive.bytes()).new_layers == 1
 
 
 def test_links_never_leave_the_archive(take_in: TakeIn, tmp_path: Path) -> None:
     (tmp_path / "outside").write_bytes(A)
-    archive = Archive().link("l", str(tmp_path / "outside")).file("c", config(A)).manifest({"Config": "c", "RepoTags": None, "Layers": ["l"]})
+    archive = (
+        Archive()
+        .link("l", str(tmp_path / "outside"))
+        .file("c", config(A))
+        .manifest({"Config": "c", "RepoTags": None, "Layers": ["l"]})
+    )
     with pytest.raises(errors.MissingLayers):
         take_in(archive.bytes())
 
@@ -69,17 +91,29 @@ def test_empty_layers_are_layers(take_in: TakeIn, layer: bytes, save: Callable[.
 
 def test_a_known_layer_may_be_missing_under_another_chain(take_in: TakeIn) -> None:
     take_in(image(A).bytes())
-    thin = Archive().file("b", B).file("c", config(B, A)).manifest({"Config": "c", "RepoTags": ["thin:1"], "Layers": ["b", "gone/layer.tar"]})
+    thin = (
+        Archive()
+        .file("b", B)
+        .file("c", config(B, A))
+        .manifest({"Config": "c", "RepoTags": ["thin:1"], "Layers": ["b", "gone/layer.tar"]})
+    )
     report = take_in(thin.bytes())
     assert report.new_layers == 1
     assert report.new_images == 1
 
 
 def test_missing_layers_are_all_listed(take_in: TakeIn, store: Store) -> None:
-    archive = Archive().file("c", config(A, B)).manifest({"Config": "c", "RepoTags": ["demo:1"], "Layers": ["x", "y"]})
+    archive = (
+        Archive()
+        .file("c", config(A, B))
+        .manifest({"Config": "c", "RepoTags": ["demo:1"], "Layers": ["x", "y"]})
+    )
     with pytest.raises(errors.MissingLayers) as caught:
         take_in(archive.bytes())
-    assert [(name, position, str(diff)) for name, position, diff in caught.value.missing] == [("demo:1", 0, digest(A)), ("demo:1", 1, digest(B))]
+    assert [(name, position, str(diff)) for name, position, diff in caught.value.missing] == [
+        ("demo:1", 0, digest(A)),
+        ("demo:1", 1, digest(B)),
+    ]
     assert not store.images()
 
 
@@ -90,7 +124,10 @@ def test_one_bad_image_keeps_all_others_out(take_in: TakeIn, store: Store) -> No
         .file("b", B)
         .file("good", config(A))
         .file("bad", config(A, B))
-        .manifest({"Config": "good", "RepoTags": ["good:1"], "Layers": ["a"]}, {"Config": "bad", "RepoTags": ["bad:1"], "Layers": ["a", "a"]})
+        .manifest(
+            {"Config": "good", "RepoTags": ["good:1"], "Layers": ["a"]},
+            {"Config": "bad", "RepoTags": ["bad:1"], "Layers": ["a", "a"]},
+        )
     )
     with pytest.raises(errors.DigestMismatch) as caught:
         take_in(archive.bytes())
@@ -106,7 +143,10 @@ def test_moved_tag_prints_dockers_line_and_moves_back(take_in: TakeIn, store: St
     take_in(first)
     old = store.images()[0].image_id
     report = take_in(image(B).bytes())
-    assert report.lines == (f"The image demo:1 already exists, renaming the old one with ID {old} to empty string", "Loaded image: demo:1")
+    assert report.lines == (
+        f"The image demo:1 already exists, renaming the old one with ID {old} to empty string",
+        "Loaded image: demo:1",
+    )
     assert [one.dangling for one in store.images()].count(True) == 1
     assert take_in(first).changed
     assert store.inspect("demo:1").image_id == old
@@ -119,7 +159,10 @@ def test_same_tag_on_two_images_goes_to_the_second(take_in: TakeIn, store: Store
         .file("b", B)
         .file("1", config(A))
         .file("2", config(B))
-        .manifest({"Config": "1", "RepoTags": ["x:1"], "Layers": ["a"]}, {"Config": "2", "RepoTags": ["x:1", "x:1"], "Layers": ["b"]})
+        .manifest(
+            {"Config": "1", "RepoTags": ["x:1"], "Layers": ["a"]},
+            {"Config": "2", "RepoTags": ["x:1", "x:1"], "Layers": ["b"]},
+        )
     )
     lines = take_in(archive.bytes()).lines
     first = ImageID.of(config(A))
@@ -147,7 +190,12 @@ def family(child_history: list[dict[str, str]]) -> Archive:
         .file("c", child)
         .manifest(
             {"Config": "p", "RepoTags": ["p:1"], "Layers": ["a"]},
-            {"Config": "c", "RepoTags": ["c:1"], "Layers": ["a", "b"], "Parent": str(ImageID.of(parent))},
+            {
+                "Config": "c",
+                "RepoTags": ["c:1"],
+                "Layers": ["a", "b"],
+                "Parent": str(ImageID.of(parent)),
+            },
         )
     )
 
@@ -161,15 +209,33 @@ def test_parent_links_survive(take_in: TakeIn, store: Store, save: Callable[...,
     assert b'"Parent":"' not in save("c:1")
 
 
-def test_foreign_layers_keep_their_sources(take_in: TakeIn, save: Callable[..., bytes], store: Store) -> None:
-    source = {"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "size": 7, "digest": digest(B), "urls": ["https://example.com/l"]}
-    plain = {"mediaType": "application/vnd.oci.image.layer.v1.tar", "size": len(B), "digest": digest(B)}
+def test_foreign_layers_keep_their_sources(
+    take_in: TakeIn, save: Callable[..., bytes], store: Store
+) -> None:
+    source = {
+        "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "size": 7,
+        "digest": digest(B),
+        "urls": ["https://example.com/l"],
+    }
+    plain = {
+        "mediaType": "application/vnd.oci.image.layer.v1.tar",
+        "size": len(B),
+        "digest": digest(B),
+    }
     archive = (
         Archive()
         .file("a", A)
         .file("b", B)
         .file("c", config(A, B))
-        .manifest({"Config": "c", "RepoTags": ["demo:1"], "Layers": ["a", "b"], "LayerSources": {digest(A): source, digest(B): plain}})
+        .manifest(
+            {
+                "Config": "c",
+                "RepoTags": ["demo:1"],
+                "Layers": ["a", "b"],
+                "LayerSources": {digest(A): source, digest(B): plain},
+            }
+        )
     )
     take_in(archive.bytes())
     assert store.inspect("demo:1").layers[0].urls == ("https://example.com/l",)
@@ -188,17 +254,32 @@ def test_a_layer_that_comes_twice_may_be_missing_once(take_in: TakeIn, second: s
     assert take_in(repeated(second).bytes()).lines == ("Loaded image: twice:1",)
 
 
-def test_what_stands_in_the_place_of_a_layer_must_be_it_the_second_time_too(take_in: TakeIn, store: Store) -> None:
+def test_what_stands_in_the_place_of_a_layer_must_be_it_the_second_time_too(
+    take_in: TakeIn, store: Store
+) -> None:
     with pytest.raises(errors.DigestMismatch) as caught:
         take_in(repeated("other").bytes())
-    assert (caught.value.want, caught.value.got) == (DiffID.parse(digest(A)), Digest.parse(digest(B)))
+    assert (caught.value.want, caught.value.got) == (
+        DiffID.parse(digest(A)),
+        Digest.parse(digest(B)),
+    )
     assert not store.images()
 
 
 def test_the_layers_of_a_chain_that_came_are_not_looked_at_again(take_in: TakeIn) -> None:
     made = Archive().file("a", A).file("b", B).file("c", config(A)).file("d", config(A, B))
-    first, second = {"Config": "c", "RepoTags": ["x:1"], "Layers": ["a"]}, {"Config": "d", "RepoTags": ["x:2"], "Layers": ["c", "b"]}
-    assert take_in(made.manifest(first, second).bytes()).lines == ("Loaded image: x:1", "Loaded image: x:2")
+    first, second = (
+        {"Config": "c", "RepoTags": ["x:1"], "Layers": ["a"]},
+        {
+            "Config": "d",
+            "RepoTags": ["x:2"],
+            "Layers": ["c", "b"],
+        },
+    )
+    assert take_in(made.manifest(first, second).bytes()).lines == (
+        "Loaded image: x:1",
+        "Loaded image: x:2",
+    )
 
 
 def test_more_layers_than_docker_takes_are_accepted_with_a_note(take_in: TakeIn) -> None:
@@ -210,11 +291,15 @@ def legacy(**repositories: dict[str, str]) -> Archive:
     """The archive of docs/formats/docker-archive.md §11, V5 and V6."""
     archive = Archive()
     for name, document, layer in (("b" * 64, V5_JSON, A), ("a" * 64, V6_JSON, B)):
-        archive.directory(name + "/").file(f"{name}/VERSION", b"1.0").file(f"{name}/json", document).file(f"{name}/layer.tar", layer)
+        archive.directory(name + "/").file(f"{name}/VERSION", b"1.0").file(
+            f"{name}/json", document
+        ).file(f"{name}/layer.tar", layer)
     return archive.file("repositories", json.dumps(repositories).encode())
 
 
-def test_archives_from_before_docker_1_10_become_dockers_images(take_in: TakeIn, store: Store) -> None:
+def test_archives_from_before_docker_1_10_become_dockers_images(
+    take_in: TakeIn, store: Store
+) -> None:
     report = take_in(legacy(old={"base": "b" * 64, "top": "a" * 64}).bytes())
     assert sorted(report.lines) == ["Loaded image: old:base", "Loaded image: old:top"]
     top = store.inspect("old:top")
@@ -224,9 +309,17 @@ def test_archives_from_before_docker_1_10_become_dockers_images(take_in: TakeIn,
 
 
 @pytest.mark.parametrize(
-    ("name", "loaded"), [("old:1", "old:x"), (f"{'0a' * 32}:1", f"{'0a' * 32}:x"), (f"docker.io/{'0a' * 32}", f"{'0a' * 32}:x"), ("library/old", "old:x")]
+    ("name", "loaded"),
+    [
+        ("old:1", "old:x"),
+        (f"{'0a' * 32}:1", f"{'0a' * 32}:x"),
+        (f"docker.io/{'0a' * 32}", f"{'0a' * 32}:x"),
+        ("library/old", "old:x"),
+    ],
 )
-def test_the_tag_of_an_old_archive_takes_the_place_of_one_in_the_name(take_in: TakeIn, store: Store, name: str, loaded: str) -> None:
+def test_the_tag_of_an_old_archive_takes_the_place_of_one_in_the_name(
+    take_in: TakeIn, store: Store, name: str, loaded: str
+) -> None:
     assert f"Loaded image: {loaded}" in take_in(legacy(**{name: {"x": "b" * 64}}).bytes()).lines
     assert str(store.inspect(loaded).image_id) == V5_IMAGE_ID
 
@@ -239,9 +332,18 @@ def test_untagged_images_of_old_archives_are_kept(take_in: TakeIn, store: Store)
 
 
 @pytest.mark.parametrize(
-    "repositories", [{"old": {"x": "c" * 64}}, {"Old": {"x": "a" * 64}}, {"old": {"x y": "a" * 64}}, {"0a" * 32: {"x": "a" * 64}}, {"old": {"": "a" * 64}}]
+    "repositories",
+    [
+        {"old": {"x": "c" * 64}},
+        {"Old": {"x": "a" * 64}},
+        {"old": {"x y": "a" * 64}},
+        {"0a" * 32: {"x": "a" * 64}},
+        {"old": {"": "a" * 64}},
+    ],
 )
-def test_old_archives_with_bad_names_are_refused(take_in: TakeIn, store: Store, repositories: dict[str, dict[str, str]]) -> None:
+def test_old_archives_with_bad_names_are_refused(
+    take_in: TakeIn, store: Store, repositories: dict[str, dict[str, str]]
+) -> None:
     with pytest.raises(errors.InvalidInput):
         take_in(legacy(**repositories).bytes())
     assert not store.images()

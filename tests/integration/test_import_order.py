@@ -38,24 +38,62 @@ def compressed() -> bytes:
 
 def plain() -> bytes:
     """Docker's archive of another image with the same layer."""
-    return Archive().file("b", B).file("a", A).file("c", config(B, A)).manifest({"Config": "c", "RepoTags": ["plain:1"], "Layers": ["b", "a"]}).bytes()
+    return (
+        Archive()
+        .file("b", B)
+        .file("a", A)
+        .file("c", config(B, A))
+        .manifest({"Config": "c", "RepoTags": ["plain:1"], "Layers": ["b", "a"]})
+        .bytes()
+    )
 
 
 def sourced() -> bytes:
     """Docker's archive, as a Windows daemon writes it: the layer, and where it comes from."""
-    source = {"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "size": 7, "digest": digest(B), "urls": ["https://example.com/l"]}
-    entry = {"Config": "c", "RepoTags": ["sourced:1"], "Layers": ["a"], "LayerSources": {digest(A): source}}
+    source = {
+        "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "size": 7,
+        "digest": digest(B),
+        "urls": ["https://example.com/l"],
+    }
+    entry = {
+        "Config": "c",
+        "RepoTags": ["sourced:1"],
+        "Layers": ["a"],
+        "LayerSources": {digest(A): source},
+    }
     return Archive().file("a", A).file("c", config(A, author="w")).manifest(entry).bytes()
 
 
 def told(store: Store) -> tuple[list[tuple[str, str]], list[tuple[str, bytes]], object]:
     """What the catalogue says, without times and row numbers."""
     with store.read() as connection:
-        states = connection.execute(select(content.c.digest, image.c.diff_state).join_from(image, content, content.c.id == image.c.content_id))
-        sources = connection.execute(select(content.c.digest, foreign_source.c.descriptor).join_from(foreign_source, content))
-        facts = (sorted((str(one), state) for one, state in states), sorted((str(one), text) for one, text in sources))
+        states = connection.execute(
+            select(content.c.digest, image.c.diff_state).join_from(
+                image, content, content.c.id == image.c.content_id
+            )
+        )
+        sources = connection.execute(
+            select(content.c.digest, foreign_source.c.descriptor).join_from(foreign_source, content)
+        )
+        facts = (
+            sorted((str(one), state) for one, state in states),
+            sorted((str(one), text) for one, text in sources),
+        )
     images = [store.inspect(str(one.image_id)) for one in store.images()]
-    return (*facts, sorted((str(one.image_id), [(str(part.diff_id), part.state.value, part.size_bytes, part.urls) for part in one.layers]) for one in images))
+    return (
+        *facts,
+        sorted(
+            (
+                str(one.image_id),
+                [
+                    (str(part.diff_id), part.state.value, part.size_bytes, part.urls)
+                    for part in one.layers
+                ],
+            )
+            for one in images
+        ),
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,7 +101,9 @@ def told(store: Store) -> tuple[list[tuple[str, str]], list[tuple[str, bytes]], 
     [(elsewhere, plain), (elsewhere, sourced, compressed)],
     ids=["brought plain", "brought as it was named and with a source"],
 )
-def test_the_order_of_imports_does_not_show(tmp_path: Path, archives: tuple[Callable[[], bytes], ...]) -> None:
+def test_the_order_of_imports_does_not_show(
+    tmp_path: Path, archives: tuple[Callable[[], bytes], ...]
+) -> None:
     empty = tmp_path / "empty"
     Store.open(empty, create=True).close()
     stories = []
@@ -74,7 +114,9 @@ def test_the_order_of_imports_does_not_show(tmp_path: Path, archives: tuple[Call
             stories.append(told(store))
             assert not list(store.fsck())
             # Every claim holds already.
-            assert not any(store.import_archive(io.BytesIO(archive())).changed for archive in archives)
+            assert not any(
+                store.import_archive(io.BytesIO(archive())).changed for archive in archives
+            )
     assert all(story == stories[0] for story in stories)
     states, sources, _ = stories[0]
     assert {state for _, state in states} == {"verified"}
@@ -83,15 +125,24 @@ def test_the_order_of_imports_does_not_show(tmp_path: Path, archives: tuple[Call
 
 def test_an_image_stays_unverified_while_any_layer_is_elsewhere(store: Store) -> None:
     layout = Layout()
-    layout.root(layout.image(foreign(gzip(A), URL), foreign(gzip(B), URL)), "docker.io/library/elsewhere:1")
+    layout.root(
+        layout.image(foreign(gzip(A), URL), foreign(gzip(B), URL)), "docker.io/library/elsewhere:1"
+    )
     store.import_archive(io.BytesIO(layout.tar()))
     for layer, state in ((A, "unverified"), (B, "verified")):
-        archive = Archive().file("l", layer).file("c", config(layer)).manifest({"Config": "c", "RepoTags": None, "Layers": ["l"]})
+        archive = (
+            Archive()
+            .file("l", layer)
+            .file("c", config(layer))
+            .manifest({"Config": "c", "RepoTags": None, "Layers": ["l"]})
+        )
         store.import_archive(io.BytesIO(archive.bytes()))
         with store.read() as connection:
             assert (
                 connection.execute(
-                    select(image.c.diff_state).join_from(image, content).where(content.c.digest == store.inspect("elsewhere:1").image_id.digest)
+                    select(image.c.diff_state)
+                    .join_from(image, content)
+                    .where(content.c.digest == store.inspect("elsewhere:1").image_id.digest)
                 ).scalar()
                 == state
             )

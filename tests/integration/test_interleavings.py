@@ -1,7 +1,9 @@
-"""Every interleaving of a writer (or a saver) and a collector, write unit by write unit; and that simpler protocols lose blobs in some of them.
+"""Every interleaving of a writer (or a saver) and a collector, write unit by write unit.
 
-docs/adr/0005-unlink-inside-a-write-transaction.md says why the collector is not simpler: here the simpler ones are, and fail.
-"""
+And that simpler protocols lose blobs in some of them.
+
+docs/adr/0005-unlink-inside-a-write-transaction.md says why the collector is not simpler: here the
+simpler ones are, and fail."""
 
 from __future__ import annotations
 
@@ -32,11 +34,17 @@ if TYPE_CHECKING:
     Protocol = Callable[[Store, Gate], object]
 
 WHOLE = image(A, B, tags=("new:1",)).bytes()
-RELYING = Tar().file("b", B).file("c", config(A, B)).manifest({"Config": "c", "RepoTags": ["new:1"], "Layers": ["a", "b"]}).bytes()
+RELYING = (
+    Tar()
+    .file("b", B)
+    .file("c", config(A, B))
+    .manifest({"Config": "c", "RepoTags": ["new:1"], "Layers": ["a", "b"]})
+    .bytes()
+)
 """The same image, but A is not in the archive: it has to be in the store."""
 
 
-# --- protocols -------------------------------------------------------------------------------------------------------
+# --- protocols ------------------------------------------------------------------------------------
 
 
 def real(store: Store, _gate: Gate) -> None:
@@ -50,7 +58,12 @@ def _forget_rows(store: Store) -> list[Digest]:
         while collection.delete_layers(connection, collection.dead_layers(connection)):
             pass
         while dead := collection.dead_contents(connection, store.now()):
-            gone.extend(name for name, _ in collection.delete_contents(connection, dead, fresh_since=store.now(), now=store.now())[1])
+            gone.extend(
+                name
+                for name, _ in collection.delete_contents(
+                    connection, dead, fresh_since=store.now(), now=store.now()
+                )[1]
+            )
         condemned.pardon(connection, gone)
     return gone
 
@@ -77,7 +90,9 @@ def unlink_orphans_as_listed(store: Store, gate: Gate) -> None:
     """List files without a row, then unlink them."""
     gate("list")
     with store.read() as connection:
-        orphans = [name for name in store.blobs.digests() if not content.has_blob_row(connection, name)]
+        orphans = [
+            name for name in store.blobs.digests() if not content.has_blob_row(connection, name)
+        ]
     for name in orphans:
         gate("unlink")
         store.blobs.remove(name)
@@ -88,7 +103,9 @@ def sweep_without_a_transaction(store: Store, gate: Gate) -> None:
     gate("list")
     folder = store.root / STAGING / "import-dead"
     with suppress(FileNotFoundError), store.read() as connection:
-        announced = [name for name in store.blobs.digests() if str(name) in (folder / PUBLISHING).read_text()]
+        announced = [
+            name for name in store.blobs.digests() if str(name) in (folder / PUBLISHING).read_text()
+        ]
         orphans = [name for name in announced if not content.has_blob_row(connection, name)]
         gate("unlink")
         for name in orphans:
@@ -96,7 +113,7 @@ def sweep_without_a_transaction(store: Store, gate: Gate) -> None:
         shutil.rmtree(folder)
 
 
-# --- the stage -------------------------------------------------------------------------------------------------------
+# --- the stage ------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +181,10 @@ def saving(root: Path) -> Work:
             if not over:
                 gate(step)
 
-        with Store.open(root) as store, exporter.open_save(gated(store, unless_over), ["old:1"]) as export:
+        with (
+            Store.open(root) as store,
+            exporter.open_save(gated(store, unless_over), ["old:1"]) as export,
+        ):
             gate("write out")
             export.write(out)
             over = True
@@ -183,15 +203,26 @@ def removing(root: Path) -> Work:
 
 
 def run_every(
-    template: Path, tmp_path: Path, one: Callable[[Path], Work], other: Callable[[Path], Work], judge: Callable[[Store, Actor, Actor], str]
+    template: Path,
+    tmp_path: Path,
+    one: Callable[[Path], Work],
+    other: Callable[[Path], Work],
+    judge: Callable[[Store, Actor, Actor], str],
 ) -> list[str]:
-    """Drive every interleaving, each on a store of its own; what was wrong, one line for each that went wrong."""
+    """Drive every interleaving, each on a store of its own.
+
+    What was wrong, one line for each that went wrong.
+    """
 
     def fresh(number: int) -> Path:
         return shutil.copytree(template, tmp_path / str(number))
 
-    # How many steps each takes is found by letting each go first once; an order that leaves some over takes them at the end.
-    alone = [drive(one(root), other(root), order) for root, order in ((fresh(-1), (True,) * 99), (fresh(-2), (False,) * 99))]
+    # How many steps each takes is found by letting each go first once; an order that leaves some
+    # over takes them at the end.
+    alone = [
+        drive(one(root), other(root), order)
+        for root, order in ((fresh(-1), (True,) * 99), (fresh(-2), (False,) * 99))
+    ]
     counts = [max(len(actors[index].steps) for actors in alone) for index in (0, 1)]
     wrong = []
     for number, order in enumerate(interleavings(*counts)):
@@ -210,7 +241,8 @@ def sound_image(store: Store, writer: Actor, collector: Actor) -> str:
     """The image that was imported is there, whole, and so is everything else."""
     assert collector.error is None, collector.error
     if isinstance(writer.error, errors.MissingLayers):
-        # What the archive relied on had been collected before it was looked for: said, and nothing done.
+        # What the archive relied on had been collected before it was looked for: said, and nothing
+        # done.
         return "half done" if store.images() or _faults(store) else ""
     assert writer.error is None, writer.error
     out = io.BytesIO()
@@ -219,43 +251,93 @@ def sound_image(store: Store, writer: Actor, collector: Actor) -> str:
             export.write(out)
     except errors.StoreError as exc:
         return exc.message
-    return "" if A in out.getvalue() and B in out.getvalue() and not _faults(store) else "the image is not what it was"
+    return (
+        ""
+        if A in out.getvalue() and B in out.getvalue() and not _faults(store)
+        else "the image is not what it was"
+    )
 
 
 def _faults(store: Store) -> list[str]:
     return [finding.message for finding in store.fsck() if finding.severity is Severity.ERROR]
 
 
-# --- the tests -------------------------------------------------------------------------------------------------------
+# --- the tests ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("archive", [WHOLE, RELYING], ids=["brings all", "relies on a layer"])
-def test_content_stored_again_while_it_is_collected_is_never_lost(archive: bytes, removed: Path, tmp_path: Path) -> None:
-    wrong = run_every(removed, tmp_path, lambda root: importing(root, archive), lambda root: collecting(root, real), sound_image)
+def test_content_stored_again_while_it_is_collected_is_never_lost(
+    archive: bytes, removed: Path, tmp_path: Path
+) -> None:
+    wrong = run_every(
+        removed,
+        tmp_path,
+        lambda root: importing(root, archive),
+        lambda root: collecting(root, real),
+        sound_image,
+    )
     assert wrong == []
 
 
 @pytest.mark.parametrize("protocol", [commit_then_unlink, look_then_unlink])
 def test_simpler_collectors_lose_blobs(protocol: Protocol, removed: Path, tmp_path: Path) -> None:
-    wrong = run_every(removed, tmp_path, lambda root: importing(root, WHOLE), lambda root: collecting(root, protocol), sound_image)
+    wrong = run_every(
+        removed,
+        tmp_path,
+        lambda root: importing(root, WHOLE),
+        lambda root: collecting(root, protocol),
+        sound_image,
+    )
     assert any("missing" in problem for problem in wrong)
 
 
 def test_orphans_that_are_published_meanwhile_stay(orphaned: Path, tmp_path: Path) -> None:
-    assert run_every(orphaned, tmp_path, lambda root: importing(root, WHOLE), lambda root: collecting(root, real), sound_image) == []
+    assert (
+        run_every(
+            orphaned,
+            tmp_path,
+            lambda root: importing(root, WHOLE),
+            lambda root: collecting(root, real),
+            sound_image,
+        )
+        == []
+    )
 
 
 def test_orphans_unlinked_as_listed_lose_blobs(orphaned: Path, tmp_path: Path) -> None:
-    wrong = run_every(orphaned, tmp_path, lambda root: importing(root, WHOLE), lambda root: collecting(root, unlink_orphans_as_listed), sound_image)
+    wrong = run_every(
+        orphaned,
+        tmp_path,
+        lambda root: importing(root, WHOLE),
+        lambda root: collecting(root, unlink_orphans_as_listed),
+        sound_image,
+    )
     assert any("missing" in problem for problem in wrong)
 
 
-def test_a_dead_operation_is_swept_while_another_publishes_the_same(died_publishing: Path, tmp_path: Path) -> None:
-    assert run_every(died_publishing, tmp_path, lambda root: importing(root, WHOLE), lambda root: collecting(root, real), sound_image) == []
+def test_a_dead_operation_is_swept_while_another_publishes_the_same(
+    died_publishing: Path, tmp_path: Path
+) -> None:
+    assert (
+        run_every(
+            died_publishing,
+            tmp_path,
+            lambda root: importing(root, WHOLE),
+            lambda root: collecting(root, real),
+            sound_image,
+        )
+        == []
+    )
 
 
 def test_two_operations_publish_the_same(died_publishing: Path, tmp_path: Path) -> None:
-    wrong = run_every(died_publishing, tmp_path, lambda root: importing(root, WHOLE), lambda root: importing(root, image(B, A).bytes()), sound_image)
+    wrong = run_every(
+        died_publishing,
+        tmp_path,
+        lambda root: importing(root, WHOLE),
+        lambda root: importing(root, image(B, A).bytes()),
+        sound_image,
+    )
     assert wrong == []
 
 
@@ -267,7 +349,9 @@ def test_sweeping_without_a_transaction_loses_blobs(died_publishing: Path, tmp_p
 
         return work
 
-    wrong = run_every(died_publishing, tmp_path, lambda root: importing(root, WHOLE), alone, sound_image)
+    wrong = run_every(
+        died_publishing, tmp_path, lambda root: importing(root, WHOLE), alone, sound_image
+    )
     assert any("missing" in problem for problem in wrong)
 
 
@@ -283,7 +367,9 @@ def whole_or_refused(expected: bytes) -> Callable[[Store, Actor, Actor], str]:
     return judge
 
 
-def test_a_save_is_whole_or_refused_while_its_image_is_removed_and_collected(tagged: Path, tmp_path: Path) -> None:
+def test_a_save_is_whole_or_refused_while_its_image_is_removed_and_collected(
+    tagged: Path, tmp_path: Path
+) -> None:
     alone = drive(saving(tagged), lambda _gate: None, ())[0]
     assert isinstance(alone.result, bytes)
     assert digest(A).removeprefix("sha256:").encode() in alone.result

@@ -13,7 +13,18 @@ from sqlalchemy import text
 from store import Choice, Digest, ImageFilter, ImportOptions, Platform, Reference, Store, errors
 from store.model.contents import ContentState
 from tests.support.images import A, Archive, B, E, config, layer
-from tests.support.layouts import LAYER, MANIFEST, Blob, Layout, digest, encode, foreign, gzip, plain, zstd
+from tests.support.layouts import (
+    LAYER,
+    MANIFEST,
+    Blob,
+    Layout,
+    digest,
+    encode,
+    foreign,
+    gzip,
+    plain,
+    zstd,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,18 +78,33 @@ def way(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Store, Layo
 def everything() -> Layout:
     """An index with three platforms, attestations, an absent platform, a signature, a referrer of the referrer, and sha512."""
     layout = Layout()
-    amd64 = layout.image(gzip(A), zstd(B), plain(LARGE), platform="linux/amd64", annotations={"made": "here"})
+    amd64 = layout.image(
+        gzip(A), zstd(B), plain(LARGE), platform="linux/amd64", annotations={"made": "here"}
+    )
     arm64 = layout.image(gzip(A), gzip(C), platform="linux/arm64/v8")
     windows = layout.image(gzip(E), platform="windows/amd64", config={"os.version": "10.0.17763.1"})
-    top = layout.index(amd64, layout.attestation(amd64), arm64, windows, layout.absent("linux/s390x"), annotations={"org.example": "x"})
+    top = layout.index(
+        amd64,
+        layout.attestation(amd64),
+        arm64,
+        windows,
+        layout.absent("linux/s390x"),
+        annotations={"org.example": "x"},
+    )
     layout.root(top, "docker.io/team/app:1", "docker.io/team/app:latest")
-    signature = layout.root(layout.artifact(b"signed " * 20_000, subject=top, artifact_type="application/vnd.sig"))
+    signature = layout.root(
+        layout.artifact(b"signed " * 20_000, subject=top, artifact_type="application/vnd.sig")
+    )
     layout.root(layout.artifact(b"about the signature", subject=signature))
-    layout.root(layout.image(gzip(A), platform="linux/riscv64", algorithm="sha512"), "example.org/other:512")
+    layout.root(
+        layout.image(gzip(A), platform="linux/riscv64", algorithm="sha512"), "example.org/other:512"
+    )
     return layout
 
 
-def test_everything_comes_in_with_its_digest(store: Store, way: Callable[[Store, Layout], ImportReport]) -> None:
+def test_everything_comes_in_with_its_digest(
+    store: Store, way: Callable[[Store, Layout], ImportReport]
+) -> None:
     layout = everything()
     report = way(store, layout)
     assert report.lines == (
@@ -105,7 +131,9 @@ def test_a_layer_in_two_encodings_is_one_diff(store: Store) -> None:
     found = sources(store, digest(A))
     assert found is not None
     assert {encoding.codec for encoding in found.encodings} == {"gzip", "zstd"}
-    assert {digest(gzip(A).data), digest(zstd(A).data)} < {str(encoding.digest) for encoding in found.encodings}
+    assert {digest(gzip(A).data), digest(zstd(A).data)} < {
+        str(encoding.digest) for encoding in found.encodings
+    }
     (image,) = store.images()
     assert len(image.references) == 3
     assert len(image.manifests) == 3
@@ -115,13 +143,18 @@ def test_a_layer_in_two_encodings_is_one_diff(store: Store) -> None:
 def test_media_types_lie_and_bytes_do_not(store: Store) -> None:
     # Docker's own push calls a plain layer gzip.
     layout = Layout()
-    layout.root(layout.image(Blob(A, A, "+gzip"), Blob(B, zstd(B).data, "+gzip"), Blob(C, gzip(C).data)), "liar:1")
+    layout.root(
+        layout.image(Blob(A, A, "+gzip"), Blob(B, zstd(B).data, "+gzip"), Blob(C, gzip(C).data)),
+        "liar:1",
+    )
     take(store, layout)
     assert store.inspect("liar:1").size_bytes == len(A) + len(B) + len(C)
     assert_has_all(store, layout)
 
 
-def test_an_xz_layer_that_a_manifest_names_stays_as_it_is(store: Store, way: Callable[[Store, Layout], ImportReport]) -> None:
+def test_an_xz_layer_that_a_manifest_names_stays_as_it_is(
+    store: Store, way: Callable[[Store, Layout], ImportReport]
+) -> None:
     layout = Layout()
     layout.root(layout.image(Blob(LARGE, lzma.compress(LARGE))), "xz:1")
     assert way(store, layout).changed
@@ -133,7 +166,16 @@ def test_an_xz_layer_that_a_manifest_names_stays_as_it_is(store: Store, way: Cal
 def test_large_blobs_that_are_no_layers_come_through_a_pipe(store: Store) -> None:
     layout = Layout()
     broken = gzip(LARGE).data[:-5] + b"wrong" + bytes(100_000)
-    layout.root(layout.artifact(b'{"a":1}' * 40_000, broken, LARGE, gzip(LARGE).data, lzma.compress(LARGE * 10) + bytes(200_000)), "artifact:1")
+    layout.root(
+        layout.artifact(
+            b'{"a":1}' * 40_000,
+            broken,
+            LARGE,
+            gzip(LARGE).data,
+            lzma.compress(LARGE * 10) + bytes(200_000),
+        ),
+        "artifact:1",
+    )
     report = take(store, layout)
     assert report.lines == ("Loaded image: artifact:1",)
     assert report.images == ()
@@ -159,7 +201,9 @@ def test_only_what_is_new_has_to_be_in_the_archive(store: Store) -> None:
     first, second = Layout(), Layout()
     first.root(first.image(gzip(A)), "docker.io/library/a:1")
     take(store, first)
-    second.root(second.index(second.image(gzip(A), gzip(B)), second.image(gzip(A))), "docker.io/library/a:2")
+    second.root(
+        second.index(second.image(gzip(A), gzip(B)), second.image(gzip(A))), "docker.io/library/a:2"
+    )
     for name in first.blobs:
         second.blobs.pop(name, None)
     report = take(store, second)
@@ -174,7 +218,13 @@ def test_only_what_is_new_has_to_be_in_the_archive(store: Store) -> None:
 
 def test_everything_that_is_missing_is_listed(store: Store) -> None:
     layout = Layout()
-    layout.root(layout.index(layout.image(gzip(A), gzip(B)), layout.image(gzip(A), platform="linux/arm64"), layout.artifact(b"note")))
+    layout.root(
+        layout.index(
+            layout.image(gzip(A), gzip(B)),
+            layout.image(gzip(A), platform="linux/arm64"),
+            layout.artifact(b"note"),
+        )
+    )
     gone = [digest(gzip(A).data), digest(b"note")]
     for name in gone:
         del layout.blobs[name]
@@ -188,25 +238,47 @@ def test_a_foreign_layer_may_stay_away(store: Store) -> None:
     layout = Layout()
     image = layout.image(gzip(A), gzip(B))
     document = json.loads(layout.blobs[image["digest"]])
-    document["layers"][0] |= {"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "urls": ["https://example.org/a"]}
+    document["layers"][0] |= {
+        "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "urls": ["https://example.org/a"],
+    }
     del layout.blobs[document["layers"][0]["digest"]]
     layout.root(layout.document(document, MANIFEST), "docker.io/library/foreign:1")
     take(store, layout)
     details = store.inspect("foreign:1")
-    assert [(one.state, one.urls) for one in details.layers] == [(ContentState.ABSENT, ("https://example.org/a",)), (ContentState.PRESENT, ())]
+    assert [(one.state, one.urls) for one in details.layers] == [
+        (ContentState.ABSENT, ("https://example.org/a",)),
+        (ContentState.PRESENT, ()),
+    ]
     assert not take(store, layout).changed
     # Somebody has it after all.
-    store.import_archive(io.BytesIO(Archive().file("l", A).file("c", config(A)).manifest({"Config": "c", "RepoTags": None, "Layers": ["l"]}).bytes()))
+    store.import_archive(
+        io.BytesIO(
+            Archive()
+            .file("l", A)
+            .file("c", config(A))
+            .manifest({"Config": "c", "RepoTags": None, "Layers": ["l"]})
+            .bytes()
+        )
+    )
     assert store.inspect("foreign:1").layers[0].state is ContentState.PRESENT
 
 
 def test_a_tag_keeps_the_manifest_it_came_with(store: Store) -> None:
     layout = Layout()
     image = layout.image(gzip(A))
-    layout.root(layout.index(image, layout.image(gzip(B), platform="linux/arm64")), "docker.io/team/app:1")
+    layout.root(
+        layout.index(image, layout.image(gzip(B), platform="linux/arm64")), "docker.io/team/app:1"
+    )
     take(store, layout)
     config_bytes = layout.blobs[json.loads(layout.blobs[image["digest"]])["config"]["digest"]]
-    docker = Archive().file("l", A).file("c", config_bytes).manifest({"Config": "c", "RepoTags": ["team/app:1"], "Layers": ["l"]}).bytes()
+    docker = (
+        Archive()
+        .file("l", A)
+        .file("c", config_bytes)
+        .manifest({"Config": "c", "RepoTags": ["team/app:1"], "Layers": ["l"]})
+        .bytes()
+    )
     report = store.import_archive(io.BytesIO(docker))
     assert report.lines == ("Loaded image: team/app:1",)
     assert not report.changed
@@ -242,16 +314,23 @@ def test_referrers_live_as_long_as_what_they_refer_to(store: Store) -> None:
     assert list(store.fsck()) == []
 
 
-# --- names -----------------------------------------------------------------------------------------------------------
+# --- names ----------------------------------------------------------------------------------------
 
 
 def test_names_are_read_as_their_writers_mean_them(store: Store) -> None:
     layout = Layout()
-    layout.root(layout.image(A), **{"org.opencontainers.image.ref.name": "docker.io/library/skopeo:1"})
+    layout.root(
+        layout.image(A), **{"org.opencontainers.image.ref.name": "docker.io/library/skopeo:1"}
+    )
     layout.root(layout.image(B), **{"org.opencontainers.image.ref.name": "podman:2"})
     layout.root(layout.image(C), **{"org.opencontainers.image.ref.name": "1.4"})
-    layout.root(layout.image(E), **{"io.containerd.image.name": "Not A Name", "org.opencontainers.image.ref.name": "x"})
-    layout.root(layout.image(A, B), **{"io.containerd.image.name": f"docker.io/library/d@{digest(b'')}"})
+    layout.root(
+        layout.image(E),
+        **{"io.containerd.image.name": "Not A Name", "org.opencontainers.image.ref.name": "x"},
+    )
+    layout.root(
+        layout.image(A, B), **{"io.containerd.image.name": f"docker.io/library/d@{digest(b'')}"}
+    )
     layout.root(layout.image(A, C), **{"org.opencontainers.image.ref.name": "not a tag"})
     report = take(store, layout)
     assert [tag.reference.familiar for tag in report.tags] == ["skopeo:1", "podman:2"]
@@ -265,7 +344,14 @@ def test_names_are_read_as_their_writers_mean_them(store: Store) -> None:
 @pytest.mark.parametrize(
     ("choice", "names"),
     [
-        (Choice(prefix="mirror.local/x"), {"mirror.local/x/team/app:1", "mirror.local/x/example.org/other:1", "mirror.local/x:bare"}),
+        (
+            Choice(prefix="mirror.local/x"),
+            {
+                "mirror.local/x/team/app:1",
+                "mirror.local/x/example.org/other:1",
+                "mirror.local/x:bare",
+            },
+        ),
         (Choice(prefix="team/"), {"team/team/app:1", "team/example.org/other:1", "team:bare"}),
         (Choice(no_tags=True), set()),
         (Choice(images=("team/*",)), {"team/app:1"}),
@@ -282,9 +368,17 @@ def test_names_can_be_chosen_and_changed(store: Store, choice: Choice, names: se
     layout.root(layout.image(C), **{"org.opencontainers.image.ref.name": "bare"})
     report = take(store, layout, options=ImportOptions(choice=choice))
     assert {tag.reference.familiar for tag in report.tags} == names
-    docker = Archive().file("l", A).file("c", config(A)).manifest({"Config": "c", "RepoTags": ["team/app:1"], "Layers": ["l"]}).bytes()
+    docker = (
+        Archive()
+        .file("l", A)
+        .file("c", config(A))
+        .manifest({"Config": "c", "RepoTags": ["team/app:1"], "Layers": ["l"]})
+        .bytes()
+    )
     if choice.tag is not None or choice.prefix:
-        again = store.import_archive(io.BytesIO(docker), ImportOptions(choice=Choice(tag=choice.tag, prefix=choice.prefix)))
+        again = store.import_archive(
+            io.BytesIO(docker), ImportOptions(choice=Choice(tag=choice.tag, prefix=choice.prefix))
+        )
         assert {tag.reference.familiar for tag in again.tags} <= names | {"p/team/app:1"}
 
 
@@ -294,7 +388,10 @@ def test_names_can_be_chosen_and_changed(store: Store, choice: Choice, names: se
         (Choice(images=("nothing", "team/*")), "nothing in the archive is called nothing"),
         (Choice(tag=Reference.parse("one:name")), "the archive has 3"),
         (Choice(prefix="Bad"), "--prefix Bad makes"),
-        (Choice(platforms=(Platform.parse("linux/s390x"),)), "nothing in the archive is for linux/s390x"),
+        (
+            Choice(platforms=(Platform.parse("linux/s390x"),)),
+            "nothing in the archive is for linux/s390x",
+        ),
     ],
 )
 def test_what_cannot_be_chosen_is_an_error(store: Store, choice: Choice, text: str) -> None:
@@ -331,7 +428,11 @@ def test_an_old_name_is_not_stolen_unless_that_is_meant(store: Store) -> None:
     assert not list((store.root / "staging").iterdir())
     take(store, one, options=ImportOptions(clobber=False))
     report = take(store, two)
-    assert report.lines[0] == f"The image team/app:1 already exists, renaming the old one with ID {first.images[0]} to empty string"
+    assert (
+        report.lines[0]
+        == f"The image team/app:1 already exists, renaming the old one with ID {first.images[0]} to"
+        " empty string"
+    )
 
 
 def test_a_rehearsal_says_it_all_and_leaves_nothing(store: Store) -> None:
@@ -341,25 +442,41 @@ def test_a_rehearsal_says_it_all_and_leaves_nothing(store: Store) -> None:
     assert report.changed
     assert report.new_images == 4
     assert store.images() == ()
-    assert [path for path in sorted(store.root.rglob("*")) if path.suffix not in (".db-wal", ".db-shm")] == [
-        path for path in before if path.suffix not in (".db-wal", ".db-shm")
-    ] or list(store.blobs.digests()) == []
+    assert [
+        path for path in sorted(store.root.rglob("*")) if path.suffix not in (".db-wal", ".db-shm")
+    ] == [path for path in before if path.suffix not in (".db-wal", ".db-shm")] or list(
+        store.blobs.digests()
+    ) == []
     assert list(store.events()) == []
     assert take(store, layout).lines == report.lines
 
 
-# --- platforms -------------------------------------------------------------------------------------------------------
+# --- platforms ------------------------------------------------------------------------------------
 
 
 def test_a_platform_comes_in_with_its_index_and_attestation(store: Store) -> None:
     layout = everything()
-    report = take(store, layout, options=ImportOptions(choice=Choice(platforms=(Platform.parse("linux/amd64"), Platform.parse("linux/riscv64")))))
-    assert {tag.reference.familiar for tag in report.tags} == {"team/app:1", "team/app:latest", "example.org/other:512"}
+    report = take(
+        store,
+        layout,
+        options=ImportOptions(
+            choice=Choice(
+                platforms=(Platform.parse("linux/amd64"), Platform.parse("linux/riscv64"))
+            )
+        ),
+    )
+    assert {tag.reference.familiar for tag in report.tags} == {
+        "team/app:1",
+        "team/app:latest",
+        "example.org/other:512",
+    }
     assert len(report.images) == 2
     (note,) = report.notes
     assert "linux/arm64" in note
     assert "windows(10.0.17763.1)" not in note
-    assert str(store.inspect("team/app:1").references[0].manifest) in {root["digest"] for root in layout.roots}
+    assert str(store.inspect("team/app:1").references[0].manifest) in {
+        root["digest"] for root in layout.roots
+    }
     assert list(store.fsck()) == []
     with pytest.raises(errors.InvalidInput, match="not everything that the indexes list is here"):
         take(store, layout, options=ImportOptions(choice=Choice(require_all=True)))
@@ -369,14 +486,18 @@ def test_docker_archives_have_platforms_too(store: Store) -> None:
     made = Archive().file("a", A).file("b", B)
     for name, one, architecture in (("a", A, "amd64"), ("b", B, "arm64")):
         made.file(f"{name}.json", config(one, architecture=architecture))
-    entries = [{"Config": f"{name}.json", "RepoTags": [f"{name}:1"], "Layers": [name]} for name in "ab"]
+    entries = [
+        {"Config": f"{name}.json", "RepoTags": [f"{name}:1"], "Layers": [name]} for name in "ab"
+    ]
     data = made.manifest(*entries).bytes()
-    report = store.import_archive(io.BytesIO(data), ImportOptions(choice=Choice(platforms=(Platform.parse("linux/aarch64"),))))
+    report = store.import_archive(
+        io.BytesIO(data), ImportOptions(choice=Choice(platforms=(Platform.parse("linux/aarch64"),)))
+    )
     # The builder's own architecture stands before the member that overrides it.
     assert [tag.reference.familiar for tag in report.tags] == ["b:1"]
 
 
-# --- other shapes ----------------------------------------------------------------------------------------------------
+# --- other shapes ---------------------------------------------------------------------------------
 
 
 def test_a_dir_folder_is_one_image_without_a_name(store: Store, tmp_path: Path) -> None:
@@ -384,7 +505,9 @@ def test_a_dir_folder_is_one_image_without_a_name(store: Store, tmp_path: Path) 
     layout.root(layout.index(layout.image(gzip(A)), layout.image(gzip(B), platform="linux/arm64")))
     folder = layout.dir_folder(tmp_path / "dir")
     (folder / "signature-1").write_bytes(b"PGP")
-    report = store.import_archive(folder, ImportOptions(choice=Choice(tag=Reference.parse("from/dir:1"))))
+    report = store.import_archive(
+        folder, ImportOptions(choice=Choice(tag=Reference.parse("from/dir:1")))
+    )
     assert report.lines == ("Loaded image: from/dir:1",)
     assert report.notes == ("the signatures in the folder are not taken in",)
     assert_has_all(store, layout)
@@ -395,7 +518,9 @@ def test_an_unpacked_docker_archive_is_taken_in(store: Store, tmp_path: Path) ->
     (tmp_path / "image" / "x" / "layer.tar").write_bytes(A)
     (tmp_path / "image" / "again.tar").symlink_to("x/layer.tar")
     (tmp_path / "image" / "c").write_bytes(config(A, A))
-    (tmp_path / "image" / "manifest.json").write_bytes(encode([{"Config": "c", "RepoTags": ["u:1"], "Layers": ["x/layer.tar", "again.tar"]}]))
+    (tmp_path / "image" / "manifest.json").write_bytes(
+        encode([{"Config": "c", "RepoTags": ["u:1"], "Layers": ["x/layer.tar", "again.tar"]}])
+    )
     assert store.import_archive(tmp_path / "image").lines == ("Loaded image: u:1",)
 
 
@@ -406,7 +531,10 @@ def hybrid(layout: Layout, *entries: dict[str, Any]) -> Layout:
 
 def entry(layout: Layout, image: dict[str, Any], *tags: str) -> dict[str, Any]:
     document = json.loads(layout.blobs[image["digest"]])
-    path = [f"blobs/{link['digest'].replace(':', '/')}" for link in (document["config"], *document["layers"])]
+    path = [
+        f"blobs/{link['digest'].replace(':', '/')}"
+        for link in (document["config"], *document["layers"])
+    ]
     return {"Config": path[0], "RepoTags": list(tags) or None, "Layers": path[1:]}
 
 
@@ -417,7 +545,11 @@ def test_a_hybrid_has_manifests_of_the_index_and_names_of_manifest_json(store: S
     other = layout.root(layout.image(gzip(C)), "docker.io/team/other:1")
     hybrid(layout, entry(layout, amd64, "team/app:1", "team/app:2"))
     report = take(store, layout)
-    assert report.lines == ("Loaded image: team/app:1", "Loaded image: team/app:2", "Loaded image: team/other:1")
+    assert report.lines == (
+        "Loaded image: team/app:1",
+        "Loaded image: team/app:2",
+        "Loaded image: team/other:1",
+    )
     assert {str(tag.manifest) for tag in report.tags} == {top["digest"], other["digest"]}
     assert all(len(image.manifests) == 1 for image in store.images())
     assert_has_all(store, layout)
@@ -435,11 +567,17 @@ def test_docker_25_0_0_put_layers_out_of_order(store: Store) -> None:
     report = take(store, layout)
     assert report.lines == ("Loaded image: flawed:1",)
     assert "as Docker 25.0.0 wrote it" in report.notes[0]
-    assert [str(one.diff_id) for one in store.inspect("flawed:1").layers] == [digest(A), digest(B), digest(A)]
+    assert [str(one.diff_id) for one in store.inspect("flawed:1").layers] == [
+        digest(A),
+        digest(B),
+        digest(A),
+    ]
     assert store.inspect("flawed:1").manifests[0].deterministic
 
 
-def test_an_image_without_a_tag_may_be_missing_from_the_index_of_a_hybrid(store: Store, way: Callable[[Store, Layout], ImportReport]) -> None:
+def test_an_image_without_a_tag_may_be_missing_from_the_index_of_a_hybrid(
+    store: Store, way: Callable[[Store, Layout], ImportReport]
+) -> None:
     # So Docker writes it from 25 to 28, unless the image is the first.
     layout = Layout()
     tagged, untagged = layout.image(plain(A), plain(B)), layout.image(plain(B))
@@ -458,18 +596,29 @@ def test_parents_and_foreign_sources_of_a_hybrid_stay(store: Store) -> None:
     for image, name in ((parent, "p:1"), (child, "c:1")):
         layout.root(image, f"docker.io/library/{name}")
     image_id = json.loads(layout.blobs[parent["digest"]])["config"]["digest"]
-    source = {"mediaType": LAYER, "digest": digest(A), "size": len(A), "urls": ["https://example.org/a"]}
-    hybrid(layout, entry(layout, parent, "p:1"), entry(layout, child, "c:1") | {"Parent": image_id, "LayerSources": {digest(A): source}})
+    source = {
+        "mediaType": LAYER,
+        "digest": digest(A),
+        "size": len(A),
+        "urls": ["https://example.org/a"],
+    }
+    hybrid(
+        layout,
+        entry(layout, parent, "p:1"),
+        entry(layout, child, "c:1") | {"Parent": image_id, "LayerSources": {digest(A): source}},
+    )
     take(store, layout)
     details = store.inspect("c:1")
     assert str(details.parent) == image_id
     assert details.layers[0].urls == ("https://example.org/a",)
 
 
-# --- damage and foreign layers --------------------------------------------------------------------------------------------------------
+# --- damage and foreign layers --------------------------------------------------------------------
 
 
-def test_a_layer_that_is_not_what_the_config_says_is_refused(store: Store, way: Callable[[Store, Layout], ImportReport]) -> None:
+def test_a_layer_that_is_not_what_the_config_says_is_refused(
+    store: Store, way: Callable[[Store, Layout], ImportReport]
+) -> None:
     layout = Layout()
     layout.root(layout.image(Blob(A, gzip(B).data, "+gzip")))
     with pytest.raises(errors.DigestMismatch) as caught:
@@ -489,36 +638,70 @@ def test_damage_is_found(store: Store, way: Callable[[Store, Layout], ImportRepo
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-def test_every_place_of_a_foreign_layer_is_kept_whatever_the_order(store: Store, swapped: bool) -> None:  # noqa: FBT001 - what varies
+def test_every_place_of_a_foreign_layer_is_kept_whatever_the_order(
+    store: Store,
+    swapped: bool,
+) -> None:
     layout = Layout()
-    blobs = [foreign(gzip(A), "https://example.org/gzip"), foreign(zstd(A), "https://example.org/zstd")]
+    blobs = [
+        foreign(gzip(A), "https://example.org/gzip"),
+        foreign(zstd(A), "https://example.org/zstd"),
+    ]
     for number, blob in enumerate(reversed(blobs) if swapped else blobs):
-        layout.root(layout.image(blob, annotations={"number": str(number)}), f"docker.io/library/foreign:{number}")
+        layout.root(
+            layout.image(blob, annotations={"number": str(number)}),
+            f"docker.io/library/foreign:{number}",
+        )
     take(store, layout)
     with store.read() as connection:
-        rows = connection.execute(text("SELECT descriptor FROM foreign_source f JOIN content c ON c.id = f.content_id WHERE c.digest = :d"), {"d": digest(A)})
-        assert sorted(json.loads(row.descriptor)["urls"][0] for row in rows) == ["https://example.org/gzip", "https://example.org/zstd"]
+        rows = connection.execute(
+            text(
+                "SELECT descriptor FROM foreign_source f JOIN content c ON c.id = f.content_id"
+                " WHERE c.digest = :d"
+            ),
+            {"d": digest(A)},
+        )
+        assert sorted(json.loads(row.descriptor)["urls"][0] for row in rows) == [
+            "https://example.org/gzip",
+            "https://example.org/zstd",
+        ]
 
 
-# --- what the verbs make of them -------------------------------------------------------------------------------------
+# --- what the verbs make of them ------------------------------------------------------------------
 
 
 def test_a_list_has_indexes_by_their_image_and_artifacts_by_themselves(store: Store) -> None:
     layout = everything()
     take(store, layout)
     shown = {tuple(str(tag.reference) for tag in image.references) for image in store.images()}
-    assert shown == {("docker.io/team/app:1", "docker.io/team/app:latest"), ("example.org/other:512",)}
+    assert shown == {
+        ("docker.io/team/app:1", "docker.io/team/app:latest"),
+        ("example.org/other:512",),
+    }
     everywhere = store.images(ImageFilter(include_intermediate=True))
-    assert [(image.dangling, image.intermediate) for image in everywhere if not image.references] == [(False, True)] * 2
+    assert [
+        (image.dangling, image.intermediate) for image in everywhere if not image.references
+    ] == [(False, True)] * 2
     assert store.images(ImageFilter(dangling=True)) == ()
     assert store.manifests() == ()
     signature = layout.roots[2]["digest"]
     store.tag(signature, "signed:1")
     (artifact,) = store.manifests()
-    assert (str(artifact.digest), artifact.kind, artifact.artifact_type) == (signature, "manifest", "application/vnd.sig")
+    assert (str(artifact.digest), artifact.kind, artifact.artifact_type) == (
+        signature,
+        "manifest",
+        "application/vnd.sig",
+    )
     assert [name.familiar for name in artifact.references] == ["signed:1"]
     assert str(artifact.subject) == layout.roots[0]["digest"]
-    assert [store.manifests(filters) for filters in (ImageFilter(dangling=True), ImageFilter(labels=("x",)), ImageFilter(references=("other*",)))] == [()] * 3
+    assert [
+        store.manifests(filters)
+        for filters in (
+            ImageFilter(dangling=True),
+            ImageFilter(labels=("x",)),
+            ImageFilter(references=("other*",)),
+        )
+    ] == [()] * 3
     assert store.manifests(ImageFilter(references=("sig*",), dangling=False)) == (artifact,)
     contents = store.inspect_manifest("signed:1")
     assert [link.role for link in contents.links] == ["config", "layer"]
@@ -540,9 +723,17 @@ def test_an_index_goes_with_its_last_name_and_takes_all_that_was_its_own(store: 
         store.tag("team/app:1", "copy:1")
         store.remove(top)
     removed = [(one.kind, one.name) for one in store.remove(top, force=True)]
-    assert removed[:4] == [("untagged", "copy:1"), ("untagged", "team/app:1"), ("untagged", "team/app:latest"), ("deleted", top)]
+    assert removed[:4] == [
+        ("untagged", "copy:1"),
+        ("untagged", "team/app:1"),
+        ("untagged", "team/app:latest"),
+        ("deleted", top),
+    ]
     assert len(removed) == 7
-    assert [str(image.references[0].reference) for image in store.images(ImageFilter(include_intermediate=True))] == ["example.org/other:512"]
+    assert [
+        str(image.references[0].reference)
+        for image in store.images(ImageFilter(include_intermediate=True))
+    ] == ["example.org/other:512"]
     store.collect()
     assert sources(store, layout.roots[2]["digest"]) is None
     assert list(store.fsck()) == []
@@ -559,11 +750,15 @@ def test_what_another_index_has_too_stays(store: Store) -> None:
     assert names[:2] == ["one:1", layout.roots[0]["digest"]]
     assert len(names) == 3
     store.collect()
-    assert [str(image.references[0].reference) for image in store.images()] == ["docker.io/library/two:1"]
+    assert [str(image.references[0].reference) for image in store.images()] == [
+        "docker.io/library/two:1"
+    ]
     assert list(store.fsck()) == []
 
 
-def test_the_command_line_shows_artifacts_and_indexes(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_shows_artifacts_and_indexes(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
     from storectl import cli
 
     layout = Layout()
@@ -583,9 +778,17 @@ def test_the_command_line_shows_artifacts_and_indexes(store: Store, capsys: pyte
     ]
     assert layout.roots[1]["digest"] in run("images", "--digests", "--no-trunc")
     artifact = json.loads(run("images", "--json"))[1]
-    assert (artifact["id"], artifact["kind"], artifact["subject"]) == (None, "manifest", top["digest"])
+    assert (artifact["id"], artifact["kind"], artifact["subject"]) == (
+        None,
+        "manifest",
+        top["digest"],
+    )
     (shown,) = json.loads(run("inspect", "team/app:signed"))
-    assert (shown["ArtifactType"], shown["Subject"], shown["RepoTags"]) == ("application/vnd.example.thing", top["digest"], ["team/app:signed"])
+    assert (shown["ArtifactType"], shown["Subject"], shown["RepoTags"]) == (
+        "application/vnd.example.thing",
+        top["digest"],
+        ["team/app:signed"],
+    )
     (index,) = json.loads(run("inspect", top["digest"]))
     assert index["Links"][0]["Platform"] == {"os": "linux", "architecture": "amd64"}
     assert index["Referrers"] == [layout.roots[1]["digest"]]

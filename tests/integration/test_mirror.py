@@ -32,7 +32,13 @@ if TYPE_CHECKING:
 def storectl(*arguments: str) -> subprocess.CompletedProcess[str]:
     import sys
 
-    return subprocess.run([sys.executable, "-m", "storectl", *arguments], capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "storectl", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
@@ -46,7 +52,9 @@ def test_an_upload_goes_on_after_a_restart(end: signal.Signals, tmp_path: Path) 
         status, headers, _ = mirror.request("GET", place)
         assert (status, headers["Range"]) == (204, "0-6")
         digest = Digest.of(b"before and after")
-        status, headers, _ = mirror.request("PUT", f"{place}?digest={digest}", b"and after", {"Content-Range": "7-15"})
+        status, headers, _ = mirror.request(
+            "PUT", f"{place}?digest={digest}", b"and after", {"Content-Range": "7-15"}
+        )
         assert status == 201
         assert mirror.request("GET", headers["Location"])[2] == b"before and after"
     with Store.open(root) as store:
@@ -65,7 +73,10 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
             data = f"{threading.get_ident()} {count}".encode() * 5000
             digest = Digest.of(data)
             try:
-                if mirror.request("POST", f"/v2/app/blobs/uploads/?digest={digest}", data)[0] != 201:
+                if (
+                    mirror.request("POST", f"/v2/app/blobs/uploads/?digest={digest}", data)[0]
+                    != 201
+                ):
                     return
             except (OSError, http.client.HTTPException):
                 return
@@ -123,12 +134,18 @@ def test_a_push_may_end_when_the_server_is_told_to(tmp_path: Path, workers: str)
         assert mirror.stop() == 0
     with Store.open(tmp_path / "store") as store:
         assert list(store.fsck()) == []
-    assert (tmp_path / "store" / "blobs" / "sha256" / digest.hex[:2] / digest.hex).read_bytes() == data
+    assert (
+        tmp_path / "store" / "blobs" / "sha256" / digest.hex[:2] / digest.hex
+    ).read_bytes() == data
 
 
 def test_a_push_that_stands_still_does_not_keep_the_server(tmp_path: Path) -> None:
     with Mirror(tmp_path / "store", "--grace", "1") as mirror, Wire(mirror.port) as wire:
-        wire.send(request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(b'')}", bytes(100_000))[:50_000])
+        wire.send(
+            request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(b'')}", bytes(100_000))[
+                :50_000
+            ]
+        )
         until(lambda: any((tmp_path / "store" / "uploads").glob("*")))
         began = time.monotonic()
         assert mirror.stop() == 0
@@ -141,7 +158,10 @@ def test_several_workers_share_an_address(tmp_path: Path) -> None:
     with Mirror(tmp_path / "store", "--workers", "3") as mirror:
         for number in range(20):
             data = b"%d" % number
-            assert mirror.request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data)[0] == 201
+            assert (
+                mirror.request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data)[0]
+                == 201
+            )
             assert mirror.request("GET", f"/v2/app/blobs/{Digest.of(data)}")[2] == data
         assert mirror.stop() == 0
 
@@ -162,15 +182,29 @@ def test_users_are_taken_over_and_every_request_has_a_line(tmp_path: Path) -> No
     users = tmp_path / "users"
     users.write_text(f"alice:{bcrypt.hashpw(b'secret', bcrypt.gensalt(rounds=4)).decode()}\n")
     alice = {"Authorization": "Basic YWxpY2U6c2VjcmV0"}
-    with Mirror(tmp_path / "store", "--htpasswd", str(users), "--no-anonymous", "--workers", "2", first=UNWATCHED) as mirror:
-        # A request's line is written when its answer has gone, and the next request may be another worker's.
+    with Mirror(
+        tmp_path / "store",
+        "--htpasswd",
+        str(users),
+        "--no-anonymous",
+        "--workers",
+        "2",
+        first=UNWATCHED,
+    ) as mirror:
+        # A request's line is written when its answer has gone, and the next request may be another
+        # worker's.
         assert mirror.request("GET", "/v2/?token=secret", headers=alice)[0] == 200
         until(lambda: len(_requests(mirror)) == 1)
         assert mirror.request("GET", "/metrics")[0] == 401
         until(lambda: len(_requests(mirror)) == 2)
         status, headers, text = mirror.request("GET", "/metrics", headers=alice)
-        assert (status, headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
-        assert b'storectl_http_requests_total{resource="base",method="GET",status="200"} 1\n' in text
+        assert (status, headers["Content-Type"]) == (
+            200,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )
+        assert (
+            b'storectl_http_requests_total{resource="base",method="GET",status="200"} 1\n' in text
+        )
         users.write_text("# nobody\n")
         mirror.process.send_signal(signal.SIGHUP)
         until(lambda: mirror.log.read_text().count("took over") == 2)
@@ -178,14 +212,21 @@ def test_users_are_taken_over_and_every_request_has_a_line(tmp_path: Path) -> No
         assert mirror.request("POST", "/v2/app/blobs/uploads/", b"")[0] == 401
         assert mirror.request("GET", "/v2/_catalog")[0] == 401
         assert mirror.stop() == 0
-    assert [(line["path"], line["status"], line["user"]) for line in _requests(mirror)[:2]] == [("/v2/", 200, "alice"), ("/metrics", 401, None)]
+    assert [(line["path"], line["status"], line["user"]) for line in _requests(mirror)[:2]] == [
+        ("/v2/", 200, "alice"),
+        ("/metrics", 401, None),
+    ]
     assert "secret" not in mirror.log.read_text()
     assert "YWxpY2U6c2VjcmV0" not in mirror.log.read_text()
 
 
 def _requests(mirror: Mirror) -> list[dict[str, object]]:
     """The lines of its log that are of requests. Of the last line there may be half."""
-    lines = [json.loads(line) for line in mirror.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    lines = [
+        json.loads(line)
+        for line in mirror.log.read_text().splitlines(keepends=True)
+        if line.endswith("\n")
+    ]
     return [line for line in lines if line["logger"] == "mirror.access"]
 
 
@@ -202,7 +243,21 @@ def test_what_another_command_imports_is_there_at_once(tmp_path: Path) -> None:
 def _certificate(folder: Path, name: str) -> tuple[Path, Path]:
     chain, key = folder / f"{name}.pem", folder / f"{name}.key"
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", str(key), "-out", str(chain), *subject]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-keyout",
+        str(key),
+        "-out",
+        str(chain),
+        *subject,
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     return chain, key
 
@@ -212,7 +267,17 @@ def test_tls_with_users_and_client_certificates(tmp_path: Path) -> None:
     client, client_key = _certificate(tmp_path, "client")
     users = tmp_path / "users"
     users.write_text(f"alice:{bcrypt.hashpw(b'secret', bcrypt.gensalt(rounds=4)).decode()}\n")
-    options = ["--tls-cert", str(chain), "--tls-key", str(key), "--tls-client-ca", str(client), "--htpasswd", str(users), "--no-anonymous"]
+    options = [
+        "--tls-cert",
+        str(chain),
+        "--tls-key",
+        str(key),
+        "--tls-client-ca",
+        str(client),
+        "--htpasswd",
+        str(users),
+        "--no-anonymous",
+    ]
     data = bytes(range(256)) * 20_000
     with Mirror(tmp_path / "store", *options) as mirror:
         context = ssl.create_default_context(cafile=str(chain))
@@ -223,14 +288,29 @@ def test_tls_with_users_and_client_certificates(tmp_path: Path) -> None:
         alice = {"Authorization": "Basic YWxpY2U6c2VjcmV0"}
         assert _ask(mirror, context, "GET", "/v2/", headers=alice)[0] == 200
         digest = Digest.of(data)
-        assert _ask(mirror, context, "POST", f"/v2/app/blobs/uploads/?digest={digest}", data, headers=alice)[0] == 201
+        assert (
+            _ask(
+                mirror,
+                context,
+                "POST",
+                f"/v2/app/blobs/uploads/?digest={digest}",
+                data,
+                headers=alice,
+            )[0]
+            == 201
+        )
         assert _ask(mirror, context, "GET", f"/v2/app/blobs/{digest}", headers=alice) == (200, data)
         assert mirror.stop() == 0
     assert "secret" not in mirror.log.read_text()
 
 
 def _ask(
-    mirror: Mirror, context: ssl.SSLContext, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    mirror: Mirror,
+    context: ssl.SSLContext,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
 ) -> tuple[int, bytes]:
     connection = http.client.HTTPSConnection("127.0.0.1", mirror.port, timeout=60, context=context)
     try:
@@ -243,9 +323,18 @@ def _ask(
 
 @pytest.mark.parametrize(
     ("address", "options", "warned"),
-    [("0.0.0.0", (), True), ("0.0.0.0", ("--read-only",), False), ("127.0.0.1", (), False)],  # noqa: S104 - it is what is to be warned of
+    [
+        ("0.0.0.0", (), True),  # noqa: S104
+        ("0.0.0.0", ("--read-only",), False),  # noqa: S104
+        ("127.0.0.1", (), False),
+    ],
 )
-def test_a_registry_that_is_open_to_everybody_says_so(address: str, options: tuple[str, ...], warned: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
+def test_a_registry_that_is_open_to_everybody_says_so(
+    address: str,
+    options: tuple[str, ...],
+    warned: bool,
+    tmp_path: Path,
+) -> None:
     Store.open(tmp_path / "store", create=True).close()
     with Mirror(tmp_path / "store", *options, address=address) as mirror:
         assert ("may push and delete" in mirror.log.read_text()) is warned
@@ -258,7 +347,12 @@ def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:
     users.write_text("alice:plain\n")
     taken = socket.create_server(("127.0.0.1", 0))
     locked = tmp_path / "locked.key"
-    subprocess.run(["openssl", "rsa", "-aes128", "-passout", "pass:x", "-in", str(key), "-out", str(locked)], check=True, capture_output=True, timeout=60)
+    subprocess.run(
+        ["openssl", "rsa", "-aes128", "-passout", "pass:x", "-in", str(key), "-out", str(locked)],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
     for code, *options in (
         (2, "--listen", "nowhere"),
         (2, "--listen", "127.0.0.1:99999"),
@@ -280,7 +374,14 @@ def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:
         (10, "--listen", f"127.0.0.1:{taken.getsockname()[1]}"),
         (10, "--read-only"),
     ):
-        done = storectl("--root", root if code != 10 or "--listen" in options else f"{root}-none", "serve", "--listen", "127.0.0.1:0", *options)
+        done = storectl(
+            "--root",
+            root if code != 10 or "--listen" in options else f"{root}-none",
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            *options,
+        )
         assert done.returncode == code, (options, done.stderr)
         assert done.stderr.startswith("storectl: error: ")
         assert "Traceback" not in done.stderr

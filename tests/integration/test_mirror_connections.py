@@ -34,7 +34,10 @@ LARGE = random.Random(1).randbytes(1 << 20) * 24
 DIGEST = Digest.of(LARGE)
 SMALL = b"a small blob"
 
-PATIENT = "import mirror.server, mirror.taking; mirror.server.KEEPALIVE_S = mirror.taking.STALL_S = 3600.0"
+PATIENT = (
+    "import mirror.server, mirror.taking; mirror.server.KEEPALIVE_S = mirror.taking.STALL_S ="
+    " 3600.0"
+)
 """On a busy machine a test may take longer than a server otherwise waits for who says nothing or takes nothing. How long that is, is not asked here."""
 
 HELD_UP = """
@@ -55,7 +58,10 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
     root = tmp_path_factory.mktemp("connections") / "store"
     with Mirror(root, "-q", first=PATIENT) as running:
         for data in (LARGE, SMALL):
-            assert running.request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data)[0] == 201
+            assert (
+                running.request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data)[0]
+                == 201
+            )
         yield running
         assert running.stop() == 0
         log = running.log.read_text()
@@ -107,7 +113,13 @@ def test_a_thousand_idle_connections_keep_nobody_out(mirror: Mirror) -> None:
 
 
 def test_pipelined_requests_are_answered_in_order(mirror: Mirror) -> None:
-    paths = [f"/v2/app/blobs/{DIGEST}", "/v2/", f"/v2/app/blobs/{Digest.of(SMALL)}", "/v2/app/tags/list", f"/v2/app/blobs/{DIGEST}"] * 3
+    paths = [
+        f"/v2/app/blobs/{DIGEST}",
+        "/v2/",
+        f"/v2/app/blobs/{Digest.of(SMALL)}",
+        "/v2/app/tags/list",
+        f"/v2/app/blobs/{DIGEST}",
+    ] * 3
     with Wire(mirror.port) as wire:
         wire.send(b"".join(request("GET", path) for path in paths) + request("HEAD", paths[0]))
         for path in paths:
@@ -122,14 +134,21 @@ def test_pipelined_requests_are_answered_in_order(mirror: Mirror) -> None:
 def test_pipelined_pushes_are_each_stored(mirror: Mirror) -> None:
     blobs = [f"pipelined {number}".encode() for number in range(20)]
     with Wire(mirror.port) as wire:
-        wire.send(b"".join(request("POST", f"/v2/pipe/blobs/uploads/?digest={Digest.of(data)}", data) for data in blobs))
+        wire.send(
+            b"".join(
+                request("POST", f"/v2/pipe/blobs/uploads/?digest={Digest.of(data)}", data)
+                for data in blobs
+            )
+        )
         assert [wire.reply("POST").status for _ in blobs] == [201] * len(blobs)
         for data in blobs:
             assert wire.ask("GET", f"/v2/pipe/blobs/{Digest.of(data)}").body == data
 
 
 @pytest.mark.parametrize("leave", [Wire.close, reset], ids=["closes", "resets"])
-def test_who_goes_away_in_the_middle_of_a_blob_leaves_nothing(leave: object, mirror: Mirror) -> None:
+def test_who_goes_away_in_the_middle_of_a_blob_leaves_nothing(
+    leave: object, mirror: Mirror
+) -> None:
     before = opened(mirror)
     for taken in (0, 1, 100, 1 << 16, 1 << 20, 8 << 20):
         wire = Wire(mirror.port)
@@ -157,7 +176,9 @@ def test_who_stops_reading_does_not_stop_the_others(mirror: Mirror) -> None:
     settles(mirror, before)
 
 
-@pytest.mark.parametrize("path", ["/v2/", f"/v2/app/blobs/{Digest.of(SMALL)}", f"/v2/app/blobs/{DIGEST}", "/v2/_catalog"])
+@pytest.mark.parametrize(
+    "path", ["/v2/", f"/v2/app/blobs/{Digest.of(SMALL)}", f"/v2/app/blobs/{DIGEST}", "/v2/_catalog"]
+)
 def test_who_has_said_all_it_has_to_say_is_still_answered(path: str, mirror: Mirror) -> None:
     with Wire(mirror.port) as wire:
         wire.send(request("GET", path))
@@ -170,7 +191,12 @@ def test_who_has_said_all_it_has_to_say_is_still_answered(path: str, mirror: Mir
 
 
 def test_who_has_said_all_it_has_to_say_is_answered_all_of_it(mirror: Mirror) -> None:
-    paths = [f"/v2/app/blobs/{DIGEST}", "/v2/", f"/v2/app/blobs/{DIGEST}", f"/v2/app/blobs/{Digest.of(SMALL)}"]
+    paths = [
+        f"/v2/app/blobs/{DIGEST}",
+        "/v2/",
+        f"/v2/app/blobs/{DIGEST}",
+        f"/v2/app/blobs/{Digest.of(SMALL)}",
+    ]
     with Wire(mirror.port) as wire:
         wire.send(b"".join(request("GET", path) for path in paths))
         wire.socket.shutdown(socket.SHUT_WR)
@@ -214,8 +240,12 @@ def test_half_a_push_is_no_push(how: str, framing: str, mirror: Mirror) -> None:
     if framing == "length":
         wire.send(request("POST", path, data)[:-150_000])
     else:
-        wire.send(request("POST", path, fields=[("Transfer-Encoding", "chunked")]) + chunked(data[:150_000]).removesuffix(b"0\r\n\r\n"))
-    # Broken off before the server has begun, it would be too early to look whether anything is left.
+        wire.send(
+            request("POST", path, fields=[("Transfer-Encoding", "chunked")])
+            + chunked(data[:150_000]).removesuffix(b"0\r\n\r\n")
+        )
+    # Broken off before the server has begun, it would be too early to look whether anything is
+    # left.
     until(lambda: set(uploads.iterdir()) - files)
     if how == "half-closed":
         wire.socket.shutdown(socket.SHUT_WR)
@@ -246,7 +276,11 @@ def test_ten_clients_push_the_same_at_once_and_it_is_stored_once(mirror: Mirror)
                 assert wire.ask("PATCH", f"{place}", data[:1_000_000]).status == 202
                 answers.append(wire.ask("PUT", f"{place}?digest={digest}", data[1_000_000:]).status)
             else:
-                answers.append(wire.ask("POST", f"/v2/many{number}/blobs/uploads/?digest={digest}", data).status)
+                answers.append(
+                    wire.ask(
+                        "POST", f"/v2/many{number}/blobs/uploads/?digest={digest}", data
+                    ).status
+                )
 
     threads = [threading.Thread(target=push, args=(number,)) for number in range(10)]
     for thread in threads:
@@ -254,7 +288,11 @@ def test_ten_clients_push_the_same_at_once_and_it_is_stored_once(mirror: Mirror)
     for thread in threads:
         thread.join()
     assert answers == [201] * 10
-    stored = [path for path in (mirror.root / "blobs").rglob("*") if path.is_file() and path.stat().st_size == len(data)]
+    stored = [
+        path
+        for path in (mirror.root / "blobs").rglob("*")
+        if path.is_file() and path.stat().st_size == len(data)
+    ]
     assert [path.name for path in stored] == [digest.hex]
     for number in range(10):
         assert mirror.request("HEAD", f"/v2/many{number}/blobs/{digest}")[0] == 200
@@ -274,7 +312,12 @@ def test_headers_that_never_end_are_given_up(mirror: Mirror) -> None:
 
 def test_a_request_that_is_not_whole_does_not_hold_up_the_end(tmp_path: Path) -> None:
     """Its answer has begun, and a thread sleeps until the client takes more of it."""
-    with Mirror(tmp_path / "store", "--grace", "1", first="from mirror.sending import lanes; lanes.PATIENCE_S = 600") as mirror:
+    with Mirror(
+        tmp_path / "store",
+        "--grace",
+        "1",
+        first="from mirror.sending import lanes; lanes.PATIENCE_S = 600",
+    ) as mirror:
         assert mirror.request("POST", f"/v2/app/blobs/uploads/?digest={DIGEST}", LARGE)[0] == 201
         with Wire(mirror.port) as wire:
             wire.send(request("GET", f"/v2/app/blobs/{DIGEST}", fields=[("Content-Length", "5")]))

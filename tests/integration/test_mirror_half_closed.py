@@ -28,7 +28,10 @@ DIGEST = Digest.of(LARGE)
 
 
 class Half:
-    """A connection under TLS that is closed in one direction; `ssl.SSLSocket` can close both only."""
+    """A connection under TLS that is closed in one direction.
+
+    `ssl.SSLSocket` can close both only.
+    """
 
     def __init__(self, port: int, version: ssl.TLSVersion) -> None:
         context = ssl.create_default_context()
@@ -115,7 +118,9 @@ def test_who_has_said_all_is_still_answered(path: str, pause_s: float, half: Hal
 def test_who_has_said_all_is_answered_by_a_server_that_was_held_up(tmp_path: Path) -> None:
     chain, key = certificate(tmp_path, "server")
     with (
-        Mirror(tmp_path / "store", "--tls-cert", str(chain), "--tls-key", str(key), "-q", first=HELD_UP) as mirror,
+        Mirror(
+            tmp_path / "store", "--tls-cert", str(chain), "--tls-key", str(key), "-q", first=HELD_UP
+        ) as mirror,
         Half(mirror.port, ssl.TLSVersion.TLSv1_3) as half,
     ):
         half.send(request("GET", "/v2/"))

@@ -1,4 +1,6 @@
-"""Kills in the middle of everything, and collection beside everything: what was acknowledged is there, and nothing else is left.
+"""Kills in the middle of everything, and collection beside everything.
+
+What was acknowledged is there, and nothing else is left.
 
 A run takes seconds; ``STORECTL_KILLS=100`` and ``STORECTL_CHURN_S=1200`` make it a long one.
 """
@@ -47,7 +49,10 @@ GONE = (OSError, BrokenFraming, Closed)
 def contents(count: int, seed: int) -> list[bytes]:
     """Layers: tars of one file that no two have alike, of up to 300 kB."""
     chance = random.Random(seed)
-    return [images.layer(f"{number}.bin", chance.randbytes(chance.randrange(1, 300_000))) for number in range(count)]
+    return [
+        images.layer(f"{number}.bin", chance.randbytes(chance.randrange(1, 300_000)))
+        for number in range(count)
+    ]
 
 
 def whole(store: Store, repository: str, image: Image, tag: str) -> None:
@@ -59,22 +64,29 @@ def whole(store: Store, repository: str, image: Image, tag: str) -> None:
             assert b"".join(reader.chunks(registry.blob(name, Digest.parse(digest)))) == data
 
 
-# --- kills ----------------------------------------------------------------------------------------------------------------
+# --- kills ----------------------------------------------------------------------------------------
 
 
 class Round:
     """Clients at work until the server is killed under them."""
 
-    def __init__(self, port: int, number: int, acknowledged: dict[str, Image], shared: list[bytes]) -> None:
+    def __init__(
+        self, port: int, number: int, acknowledged: dict[str, Image], shared: list[bytes]
+    ) -> None:
         self.findings: list[str] = []
         self.killed = threading.Event()
-        self.clients = [Client(port, random.Random(f"{number}-{one}")) for one in range(PUSHERS + PULLERS)]
+        self.clients = [
+            Client(port, random.Random(f"{number}-{one}")) for one in range(PUSHERS + PULLERS)
+        ]
         self._acknowledged = acknowledged
         self._known = list(acknowledged.items())
         self._shared = shared
         work = [self._push] * PUSHERS + [self._pull] * PULLERS
         names = [f"{number}-{one}" for one in range(len(work))]
-        self._threads = [threading.Thread(target=self._until_killed, args=one) for one in zip(work, self.clients, names, strict=True)]
+        self._threads = [
+            threading.Thread(target=self._until_killed, args=one)
+            for one in zip(work, self.clients, names, strict=True)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -148,13 +160,15 @@ def test_a_killed_server_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
             whole(later, "kills", image, tag)
 
 
-# --- collection ------------------------------------------------------------------------------------------------------------
+# --- collection -----------------------------------------------------------------------------------
 
 
 class Churner:
     """Pushes, pulls and deletes in a repository of its own, out of layers that everybody uses, and knows at any time what has to be there."""
 
-    def __init__(self, port: int, number: int, enough: threading.Event, shared: list[bytes]) -> None:
+    def __init__(
+        self, port: int, number: int, enough: threading.Event, shared: list[bytes]
+    ) -> None:
         self.repository = f"churn/r{number}"
         self.live: dict[str, Image] = {}
         self.findings: list[str] = []
@@ -184,7 +198,9 @@ class Churner:
 
     def _push(self) -> None:
         chance = self._client.chance
-        image = Image.of(chance.sample(self._shared, chance.randrange(1, 4)), str(chance.randrange(8)))
+        image = Image.of(
+            chance.sample(self._shared, chance.randrange(1, 4)), str(chance.randrange(8))
+        )
         tag = f"t{chance.randrange(20)}"
         self._client.push(self.repository, image, tag, others=self._others)
         self.live[tag] = image
@@ -233,7 +249,11 @@ def test_collection_beside_pushes_pulls_and_deletes_loses_nothing(tmp_path: Path
             """Until the time is over, and until everything has been done at least once, unless that takes for ever or nobody goes on."""
             took_s = time.monotonic() - began
             missing = freed == 0 or min(done_so_far(churners).values()) == 0
-            return took_s < CHURN_S or (missing and took_s < CHURN_S + PATIENCE_S and any(churner.thread.is_alive() for churner in churners))
+            return took_s < CHURN_S or (
+                missing
+                and took_s < CHURN_S + PATIENCE_S
+                and any(churner.thread.is_alive() for churner in churners)
+            )
 
         chance = random.Random(4)
         with stopping(enough), Store.open(root) as store:
@@ -244,11 +264,19 @@ def test_collection_beside_pushes_pulls_and_deletes_loses_nothing(tmp_path: Path
                 freed += store.collect().freed_bytes
                 store.remove("churn/archive:1")
                 freed += store.collect(dangling=True).freed_bytes
-                done = subprocess.run([sys.executable, "-m", "storectl", "--root", str(root), "gc"], capture_output=True, text=True, timeout=300, check=False)
+                done = subprocess.run(
+                    [sys.executable, "-m", "storectl", "--root", str(root), "gc"],
+                    capture_output=True,
+                    text=True,
+                    timeout=300,
+                    check=False,
+                )
                 assert done.returncode == 0, done.stderr
         for churner in churners:
             churner.thread.join()
-        assert [finding for churner in churners for finding in churner.findings] == [], mirror.log.read_text()[-3000:]
+        assert [finding for churner in churners for finding in churner.findings] == [], (
+            mirror.log.read_text()[-3000:]
+        )
         assert mirror.stop() == 0
     counts = done_so_far(churners)
     print(counts, f"freed {freed} bytes")  # noqa: T201 - for long runs

@@ -47,8 +47,18 @@ def push(mirror: Mirror, number: int, findings: list[str], *, slow: bool) -> Non
     connection = http.client.HTTPConnection("127.0.0.1", mirror.port, timeout=500)
     try:
         place = f"/v2/many/r{number}/blobs/uploads/"
-        for method, path, sent, wanted in (("POST", "", None, 202), ("PATCH", "", body(slow=slow), 202), ("PUT", f"?digest=sha256:{DIGEST}", None, 201)):
-            connection.request(method, place + path, sent, {} if sent else {"Content-Length": "0"}, encode_chunked=sent is not None)
+        for method, path, sent, wanted in (
+            ("POST", "", None, 202),
+            ("PATCH", "", body(slow=slow), 202),
+            ("PUT", f"?digest=sha256:{DIGEST}", None, 201),
+        ):
+            connection.request(
+                method,
+                place + path,
+                sent,
+                {} if sent else {"Content-Length": "0"},
+                encode_chunked=sent is not None,
+            )
             with connection.getresponse() as answer:
                 said = answer.read()
                 if answer.status != wanted:
@@ -63,12 +73,19 @@ def push(mirror: Mirror, number: int, findings: list[str], *, slow: bool) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("fast", "slow"), [(64, 0), (192, 64)])
-def test_many_pushes_at_once_take_little_memory_and_give_it_back(fast: int, slow: int, tmp_path: Path) -> None:
+def test_many_pushes_at_once_take_little_memory_and_give_it_back(
+    fast: int, slow: int, tmp_path: Path
+) -> None:
     with Mirror(tmp_path / "store", "-q") as mirror:
         push(mirror, 0, [], slow=False)
         before = memory_mib(mirror, "VmRSS")
         findings: list[str] = []
-        clients = [threading.Thread(target=push, args=(mirror, number, findings), kwargs={"slow": number >= fast}) for number in range(fast + slow)]
+        clients = [
+            threading.Thread(
+                target=push, args=(mirror, number, findings), kwargs={"slow": number >= fast}
+            )
+            for number in range(fast + slow)
+        ]
         for client in clients:
             client.start()
         for client in clients:
@@ -85,14 +102,35 @@ FIELD = b"x" * 30_000
 
 
 @pytest.mark.parametrize("fields", [3, 100])
-def test_requests_that_wait_behind_an_answer_that_nobody_takes_hold_little_memory(fields: int, tmp_path: Path) -> None:
-    head = b"GET /v2/ HTTP/1.1\r\nHost: h\r\n" + b"".join(b"X%d: %b\r\n" % (number, FIELD) for number in range(fields)) + b"\r\n"
-    with Mirror(tmp_path / "store", "-q", "--grace", "0") as mirror, contextlib.ExitStack() as opened:
-        assert mirror.request("POST", f"/v2/app/blobs/uploads/?digest=sha256:{hashlib.sha256(PIECE * 24).hexdigest()}", PIECE * 24)[0] == 201
+def test_requests_that_wait_behind_an_answer_that_nobody_takes_hold_little_memory(
+    fields: int, tmp_path: Path
+) -> None:
+    head = (
+        b"GET /v2/ HTTP/1.1\r\nHost: h\r\n"
+        + b"".join(b"X%d: %b\r\n" % (number, FIELD) for number in range(fields))
+        + b"\r\n"
+    )
+    with (
+        Mirror(tmp_path / "store", "-q", "--grace", "0") as mirror,
+        contextlib.ExitStack() as opened,
+    ):
+        assert (
+            mirror.request(
+                "POST",
+                f"/v2/app/blobs/uploads/?digest=sha256:{hashlib.sha256(PIECE * 24).hexdigest()}",
+                PIECE * 24,
+            )[0]
+            == 201
+        )
         before = memory_mib(mirror, "VmRSS")
         for _ in range(HEADS):
-            client = opened.enter_context(socket.create_connection(("127.0.0.1", mirror.port), timeout=0.5))
-            client.sendall(f"GET /v2/app/blobs/sha256:{hashlib.sha256(PIECE * 24).hexdigest()} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+            client = opened.enter_context(
+                socket.create_connection(("127.0.0.1", mirror.port), timeout=0.5)
+            )
+            client.sendall(
+                f"GET /v2/app/blobs/sha256:{hashlib.sha256(PIECE * 24).hexdigest()}"
+                " HTTP/1.1\r\nHost: h\r\n\r\n".encode()
+            )
             # Until its thread has given it up: from then on the loop reads again.
             time.sleep(0.5)
             with contextlib.suppress(TimeoutError):

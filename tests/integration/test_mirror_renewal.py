@@ -10,6 +10,7 @@ import signal
 import socket
 import ssl
 import subprocess
+from functools import partial
 from typing import TYPE_CHECKING
 
 import bcrypt
@@ -42,19 +43,39 @@ def workers(mirror: Mirror) -> set[int]:
     return children(mirror.process.pid)
 
 
+def took_over(mirror: Mirror, times: int) -> bool:
+    return mirror.log.read_text().count("took over the new certificate") == times
+
+
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     """A self-signed certificate, its own authority, and its key."""
     chain, key = folder / f"{name}.pem", folder / f"{name}.key"
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    command = ["openssl", "req", "-x509", *kind, "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run([*command, "-keyout", str(key), "-out", str(chain)], check=True, capture_output=True, timeout=60)
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        *kind,
+        "-subj",
+        f"/CN={name}",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+    ]
+    subprocess.run(
+        [*command, "-keyout", str(key), "-out", str(chain)],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
     return chain, key
 
 
 class Client:
     """Somebody with a certificate, who takes up sessions again where the server lets them."""
 
-    def __init__(self, mirror: Mirror, server: Path, own: tuple[Path, Path], version: ssl.TLSVersion) -> None:
+    def __init__(
+        self, mirror: Mirror, server: Path, own: tuple[Path, Path], version: ssl.TLSVersion
+    ) -> None:
         self._port = mirror.port
         self._context = ssl.create_default_context(cafile=str(server))
         self._context.minimum_version = self._context.maximum_version = version
@@ -65,7 +86,9 @@ class Client:
         try:
             with (
                 socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE_S) as plain,
-                self._context.wrap_socket(plain, server_hostname="127.0.0.1", session=self._session) as wrapped,
+                self._context.wrap_socket(
+                    plain, server_hostname="127.0.0.1", session=self._session
+                ) as wrapped,
             ):
                 wrapped.sendall(b"GET /v2/ HTTP/1.1\r\nHost: mirror\r\nConnection: close\r\n\r\n")
                 answer = wrapped.recv(1000)
@@ -75,14 +98,27 @@ class Client:
             return False
 
 
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["TLS 1.2", "TLS 1.3"])
+@pytest.mark.parametrize(
+    "version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["TLS 1.2", "TLS 1.3"]
+)
 @pytest.mark.parametrize("count", ["1", "2"])
-def test_authorities_are_renewed_and_one_that_has_gone_is_believed_no_more(count: str, version: ssl.TLSVersion, tmp_path: Path) -> None:
+def test_authorities_are_renewed_and_one_that_has_gone_is_believed_no_more(
+    count: str, version: ssl.TLSVersion, tmp_path: Path
+) -> None:
     chain, key = certificate(tmp_path, "server")
     first, second = certificate(tmp_path, "first"), certificate(tmp_path, "second")
     authorities = tmp_path / "authorities.pem"
     authorities.write_bytes(first[0].read_bytes())
-    options = ["--tls-cert", str(chain), "--tls-key", str(key), "--tls-client-ca", str(authorities), "--workers", count]
+    options = [
+        "--tls-cert",
+        str(chain),
+        "--tls-key",
+        str(key),
+        "--tls-client-ca",
+        str(authorities),
+        "--workers",
+        count,
+    ]
     with Mirror(tmp_path / "store", *options, first=UNWATCHED) as mirror:
         before, after = (Client(mirror, chain, own, version) for own in (first, second))
         for _ in range(3):
@@ -90,7 +126,9 @@ def test_authorities_are_renewed_and_one_that_has_gone_is_believed_no_more(count
         assert not after.is_let_in()
         authorities.write_bytes(b"half of a file")
         mirror.process.send_signal(signal.SIGHUP)
-        until(lambda: mirror.log.read_text().count("the new certificate cannot be used") == int(count))
+        until(
+            lambda: mirror.log.read_text().count("the new certificate cannot be used") == int(count)
+        )
         assert before.is_let_in()
         authorities.write_bytes(second[0].read_bytes())
         mirror.process.send_signal(signal.SIGHUP)
@@ -105,19 +143,26 @@ def test_authorities_are_renewed_and_one_that_has_gone_is_believed_no_more(count
 
 def test_an_open_connection_outlives_a_renewal(tmp_path: Path) -> None:
     chain, key = certificate(tmp_path, "server")
-    with Mirror(tmp_path / "store", "--tls-cert", str(chain), "--tls-key", str(key), first=UNWATCHED) as mirror:
-        connection = http.client.HTTPSConnection("127.0.0.1", mirror.port, timeout=PATIENCE_S, context=ssl.create_default_context(cafile=str(chain)))
+    with Mirror(
+        tmp_path / "store", "--tls-cert", str(chain), "--tls-key", str(key), first=UNWATCHED
+    ) as mirror:
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1",
+            mirror.port,
+            timeout=PATIENCE_S,
+            context=ssl.create_default_context(cafile=str(chain)),
+        )
         for turn in range(3):
             connection.request("GET", "/v2/")
             with connection.getresponse() as response:
                 assert response.status == 200
                 response.read()
             mirror.process.send_signal(signal.SIGHUP)
-            until(lambda turn=turn: mirror.log.read_text().count("took over the new certificate") == turn + 1)  # type: ignore[misc]
+            until(partial(took_over, mirror, turn + 1))
         descriptors = len(open_files(mirror.process.pid))
         for turn in range(3, 6):
             mirror.process.send_signal(signal.SIGHUP)
-            until(lambda turn=turn: mirror.log.read_text().count("took over the new certificate") == turn + 1)  # type: ignore[misc]
+            until(partial(took_over, mirror, turn + 1))
         until(lambda: len(open_files(mirror.process.pid)) <= descriptors)
         connection.close()
 
@@ -127,13 +172,17 @@ def test_a_blob_is_mounted_by_the_rules_of_the_moment(tmp_path: Path) -> None:
     rules.write_text(OPEN)
     data = b"for a few only"
     digest = Digest.of(data)
-    with Mirror(tmp_path / "store", "--rules", str(rules), "--auth", "basic", first=UNWATCHED) as mirror:
+    with Mirror(
+        tmp_path / "store", "--rules", str(rules), "--auth", "basic", first=UNWATCHED
+    ) as mirror:
         assert mirror.request("POST", f"/v2/secret/blobs/uploads/?digest={digest}", data)[0] == 201
         rules.write_text(CLOSED)
         mirror.process.send_signal(signal.SIGHUP)
         until(lambda: "took over the new users and rules" in mirror.log.read_text())
         for source in ("&from=secret", ""):
-            status, headers, _ = mirror.request("POST", f"/v2/public/app/blobs/uploads/?mount={digest}{source}")
+            status, headers, _ = mirror.request(
+                "POST", f"/v2/public/app/blobs/uploads/?mount={digest}{source}"
+            )
             assert status == 202
             assert "uploads" in headers["Location"]
         assert mirror.request("GET", f"/v2/public/app/blobs/{digest}")[0] == 404
@@ -142,7 +191,16 @@ def test_a_blob_is_mounted_by_the_rules_of_the_moment(tmp_path: Path) -> None:
 def test_a_worker_that_is_started_anew_knows_the_rules_of_the_moment(tmp_path: Path) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text(OPEN)
-    with Mirror(tmp_path / "store", "--rules", str(rules), "--auth", "basic", "--workers", "2", first=UNWATCHED) as mirror:
+    with Mirror(
+        tmp_path / "store",
+        "--rules",
+        str(rules),
+        "--auth",
+        "basic",
+        "--workers",
+        "2",
+        first=UNWATCHED,
+    ) as mirror:
         assert mirror.request("GET", "/v2/secret/tags/list")[0] == 404
         rules.write_text(CLOSED)
         mirror.process.send_signal(signal.SIGHUP)
@@ -156,11 +214,22 @@ def test_a_worker_that_is_started_anew_knows_the_rules_of_the_moment(tmp_path: P
 
 
 @pytest.mark.parametrize("broken", ["half [", None])
-def test_a_worker_that_is_started_anew_does_not_go_back_to_what_the_rules_were_at_first(broken: str | None, tmp_path: Path) -> None:
+def test_a_worker_that_is_started_anew_does_not_go_back_to_what_the_rules_were_at_first(
+    broken: str | None, tmp_path: Path
+) -> None:
     """The files make no sense, or have gone, in that moment."""
     rules = tmp_path / "rules.toml"
     rules.write_text(OPEN)
-    with Mirror(tmp_path / "store", "--rules", str(rules), "--auth", "basic", "--workers", "2", first=UNWATCHED) as mirror:
+    with Mirror(
+        tmp_path / "store",
+        "--rules",
+        str(rules),
+        "--auth",
+        "basic",
+        "--workers",
+        "2",
+        first=UNWATCHED,
+    ) as mirror:
         rules.write_text(CLOSED)
         mirror.process.send_signal(signal.SIGHUP)
         until(lambda: mirror.log.read_text().count("took over the new users and rules") == 2)
@@ -183,11 +252,15 @@ def test_a_worker_that_is_started_anew_does_not_go_back_to_what_the_rules_were_a
 def test_failures_to_log_in_are_counted_by_all_workers_together(tmp_path: Path) -> None:
     users = tmp_path / "users"
     users.write_text(f"alice:{bcrypt.hashpw(b'secret', bcrypt.gensalt(rounds=4)).decode()}\n")
-    with Mirror(tmp_path / "store", "--htpasswd", str(users), "--workers", "4", "-q", first=NO_REFILL) as mirror:
+    with Mirror(
+        tmp_path / "store", "--htpasswd", str(users), "--workers", "4", "-q", first=NO_REFILL
+    ) as mirror:
         statuses = []
         for number in range(4 * BURST):
             wrong = base64.b64encode(f"alice:guess {number}".encode()).decode()
-            statuses.append(mirror.request("GET", "/v2/", headers={"Authorization": f"Basic {wrong}"})[0])
+            statuses.append(
+                mirror.request("GET", "/v2/", headers={"Authorization": f"Basic {wrong}"})[0]
+            )
         assert statuses == [401] * BURST + [429] * (3 * BURST)
 
 

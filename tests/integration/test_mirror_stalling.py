@@ -38,18 +38,30 @@ LARGE = random.Random(7).randbytes(1 << 20) * 24
 """More than the buffers of two sockets hold."""
 
 EMPTY = Digest.of(b"{}")
-DOCUMENT = {"schemaVersion": 2, "mediaType": MANIFEST, "config": {"mediaType": "a/b", "digest": str(EMPTY), "size": 2}, "layers": []}
+DOCUMENT = {
+    "schemaVersion": 2,
+    "mediaType": MANIFEST,
+    "config": {"mediaType": "a/b", "digest": str(EMPTY), "size": 2},
+    "layers": [],
+}
 LARGEST = encode({**DOCUMENT, "annotations": {"text": "x" * (MANIFEST_BYTES - 1000)}})
 
 
 def fill(mirror: Mirror) -> None:
     for data in (LARGE, b"{}"):
-        assert mirror.request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data)[0] == 201
-    assert mirror.request("PUT", "/v2/app/manifests/1", LARGEST, {"Content-Type": MANIFEST})[0] == 201
+        assert (
+            mirror.request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data)[0]
+            == 201
+        )
+    assert (
+        mirror.request("PUT", "/v2/app/manifests/1", LARGEST, {"Content-Type": MANIFEST})[0] == 201
+    )
 
 
 @contextlib.contextmanager
-def cutting_off(scheme: str, folder: Path, stall_s: float) -> Iterator[tuple[Mirror, ssl.SSLContext | None]]:
+def cutting_off(
+    scheme: str, folder: Path, stall_s: float
+) -> Iterator[tuple[Mirror, ssl.SSLContext | None]]:
     """A server for which a client is gone that takes nothing for ``stall_s``, and how to talk to it."""
     options, context = [], None
     if scheme == "TLS":
@@ -58,7 +70,9 @@ def cutting_off(scheme: str, folder: Path, stall_s: float) -> Iterator[tuple[Mir
         context = ssl.create_default_context(cafile=str(chain))
     with Mirror(folder / "store") as first:
         fill(first)
-    with Mirror(folder / "store", *options, first=f"import mirror.taking; mirror.taking.STALL_S = {stall_s}") as running:
+    with Mirror(
+        folder / "store", *options, first=f"import mirror.taking; mirror.taking.STALL_S = {stall_s}"
+    ) as running:
         yield running, context
         assert running.stop() == 0
         log = running.log.read_text()
@@ -67,19 +81,26 @@ def cutting_off(scheme: str, folder: Path, stall_s: float) -> Iterator[tuple[Mir
 
 
 @pytest.fixture(scope="module", params=["HTTP", "TLS"])
-def mirror(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mirror, ssl.SSLContext | None]]:
+def mirror(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Mirror, ssl.SSLContext | None]]:
     with cutting_off(request.param, tmp_path_factory.mktemp("stalling"), STALL_S) as running:
         yield running
 
 
 @contextlib.contextmanager
 def unread(port: int, context: ssl.SSLContext | None, asked: bytes) -> Iterator[socket.socket]:
-    """A client that has asked, and has room for next to nothing. What the server does not take at once it goes on to send beside what is done here."""
+    """A client that has asked, and has room for next to nothing.
+
+    What the server does not take at once it goes on to send beside what is done here.
+    """
     with socket.socket() as plain:
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         plain.settimeout(30)
         plain.connect(("127.0.0.1", port))
-        client = plain if context is None else context.wrap_socket(plain, server_hostname="127.0.0.1")
+        client = (
+            plain if context is None else context.wrap_socket(plain, server_hostname="127.0.0.1")
+        )
         with client:
             rest = memoryview(asked)[client.send(asked[:16384]) :]
             sender = threading.Thread(target=ask_on, args=(client, rest))
@@ -103,8 +124,8 @@ def ask_on(client: socket.socket, rest: memoryview) -> None:
 def settle(mirror: Mirror) -> None:
     """Return when nothing of what was asked can be answered any more until somebody reads.
 
-    The server takes turns: where an answer could still be given, one is given between two of its replies here.
-    """
+    The server takes turns: where an answer could still be given, one is given between two of its
+    replies here."""
     deadline, before = time.monotonic() + 60, 0
     while (answered := small_answers(mirror)) != before or not answered:
         assert time.monotonic() < deadline
@@ -115,7 +136,11 @@ def settle(mirror: Mirror) -> None:
 def small_answers(mirror: Mirror) -> int:
     """How many the server has given."""
     text = mirror.request("GET", "/metrics")[2].decode()
-    counted = re.search(r'^storectl_http_requests_total{resource="base",method="GET",status="200"} (\d+)$', text, re.MULTILINE)
+    counted = re.search(
+        r'^storectl_http_requests_total{resource="base",method="GET",status="200"} (\d+)$',
+        text,
+        re.MULTILINE,
+    )
     return 0 if counted is None else int(counted[1])
 
 
@@ -133,7 +158,9 @@ ASKED = {
 
 
 @pytest.mark.parametrize("what", ASKED)
-def test_who_never_reads_is_cut_off(what: str, mirror: tuple[Mirror, ssl.SSLContext | None]) -> None:
+def test_who_never_reads_is_cut_off(
+    what: str, mirror: tuple[Mirror, ssl.SSLContext | None]
+) -> None:
     running, context = mirror
     before, said_before = sockets(running), cut_off(running)
     with unread(running.port, context, ASKED[what]):
@@ -148,7 +175,10 @@ def cut_off(mirror: Mirror) -> int:
 @pytest.mark.parametrize("scheme", ["HTTP", "TLS"])
 def test_who_reads_slowly_gets_every_byte(scheme: str, tmp_path: Path) -> None:
     asked = request("GET", "/v2/app/manifests/1", fields=[("Connection", "close")])
-    with cutting_off(scheme, tmp_path, LONG_STALL_S) as (running, context), unread(running.port, context, asked) as client:
+    with (
+        cutting_off(scheme, tmp_path, LONG_STALL_S) as (running, context),
+        unread(running.port, context, asked) as client,
+    ):
         got, began = bytearray(), time.monotonic()
         while piece := client.recv(16384):
             got += piece
@@ -167,12 +197,17 @@ def test_who_has_read_everything_may_stay(mirror: tuple[Mirror, ssl.SSLContext |
 
 def test_what_stalls_while_the_server_ends_has_one_grace_in_all(tmp_path: Path) -> None:
     """A push that stands still, a blob, a manifest and small answers that nobody reads: together, not one after another."""
-    with Mirror(tmp_path / "store", "--grace", str(GRACE_S), "-q") as mirror, contextlib.ExitStack() as stack:
+    with (
+        Mirror(tmp_path / "store", "--grace", str(GRACE_S), "-q") as mirror,
+        contextlib.ExitStack() as stack,
+    ):
         fill(mirror)
         for asked in ASKED.values():
             stack.enter_context(unread(mirror.port, None, asked))
         wire = stack.enter_context(Wire(mirror.port))
-        wire.send(request("POST", f"/v2/app/blobs/uploads/?digest={EMPTY}", bytes(100_000))[:50_000])
+        wire.send(
+            request("POST", f"/v2/app/blobs/uploads/?digest={EMPTY}", bytes(100_000))[:50_000]
+        )
         idle = stack.enter_context(Wire(mirror.port))
         assert idle.ask("GET", "/v2/").status == 200
         settle(mirror)
@@ -181,11 +216,15 @@ def test_what_stalls_while_the_server_ends_has_one_grace_in_all(tmp_path: Path) 
         assert re.search(r"cut off requests=1 answers=4\b", log), log
         assert "Traceback" not in log, log
         # By its own words, for a busy machine takes time to end a process as well.
-        took_s = (said_at(log, "stopping: cut off") - said_at(log, "stopping: transfers may finish")).total_seconds()
+        took_s = (
+            said_at(log, "stopping: cut off") - said_at(log, "stopping: transfers may finish")
+        ).total_seconds()
         assert GRACE_S - 0.1 < took_s < 2 * GRACE_S
 
 
 def said_at(log: str, message: str) -> datetime:
     """When it said so."""
-    (line,) = (line for line in map(json.loads, log.splitlines()) if line["message"].startswith(message))
+    (line,) = (
+        line for line in map(json.loads, log.splitlines()) if line["message"].startswith(message)
+    )
     return datetime.fromisoformat(line["time"])

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def put(store: Store, *layers: bytes, tags: tuple[str, ...] = (), labels: dict[str, str] | None = None, **members: object) -> ImageID:
+def put(
+    store: Store,
+    *layers: bytes,
+    tags: tuple[str, ...] = (),
+    labels: dict[str, str] | None = None,
+    **members: object,
+) -> ImageID:
     extra = {"config": {"Labels": labels}} if labels else {}
     store.import_archive(io.BytesIO(image(*layers, tags=tags, **extra, **members).bytes()))
     return ImageID.of(config(*layers, **extra, **members))
@@ -29,7 +35,9 @@ def manifest_of(archive: bytes) -> list[dict[str, object]]:
         return json.load(member)  # type: ignore[no-any-return]
 
 
-def test_a_name_without_a_tag_means_all_its_tags_in_order(store: Store, save: Callable[..., bytes]) -> None:
+def test_a_name_without_a_tag_means_all_its_tags_in_order(
+    store: Store, save: Callable[..., bytes]
+) -> None:
     put(store, A, tags=("x:2", "x:1"))
     put(store, B, tags=("x:0",))
     assert [one["RepoTags"] for one in manifest_of(save("x"))] == [["x:0"], ["x:1", "x:2"]]
@@ -66,7 +74,9 @@ def test_a_digest_reference_selects_without_a_tag(store: Store, save: Callable[.
         ("", errors.InvalidReference),
     ],
 )
-def test_unknown_and_malformed_names_save_nothing(store: Store, save: Callable[..., bytes], name: str, error: type[Exception]) -> None:
+def test_unknown_and_malformed_names_save_nothing(
+    store: Store, save: Callable[..., bytes], name: str, error: type[Exception]
+) -> None:
     put(store, A, tags=("x:1",))
     with pytest.raises(error):
         save("x:1", name)
@@ -108,12 +118,23 @@ def test_removing_by_id_needs_force_when_several_repositories_name_it(store: Sto
     found = put(store, A, tags=("x:1", "y:1"))
     with pytest.raises(errors.ImageInUse):
         store.remove(found.digest.hex)
-    assert {one.kind for one in store.remove(found.digest.hex, force=True)} == {"untagged", "deleted"}
+    assert {one.kind for one in store.remove(found.digest.hex, force=True)} == {
+        "untagged",
+        "deleted",
+    }
 
 
 def test_filters(store: Store) -> None:
-    first = put(store, A, tags=("team/a:1",), labels={"stage": "prod", "x": "1"}, created="2020-01-01T00:00:00Z")
-    second = put(store, B, tags=("b:1", "b:2"), labels={"stage": "test"}, created="2021-01-01T00:00:00Z")
+    first = put(
+        store,
+        A,
+        tags=("team/a:1",),
+        labels={"stage": "prod", "x": "1"},
+        created="2020-01-01T00:00:00Z",
+    )
+    second = put(
+        store, B, tags=("b:1", "b:2"), labels={"stage": "test"}, created="2021-01-01T00:00:00Z"
+    )
     third = put(store, E, created="2022-01-01T00:00:00Z")
 
     def ids(filters: ImageFilter) -> list[ImageID]:
@@ -138,6 +159,10 @@ def test_usage_counts_shared_layers_once(store: Store) -> None:
     put(store, A, E, tags=("y:1",))
     put(store, A, B, E)
     usage = store.usage()
-    assert [(row.kind, row.count, row.active) for row in usage.rows] == [("Images", 3, 2), ("Layers", 3, 3), ("Blobs", 3, 3)]
+    assert [(row.kind, row.count, row.active) for row in usage.rows] == [
+        ("Images", 3, 2),
+        ("Layers", 3, 3),
+        ("Blobs", 3, 3),
+    ]
     assert usage.on_disk_bytes > usage.database_bytes > 0
     assert all(one.unique_bytes == 0 for one in usage.images)

@@ -17,7 +17,15 @@ from tests.support.layouts import Layout
 if TYPE_CHECKING:
     from pathlib import Path
 
-DATES = ("2020-01-01T00:00:00Z", "2024-05-05T05:05:05Z", "2020-01-01T00:00:00Z", None, "1960-01-01T00:00:00Z", "2024-05-05T05:05:05Z", None)
+DATES = (
+    "2020-01-01T00:00:00Z",
+    "2024-05-05T05:05:05Z",
+    "2020-01-01T00:00:00Z",
+    None,
+    "1960-01-01T00:00:00Z",
+    "2024-05-05T05:05:05Z",
+    None,
+)
 
 
 @pytest.fixture
@@ -41,7 +49,9 @@ def pages(store: Store, filters: ImageFilter, limit: int) -> list[str]:
         page = replace(filters, limit=limit, after=shown[-1] if shown else None)
         found = [str(one.image_id) for one in store.images(page)]
         if len(found) < limit:
-            found += [str(one.digest) for one in store.manifests(replace(page, limit=limit - len(found)))]
+            found += [
+                str(one.digest) for one in store.manifests(replace(page, limit=limit - len(found)))
+            ]
         if not found:
             return shown
         assert len(found) <= limit
@@ -62,7 +72,9 @@ def pages(store: Store, filters: ImageFilter, limit: int) -> list[str]:
 )
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
 def test_pages_make_the_list(filled: Store, filters: ImageFilter, limit: int) -> None:
-    whole = [str(one.image_id) for one in filled.images(filters)] + [str(one.digest) for one in filled.manifests(filters)]
+    whole = [str(one.image_id) for one in filled.images(filters)] + [
+        str(one.digest) for one in filled.manifests(filters)
+    ]
     assert whole
     assert pages(filled, filters, limit) == whole
 
@@ -85,7 +97,11 @@ def test_a_name_finds_its_image_wherever_it_comes_from(filled: Store) -> None:
         ("*.org:5000/*:[3]", ["example.org:5000/other:3"]),
         ("docker.io/team/app:3", []),
     ):
-        assert [str(tag.reference) for one in filled.images(ImageFilter(references=(text,))) for tag in one.references] == expected, text
+        assert [
+            str(tag.reference)
+            for one in filled.images(ImageFilter(references=(text,)))
+            for tag in one.references
+        ] == expected, text
 
 
 def test_names_that_begin_so(filled: Store) -> None:
@@ -100,7 +116,9 @@ def test_names_that_begin_so(filled: Store) -> None:
     assert names("nobody") == []
 
 
-def test_pages_on_the_command_line(filled: Store, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pages_on_the_command_line(
+    filled: Store, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def ids(*words: str) -> list[str]:
         assert cli.run(["--root", str(root), "images", "-q", *words]) == 0
         return list(dict.fromkeys(capsys.readouterr().out.split()))

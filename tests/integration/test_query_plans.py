@@ -1,4 +1,7 @@
-"""Every statement finds its rows by an index. What has to look at everything is named here, with the reason."""
+"""Every statement finds its rows by an index.
+
+What has to look at everything is named here, with the reason.
+"""
 
 from __future__ import annotations
 
@@ -40,12 +43,16 @@ REASONS: Final = {
     "garbage.dead_contents": MARK,
     "garbage.dead_images": MARK,
     "garbage.dead_layers": MARK,
-    "condemned.next_condemned": "the next few of them in their order: a walk along the key that a limit ends",
+    "condemned.next_condemned": (
+        "the next few of them in their order: a walk along the key that a limit ends"
+    ),
     "leases.operation_ids": RUNNING,
     "reachability.dangling_manifests": MARK,
     "reachability.dead_manifests": MARK,
     "reachability.unreached_in_repositories": MARK,
-    "events.events": "without --since or --until every event is asked for, in the order of its number",
+    "events.events": (
+        "without --since or --until every event is asked for, in the order of its number"
+    ),
     "references.default_images_of_indexes": SUM,
     "verification.unverified_images": "a server asks once, when it starts",
     "usage.files": SUM,
@@ -57,7 +64,13 @@ REASONS: Final = {
 }
 """The functions of the catalogue that go through a table from end to end, and why they may."""
 
-IN_ORDER: Final = ("images.places", "repositories.tags", "repositories.repositories", "references.get", "references.beginning_with")
+IN_ORDER: Final = (
+    "images.places",
+    "repositories.tags",
+    "repositories.repositories",
+    "references.get",
+    "references.beginning_with",
+)
 """Those that give a page of what may be long: the index gives the order as well, for who sorts first has read all of it."""
 
 
@@ -68,10 +81,17 @@ def drive(root: Path, folder: Path) -> None:
     loose.write_bytes(image(B, tags=(), os="plan9").bytes())
     layout = Layout()
     one = layout.image(plain(A), gzip(B), annotations={"made": "today"})
-    index = layout.index(one, layout.absent(), layout.image(B, platform="linux/arm64"), annotations={"x": "y"})
+    index = layout.index(
+        one, layout.absent(), layout.image(B, platform="linux/arm64"), annotations={"x": "y"}
+    )
     layout.root(index, "docker.io/team/many:1")
     layout.root(
-        layout.image(A, foreign(plain(b"far away"), "https://example.org/layer"), config={"config": {"Labels": {"stage": "prod"}}}), "docker.io/team/far:1"
+        layout.image(
+            A,
+            foreign(plain(b"far away"), "https://example.org/layer"),
+            config={"config": {"Labels": {"stage": "prod"}}},
+        ),
+        "docker.io/team/far:1",
     )
     layout.root(layout.artifact(b"signature", subject=index))
     layout.root(layout.artifact(b"sbom"), "docker.io/team/sbom:1")
@@ -92,7 +112,11 @@ def drive(root: Path, folder: Path) -> None:
             store.manifests(filters)
         for format_ in Format:
             for names in (("demo:1",), ("demo",), (str(image_id),), (image_id.digest.short,)):
-                with exporter.open_save(store, names, options=SaveOptions(format=format_, referrers=format_ is Format.OCI)) as export:
+                with exporter.open_save(
+                    store,
+                    names,
+                    options=SaveOptions(format=format_, referrers=format_ is Format.OCI),
+                ) as export:
                     assert export.size_bytes
         drive_registry(store)
         list(store.events(since=NOW, until=NOW, actions=["import"], targets=[str(image_id)]))
@@ -149,7 +173,15 @@ def drive_registry(store: Store) -> None:
     push_blob(registry, b"{}")
     empty = {"mediaType": EMPTY, "digest": str(Digest.of(b"{}")), "size": 2}
     referrer = encode(
-        {"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "a/b", "config": empty, "layers": [], "subject": about, "annotations": {"x": "y"}}
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "artifactType": "a/b",
+            "config": empty,
+            "layers": [],
+            "subject": about,
+            "annotations": {"x": "y"},
+        }
     )
     pushed = registry.put_manifest(APP, referrer, media_type=MANIFEST, digest=None, tags=())
     assert registry.referrers(APP, served.digest, artifact_type="a/b", after="", limit=10)
@@ -166,7 +198,14 @@ def drive_registry(store: Store) -> None:
     assert registry.mount(OTHER, blob, lambda _repository: True)
     registry.blob(OTHER, blob)
     registry.delete_blob(OTHER, blob)
-    registry.put_manifest(APP, served.data, media_type=served.media_type, digest=None, tags=("2-gzip",), offered_for=Reference(APP, "2", served.digest))
+    registry.put_manifest(
+        APP,
+        served.data,
+        media_type=served.media_type,
+        digest=None,
+        tags=("2-gzip",),
+        offered_for=Reference(APP, "2", served.digest),
+    )
     assert not registry.is_taken(APP, "2-gzip")
     registry.delete_tag(APP, "2")
     assert registry.tags(APP, after="2") == ["3"]
@@ -195,12 +234,21 @@ def test_every_statement_finds_its_rows_by_an_index(sent: tuple[Statements, Path
 
 
 def test_pages_come_in_the_order_of_an_index(sent: tuple[Statements, Path]) -> None:
-    assert [(speaker, step) for speaker in IN_ORDER for step in sent[0].steps(speaker, sent[1]) if "TEMP B-TREE" in step] == []
+    assert [
+        (speaker, step)
+        for speaker in IN_ORDER
+        for step in sent[0].steps(speaker, sent[1])
+        if "TEMP B-TREE" in step
+    ] == []
 
 
 def test_what_goes_through_a_table_is_noticed(sent: tuple[Statements, Path]) -> None:
-    naive = Statements({"naive.tag": {"SELECT one.id FROM reference AS one WHERE one.tag = ?": ("latest",)}})
-    assert [(walk.speaker, walk.table) for walk in naive.walks(sent[1])] == [("naive.tag", "reference")]
+    naive = Statements(
+        {"naive.tag": {"SELECT one.id FROM reference AS one WHERE one.tag = ?": ("latest",)}}
+    )
+    assert [(walk.speaker, walk.table) for walk in naive.walks(sent[1])] == [
+        ("naive.tag", "reference")
+    ]
 
 
 def test_nothing_that_asks_was_left_out(sent: tuple[Statements, Path]) -> None:

@@ -50,7 +50,11 @@ def files(archive: bytes) -> dict[str, bytes]:
 
 
 def blobs(archive: bytes) -> dict[str, bytes]:
-    found = {name.removeprefix("blobs/").replace("/", ":"): data for name, data in files(archive).items() if name.startswith("blobs/")}
+    found = {
+        name.removeprefix("blobs/").replace("/", ":"): data
+        for name, data in files(archive).items()
+        if name.startswith("blobs/")
+    }
     for name, data in found.items():
         assert digest(data, name.partition(":")[0]) == name
     return found
@@ -60,21 +64,49 @@ def listed(archive: bytes) -> list[tuple[str, str, str]]:
     """(digest, full name, ref name) of each entry of index.json."""
     index = json.loads(files(archive)["index.json"])
     entries = [(one["digest"], one.get("annotations", {})) for one in index["manifests"]]
-    return [(name, notes.get("io.containerd.image.name", ""), notes.get("org.opencontainers.image.ref.name", "")) for name, notes in entries]
+    return [
+        (
+            name,
+            notes.get("io.containerd.image.name", ""),
+            notes.get("org.opencontainers.image.ref.name", ""),
+        )
+        for name, notes in entries
+    ]
 
 
 def rich() -> tuple[Layout, dict[str, dict[str, Any]]]:
     """An index with three platforms and attestations, a signature and a note on it, a cosign tag, and another repository with the same tag."""
     layout = Layout()
-    amd64 = layout.image(gzip(A), zstd(B), plain(LARGE), platform="linux/amd64", config={"config": {"Labels": {"stage": "prod"}}})
+    amd64 = layout.image(
+        gzip(A),
+        zstd(B),
+        plain(LARGE),
+        platform="linux/amd64",
+        config={"config": {"Labels": {"stage": "prod"}}},
+    )
     arm64 = layout.image(gzip(A), gzip(C), platform="linux/arm64/v8")
     arm = layout.image(gzip(C), platform="linux/arm/v7")
-    top = layout.root(layout.index(amd64, layout.attestation(amd64), arm64, arm), "docker.io/team/app:1", "docker.io/team/app:latest")
+    top = layout.root(
+        layout.index(amd64, layout.attestation(amd64), arm64, arm),
+        "docker.io/team/app:1",
+        "docker.io/team/app:latest",
+    )
     signature = layout.root(layout.artifact(b"signed", subject=top))
     note = layout.root(layout.artifact(b"about the signature", subject=signature))
-    cosign = layout.root(layout.artifact(b"cosign"), f"docker.io/team/app:{top['digest'].replace(':', '-')}.sig")
+    cosign = layout.root(
+        layout.artifact(b"cosign"), f"docker.io/team/app:{top['digest'].replace(':', '-')}.sig"
+    )
     other = layout.root(layout.image(gzip(E), algorithm="sha512"), "example.org/other:1")
-    return layout, {"amd64": amd64, "arm64": arm64, "arm": arm, "top": top, "signature": signature, "note": note, "cosign": cosign, "other": other}
+    return layout, {
+        "amd64": amd64,
+        "arm64": arm64,
+        "arm": arm,
+        "top": top,
+        "signature": signature,
+        "note": note,
+        "cosign": cosign,
+        "other": other,
+    }
 
 
 @pytest.fixture
@@ -86,62 +118,118 @@ def filled(store: Store) -> Store:
 @pytest.mark.parametrize("format_", [Format.OCI, Format.DOCKER])
 def test_everything_comes_out_as_it_came(filled: Store, format_: Format) -> None:
     layout, made = rich()
-    archive = save(filled, "team/app", "example.org/other:1", made["signature"]["digest"], made["note"]["digest"], format=format_)
+    archive = save(
+        filled,
+        "team/app",
+        "example.org/other:1",
+        made["signature"]["digest"],
+        made["note"]["digest"],
+        format=format_,
+    )
     assert blobs(archive) == layout.blobs
     # Docker's own bare tags, or names that tell the repositories apart.
-    shared = ("1", "1") if format_ is Format.DOCKER else ("docker.io/team/app:1", "example.org/other:1")
+    shared = (
+        ("1", "1") if format_ is Format.DOCKER else ("docker.io/team/app:1", "example.org/other:1")
+    )
     assert (
         listed(archive)
         == [
             (made["top"]["digest"], "docker.io/team/app:1", shared[0]),
             (made["top"]["digest"], "docker.io/team/app:latest", "latest"),
-            (made["cosign"]["digest"], f"docker.io/team/app:{made['top']['digest'].replace(':', '-')}.sig", f"{made['top']['digest'].replace(':', '-')}.sig"),
+            (
+                made["cosign"]["digest"],
+                f"docker.io/team/app:{made['top']['digest'].replace(':', '-')}.sig",
+                f"{made['top']['digest'].replace(':', '-')}.sig",
+            ),
             (made["other"]["digest"], "example.org/other:1", shared[1]),
             (made["signature"]["digest"], "", ""),
             (made["note"]["digest"], "", ""),
         ]
         or format_ is Format.OCI
     )
-    assert save(filled, "team/app", "example.org/other:1", made["signature"]["digest"], made["note"]["digest"], format=format_) == archive
+    assert (
+        save(
+            filled,
+            "team/app",
+            "example.org/other:1",
+            made["signature"]["digest"],
+            made["note"]["digest"],
+            format=format_,
+        )
+        == archive
+    )
 
 
 def test_referrers_come_along_when_asked_for(filled: Store) -> None:
     _, made = rich()
     assert made["signature"]["digest"] not in blobs(save(filled, "team/app:1", format=Format.OCI))
     found = listed(save(filled, "team/app:1", format=Format.OCI, referrers=True))
-    assert {name for name, _, _ in found} == {made[key]["digest"] for key in ("top", "signature", "note", "cosign")}
-    assert [full for name, full, _ in found if name == made["cosign"]["digest"]] == [f"docker.io/team/app:{made['top']['digest'].replace(':', '-')}.sig"]
+    assert {name for name, _, _ in found} == {
+        made[key]["digest"] for key in ("top", "signature", "note", "cosign")
+    }
+    assert [full for name, full, _ in found if name == made["cosign"]["digest"]] == [
+        f"docker.io/team/app:{made['top']['digest'].replace(':', '-')}.sig"
+    ]
 
 
 def test_platforms_are_roots_of_their_own(filled: Store) -> None:
     _, made = rich()
-    archive = save(filled, "team/app:1", format=Format.OCI, platforms=(Platform.parse("linux/arm64"), Platform.parse("linux/amd64")))
+    archive = save(
+        filled,
+        "team/app:1",
+        format=Format.OCI,
+        platforms=(Platform.parse("linux/arm64"), Platform.parse("linux/amd64")),
+    )
     # One name is one image: the first platform has it.
-    assert [(name, full) for name, full, _ in listed(archive)] == [(made["arm64"]["digest"], "docker.io/team/app:1"), (made["amd64"]["digest"], "")]
+    assert [(name, full) for name, full, _ in listed(archive)] == [
+        (made["arm64"]["digest"], "docker.io/team/app:1"),
+        (made["amd64"]["digest"], ""),
+    ]
     assert made["top"]["digest"] not in blobs(archive)
-    sparse = save(filled, "team/app:1", format=Format.OCI, platforms=(Platform.parse("linux/arm64"),), sparse=True)
+    sparse = save(
+        filled,
+        "team/app:1",
+        format=Format.OCI,
+        platforms=(Platform.parse("linux/arm64"),),
+        sparse=True,
+    )
     assert [name for name, _, _ in listed(sparse)] == [made["top"]["digest"]]
     assert made["amd64"]["digest"] not in blobs(sparse)
     with pytest.raises(errors.InvalidInput, match="nothing of team/app:1 is for windows") as caught:
         save(filled, "team/app:1", format=Format.OCI, platforms=(Platform.parse("windows/amd64"),))
     assert "linux/arm/v7" in (caught.value.hint or "")
     with pytest.raises(errors.InvalidInput, match="is not for linux/arm64"):
-        save(filled, "example.org/other:1", format=Format.OCI, platforms=(Platform.parse("linux/arm64"),))
+        save(
+            filled,
+            "example.org/other:1",
+            format=Format.OCI,
+            platforms=(Platform.parse("linux/arm64"),),
+        )
 
 
 def test_a_legacy_archive_has_one_platform_and_says_so(filled: Store) -> None:
-    def chosen(**options: Any) -> tuple[str, tuple[str, ...]]:  # noqa: ANN401 - the options of a save
+    def chosen(
+        **options: Any,  # noqa: ANN401
+    ) -> tuple[str, tuple[str, ...]]:
         with exporter.open_save(filled, ["team/app:1"], options=SaveOptions(**options)) as export:
             return str(export.images[0]), export.notes
 
     layout, made = rich()
-    ids = {key: json.loads(layout.blobs[made[key]["digest"]])["config"]["digest"] for key in ("amd64", "arm64", "arm")}
+    ids = {
+        key: json.loads(layout.blobs[made[key]["digest"]])["config"]["digest"]
+        for key in ("amd64", "arm64", "arm")
+    }
     assert chosen()[0] == ids["amd64"]
     assert chosen(machine=Platform.parse("linux/aarch64"))[0] == ids["arm64"]
     assert chosen(machine=Platform.parse("linux/arm/v8"))[0] == ids["arm"]
     image, notes = chosen(platforms=(Platform.parse("linux/arm/v7"),))
     assert image == ids["arm"]
-    assert notes == ("team/app:1: saved linux/arm/v7; left out: linux/amd64, linux/arm64 (--format oci or docker saves all)",)
+    assert notes == (
+        (
+            "team/app:1: saved linux/arm/v7; left out: linux/amd64, linux/arm64 (--format oci or"
+            " docker saves all)"
+        ),
+    )
     with pytest.raises(errors.InvalidInput, match="nothing of team/app:1 is for linux/riscv64"):
         chosen(machine=Platform.parse("linux/riscv64"))
     with pytest.raises(errors.InvalidInput, match=r"example\.org/other:1 is not for linux/arm64"):
@@ -159,8 +247,22 @@ def test_what_is_not_here_is_not_passed_over(store: Store) -> None:
         with pytest.raises(errors.IncompleteImage) as caught:
             save(store, "team/sparse:1", format=format_)
         assert "linux/s390x" in caught.value.missing[0]
-        assert len(blobs(save(store, "team/sparse:1", format=format_, sparse=True))) == len(layout.blobs)
-        assert len(listed(save(store, "team/sparse:1", format=format_, platforms=(Platform.parse("linux/amd64"),)))) == 1
+        assert len(blobs(save(store, "team/sparse:1", format=format_, sparse=True))) == len(
+            layout.blobs
+        )
+        assert (
+            len(
+                listed(
+                    save(
+                        store,
+                        "team/sparse:1",
+                        format=format_,
+                        platforms=(Platform.parse("linux/amd64"),),
+                    )
+                )
+            )
+            == 1
+        )
     assert save(store, "team/sparse:1")
 
 
@@ -168,7 +270,10 @@ def foreign_layout() -> Layout:
     layout = Layout()
     image = layout.image(gzip(A), gzip(B))
     document = json.loads(layout.blobs.pop(image["digest"]))
-    document["layers"][0] |= {"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "urls": ["https://example.org/a"]}
+    document["layers"][0] |= {
+        "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "urls": ["https://example.org/a"],
+    }
     del layout.blobs[document["layers"][0]["digest"]]
     layout.root(layout.document(document, MANIFEST), "docker.io/library/foreign:1")
     return layout
@@ -181,11 +286,19 @@ def test_foreign_layers_count_as_closed_but_in_a_legacy_archive(store: Store) ->
         assert blobs(save(store, "foreign:1", format=format_)) == layout.blobs
     with pytest.raises(errors.IncompleteImage, match=r"fetched from https://example\.org/a"):
         save(store, "foreign:1")
-    store.import_archive(io.BytesIO(Archive().file("l", A).file("c", config(A)).manifest({"Config": "c", "RepoTags": None, "Layers": ["l"]}).bytes()))
+    store.import_archive(
+        io.BytesIO(
+            Archive()
+            .file("l", A)
+            .file("c", config(A))
+            .manifest({"Config": "c", "RepoTags": None, "Layers": ["l"]})
+            .bytes()
+        )
+    )
     assert b"https://example.org/a" in save(store, "foreign:1")
 
 
-# --- the format of Docker 28 -----------------------------------------------------------------------------------------
+# --- the format of Docker 28 ----------------------------------------------------------------------
 
 
 def test_an_image_from_a_docker_archive_looks_as_docker_28_writes_it(store: Store) -> None:
@@ -193,7 +306,8 @@ def test_an_image_from_a_docker_archive_looks_as_docker_28_writes_it(store: Stor
     bare = config(C)
     made = Archive().file("a", A).file("b", B).file("c", C).file("top", top).file("bare", bare)
     made.manifest(
-        {"Config": "top", "RepoTags": ["team/app:1", "team/app:2"], "Layers": ["a", "b", "a"]}, {"Config": "bare", "RepoTags": ["x:1"], "Layers": ["c"]}
+        {"Config": "top", "RepoTags": ["team/app:1", "team/app:2"], "Layers": ["a", "b", "a"]},
+        {"Config": "bare", "RepoTags": ["x:1"], "Layers": ["c"]},
     )
     store.import_archive(io.BytesIO(made.bytes()))
     archive = save(store, "team/app", "x", format=Format.DOCKER)
@@ -214,15 +328,22 @@ def test_an_image_from_a_docker_archive_looks_as_docker_28_writes_it(store: Stor
     def sources(*layers: bytes) -> str:
         return "{" + ",".join(sorted(map(source, layers))) + "}"
 
-    assert found["manifest.json"].decode() == (
-        f'[{{"Config":"{path(top)}","RepoTags":["team/app:1","team/app:2"],"Layers":["{path(A)}","{path(B)}","{path(A)}"],"LayerSources":{sources(A, B)}}},'
+    assert (
+        found["manifest.json"].decode()
+        == f'[{{"Config":"{path(top)}","RepoTags":["team/app:1","team/app:2"],"Layers":["{path(A)}","{path(B)}","{path(A)}"],"LayerSources":{sources(A, B)}}},'
         f'{{"Config":"{path(bare)}","RepoTags":["x:1"],"Layers":["{path(C)}"],"LayerSources":{sources(C)}}}]\n'
     )
     a, c = digest(A)[7:], digest(C)[7:]
-    assert found["repositories"].decode() == f'{{"team/app":{{"1":"{a}","2":"{a}"}},"x":{{"1":"{c}"}}}}\n'
+    assert (
+        found["repositories"].decode()
+        == f'{{"team/app":{{"1":"{a}","2":"{a}"}},"x":{{"1":"{c}"}}}}\n'
+    )
 
     def manifest(document: bytes, *layers: bytes) -> bytes:
-        of_layers = ",".join(f'{{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{digest(one)}","size":{len(one)}}}' for one in layers)
+        of_layers = ",".join(
+            f'{{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{digest(one)}","size":{len(one)}}}'
+            for one in layers
+        )
         return (
             f'{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{digest(document)}",'
             f'"size":{len(document)}}},"layers":[{of_layers}]}}'
@@ -235,34 +356,72 @@ def test_an_image_from_a_docker_archive_looks_as_docker_28_writes_it(store: Stor
         )
 
     one, two = manifest(top, A, B, A), manifest(bare, C)
-    expected = ",".join((descriptor(one, "team/app:1"), descriptor(one, "team/app:2"), descriptor(two, "library/x:1")))
+    expected = ",".join(
+        (
+            descriptor(one, "team/app:1"),
+            descriptor(one, "team/app:2"),
+            descriptor(two, "library/x:1"),
+        )
+    )
     index = json.loads(found["index.json"])
     # Two repositories share the tag 1 here, so that its short name would be ambiguous.
     for entry in index["manifests"]:
-        entry["annotations"]["org.opencontainers.image.ref.name"] = entry["annotations"]["io.containerd.image.name"].rpartition(":")[2]
-    assert json.dumps(index, separators=(",", ":")) == f'{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{expected}]}}'
+        entry["annotations"]["org.opencontainers.image.ref.name"] = entry["annotations"][
+            "io.containerd.image.name"
+        ].rpartition(":")[2]
+    assert (
+        json.dumps(index, separators=(",", ":"))
+        == f'{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{expected}]}}'
+    )
     stored = {name for name in found if name.startswith("blobs/")}
     described = {path(data) for data in (A, B, C, top, bare, one, two)}
     assert described < stored
     v1 = [json.loads(found[name]) for name in stored - described]
-    # One v1 document for each v1 ID: three layers of the one, one of the other, and null for what was not told.
+    # One v1 document for each v1 ID: three layers of the one, one of the other, and null for what
+    # was not told.
     assert len(v1) == 4
-    assert sorted(str(document["created"]) for document in v1) == ["1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "2020-02-29T12:34:56.12Z", "None"]
-    assert {document.get("parent") for document in v1} - {None} < {document["id"] for document in v1}
-    # Files have the time of the image that they were first written for, and manifests none; the folder has that of the last image.
+    assert sorted(str(document["created"]) for document in v1) == [
+        "1970-01-01T00:00:00Z",
+        "1970-01-01T00:00:00Z",
+        "2020-02-29T12:34:56.12Z",
+        "None",
+    ]
+    assert {document.get("parent") for document in v1} - {None} < {
+        document["id"] for document in v1
+    }
+    # Files have the time of the image that they were first written for, and manifests none; the
+    # folder has that of the last image.
     seconds = 1582979696
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         times = {member.name: member.mtime for member in tar}
-    assert {name for name, time in times.items() if time == seconds} == {path(A), path(B), path(top)} | {
-        name for name in stored - described if json.loads(found[name])["id"] in {v["id"] for v in v1 if v.get("os") == "linux" and v["created"] is not None}
+    assert {name for name, time in times.items() if time == seconds} == {
+        path(A),
+        path(B),
+        path(top),
+    } | {
+        name
+        for name in stored - described
+        if json.loads(found[name])["id"]
+        in {v["id"] for v in v1 if v.get("os") == "linux" and v["created"] is not None}
     }
     assert set(times.values()) == {0, seconds}
 
 
 def test_a_docker_archive_of_one_image_has_dockers_own_index(store: Store) -> None:
-    store.import_archive(io.BytesIO(Archive().file("a", A).file("c", config(A)).manifest({"Config": "c", "RepoTags": ["x:1"], "Layers": ["a"]}).bytes()))
+    store.import_archive(
+        io.BytesIO(
+            Archive()
+            .file("a", A)
+            .file("c", config(A))
+            .manifest({"Config": "c", "RepoTags": ["x:1"], "Layers": ["a"]})
+            .bytes()
+        )
+    )
     entry = json.loads(files(save(store, "x", format=Format.DOCKER))["index.json"])["manifests"][0]
-    assert entry["annotations"] == {"io.containerd.image.name": "docker.io/library/x:1", "org.opencontainers.image.ref.name": "1"}
+    assert entry["annotations"] == {
+        "io.containerd.image.name": "docker.io/library/x:1",
+        "org.opencontainers.image.ref.name": "1",
+    }
     by_id = files(save(store, digest(config(A)), format=Format.DOCKER))
     assert "repositories" not in by_id
     assert "annotations" not in json.loads(by_id["index.json"])["manifests"][0]
@@ -271,11 +430,15 @@ def test_a_docker_archive_of_one_image_has_dockers_own_index(store: Store) -> No
 
 def test_manifest_json_points_at_the_blobs_as_they_came(filled: Store) -> None:
     layout, made = rich()
-    with exporter.open_save(filled, ["team/app:1"], options=SaveOptions(format=Format.DOCKER)) as export:
+    with exporter.open_save(
+        filled, ["team/app:1"], options=SaveOptions(format=Format.DOCKER)
+    ) as export:
         assert any("zstd" in note for note in export.notes)
     (item,) = json.loads(files(save(filled, "team/app:1", format=Format.DOCKER))["manifest.json"])
     document = json.loads(layout.blobs[made["amd64"]["digest"]])
-    assert item["Layers"] == [f"blobs/{link['digest'].replace(':', '/')}" for link in document["layers"]]
+    assert item["Layers"] == [
+        f"blobs/{link['digest'].replace(':', '/')}" for link in document["layers"]
+    ]
     assert item["RepoTags"] == ["team/app:1"]
     nothing = save(filled, "team/app:1", format=Format.DOCKER, machine=Platform.parse("plan9/386"))
     assert files(nothing)["manifest.json"] == b"null\n"
@@ -284,14 +447,20 @@ def test_manifest_json_points_at_the_blobs_as_they_came(filled: Store) -> None:
 def test_parents_of_a_docker_archive_stay(store: Store) -> None:
     parent, child = config(A), config(A, B)
     made = Archive().file("a", A).file("b", B).file("p", parent).file("c", child)
-    made.manifest({"Config": "p", "RepoTags": ["p:1"], "Layers": ["a"]}, {"Config": "c", "RepoTags": ["c:1"], "Layers": ["a", "b"], "Parent": digest(parent)})
+    made.manifest(
+        {"Config": "p", "RepoTags": ["p:1"], "Layers": ["a"]},
+        {"Config": "c", "RepoTags": ["c:1"], "Layers": ["a", "b"], "Parent": digest(parent)},
+    )
     store.import_archive(io.BytesIO(made.bytes()))
     items = json.loads(files(save(store, "p:1", "c:1", format=Format.DOCKER))["manifest.json"])
     assert items[1]["Parent"] == digest(parent)
-    assert "Parent" not in json.loads(files(save(store, "c:1", format=Format.DOCKER))["manifest.json"])[0]
+    assert (
+        "Parent"
+        not in json.loads(files(save(store, "c:1", format=Format.DOCKER))["manifest.json"])[0]
+    )
 
 
-# --- layers encoded anew ----------------------------------------------------------------------------------------------
+# --- layers encoded anew --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", list(Layers))
@@ -302,13 +471,20 @@ def test_layers_are_encoded_anew(filled: Store, how: Layers, tmp_path: Path) -> 
     index = json.loads(found[listed(archive)[0][0]])
     assert index["annotations"]["dev.storectl.original.digest"] == made["top"]["digest"]
     attestation = index["manifests"][1]
-    assert attestation["annotations"]["vnd.docker.reference.digest"] == index["manifests"][0]["digest"]
+    assert (
+        attestation["annotations"]["vnd.docker.reference.digest"] == index["manifests"][0]["digest"]
+    )
     document = json.loads(found[index["manifests"][0]["digest"]])
-    assert document["config"]["digest"] == json.loads(layout.blobs[made["amd64"]["digest"]])["config"]["digest"]
+    assert (
+        document["config"]["digest"]
+        == json.loads(layout.blobs[made["amd64"]["digest"]])["config"]["digest"]
+    )
     plains = []
     for link in document["layers"]:
         data = found[link["digest"]]
-        assert link["mediaType"] == "application/vnd.oci.image.layer.v1.tar" + ("" if how is Layers.PLAIN else f"+{how}")
+        assert link["mediaType"] == "application/vnd.oci.image.layer.v1.tar" + (
+            "" if how is Layers.PLAIN else f"+{how}"
+        )
         if how is Layers.GZIP:
             data = gzip_module.decompress(data)
         elif how is Layers.ZSTD:
@@ -318,14 +494,18 @@ def test_layers_are_encoded_anew(filled: Store, how: Layers, tmp_path: Path) -> 
     assert save(filled, "team/app:1", format=Format.OCI, layers=how) == archive
     path = tmp_path / "file.tar"
     with (
-        exporter.open_save(filled, ["team/app:1"], options=SaveOptions(format=Format.OCI, layers=how)) as export,
+        exporter.open_save(
+            filled, ["team/app:1"], options=SaveOptions(format=Format.OCI, layers=how)
+        ) as export,
         exporter.atomic_file(path) as file,
     ):
         export.write(file)
     assert path.read_bytes() == archive
     with Store.open(tmp_path / "other", create=True) as other:
         other.import_archive(path)
-        assert {image.image_id for image in other.images()} <= {image.image_id for image in filled.images()}
+        assert {image.image_id for image in other.images()} <= {
+            image.image_id for image in filled.images()
+        }
         assert list(other.fsck()) == []
 
 
@@ -334,9 +514,19 @@ def test_what_is_encoded_so_already_stays_as_it_is(store: Store) -> None:
     layout.root(layout.image(gzip(A), gzip(B)), "docker.io/library/x:1")
     signature = layout.root(layout.artifact(b"signed", subject=layout.roots[0]))
     store.import_archive(io.BytesIO(layout.tar()))
-    assert blobs(save(store, "x:1", signature["digest"], format=Format.OCI, layers=Layers.GZIP)) == layout.blobs
-    with exporter.open_save(store, ["x:1"], options=SaveOptions(format=Format.OCI, layers=Layers.PLAIN, referrers=True)) as export:
-        assert export.notes == ("signatures and other referrers speak of the digests before the layers were encoded anew",)
+    assert (
+        blobs(save(store, "x:1", signature["digest"], format=Format.OCI, layers=Layers.GZIP))
+        == layout.blobs
+    )
+    with exporter.open_save(
+        store, ["x:1"], options=SaveOptions(format=Format.OCI, layers=Layers.PLAIN, referrers=True)
+    ) as export:
+        assert export.notes == (
+            (
+                "signatures and other referrers speak of the digests before the layers were encoded"
+                " anew"
+            ),
+        )
 
 
 @pytest.mark.parametrize("how", [Layers.GZIP, Layers.PLAIN])
@@ -345,15 +535,27 @@ def test_dockers_own_media_types_know_only_gzip(store: Store, how: Layers) -> No
     image = layout.image(zstd(A))
     document = json.loads(layout.blobs.pop(image["digest"]))
     docker = "application/vnd.docker.distribution.manifest.v2+json"
-    document["mediaType"], document["config"]["mediaType"] = docker, "application/vnd.docker.container.image.v1+json"
+    document["mediaType"], document["config"]["mediaType"] = (
+        docker,
+        "application/vnd.docker.container.image.v1+json",
+    )
     top = layout.document(document, docker)
     list_type = "application/vnd.docker.distribution.manifest.list.v2+json"
-    layout.root(layout.document({"schemaVersion": 2, "mediaType": list_type, "manifests": [top]}, list_type), "docker.io/library/d:1")
+    layout.root(
+        layout.document(
+            {"schemaVersion": 2, "mediaType": list_type, "manifests": [top]}, list_type
+        ),
+        "docker.io/library/d:1",
+    )
     store.import_archive(io.BytesIO(layout.tar()))
     archive = save(store, "d:1", format=Format.OCI, layers=how)
     index = json.loads(blobs(archive)[listed(archive)[0][0]])
     manifest = json.loads(blobs(archive)[index["manifests"][0]["digest"]])
-    assert (manifest["mediaType"] == docker) == (how is Layers.GZIP) == (index["mediaType"] == list_type)
+    assert (
+        (manifest["mediaType"] == docker)
+        == (how is Layers.GZIP)
+        == (index["mediaType"] == list_type)
+    )
     assert index["manifests"][0]["mediaType"] == manifest["mediaType"]
 
 
@@ -362,11 +564,16 @@ def test_a_legacy_archive_has_plain_layers_anyway(filled: Store) -> None:
         save(filled, "team/app:1", layers=Layers.GZIP)
 
 
-# --- folders ---------------------------------------------------------------------------------------------------------
+# --- folders --------------------------------------------------------------------------------------
 
 
 def run(store: Store, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "storectl", "--root", str(store.root), *arguments], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "storectl", "--root", str(store.root), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_a_folder_is_a_layout_and_is_added_to(filled: Store, tmp_path: Path) -> None:
@@ -374,20 +581,58 @@ def test_a_folder_is_a_layout_and_is_added_to(filled: Store, tmp_path: Path) -> 
     folder = tmp_path / "layout"
     assert run(filled, "save", "--format", "oci", "-o", f"{folder}/", "team/app:1").returncode == 0
     index = json.loads((folder / "index.json").read_bytes())
-    index["manifests"].append({"mediaType": MANIFEST, "digest": digest(b"theirs"), "size": 6, "annotations": {"org.opencontainers.image.ref.name": "1"}})
+    index["manifests"].append(
+        {
+            "mediaType": MANIFEST,
+            "digest": digest(b"theirs"),
+            "size": 6,
+            "annotations": {"org.opencontainers.image.ref.name": "1"},
+        }
+    )
     (folder / "index.json").write_text(json.dumps(index | {"annotations": {"kept": "yes"}}))
     (folder / "unknown").write_text("stays")
-    assert run(filled, "save", "--format", "oci", "--referrers", "-o", str(folder), "team/app:1", "example.org/other:1").returncode == 0
+    assert (
+        run(
+            filled,
+            "save",
+            "--format",
+            "oci",
+            "--referrers",
+            "-o",
+            str(folder),
+            "team/app:1",
+            "example.org/other:1",
+        ).returncode
+        == 0
+    )
     index = json.loads((folder / "index.json").read_bytes())
     assert index["annotations"] == {"kept": "yes"}
-    entries = [(one["digest"], one.get("annotations", {}).get("org.opencontainers.image.ref.name")) for one in index["manifests"]]
+    entries = [
+        (one["digest"], one.get("annotations", {}).get("org.opencontainers.image.ref.name"))
+        for one in index["manifests"]
+    ]
     assert entries[1] == (digest(b"theirs"), "1")
     assert (made["top"]["digest"], "docker.io/team/app:1") in entries
     assert (made["other"]["digest"], "example.org/other:1") in entries
     assert (folder / "unknown").read_text() == "stays"
-    assert {path.name for path in (folder / "blobs" / "sha256").iterdir()} == {name[7:] for name in layout.blobs if name.startswith("sha256")}
+    assert {path.name for path in (folder / "blobs" / "sha256").iterdir()} == {
+        name[7:] for name in layout.blobs if name.startswith("sha256")
+    }
     before = (folder / "index.json").read_bytes()
-    assert run(filled, "save", "--format", "oci", "--referrers", "-o", str(folder), "team/app:1", "example.org/other:1").returncode == 0
+    assert (
+        run(
+            filled,
+            "save",
+            "--format",
+            "oci",
+            "--referrers",
+            "-o",
+            str(folder),
+            "team/app:1",
+            "example.org/other:1",
+        ).returncode
+        == 0
+    )
     assert (folder / "index.json").read_bytes() == before
     assert not list(folder.rglob("*.partial"))
 
@@ -395,18 +640,36 @@ def test_a_folder_is_a_layout_and_is_added_to(filled: Store, tmp_path: Path) -> 
 def test_eight_writers_lose_nothing(store: Store, tmp_path: Path) -> None:
     layout = Layout()
     for number in range(8):
-        layout.root(layout.image(gzip(layer(f"f{number}", b"x" * number)), gzip(A)), f"docker.io/library/image{number}:1")
+        layout.root(
+            layout.image(gzip(layer(f"f{number}", b"x" * number)), gzip(A)),
+            f"docker.io/library/image{number}:1",
+        )
     store.import_archive(io.BytesIO(layout.tar()))
     folder = tmp_path / "layout"
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        done = list(pool.map(lambda number: run(store, "save", "--format", "oci", "-o", f"{folder}/", f"image{number}:1"), range(8)))
+        done = list(
+            pool.map(
+                lambda number: run(
+                    store, "save", "--format", "oci", "-o", f"{folder}/", f"image{number}:1"
+                ),
+                range(8),
+            )
+        )
     # Who has to wait for another for long says so, and nothing else.
-    said = [line for one in done for line in one.stderr.splitlines() if not line.startswith("storectl: waiting for ")]
+    said = [
+        line
+        for one in done
+        for line in one.stderr.splitlines()
+        if not line.startswith("storectl: waiting for ")
+    ]
     assert ([one.returncode for one in done], said) == ([0] * 8, [])
     index = json.loads((folder / "index.json").read_bytes())
     names = {one["annotations"]["io.containerd.image.name"] for one in index["manifests"]}
     assert names == {f"docker.io/library/image{number}:1" for number in range(8)}
-    assert len({one["annotations"]["org.opencontainers.image.ref.name"] for one in index["manifests"]}) == 8
+    assert (
+        len({one["annotations"]["org.opencontainers.image.ref.name"] for one in index["manifests"]})
+        == 8
+    )
     with Store.open(tmp_path / "other", create=True) as other:
         other.import_archive(folder)
         assert len(other.images()) == 8
@@ -425,7 +688,15 @@ def test_a_folder_of_something_else_is_refused(filled: Store, tmp_path: Path) ->
     folder = tmp_path / "manifest"
     folder.mkdir()
     (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-    (folder / "index.json").write_bytes(encode({"schemaVersion": 2, "config": {"mediaType": "a", "digest": digest(b""), "size": 1}, "layers": []}))
+    (folder / "index.json").write_bytes(
+        encode(
+            {
+                "schemaVersion": 2,
+                "config": {"mediaType": "a", "digest": digest(b""), "size": 1},
+                "layers": [],
+            }
+        )
+    )
     done = run(filled, "save", "--format", "oci", "-o", str(folder), "team/app:1")
     assert (done.returncode, "is no index" in done.stderr) == (4, True)
     assert "config" in (folder / "index.json").read_text()
@@ -448,11 +719,25 @@ def test_damage_leaves_no_half_blob_in_a_folder(filled: Store, tmp_path: Path) -
 @pytest.mark.parametrize("codec", ["gzip", "zstd"])
 def test_a_whole_archive_is_compressed(filled: Store, tmp_path: Path, codec: str) -> None:
     path = tmp_path / "archive"
-    assert run(filled, "save", "--format", "oci", "--compress", codec, "-o", str(path), "team/app:1").returncode == 0
+    assert (
+        run(
+            filled, "save", "--format", "oci", "--compress", codec, "-o", str(path), "team/app:1"
+        ).returncode
+        == 0
+    )
     data = path.read_bytes()
-    plain_data = gzip_module.decompress(data) if codec == "gzip" else zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read()
+    plain_data = (
+        gzip_module.decompress(data)
+        if codec == "gzip"
+        else zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read()
+    )
     assert plain_data == save(filled, "team/app:1", format=Format.OCI)
-    assert run(filled, "save", "--format", "oci", "--compress", codec, "-o", str(path), "team/app:1").returncode == 0
+    assert (
+        run(
+            filled, "save", "--format", "oci", "--compress", codec, "-o", str(path), "team/app:1"
+        ).returncode
+        == 0
+    )
     assert path.read_bytes() == data
     with Store.open(tmp_path / "other", create=True) as other:
         other.import_archive(path)
@@ -478,16 +763,29 @@ def test_names_are_found_as_they_are_typed(filled: Store) -> None:
     _, made = rich()
     arm = made["arm64"]["digest"]
     image = str(filled.inspect("team/app:1").image_id)
-    for name, wanted in ((f"team/app@{arm}", arm), (arm, arm), (image, made["amd64"]["digest"]), (image[7:19], made["amd64"]["digest"])):
+    for name, wanted in (
+        (f"team/app@{arm}", arm),
+        (arm, arm),
+        (image, made["amd64"]["digest"]),
+        (image[7:19], made["amd64"]["digest"]),
+    ):
         assert [found for found, _, _ in listed(save(filled, name, format=Format.OCI))] == [wanted]
-    for name in ("nothing", "team/app:none", f"team/app@{digest(b'none')}", digest(b"none"), "deadbeef"):
+    for name in (
+        "nothing",
+        "team/app:none",
+        f"team/app@{digest(b'none')}",
+        digest(b"none"),
+        "deadbeef",
+    ):
         with pytest.raises(errors.NotFound):
             save(filled, name, format=Format.OCI)
     with pytest.raises(errors.InvalidInput):
         save(filled, "Bad", format=Format.OCI)
 
 
-def test_a_tag_that_moves_while_a_save_begins_is_leased_where_it_went(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tag_that_moves_while_a_save_begins_is_leased_where_it_went(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number, one in enumerate((A, B)):
         layout = Layout()
         layout.root(layout.image(gzip(one)), f"docker.io/library/x:{number}")

@@ -19,7 +19,22 @@ from exporter import Format, Layers, SaveOptions
 from store import Platform, Store, errors
 from storectl import cli
 from tests.support.images import A, Archive, B, E, config, layer
-from tests.support.layouts import CONFIG, CONTAINERD_NAME, EMPTY, INDEX, LAYER, MANIFEST, REF_NAME, Descriptor, Layout, digest, encode, foreign, gzip, zstd
+from tests.support.layouts import (
+    CONFIG,
+    CONTAINERD_NAME,
+    EMPTY,
+    INDEX,
+    LAYER,
+    MANIFEST,
+    REF_NAME,
+    Descriptor,
+    Layout,
+    digest,
+    encode,
+    foreign,
+    gzip,
+    zstd,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +46,13 @@ BOTH = pytest.mark.parametrize("format_", [Format.OCI, Format.DOCKER])
 
 
 def take(store: Store, source: Layout | Archive | bytes) -> None:
-    data = source.tar() if isinstance(source, Layout) else source.bytes() if isinstance(source, Archive) else source
+    data = (
+        source.tar()
+        if isinstance(source, Layout)
+        else source.bytes()
+        if isinstance(source, Archive)
+        else source
+    )
     store.import_archive(io.BytesIO(data))
 
 
@@ -47,11 +68,19 @@ def save(store: Store, *names: str, notes: list[str] | None = None, **options: A
 
 def files(archive: bytes) -> dict[str, bytes]:
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        return {member.name: taken.read() for member in tar if (taken := tar.extractfile(member)) is not None}
+        return {
+            member.name: taken.read()
+            for member in tar
+            if (taken := tar.extractfile(member)) is not None
+        }
 
 
 def blobs(archive: bytes) -> dict[str, bytes]:
-    return {name.removeprefix("blobs/").replace("/", ":"): data for name, data in files(archive).items() if name.startswith("blobs/")}
+    return {
+        name.removeprefix("blobs/").replace("/", ":"): data
+        for name, data in files(archive).items()
+        if name.startswith("blobs/")
+    }
 
 
 def listed(archive: bytes) -> list[Descriptor]:
@@ -63,23 +92,32 @@ def names_of(archive: bytes) -> dict[str, list[str]]:
     """The full names that index.json gives to each digest."""
     found: dict[str, list[str]] = {}
     for one in listed(archive):
-        found.setdefault(one["digest"], []).extend([one["annotations"][CONTAINERD_NAME]] if "annotations" in one else [])
+        found.setdefault(one["digest"], []).extend(
+            [one["annotations"][CONTAINERD_NAME]] if "annotations" in one else []
+        )
     return found
 
 
 class Sample:
-    """An index of two platforms with an attestation; a signature by subject, one about that, one by tag; an artifact."""
+    """An index of two platforms with an attestation.
+
+    A signature by subject, one about that, one by tag; an artifact.
+    """
 
     def __init__(self) -> None:
         self.layout = Layout()
         self.amd64 = self.layout.image(gzip(A), zstd(B))
         self.arm64 = self.layout.image(gzip(A), gzip(C), platform="linux/arm64/v8")
         self.attestation = self.layout.attestation(self.amd64)
-        self.top = self.layout.index(self.amd64, self.attestation, self.arm64, annotations={"kept": "é"})
+        self.top = self.layout.index(
+            self.amd64, self.attestation, self.arm64, annotations={"kept": "é"}
+        )
         self.layout.root(self.top, "docker.io/team/app:1", "docker.io/team/app:latest")
         self.inside = set(self.layout.blobs)
         self.signature = self.layout.root(self.layout.artifact(b"signature", subject=self.top))
-        self.about = self.layout.root(self.layout.artifact(b"about the signature", subject=self.signature))
+        self.about = self.layout.root(
+            self.layout.artifact(b"about the signature", subject=self.signature)
+        )
         self.tag = f"docker.io/team/app:{self.top['digest'].replace(':', '-')}.sig"
         self.tagged = self.layout.root(self.layout.artifact(b"cosigned"), self.tag)
 
@@ -91,11 +129,13 @@ def sample(store: Store) -> Sample:
     return made
 
 
-# --- closed by default --------------------------------------------------------------------------------------------------------------------------------------
+# --- closed by default ----------------------------------------------------------------------------
 
 
 @BOTH
-def test_an_index_comes_out_whole_and_as_it_was(store: Store, sample: Sample, format_: Format) -> None:
+def test_an_index_comes_out_whole_and_as_it_was(
+    store: Store, sample: Sample, format_: Format
+) -> None:
     archive = save(store, "team/app:1", format=format_)
     assert blobs(archive) == {name: sample.layout.blobs[name] for name in sample.inside}
     assert listed(archive) == [
@@ -109,10 +149,18 @@ def test_an_index_comes_out_whole_and_as_it_was(store: Store, sample: Sample, fo
 
 
 @BOTH
-def test_two_stores_give_the_same_archive_whatever_the_order(store: Store, sample: Sample, tmp_path: Path, format_: Format) -> None:
+def test_two_stores_give_the_same_archive_whatever_the_order(
+    store: Store, sample: Sample, tmp_path: Path, format_: Format
+) -> None:
     first = save(store, "team/app", format=format_, referrers=True)
     with Store.open(tmp_path / "other", create=True) as other:
-        take(other, Archive().file("a", A).file("c", config(A)).manifest({"Config": "c", "RepoTags": ["before:1"], "Layers": ["a"]}))
+        take(
+            other,
+            Archive()
+            .file("a", A)
+            .file("c", config(A))
+            .manifest({"Config": "c", "RepoTags": ["before:1"], "Layers": ["a"]}),
+        )
         other.import_archive(sample.layout.folder(tmp_path / "layout"))
         assert save(other, "team/app", format=format_, referrers=True) == first
 
@@ -121,7 +169,9 @@ def test_two_stores_give_the_same_archive_whatever_the_order(store: Store, sampl
 def test_headers_say_nothing_of_the_machine(store: Store) -> None:
     with tarfile.open(fileobj=io.BytesIO(save(store, "team/app", format=Format.OCI))) as tar:
         members = tar.getmembers()
-    assert {(one.mtime, one.uid, one.gid, one.uname, one.gname) for one in members} == {(0, 0, 0, "", "")}
+    assert {(one.mtime, one.uid, one.gid, one.uname, one.gname) for one in members} == {
+        (0, 0, 0, "", "")
+    }
     assert {one.mode for one in members if one.isfile()} == {0o644}
     assert {one.mode for one in members if one.isdir()} == {0o755}
     assert [one.name for one in members] == sorted(one.name for one in members)
@@ -133,9 +183,14 @@ def test_what_is_not_here_is_listed_and_refused(store: Store, format_: Format) -
     absent = [layout.absent("linux/s390x"), layout.absent("linux/ppc64le")]
     top = layout.root(layout.index(layout.image(gzip(A)), *absent), "docker.io/library/sparse:1")
     take(store, layout)
-    with pytest.raises(errors.IncompleteImage) as caught, exporter.open_save(store, ["sparse:1"], options=SaveOptions(format=format_)):
+    with (
+        pytest.raises(errors.IncompleteImage) as caught,
+        exporter.open_save(store, ["sparse:1"], options=SaveOptions(format=format_)),
+    ):
         pytest.fail("it is planned")
-    assert [one for one in absent if any(one["digest"] in text for text in caught.value.missing)] == absent
+    assert [
+        one for one in absent if any(one["digest"] in text for text in caught.value.missing)
+    ] == absent
     assert len(caught.value.missing) == 2
     archive = save(store, "sparse:1", format=format_, sparse=True)
     assert blobs(archive) == layout.blobs
@@ -145,7 +200,10 @@ def test_what_is_not_here_is_listed_and_refused(store: Store, format_: Format) -
 @BOTH
 def test_a_foreign_layer_may_stay_away_and_is_named(store: Store, format_: Format) -> None:
     layout = Layout()
-    layout.root(layout.image(foreign(gzip(A), "https://example.org/a"), gzip(B)), "docker.io/library/foreign:1")
+    layout.root(
+        layout.image(foreign(gzip(A), "https://example.org/a"), gzip(B)),
+        "docker.io/library/foreign:1",
+    )
     take(store, layout)
     notes: list[str] = []
     archive = save(store, "foreign:1", format=format_, notes=notes)
@@ -171,30 +229,44 @@ def test_only_layers_that_nobody_may_pass_on_may_stay_away(store: Store, format_
     assert blobs(save(store, "away:1", format=format_, sparse=True)) == layout.blobs
 
 
-# --- platforms ----------------------------------------------------------------------------------------------------------------------------------------------
+# --- platforms ------------------------------------------------------------------------------------
 
 
 def below(layout: Layout, *manifests: Descriptor) -> set[str]:
     found = set()
     for one in manifests:
         document = json.loads(layout.blobs[one["digest"]])
-        found |= {one["digest"], document["config"]["digest"], *(blob["digest"] for blob in document["layers"])}
+        found |= {
+            one["digest"],
+            document["config"]["digest"],
+            *(blob["digest"] for blob in document["layers"]),
+        }
     return found
 
 
 @BOTH
-def test_a_platform_is_a_root_with_the_tag_of_its_index(store: Store, sample: Sample, format_: Format) -> None:
+def test_a_platform_is_a_root_with_the_tag_of_its_index(
+    store: Store, sample: Sample, format_: Format
+) -> None:
     archive = save(store, "team/app", format=format_, platforms=(ARM64,))
-    assert names_of(archive) == {sample.arm64["digest"]: ["docker.io/team/app:1", "docker.io/team/app:latest"], sample.tagged["digest"]: [sample.tag]}
+    assert names_of(archive) == {
+        sample.arm64["digest"]: ["docker.io/team/app:1", "docker.io/team/app:latest"],
+        sample.tagged["digest"]: [sample.tag],
+    }
     archive = save(store, "team/app:1", format=format_, platforms=(ARM64,))
     assert set(blobs(archive)) == below(sample.layout, sample.arm64)
 
 
 @BOTH
-def test_of_several_platforms_the_first_has_the_name(store: Store, sample: Sample, tmp_path: Path, format_: Format) -> None:
+def test_of_several_platforms_the_first_has_the_name(
+    store: Store, sample: Sample, tmp_path: Path, format_: Format
+) -> None:
     notes: list[str] = []
     archive = save(store, "team/app:1", format=format_, platforms=(ARM64, AMD64), notes=notes)
-    assert names_of(archive) == {sample.arm64["digest"]: ["docker.io/team/app:1"], sample.amd64["digest"]: []}
+    assert names_of(archive) == {
+        sample.arm64["digest"]: ["docker.io/team/app:1"],
+        sample.amd64["digest"]: [],
+    }
     assert set(blobs(archive)) == below(sample.layout, sample.arm64, sample.amd64)
     assert any("linux/arm64" in note and "without a name: linux/amd64" in note for note in notes)
     with Store.open(tmp_path / "other", create=True) as other:
@@ -203,17 +275,32 @@ def test_of_several_platforms_the_first_has_the_name(store: Store, sample: Sampl
 
 
 @BOTH
-def test_sparse_keeps_the_index_over_the_chosen_platform(store: Store, sample: Sample, format_: Format) -> None:
+def test_sparse_keeps_the_index_over_the_chosen_platform(
+    store: Store, sample: Sample, format_: Format
+) -> None:
     archive = save(store, "team/app:1", format=format_, platforms=(AMD64,), sparse=True)
     assert names_of(archive) == {sample.top["digest"]: ["docker.io/team/app:1"]}
-    assert set(blobs(archive)) == {sample.top["digest"], *below(sample.layout, sample.amd64, sample.attestation)}
+    assert set(blobs(archive)) == {
+        sample.top["digest"],
+        *below(sample.layout, sample.amd64, sample.attestation),
+    }
 
 
 @pytest.mark.usefixtures("sample")
 @pytest.mark.parametrize(
-    ("format_", "platforms"), [(Format.LEGACY, (S390X,)), *((one, some) for one in (Format.OCI, Format.DOCKER) for some in ((S390X,), (AMD64, S390X)))]
+    ("format_", "platforms"),
+    [
+        (Format.LEGACY, (S390X,)),
+        *(
+            (one, some)
+            for one in (Format.OCI, Format.DOCKER)
+            for some in ((S390X,), (AMD64, S390X))
+        ),
+    ],
 )
-def test_a_platform_that_is_not_there_is_refused(store: Store, format_: Format, platforms: tuple[Platform, ...]) -> None:
+def test_a_platform_that_is_not_there_is_refused(
+    store: Store, format_: Format, platforms: tuple[Platform, ...]
+) -> None:
     with pytest.raises(errors.InvalidInput) as caught:
         save(store, "team/app:1", format=format_, platforms=platforms)
     assert "linux/s390x" in caught.value.message
@@ -239,8 +326,12 @@ def test_a_platform_in_a_nested_index_is_found(store: Store) -> None:
     take(store, layout)
     archive = save(store, "nested:1", format=Format.OCI, platforms=(ARM64,), sparse=True)
     assert set(blobs(archive)) == {top["digest"], inner["digest"], *below(layout, arm64)}
-    assert names_of(save(store, "nested:1", format=Format.OCI, platforms=(ARM64,))) == {arm64["digest"]: ["docker.io/library/nested:1"]}
-    assert json.loads(files(save(store, "nested:1", machine=ARM64))["manifest.json"])[0]["RepoTags"] == ["nested:1"]
+    assert names_of(save(store, "nested:1", format=Format.OCI, platforms=(ARM64,))) == {
+        arm64["digest"]: ["docker.io/library/nested:1"]
+    }
+    assert json.loads(files(save(store, "nested:1", machine=ARM64))["manifest.json"])[0][
+        "RepoTags"
+    ] == ["nested:1"]
 
 
 def test_two_indexes_of_one_image_give_it_both_names(store: Store) -> None:
@@ -250,14 +341,19 @@ def test_two_indexes_of_one_image_give_it_both_names(store: Store) -> None:
     layout.root(layout.index(amd64, annotations={"other": "yes"}), "docker.io/library/second:1")
     take(store, layout)
     archive = save(store, "first:1", "second:1", format=Format.OCI, platforms=(AMD64,))
-    assert names_of(archive) == {amd64["digest"]: ["docker.io/library/first:1", "docker.io/library/second:1"]}
+    assert names_of(archive) == {
+        amd64["digest"]: ["docker.io/library/first:1", "docker.io/library/second:1"]
+    }
 
 
 def test_legacy_takes_one_platform_and_says_what_it_left(store: Store, sample: Sample) -> None:
     notes: list[str] = []
     archive = save(store, "team/app:1", machine=ARM64, notes=notes)
     (item,) = json.loads(files(archive)["manifest.json"])
-    assert item["Config"] == f"{json.loads(sample.layout.blobs[sample.arm64['digest']])['config']['digest'].removeprefix('sha256:')}.json"
+    assert (
+        item["Config"]
+        == f"{json.loads(sample.layout.blobs[sample.arm64['digest']])['config']['digest'].removeprefix('sha256:')}.json"
+    )
     assert any("saved linux/arm64; left out: linux/amd64" in note for note in notes)
     assert save(store, "team/app:1", platforms=(ARM64,)) == archive
     assert save(store, sample.arm64["digest"]) == save(store, f"team/app@{sample.arm64['digest']}")
@@ -267,7 +363,10 @@ def test_legacy_takes_one_platform_and_says_what_it_left(store: Store, sample: S
 def test_legacy_leaves_artifacts_out_and_says_so(store: Store) -> None:
     notes: list[str] = []
     archive = save(store, "team/app", notes=notes)
-    assert json.loads(files(archive)["manifest.json"])[0]["RepoTags"] == ["team/app:1", "team/app:latest"]
+    assert json.loads(files(archive)["manifest.json"])[0]["RepoTags"] == [
+        "team/app:1",
+        "team/app:latest",
+    ]
     assert any("left out what is no image" in note and ".sig" in note for note in notes)
     layout = Layout()
     layout.root(layout.artifact(b"x"), "docker.io/library/things:1")
@@ -277,11 +376,13 @@ def test_legacy_leaves_artifacts_out_and_says_so(store: Store) -> None:
             save(store, name)
 
 
-# --- names --------------------------------------------------------------------------------------------------------------------------------------------------
+# --- names ----------------------------------------------------------------------------------------
 
 
 @BOTH
-def test_everything_with_a_digest_can_be_saved(store: Store, sample: Sample, format_: Format) -> None:
+def test_everything_with_a_digest_can_be_saved(
+    store: Store, sample: Sample, format_: Format
+) -> None:
     image_id = json.loads(sample.layout.blobs[sample.amd64["digest"]])["config"]["digest"]
     expected = {
         sample.top["digest"]: sample.top,
@@ -309,12 +410,16 @@ def test_a_tag_that_two_repositories_have_is_written_with_its_repository(store: 
     layout.root(layout.image(A), "docker.io/library/a:1", "docker.io/library/a:only")
     layout.root(layout.image(B), "docker.io/library/b:1")
     take(store, layout)
-    found = [one["annotations"][REF_NAME] for one in listed(save(store, "a", "b", format=Format.OCI))]
+    found = [
+        one["annotations"][REF_NAME] for one in listed(save(store, "a", "b", format=Format.OCI))
+    ]
     assert found == ["docker.io/library/a:1", "only", "docker.io/library/b:1"]
-    assert [one["annotations"][REF_NAME] for one in listed(save(store, "a", "b", format=Format.DOCKER))] == ["1", "only", "1"]
+    assert [
+        one["annotations"][REF_NAME] for one in listed(save(store, "a", "b", format=Format.DOCKER))
+    ] == ["1", "only", "1"]
 
 
-# --- referrers ----------------------------------------------------------------------------------------------------------------------------------------------
+# --- referrers ------------------------------------------------------------------------------------
 
 
 @BOTH
@@ -328,14 +433,21 @@ def test_referrers_come_along_when_asked_for(store: Store, sample: Sample, forma
     }
     assert blobs(archive) == sample.layout.blobs
     for name in (sample.top["digest"], f"team/app@{sample.top['digest']}"):
-        assert names_of(save(store, name, format=format_, referrers=True))[sample.tagged["digest"]] == [sample.tag]
+        assert names_of(save(store, name, format=format_, referrers=True))[
+            sample.tagged["digest"]
+        ] == [sample.tag]
 
 
 def test_a_signature_of_a_signature_comes_along(store: Store, sample: Sample) -> None:
     layout = Layout()
-    above = layout.root(layout.artifact(b"of the signature"), f"docker.io/team/app:{sample.tagged['digest'].replace(':', '-')}.sig")
+    above = layout.root(
+        layout.artifact(b"of the signature"),
+        f"docker.io/team/app:{sample.tagged['digest'].replace(':', '-')}.sig",
+    )
     refers = layout.root(layout.artifact(b"about that", subject=above))
-    elsewhere = layout.root(layout.artifact(b"elsewhere"), sample.tag.replace("team/app", "team/other"))
+    elsewhere = layout.root(
+        layout.artifact(b"elsewhere"), sample.tag.replace("team/app", "team/other")
+    )
     take(store, layout)
     found = names_of(save(store, "team/app:1", format=Format.OCI, referrers=True))
     assert {above["digest"], refers["digest"]} <= set(found)
@@ -349,7 +461,10 @@ def test_a_referrer_with_a_subject_and_a_tag_is_listed_once(store: Store) -> Non
     both = layout.root(layout.artifact(b"both", subject=image), tag)
     take(store, layout)
     archive = save(store, "app:1", format=Format.OCI, referrers=True)
-    assert names_of(archive) == {image["digest"]: ["docker.io/library/app:1"], both["digest"]: [tag]}
+    assert names_of(archive) == {
+        image["digest"]: ["docker.io/library/app:1"],
+        both["digest"]: [tag],
+    }
     assert len(listed(archive)) == 2
 
 
@@ -359,10 +474,12 @@ def test_the_tag_of_a_long_digest_is_cut_as_the_specification_says(store: Store)
     fallback = f"docker.io/library/app:sha512-{image['digest'].removeprefix('sha512:')[:64]}"
     index = layout.root(layout.index(layout.artifact(b"listed")), fallback)
     take(store, layout)
-    assert names_of(save(store, "app:1", format=Format.OCI, referrers=True))[index["digest"]] == [fallback]
+    assert names_of(save(store, "app:1", format=Format.OCI, referrers=True))[index["digest"]] == [
+        fallback
+    ]
 
 
-# --- layers encoded anew ------------------------------------------------------------------------------------------------------------------------------------
+# --- layers encoded anew --------------------------------------------------------------------------
 
 DECODED: dict[Layers, Callable[[bytes], bytes]] = {
     Layers.GZIP: gzip_module.decompress,
@@ -374,25 +491,45 @@ TYPES = {Layers.GZIP: f"{LAYER}+gzip", Layers.ZSTD: f"{LAYER}+zstd", Layers.PLAI
 
 @BOTH
 @pytest.mark.parametrize("how", list(Layers))
-def test_layers_are_encoded_anew_and_image_ids_stay(store: Store, sample: Sample, tmp_path: Path, format_: Format, how: Layers) -> None:
+def test_layers_are_encoded_anew_and_image_ids_stay(
+    store: Store, sample: Sample, tmp_path: Path, format_: Format, how: Layers
+) -> None:
     archive = save(store, "team/app:1", format=format_, layers=how)
     found = blobs(archive)
     assert all(digest(data, name.partition(":")[0]) == name for name, data in found.items())
     (top,) = listed(archive)
     index = json.loads(found[top["digest"]])
-    assert index["annotations"] == {"kept": "é", "dev.storectl.original.digest": sample.top["digest"]}
-    for entry, old in zip(index["manifests"], (sample.amd64, sample.attestation, sample.arm64), strict=True):
-        before, after = json.loads(sample.layout.blobs[old["digest"]]), json.loads(found[entry["digest"]])
-        assert (entry["mediaType"], entry["size"], entry["platform"]) == (old["mediaType"], len(found[entry["digest"]]), old["platform"])
+    assert index["annotations"] == {
+        "kept": "é",
+        "dev.storectl.original.digest": sample.top["digest"],
+    }
+    for entry, old in zip(
+        index["manifests"], (sample.amd64, sample.attestation, sample.arm64), strict=True
+    ):
+        before, after = (
+            json.loads(sample.layout.blobs[old["digest"]]),
+            json.loads(found[entry["digest"]]),
+        )
+        assert (entry["mediaType"], entry["size"], entry["platform"]) == (
+            old["mediaType"],
+            len(found[entry["digest"]]),
+            old["platform"],
+        )
         assert after["config"] == before["config"]
         if old is sample.attestation:
             assert entry["digest"] == old["digest"]
-            assert entry["annotations"]["vnd.docker.reference.digest"] == index["manifests"][0]["digest"]
+            assert (
+                entry["annotations"]["vnd.docker.reference.digest"]
+                == index["manifests"][0]["digest"]
+            )
             continue
         assert [one["mediaType"] for one in after["layers"]] == [TYPES[how]] * len(before["layers"])
         diffs = json.loads(found[after["config"]["digest"]])["rootfs"]["diff_ids"]
         assert [digest(DECODED[how](found[one["digest"]])) for one in after["layers"]] == diffs
-        assert after.get("annotations", {}).get("dev.storectl.original.digest", old["digest"]) == old["digest"]
+        assert (
+            after.get("annotations", {}).get("dev.storectl.original.digest", old["digest"])
+            == old["digest"]
+        )
         assert ("annotations" in after) == (entry["digest"] != old["digest"])
     with Store.open(tmp_path / "other", create=True) as other:
         take(other, archive)
@@ -406,17 +543,29 @@ def test_layers_that_are_so_already_stay_as_they_are(store: Store, sample: Sampl
     assert archive == save(store, sample.arm64["digest"], format=Format.OCI)
 
 
-def test_signatures_do_not_fit_what_is_encoded_anew_and_that_is_said(store: Store, sample: Sample) -> None:
+def test_signatures_do_not_fit_what_is_encoded_anew_and_that_is_said(
+    store: Store, sample: Sample
+) -> None:
     notes: list[str] = []
-    archive = save(store, "team/app:1", format=Format.OCI, layers=Layers.PLAIN, referrers=True, notes=notes)
+    archive = save(
+        store, "team/app:1", format=Format.OCI, layers=Layers.PLAIN, referrers=True, notes=notes
+    )
     assert sample.signature["digest"] in blobs(archive)
     assert any("signatures" in note for note in notes)
 
 
-@pytest.mark.parametrize(("how", "manifest", "layer_type"), [(Layers.GZIP, "docker", "docker"), (Layers.ZSTD, "oci", "oci"), (Layers.PLAIN, "oci", "oci")])
-def test_docker_manifests_know_gzip_only(store: Store, how: Layers, manifest: str, layer_type: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "manifest", "layer_type"),
+    [(Layers.GZIP, "docker", "docker"), (Layers.ZSTD, "oci", "oci"), (Layers.PLAIN, "oci", "oci")],
+)
+def test_docker_manifests_know_gzip_only(
+    store: Store, how: Layers, manifest: str, layer_type: str
+) -> None:
     types = {
-        "docker": ("application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.image.rootfs.diff.tar.gzip"),
+        "docker": (
+            "application/vnd.docker.distribution.manifest.v2+json",
+            "application/vnd.docker.image.rootfs.diff.tar.gzip",
+        ),
         "oci": (MANIFEST, TYPES[how]),
     }
     layout = Layout()
@@ -426,14 +575,27 @@ def test_docker_manifests_know_gzip_only(store: Store, how: Layers, manifest: st
         "mediaType": types["docker"][0],
         "config": layout.blob(described, "application/vnd.docker.container.image.v1+json"),
         # Docker's push calls a plain layer gzip.
-        "layers": [layout.blob(A, types["docker"][1]), layout.blob(zstd(B).data, types["docker"][1])],
+        "layers": [
+            layout.blob(A, types["docker"][1]),
+            layout.blob(zstd(B).data, types["docker"][1]),
+        ],
     }
-    child = layout.document(document, types["docker"][0], platform={"os": "linux", "architecture": "amd64"})
-    listing = {"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.list.v2+json", "manifests": [child]}
+    child = layout.document(
+        document, types["docker"][0], platform={"os": "linux", "architecture": "amd64"}
+    )
+    listing = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.docker.distribution.manifest.list.v2+json",
+        "manifests": [child],
+    }
     layout.root(layout.document(listing, listing["mediaType"]), "docker.io/library/schema2:1")  # type: ignore[arg-type]  # a text among other things
     take(store, layout)
     found = blobs(save(store, "schema2:1", format=Format.OCI, layers=how))
-    after = next(json.loads(data) for data in found.values() if data.startswith(b'{"schemaVersion"') and b'"layers"' in data)
+    after = next(
+        json.loads(data)
+        for data in found.values()
+        if data.startswith(b'{"schemaVersion"') and b'"layers"' in data
+    )
     assert after["mediaType"] == types[manifest][0]
     assert [one["mediaType"] for one in after["layers"]] == [types[layer_type][1]] * 2
     assert [DECODED[how](found[one["digest"]]) for one in after["layers"]] == [A, B]
@@ -446,7 +608,10 @@ def test_a_foreign_layer_stays_what_its_urls_give(store: Store) -> None:
     layout.root(image, "docker.io/library/foreign:1")
     take(store, layout)
     (top,) = listed(archive := save(store, "foreign:1", format=Format.OCI, layers=Layers.PLAIN))
-    before, after = json.loads(layout.blobs[image["digest"]])["layers"], json.loads(blobs(archive)[top["digest"]])["layers"]
+    before, after = (
+        json.loads(layout.blobs[image["digest"]])["layers"],
+        json.loads(blobs(archive)[top["digest"]])["layers"],
+    )
     assert after == [before[0], {"mediaType": LAYER, "digest": digest(B), "size": len(B)}]
     assert blobs(archive)[before[0]["digest"]] == gzip(A).data
 
@@ -455,13 +620,21 @@ ODD_MANIFESTS = {
     "an annotation that is not UTF-8": (b',"annotations":{"a":"\xff"}}', None),
     "half a surrogate pair": (b',"annotations":{"a":"\\ud800"}}', None),
     "an unknown number beyond all floats": (b',"x":1e999}', errors.InvalidDocument),
-    "an unknown number of five thousand digits": (b',"x":' + b"9" * 5000 + b"}", errors.InvalidDocument),
-    "three thousand brackets": (b',"x":' + b"[" * 3000 + b"]" * 3000 + b"}", errors.InvalidDocument),
+    "an unknown number of five thousand digits": (
+        b',"x":' + b"9" * 5000 + b"}",
+        errors.InvalidDocument,
+    ),
+    "three thousand brackets": (
+        b',"x":' + b"[" * 3000 + b"]" * 3000 + b"}",
+        errors.InvalidDocument,
+    ),
 }
 
 
 @pytest.mark.parametrize("odd", ODD_MANIFESTS)
-def test_what_python_cannot_write_again_is_refused_and_the_rest_is_encoded_anew(store: Store, odd: str) -> None:
+def test_what_python_cannot_write_again_is_refused_and_the_rest_is_encoded_anew(
+    store: Store, odd: str
+) -> None:
     more, error = ODD_MANIFESTS[odd]
     layout = Layout()
     text = layout.blobs.pop(layout.image(gzip(A))["digest"])[:-1] + more
@@ -480,8 +653,14 @@ def test_what_python_cannot_write_again_is_refused_and_the_rest_is_encoded_anew(
 
 def test_documents_without_their_lists_are_encoded_anew_too(store: Store) -> None:
     layout = Layout()
-    no_layers = {"schemaVersion": 2, "mediaType": MANIFEST, "config": layout.document(json.loads(config()), CONFIG)}
-    for number, (document, media_type) in enumerate((({"schemaVersion": 2, "mediaType": INDEX}, INDEX), (no_layers, MANIFEST))):
+    no_layers = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": layout.document(json.loads(config()), CONFIG),
+    }
+    for number, (document, media_type) in enumerate(
+        (({"schemaVersion": 2, "mediaType": INDEX}, INDEX), (no_layers, MANIFEST))
+    ):
         layout.root(layout.document(document, media_type), f"docker.io/library/bare:{number}")
     take(store, layout)
     assert len(listed(save(store, "bare:0", "bare:1", format=Format.OCI, layers=Layers.ZSTD))) == 2
@@ -499,11 +678,15 @@ def test_nothing_is_encoded_anew_unasked(store: Store) -> None:
         found = blobs(save(store, "team/app:1", format=format_, notes=notes))
         assert found[digest(gzip(A).data)] == gzip(A).data
         assert found[digest(zstd(B).data)] == zstd(B).data
-        assert any("zstd" in note and "--layers gzip" in note for note in notes) is (format_ is Format.DOCKER)
+        assert any("zstd" in note and "--layers gzip" in note for note in notes) is (
+            format_ is Format.DOCKER
+        )
 
 
 def test_damage_is_found_while_it_streams(store: Store, sample: Sample, root: Path) -> None:
-    name = json.loads(sample.layout.blobs[sample.arm64["digest"]])["layers"][1]["digest"].removeprefix("sha256:")
+    name = json.loads(sample.layout.blobs[sample.arm64["digest"]])["layers"][1][
+        "digest"
+    ].removeprefix("sha256:")
     (path,) = (root / "blobs").rglob(name)
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
@@ -514,7 +697,7 @@ def test_damage_is_found_while_it_streams(store: Store, sample: Sample, root: Pa
     assert caught.value.digest.hex == name
 
 
-# --- as Docker 28 writes it ---------------------------------------------------------------------------------------------------------------------------------
+# --- as Docker 28 writes it -----------------------------------------------------------------------
 
 
 def octal(number: int, width: int) -> bytes:
@@ -543,44 +726,90 @@ EMPTY_CONFIG = (
     '{"Hostname":"","Domainname":"","User":"","AttachStdin":false,"AttachStdout":false,"AttachStderr":false,"Tty":false,"OpenStdin":false,"StdinOnce":false,'
     '"Env":null,"Cmd":null,"Image":"","Volumes":null,"WorkingDir":"","Entrypoint":null,"OnBuild":null,"Labels":null}'
 )
-V2 = compact({"created": None, "os": "linux", "rootfs": {"type": "layers", "diff_ids": [digest(A), digest(B)]}})
+V2 = compact(
+    {
+        "created": None,
+        "os": "linux",
+        "rootfs": {"type": "layers", "diff_ids": [digest(A), digest(B)]},
+    }
+)
 V2_BOTTOM = "a309493ca6907b37c6e09c91b459c9ceedf51e26889c4000b14455d6d31dcc27"
 V2_CHAIN = "sha256:a4fb8770795237c59e7d7567eca5600337bbadc0a22e06e220c0d0cffcdb1b02"
 
 
 def test_an_image_without_a_manifest_comes_out_as_docker_28_writes_it(store: Store) -> None:
-    # Vector V2 of docs/formats/docker-archive.md §11, whose bottom v1 ID a real daemon has confirmed; the rest is the text of §9.
-    take(store, Archive().file("a", A).file("b", B).file("c", V2).manifest({"Config": "c", "RepoTags": ["v/two:1", "v/two:2"], "Layers": ["a", "b"]}))
+    # Vector V2 of docs/formats/docker-archive.md §11, whose bottom v1 ID a real daemon has
+    # confirmed; the rest is the text of §9.
+    take(
+        store,
+        Archive()
+        .file("a", A)
+        .file("b", B)
+        .file("c", V2)
+        .manifest({"Config": "c", "RepoTags": ["v/two:1", "v/two:2"], "Layers": ["a", "b"]}),
+    )
     manifest = compact(
         {
             "schemaVersion": 2,
             "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(V2), "size": len(V2)},
-            "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest(one), "size": len(one)} for one in (A, B)],
+            "config": {
+                "mediaType": "application/vnd.oci.image.config.v1+json",
+                "digest": digest(V2),
+                "size": len(V2),
+            },
+            "layers": [
+                {
+                    "mediaType": "application/vnd.oci.image.layer.v1.tar",
+                    "digest": digest(one),
+                    "size": len(one),
+                }
+                for one in (A, B)
+            ],
         }
     )
     v1_bottom = f'{{"id":"{V2_BOTTOM}","created":"1970-01-01T00:00:00Z","container_config":{EMPTY_CONFIG},"os":"linux"}}'.encode()
-    # §9: `created` is null when the config has none; so it is in the text of §2 that the ID is the hash of.
+    # §9: `created` is null when the config has none; so it is in the text of §2 that the ID is the
+    # hash of.
     hashed = f'{{"container_config":{EMPTY_CONFIG},"created":null,"layer_id":"{V2_CHAIN}","os":"linux","parent":"sha256:{V2_BOTTOM}"}}'
     v1_id = digest(hashed.encode()).removeprefix("sha256:")
     v1_top = f'{{"id":"{v1_id}","parent":"{V2_BOTTOM}","created":null,"container_config":{EMPTY_CONFIG},"os":"linux"}}'.encode()
-    sources = {digest(one): {"mediaType": "application/vnd.oci.image.layer.v1.tar", "size": len(one), "digest": digest(one)} for one in (A, B)}
+    sources = {
+        digest(one): {
+            "mediaType": "application/vnd.oci.image.layer.v1.tar",
+            "size": len(one),
+            "digest": digest(one),
+        }
+        for one in (A, B)
+    }
     item = {
         "Config": f"blobs/sha256/{digest(V2)[7:]}",
         "RepoTags": ["v/two:1", "v/two:2"],
         "Layers": [f"blobs/sha256/{digest(one)[7:]}" for one in (A, B)],
         "LayerSources": {key: sources[key] for key in sorted(sources)},
     }
-    described = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest(manifest), "size": len(manifest)}
+    described = {
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "digest": digest(manifest),
+        "size": len(manifest),
+    }
     index = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.index.v1+json",
         "manifests": [
-            described | {"annotations": {"io.containerd.image.name": f"docker.io/v/two:{tag}", "org.opencontainers.image.ref.name": tag}} for tag in "12"
+            described
+            | {
+                "annotations": {
+                    "io.containerd.image.name": f"docker.io/v/two:{tag}",
+                    "org.opencontainers.image.ref.name": tag,
+                }
+            }
+            for tag in "12"
         ],
     }
     top = digest(B)[7:]
-    inside = {f"blobs/sha256/{digest(data)[7:]}": data for data in (A, B, V2, manifest, v1_bottom, v1_top)}
+    inside = {
+        f"blobs/sha256/{digest(data)[7:]}": data for data in (A, B, V2, manifest, v1_bottom, v1_top)
+    }
     last = {
         "index.json": compact(index),
         "manifest.json": compact([item]) + b"\n",
@@ -596,7 +825,12 @@ def test_an_image_without_a_manifest_comes_out_as_docker_28_writes_it(store: Sto
 
 def test_parents_foreign_layers_and_images_without_a_tag_in_a_docker_archive(store: Store) -> None:
     base, child = config(A), config(A, B, config={"Labels": {"child": "yes"}})
-    source = {"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "size": 9, "digest": digest(b"x"), "urls": ["https://example.org/a"]}
+    source = {
+        "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "size": 9,
+        "digest": digest(b"x"),
+        "urls": ["https://example.org/a"],
+    }
     archive = Archive().file("a", A).file("b", B).file("base", base).file("child", child)
     archive.manifest(
         {"Config": "base", "RepoTags": None, "Layers": ["a"], "LayerSources": {digest(A): source}},
@@ -610,10 +844,15 @@ def test_parents_foreign_layers_and_images_without_a_tag_in_a_docker_archive(sto
     assert all(one["LayerSources"][digest(A)] == source for one in items)
     assert "annotations" not in listed(saved)[1]
     assert "repositories" not in files(save(store, digest(base), format=Format.DOCKER))
-    assert "Parent" not in json.loads(files(save(store, "child:1", format=Format.DOCKER))["manifest.json"])[0]
+    assert (
+        "Parent"
+        not in json.loads(files(save(store, "child:1", format=Format.DOCKER))["manifest.json"])[0]
+    )
 
 
-def test_manifest_json_speaks_of_the_platform_that_was_asked_for(store: Store, sample: Sample) -> None:
+def test_manifest_json_speaks_of_the_platform_that_was_asked_for(
+    store: Store, sample: Sample
+) -> None:
     for machine, image in ((AMD64, sample.amd64), (ARM64, sample.arm64)):
         found = files(save(store, "team/app:1", format=Format.DOCKER, machine=machine))
         manifest = json.loads(sample.layout.blobs[image["digest"]])
@@ -634,43 +873,70 @@ def test_an_artifact_goes_into_a_docker_archive(store: Store, sample: Sample) ->
     assert [one["digest"] for one in listed(archive)] == [sample.signature["digest"]]
 
 
-# --- folders ------------------------------------------------------------------------------------------------------------------------------------------------
+# --- folders --------------------------------------------------------------------------------------
 
 
-NO_INDEX = {"schemaVersion": 2, "mediaType": MANIFEST, "config": Layout().blob(b"{}", EMPTY), "layers": []}
+NO_INDEX = {
+    "schemaVersion": 2,
+    "mediaType": MANIFEST,
+    "config": Layout().blob(b"{}", EMPTY),
+    "layers": [],
+}
 
 
 def save_folder(store: Store, folder: Path, *names: str, **options: Any) -> None:  # noqa: ANN401 - any option
-    with exporter.open_save(store, names, options=SaveOptions(format=Format.OCI, **options)) as export:
+    with exporter.open_save(
+        store, names, options=SaveOptions(format=Format.OCI, **options)
+    ) as export:
         export.write_folder(folder)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
-def test_a_new_folder_has_the_files_of_the_archive(store: Store, sample: Sample, tmp_path: Path) -> None:
+def test_a_new_folder_has_the_files_of_the_archive(
+    store: Store, sample: Sample, tmp_path: Path
+) -> None:
     save_folder(store, tmp_path / "new", "team/app", referrers=True)
-    assert tree(tmp_path / "new") == files(save(store, "team/app", format=Format.OCI, referrers=True))
+    assert tree(tmp_path / "new") == files(
+        save(store, "team/app", format=Format.OCI, referrers=True)
+    )
     with Store.open(tmp_path / "other", create=True) as other:
         other.import_archive(tmp_path / "new")
-        assert save(other, "team/app", format=Format.OCI, referrers=True) == save(store, "team/app", format=Format.OCI, referrers=True)
+        assert save(other, "team/app", format=Format.OCI, referrers=True) == save(
+            store, "team/app", format=Format.OCI, referrers=True
+        )
     save_folder(store, tmp_path / "plain", sample.arm64["digest"], layers=Layers.PLAIN)
-    assert tree(tmp_path / "plain") == files(save(store, sample.arm64["digest"], format=Format.OCI, layers=Layers.PLAIN))
+    assert tree(tmp_path / "plain") == files(
+        save(store, sample.arm64["digest"], format=Format.OCI, layers=Layers.PLAIN)
+    )
 
 
 @pytest.mark.usefixtures("sample")
 def test_saving_again_changes_nothing(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "layout"
     save_folder(store, folder, "team/app:1")
-    before = {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in (folder / "blobs").rglob("*")}
+    before = {
+        path: (path.stat().st_mtime_ns, path.stat().st_ino)
+        for path in (folder / "blobs").rglob("*")
+    }
     index = (folder / "index.json").read_bytes()
     save_folder(store, folder, "team/app:1")
-    assert {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in (folder / "blobs").rglob("*")} == before
+    assert {
+        path: (path.stat().st_mtime_ns, path.stat().st_ino)
+        for path in (folder / "blobs").rglob("*")
+    } == before
     assert (folder / "index.json").read_bytes() == index
 
 
-def test_a_folder_is_added_to_and_what_others_wrote_stays(store: Store, sample: Sample, tmp_path: Path) -> None:
+def test_a_folder_is_added_to_and_what_others_wrote_stays(
+    store: Store, sample: Sample, tmp_path: Path
+) -> None:
     theirs = Layout()
     other = theirs.image(E, annotations={"of": "others"})
     theirs.roots = [
@@ -683,10 +949,13 @@ def test_a_folder_is_added_to_and_what_others_wrote_stays(store: Store, sample: 
     (folder / "README").write_bytes(b"mine")
     (folder / "blobs" / "sha256" / "notes.txt").write_bytes(b"mine too")
     index = json.loads((folder / "index.json").read_bytes())
-    (folder / "index.json").write_bytes(encode({**index, "annotations": {"kept": "yes"}, "x-kept": None}))
+    (folder / "index.json").write_bytes(
+        encode({**index, "annotations": {"kept": "yes"}, "x-kept": None})
+    )
     save_folder(store, folder, "team/app:1", "team/app:latest")
     after = json.loads((folder / "index.json").read_bytes())
-    # The bare tag `latest` is another image's: ours goes by its full name. Entries of the same names are replaced in their places.
+    # The bare tag `latest` is another image's: ours goes by its full name. Entries of the same
+    # names are replaced in their places.
     assert after == {
         **index,
         "annotations": {"kept": "yes"},
@@ -705,11 +974,17 @@ def test_a_folder_is_added_to_and_what_others_wrote_stays(store: Store, sample: 
     assert (held["README"], held["blobs/sha256/notes.txt"]) == (b"mine", b"mine too")
     assert {name for name in held if "partial" in name} == set()
     assert all(
-        held[f"blobs/{name.replace(':', '/')}"] == data for name, data in {**theirs.blobs, **blobs(save(store, "team/app:1", format=Format.OCI))}.items()
+        held[f"blobs/{name.replace(':', '/')}"] == data
+        for name, data in {
+            **theirs.blobs,
+            **blobs(save(store, "team/app:1", format=Format.OCI)),
+        }.items()
     )
 
 
-def test_a_blob_that_was_cut_short_is_written_anew(store: Store, sample: Sample, tmp_path: Path) -> None:
+def test_a_blob_that_was_cut_short_is_written_anew(
+    store: Store, sample: Sample, tmp_path: Path
+) -> None:
     folder = tmp_path / "layout"
     save_folder(store, folder, "team/app:1")
     blob = folder / "blobs" / sample.arm64["digest"].replace(":", "/")
@@ -721,7 +996,10 @@ def test_a_blob_that_was_cut_short_is_written_anew(store: Store, sample: Sample,
 def test_without_a_name_it_is_listed_once(store: Store, sample: Sample, tmp_path: Path) -> None:
     for _ in range(2):
         save_folder(store, tmp_path / "layout", sample.arm64["digest"])
-    assert [one["digest"] for one in json.loads((tmp_path / "layout" / "index.json").read_bytes())["manifests"]] == [sample.arm64["digest"]]
+    assert [
+        one["digest"]
+        for one in json.loads((tmp_path / "layout" / "index.json").read_bytes())["manifests"]
+    ] == [sample.arm64["digest"]]
 
 
 @pytest.mark.usefixtures("sample")
@@ -733,20 +1011,26 @@ def test_without_a_name_it_is_listed_once(store: Store, sample: Sample, tmp_path
         ({"oci-layout": b"{}", "index.json": encode(NO_INDEX)}, errors.InvalidDocument),
     ],
 )  # fmt: skip
-def test_a_folder_of_something_else_is_left_alone(store: Store, tmp_path: Path, there: dict[str, bytes], error: type[errors.StoreError]) -> None:
+def test_a_folder_of_something_else_is_left_alone(
+    store: Store, tmp_path: Path, there: dict[str, bytes], error: type[errors.StoreError]
+) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     for name, data in there.items():
         (folder / name).write_bytes(data)
     with pytest.raises(error):
         save_folder(store, folder, "team/app:1")
-    assert {name: data for name, data in tree(folder).items() if not name.startswith("blobs/")} == there
+    assert {
+        name: data for name, data in tree(folder).items() if not name.startswith("blobs/")
+    } == there
     with pytest.raises(errors.InvalidInput):
         save_folder(store, tmp_path / "no" / "such" / "folder", "team/app:1")
 
 
 @pytest.mark.usefixtures("sample")
-def test_what_a_killed_process_or_one_beside_us_has_left_is_ours(store: Store, tmp_path: Path) -> None:
+def test_what_a_killed_process_or_one_beside_us_has_left_is_ours(
+    store: Store, tmp_path: Path
+) -> None:
     folder = tmp_path / "layout"
     (folder / "blobs").mkdir(parents=True)
     (folder / ".storectl-abc.partial").write_bytes(b'{"image')
@@ -754,8 +1038,12 @@ def test_what_a_killed_process_or_one_beside_us_has_left_is_ours(store: Store, t
     assert (folder / "oci-layout").read_bytes() == b'{"imageLayoutVersion": "1.0.0"}'
 
 
-def test_what_is_half_written_is_no_layout(store: Store, sample: Sample, root: Path, tmp_path: Path) -> None:
-    name = json.loads(sample.layout.blobs[sample.arm64["digest"]])["layers"][1]["digest"].removeprefix("sha256:")
+def test_what_is_half_written_is_no_layout(
+    store: Store, sample: Sample, root: Path, tmp_path: Path
+) -> None:
+    name = json.loads(sample.layout.blobs[sample.arm64["digest"]])["layers"][1][
+        "digest"
+    ].removeprefix("sha256:")
     (path,) = (root / "blobs").rglob(name)
     path.chmod(0o600)
     path.write_bytes(bytes(path.stat().st_size))
@@ -768,24 +1056,50 @@ def test_what_is_half_written_is_no_layout(store: Store, sample: Sample, root: P
 
 def test_only_a_layout_can_be_a_folder(store: Store, sample: Sample, tmp_path: Path) -> None:
     with (
-        exporter.open_save(store, [sample.amd64["digest"]], options=SaveOptions(format=Format.DOCKER)) as export,
+        exporter.open_save(
+            store, [sample.amd64["digest"]], options=SaveOptions(format=Format.DOCKER)
+        ) as export,
         pytest.raises(errors.InvalidInput),
     ):
         export.write_folder(tmp_path / "folder")
-    with pytest.raises(errors.InvalidInput), exporter.open_save(store, ["team/app:1"], format="tar"):
+    with (
+        pytest.raises(errors.InvalidInput),
+        exporter.open_save(store, ["team/app:1"], format="tar"),
+    ):
         pytest.fail("there is no such format")
 
 
-def test_eight_processes_saving_into_one_folder_lose_nothing(store: Store, root: Path, tmp_path: Path) -> None:
+def test_eight_processes_saving_into_one_folder_lose_nothing(
+    store: Store, root: Path, tmp_path: Path
+) -> None:
     layout = Layout()
     names = [f"docker.io/library/one{number}:1" for number in range(8)]
-    images = [layout.root(layout.image(gzip(A), gzip(layer(f"{number}", os.urandom(200_000)))), name) for number, name in enumerate(names)]
+    images = [
+        layout.root(layout.image(gzip(A), gzip(layer(f"{number}", os.urandom(200_000)))), name)
+        for number, name in enumerate(names)
+    ]
     take(store, layout)
     folder = tmp_path / "layout"
-    code = "import sys; sys.stdin.read(1); from storectl import cli; sys.exit(cli.run(sys.argv[1:]))"
+    code = (
+        "import sys; sys.stdin.read(1); from storectl import cli; sys.exit(cli.run(sys.argv[1:]))"
+    )
     writers = [
         subprocess.Popen(
-            [sys.executable, "-c", code, "--root", str(root), "save", "--quiet", "--format", "oci", "-o", f"{folder}/", name], stdin=subprocess.PIPE
+            [
+                sys.executable,
+                "-c",
+                code,
+                "--root",
+                str(root),
+                "save",
+                "--quiet",
+                "--format",
+                "oci",
+                "-o",
+                f"{folder}/",
+                name,
+            ],
+            stdin=subprocess.PIPE,
         )
         for name in names
     ]
@@ -795,7 +1109,9 @@ def test_eight_processes_saving_into_one_folder_lose_nothing(store: Store, root:
         one.stdin.close()
     assert [one.wait(500) for one in writers] == [0] * 8
     entries = json.loads((folder / "index.json").read_bytes())["manifests"]
-    assert {one["annotations"][CONTAINERD_NAME]: one["digest"] for one in entries} == {name: one["digest"] for name, one in zip(names, images, strict=True)}
+    assert {one["annotations"][CONTAINERD_NAME]: one["digest"] for one in entries} == {
+        name: one["digest"] for name, one in zip(names, images, strict=True)
+    }
     assert len(entries) == 8
     with Store.open(tmp_path / "other", create=True) as other:
         other.import_archive(folder)
@@ -803,11 +1119,13 @@ def test_eight_processes_saving_into_one_folder_lose_nothing(store: Store, root:
         assert list(other.fsck()) == []
 
 
-# --- the command --------------------------------------------------------------------------------------------------------------------------------------------
+# --- the command ----------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def run(root: Path, sample: Sample, store: Store, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+def run(
+    root: Path, sample: Sample, store: Store, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
     def shell(*arguments: str, code: int = 0) -> str:
         capsys.readouterr()
         assert cli.run(["--root", str(root), "save", *arguments]) == code
@@ -818,14 +1136,25 @@ def run(root: Path, sample: Sample, store: Store, capsys: pytest.CaptureFixture[
     return shell
 
 
-def test_options_of_the_command_reach_the_archive(run: Callable[..., str], root: Path, tmp_path: Path) -> None:
+def test_options_of_the_command_reach_the_archive(
+    run: Callable[..., str], root: Path, tmp_path: Path
+) -> None:
     out = str(tmp_path / "out.tar")
     with Store.open(root) as store:
         asked: tuple[tuple[list[str], dict[str, Any]], ...] = (
             (["--format", "oci", "--referrers"], {"format": Format.OCI, "referrers": True}),
-            (["--format", "oci", "--platform", "linux/arm64", "--platform", "linux/amd64"], {"format": Format.OCI, "platforms": (ARM64, AMD64)}),
-            (["--format", "oci", "--platform", "linux/amd64", "--sparse"], {"format": Format.OCI, "platforms": (AMD64,), "sparse": True}),
-            (["--format", "docker", "--all-platforms", "--layers", "gzip"], {"format": Format.DOCKER, "layers": Layers.GZIP}),
+            (
+                ["--format", "oci", "--platform", "linux/arm64", "--platform", "linux/amd64"],
+                {"format": Format.OCI, "platforms": (ARM64, AMD64)},
+            ),
+            (
+                ["--format", "oci", "--platform", "linux/amd64", "--sparse"],
+                {"format": Format.OCI, "platforms": (AMD64,), "sparse": True},
+            ),
+            (
+                ["--format", "docker", "--all-platforms", "--layers", "gzip"],
+                {"format": Format.DOCKER, "layers": Layers.GZIP},
+            ),
             (["--platform", "linux/arm64"], {"platforms": (ARM64,)}),
         )
         for arguments, options in asked:
@@ -833,7 +1162,9 @@ def test_options_of_the_command_reach_the_archive(run: Callable[..., str], root:
             assert (tmp_path / "out.tar").read_bytes() == save(store, "team/app:1", **options)
 
 
-def test_a_compressed_archive_is_the_archive_compressed(run: Callable[..., str], root: Path, tmp_path: Path) -> None:
+def test_a_compressed_archive_is_the_archive_compressed(
+    run: Callable[..., str], root: Path, tmp_path: Path
+) -> None:
     for codec, decode in (("gzip", gzip_module.decompress), ("zstd", DECODED[Layers.ZSTD])):
         found = []
         for number in range(2):
@@ -849,12 +1180,24 @@ def test_a_compressed_archive_is_the_archive_compressed(run: Callable[..., str],
             assert other.import_archive(tmp_path / f"0.tar.{codec}").changed
 
 
-def test_the_command_writes_folders_and_says_what_was_left_out(run: Callable[..., str], tmp_path: Path) -> None:
+def test_the_command_writes_folders_and_says_what_was_left_out(
+    run: Callable[..., str], tmp_path: Path
+) -> None:
     run("--format", "oci", "-o", f"{tmp_path / 'new'}/", "team/app:1")
     assert (tmp_path / "new" / "index.json").exists()
-    run("--format", "oci", "-o", str(tmp_path / "new"), "--platform", "linux/arm64", "team/app:latest")
+    run(
+        "--format",
+        "oci",
+        "-o",
+        str(tmp_path / "new"),
+        "--platform",
+        "linux/arm64",
+        "team/app:latest",
+    )
     assert len(json.loads((tmp_path / "new" / "index.json").read_bytes())["manifests"]) == 2
-    assert "left out: linux/arm64" in run("-o", str(tmp_path / "out.tar"), "--platform", "linux/amd64", "team/app:1")
+    assert "left out: linux/arm64" in run(
+        "-o", str(tmp_path / "out.tar"), "--platform", "linux/amd64", "team/app:1"
+    )
 
 
 @pytest.mark.parametrize(
@@ -873,6 +1216,8 @@ def test_the_command_writes_folders_and_says_what_was_left_out(run: Callable[...
         (("--format", "oci", "--platform", "linux/s390x", "-o", "{folder}/"), 4),
     ],
 )
-def test_what_does_not_go_together_is_refused(run: Callable[..., str], tmp_path: Path, arguments: tuple[str, ...], code: int) -> None:
+def test_what_does_not_go_together_is_refused(
+    run: Callable[..., str], tmp_path: Path, arguments: tuple[str, ...], code: int
+) -> None:
     run(*(one.format(folder=tmp_path / "folder") for one in arguments), "team/app:1", code=code)
     assert not (tmp_path / "folder").exists()

@@ -1,4 +1,7 @@
-"""Real clients against the mirror, over HTTP and over TLS as a user. docs/clients.md is this run, written down."""
+"""Real clients against the mirror, over HTTP and over TLS as a user.
+
+docs/clients.md is this run, written down.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,18 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "clients.md"
 @pytest.fixture(scope="module")
 def clients() -> Iterator[Clients]:
     """One set of clients and two mirrors for all cells."""
-    require("dockerd", "skopeo", "podman", "buildah", "containerd", "ctr", "docker-registry", CRANE, REGCTL, ORAS)
+    require(
+        "dockerd",
+        "skopeo",
+        "podman",
+        "buildah",
+        "containerd",
+        "ctr",
+        "docker-registry",
+        CRANE,
+        REGCTL,
+        ORAS,
+    )
     with Workshop() as shop, Clients(shop) as opened:
         yield opened
         for door in opened.doors:
@@ -63,4 +77,6 @@ def test_artifacts_are_attached_found_and_pulled(clients: Clients, door: int) ->
 
 def test_the_document_says_what_ran(clients: Clients) -> None:
     """`make interop-table` writes it anew."""
-    assert without_versions(DOCUMENT.read_text(encoding="utf-8")) == without_versions(render(clients))
+    assert without_versions(DOCUMENT.read_text(encoding="utf-8")) == without_versions(
+        render(clients)
+    )

@@ -28,7 +28,9 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("version", ["1.1", "dev"])
 def test_every_api_and_data_type(version: str, program: Path, tmp_path: Path) -> None:
     with Mirror(tmp_path / "store", "--accept-missing-blobs") as mirror:
-        result = conformance.run(program, tmp_path / "results", mirror.host, version=version, data_sparse="true")
+        result = conformance.run(
+            program, tmp_path / "results", mirror.host, version=version, data_sparse="true"
+        )
         assert mirror.stop() == 0
     assert result.not_passed == []
     assert result.counts["Pass"] > 800
@@ -43,12 +45,23 @@ def test_as_it_is_without_options(version: str, program: Path, tmp_path: Path) -
     assert result.counts["Pass"] > 800
 
 
-@pytest.mark.parametrize(("options", "refused"), [((), 7), (("--require-children",), 13)], ids=["the image", "the image and the index"])
-def test_what_of_sparse_manifests_is_refused(options: tuple[str, ...], refused: int, program: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "refused"),
+    [((), 7), (("--require-children",), 13)],
+    ids=["the image", "the image and the index"],
+)
+def test_what_of_sparse_manifests_is_refused(
+    options: tuple[str, ...], refused: int, program: Path, tmp_path: Path
+) -> None:
     """docs/adr/0008: the data type has an image without one of its layers, and an index without one of its images."""
     with Mirror(tmp_path / "store", *options) as mirror:
-        result = conformance.run(program, tmp_path / "results", mirror.host, version="dev", data_sparse="true")
-    assert all(name == "OCI Conformance Test: FAIL" or name.startswith("OCI Conformance Test/sparse") for name in result.not_passed)
+        result = conformance.run(
+            program, tmp_path / "results", mirror.host, version="dev", data_sparse="true"
+        )
+    assert all(
+        name == "OCI Conformance Test: FAIL" or name.startswith("OCI Conformance Test/sparse")
+        for name in result.not_passed
+    )
     assert result.counts["FAIL"] == refused
     assert result.counts["Skip"] == 0
 
@@ -60,13 +73,29 @@ def test_reading_from_a_read_only_mirror(program: Path, tmp_path: Path) -> None:
         config = _push_blob(mirror, b"{}")
         empty = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": config, "size": 2}
         layer = {"mediaType": "text/plain", "digest": blob, "size": 7}
-        image = encode({"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "text/plain", "config": empty, "layers": [layer]})
+        image = encode(
+            {
+                "schemaVersion": 2,
+                "mediaType": MANIFEST,
+                "artifactType": "text/plain",
+                "config": empty,
+                "layers": [layer],
+            }
+        )
         subject = _push_manifest(mirror, "v1", image)
         about = {"mediaType": MANIFEST, "digest": subject, "size": len(image)}
         _push_manifest(mirror, "about", encode({**json.loads(image), "subject": about}))
     with Mirror(root, "--read-only") as mirror:
-        assert mirror.request("HEAD", "/v2/conformance/repo1/manifests/v1")[1]["Docker-Content-Digest"] == subject
-        assert mirror.request("PUT", "/v2/conformance/repo1/manifests/v2", image, {"Content-Type": MANIFEST})[0] == 405
+        assert (
+            mirror.request("HEAD", "/v2/conformance/repo1/manifests/v1")[1]["Docker-Content-Digest"]
+            == subject
+        )
+        assert (
+            mirror.request(
+                "PUT", "/v2/conformance/repo1/manifests/v2", image, {"Content-Type": MANIFEST}
+            )[0]
+            == 405
+        )
         result = conformance.run(
             program,
             tmp_path / "results",
@@ -76,7 +105,8 @@ def test_reading_from_a_read_only_mirror(program: Path, tmp_path: Path) -> None:
             api_tags_delete="false",
             api_manifests_delete="false",
             api_blobs_delete="false",
-            # The program looks for the header in an answer that it keeps only where it knows the content, so never in this mode.
+            # The program looks for the header in an answer that it keeps only where it knows the
+            # content, so never in this mode.
             api_manifests_digest_header="false",
             ro_data_tags="v1 about",
             ro_data_manifests=subject,
@@ -89,12 +119,16 @@ def test_reading_from_a_read_only_mirror(program: Path, tmp_path: Path) -> None:
 
 def _push_blob(mirror: Mirror, data: bytes) -> str:
     name = digest(data)
-    status, _, body = mirror.request("POST", f"/v2/conformance/repo1/blobs/uploads/?digest={name}", data)
+    status, _, body = mirror.request(
+        "POST", f"/v2/conformance/repo1/blobs/uploads/?digest={name}", data
+    )
     assert status == 201, body
     return name
 
 
 def _push_manifest(mirror: Mirror, tag: str, data: bytes) -> str:
-    status, headers, body = mirror.request("PUT", f"/v2/conformance/repo1/manifests/{tag}", data, {"Content-Type": MANIFEST})
+    status, headers, body = mirror.request(
+        "PUT", f"/v2/conformance/repo1/manifests/{tag}", data, {"Content-Type": MANIFEST}
+    )
     assert status == 201, body
     return str(headers["Docker-Content-Digest"])

@@ -1,7 +1,9 @@
-"""A Debian image with apt layers, built in Docker: in and out again to the byte, in little memory, and nothing is written but the store and the output.
+"""A Debian image with apt layers, built in Docker.
 
-STORECTL_INTEROP_DEBIAN says how large: ``small`` as CI has it, ``full`` for an image of 800 MB at least.
-"""
+In and out again to the byte, in little memory, and nothing is written but the store and the output.
+
+STORECTL_INTEROP_DEBIAN says how large: ``small`` as CI has it, ``full`` for an image of 800 MB at
+least."""
 
 from __future__ import annotations
 
@@ -24,7 +26,12 @@ if TYPE_CHECKING:
 
     from tests.support.engine import Engine
 
-pytestmark = [pytest.mark.interop, pytest.mark.slow, pytest.mark.xdist_group("debian"), pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("debian"),
+    pytest.mark.timeout(1800),
+]
 
 SIZE: Final = os.environ.get("STORECTL_INTEROP_DEBIAN", "small")
 AT_LEAST: Final = {"small": 200_000_000, "full": 800_000_000}[SIZE]
@@ -61,14 +68,24 @@ def assert_equal(one: Path, other: Path) -> None:
 def test_what_is_written_elsewhere_is_seen(folder: Path) -> None:
     require("strace")
     made = folder / "made"
-    script = f"cd {folder}; echo x > stray; mkdir {made}; mv stray made/moved; ln -s made link; rm link; cat < made/moved > /dev/null"
+    script = (
+        f"cd {folder}; echo x > stray; mkdir {made}; mv stray made/moved; ln -s made link; rm link;"
+        " cat < made/moved > /dev/null"
+    )
     written = written_paths(folder / "trace", "sh", "-c", script)
     assert outside(written, (made, *DEVICES)) == [str(folder / name) for name in ("link", "stray")]
-    in_a_thread = f"import threading; from pathlib import Path; threading.Thread(target=Path('{folder}/thread').write_bytes, args=(b'x',)).start()"
-    assert outside(written_paths(folder / "again", sys.executable, "-S", "-c", in_a_thread), DEVICES) == [str(folder / "thread")]
+    in_a_thread = (
+        "import threading; from pathlib import Path;"
+        f" threading.Thread(target=Path('{folder}/thread').write_bytes, args=(b'x',)).start()"
+    )
+    assert outside(
+        written_paths(folder / "again", sys.executable, "-S", "-c", in_a_thread), DEVICES
+    ) == [str(folder / "thread")]
 
 
-def test_a_debian_image_comes_out_as_docker_saved_it(archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_debian_image_comes_out_as_docker_saved_it(
+    archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert archive.stat().st_size >= AT_LEAST
     temporary = folder / "temporary"
     temporary.mkdir()
@@ -92,8 +109,12 @@ def test_a_debian_image_comes_out_as_docker_saved_it(archive: Path, folder: Path
     # A store and an output of their own, so that everything about them is made while it is watched.
     watched, target = folder / "watched", folder / "output" / "saved.tar"
     target.parent.mkdir()
-    written = written_paths(folder / "import-trace", STORECTL, "--root", watched, "import", "-q", "-i", archive)
-    written += written_paths(folder / "save-trace", STORECTL, "--root", watched, "save", "-o", target, NAME)
+    written = written_paths(
+        folder / "import-trace", STORECTL, "--root", watched, "import", "-q", "-i", archive
+    )
+    written += written_paths(
+        folder / "save-trace", STORECTL, "--root", watched, "save", "-o", target, NAME
+    )
     assert_equal(archive, target)
     assert any(path.startswith(f"{watched}/blobs/") for path in written)
     assert any(path.startswith(str(target.parent)) for path in written)
@@ -102,8 +123,14 @@ def test_a_debian_image_comes_out_as_docker_saved_it(archive: Path, folder: Path
     assert [one.name for one in target.parent.iterdir()] == [target.name]
     assert list(temporary.iterdir()) == []
 
-    figures = [f"{SIZE} Debian image, {archive.stat().st_size:,} bytes; equal; {len(written)} paths written, in the store and the output alone"]
-    figures += [f"  {what:24} {run.seconds:6.2f} s   VmHWM {run.peak_kib:,} KiB" for what, run in runs.items()]
+    figures = [
+        f"{SIZE} Debian image, {archive.stat().st_size:,} bytes; equal",
+        f"  {len(written)} paths written, in the store and the output alone",
+    ]
+    figures += [
+        f"  {what:24} {run.seconds:6.2f} s   VmHWM {run.peak_kib:,} KiB"
+        for what, run in runs.items()
+    ]
     with capsys.disabled():
         sys.stdout.write("\n" + "\n".join(figures) + "\n")
     assert {what: run.peak_kib for what, run in runs.items() if run.peak_kib > PEAK_KIB} == {}

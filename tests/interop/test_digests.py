@@ -48,10 +48,27 @@ def far(workshop: Workshop) -> Iterator[Registry]:
 
 def cosigned(layout: Layout, signed: Descriptor) -> Descriptor:
     """A signature as cosign writes it: an image whose one layer is no tar."""
-    payload = b'{"critical":{"image":{"docker-manifest-digest":"%s"},"type":"cosign container image signature"}}' % signed["digest"].encode()
-    config = layout.document({"architecture": "", "os": "", "config": {}, "rootfs": {"type": "layers", "diff_ids": [digest(payload)]}}, CONFIG)
-    link = layout.blob(payload, "application/vnd.dev.cosign.simplesigning.v1+json", annotations={"dev.cosignproject.cosign/signature": "MEUC"})
-    return layout.document({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [link]}, MANIFEST)
+    payload = (
+        b'{"critical":{"image":{"docker-manifest-digest":"%s"},"type":"cosign container image'
+        b' signature"}}' % signed["digest"].encode()
+    )
+    config = layout.document(
+        {
+            "architecture": "",
+            "os": "",
+            "config": {},
+            "rootfs": {"type": "layers", "diff_ids": [digest(payload)]},
+        },
+        CONFIG,
+    )
+    link = layout.blob(
+        payload,
+        "application/vnd.dev.cosign.simplesigning.v1+json",
+        annotations={"dev.cosignproject.cosign/signature": "MEUC"},
+    )
+    return layout.document(
+        {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [link]}, MANIFEST
+    )
 
 
 @dataclass(frozen=True)
@@ -65,16 +82,33 @@ class Release:
 
 def release() -> Release:
     layout = Layout()
-    history: dict[str, Any] = {"created": "2024-01-01T00:00:00Z", "history": [{"created_by": "one"}, {"created_by": "two"}]}
+    history: dict[str, Any] = {
+        "created": "2024-01-01T00:00:00Z",
+        "history": [{"created_by": "one"}, {"created_by": "two"}],
+    }
     images = [
         layout.image(gzip(A), gzip(B, level=1), platform="linux/amd64", config=history),
         layout.image(gzip(A), zstd(C), platform="linux/arm64/v8", config=history),
-        layout.image(plain(A), gzip(B), platform="linux/s390x", config=history, annotations={"org.example.unknown": "kept"}),
+        layout.image(
+            plain(A),
+            gzip(B),
+            platform="linux/s390x",
+            config=history,
+            annotations={"org.example.unknown": "kept"},
+        ),
     ]
-    attestations = (layout.attestation(one, b'{"about":"%s"}' % one["digest"].encode()) for one in images)
+    attestations = (
+        layout.attestation(one, b'{"about":"%s"}' % one["digest"].encode()) for one in images
+    )
     index = layout.index(*images, *attestations, annotations={"a": "b"})
-    approval = layout.artifact(b"approved", subject=index, artifact_type="application/vnd.example.approval")
-    tags = {"1": index, f"{index['digest'].replace(':', '-')}.sig": cosigned(layout, index), "approval": approval}
+    approval = layout.artifact(
+        b"approved", subject=index, artifact_type="application/vnd.example.approval"
+    )
+    tags = {
+        "1": index,
+        f"{index['digest'].replace(':', '-')}.sig": cosigned(layout, index),
+        "approval": approval,
+    }
     for tag, manifest in tags.items():
         layout.root(manifest, f"docker.io/{REPOSITORY}:{tag}")
     return Release(layout, index, tuple(tags))
@@ -86,7 +120,12 @@ def near(workshop: Workshop) -> Release:
     made = release()
     folder = made.layout.folder(workshop.fresh("layout"))
     for tag in made.tags:
-        workshop.skopeo.copy(f"oci:{folder}:{tag}", f"docker://{workshop.registry.host}/{REPOSITORY}:{tag}", everything=True, preserve=True)
+        workshop.skopeo.copy(
+            f"oci:{folder}:{tag}",
+            f"docker://{workshop.registry.host}/{REPOSITORY}:{tag}",
+            everything=True,
+            preserve=True,
+        )
     return made
 
 
@@ -96,7 +135,12 @@ def filled(workshop: Workshop, near: Release, store: Store) -> Store:
     for tag in near.tags:
         archive = workshop.fresh("fetched.tar")
         name = f"{REPOSITORY}:{tag}"
-        workshop.skopeo.copy(f"docker://{workshop.registry.host}/{name}", f"oci-archive:{archive}:{name}", everything=True, preserve=True)
+        workshop.skopeo.copy(
+            f"docker://{workshop.registry.host}/{name}",
+            f"oci-archive:{archive}:{name}",
+            everything=True,
+            preserve=True,
+        )
         store.import_archive(archive)
     return store
 
@@ -109,10 +153,17 @@ def saved(workshop: Workshop, store: Store, names: list[str], form: Format) -> P
 
 
 @pytest.mark.parametrize("form", [Format.DOCKER, Format.OCI])
-def test_every_digest_and_every_byte_crosses(workshop: Workshop, near: Release, filled: Store, far: Registry, form: Format) -> None:
+def test_every_digest_and_every_byte_crosses(
+    workshop: Workshop, near: Release, filled: Store, far: Registry, form: Format
+) -> None:
     archive = saved(workshop, filled, [f"{REPOSITORY}:{tag}" for tag in near.tags], form)
     for tag in near.tags:
-        workshop.skopeo.copy(f"oci-archive:{archive}:{tag}", f"docker://{far.host}/{REPOSITORY}:{tag}", everything=True, preserve=True)
+        workshop.skopeo.copy(
+            f"oci-archive:{archive}:{tag}",
+            f"docker://{far.host}/{REPOSITORY}:{tag}",
+            everything=True,
+            preserve=True,
+        )
     assert far.tags(REPOSITORY) == workshop.registry.tags(REPOSITORY) == set(near.tags)
     crossed: dict[str, bytes] = {}
     for tag in near.tags:
@@ -122,7 +173,9 @@ def test_every_digest_and_every_byte_crosses(workshop: Workshop, near: Release, 
     assert crossed == near.layout.blobs
 
 
-def test_a_docker_archive_of_the_same_image_takes_no_digest_away(workshop: Workshop, near: Release, filled: Store) -> None:
+def test_a_docker_archive_of_the_same_image_takes_no_digest_away(
+    workshop: Workshop, near: Release, filled: Store
+) -> None:
     name = f"{REPOSITORY}:1"
     docker.pull(workshop.docker, f"{workshop.registry.host}/{name}", name)
     archive = workshop.fresh("docker.tar")

@@ -48,7 +48,9 @@ def lines(messages: Sequence[dict[str, str]]) -> str:
     return "".join(message.get("stream", "") for message in messages)
 
 
-def test_generated_images_are_saved_as_docker_28_saves_them(engine: Engine, storectl: Storectl) -> None:
+def test_generated_images_are_saved_as_docker_28_saves_them(
+    engine: Engine, storectl: Storectl
+) -> None:
     engine.clear()
     compared: list[str] = []
     for number, case in enumerate(sample(sound_cases(), CONFIGS, seeded=28)):
@@ -75,7 +77,9 @@ def test_generated_images_are_saved_as_docker_28_saves_them(engine: Engine, stor
 
 
 @pytest.mark.parametrize("name", GOLDEN_NAMES)
-def test_what_it_loads_from_docker_20_10_it_saves_as_we_do(name: str, engine: Engine, storectl: Storectl) -> None:
+def test_what_it_loads_from_docker_20_10_it_saves_as_we_do(
+    name: str, engine: Engine, storectl: Storectl
+) -> None:
     engine.clear()
     golden = (GOLDEN / f"{name}.tar").read_bytes()
     assert not errors(engine.load(golden))
@@ -87,13 +91,23 @@ def test_what_it_loads_from_docker_20_10_it_saves_as_we_do(name: str, engine: En
 
 
 @pytest.mark.parametrize("archive_format", ["docker", "legacy"])
-def test_it_loads_what_we_save_and_we_what_it_saves(archive_format: str, engine: Engine, storectl: Storectl, tmp_path: Path) -> None:
+def test_it_loads_what_we_save_and_we_what_it_saves(
+    archive_format: str, engine: Engine, storectl: Storectl, tmp_path: Path
+) -> None:
     engine.clear()
-    base, child = config(A, created="2020-01-01T00:00:00Z"), config(A, B, A, created="2021-01-01T00:00:00Z", author="me")
+    base, child = (
+        config(A, created="2020-01-01T00:00:00Z"),
+        config(A, B, A, created="2021-01-01T00:00:00Z", author="me"),
+    )
     archive = Archive().file("a", A).file("b", B).file("base", base).file("child", child)
     archive.manifest(
         {"Config": "base", "RepoTags": None, "Layers": ["a"]},
-        {"Config": "child", "RepoTags": ["team/app:1", "localhost:5000/app:2"], "Layers": ["a", "b", "a"], "Parent": digest(base)},
+        {
+            "Config": "child",
+            "RepoTags": ["team/app:1", "localhost:5000/app:2"],
+            "Layers": ["a", "b", "a"],
+            "Parent": digest(base),
+        },
     )
     storectl.load(archive.bytes())
     ours = storectl.save(["team/app:1", "localhost:5000/app:2", digest(base)], archive_format)
@@ -108,39 +122,62 @@ def test_it_loads_what_we_save_and_we_what_it_saves(archive_format: str, engine:
         other.load(theirs)
         assert other.image_id("localhost:5000/app:2") == digest(child)
         assert other.held()[digest(child)].parent == digest(base)
-        assert other.save(["team/app:1", "localhost:5000/app:2", digest(base)], archive_format) == ours
+        assert (
+            other.save(["team/app:1", "localhost:5000/app:2", digest(base)], archive_format) == ours
+        )
 
 
-def test_it_writes_an_untagged_image_into_the_index_only_where_it_is_the_first(engine: Engine, storectl: Storectl) -> None:
+def test_it_writes_an_untagged_image_into_the_index_only_where_it_is_the_first(
+    engine: Engine, storectl: Storectl
+) -> None:
     engine.clear()
     images = [config(A, author=str(number)) for number in range(3)]
     archive = Archive().file("a", A)
     for number, image in enumerate(images):
         archive.file(str(number), image)
-    archive.manifest(*({"Config": str(number), "RepoTags": None, "Layers": ["a"]} for number in range(3)))
+    archive.manifest(
+        *({"Config": str(number), "RepoTags": None, "Layers": ["a"]} for number in range(3))
+    )
     assert not errors(engine.load(archive.bytes()))
     theirs = engine.save([digest(image) for image in images])
     assert theirs.count(b"vnd.oci.image.manifest.v1+json") == 3 + 1
     storectl.load(theirs)
-    assert storectl.save([digest(image) for image in images], "docker").count(b"vnd.oci.image.manifest.v1+json") == 3 + 3
+    assert (
+        storectl.save([digest(image) for image in images], "docker").count(
+            b"vnd.oci.image.manifest.v1+json"
+        )
+        == 3 + 3
+    )
 
 
-# --- with its other image store -------------------------------------------------------------------------------------------------------------------------------
+# --- with its other image store -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("archive_format", ["docker", "oci"])
-def test_its_containerd_store_keeps_manifests_and_platforms(archive_format: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_its_containerd_store_keeps_manifests_and_platforms(
+    archive_format: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     require("dockerd-28", "containerd")
     layout = Layout()
-    index = layout.index(layout.image(gzip(A), gzip(B)), layout.image(gzip(A), platform="linux/arm64"))
+    index = layout.index(
+        layout.image(gzip(A), gzip(B)), layout.image(gzip(A), platform="linux/arm64")
+    )
     layout.root(index, "docker.io/team/multi:1")
     layout.root(layout.image(plain(A), gzip(B)), "docker.io/team/one:1")
     names = ["team/multi:1", "team/one:1"]
-    options = {"drivers": ("overlayfs", "native"), "options": ["--feature=containerd-snapshotter=true"]}
+    options = {
+        "drivers": ("overlayfs", "native"),
+        "options": ["--feature=containerd-snapshotter=true"],
+    }
     with (
         Storectl(tmp_path / "here") as here,
         Storectl(tmp_path / "there") as there,
-        Engine(tmp_path_factory.mktemp("engine"), name="dockerd-28", version="28.", **options) as engine,  # type: ignore[arg-type]  # two of its options
+        Engine(
+            tmp_path_factory.mktemp("engine"),
+            name="dockerd-28",
+            version="28.",
+            **options,  # type: ignore[arg-type]  # two of its options
+        ) as engine,
     ):
         here.load(layout.tar())
         ours = here.save(names, archive_format)

@@ -58,7 +58,9 @@ def skopeo_copy(shop: Workshop, archive: Path, names: Sequence[str]) -> object:
     for name in names:
         target = shop.fresh("copied")
         shop.skopeo.copy(f"docker-archive:{archive}:{name}", f"dir:{target}")
-        found.append({one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in target.iterdir()})
+        found.append(
+            {one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in target.iterdir()}
+        )
     return found
 
 
@@ -74,19 +76,44 @@ def umoci_unpack(shop: Workshop, archive: Path, names: Sequence[str]) -> object:
 
 def images() -> list[ImageCase]:
     """Images with something odd about them, most of which umoci does not unpack, and plain ones."""
-    plain = [image for family in sample(families(), IMAGES // 2, seeded=SEED) for image in family if image.layers]
-    return [ImageCase(config(A, B, A), (A, B, A)), *sample(sound_cases(), IMAGES, seeded=SEED), *plain]
+    plain = [
+        image
+        for family in sample(families(), IMAGES // 2, seeded=SEED)
+        for image in family
+        if image.layers
+    ]
+    return [
+        ImageCase(config(A, B, A), (A, B, A)),
+        *sample(sound_cases(), IMAGES, seeded=SEED),
+        *plain,
+    ]
 
 
-READERS: Final[tuple[Callable[[Workshop, Path, Sequence[str]], object], ...]] = (docker_load, podman_load, skopeo_copy, umoci_unpack)
+READERS: Final[tuple[Callable[[Workshop, Path, Sequence[str]], object], ...]] = (
+    docker_load,
+    podman_load,
+    skopeo_copy,
+    umoci_unpack,
+)
 
 
 def tree(folder: Path) -> list[tuple[str, bytes]]:
     """What lies in a folder."""
-    return sorted((str(one.relative_to(folder)), one.read_bytes() if one.is_file() and not one.is_symlink() else b"") for one in folder.rglob("*"))
+    return sorted(
+        (
+            str(one.relative_to(folder)),
+            one.read_bytes() if one.is_file() and not one.is_symlink() else b"",
+        )
+        for one in folder.rglob("*")
+    )
 
 
-def outcome(reader: Callable[[Workshop, Path, Sequence[str]], object], shop: Workshop, archive: Path, names: Sequence[str]) -> tuple[bool, object]:
+def outcome(
+    reader: Callable[[Workshop, Path, Sequence[str]], object],
+    shop: Workshop,
+    archive: Path,
+    names: Sequence[str],
+) -> tuple[bool, object]:
     """Whether the peer takes it, and what it has then, or says."""
     try:
         return True, reader(shop, archive, names)
@@ -107,18 +134,27 @@ def test_whoever_loads_dockers_save_loads_ours(workshop: Workshop, storectl: Sto
     for reader in READERS:
         taken = 0
         for names, theirs, ours in pairs:
-            wanted, got = outcome(reader, workshop, theirs, names), outcome(reader, workshop, ours, names)
+            wanted, got = (
+                outcome(reader, workshop, theirs, names),
+                outcome(reader, workshop, ours, names),
+            )
             assert got == wanted, f"{reader.__name__} of {names}: {theirs.read_bytes()!r}"
             taken += wanted[0]
         assert taken, f"{reader.__name__} took nothing"
 
 
-def test_umoci_unpacks_our_layout_wherever_it_unpacks_what_skopeo_makes_of_dockers_save(workshop: Workshop, storectl: Storectl) -> None:
+def test_umoci_unpacks_our_layout_wherever_it_unpacks_what_skopeo_makes_of_dockers_save(
+    workshop: Workshop, storectl: Storectl
+) -> None:
     duel = Duel(workshop.docker, storectl)
     assert duel.judge(images()) == []
     unpacked = 0
     for name in duel.loaded:
-        archive, layout, bundle = workshop.fresh("docker.tar"), workshop.fresh("layout"), workshop.fresh("bundle")
+        archive, layout, bundle = (
+            workshop.fresh("docker.tar"),
+            workshop.fresh("layout"),
+            workshop.fresh("bundle"),
+        )
         archive.write_bytes(workshop.docker.save([name]))
         taken, found = outcome(umoci_unpack, workshop, archive, [name])
         if not taken:

@@ -1,8 +1,10 @@
-"""Generated images and archives, given to a real Docker Engine 20.10 and to storectl: the same IDs, the same lines, the same parents, and the same bytes saved.
+"""Generated images and archives, given to a real Docker Engine 20.10 and to storectl.
 
-Docker is asked about everything, so nothing here says what is right. How much is generated, and from which seed, is said by STORECTL_INTEROP_CONFIGS and
-STORECTL_INTEROP_SEED; a failure names its seed, and shows the smallest example that hypothesis finds.
-"""
+The same IDs, the same lines, the same parents, and the same bytes saved.
+
+Docker is asked about everything, so nothing here says what is right. How much is generated, and
+from which seed, is said by STORECTL_INTEROP_CONFIGS and STORECTL_INTEROP_SEED; a failure names its
+seed, and shows the smallest example that hypothesis finds."""
 
 from __future__ import annotations
 
@@ -43,16 +45,33 @@ SEED: Final = int(os.environ.get("STORECTL_INTEROP_SEED", "20"))
 Example = TypeVar("Example")
 
 
-def compare(strategy: SearchStrategy[Example], count: int, judge: Callable[[Sequence[Example]], dict[Example, str]]) -> list[Example]:
-    """Generate examples and let ``judge`` say about which of them the two part; fails with the smallest of those."""
+def compare(
+    strategy: SearchStrategy[Example],
+    count: int,
+    judge: Callable[[Sequence[Example]], dict[Example, str]],
+) -> list[Example]:
+    """Generate examples and let ``judge`` say about which of them the two part.
+
+    Fails with the smallest of those.
+    """
     examples = sample(strategy, count, seeded=SEED)
     found = judge(examples)
     if found:
         known = {example: example in found for example in examples}
-        least = smallest(strategy, count, seeded=SEED, known=known, fails=lambda example: example in found or bool(judge([example])))
+        least = smallest(
+            strategy,
+            count,
+            seeded=SEED,
+            known=known,
+            fails=lambda example: example in found or bool(judge([example])),
+        )
         what = found[least] if least in found else judge([least])[least]
         shown = "\n".join(map(str, least)) if isinstance(least, tuple) else repr(least)
-        pytest.fail(f"{len(found)} of {len(examples)} differ (STORECTL_INTEROP_SEED={SEED}); the smallest: {what}\n{shown}", pytrace=False)
+        pytest.fail(
+            f"{len(found)} of {len(examples)} differ (STORECTL_INTEROP_SEED={SEED}); the smallest:"
+            f" {what}\n{shown}",
+            pytrace=False,
+        )
     return examples
 
 
@@ -65,17 +84,23 @@ def test_images_are_the_same_images_to_both(docker: Engine, storectl: Storectl) 
 
     images = compare(cases(), CONFIGS, judge)
     assert len(images) == CONFIGS
-    assert CONFIGS * 3 // 4 <= len(duel.loaded) < CONFIGS, "hardly anything was loaded, or nothing refused"
+    assert CONFIGS * 3 // 4 <= len(duel.loaded) < CONFIGS, (
+        "hardly anything was loaded, or nothing refused"
+    )
     # Images that share directories, layers that are links into the directories of other images.
     for start in range(0, len(duel.loaded), 20):
         assert duel.judge_together(duel.loaded[start : start + 20]) is None
 
 
-def test_archives_leave_both_with_the_same_images_names_and_parents(docker: Engine, tmp_path: Path) -> None:
+def test_archives_leave_both_with_the_same_images_names_and_parents(
+    docker: Engine, tmp_path: Path
+) -> None:
     duel = ArchiveDuel(docker, tmp_path)
 
     def judge(sequences: Sequence[tuple[LoadCase, ...]]) -> dict[tuple[LoadCase, ...], str]:
-        verdicts = ((sequence, duel.judge([one.archive() for one in sequence])) for sequence in sequences)
+        verdicts = (
+            (sequence, duel.judge([one.archive() for one in sequence])) for sequence in sequences
+        )
         return {sequence: what for sequence, what in verdicts if what is not None}
 
     sequences = compare(load_sequences(), SEQUENCES, judge)
@@ -84,11 +109,16 @@ def test_archives_leave_both_with_the_same_images_names_and_parents(docker: Engi
     assert duel.parents
 
 
-def test_archives_from_before_docker_1_10_become_the_same_images(docker: Engine, tmp_path: Path) -> None:
+def test_archives_from_before_docker_1_10_become_the_same_images(
+    docker: Engine, tmp_path: Path
+) -> None:
     duel = ArchiveDuel(docker, tmp_path)
 
     def judge(sequences: Sequence[tuple[OldCase, ...]]) -> dict[tuple[OldCase, ...], str]:
-        verdicts = ((sequence, duel.judge([one.archive() for one in sequence], silent=True)) for sequence in sequences)
+        verdicts = (
+            (sequence, duel.judge([one.archive() for one in sequence], silent=True))
+            for sequence in sequences
+        )
         return {sequence: what for sequence, what in verdicts if what is not None}
 
     sequences = compare(old_sequences(), SEQUENCES, judge)
@@ -97,11 +127,18 @@ def test_archives_from_before_docker_1_10_become_the_same_images(docker: Engine,
     assert duel.parents
 
 
-def test_a_saved_archive_without_its_manifest_is_an_old_one(docker: Engine, storectl: Storectl, tmp_path: Path) -> None:
+def test_a_saved_archive_without_its_manifest_is_an_old_one(
+    docker: Engine, storectl: Storectl, tmp_path: Path
+) -> None:
     docker.clear()
     duel = Duel(docker, storectl)
     duel.judge(sample(cases(), max(8, CONFIGS // 10), seeded=SEED + 1))
-    archives = [without_manifest(storectl.save(list(names))) for names in itertools.pairwise(duel.loaded[:5])]
+    archives = [
+        without_manifest(storectl.save(list(names)))
+        for names in itertools.pairwise(duel.loaded[:5])
+    ]
     old = ArchiveDuel(docker, tmp_path)
-    assert [what for archive in archives if (what := old.judge([archive], silent=True)) is not None] == []
+    assert [
+        what for archive in archives if (what := old.judge([archive], silent=True)) is not None
+    ] == []
     assert old.images

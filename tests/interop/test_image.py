@@ -38,10 +38,18 @@ DEADLINE_S: Final = 300
 
 def write_context(target: Path) -> None:
     """What a client sends of a checkout: what .dockerignore lets through, and the container file."""
-    let_through = [line[1:] for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    let_through = [
+        line[1:]
+        for line in (CHECKOUT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    ]
     with tarfile.open(target, "w") as tar:
         for name in (*let_through, CONTAINERFILE):
-            tar.add(CHECKOUT / name, name, filter=lambda info: None if "__pycache__" in info.name else info)
+            tar.add(
+                CHECKOUT / name,
+                name,
+                filter=lambda info: None if "__pycache__" in info.name else info,
+            )
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +61,19 @@ def image(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     write_context(context)
     with base.open("rb") as file:
         repository, _, tag = BASE.partition(":")
-        status, said = docker.request("POST", f"/images/create?{urlencode({'fromSrc': '-', 'repo': repository, 'tag': tag})}", file)
+        status, said = docker.request(
+            "POST",
+            f"/images/create?{urlencode({'fromSrc': '-', 'repo': repository, 'tag': tag})}",
+            file,
+        )
         assert status == http.client.OK, said
     with context.open("rb") as file:
-        docker.build(file, NAME, {name: os.environ[name] for name in PROXIES if name in os.environ}, dockerfile=CONTAINERFILE)
+        docker.build(
+            file,
+            NAME,
+            {name: os.environ[name] for name in PROXIES if name in os.environ},
+            dockerfile=CONTAINERFILE,
+        )
     yield NAME
     docker.remove((NAME, BASE))
 
@@ -83,7 +100,9 @@ class Container:
         self._id: str = self._ask("POST", "/containers/create", settings)["Id"]
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
-        with self._docker.answer(method, path, json.dumps(body or {}).encode(), {"Content-Type": "application/json"}) as response:
+        with self._docker.answer(
+            method, path, json.dumps(body or {}).encode(), {"Content-Type": "application/json"}
+        ) as response:
             said = response.read()
         assert response.status < http.client.BAD_REQUEST, said
         return json.loads(said) if said else None
@@ -103,13 +122,23 @@ class Container:
             time.sleep(0.1)
 
     def log(self) -> str:
-        with self._docker.answer("GET", f"/containers/{self._id}/logs?stdout=1&stderr=1") as response:
+        with self._docker.answer(
+            "GET", f"/containers/{self._id}/logs?stdout=1&stderr=1"
+        ) as response:
             return response.read().decode(errors="replace")
 
     def run(self, *command: str) -> str:
         """Run a program of this machine in the container's network."""
-        inside = (program("nsenter"), f"--net=/proc/{self.state['Pid']}/ns/net", "--", program(command[0]), *command[1:])
-        done = subprocess.run(inside, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+        inside = (
+            program("nsenter"),
+            f"--net=/proc/{self.state['Pid']}/ns/net",
+            "--",
+            program(command[0]),
+            *command[1:],
+        )
+        done = subprocess.run(
+            inside, capture_output=True, text=True, timeout=DEADLINE_S, check=False
+        )
         assert done.returncode == 0, done.stderr + self.log()
         return done.stdout
 
@@ -140,21 +169,37 @@ def running(docker: Engine, image: str, volume: str, *arguments: str) -> Iterato
 
 def push(container: Container, layout: Path) -> None:
     container.run(
-        "skopeo", "copy", "--insecure-policy", "--preserve-digests", "--dest-tls-verify=false", f"oci:{layout}:1", "docker://127.0.0.1:5000/team/app:1"
+        "skopeo",
+        "copy",
+        "--insecure-policy",
+        "--preserve-digests",
+        "--dest-tls-verify=false",
+        f"oci:{layout}:1",
+        "docker://127.0.0.1:5000/team/app:1",
     )
 
 
 def pull(container: Container, target: Path) -> None:
     container.run(
-        "skopeo", "copy", "--insecure-policy", "--preserve-digests", "--src-tls-verify=false", "docker://127.0.0.1:5000/team/app:1", f"oci:{target}:1"
+        "skopeo",
+        "copy",
+        "--insecure-policy",
+        "--preserve-digests",
+        "--src-tls-verify=false",
+        "docker://127.0.0.1:5000/team/app:1",
+        f"oci:{target}:1",
     )
 
 
-def test_the_image_serves_without_rights_and_keeps_what_is_pushed(docker: Engine, image: str, tmp_path: Path) -> None:
+def test_the_image_serves_without_rights_and_keeps_what_is_pushed(
+    docker: Engine, image: str, tmp_path: Path
+) -> None:
     require("skopeo", "nsenter")
     volume = f"storectl-test-{os.getpid()}"
     layout = Layout()
-    layout.root(layout.image(gzip(images.A), gzip(images.B)), **{"org.opencontainers.image.ref.name": "1"})
+    layout.root(
+        layout.image(gzip(images.A), gzip(images.B)), **{"org.opencontainers.image.ref.name": "1"}
+    )
     came = layout.folder(tmp_path / "came")
     try:
         with running(docker, image, volume) as container:

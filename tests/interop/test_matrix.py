@@ -1,4 +1,7 @@
-"""Who reads whom: every peer's formats into storectl, every format of ours into every peer. docs/interop.md is this run, written down."""
+"""Who reads whom: every peer's formats into storectl, every format of ours into every peer.
+
+docs/interop.md is this run, written down.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,17 @@ SUBJECTS = [one.key for one in subjects()]
 @pytest.fixture(scope="module")
 def matrix() -> Iterator[Matrix]:
     """One set of peers for all cells."""
-    require("dockerd", "skopeo", "podman", "buildah", "umoci", "containerd", "ctr", "docker-registry", CRANE)
+    require(
+        "dockerd",
+        "skopeo",
+        "podman",
+        "buildah",
+        "umoci",
+        "containerd",
+        "ctr",
+        "docker-registry",
+        CRANE,
+    )
     with Workshop() as shop:
         yield Matrix(shop)
 
@@ -54,7 +67,11 @@ def test_docker_s_own_archive_of_two_images_is_read_no_better(matrix: Matrix) ->
     parts = shop.subjects["images"].parts
     (producer,) = (one for one in PRODUCERS if one.peer == "Docker")
     archive = producer.make(shop, parts, shop.fresh("saved.tar")).path
-    ours = matrix.consumed(next(one for one in CONSUMERS if one.command == "skopeo copy --all docker-archive:"), "images", "legacy")
+    ours = matrix.consumed(
+        next(one for one in CONSUMERS if one.command == "skopeo copy --all docker-archive:"),
+        "images",
+        "legacy",
+    )
     with pytest.raises(PeerRefusal) as refusal:
         for part in parts:
             shop.skopeo.copy(f"docker-archive:{archive}:{part.name}", f"dir:{shop.fresh('copied')}")
@@ -63,4 +80,6 @@ def test_docker_s_own_archive_of_two_images_is_read_no_better(matrix: Matrix) ->
 
 def test_the_document_says_what_ran(matrix: Matrix) -> None:
     """`make interop-table` writes it anew."""
-    assert without_versions(DOCUMENT.read_text(encoding="utf-8")) == without_versions(render(matrix))
+    assert without_versions(DOCUMENT.read_text(encoding="utf-8")) == without_versions(
+        render(matrix)
+    )

@@ -37,7 +37,9 @@ def workshop() -> Iterator[Workshop]:
 @pytest.fixture(scope="module")
 def door(workshop: Workshop) -> Iterator[Door]:
     with Door(workshop.folder / "h", tls=False) as opened:
-        opened.bring(images.image(images.A, images.B, tags=(NAME,), config={"Cmd": ["/nothing"]}).bytes())
+        opened.bring(
+            images.image(images.A, images.B, tags=(NAME,), config={"Cmd": ["/nothing"]}).bytes()
+        )
         yield opened
 
 
@@ -73,13 +75,17 @@ def test_docker_asks_the_mirror_first(door: Door, workshop: Workshop) -> None:
         assert engine.inspect("mirrored:1")["Id"] == image_id(door)
 
 
-def test_containerd_asks_the_mirror_first_and_says_whose_image_it_wants(door: Door, workshop: Workshop) -> None:
+def test_containerd_asks_the_mirror_first_and_says_whose_image_it_wants(
+    door: Door, workshop: Workshop
+) -> None:
     require("containerd", "ctr")
     written = files(printed("containerd", door), door.fresh("etc"))
     hosts = next(path for path in written if path.name == "hosts.toml")
     daemon = Containerd(workshop.programs, workshop.folder / "ctrd")
     try:
-        daemon.run("images", "pull", "--snapshotter", "native", "--hosts-dir", hosts.parent.parent, NAME)
+        daemon.run(
+            "images", "pull", "--snapshotter", "native", "--hosts-dir", hosts.parent.parent, NAME
+        )
         found = door.manifest("library/mirrored", "1")
         assert found is not None
         assert daemon.images()[NAME] == str(found.digest)
@@ -94,9 +100,22 @@ def test_podman_and_its_kin_ask_the_mirror_first(client: str, door: Door) -> Non
     programs = Programs(door.fresh("programs"), CONTAINERS_REGISTRIES_CONF=str(config))
     if client == "skopeo":
         target = door.fresh("copied")
-        programs.run("skopeo", "--registries-conf", config, "--insecure-policy", "copy", "--quiet", f"docker://{NAME}", f"dir:{target}")
-        assert json.loads((target / "manifest.json").read_bytes())["config"]["digest"] == image_id(door)
+        programs.run(
+            "skopeo",
+            "--registries-conf",
+            config,
+            "--insecure-policy",
+            "copy",
+            "--quiet",
+            f"docker://{NAME}",
+            f"dir:{target}",
+        )
+        assert json.loads((target / "manifest.json").read_bytes())["config"]["digest"] == image_id(
+            door
+        )
     else:
         storage = door.fresh("storage")
-        pull = Podman(programs, storage).run if client == "podman" else Buildah(programs, storage).run
+        pull = (
+            Podman(programs, storage).run if client == "podman" else Buildah(programs, storage).run
+        )
         assert f"sha256:{pull('pull', '--quiet', NAME).strip()}" == image_id(door)

@@ -40,20 +40,47 @@ def mirror(workshop: Workshop) -> Iterator[Mirror]:
         for number, (domain, layer) in enumerate(UPSTREAMS.items()):
             archive = folder / f"{number}.tar"
             archive.write_bytes(images.image(layer, tags=(f"{domain}/team/app:1",)).bytes())
-            subprocess.run([sys.executable, "-m", "storectl", "--root", str(running.root), "import", "-q", str(archive)], check=True, timeout=300)
+            subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "storectl",
+                    "--root",
+                    str(running.root),
+                    "import",
+                    "-q",
+                    str(archive),
+                ],
+                check=True,
+                timeout=300,
+            )
         yield running
         assert running.stop() == 0
 
 
 def requests(mirror: Mirror) -> list[dict[str, Any]]:
-    return [line for line in map(json.loads, mirror.log.read_text().splitlines()) if line["logger"] == "mirror.access"]
+    return [
+        line
+        for line in map(json.loads, mirror.log.read_text().splitlines())
+        if line["logger"] == "mirror.access"
+    ]
 
 
 def hosts(folder: Path, mirror: Mirror) -> Path:
     """What `storectl mirror-config` prints for all of them, in a folder for containerd."""
     options = [option for domain in UPSTREAMS for option in ("--upstream", domain)]
-    command = [sys.executable, "-m", "storectl", "mirror-config", "containerd", f"http://{mirror.host}", *options]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
+    command = [
+        sys.executable,
+        "-m",
+        "storectl",
+        "mirror-config",
+        "containerd",
+        f"http://{mirror.host}",
+        *options,
+    ]
+    printed = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=300
+    ).stdout
     written = [path for path in files(printed, folder) if path.name == "hosts.toml"]
     assert len(written) == len(UPSTREAMS)
     return written[0].parent.parent
@@ -72,7 +99,9 @@ def test_the_answer_says_whose_it_is(mirror: Mirror) -> None:
     assert "OCI-Namespace" not in mirror.request("GET", "/v2/team/app/manifests/1")[1]
 
 
-def test_containerd_gets_from_one_mirror_what_each_registry_has(mirror: Mirror, workshop: Workshop) -> None:
+def test_containerd_gets_from_one_mirror_what_each_registry_has(
+    mirror: Mirror, workshop: Workshop
+) -> None:
     require("containerd", "ctr")
     folder = hosts(workshop.folder / "hosts", mirror)
     daemon = Containerd(workshop.programs, workshop.folder / "ctrd")
@@ -81,12 +110,20 @@ def test_containerd_gets_from_one_mirror_what_each_registry_has(mirror: Mirror, 
             seen = len(requests(mirror))
             name = f"{domain}/team/app:1"
             daemon.run("images", "pull", "--snapshotter", "native", "--hosts-dir", folder, name)
-            wanted = mirror.request("GET", f"/v2/{domain}/team/app/manifests/1")[1]["Docker-Content-Digest"]
+            wanted = mirror.request("GET", f"/v2/{domain}/team/app/manifests/1")[1][
+                "Docker-Content-Digest"
+            ]
             assert daemon.images()[name] == wanted
-            made = [line for line in requests(mirror)[seen:] if line["agent"].startswith("containerd")]
-            # The manifest, the config and the layer, by the name without its registry: nothing but `ns` tells them apart.
+            made = [
+                line for line in requests(mirror)[seen:] if line["agent"].startswith("containerd")
+            ]
+            # The manifest, the config and the layer, by the name without its registry: nothing but
+            # `ns` tells them apart.
             assert {line["ns"] for line in made} == {domain}
-            assert {line["path"].rpartition("/")[0] for line in made} == {"/v2/team/app/manifests", "/v2/team/app/blobs"}
+            assert {line["path"].rpartition("/")[0] for line in made} == {
+                "/v2/team/app/manifests",
+                "/v2/team/app/blobs",
+            }
             assert {line["status"] for line in made} == {200}
         assert len(set(daemon.images().values())) == len(UPSTREAMS)
     finally:

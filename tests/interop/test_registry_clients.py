@@ -41,7 +41,13 @@ def take_in(mirror: Mirror, archive: bytes) -> None:
 
 
 def run(*command: str) -> str:
-    done = subprocess.run([program(command[0]), *command[1:]], capture_output=True, text=True, timeout=500, check=False)
+    done = subprocess.run(
+        [program(command[0]), *command[1:]],
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -52,7 +58,7 @@ def manifest(mirror: Mirror, name: str, reference: str) -> tuple[str, dict[str, 
     return headers["Docker-Content-Digest"], json.loads(body)
 
 
-# --- Docker -------------------------------------------------------------------------------------------------------------
+# --- Docker ---------------------------------------------------------------------------------------
 
 
 def _through(docker: Engine, path: str) -> list[dict[str, Any]]:
@@ -63,8 +69,15 @@ def _through(docker: Engine, path: str) -> list[dict[str, Any]]:
     return said
 
 
-def test_docker_pulls_what_an_archive_brought_and_pushes_it_back(docker: Engine, mirror: Mirror) -> None:
-    take_in(mirror, images.image(images.A, images.B, tags=("team/app:1",), config={"Cmd": ["/nothing"]}).bytes())
+def test_docker_pulls_what_an_archive_brought_and_pushes_it_back(
+    docker: Engine, mirror: Mirror
+) -> None:
+    take_in(
+        mirror,
+        images.image(
+            images.A, images.B, tags=("team/app:1",), config={"Cmd": ["/nothing"]}
+        ).bytes(),
+    )
     digest, before = manifest(mirror, "team/app", "1")
     name = f"{mirror.host}/team/app"
     _through(docker, f"/images/create?fromImage={name}&tag=1")
@@ -76,14 +89,21 @@ def test_docker_pulls_what_an_archive_brought_and_pushes_it_back(docker: Engine,
         _through(docker, f"/images/{name}/push?tag=1")
         moved, after = manifest(mirror, "team/app", "1")
         assert after["config"]["digest"] == before["config"]["digest"]
-        assert [one["digest"] for one in after["layers"]] == [one["digest"] for one in before["layers"]]
+        assert [one["digest"] for one in after["layers"]] == [
+            one["digest"] for one in before["layers"]
+        ]
         assert after["mediaType"] == "application/vnd.docker.distribution.manifest.v2+json"
         assert mirror.json("/v2/team/app/tags/list")["tags"] == ["1"]
         assert manifest(mirror, "team/app", digest)[1] == before
         with Store.open(mirror.root) as store:
             assert [str(one.image_id) for one in store.images()] == [pulled["Id"]]
             with store.read() as connection:
-                rows = connection.execute(text("SELECT digest FROM content JOIN manifest ON manifest.content_id = content.id")).scalars()
+                rows = connection.execute(
+                    text(
+                        "SELECT digest FROM content JOIN manifest ON manifest.content_id ="
+                        " content.id"
+                    )
+                ).scalars()
                 assert {str(one) for one in rows} == {digest, moved}
             assert list(store.fsck()) == []
 
@@ -100,7 +120,7 @@ def test_docker_pushes_an_image_of_its_own_and_gets_it_back(docker: Engine, mirr
         assert list(store.fsck()) == []
 
 
-# --- skopeo, podman, buildah, crane -------------------------------------------------------------------------------------
+# --- skopeo, podman, buildah, crane ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("layers", ["plain", "gzip", "zstd"])
@@ -115,7 +135,15 @@ def test_skopeo_there_and_back_with_digests(layers: str, mirror: Mirror, tmp_pat
         root = layout.image(images.A, images.B, config=CONFIG)
     layout.root(root, **{"org.opencontainers.image.ref.name": "1"})
     came = layout.folder(tmp_path / "came")
-    run("skopeo", "copy", "--insecure-policy", "--preserve-digests", "--dest-tls-verify=false", f"oci:{came}:1", f"docker://{mirror.host}/some/thing:1")
+    run(
+        "skopeo",
+        "copy",
+        "--insecure-policy",
+        "--preserve-digests",
+        "--dest-tls-verify=false",
+        f"oci:{came}:1",
+        f"docker://{mirror.host}/some/thing:1",
+    )
     assert manifest(mirror, "some/thing", "1")[0] == root["digest"]
     run(
         "skopeo",
@@ -134,11 +162,23 @@ def test_skopeo_there_and_back_with_digests(layers: str, mirror: Mirror, tmp_pat
 def test_skopeo_copies_an_index_with_everything_in_it(mirror: Mirror, tmp_path: Path) -> None:
     require("skopeo")
     layout = Layout()
-    children = [layout.image(gzip(images.A), platform="linux/amd64"), layout.image(gzip(images.B), platform="linux/arm64")]
+    children = [
+        layout.image(gzip(images.A), platform="linux/amd64"),
+        layout.image(gzip(images.B), platform="linux/arm64"),
+    ]
     root = layout.index(*children)
     layout.root(root, **{"org.opencontainers.image.ref.name": "1"})
     came = layout.folder(tmp_path / "came")
-    run("skopeo", "copy", "--all", "--insecure-policy", "--preserve-digests", "--dest-tls-verify=false", f"oci:{came}:1", f"docker://{mirror.host}/multi:1")
+    run(
+        "skopeo",
+        "copy",
+        "--all",
+        "--insecure-policy",
+        "--preserve-digests",
+        "--dest-tls-verify=false",
+        f"oci:{came}:1",
+        f"docker://{mirror.host}/multi:1",
+    )
     assert manifest(mirror, "multi", "1")[0] == root["digest"]
     run(
         "skopeo",
@@ -150,18 +190,35 @@ def test_skopeo_copies_an_index_with_everything_in_it(mirror: Mirror, tmp_path: 
         f"docker://{mirror.host}/multi:1",
         f"oci:{tmp_path / 'went'}:1",
     )
-    assert (tmp_path / "went" / "blobs" / root["digest"].replace(":", "/")).read_bytes() == layout.blobs[root["digest"]]
+    assert (
+        tmp_path / "went" / "blobs" / root["digest"].replace(":", "/")
+    ).read_bytes() == layout.blobs[root["digest"]]
 
 
 @pytest.mark.parametrize("client", ["podman", "buildah"])
 def test_podman_and_buildah_pull_and_push(client: str, mirror: Mirror, tmp_path: Path) -> None:
     require(client)
-    take_in(mirror, images.image(images.A, images.B, tags=("team/app:1",), config={"Cmd": ["/nothing"]}).bytes())
+    take_in(
+        mirror,
+        images.image(
+            images.A, images.B, tags=("team/app:1",), config={"Cmd": ["/nothing"]}
+        ).bytes(),
+    )
     _, before = manifest(mirror, "team/app", "1")
-    # A storage of their own, that needs nothing of the machine's; podman takes no run root of more than 50 characters.
+    # A storage of their own, that needs nothing of the machine's; podman takes no run root of more
+    # than 50 characters.
     with tempfile.TemporaryDirectory(prefix="run-") as running:
-        base = [client, "--root", str(tmp_path / "storage"), "--runroot", running, "--storage-driver=vfs"]
-        image_id = run(*base, "pull", "-q", "--tls-verify=false", f"{mirror.host}/team/app:1").strip()
+        base = [
+            client,
+            "--root",
+            str(tmp_path / "storage"),
+            "--runroot",
+            running,
+            "--storage-driver=vfs",
+        ]
+        image_id = run(
+            *base, "pull", "-q", "--tls-verify=false", f"{mirror.host}/team/app:1"
+        ).strip()
         assert before["config"]["digest"].endswith(image_id)
         run(*base, "push", "-q", "--tls-verify=false", image_id, f"docker://{mirror.host}/again:2")
     _, after = manifest(mirror, "again", "2")
@@ -172,7 +229,14 @@ def test_what_was_pushed_can_be_saved(mirror: Mirror, tmp_path: Path) -> None:
     require("skopeo")
     archive = tmp_path / "image.tar"
     archive.write_bytes(images.image(images.A, images.B, tags=("team/app:1",)).bytes())
-    run("skopeo", "copy", "--insecure-policy", "--dest-tls-verify=false", f"docker-archive:{archive}", f"docker://{mirror.host}/team/app:1")
+    run(
+        "skopeo",
+        "copy",
+        "--insecure-policy",
+        "--dest-tls-verify=false",
+        f"docker-archive:{archive}",
+        f"docker://{mirror.host}/team/app:1",
+    )
     _, pushed = manifest(mirror, "team/app", "1")
     with Store.open(mirror.root) as store:
         (image,) = store.images()

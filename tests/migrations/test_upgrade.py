@@ -58,7 +58,9 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def names(full: Path) -> list[str]:
     with Store.open(full, read_only=True) as store:
-        return [str(one.image_id) for one in store.images()] + [tag.reference.familiar for one in store.images() for tag in one.references]
+        return [str(one.image_id) for one in store.images()] + [
+            tag.reference.familiar for one in store.images() for tag in one.references
+        ]
 
 
 def test_the_code_knows_every_revision_and_ends_where_the_history_ends() -> None:
@@ -80,14 +82,18 @@ def test_drift_is_seen(store: Store, root: Path) -> None:
 
 
 @pytest.mark.parametrize("revision", EVERY)
-def test_a_store_of_any_age_comes_up_to_date_with_all_it_holds(revision: str, full: Path, names: list[str], tmp_path: Path) -> None:
+def test_a_store_of_any_age_comes_up_to_date_with_all_it_holds(
+    revision: str, full: Path, names: list[str], tmp_path: Path
+) -> None:
     root = older.older_store(full, tmp_path / "old", revision, tmp_path / "scripts")
     before = older.rows(root / "store.db")
     assert Store.schema_state(root).current == revision
     with Store.open(root, clock=lambda: NOW) as store:
         assert not list(store.fsck())
         assert Store.check_schema(root) == ()
-        assert {str(one.image_id) for one in store.images()} == {name for name in names if name.startswith("sha256:")}
+        assert {str(one.image_id) for one in store.images()} == {
+            name for name in names if name.startswith("sha256:")
+        }
     after = older.rows(root / "store.db")
     assert {table: after[table] for table in before} == before
     assert all(saved(root, [name]) == saved(full, [name]) for name in names)
@@ -100,7 +106,9 @@ def test_a_store_of_any_age_comes_up_to_date_with_all_it_holds(revision: str, fu
 
 
 @pytest.mark.parametrize("revision", EVERY[:-1])
-def test_before_an_upgrade_the_database_is_copied_with_what_its_log_holds(revision: str, full: Path, tmp_path: Path) -> None:
+def test_before_an_upgrade_the_database_is_copied_with_what_its_log_holds(
+    revision: str, full: Path, tmp_path: Path
+) -> None:
     root = older.older_store(full, tmp_path / "old", revision, tmp_path / "scripts")
     with closing(sqlite3.connect(root / "store.db", isolation_level=None)) as writer:
         writer.execute("INSERT INTO label SELECT id, 'in the log', 'yes' FROM content LIMIT 1")
@@ -116,7 +124,9 @@ def test_before_an_upgrade_the_database_is_copied_with_what_its_log_holds(revisi
     assert Store.upgrade(tmp_path / "restored").before == revision
 
 
-def test_the_copy_is_durable_with_its_name_before_the_database_changes(full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_copy_is_durable_with_its_name_before_the_database_changes(
+    full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = older.older_store(full, tmp_path / "old", EVERY[0], tmp_path / "scripts")
     seen: list[list[str]] = []
     fsync, migrating = os.fsync, upgrading._migrating
@@ -147,7 +157,9 @@ def test_an_upgrade_that_has_nothing_to_do_leaves_no_copy(store: Store, root: Pa
 def test_two_programs_upgrade_once(revision: str, full: Path, tmp_path: Path) -> None:
     root = older.older_store(full, tmp_path / "old", revision, tmp_path / "scripts")
     reports: list[upgrading.UpgradeReport] = []
-    together = [threading.Thread(target=lambda: reports.append(Store.upgrade(root))) for _ in range(2)]
+    together = [
+        threading.Thread(target=lambda: reports.append(Store.upgrade(root))) for _ in range(2)
+    ]
     for thread in together:
         thread.start()
     for thread in together:
@@ -158,14 +170,19 @@ def test_two_programs_upgrade_once(revision: str, full: Path, tmp_path: Path) ->
 
 BREAKAGES = {
     "a fault in the migration": ('raise RuntimeError("half way")',),
-    "a statement the database refuses": ('op.execute("DELETE FROM label")', 'op.execute("INSERT INTO nowhere VALUES (1)")'),
+    "a statement the database refuses": (
+        'op.execute("DELETE FROM label")',
+        'op.execute("INSERT INTO nowhere VALUES (1)")',
+    ),
     "rows left dangling": ("""op.execute("INSERT INTO label VALUES (987654321, 'k', 'v')")""",),
 }
 
 
 @pytest.mark.parametrize("breakage", BREAKAGES)
 @pytest.mark.parametrize(("before", "broken"), list(zip([None, *EVERY], EVERY, strict=False)))
-def test_a_failing_migration_rolls_back_whole(breakage: str, before: str | None, broken: str, full: Path, tmp_path: Path) -> None:
+def test_a_failing_migration_rolls_back_whole(
+    breakage: str, before: str | None, broken: str, full: Path, tmp_path: Path
+) -> None:
     if before is None:
         root = tmp_path / "old"
         root.mkdir()
@@ -202,7 +219,9 @@ def test_rebuilding_a_parent_table_takes_no_children_along(full: Path, tmp_path:
     future = older.add_revision(scripts, *REBUILD)
     upgrading.upgrade(root, now=lambda: NOW, scripts=scripts)
     after = older.rows(root / "store.db")
-    assert {table: after[table] for table in before if table != "content"} == {table: found for table, found in before.items() if table != "content"}
+    assert {table: after[table] for table in before if table != "content"} == {
+        table: found for table, found in before.items() if table != "content"
+    }
     assert len(after["content"]) == len(before["content"])
     # And a program that does not know this revision leaves the store alone.
     with pytest.raises(errors.SchemaMismatch, match=future):
@@ -224,7 +243,12 @@ def test_a_newer_store_is_refused_and_left_alone(store: Store, root: Path) -> No
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     store.close()
     before = older.dump(root / "store.db")
-    for act in (lambda: Store.open(root), lambda: Store.open(root, create=True), lambda: Store.open(root, read_only=True), lambda: Store.upgrade(root)):
+    for act in (
+        lambda: Store.open(root),
+        lambda: Store.open(root, create=True),
+        lambda: Store.open(root, read_only=True),
+        lambda: Store.upgrade(root),
+    ):
         with pytest.raises(errors.SchemaMismatch, match="9999"):
             act()
     assert older.dump(root / "store.db") == before

@@ -24,10 +24,35 @@ from tests.support.docker_vectors import DIFF_A, DIFF_E
 if TYPE_CHECKING:
     from random import Random
 
-MARKS: Final = st.sampled_from(['"', "\\", "<", ">", "&", "\u2028", "\u2029", "\x00", "\x1f", "\x7f", "\ufeff", "\ufffd", "\U0001f600", "\u017f", "/", "\n"])
+MARKS: Final = st.sampled_from(
+    [
+        '"',
+        "\\",
+        "<",
+        ">",
+        "&",
+        "\u2028",
+        "\u2029",
+        "\x00",
+        "\x1f",
+        "\x7f",
+        "\ufeff",
+        "\ufffd",
+        "\U0001f600",
+        "\u017f",
+        "/",
+        "\n",
+    ]
+)
 TEXT: Final = st.text(st.one_of(MARKS, st.characters(exclude_categories=["Cs"])), max_size=8)
 VALUES: Final = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), TEXT),
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(allow_nan=False, allow_infinity=False),
+        TEXT,
+    ),
     lambda inner: st.one_of(st.lists(inner, max_size=5), st.dictionaries(TEXT, inner, max_size=5)),
     max_leaves=20,
 )
@@ -48,7 +73,12 @@ PIECES: Final = st.sampled_from(
     ]
 )
 BYTES: Final = st.one_of(
-    st.binary(max_size=12), st.lists(st.sampled_from([b"\xe2\x82", b"\xed\xa0\x80", b"\xf0\x9f\x98\x80", b"\xf4\x90", b"\xc0", b"\x80", b"a"])).map(b"".join)
+    st.binary(max_size=12),
+    st.lists(
+        st.sampled_from(
+            [b"\xe2\x82", b"\xed\xa0\x80", b"\xf0\x9f\x98\x80", b"\xf4\x90", b"\xc0", b"\x80", b"a"]
+        )
+    ).map(b"".join),
 )
 
 
@@ -82,7 +112,11 @@ def python_reads(data: bytes) -> bool:
 
 
 @given(VALUES, st.booleans(), st.sampled_from([None, 1, "\t", " \r\n"]))
-def test_what_python_writes_is_read_alike(value: object, ascii_only: bool, indent: int | str | None) -> None:  # noqa: FBT001
+def test_what_python_writes_is_read_alike(
+    value: object,
+    ascii_only: bool,
+    indent: int | str | None,
+) -> None:
     data = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode()
     assert as_python(parsed(data)) == value
     assert json.loads(compact(data)) == value
@@ -105,7 +139,9 @@ def test_what_python_calls_json_is_json_and_nothing_else(data: bytes) -> None:
 @given(VALUES, st.data())
 def test_one_changed_byte_is_judged_as_python_judges_it(value: object, data: st.DataObject) -> None:
     text = bytearray(json.dumps(value).encode())
-    text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.sampled_from(b'{}[]:,"\\ 0-.eutn\x00'))
+    text[data.draw(st.integers(0, len(text) - 1))] = data.draw(
+        st.sampled_from(b'{}[]:,"\\ 0-.eutn\x00')
+    )
     try:
         parsed(bytes(text))
     except InvalidDocument:
@@ -131,7 +167,11 @@ def go_runes(data: bytes) -> str:
     while pos < len(data):
         tails = next((tails for first, tails in ranges if data[pos] in first), None)
         end = pos + 1 + len(tails or ())
-        if tails is not None and end <= len(data) and all(byte in tail for byte, tail in zip(data[pos + 1 : end], tails, strict=True)):
+        if (
+            tails is not None
+            and end <= len(data)
+            and all(byte in tail for byte, tail in zip(data[pos + 1 : end], tails, strict=True))
+        ):
             out.append(data[pos:end].decode())
             pos = end
         else:
@@ -175,7 +215,11 @@ TIMES: Final = st.builds(
 @given(TIMES)
 def test_a_time_that_is_written_reads_as_the_same_instant(time: GoTime) -> None:
     again = GoTime.parse(str(time).encode())
-    assert (again.unix_seconds, again.nanosecond, str(again)) == (time.unix_seconds, time.nanosecond, str(time))
+    assert (again.unix_seconds, again.nanosecond, str(again)) == (
+        time.unix_seconds,
+        time.nanosecond,
+        str(time),
+    )
     assert again == time or time.offset_s == 0
 
 
@@ -188,7 +232,9 @@ def test_a_time_agrees_with_datetime_where_there_is_one(time: GoTime) -> None:
 
 
 def objects(members: dict[str, st.SearchStrategy[object]]) -> st.SearchStrategy[dict[str, object]]:
-    return st.fixed_dictionaries({}, optional={key: st.none() | strategy for key, strategy in members.items()})
+    return st.fixed_dictionaries(
+        {}, optional={key: st.none() | strategy for key, strategy in members.items()}
+    )
 
 
 STRINGS: Final = st.lists(st.none() | TEXT, max_size=3)
@@ -235,17 +281,23 @@ def test_a_config_that_is_written_reads_as_the_same_config(source: object) -> No
 
 
 @given(IMAGES, st.randoms(use_true_random=False))
-def test_neither_spelling_nor_order_of_distinct_members_changes_v1_ids(source: dict[str, object], random: Random) -> None:
+def test_neither_spelling_nor_order_of_distinct_members_changes_v1_ids(
+    source: dict[str, object], random: Random
+) -> None:
     source["rootfs"] = {"diff_ids": [DIFF_A, DIFF_E]}
     shuffled = list(source.items())
     random.shuffle(shuffled)
     first = ImageConfig.parse(json.dumps(source).encode())
     second = ImageConfig.parse(json.dumps(dict(shuffled), ensure_ascii=False, indent=1).encode())
-    assert v1_layers(first, ChainID.each(first.diff_ids)) == v1_layers(second, ChainID.each(second.diff_ids))
+    assert v1_layers(first, ChainID.each(first.diff_ids)) == v1_layers(
+        second, ChainID.each(second.diff_ids)
+    )
 
 
 @given(IMAGES)
-def test_a_v1_json_of_ours_is_read_back_as_the_image_it_was_made_of(source: dict[str, object]) -> None:
+def test_a_v1_json_of_ours_is_read_back_as_the_image_it_was_made_of(
+    source: dict[str, object],
+) -> None:
     config = ImageConfig.parse(json.dumps({**source, "rootfs": {"diff_ids": [DIFF_A]}}).encode())
     (layer,) = v1_layers(config, ChainID.each(config.diff_ids))
     again = unmarshal(V1_IMAGE, parsed(layer.json), document="it")

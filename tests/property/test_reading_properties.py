@@ -34,9 +34,17 @@ KINDS: Final = {
     tarfile.CHRTYPE: MemberKind.SPECIAL,
 }
 FORMATS: Final = st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
-NAMES: Final = st.text(st.sampled_from("ab./é\udcff"), min_size=1, max_size=8) | st.integers(90, 300).map(lambda size: "long/" * (size // 5) + "x")
+NAMES: Final = st.text(st.sampled_from("ab./é\udcff"), min_size=1, max_size=8) | st.integers(
+    90, 300
+).map(lambda size: "long/" * (size // 5) + "x")
 ENTRIES: Final = st.lists(
-    st.tuples(NAMES, st.sampled_from(sorted(KINDS)), st.binary(max_size=5) | st.integers(500, 1100).map(bytes), NAMES, st.sampled_from([0, 1, 1 << 40])),
+    st.tuples(
+        NAMES,
+        st.sampled_from(sorted(KINDS)),
+        st.binary(max_size=5) | st.integers(500, 1100).map(bytes),
+        NAMES,
+        st.sampled_from([0, 1, 1 << 40]),
+    ),
     max_size=5,
 )
 SPARSE_BYTES: Final = 1 << 20
@@ -115,14 +123,20 @@ def add(tree: Tree, found: Member) -> None:
 
 
 @given(archives())
-def test_what_tarfile_wrote_is_read_back(made: tuple[bytes, list[tarfile.TarInfo], list[bytes]]) -> None:
+def test_what_tarfile_wrote_is_read_back(
+    made: tuple[bytes, list[tarfile.TarInfo], list[bytes]],
+) -> None:
     archive, written, contents = made
     for seekable in (True, False):
         reader = TarReader(io.BytesIO(archive), seekable=seekable)
         read = [(found, reader.read_all(1 << 20)) for found in reader]
-        assert [(found.kind, found.link, found.size) for found, _ in read] == [(KINDS[info.type], info.linkname, info.size) for info in written]
+        assert [(found.kind, found.link, found.size) for found, _ in read] == [
+            (KINDS[info.type], info.linkname, info.size) for info in written
+        ]
         # tarfile ends the names of directories with a slash of its own.
-        assert [found.name.rstrip("/") for found, _ in read] == [info.name.rstrip("/") for info in written]
+        assert [found.name.rstrip("/") for found, _ in read] == [
+            info.name.rstrip("/") for info in written
+        ]
         assert [data for _, data in read] == contents
         for found, data in read:
             if found.kind is MemberKind.FILE:
@@ -150,11 +164,16 @@ def test_damage_raises_only_our_errors_and_the_same_everywhere(
 
 @st.composite
 def sparse_members(draw: st.DrawFn) -> tuple[bytes, bytes]:
-    """A sparse member in one of the PAX formats, with what it stands for; now and then its map tells a lie."""
+    """A sparse member in one of the PAX formats, with what it stands for.
+
+    Now and then its map tells a lie.
+    """
     content = bytearray()
     data = bytearray()
     extents = []
-    for hole, filled in draw(st.lists(st.tuples(st.integers(0, 1100), st.integers(0, 600)), max_size=5)):
+    for hole, filled in draw(
+        st.lists(st.tuples(st.integers(0, 1100), st.integers(0, 600)), max_size=5)
+    ):
         content += bytes(hole)
         extents.append((len(content), filled))
         piece = bytes(byte % 255 + 1 for byte in range(filled))
@@ -162,14 +181,18 @@ def sparse_members(draw: st.DrawFn) -> tuple[bytes, bytes]:
         data += piece
     content += bytes(draw(st.integers(0, 1100)))
     size = len(content) - draw(st.sampled_from([0] * 9 + [1]))
-    return sparse_member(b"s", bytes(data), size, extents, draw(st.sampled_from(["0.0", "0.1", "1.0"]))), bytes(content)
+    return sparse_member(
+        b"s", bytes(data), size, extents, draw(st.sampled_from(["0.0", "0.1", "1.0"]))
+    ), bytes(content)
 
 
 SPARSE: Final = sparse_members()
 
 
 @given(sparse_members(), st.integers(1, 3000))
-def test_sparse_members_are_read_as_what_they_stand_for(made: tuple[bytes, bytes], size: int) -> None:
+def test_sparse_members_are_read_as_what_they_stand_for(
+    made: tuple[bytes, bytes], size: int
+) -> None:
     archive, content = made
     verdict = checked(archive, [100])
     for seekable in (True, False):
@@ -186,10 +209,16 @@ def test_sparse_members_are_read_as_what_they_stand_for(made: tuple[bytes, bytes
 
 HEADERS: Final = st.lists(
     st.one_of(
-        st.builds(member, st.binary(max_size=9), st.binary(max_size=9), st.sampled_from([b"0", b"1", b"2", b"5", b"L", b"K", b"x", b"g", b"\0", b"7"])),
-        st.dictionaries(st.sampled_from([b"path", b"size", b"GNU.sparse.map", b"GNU.sparse.size", b"mtime"]), st.sampled_from([b"1", b"700", b"", b"a/b"])).map(
-            extended
+        st.builds(
+            member,
+            st.binary(max_size=9),
+            st.binary(max_size=9),
+            st.sampled_from([b"0", b"1", b"2", b"5", b"L", b"K", b"x", b"g", b"\0", b"7"]),
         ),
+        st.dictionaries(
+            st.sampled_from([b"path", b"size", b"GNU.sparse.map", b"GNU.sparse.size", b"mtime"]),
+            st.sampled_from([b"1", b"700", b"", b"a/b"]),
+        ).map(extended),
         SPARSE.map(lambda made: made[0]),
         SPARSE.map(lambda made: made[0][: len(made[0]) // 1024 * 512]),
         st.just(bytes(512)),
@@ -199,7 +228,9 @@ HEADERS: Final = st.lists(
 
 
 @given(HEADERS, PIECES)
-def test_any_order_of_headers_is_judged_the_same_everywhere(parts: list[bytes], sizes: list[int]) -> None:
+def test_any_order_of_headers_is_judged_the_same_everywhere(
+    parts: list[bytes], sizes: list[int]
+) -> None:
     archive = b"".join(parts)
     verdict = checked(archive, [len(archive) or 1])
     assert checked(archive, sizes) == verdict
@@ -207,7 +238,9 @@ def test_any_order_of_headers_is_judged_the_same_everywhere(parts: list[bytes], 
         assert listed(archive, seekable=seekable) == (verdict[0] if verdict is not None else None)
 
 
-def decoded(codec: Codec, data: bytes, sizes: Sequence[int], max_bytes: int) -> bytes | type[StoreError]:
+def decoded(
+    codec: Codec, data: bytes, sizes: Sequence[int], max_bytes: int
+) -> bytes | type[StoreError]:
     decode = decoder(codec, max_bytes=max_bytes)
     out: list[bytes] = []
     try:
@@ -219,31 +252,52 @@ def decoded(codec: Codec, data: bytes, sizes: Sequence[int], max_bytes: int) -> 
     return b"".join(out)
 
 
-@given(st.sampled_from(list(Codec)), st.lists(st.binary(max_size=200) | st.integers(0, 5000).map(bytes), min_size=1, max_size=4), PIECES)
-def test_streams_decode_however_they_are_cut(codec: Codec, parts: list[bytes], sizes: list[int]) -> None:
+@given(
+    st.sampled_from(list(Codec)),
+    st.lists(st.binary(max_size=200) | st.integers(0, 5000).map(bytes), min_size=1, max_size=4),
+    PIECES,
+)
+def test_streams_decode_however_they_are_cut(
+    codec: Codec, parts: list[bytes], sizes: list[int]
+) -> None:
     data = b"".join(ENCODE[codec](part) for part in parts)
     content = b"".join(parts)
     assert decoded(codec, data, sizes, len(content)) == content
 
 
-@given(st.sampled_from([codec for codec in Codec if codec is not Codec.IDENTITY]), st.binary(max_size=300), PIECES, st.data())
-def test_damaged_streams_never_decode_to_something_else(codec: Codec, content: bytes, sizes: list[int], data: st.DataObject) -> None:
+@given(
+    st.sampled_from([codec for codec in Codec if codec is not Codec.IDENTITY]),
+    st.binary(max_size=300),
+    PIECES,
+    st.data(),
+)
+def test_damaged_streams_never_decode_to_something_else(
+    codec: Codec, content: bytes, sizes: list[int], data: st.DataObject
+) -> None:
     broken = bytearray(ENCODE[codec](content))
     bit = data.draw(st.integers(0, len(broken) * 8 - 1))
     broken[bit // 8] ^= 1 << bit % 8
-    damaged = bytes(broken[: data.draw(st.integers(0, len(broken)))]) + data.draw(st.binary(max_size=4))
+    damaged = bytes(broken[: data.draw(st.integers(0, len(broken)))]) + data.draw(
+        st.binary(max_size=4)
+    )
     got = decoded(codec, damaged, sizes, 1 << 20)
     assert got == content or (isinstance(got, type) and issubclass(got, StoreError))
 
 
 NODES: Final = st.lists(
-    st.tuples(st.text("ab/.", min_size=1, max_size=7), st.sampled_from(list(MemberKind)), st.text("ab/.", max_size=7)),
+    st.tuples(
+        st.text("ab/.", min_size=1, max_size=7),
+        st.sampled_from(list(MemberKind)),
+        st.text("ab/.", max_size=7),
+    ),
     max_size=12,
 )
 
 
 @given(NODES, st.text("ab/.", max_size=7))
-def test_any_tree_of_links_ends_in_an_answer_or_our_error(nodes: list[tuple[str, MemberKind, str]], path: str) -> None:
+def test_any_tree_of_links_ends_in_an_answer_or_our_error(
+    nodes: list[tuple[str, MemberKind, str]], path: str
+) -> None:
     tree = Tree(Limits(links=20))
     for position, (name, kind, link) in enumerate(nodes):
         with suppress(StoreError):

@@ -1,4 +1,6 @@
-"""Any sequence of requests that the specification knows, against a model of a registry: every answer is foreseen, and what is stored is what was promised.
+"""Any sequence of requests that the specification knows, against a model of a registry.
+
+Every answer is foreseen, and what is stored is what was promised.
 
 ``STORECTL_FUZZ=2000`` makes a long run of it.
 """
@@ -46,8 +48,24 @@ class Bytes(bytes):
 
 REPOSITORIES: Final = ("app", "team/app", "example.org:5000/deep/er/app")
 TAGS: Final = ("1", "2", "latest")
-BLOBS: Final = (b"", b"{}", b"small", b"another", Bytes(70_000), Bytes(b"0123456789abcdef" * 90_000))
-CONFIGS: Final = (b"{}", encode({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [str(Digest.of(b"small"))]}}))
+BLOBS: Final = (
+    b"",
+    b"{}",
+    b"small",
+    b"another",
+    Bytes(70_000),
+    Bytes(b"0123456789abcdef" * 90_000),
+)
+CONFIGS: Final = (
+    b"{}",
+    encode(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "rootfs": {"type": "layers", "diff_ids": [str(Digest.of(b"small"))]},
+        }
+    ),
+)
 EVERYTHING: Final = (*BLOBS, CONFIGS[1])
 ALGORITHMS: Final = ("sha256", "sha256", "sha512")
 ARTIFACT_TYPES: Final = ("text/a", "text/b")
@@ -83,7 +101,10 @@ def link(data: bytes, media_type: str, algorithm: str) -> dict[str, object]:
 
 
 def image_of(algorithm: str, config: bytes, layers: Sequence[bytes]) -> tuple[str, bytes]:
-    members = {"config": link(config, CONFIG, algorithm), "layers": [link(one, LAYER, algorithm) for one in layers]}
+    members = {
+        "config": link(config, CONFIG, algorithm),
+        "layers": [link(one, LAYER, algorithm) for one in layers],
+    }
     return MANIFEST, encode({"schemaVersion": 2, "mediaType": MANIFEST, **members})
 
 
@@ -126,12 +147,20 @@ class RegistryMachine(RuleBasedStateMachine):
                 assert (reply.body, reply.header("content-type")) == (data, media_type)
         assert list(self.store.fsck()) == []
         folder = self.folder / "store" / "uploads"
-        files = {path.name: path.stat().st_size for path in folder.iterdir()} if folder.exists() else {}
+        files = (
+            {path.name: path.stat().st_size for path in folder.iterdir()} if folder.exists() else {}
+        )
         assert files == {one.place.rpartition("/")[2]: len(one.data) for one in self.live}
 
-    # --- exchanges ---------------------------------------------------------------------------------------------------
+    # --- exchanges --------------------------------------------------------------------------------
 
-    def ask(self, method: str, target: str, body: bytes | None = None, fields: Sequence[tuple[str, str]] = ()) -> Reply:
+    def ask(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None = None,
+        fields: Sequence[tuple[str, str]] = (),
+    ) -> Reply:
         return self.exchange(method, request(method, target, body, fields))
 
     def exchange(self, method: str, data: bytes) -> Reply:
@@ -141,16 +170,21 @@ class RegistryMachine(RuleBasedStateMachine):
             assert self.wire.ends()
             self.wire = Wire(self.served.port)
         if reply.status >= 400 and method != "HEAD":
-            assert reply.header("content-type") == "application/json; charset=utf-8" or reply.header("content-type") == "application/json"
+            assert (
+                reply.header("content-type") == "application/json; charset=utf-8"
+                or reply.header("content-type") == "application/json"
+            )
             assert all(set(one) >= {"code", "message"} for one in reply.json["errors"])
         return reply
 
     def body(self, data: bytes, *, chunks: bool) -> tuple[bytes, list[tuple[str, str]]]:
         if chunks:
-            return chunked(data[: len(data) // 3], data[len(data) // 3 :]), [("Transfer-Encoding", "chunked")]
+            return chunked(data[: len(data) // 3], data[len(data) // 3 :]), [
+                ("Transfer-Encoding", "chunked")
+            ]
         return data, [("Content-Length", str(len(data)))]
 
-    # --- uploads -----------------------------------------------------------------------------------------------------
+    # --- uploads ----------------------------------------------------------------------------------
 
     @rule(target=uploads, name=repositories)
     def begin(self, name: str) -> Upload:
@@ -170,8 +204,13 @@ class RegistryMachine(RuleBasedStateMachine):
             return
         assert (reply.status, reply.header("range")) == (204, f"0-{max(0, len(upload.data) - 1)}")
 
-    @rule(upload=uploads, data=blobs, ranged=st.sampled_from(("no", "right", "too far", "again")), chunks=st.booleans())
-    def piece(self, upload: Upload, data: bytes, ranged: str, chunks: bool) -> None:  # noqa: FBT001 - hypothesis passes it
+    @rule(
+        upload=uploads,
+        data=blobs,
+        ranged=st.sampled_from(("no", "right", "too far", "again")),
+        chunks=st.booleans(),
+    )
+    def piece(self, upload: Upload, data: bytes, ranged: str, chunks: bool) -> None:
         body, fields = self.body(data, chunks=chunks)
         at = len(upload.data)
         first = {"too far": at + 5, "again": max(0, at - 3)}.get(ranged, at)
@@ -191,7 +230,13 @@ class RegistryMachine(RuleBasedStateMachine):
     def break_off(self, upload: Upload, data: bytes) -> None:
         """What was taken before the client went away counts, and nothing else."""
         with Wire(self.served.port) as wire:
-            wire.send(request("PATCH", upload.place, fields=[("Content-Length", str(len(data) + 1)), ("Expect", "100-continue")]))
+            wire.send(
+                request(
+                    "PATCH",
+                    upload.place,
+                    fields=[("Content-Length", str(len(data) + 1)), ("Expect", "100-continue")],
+                )
+            )
             # From here on, the server knows of this connection.
             assert wire.socket.recv(12) == b"HTTP/1.1 100"
             wire.send(data)
@@ -202,12 +247,20 @@ class RegistryMachine(RuleBasedStateMachine):
             upload.data = (upload.data + data)[:taken]
             assert len(upload.data) == taken
 
-    @rule(upload=consumes(uploads), data=blobs, algorithm=algorithms, lie=st.booleans(), chunks=st.booleans())
-    def finish(self, upload: Upload, data: bytes, algorithm: str, lie: bool, chunks: bool) -> None:  # noqa: FBT001
+    @rule(
+        upload=consumes(uploads),
+        data=blobs,
+        algorithm=algorithms,
+        lie=st.booleans(),
+        chunks=st.booleans(),
+    )
+    def finish(self, upload: Upload, data: bytes, algorithm: str, lie: bool, chunks: bool) -> None:
         whole = bytes(upload.data) + data
         digest = str(Digest.of(b"a lie" if lie else whole, algorithm))
         body, fields = self.body(data, chunks=chunks)
-        reply = self.exchange("PUT", request("PUT", f"{upload.place}?digest={digest}", fields=fields) + body)
+        reply = self.exchange(
+            "PUT", request("PUT", f"{upload.place}?digest={digest}", fields=fields) + body
+        )
         if upload not in self.live:
             assert reply.status == 404
             return
@@ -223,11 +276,16 @@ class RegistryMachine(RuleBasedStateMachine):
         assert reply.status == (204 if upload in self.live else 404)
         self.live = [one for one in self.live if one is not upload]
 
-    @rule(name=repositories, data=blobs, algorithm=algorithms, lie=st.booleans(), chunks=st.booleans())
-    def at_once(self, name: str, data: bytes, algorithm: str, lie: bool, chunks: bool) -> None:  # noqa: FBT001
+    @rule(
+        name=repositories, data=blobs, algorithm=algorithms, lie=st.booleans(), chunks=st.booleans()
+    )
+    def at_once(self, name: str, data: bytes, algorithm: str, lie: bool, chunks: bool) -> None:
         digest = str(Digest.of(b"a lie" if lie else data, algorithm))
         body, fields = self.body(data, chunks=chunks)
-        reply = self.exchange("POST", request("POST", f"/v2/{name}/blobs/uploads/?digest={digest}", fields=fields) + body)
+        reply = self.exchange(
+            "POST",
+            request("POST", f"/v2/{name}/blobs/uploads/?digest={digest}", fields=fields) + body,
+        )
         if lie:
             assert (reply.status, reply.json["errors"][0]["code"]) == (400, "DIGEST_INVALID")
         else:
@@ -238,7 +296,13 @@ class RegistryMachine(RuleBasedStateMachine):
         self.held[name].blobs[digest] = data
         assert self.ask("GET", str(reply.header("location"))).body == data
 
-    @rule(target=uploads, name=repositories, data=blobs, algorithm=algorithms, source=st.none() | repositories)
+    @rule(
+        target=uploads,
+        name=repositories,
+        data=blobs,
+        algorithm=algorithms,
+        source=st.none() | repositories,
+    )
     def mount(self, name: str, data: bytes, algorithm: str, source: str | None) -> object:
         digest = str(Digest.of(data, algorithm))
         query = {"mount": digest} | ({} if source is None else {"from": source})
@@ -248,17 +312,34 @@ class RegistryMachine(RuleBasedStateMachine):
             return multiple()
         return self._begun(name, reply)
 
-    # --- blobs -------------------------------------------------------------------------------------------------------
+    # --- blobs ------------------------------------------------------------------------------------
 
-    @rule(name=repositories, data=blobs, algorithm=algorithms, method=st.sampled_from(("GET", "HEAD")), start=st.integers(0, 99), size=st.integers(0, 2**21))
-    def fetch(self, name: str, data: bytes, algorithm: str, method: str, start: int, size: int) -> None:
+    @rule(
+        name=repositories,
+        data=blobs,
+        algorithm=algorithms,
+        method=st.sampled_from(("GET", "HEAD")),
+        start=st.integers(0, 99),
+        size=st.integers(0, 2**21),
+    )
+    def fetch(
+        self, name: str, data: bytes, algorithm: str, method: str, start: int, size: int
+    ) -> None:
         digest = str(Digest.of(data, algorithm))
-        reply = self.ask(method, f"/v2/{name}/blobs/{digest}", fields=[("Range", f"bytes={start}-{start + size}")])
+        reply = self.ask(
+            method,
+            f"/v2/{name}/blobs/{digest}",
+            fields=[("Range", f"bytes={start}-{start + size}")],
+        )
         if digest not in self.held[name].blobs:
             assert reply.status == 404
         elif method == "HEAD":
             # Ranges are of GET alone (RFC 9110 section 14.2).
-            assert (reply.status, reply.header("content-length"), reply.body) == (200, str(len(data)), b"")
+            assert (reply.status, reply.header("content-length"), reply.body) == (
+                200,
+                str(len(data)),
+                b"",
+            )
         elif start >= len(data):
             assert (reply.status, reply.header("content-range")) == (416, f"bytes */{len(data)}")
         else:
@@ -272,35 +353,82 @@ class RegistryMachine(RuleBasedStateMachine):
         reply = self.ask("DELETE", f"/v2/{name}/blobs/{digest}")
         assert reply.status == (202 if self.held[name].blobs.pop(digest, None) is not None else 404)
 
-    # --- manifests ---------------------------------------------------------------------------------------------------
+    # --- manifests --------------------------------------------------------------------------------
 
     @initialize(target=documents, algorithm=algorithms)
     def an_image(self, algorithm: str) -> tuple[str, bytes]:
         return image_of(algorithm, CONFIGS[1], [b"small"])
 
-    @rule(target=documents, algorithm=algorithms, config=st.sampled_from(CONFIGS), layers=st.lists(blobs, max_size=3))
+    @rule(
+        target=documents,
+        algorithm=algorithms,
+        config=st.sampled_from(CONFIGS),
+        layers=st.lists(blobs, max_size=3),
+    )
     def image(self, algorithm: str, config: bytes, layers: Sequence[bytes]) -> tuple[str, bytes]:
         return image_of(algorithm, config, layers)
 
     @rule(target=documents, children=st.lists(documents, max_size=3))
     def index(self, children: Sequence[tuple[str, bytes]]) -> tuple[str, bytes]:
-        return INDEX, encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [link(data, kind, "sha256") for kind, data in children]})
+        return INDEX, encode(
+            {
+                "schemaVersion": 2,
+                "mediaType": INDEX,
+                "manifests": [link(data, kind, "sha256") for kind, data in children],
+            }
+        )
 
-    @rule(target=documents, subject=documents, artifact_type=st.sampled_from(ARTIFACT_TYPES), algorithm=algorithms)
-    def artifact(self, subject: tuple[str, bytes], artifact_type: str, algorithm: str) -> tuple[str, bytes]:
+    @rule(
+        target=documents,
+        subject=documents,
+        artifact_type=st.sampled_from(ARTIFACT_TYPES),
+        algorithm=algorithms,
+    )
+    def artifact(
+        self, subject: tuple[str, bytes], artifact_type: str, algorithm: str
+    ) -> tuple[str, bytes]:
         about = link(subject[1], subject[0], algorithm)
-        members = {"artifactType": artifact_type, "config": link(b"{}", EMPTY, "sha256"), "layers": [link(b"{}", EMPTY, "sha256")], "subject": about}
+        members = {
+            "artifactType": artifact_type,
+            "config": link(b"{}", EMPTY, "sha256"),
+            "layers": [link(b"{}", EMPTY, "sha256")],
+            "subject": about,
+        }
         return MANIFEST, encode({"schemaVersion": 2, "mediaType": MANIFEST, **members})
 
-    @rule(name=repositories, document=documents, tag=st.none() | tags, algorithm=algorithms, more=st.lists(tags, max_size=2, unique=True))
-    def put(self, name: str, document: tuple[str, bytes], tag: str | None, algorithm: str, more: Sequence[str]) -> None:
+    @rule(
+        name=repositories,
+        document=documents,
+        tag=st.none() | tags,
+        algorithm=algorithms,
+        more=st.lists(tags, max_size=2, unique=True),
+    )
+    def put(
+        self,
+        name: str,
+        document: tuple[str, bytes],
+        tag: str | None,
+        algorithm: str,
+        more: Sequence[str],
+    ) -> None:
         media_type, data = document
         parsed = json.loads(data)
         digest = str(Digest.of(data, "sha256" if tag is not None else algorithm))
         query = "?" + urlencode([("tag", one) for one in more]) if more else ""
-        reply = self.ask("PUT", f"/v2/{name}/manifests/{tag or digest}{query}", data, [("Content-Type", media_type)])
+        reply = self.ask(
+            "PUT",
+            f"/v2/{name}/manifests/{tag or digest}{query}",
+            data,
+            [("Content-Type", media_type)],
+        )
         held = self.held[name]
-        needed = {one["digest"] for one in (*([parsed["config"]] if "config" in parsed else ()), *parsed.get("layers", ()))}
+        needed = {
+            one["digest"]
+            for one in (
+                *([parsed["config"]] if "config" in parsed else ()),
+                *parsed.get("layers", ()),
+            )
+        }
         if needed - held.blobs.keys():
             assert (reply.status, reply.json["errors"][0]["code"]) == (404, "MANIFEST_BLOB_UNKNOWN")
             return
@@ -321,7 +449,12 @@ class RegistryMachine(RuleBasedStateMachine):
         if digest is not None:
             assert reply.header("docker-content-digest") == digest
             assert reply.header("content-length") == str(len(self.held[name].manifests[digest][1]))
-            assert self.ask("GET", f"/v2/{name}/manifests/{tag}", fields=[("If-None-Match", f'"{digest}"')]).status == 304
+            assert (
+                self.ask(
+                    "GET", f"/v2/{name}/manifests/{tag}", fields=[("If-None-Match", f'"{digest}"')]
+                ).status
+                == 304
+            )
 
     @rule(name=repositories, tag=tags)
     def delete_tag(self, name: str, tag: str) -> None:
@@ -337,7 +470,7 @@ class RegistryMachine(RuleBasedStateMachine):
         held.tags = {tag: one for tag, one in held.tags.items() if one != digest}
         held.subjects.pop(digest, None)
 
-    # --- lists -------------------------------------------------------------------------------------------------------
+    # --- lists ------------------------------------------------------------------------------------
 
     @rule(name=repositories, size=st.none() | st.integers(1, 3))
     def list_tags(self, name: str, size: int | None) -> None:
@@ -357,19 +490,33 @@ class RegistryMachine(RuleBasedStateMachine):
 
     @rule()
     def catalog(self) -> None:
-        shown = {name.removeprefix("library/") for name in self.ask("GET", "/v2/_catalog").json["repositories"]}
+        shown = {
+            name.removeprefix("library/")
+            for name in self.ask("GET", "/v2/_catalog").json["repositories"]
+        }
         assert shown == {name for name, held in self.held.items() if held.manifests}
 
-    @rule(name=repositories, subject=documents, algorithm=algorithms, artifact_type=st.none() | st.sampled_from(ARTIFACT_TYPES))
-    def referrers(self, name: str, subject: tuple[str, bytes], algorithm: str, artifact_type: str | None) -> None:
+    @rule(
+        name=repositories,
+        subject=documents,
+        algorithm=algorithms,
+        artifact_type=st.none() | st.sampled_from(ARTIFACT_TYPES),
+    )
+    def referrers(
+        self, name: str, subject: tuple[str, bytes], algorithm: str, artifact_type: str | None
+    ) -> None:
         digest = str(Digest.of(subject[1], algorithm))
         query = "" if artifact_type is None else "?" + urlencode({"artifactType": artifact_type})
         reply = self.ask("GET", f"/v2/{name}/referrers/{digest}{query}")
         assert (reply.status, reply.header("content-type")) == (200, INDEX)
-        expected = {one for one, (about, kind) in self.held[name].subjects.items() if about == digest and artifact_type in (None, kind)}
+        expected = {
+            one
+            for one, (about, kind) in self.held[name].subjects.items()
+            if about == digest and artifact_type in (None, kind)
+        }
         assert {one["digest"] for one in reply.json["manifests"]} == expected
 
-    # --- what happens to servers ---------------------------------------------------------------------------------------
+    # --- what happens to servers ------------------------------------------------------------------
 
     @rule()
     def collect(self) -> None:
@@ -382,4 +529,9 @@ class RegistryMachine(RuleBasedStateMachine):
 
 
 TestRegistry = RegistryMachine.TestCase
-TestRegistry.settings = settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+TestRegistry.settings = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)

@@ -1,4 +1,7 @@
-"""Requests that nobody means well: whatever comes over the socket, the answer is well formed and no failure of ours, and nothing stays behind.
+"""Requests that nobody means well.
+
+Whatever comes over the socket, the answer is well formed and no failure of ours, and nothing stays
+behind.
 
 ``STORECTL_FUZZ=20000`` makes a long run of it.
 """
@@ -25,7 +28,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EXAMPLES: Final = int(os.environ.get("STORECTL_FUZZ", "150"))
-THOROUGH: Final = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+THOROUGH: Final = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 BLOB: Final = b"a blob that is here"
 HERE: Final = str(Digest.of(BLOB))
@@ -55,11 +62,16 @@ CODES: Final = frozenset(
 
 
 class Target:
-    """A server with little in it. Every request has a connection of its own, so that none pays for another."""
+    """A server with little in it.
+
+    Every request has a connection of its own, so that none pays for another.
+    """
 
     def __init__(self, mirror: Mirror) -> None:
         self.mirror = mirror
-        self.place = str(self.ask(request("POST", "/v2/app/blobs/uploads/", b""), "POST").header("location"))
+        self.place = str(
+            self.ask(request("POST", "/v2/app/blobs/uploads/", b""), "POST").header("location")
+        )
 
     def ask(self, data: bytes, method: str) -> Reply:
         with Wire(self.mirror.port) as wire:
@@ -74,8 +86,15 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     root = tmp_path_factory.mktemp("requests") / "store"
     with Mirror(root, "-q") as mirror:
         for name in ("app", "example.org/other"):
-            assert mirror.request("POST", f"/v2/{name}/blobs/uploads/?digest={HERE}", BLOB)[0] == 201
-            assert mirror.request("POST", f"/v2/{name}/blobs/uploads/?digest={Digest.of(b'{}')}", b"{}")[0] == 201
+            assert (
+                mirror.request("POST", f"/v2/{name}/blobs/uploads/?digest={HERE}", BLOB)[0] == 201
+            )
+            assert (
+                mirror.request(
+                    "POST", f"/v2/{name}/blobs/uploads/?digest={Digest.of(b'{}')}", b"{}"
+                )[0]
+                == 201
+            )
         yield Target(mirror)
         assert mirror.stop() == 0
         log = mirror.log.read_text()
@@ -96,7 +115,9 @@ def _uploads_are_known(root: Path, store: Store) -> None:
 
 def no_http(reply: Reply) -> bool:
     """Whether the request never reached the registry: it expects what no HTTP knows, or is none, which ends the connection (and even HEAD is told why)."""
-    return reply.status == 417 or (reply.status in (400, 414, 431, 501, 505) and not reply.stays_open)
+    return reply.status == 417 or (
+        reply.status in (400, 414, 431, 501, 505) and not reply.stays_open
+    )
 
 
 def sound(reply: Reply, method: str, *, ours: bool = True) -> None:
@@ -104,13 +125,16 @@ def sound(reply: Reply, method: str, *, ours: bool = True) -> None:
     assert reply.status < 500 or no_http(reply), (reply.status, reply.body)
     assert reply.header("server") == "storectl"
     if reply.status >= 400 and (method != "HEAD" or reply.body) and ours:
-        assert reply.header("content-type") in ("application/json", "application/json; charset=utf-8")
+        assert reply.header("content-type") in (
+            "application/json",
+            "application/json; charset=utf-8",
+        )
         for one in reply.json["errors"]:
             assert one["code"] in CODES
             assert one["message"]
 
 
-# --- requests that are HTTP ---------------------------------------------------------------------------------------------
+# --- requests that are HTTP -----------------------------------------------------------------------
 
 METHODS: Final = ("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 NAMES: Final = (
@@ -129,8 +153,28 @@ NAMES: Final = (
     "x'--",
     "docker.io",
 )
-DIGESTS: Final = (HERE, str(Digest.of(b"not here")), "sha256:short", "sha512:" + "0" * 128, "sha256:" + "A" * 64, "md5:" + "0" * 32, ":", "sha256:")
-TAGS: Final = ("latest", "v1", "a" * 128, "a" * 129, "-x", "%20", "%0d%0aX-Injected:%20yes", "café", "..", "%2F")
+DIGESTS: Final = (
+    HERE,
+    str(Digest.of(b"not here")),
+    "sha256:short",
+    "sha512:" + "0" * 128,
+    "sha256:" + "A" * 64,
+    "md5:" + "0" * 32,
+    ":",
+    "sha256:",
+)
+TAGS: Final = (
+    "latest",
+    "v1",
+    "a" * 128,
+    "a" * 129,
+    "-x",
+    "%20",
+    "%0d%0aX-Injected:%20yes",
+    "café",
+    "..",
+    "%2F",
+)
 QUERIES: Final = (
     ("n", ("0", "1", "-1", "1e9", "9" * 30, "")),
     ("last", ("", "v1", "%00", "\u00e9", "' OR 1=1 --")),
@@ -144,9 +188,25 @@ QUERIES: Final = (
     ("unknown", ("1",)),
 )
 FIELDS: Final = (
-    ("Range", ("bytes=0-", "bytes=5-1", "bytes=-0", "bytes=-5", "bytes=99-", "bytes=0-0,2-3", "chars=1-", "bytes=" + "9" * 40 + "-", "")),
+    (
+        "Range",
+        (
+            "bytes=0-",
+            "bytes=5-1",
+            "bytes=-0",
+            "bytes=-5",
+            "bytes=99-",
+            "bytes=0-0,2-3",
+            "chars=1-",
+            "bytes=" + "9" * 40 + "-",
+            "",
+        ),
+    ),
     ("Content-Range", ("0-9", "bytes 0-9/10", "5-1", "9" * 30 + "-", "x", "0-0")),
-    ("Content-Type", (MANIFEST, INDEX, "application/json", "text/html; charset=x", "\x7f", "a/b;" * 200, "")),
+    (
+        "Content-Type",
+        (MANIFEST, INDEX, "application/json", "text/html; charset=x", "\x7f", "a/b;" * 200, ""),
+    ),
     ("If-None-Match", ("*", f'"{HERE}"', 'W/"x", "y"', "," * 50)),
     ("If-Range", (f'"{HERE}"', "Wed, 21 Oct 2015 07:28:00 GMT", "")),
     ("Accept", ("*/*", MANIFEST, "nonsense")),
@@ -169,7 +229,9 @@ def _percent(text: str) -> str:
 
 
 def _pairs(table: Sequence[tuple[str, Sequence[str]]]) -> st.SearchStrategy[tuple[str, str]]:
-    return st.sampled_from(table).flatmap(lambda row: st.tuples(st.just(row[0]), st.sampled_from(row[1])))
+    return st.sampled_from(table).flatmap(
+        lambda row: st.tuples(st.just(row[0]), st.sampled_from(row[1]))
+    )
 
 
 _words = st.text(_VISIBLE, max_size=20)
@@ -179,7 +241,10 @@ _ends = st.one_of(
     st.just("/blobs/uploads"),
     st.just("/tags/list"),
     st.builds("/blobs/{}".format, st.sampled_from(DIGESTS) | _words),
-    st.builds("/blobs/uploads/{}".format, st.sampled_from(("0" * 32, "..%2f..%2fstore.db", "../store.db")) | _words),
+    st.builds(
+        "/blobs/uploads/{}".format,
+        st.sampled_from(("0" * 32, "..%2f..%2fstore.db", "../store.db")) | _words,
+    ),
     st.builds("/manifests/{}".format, st.sampled_from((*DIGESTS, *TAGS)) | _words),
     st.builds("/referrers/{}".format, st.sampled_from(DIGESTS) | _words),
     _words,
@@ -187,9 +252,36 @@ _ends = st.one_of(
 _paths = st.one_of(
     st.builds(lambda name, end: f"/v2/{name}{end}", _name, _ends),
     st.builds(lambda end: f"/v2/app{end}", _ends),
-    st.builds("/archives/{}/{}".format, st.sampled_from(("oci", "docker", "legacy", "zip", "")), _name | st.sampled_from(("app:latest", f"app@{HERE}"))),
-    st.sampled_from(("/token", "/metrics", "/token?service=x&scope=repository:app:pull", "/archives/", "/archives")),
-    st.sampled_from(("/v2", "/v2/", "/v2/_catalog", "/v1/", "/", "//", "/v2//", "/v2/app/", "/healthz", "/readyz", "UPLOAD", "*")),
+    st.builds(
+        "/archives/{}/{}".format,
+        st.sampled_from(("oci", "docker", "legacy", "zip", "")),
+        _name | st.sampled_from(("app:latest", f"app@{HERE}")),
+    ),
+    st.sampled_from(
+        (
+            "/token",
+            "/metrics",
+            "/token?service=x&scope=repository:app:pull",
+            "/archives/",
+            "/archives",
+        )
+    ),
+    st.sampled_from(
+        (
+            "/v2",
+            "/v2/",
+            "/v2/_catalog",
+            "/v1/",
+            "/",
+            "//",
+            "/v2//",
+            "/v2/app/",
+            "/healthz",
+            "/readyz",
+            "UPLOAD",
+            "*",
+        )
+    ),
     st.text(_VISIBLE, max_size=40).map("/{}".format),
 )
 _queries = st.lists(_pairs(QUERIES), max_size=3)
@@ -198,22 +290,47 @@ _bodies = st.none() | st.binary(max_size=300) | st.just(BLOB) | st.just(b"{}")
 
 
 @THOROUGH
-@example(method="POST", path="/v2/app/blobs/uploads/", query=[("digest", HERE)], fields=[("Expect", "100-continue")], body=BLOB, chunks=True)
-@example(method="PATCH", path="UPLOAD", query=[], fields=[("Content-Range", "0-9")], body=b"0123456789", chunks=True)
-@given(method=st.sampled_from(METHODS), path=_paths, query=_queries, fields=_fields, body=_bodies, chunks=st.booleans())
+@example(
+    method="POST",
+    path="/v2/app/blobs/uploads/",
+    query=[("digest", HERE)],
+    fields=[("Expect", "100-continue")],
+    body=BLOB,
+    chunks=True,
+)
+@example(
+    method="PATCH",
+    path="UPLOAD",
+    query=[],
+    fields=[("Content-Range", "0-9")],
+    body=b"0123456789",
+    chunks=True,
+)
+@given(
+    method=st.sampled_from(METHODS),
+    path=_paths,
+    query=_queries,
+    fields=_fields,
+    body=_bodies,
+    chunks=st.booleans(),
+)
 def test_any_request_has_a_proper_answer(
     method: str,
     path: str,
     query: list[tuple[str, str]],
     fields: list[tuple[str, str]],
     body: bytes | None,
-    chunks: bool,  # noqa: FBT001 - hypothesis passes it
+    chunks: bool,
     target: Target,
 ) -> None:
     place = target.place if path == "UPLOAD" else path
-    text = _percent(place) + ("?" + "&".join(f"{key}={_percent(value)}" for key, value in query) if query else "")
+    text = _percent(place) + (
+        "?" + "&".join(f"{key}={_percent(value)}" for key, value in query) if query else ""
+    )
     if chunks and body is not None:
-        data = request(method, text, fields=[*fields, ("Transfer-Encoding", "chunked")]) + chunked(body)
+        data = request(method, text, fields=[*fields, ("Transfer-Encoding", "chunked")]) + chunked(
+            body
+        )
     else:
         data = request(method, text, body, fields)
     reply = target.ask(data, method)
@@ -221,55 +338,93 @@ def test_any_request_has_a_proper_answer(
     assert "x-injected" not in dict(reply.fields)
 
 
-# --- manifests ----------------------------------------------------------------------------------------------------------
+# --- manifests ------------------------------------------------------------------------------------
 
 _links = st.fixed_dictionaries(
     {},
     optional={
-        "mediaType": st.sampled_from((MANIFEST, INDEX, CONFIG, LAYER, EMPTY, "", "x")) | _words | st.none(),
+        "mediaType": (
+            st.sampled_from((MANIFEST, INDEX, CONFIG, LAYER, EMPTY, "", "x")) | _words | st.none()
+        ),
         "digest": st.sampled_from((*DIGESTS, str(Digest.of(b"{}")))) | st.none(),
         "size": st.sampled_from((len(BLOB), 2, 0, -1, 2**63, 2**64, 1.5, "2", None, True)),
         "urls": st.lists(_words, max_size=2) | st.none(),
-        "annotations": st.dictionaries(st.text(max_size=5), st.text(max_size=5) | st.integers(), max_size=2) | st.none(),
-        "platform": st.dictionaries(st.sampled_from(("os", "architecture", "variant", "os.features")), _words | st.none() | st.lists(_words), max_size=3),
+        "annotations": (
+            st.dictionaries(st.text(max_size=5), st.text(max_size=5) | st.integers(), max_size=2)
+            | st.none()
+        ),
+        "platform": st.dictionaries(
+            st.sampled_from(("os", "architecture", "variant", "os.features")),
+            _words | st.none() | st.lists(_words),
+            max_size=3,
+        ),
         "data": st.sampled_from(("e30=", "!", "", None)),
         "artifactType": _words,
     },
 )
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 _documents = st.fixed_dictionaries(
     {},
     optional={
         "schemaVersion": st.sampled_from((2, 1, "2", None, 2.0)),
-        "mediaType": st.sampled_from((MANIFEST, INDEX, "application/vnd.docker.distribution.manifest.v2+json", "", "x", None)),
+        "mediaType": st.sampled_from(
+            (MANIFEST, INDEX, "application/vnd.docker.distribution.manifest.v2+json", "", "x", None)
+        ),
         "config": _links | _json,
         "layers": st.lists(_links, max_size=3) | _json,
         "manifests": st.lists(_links, max_size=3) | _json,
         "subject": _links | _json,
         "artifactType": _words | _json,
-        "annotations": st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=2) | _json,
+        "annotations": (
+            st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=2) | _json
+        ),
         "unknown": _json,
     },
 )
-_GOOD: Final = {"schemaVersion": 2, "mediaType": MANIFEST, "config": {"mediaType": EMPTY, "digest": str(Digest.of(b"{}")), "size": 2}, "layers": []}
+_GOOD: Final = {
+    "schemaVersion": 2,
+    "mediaType": MANIFEST,
+    "config": {"mediaType": EMPTY, "digest": str(Digest.of(b"{}")), "size": 2},
+    "layers": [],
+}
 
 
 @THOROUGH
 @given(
     document=st.one_of(_documents, _documents.map(lambda some: _GOOD | some), _json),
-    media_type=st.sampled_from((MANIFEST, INDEX, "", "application/json", "application/vnd.docker.distribution.manifest.list.v2+json")),
+    media_type=st.sampled_from(
+        (
+            MANIFEST,
+            INDEX,
+            "",
+            "application/json",
+            "application/vnd.docker.distribution.manifest.list.v2+json",
+        )
+    ),
     reference=st.sampled_from(("latest", "DIGEST", "OTHER")),
     cut=st.integers(0, 3),
 )
-def test_any_manifest_is_taken_or_refused(document: object, media_type: str, reference: str, cut: int, target: Target) -> None:
+def test_any_manifest_is_taken_or_refused(
+    document: object, media_type: str, reference: str, cut: int, target: Target
+) -> None:
     data = json.dumps(document).encode()
     data = data[: len(data) - cut] if cut else data
     name = {"DIGEST": str(Digest.of(data)), "OTHER": HERE}.get(reference, reference)
-    reply = target.ask(request("PUT", f"/v2/app/manifests/{name}", data, [("Content-Type", media_type)] if media_type else []), "PUT")
+    reply = target.ask(
+        request(
+            "PUT",
+            f"/v2/app/manifests/{name}",
+            data,
+            [("Content-Type", media_type)] if media_type else [],
+        ),
+        "PUT",
+    )
     sound(reply, "PUT")
     if reply.status == 201:
         back = target.ask(request("GET", str(reply.header("location"))), "GET")
@@ -278,12 +433,13 @@ def test_any_manifest_is_taken_or_refused(document: object, media_type: str, ref
     assert target.ask(request("GET", f"/v2/app/referrers/{HERE}"), "GET").status == 200
 
 
-# --- bytes --------------------------------------------------------------------------------------------------------------
+# --- bytes ----------------------------------------------------------------------------------------
 
 _SEEDS: Final = (
     request("GET", f"/v2/app/blobs/{HERE}", fields=[("Range", "bytes=1-3")]),
     request("POST", f"/v2/app/blobs/uploads/?digest={HERE}", BLOB),
-    request("POST", "/v2/app/blobs/uploads/", fields=[("Transfer-Encoding", "chunked")]) + chunked(b"some", b"bytes"),
+    request("POST", "/v2/app/blobs/uploads/", fields=[("Transfer-Encoding", "chunked")])
+    + chunked(b"some", b"bytes"),
     request("PUT", "/v2/app/manifests/latest", encode(_GOOD), [("Content-Type", MANIFEST)]),
     request("GET", "/v2/") * 3,
 )

@@ -1,4 +1,7 @@
-"""What is saved and imported into an empty store is what was saved, whatever the store held; and saving it again gives the same bytes."""
+"""What is saved and imported into an empty store is what was saved, whatever the store held.
+
+And saving it again gives the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -46,12 +49,21 @@ class Made:
     foreign: bool = False
 
 
-SLOW = settings(deadline=None, max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate], suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(
+    deadline=None,
+    max_examples=25,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
 """Two stores on disk for every example: few of them, and none only to make a failing one smaller."""
 
 MADE = st.builds(
     Made,
-    st.lists(st.tuples(st.integers(0, len(LAYERS) - 1), st.integers(0, len(ENCODINGS) - 1)), min_size=1, max_size=3).map(tuple),
+    st.lists(
+        st.tuples(st.integers(0, len(LAYERS) - 1), st.integers(0, len(ENCODINGS) - 1)),
+        min_size=1,
+        max_size=3,
+    ).map(tuple),
     st.sampled_from(("sha256", "sha256", "sha512")),
     st.sampled_from(("x", "y", "é<&>")),
     st.booleans(),
@@ -60,7 +72,10 @@ MADE = st.builds(
 
 @dataclass(frozen=True)
 class Root:
-    """One thing that has names: an image, or an index of several; with attestations, and with what refers to it."""
+    """One thing that has names: an image, or an index of several.
+
+    With attestations, and with what refers to it.
+    """
 
     images: tuple[Made, ...]
     indexed: bool
@@ -91,16 +106,25 @@ def image(layout: Layout, made: Made, platform: str) -> Descriptor:
     blobs = [ENCODINGS[encoding](LAYERS[number]) for number, encoding in made.layers]
     if made.foreign:
         blobs[0] = foreign(ENCODINGS[made.layers[0][1]](ELSEWHERE), "https://example.org/layer")
-    return layout.image(*blobs, platform=platform, algorithm=made.algorithm, config={"config": {"Labels": {"is": made.label}}})
+    return layout.image(
+        *blobs,
+        platform=platform,
+        algorithm=made.algorithm,
+        config={"config": {"Labels": {"is": made.label}}},
+    )
 
 
 def top_of(layout: Layout, one: Root) -> Descriptor:
-    images = [image(layout, made, platform) for made, platform in zip(one.images, PLATFORMS, strict=False)]
+    images = [
+        image(layout, made, platform) for made, platform in zip(one.images, PLATFORMS, strict=False)
+    ]
     if not one.indexed:
         return images[0]
     children = list(images)
     if one.attested:
-        children += [layout.attestation(child, f"about {child['digest']}".encode()) for child in images]
+        children += [
+            layout.attestation(child, f"about {child['digest']}".encode()) for child in images
+        ]
     if one.nested:
         children = [*children[:1], layout.index(*children[1:], annotations={"nested": "yes"})]
     if one.sparse:
@@ -118,7 +142,9 @@ def layout_of(roots: list[Root]) -> Layout:
         layout.root(top, *names)
         subject = top
         for number in range(one.referrers):
-            subject = layout.root(layout.artifact(f"{number} about {subject['digest']}".encode(), subject=subject))
+            subject = layout.root(
+                layout.artifact(f"{number} about {subject['digest']}".encode(), subject=subject)
+            )
         algorithm, _, digits = top["digest"].partition(":")
         signature = f"{NAMES[0]}:{algorithm}-{digits[:64]}.sig"
         if one.signed and signature not in taken:
@@ -133,7 +159,10 @@ def docker_archive(images: list[Made]) -> bytes:
     items: list[dict[str, object]] = []
     for number, made in enumerate(images):
         layers = [LAYERS[place] for place, _ in made.layers]
-        archive.file(f"{number}.json", config(*layers, config={"Labels": {"is": made.label, "number": str(number)}}))
+        archive.file(
+            f"{number}.json",
+            config(*layers, config={"Labels": {"is": made.label, "number": str(number)}}),
+        )
         for place, data in enumerate(layers):
             archive.file(f"{number}-{place}.tar", data)
         items.append(
@@ -147,19 +176,40 @@ def docker_archive(images: list[Made]) -> bytes:
 
 
 QUERIES = {
-    # What something names; how layers are encoded on disk is the store's own business and depends on what came first.
-    "content": "SELECT digest, size_bytes, state FROM content WHERE id IN (SELECT content_id FROM manifest_edge UNION SELECT content_id FROM manifest "
-    "UNION SELECT content_id FROM image UNION SELECT diff_id FROM layer)",
-    "layer": "SELECT l.chain_id, p.chain_id, c.digest, l.depth FROM layer l JOIN content c ON c.id = l.diff_id LEFT JOIN layer p ON p.id = l.parent_id",
-    "image": "SELECT c.digest, l.chain_id, p.digest, os, architecture, variant, created_s, diff_state FROM image i JOIN content c ON c.id = i.content_id "
-    "LEFT JOIN layer l ON l.id = i.top_layer_id LEFT JOIN content p ON p.id = i.parent_id",
-    "manifest": "SELECT c.digest, media_type, kind, artifact_type, s.digest, i.digest FROM manifest m JOIN content c ON c.id = m.content_id "
-    "LEFT JOIN content s ON s.id = m.subject_id LEFT JOIN content i ON i.id = m.image_id",
-    "edge": "SELECT m.digest, role, position, c.digest, media_type, platform, annotations, urls FROM manifest_edge e JOIN content m ON m.id = e.manifest_id "
-    "JOIN content c ON c.id = e.content_id",
-    "foreign": "SELECT c.digest, descriptor FROM foreign_source f JOIN content c ON c.id = f.content_id",
+    # What something names; how layers are encoded on disk is the store's own business and depends
+    # on what came first.
+    "content": (
+        "SELECT digest, size_bytes, state FROM content WHERE id IN (SELECT content_id FROM"
+        " manifest_edge UNION SELECT content_id FROM manifest UNION SELECT content_id FROM image"
+        " UNION SELECT diff_id FROM layer)"
+    ),
+    "layer": (
+        "SELECT l.chain_id, p.chain_id, c.digest, l.depth FROM layer l JOIN content c ON c.id ="
+        " l.diff_id LEFT JOIN layer p ON p.id = l.parent_id"
+    ),
+    "image": (
+        "SELECT c.digest, l.chain_id, p.digest, os, architecture, variant, created_s, diff_state"
+        " FROM image i JOIN content c ON c.id = i.content_id LEFT JOIN layer l ON l.id ="
+        " i.top_layer_id LEFT JOIN content p ON p.id = i.parent_id"
+    ),
+    "manifest": (
+        "SELECT c.digest, media_type, kind, artifact_type, s.digest, i.digest FROM manifest m JOIN"
+        " content c ON c.id = m.content_id LEFT JOIN content s ON s.id = m.subject_id LEFT JOIN"
+        " content i ON i.id = m.image_id"
+    ),
+    "edge": (
+        "SELECT m.digest, role, position, c.digest, media_type, platform, annotations, urls FROM"
+        " manifest_edge e JOIN content m ON m.id = e.manifest_id JOIN content c ON c.id ="
+        " e.content_id"
+    ),
+    "foreign": (
+        "SELECT c.digest, descriptor FROM foreign_source f JOIN content c ON c.id = f.content_id"
+    ),
     "label": "SELECT c.digest, key, value FROM label l JOIN content c ON c.id = l.content_id",
-    "reference": "SELECT r.name, tag, c.digest FROM reference t JOIN repository r ON r.id = t.repository_id JOIN content c ON c.id = t.manifest_id",
+    "reference": (
+        "SELECT r.name, tag, c.digest FROM reference t JOIN repository r ON r.id = t.repository_id"
+        " JOIN content c ON c.id = t.manifest_id"
+    ),
     "kept": "SELECT c.digest FROM kept k JOIN content c ON c.id = k.manifest_id",
 }
 
@@ -167,7 +217,10 @@ QUERIES = {
 @contextmanager
 def stores(count: int) -> Iterator[list[Store]]:
     with tempfile.TemporaryDirectory() as folder:
-        opened = [Store.open(Path(folder) / str(number), create=True, clock=lambda: NOW) for number in range(count)]
+        opened = [
+            Store.open(Path(folder) / str(number), create=True, clock=lambda: NOW)
+            for number in range(count)
+        ]
         try:
             yield opened
         finally:
@@ -177,7 +230,9 @@ def stores(count: int) -> Iterator[list[Store]]:
 
 def saved(store: Store, names: list[str], format_: Format) -> bytes:
     out = io.BytesIO()
-    with exporter.open_save(store, names, options=SaveOptions(format=format_, sparse=True, referrers=True)) as export:
+    with exporter.open_save(
+        store, names, options=SaveOptions(format=format_, sparse=True, referrers=True)
+    ) as export:
         export.write(out)
         assert len(out.getvalue()) == export.size_bytes
     return out.getvalue()
@@ -186,20 +241,29 @@ def saved(store: Store, names: list[str], format_: Format) -> bytes:
 def catalogue(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     """Everything that has a digest or a name, and how it hangs together, row numbers and times aside."""
     with store.read() as connection:
-        return {table: sorted(map(tuple, connection.execute(text(query))), key=repr) for table, query in QUERIES.items()}
+        return {
+            table: sorted(map(tuple, connection.execute(text(query))), key=repr)
+            for table, query in QUERIES.items()
+        }
 
 
 def everything(store: Store) -> list[str]:
     """Names for all that the store holds on purpose, but for what it holds because it refers to something."""
     held = catalogue(store)
-    return [f"{name}:{tag}" for name, tag, _ in held["reference"]] + [digest for (digest,) in held["kept"]]
+    return [f"{name}:{tag}" for name, tag, _ in held["reference"]] + [
+        digest for (digest,) in held["kept"]
+    ]
 
 
 @SLOW
 @given(roots=st.lists(ROOTS, min_size=1, max_size=3), docker=st.lists(MADE, max_size=2))
-@example(roots=[], docker=[Made(((0, 0), (1, 0)), "sha256", "x"), Made(((0, 0), (0, 0)), "sha256", "y")])
+@example(
+    roots=[], docker=[Made(((0, 0), (1, 0)), "sha256", "x"), Made(((0, 0), (0, 0)), "sha256", "y")]
+)
 @pytest.mark.parametrize("format_", [Format.OCI, Format.DOCKER])
-def test_what_is_saved_and_imported_is_what_was_saved(format_: Format, roots: list[Root], docker: list[Made]) -> None:
+def test_what_is_saved_and_imported_is_what_was_saved(
+    format_: Format, roots: list[Root], docker: list[Made]
+) -> None:
     with stores(2) as (first, second):
         if roots:
             first.import_archive(io.BytesIO(layout_of(roots).tar()))
@@ -221,7 +285,11 @@ def test_what_refers_to_an_image_goes_with_it(format_: Format, roots: list[Root]
     with stores(2) as (first, second):
         layout = layout_of(roots)
         first.import_archive(io.BytesIO(layout.tar()))
-        names = [f"{name}:{tag}" for name, tag, _ in catalogue(first)["reference"] if not tag.startswith("sha")]
+        names = [
+            f"{name}:{tag}"
+            for name, tag, _ in catalogue(first)["reference"]
+            if not tag.startswith("sha")
+        ]
         if not names:
             return
         second.import_archive(io.BytesIO(saved(first, names, format_)))
@@ -229,4 +297,6 @@ def test_what_refers_to_an_image_goes_with_it(format_: Format, roots: list[Root]
         assert set(came["manifest"]) <= set(held["manifest"])
         there = {row[0] for row in came["manifest"]}
         assert {row[0] for row in held["manifest"] if row[4] in there} <= there
-        assert [row for row in came["reference"] if not row[1].startswith("sha")] == [row for row in held["reference"] if not row[1].startswith("sha")]
+        assert [row for row in came["reference"] if not row[1].startswith("sha")] == [
+            row for row in held["reference"] if not row[1].startswith("sha")
+        ]

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from tests.support import json_text as js
 from tests.support import tars
-from tests.support.archives import RECORD, Codec, PackedImage, Packing, Repeats, config_path, layer_paths, pack
+from tests.support.archives import (
+    RECORD,
+    Codec,
+    PackedImage,
+    Packing,
+    Repeats,
+    config_path,
+    layer_paths,
+    pack,
+)
 from tests.support.configs import UNKNOWN, ImageCase, sound_cases
 from tests.support.images import A, digest
 from tests.support.related_images import families
@@ -63,10 +72,24 @@ WRONG_TAGS: Final = (
     "a:\u00e9",
 )
 
-OTHER_PARENTS: Final = ("", f"sha256:{'0' * 64}", "none", "0" * 64, "sha256:0", f"SHA256:{'0' * 64}")
+OTHER_PARENTS: Final = (
+    "",
+    f"sha256:{'0' * 64}",
+    "none",
+    "0" * 64,
+    "sha256:0",
+    f"SHA256:{'0' * 64}",
+)
 """Parents that are no image of the archive, some of them no ID at all: passed over."""
 
-ENDS: Final = (tars.END, tars.END, tars.END.ljust(RECORD, b"\0"), b"", bytes(512), tars.END + b"junk")
+ENDS: Final = (
+    tars.END,
+    tars.END,
+    tars.END.ljust(RECORD, b"\0"),
+    b"",
+    bytes(512),
+    tars.END + b"junk",
+)
 
 
 @final
@@ -83,7 +106,10 @@ class LoadCase:
         return pack(self.images, self.packing, self.manifest)
 
     def __str__(self) -> str:
-        configs = "\n".join(f"    {image.config!r}, layers {[digest(layer)[7:19] for layer in image.layers]}" for image in self.images)
+        configs = "\n".join(
+            f"    {image.config!r}, layers {[digest(layer)[7:19] for layer in image.layers]}"
+            for image in self.images
+        )
         return f"  manifest {self.manifest!r}\n  packing {self.packing}\n  configs\n{configs}"
 
 
@@ -92,26 +118,53 @@ def packings(*, repeats: Sequence[Repeats] = tuple(Repeats)) -> SearchStrategy[P
     # Plain archives more often than their share: what differs then is none of the packing's doing.
     codecs = st.sampled_from((Codec.NONE, Codec.NONE, Codec.NONE, *Codec))
     flags = dict.fromkeys(("manifest_first", "pax_times", "directories", "dotted"), st.booleans())
-    varied = st.builds(Packing, repeats=st.sampled_from(repeats), layer_codec=codecs, outer_codec=codecs, end=st.sampled_from(ENDS), **flags)
+    varied = st.builds(
+        Packing,
+        repeats=st.sampled_from(repeats),
+        layer_codec=codecs,
+        outer_codec=codecs,
+        end=st.sampled_from(ENDS),
+        **flags,
+    )
     return st.just(Packing()) | varied
 
 
 def tags() -> SearchStrategy[str]:
     """Names for images; one in forty is not one."""
-    return st.integers(0, 39).flatmap(lambda chance: st.sampled_from(WRONG_TAGS if chance == 29 else TAGS))
+    return st.integers(0, 39).flatmap(
+        lambda chance: st.sampled_from(WRONG_TAGS if chance == 29 else TAGS)
+    )
 
 
 @st.composite
 def images_of(draw: DrawFn, pool: Sequence[ImageCase]) -> tuple[PackedImage, ...]:
-    """Some images of a pool, in any order, the same one twice perhaps; parents point one way, for in a circle they stop an engine."""
+    """Some images of a pool, in any order, the same one twice perhaps.
+
+    Parents point one way, for in a circle they stop an engine.
+    """
     positions = range(len(pool))
     # All of them as often as not: a child alone has no parent.
-    chosen = draw(st.permutations(positions)) if draw(st.booleans()) else draw(st.lists(st.sampled_from(positions), min_size=1, max_size=4))
+    chosen = (
+        draw(st.permutations(positions))
+        if draw(st.booleans())
+        else draw(st.lists(st.sampled_from(positions), min_size=1, max_size=4))
+    )
     packed = []
     for which in chosen:
         before = _image_id(pool[max(0, which - 1)])
-        parent = draw(st.sampled_from((before, before, before, before, _image_id(pool[which]), *OTHER_PARENTS)))
-        packed.append(PackedImage(pool[which].config, pool[which].layers, tuple(draw(st.lists(tags(), max_size=3))), parent))
+        parent = draw(
+            st.sampled_from(
+                (before, before, before, before, _image_id(pool[which]), *OTHER_PARENTS)
+            )
+        )
+        packed.append(
+            PackedImage(
+                pool[which].config,
+                pool[which].layers,
+                tuple(draw(st.lists(tags(), max_size=3))),
+                parent,
+            )
+        )
     return tuple(packed)
 
 
@@ -122,7 +175,11 @@ def _image_id(image: ImageCase) -> str:
 @st.composite
 def text(draw: DrawFn, value: str) -> bytes:
     """``value`` as a literal of any spelling."""
-    return draw(js.escaped(value)) if value.isascii() and len(value) <= SPELLED_LENGTH else js.literal(value)
+    return (
+        draw(js.escaped(value))
+        if value.isascii() and len(value) <= SPELLED_LENGTH
+        else js.literal(value)
+    )
 
 
 SPELLED_LENGTH: Final = 16
@@ -131,7 +188,22 @@ SPELLED_LENGTH: Final = 16
 @st.composite
 def paths(draw: DrawFn, path: str) -> bytes:
     """A path of the archive, perhaps the long way."""
-    way = draw(st.sampled_from(("{}", "{}", "{}", "./{}", "/{}", "//{}", "nowhere/../{}", "layers/../{}", "{}/.", "./././{}")))
+    way = draw(
+        st.sampled_from(
+            (
+                "{}",
+                "{}",
+                "{}",
+                "./{}",
+                "/{}",
+                "//{}",
+                "nowhere/../{}",
+                "layers/../{}",
+                "{}/.",
+                "./././{}",
+            )
+        )
+    )
     return draw(text(way.format(path)))
 
 
@@ -139,19 +211,34 @@ def paths(draw: DrawFn, path: str) -> bytes:
 def plain_sources(draw: DrawFn, layers: Sequence[bytes]) -> bytes:
     """The descriptors that Docker 25 and newer write for every layer."""
     known = b'{"mediaType":"application/vnd.oci.image.layer.v1.tar","size":%d,"digest":"%s"}'
-    described = [(js.literal(digest(layer)), known % (len(layer), digest(layer).encode())) for layer in dict.fromkeys(layers)]
+    described = [
+        (js.literal(digest(layer)), known % (len(layer), digest(layer).encode()))
+        for layer in dict.fromkeys(layers)
+    ]
     return draw(st.sampled_from((b"null", b"{}", js.join_object(described))))
 
 
 @st.composite
 def items(draw: DrawFn, image: PackedImage, position: int, layers: Sequence[str]) -> bytes:
     """One entry of a manifest."""
-    listed = js.join_array([draw(paths(path)) if len(layers) < SPELLED_LENGTH else js.literal(path) for path in layers], draw(st.sampled_from(js.WHITESPACE)))
+    listed = js.join_array(
+        [
+            draw(paths(path)) if len(layers) < SPELLED_LENGTH else js.literal(path)
+            for path in layers
+        ],
+        draw(st.sampled_from(js.WHITESPACE)),
+    )
     names = js.join_array([draw(text(tag)) for tag in image.tags])
     members = [
         (draw(js.spelled("Config")), draw(paths(config_path(position)))),
-        (draw(js.spelled("Layers")), draw(st.sampled_from((b"null", b"[]"))) if not layers else listed),
-        (draw(js.spelled("RepoTags")), names if image.tags else draw(st.sampled_from((b"null", b"[]")))),
+        (
+            draw(js.spelled("Layers")),
+            draw(st.sampled_from((b"null", b"[]"))) if not layers else listed,
+        ),
+        (
+            draw(js.spelled("RepoTags")),
+            names if image.tags else draw(st.sampled_from((b"null", b"[]"))),
+        ),
     ]
     if not image.tags and draw(st.booleans()):
         members.pop()
@@ -161,19 +248,43 @@ def items(draw: DrawFn, image: PackedImage, position: int, layers: Sequence[str]
         members.append((draw(js.spelled("LayerSources")), draw(plain_sources(image.layers))))
     if draw(st.integers(0, 4)) == 4:
         members.append((draw(UNKNOWN.map(js.literal)), draw(js.anything())))
-    before = draw(st.sampled_from(((), (), (), ((b'"Layers"', b'["x"]'),), ((b'"RepoTags"', b'["x:1","x:2","x:3","x:4"]'),), ((b'"config"', b'"x"'),))))
+    before = draw(
+        st.sampled_from(
+            (
+                (),
+                (),
+                (),
+                ((b'"Layers"', b'["x"]'),),
+                ((b'"RepoTags"', b'["x:1","x:2","x:3","x:4"]'),),
+                ((b'"config"', b'"x"'),),
+            )
+        )
+    )
     if b'"RepoTags"' in dict(before) and not image.tags:
         before = ()  # for want of others its names would be the image's
-    after = draw(st.sampled_from(((), (), (), ((b'"Config"', b"null"),), ((b'"Parent"', b"null"),))))
-    return js.join_object([*before, *draw(st.permutations(members)), *after], draw(st.sampled_from(js.WHITESPACE)))
+    after = draw(
+        st.sampled_from(((), (), (), ((b'"Config"', b"null"),), ((b'"Parent"', b"null"),)))
+    )
+    return js.join_object(
+        [*before, *draw(st.permutations(members)), *after], draw(st.sampled_from(js.WHITESPACE))
+    )
 
 
 @st.composite
 def manifests(draw: DrawFn, images: Sequence[PackedImage], repeats: Repeats) -> bytes:
     """A ``manifest.json``; what follows the first value is not read."""
-    written = [draw(items(image, position, layers)) for position, (image, layers) in enumerate(zip(images, layer_paths(images, repeats), strict=True))]
+    written = [
+        draw(items(image, position, layers))
+        for position, (image, layers) in enumerate(
+            zip(images, layer_paths(images, repeats), strict=True)
+        )
+    ]
     array = js.join_array(written, draw(st.sampled_from(js.WHITESPACE)))
-    return draw(st.sampled_from((b"", b" \n"))) + array + draw(st.sampled_from((b"", b"\n", b"\n", b"[]", b"\x00")))
+    return (
+        draw(st.sampled_from((b"", b" \n")))
+        + array
+        + draw(st.sampled_from((b"", b"\n", b"\n", b"[]", b"\x00")))
+    )
 
 
 @st.composite
@@ -186,8 +297,14 @@ def load_cases(draw: DrawFn, pool: Sequence[ImageCase]) -> LoadCase:
 @st.composite
 def load_sequences(draw: DrawFn) -> tuple[LoadCase, ...]:
     """One archive after another, with images and tags in common."""
-    # One that has its predecessor for a parent without being built on it is refused as a rule, so the strangers come first.
+    # One that has its predecessor for a parent without being built on it is refused as a rule, so
+    # the strangers come first.
     pool = [*draw(st.lists(sound_cases(), max_size=1)), *draw(families())]
     if draw(st.integers(0, 7)) == 7:
-        pool.append(ImageCase(b'{"os":"linux","rootfs":{"type":"layers","diff_ids":["%s"]}}' % digest(A).encode(), ()))
+        pool.append(
+            ImageCase(
+                b'{"os":"linux","rootfs":{"type":"layers","diff_ids":["%s"]}}' % digest(A).encode(),
+                (),
+            )
+        )
     return tuple(draw(st.lists(load_cases(pool), min_size=1, max_size=2)))

@@ -37,7 +37,15 @@ Entries = list[Entry]
 def entries_of(archive: bytes) -> Entries:
     """The members of a sound archive."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        return [Entry(one.name, (tar.extractfile(one) or io.BytesIO()).read() if one.isreg() else b"", one.type, one.linkname) for one in tar]
+        return [
+            Entry(
+                one.name,
+                (tar.extractfile(one) or io.BytesIO()).read() if one.isreg() else b"",
+                one.type,
+                one.linkname,
+            )
+            for one in tar
+        ]
 
 
 def packed(entries: Sequence[Entry]) -> bytes:

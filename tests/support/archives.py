@@ -1,7 +1,9 @@
-"""Archives of images as nobody's tool would pack them all: any order, links before or after their target, compression inside and out.
+"""Archives of images as nobody's tool would pack them all.
 
-What is packed is the caller's: configs and layers are bytes, sound or not, and are taken as they are.
-"""
+Any order, links before or after their target, compression inside and out.
+
+What is packed is the caller's: configs and layers are bytes, sound or not, and are taken as they
+are."""
 
 from __future__ import annotations
 
@@ -113,13 +115,21 @@ def layer_paths(images: Sequence[PackedImage], repeats: Repeats) -> list[list[st
 def manifest_of(images: Sequence[PackedImage], repeats: Repeats) -> bytes:
     """The plainest ``manifest.json`` of `pack`'s archive of these images."""
     entries = []
-    for position, (image, layers) in enumerate(zip(images, layer_paths(images, repeats), strict=True)):
-        entry: dict[str, object] = {"Config": config_path(position), "RepoTags": list(image.tags) or None, "Layers": layers}
+    for position, (image, layers) in enumerate(
+        zip(images, layer_paths(images, repeats), strict=True)
+    ):
+        entry: dict[str, object] = {
+            "Config": config_path(position),
+            "RepoTags": list(image.tags) or None,
+            "Layers": layers,
+        }
         entries.append({**entry, "Parent": image.parent} if image.parent else entry)
     return json.dumps(entries).encode()
 
 
-def pack(images: Sequence[PackedImage], packing: Packing = PLAIN, manifest: bytes | None = None) -> bytes:
+def pack(
+    images: Sequence[PackedImage], packing: Packing = PLAIN, manifest: bytes | None = None
+) -> bytes:
     """An archive with a ``manifest.json``: the plainest one unless another is given."""
     tar = _Tar(packing)
     document = manifest_of(images, packing.repeats) if manifest is None else manifest
@@ -135,13 +145,19 @@ def pack(images: Sequence[PackedImage], packing: Packing = PLAIN, manifest: byte
     return tar.finished()
 
 
-def pack_old(images: Iterable[OldImage], repositories: bytes | None, packing: Packing = PLAIN) -> bytes:
+def pack_old(
+    images: Iterable[OldImage], repositories: bytes | None, packing: Packing = PLAIN
+) -> bytes:
     """An archive without a ``manifest.json``, as Docker wrote it before 1.10 (docker-archive.md §7). None leaves ``repositories`` out."""
     tar = _Tar(packing)
     if packing.manifest_first and repositories is not None:
         tar.file("repositories", repositories)
     ordered = list(images)
-    placed = _place([image.layer for image in ordered], packing.repeats, names=[f"{image.name}/layer.tar" for image in ordered])
+    placed = _place(
+        [image.layer for image in ordered],
+        packing.repeats,
+        names=[f"{image.name}/layer.tar" for image in ordered],
+    )
     for image in ordered:
         tar.directory(f"{image.name}/")
         tar.file(f"{image.name}/VERSION", b"1.0")
@@ -155,7 +171,10 @@ def pack_old(images: Iterable[OldImage], repositories: bytes | None, packing: Pa
 @final
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """Where one use of a layer points, and which member it asks for; none when another use has brought it."""
+    """Where one use of a layer points, and which member it asks for.
+
+    None when another use has brought it.
+    """
 
     path: str
     data: bytes | None = None
@@ -163,7 +182,9 @@ class _Placed:
     hard_link: str | None = None
 
 
-def _place(layers: Sequence[bytes], repeats: Repeats, names: Sequence[str] | None = None) -> list[_Placed]:
+def _place(
+    layers: Sequence[bytes], repeats: Repeats, names: Sequence[str] | None = None
+) -> list[_Placed]:
     own = names or [f"layers/{position}.tar" for position in range(len(layers))]
     if names and repeats is Repeats.SHARED:
         repeats = Repeats.COPIES  # each directory of an old archive has its own layer.tar
@@ -181,7 +202,11 @@ def _place(layers: Sequence[bytes], repeats: Repeats, names: Sequence[str] | Non
         elif repeats is Repeats.HARD_LINKS:
             placed.append(_Placed(path, hard_link=first))
         else:
-            placed.append(_Placed(path, symlink=first.removeprefix("layers/") if names is None else f"../{first}"))
+            placed.append(
+                _Placed(
+                    path, symlink=first.removeprefix("layers/") if names is None else f"../{first}"
+                )
+            )
     return placed
 
 
@@ -196,7 +221,11 @@ class _Tar:
         if max(len(full), len(link)) > PORTABLE_NAME_BYTES:
             raise ValueError(f"{name!r} does not fit a plain header")
         if self._packing.pax_times:
-            self._out.append(tars.extended({b"mtime": b"1600000000.123456789", b"SCHILY.xattr.user.note": b"\x00\n="}))
+            self._out.append(
+                tars.extended(
+                    {b"mtime": b"1600000000.123456789", b"SCHILY.xattr.user.note": b"\x00\n="}
+                )
+            )
         self._out.append(tars.member(full, data, flag, link=link))
 
     def file(self, name: str, data: bytes) -> None:
@@ -212,7 +241,11 @@ class _Tar:
             elif one.symlink is not None:
                 self._add(one.path, flag=b"2", link=one.symlink.encode())
             elif one.hard_link is not None:
-                self._add(one.path, flag=b"1", link=(f"./{one.hard_link}" if self._packing.dotted else one.hard_link).encode())
+                self._add(
+                    one.path,
+                    flag=b"1",
+                    link=(f"./{one.hard_link}" if self._packing.dotted else one.hard_link).encode(),
+                )
 
     def finished(self) -> bytes:
         return compressed(b"".join(self._out) + self._packing.end, self._packing.outer_codec)

@@ -23,8 +23,13 @@ class StillClock:
 
 
 def hold_stalling(monkeypatch: pytest.MonkeyPatch, stall_s: float) -> StillClock:
-    """The clock by which clients stall, after ``stall_s``. How often they are looked at still goes by the loop's."""
+    """The clock by which clients stall, after ``stall_s``.
+
+    How often they are looked at still goes by the loop's.
+    """
     clock = StillClock()
     monkeypatch.setattr(taking, "STALL_S", stall_s)
-    monkeypatch.setattr(taking, "asyncio", SimpleNamespace(get_running_loop=lambda: SimpleNamespace(time=clock)))
+    monkeypatch.setattr(
+        taking, "asyncio", SimpleNamespace(get_running_loop=lambda: SimpleNamespace(time=clock))
+    )
     return clock

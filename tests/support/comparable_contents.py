@@ -25,4 +25,11 @@ class Held:
 def held_by_docker(engine: Engine) -> dict[str, Held]:
     """Every image of the engine, by its ID."""
     listed = json.loads(engine.request("GET", "/images/json?all=1")[1])
-    return {one["Id"]: Held(one["Id"], tuple(sorted(tag for tag in one["RepoTags"] or () if tag != UNNAMED)), one["ParentId"]) for one in listed}
+    return {
+        one["Id"]: Held(
+            one["Id"],
+            tuple(sorted(tag for tag in one["RepoTags"] or () if tag != UNNAMED)),
+            one["ParentId"],
+        )
+        for one in listed
+    }

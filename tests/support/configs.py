@@ -1,9 +1,11 @@
-"""Hypothesis strategies for image configs, as the bytes of a JSON document: every field Docker reads, in every spelling it reads them.
+"""Hypothesis strategies for image configs, as the bytes of a JSON document.
 
-The tables follow Docker 20.10's structs (`image.Image`, `image.V1Image`, `container.Config`, `HealthConfig`, `image.History`, `image.RootFS`); what is not
-in them has to be ignored. Keys come in any order, other case and more than once, values in any spelling. These configs are believed to be loadable, but
-nothing relies on that: Docker is asked.
-"""
+Every field Docker reads, in every spelling it reads them.
+
+The tables follow Docker 20.10's structs (`image.Image`, `image.V1Image`, `container.Config`,
+`HealthConfig`, `image.History`, `image.RootFS`); what is not in them has to be ignored. Keys come
+in any order, other case and more than once, values in any spelling. These configs are believed to
+be loadable, but nothing relies on that: Docker is asked."""
 
 from __future__ import annotations
 
@@ -32,7 +34,10 @@ class ImageCase:
     layers: tuple[bytes, ...]
 
     def __repr__(self) -> str:
-        return f"ImageCase(config={self.config!r}, layers={[f'{len(layer)} bytes, {digest(layer)[7:19]}' for layer in self.layers]})"
+        return (
+            f"ImageCase(config={self.config!r},"
+            f" layers={[f'{len(layer)} bytes, {digest(layer)[7:19]}' for layer in self.layers]})"
+        )
 
 
 Fields = dict[str, "SearchStrategy[bytes]"]
@@ -45,27 +50,64 @@ TIME: Final = js.nullable(times.times())
 # A command may be a bare string.
 COMMAND: Final = TEXTS | js.strings()
 EMPTY_OBJECT: Final = js.nullable(st.just(b"{}") | js.object_of(js.strings(1), js.anything(), 2))
-SET: Final = js.nullable(js.object_of(st.sampled_from((b'"80/tcp"', b'"9/udp"', b'"10/tcp"', b'"/data"')) | js.strings(2), EMPTY_OBJECT))
-MAP: Final = js.nullable(js.object_of(st.sampled_from((b'"z"', b'"a"', b'"A"', b'"a.b-c"')) | js.strings(2), TEXT))
+SET: Final = js.nullable(
+    js.object_of(
+        st.sampled_from((b'"80/tcp"', b'"9/udp"', b'"10/tcp"', b'"/data"')) | js.strings(2),
+        EMPTY_OBJECT,
+    )
+)
+MAP: Final = js.nullable(
+    js.object_of(st.sampled_from((b'"z"', b'"a"', b'"A"', b'"a.b-c"')) | js.strings(2), TEXT)
+)
 LINUX: Final = js.nullable(js.escaped("linux") | st.just(b'""'))
-"""Operating systems this engine loads. Others crash or stop it by their name alone (docker-archive.md §6.2), while a store takes them all."""
+"""Operating systems this engine loads.
 
-HEALTHCHECK: Final[Fields] = {"Test": TEXTS, "Interval": INTEGER, "Timeout": INTEGER, "StartPeriod": INTEGER, "Retries": INTEGER}
+Others crash or stop it by their name alone (docker-archive.md §6.2), while a store takes them all.
+"""
+
+HEALTHCHECK: Final[Fields] = {
+    "Test": TEXTS,
+    "Interval": INTEGER,
+    "Timeout": INTEGER,
+    "StartPeriod": INTEGER,
+    "Retries": INTEGER,
+}
 
 UNKNOWN: Final = st.sampled_from(
-    ("zzz", "layer_id", "throwaway", "parent_id", "rootfs2", "os ", "", "PortSpecs", "Memory", "StartInterval", "moby.buildkit.cache.v0")
+    (
+        "zzz",
+        "layer_id",
+        "throwaway",
+        "parent_id",
+        "rootfs2",
+        "os ",
+        "",
+        "PortSpecs",
+        "Memory",
+        "StartInterval",
+        "moby.buildkit.cache.v0",
+    )
 )
 
 
 @st.composite
-def objects(draw: DrawFn, fields: Mapping[str, SearchStrategy[bytes]], *, max_size: int = 7, fixed: Sequence[tuple[bytes, bytes]] = ()) -> bytes:
+def objects(
+    draw: DrawFn,
+    fields: Mapping[str, SearchStrategy[bytes]],
+    *,
+    max_size: int = 7,
+    fixed: Sequence[tuple[bytes, bytes]] = (),
+) -> bytes:
     """An object with some of ``fields``, in any order, some of them twice, among keys that mean nothing. Of ``fixed`` nothing is left out."""
     names = draw(st.lists(st.sampled_from(sorted(fields)), max_size=max_size))
     members = [(draw(js.spelled(name)), draw(fields[name])) for name in names]
     if draw(st.integers(0, 3)) == 3:
         members.append((draw(UNKNOWN.map(js.literal) | js.strings(2)), draw(js.anything())))
     members += fixed
-    return js.join_object(draw(st.permutations(members)) if len(members) < 12 else members, draw(st.sampled_from(js.WHITESPACE)))
+    return js.join_object(
+        draw(st.permutations(members)) if len(members) < 12 else members,
+        draw(st.sampled_from(js.WHITESPACE)),
+    )
 
 
 def healthchecks() -> SearchStrategy[bytes]:
@@ -73,8 +115,22 @@ def healthchecks() -> SearchStrategy[bytes]:
 
 
 CONTAINER: Final[Fields] = {
-    **dict.fromkeys(("Hostname", "Domainname", "User", "Image", "WorkingDir", "MacAddress", "StopSignal"), TEXT),
-    **dict.fromkeys(("AttachStdin", "AttachStdout", "AttachStderr", "Tty", "OpenStdin", "StdinOnce", "ArgsEscaped", "NetworkDisabled"), FLAG),
+    **dict.fromkeys(
+        ("Hostname", "Domainname", "User", "Image", "WorkingDir", "MacAddress", "StopSignal"), TEXT
+    ),
+    **dict.fromkeys(
+        (
+            "AttachStdin",
+            "AttachStdout",
+            "AttachStderr",
+            "Tty",
+            "OpenStdin",
+            "StdinOnce",
+            "ArgsEscaped",
+            "NetworkDisabled",
+        ),
+        FLAG,
+    ),
     **dict.fromkeys(("ExposedPorts", "Volumes"), SET),
     **dict.fromkeys(("Env", "OnBuild"), TEXTS),
     **dict.fromkeys(("Cmd", "Entrypoint", "Shell"), COMMAND),
@@ -89,7 +145,19 @@ def containers() -> SearchStrategy[bytes]:
 
 
 V1_IMAGE: Final[Fields] = {
-    **dict.fromkeys(("id", "parent", "comment", "container", "docker_version", "author", "architecture", "variant"), TEXT),
+    **dict.fromkeys(
+        (
+            "id",
+            "parent",
+            "comment",
+            "container",
+            "docker_version",
+            "author",
+            "architecture",
+            "variant",
+        ),
+        TEXT,
+    ),
     **dict.fromkeys(("container_config", "config"), containers()),
     "created": TIME,
     "os": LINUX,
@@ -98,7 +166,10 @@ V1_IMAGE: Final[Fields] = {
 
 IMAGE: Final[Fields] = {**V1_IMAGE, "os.version": TEXT, "os.features": TEXTS}
 
-HISTORY: Final[Fields] = {"created": TIME, **dict.fromkeys(("author", "created_by", "comment"), TEXT)}
+HISTORY: Final[Fields] = {
+    "created": TIME,
+    **dict.fromkeys(("author", "created_by", "comment"), TEXT),
+}
 
 
 @st.composite
@@ -109,19 +180,50 @@ def histories(draw: DrawFn, depth: int) -> bytes:
         if len(entries) < depth and draw(st.booleans()):
             entries.append(draw(st.just(b"null") | objects(HISTORY, max_size=3)))
         else:
-            entries.append(draw(objects(HISTORY, max_size=3, fixed=[(draw(js.spelled("empty_layer")), b"true")])))
+            entries.append(
+                draw(
+                    objects(HISTORY, max_size=3, fixed=[(draw(js.spelled("empty_layer")), b"true")])
+                )
+            )
     return js.join_array(entries, draw(st.sampled_from(js.WHITESPACE)))
 
 
 @st.composite
 def rootfs_members(draw: DrawFn, diff_ids: Sequence[str]) -> list[tuple[bytes, bytes]]:
     """``rootfs``, whole or in several pieces that merge into one."""
-    listed = js.join_array([draw(js.escaped(one)) if len(diff_ids) < 3 else js.literal(one) for one in diff_ids], draw(st.sampled_from(js.WHITESPACE)))
+    listed = js.join_array(
+        [draw(js.escaped(one)) if len(diff_ids) < 3 else js.literal(one) for one in diff_ids],
+        draw(st.sampled_from(js.WHITESPACE)),
+    )
     key = js.spelled("rootfs")
-    whole = draw(objects({"type": TEXT}, max_size=2, fixed=[(draw(js.spelled("diff_ids")), listed)]))
-    before = draw(st.sampled_from((b"", b"", b"", b"null", b"{}", b'{"type":"layers","diff_ids":["x","y"]}', b'{"diff_ids":null}')))
+    whole = draw(
+        objects({"type": TEXT}, max_size=2, fixed=[(draw(js.spelled("diff_ids")), listed)])
+    )
+    before = draw(
+        st.sampled_from(
+            (
+                b"",
+                b"",
+                b"",
+                b"null",
+                b"{}",
+                b'{"type":"layers","diff_ids":["x","y"]}',
+                b'{"diff_ids":null}',
+            )
+        )
+    )
     after = draw(
-        st.sampled_from((b"", b"", b"", b"{}", b'{"type":null}', b'{"Type":"other"}', b'{"diff_ids":[' + b",".join([b"null"] * len(diff_ids)) + b"]}"))
+        st.sampled_from(
+            (
+                b"",
+                b"",
+                b"",
+                b"{}",
+                b'{"type":null}',
+                b'{"Type":"other"}',
+                b'{"diff_ids":[' + b",".join([b"null"] * len(diff_ids)) + b"]}",
+            )
+        )
     )
     return [(draw(key), piece) for piece in (before, whole, after) if piece]
 
@@ -138,9 +240,15 @@ def sound_configs(draw: DrawFn, diff_ids: Sequence[str]) -> bytes:
     # The pieces of the rootfs keep their order; the rest may stand anywhere between them.
     where = draw(st.integers(0, len(members)))
     pieces = draw(rootfs_members(diff_ids))
-    members = [*pieces[:-1], *members[:where], pieces[-1], *members[where:]] if draw(st.booleans()) else [*members[:where], *pieces, *members[where:]]
+    members = (
+        [*pieces[:-1], *members[:where], pieces[-1], *members[where:]]
+        if draw(st.booleans())
+        else [*members[:where], *pieces, *members[where:]]
+    )
     around = st.sampled_from((b"", b"", b" ", b"\n", b"\r\n\t"))
-    return draw(around) + js.join_object(members, draw(st.sampled_from(js.WHITESPACE))) + draw(around)
+    return (
+        draw(around) + js.join_object(members, draw(st.sampled_from(js.WHITESPACE))) + draw(around)
+    )
 
 
 @st.composite

@@ -24,8 +24,13 @@ FIND_GO: Final = Path(__file__).parents[2] / "scripts" / "find_go.sh"
 
 
 def build(folder: Path) -> Path:
-    """Build the program in ``folder``; its path. Skips where there is no Go, unless STORECTL_INTEROP=1 says that there must be."""
-    found = subprocess.run([str(FIND_GO), GO], capture_output=True, text=True, timeout=600, check=False)
+    """Build the program in ``folder``; its path.
+
+    Skips where there is no Go, unless STORECTL_INTEROP=1 says that there must be.
+    """
+    found = subprocess.run(
+        [str(FIND_GO), GO], capture_output=True, text=True, timeout=600, check=False
+    )
     if found.returncode:
         message = f"this test needs go (Debian: golang-go): {found.stderr}"
         if os.environ.get("STORECTL_INTEROP"):
@@ -43,7 +48,9 @@ def build(folder: Path) -> Path:
 
 
 def _run(command: list[str], environment: Mapping[str, str]) -> str:
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=False, cwd="/")
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=900, check=False, cwd="/"
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -55,12 +62,19 @@ class Result:
     def __init__(self, report: str) -> None:
         self.report = report
         totals = report.partition("Test totals:")[2] or report.partition("Status:")[2] or report
-        self.counts = {name: int(count) for name, count in re.findall(r"^  (Pass|Skip|FAIL|Error|Disabled|Total)\.+: +([0-9]+)$", totals, re.MULTILINE)}
+        self.counts = {
+            name: int(count)
+            for name, count in re.findall(
+                r"^  (Pass|Skip|FAIL|Error|Disabled|Total)\.+: +([0-9]+)$", totals, re.MULTILINE
+            )
+        }
 
     @property
     def not_passed(self) -> list[str]:
         """The names of what failed or was skipped."""
-        return re.findall(r"^ *(OCI Conformance Test.*: (?:FAIL|Skip|Error))$", self.report, re.MULTILINE)
+        return re.findall(
+            r"^ *(OCI Conformance Test.*: (?:FAIL|Skip|Error))$", self.report, re.MULTILINE
+        )
 
 
 def run(program: Path, folder: Path, host: str, **options: str) -> Result:
@@ -75,5 +89,13 @@ def run(program: Path, folder: Path, host: str, **options: str) -> Result:
         "OCI_RESULTS_DIR": str(folder),
         **{f"OCI_{name.upper()}": value for name, value in options.items()},
     }
-    done = subprocess.run([str(program)], env=environment, capture_output=True, text=True, timeout=600, check=False, cwd=folder)
+    done = subprocess.run(
+        [str(program)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+        cwd=folder,
+    )
     return Result(done.stdout)

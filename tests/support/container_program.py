@@ -16,6 +16,10 @@ def saying(sentence: bytes) -> bytes:
     length = len(code % (bytes(8), bytes(4)))
     code = code % (struct.pack("<Q", _BASE + _HEAD + length), struct.pack("<I", len(sentence)))
     size = _HEAD + length + len(sentence)
-    header = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, _BASE + _HEAD, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    header = (
+        b"\x7fELF\x02\x01\x01"
+        + bytes(9)
+        + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, _BASE + _HEAD, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    )
     segment = struct.pack("<IIQQQQQQ", 1, 5, 0, _BASE, _BASE, size, size, 0x1000)
     return header + segment + code + sentence

@@ -30,7 +30,17 @@ def build(engine: Engine, folder: Path, tag: str, packages: Sequence[str]) -> No
     """Bootstrap Debian in ``folder`` and build an image of it with one layer for each of ``packages`` and more. Raises EngineError with what a step printed."""
     root, base, context = folder / "root", folder / "base.tar", folder / "context.tar"
     _run("debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, str(root), MIRROR)
-    _run("tar", "--directory", str(root), "--exclude", "./var/cache/apt/archives/*.deb", "--create", "--file", str(base), ".")
+    _run(
+        "tar",
+        "--directory",
+        str(root),
+        "--exclude",
+        "./var/cache/apt/archives/*.deb",
+        "--create",
+        "--file",
+        str(base),
+        ".",
+    )
     _run("rm", "-rf", str(root))
     with tarfile.open(context, "w") as tar:
         for name, text in (("Dockerfile", _dockerfile(packages)), ("apt.conf", _apt_settings())):
@@ -53,7 +63,10 @@ def _dockerfile(packages: Sequence[str]) -> str:
         "RUN apt-get update",
         *(f"{install} {one}" for one in packages),
         # Whiteouts, and the times and links that come with removing and replacing files.
-        "RUN rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb && ln -sf bash /bin/sh && chmod 0700 /root",
+        (
+            "RUN rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb && ln -sf bash /bin/sh"
+            " && chmod 0700 /root"
+        ),
         'LABEL org.example.about="apt & <layers>"',
         'CMD ["bash"]',
     ]
@@ -68,5 +81,8 @@ def _apt_settings() -> str:
 def _run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise EngineError(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        raise EngineError(
+            f"{' '.join(command)}: exit code"
+            f" {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        )
     return done.stdout

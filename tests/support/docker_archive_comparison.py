@@ -22,7 +22,10 @@ RENAMED = "The image "
 
 @final
 class ArchiveDuel:
-    """Judges sequences of archives. ``refused``, ``images`` and ``parents`` count what came of them."""
+    """Judges sequences of archives.
+
+    ``refused``, ``images`` and ``parents`` count what came of them.
+    """
 
     def __init__(self, engine: Engine, folder: Path) -> None:
         self._engine = engine
@@ -36,8 +39,9 @@ class ArchiveDuel:
         """How the two part about ``archives``, loaded in this order; None where they do not.
 
         Args:
-            archives: What each is given; the first one that both refuse is the last.
-            silent: Docker does not say what it loads (docker-archive.md §7); its remarks on tags that move are all there is to compare, in any order.
+            archives: What each is given; the first one that both refuse is the last. silent: Docker
+                does not say what it loads (docker-archive.md §7); its remarks on tags that move are
+                all there is to compare, in any order.
         """
         self._engine.clear()
         shutil.rmtree(self._root, ignore_errors=True)
@@ -49,7 +53,14 @@ class ArchiveDuel:
                 if what is None and refused:
                     self.refused += 1
                     after = storectl.held()
-                    return None if after == before else f"archive {number} was refused, and left the store otherwise: {before}, {after}"
+                    return (
+                        None
+                        if after == before
+                        else (
+                            f"archive {number} was refused, and left the store otherwise: {before},"
+                            f" {after}"
+                        )
+                    )
                 what = what or _compare_states(held_by_docker(self._engine), storectl.held())
                 if what is not None:
                     return f"archive {number}: {what}"
@@ -115,7 +126,10 @@ def _ways_to_ask(held: dict[str, Held]) -> Iterator[list[str]]:
 
 def _compare_states(docker: dict[str, Held], ours: dict[str, Held]) -> str | None:
     if docker.keys() != ours.keys():
-        return f"images: only Docker has {sorted(docker.keys() - ours.keys())}, only storectl {sorted(ours.keys() - docker.keys())}"
+        return (
+            f"images: only Docker has {sorted(docker.keys() - ours.keys())}, only storectl"
+            f" {sorted(ours.keys() - docker.keys())}"
+        )
     for image_id, held in docker.items():
         if held != ours[image_id]:
             return f"Docker holds {held}, storectl {ours[image_id]}"

@@ -31,7 +31,9 @@ class Disagreement:
     what: str
 
     def __str__(self) -> str:
-        layers = ", ".join(f"{digest(layer)[7:19]} ({len(layer)} bytes)" for layer in self.case.layers)
+        layers = ", ".join(
+            f"{digest(layer)[7:19]} ({len(layer)} bytes)" for layer in self.case.layers
+        )
         return f"{self.what}\n  config {self.case.config!r}\n  layers {layers}"
 
 
@@ -54,14 +56,18 @@ class Duel:
     def _docker_verdicts(self, named: Sequence[tuple[str, ImageCase]]) -> dict[str, str | None]:
         """Why Docker refuses each image; None where it does not.
 
-        A load stops at the first image it refuses and keeps those before it, whose lines it has printed by then: the load goes on behind the refused one.
-        """
+        A load stops at the first image it refuses and keeps those before it, whose lines it has
+        printed by then: the load goes on behind the refused one."""
         verdicts: dict[str, str | None] = {}
         rest = list(named)
         while rest:
-            messages = self._engine.load(pack([PackedImage(case.config, case.layers, (name,)) for name, case in rest]))
+            messages = self._engine.load(
+                pack([PackedImage(case.config, case.layers, (name,)) for name, case in rest])
+            )
             errors = [message["error"] for message in messages if "error" in message]
-            loaded = sum(1 for message in messages if message.get("stream", "").startswith("Loaded image: "))
+            loaded = sum(
+                1 for message in messages if message.get("stream", "").startswith("Loaded image: ")
+            )
             verdicts |= dict.fromkeys((name for name, _ in rest[:loaded]), None)
             rest = rest[loaded:]
             if bool(errors) != bool(rest):
@@ -98,7 +104,11 @@ class Duel:
             return f"Docker saves it, storectl refuses: {exc}" if docker is not None else None
         except Exception as exc:  # noqa: BLE001 - whatever it is, it is the finding
             return f"storectl breaks when saving: {exc!r}"
-        return difference(docker, ours) if docker is not None else f"storectl saves it, Docker refuses: {refusal}"
+        return (
+            difference(docker, ours)
+            if docker is not None
+            else f"storectl saves it, Docker refuses: {refusal}"
+        )
 
     def judge(self, cases: Sequence[ImageCase]) -> list[Disagreement]:
         """Where the two part about ``cases``."""

@@ -1,7 +1,9 @@
-"""A Docker Engine of our own: on a socket of its own, in a folder of its own, gone without a trace afterwards.
+"""A Docker Engine of our own.
 
-It is spoken to over its HTTP API, so no docker client is needed, and its answers are taken as they are, before a client has rephrased them.
-"""
+On a socket of its own, in a folder of its own, gone without a trace afterwards.
+
+It is spoken to over its HTTP API, so no docker client is needed, and its answers are taken as they
+are, before a client has rephrased them."""
 
 from __future__ import annotations
 
@@ -26,13 +28,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 API: Final = "/v1.41"
-"""The API of Docker Engine 20.10; the path must say so, or a newer engine answers in its own way."""
+"""The API of Docker Engine 20.10.
+
+The path must say so, or a newer engine answers in its own way.
+"""
 
 VERSION: Final = "20.10."
 """The engine whose archives docs/formats/docker-archive.md describes, unless a test asks for another."""
 
 BUILT: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "storectl-peers"
-"""Where scripts/build_peers.sh puts what it builds. Taken here and now: tests have a home of their own."""
+"""Where scripts/build_peers.sh puts what it builds.
+
+Taken here and now: tests have a home of their own.
+"""
 
 ANSWER_TIMEOUT_S: Final = 900
 START_TIMEOUT_S: Final = 180
@@ -63,14 +71,21 @@ class _Connection(http.client.HTTPConnection):
 
 @final
 class Engine:
-    """A private ``dockerd``, started on construction; `wait` until it answers, and `stop` it whatever happens.
+    """A private ``dockerd``, started on construction.
 
-    overlay2 is tried first. Where the folder's file system cannot carry it (another overlay, as in a container), the engine starts again with the other of its
-    drivers, vfs.
-    """
+    `wait` until it answers, and `stop` it whatever happens.
+
+    overlay2 is tried first. Where the folder's file system cannot carry it (another overlay, as in
+    a container), the engine starts again with the other of its drivers, vfs."""
 
     def __init__(
-        self, folder: Path, *, name: str = "dockerd", version: str = VERSION, drivers: tuple[str, str] = ("overlay2", "vfs"), options: Sequence[str] = ()
+        self,
+        folder: Path,
+        *,
+        name: str = "dockerd",
+        version: str = VERSION,
+        drivers: tuple[str, str] = ("overlay2", "vfs"),
+        options: Sequence[str] = (),
     ) -> None:
         """Start the program ``name``, which has to be of ``version``, with one of the ``drivers``."""
         self._program = program(name)
@@ -94,7 +109,8 @@ class Engine:
             f"--exec-root={self._run}/exec",
             f"--pidfile={self._run}/pid",
             f"--host=unix://{self.socket}",
-            # A containerd that runs on this machine already is used by dockerd unasked; these keep apart what is ours.
+            # A containerd that runs on this machine already is used by dockerd unasked; these keep
+            # apart what is ours.
             "--containerd-namespace=storectl-interop",
             "--containerd-plugins-namespace=storectl-interop-plugins",
             *self._options,
@@ -104,10 +120,20 @@ class Engine:
             command = [guard, "--pdeathsig", "TERM", "--", *command]
         with self._log.open("ab") as log:
             # UTC: the zone goes into every v1 ID (docker-archive.md §2).
-            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, "TZ": "UTC"}, start_new_session=True)
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "TZ": "UTC"},
+                start_new_session=True,
+            )
 
     def wait(self) -> None:
-        """Return when the engine answers. Raises EngineError with the end of its log when it does not."""
+        """Return when the engine answers.
+
+        Raises EngineError with the end of its log when it does not.
+        """
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError, http.client.HTTPException):
@@ -125,7 +151,10 @@ class Engine:
     def _require_version(self) -> None:
         version = json.loads(self.request("GET", "/version")[1])["Version"]
         if not version.startswith(self._version):
-            raise EngineError(f"these tests compare with Docker Engine {self._version}x, and {self._program} is {version}")
+            raise EngineError(
+                f"these tests compare with Docker Engine {self._version}x, and {self._program} is"
+                f" {version}"
+            )
 
     def pids(self) -> tuple[int, ...]:
         """The engine and its containerd."""
@@ -153,13 +182,20 @@ class Engine:
         for folder in (self.data, self._run):
             shutil.rmtree(folder, ignore_errors=True)
 
-    # --- the API -----------------------------------------------------------------------------------------------------
+    # --- the API ----------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def answer(
-        self, method: str, path: str, body: BinaryIO | bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: BinaryIO | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Iterator[http.client.HTTPResponse]:
-        """One exchange; the answer is read by the caller. A file is sent from where it stands, by its size."""
+        """One exchange; the answer is read by the caller.
+
+        A file is sent from where it stands, by its size.
+        """
         connection = _Connection(self.socket)
         sent = dict(headers or {})
         if body is not None:
@@ -171,7 +207,9 @@ class Engine:
         finally:
             connection.close()
 
-    def request(self, method: str, path: str, body: BinaryIO | bytes | None = None) -> tuple[int, bytes]:
+    def request(
+        self, method: str, path: str, body: BinaryIO | bytes | None = None
+    ) -> tuple[int, bytes]:
         """One exchange: status and body."""
         with self.answer(method, path, body) as response:
             return response.status, response.read()
@@ -190,14 +228,21 @@ class Engine:
         return buffer.getvalue()
 
     def save_to(self, names: Sequence[str], sink: BinaryIO) -> None:
-        """`save`, straight into a file. Raises EngineRefusal, and EngineError when the engine stops in the middle."""
-        with self.answer("GET", f"/images/get?{urlencode([('names', name) for name in names])}") as response:
+        """`save`, straight into a file.
+
+        Raises EngineRefusal, and EngineError when the engine stops in the middle.
+        """
+        with self.answer(
+            "GET", f"/images/get?{urlencode([('names', name) for name in names])}"
+        ) as response:
             if response.status != http.client.OK:
                 raise EngineRefusal(json.loads(response.read())["message"])
             try:
                 shutil.copyfileobj(response, sink, CHUNK)
             except http.client.IncompleteRead as exc:
-                raise EngineError(f"docker save {' '.join(names)} broke off: {self.log_tail()}") from exc
+                raise EngineError(
+                    f"docker save {' '.join(names)} broke off: {self.log_tail()}"
+                ) from exc
 
     def inspect(self, name: str) -> dict[str, Any]:
         """What ``docker inspect`` says of an image. Raises EngineRefusal when there is none."""
@@ -207,8 +252,18 @@ class Engine:
             raise EngineRefusal(found["message"])
         return found
 
-    def build(self, context: BinaryIO, tag: str, arguments: Mapping[str, str] | None = None, *, dockerfile: str = "Dockerfile") -> None:
-        """Build an image from a tar with a ``dockerfile``, on the machine's network. Raises EngineError with the output of a step that fails."""
+    def build(
+        self,
+        context: BinaryIO,
+        tag: str,
+        arguments: Mapping[str, str] | None = None,
+        *,
+        dockerfile: str = "Dockerfile",
+    ) -> None:
+        """Build an image from a tar with a ``dockerfile``, on the machine's network.
+
+        Raises EngineError with the output of a step that fails.
+        """
         options = {
             "t": tag,
             "dockerfile": dockerfile,
@@ -222,7 +277,13 @@ class Engine:
         with self.answer("POST", f"/build?{urlencode(options)}", context) as response:
             said.extend(json.loads(line) for line in response)
         if response.status != http.client.OK or any("error" in one for one in said):
-            raise EngineError("docker build: " + "".join(one.get("stream") or one.get("error") or one.get("message") or "" for one in said[-40:]))
+            raise EngineError(
+                "docker build: "
+                + "".join(
+                    one.get("stream") or one.get("error") or one.get("message") or ""
+                    for one in said[-40:]
+                )
+            )
 
     def events(self, since: float, until: float) -> list[dict[str, Any]]:
         """What happened between two moments (seconds since the epoch)."""
@@ -262,15 +323,20 @@ def program(name: str) -> str:
 def require(*names: str) -> None:
     """Skip without the peers ``names``, saying which are missing.
 
-    With STORECTL_INTEROP=1 their absence is a failure, but of those that STORECTL_WITHOUT lists: what could not be built on this machine.
-    """
+    With STORECTL_INTEROP=1 their absence is a failure, but of those that STORECTL_WITHOUT lists:
+    what could not be built on this machine."""
     missing = [name for name in names if shutil.which(name, path=SEARCH_PATH) is None]
     if os.geteuid() != 0:
         missing.append("root's rights")
     if not missing:
         return
-    message = f"this test needs {', '.join(missing)} (scripts/build_peers.sh builds what Debian does not have)"
-    if os.environ.get("STORECTL_INTEROP") and not set(missing) <= set(os.environ.get("STORECTL_WITHOUT", "").split()):
+    message = (
+        f"this test needs {', '.join(missing)} (scripts/build_peers.sh builds what Debian does not"
+        " have)"
+    )
+    if os.environ.get("STORECTL_INTEROP") and not set(missing) <= set(
+        os.environ.get("STORECTL_WITHOUT", "").split()
+    ):
         pytest.fail(f"{message}, and STORECTL_INTEROP says that it must run", pytrace=False)
     pytest.skip(message)
 
@@ -296,4 +362,12 @@ def _await_end(pid: int) -> None:
 def _mounts_below(*folders: Path) -> list[str]:
     """Mount points inside ``folders``, the deepest first."""
     points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    return sorted((point for point in points if any(Path(point).is_relative_to(folder) for folder in folders)), key=len, reverse=True)
+    return sorted(
+        (
+            point
+            for point in points
+            if any(Path(point).is_relative_to(folder) for folder in folders)
+        ),
+        key=len,
+        reverse=True,
+    )

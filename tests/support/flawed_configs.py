@@ -1,7 +1,7 @@
 """Hypothesis strategies for images that Docker should refuse: sound but for one thing.
 
-Some of them turn out sound (a wrong type may fit after all, an odd offset is taken by some versions of Go): Docker is asked.
-"""
+Some of them turn out sound (a wrong type may fit after all, an odd offset is taken by some versions
+of Go): Docker is asked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from tests.support import go_times as times
 from tests.support import json_text as js
-from tests.support.configs import CONTAINER, HEALTHCHECK, HISTORY, IMAGE, ImageCase, sound_cases, sound_configs
+from tests.support.configs import (
+    CONTAINER,
+    HEALTHCHECK,
+    HISTORY,
+    IMAGE,
+    ImageCase,
+    sound_cases,
+    sound_configs,
+)
 from tests.support.images import A, B, digest, layer
 
 if TYPE_CHECKING:
@@ -21,10 +29,30 @@ if TYPE_CHECKING:
 
 Member = tuple[bytes, bytes]
 
-WRONG_TYPES: Final = (b"1", b"1.5", b"true", b'"text"', b"[]", b"{}", b"[1]", b"[{}]", b'{"a":1}', b'["a",["b"]]', b'{"80/tcp":[]}', b'["a",null,1]')
+WRONG_TYPES: Final = (
+    b"1",
+    b"1.5",
+    b"true",
+    b'"text"',
+    b"[]",
+    b"{}",
+    b"[1]",
+    b"[{}]",
+    b'{"a":1}',
+    b'["a",["b"]]',
+    b'{"80/tcp":[]}',
+    b'["a",null,1]',
+)
 """A value of each kind; most fields take one kind only."""
 
-WRONG_INTEGERS: Final = (b"1.0", b"1e3", b"9223372036854775808", b"-9223372036854775809", b'"1"', b"true")
+WRONG_INTEGERS: Final = (
+    b"1.0",
+    b"1e3",
+    b"9223372036854775808",
+    b"-9223372036854775809",
+    b'"1"',
+    b"true",
+)
 
 NOT_VALUES: Final = (
     b'"\x01"',
@@ -100,7 +128,12 @@ PLACES: Final = ((), ("config",), ("container_config",), ("config", "Healthcheck
 
 def over(layers: Sequence[bytes], *members: Member) -> bytes:
     """A plain config of ``layers`` with ``members`` before the rootfs."""
-    rootfs = js.join_object([(b'"type"', b'"layers"'), (b'"diff_ids"', js.join_array([js.literal(digest(layer)) for layer in layers]))])
+    rootfs = js.join_object(
+        [
+            (b'"type"', b'"layers"'),
+            (b'"diff_ids"', js.join_array([js.literal(digest(layer)) for layer in layers])),
+        ]
+    )
     return js.join_object([*members, (b'"rootfs"', rootfs)])
 
 
@@ -115,34 +148,80 @@ def within(path: Sequence[str], member: Member) -> Member:
 def wrong_types(draw: DrawFn) -> Member:
     path = draw(st.sampled_from(PLACES))
     fields = {0: {**IMAGE, "history": st.nothing()}, 1: CONTAINER, 2: HEALTHCHECK}[len(path)]
-    return within(path, (draw(js.spelled(draw(st.sampled_from(sorted(fields))))), draw(st.sampled_from(WRONG_TYPES))))
+    return within(
+        path,
+        (
+            draw(js.spelled(draw(st.sampled_from(sorted(fields))))),
+            draw(st.sampled_from(WRONG_TYPES)),
+        ),
+    )
 
 
 @st.composite
 def wrong_history_types(draw: DrawFn) -> Member:
-    entry = js.join_object([(draw(js.spelled(draw(st.sampled_from(sorted(HISTORY))))), draw(st.sampled_from(WRONG_TYPES)))])
+    entry = js.join_object(
+        [
+            (
+                draw(js.spelled(draw(st.sampled_from(sorted(HISTORY))))),
+                draw(st.sampled_from(WRONG_TYPES)),
+            )
+        ]
+    )
     return b'"history"', js.join_array([entry])
 
 
 @st.composite
 def wrong_times(draw: DrawFn) -> Member:
     value = draw(times.broken() | times.wild_offsets())
-    return draw(st.sampled_from(((b'"created"', value), (b'"history"', js.join_array([js.join_object([(b'"created"', value), (b'"empty_layer"', b"true")])])))))
+    return draw(
+        st.sampled_from(
+            (
+                (b'"created"', value),
+                (
+                    b'"history"',
+                    js.join_array(
+                        [js.join_object([(b'"created"', value), (b'"empty_layer"', b"true")])]
+                    ),
+                ),
+            )
+        )
+    )
 
 
 @st.composite
 def wrong_integers(draw: DrawFn) -> Member:
-    path = draw(st.sampled_from((("Size",), ("config", "StopTimeout"), ("config", "Healthcheck", "Retries"), ("config", "Healthcheck", "Interval"))))
+    path = draw(
+        st.sampled_from(
+            (
+                ("Size",),
+                ("config", "StopTimeout"),
+                ("config", "Healthcheck", "Retries"),
+                ("config", "Healthcheck", "Interval"),
+            )
+        )
+    )
     return within(path[:-1], (js.literal(path[-1]), draw(st.sampled_from(WRONG_INTEGERS))))
 
 
 def not_json() -> SearchStrategy[Member]:
-    return st.tuples(st.just(b'"unknown"') | js.strings(1), st.sampled_from(NOT_VALUES)) | st.tuples(st.sampled_from(NOT_VALUES), st.just(b"1"))
+    return st.tuples(
+        st.just(b'"unknown"') | js.strings(1), st.sampled_from(NOT_VALUES)
+    ) | st.tuples(st.sampled_from(NOT_VALUES), st.just(b"1"))
 
 
 @st.composite
 def long_histories(draw: DrawFn, depth: int) -> Member:
-    entry = draw(st.sampled_from((b"{}", b"null", b'{"empty_layer":false}', b'{"empty_layer":null}', b'{"emptylayer":true}')))
+    entry = draw(
+        st.sampled_from(
+            (
+                b"{}",
+                b"null",
+                b'{"empty_layer":false}',
+                b'{"empty_layer":null}',
+                b'{"emptylayer":true}',
+            )
+        )
+    )
     return b'"history"', js.join_array([entry] * (depth + 1))
 
 
@@ -150,11 +229,21 @@ def long_histories(draw: DrawFn, depth: int) -> Member:
 def wrong_files(draw: DrawFn) -> ImageCase:
     """A good config whose archive brings other layers.
 
-    Nobody has seen the right ones before: an engine does not look at the file of a chain that it has, and a store not at that of a diff.
-    """
+    Nobody has seen the right ones before: an engine does not look at the file of a chain that it
+    has, and a store not at that of a diff."""
     fresh = layer("fresh", b"wanted " + draw(st.binary(min_size=8, max_size=8)))
     wanted = draw(st.sampled_from(((fresh,), (A, fresh), (fresh, fresh))))
-    brought = draw(st.sampled_from((wanted[:-1], (*wanted, A), (*wanted[:-1], B), (*wanted[:-1], fresh + bytes(512)), (*wanted[:-1], fresh[:-1]))))
+    brought = draw(
+        st.sampled_from(
+            (
+                wanted[:-1],
+                (*wanted, A),
+                (*wanted[:-1], B),
+                (*wanted[:-1], fresh + bytes(512)),
+                (*wanted[:-1], fresh[:-1]),
+            )
+        )
+    )
     return ImageCase(over(wanted), brought)
 
 
@@ -163,7 +252,14 @@ def flawed_cases(draw: DrawFn) -> ImageCase:
     """An image with one thing wrong."""
     layers = tuple(draw(st.lists(st.sampled_from((A, B)), min_size=1, max_size=2)))
     members = st.one_of(
-        wrong_types(), wrong_types(), wrong_history_types(), wrong_times(), wrong_times(), wrong_integers(), not_json(), long_histories(len(layers))
+        wrong_types(),
+        wrong_types(),
+        wrong_history_types(),
+        wrong_times(),
+        wrong_times(),
+        wrong_integers(),
+        not_json(),
+        long_histories(len(layers)),
     )
     damage = st.sampled_from(DAMAGE)
     kind = draw(st.integers(0, 9))
@@ -172,10 +268,14 @@ def flawed_cases(draw: DrawFn) -> ImageCase:
     if kind == 8:
         return ImageCase(js.join_object([(b'"rootfs"', draw(st.sampled_from(BAD_ROOTFS)))]), layers)
     if kind == 7:
-        return ImageCase(draw(damage)(draw(sound_configs([digest(layer) for layer in layers]))), layers)
+        return ImageCase(
+            draw(damage)(draw(sound_configs([digest(layer) for layer in layers]))), layers
+        )
     return ImageCase(over(layers, draw(members)), layers)
 
 
 def cases() -> SearchStrategy[ImageCase]:
     """Images as they come: eight sound ones for each that Docker should refuse."""
-    return st.integers(0, 8).flatmap(lambda chance: flawed_cases() if chance == 8 else sound_cases())
+    return st.integers(0, 8).flatmap(
+        lambda chance: flawed_cases() if chance == 8 else sound_cases()
+    )

@@ -1,4 +1,7 @@
-"""Bytes read as a row of choices: how a fuzzer that knows bytes steers a test that wants values. When they are used up, every choice is the first."""
+"""Bytes read as a row of choices: how a fuzzer that knows bytes steers a test that wants values.
+
+When they are used up, every choice is the first.
+"""
 
 from __future__ import annotations
 

@@ -78,18 +78,38 @@ BROKEN: Final = (
     b'"null"',
 )
 
-_ZONES: Final = ("Z", "+00:00", "-00:00", "+02:30", "-05:00", "+14:00", "-23:59", "+24:00", "+00:01", "+24:60", "-00:60")
+_ZONES: Final = (
+    "Z",
+    "+00:00",
+    "-00:00",
+    "+02:30",
+    "-05:00",
+    "+14:00",
+    "-23:59",
+    "+24:00",
+    "+00:01",
+    "+24:60",
+    "-00:60",
+)
 
 
 @st.composite
 def sound(draw: DrawFn) -> bytes:
     """Times that Docker takes."""
-    year = draw(st.sampled_from((2020, 2015, 1969, 1970, 2242, 2262, 9999, 0, 1, 400)) | st.integers(0, 9999))
+    year = draw(
+        st.sampled_from((2020, 2015, 1969, 1970, 2242, 2262, 9999, 0, 1, 400))
+        | st.integers(0, 9999)
+    )
     month = draw(st.integers(1, 12))
     # Python's calendar begins with the year 1; the year 0 is as long as 400.
     day = draw(st.integers(1, calendar.monthrange(year or 400, month)[1]))
     hour = draw(st.integers(0, 23).map("{:02}".format) | st.integers(0, 9).map(str))
-    fraction = draw(st.just("") | st.builds(str.__add__, st.sampled_from(".,"), st.text("0123456789", min_size=1, max_size=12)))
+    fraction = draw(
+        st.just("")
+        | st.builds(
+            str.__add__, st.sampled_from(".,"), st.text("0123456789", min_size=1, max_size=12)
+        )
+    )
     zone = draw(st.sampled_from(_ZONES))
     return f'"{year:04}-{month:02}-{day:02}T{hour}:{draw(st.integers(0, 59)):02}:{draw(st.integers(0, 59)):02}{fraction}{zone}"'.encode()
 

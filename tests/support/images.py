@@ -36,7 +36,12 @@ def digest(data: bytes) -> str:
 
 def config(*layers: bytes, **members: object) -> bytes:
     """A config of these layers, as compact JSON."""
-    document = {"architecture": "amd64", "os": "linux", **members, "rootfs": {"type": "layers", "diff_ids": [digest(one) for one in layers]}}
+    document = {
+        "architecture": "amd64",
+        "os": "linux",
+        **members,
+        "rootfs": {"type": "layers", "diff_ids": [digest(one) for one in layers]},
+    }
     return json.dumps(document, separators=(",", ":")).encode()
 
 
@@ -85,4 +90,6 @@ def image(*layers: bytes, tags: tuple[str, ...] = ("demo:1",), **members: object
         paths.append(f"{position}/layer.tar")
         archive.file(paths[-1], one)
     archive.file("config.json", data)
-    return archive.manifest({"Config": "config.json", "RepoTags": list(tags) or None, "Layers": paths})
+    return archive.manifest(
+        {"Config": "config.json", "RepoTags": list(tags) or None, "Layers": paths}
+    )

@@ -79,7 +79,17 @@ INVALID_UTF8: Final = (
 WHITESPACE: Final = (b"", b" ", b"\n", b"\t", b"\r\n", b"\n    ", b" \t\r\n")
 
 INTEGERS: Final = (0, 1, -1, 42, 30_000_000_000, 2**31, 2**53 + 1, 2**63 - 1, -(2**63))
-NUMBERS: Final = (b"0", b"-0", b"1.50", b"1e3", b"1E+3", b"-0.0e-0", b"12345678901234567890", b"9007199254740993", b"1e400")
+NUMBERS: Final = (
+    b"0",
+    b"-0",
+    b"1.50",
+    b"1e3",
+    b"1E+3",
+    b"-0.0e-0",
+    b"12345678901234567890",
+    b"9007199254740993",
+    b"1e400",
+)
 
 FOLDS: Final = {"s": "\u017f", "k": "\u212a"}
 """Letters beyond ASCII that fold to ASCII ones (docker-archive.md §2.1)."""
@@ -90,7 +100,9 @@ def _unit(code: int, *, upper: bool) -> bytes:
 
 
 def _raw_characters() -> SearchStrategy[bytes]:
-    return st.characters(min_codepoint=0x20, exclude_categories=["Cs"], exclude_characters='"\\').map(str.encode)
+    return st.characters(
+        min_codepoint=0x20, exclude_categories=["Cs"], exclude_characters='"\\'
+    ).map(str.encode)
 
 
 def _units() -> SearchStrategy[bytes]:
@@ -100,7 +112,10 @@ def _units() -> SearchStrategy[bytes]:
 
 def _pairs() -> SearchStrategy[bytes]:
     return st.builds(
-        lambda high, low, upper: _unit(high, upper=upper) + _unit(low, upper=upper), st.integers(0xD800, 0xDBFF), st.integers(0xDC00, 0xDFFF), st.booleans()
+        lambda high, low, upper: _unit(high, upper=upper) + _unit(low, upper=upper),
+        st.integers(0xD800, 0xDBFF),
+        st.integers(0xDC00, 0xDFFF),
+        st.booleans(),
     )
 
 
@@ -117,7 +132,9 @@ FRAGMENTS: Final[SearchStrategy[bytes]] = st.one_of(
 
 def strings(max_fragments: int = 4) -> SearchStrategy[bytes]:
     """String literals."""
-    return st.lists(FRAGMENTS, max_size=max_fragments).map(lambda parts: b'"' + b"".join(parts) + b'"')
+    return st.lists(FRAGMENTS, max_size=max_fragments).map(
+        lambda parts: b'"' + b"".join(parts) + b'"'
+    )
 
 
 def literal(text: str) -> bytes:
@@ -130,16 +147,27 @@ def escaped(draw: DrawFn, text: str) -> bytes:
     """A literal of ``text`` with any of its characters written as escapes."""
     marks = draw(st.integers(0, 2 ** min(len(text), 16) - 1))
     upper = draw(st.booleans())
-    return b'"' + b"".join(_unit(ord(char), upper=upper) if marks >> place & 1 else char.encode() for place, char in enumerate(text)) + b'"'
+    return (
+        b'"'
+        + b"".join(
+            _unit(ord(char), upper=upper) if marks >> place & 1 else char.encode()
+            for place, char in enumerate(text)
+        )
+        + b'"'
+    )
 
 
 @st.composite
 def spelled(draw: DrawFn, name: str) -> bytes:
     """A key that Go takes for ``name``: as it is, in other case, with letters that fold to it, or in escapes."""
-    way = draw(st.sampled_from(("exact", "exact", "exact", "lower", "upper", "mixed", "folded", "escaped")))
+    way = draw(
+        st.sampled_from(("exact", "exact", "exact", "lower", "upper", "mixed", "folded", "escaped"))
+    )
     if way == "mixed":
         marks = draw(st.integers(0, 2 ** len(name) - 1))
-        name = "".join(char.swapcase() if marks >> place & 1 else char for place, char in enumerate(name))
+        name = "".join(
+            char.swapcase() if marks >> place & 1 else char for place, char in enumerate(name)
+        )
     elif way == "folded":
         name = "".join(FOLDS.get(char.lower(), char) for char in name)
     elif way == "escaped":
@@ -151,7 +179,9 @@ def spelled(draw: DrawFn, name: str) -> bytes:
 
 def integers(numbers: Sequence[int] = INTEGERS) -> SearchStrategy[bytes]:
     """Integers as Go's int64 takes them."""
-    return (st.sampled_from(numbers) | st.integers(-(2**63), 2**63 - 1)).map(lambda number: str(number).encode()) | st.just(b"-0")
+    return (st.sampled_from(numbers) | st.integers(-(2**63), 2**63 - 1)).map(
+        lambda number: str(number).encode()
+    ) | st.just(b"-0")
 
 
 def booleans() -> SearchStrategy[bytes]:
@@ -169,9 +199,14 @@ def array_of(draw: DrawFn, items: SearchStrategy[bytes], max_size: int = 4) -> b
 
 
 @st.composite
-def object_of(draw: DrawFn, keys: SearchStrategy[bytes], values: SearchStrategy[bytes], max_size: int = 4) -> bytes:
+def object_of(
+    draw: DrawFn, keys: SearchStrategy[bytes], values: SearchStrategy[bytes], max_size: int = 4
+) -> bytes:
     """An object; keys may repeat."""
-    return join_object(draw(st.lists(st.tuples(keys, values), max_size=max_size)), draw(st.sampled_from(WHITESPACE)))
+    return join_object(
+        draw(st.lists(st.tuples(keys, values), max_size=max_size)),
+        draw(st.sampled_from(WHITESPACE)),
+    )
 
 
 def join_array(items: Sequence[bytes], space: bytes = b"") -> bytes:
@@ -179,10 +214,23 @@ def join_array(items: Sequence[bytes], space: bytes = b"") -> bytes:
 
 
 def join_object(members: Sequence[tuple[bytes, bytes]], space: bytes = b"") -> bytes:
-    return b"{" + space + (space + b"," + space).join(key + space + b":" + space + value for key, value in members) + space + b"}"
+    return (
+        b"{"
+        + space
+        + (space + b"," + space).join(key + space + b":" + space + value for key, value in members)
+        + space
+        + b"}"
+    )
 
 
 def anything() -> SearchStrategy[bytes]:
     """Any JSON value, not too deep."""
-    leaves = st.one_of(st.sampled_from((b"null", b"true", b"false", b"{}", b"[]")), st.sampled_from(NUMBERS), integers(), strings(2))
-    return st.recursive(leaves, lambda inner: array_of(inner, 3) | object_of(strings(2), inner, 3), max_leaves=5)
+    leaves = st.one_of(
+        st.sampled_from((b"null", b"true", b"false", b"{}", b"[]")),
+        st.sampled_from(NUMBERS),
+        integers(),
+        strings(2),
+    )
+    return st.recursive(
+        leaves, lambda inner: array_of(inner, 3) | object_of(strings(2), inner, 3), max_leaves=5
+    )

@@ -19,17 +19,32 @@ FAMILIAR: Final = (A, B, E, A, B, E, ZERO, PADDED)
 """The layers of docker-archive.md §11, an empty file, and one with tar's record padding."""
 
 DEEP: Final = ((A, B, E), (A,), (E, E, A, B, PADDED))
-"""Patterns for images of many layers. They are few: an engine takes longest over a chain that it sees for the first time."""
+"""Patterns for images of many layers.
+
+They are few: an engine takes longest over a chain that it sees for the first time.
+"""
 
 MAX_DEPTH: Final = 125
 """Docker's own ceiling (docker-archive.md §1)."""
 
-_NAMES: Final = ("etc/motd", "usr/bin/tool", "var/lib/data", "a<&>b", "hé", "opt/.wh.gone", "srv/.wh..wh..opq", "tmp/" + "long" * 20)
+_NAMES: Final = (
+    "etc/motd",
+    "usr/bin/tool",
+    "var/lib/data",
+    "a<&>b",
+    "hé",
+    "opt/.wh.gone",
+    "srv/.wh..wh..opq",
+    "tmp/" + "long" * 20,
+)
 
 
 @st.composite
 def tiny_tars(draw: DrawFn) -> bytes:
-    """A sound layer tar. Names are unique in it: Docker itself cannot give back a layer that holds one name twice."""
+    """A sound layer tar.
+
+    Names are unique in it: Docker itself cannot give back a layer that holds one name twice.
+    """
     parts = []
     for name in draw(st.lists(st.sampled_from(_NAMES), min_size=1, max_size=4, unique=True)):
         raw = name.encode()
@@ -37,7 +52,11 @@ def tiny_tars(draw: DrawFn) -> bytes:
         if ".wh." in name:
             parts.append(tars.member(raw, **when))
             continue
-        kind = draw(st.sampled_from(("file", "file", "empty", "folder", "link", "gnu", "pax", "old", "owner")))
+        kind = draw(
+            st.sampled_from(
+                ("file", "file", "empty", "folder", "link", "gnu", "pax", "old", "owner")
+            )
+        )
         data = draw(st.binary(max_size=600))
         if kind == "file":
             parts.append(tars.member(raw, data, **when))
@@ -48,14 +67,26 @@ def tiny_tars(draw: DrawFn) -> bytes:
         elif kind == "link":
             parts.append(tars.member(raw, flag=b"2", link=b"../target", **when))
         elif kind == "gnu":
-            parts.append(tars.member(b"././@LongLink", raw + b"\0", b"L", magic=b"ustar  \0") + tars.member(raw[:100], data, magic=b"ustar  \0", **when))
+            parts.append(
+                tars.member(b"././@LongLink", raw + b"\0", b"L", magic=b"ustar  \0")
+                + tars.member(raw[:100], data, magic=b"ustar  \0", **when)
+            )
         elif kind == "pax":
-            parts.append(tars.extended({b"path": raw, b"mtime": b"1600000000.5"}) + tars.member(b"short", data, **when))
+            parts.append(
+                tars.extended({b"path": raw, b"mtime": b"1600000000.5"})
+                + tars.member(b"short", data, **when)
+            )
         elif kind == "old":
             parts.append(tars.member(raw, data, magic=b"", **when))
         else:
-            parts.append(tars.member(raw, data, at_108=b"0001750\0", at_265=b"user", at_297=b"group", **when))
-    end = draw(st.sampled_from((tars.END, tars.END, b"", bytes(512), bytes(9216), tars.END + b"junk after the end")))
+            parts.append(
+                tars.member(raw, data, at_108=b"0001750\0", at_265=b"user", at_297=b"group", **when)
+            )
+    end = draw(
+        st.sampled_from(
+            (tars.END, tars.END, b"", bytes(512), bytes(9216), tars.END + b"junk after the end")
+        )
+    )
     return b"".join(parts) + end
 
 
@@ -65,10 +96,16 @@ def stacks(draw: DrawFn) -> tuple[bytes, ...]:
     shape = draw(st.integers(0, 39))
     if shape < 36:
         return tuple(draw(st.lists(one_layer(), min_size=1, max_size=4)))
-    depth = draw(st.sampled_from((6, 7, 16, 20)) if shape < 39 else st.sampled_from((40, 64, 100, 124, MAX_DEPTH)))
+    depth = draw(
+        st.sampled_from((6, 7, 16, 20))
+        if shape < 39
+        else st.sampled_from((40, 64, 100, 124, MAX_DEPTH))
+    )
     return (draw(st.sampled_from(DEEP)) * depth)[:depth]
 
 
 def one_layer() -> SearchStrategy[bytes]:
     """One layer: mostly a familiar one, for each new chain costs an engine a tenth of a second."""
-    return st.integers(0, 9).flatmap(lambda chance: tiny_tars() if chance == 9 else st.sampled_from(FAMILIAR))
+    return st.integers(0, 9).flatmap(
+        lambda chance: tiny_tars() if chance == 9 else st.sampled_from(FAMILIAR)
+    )

@@ -1,4 +1,6 @@
-"""OCI image layouts, put together document by document: valid ones, and as wrong as a test wants them.
+"""OCI image layouts, put together document by document.
+
+Valid ones, and as wrong as a test wants them.
 
 layout = Layout()
 app = layout.image(A, gzip(B), platform="linux/amd64")
@@ -72,31 +74,51 @@ def foreign(blob: Blob, *urls: str) -> Blob:
 
 @dataclass
 class Layout:
-    """``blobs`` by digest and ``roots`` for index.json; both may be tampered with before `tar` or `folder` is called."""
+    """``blobs`` by digest and ``roots`` for index.json.
+
+    Both may be tampered with before `tar` or `folder` is called.
+    """
 
     blobs: dict[str, bytes] = field(default_factory=dict)
     roots: list[Descriptor] = field(default_factory=list)
-    files: dict[str, bytes] = field(default_factory=lambda: {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}'})
+    files: dict[str, bytes] = field(
+        default_factory=lambda: {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}'}
+    )
 
-    def blob(self, data: bytes, media_type: str, *, algorithm: str = "sha256", **members: object) -> Descriptor:
+    def blob(
+        self, data: bytes, media_type: str, *, algorithm: str = "sha256", **members: object
+    ) -> Descriptor:
         """Put ``data`` into the layout; its descriptor, with ``members`` added."""
         name = digest(data, algorithm)
         self.blobs[name] = data
         return {"mediaType": media_type, "digest": name, "size": len(data), **members}
 
-    def document(self, document: object, media_type: str, *, algorithm: str = "sha256", **members: object) -> Descriptor:
+    def document(
+        self, document: object, media_type: str, *, algorithm: str = "sha256", **members: object
+    ) -> Descriptor:
         return self.blob(encode(document), media_type, algorithm=algorithm, **members)
 
     def image(
-        self, *layers: Blob | bytes, platform: str = "linux/amd64", algorithm: str = "sha256", config: dict[str, Any] | None = None, **members: object
+        self,
+        *layers: Blob | bytes,
+        platform: str = "linux/amd64",
+        algorithm: str = "sha256",
+        config: dict[str, Any] | None = None,
+        **members: object,
     ) -> Descriptor:
-        """An image for ``platform``: its manifest's descriptor. ``config`` members are added to the config, ``members`` to the manifest."""
+        """An image for ``platform``: its manifest's descriptor.
+
+        ``config`` members are added to the config, ``members`` to the manifest.
+        """
         blobs = [one if isinstance(one, Blob) else plain(one) for one in layers]
         fields = platform_fields(platform)
         document = {
             **fields,
             **(config or {}),
-            "rootfs": {"type": "layers", "diff_ids": [digest(one.plain, algorithm) for one in blobs]},
+            "rootfs": {
+                "type": "layers",
+                "diff_ids": [digest(one.plain, algorithm) for one in blobs],
+            },
         }
         manifest = {
             "schemaVersion": 2,
@@ -110,7 +132,12 @@ class Layout:
     def layer(self, blob: Blob, algorithm: str = "sha256") -> Descriptor:
         """Put a layer into the layout, if it is no foreign one; its descriptor."""
         if blob.urls:
-            return {"mediaType": FOREIGN_LAYER + blob.suffix, "digest": digest(blob.data, algorithm), "size": len(blob.data), "urls": list(blob.urls)}
+            return {
+                "mediaType": FOREIGN_LAYER + blob.suffix,
+                "digest": digest(blob.data, algorithm),
+                "size": len(blob.data),
+                "urls": list(blob.urls),
+            }
         return self.blob(blob.data, LAYER + blob.suffix, algorithm=algorithm)
 
     def artifact(
@@ -134,34 +161,66 @@ class Layout:
             manifest["subject"] = {key: subject[key] for key in ("mediaType", "digest", "size")}
         return self.document(manifest, MANIFEST, artifactType=artifact_type)
 
-    def attestation(self, image: Descriptor, statement: bytes = b'{"_type":"https://in-toto.io/Statement/v0.1"}') -> Descriptor:
+    def attestation(
+        self, image: Descriptor, statement: bytes = b'{"_type":"https://in-toto.io/Statement/v0.1"}'
+    ) -> Descriptor:
         """What buildx adds to an index about one of its images."""
-        layer = self.blob(statement, "application/vnd.in-toto+json", annotations={"in-toto.io/predicate-type": "https://slsa.dev/provenance/v0.2"})
+        layer = self.blob(
+            statement,
+            "application/vnd.in-toto+json",
+            annotations={"in-toto.io/predicate-type": "https://slsa.dev/provenance/v0.2"},
+        )
         config = self.document(
-            {"architecture": "unknown", "os": "unknown", "config": {}, "rootfs": {"type": "layers", "diff_ids": [digest(statement)]}}, CONFIG
+            {
+                "architecture": "unknown",
+                "os": "unknown",
+                "config": {},
+                "rootfs": {"type": "layers", "diff_ids": [digest(statement)]},
+            },
+            CONFIG,
         )
         return self.document(
             {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]},
             MANIFEST,
-            annotations={"vnd.docker.reference.digest": image["digest"], "vnd.docker.reference.type": "attestation-manifest"},
+            annotations={
+                "vnd.docker.reference.digest": image["digest"],
+                "vnd.docker.reference.type": "attestation-manifest",
+            },
             platform={"architecture": "unknown", "os": "unknown"},
         )
 
-    def index(self, *manifests: Descriptor, algorithm: str = "sha256", **members: object) -> Descriptor:
+    def index(
+        self, *manifests: Descriptor, algorithm: str = "sha256", **members: object
+    ) -> Descriptor:
         """An index of ``manifests``."""
-        return self.document({"schemaVersion": 2, "mediaType": INDEX, "manifests": list(manifests), **members}, INDEX, algorithm=algorithm)
+        return self.document(
+            {"schemaVersion": 2, "mediaType": INDEX, "manifests": list(manifests), **members},
+            INDEX,
+            algorithm=algorithm,
+        )
 
     def absent(self, platform: str = "linux/s390x", media_type: str = MANIFEST) -> Descriptor:
         """A descriptor of a manifest that is not here."""
-        return {"mediaType": media_type, "digest": digest(platform.encode()), "size": 123, "platform": platform_fields(platform)}
+        return {
+            "mediaType": media_type,
+            "digest": digest(platform.encode()),
+            "size": 123,
+            "platform": platform_fields(platform),
+        }
 
     def root(self, descriptor: Descriptor, *names: str, **annotations: str) -> Descriptor:
         """List it in index.json: once for each full name, or once without any."""
         for name in names:
             given = {CONTAINERD_NAME: name, REF_NAME: name.rpartition(":")[2], **annotations}
-            self.roots.append({**descriptor, "annotations": {**descriptor.get("annotations", {}), **given}})
+            self.roots.append(
+                {**descriptor, "annotations": {**descriptor.get("annotations", {}), **given}}
+            )
         if not names:
-            self.roots.append({**descriptor, "annotations": {**descriptor.get("annotations", {}), **annotations}} if annotations else descriptor)
+            self.roots.append(
+                {**descriptor, "annotations": {**descriptor.get("annotations", {}), **annotations}}
+                if annotations
+                else descriptor
+            )
         return descriptor
 
     def members(self) -> dict[str, bytes]:
@@ -194,7 +253,16 @@ class Layout:
         children = {one["digest"] for one in json.loads(self.blobs[top]).get("manifests", ())}
         for name, data in self.blobs.items():
             bare = name.partition(":")[2]
-            (path / ("manifest.json" if name == top else f"{bare}.manifest.json" if name in children else bare)).write_bytes(data)
+            (
+                path
+                / (
+                    "manifest.json"
+                    if name == top
+                    else f"{bare}.manifest.json"
+                    if name in children
+                    else bare
+                )
+            ).write_bytes(data)
         return path
 
 

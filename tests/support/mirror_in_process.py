@@ -43,10 +43,18 @@ class Answer:
 
 
 class Served:
-    """A running application. A client that says nothing whole for ``keepalive_s`` seconds is hung up on."""
+    """A running application.
+
+    A client that says nothing whole for ``keepalive_s`` seconds is hung up on.
+    """
 
     def __init__(
-        self, store: Store, settings: MirrorSettings, loop_factory: Callable[[], asyncio.AbstractEventLoop], *, keepalive_s: float = KEEPALIVE_S
+        self,
+        store: Store,
+        settings: MirrorSettings,
+        loop_factory: Callable[[], asyncio.AbstractEventLoop],
+        *,
+        keepalive_s: float = KEEPALIVE_S,
     ) -> None:
         self._loop = loop_factory()
         self._thread = threading.Thread(target=self._loop.run_forever)
@@ -59,7 +67,13 @@ class Served:
         await self._runner.setup()
         manager = self._runner.server
         assert manager is not None
-        protocol = partial(Refusing, manager, loop=self._loop, auto_decompress=False, keepalive_timeout=self._keepalive_s)
+        protocol = partial(
+            Refusing,
+            manager,
+            loop=self._loop,
+            auto_decompress=False,
+            keepalive_timeout=self._keepalive_s,
+        )
         self._server = await self._loop.create_server(protocol, "127.0.0.1", 0)
         port: int = self._server.sockets[0].getsockname()[1]
         return port
@@ -81,7 +95,10 @@ class Served:
                 one.transport.abort()
 
     def end(self) -> None:
-        """As a server that is told to ends: what it has begun it may finish. Raises TimeoutError when it does not."""
+        """As a server that is told to ends: what it has begun it may finish.
+
+        Raises TimeoutError when it does not.
+        """
         self._loop.call_soon_threadsafe(self._server.close)
         asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(PATIENCE_S)
 

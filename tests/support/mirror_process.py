@@ -30,19 +30,44 @@ NO_REFILL = "import mirror.access.throttle; mirror.access.throttle.REFILL_S = 36
 class Mirror:
     """A server of its own process on a port of the system's choice. What it logs is in ``log``.
 
-    ``first`` is a line of Python that is run in it before it begins: to shorten a time, say, that no option sets.
-    """
+    ``first`` is a line of Python that is run in it before it begins: to shorten a time, say, that
+    no option sets."""
 
-    def __init__(self, root: Path, *options: str, address: str = "127.0.0.1", first: str = "") -> None:
+    def __init__(
+        self, root: Path, *options: str, address: str = "127.0.0.1", first: str = ""
+    ) -> None:
         self.root = root
         self.log = root.parent / f"{root.name}.log"
         said = root.parent / f"{root.name}.out"
-        program = ["-c", f"{first}\nfrom storectl.cli import main\nmain()"] if first else ["-m", "storectl"]
-        command = [sys.executable, *program, "--root", str(root), "serve", "--listen", f"{address}:0", *options]
+        program = (
+            ["-c", f"{first}\nfrom storectl.cli import main\nmain()"]
+            if first
+            else ["-m", "storectl"]
+        )
+        command = [
+            sys.executable,
+            *program,
+            "--root",
+            str(root),
+            "serve",
+            "--listen",
+            f"{address}:0",
+            *options,
+        ]
         with self.log.open("ab") as log, said.open("wb") as out:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=log,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
         deadline = time.monotonic() + START_TIMEOUT_S
-        while (match := re.search(r" on (?P<scheme>https?)://(?P<host>.+):(?P<port>[0-9]+)\n", said.read_text())) is None:
+        while (
+            match := re.search(
+                r" on (?P<scheme>https?)://(?P<host>.+):(?P<port>[0-9]+)\n", said.read_text()
+            )
+        ) is None:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.process.kill()
                 raise AssertionError(f"storectl serve does not serve:\n{self.log.read_text()}")
@@ -63,7 +88,11 @@ class Mirror:
         return self.process.wait(STOP_TIMEOUT_S)
 
     def request(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=STOP_TIMEOUT_S)
         try:

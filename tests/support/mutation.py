@@ -1,7 +1,9 @@
-"""Archives with something changed in them, chosen by a row of choices: a member gone, renamed, linked elsewhere, cut short, a JSON document edited.
+"""Archives with something changed in them, chosen by a row of choices.
 
-Digests and sizes follow a change where that is chosen, so that it is found by whatever understands the document and not by whoever hashes it.
-"""
+A member gone, renamed, linked elsewhere, cut short, a JSON document edited.
+
+Digests and sizes follow a change where that is chosen, so that it is found by whatever understands
+the document and not by whoever hashes it."""
 
 from __future__ import annotations
 
@@ -79,7 +81,21 @@ VALUES: Final[tuple[Any, ...]] = (
     {"os": "linux", "architecture": "arm", "variant": "v\u00b2"},
     {"org.opencontainers.image.ref.name": "y:2"},
 )
-KEYS: Final = ("mediaType", "digest", "size", "urls", "data", "annotations", "platform", "subject", "artifactType", "manifests", "layers", "config", "blobs")
+KEYS: Final = (
+    "mediaType",
+    "digest",
+    "size",
+    "urls",
+    "data",
+    "annotations",
+    "platform",
+    "subject",
+    "artifactType",
+    "manifests",
+    "layers",
+    "config",
+    "blobs",
+)
 _BLOB: Final = re.compile(r"(?:\./)?blobs/(?P<algorithm>sha256|sha512)/(?P<hex>[0-9a-f]+)")
 _ROUNDS: Final = 8
 _DEEPEST: Final = 6
@@ -100,7 +116,15 @@ def mutated(entries: Entries, choices: Choices) -> Entries:
 
 def compressed(data: bytes, choices: Choices) -> bytes:
     """``data`` in some codec, mostly in none."""
-    codecs: tuple[Callable[[bytes], bytes], ...] = (bytes, bytes, bytes, _gzip, _zstd, bz2.compress, lzma.compress)
+    codecs: tuple[Callable[[bytes], bytes], ...] = (
+        bytes,
+        bytes,
+        bytes,
+        _gzip,
+        _zstd,
+        bz2.compress,
+        lzma.compress,
+    )
     return choices.one(codecs)(data)
 
 
@@ -134,11 +158,19 @@ def _rename(entries: Entries, position: int, choices: Choices) -> None:
 def _retype(entries: Entries, position: int, choices: Choices) -> None:
     kind = choices.one(KINDS)
     data = entries[position].data if kind == FILE else b""
-    entries[position] = replace(entries[position], kind=kind, data=data, link=_name(entries, choices))
+    entries[position] = replace(
+        entries[position], kind=kind, data=data, link=_name(entries, choices)
+    )
 
 
 def _add(entries: Entries, position: int, choices: Choices) -> None:
-    entries.insert(position, Entry(_name(entries, choices), choices.one((b"", b"{}", b"[]", b"null", b"x", bytes(1024), entries[position].data))))
+    entries.insert(
+        position,
+        Entry(
+            _name(entries, choices),
+            choices.one((b"", b"{}", b"[]", b"null", b"x", bytes(1024), entries[position].data)),
+        ),
+    )
 
 
 def _edit_bytes(entries: Entries, position: int, choices: Choices) -> None:
@@ -162,7 +194,12 @@ def _edit_json(entries: Entries, position: int, choices: Choices) -> None:
         except ValueError:
             continue
         if isinstance(document, dict | list):
-            _set(entries, place, _written(_edited_tree(document, choices), choices), follow=choices.below(4) != 0)
+            _set(
+                entries,
+                place,
+                _written(_edited_tree(document, choices), choices),
+                follow=choices.below(4) != 0,
+            )
             return
 
 
@@ -202,10 +239,12 @@ def _edited(data: bytes, choices: Choices) -> bytes:
 
 def _edited_tree(document: Any, choices: Choices) -> Any:  # noqa: ANN401 - JSON
     """One node of ``document`` changed, deleted, or added to."""
-    parent, key = [document], 0
+    parent: Any = [document]
+    key: Any = 0
     node = document
     while isinstance(node, dict | list) and node and choices.below(5):
-        parent, key = node, choices.one(list(node)) if isinstance(node, dict) else choices.below(len(node))  # type: ignore[assignment]
+        parent = node
+        key = choices.one(list(node)) if isinstance(node, dict) else choices.below(len(node))
         node = node[key]
     match choices.below(5):
         case 0:
@@ -215,7 +254,9 @@ def _edited_tree(document: Any, choices: Choices) -> Any:  # noqa: ANN401 - JSON
         case 1 if isinstance(node, list):
             node.append(choices.one(node) if node and choices.yes() else choices.one(VALUES))
         case 2 if isinstance(node, str):
-            parent[key] = node[: choices.below(len(node) + 1)] + choices.one(("", "x", "\u00e9", ":", "/", "@", "\x00", "A"))
+            parent[key] = node[: choices.below(len(node) + 1)] + choices.one(
+                ("", "x", "\u00e9", ":", "/", "@", "\x00", "A")
+            )
         case 2 if isinstance(node, int):
             parent[key] = node + choices.below(3) - 1
         case _:
@@ -225,11 +266,18 @@ def _edited_tree(document: Any, choices: Choices) -> Any:  # noqa: ANN401 - JSON
 
 def _written(document: Any, choices: Choices) -> bytes:  # noqa: ANN401 - JSON
     text = json.dumps(document, indent=choices.one((None, None, 1))).encode()
-    return choices.one((b"", b"", b"", b"\xef\xbb\xbf", b" ")) + text + choices.one((b"", b"", b"", b"\n", b" x", b"}"))
+    return (
+        choices.one((b"", b"", b"", b"\xef\xbb\xbf", b" "))
+        + text
+        + choices.one((b"", b"", b"", b"\n", b" x", b"}"))
+    )
 
 
 def _set(entries: Entries, position: int, data: bytes, *, follow: bool, depth: int = 0) -> None:
-    """Give a member other bytes; with ``follow`` it moves to its new digest, and so does everything that names it."""
+    """Give a member other bytes.
+
+    With ``follow`` it moves to its new digest, and so does everything that names it.
+    """
     old = entries[position]
     entries[position] = replace(old, data=data)
     found = _BLOB.fullmatch(old.name)
@@ -242,5 +290,9 @@ def _set(entries: Entries, position: int, data: bytes, *, follow: bool, depth: i
     for place, entry in enumerate(entries):
         if found["hex"].encode() in entry.data and place != position:
             text = entry.data.replace(found["hex"].encode(), fresh.encode())
-            text = re.sub(rb'(%s"\s*,\s*"size"\s*:\s*)%d\b' % (fresh.encode(), len(old.data)), lambda match: match[1] + str(len(data)).encode(), text)
+            text = re.sub(
+                rb'(%s"\s*,\s*"size"\s*:\s*)%d\b' % (fresh.encode(), len(old.data)),
+                lambda match: match[1] + str(len(data)).encode(),
+                text,
+            )
             _set(entries, place, text, follow=True, depth=depth + 1)

@@ -1,7 +1,7 @@
 """Hypothesis strategies for archives from before Docker 1.10, without a ``manifest.json`` (docker-archive.md §7), some of them with one thing wrong.
 
-What a new config is made of is the raw text of the old one, or what Docker understood of it, depending on who wrote it: both have to come out to the byte.
-"""
+What a new config is made of is the raw text of the old one, or what Docker understood of it,
+depending on who wrote it: both have to come out to the byte."""
 
 from __future__ import annotations
 
@@ -43,11 +43,36 @@ VERSIONS: Final = (
 )
 """On either side of 1.8.3, the first whose texts Docker trusts."""
 
-NAMES: Final = (*("0a" * 32, "fe" * 32, "F" * 64), "base", "top", "with space", "h\u00e9", "..x", ".hidden", "-", "layers", "manifest", "<&>", "a.b:c")
+NAMES: Final = (
+    *("0a" * 32, "fe" * 32, "F" * 64),
+    "base",
+    "top",
+    "with space",
+    "h\u00e9",
+    "..x",
+    ".hidden",
+    "-",
+    "layers",
+    "manifest",
+    "<&>",
+    "a.b:c",
+)
 """What directories may be called: anything."""
 
 NOT_KEPT: Final = ("id", "Size", "throwaway", "parent_id", "layer_id")
-NEARLY_NOT_KEPT: Final = ("size", "ID", "Throwaway", "Parent_ID", "layer_Id", "rootfs", "history", "rootFS ", "null", "<k>", "\u2028")
+NEARLY_NOT_KEPT: Final = (
+    "size",
+    "ID",
+    "Throwaway",
+    "Parent_ID",
+    "layer_Id",
+    "rootfs",
+    "history",
+    "rootFS ",
+    "null",
+    "<k>",
+    "\u2028",
+)
 
 
 @final
@@ -64,12 +89,21 @@ class OldCase:
         return pack_old(self.images, self.repositories, self.packing)
 
     def __str__(self) -> str:
-        documents = "\n".join(f"    {image.name!r}: {image.document!r}, layer {digest(image.layer)[7:19]}" for image in self.images)
-        return f"  repositories {self.repositories!r}\n  packing {self.packing}\n  images\n{documents}"
+        documents = "\n".join(
+            f"    {image.name!r}: {image.document!r}, layer {digest(image.layer)[7:19]}"
+            for image in self.images
+        )
+        return (
+            f"  repositories {self.repositories!r}\n  packing {self.packing}\n  images\n{documents}"
+        )
 
 
 FIELDS: Final = {
-    **{name: values for name, values in V1_IMAGE.items() if name not in {"id", "parent", "docker_version"}},
+    **{
+        name: values
+        for name, values in V1_IMAGE.items()
+        if name not in {"id", "parent", "docker_version"}
+    },
     "docker_version": js.nullable(st.sampled_from(VERSIONS).map(js.literal)),
 }
 
@@ -77,7 +111,9 @@ FIELDS: Final = {
 def _others() -> SearchStrategy[tuple[bytes, bytes]]:
     """Members that Docker takes out, those it only nearly takes out, and those that mean nothing."""
     taken_out = st.tuples(st.sampled_from(NOT_KEPT).map(js.literal), TEXT | INTEGER)
-    nearly = st.tuples(st.sampled_from(NEARLY_NOT_KEPT).map(js.literal), st.sampled_from((b"null", b"{}", b"[]")))
+    nearly = st.tuples(
+        st.sampled_from(NEARLY_NOT_KEPT).map(js.literal), st.sampled_from((b"null", b"{}", b"[]"))
+    )
     unknown = st.tuples(UNKNOWN.map(js.literal) | js.strings(2), js.anything())
     return taken_out | nearly | unknown
 
@@ -91,7 +127,16 @@ def documents(draw: DrawFn, parent: str | None) -> bytes:
     members = list(draw(st.permutations(members)))
     if parent is not None:
         members.append(
-            (draw(js.spelled("parent")), js.literal(parent) if draw(st.booleans()) else draw(js.escaped(parent)) if len(parent) < 16 else js.literal(parent))
+            (
+                draw(js.spelled("parent")),
+                (
+                    js.literal(parent)
+                    if draw(st.booleans())
+                    else draw(js.escaped(parent))
+                    if len(parent) < 16
+                    else js.literal(parent)
+                ),
+            )
         )
     elif draw(st.booleans()):
         members.append((draw(js.spelled("parent")), draw(st.sampled_from((b"null", b'""')))))
@@ -99,16 +144,25 @@ def documents(draw: DrawFn, parent: str | None) -> bytes:
     if draw(st.booleans()):
         members.insert(draw(st.integers(0, len(members))), (b'"docker_version"', b'"1.9.1"'))
     around = st.sampled_from((b"", b"", b" ", b"\n"))
-    return draw(around) + js.join_object(members, draw(st.sampled_from(js.WHITESPACE))) + draw(around)
+    return (
+        draw(around) + js.join_object(members, draw(st.sampled_from(js.WHITESPACE))) + draw(around)
+    )
 
 
 @st.composite
 def image_sets(draw: DrawFn) -> tuple[OldImage, ...]:
-    """Images of one archive, each built on one before it or on none; in the archive they come in any order."""
+    """Images of one archive, each built on one before it or on none.
+
+    In the archive they come in any order.
+    """
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True))
     images = []
     for number, name in enumerate(names):
-        parent = draw(st.sampled_from((None, *names[:number]))) if number and draw(st.integers(0, 3)) < 3 else None
+        parent = (
+            draw(st.sampled_from((None, *names[:number])))
+            if number and draw(st.integers(0, 3)) < 3
+            else None
+        )
         images.append(OldImage(name, draw(documents(parent)), draw(layer_tars.one_layer())))
     return tuple(draw(st.permutations(images)))
 
@@ -117,12 +171,24 @@ def image_sets(draw: DrawFn) -> tuple[OldImage, ...]:
 def repositories(draw: DrawFn, images: Sequence[OldImage]) -> bytes:
     """Names for the images; for all of them as often as not."""
     chosen: dict[str, dict[str, str]] = {}
-    for image in images if draw(st.booleans()) else draw(st.lists(st.sampled_from(images), max_size=4)):
-        repository, _, tag = draw(st.sampled_from([name for name in TAGS if not name.startswith("0a") and "@" not in name])).rpartition(":")
+    for image in (
+        images if draw(st.booleans()) else draw(st.lists(st.sampled_from(images), max_size=4))
+    ):
+        repository, _, tag = draw(
+            st.sampled_from(
+                [name for name in TAGS if not name.startswith("0a") and "@" not in name]
+            )
+        ).rpartition(":")
         chosen.setdefault(repository, {})[tag] = image.name
     space = draw(st.sampled_from(js.WHITESPACE))
     members = [
-        (js.literal(name), js.join_object([(js.literal(tag), js.literal(image)) for tag, image in tags.items()], space)) for name, tags in chosen.items()
+        (
+            js.literal(name),
+            js.join_object(
+                [(js.literal(tag), js.literal(image)) for tag, image in tags.items()], space
+            ),
+        )
+        for name, tags in chosen.items()
     ]
     return js.join_object(members, space) + draw(st.sampled_from((b"", b"\n", b"x")))
 
@@ -131,7 +197,11 @@ def repositories(draw: DrawFn, images: Sequence[OldImage]) -> bytes:
 def sound_old_cases(draw: DrawFn) -> OldCase:
     """An archive Docker is expected to load."""
     images = draw(image_sets())
-    return OldCase(images, draw(repositories(images)), draw(packings(repeats=[one for one in Repeats if one is not Repeats.SHARED])))
+    return OldCase(
+        images,
+        draw(repositories(images)),
+        draw(packings(repeats=[one for one in Repeats if one is not Repeats.SHARED])),
+    )
 
 
 BAD_REPOSITORIES: Final = (
@@ -173,21 +243,81 @@ def flawed_old_cases(draw: DrawFn) -> OldCase:
     if kind == 0:
         names = draw(st.sampled_from(BAD_REPOSITORIES))
     elif kind == 1:
-        images = (base, OldImage("top", draw(documents(draw(st.sampled_from(("nobody", "bas", "Base", "base/", "./base", "../base", "."))))), base.layer))
+        images = (
+            base,
+            OldImage(
+                "top",
+                draw(
+                    documents(
+                        draw(
+                            st.sampled_from(
+                                ("nobody", "bas", "Base", "base/", "./base", "../base", ".")
+                            )
+                        )
+                    )
+                ),
+                base.layer,
+            ),
+        )
     elif kind == 2:
         images = (OldImage("base", draw(st.sampled_from(DAMAGE))(base.document), base.layer),)
     elif kind == 3:
-        images = (OldImage("base", js.join_object([draw(wrong_types() | wrong_integers())]), base.layer),)
+        images = (
+            OldImage("base", js.join_object([draw(wrong_types() | wrong_integers())]), base.layer),
+        )
     elif kind == 4:
-        member = draw(st.sampled_from((b'"rootFS"', b'"History"', '"root\u017fs"'.encode(), '"hi\u017ftory"'.encode(), b'"RootFS"')))
-        value = draw(st.sampled_from((b"null", b"{}", b"[]", b"1", b'{"type":"x"}', b'{"diff_ids":[]}', b'{"diff_ids":["x"]}', b"[{}]", b"[null,{}]")))
-        images = (OldImage("base", js.join_object([(member, value), (b'"docker_version"', b'"1.9.1"')]), base.layer),)
+        member = draw(
+            st.sampled_from(
+                (
+                    b'"rootFS"',
+                    b'"History"',
+                    '"root\u017fs"'.encode(),
+                    '"hi\u017ftory"'.encode(),
+                    b'"RootFS"',
+                )
+            )
+        )
+        value = draw(
+            st.sampled_from(
+                (
+                    b"null",
+                    b"{}",
+                    b"[]",
+                    b"1",
+                    b'{"type":"x"}',
+                    b'{"diff_ids":[]}',
+                    b'{"diff_ids":["x"]}',
+                    b"[{}]",
+                    b"[null,{}]",
+                )
+            )
+        )
+        images = (
+            OldImage(
+                "base",
+                js.join_object([(member, value), (b'"docker_version"', b'"1.9.1"')]),
+                base.layer,
+            ),
+        )
     else:
-        images = (OldImage("base", js.join_object([(draw(js.spelled("created")), draw(times.broken() | times.wild_offsets()))]), base.layer),)
+        images = (
+            OldImage(
+                "base",
+                js.join_object(
+                    [(draw(js.spelled("created")), draw(times.broken() | times.wild_offsets()))]
+                ),
+                base.layer,
+            ),
+        )
     return OldCase(images, names, Packing())
 
 
 def old_sequences() -> SearchStrategy[tuple[OldCase, ...]]:
-    """Archives one after another; one sequence in five is a single archive that Docker should refuse."""
+    """Archives one after another.
+
+    One sequence in five is a single archive that Docker should refuse.
+    """
     sound = st.lists(sound_old_cases(), min_size=1, max_size=2).map(tuple)
-    return st.integers(0, 4).flatmap(lambda chance: flawed_old_cases().map(lambda case: (case,)) if chance == 4 else sound)
+    return st.integers(0, 4).flatmap(
+        lambda chance: flawed_old_cases().map(lambda case: (case,)) if chance == 4 else sound
+    )

@@ -24,7 +24,9 @@ def revisions(scripts: Path | None = None) -> list[str]:
     """Every revision there is, oldest first, as Alembic finds them."""
     config = Config()
     config.set_main_option("script_location", str(scripts or files("migrations")))
-    return [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1]
+    return [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][
+        ::-1
+    ]
 
 
 def copy_scripts(folder: Path, *, up_to: str | None = None) -> Path:
@@ -45,13 +47,19 @@ def script(scripts: Path, revision: str) -> Path:
 def extend(path: Path, *statements: str) -> None:
     """Let a migration do more when it has done what it does."""
     body = "".join(f"    {statement}\n" for statement in statements)
-    path.write_text(f"{path.read_text()}\n\n_as_released = upgrade\n\n\ndef upgrade():\n    _as_released()\n{body}")
+    path.write_text(
+        f"{path.read_text()}\n\n_as_released = upgrade\n\n\ndef upgrade():\n   "
+        f" _as_released()\n{body}"
+    )
 
 
 def add_revision(scripts: Path, *statements: str) -> str:
     """A migration that the future may bring, on top of all others."""
     head = revisions(scripts)[-1]
-    text = f"import sqlalchemy as sa\nfrom alembic import op\n\nrevision = '9000'\ndown_revision = {head!r}\n\n\ndef upgrade():\n    pass\n"
+    text = (
+        "import sqlalchemy as sa\nfrom alembic import op\n\nrevision = '9000'\ndown_revision ="
+        f" {head!r}\n\n\ndef upgrade():\n    pass\n"
+    )
     path = scripts / "versions" / "9000_future.py"
     path.write_text(text)
     extend(path, *statements)
@@ -65,14 +73,23 @@ def older_store(full: Path, root: Path, revision: str, scripts: Path) -> Path:
     with closing(sqlite3.connect(root / "store.db", isolation_level=None)) as connection:
         connection.execute("ATTACH ? AS full", (str(full / "store.db"),))
         for table in tables(connection):
-            columns = ", ".join(f'"{column}"' for column in _columns(connection, "main", table) if column in _columns(connection, "full", table))
-            connection.execute(f'INSERT INTO main."{table}" ({columns}) SELECT {columns} FROM full."{table}"')  # noqa: S608 - names from the schema
+            columns = ", ".join(
+                f'"{column}"'
+                for column in _columns(connection, "main", table)
+                if column in _columns(connection, "full", table)
+            )
+            connection.execute(
+                f'INSERT INTO main."{table}" ({columns}) SELECT {columns} FROM full."{table}"'  # noqa: S608
+            )
     return root
 
 
 def tables(connection: sqlite3.Connection) -> list[str]:
     """The tables of ours."""
-    query = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name <> 'alembic_version' ORDER BY name"
+    query = (
+        "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND"
+        " name <> 'alembic_version' ORDER BY name"
+    )
     return [row[0] for row in connection.execute(query)]
 
 
@@ -86,7 +103,10 @@ def rows(database: Path) -> dict[str, list[tuple[object, ...]]]:
         found = {}
         for table in tables(connection):
             columns = sorted(_columns(connection, "main", table))
-            found[table] = sorted(connection.execute(f'SELECT {", ".join(columns)} FROM "{table}"').fetchall(), key=repr)  # noqa: S608 - names from the schema
+            found[table] = sorted(
+                connection.execute(f'SELECT {", ".join(columns)} FROM "{table}"').fetchall(),  # noqa: S608
+                key=repr,
+            )
         return found
 
 

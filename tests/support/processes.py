@@ -18,7 +18,9 @@ def open_files(process: int | str = "self") -> list[str]:
 
 def children(process: int) -> set[int]:
     """The processes that it has started, and not reaped yet."""
-    return {int(text) for text in Path(f"/proc/{process}/task/{process}/children").read_text().split()}
+    return {
+        int(text) for text in Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    }
 
 
 def is_running(process: int) -> bool:

@@ -1,4 +1,6 @@
-"""The file system of a base image: the Python that runs the tests and the few programs that a build needs, as they are on this machine.
+"""The file system of a base image.
+
+The Python that runs the tests and the few programs that a build needs, as they are on this machine.
 
 It stands in for python:3.13-slim where there is no registry to pull that from.
 """
@@ -20,9 +22,29 @@ if TYPE_CHECKING:
 PROGRAMS: Final = ("/bin/sh", "/usr/bin/install", "/usr/sbin/useradd")
 WHEELS: Final = Path("/usr/share/python-wheels")
 """Where Debian keeps pip for ``python -m venv``."""
-LIBRARIES: Final = ("libc.so.6", "libdl.so.2", "libgcc_s.so.1", "libm.so.6", "libpthread.so.0", "librt.so.1", "libstdc++.so.6", "libutil.so.1")
+LIBRARIES: Final = (
+    "libc.so.6",
+    "libdl.so.2",
+    "libgcc_s.so.1",
+    "libm.so.6",
+    "libpthread.so.0",
+    "librt.so.1",
+    "libstdc++.so.6",
+    "libutil.so.1",
+)
 """What wheels may count on (PEP 599)."""
-LEFT_OUT: Final = frozenset({"test", "tests", "idlelib", "tkinter", "turtledemo", "__pycache__", "site-packages", "dist-packages"})
+LEFT_OUT: Final = frozenset(
+    {
+        "test",
+        "tests",
+        "idlelib",
+        "tkinter",
+        "turtledemo",
+        "__pycache__",
+        "site-packages",
+        "dist-packages",
+    }
+)
 MERGED: Final = ("bin", "lib", "lib64", "sbin")
 """Links into /usr, as in Debian."""
 FILES: Final = {
@@ -32,14 +54,26 @@ FILES: Final = {
     "etc/gshadow": ("root:*::\n", 0o600),
     "etc/nsswitch.conf": ("passwd: files\ngroup: files\nhosts: files dns\n", 0o644),
 }
-PIP_SETTINGS: Final = re.compile(r"^(?:global|:env:|install)\.((?:extra-)?index-url|cert|proxy|trusted-host|timeout)='(.*)'$", re.MULTILINE)
+PIP_SETTINGS: Final = re.compile(
+    r"^(?:global|:env:|install)\.((?:extra-)?index-url|cert|proxy|trusted-host|timeout)='(.*)'$",
+    re.MULTILINE,
+)
 """What of this machine's pip settings counts for its network: the build needs it as much."""
 
 
 def write(target: Path) -> None:
     """Write it as a tar."""
     with tarfile.open(target, "w", dereference=True) as tar:
-        for name in ("etc", "tmp", "var", "var/lib", "usr", *(f"usr/{name}" for name in MERGED), "usr/local", "usr/local/bin"):
+        for name in (
+            "etc",
+            "tmp",
+            "var",
+            "var/lib",
+            "usr",
+            *(f"usr/{name}" for name in MERGED),
+            "usr/local",
+            "usr/local/bin",
+        ):
             _folder(tar, name, 0o1777 if name == "tmp" else 0o755)
         for name in MERGED:
             _link(tar, name, f"usr/{name}")
@@ -47,10 +81,25 @@ def write(target: Path) -> None:
         _link(tar, "usr/local/bin/python", str(python))
         for name, (text, mode) in FILES.items():
             _text(tar, name, text, mode)
-        settings: dict[str, str] = dict(PIP_SETTINGS.findall(_run(sys.executable, "-m", "pip", "config", "list")))
-        _text(tar, "etc/pip.conf", "".join(("[global]\n", *(f"{name} = {value}\n" for name, value in settings.items()))))
+        settings: dict[str, str] = dict(
+            PIP_SETTINGS.findall(_run(sys.executable, "-m", "pip", "config", "list"))
+        )
+        _text(
+            tar,
+            "etc/pip.conf",
+            "".join(("[global]\n", *(f"{name} = {value}\n" for name, value in settings.items()))),
+        )
         library = Path(sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix}))
-        there = {_place(one): one for one in (python, *map(Path, PROGRAMS), Path("/etc/login.defs"), *_below(library), *_below(WHEELS))}
+        there = {
+            _place(one): one
+            for one in (
+                python,
+                *map(Path, PROGRAMS),
+                Path("/etc/login.defs"),
+                *_below(library),
+                *_below(WHEELS),
+            )
+        }
         there |= {_place(one): one for one in _needed(there.values())}
         if "cert" in settings:
             there[Path(settings["cert"])] = Path(settings["cert"])
@@ -69,10 +118,19 @@ def _below(folder: Path) -> Iterator[Path]:
 
 def _needed(files: Iterable[Path]) -> set[Path]:
     """The shared libraries of these programs and modules."""
-    binaries = [str(one) for one in files if one.suffix == ".so" or (one.stat().st_mode & 0o111 and _is_elf(one))]
-    known = dict(re.findall(r"^\t(\S+) \(libc6.* => (/.+)$", _run("/sbin/ldconfig", "-p"), re.MULTILINE))
+    binaries = [
+        str(one)
+        for one in files
+        if one.suffix == ".so" or (one.stat().st_mode & 0o111 and _is_elf(one))
+    ]
+    known = dict(
+        re.findall(r"^\t(\S+) \(libc6.* => (/.+)$", _run("/sbin/ldconfig", "-p"), re.MULTILINE)
+    )
     binaries += [known[name] for name in LIBRARIES]
-    return {Path(known[name]) for name in LIBRARIES} | {Path(name) for name in re.findall(r"(?:=> |^\t)(/\S+) \(0x", _run("ldd", *binaries), re.MULTILINE)}
+    return {Path(known[name]) for name in LIBRARIES} | {
+        Path(name)
+        for name in re.findall(r"(?:=> |^\t)(/\S+) \(0x", _run("ldd", *binaries), re.MULTILINE)
+    }
 
 
 def _is_elf(path: Path) -> bool:
@@ -81,7 +139,10 @@ def _is_elf(path: Path) -> bool:
 
 
 def _place(path: Path) -> Path:
-    """Where it stands once the links of its folders are followed; links to files become what they lead to."""
+    """Where it stands once the links of its folders are followed.
+
+    Links to files become what they lead to.
+    """
     return path.parent.resolve() / path.name
 
 

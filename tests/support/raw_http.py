@@ -1,7 +1,9 @@
-"""HTTP/1.1 over a bare socket: requests may be as wrong as a test wants them, and answers are held to the letter of RFC 9112.
+"""HTTP/1.1 over a bare socket.
 
-A client library forgives much: it takes a body that is cut short for a slow one, and never sees what is sent behind an answer. This one does not.
-"""
+Requests may be as wrong as a test wants them, and answers are held to the letter of RFC 9112.
+
+A client library forgives much: it takes a body that is cut short for a slow one, and never sees
+what is sent behind an answer. This one does not."""
 
 from __future__ import annotations
 
@@ -15,9 +17,13 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterable, Sequence
 
-_STATUS: Final = re.compile(rb"HTTP/(?P<version>[0-9]\.[0-9]) (?P<status>[1-5][0-9]{2}) [\t\x20-\x7e\x80-\xff]*")
+_STATUS: Final = re.compile(
+    rb"HTTP/(?P<version>[0-9]\.[0-9]) (?P<status>[1-5][0-9]{2}) [\t\x20-\x7e\x80-\xff]*"
+)
 _VALUE: Final = rb"[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?"
-_FIELD: Final = re.compile(rb"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(?P<value>(?:" + _VALUE + rb")?)[ \t]*")
+_FIELD: Final = re.compile(
+    rb"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(?P<value>(?:" + _VALUE + rb")?)[ \t]*"
+)
 _CHUNK: Final = re.compile(rb"(?P<size>[0-9A-Fa-f]{1,16})(?:;[^\r\n]*)?")
 _NO_BODY: Final = frozenset({204, 304})
 
@@ -91,13 +97,22 @@ class Wire:
         """Send bytes as they are."""
         self.socket.sendall(data)
 
-    def ask(self, method: str, target: str, body: bytes | None = None, fields: Iterable[tuple[str, str]] = ()) -> Reply:
+    def ask(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None = None,
+        fields: Iterable[tuple[str, str]] = (),
+    ) -> Reply:
         """A request that is well formed, and its answer."""
         self.send(request(method, target, body, fields))
         return self.reply(method)
 
     def reply(self, method: str = "GET") -> Reply:
-        """The next answer that is final, to a request with ``method``. Raises BrokenFraming, Closed, TimeoutError."""
+        """The next answer that is final, to a request with ``method``.
+
+        Raises BrokenFraming, Closed, TimeoutError.
+        """
         while True:
             head = self._head()
             if head.status >= 200:
@@ -125,7 +140,7 @@ class Wire:
         except TimeoutError:
             return False
 
-    # --- reading -----------------------------------------------------------------------------------------------------
+    # --- reading ----------------------------------------------------------------------------------
 
     def _head(self) -> Reply:
         line = self._line(first=True)
@@ -190,15 +205,25 @@ class Wire:
         try:
             data = self.socket.recv(1 << 20)
         except ConnectionError as exc:
-            raise Closed(str(exc)) if first else BrokenFraming(f"in the middle of an answer: {exc}") from exc
+            raise (
+                Closed(str(exc)) if first else BrokenFraming(f"in the middle of an answer: {exc}")
+            ) from exc
         if not data:
-            raise Closed if first else BrokenFraming("the connection ends in the middle of an answer")
+            raise (
+                Closed if first else BrokenFraming("the connection ends in the middle of an answer")
+            )
         self._held += data
 
 
-def request(method: str, target: str, body: bytes | None = None, fields: Iterable[tuple[str, str]] = ()) -> bytes:
+def request(
+    method: str, target: str, body: bytes | None = None, fields: Iterable[tuple[str, str]] = ()
+) -> bytes:
     """The bytes of a request, with a Host, and a Content-Length when it has a body."""
-    lines = [f"{method} {target} HTTP/1.1", "Host: mirror", *(f"{name}: {value}" for name, value in fields)]
+    lines = [
+        f"{method} {target} HTTP/1.1",
+        "Host: mirror",
+        *(f"{name}: {value}" for name, value in fields),
+    ]
     if body is not None:
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + (body or b"")
@@ -206,4 +231,6 @@ def request(method: str, target: str, body: bytes | None = None, fields: Iterabl
 
 def chunked(*pieces: bytes) -> bytes:
     """``pieces`` in chunked transfer coding."""
-    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces if piece) + b"0\r\n\r\n"
+    return (
+        b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces if piece) + b"0\r\n\r\n"
+    )

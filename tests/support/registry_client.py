@@ -39,7 +39,12 @@ class Image:
     def of(cls, layers: Sequence[bytes], label: str) -> Image:
         """A config that fits ``layers``, told apart by ``label``."""
         diffs = [str(Digest.of(one)) for one in layers]
-        config = {"architecture": "amd64", "os": "linux", "config": {"Labels": {"label": label}}, "rootfs": {"type": "layers", "diff_ids": diffs}}
+        config = {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {"Labels": {"label": label}},
+            "rootfs": {"type": "layers", "diff_ids": diffs},
+        }
         return cls(encode(config), tuple(layers))
 
     @property
@@ -55,7 +60,14 @@ class Image:
             return {"mediaType": media_type, "digest": str(Digest.of(data)), "size": len(data)}
 
         layers = [link(one, LAYER) for one in self.layers]
-        return encode({"schemaVersion": 2, "mediaType": MANIFEST, "config": link(self.config, CONFIG), "layers": layers})
+        return encode(
+            {
+                "schemaVersion": 2,
+                "mediaType": MANIFEST,
+                "config": link(self.config, CONFIG),
+                "layers": layers,
+            }
+        )
 
     @property
     def digest(self) -> str:
@@ -66,7 +78,10 @@ class Image:
 @final
 @dataclass
 class Client:
-    """One connection that is made again when it ends. What fails because the server is gone raises OSError, BrokenFraming or Closed."""
+    """One connection that is made again when it ends.
+
+    What fails because the server is gone raises OSError, BrokenFraming or Closed.
+    """
 
     port: int
     chance: random.Random = field(default_factory=random.Random)
@@ -80,7 +95,13 @@ class Client:
             self._wire.close()
             self._wire = None
 
-    def ask(self, method: str, target: str, body: bytes | None = None, fields: Sequence[tuple[str, str]] = ()) -> Reply:
+    def ask(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None = None,
+        fields: Sequence[tuple[str, str]] = (),
+    ) -> Reply:
         """A request and its answer, whatever it says."""
         return self._exchange(method, request(method, target, body, fields))
 
@@ -98,17 +119,24 @@ class Client:
             self.close()
         return reply
 
-    # --- pushing -----------------------------------------------------------------------------------------------------
+    # --- pushing ----------------------------------------------------------------------------------
 
     def push(self, repository: str, image: Image, tag: str, *, others: Sequence[str] = ()) -> None:
-        """Push all of it; when this returns, the registry has promised to keep it. ``others`` are repositories that blobs may be mounted from."""
+        """Push all of it; when this returns, the registry has promised to keep it.
+
+        ``others`` are repositories that blobs may be mounted from.
+        """
         for digest, data in image.blobs.items():
             self.push_blob(repository, digest, data, others)
-        reply = self.ask("PUT", f"/v2/{repository}/manifests/{tag}", image.manifest, [("Content-Type", MANIFEST)])
+        reply = self.ask(
+            "PUT", f"/v2/{repository}/manifests/{tag}", image.manifest, [("Content-Type", MANIFEST)]
+        )
         if reply.status != 201 or reply.header("docker-content-digest") != image.digest:
             raise Refused(f"PUT {repository}:{tag}", reply)
 
-    def push_blob(self, repository: str, digest: str, data: bytes, others: Sequence[str] = ()) -> None:
+    def push_blob(
+        self, repository: str, digest: str, data: bytes, others: Sequence[str] = ()
+    ) -> None:
         """Push one in a way of chance's choice, unless it is there already."""
         base = f"/v2/{repository}/blobs"
         if self.chance.random() < 0.5 and self.ask("HEAD", f"{base}/{digest}").status == 200:
@@ -153,7 +181,7 @@ class Client:
         if reply.status != 201:
             raise Refused(f"pushing {digest}", reply)
 
-    # --- pulling -----------------------------------------------------------------------------------------------------
+    # --- pulling ----------------------------------------------------------------------------------
 
     def pull(self, repository: str, image: Image, tag: str | None = None) -> None:
         """Fetch all of it, and compare."""
@@ -161,7 +189,11 @@ class Client:
         self._same(reply, image.manifest, f"{repository}:{tag or image.digest}")
         manifest = json.loads(reply.body)
         for link in (manifest["config"], *manifest["layers"]):
-            self._same(self.ask("GET", f"/v2/{repository}/blobs/{link['digest']}"), image.blobs[link["digest"]], f"{repository}: {link['digest']}")
+            self._same(
+                self.ask("GET", f"/v2/{repository}/blobs/{link['digest']}"),
+                image.blobs[link["digest"]],
+                f"{repository}: {link['digest']}",
+            )
 
     @staticmethod
     def _same(reply: Reply, data: bytes, what: str) -> None:
@@ -170,7 +202,7 @@ class Client:
         if reply.body != data:
             raise AssertionError(f"{what}: {len(reply.body)} bytes that are not what was pushed")
 
-    # --- deleting ----------------------------------------------------------------------------------------------------
+    # --- deleting ---------------------------------------------------------------------------------
 
     def delete(self, repository: str, path: str) -> None:
         """Delete a manifest, tag or blob that is there."""

@@ -57,7 +57,17 @@ def families(draw: DrawFn) -> tuple[ImageCase, ...]:
 
 
 def _image(layers: tuple[bytes, ...], history: list[bytes], generation: int) -> ImageCase:
-    rootfs = js.join_object([(b'"type"', b'"layers"'), (b'"diff_ids"', js.join_array([js.literal(digest(layer)) for layer in layers]))])
+    rootfs = js.join_object(
+        [
+            (b'"type"', b'"layers"'),
+            (b'"diff_ids"', js.join_array([js.literal(digest(layer)) for layer in layers])),
+        ]
+    )
     runs_on = [(b'"architecture"', b'"amd64"'), (b'"os"', b'"linux"')]
-    members = [(b'"comment"', b'"generation %d"' % generation), *runs_on, (b'"history"', js.join_array(history)), (b'"rootfs"', rootfs)]
+    members = [
+        (b'"comment"', b'"generation %d"' % generation),
+        *runs_on,
+        (b'"history"', js.join_array(history)),
+        (b'"rootfs"', rootfs),
+    ]
     return ImageCase(js.join_object(members), layers)

@@ -1,8 +1,9 @@
 """Drawing many examples from a strategy at once, and afterwards the smallest one that fails.
 
-A real peer judges dozens of images per request far faster than one by one, which is how hypothesis would hand them out. So examples are drawn first and judged
-in batches. Should one fail, the same seed draws the same examples again; what is known about them is not asked twice, and hypothesis shrinks the failing one.
-"""
+A real peer judges dozens of images per request far faster than one by one, which is how hypothesis
+would hand them out. So examples are drawn first and judged in batches. Should one fail, the same
+seed draws the same examples again; what is known about them is not asked twice, and hypothesis
+shrinks the failing one."""
 
 from __future__ import annotations
 
@@ -30,7 +31,13 @@ class _Found(Exception):
     pass
 
 
-def _draw(strategy: SearchStrategy[Example], count: int, seeded: int, phases: Collection[Phase], see: Callable[[Example], None]) -> None:
+def _draw(
+    strategy: SearchStrategy[Example],
+    count: int,
+    seeded: int,
+    phases: Collection[Phase],
+    see: Callable[[Example], None],
+) -> None:
     quiet = settings(
         max_examples=int(count * SPARE),
         phases=tuple(phases),
@@ -52,13 +59,23 @@ def _draw(strategy: SearchStrategy[Example], count: int, seeded: int, phases: Co
 
 
 def sample(strategy: SearchStrategy[Example], count: int, *, seeded: int) -> list[Example]:
-    """``count`` different examples, the same for the same seed. Fewer only when the strategy has no more."""
+    """``count`` different examples, the same for the same seed.
+
+    Fewer only when the strategy has no more.
+    """
     seen: dict[Example, None] = {}
     _draw(strategy, count, seeded, [Phase.generate], lambda example: seen.setdefault(example, None))
     return list(seen)[:count]
 
 
-def smallest(strategy: SearchStrategy[Example], count: int, *, seeded: int, known: dict[Example, bool], fails: Callable[[Example], bool]) -> Example:
+def smallest(
+    strategy: SearchStrategy[Example],
+    count: int,
+    *,
+    seeded: int,
+    known: dict[Example, bool],
+    fails: Callable[[Example], bool],
+) -> Example:
     """The smallest failing example that hypothesis finds from a failing one of `sample` with the same arguments.
 
     Args:

@@ -32,7 +32,10 @@ class Entry:
 
 
 def entries(archive: bytes) -> tuple[list[Entry], bytes]:
-    """The members of a saved archive, and what follows the last of them. Raises ValueError when it is no such archive."""
+    """The members of a saved archive, and what follows the last of them.
+
+    Raises ValueError when it is no such archive.
+    """
     found = []
     extension = b""
     at = 0
@@ -51,7 +54,9 @@ def entries(archive: bytes) -> tuple[list[Entry], bytes]:
 
 
 def without_clock_times(archive: bytes) -> list[tuple[bytes, bytes, bytes]]:
-    """An archive in pieces, the times taken out where Docker writes the time of the save: of directories whose layer is a link, and of the blobs' folder.
+    """An archive in pieces, the times taken out where Docker writes the time of the save.
+
+    Of directories whose layer is a link, and of the blobs' folder.
 
     A time too late for the header stands in a PAX header of its own, which goes with it.
     """
@@ -69,7 +74,10 @@ def without_clock_times(archive: bytes) -> list[tuple[bytes, bytes, bytes]]:
 
 
 def difference(docker: bytes, ours: bytes) -> str | None:
-    """Where two archives differ, in words; None when they are equal as far as Docker is equal to itself."""
+    """Where two archives differ, in words.
+
+    None when they are equal as far as Docker is equal to itself.
+    """
     if docker == ours:
         return None
     try:
@@ -79,18 +87,33 @@ def difference(docker: bytes, ours: bytes) -> str | None:
     for one, other in zip(theirs, mine, strict=False):
         for what, want, got in zip(("header", "PAX header", "data"), one, other, strict=True):
             if want != got:
-                at = next((place for place, (a, b) in enumerate(zip(want, got, strict=False)) if a != b), min(len(want), len(got)))
+                at = next(
+                    (place for place, (a, b) in enumerate(zip(want, got, strict=False)) if a != b),
+                    min(len(want), len(got)),
+                )
                 around = slice(max(0, at - 60), at + 60)
                 name = one[0][:100].rstrip(b"\0").decode() or "the end"
-                return f"{what} of {name}, byte {at}:\n  docker   {want[around]!r}\n  storectl {got[around]!r}"
-    return f"docker wrote {len(theirs) - 1} members, storectl {len(mine) - 1}" if len(theirs) != len(mine) else None
+                return (
+                    f"{what} of {name}, byte {at}:\n  docker   {want[around]!r}\n  storectl"
+                    f" {got[around]!r}"
+                )
+    return (
+        f"docker wrote {len(theirs) - 1} members, storectl {len(mine) - 1}"
+        if len(theirs) != len(mine)
+        else None
+    )
 
 
 def saved_images(archive: bytes) -> dict[str, tuple[str, ...]]:
     """The IDs (bare) of the images in a saved archive, in its order, each with its tags."""
     found, _ = entries(archive)
-    manifest = json.loads(next(entry.data for entry in found if entry.name == "manifest.json").rstrip(b"\0"))
-    return {image["Config"].rpartition("/")[2].removesuffix(".json"): tuple(image["RepoTags"] or ()) for image in manifest or ()}
+    manifest = json.loads(
+        next(entry.data for entry in found if entry.name == "manifest.json").rstrip(b"\0")
+    )
+    return {
+        image["Config"].rpartition("/")[2].removesuffix(".json"): tuple(image["RepoTags"] or ())
+        for image in manifest or ()
+    }
 
 
 def saved_names(archive: bytes) -> list[str]:
@@ -101,4 +124,11 @@ def saved_names(archive: bytes) -> list[str]:
 def without_manifest(archive: bytes) -> bytes:
     """What is left of a saved archive for those who do not know of ``manifest.json``: an archive from before Docker 1.10 (docker-archive.md §7)."""
     found, rest = entries(archive)
-    return b"".join(entry.extension + entry.header + entry.data for entry in found if entry.name != "manifest.json") + rest
+    return (
+        b"".join(
+            entry.extension + entry.header + entry.data
+            for entry in found
+            if entry.name != "manifest.json"
+        )
+        + rest
+    )

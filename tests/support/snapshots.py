@@ -16,17 +16,32 @@ _FOLDERS = ("blobs", "staging", "uploads")
 
 
 def snapshot(root: Path) -> Snapshot:
-    """The store at ``root``: tables by name, and files with their size, time and digest. Two are equal when nothing has changed in between."""
+    """The store at ``root``: tables by name, and files with their size, time and digest.
+
+    Two are equal when nothing has changed in between.
+    """
     taken: Snapshot = {}
     with closing(sqlite3.connect(f"file:{root / 'store.db'}?mode=ro", uri=True)) as connection:
-        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")]
+        names = [
+            name
+            for (name,) in connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+                " ORDER BY name"
+            )
+        ]
         for name in names:
-            taken[f"table {name}"] = sorted(map(repr, connection.execute(f'SELECT * FROM "{name}"')))  # noqa: S608 - names of our own schema
+            taken[f"table {name}"] = sorted(
+                map(repr, connection.execute(f'SELECT * FROM "{name}"'))  # noqa: S608
+            )
     for folder in _FOLDERS:
         for path in sorted((root / folder).rglob("*")):
             if path.is_file():
                 status = path.stat()
-                taken[str(path.relative_to(root))] = (status.st_size, status.st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest())
+                taken[str(path.relative_to(root))] = (
+                    status.st_size,
+                    status.st_mtime_ns,
+                    hashlib.sha256(path.read_bytes()).hexdigest(),
+                )
             elif folder == "staging":
                 # Nobody's folder is left. (Among blobs an empty folder says nothing.)
                 taken[str(path.relative_to(root))] = "folder"

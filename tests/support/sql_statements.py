@@ -48,10 +48,12 @@ class Statements:
         self.sent.setdefault(speakers[-1], {})[statement] = parameters
 
     def plans(self, database: Path) -> Iterator[tuple[str, str, str]]:
-        """Every step of every statement, as (function, statement, step). SQLite is asked, on this database.
+        """Every step of every statement, as (function, statement, step).
 
-        Without statistics, which a store never gathers, the answer depends on the schema alone: it is the same however many rows there are.
-        """
+        SQLite is asked, on this database.
+
+        Without statistics, which a store never gathers, the answer depends on the schema alone: it
+        is the same however many rows there are."""
         with closing(sqlite3.connect(database)) as connection:
             for speaker, statements in self.sent.items():
                 for statement, parameters in statements.items():
@@ -79,7 +81,14 @@ def recorded() -> Iterator[Statements]:
     """Record every statement of every store in this process."""
     found = Statements()
 
-    def note(_connection: object, _cursor: object, statement: str, parameters: object, _context: object, many: bool) -> None:  # noqa: FBT001 - SQLAlchemy's
+    def note(
+        _connection: object,
+        _cursor: object,
+        statement: str,
+        parameters: object,
+        _context: object,
+        many: bool,
+    ) -> None:
         del many
         if _PLANNED.match(statement):
             found.note(statement, parameters)

@@ -75,7 +75,9 @@ def gated(store: Store, gate: Gate) -> Store:
     ungated = store.write
 
     @contextmanager
-    def write(owner: str = "storectl", durability: Durability = Durability.SYNCED) -> Iterator[Connection]:
+    def write(
+        owner: str = "storectl", durability: Durability = Durability.SYNCED
+    ) -> Iterator[Connection]:
         gate(owner.partition("-")[0])
         with ungated(owner, durability) as connection:
             yield connection

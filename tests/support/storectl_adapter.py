@@ -32,7 +32,9 @@ class Storectl:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._store = Store.open(root, create=True, clock=lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+        self._store = Store.open(
+            root, create=True, clock=lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -45,9 +47,14 @@ class Storectl:
         self._store.close()
 
     def load(self, archive: bytes | Path) -> ImportReport:
-        """Take in an archive: bytes as a pipe would bring them, a path as a file. Raises Refused."""
+        """Take in an archive: bytes as a pipe would bring them, a path as a file.
+
+        Raises Refused.
+        """
         try:
-            return self._store.import_archive(io.BytesIO(archive) if isinstance(archive, bytes) else archive)
+            return self._store.import_archive(
+                io.BytesIO(archive) if isinstance(archive, bytes) else archive
+            )
         except InvalidInput as exc:
             raise Refused(str(exc)) from exc
 
@@ -67,7 +74,9 @@ class Storectl:
 
     def save_layout(self, name: str, folder: Path) -> None:
         """Save an image as an OCI layout in a folder."""
-        with exporter.open_save(self._store, [name], options=exporter.SaveOptions(Format.OCI)) as export:
+        with exporter.open_save(
+            self._store, [name], options=exporter.SaveOptions(Format.OCI)
+        ) as export:
             export.write_folder(folder)
 
     def image_id(self, name: str) -> str:
@@ -82,5 +91,10 @@ class Storectl:
         """Every image of the store, by its ID."""
         listed = self._store.images(ImageFilter(include_intermediate=True))
         return {
-            str(one.image_id): Held(str(one.image_id), tuple(sorted(tag.reference.familiar for tag in one.references)), str(one.parent or "")) for one in listed
+            str(one.image_id): Held(
+                str(one.image_id),
+                tuple(sorted(tag.reference.familiar for tag in one.references)),
+                str(one.parent or ""),
+            )
+            for one in listed
         }

@@ -10,7 +10,15 @@ if TYPE_CHECKING:
 END: Final = bytes(1024)
 
 
-def block(name: bytes = b"file", size: int = 0, flag: bytes = b"0", *, link: bytes = b"", magic: bytes = b"ustar\x0000", **fields: bytes) -> bytes:
+def block(
+    name: bytes = b"file",
+    size: int = 0,
+    flag: bytes = b"0",
+    *,
+    link: bytes = b"",
+    magic: bytes = b"ustar\x0000",
+    **fields: bytes,
+) -> bytes:
     """A header block with a sound checksum.
 
     ``fields`` set raw bytes by offset: ``at_345=b"prefix"``.
@@ -54,21 +62,34 @@ def record(key: bytes, value: bytes) -> bytes:
 
 def extended(records: dict[bytes, bytes], flag: bytes = b"x") -> bytes:
     """A PAX header."""
-    return member(b"PaxHeaders.0/x", b"".join(record(key, value) for key, value in records.items()), flag)
+    return member(
+        b"PaxHeaders.0/x", b"".join(record(key, value) for key, value in records.items()), flag
+    )
 
 
-def sparse_member(name: bytes, data: bytes, size: int, extents: Sequence[tuple[int, int]], version: str) -> bytes:
+def sparse_member(
+    name: bytes, data: bytes, size: int, extents: Sequence[tuple[int, int]], version: str
+) -> bytes:
     """A member of ``size`` bytes when unpacked, of which only the ``extents`` are stored, as ``data``; in the PAX format 0.0, 0.1 or 1.0."""
     numbers = [b"%d" % number for extent in extents for number in extent]
     count = b"%d" % len(extents)
     if version == "1.0":
         listed = b"\n".join([count, *numbers]) + b"\n"
-        records = {b"GNU.sparse.major": b"1", b"GNU.sparse.minor": b"0", b"GNU.sparse.name": name, b"GNU.sparse.realsize": b"%d" % size}
+        records = {
+            b"GNU.sparse.major": b"1",
+            b"GNU.sparse.minor": b"0",
+            b"GNU.sparse.name": name,
+            b"GNU.sparse.realsize": b"%d" % size,
+        }
         return extended(records) + member(b"GNUSparseFile.0/x", padded(listed) + data)
     # Without any extents there is no map either: then the version alone says that it is sparse.
     head = record(b"GNU.sparse.major", b"0") + record(b"GNU.sparse.minor", version[2:].encode())
     head += record(b"GNU.sparse.size", b"%d" % size) + record(b"GNU.sparse.numblocks", count)
     if version == "0.1":
-        return member(b"x", head + record(b"GNU.sparse.name", name) + record(b"GNU.sparse.map", b",".join(numbers)), b"x") + member(b"x", data)
+        return member(
+            b"x",
+            head + record(b"GNU.sparse.name", name) + record(b"GNU.sparse.map", b",".join(numbers)),
+            b"x",
+        ) + member(b"x", data)
     keys = (b"GNU.sparse.offset", b"GNU.sparse.numbytes") * len(extents)
     return member(b"x", head + b"".join(map(record, keys, numbers)), b"x") + member(name, data)

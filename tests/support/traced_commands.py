@@ -30,7 +30,8 @@ status, usage = os.wait4(pid, 0)[1:]
 with open(sys.argv[1], "w") as file:
     json.dump({"code": os.waitstatus_to_exitcode(status), "peak_kib": usage.ru_maxrss}, file)
 """
-# The kernel counts towards a command's peak what its parent had in memory when it started it, so it is started by a small one.
+# The kernel counts towards a command's peak what its parent had in memory when it started it, so it
+# is started by a small one.
 
 
 @final
@@ -47,12 +48,24 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
 
 
-def measured(folder: Path, *command: str | Path, stdin: IO[bytes] | None = None, stdout: IO[bytes] | None = None) -> Run:
+def measured(
+    folder: Path,
+    *command: str | Path,
+    stdin: IO[bytes] | None = None,
+    stdout: IO[bytes] | None = None,
+) -> Run:
     """Run a command. Raises CalledProcessError with what it said when it fails."""
     report = folder / "measured.json"
     words = [sys.executable, "-S", "-c", _LAUNCHER, str(report), *map(str, command)]
     start = time.monotonic()
-    done = subprocess.run(words, stdin=stdin or subprocess.DEVNULL, stdout=stdout or subprocess.PIPE, stderr=subprocess.PIPE, check=True, env=environment())
+    done = subprocess.run(
+        words,
+        stdin=stdin or subprocess.DEVNULL,
+        stdout=stdout or subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        check=True,
+        env=environment(),
+    )
     seconds = time.monotonic() - start
     found = json.loads(report.read_text())
     if found["code"] != 0:
@@ -80,8 +93,16 @@ def written_paths(folder: Path, *command: str | Path) -> list[str]:
         str(folder / "log"),
         *map(str, command),
     ]
-    subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=True, env=environment())
-    return sorted(paths_of(line for log in folder.iterdir() for line in log.read_text(errors="replace").splitlines()))
+    subprocess.run(
+        words, stdin=subprocess.DEVNULL, capture_output=True, check=True, env=environment()
+    )
+    return sorted(
+        paths_of(
+            line
+            for log in folder.iterdir()
+            for line in log.read_text(errors="replace").splitlines()
+        )
+    )
 
 
 def paths_of(lines: Iterable[str]) -> set[str]:
@@ -95,7 +116,10 @@ def paths_of(lines: Iterable[str]) -> set[str]:
             if WRITING.search(call["arguments"]):
                 found.add(call["opened"])
             continue
-        named = [os.path.normpath(os.path.join(one["folder"] or "", one["path"])) for one in _PATH.finditer(call["arguments"])]  # noqa: PTH118 - lexical
+        named = [
+            os.path.normpath(os.path.join(one["folder"] or "", one["path"]))  # noqa: PTH118
+            for one in _PATH.finditer(call["arguments"])
+        ]
         # What a symbolic link points to is not touched by it.
         found.update(named[1:] if call["name"].startswith("symlink") else named)
     return found
@@ -103,4 +127,8 @@ def paths_of(lines: Iterable[str]) -> set[str]:
 
 def outside(paths: Iterable[str], allowed: Sequence[Path]) -> list[str]:
     """The paths that are none of ``allowed`` and not below one."""
-    return [path for path in paths if not any(path == str(one) or path.startswith(f"{one}/") for one in allowed)]
+    return [
+        path
+        for path in paths
+        if not any(path == str(one) or path.startswith(f"{one}/") for one in allowed)
+    ]

@@ -12,7 +12,14 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from store.errors import IntegrityError, PermissionDenied, ReadOnlyStore, StorageFull, StoreBusy, Unavailable
+from store.errors import (
+    IntegrityError,
+    PermissionDenied,
+    ReadOnlyStore,
+    StorageFull,
+    StoreBusy,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,12 +36,18 @@ _WRITING: Final = "store_write"
 
 
 class Durability(Enum):
-    """When a change is safe from the end of the machine. From the end of the process it is at once, and whole it is always."""
+    """When a change is safe from the end of the machine.
+
+    From the end of the process it is at once, and whole it is always.
+    """
 
     SYNCED = "FULL"
     """When it is committed."""
     SOON = "NORMAL"
-    """With the next change that is synced, or later. Changes are lost from the last one backwards."""
+    """With the next change that is synced, or later.
+
+    Changes are lost from the last one backwards.
+    """
 
 
 _PRAGMAS: Final = (
@@ -59,14 +72,24 @@ class Access(Enum):
 def make_engine(database: Path, access: Access) -> Engine:
     """An engine on the SQLite file ``database``; nothing is opened yet.
 
-    The driver's implicit transactions do not cover DDL and begin too late: they are off, and BEGIN is issued here (``BEGIN IMMEDIATE`` inside `write_unit`).
+    The driver's implicit transactions do not cover DDL and begin too late: they are off, and BEGIN
+    is issued here (``BEGIN IMMEDIATE`` inside `write_unit`).
     """
 
     def connect() -> sqlite3.Connection:
         uri = f"file:{quote(str(database))}?mode={access.value}"
-        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256)
+        return sqlite3.connect(
+            uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
 
-    engine = create_engine("sqlite+pysqlite://", creator=connect, poolclass=QueuePool, pool_size=8, max_overflow=24, query_cache_size=1000)
+    engine = create_engine(
+        "sqlite+pysqlite://",
+        creator=connect,
+        poolclass=QueuePool,
+        pool_size=8,
+        max_overflow=24,
+        query_cache_size=1000,
+    )
 
     @event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: object) -> None:
@@ -96,7 +119,9 @@ def read_unit(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def write_unit(engine: Engine, lock: WriteLock, owner: str, durability: Durability = Durability.SYNCED) -> Iterator[Connection]:
+def write_unit(
+    engine: Engine, lock: WriteLock, owner: str, durability: Durability = Durability.SYNCED
+) -> Iterator[Connection]:
     """``BEGIN IMMEDIATE`` … ``COMMIT``, or ``ROLLBACK`` on any exception, with the writers' lock held.
 
     ``owner`` is what a waiting writer is told. Raises StoreBusy, StorageFull, ReadOnlyStore.
@@ -128,16 +153,34 @@ def _translate(error: Exception) -> Exception:  # noqa: PLR0911 - a table
     text = str(error)
     # The last one: no room for the memory that processes share, which is a file as well.
     if name.startswith("SQLITE_FULL") or name in ("SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"):
-        return StorageFull(f"the catalogue cannot grow: {text}", hint="free some space on the store's file system; nothing was changed")
+        return StorageFull(
+            f"the catalogue cannot grow: {text}",
+            hint="free some space on the store's file system; nothing was changed",
+        )
     if name.startswith("SQLITE_READONLY"):
-        return ReadOnlyStore(f"the catalogue cannot be written: {text}", hint="check the permissions and the mount of the store's root")
+        return ReadOnlyStore(
+            f"the catalogue cannot be written: {text}",
+            hint="check the permissions and the mount of the store's root",
+        )
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return StoreBusy(f"another process holds the catalogue: {text}", hint="try again when it is done")
+        return StoreBusy(
+            f"another process holds the catalogue: {text}", hint="try again when it is done"
+        )
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
-        return PermissionDenied(f"the catalogue cannot be opened: {text}", hint="check the owner and permissions of the store's root")
+        return PermissionDenied(
+            f"the catalogue cannot be opened: {text}",
+            hint="check the owner and permissions of the store's root",
+        )
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return IntegrityError(f"the catalogue is damaged: {text}", hint="restore store.db from a backup and run `storectl fsck`")
+        return IntegrityError(
+            f"the catalogue is damaged: {text}",
+            hint="restore store.db from a backup and run `storectl fsck`",
+        )
     if name.startswith("SQLITE_IOERR"):
-        return Unavailable(f"the catalogue's disk failed: {text}", hint="check the file system; network file systems cannot hold a store")
-    # Anything else (a constraint, a statement that does not parse) is a fault of ours and stays what it is.
+        return Unavailable(
+            f"the catalogue's disk failed: {text}",
+            hint="check the file system; network file systems cannot hold a store",
+        )
+    # Anything else (a constraint, a statement that does not parse) is a fault of ours and stays
+    # what it is.
     return error

@@ -1,7 +1,11 @@
-"""Which file to open as the database, and how: what can be written, what can only be read, what has to be read from a copy.
+"""Which file to open as the database, and how.
 
-SQLite reads a database in WAL mode only where it can make files beside it, or where it is told that nothing ever changes (``immutable``), and then it silently
-ignores the log. So read-only media without a log are opened as immutable, and everything else that nothing can be written beside from a private copy.
+What can be written, what can only be read, what has to be read from a copy.
+
+SQLite reads a database in WAL mode only where it can make files beside it, or where it is told that
+nothing ever changes (``immutable``), and then it silently ignores the log. So read-only media
+without a log are opened as immutable, and everything else that nothing can be written beside from a
+private copy.
 """
 
 from __future__ import annotations
@@ -48,8 +52,13 @@ class Surroundings:
             return Way.COPY if self.has_log else Way.IMMUTABLE
         if self.folder_writable and self.database_writable:
             return Way.READ if self.read_only else Way.WRITE
-        # Without permission to make them, log and shared memory of a running writer serve as well; without either there is only a copy.
-        return Way.READ if self.folder_writable or (self.has_log and self.has_shared_memory) else Way.COPY
+        # Without permission to make them, log and shared memory of a running writer serve as well;
+        # without either there is only a copy.
+        return (
+            Way.READ
+            if self.folder_writable or (self.has_log and self.has_shared_memory)
+            else Way.COPY
+        )
 
 
 def surroundings(root: Path, *, read_only: bool) -> Surroundings:
@@ -77,10 +86,16 @@ class Place:
 
     @classmethod
     def at(cls, root: Path, *, read_only: bool) -> Self:
-        """The database of the store at ``root``. Raises StoreNotFound, StoreBusy, Unavailable and its branches."""
+        """The database of the store at ``root``.
+
+        Raises StoreNotFound, StoreBusy, Unavailable and its branches.
+        """
         database = root / DATABASE
         if not database.is_file():
-            raise StoreNotFound(f"there is no store at {root}", hint="`storectl import` makes one; --root or STORECTL_ROOT names another place")
+            raise StoreNotFound(
+                f"there is no store at {root}",
+                hint="`storectl import` makes one; --root or STORECTL_ROOT names another place",
+            )
         match surroundings(root, read_only=read_only).way():
             case Way.WRITE:
                 return cls(database, Access.READ_WRITE, writable=True)
@@ -128,7 +143,10 @@ def _copy(root: Path) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     shutil.rmtree(folder, ignore_errors=True)
-    raise StoreBusy(f"the catalogue of {root} changes all the time, and can only be read from a copy here", hint="try again, or get permission to write there")
+    raise StoreBusy(
+        f"the catalogue of {root} changes all the time, and can only be read from a copy here",
+        hint="try again, or get permission to write there",
+    )
 
 
 def _stamps(root: Path) -> tuple[tuple[int, int] | None, ...]:

@@ -1,7 +1,10 @@
-"""Single statements on connections of their own: what a server is asked for most often has to be quick.
+"""Single statements on connections of their own.
 
-A statement that was built beforehand is compiled once, and from then on run by the driver. What SQLAlchemy does for a statement each time (a context, events,
-a result that can do everything) takes ten times as long as what SQLite does for one row that an index finds.
+What a server is asked for most often has to be quick.
+
+A statement that was built beforehand is compiled once, and from then on run by the driver. What
+SQLAlchemy does for a statement each time (a context, events, a result that can do everything) takes
+ten times as long as what SQLite does for one row that an index finds.
 """
 
 from __future__ import annotations
@@ -60,12 +63,17 @@ class Lookups:
 
 @final
 class Lookup:
-    """Runs statements. Takes the place of a SQLAlchemy connection for functions that execute one statement which was built once.
+    """Runs statements.
+
+    Takes the place of a SQLAlchemy connection for functions that execute one statement which was
+    built once.
 
     ``known`` is what has been compiled; the look-ups of all threads may share it.
     """
 
-    def __init__(self, driver: sqlite3.Connection, dialect: Dialect, known: dict[Select[Any], _Compiled]) -> None:
+    def __init__(
+        self, driver: sqlite3.Connection, dialect: Dialect, known: dict[Select[Any], _Compiled]
+    ) -> None:
         self._driver = driver
         self._dialect = dialect
         self._known = known
@@ -111,21 +119,43 @@ class _Compiled:
         assert isinstance(compiled, SQLCompiler)  # noqa: S101 - a SELECT's is
         self._sql: Final = str(compiled)
         fixed = compiled.params
-        # What is written into the statement (a state, a limit) has its value; what is asked about comes with each run.
+        # What is written into the statement (a state, a limit) has its value; what is asked about
+        # comes with each run.
         self._parameters: Final = [
-            (name, _to_driver(compiled.binds[name].type, dialect), fixed[name], compiled.binds[name].required) for name in compiled.positiontup or ()
+            (
+                name,
+                _to_driver(compiled.binds[name].type, dialect),
+                fixed[name],
+                compiled.binds[name].required,
+            )
+            for name in compiled.positiontup or ()
         ]
-        self._columns: Final = [_from_driver(column.type, dialect) for column in query.selected_columns]
-        self._row: Final = namedtuple("Row", [column.key or "_" for column in query.selected_columns], rename=True)  # type: ignore[misc] # noqa: PYI024
+        self._columns: Final = [
+            _from_driver(column.type, dialect) for column in query.selected_columns
+        ]
+        self._row: Final = namedtuple(  # type: ignore[misc] # noqa: PYI024 - the columns are known at run time only
+            "Row", [column.key or "_" for column in query.selected_columns], rename=True
+        )
 
     def run(self, driver: sqlite3.Connection, values: Mapping[str, object]) -> Rows:
         parameters = []
         for name, convert, fixed, is_asked in self._parameters:
             value = values[name] if is_asked else fixed
             parameters.append(value if convert is None else convert(value))
-        # To the last: as long as a statement has not ended, its state of the database is held on to.
+        # To the last: as long as a statement has not ended, its state of the database is held on
+        # to.
         found = driver.execute(self._sql, parameters).fetchall()
-        return Rows([self._row(*(value if convert is None else convert(value) for value, convert in zip(row, self._columns, strict=True))) for row in found])
+        return Rows(
+            [
+                self._row(
+                    *(
+                        value if convert is None else convert(value)
+                        for value, convert in zip(row, self._columns, strict=True)
+                    )
+                )
+                for row in found
+            ]
+        )
 
 
 def _to_driver(kind: TypeEngine[Any], dialect: Dialect) -> Convert | None:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def copied(engine: Engine) -> Iterator[Connection]:
-    """A connection to a copy of one snapshot, in one transaction; writers of the original go on meanwhile. The copy goes with the block.
+    """A connection to a copy of one snapshot, in one transaction.
+
+    Writers of the original go on meanwhile. The copy goes with the block.
 
     Raises StorageFull when there is no room for it in the folder for temporary files.
     """

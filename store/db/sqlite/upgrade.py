@@ -1,6 +1,7 @@
 """The schema's age: read it, refuse what is newer, run migrations when it is older.
 
-Alembic is imported only inside the functions that migrate or compare: opening a store that is up to date never pays for it.
+Alembic is imported only inside the functions that migrate or compare: opening a store that is up to
+date never pays for it.
 """
 
 from __future__ import annotations
@@ -48,7 +49,11 @@ class SchemaState:
 @final
 @dataclass(frozen=True, slots=True)
 class UpgradeReport:
-    """What an upgrade did. ``backup`` is the copy of the database made before, None when there was nothing to copy or nothing to do."""
+    """What an upgrade did.
+
+    ``backup`` is the copy of the database made before, None when there was nothing to copy or
+    nothing to do.
+    """
 
     before: str | None
     after: str
@@ -63,9 +68,13 @@ def schema_state(place: Place) -> SchemaState:
 
 
 def _read_revision(connection: sqlite3.Connection) -> str | None:
-    if not connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (VERSION_TABLE,)).fetchone():
+    if not connection.execute(
+        "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (VERSION_TABLE,)
+    ).fetchone():
         if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-            raise SchemaMismatch("store.db is a database, but not one of storectl", hint="choose another root")
+            raise SchemaMismatch(
+                "store.db is a database, but not one of storectl", hint="choose another root"
+            )
         return None
     row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()  # noqa: S608 - a constant of ours
     return None if row is None else str(row[0])
@@ -75,16 +84,30 @@ def require_known(state: SchemaState) -> None:
     """Refuse a database that a newer program has migrated. Raises SchemaMismatch."""
     if state.current is not None and state.current not in REVISIONS:
         raise SchemaMismatch(
-            f"the store's schema is at revision {state.current}, which this program does not know (it knows up to {state.head})",
-            hint="a newer storectl made this store: use that version, or export its images there and import them into a new store here",
+            f"the store's schema is at revision {state.current}, which this program does not know"
+            f" (it knows up to {state.head})",
+            hint=(
+                "a newer storectl made this store: use that version, or export its images there and"
+                " import them into a new store here"
+            ),
         )
 
 
-def upgrade(root: Path, *, now: Callable[[], datetime], on_wait: Callable[[str], None] | None = None, scripts: Path | None = None) -> UpgradeReport:
-    """Bring the database at ``root`` to `HEAD`, making it when there is none; all revisions or none.
+def upgrade(
+    root: Path,
+    *,
+    now: Callable[[], datetime],
+    on_wait: Callable[[str], None] | None = None,
+    scripts: Path | None = None,
+) -> UpgradeReport:
+    """Bring the database at ``root`` to `HEAD`, making it when there is none.
 
-    Before an existing database changes, a copy of it is written beside it (``store.db.<revision>-<time>.bak``). ``scripts`` replaces the shipped migrations.
-    Raises SchemaMismatch for a newer database, IntegrityError when the migrated rows violate a foreign key.
+    All revisions or none.
+
+    Before an existing database changes, a copy of it is written beside it
+    (``store.db.<revision>-<time>.bak``). ``scripts`` replaces the shipped migrations. Raises
+    SchemaMismatch for a newer database, IntegrityError when the migrated rows violate a foreign
+    key.
     """
     database = root / DATABASE
     with WriteLock(root / WRITE_LOCK, on_wait).held("a schema upgrade"):
@@ -115,7 +138,9 @@ def drift(root: Path) -> tuple[str, ...]:
             from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - only to compare
             from alembic.migration import MigrationContext  # noqa: PLC0415
 
-            context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+            context = MigrationContext.configure(
+                connection, opts={"compare_type": True, "compare_server_default": True}
+            )
             return tuple(repr(difference) for difference in compare_metadata(context, metadata))
     finally:
         engine.dispose()
@@ -144,7 +169,8 @@ def _migrating(root: Path) -> Iterator[Connection]:
     engine = make_engine(root / DATABASE, Access.CREATE)
     try:
         with database_errors(), engine.connect() as connection:
-            # Rebuilding a parent table with enforcement on would fire ON DELETE CASCADE; the pragma has no effect once a transaction is open.
+            # Rebuilding a parent table with enforcement on would fire ON DELETE CASCADE; the pragma
+            # has no effect once a transaction is open.
             raw = connection.connection.driver_connection
             assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - our own creator made it
             raw.execute("PRAGMA foreign_keys=OFF")
@@ -153,7 +179,10 @@ def _migrating(root: Path) -> Iterator[Connection]:
                 yield writing
                 violations = writing.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
                 if violations:
-                    raise IntegrityError(f"the migrated catalogue has {len(violations)} dangling row(s), the first in table {violations[0][0]!r}")
+                    raise IntegrityError(
+                        f"the migrated catalogue has {len(violations)} dangling row(s), the first"
+                        f" in table {violations[0][0]!r}"
+                    )
     finally:
         engine.dispose()
 

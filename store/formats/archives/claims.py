@@ -1,4 +1,7 @@
-"""What an archive claims: values only; nothing here has been checked against bytes of layers yet."""
+"""What an archive claims: values only.
+
+Nothing here has been checked against bytes of layers yet.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,11 @@ if TYPE_CHECKING:
 class ImageClaim:
     """One image that an archive's ``manifest.json`` (or its folders, before Docker 1.10) says it holds.
 
-    ``layers`` are paths inside the archive, base first, one for each diff ID of the config (None: the archive says nothing). ``tags`` are as written.
-    ``sources`` are descriptors of foreign layers, as JSON bytes. ``listed`` is False for an image that exists only because another one is built on it.
-    ``described`` is True when a manifest of the archive describes the image: then that manifest brings its layers and names.
+    ``layers`` are paths inside the archive, base first, one for each diff ID of the config (None:
+    the archive says nothing). ``tags`` are as written. ``sources`` are descriptors of foreign
+    layers, as JSON bytes. ``listed`` is False for an image that exists only because another one is
+    built on it. ``described`` is True when a manifest of the archive describes the image: then that
+    manifest brings its layers and names.
     """
 
     config: ImageConfig
@@ -35,7 +40,10 @@ class ImageClaim:
 @final
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A manifest or index that an archive lists at its top. ``names`` are full references with a tag; ``bare`` are tags that came without a repository."""
+    """A manifest or index that an archive lists at its top.
+
+    ``names`` are full references with a tag; ``bare`` are tags that came without a repository.
+    """
 
     digest: Digest
     names: tuple[str, ...] = ()
@@ -47,8 +55,9 @@ class Root:
 class Graph:
     """Manifests and indexes of an archive, what describes what.
 
-    ``documents`` has everything reachable from ``roots`` that is here or in the store, what is pointed at before what points at it. ``configs`` are those of
-    manifests that describe an image, by the manifest's digest.
+    ``documents`` has everything reachable from ``roots`` that is here or in the store, what is
+    pointed at before what points at it. ``configs`` are those of manifests that describe an image,
+    by the manifest's digest.
     """
 
     roots: tuple[Root, ...] = ()
@@ -81,7 +90,10 @@ class Graph:
 @final
 @dataclass(frozen=True, slots=True)
 class ArchiveClaim:
-    """Everything an archive says it holds. ``digest`` is of the bytes that say so (index.json, manifest.json or repositories)."""
+    """Everything an archive says it holds.
+
+    ``digest`` is of the bytes that say so (index.json, manifest.json or repositories).
+    """
 
     digest: Digest
     images: tuple[ImageClaim, ...]

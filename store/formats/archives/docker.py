@@ -5,7 +5,14 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, Final
 
-from store.errors import InvalidArchive, InvalidDigest, InvalidDocument, InvalidReference, MissingMember, printable
+from store.errors import (
+    InvalidArchive,
+    InvalidDigest,
+    InvalidDocument,
+    InvalidReference,
+    MissingMember,
+    printable,
+)
 from store.formats.archives.claims import ArchiveClaim, ImageClaim
 from store.formats.archives.docker_manifest import parse_manifest
 from store.formats.image.config import ImageConfig, is_valid_parent
@@ -23,23 +30,35 @@ DOCKER_DEPTH: Final = 125
 """Docker refuses to load more layers than this (docker-archive.md §1)."""
 
 
-def claim(read: Callable[[str], bytes], limits: Limits, *, no_images: Collection[str] = ()) -> ArchiveClaim:
-    """What ``manifest.json`` and the configs it names claim. ``read`` gives the bytes at a path inside the archive.
+def claim(
+    read: Callable[[str], bytes], limits: Limits, *, no_images: Collection[str] = ()
+) -> ArchiveClaim:
+    """What ``manifest.json`` and the configs it names claim.
+
+    ``read`` gives the bytes at a path inside the archive.
 
     Entries whose config is one of ``no_images`` are passed over.
 
     Raises InvalidDocument, InvalidArchive, InvalidReference; whatever ``read`` raises.
     """
     data = read(MANIFEST)
-    entries = [entry for entry in parse_manifest(data, limits) if posixpath.normpath(entry.config) not in no_images]
+    entries = [
+        entry
+        for entry in parse_manifest(data, limits)
+        if posixpath.normpath(entry.config) not in no_images
+    ]
     configs: dict[str, ImageConfig] = {}
     for entry in entries:
         if entry.config not in configs:
-            configs[entry.config] = ImageConfig.parse(_config(entry, read), limits, document=f"config {printable(entry.config)}")
+            configs[entry.config] = ImageConfig.parse(
+                _config(entry, read), limits, document=f"config {printable(entry.config)}"
+            )
     in_archive = {config.image_id: config for config in configs.values()}
     notes: list[str] = []
     images = tuple(_image(entry, configs[entry.config], in_archive, notes) for entry in entries)
-    refuse_cycles({image.config.image_id: image.parent for image in images if image.parent is not None})
+    refuse_cycles(
+        {image.config.image_id: image.parent for image in images if image.parent is not None}
+    )
     return ArchiveClaim(Digest.of(data), images, tuple(dict.fromkeys(notes)))
 
 
@@ -49,19 +68,33 @@ def _config(entry: ArchiveImage, read: Callable[[str], bytes]) -> bytes:
     except MissingMember as exc:
         name = entry.repo_tags[0] if entry.repo_tags else "an image without a name"
         raise MissingMember(
-            f"the config of {printable(name)} is not in the archive", member=entry.config, hint="the archive is cut short, or was put together wrongly"
+            f"the config of {printable(name)} is not in the archive",
+            member=entry.config,
+            hint="the archive is cut short, or was put together wrongly",
         ) from exc
 
 
-def _image(entry: ArchiveImage, config: ImageConfig, in_archive: Mapping[ImageID, ImageConfig], notes: list[str]) -> ImageClaim:
+def _image(
+    entry: ArchiveImage,
+    config: ImageConfig,
+    in_archive: Mapping[ImageID, ImageConfig],
+    notes: list[str],
+) -> ImageClaim:
     if len(entry.layers) != len(config.diff_ids):
         raise InvalidDocument(
-            f"layers length mismatch for {config.image_id}: expected {len(entry.layers)}, got {len(config.diff_ids)}",
+            f"layers length mismatch for {config.image_id}: expected {len(entry.layers)}, got"
+            f" {len(config.diff_ids)}",
             document=MANIFEST,
-            hint="manifest.json and the config disagree on the number of layers: the archive was edited or is damaged",
+            hint=(
+                "manifest.json and the config disagree on the number of layers: the archive was"
+                " edited or is damaged"
+            ),
         )
     if len(config.diff_ids) > DOCKER_DEPTH:
-        notes.append(f"{config.image_id} has {len(config.diff_ids)} layers; Docker loads at most {DOCKER_DEPTH}")
+        notes.append(
+            f"{config.image_id} has {len(config.diff_ids)} layers; Docker loads at most"
+            f" {DOCKER_DEPTH}"
+        )
     return ImageClaim(
         config=config,
         layers=entry.layers,
@@ -72,14 +105,24 @@ def _image(entry: ArchiveImage, config: ImageConfig, in_archive: Mapping[ImageID
 
 
 def checked_tag(text: str) -> str:
-    """``text`` if it is a reference with a tag; refused as Docker refuses it otherwise. Raises InvalidReference."""
+    """``text`` if it is a reference with a tag; refused as Docker refuses it otherwise.
+
+    Raises InvalidReference.
+    """
     if Reference.parse(text).tag is None:
-        raise InvalidReference(f"invalid tag {printable(text)!r}", text=text, hint="RepoTags hold names with a tag, for example app:1.4")
+        raise InvalidReference(
+            f"invalid tag {printable(text)!r}",
+            text=text,
+            hint="RepoTags hold names with a tag, for example app:1.4",
+        )
     return text
 
 
-def _parent(entry: ArchiveImage, config: ImageConfig, in_archive: Mapping[ImageID, ImageConfig]) -> ImageID | None:
-    # Docker honours a parent only when it is another image of the same archive, and says nothing otherwise.
+def _parent(
+    entry: ArchiveImage, config: ImageConfig, in_archive: Mapping[ImageID, ImageConfig]
+) -> ImageID | None:
+    # Docker honours a parent only when it is another image of the same archive, and says nothing
+    # otherwise.
     try:
         parent = ImageID.parse(entry.parent) if entry.parent else None
     except InvalidDigest:
@@ -90,7 +133,10 @@ def _parent(entry: ArchiveImage, config: ImageConfig, in_archive: Mapping[ImageI
         raise InvalidDocument(
             f"image {parent} is not a valid parent for {config.image_id}",
             document=MANIFEST,
-            hint="a child's history is its parent's with exactly one entry more; import the images from archives of their own to do without the link",
+            hint=(
+                "a child's history is its parent's with exactly one entry more; import the images"
+                " from archives of their own to do without the link"
+            ),
         )
     return parent
 
@@ -133,6 +179,13 @@ def member_name(path: str) -> str:
     return posixpath.normpath("/" + path).lstrip("/")
 
 
-def missing(images: Sequence[ImageClaim], available: Callable[[DiffID], bool]) -> list[tuple[str, int, DiffID]]:
+def missing(
+    images: Sequence[ImageClaim], available: Callable[[DiffID], bool]
+) -> list[tuple[str, int, DiffID]]:
     """Every (image, position, diff ID) that is not ``available``."""
-    return [(display_name(image), position, diff) for image in images for position, diff in enumerate(image.config.diff_ids) if not available(diff)]
+    return [
+        (display_name(image), position, diff)
+        for image in images
+        for position, diff in enumerate(image.config.diff_ids)
+        if not available(diff)
+    ]

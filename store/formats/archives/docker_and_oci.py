@@ -1,7 +1,7 @@
 """Archives that are an OCI layout with a ``manifest.json`` (Docker 25 and newer, ``ctr images export``): the index gives the manifests, the other the names.
 
-Docker's index may be without images that have no tag. Docker 25.0.0 wrote manifests with the layers out of order, or with repeats lost: there ``manifest.json``
-is right, and the manifest is left out.
+Docker's index may be without images that have no tag. Docker 25.0.0 wrote manifests with the layers
+out of order, or with repeats lost: there ``manifest.json`` is right, and the manifest is left out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from store.formats.archives.claims import ImageClaim
 
 _BLOB: Final = re.compile(r"blobs/(?P<algorithm>sha256|sha512)/(?P<hex>[0-9a-f]+)")
-_HINT: Final = "one of the two was edited, or belongs to another archive: remove the one that is wrong"
+_HINT: Final = (
+    "one of the two was edited, or belongs to another archive: remove the one that is wrong"
+)
 
 
 def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
@@ -34,47 +36,81 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
     flawed: set[Digest] = set()
     matching: list[tuple[ImageClaim, frozenset[Digest]]] = []
     for image in docker.images:
-        candidates = [digest for digest, config in graph.configs.items() if config.data == image.config.data]
+        candidates = [
+            digest for digest, config in graph.configs.items() if config.data == image.config.data
+        ]
         if not candidates and not image.tags:
-            # Docker writes an image without a tag into index.json only where it is the first, though its manifest is in the archive (docker-archive.md §9).
+            # Docker writes an image without a tag into index.json only where it is the first,
+            # though its manifest is in the archive (docker-archive.md §9).
             images.append(image)
             continue
         if not candidates:
             raise InvalidArchive(
-                f"manifest.json lists {printable(display_name(image))}, image {image.config.image_id}, which index.json does not know", hint=_HINT
+                f"manifest.json lists {printable(display_name(image))}, image"
+                f" {image.config.image_id}, which index.json does not know",
+                hint=_HINT,
             )
         wanted = _digests(image.layers)
-        same = frozenset(digest for digest in candidates if wanted is None or [link.digest for link in graph.documents[digest].layers] == wanted)
+        same = frozenset(
+            digest
+            for digest in candidates
+            if wanted is None or [link.digest for link in graph.documents[digest].layers] == wanted
+        )
         if same:
             matching.append((image, same))
             # A config may be named by another algorithm than Docker's.
             images.append(replace(image, config=graph.configs[min(same)], described=True, tags=()))
             continue
-        if not all({link.digest for link in graph.documents[digest].layers} == set(wanted or ()) for digest in candidates):
-            raise InvalidArchive(f"index.json and manifest.json disagree about the layers of {printable(display_name(image))}", hint=_HINT)
+        if not all(
+            {link.digest for link in graph.documents[digest].layers} == set(wanted or ())
+            for digest in candidates
+        ):
+            raise InvalidArchive(
+                "index.json and manifest.json disagree about the layers of"
+                f" {printable(display_name(image))}",
+                hint=_HINT,
+            )
         flawed.update(candidates)
         images.append(image)
         notes.append(
-            f"the manifest of {printable(display_name(image))} has its layers in another order than manifest.json, as Docker 25.0.0 wrote it: left out"
+            f"the manifest of {printable(display_name(image))} has its layers in another order than"
+            " manifest.json, as Docker 25.0.0 wrote it: left out"
         )
     for digest in graph.documents:
-        if digest not in flawed and digest in graph.configs and len(graph.documents[digest].layers) != len(graph.configs[digest].diff_ids):
+        if (
+            digest not in flawed
+            and digest in graph.configs
+            and len(graph.documents[digest].layers) != len(graph.configs[digest].diff_ids)
+        ):
             raise layers_do_not_fit(graph, digest)
     graph = _without(graph, flawed)
-    return ArchiveClaim(layout.digest, tuple(images), tuple(dict.fromkeys(notes)), replace(graph, roots=_named(graph, matching)))
+    return ArchiveClaim(
+        layout.digest,
+        tuple(images),
+        tuple(dict.fromkeys(notes)),
+        replace(graph, roots=_named(graph, matching)),
+    )
 
 
 def artifact_configs(graph: Graph) -> frozenset[str]:
     """The paths of configs that belong to artifacts only: ``ctr images export`` lists these in ``manifest.json`` as if they were images."""
     images = {config.image_id.digest for config in graph.configs.values()}
-    others = {document.config.digest for document in graph.documents.values() if document.config is not None} - images
+    others = {
+        document.config.digest
+        for document in graph.documents.values()
+        if document.config is not None
+    } - images
     return frozenset(f"blobs/{digest.algorithm}/{digest.hex}" for digest in others)
 
 
 def layers_do_not_fit(graph: Graph, digest: Digest) -> InvalidDocument:
     """The error for a manifest with other layers than its config."""
     document, config = graph.documents[digest], graph.configs[digest]
-    return InvalidDocument(f"has {len(document.layers)} layers, its config {config.image_id} has {len(config.diff_ids)}", document=f"manifest {digest}")
+    return InvalidDocument(
+        f"has {len(document.layers)} layers, its config {config.image_id} has"
+        f" {len(config.diff_ids)}",
+        document=f"manifest {digest}",
+    )
 
 
 def _digests(paths: Sequence[str | None]) -> list[Digest] | None:
@@ -96,8 +132,13 @@ def _without(graph: Graph, flawed: set[Digest]) -> Graph:
     )
 
 
-def _named(graph: Graph, matching: Iterable[tuple[ImageClaim, frozenset[Digest]]]) -> tuple[Root, ...]:
-    """The roots, with the names that ``manifest.json`` gives them; what it does not name keeps its own (``ctr images export --skip-manifest-json``)."""
+def _named(
+    graph: Graph, matching: Iterable[tuple[ImageClaim, frozenset[Digest]]]
+) -> tuple[Root, ...]:
+    """The roots, with the names that ``manifest.json`` gives them.
+
+    What it does not name keeps its own (``ctr images export --skip-manifest-json``).
+    """
     reach = {root.digest: set(graph.below(root.digest)) for root in graph.roots}
     holder = {name: root.digest for root in graph.roots for name in root.names}
     given: dict[Digest, dict[str, None]] = {}
@@ -109,7 +150,14 @@ def _named(graph: Graph, matching: Iterable[tuple[ImageClaim, frozenset[Digest]]
             name = str(Reference.parse(tag))
             held = holder.get(name)
             if held is not None and held not in above:
-                raise InvalidArchive(f"index.json and manifest.json give the name {printable(name)} to different images", hint=_HINT)
+                raise InvalidArchive(
+                    f"index.json and manifest.json give the name {printable(name)} to different"
+                    " images",
+                    hint=_HINT,
+                )
             if held is not None or above:
                 given[held or above[0]][name] = None
-    return tuple(Root(root.digest, tuple(given[root.digest]), ()) if root.digest in given else root for root in graph.roots)
+    return tuple(
+        Root(root.digest, tuple(given[root.digest]), ()) if root.digest in given else root
+        for root in graph.roots
+    )

@@ -2,6 +2,7 @@
 
 Docker reads the first JSON value of each and ignores what follows it.
 """
+
 # ruff: noqa: RUF009 - `member` returns a dataclass field, as `dataclasses.field` does
 
 from __future__ import annotations
@@ -37,14 +38,19 @@ class SourcePlatform:
 @final
 @dataclass(frozen=True, slots=True)
 class LayerSource:
-    """Where a layer comes from: Docker's ``distribution.Descriptor``. Nothing in it has been validated but the types; ``digest`` may be any text."""
+    """Where a layer comes from: Docker's ``distribution.Descriptor``.
+
+    Nothing in it has been validated but the types; ``digest`` may be any text.
+    """
 
     media_type: str = member("mediaType", STRING, omit_empty=True)
     size_bytes: int = member("size", INTEGER, omit_empty=True)
     digest: str = member("digest", STRING, omit_empty=True)
     urls: tuple[str, ...] | None = member("urls", ListOf(STRING), omit_empty=True)
     annotations: Mapping[str, str] | None = member("annotations", MapOf(STRING), omit_empty=True)
-    platform: SourcePlatform | None = member("platform", Pointer(Struct(SourcePlatform)), omit_empty=True)
+    platform: SourcePlatform | None = member(
+        "platform", Pointer(Struct(SourcePlatform)), omit_empty=True
+    )
 
     def encode(self) -> bytes:
         """Write it as Docker does."""
@@ -61,7 +67,9 @@ class _Item:
     repo_tags: tuple[str, ...] | None = member("RepoTags", ListOf(STRING))
     layers: tuple[str, ...] | None = member("Layers", ListOf(STRING))
     parent: str = member("Parent", STRING, omit_empty=True)
-    layer_sources: Mapping[str, LayerSource] | None = member("LayerSources", MapOf(_SOURCE), omit_empty=True)
+    layer_sources: Mapping[str, LayerSource] | None = member(
+        "LayerSources", MapOf(_SOURCE), omit_empty=True
+    )
 
 
 _MANIFEST: Final = ListOf(Struct(_Item))
@@ -73,7 +81,8 @@ _REPOSITORIES: Final = MapOf(MapOf(STRING))
 class ArchiveImage:
     """One entry of ``manifest.json``. Paths, names and IDs are as written: none has been validated.
 
-    ``config`` is never empty, and ``layers`` are base first. ``repo_tags`` is empty for an image without names, however that was said.
+    ``config`` is never empty, and ``layers`` are base first. ``repo_tags`` is empty for an image
+    without names, however that was said.
     """
 
     config: str
@@ -83,14 +92,18 @@ class ArchiveImage:
     layer_sources: Mapping[str, LayerSource]
 
 
-def parse_manifest(data: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "manifest.json") -> tuple[ArchiveImage, ...]:
+def parse_manifest(
+    data: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "manifest.json"
+) -> tuple[ArchiveImage, ...]:
     """Read ``manifest.json``; null and ``[]`` are an archive of no images.
 
     Raises:
-        InvalidDocument: It does not begin with a JSON array of such entries, or an entry names no config.
-        TooLarge: It passes ``limits.json_bytes``.
+        InvalidDocument: It does not begin with a JSON array of such entries, or an entry names no
+            config. TooLarge: It passes ``limits.json_bytes``.
     """
-    items = unmarshal(_MANIFEST, parse_first(data, limits, document=document), document=document) or ()
+    items = (
+        unmarshal(_MANIFEST, parse_first(data, limits, document=document), document=document) or ()
+    )
     for position, item in enumerate(items):
         if not item.config:
             raise InvalidDocument(f"image {position} names no config", document=document)
@@ -106,12 +119,19 @@ def parse_manifest(data: bytes, limits: Limits = DEFAULT_LIMITS, *, document: st
     )
 
 
-def parse_repositories(data: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "repositories") -> Mapping[str, Mapping[str, str]]:
+def parse_repositories(
+    data: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "repositories"
+) -> Mapping[str, Mapping[str, str]]:
     """Read ``repositories``: the v1 ID at each tag of each name. Nothing has been validated.
 
     Raises:
         InvalidDocument: It does not begin with a JSON object of objects of strings.
         TooLarge: It passes ``limits.json_bytes``.
     """
-    repositories = unmarshal(_REPOSITORIES, parse_first(data, limits, document=document), document=document) or {}
-    return MappingProxyType({name: tags or MappingProxyType({}) for name, tags in repositories.items()})
+    repositories = (
+        unmarshal(_REPOSITORIES, parse_first(data, limits, document=document), document=document)
+        or {}
+    )
+    return MappingProxyType(
+        {name: tags or MappingProxyType({}) for name, tags in repositories.items()}
+    )

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, final
 
-from store.errors import InvalidArchive, InvalidDocument, InvalidReference, MissingMember, TooLarge, printable
+from store.errors import (
+    InvalidArchive,
+    InvalidDocument,
+    InvalidReference,
+    MissingMember,
+    TooLarge,
+    printable,
+)
 from store.formats.archives.claims import ArchiveClaim, ImageClaim
 from store.formats.archives.docker_manifest import parse_repositories
 from store.formats.image.config import ImageConfig
@@ -37,8 +44,13 @@ class V1Directory:
         return f"{self.name}/layer.tar"
 
 
-def directories(top_level: Sequence[str], read: Callable[[str], bytes], limits: Limits) -> tuple[V1Directory, ...]:
-    """Every image directory, each after the one it is built on. Raises MissingMember for a parent that is not there, InvalidArchive for a cycle."""
+def directories(
+    top_level: Sequence[str], read: Callable[[str], bytes], limits: Limits
+) -> tuple[V1Directory, ...]:
+    """Every image directory, each after the one it is built on.
+
+    Raises MissingMember for a parent that is not there, InvalidArchive for a cycle.
+    """
     names = frozenset(top_level)
     ordered: dict[str, V1Directory] = {}
     for start in top_level:
@@ -46,10 +58,15 @@ def directories(top_level: Sequence[str], read: Callable[[str], bytes], limits: 
         name: str | None = start
         while name is not None and name not in ordered:
             if name in path:
-                raise InvalidArchive(f"the parents of {printable(start)!r} form a cycle", member=f"{name}/json")
+                raise InvalidArchive(
+                    f"the parents of {printable(start)!r} form a cycle", member=f"{name}/json"
+                )
             if path and name not in names:
                 above = next(reversed(path))
-                raise MissingMember(f"the parent {printable(name)!r} of an image is not in the archive", member=f"{above}/json")
+                raise MissingMember(
+                    f"the parent {printable(name)!r} of an image is not in the archive",
+                    member=f"{above}/json",
+                )
             step = path[name] = _directory(name, read, limits)
             name = step.parent
         for step in reversed(path.values()):
@@ -59,22 +76,37 @@ def directories(top_level: Sequence[str], read: Callable[[str], bytes], limits: 
 
 def _directory(name: str, read: Callable[[str], bytes], limits: Limits) -> V1Directory:
     if "/" in name or name in {"", ".", ".."}:
-        raise InvalidArchive(f"{printable(name)!r} cannot be the parent of an image: it is no directory of the archive", member="json")
+        raise InvalidArchive(
+            f"{printable(name)!r} cannot be the parent of an image: it is no directory of the"
+            " archive",
+            member="json",
+        )
     try:
         data = read(f"{name}/json")
     except MissingMember as exc:
         raise MissingMember(
-            f"the folder {printable(name)!r} has no json: without manifest.json, each folder of an archive is an image of Docker before 1.10",
+            f"the folder {printable(name)!r} has no json: without manifest.json, each folder of an"
+            " archive is an image of Docker before 1.10",
             member=f"{name}/json",
             hint="is this a `docker save` archive?",
         ) from exc
-    return V1Directory(name, data, v1_parent(data, limits, document=f"{printable(name)}/json") or None)
+    return V1Directory(
+        name, data, v1_parent(data, limits, document=f"{printable(name)}/json") or None
+    )
 
 
-def claim(ordered: Sequence[V1Directory], diffs: Mapping[str, DiffID], read: Callable[[str], bytes], limits: Limits) -> ArchiveClaim:
-    """Build the configs that Docker 1.10 and newer make of these directories. ``diffs`` has the diff ID of each directory's layer.
+def claim(
+    ordered: Sequence[V1Directory],
+    diffs: Mapping[str, DiffID],
+    read: Callable[[str], bytes],
+    limits: Limits,
+) -> ArchiveClaim:
+    """Build the configs that Docker 1.10 and newer make of these directories.
 
-    Raises MissingMember without ``repositories``, TooLarge, InvalidDocument for a target that is no image, InvalidReference for names.
+    ``diffs`` has the diff ID of each directory's layer.
+
+    Raises MissingMember without ``repositories``, TooLarge, InvalidDocument for a target that is no
+    image, InvalidReference for names.
     """
     configs: dict[str, ImageConfig] = {}
     made_bytes = 0
@@ -87,7 +119,8 @@ def claim(ordered: Sequence[V1Directory], diffs: Mapping[str, DiffID], read: Cal
         made_bytes += len(data)
         if made_bytes > limits.documents_bytes:
             raise TooLarge(
-                f"the configs of the images in the archive, up to {printable(step.name)!r}, would have more than {limits.documents_bytes} bytes together",
+                f"the configs of the images in the archive, up to {printable(step.name)!r}, would"
+                f" have more than {limits.documents_bytes} bytes together",
                 limit=limits.documents_bytes,
             )
         configs[step.name] = ImageConfig.parse(data, limits, document=document)
@@ -109,13 +142,19 @@ def claim(ordered: Sequence[V1Directory], diffs: Mapping[str, DiffID], read: Cal
     return ArchiveClaim(Digest.of(data), _merge(images))
 
 
-def _tags(repositories: Mapping[str, Mapping[str, str]], configs: Mapping[str, ImageConfig]) -> dict[str, list[str]]:
+def _tags(
+    repositories: Mapping[str, Mapping[str, str]], configs: Mapping[str, ImageConfig]
+) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name in sorted(repositories):
         for tag in sorted(repositories[name]):
             target = repositories[name][tag]
             if target not in configs:
-                raise InvalidDocument(f"invalid target ID {printable(target)!r} of {printable(name)}:{printable(tag)}", document=REPOSITORIES)
+                raise InvalidDocument(
+                    f"invalid target ID {printable(target)!r} of"
+                    f" {printable(name)}:{printable(tag)}",
+                    document=REPOSITORIES,
+                )
             text = _tagged(name, tag)
             if text not in found.setdefault(target, []):
                 found[target].append(text)
@@ -123,20 +162,28 @@ def _tags(repositories: Mapping[str, Mapping[str, str]], configs: Mapping[str, I
 
 
 def _tagged(name: str, tag: str) -> str:
-    # Docker reads the name on its own, where 64 hex digits are none, and then puts the tag in the place of one that the name has already.
+    # Docker reads the name on its own, where 64 hex digits are none, and then puts the tag in the
+    # place of one that the name has already.
     named = Reference.parse(name)
     if not is_tag(tag):
-        raise InvalidReference(f"invalid tag format {printable(tag)!r} of {printable(name)!r}", text=f"{name}:{tag}", hint=SYNTAX_HINT)
+        raise InvalidReference(
+            f"invalid tag format {printable(tag)!r} of {printable(name)!r}",
+            text=f"{name}:{tag}",
+            hint=SYNTAX_HINT,
+        )
     return replace(named, tag=tag).familiar
 
 
 def _merge(images: Sequence[ImageClaim]) -> tuple[ImageClaim, ...]:
-    # Two directories can be one image (same json and layer under two names): it is one image then, with the tags of both.
+    # Two directories can be one image (same json and layer under two names): it is one image then,
+    # with the tags of both.
     merged: dict[ImageID, ImageClaim] = {}
     for image in images:
         before = merged.get(image.config.image_id)
         if before is not None:
             tags = (*before.tags, *(tag for tag in image.tags if tag not in before.tags))
-            image = ImageClaim(before.config, before.layers, tags, before.parent, {}, before.listed or image.listed)  # noqa: PLW2901 - the merged one
+            image = ImageClaim(  # noqa: PLW2901
+                before.config, before.layers, tags, before.parent, {}, before.listed or image.listed
+            )
         merged[image.config.image_id] = image
     return tuple(merged.values())

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, final
 
-from store.errors import DigestMismatch, InvalidArchive, InvalidDigest, InvalidDocument, InvalidReference, TooLarge, printable
+from store.errors import (
+    DigestMismatch,
+    InvalidArchive,
+    InvalidDigest,
+    InvalidDocument,
+    InvalidReference,
+    TooLarge,
+    printable,
+)
 from store.formats.archives.claims import ArchiveClaim, Graph, Root
 from store.formats.golang.json import parse
 from store.formats.golang.structs import Struct, member, unmarshal
@@ -28,7 +36,9 @@ DIR_MAGIC: Final = b"Directory Transport Version: "
 DEPTH: Final = 32
 """How deep indexes may be nested."""
 
-_ELSEWHERE: Final = "import an archive that carries it first, or make this one anew with everything in it"
+_ELSEWHERE: Final = (
+    "import an archive that carries it first, or make this one anew with everything in it"
+)
 
 
 class Files(Protocol):
@@ -57,10 +67,18 @@ class Place:
         return next((path for path in self.paths(digest) if self.files.exists(path)), None)
 
     def checked(self, target: Descriptor, where: str) -> str | None:
-        """The path of a blob whose size fits its descriptor; None when it is not here. Raises DigestMismatch."""
+        """The path of a blob whose size fits its descriptor; None when it is not here.
+
+        Raises DigestMismatch.
+        """
         path = self.find(target.digest)
         if path is not None and (size := self.files.size(path)) != target.size_bytes:
-            raise DigestMismatch(f"{where}: size of {target.digest}", want=target.size_bytes, got=size, hint="the blob is cut short, or its descriptor lies")
+            raise DigestMismatch(
+                f"{where}: size of {target.digest}",
+                want=target.size_bytes,
+                got=size,
+                hint="the blob is cut short, or its descriptor lies",
+            )
         return path
 
     def read(self, target: Descriptor, where: str) -> bytes | None:
@@ -71,7 +89,12 @@ class Place:
         data = self.files.document(path)
         got = Digest.of(data, target.digest.algorithm)
         if got != target.digest:
-            raise DigestMismatch(f"{where}: content of {printable(path)!r}", want=target.digest, got=got, hint="the blob is damaged")
+            raise DigestMismatch(
+                f"{where}: content of {printable(path)!r}",
+                want=target.digest,
+                got=got,
+                hint="the blob is damaged",
+            )
         return data
 
 
@@ -82,7 +105,15 @@ def oci_place(files: Files) -> Place:
 
 def dir_place(files: Files) -> Place:
     """The blobs of a ``dir:`` folder: named by their bare digits, manifests with a suffix."""
-    return Place(files, lambda digest: (digest.hex, f"{digest.hex}.manifest.json", f"{digest.algorithm}-{digest.hex}", str(digest)))
+    return Place(
+        files,
+        lambda digest: (
+            digest.hex,
+            f"{digest.hex}.manifest.json",
+            f"{digest.algorithm}-{digest.hex}",
+            str(digest),
+        ),
+    )
 
 
 @final
@@ -97,9 +128,12 @@ _LAYOUT: Final = Struct(_Layout)
 def claim(files: Files, limits: Limits, stored: Callable[[Digest], bytes | None]) -> ArchiveClaim:
     """What an OCI layout claims. ``stored`` gives documents that the store has already.
 
-    Raises InvalidDocument, InvalidArchive, DigestMismatch, MissingMember, and whatever ``files`` raises.
+    Raises InvalidDocument, InvalidArchive, DigestMismatch, MissingMember, and whatever ``files``
+    raises.
     """
-    version = unmarshal(_LAYOUT, parse(files.document(LAYOUT), limits, document=LAYOUT), document=LAYOUT).version
+    version = unmarshal(
+        _LAYOUT, parse(files.document(LAYOUT), limits, document=LAYOUT), document=LAYOUT
+    ).version
     if version.partition(".")[0] != "1":
         raise InvalidDocument(
             f"image layout version {printable(version)!r}, expected 1.0.0",
@@ -116,17 +150,25 @@ def claim(files: Files, limits: Limits, stored: Callable[[Digest], bytes | None]
     return ArchiveClaim(Digest.of(data), (), tuple(dict.fromkeys(notes)), graph)
 
 
-def claim_dir(files: Files, limits: Limits, stored: Callable[[Digest], bytes | None]) -> ArchiveClaim:
+def claim_dir(
+    files: Files, limits: Limits, stored: Callable[[Digest], bytes | None]
+) -> ArchiveClaim:
     """What a ``dir:`` folder claims: one manifest or index, without a name. Raises as `claim`."""
     version = files.document(DIR_VERSION).removeprefix(DIR_MAGIC).strip()
     if not version.startswith(b"1."):
         shown = printable(version[:20].decode(errors="replace"))
-        raise InvalidArchive(f"a dir: folder of version {shown!r}, expected 1.1", member=DIR_VERSION, hint="a newer one needs a newer storectl")
+        raise InvalidArchive(
+            f"a dir: folder of version {shown!r}, expected 1.1",
+            member=DIR_VERSION,
+            hint="a newer one needs a newer storectl",
+        )
     data = files.document(MANIFEST)
     digest = Digest.of(data)
     document = Document.parse(data, limits=limits, name=MANIFEST)
     link = Link(Role.CHILD, 0, Descriptor(document.media_type, digest, len(data)), data=data)
-    notes = ("the signatures in the folder are not taken in",) if files.exists("signature-1") else ()
+    notes = (
+        ("the signatures in the folder are not taken in",) if files.exists("signature-1") else ()
+    )
     graph = _Walk(dir_place(files), limits, stored).graph((Root(digest),), (link,))
     return ArchiveClaim(digest, (), notes, graph)
 
@@ -139,13 +181,19 @@ def _roots(links: Iterable[Link], notes: list[str]) -> tuple[Root, ...]:
         if link.target.media_type in SCHEMA_1:
             raise schema_1(f"{INDEX}: {link.digest}")
         if link.target.media_type and not is_document(link.target.media_type):
-            raise InvalidDocument(f"{link.digest} is a {printable(link.target.media_type)!r}, expected a manifest or an index", document=INDEX)
+            raise InvalidDocument(
+                f"{link.digest} is a {printable(link.target.media_type)!r}, expected a manifest or"
+                " an index",
+                document=INDEX,
+            )
         names.setdefault(link.digest, {})
         bare.setdefault(link.digest, {})
         name, tag = _name(link.annotations, notes)
         if name and holder.setdefault(name, link.digest) != link.digest:
             raise InvalidDocument(
-                f"gives the name {printable(name)} to {holder[name]} and to {link.digest}", document=INDEX, hint="one name is one image: edit index.json"
+                f"gives the name {printable(name)} to {holder[name]} and to {link.digest}",
+                document=INDEX,
+                hint="one name is one image: edit index.json",
             )
         if name:
             names[link.digest][name] = None
@@ -155,7 +203,10 @@ def _roots(links: Iterable[Link], notes: list[str]) -> tuple[Root, ...]:
 
 
 def _name(annotations: Mapping[str, str], notes: list[str]) -> tuple[str, str]:
-    """The full name that a descriptor carries, and the tag it carries without one; either may be empty."""
+    """The full name that a descriptor carries, and the tag it carries without one.
+
+    Either may be empty.
+    """
     full, reference = annotations.get(CONTAINERD_NAME, ""), annotations.get(REF_NAME, "")
     if full or "/" in reference or ":" in reference:
         text = full or reference
@@ -175,7 +226,9 @@ def _name(annotations: Mapping[str, str], notes: list[str]) -> tuple[str, str]:
 class _Walk:
     """Follows the documents from the roots down."""
 
-    def __init__(self, place: Place, limits: Limits, stored: Callable[[Digest], bytes | None]) -> None:
+    def __init__(
+        self, place: Place, limits: Limits, stored: Callable[[Digest], bytes | None]
+    ) -> None:
         self._place = place
         self._limits = limits
         self._stored = stored
@@ -186,27 +239,41 @@ class _Walk:
     def graph(self, roots: tuple[Root, ...], links: Iterable[Link]) -> Graph:
         for link in links:
             if self._descend(link, INDEX, 1) is None:
-                raise InvalidArchive(f"{link.digest}, which index.json lists, is neither in the archive nor in the store", member=INDEX, hint=_ELSEWHERE)
+                raise InvalidArchive(
+                    f"{link.digest}, which index.json lists, is neither in the archive nor in the"
+                    " store",
+                    member=INDEX,
+                    hint=_ELSEWHERE,
+                )
         return Graph(roots, self._documents, self._configs)
 
     def _descend(self, link: Link, where: str, depth: int) -> Document | None:
         known = self._documents.get(link.digest)
         if known is not None:
             if link.target.media_type not in ("", known.media_type):
-                raise InvalidDocument(f"{link.digest} is {known.media_type}, but is listed as {printable(link.target.media_type)!r}", document=where)
+                raise InvalidDocument(
+                    f"{link.digest} is {known.media_type}, but is listed as"
+                    f" {printable(link.target.media_type)!r}",
+                    document=where,
+                )
             return known
         if depth > DEPTH:
             raise InvalidDocument(f"indexes are nested more than {DEPTH} deep", document=where)
         data = self._bytes(link, where)
         if data is None:
             return None
-        document = Document.parse(data, digest=link.digest, media_type=link.target.media_type, limits=self._limits)
+        document = Document.parse(
+            data, digest=link.digest, media_type=link.target.media_type, limits=self._limits
+        )
         for child in document.children:
             if child.is_document:
                 self._descend(child, f"index {document.digest}", depth + 1)
         self._documents[document.digest] = document
         if len(self._documents) > self._limits.members:
-            raise TooLarge(f"the archive has more than {self._limits.members} manifests", limit=self._limits.members)
+            raise TooLarge(
+                f"the archive has more than {self._limits.members} manifests",
+                limit=self._limits.members,
+            )
         config = self._config(document)
         if config is not None:
             self._configs[document.digest] = config
@@ -217,7 +284,9 @@ class _Walk:
         if data is None:
             data = link.data if link.data is not None else self._stored(link.digest)
         if data is not None and len(data) != link.target.size_bytes:
-            raise DigestMismatch(f"{where}: size of {link.digest}", want=link.target.size_bytes, got=len(data))
+            raise DigestMismatch(
+                f"{where}: size of {link.digest}", want=link.target.size_bytes, got=len(data)
+            )
         return data
 
     def _config(self, document: Document) -> ImageConfig | None:
@@ -228,7 +297,10 @@ class _Walk:
         name = f"config {link.digest}"
         data = self._bytes(link, f"manifest {document.digest}")
         if data is None:
-            raise InvalidArchive(f"{name} of manifest {document.digest} is neither in the archive nor in the store", hint=_ELSEWHERE)
+            raise InvalidArchive(
+                f"{name} of manifest {document.digest} is neither in the archive nor in the store",
+                hint=_ELSEWHERE,
+            )
         try:
             config = ImageConfig.parse(data, self._limits, document=name, digest=link.digest)
         except InvalidDocument:

@@ -1,4 +1,7 @@
-"""Opening what was handed in: a file that can be read anywhere, or a stream that passes once; outer compression undone on the way."""
+"""Opening what was handed in: a file that can be read anywhere, or a stream that passes once.
+
+Outer compression undone on the way.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +75,10 @@ def _regular_size(stream: BinaryIO) -> int | None:
 
 @contextmanager
 def open_source(source: Path | BinaryIO, limits: Limits) -> Iterator[Opened]:
-    """Open an archive. Raises InvalidInput for what cannot be opened, TruncatedInput for what is empty."""
+    """Open an archive.
+
+    Raises InvalidInput for what cannot be opened, TruncatedInput for what is empty.
+    """
     if not isinstance(source, Path):
         size_bytes = _regular_size(source)
         with _decompressed(source, limits, seekable=size_bytes is not None) as (stream, seekable):
@@ -93,10 +99,14 @@ def open_source(source: Path | BinaryIO, limits: Limits) -> Iterator[Opened]:
 
 
 @contextmanager
-def _decompressed(file: BinaryIO, limits: Limits, *, seekable: bool) -> Iterator[tuple[ByteSource, bool]]:
+def _decompressed(
+    file: BinaryIO, limits: Limits, *, seekable: bool
+) -> Iterator[tuple[ByteSource, bool]]:
     head = _read_head(file)
     if not head:
-        raise TruncatedInput("the input is empty", hint="did the command that was to write it fail?")
+        raise TruncatedInput(
+            "the input is empty", hint="did the command that was to write it fail?"
+        )
     codec = detect(head)
     if codec is Codec.IDENTITY and seekable:
         file.seek(0)

@@ -29,8 +29,9 @@ _SHOWN: Final = 10
 class Choice:
     """What to take and how to call it.
 
-    ``images`` are shell patterns for names as people write them, or beginnings of IDs and digests. ``tag`` is the one name of the one image chosen.
-    ``prefix`` goes before every name (``team/`` makes ``team/app:1`` of ``app:1``); to a tag without a repository it is the repository.
+    ``images`` are shell patterns for names as people write them, or beginnings of IDs and digests.
+    ``tag`` is the one name of the one image chosen. ``prefix`` goes before every name (``team/``
+    makes ``team/app:1`` of ``app:1``); to a tag without a repository it is the repository.
     """
 
     platforms: tuple[Platform, ...] = ()
@@ -54,7 +55,10 @@ class _Kept:
 
 
 def choose(claim: ArchiveClaim, choice: Choice) -> ArchiveClaim:
-    """The part of ``claim`` that was asked for, under the names that were asked for. Raises InvalidInput when there is no such part."""
+    """The part of ``claim`` that was asked for, under the names that were asked for.
+
+    Raises InvalidInput when there is no such part.
+    """
     notes = list(claim.notes)
     images, roots = _by_name(claim, choice.images)
     graph = replace(claim.graph, roots=roots)
@@ -62,37 +66,57 @@ def choose(claim: ArchiveClaim, choice: Choice) -> ArchiveClaim:
         images = tuple(image for image in images if _suits(_made_for(image), choice.platforms))
         graph = _by_platform(graph, choice.platforms)
         if not images and not graph.roots:
-            raise InvalidInput(f"nothing in the archive is for {' or '.join(map(str, choice.platforms))}", hint=_offers(claim))
+            raise InvalidInput(
+                f"nothing in the archive is for {' or '.join(map(str, choice.platforms))}",
+                hint=_offers(claim),
+            )
     reached = {digest for root in graph.roots for digest in graph.below(root.digest)}
     # What refers to something chosen comes along, wherever in the archive it is listed.
     graph = replace(
         graph,
-        documents={digest: document for digest, document in graph.documents.items() if digest in reached},
+        documents={
+            digest: document for digest, document in graph.documents.items() if digest in reached
+        },
         configs={digest: config for digest, config in graph.configs.items() if digest in reached},
     )
     images, roots = _renamed(images, graph, choice, notes)
     included = {image.config.image_id for image in images}
-    images = tuple(image if image.parent in included else replace(image, parent=None) for image in images)
+    images = tuple(
+        image if image.parent in included else replace(image, parent=None) for image in images
+    )
     graph = replace(graph, roots=roots)
     _sparse(graph, choice, notes)
     return ArchiveClaim(claim.digest, images, tuple(dict.fromkeys(notes)), graph)
 
 
-def _by_name(claim: ArchiveClaim, patterns: Sequence[str]) -> tuple[tuple[ImageClaim, ...], tuple[Root, ...]]:
+def _by_name(
+    claim: ArchiveClaim, patterns: Sequence[str]
+) -> tuple[tuple[ImageClaim, ...], tuple[Root, ...]]:
     if not patterns:
         return claim.images, claim.graph.roots
     used: set[str] = set()
     roots = []
     for root in claim.graph.roots:
-        ids = [str(root.digest), *(str(claim.graph.configs[below].image_id) for below in claim.graph.below(root.digest) if below in claim.graph.configs)]
+        ids = [
+            str(root.digest),
+            *(
+                str(claim.graph.configs[below].image_id)
+                for below in claim.graph.below(root.digest)
+                if below in claim.graph.configs
+            ),
+        ]
         names = tuple(name for name in root.names if _fits(Reference.parse(name), patterns, used))
-        bare = tuple(tag for tag in root.bare if True in [_match(tag, pattern, used) for pattern in patterns])
+        bare = tuple(
+            tag for tag in root.bare if True in [_match(tag, pattern, used) for pattern in patterns]
+        )
         if names or bare:
             roots.append(Root(root.digest, names, bare))
         elif _begins(ids, patterns, used):
             roots.append(root)
     chosen = {below for root in roots for below in claim.graph.below(root.digest)}
-    described = {claim.graph.configs[digest].image_id for digest in chosen if digest in claim.graph.configs}
+    described = {
+        claim.graph.configs[digest].image_id for digest in chosen if digest in claim.graph.configs
+    }
     images = []
     for image in claim.images:
         if image.described:
@@ -104,10 +128,18 @@ def _by_name(claim: ArchiveClaim, patterns: Sequence[str]) -> tuple[tuple[ImageC
             images.append(replace(image, tags=tags or image.tags))
     unused = [pattern for pattern in patterns if pattern not in used]
     if unused:
-        raise InvalidInput(f"nothing in the archive is called {', '.join(printable(pattern) for pattern in unused)}", hint=_contents(claim))
+        raise InvalidInput(
+            "nothing in the archive is called"
+            f" {', '.join(printable(pattern) for pattern in unused)}",
+            hint=_contents(claim),
+        )
     # A referrer has no name of its own: it comes with its subject.
     subjects = set(chosen)
-    more = [root for root in claim.graph.roots if root not in roots and _subject(claim.graph, root) in subjects]
+    more = [
+        root
+        for root in claim.graph.roots
+        if root not in roots and _subject(claim.graph, root) in subjects
+    ]
     return tuple(images), (*roots, *more)
 
 
@@ -133,7 +165,9 @@ def _begins(ids: Iterable[str], patterns: Iterable[str], used: set[str]) -> bool
     found = False
     for text in ids:
         for pattern in patterns:
-            if len(pattern) >= 4 and (text.startswith(pattern) or text.partition(":")[2].startswith(pattern)):  # noqa: PLR2004 - shorter ones are names
+            if len(pattern) >= 4 and (  # noqa: PLR2004
+                text.startswith(pattern) or text.partition(":")[2].startswith(pattern)
+            ):
                 used.add(pattern)
                 found = True
     return found
@@ -163,11 +197,19 @@ def _by_platform(graph: Graph, wanted: tuple[Platform, ...]) -> Graph:
     waiting = [root for root in graph.roots if _subject(graph, root) is not None]
     while more := [root for root in waiting if _subject(graph, root) in kept.documents]:
         for root in more:
-            kept.documents.update({digest: graph.documents[digest] for digest in graph.below(root.digest) if digest in graph.documents})
+            kept.documents.update(
+                {
+                    digest: graph.documents[digest]
+                    for digest in graph.below(root.digest)
+                    if digest in graph.documents
+                }
+            )
             waiting.remove(root)
             roots.append(root)
     order = {digest: position for position, digest in enumerate(graph.documents)}
-    documents = {digest: kept.documents[digest] for digest in sorted(kept.documents, key=order.__getitem__)}
+    documents = {
+        digest: kept.documents[digest] for digest in sorted(kept.documents, key=order.__getitem__)
+    }
     position = {root.digest: place for place, root in enumerate(graph.roots)}
     return Graph(
         tuple(sorted(roots, key=lambda root: position[root.digest])),
@@ -177,23 +219,38 @@ def _by_platform(graph: Graph, wanted: tuple[Platform, ...]) -> Graph:
 
 
 def _keep(graph: Graph, digest: Digest, wanted: tuple[Platform, ...], kept: _Kept) -> bool:
-    """Whether anything of a document is wanted; if so it is put into ``kept``, an index without what is not."""
+    """Whether anything of a document is wanted.
+
+    If so it is put into ``kept``, an index without what is not.
+    """
     document = graph.documents.get(digest)
     if document is None:
         return False
     if not document.children:
         config = graph.configs.get(digest)
-        if config is not None and not _suits(Platform.of(config.os or "linux", config.architecture, config.variant, config.os_version), wanted):
+        if config is not None and not _suits(
+            Platform.of(
+                config.os or "linux", config.architecture, config.variant, config.os_version
+            ),
+            wanted,
+        ):
             return False
         kept.documents[digest] = document
         kept.matched = True
         return True
     chosen: set[Digest] = set()
     for link in document.children:
-        if link.annotations.get(ATTESTED) is None and _offered(link, wanted) and _keep(graph, link.digest, wanted, kept):
+        if (
+            link.annotations.get(ATTESTED) is None
+            and _offered(link, wanted)
+            and _keep(graph, link.digest, wanted, kept)
+        ):
             chosen.add(link.digest)
     for link in document.children:
-        if link.annotations.get(ATTESTED) in {str(one) for one in chosen} and link.digest in graph.documents:
+        if (
+            link.annotations.get(ATTESTED) in {str(one) for one in chosen}
+            and link.digest in graph.documents
+        ):
             kept.documents[link.digest] = graph.documents[link.digest]
     if chosen:
         kept.documents[digest] = document
@@ -205,10 +262,14 @@ def _offered(link: Link, wanted: tuple[Platform, ...]) -> bool:
     return platform is None or _suits(platform, wanted)
 
 
-def _renamed(images: tuple[ImageClaim, ...], graph: Graph, choice: Choice, notes: list[str]) -> tuple[tuple[ImageClaim, ...], tuple[Root, ...]]:
+def _renamed(
+    images: tuple[ImageClaim, ...], graph: Graph, choice: Choice, notes: list[str]
+) -> tuple[tuple[ImageClaim, ...], tuple[Root, ...]]:
     roots = graph.roots
     if choice.no_tags:
-        return tuple(replace(image, tags=()) for image in images), tuple(Root(root.digest) for root in roots)
+        return tuple(replace(image, tags=()) for image in images), tuple(
+            Root(root.digest) for root in roots
+        )
     if choice.tag is not None:
         return _tagged(images, graph, str(choice.tag))
     renamed = []
@@ -217,17 +278,26 @@ def _renamed(images: tuple[ImageClaim, ...], graph: Graph, choice: Choice, notes
         if choice.prefix:
             names += [str(_repository(choice.prefix, tag)) for tag in root.bare]
         elif root.bare:
-            notes.append(f"the archive gives {root.digest} only the tag {', '.join(root.bare)}: --prefix NAME makes it NAME:{root.bare[0]}, --tag names it")
+            notes.append(
+                f"the archive gives {root.digest} only the tag {', '.join(root.bare)}: --prefix"
+                f" NAME makes it NAME:{root.bare[0]}, --tag names it"
+            )
         renamed.append(Root(root.digest, tuple(dict.fromkeys(names))))
-    return tuple(replace(image, tags=tuple(prefixed(tag, choice.prefix) for tag in image.tags)) for image in images), tuple(renamed)
+    return tuple(
+        replace(image, tags=tuple(prefixed(tag, choice.prefix) for tag in image.tags))
+        for image in images
+    ), tuple(renamed)
 
 
-def _tagged(images: tuple[ImageClaim, ...], graph: Graph, name: str) -> tuple[tuple[ImageClaim, ...], tuple[Root, ...]]:
+def _tagged(
+    images: tuple[ImageClaim, ...], graph: Graph, name: str
+) -> tuple[tuple[ImageClaim, ...], tuple[Root, ...]]:
     mine = [image for image in images if image.listed and not image.described]
     main = [root for root in graph.roots if _subject(graph, root) is None] or list(graph.roots)
     if len(mine) + len(main) != 1:
         raise InvalidInput(
-            f"--tag names one image, and the archive has {len(mine) + len(main)}", hint="choose one with --image NAME, or rename all with --prefix"
+            f"--tag names one image, and the archive has {len(mine) + len(main)}",
+            hint="choose one with --image NAME, or rename all with --prefix",
         )
     return (
         tuple(replace(image, tags=(name,) if image in mine else ()) for image in images),
@@ -245,7 +315,10 @@ def prefixed(name: str, prefix: str) -> str:
         return str(Reference.parse(text))
     except InvalidReference as exc:
         raise InvalidReference(
-            f"--prefix {printable(prefix)} makes {printable(text)!r} of {printable(name)}, which is no name: {exc.message}", text=text, hint=exc.hint
+            f"--prefix {printable(prefix)} makes {printable(text)!r} of {printable(name)}, which is"
+            f" no name: {exc.message}",
+            text=text,
+            hint=exc.hint,
         ) from exc
 
 
@@ -257,10 +330,17 @@ def _sparse(graph: Graph, choice: Choice, notes: list[str]) -> None:
     absent = graph.absent()
     if not absent:
         return
-    texts = [f"{link.made_for or link.artifact_type or 'unknown'} ({link.digest})" for _, link in absent]
-    shown = ", ".join(printable(text) for text in texts[:_SHOWN]) + (f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else "")
+    texts = [
+        f"{link.made_for or link.artifact_type or 'unknown'} ({link.digest})" for _, link in absent
+    ]
+    shown = ", ".join(printable(text) for text in texts[:_SHOWN]) + (
+        f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    )
     if choice.require_all:
-        raise InvalidInput(f"not everything that the indexes list is here: {shown}", hint="import an archive that has it all, or do without --require-all")
+        raise InvalidInput(
+            f"not everything that the indexes list is here: {shown}",
+            hint="import an archive that has it all, or do without --require-all",
+        )
     notes.append(f"sparse: not here and not in the store: {shown}")
 
 
@@ -268,12 +348,22 @@ def _contents(claim: ArchiveClaim) -> str:
     names = [Reference.parse(name).familiar for root in claim.graph.roots for name in root.names]
     names += [tag for image in claim.images for tag in image.tags]
     names += [str(root.digest) for root in claim.graph.roots if not root.names] + [
-        str(image.config.image_id) for image in claim.images if not image.tags and not image.described
+        str(image.config.image_id)
+        for image in claim.images
+        if not image.tags and not image.described
     ]
-    return "it holds " + (", ".join(printable(name) for name in names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "") if names else "nothing")
+    return "it holds " + (
+        ", ".join(printable(name) for name in names[:_SHOWN])
+        + (", …" if len(names) > _SHOWN else "")
+        if names
+        else "nothing"
+    )
 
 
 def _offers(claim: ArchiveClaim) -> str:
     offers = {str(_made_for(image)) for image in claim.images}
-    offers |= {str(Platform.of(config.os, config.architecture, config.variant)) for config in claim.graph.configs.values()}
+    offers |= {
+        str(Platform.of(config.os, config.architecture, config.variant))
+        for config in claim.graph.configs.values()
+    }
     return f"it has {', '.join(sorted(offers)) or 'no images'}"

@@ -1,9 +1,12 @@
-"""Compression as it arrives: told by magic numbers and not by names, decoded in bounded pieces, never beyond a ceiling.
+"""Compression as it arrives.
 
-Each decoder takes what Docker's readers take: several gzip members, bzip2 or xz streams, or zstd frames after each other, and nothing else behind them
-(docker-archive.md §6.1).
+Told by magic numbers and not by names, decoded in bounded pieces, never beyond a ceiling.
 
-Spec: RFC 1952 section 2.2 (gzip members); RFC 8878 section 3.1 (zstd frames); The .xz File Format section 2.2 (stream padding).
+Each decoder takes what Docker's readers take: several gzip members, bzip2 or xz streams, or zstd
+frames after each other, and nothing else behind them (docker-archive.md §6.1).
+
+Spec: RFC 1952 section 2.2 (gzip members); RFC 8878 section 3.1 (zstd frames); The .xz File Format
+section 2.2 (stream padding).
 """
 
 from __future__ import annotations
@@ -55,14 +58,19 @@ class Codec(StrEnum):
 
 
 def detect(head: bytes) -> Codec:
-    """The codec of a stream that starts with ``head`` (`MAGIC_BYTES` of it, or all there is). Too little to tell is not compressed."""
+    """The codec of a stream that starts with ``head`` (`MAGIC_BYTES` of it, or all there is).
+
+    Too little to tell is not compressed.
+    """
     if head.startswith(gzipheader.MAGIC):
         return Codec.GZIP
     if head.startswith(_BZIP2_MAGIC):
         return Codec.BZIP2
     if head.startswith(_XZ_MAGIC):
         return Codec.XZ
-    if head.startswith(zstdframes.MAGIC) or (len(head) >= len(zstdframes.MAGIC) and zstdframes.is_skippable(head[:4])):
+    if head.startswith(zstdframes.MAGIC) or (
+        len(head) >= len(zstdframes.MAGIC) and zstdframes.is_skippable(head[:4])
+    ):
         return Codec.ZSTD
     return Codec.IDENTITY
 
@@ -70,15 +78,19 @@ def detect(head: bytes) -> Codec:
 class Decoder(Protocol):
     """Decodes one stream that comes in pieces.
 
-    Both methods raise TooLarge when more than the ceiling comes out, CorruptStream when the data fails its own checks or something else follows it.
-    What came out before an error is only a prefix. Consume each iterator before the next call.
+    Both methods raise TooLarge when more than the ceiling comes out, CorruptStream when the data
+    fails its own checks or something else follows it. What came out before an error is only a
+    prefix. Consume each iterator before the next call.
     """
 
     def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
         """What ``data`` decodes to, in pieces of at most `PIECE_BYTES`."""
 
     def finish(self) -> Iterator[bytes]:
-        """The input ends here: what is left of the output. Raises TruncatedInput when it ends in the middle of something."""
+        """The input ends here: what is left of the output.
+
+        Raises TruncatedInput when it ends in the middle of something.
+        """
 
 
 def decoder(codec: Codec, *, max_bytes: int, member: str | None = None) -> Decoder:
@@ -94,11 +106,21 @@ def decoder(codec: Codec, *, max_bytes: int, member: str | None = None) -> Decod
         case Codec.IDENTITY:
             return _Identity(account)
         case Codec.GZIP:
-            return _Streams(account, "gzip", lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP), whole_headers=True)
+            return _Streams(
+                account,
+                "gzip",
+                lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP),
+                whole_headers=True,
+            )
         case Codec.BZIP2:
             return _Streams(account, "bzip2", bz2.BZ2Decompressor)
         case Codec.XZ:
-            return _Streams(account, "xz", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES), padding=_XZ_PADDING)
+            return _Streams(
+                account,
+                "xz",
+                lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES),
+                padding=_XZ_PADDING,
+            )
         case Codec.ZSTD:
             return _Zstd(account)
         case _:
@@ -123,13 +145,22 @@ class _Account:
         """``piece``, unless it goes beyond the ceiling: raises TooLarge."""
         self._left -= len(piece)
         if self._left < 0:
-            hint = None if self._member is None else "raise --max-layer-size if it is meant to be that large"
-            raise TooLarge(f"the data{self._of()} decodes to more than {self._max_bytes} bytes", limit=self._max_bytes, hint=hint)
+            hint = (
+                None
+                if self._member is None
+                else "raise --max-layer-size if it is meant to be that large"
+            )
+            raise TooLarge(
+                f"the data{self._of()} decodes to more than {self._max_bytes} bytes",
+                limit=self._max_bytes,
+                hint=hint,
+            )
         return piece
 
     def too_much_memory(self, codec: str, limit: int) -> TooLarge:
         return TooLarge(
-            f"the {codec} data{self._of()} needs more than {limit // MIB} MiB of memory to be decoded",
+            f"the {codec} data{self._of()} needs more than {limit // MIB} MiB of memory to be"
+            " decoded",
             limit=limit,
             hint="compress it again with a smaller window or dictionary",
         )
@@ -183,12 +214,23 @@ class _Decompressor(Protocol):
 
 @final
 class _Streams:
-    """Streams after each other, each with a decompressor of its own; xz allows zeros between and behind them, in groups of ``padding``.
+    """Streams after each other, each with a decompressor of its own.
 
-    With ``whole_headers`` no stream is begun before its header is there (see `store.formats.compression.gzip_header`).
+    Xz allows zeros between and behind them, in groups of ``padding``.
+
+    With ``whole_headers`` no stream is begun before its header is there (see
+    `store.formats.compression.gzip_header`).
     """
 
-    def __init__(self, account: _Account, name: str, new: Callable[[], _Decompressor], *, padding: int = 0, whole_headers: bool = False) -> None:
+    def __init__(
+        self,
+        account: _Account,
+        name: str,
+        new: Callable[[], _Decompressor],
+        *,
+        padding: int = 0,
+        whole_headers: bool = False,
+    ) -> None:
         self._account = account
         self._name = name
         self._new = new
@@ -210,7 +252,8 @@ class _Streams:
                 if position == len(view):
                     return
                 self._started, self._step = True, _FIRST_STEP
-            # What is left behind the end of a stream gets copied. Small steps at first, so that a million tiny streams do not copy it all a million times.
+            # What is left behind the end of a stream gets copied. Small steps at first, so that a
+            # million tiny streams do not copy it all a million times.
             piece = view[position : position + self._step]
             position += len(piece)
             self._step *= 2
@@ -231,7 +274,10 @@ class _Streams:
         yield from ()
 
     def _header(self, piece: memoryview) -> memoryview | None:
-        """The beginning of a stream, ``piece`` at its end, once the whole header is in it; None until then."""
+        """The beginning of a stream, ``piece`` at its end, once the whole header is in it.
+
+        None until then.
+        """
         if not self._whole_headers:
             return piece
         if not gzipheader.begins(self._head + piece[: len(gzipheader.MAGIC)]):
@@ -242,7 +288,9 @@ class _Streams:
         self._head += piece
         if not gzipheader.is_whole(self._head):
             if len(self._head) > gzipheader.MOST_BYTES:
-                raise self._account.corrupt(self._name, f"a header of more than {gzipheader.MOST_BYTES} bytes")
+                raise self._account.corrupt(
+                    self._name, f"a header of more than {gzipheader.MOST_BYTES} bytes"
+                )
             return None
         head = memoryview(bytes(self._head))
         self._head.clear()

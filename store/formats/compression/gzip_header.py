@@ -1,7 +1,7 @@
 """Where the header of a gzip member ends, so that a decoder gets all of it at once.
 
-The inflate library reads headers with several optional fields, or with a checksum of their own, only when they come in one piece: cut in two it takes a sound
-stream for a corrupt one.
+The inflate library reads headers with several optional fields, or with a checksum of their own,
+only when they come in one piece: cut in two it takes a sound stream for a corrupt one.
 
 Spec: RFC 1952 section 2.3 (member format).
 """

@@ -38,8 +38,9 @@ class _End:
 class DecodingReader:
     """The decoded bytes of ``source``, with ``read`` and ``close``.
 
-    ``source`` is read on the caller's thread only, so that no thread is ever stuck in a pipe nobody writes to; the other thread decodes, some MiB ahead.
-    An error of either is raised where its bytes would have come, and again on every later read.
+    ``source`` is read on the caller's thread only, so that no thread is ever stuck in a pipe nobody
+    writes to; the other thread decodes, some MiB ahead. An error of either is raised where its
+    bytes would have come, and again on every later read.
 
     Args:
         source: The encoded stream, at its start. It stays open.
@@ -60,7 +61,12 @@ class DecodingReader:
         self._closed = False
         self._piece = memoryview(b"")
         # A daemon: who forgets to close must not keep the process from ending.
-        self._thread = threading.Thread(target=self._work, args=(decoder(codec, max_bytes=max_bytes),), name="decoding", daemon=True)
+        self._thread = threading.Thread(
+            target=self._work,
+            args=(decoder(codec, max_bytes=max_bytes),),
+            name="decoding",
+            daemon=True,
+        )
         self._thread.start()
 
     def read(self, size: int, /) -> bytes:
@@ -76,7 +82,11 @@ class DecodingReader:
             self._piece = self._piece[size:]
             size -= len(part)
             parts.append(part)
-        if len(parts) == 1 and isinstance(whole := parts[0].obj, bytes) and len(whole) == len(parts[0]):
+        if (
+            len(parts) == 1
+            and isinstance(whole := parts[0].obj, bytes)
+            and len(whole) == len(parts[0])
+        ):
             return whole
         return b"".join(parts)
 
@@ -89,7 +99,10 @@ class DecodingReader:
         self._piece = memoryview(b"")
 
     def _next_piece(self, *, wanted: bool) -> bool:
-        """Fetch a piece; False when there is none. An error that comes after bytes for the same read waits for the next one (``wanted``)."""
+        """Fetch a piece; False when there is none.
+
+        An error that comes after bytes for the same read waits for the next one (``wanted``).
+        """
         while self._error is None and not self._ended:
             self._read_ahead()
             if self._source_error is not None and not self._pending:

@@ -1,7 +1,7 @@
 """The zstd seekable format: independent frames, and a seek table in a trailing skippable frame.
 
-Source: facebook/zstd, contrib/seekable_format/zstd_seekable_compression_format.md, version 0.1.0. Any zstd decoder
-reads such a file; ours also finds every frame.
+Source: facebook/zstd, contrib/seekable_format/zstd_seekable_compression_format.md, version 0.1.0.
+Any zstd decoder reads such a file; ours also finds every frame.
 """
 
 from __future__ import annotations
@@ -40,11 +40,18 @@ class Frame:
 def seek_table(frames: Sequence[tuple[int, int]]) -> bytes:
     """The skippable frame that lists ``frames``, each as (stored bytes, content bytes)."""
     entries = b"".join(_ENTRY.pack(stored, content) for stored, content in frames)
-    return _HEADER.pack(_SKIPPABLE_MAGIC, len(entries) + FOOTER_BYTES) + entries + _FOOTER.pack(len(frames), 0, _FOOTER_MAGIC)
+    return (
+        _HEADER.pack(_SKIPPABLE_MAGIC, len(entries) + FOOTER_BYTES)
+        + entries
+        + _FOOTER.pack(len(frames), 0, _FOOTER_MAGIC)
+    )
 
 
 def table_bytes(footer: bytes) -> int | None:
-    """The size of the whole seek table whose last `FOOTER_BYTES` bytes are ``footer``; None when that is no seek table's footer."""
+    """The size of the whole seek table whose last `FOOTER_BYTES` bytes are ``footer``.
+
+    None when that is no seek table's footer.
+    """
     if len(footer) != FOOTER_BYTES:
         return None
     count, flags, magic = _FOOTER.unpack(footer)
@@ -71,7 +78,9 @@ def read_table(table: bytes, stored_size: int) -> tuple[Frame, ...]:
         stored_offset += stored
         content_offset += content
     if stored_offset + len(table) != stored_size:
-        raise CorruptStream(f"the zstd seek table covers {stored_offset + len(table)} bytes of {stored_size}")
+        raise CorruptStream(
+            f"the zstd seek table covers {stored_offset + len(table)} bytes of {stored_size}"
+        )
     return tuple(frames)
 
 

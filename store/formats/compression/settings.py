@@ -37,7 +37,13 @@ class Compression:
         match = _SPEC.fullmatch(text)
         level = int(match["level"] or DEFAULT_LEVEL) if match else 0
         if level not in _LEVELS:
-            raise InvalidInput(f"unknown compression {text!r}", hint=f"expected none, zstd or zstd:LEVEL with a level from {_LEVELS[0]} to {_LEVELS[-1]}")
+            raise InvalidInput(
+                f"unknown compression {text!r}",
+                hint=(
+                    f"expected none, zstd or zstd:LEVEL with a level from {_LEVELS[0]} to"
+                    f" {_LEVELS[-1]}"
+                ),
+            )
         return cls(level)
 
     def __str__(self) -> str:

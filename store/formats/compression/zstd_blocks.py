@@ -1,7 +1,8 @@
 """Where the parts of a zstd stream begin and end, so that a decoder can be fed what decodes to a known number of bytes at most.
 
-libzstd's bindings decode all they are given at once, and four bytes may stand for 128 KiB. They also stop silently after the first frame, and take a frame
-that ends early for finished. Following the blocks, whose headers are three bytes each, avoids all three.
+libzstd's bindings decode all they are given at once, and four bytes may stand for 128 KiB. They
+also stop silently after the first frame, and take a frame that ends early for finished. Following
+the blocks, whose headers are three bytes each, avoids all three.
 
 Spec: RFC 8878 section 3.1 (Zstandard frames).
 """
@@ -48,7 +49,9 @@ def header_bytes(descriptor: int) -> int:
         raise MalformedError("a reserved bit of a zstd frame header is set")
     single_segment = descriptor >> 5 & 1
     content_size = _CONTENT_SIZE_BYTES[descriptor >> 6] or single_segment
-    return len(MAGIC) + 1 + (1 - single_segment) + _DICTIONARY_ID_BYTES[descriptor & 3] + content_size
+    return (
+        len(MAGIC) + 1 + (1 - single_segment) + _DICTIONARY_ID_BYTES[descriptor & 3] + content_size
+    )
 
 
 def read_header(header: bytes) -> FrameHeader:

@@ -1,9 +1,13 @@
-"""JSON text as Go's ``encoding/json`` reads and writes it (docker-archive.md §2.1 and §2.2; Go 1.19).
+"""JSON text as Go's ``encoding/json`` reads and writes it (docker-archive.md §2.1 and §2.2.
 
-A document is checked whole before anything is taken from it, as Go does, and then read in place: a `Json` is a piece of the text that knows where it starts and
-ends. Nothing is built that nobody asks for, and what is built is counted against the ceilings of `store.model.limits`, so a hostile document costs time in proportion
-to its length, and memory up to a ceiling. Order, repeated keys and the exact text are there because they were never taken away. `store.formats.golang.structs` makes typed
-values of it.
+Go 1.19).
+
+A document is checked whole before anything is taken from it, as Go does, and then read in place: a
+`Json` is a piece of the text that knows where it starts and ends. Nothing is built that nobody asks
+for, and what is built is counted against the ceilings of `store.model.limits`, so a hostile
+document costs time in proportion to its length, and memory up to a ceiling. Order, repeated keys
+and the exact text are there because they were never taken away. `store.formats.golang.structs`
+makes typed values of it.
 """
 
 from __future__ import annotations
@@ -20,9 +24,10 @@ if TYPE_CHECKING:
 
     from store.model.limits import Limits
 
-# Three rules keep these patterns linear in time and flat in memory: every repetition of a group is bounded (`re` remembers each round of it), every repetition
-# of a character class is possessive, and what follows a class is never in it. A possessive *group* would do away with the bounds, but CPython before 3.11.5
-# matches those wrongly (gh-106052).
+# Three rules keep these patterns linear in time and flat in memory: every repetition of a group is
+# bounded (`re` remembers each round of it), every repetition of a character class is possessive,
+# and what follows a class is never in it. A possessive *group* would do away with the bounds, but
+# CPython before 3.11.5 matches those wrongly (gh-106052).
 _GRAMMAR: Final = {
     b"<simple>": rb"(?:<string>|<number>|true|false|null|\[<space>\]|\{<space>\})",
     b"<string>": rb'"<plain>(?:<escape><plain>){0,64}"',
@@ -46,7 +51,9 @@ _SIMPLE: Final = _pattern(rb"<simple>")
 _VALUE_START: Final = _pattern(rb"<space>(?:<simple>|[\[{])")
 _RUN: Final = 1000
 _SIMPLE_ELEMENTS: Final = _pattern(rb"(?:<space><simple><space>,){0,%d}" % _RUN)
-_SIMPLE_MEMBERS: Final = _pattern(rb"(?:<space><string><space>:<space><simple><space>,){0,%d}" % _RUN)
+_SIMPLE_MEMBERS: Final = _pattern(
+    rb"(?:<space><string><space>:<space><simple><space>,){0,%d}" % _RUN
+)
 _COLON: Final = _pattern(rb"<space>:")
 _ARRAY_END: Final = _pattern(rb"<space>\]")
 _OBJECT_END: Final = _pattern(rb"<space>\}")
@@ -55,7 +62,14 @@ _AFTER_VALUE: Final = _pattern(rb"<space>[,\]}]")
 _ARRAY, _OBJECT, _COMMA, _QUOTE = b'[{,"'
 _BRACKETS: Final = b"[]{}"
 _CLOSER: Final = {_ARRAY: ord("]"), _OBJECT: ord("}")}
-_KIND: Final = {_ARRAY: "array", _OBJECT: "object", _QUOTE: "string", ord("t"): "bool", ord("f"): "bool", ord("n"): "null"}
+_KIND: Final = {
+    _ARRAY: "array",
+    _OBJECT: "object",
+    _QUOTE: "string",
+    ord("t"): "bool",
+    ord("f"): "bool",
+    ord("n"): "null",
+}
 _UNBOUNDED: Final = 2**63
 
 _VALUE_BYTES: Final = 128
@@ -86,7 +100,10 @@ class Account:
             raise self._too_much()
 
     def count(self, data: bytes, start: int, end: int) -> None:
-        """Count the values of ``data[start:end]``, which is well-formed, and its text. Raises TooLarge."""
+        """Count the values of ``data[start:end]``, which is well-formed, and its text.
+
+        Raises TooLarge.
+        """
         values = _count_values(data, start, end, self._limits.json_values)
         if values > self._limits.json_values:
             raise self.too_many()
@@ -96,7 +113,11 @@ class Account:
         """``data[start:end]``, the inside of a string, escapes and all. Raises TooLarge."""
         limit = self._limits.json_string_bytes
         if end - start > limit:
-            raise TooLarge(f"{self._document}: a string of {end - start} bytes, at byte {start - 1}: at most {limit} are read", limit=limit)
+            raise TooLarge(
+                f"{self._document}: a string of {end - start} bytes, at byte {start - 1}: at most"
+                f" {limit} are read",
+                limit=limit,
+            )
         return data[start:end]
 
     def text(self, data: bytes, start: int, end: int) -> str:
@@ -115,21 +136,29 @@ class Account:
         """The error for a document of more values than the ceiling."""
         limit = self._limits.json_values
         return TooLarge(
-            f"{self._document}: more than {limit} values, the most that are read from one JSON document",
+            f"{self._document}: more than {limit} values, the most that are read from one JSON"
+            " document",
             limit=limit,
             hint="no image needs so many; an archive of many images can be split",
         )
 
     def _too_much(self) -> TooLarge:
         limit = self._limits.json_memory_bytes
-        return TooLarge(f"{self._document}: its text, values and strings together take more than {limit} bytes of memory", limit=limit)
+        return TooLarge(
+            f"{self._document}: its text, values and strings together take more than {limit} bytes"
+            " of memory",
+            limit=limit,
+        )
 
 
 @final
 class Json(NamedTuple):
-    """One value inside a document that has been found to be well-formed: ``data[start:end]``, without the white space around it.
+    """One value inside a document that has been found to be well-formed.
 
-    Every string that is taken from it is counted in ``account``: `text`, `string` and `members` raise TooLarge beyond its ceilings.
+    ``data[start:end]``, without the white space around it.
+
+    Every string that is taken from it is counted in ``account``: `text`, `string` and `members`
+    raise TooLarge beyond its ceilings.
     """
 
     data: bytes
@@ -148,7 +177,10 @@ class Json(NamedTuple):
         return self.data[self.start : self.end]
 
     def text(self) -> str:
-        """What a string says. Each byte that is not UTF-8, and each escaped half of a surrogate pair, reads as U+FFFD."""
+        """What a string says.
+
+        Each byte that is not UTF-8, and each escaped half of a surrogate pair, reads as U+FFFD.
+        """
         return self.account.text(self.data, self.start + 1, self.end - 1)
 
     def string(self) -> bytes:
@@ -186,13 +218,14 @@ def parse(data: bytes, limits: Limits, *, document: str) -> Json:
     """Check that ``data`` is exactly one JSON value, white space around it allowed.
 
     Args:
-        data: The text. It need not be UTF-8, which JSON requires and Go does not check; a byte order mark is an error.
-        limits: Ceilings for its length, its nesting, how many values it has and what they take in memory.
-        document: What to call it in errors.
+        data: The text. It need not be UTF-8, which JSON requires and Go does not check; a byte
+            order mark is an error. limits: Ceilings for its length, its nesting, how many values it
+            has and what they take in memory. document: What to call it in errors.
 
     Raises:
         InvalidDocument: It is not JSON; the message has the offset of the byte that is wrong.
-        TooLarge: It is longer than ``limits.json_bytes``, or has more than ``limits.json_values`` values, or passes ``limits.json_memory_bytes``.
+            TooLarge: It is longer than ``limits.json_bytes``, or has more than
+            ``limits.json_values`` values, or passes ``limits.json_memory_bytes``.
     """
     value = parse_first(data, limits, document=document)
     end = _skip(_SPACE, data, value.end)
@@ -204,7 +237,10 @@ def parse(data: bytes, limits: Limits, *, document: str) -> Json:
 def parse_first(data: bytes, limits: Limits, *, document: str) -> Json:
     """As `parse`, but stop after the first value and leave unread what follows it, as Go's ``json.Decoder`` does. Raises InvalidDocument, TooLarge."""
     if len(data) > limits.json_bytes:
-        raise TooLarge(f"{document}: {len(data)} bytes of JSON, at most {limits.json_bytes} are read", limit=limits.json_bytes)
+        raise TooLarge(
+            f"{document}: {len(data)} bytes of JSON, at most {limits.json_bytes} are read",
+            limit=limits.json_bytes,
+        )
     start = _skip(_SPACE, data, 0)
     account = Account(limits, document)
     try:
@@ -218,7 +254,10 @@ def parse_first(data: bytes, limits: Limits, *, document: str) -> Json:
 
 
 def quote(text: str) -> bytes:
-    """Write a string as Go's ``json.Marshal`` does (docker-archive.md §2.2). What has no UTF-8 form becomes an escaped U+FFFD."""
+    """Write a string as Go's ``json.Marshal`` does (docker-archive.md §2.2).
+
+    What has no UTF-8 form becomes an escaped U+FFFD.
+    """
     return f'"{_UNSAFE.sub(_escape, text)}"'.encode()
 
 
@@ -230,7 +269,8 @@ def short_escapes(text: bytes) -> bytes:
 def compact(raw: bytes) -> bytes:
     """Strip well-formed JSON text of the white space between its tokens, and escape as `quote` does what HTML or JavaScript might take for its own.
 
-    This is what Go makes of a ``json.RawMessage``: numbers, escapes, the order of keys and bytes that are not UTF-8 stay as they were.
+    This is what Go makes of a ``json.RawMessage``: numbers, escapes, the order of keys and bytes
+    that are not UTF-8 stay as they were.
     """
     out = bytearray()
     pos = 0
@@ -247,7 +287,9 @@ def compact(raw: bytes) -> bytes:
 
 def compact_size(raw: bytes) -> int:
     """No less than the length of what `compact` makes of ``raw``."""
-    return len(raw) + sum(raw.count(special) * (len(escaped) - len(special)) for special, escaped in _HTML)
+    return len(raw) + sum(
+        raw.count(special) * (len(escaped) - len(special)) for special, escaped in _HTML
+    )
 
 
 class _Fault(Exception):
@@ -267,7 +309,10 @@ def _invalid(fault: _Fault, document: str) -> InvalidDocument:
 
 
 def _skip(pattern: re.Pattern[bytes], data: bytes, pos: int) -> int:
-    """Return where a match of ``pattern`` at ``pos`` ends; there is one, because the text has been checked."""
+    """Return where a match of ``pattern`` at ``pos`` ends.
+
+    There is one, because the text has been checked.
+    """
     match = pattern.match(data, pos)
     assert match is not None, f"checked text must match at {pos}"  # noqa: S101 - a bug of ours, not input
     return match.end()
@@ -277,22 +322,37 @@ def _locate(data: bytes, pos: int, account: Account) -> Json:
     """Return the value at or after ``pos`` of a text that has been checked."""
     start = _skip(_SPACE, data, pos)
     match = _SIMPLE.match(data, start)
-    return Json(data, start, match.end() if match else _value_end(data, start, _UNBOUNDED, _UNBOUNDED), account)
+    return Json(
+        data,
+        start,
+        match.end() if match else _value_end(data, start, _UNBOUNDED, _UNBOUNDED),
+        account,
+    )
 
 
 def _count_values(data: bytes, start: int, end: int, enough: int) -> int:
-    """How many values a well-formed text has; when it has more than ``enough``, any number above that.
+    """How many values a well-formed text has.
 
-    Every value but the first stands behind a comma or an opening bracket. The quick count takes those inside of strings for values, too.
+    When it has more than ``enough``, any number above that.
+
+    Every value but the first stands behind a comma or an opening bracket. The quick count takes
+    those inside of strings for values, too.
     """
-    values = 1 + data.count(b",", start, end) + data.count(b"[", start, end) + data.count(b"{", start, end)
+    values = (
+        1
+        + data.count(b",", start, end)
+        + data.count(b"[", start, end)
+        + data.count(b"{", start, end)
+    )
     if values <= enough:
         return values
     values, pos = 1, start
     while values <= enough:
         opening = data.find(b'"', pos, end)
         stop = end if opening < 0 else opening
-        values += data.count(b",", pos, stop) + data.count(b"[", pos, stop) + data.count(b"{", pos, stop)
+        values += (
+            data.count(b",", pos, stop) + data.count(b"[", pos, stop) + data.count(b"{", pos, stop)
+        )
         if opening < 0:
             break
         pos = _string_end(data, opening)
@@ -300,10 +360,13 @@ def _count_values(data: bytes, start: int, end: int, enough: int) -> int:
 
 
 def _value_end(data: bytes, pos: int, max_depth: int, max_values: int) -> int:
-    """Return where the value ends that begins at or after ``pos``, checking every byte of it. Raises _Fault.
+    """Return where the value ends that begins at or after ``pos``, checking every byte of it.
 
-    Open containers are on a stack of ours, not on Python's. Runs of simple values are taken in one match each, that is, at the speed of `re`; what is not taken
-    in runs ends the search with _TooManyError after ``max_values``.
+    Raises _Fault.
+
+    Open containers are on a stack of ours, not on Python's. Runs of simple values are taken in one
+    match each, that is, at the speed of `re`; what is not taken in runs ends the search with
+    _TooManyError after ``max_values``.
     """
     open_containers = bytearray()
     looked_at = 0
@@ -315,10 +378,16 @@ def _value_end(data: bytes, pos: int, max_depth: int, max_values: int) -> int:
         pos = match.end() if match else _odd_value_end(data, pos)
         container = data[pos - 1]
         if len(open_containers) >= max_depth and container in _BRACKETS:
-            raise _Fault(f"no more than {max_depth} levels of nesting", data, max(data.rfind(b"[", 0, pos), data.rfind(b"{", 0, pos)))
+            raise _Fault(
+                f"no more than {max_depth} levels of nesting",
+                data,
+                max(data.rfind(b"[", 0, pos), data.rfind(b"{", 0, pos)),
+            )
         if container in (_ARRAY, _OBJECT):
             open_containers.append(container)
-            pos = _next_value(data, pos, container, max_values, in_runs=len(open_containers) < max_depth)
+            pos = _next_value(
+                data, pos, container, max_values, in_runs=len(open_containers) < max_depth
+            )
             continue
         while open_containers:
             container = open_containers[-1]
@@ -328,7 +397,9 @@ def _value_end(data: bytes, pos: int, max_depth: int, max_values: int) -> int:
                 raise _Fault(f"',' or '{chr(_CLOSER[container])}'", data, _skip(_SPACE, data, pos))
             pos = after.end()
             if found == _COMMA:
-                pos = _next_value(data, pos, container, max_values, in_runs=len(open_containers) < max_depth)
+                pos = _next_value(
+                    data, pos, container, max_values, in_runs=len(open_containers) < max_depth
+                )
                 break
             open_containers.pop()
         else:
@@ -336,9 +407,12 @@ def _value_end(data: bytes, pos: int, max_depth: int, max_values: int) -> int:
 
 
 def _next_value(data: bytes, pos: int, container: int, max_values: int, *, in_runs: bool) -> int:
-    """Return where the next value to look at begins: past elements or members that are simple and not the last, and past a member's key.
+    """Return where the next value to look at begins.
 
-    Without ``in_runs`` every element is looked at: an empty container is simple, but at the ceiling it is one level too deep.
+    Past elements or members that are simple and not the last, and past a member's key.
+
+    Without ``in_runs`` every element is looked at: an empty container is simple, but at the ceiling
+    it is one level too deep.
     """
     if in_runs:
         simple = _SIMPLE_ELEMENTS if container == _ARRAY else _SIMPLE_MEMBERS
@@ -379,7 +453,9 @@ def _string_end(data: bytes, start: int) -> int:
         pos = end
     if data[pos : pos + 1] == b'"':
         return pos + 1
-    wanted = {b"": "a closing quote", b"\\": "a valid escape"}.get(data[pos : pos + 1], "no control character in a string")
+    wanted = {b"": "a closing quote", b"\\": "a valid escape"}.get(
+        data[pos : pos + 1], "no control character in a string"
+    )
     raise _Fault(wanted, data, pos)
 
 
@@ -388,7 +464,8 @@ def _unquote(raw: bytes) -> str:
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        # One surrogate for each byte, and no others: UTF-8 has none. (`replace` would give one U+FFFD for several bytes, where Go gives one for each.)
+        # One surrogate for each byte, and no others: UTF-8 has none. (`replace` would give one
+        # U+FFFD for several bytes, where Go gives one for each.)
         text = _SURROGATE.sub("\ufffd", raw.decode(errors="surrogateescape"))
     if "\\" not in text:
         return text
@@ -399,12 +476,15 @@ def _unquote(raw: bytes) -> str:
 
 def _escape(match: re.Match[str]) -> str:
     char = match[0]
-    return _SHORT_ESCAPES.get(char) or ("\\ufffd" if "\ud800" <= char <= "\udfff" else f"\\u{ord(char):04x}")
+    return _SHORT_ESCAPES.get(char) or (
+        "\\ufffd" if "\ud800" <= char <= "\udfff" else f"\\u{ord(char):04x}"
+    )
 
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _UNSAFE: Final = re.compile('[\\x00-\\x1f"\\\\<>&\u2028\u2029\ud800-\udfff]')
 _SHORT_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _SHORTER: Final = {b"\\\\": b"\\\\", b"\\u0008": b"\\b", b"\\u000c": b"\\f"}
-_LONG_ESCAPE: Final = re.compile(b"|".join(map(re.escape, _SHORTER)))  # the backslash among them: what follows an escaped one is no escape
+# the backslash among them: what follows an escaped one is no escape
+_LONG_ESCAPE: Final = re.compile(b"|".join(map(re.escape, _SHORTER)))
 _HTML: Final = tuple((char.encode(), f"\\u{ord(char):04x}".encode()) for char in "<>&\u2028\u2029")

@@ -1,6 +1,7 @@
 """Patterns of names as Go's ``path.Match`` reads them, by which docker filters references (Go 1.19, path/match.go).
 
-``*`` and ``?`` do not match a slash; a class in brackets, also a negated one, does. A backslash takes the next character as it is.
+``*`` and ``?`` do not match a slash; a class in brackets, also a negated one, does. A backslash
+takes the next character as it is.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ _ANY: Final = {"*": "[^/]*", "?": "[^/]"}
 
 
 def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """A regular expression whose ``fullmatch`` says what ``path.Match`` would. Raises InvalidReference for what Go calls a bad pattern."""
+    """A regular expression whose ``fullmatch`` says what ``path.Match`` would.
+
+    Raises InvalidReference for what Go calls a bad pattern.
+    """
     parts: list[str] = []
     at = 0
     while at < len(pattern):
@@ -64,7 +68,9 @@ def _literal(pattern: str, at: int) -> tuple[str, int]:
 
 def _bad(pattern: str) -> InvalidReference:
     return InvalidReference(
-        f"syntax error in the pattern {printable(pattern)!r}", text=pattern, hint="* and ? stand for anything but a slash, [a-z] for one of a range"
+        f"syntax error in the pattern {printable(pattern)!r}",
+        text=pattern,
+        hint="* and ? stand for anything but a slash, [a-z] for one of a range",
     )
 
 

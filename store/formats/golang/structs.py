@@ -6,6 +6,7 @@ The fields carry what Go keeps in struct tags::
     class Healthcheck:
         test: tuple[str, ...] | None = member("Test", ListOf(STRING), omit_empty=True)
 """
+
 # ruff: noqa: D102 - the methods of a shape promise what `Shape` says
 
 from __future__ import annotations
@@ -28,11 +29,15 @@ S = TypeVar("S")
 V = TypeVar("V")
 
 _TAG: Final = "go"
-_NOTHING_SET: Final[Mapping[str, object]] = MappingProxyType({})  # one for all: a hostile list may have millions of empty structs
+# one for all: a hostile list may have millions of empty structs
+_NOTHING_SET: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 def unmarshal(shape: Shape[S, V], value: Json, *, document: str) -> V:
-    """Read a whole document. Raises InvalidDocument, with the path of the field, what was expected and what was found."""
+    """Read a whole document.
+
+    Raises InvalidDocument, with the path of the field, what was expected and what was found.
+    """
     try:
         return shape.finish(shape.read(value, shape.zero()))
     except Mismatch as mismatch:
@@ -47,8 +52,13 @@ def require_one_reading(shape: Shape[S, V], value: Json, *, document: str) -> No
 
 
 def member(name: str, shape: Shape[S, V], *, omit_empty: bool = False) -> V:
-    """Declare a dataclass field as a member of a Go struct, its default being Go's zero value. Unlike JSON names in Go, ``name`` must be ASCII."""
-    return dataclasses.field(default=shape.finish(shape.zero()), metadata={_TAG: (name, shape, omit_empty)})
+    """Declare a dataclass field as a member of a Go struct, its default being Go's zero value.
+
+    Unlike JSON names in Go, ``name`` must be ASCII.
+    """
+    return dataclasses.field(
+        default=shape.finish(shape.zero()), metadata={_TAG: (name, shape, omit_empty)}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +73,21 @@ class _Member:
 class Struct(Shape["Mapping[str, object]", V]):
     """A struct, declared by a dataclass whose fields are all made by `member`.
 
-    Keys match exactly, or else without regard to case; unknown keys are skipped; null, and what is absent, changes nothing. The state has the members that
-    were set.
+    Keys match exactly, or else without regard to case; unknown keys are skipped; null, and what is
+    absent, changes nothing. The state has the members that were set.
     """
 
     label = "object"
 
     def __init__(self, cls: type[V]) -> None:
         self._cls = cls
-        tags = ((field.name, *field.metadata[_TAG]) for field in dataclasses.fields(cast("Any", cls)))
-        self._members = tuple(_Member(name, attribute, shape, omit_empty) for attribute, name, shape, omit_empty in tags)
+        tags = (
+            (field.name, *field.metadata[_TAG]) for field in dataclasses.fields(cast("Any", cls))
+        )
+        self._members = tuple(
+            _Member(name, attribute, shape, omit_empty)
+            for attribute, name, shape, omit_empty in tags
+        )
         self._exact = {item.name: item for item in self._members}
         self._folded = {_fold(item.name): item for item in self._members}
         self._shapes = {item.attribute: item.shape for item in self._members}
@@ -97,7 +112,9 @@ class Struct(Shape["Mapping[str, object]", V]):
             if not state:
                 state = dict(old)
             try:
-                state[item.attribute] = item.shape.read(entry, state[item.attribute] if item.attribute in state else item.shape.zero())
+                state[item.attribute] = item.shape.read(
+                    entry, state[item.attribute] if item.attribute in state else item.shape.zero()
+                )
             except Mismatch as mismatch:
                 mismatch.path.append(f".{item.name}")
                 raise
@@ -113,14 +130,26 @@ class Struct(Shape["Mapping[str, object]", V]):
             if item is None:
                 continue
             if key != item.name:
-                return f": some readers take the member {printable(key)!r} for {item.name!r}, and others pass it over"
+                return (
+                    f": some readers take the member {printable(key)!r} for {item.name!r}, and"
+                    " others pass it over"
+                )
             why = item.shape.doubt(entry)
             if why is not None:
                 return f".{item.name}{why}"
         return None
 
     def finish(self, state: Mapping[str, object]) -> V:
-        return self._cls(**{attribute: self._shapes[attribute].finish(value) for attribute, value in state.items()}) if state else self._default
+        return (
+            self._cls(
+                **{
+                    attribute: self._shapes[attribute].finish(value)
+                    for attribute, value in state.items()
+                }
+            )
+            if state
+            else self._default
+        )
 
     def members(self, value: V) -> Iterator[tuple[str, bytes]]:
         """The members as Go writes them, in the order of the struct, without those that are left out when empty."""
@@ -130,14 +159,19 @@ class Struct(Shape["Mapping[str, object]", V]):
                 yield item.name, item.shape.write(content)
 
     def write(self, value: V) -> bytes:
-        return b"{%s}" % b",".join(b"%s:%s" % (quote(name), text) for name, text in self.members(value))
+        return b"{%s}" % b",".join(
+            b"%s:%s" % (quote(name), text) for name, text in self.members(value)
+        )
 
     def is_empty(self, value: V) -> bool:  # noqa: ARG002 - a struct is never empty
         return False
 
 
 def _fold(key: str) -> str:
-    """Make keys equal that Go takes for the same name. Names are ASCII, so the only other letters that can match are those that fold into ASCII."""
+    """Make keys equal that Go takes for the same name.
+
+    Names are ASCII, so the only other letters that can match are those that fold into ASCII.
+    """
     if not key.isascii():
         key = key.replace("\N{LATIN SMALL LETTER LONG S}", "s").replace("\N{KELVIN SIGN}", "k")
     return key.lower() if key.isascii() else key

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self, final
 
-# The layout is RFC 3339, read as leniently as Go 1.19 reads it: an hour may have one digit, the fraction may follow a comma and be of any length, and each
-# half of the offset is any number of two characters, its own sign included ("+99:99" and "+-1:00" are offsets).
-_RFC3339: Final = re.compile(rb"(\d{4})-(\d\d)-(\d\d)T(\d\d?):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])(\d\d|[+-]\d):(\d\d|[+-]\d))")
+# The layout is RFC 3339, read as leniently as Go 1.19 reads it: an hour may have one digit, the
+# fraction may follow a comma and be of any length, and each half of the offset is any number of two
+# characters, its own sign included ("+99:99" and "+-1:00" are offsets).
+_RFC3339: Final = re.compile(
+    rb"(\d{4})-(\d\d)-(\d\d)T(\d\d?):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])(\d\d|[+-]\d):(\d\d|[+-]\d))"
+)
 
 _DAYS_IN_MONTH: Final = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _MONTH_OF_LEAP_DAY: Final = 2
@@ -22,10 +25,14 @@ _LAST_MTIME_NS: Final = 2**63 - 1  # 2262-04-11T23:47:16.854775807Z
 @final
 @dataclass(frozen=True, slots=True)
 class GoTime:
-    """A wall clock reading with its zone; the default is Go's zero time, which stands for "not set".
+    """A wall clock reading with its zone.
 
-    ``offset_s`` is the zone's distance from UTC in seconds, and None where the text said ``Z``. Equality is that of Go's ``reflect.DeepEqual`` on parsed times,
-    the one Docker compares histories with: equal instants in different zones are different, and so are ``Z`` and ``+00:00``.
+    The default is Go's zero time, which stands for "not set".
+
+    ``offset_s`` is the zone's distance from UTC in seconds, and None where the text said ``Z``.
+    Equality is that of Go's ``reflect.DeepEqual`` on parsed times, the one Docker compares
+    histories with: equal instants in different zones are different, and so are ``Z`` and
+    ``+00:00``.
     """
 
     year: int = 1
@@ -48,7 +55,12 @@ class GoTime:
         if match is None:
             raise ValueError("it does not look like 2006-01-02T15:04:05Z07:00")
         year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
-        for unit, value, low, high in (("month", month, 1, 12), ("hour", hour, 0, 23), ("minute", minute, 0, 59), ("second", second, 0, 59)):
+        for unit, value, low, high in (
+            ("month", month, 1, 12),
+            ("hour", hour, 0, 23),
+            ("minute", minute, 0, 59),
+            ("second", second, 0, 59),
+        ):
             if not low <= value <= high:
                 raise ValueError(f"its {unit} is out of range")
         if not 1 <= day <= _days_in(year, month):
@@ -70,7 +82,13 @@ class GoTime:
     def unix_seconds(self) -> int:
         """Whole seconds since 1970-01-01T00:00:00Z, rounded down."""
         days = _days(self.year, self.month, self.day) - _DAYS_TO_UNIX_EPOCH
-        return days * _DAY_SECONDS + self.hour * 3600 + self.minute * 60 + self.second - (self.offset_s or 0)
+        return (
+            days * _DAY_SECONDS
+            + self.hour * 3600
+            + self.minute * 60
+            + self.second
+            - (self.offset_s or 0)
+        )
 
     def mtime(self) -> int:
         """The modification time Docker gives to files of an image created now, in seconds since 1970: 0 for times a file cannot have (docker-archive.md §4)."""
@@ -78,11 +96,16 @@ class GoTime:
         return seconds if 0 <= seconds * 10**9 + self.nanosecond <= _LAST_MTIME_NS else 0
 
     def utc(self) -> datetime | None:
-        """The same instant, cut to microseconds; None for the zero time and for the few instants that ``datetime`` cannot hold."""
+        """The same instant, cut to microseconds.
+
+        None for the zero time and for the few instants that ``datetime`` cannot hold.
+        """
         if self.is_zero:
             return None
         try:
-            return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=self.unix_seconds, microseconds=self.nanosecond // 1000)
+            return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
+                seconds=self.unix_seconds, microseconds=self.nanosecond // 1000
+            )
         except OverflowError:
             return None
 
@@ -106,7 +129,10 @@ def _days_in(year: int, month: int) -> int:
 
 
 def _days(year: int, month: int, day: int) -> int:
-    """Days since 0000-03-01 of the proleptic Gregorian calendar. `datetime` has no year 0, Go has."""
+    """Days since 0000-03-01 of the proleptic Gregorian calendar.
+
+    `datetime` has no year 0, Go has.
+    """
     year, month = (year, month - 3) if month > _MONTH_OF_LEAP_DAY else (year - 1, month + 9)
     return year * 365 + year // 4 - year // 100 + year // 400 + (month * 153 + 2) // 5 + day - 1
 

@@ -1,8 +1,13 @@
-"""Go's types as JSON knows them: how a value is read over an earlier one, and how it is written (docker-archive.md §2.1 and §2.2; Go 1.19, encoding/json).
+"""Go's types as JSON knows them.
 
-Keys may repeat in JSON, and what repeats is often merged, so a `Shape` reads into a *state*, and makes the value of it when the document has ended.
-Null and empty are different things in Go's lists, maps and pointers: None is null. `store.formats.golang.structs` builds structs of these.
+How a value is read over an earlier one, and how it is written (docker-archive.md §2.1 and §2.2; Go
+1.19, encoding/json).
+
+Keys may repeat in JSON, and what repeats is often merged, so a `Shape` reads into a *state*, and
+makes the value of it when the document has ended. Null and empty are different things in Go's
+lists, maps and pointers: None is null. `store.formats.golang.structs` builds structs of these.
 """
+
 # ruff: noqa: D102 - the methods of a shape promise what `Shape` says
 
 from __future__ import annotations
@@ -64,9 +69,12 @@ class Shape(ABC, Generic[S, V]):
 
 
 class Mismatch(Exception):
-    """A value that its shape cannot hold: `store.formats.golang.structs.unmarshal` makes an InvalidDocument of it.
+    """A value that its shape cannot hold.
 
-    ``path`` says where, innermost part first; it grows as the error passes through the shapes around it.
+    `store.formats.golang.structs.unmarshal` makes an InvalidDocument of it.
+
+    ``path`` says where, innermost part first; it grows as the error passes through the shapes
+    around it.
     """
 
     def __init__(self, expected: str, value: Json, why: str = "") -> None:
@@ -81,8 +89,13 @@ class Mismatch(Exception):
         found = self.value.kind
         if found not in ("object", "array"):
             text = self.value.quoted(_QUOTED_CHARS * 4).decode(errors="replace")
-            found += " " + printable(text if len(text) <= _QUOTED_CHARS else text[:_QUOTED_CHARS] + "…")
-        return f"{where}expected {self.expected}, found {found}, at byte {self.value.start}{self.why and ': '}{self.why}"
+            found += " " + printable(
+                text if len(text) <= _QUOTED_CHARS else text[:_QUOTED_CHARS] + "…"
+            )
+        return (
+            f"{where}expected {self.expected}, found {found}, at byte"
+            f" {self.value.start}{self.why and ': '}{self.why}"
+        )
 
 
 class _Scalar(Shape[V, V]):
@@ -189,7 +202,10 @@ TIME: Final = _Time()
 
 @final
 class StringOrList(Shape["tuple[str, ...] | None", "tuple[str, ...] | None"]):
-    """``strslice.StrSlice``: a list of strings that may be written as one bare string. Always replaced whole."""
+    """``strslice.StrSlice``: a list of strings that may be written as one bare string.
+
+    Always replaced whole.
+    """
 
     label = "string or list of strings"
 
@@ -226,9 +242,13 @@ class _Slice(Generic[S]):
 
 @final
 class ListOf(Shape["_Slice[S] | None", "tuple[V, ...] | None"]):
-    """A slice. When its key is repeated, Go reads into the elements that are there: null keeps an old string, and an object is merged into an old struct.
+    """A slice.
 
-    The elements of a longer list that a shorter one has replaced are still in Go's array, and come up again when the list grows again.
+    When its key is repeated, Go reads into the elements that are there: null keeps an old string,
+    and an object is merged into an old struct.
+
+    The elements of a longer list that a shorter one has replaced are still in Go's array, and come
+    up again when the list grows again.
     """
 
     def __init__(self, element: Shape[S, V]) -> None:
@@ -262,7 +282,9 @@ class ListOf(Shape["_Slice[S] | None", "tuple[V, ...] | None"]):
     def doubt(self, value: Json) -> str | None:
         if value.kind != "array":
             return None
-        found = ((position, self._element.doubt(item)) for position, item in enumerate(value.items()))
+        found = (
+            (position, self._element.doubt(item)) for position, item in enumerate(value.items())
+        )
         return next((f"[{position}]{why}" for position, why in found if why is not None), None)
 
     def finish(self, state: _Slice[S] | None) -> tuple[V, ...] | None:
@@ -285,7 +307,11 @@ class ListOf(Shape["_Slice[S] | None", "tuple[V, ...] | None"]):
 
 @final
 class MapOf(Shape["dict[str, S] | None", "Mapping[str, V] | None"]):
-    """A map with string keys. When the map's key is repeated, its entries are added; when an entry's key is, the entry is replaced."""
+    """A map with string keys.
+
+    When the map's key is repeated, its entries are added; when an entry's key is, the entry is
+    replaced.
+    """
 
     def __init__(self, element: Shape[S, V]) -> None:
         self.label = f"object of {plural(element.label)}"
@@ -321,13 +347,18 @@ class MapOf(Shape["dict[str, S] | None", "Mapping[str, V] | None"]):
     def finish(self, state: dict[str, S] | None) -> Mapping[str, V] | None:
         if state is None:
             return None
-        finished = cast("dict[str, V]", state)  # in place: a second dict of millions of labels would be felt
+        # in place: a second dict of millions of labels would be felt
+        finished = cast("dict[str, V]", state)
         for key, entry in state.items():
             finished[key] = self._element.finish(entry)
         return MappingProxyType(finished)
 
     def write(self, value: Mapping[str, V] | None) -> bytes:
-        return b"null" if value is None else write_object({key: self._element.write(entry) for key, entry in value.items()})
+        return (
+            b"null"
+            if value is None
+            else write_object({key: self._element.write(entry) for key, entry in value.items()})
+        )
 
     def is_empty(self, value: Mapping[str, V] | None) -> bool:
         return not value
@@ -335,7 +366,10 @@ class MapOf(Shape["dict[str, S] | None", "Mapping[str, V] | None"]):
 
 @final
 class KeySet(Shape["set[str] | None", "tuple[str, ...] | None"]):
-    """``map[string]struct{}``: only the keys count, and are kept in the order of their bytes. The values must be objects or null, and are written ``{}``."""
+    """``map[string]struct{}``: only the keys count, and are kept in the order of their bytes.
+
+    The values must be objects or null, and are written ``{}``.
+    """
 
     label = "object of objects"
 
@@ -361,7 +395,11 @@ class KeySet(Shape["set[str] | None", "tuple[str, ...] | None"]):
         return None if state is None else tuple(sorted(state))
 
     def write(self, value: tuple[str, ...] | None) -> bytes:
-        return b"null" if value is None else b"{%s}" % b",".join(b"%s:{}" % quote(key) for key in value)
+        return (
+            b"null"
+            if value is None
+            else b"{%s}" % b",".join(b"%s:{}" % quote(key) for key in value)
+        )
 
     def is_empty(self, value: tuple[str, ...] | None) -> bool:
         return not value
@@ -408,5 +446,8 @@ def twice(key: str) -> str:
 
 
 def write_object(members: Mapping[str, bytes]) -> bytes:
-    """Write an object as Go writes a map: keys in the order of their bytes. The values are JSON already."""
+    """Write an object as Go writes a map: keys in the order of their bytes.
+
+    The values are JSON already.
+    """
     return b"{%s}" % b",".join(b"%s:%s" % (quote(key), members[key]) for key in sorted(members))

@@ -1,4 +1,8 @@
-"""Typed views of the documents that make an image. The bytes are the identity; a view never replaces them."""
+"""Typed views of the documents that make an image.
+
+The bytes are the identity; a view never replaces them.
+"""
+
 # ruff: noqa: RUF009 - `member` returns a dataclass field, as `dataclasses.field` does
 
 from __future__ import annotations
@@ -38,7 +42,11 @@ class RootFS:
 @final
 @dataclass(frozen=True, slots=True)
 class _Image(V1Image):
-    """Docker's ``image.Image``. Its own ``parent`` hides that of V1Image, so the one in a config must be a string and is ignored."""
+    """Docker's ``image.Image``.
+
+    Its own ``parent`` hides that of V1Image, so the one in a config must be a string and is
+    ignored.
+    """
 
     rootfs: RootFS | None = member("rootfs", Pointer(Struct(RootFS)), omit_empty=True)
     history: tuple[HistoryEntry, ...] | None = member("history", HISTORY, omit_empty=True)
@@ -85,7 +93,14 @@ class ImageConfig:
     _limits: Limits = field(compare=False, repr=False)
 
     @classmethod
-    def parse(cls, data: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "image config", digest: Digest | None = None) -> Self:
+    def parse(
+        cls,
+        data: bytes,
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        document: str = "image config",
+        digest: Digest | None = None,
+    ) -> Self:
         """Read and validate a config as Docker does when it loads one.
 
         Args:
@@ -95,7 +110,8 @@ class ImageConfig:
             digest: What the bytes hash to, when they were named by another algorithm than sha256.
 
         Raises:
-            InvalidDocument: It is not JSON, a member has the wrong type, there is no ``rootfs``, a diff ID is no digest, or the history tells of more layers
+            InvalidDocument: It is not JSON, a member has the wrong type, there is no ``rootfs``, a
+                diff ID is no digest, or the history tells of more layers
                 than there are.
             TooLarge: It passes a ceiling for JSON, or has more than ``limits.layers`` layers.
         """
@@ -104,11 +120,19 @@ class ImageConfig:
             raise InvalidDocument("invalid image JSON, no RootFS key", document=document)
         history = image.history or ()
         if len(image.rootfs.diff_ids or ()) > limits.layers:
-            raise TooLarge(f"{document}: {len(image.rootfs.diff_ids or ())} layers, an image may have {limits.layers}", limit=limits.layers)
+            raise TooLarge(
+                f"{document}: {len(image.rootfs.diff_ids or ())} layers, an image may have"
+                f" {limits.layers}",
+                limit=limits.layers,
+            )
         diff_ids = _diff_ids(image.rootfs, document)
         layers_told = sum(not entry.empty_layer for entry in history)
         if layers_told > len(diff_ids):
-            raise InvalidDocument(f"too many non-empty layers in History section: {layers_told}, of {len(diff_ids)} layers", document=document)
+            raise InvalidDocument(
+                f"too many non-empty layers in History section: {layers_told}, of {len(diff_ids)}"
+                " layers",
+                document=document,
+            )
         return cls(
             data=data,
             image_id=ImageID.of(data) if digest is None else ImageID(digest),
@@ -125,12 +149,18 @@ class ImageConfig:
 
     @property
     def v1(self) -> V1Image:
-        """The part a legacy archive writes again, without ``id`` and ``parent``. Read anew from the bytes each time, as `history` is.
+        """The part a legacy archive writes again, without ``id`` and ``parent``.
+
+        Read anew from the bytes each time, as `history` is.
 
         An archive may hold ten thousand configs: what few ask for is not kept of all of them.
         """
         image = self._read()
-        return replace(V1Image(**{item.name: getattr(image, item.name) for item in fields(V1Image)}), id="", parent="")
+        return replace(
+            V1Image(**{item.name: getattr(image, item.name) for item in fields(V1Image)}),
+            id="",
+            parent="",
+        )
 
     @property
     def history(self) -> tuple[HistoryEntry, ...]:
@@ -138,13 +168,16 @@ class ImageConfig:
         return self._read().history or ()
 
     def _read(self) -> _Image:
-        return unmarshal(_IMAGE, parse(self.data, self._limits, document="image config"), document="image config")
+        return unmarshal(
+            _IMAGE, parse(self.data, self._limits, document="image config"), document="image config"
+        )
 
 
 def is_valid_parent(parent: ImageConfig, child: ImageConfig) -> bool:
     """Whether Docker 20.10 lets ``parent`` be recorded as the parent of ``child`` (docker-archive.md §6.2, "Parent").
 
-    Both histories are empty, or the child's is the parent's and one entry more. Times are compared as they were written, zone included: see `GoTime`.
+    Both histories are empty, or the child's is the parent's and one entry more. Times are compared
+    as they were written, zone included: see `GoTime`.
     """
     before, after = parent.history, child.history
     if not before and not after:
@@ -158,5 +191,7 @@ def _diff_ids(rootfs: RootFS, document: str) -> tuple[DiffID, ...]:
         try:
             diff_ids.append(DiffID.parse(text))
         except InvalidDigest as exc:
-            raise InvalidDocument(f"rootfs.diff_ids[{position}]: {exc.message}", document=document, hint=exc.hint) from None
+            raise InvalidDocument(
+                f"rootfs.diff_ids[{position}]: {exc.message}", document=document, hint=exc.hint
+            ) from None
     return tuple(diff_ids)

@@ -18,7 +18,14 @@ def deterministic_manifest(config: ImageConfig, sizes: Sequence[int]) -> bytes:
     document = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
-        "config": {"mediaType": OCI_CONFIG, "digest": str(config.image_id), "size": len(config.data)},
-        "layers": [{"mediaType": OCI_LAYER, "digest": str(diff), "size": size} for diff, size in zip(config.diff_ids, sizes, strict=True)],
+        "config": {
+            "mediaType": OCI_CONFIG,
+            "digest": str(config.image_id),
+            "size": len(config.data),
+        },
+        "layers": [
+            {"mediaType": OCI_LAYER, "digest": str(diff), "size": size}
+            for diff, size in zip(config.diff_ids, sizes, strict=True)
+        ],
     }
     return json.dumps(document, separators=(",", ":")).encode()

@@ -1,7 +1,9 @@
 """What Docker Engine 28 reads from an image config, where that is not what 20.10 reads (docker-archive.md §9).
 
-Source: moby v28, ``image/image.go``, ``api/types/container/config.go``, and the HealthcheckConfig of moby/docker-image-spec v1.3.
+Source: moby v28, ``image/image.go``, ``api/types/container/config.go``, and the HealthcheckConfig
+of moby/docker-image-spec v1.3.
 """
+
 # ruff: noqa: RUF009 - `member` returns a dataclass field, as `dataclasses.field` does
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from store.model.limits import DEFAULT_LIMITS
 if TYPE_CHECKING:
     from store.formats.golang.times import GoTime
 
-# The structs replace members of 20.10's, which keeps the members' order; what they hold instead is of another type.
+# The structs replace members of 20.10's, which keeps the members' order; what they hold instead is
+# of another type.
 
 
 @final
@@ -39,7 +42,9 @@ class Healthcheck28:
 class Config28(Config):
     """`Config`, with a health check that has a ``StartInterval``."""
 
-    healthcheck: Healthcheck28 | None = member("Healthcheck", Pointer(Struct(Healthcheck28)), omit_empty=True)  # type: ignore[assignment]
+    healthcheck: Healthcheck28 | None = member(
+        "Healthcheck", Pointer(Struct(Healthcheck28)), omit_empty=True
+    )  # type: ignore[assignment]
 
 
 @final
@@ -56,5 +61,12 @@ V1_IMAGE_28: Final = Struct(V1Image28)
 
 
 def read_v1_image_28(config: bytes, *, document: str) -> V1Image28:
-    """Read the part of an image config that a v1 document repeats, without ``id`` and ``parent``. Raises InvalidDocument, TooLarge."""
-    return replace(unmarshal(V1_IMAGE_28, parse(config, DEFAULT_LIMITS, document=document), document=document), id="", parent="")
+    """Read the part of an image config that a v1 document repeats, without ``id`` and ``parent``.
+
+    Raises InvalidDocument, TooLarge.
+    """
+    return replace(
+        unmarshal(V1_IMAGE_28, parse(config, DEFAULT_LIMITS, document=document), document=document),
+        id="",
+        parent="",
+    )

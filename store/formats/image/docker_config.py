@@ -1,7 +1,9 @@
 """The structs of Docker Engine 20.10 that an image config consists of (docker-archive.md §2.1 and §2.2).
 
-Source: moby v20.10, ``image/image.go`` and ``api/types/container/config.go``. The order of the fields is the order they are written in.
+Source: moby v20.10, ``image/image.go`` and ``api/types/container/config.go``. The order of the
+fields is the order they are written in.
 """
+
 # ruff: noqa: RUF009 - `member` returns a dataclass field, as `dataclasses.field` does
 
 from __future__ import annotations
@@ -10,7 +12,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
 from store.formats.golang.structs import Struct, member
-from store.formats.golang.types import BOOLEAN, INTEGER, STRING, TIME, KeySet, ListOf, MapOf, Pointer, StringOrList
+from store.formats.golang.types import (
+    BOOLEAN,
+    INTEGER,
+    STRING,
+    TIME,
+    KeySet,
+    ListOf,
+    MapOf,
+    Pointer,
+    StringOrList,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +44,10 @@ class Healthcheck:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What a container of the image runs, and how. For lists, maps and pointers None (null, absent) is not the same as empty."""
+    """What a container of the image runs, and how.
+
+    For lists, maps and pointers None (null, absent) is not the same as empty.
+    """
 
     hostname: str = member("Hostname", STRING)
     domainname: str = member("Domainname", STRING)
@@ -46,7 +61,9 @@ class Config:
     stdin_once: bool = member("StdinOnce", BOOLEAN)
     env: tuple[str, ...] | None = member("Env", ListOf(STRING))
     cmd: tuple[str, ...] | None = member("Cmd", StringOrList())
-    healthcheck: Healthcheck | None = member("Healthcheck", Pointer(Struct(Healthcheck)), omit_empty=True)
+    healthcheck: Healthcheck | None = member(
+        "Healthcheck", Pointer(Struct(Healthcheck)), omit_empty=True
+    )
     args_escaped: bool = member("ArgsEscaped", BOOLEAN, omit_empty=True)
     image: str = member("Image", STRING)
     volumes: tuple[str, ...] | None = member("Volumes", KeySet())

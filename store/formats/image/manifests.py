@@ -1,7 +1,11 @@
-"""Typed views of manifests and indexes (OCI image-spec, manifest.md and image-index.md; Docker image manifest version 2, schema 2).
+"""Typed views of manifests and indexes (OCI image-spec, manifest.md and image-index.md.
 
-The bytes are the identity; a view says what they point at. Read with Go's rules for JSON, so that nobody else reads something else from the same bytes.
+Docker image manifest version 2, schema 2).
+
+The bytes are the identity; a view says what they point at. Read with Go's rules for JSON, so that
+nobody else reads something else from the same bytes.
 """
+
 # ruff: noqa: RUF009 - `member` returns a dataclass field, as `dataclasses.field` does
 
 from __future__ import annotations
@@ -16,7 +20,16 @@ from store.errors import DigestMismatch, InvalidDigest, InvalidDocument, printab
 from store.formats.golang.json import parse
 from store.formats.golang.structs import Struct, member, require_one_reading, unmarshal
 from store.formats.golang.types import INTEGER, STRING, ListOf, MapOf, Pointer
-from store.formats.image.media_types import IMAGE_CONFIGS, INDEXES, MANIFESTS, OCI_INDEX, OCI_MANIFEST, SCHEMA_1, is_document, is_layer
+from store.formats.image.media_types import (
+    IMAGE_CONFIGS,
+    INDEXES,
+    MANIFESTS,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    SCHEMA_1,
+    is_document,
+    is_layer,
+)
 from store.model.digests import Descriptor, Digest
 from store.model.limits import DEFAULT_LIMITS
 from store.model.platforms import Platform
@@ -93,7 +106,10 @@ _DOCUMENT: Final = Struct(_Document)
 @final
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a document says about one thing it points at. ``position`` counts within the role, from 0; ``data`` are embedded bytes, already checked."""
+    """What a document says about one thing it points at.
+
+    ``position`` counts within the role, from 0; ``data`` are embedded bytes, already checked.
+    """
 
     role: Role
     position: int
@@ -112,7 +128,9 @@ class Link:
     @property
     def is_document(self) -> bool:
         """Whether it points at a manifest or an index, by what it says; old indexes say nothing."""
-        return self.role is Role.CHILD and (not self.target.media_type or is_document(self.target.media_type))
+        return self.role is Role.CHILD and (
+            not self.target.media_type or is_document(self.target.media_type)
+        )
 
     @property
     def made_for(self) -> Platform | None:
@@ -123,7 +141,10 @@ class Link:
 @final
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A manifest or an index: its exact bytes, and what it points at. Two are equal when their bytes are."""
+    """A manifest or an index: its exact bytes, and what it points at.
+
+    Two are equal when their bytes are.
+    """
 
     data: bytes
     digest: Digest
@@ -135,20 +156,26 @@ class Document:
     annotations: Mapping[str, str] = field(compare=False)
 
     @classmethod
-    def parse(cls, data: bytes, *, digest: Digest | None = None, media_type: str = "", limits: Limits = DEFAULT_LIMITS, name: str = "") -> Self:
+    def parse(
+        cls,
+        data: bytes,
+        *,
+        digest: Digest | None = None,
+        media_type: str = "",
+        limits: Limits = DEFAULT_LIMITS,
+        name: str = "",
+    ) -> Self:
         """Read a manifest or an index.
 
         Args:
-            data: The exact bytes.
-            digest: What they hash to, when the caller has checked it with another algorithm than sha256.
-            media_type: What whoever pointed here called it.
-            limits: Ceilings for the text.
-            name: What to call it in errors.
+            data: The exact bytes. digest: What they hash to, when the caller has checked it with
+                another algorithm than sha256. media_type: What whoever pointed here called it.
+                limits: Ceilings for the text. name: What to call it in errors.
 
         Raises:
-            InvalidDocument: It is no such document, two readers could take it for different ones, or a descriptor in it makes no sense.
-            DigestMismatch: Data embedded in a descriptor is not what the descriptor says.
-            TooLarge: It passes ``limits.json_bytes``.
+            InvalidDocument: It is no such document, two readers could take it for different ones,
+                or a descriptor in it makes no sense. DigestMismatch: Data embedded in a descriptor
+                is not what the descriptor says. TooLarge: It passes ``limits.json_bytes``.
         """
         name = name or f"manifest {digest or Digest.of(data)}"
         tree = parse(data, limits, document=name)
@@ -161,7 +188,11 @@ class Document:
         roles = (
             {Role.CHILD: read.manifests}
             if kind is Kind.INDEX
-            else {Role.CONFIG: read.config and (read.config,), Role.LAYER: read.layers, Role.BLOB: read.blobs}
+            else {
+                Role.CONFIG: read.config and (read.config,),
+                Role.LAYER: read.layers,
+                Role.BLOB: read.blobs,
+            }
         )
         return cls(
             data=data,
@@ -169,8 +200,16 @@ class Document:
             kind=kind,
             media_type=media_type,
             artifact_type=read.artifact_type,
-            links=tuple(_link(role, position, one, name) for role, some in roles.items() for position, one in enumerate(some or ())),
-            subject=None if read.subject is None else _link(Role.CHILD, 0, read.subject, f"{name}: subject").target,
+            links=tuple(
+                _link(role, position, one, name)
+                for role, some in roles.items()
+                for position, one in enumerate(some or ())
+            ),
+            subject=(
+                None
+                if read.subject is None
+                else _link(Role.CHILD, 0, read.subject, f"{name}: subject").target
+            ),
             annotations=read.annotations or _NO_ANNOTATIONS,
         )
 
@@ -195,12 +234,18 @@ class Document:
 
     @property
     def claims_image(self) -> bool:
-        """Whether it says that it describes an image that runs: by the types of its config and of every layer.
+        """Whether it says that it describes an image that runs.
+
+        By the types of its config and of every layer.
 
         Signatures and attestations borrow an image's config, but their layers are none.
         """
         config = self.config
-        return config is not None and config.target.media_type in IMAGE_CONFIGS and all(is_layer(link.target.media_type) for link in self.layers)
+        return (
+            config is not None
+            and config.target.media_type in IMAGE_CONFIGS
+            and all(is_layer(link.target.media_type) for link in self.layers)
+        )
 
     @property
     def effective_artifact_type(self) -> str:
@@ -211,33 +256,61 @@ class Document:
 
 
 def _kind(read: _Document, told: str, name: str) -> tuple[Kind, str]:
-    """Manifest or index, and of which media type. A document that could be either is refused: readers would disagree (CVE-2021-41190)."""
+    """Manifest or index, and of which media type.
+
+    A document that could be either is refused: readers would disagree (CVE-2021-41190).
+    """
     media_type = read.media_type or told
     if read.schema_version == 1 or media_type in SCHEMA_1:
         raise schema_1(name)
     if read.schema_version != _SCHEMA:
-        said = f"schemaVersion is {read.schema_version}" if read.schema_version else "says no schemaVersion"
+        said = (
+            f"schemaVersion is {read.schema_version}"
+            if read.schema_version
+            else "says no schemaVersion"
+        )
         raise InvalidDocument(f"{said}, expected {_SCHEMA}", document=name)
     if read.media_type and told and read.media_type != told:
-        raise InvalidDocument(f"says that it is {printable(read.media_type)!r}, but is listed as {printable(told)!r}", document=name)
-    like_index, like_manifest = read.manifests is not None, read.layers is not None or read.config is not None or read.blobs is not None
+        raise InvalidDocument(
+            f"says that it is {printable(read.media_type)!r}, but is listed as {printable(told)!r}",
+            document=name,
+        )
+    like_index, like_manifest = (
+        read.manifests is not None,
+        read.layers is not None or read.config is not None or read.blobs is not None,
+    )
     if like_index and like_manifest:
-        raise InvalidDocument("has the members of a manifest and of an index, so that readers would disagree about what it is", document=name)
+        raise InvalidDocument(
+            "has the members of a manifest and of an index, so that readers would disagree about"
+            " what it is",
+            document=name,
+        )
     if media_type and media_type not in MANIFESTS and media_type not in INDEXES:
         raise InvalidDocument(f"unknown media type {printable(media_type)!r}", document=name)
     kind = Kind.INDEX if media_type in INDEXES or (not media_type and like_index) else Kind.MANIFEST
     if like_manifest if kind is Kind.INDEX else like_index:
-        raise InvalidDocument(f"its media type says {kind}, but its members say otherwise", document=name)
+        raise InvalidDocument(
+            f"its media type says {kind}, but its members say otherwise", document=name
+        )
     if not media_type and not (like_index or like_manifest):
         raise InvalidDocument("is neither a manifest nor an index", document=name)
-    if kind is Kind.MANIFEST and read.config is None and media_type in (OCI_MANIFEST, "") and read.blobs is None:
+    if (
+        kind is Kind.MANIFEST
+        and read.config is None
+        and media_type in (OCI_MANIFEST, "")
+        and read.blobs is None
+    ):
         raise InvalidDocument("a manifest without a config", document=name)
     return kind, media_type or (OCI_INDEX if kind is Kind.INDEX else OCI_MANIFEST)
 
 
 def schema_1(name: str) -> InvalidDocument:
     """The error for a manifest of Docker's first schema."""
-    return InvalidDocument("is a Docker schema 1 manifest, which nothing addresses by content", document=name, hint="convert it: skopeo copy --format v2s2 …")
+    return InvalidDocument(
+        "is a Docker schema 1 manifest, which nothing addresses by content",
+        document=name,
+        hint="convert it: skopeo copy --format v2s2 …",
+    )
 
 
 def _link(role: Role, position: int, read: _Descriptor, name: str) -> Link:
@@ -260,7 +333,12 @@ def _link(role: Role, position: int, read: _Descriptor, name: str) -> Link:
 
 
 def _platform_fields(read: _Platform) -> dict[str, object]:
-    fields: dict[str, object] = {"os": read.os, "architecture": read.architecture, "variant": read.variant, "os.version": read.os_version}
+    fields: dict[str, object] = {
+        "os": read.os,
+        "architecture": read.architecture,
+        "variant": read.variant,
+        "os.version": read.os_version,
+    }
     if read.os_features:
         fields["os.features"] = list(read.os_features)
     return {key: value for key, value in fields.items() if value or key in ("os", "architecture")}
@@ -273,7 +351,9 @@ def _embedded(text: str, target: Descriptor, where: str) -> bytes:
         # binascii.Error, or what is said of characters that are not ASCII.
         raise InvalidDocument(f"data is no base64: {exc}", document=where) from exc
     if len(data) != target.size_bytes:
-        raise DigestMismatch(f"{where}: size of the embedded data", want=target.size_bytes, got=len(data))
+        raise DigestMismatch(
+            f"{where}: size of the embedded data", want=target.size_bytes, got=len(data)
+        )
     got = Digest.of(data, target.digest.algorithm)
     if got != target.digest:
         raise DigestMismatch(f"{where}: embedded data", want=target.digest, got=got)

@@ -39,12 +39,24 @@ class _Links:
 _LINKS: Final = Struct(_Links)
 
 
-def v1_parent(v1_json: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "v1 image") -> str:
-    """Read the v1 ID of the image this one is built on, empty when there is none. Raises InvalidDocument, TooLarge."""
+def v1_parent(
+    v1_json: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "v1 image"
+) -> str:
+    """Read the v1 ID of the image this one is built on, empty when there is none.
+
+    Raises InvalidDocument, TooLarge.
+    """
     return unmarshal(_LINKS, parse(v1_json, limits, document=document), document=document).parent
 
 
-def migrate(v1_json: bytes, parent: ImageConfig | None, diff_ids: Sequence[DiffID], limits: Limits = DEFAULT_LIMITS, *, document: str = "v1 image") -> bytes:
+def migrate(
+    v1_json: bytes,
+    parent: ImageConfig | None,
+    diff_ids: Sequence[DiffID],
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    document: str = "v1 image",
+) -> bytes:
     """Make the config Docker makes of a v1 image, to the byte.
 
     Args:
@@ -58,20 +70,28 @@ def migrate(v1_json: bytes, parent: ImageConfig | None, diff_ids: Sequence[DiffI
         A config that `ImageConfig.parse` accepts, with exactly these layers.
 
     Raises:
-        InvalidDocument: ``v1_json`` is not JSON, a member has the wrong type, or it has a member (``rootFS``, say) that would be read over what is added here.
-        TooLarge: A text passes ``limits.json_bytes``.
+        InvalidDocument: ``v1_json`` is not JSON, a member has the wrong type, or it has a member
+            (``rootFS``, say) that would be read over what is added here. TooLarge: A text passes
+            ``limits.json_bytes``.
     """
     source = parse(v1_json, limits, document=document)
     image = unmarshal(V1_IMAGE, source, document=document)
-    members = _raw_members(source) if _keeps_raw_members(image.docker_version) else dict(V1_IMAGE.members(image))
+    members = (
+        _raw_members(source)
+        if _keeps_raw_members(image.docker_version)
+        else dict(V1_IMAGE.members(image))
+    )
     for name in _DROPPED:
         members.pop(name, None)
     members["rootfs"] = ROOTFS.write(RootFS("layers", tuple(map(str, diff_ids))))
     members["history"] = HISTORY.write((*(parent.history if parent else ()), _history_entry(image)))
     config = write_object(members)
-    # Docker reads its own work again, and so do we: a raw member may differ from ours in case only, and a zone's offset may be written as none that is read.
+    # Docker reads its own work again, and so do we: a raw member may differ from ours in case only,
+    # and a zone's offset may be written as none that is read.
     if ImageConfig.parse(config, limits, document=document).diff_ids != tuple(diff_ids):
-        raise InvalidDocument("a member of it would replace the layers of the image", document=document)
+        raise InvalidDocument(
+            "a member of it would replace the layers of the image", document=document
+        )
     return config
 
 
@@ -79,14 +99,20 @@ def _raw_members(source: Json) -> dict[str, bytes]:
     members = {}
     for name, value in source.members():
         raw = value.raw
-        # It is held three times until the config stands: as a member, in the config, and in the text that is joined to it.
+        # It is held three times until the config stands: as a member, in the config, and in the
+        # text that is joined to it.
         source.account.spend(compact_size(raw) * 3)
         members[name] = compact(raw)
     return members
 
 
 def _history_entry(image: V1Image) -> HistoryEntry:
-    return HistoryEntry(created=image.created, author=image.author, created_by=" ".join(image.container_config.cmd or ()), comment=image.comment)
+    return HistoryEntry(
+        created=image.created,
+        author=image.author,
+        created_by=" ".join(image.container_config.cmd or ()),
+        comment=image.comment,
+    )
 
 
 def _keeps_raw_members(docker_version: str) -> bool:
@@ -98,7 +124,9 @@ def _keeps_raw_members(docker_version: str) -> bool:
 
 
 def _atoi(text: str) -> int:
-    """Go's ``strconv.Atoi`` with its error ignored: 0 for what is no number, and as good as the last number for what is too large.
+    """Go's ``strconv.Atoi`` with its error ignored.
+
+    0 for what is no number, and as good as the last number for what is too large.
 
     Go finds a number too large before it looks at what follows its digits.
     """
@@ -107,5 +135,11 @@ def _atoi(text: str) -> int:
         return 0
     digits = match[2].lstrip("0") or "0"
     # The length first: Python refuses to make a number of thousands of digits.
-    number = _MAX_UINT64 if len(digits) > _MAX_UINT64_DIGITS or int(digits) > _MAX_UINT64 else 0 if match[3] else int(digits)
+    number = (
+        _MAX_UINT64
+        if len(digits) > _MAX_UINT64_DIGITS or int(digits) > _MAX_UINT64
+        else 0
+        if match[3]
+        else int(digits)
+    )
     return -number if match[1] == "-" else number

@@ -25,11 +25,13 @@ class _Want(Enum):
 class TarCheck:
     """Checks the structure of a tar that passes in pieces of any size, by the rules of `store.formats.tar.reader.TarReader` (docker-archive.md §6.1, §6.5).
 
-    An empty input, missing end blocks, an end inside the last member's padding and anything behind the end blocks are accepted. How the input is cut into
-    pieces makes no difference, and skipping data costs nothing.
+    An empty input, missing end blocks, an end inside the last member's padding and anything behind
+    the end blocks are accepted. How the input is cut into pieces makes no difference, and skipping
+    data costs nothing.
 
     Args:
-        member: The layer's name in the archive that it came in; errors carry it, beside the offset in the layer.
+        member: The layer's name in the archive that it came in; errors carry it, beside the offset
+            in the layer.
     """
 
     def __init__(self, member: str | None = None) -> None:
@@ -46,7 +48,8 @@ class TarCheck:
     def feed(self, data: bytes | memoryview) -> None:
         """Take in the next bytes of the tar.
 
-        Raises InvalidArchive when it cannot be one, TooLarge for an extension header beyond `Limits.header_bytes`.
+        Raises InvalidArchive when it cannot be one, TooLarge for an extension header beyond
+        `Limits.header_bytes`.
         """
         start, end = 0, len(data)
         while self._want is not _Want.NOTHING:
@@ -72,9 +75,15 @@ class TarCheck:
     def finish(self) -> None:
         """The tar ends here. Raises TruncatedInput when it must not."""
         if self._skip > self._padding:
-            raise TruncatedInput("the tar archive ends inside a member", member=self._member, offset=self._position)
+            raise TruncatedInput(
+                "the tar archive ends inside a member", member=self._member, offset=self._position
+            )
         if self._want in {_Want.META, _Want.SPARSE_MAP} or self._partial:
-            what = "the tar archive ends inside a header" if self._position > BLOCK else "this is no tar archive, or the mere beginning of one"
+            what = (
+                "the tar archive ends inside a header"
+                if self._position > BLOCK
+                else "this is no tar archive, or the mere beginning of one"
+            )
             raise TruncatedInput(what, member=self._member, offset=self._position)
 
     def _take(self, block: bytes, offset: int) -> None:
@@ -94,7 +103,11 @@ class TarCheck:
                 self._pass_over(self._stored, padding(self._stored))
         else:
             if block != ZERO_BLOCK:
-                raise InvalidArchive("invalid tar header: something else after a zero block", member=self._member, offset=offset)
+                raise InvalidArchive(
+                    "invalid tar header: something else after a zero block",
+                    member=self._member,
+                    offset=offset,
+                )
             self._want = _Want.NOTHING
 
     def _take_header(self, block: bytes, offset: int) -> None:

@@ -1,9 +1,11 @@
 """Tar headers, read by the rules of Go's archive/tar 1.19, which is what Docker reads archives and layers with (docker-archive.md §6.1).
 
-Nothing here reads a stream: `HeaderParser` is handed one block after the other and says how many bytes follow. `store.formats.tar.reader` and
-`store.formats.tar.checker` drive it, so that both accept exactly the same bytes.
+Nothing here reads a stream: `HeaderParser` is handed one block after the other and says how many
+bytes follow. `store.formats.tar.reader` and `store.formats.tar.checker` drive it, so that both
+accept exactly the same bytes.
 
-Spec: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended Header"; the GNU tar manual, "Basic Tar Format".
+Spec: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended Header"; the GNU tar manual,
+"Basic Tar Format".
 """
 
 from __future__ import annotations
@@ -38,10 +40,17 @@ _META_FLAGS: Final = frozenset({_FLAG_LONG_NAME, _FLAG_LONG_LINK, _FLAG_PAX, _FL
 _NO_DATA_FLAGS: Final = frozenset(b"123456")
 """Links, devices, directories and FIFOs: whatever their size field says, no data follows."""
 _MEMBER_FLAGS: Final = frozenset(b"\0000123456")
-"""What Docker's unpack handles. It knows nothing of ``7`` (contiguous file) and ``S`` (sparse file in the old GNU format), though Go's reader does."""
+"""What Docker's unpack handles.
+
+It knows nothing of ``7`` (contiguous file) and ``S`` (sparse file in the old GNU format), though
+Go's reader does.
+"""
 
 _USUAL_NUMBERS: Final = re.compile(rb"(?:[0-7]{7}\0){3}([0-7]{11})\0[0-7]{11}\0([0-7]{6})\0 ")
-"""Mode, owners, size, time and checksum as nearly everybody writes them: found sound by one match. All else is looked at field by field."""
+"""Mode, owners, size, time and checksum as nearly everybody writes them: found sound by one match.
+
+All else is looked at field by field.
+"""
 _OTHER_NUMBERS: Final = ((100, 108), (108, 116), (116, 124), (136, 148))
 
 _USTAR: Final = b"ustar\0"
@@ -61,9 +70,10 @@ def padding(size: int) -> int:
 class Header(NamedTuple):
     """What one header block stands for, everything that went before it taken into account.
 
-    ``stored`` bytes of data follow, then padding. ``size`` is what the member has when unpacked; the two differ for sparse members only.
-    With ``meta`` the data belongs to the headers: hand it to `HeaderParser.meta`. While ``sparse.wanted`` is true, the next block of the data belongs to the
-    map of a sparse member: hand it to `HeaderParser.sparse_block`.
+    ``stored`` bytes of data follow, then padding. ``size`` is what the member has when unpacked;
+    the two differ for sparse members only. With ``meta`` the data belongs to the headers: hand it
+    to `HeaderParser.meta`. While ``sparse.wanted`` is true, the next block of the data belongs to
+    the map of a sparse member: hand it to `HeaderParser.sparse_block`.
     """
 
     flag: int
@@ -80,8 +90,9 @@ class HeaderParser:
     """Makes sense of header blocks, in the order in which they come.
 
     Args:
-        header_bytes: Ceiling for the data of one PAX or GNU header, and for the map of one sparse member.
-        member: The archive's own name, when it is a layer within another archive; errors carry it.
+        header_bytes: Ceiling for the data of one PAX or GNU header, and for the map of one sparse
+            member. member: The archive's own name, when it is a layer within another archive;
+            errors carry it.
     """
 
     def __init__(self, header_bytes: int, member: str | None = None) -> None:
@@ -97,7 +108,8 @@ class HeaderParser:
     def header(self, block: bytes, offset: int) -> Header:
         """Read one block that is not all zeros; it stands at ``offset``.
 
-        Raises InvalidArchive when it is no header or has an unknown type flag, TooLarge when it announces too long a header.
+        Raises InvalidArchive when it is no header or has an unknown type flag, TooLarge when it
+        announces too long a header.
         """
         self._offset = offset
         size = self._checked_size(block)
@@ -131,11 +143,15 @@ class HeaderParser:
             except pax.InvalidRecordError as exc:
                 self._invalid(str(exc))
             if self._flag == _FLAG_PAX_GLOBAL:
-                # Global records are ignored, but Go hands the header out as a member: what was announced before it is spent.
+                # Global records are ignored, but Go hands the header out as a member: what was
+                # announced before it is spent.
                 self._forget()
 
     def sparse_block(self, block: bytes) -> bool:
-        """Take in a block of the map of the sparse member just read; whether another one follows. Raises InvalidArchive, TooLarge."""
+        """Take in a block of the map of the sparse member just read; whether another one follows.
+
+        Raises InvalidArchive, TooLarge.
+        """
         if self._sparse is None:
             raise ValueError("no sparse member")
         try:
@@ -162,7 +178,11 @@ class HeaderParser:
         if magic == _GNU or magic[:6] == _USTAR:
             sound = sound and _are_numbers(block[329:345])
             if block[508] and block[508:] == _STAR_TRAILER:
-                sound = sound and _number(block[476:488]) is not None and _number(block[488:500]) is not None
+                sound = (
+                    sound
+                    and _number(block[476:488]) is not None
+                    and _number(block[488:500]) is not None
+                )
         if size is None or not sound:
             self._invalid("a field is not a number")
         # Where no data follows, a negative size is as meaningless as any other.
@@ -171,12 +191,18 @@ class HeaderParser:
         return size
 
     def _prefixed(self, block: bytes, name: bytes) -> bytes:
-        """The name with the part of it that stands at byte 345 in some formats; times stand there in others."""
+        """The name with the part of it that stands at byte 345 in some formats.
+
+        Times stand there in others.
+        """
         if block[257:263] == _USTAR:
             prefix = _until_nul(block[345 : 476 if block[508:] == _STAR_TRAILER else 500])
         elif block[257:265] == _GNU:
-            # GNU has access and change times here. Go before 1.8 wrote a prefix there by mistake, and Go still reads what is no time that way.
-            if _number(block[345:357]) is not None and (not block[357] or _number(block[357:369]) is not None):
+            # GNU has access and change times here. Go before 1.8 wrote a prefix there by mistake,
+            # and Go still reads what is no time that way.
+            if _number(block[345:357]) is not None and (
+                not block[357] or _number(block[357:369]) is not None
+            ):
                 return name
             prefix = _until_nul(block[345:500])
             if not prefix.isascii():
@@ -209,7 +235,14 @@ class HeaderParser:
         if flag in _NO_DATA_FLAGS:
             self._invalid("a sparse member that is no file")
         self._sparse = sparse
-        return Header(flag, _text(records.get(b"GNU.sparse.name") or name), _text(link), sparse.size, stored, sparse=sparse)
+        return Header(
+            flag,
+            _text(records.get(b"GNU.sparse.name") or name),
+            _text(link),
+            sparse.size,
+            stored,
+            sparse=sparse,
+        )
 
     def _forget(self) -> None:
         self._pax = None
@@ -217,17 +250,38 @@ class HeaderParser:
 
     def _invalid(self, why: str) -> NoReturn:
         if self._offset == 0:
-            hint = "an image is a tar, compressed or not, or a folder" if self._member is None else "a layer is a tar, compressed or not"
-            raise InvalidArchive(f"this is no tar archive: {why}", member=self._member, offset=0, hint=hint) from None
-        raise InvalidArchive(f"invalid tar header: {why}", member=self._member, offset=self._offset) from None
+            hint = (
+                "an image is a tar, compressed or not, or a folder"
+                if self._member is None
+                else "a layer is a tar, compressed or not"
+            )
+            raise InvalidArchive(
+                f"this is no tar archive: {why}", member=self._member, offset=0, hint=hint
+            ) from None
+        raise InvalidArchive(
+            f"invalid tar header: {why}", member=self._member, offset=self._offset
+        ) from None
 
     def _unknown(self, flag: int, name: bytes) -> NoReturn:
-        hint = "write the archive without tar's --sparse, or with --format=posix" if flag == _FLAG_GNU_SPARSE else None
-        raise InvalidArchive(f"unhandled tar header type {flag} ({chr(flag)!r})", member=self._member or _text(name), offset=self._offset, hint=hint)
+        hint = (
+            "write the archive without tar's --sparse, or with --format=posix"
+            if flag == _FLAG_GNU_SPARSE
+            else None
+        )
+        raise InvalidArchive(
+            f"unhandled tar header type {flag} ({chr(flag)!r})",
+            member=self._member or _text(name),
+            offset=self._offset,
+            hint=hint,
+        )
 
     def _too_large(self, size: int) -> NoReturn:
         where = f" in member {printable(self._member)!r}" if self._member is not None else ""
-        raise TooLarge(f"a tar extension header of {size} bytes{where}, at byte {self._offset}: more than {self._header_bytes}", limit=self._header_bytes)
+        raise TooLarge(
+            f"a tar extension header of {size} bytes{where}, at byte {self._offset}: more than"
+            f" {self._header_bytes}",
+            limit=self._header_bytes,
+        )
 
 
 def _text(name: bytes) -> str:
@@ -242,25 +296,39 @@ def _until_nul(field: bytes) -> bytes:
 def _checksum_fits(block: bytes, stated: int | None) -> bool:
     """Whether the sum of all bytes, taken as unsigned or as signed ones, the checksum field itself as spaces, is ``stated``."""
     if block.isascii():
-        # Adler-32's lower half is 1 + the sum modulo 65521; 512 ASCII bytes do not get there. Twenty times as fast as sum().
-        return (zlib.adler32(block) & 0xFFFF) - (zlib.adler32(block[148:156]) & 0xFFFF) + _CHECKSUM_BLANK == stated
+        # Adler-32's lower half is 1 + the sum modulo 65521; 512 ASCII bytes do not get there.
+        # Twenty times as fast as sum().
+        return (zlib.adler32(block) & 0xFFFF) - (
+            zlib.adler32(block[148:156]) & 0xFFFF
+        ) + _CHECKSUM_BLANK == stated
     rest = block[:148] + block[156:]
     unsigned = sum(rest) + _CHECKSUM_BLANK
-    return stated in {unsigned, unsigned - 256 * sum(byte > 127 for byte in rest)}  # noqa: PLR2004 - as signed bytes
+    return stated in {
+        unsigned,
+        unsigned - 256 * sum(byte > 127 for byte in rest),  # noqa: PLR2004
+    }
 
 
 @lru_cache(maxsize=1024)
 def _are_numbers(fields: bytes) -> bool:
-    """Whether two numeric fields of 8 bytes are sound. Device numbers are nearly always zero: hence the cache."""
+    """Whether two numeric fields of 8 bytes are sound.
+
+    Device numbers are nearly always zero: hence the cache.
+    """
     return _number(fields[:8]) is not None and _number(fields[8:]) is not None
 
 
 def _number(field: bytes) -> int | None:
-    """A numeric field: octal between NULs and spaces, or base-256 (GNU); None when it is neither, or does not fit 64 bits."""
+    """A numeric field: octal between NULs and spaces, or base-256 (GNU).
+
+    None when it is neither, or does not fit 64 bits.
+    """
     if not field[0] & _BASE256:
         return _octal(field)
     inverted = 0xFF if field[0] & _BASE256_NEGATIVE else 0
-    value = int.from_bytes(bytes(byte ^ inverted for byte in field), "big") & ((1 << (8 * len(field) - 1)) - 1)
+    value = int.from_bytes(bytes(byte ^ inverted for byte in field), "big") & (
+        (1 << (8 * len(field) - 1)) - 1
+    )
     if value >= _INT64:
         return None
     return ~value if inverted else value

@@ -17,11 +17,13 @@ _FIRST_SLOTS: Final = 64
 
 @final
 class Nodes:
-    """A table of nodes, each a name in a folder, the folder being a node itself. What a ``kind`` means is the caller's; a node's number never changes.
+    """A table of nodes, each a name in a folder, the folder being a node itself.
+
+    What a ``kind`` means is the caller's; a node's number never changes.
 
     Args:
-        text_bytes: Ceiling for all names and link targets together, those included that were replaced.
-        root: What kind of node the root is.
+        text_bytes: Ceiling for all names and link targets together, those included that were
+            replaced. root: What kind of node the root is.
     """
 
     def __init__(self, text_bytes: int, root: int) -> None:
@@ -34,7 +36,8 @@ class Nodes:
         self._kind = array("b", (root,))
         self._size = array("q", (0,))
         self._offset = array("q", (0,))
-        # An open hash table of node numbers, by folder and name. Python's hash of bytes is keyed, so nobody can choose names that collide.
+        # An open hash table of node numbers, by folder and name. Python's hash of bytes is keyed,
+        # so nobody can choose names that collide.
         self._slots = array("i", (_EMPTY,)) * _FIRST_SLOTS
 
     def __len__(self) -> int:
@@ -44,19 +47,39 @@ class Nodes:
         """The node of this name in a folder, or `NOTHING`."""
         return self._slots[self._slot(folder, name)]
 
-    def put(self, folder: int, name: bytes, kind: int, *, link: bytes = b"", size: int = 0, offset: int = 0, over: int = NOTHING) -> int:
-        """Enter a node under its name, instead of what has that name in the folder. With ``over``, a node that has it, that node becomes this one.
+    def put(
+        self,
+        folder: int,
+        name: bytes,
+        kind: int,
+        *,
+        link: bytes = b"",
+        size: int = 0,
+        offset: int = 0,
+        over: int = NOTHING,
+    ) -> int:
+        """Enter a node under its name, instead of what has that name in the folder.
+
+        With ``over``, a node that has it, that node becomes this one.
 
         Raises TooLarge when there is too much text.
         """
         if len(self._text) + len(name) + len(link) > self._text_bytes:
-            raise TooLarge(f"the names in the archive are longer than {self._text_bytes} bytes together", limit=self._text_bytes)
+            raise TooLarge(
+                f"the names in the archive are longer than {self._text_bytes} bytes together",
+                limit=self._text_bytes,
+            )
         if over != NOTHING:
             node = over
             if link:
                 self._name_at[node] = len(self._text)
                 self._text += name + link
-            self._link_bytes[node], self._kind[node], self._size[node], self._offset[node] = len(link), kind, size, offset
+            self._link_bytes[node], self._kind[node], self._size[node], self._offset[node] = (
+                len(link),
+                kind,
+                size,
+                offset,
+            )
             return node
         node = len(self._kind)
         self._folder.append(folder)

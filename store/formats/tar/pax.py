@@ -32,7 +32,8 @@ class InvalidRecordError(Exception):
 def parse(data: bytes) -> dict[bytes, bytes]:
     """The records of one extended header; of equal keys the last one counts.
 
-    The pairs of a format 0.0 sparse map, whose keys repeat, come out as the one ``GNU.sparse.map`` of format 0.1.
+    The pairs of a format 0.0 sparse map, whose keys repeat, come out as the one ``GNU.sparse.map``
+    of format 0.1.
 
     Raises InvalidRecordError.
     """
@@ -53,7 +54,9 @@ def parse(data: bytes) -> dict[bytes, bytes]:
 
 
 def checked_size(records: Records, size: int) -> int:
-    """The size in bytes that ``records`` give the member, else ``size``; all other numbers among them are checked, too.
+    """The size in bytes that ``records`` give the member, else ``size``.
+
+    All other numbers among them are checked, too.
 
     It may be negative: whether that matters depends on the member's type.
 
@@ -92,7 +95,12 @@ def _record(data: bytes, start: int) -> tuple[bytes, bytes, int]:
         raise InvalidRecordError("a record without a length")
     length = integer(data[start:space])
     end = start + length
-    if length < _SHORTEST_RECORD or end > len(data) or end - 1 <= space + 1 or data[end - 1 : end] != b"\n":
+    if (
+        length < _SHORTEST_RECORD
+        or end > len(data)
+        or end - 1 <= space + 1
+        or data[end - 1 : end] != b"\n"
+    ):
         raise InvalidRecordError("a record of the wrong length")
     key, equals, value = data[space + 1 : end - 1].partition(b"=")
     if not equals or not key:

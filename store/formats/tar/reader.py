@@ -8,7 +8,15 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 from store.errors import InvalidArchive, TooLarge, TruncatedInput, printable
-from store.formats.tar.headers import FLAG_DIRECTORY, FLAG_FILE, FLAG_HARDLINK, FLAG_SYMLINK, ZERO_BLOCK, HeaderParser, padding
+from store.formats.tar.headers import (
+    FLAG_DIRECTORY,
+    FLAG_FILE,
+    FLAG_HARDLINK,
+    FLAG_SYMLINK,
+    ZERO_BLOCK,
+    HeaderParser,
+    padding,
+)
 from store.formats.tar.pax import BLOCK
 from store.formats.tar.sparse import expanded
 from store.model.limits import DEFAULT_LIMITS, MIB
@@ -35,7 +43,10 @@ class SeekableSource(ByteSource, Protocol):
     """A source that can be read anywhere."""
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Move to ``offset`` bytes from the start (``whence`` 0) or from the end (2); the new position."""
+        """Move to ``offset`` bytes from the start (``whence`` 0) or from the end (2).
+
+        The new position.
+        """
 
 
 class MemberKind(Enum):
@@ -60,9 +71,12 @@ _KINDS: Final = {
 @final
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member: ``size`` bytes when unpacked, data at ``offset`` in the decompressed archive. Names are UTF-8, other bytes as lone surrogates.
+    """One member: ``size`` bytes when unpacked, data at ``offset`` in the decompressed archive.
 
-    ``extents`` is None unless the member is sparse: then only they are in the archive, one after the other, and the rest is zeros.
+    Names are UTF-8, other bytes as lone surrogates.
+
+    ``extents`` is None unless the member is sparse: then only they are in the archive, one after
+    the other, and the rest is zeros.
     """
 
     name: str
@@ -77,16 +91,25 @@ class Member:
 class TarReader:
     """Reads members in order, with the acceptance rules of Go's archive/tar 1.19 (docker-archive.md §6.1).
 
-    Accepted: no end blocks, an end inside the padding of the last member, anything behind the end blocks. A sparse member is read as what it stands for.
+    Accepted: no end blocks, an end inside the padding of the last member, anything behind the end
+    blocks. A sparse member is read as what it stands for.
 
     Args:
-        source: The decompressed archive, at its start; a file at position 0.
-        limits: ``members`` and ``header_bytes`` are enforced.
-        seekable: ``source`` is a `SeekableSource`: data that nobody asks for is sought over, and `reread` works. Otherwise all of the source is read, also
-            what follows the end blocks, so that whoever writes into the pipe can finish and a decompressor reaches its checksum.
+        source: The decompressed archive, at its start; a file at position 0. limits: ``members``
+            and ``header_bytes`` are enforced. seekable: ``source`` is a `SeekableSource`: data that
+            nobody asks for is sought over, and `reread` works. Otherwise all of the source is read,
+            also
+            what follows the end blocks, so that whoever writes into the pipe can finish and a
+            decompressor reaches its checksum.
     """
 
-    def __init__(self, source: ByteSource | SeekableSource, limits: Limits = DEFAULT_LIMITS, *, seekable: bool) -> None:
+    def __init__(
+        self,
+        source: ByteSource | SeekableSource,
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        seekable: bool,
+    ) -> None:
         self._source = source
         self._turn = threading.Lock()
         self._limits = limits
@@ -106,18 +129,28 @@ class TarReader:
         """The members, in archive order. What is not read of one is skipped.
 
         Raises:
-            InvalidArchive: This is no tar, a header is damaged, a type flag is unknown, or a zero block is followed by something else.
-            TruncatedInput: It ends inside a header or inside a member's data.
-            TooLarge: A ceiling of the limits was passed.
+            InvalidArchive: This is no tar, a header is damaged, a type flag is unknown, or a zero
+                block is followed by something else. TruncatedInput: It ends inside a header or
+                inside a member's data. TooLarge: A ceiling of the limits was passed.
         """
         members = 0
         while (header := self._read_member()) is not None:
             members += 1
             if members > self._limits.members:
-                raise TooLarge(f"the archive has more than {self._limits.members} members", limit=self._limits.members)
+                raise TooLarge(
+                    f"the archive has more than {self._limits.members} members",
+                    limit=self._limits.members,
+                )
             extents = header.sparse.extents if header.sparse is not None else None
             self._given = 0
-            self._member = Member(header.name, _KINDS.get(header.flag, MemberKind.SPECIAL), header.size, self._at, header.link, extents)
+            self._member = Member(
+                header.name,
+                _KINDS.get(header.flag, MemberKind.SPECIAL),
+                header.size,
+                self._at,
+                header.link,
+                extents,
+            )
             yield self._member
         self._member = None
         if self._seekable is None:
@@ -137,7 +170,9 @@ class TarReader:
                 self._seekable.seek(self._at)
             piece = self._read(wanted)
             if len(piece) < wanted:
-                raise TruncatedInput("the archive ends inside a member", member=member.name, offset=self._at)
+                raise TruncatedInput(
+                    "the archive ends inside a member", member=member.name, offset=self._at
+                )
             return piece
 
         for piece in _pieces(member, self._given, size, read):
@@ -153,11 +188,16 @@ class TarReader:
         """
         member = self._current()
         if member.size - self._given > max_bytes:
-            raise TooLarge(f"member {printable(member.name)!r} has {member.size} bytes, more than {max_bytes}", limit=max_bytes)
+            raise TooLarge(
+                f"member {printable(member.name)!r} has {member.size} bytes, more than {max_bytes}",
+                limit=max_bytes,
+            )
         return b"".join(self.chunks(_SKIP_BYTES))
 
     def reread(self, member: Member, size: int) -> Generator[bytes, None, None]:
-        """The data of a member met earlier, in pieces as `chunks` gives them; at any time, as long as the source is seekable and open, and on any thread.
+        """The data of a member met earlier, in pieces as `chunks` gives them.
+
+        At any time, as long as the source is seekable and open, and on any thread.
 
         Raises TruncatedInput when the file has become shorter since.
         """
@@ -173,7 +213,9 @@ class TarReader:
                 piece = _read_full(file, wanted)
             position += len(piece)
             if len(piece) < wanted:
-                raise TruncatedInput("the archive ends inside a member", member=member.name, offset=position)
+                raise TruncatedInput(
+                    "the archive ends inside a member", member=member.name, offset=position
+                )
             return piece
 
         return _pieces(member, 0, size, read)
@@ -211,7 +253,9 @@ class TarReader:
                 wanted = parser.sparse_block(self._whole(self._read(BLOCK), at))
             self._next = self._data_end + padding(header.stored)
             if self._seekable is not None and self._data_end > self._end:
-                raise TruncatedInput("the archive ends inside a member", member=header.name, offset=self._end)
+                raise TruncatedInput(
+                    "the archive ends inside a member", member=header.name, offset=self._end
+                )
             return header
 
     def _check_end(self) -> None:
@@ -223,7 +267,11 @@ class TarReader:
 
     def _whole(self, block: bytes, at: int) -> bytes:
         if len(block) < BLOCK:
-            what = "the archive ends inside a header" if at else "this is no tar archive, or the mere beginning of one"
+            what = (
+                "the archive ends inside a header"
+                if at
+                else "this is no tar archive, or the mere beginning of one"
+            )
             raise TruncatedInput(what, offset=at + len(block))
         return block
 
@@ -237,7 +285,11 @@ class TarReader:
             piece = self._source.read(min(_SKIP_BYTES, self._next - self._at))
             if not piece:
                 if self._at < self._data_end:
-                    raise TruncatedInput("the archive ends inside a member", member=self._current().name, offset=self._at)
+                    raise TruncatedInput(
+                        "the archive ends inside a member",
+                        member=self._current().name,
+                        offset=self._at,
+                    )
                 return
             self._at += len(piece)
 
@@ -247,8 +299,13 @@ class TarReader:
         return data
 
 
-def _pieces(member: Member, start: int, size: int, read: Callable[[int], bytes]) -> Generator[bytes, None, None]:
-    """What ``member`` holds from ``start`` on, in pieces of ``size`` bytes; ``read`` gives so many bytes of its data, in order."""
+def _pieces(
+    member: Member, start: int, size: int, read: Callable[[int], bytes]
+) -> Generator[bytes, None, None]:
+    """What ``member`` holds from ``start`` on, in pieces of ``size`` bytes.
+
+    ``read`` gives so many bytes of its data, in order.
+    """
     if member.extents is not None:
         yield from expanded(member.extents, member.size, start, size, read)
     else:

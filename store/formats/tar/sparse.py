@@ -1,6 +1,10 @@
-"""Sparse members: a map of where data lies, holes everywhere else (the GNU tar manual, "Storing Sparse Files", PAX formats 0.0, 0.1 and 1.0).
+"""Sparse members.
 
-Read as Go's archive/tar 1.19 does, and expanded as Docker's unpack does. The old GNU format (type flag ``S``) is not among them: Docker refuses it.
+A map of where data lies, holes everywhere else (the GNU tar manual, "Storing Sparse Files", PAX
+formats 0.0, 0.1 and 1.0).
+
+Read as Go's archive/tar 1.19 does, and expanded as Docker's unpack does. The old GNU format (type
+flag ``S``) is not among them: Docker refuses it.
 """
 
 from __future__ import annotations
@@ -29,7 +33,8 @@ class MapTooLongError(Exception):
 class SparseMap:
     """The map of one sparse member: ``size`` bytes when unpacked.
 
-    In format 1.0 the map stands in front of the data: while ``wanted`` is true, the next block of it goes to `take`.
+    In format 1.0 the map stands in front of the data: while ``wanted`` is true, the next block of
+    it goes to `take`.
     """
 
     def __init__(self, size: int, stored: int) -> None:
@@ -43,7 +48,9 @@ class SparseMap:
 
     @classmethod
     def announced(cls, records: Records, stored: int) -> SparseMap | None:
-        """What the extended header of a member with ``stored`` bytes says; None when the member is not sparse.
+        """What the extended header of a member with ``stored`` bytes says.
+
+        None when the member is not sparse.
 
         Raises InvalidRecordError.
         """
@@ -55,7 +62,10 @@ class SparseMap:
         found = cls(integer(value) if value else stored, stored)
         if not in_data:
             numbers = records.get(b"GNU.sparse.map", b"")
-            found._finish(numbers.split(b",") if numbers else [], integer(records.get(b"GNU.sparse.numblocks", b"")))
+            found._finish(
+                numbers.split(b",") if numbers else [],
+                integer(records.get(b"GNU.sparse.numblocks", b"")),
+            )
         else:
             found._check_rest()
         return found
@@ -101,7 +111,9 @@ class SparseMap:
             raise InvalidRecordError("a sparse map that does not fit the data")
 
 
-def expanded(extents: Extents, size: int, start: int, piece_bytes: int, read: Callable[[int], bytes]) -> Iterator[bytes]:
+def expanded(
+    extents: Extents, size: int, start: int, piece_bytes: int, read: Callable[[int], bytes]
+) -> Iterator[bytes]:
     """The bytes of a sparse member from ``start`` to its end at ``size``, in pieces of ``piece_bytes``, the last one shorter.
 
     ``read`` gives exactly so many bytes of its data, in order.

@@ -17,11 +17,17 @@ if TYPE_CHECKING:
     from store.model.limits import Limits
 
 _LINK_BYTES: Final = 4095
-"""The longest target a symbolic link can have on Linux (PATH_MAX without its NUL); Docker's unpack fails on longer ones."""
+"""The longest target a symbolic link can have on Linux (PATH_MAX without its NUL).
+
+Docker's unpack fails on longer ones.
+"""
 
 _KINDS: Final = tuple(MemberKind)
 _CODES: Final = {kind: code for code, kind in enumerate(_KINDS)}
-_FILE, _DIRECTORY, _SYMLINK, _HARDLINK = (_CODES[kind] for kind in (MemberKind.FILE, MemberKind.DIRECTORY, MemberKind.SYMLINK, MemberKind.HARDLINK))
+_FILE, _DIRECTORY, _SYMLINK, _HARDLINK = (
+    _CODES[kind]
+    for kind in (MemberKind.FILE, MemberKind.DIRECTORY, MemberKind.SYMLINK, MemberKind.HARDLINK)
+)
 
 
 @final
@@ -38,7 +44,8 @@ class Tree:
     """A tree of names, filled member by member.
 
     Args:
-        limits: ``directories`` bounds those, also the ones that names only imply; ``name_bytes`` the text that is kept; ``links`` the links followed for one
+        limits: ``directories`` bounds those, also the ones that names only imply; ``name_bytes``
+            the text that is kept; ``links`` the links followed for one
             path.
     """
 
@@ -51,14 +58,19 @@ class Tree:
         self._payloads: dict[int, object] = {}
 
     def add(self, member: Member, payload: object | None) -> None:
-        """Unpack one more member: over what has its name already, into the target of a link among its parents, missing parents made.
+        """Unpack one more member.
 
-        ``payload`` comes back from `resolve`, also through hard links. A hard link may come before its target.
+        Over what has its name already, into the target of a link among its parents, missing parents
+        made.
+
+        ``payload`` comes back from `resolve`, also through hard links. A hard link may come before
+        its target.
 
         Raises:
-            InvalidArchive: A parent is a file, a hard link names a directory, or a symbolic link is too long to exist.
-            UnsafePath: Links among its parents never end.
-            TooLarge: There are more directories than `Limits.directories`, or the names are longer than `Limits.name_bytes`.
+            InvalidArchive: A parent is a file, a hard link names a directory, or a symbolic link is
+                too long to exist. UnsafePath: Links among its parents never end. TooLarge: There
+                are more directories than `Limits.directories`, or the names are longer than
+                `Limits.name_bytes`.
         """
         parts = _inside(member.name)
         if not parts:
@@ -74,19 +86,36 @@ class Tree:
             return
         link = _encoded(member.link)
         if member.kind is MemberKind.SYMLINK and len(link) > _LINK_BYTES:
-            raise InvalidArchive("the target of a symbolic link is too long", member=member.name, offset=member.offset)
+            raise InvalidArchive(
+                "the target of a symbolic link is too long",
+                member=member.name,
+                offset=member.offset,
+            )
         # What it replaces is removed first, as unpacking does: a hard link to that finds nothing.
-        target = self._link_target(member, gone=there) if member.kind is MemberKind.HARDLINK else NOTHING
-        # A directory that is replaced keeps its number, or else what is in it would be back with the next directory of that name.
+        target = (
+            self._link_target(member, gone=there) if member.kind is MemberKind.HARDLINK else NOTHING
+        )
+        # A directory that is replaced keeps its number, or else what is in it would be back with
+        # the next directory of that name.
         over = NOTHING if is_directory else there
         if target != NOTHING:
             self._copy(target, folder, name, over)
             return
-        node = self._nodes.put(folder, name, _CODES[member.kind], link=link, size=member.size, offset=member.offset, over=over)
+        node = self._nodes.put(
+            folder,
+            name,
+            _CODES[member.kind],
+            link=link,
+            size=member.size,
+            offset=member.offset,
+            over=over,
+        )
         self._attach(node, member.extents, payload)
 
     def resolve(self, path: str) -> Leaf:
-        """The file at ``path``, all links followed inside the archive: absolute targets count from its root, ``..`` in a target stops there.
+        """The file at ``path``, all links followed inside the archive.
+
+        Absolute targets count from its root, ``..`` in a target stops there.
 
         Raises:
             MissingMember: Nothing is there.
@@ -102,17 +131,42 @@ class Tree:
         if kind is MemberKind.SPECIAL:
             raise InvalidArchive("it is no regular file", member=path)
         nodes = self._nodes
-        return Leaf(Member(self._path(node), kind, nodes.size(node), nodes.offset(node), "", self._extents.get(node)), self._payloads.get(node))
+        return Leaf(
+            Member(
+                self._path(node),
+                kind,
+                nodes.size(node),
+                nodes.offset(node),
+                "",
+                self._extents.get(node),
+            ),
+            self._payloads.get(node),
+        )
 
     def exists(self, path: str) -> bool:
-        """Whether anything, a directory too, is at ``path`` once all links are followed. Raises UnsafePath as `resolve` does."""
+        """Whether anything, a directory too, is at ``path`` once all links are followed.
+
+        Raises UnsafePath as `resolve` does.
+        """
         return self._find(path) != NOTHING
 
     def top_level_directories(self) -> tuple[str, ...]:
-        """The names of the directories at the root, sorted by their bytes; links to directories do not count (docker-archive.md §7)."""
+        """The names of the directories at the root, sorted by their bytes.
+
+        Links to directories do not count (docker-archive.md §7).
+        """
         nodes = self._nodes
-        names = (nodes.name(node) for node in range(1, len(nodes)) if nodes.folder(node) == ROOT and nodes.kind(node) == _DIRECTORY)
-        return tuple(_decoded(name) for name in sorted({name for name in names if nodes.kind(nodes.find(ROOT, name)) == _DIRECTORY}))
+        names = (
+            nodes.name(node)
+            for node in range(1, len(nodes))
+            if nodes.folder(node) == ROOT and nodes.kind(node) == _DIRECTORY
+        )
+        return tuple(
+            _decoded(name)
+            for name in sorted(
+                {name for name in names if nodes.kind(nodes.find(ROOT, name)) == _DIRECTORY}
+            )
+        )
 
     def _attach(self, node: int, extents: Extents | None, payload: object | None) -> None:
         self._extents.pop(node, None)
@@ -125,7 +179,15 @@ class Tree:
     def _copy(self, target: int, folder: int, name: bytes, over: int) -> None:
         """A second name for what a node is."""
         nodes = self._nodes
-        node = nodes.put(folder, name, nodes.kind(target), link=nodes.link(target), size=nodes.size(target), offset=nodes.offset(target), over=over)
+        node = nodes.put(
+            folder,
+            name,
+            nodes.kind(target),
+            link=nodes.link(target),
+            size=nodes.size(target),
+            offset=nodes.offset(target),
+            over=over,
+        )
         self._attach(node, self._extents.get(target), self._payloads.get(target))
 
     def _path(self, node: int) -> str:
@@ -153,11 +215,18 @@ class Tree:
             return folder
         found = self._walk(parts, member.name, create=True)
         if found == NOTHING or nodes.kind(found) != _DIRECTORY:
-            raise InvalidArchive("it lies below something that is no directory", member=member.name, offset=member.offset)
+            raise InvalidArchive(
+                "it lies below something that is no directory",
+                member=member.name,
+                offset=member.offset,
+            )
         return found
 
     def _link_target(self, member: Member, *, gone: int) -> int:
-        """What the hard link ``member`` names, the last part not followed; `NOTHING` when that is not there yet, or is ``gone``."""
+        """What the hard link ``member`` names, the last part not followed.
+
+        `NOTHING` when that is not there yet, or is ``gone``.
+        """
         parts = _inside(member.link)
         name = parts.pop() if parts else b""
         parent = self._walk(parts, member.name, create=False, gone=gone)
@@ -167,13 +236,18 @@ class Tree:
         if found in (NOTHING, gone):
             return NOTHING
         if self._nodes.kind(found) == _DIRECTORY:
-            raise InvalidArchive("hard link to a directory", member=member.name, offset=member.offset)
+            raise InvalidArchive(
+                "hard link to a directory", member=member.name, offset=member.offset
+            )
         return found
 
     def _walk(self, parts: list[bytes], path: str, *, create: bool, gone: int = NOTHING) -> int:
-        """Follow ``parts`` from the root, and every link on the way, also the last one; with ``create`` make directories of what is missing.
+        """Follow ``parts`` from the root, and every link on the way, also the last one.
 
-        What is missing (or ``gone``) can be passed through, and left again by ``..``, as in Docker's symlink evaluation; a file can only be left.
+        With ``create`` make directories of what is missing.
+
+        What is missing (or ``gone``) can be passed through, and left again by ``..``, as in
+        Docker's symlink evaluation; a file can only be left.
         """
         nodes = self._nodes
         stack: list[int] = []
@@ -194,7 +268,9 @@ class Tree:
             if node != NOTHING and nodes.kind(node) in _LINKS:
                 links += 1
                 if links > self._limits.links:
-                    raise UnsafePath("its symbolic links lead in circles, or are too many", member=path)
+                    raise UnsafePath(
+                        "its symbolic links lead in circles, or are too many", member=path
+                    )
                 target, from_root = self._target(node)
                 if from_root:
                     stack.clear()
@@ -217,7 +293,10 @@ class Tree:
     def _new_directory(self, folder: int, name: bytes, *, over: int = NOTHING) -> int:
         self._directories += 1
         if self._directories > self._limits.directories:
-            raise TooLarge(f"the archive has more than {self._limits.directories} directories", limit=self._limits.directories)
+            raise TooLarge(
+                f"the archive has more than {self._limits.directories} directories",
+                limit=self._limits.directories,
+            )
         node = self._nodes.put(folder, name, _DIRECTORY, over=over)
         if over != NOTHING:
             self._attach(node, None, None)

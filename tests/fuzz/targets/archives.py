@@ -1,8 +1,8 @@
 """The whole import, from file, pipe and folder, of real archives with something changed in them (`tests.support.mutation`).
 
-A refusal leaves the store as it was, to the row and to the file. What is accepted passes fsck, comes in again without changing anything, and can be saved or is
-refused with an error of ours. A file and a pipe of the same bytes are judged alike.
-"""
+A refusal leaves the store as it was, to the row and to the file. What is accepted passes fsck,
+comes in again without changing anything, and can be saved or is refused with an error of ours. A
+file and a pipe of the same bytes are judged alike."""
 
 from __future__ import annotations
 
@@ -38,39 +38,59 @@ WAYS, BOTH, PIPE, FILE, FOLDER = 3, 0, 1, 2, 3
 DAMAGED, AGAIN, SAVED, COLLECTED = 4, 8, 16, 128
 FORMAT_SHIFT: Final = 5
 NOW: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-LIMITS: Final = Limits(layer_bytes=4 << 20, members=300, json_bytes=1 << 20, json_depth=200, links=20)
+LIMITS: Final = Limits(
+    layer_bytes=4 << 20, members=300, json_bytes=1 << 20, json_depth=200, links=20
+)
 OPTIONS: Final = ImportOptions(limits=LIMITS, workers=1)
 
 
 def _rich() -> Layout:
     layout = Layout()
-    amd64 = layout.image(gzip(A), zstd(B), plain(E), platform="linux/amd64", annotations={"made": "here"})
-    arm64 = layout.image(gzip(A), platform="linux/arm/v7", config={"config": {"Labels": {"a": "b"}}})
+    amd64 = layout.image(
+        gzip(A), zstd(B), plain(E), platform="linux/amd64", annotations={"made": "here"}
+    )
+    arm64 = layout.image(
+        gzip(A), platform="linux/arm/v7", config={"config": {"Labels": {"a": "b"}}}
+    )
     top = layout.index(amd64, layout.attestation(amd64), arm64, layout.absent("linux/s390x"))
     layout.root(top, "docker.io/team/app:1", "docker.io/team/app:latest")
     signature = layout.root(layout.artifact(b"signed", subject=top))
-    layout.root(layout.artifact(b"about the signature", subject=signature), **{"org.opencontainers.image.ref.name": "bare"})
+    layout.root(
+        layout.artifact(b"about the signature", subject=signature),
+        **{"org.opencontainers.image.ref.name": "bare"},
+    )
     layout.root(layout.image(gzip(A), algorithm="sha512"), "example.org/other:512")
     return layout
 
 
 def _hybrid() -> Layout:
     layout = Layout()
-    image = layout.root(layout.image(plain(A), plain(B), config={"history": [{"created_by": "one"}]}), "docker.io/library/h:1")
+    image = layout.root(
+        layout.image(plain(A), plain(B), config={"history": [{"created_by": "one"}]}),
+        "docker.io/library/h:1",
+    )
     manifest = layout.blobs[image["digest"]]
     import json
 
     read = json.loads(manifest)
-    paths = [f"blobs/{one['digest'].replace(':', '/')}" for one in (read["config"], *read["layers"])]
-    layout.files["manifest.json"] = encode([{"Config": paths[0], "RepoTags": ["h:1", "h:2"], "Layers": paths[1:]}])
+    paths = [
+        f"blobs/{one['digest'].replace(':', '/')}" for one in (read["config"], *read["layers"])
+    ]
+    layout.files["manifest.json"] = encode(
+        [{"Config": paths[0], "RepoTags": ["h:1", "h:2"], "Layers": paths[1:]}]
+    )
     return layout
 
 
 def _old() -> Entries:
     archive = Archive()
     for name, document, layer in (("b" * 64, V5_JSON, A), ("a" * 64, V6_JSON, B)):
-        archive.directory(name + "/").file(f"{name}/VERSION", b"1.0").file(f"{name}/json", document).file(f"{name}/layer.tar", layer)
-    return entries_of(archive.file("repositories", encode({"old": {"base": "b" * 64, "top": "a" * 64}})).bytes())
+        archive.directory(name + "/").file(f"{name}/VERSION", b"1.0").file(
+            f"{name}/json", document
+        ).file(f"{name}/layer.tar", layer)
+    return entries_of(
+        archive.file("repositories", encode({"old": {"base": "b" * 64, "top": "a" * 64}})).bytes()
+    )
 
 
 def _dir_folder() -> Entries:
@@ -91,8 +111,16 @@ BASES: Final[tuple[Entries, ...]] = (
 )
 SEEDS: Final = (
     *(bytes([way, base]) for base in range(len(BASES)) for way in (BOTH, FOLDER | AGAIN)),
-    *(bytes([SAVED | way << FORMAT_SHIFT | PIPE, base]) for base in range(3) for way in range(len(Format))),
-    *(bytes([way, way % 5, change, 7 * way, 1, 2, 3, 4, 5, 6, 7, 8]) for change in range(13) for way in (BOTH, FILE, PIPE | AGAIN)),
+    *(
+        bytes([SAVED | way << FORMAT_SHIFT | PIPE, base])
+        for base in range(3)
+        for way in range(len(Format))
+    ),
+    *(
+        bytes([way, way % 5, change, 7 * way, 1, 2, 3, 4, 5, 6, 7, 8])
+        for change in range(13)
+        for way in (BOTH, FILE, PIPE | AGAIN)
+    ),
     bytes([COLLECTED, 0, 0, 30, 1, 0, 2, 1, 5, 5, 7, 0, 12, 3, 3]),
     bytes([DAMAGED, 5, *range(40)]),
 )
@@ -125,7 +153,11 @@ def check(data: bytes) -> None:
     if way & WAYS == BOTH:
         assert (piped is None) == (filed is None)
         if piped is not None and filed is not None:
-            assert (piped.lines, piped.images, piped.notes) == (filed.lines, filed.images, filed.notes)
+            assert (piped.lines, piped.images, piped.notes) == (
+                filed.lines,
+                filed.images,
+                filed.notes,
+            )
 
 
 class Emptied:
@@ -134,7 +166,9 @@ class Emptied:
     def __init__(self) -> None:
         # Memory, where there is such a place: what is synced there costs nothing.
         shared = Path("/dev/shm")  # noqa: S108 - a folder of our own below it
-        self.folder = Path(tempfile.mkdtemp(prefix="storectl-fuzz-", dir=shared if shared.is_dir() else None))
+        self.folder = Path(
+            tempfile.mkdtemp(prefix="storectl-fuzz-", dir=shared if shared.is_dir() else None)
+        )
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         self.store = Store.open(self.folder / "store", create=True, clock=lambda: NOW)
         self.before = snapshot(self.store.root)
@@ -143,7 +177,11 @@ class Emptied:
         """Empty it."""
         with closing(sqlite3.connect(self.store.root / "store.db")) as connection:
             connection.execute("PRAGMA foreign_keys = OFF")
-            for name in [key.partition(" ")[2] for key, rows in self.before.items() if key.startswith("table ") and not rows]:
+            for name in [
+                key.partition(" ")[2]
+                for key, rows in self.before.items()
+                if key.startswith("table ") and not rows
+            ]:
                 connection.execute(f'DELETE FROM "{name}"')  # noqa: S608 - names of our own schema
             connection.commit()
         for digest in self.store.blobs.digests():
@@ -184,7 +222,11 @@ def _kept_open() -> list[str]:
     for entry in folder.iterdir() if folder.is_dir() else ():
         with suppress(OSError):
             found.append(str(entry.readlink()))
-    return [target for target in found if target.startswith(str(STORE.folder)) and target.endswith(" (deleted)")]
+    return [
+        target
+        for target in found
+        if target.startswith(str(STORE.folder)) and target.endswith(" (deleted)")
+    ]
 
 
 def _stored(store: Store, source: Path | io.BytesIO, way: int) -> None:
@@ -202,10 +244,14 @@ def _stored(store: Store, source: Path | io.BytesIO, way: int) -> None:
 
 def _saved(store: Store, format_: Format) -> None:
     images = store.images()
-    names = [str(tag.reference) for image in images for tag in image.references] or [str(image.image_id) for image in images]
+    names = [str(tag.reference) for image in images for tag in image.references] or [
+        str(image.image_id) for image in images
+    ]
     for name in names[:2]:
         try:
-            with exporter.open_save(store, [name], options=SaveOptions(format_, sparse=format_ is not Format.LEGACY)) as export:
+            with exporter.open_save(
+                store, [name], options=SaveOptions(format_, sparse=format_ is not Format.LEGACY)
+            ) as export:
                 out = io.BytesIO()
                 export.write(out)
                 assert len(out.getvalue()) == export.size_bytes

@@ -1,7 +1,10 @@
-"""gzip, bzip2, xz and zstd: however a stream is cut it decodes alike, never to more than its ceiling, and to what the reference implementation makes of it.
+"""gzip, bzip2, xz and zstd.
 
-The first byte says how the rest is cut into pieces and whether it is to be wrapped into a codec first; the rest is the stream.
-"""
+However a stream is cut it decodes alike, never to more than its ceiling, and to what the reference
+implementation makes of it.
+
+The first byte says how the rest is cut into pieces and whether it is to be wrapped into a codec
+first; the rest is the stream."""
 
 from __future__ import annotations
 
@@ -37,8 +40,14 @@ SKIPPABLE: Final = b"\x50\x2a\x4d\x18\x04\0\0\0skip"
 SEEDS: Final = (
     *(bytes([cut]) + encode(TEXT) for cut in range(_PLAIN) for encode in _ENCODE.values()),
     b"\0" + gzip.compress(b"a") + gzip.compress(b"") + gzip.compress(TEXT),
-    b"\1" + lzma.compress(b"a", check=lzma.CHECK_SHA256) + bytes(8) + lzma.compress(TEXT, check=lzma.CHECK_CRC32),
-    b"\2" + SKIPPABLE + zstandard.ZstdCompressor(write_content_size=False).compress(TEXT) + SKIPPABLE,
+    b"\1"
+    + lzma.compress(b"a", check=lzma.CHECK_SHA256)
+    + bytes(8)
+    + lzma.compress(TEXT, check=lzma.CHECK_CRC32),
+    b"\2"
+    + SKIPPABLE
+    + zstandard.ZstdCompressor(write_content_size=False).compress(TEXT)
+    + SKIPPABLE,
     b"\3" + zstandard.ZstdCompressor(level=19).compress(bytes(range(256)) * 8),
     b"\0" + gzip.compress(bytes(2 * CEILING), 1),
     b"\4plain",
@@ -62,7 +71,15 @@ TOKENS: Final = (
 )
 
 
-_REFUSALS: Final = (OSError, EOFError, ValueError, MemoryError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
+_REFUSALS: Final = (
+    OSError,
+    EOFError,
+    ValueError,
+    MemoryError,
+    zlib.error,
+    lzma.LZMAError,
+    zstandard.ZstdError,
+)
 
 
 def check(data: bytes) -> None:
@@ -89,7 +106,9 @@ def check(data: bytes) -> None:
         assert _reference(codec, stream) is None or not _is_one_stream(codec, stream)
 
 
-def _decoded(codec: Codec, stream: bytes, sizes: Sequence[int], max_bytes: int) -> bytes | type[StoreError]:
+def _decoded(
+    codec: Codec, stream: bytes, sizes: Sequence[int], max_bytes: int
+) -> bytes | type[StoreError]:
     decode = decoder(codec, max_bytes=max_bytes, member="m")
     out = bytearray()
     position = turn = 0

@@ -110,7 +110,9 @@ def _migrated(data: bytes, parent: ImageConfig | None) -> None:
     try:
         v1_parent(data, LIMITS)
         before = unmarshal(V1_IMAGE, parse(data, LIMITS, document="it"), document="it")
-        made = migrate(data, parent, (*(parent.diff_ids if parent is not None else ()), DIFF), LIMITS)
+        made = migrate(
+            data, parent, (*(parent.diff_ids if parent is not None else ()), DIFF), LIMITS
+        )
     except StoreError as exc:
         assert exc.message.isprintable()
         return
@@ -119,6 +121,9 @@ def _migrated(data: bytes, parent: ImageConfig | None) -> None:
     assert len(after.history) == len(parent.history if parent is not None else ()) + 1
     keys = [key.lower() for key, _ in parse(data, LIMITS, document="it").members()]
     if len(set(keys)) < len(keys) or not all(map(str.isascii, keys)):
-        # Read in place, keys that are there twice are merged; migrated, the last one replaces the others: in Docker, too.
+        # Read in place, keys that are there twice are merged; migrated, the last one replaces the
+        # others: in Docker, too.
         return
-    assert V1_IMAGE.write(replace(after.v1, size_bytes=0)) == V1_IMAGE.write(replace(before, id="", parent="", size_bytes=0))
+    assert V1_IMAGE.write(replace(after.v1, size_bytes=0)) == V1_IMAGE.write(
+        replace(before, id="", parent="", size_bytes=0)
+    )

@@ -1,4 +1,7 @@
-"""manifest.json and repositories: read alone, and as what a whole archive claims. A NUL separates the table from the config that it may name."""
+"""manifest.json and repositories: read alone, and as what a whole archive claims.
+
+A NUL separates the table from the config that it may name.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +28,27 @@ SEEDS: Final = (
         [
             {"Config": "a.json", "RepoTags": ["x:1"], "Layers": ["l"]},
             {"Config": "b.json", "RepoTags": None, "Layers": ["l", "m"], "Parent": PARENT},
-            {"Config": "c.json", "Layers": ["m"], "LayerSources": {digest(B): {"mediaType": "t", "size": 3, "digest": digest(A), "urls": ["https://x"]}}},
+            {
+                "Config": "c.json",
+                "Layers": ["m"],
+                "LayerSources": {
+                    digest(B): {
+                        "mediaType": "t",
+                        "size": 3,
+                        "digest": digest(A),
+                        "urls": ["https://x"],
+                    }
+                },
+            },
         ]
     ).encode(),
     b'{"a":{"1":"x","latest":"y"},"b/c":null}',
     b'null\0{"rootfs":{}}',
     b'[{"config":"own","LAYERS":null,"RepoTags":[]}]\0' + config(),
-    b'[{"Config":"a.json","Layers":["l"],"LayerSources":{"x":{"platform":{"os":"linux","os.features":["f"]},"annotations":{"k":"v"}}}}] trailing',
+    (
+        b'[{"Config":"a.json","Layers":["l"],"LayerSources":{"x":{"platform":{"os":"linux","os.features":["f"]},"annotations":{"k":"v"}}}}]'
+        b" trailing"
+    ),
 )
 TOKENS: Final = (
     b'"Config":"',

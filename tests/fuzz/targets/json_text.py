@@ -23,7 +23,21 @@ SEEDS: Final = (
     b"1e400",
     b"\xef\xbb\xbf{}",
 )
-TOKENS: Final = (b'{"', b'":', b"null", b"true", b"false", b"\\u", b"\\ud83d", b"\\ude00", b"1e-9", b"\xe2\x80\xa8", b"\xef\xbb\xbf", b"[[[[", b"<&>")
+TOKENS: Final = (
+    b'{"',
+    b'":',
+    b"null",
+    b"true",
+    b"false",
+    b"\\u",
+    b"\\ud83d",
+    b"\\ude00",
+    b"1e-9",
+    b"\xe2\x80\xa8",
+    b"\xef\xbb\xbf",
+    b"[[[[",
+    b"<&>",
+)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -64,7 +78,11 @@ def _as_python(value: Json) -> object:
 
 
 def _python(data: bytes) -> object:
-    return _tidied(json.loads(data.decode(), parse_float=_Number, parse_int=_Number, object_pairs_hook=_Members))
+    return _tidied(
+        json.loads(
+            data.decode(), parse_float=_Number, parse_int=_Number, object_pairs_hook=_Members
+        )
+    )
 
 
 class _Number(str):

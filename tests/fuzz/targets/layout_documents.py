@@ -1,8 +1,11 @@
-r"""The documents of OCI layouts, ``dir:`` folders and hybrids: what they claim, and which part of it is chosen.
+r"""The documents of OCI layouts, ``dir:`` folders and hybrids.
 
-The input is index.json and the blobs, NULs between them. ``@1`` stands for the digest of the first blob behind, ``%1`` for its size, ``&1`` for its path, so
-that a fuzzer that knows nothing of SHA-256 can build graphs; what follows is resolved first, so there are no cycles but those it names by hand.
-"""
+What they claim, and which part of it is chosen.
+
+The input is index.json and the blobs, NULs between them. ``@1`` stands for the digest of the first
+blob behind, ``%1`` for its size, ``&1`` for its path, so that a fuzzer that knows nothing of
+SHA-256 can build graphs; what follows is resolved first, so there are no cycles but those it names
+by hand."""
 
 from __future__ import annotations
 
@@ -35,18 +38,53 @@ def _to(number: int, media_type: str, **members: object) -> dict[str, object]:
 
 
 def _seed(*documents: object) -> bytes:
-    texts = [one if isinstance(one, bytes) else json.dumps(one, separators=(",", ":")).encode() for one in documents]
+    texts = [
+        one if isinstance(one, bytes) else json.dumps(one, separators=(",", ":")).encode()
+        for one in documents
+    ]
     return b"\0".join(re.sub(rb'"%([1-9])"', rb"%\1", text) for text in texts)
 
 
-_MANIFEST: Final = {"schemaVersion": 2, "mediaType": MANIFEST, "config": _to(1, CONFIG), "layers": [_to(2, LAYER)]}
+_MANIFEST: Final = {
+    "schemaVersion": 2,
+    "mediaType": MANIFEST,
+    "config": _to(1, CONFIG),
+    "layers": [_to(2, LAYER)],
+}
 _PLATFORM: Final = {"os": "linux", "architecture": "amd64"}
 SEEDS: Final = (
-    _seed({"schemaVersion": 2, "manifests": [_to(1, MANIFEST, annotations={"org.opencontainers.image.ref.name": "app:1"})]}, _MANIFEST, config(A), A[:20]),
     _seed(
-        {"schemaVersion": 2, "mediaType": INDEX, "manifests": [_to(1, INDEX, annotations={"io.containerd.image.name": "docker.io/library/a:1"})]},
-        {"schemaVersion": 2, "manifests": [_to(1, MANIFEST, platform=_PLATFORM), _to(2, MANIFEST, platform={"os": "unknown", "architecture": "unknown"})]},
-        {**_MANIFEST, "config": _to(2, CONFIG), "layers": [_to(3, LAYER)], "annotations": {"k": "v"}},
+        {
+            "schemaVersion": 2,
+            "manifests": [
+                _to(1, MANIFEST, annotations={"org.opencontainers.image.ref.name": "app:1"})
+            ],
+        },
+        _MANIFEST,
+        config(A),
+        A[:20],
+    ),
+    _seed(
+        {
+            "schemaVersion": 2,
+            "mediaType": INDEX,
+            "manifests": [
+                _to(1, INDEX, annotations={"io.containerd.image.name": "docker.io/library/a:1"})
+            ],
+        },
+        {
+            "schemaVersion": 2,
+            "manifests": [
+                _to(1, MANIFEST, platform=_PLATFORM),
+                _to(2, MANIFEST, platform={"os": "unknown", "architecture": "unknown"}),
+            ],
+        },
+        {
+            **_MANIFEST,
+            "config": _to(2, CONFIG),
+            "layers": [_to(3, LAYER)],
+            "annotations": {"k": "v"},
+        },
         {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
@@ -59,8 +97,15 @@ SEEDS: Final = (
         A[:20],
         b"{}",
     ),
-    _seed({"schemaVersion": 2, "manifests": [_to(1, MANIFEST)]}, _MANIFEST, config(A), b"layer") + b'\0[{"Config":"&2","RepoTags":["h:1"],"Layers":["&3"]}]',
-    _seed({"schemaVersion": 2, "manifests": [{**_to(1, MANIFEST), "digest": "sha512:" + "0" * 128, "size": -1}]}, b"{}"),
+    _seed({"schemaVersion": 2, "manifests": [_to(1, MANIFEST)]}, _MANIFEST, config(A), b"layer")
+    + b'\0[{"Config":"&2","RepoTags":["h:1"],"Layers":["&3"]}]',
+    _seed(
+        {
+            "schemaVersion": 2,
+            "manifests": [{**_to(1, MANIFEST), "digest": "sha512:" + "0" * 128, "size": -1}],
+        },
+        b"{}",
+    ),
     _seed({"schemaVersion": 1}, b""),
 )
 TOKENS: Final = (
@@ -98,7 +143,9 @@ TOKENS: Final = (
 )
 CHOICES: Final = (
     ALL,
-    Choice(platforms=(Platform.parse("linux/amd64"), Platform.parse("linux/arm/v7")), require_all=True),
+    Choice(
+        platforms=(Platform.parse("linux/amd64"), Platform.parse("linux/arm/v7")), require_all=True
+    ),
     Choice(images=("app*", "docker.io/*/a")),
     Choice(tag=Reference.parse("new:name")),
     Choice(prefix="team/"),
@@ -131,8 +178,17 @@ def check(data: bytes) -> None:
     table = next((blob for blob in blobs[1:] if blob.lstrip().startswith(b"[")), None)
     named = {Digest.of(blob): blob for blob in blobs[1:]}
     files = {f"blobs/sha256/{digest.hex}": blob for digest, blob in named.items()}
-    in_layout = Files({**files, "oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": blobs[0], **({"manifest.json": table} if table else {})})
-    in_folder = Files({**{digest.hex: blob for digest, blob in named.items()}, "manifest.json": blobs[0]})
+    in_layout = Files(
+        {
+            **files,
+            "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
+            "index.json": blobs[0],
+            **({"manifest.json": table} if table else {}),
+        }
+    )
+    in_folder = Files(
+        {**{digest.hex: blob for digest, blob in named.items()}, "manifest.json": blobs[0]}
+    )
     try:
         claim = layout.claim(in_layout, LIMITS, lambda _: None)
     except InvalidInput as exc:
@@ -160,7 +216,11 @@ def _resolved(documents: list[bytes]) -> list[bytes]:
             if number >= len(behind):
                 return mark[0]
             digest = Digest.of(behind[number])
-            return {b"@": str(digest), b"%": str(len(behind[number])), b"&": f"blobs/sha256/{digest.hex}"}[mark[1]].encode()
+            return {
+                b"@": str(digest),
+                b"%": str(len(behind[number])),
+                b"&": f"blobs/sha256/{digest.hex}",
+            }[mark[1]].encode()
 
         made.append(_MARK.sub(what, document))
     return made[::-1]
@@ -175,7 +235,9 @@ def _alone(data: bytes) -> None:
     assert document.digest == Digest.of(data)
     assert not (document.children and document.layers)
     for role in Role:
-        assert [link.position for link in document.of_role(role)] == list(range(len(document.of_role(role))))
+        assert [link.position for link in document.of_role(role)] == list(
+            range(len(document.of_role(role)))
+        )
     for link in document.links:
         assert link.data is None or Digest.of(link.data, link.digest.algorithm) == link.digest
         assert link.made_for is None or link.made_for.matches(link.made_for)
@@ -194,12 +256,19 @@ def _sound(claim: ArchiveClaim) -> None:
     assert set(graph.configs) <= set(graph.documents)
     order = list(graph.documents)
     for digest, document in graph.documents.items():
-        assert all(order.index(link.digest) < order.index(digest) for link in document.children if link.is_document and link.digest in graph.documents)
+        assert all(
+            order.index(link.digest) < order.index(digest)
+            for link in document.children
+            if link.is_document and link.digest in graph.documents
+        )
 
 
 def _both(claim: ArchiveClaim, files: Files) -> ArchiveClaim | None:
     try:
-        both = hybrid.reconcile(claim, docker.claim(files.document, LIMITS, no_images=hybrid.artifact_configs(claim.graph)))
+        both = hybrid.reconcile(
+            claim,
+            docker.claim(files.document, LIMITS, no_images=hybrid.artifact_configs(claim.graph)),
+        )
     except InvalidInput as exc:
         assert exc.message.isprintable()
         return None

@@ -15,7 +15,20 @@ SEEDS: Final = (
     b"macOS/x86_64/v1",
     b"unknown/unknown\nlinux/arm/6.1",
 )
-TOKENS: Final = (b"linux/", b"arm64", b"armhf", b"aarch64", b"/v8.0", b"/v7", b"(10.0)", b"i386", b"\xc2\xb2", b"\xd9\xa3", b"v", b"\n")
+TOKENS: Final = (
+    b"linux/",
+    b"arm64",
+    b"armhf",
+    b"aarch64",
+    b"/v8.0",
+    b"/v7",
+    b"(10.0)",
+    b"i386",
+    b"\xc2\xb2",
+    b"\xd9\xa3",
+    b"v",
+    b"\n",
+)
 
 
 def check(data: bytes) -> None:
@@ -47,6 +60,8 @@ def _parsed(text: str) -> Platform | None:
 
 def _of_fields(text: str) -> Platform:
     """As in an index, where any text may stand."""
-    found = Platform.of_fields(dict(zip(("os", "architecture", "variant", "os.version"), text.split("/", 3), strict=False)))
+    found = Platform.of_fields(
+        dict(zip(("os", "architecture", "variant", "os.version"), text.split("/", 3), strict=False))
+    )
     assert Platform.of(found.os, found.architecture, found.variant, found.os_version) == found
     return found

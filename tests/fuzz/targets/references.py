@@ -21,7 +21,21 @@ SEEDS: Final = (
     b"[a-z]*/x?[^b]\\*",
     b"Team/App:1",
 )
-TOKENS: Final = (b"docker.io/", b"library/", b"index.", b"localhost", b"sha256:", b"sha512:", b"@", b":5000/", b"__", b"--", b"[^a-", b"\\", b"ab" * 16)
+TOKENS: Final = (
+    b"docker.io/",
+    b"library/",
+    b"index.",
+    b"localhost",
+    b"sha256:",
+    b"sha512:",
+    b"@",
+    b":5000/",
+    b"__",
+    b"--",
+    b"[^a-",
+    b"\\",
+    b"ab" * 16,
+)
 
 
 def check(data: bytes) -> None:

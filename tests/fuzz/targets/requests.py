@@ -105,4 +105,10 @@ def _page(count: str, after: str) -> None:
     shown, last = page.cut(entries)
     assert len(shown) <= page.limit
     assert (last is None) == (len(entries) <= page.limit or not shown)
-    assert next_link("/v2/x/tags/list", {"last": after.encode("utf-8", "replace").decode(), "n": count.encode("utf-8", "replace").decode()}).isascii()
+    assert next_link(
+        "/v2/x/tags/list",
+        {
+            "last": after.encode("utf-8", "replace").decode(),
+            "n": count.encode("utf-8", "replace").decode(),
+        },
+    ).isascii()

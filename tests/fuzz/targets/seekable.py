@@ -1,7 +1,9 @@
-"""zstd that says where its frames are: whoever trusts the table gets the bytes that a plain decoder gets, or an error.
+"""zstd that says where its frames are.
 
-The input is a stored file: frames, then a seek table, which may lie. The first byte chooses the part that is asked for.
-"""
+Whoever trusts the table gets the bytes that a plain decoder gets, or an error.
+
+The input is a stored file: frames, then a seek table, which may lie. The first byte chooses the
+part that is asked for."""
 
 from __future__ import annotations
 
@@ -18,7 +20,12 @@ from store.content.blocks import open_blocks
 from store.content.reader import Reader
 from store.errors import CorruptStream, StoreError
 from store.formats.compression.codecs import Codec, decoder
-from store.formats.compression.seekable_zstd import FOOTER_BYTES, read_table, seek_table, table_bytes
+from store.formats.compression.seekable_zstd import (
+    FOOTER_BYTES,
+    read_table,
+    seek_table,
+    table_bytes,
+)
 from store.model.contents import ContentState, Sources, StoredEncoding
 from store.model.digests import Digest
 
@@ -32,7 +39,9 @@ CEILING: Final = 1 << 20
 
 def _frames(*contents: bytes) -> tuple[bytes, list[tuple[int, int]]]:
     frames = [zstandard.ZstdCompressor(write_checksum=True).compress(one) for one in contents]
-    return b"".join(frames), [(len(frame), len(one)) for frame, one in zip(frames, contents, strict=True)]
+    return b"".join(frames), [
+        (len(frame), len(one)) for frame, one in zip(frames, contents, strict=True)
+    ]
 
 
 _BODY, _TABLE = _frames(b"alpha" * 50, b"", bytes(700), b"omega")
@@ -45,7 +54,15 @@ SEEDS: Final = (
     b"\x22" + seek_table([(0, 0)] * 5),
     b"\x42" + seek_table(_TABLE)[:-9] + b"\x04\0\0\0\x80\xb1\xea\x92\x8f",
 )
-TOKENS: Final = (b"\x5e\x2a\x4d\x18", b"\xb1\xea\x92\x8f", b"\x28\xb5\x2f\xfd", b"\x80\xb1\xea\x92\x8f", b"\0\0\0\0", b"\xff\xff\xff\x7f", b"\x04\0\0\0\0")
+TOKENS: Final = (
+    b"\x5e\x2a\x4d\x18",
+    b"\xb1\xea\x92\x8f",
+    b"\x28\xb5\x2f\xfd",
+    b"\x80\xb1\xea\x92\x8f",
+    b"\0\0\0\0",
+    b"\xff\xff\xff\x7f",
+    b"\x04\0\0\0\0",
+)
 _READER: Final = Reader(MemoryBlobs(), 1)
 
 
@@ -73,7 +90,12 @@ def check(data: bytes) -> None:
     blobs: Any = _File(stored)
     _READER._blobs = blobs
     sources = Sources(
-        Digest.of(b"content"), size, ContentState.PRESENT, None, in_file=False, encodings=(StoredEncoding(digest, "zstd", len(stored), seekable=True),)
+        Digest.of(b"content"),
+        size,
+        ContentState.PRESENT,
+        None,
+        in_file=False,
+        encodings=(StoredEncoding(digest, "zstd", len(stored), seekable=True),),
     )
     try:
         read = b"".join(_READER.chunks(sources))
@@ -88,7 +110,8 @@ def check(data: bytes) -> None:
     except StoreError:
         return
     assert len(got) == stop - start
-    # The whole is hashed; of a part only the frames are looked at that it touches, so that two lies which make up for each other pass.
+    # The whole is hashed; of a part only the frames are looked at that it touches, so that two lies
+    # which make up for each other pass.
     assert whole is None or got == whole[start:stop] or _lies(stored) > 1
 
 
@@ -117,7 +140,10 @@ def _plain(stored: bytes) -> bytes | None:
 def _lies(stored: bytes) -> int:
     """How many frames have another size than the table says."""
     length = table_bytes(stored[-FOOTER_BYTES:]) or 0
-    return sum(_size(stored[one.stored_offset :][: one.stored_bytes]) != one.content_bytes for one in read_table(stored[-length:], len(stored)))
+    return sum(
+        _size(stored[one.stored_offset :][: one.stored_bytes]) != one.content_bytes
+        for one in read_table(stored[-length:], len(stored))
+    )
 
 
 def _size(frame: bytes) -> int:
@@ -139,4 +165,10 @@ def _table(stored: bytes) -> None:
         return
     assert sum(frame.stored_bytes for frame in frames) + length == len(stored)
     if length == len(seek_table([(frame.stored_bytes, frame.content_bytes) for frame in frames])):
-        assert read_table(seek_table([(frame.stored_bytes, frame.content_bytes) for frame in frames]), len(stored)) == frames
+        assert (
+            read_table(
+                seek_table([(frame.stored_bytes, frame.content_bytes) for frame in frames]),
+                len(stored),
+            )
+            == frames
+        )

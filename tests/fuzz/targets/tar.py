@@ -1,7 +1,10 @@
-"""Tar archives: the two readers and the checker agree, in whatever pieces the bytes come; the tree of names answers or refuses.
+"""Tar archives.
 
-Every input is looked at twice: as it is, and with the checksums that its headers should have, so that damage gets past them.
-"""
+The two readers and the checker agree, in whatever pieces the bytes come; the tree of names answers
+or refuses.
+
+Every input is looked at twice: as it is, and with the checksums that its headers should have, so
+that damage gets past them."""
 
 from __future__ import annotations
 
@@ -22,14 +25,38 @@ READ_BYTES: Final = 1 << 20
 """A few damaged bytes may announce a sparse member of any size; up to this one is read."""
 
 SEEDS: Final = (
-    member(b"a/b", b"alpha") + member(b"c/", flag=b"5") + member(b"d", flag=b"2", link=b"a/b") + member(b"e", flag=b"1", link=b"a/b") + END,
-    member(b"././@LongLink", b"long/" * 40, b"L") + member(b"x", b"data") + member(b"././@LongLink", b"t" * 150, b"K") + member(b"y", flag=b"2") + END,
-    extended({b"path": b"pax/name", b"size": b"5", b"mtime": b"1.5"}) + member(b"x", b"alpha") + extended({b"path": b"\xff"}, b"g") + END,
-    *(sparse_member(b"s", b"data" * 100, 2000, [(0, 100), (700, 300)], version) + END for version in ("0.0", "0.1", "1.0")),
+    member(b"a/b", b"alpha")
+    + member(b"c/", flag=b"5")
+    + member(b"d", flag=b"2", link=b"a/b")
+    + member(b"e", flag=b"1", link=b"a/b")
+    + END,
+    member(b"././@LongLink", b"long/" * 40, b"L")
+    + member(b"x", b"data")
+    + member(b"././@LongLink", b"t" * 150, b"K")
+    + member(b"y", flag=b"2")
+    + END,
+    extended({b"path": b"pax/name", b"size": b"5", b"mtime": b"1.5"})
+    + member(b"x", b"alpha")
+    + extended({b"path": b"\xff"}, b"g")
+    + END,
+    *(
+        sparse_member(b"s", b"data" * 100, 2000, [(0, 100), (700, 300)], version) + END
+        for version in ("0.0", "0.1", "1.0")
+    ),
     sparse_member(b"s", b"", 1 << 40, [], "0.1"),
     member(b"l", flag=b"2", link=b"m") + member(b"m", flag=b"2", link=b"l") + member(b"l/x") + END,
-    member(b"dev", flag=b"3") + member(b"fifo", flag=b"6") + member(b"old", flag=b"\0") + member(b"old/", flag=b"\0") + END,
-    block(b"gnu", magic=b"ustar  \0", at_345=b"00000000001\x0000000000002\0", at_124=b"\x80" + bytes(10) + b"\5") + padded(b"bytes"),
+    member(b"dev", flag=b"3")
+    + member(b"fifo", flag=b"6")
+    + member(b"old", flag=b"\0")
+    + member(b"old/", flag=b"\0")
+    + END,
+    block(
+        b"gnu",
+        magic=b"ustar  \0",
+        at_345=b"00000000001\x0000000000002\0",
+        at_124=b"\x80" + bytes(10) + b"\5",
+    )
+    + padded(b"bytes"),
     block(b"star", at_345=b"prefix", at_508=b"tar\0", at_476=b"00000000000\x0000000000000\0"),
     bytes(512) + member(b"after a zero block"),
     member(b"../../outside", b"x") + member(b"/abs", b"y") + member(b"./", flag=b"5") + END,
@@ -69,9 +96,14 @@ def check(data: bytes) -> None:
 
 
 def _with_checksums(data: bytes) -> bytes:
-    """Every block that is followed by an archive's magic number gets its checksum; data that looks like a header may get one, too."""
+    """Every block that is followed by an archive's magic number gets its checksum.
+
+    Data that looks like a header may get one, too.
+    """
     blocks = [data[start : start + 512] for start in range(0, len(data), 512)]
-    return b"".join(summed(one) if len(one) == 512 and one[257:262] == b"ustar" else one for one in blocks)
+    return b"".join(
+        summed(one) if len(one) == 512 and one[257:262] == b"ustar" else one for one in blocks
+    )
 
 
 def _agree(data: bytes) -> None:
@@ -103,7 +135,9 @@ def _checked(data: bytes, sizes: tuple[int, ...]) -> tuple[type[StoreError], str
     return None
 
 
-def _listed(data: bytes, *, seekable: bool) -> tuple[list[tuple[Member, bytes | None]], type[StoreError] | None]:
+def _listed(
+    data: bytes, *, seekable: bool
+) -> tuple[list[tuple[Member, bytes | None]], type[StoreError] | None]:
     """Every member with its bytes, and the error it ends with."""
     tree = Tree(LIMITS)
     found: list[tuple[Member, bytes | None]] = []

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Refused with ``error``; its message has everything in ``says`` in it, and its attributes are ``facts`` (as text)."""
+    """Refused with ``error``.
+
+    Its message has everything in ``says`` in it, and its attributes are ``facts`` (as text).
+    """
 
     error: type[errors.InvalidInput]
     says: tuple[str, ...]
@@ -27,7 +30,10 @@ class Refused:
 @final
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Taken in, ``because``. The lines begin with ``lines``, and one of the notes has each text of ``notes`` in it."""
+    """Taken in, ``because``.
+
+    The lines begin with ``lines``, and one of the notes has each text of ``notes`` in it.
+    """
 
     because: str
     lines: tuple[str, ...]
@@ -37,7 +43,11 @@ class Accepted:
 @final
 @dataclass(frozen=True)
 class Case:
-    """An input. ``entries`` are a tar, and a folder as well when ``in_folder``; ``archive`` are bytes that no list of members makes."""
+    """An input.
+
+    ``entries`` are a tar, and a folder as well when ``in_folder``; ``archive`` are bytes that no
+    list of members makes.
+    """
 
     name: str
     why: str
@@ -63,7 +73,9 @@ def of_files(files: Mapping[str, bytes], *more: Entry) -> tuple[Entry, ...]:
 
 def of_layout(layout: Layout, *more: Entry, without: tuple[str, ...] = ()) -> tuple[Entry, ...]:
     """The members of a layout."""
-    return of_files({name: data for name, data in layout.members().items() if name not in without}, *more)
+    return of_files(
+        {name: data for name, data in layout.members().items() if name not in without}, *more
+    )
 
 
 def path_of(digest: str) -> str:

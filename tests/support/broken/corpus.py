@@ -97,16 +97,34 @@ def shortened(text: str) -> str:
 def document() -> str:
     """The page of the docs."""
     sections = [_HEAD]
-    with tempfile.TemporaryDirectory() as name, Store.open(Path(name) / "store", create=True) as store:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Store.open(Path(name) / "store", create=True) as store,
+    ):
         for title, make in GROUPS:
             rows = [_row(case, store, Path(name)) for case in make()]
-            sections.append("\n".join((f"## {title}", "", "| case | what is wrong | what comes of it |", "|---|---|---|", *rows, "")))
+            sections.append(
+                "\n".join(
+                    (
+                        f"## {title}",
+                        "",
+                        "| case | what is wrong | what comes of it |",
+                        "|---|---|---|",
+                        *rows,
+                        "",
+                    )
+                )
+            )
     return "\n".join(sections)
 
 
 def _row(case: Case, store: Store, folder: Path) -> str:
     accepted = case.expected
-    outcome = f"**accepted**: {accepted.because}" if isinstance(accepted, Accepted) else _message(case, store, folder / case.name)
+    outcome = (
+        f"**accepted**: {accepted.because}"
+        if isinstance(accepted, Accepted)
+        else _message(case, store, folder / case.name)
+    )
     return f"| {case.name} | {_cell(case.why)} | {_cell(outcome)} |"
 
 

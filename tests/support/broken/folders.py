@@ -23,8 +23,23 @@ def blobs() -> Iterator[Case]:
     """Where a layer should be."""
     layout, root = app()
 
-    def case(name: str, why: str, there: Entry, expected: Refused | Accepted, *more: Entry, in_folder: bool = True, only_folder: bool = False) -> Case:
-        return Case(name, why, expected, of_layout(layout, there, *more, without=(there.name,)), in_folder=in_folder, only_folder=only_folder)
+    def case(
+        name: str,
+        why: str,
+        there: Entry,
+        expected: Refused | Accepted,
+        *more: Entry,
+        in_folder: bool = True,
+        only_folder: bool = False,
+    ) -> Case:
+        return Case(
+            name,
+            why,
+            expected,
+            of_layout(layout, there, *more, without=(there.name,)),
+            in_folder=in_folder,
+            only_folder=only_folder,
+        )
 
     invalid = errors.InvalidArchive
     inside = Entry(BLOB, kind=SYMLINK, link="../../elsewhere")
@@ -36,7 +51,13 @@ def blobs() -> Iterator[Case]:
         Entry("elsewhere", A),
     )
     outside = Entry(BLOB, kind=SYMLINK, link=OUTSIDE)
-    yield case("blob-symlink-out", "a layer that is a link out of the tar", outside, refused(errors.MissingBlobs, "layer 0", digest(A)), in_folder=False)
+    yield case(
+        "blob-symlink-out",
+        "a layer that is a link out of the tar",
+        outside,
+        refused(errors.MissingBlobs, "layer 0", digest(A)),
+        in_folder=False,
+    )
     yield case(
         "blob-symlink-out-of-folder",
         "a layer that is a link out of the folder",
@@ -58,11 +79,32 @@ def blobs() -> Iterator[Case]:
         refused(errors.MissingBlobs, digest(A)),
         in_folder=False,
     )
-    yield case("blob-is-directory", "a layer that is a directory", Entry(BLOB, kind=DIRECTORY), refused(invalid, "file", member=BLOB))
-    yield case("blob-is-fifo", "a layer that is a FIFO, which would block", Entry(BLOB, kind=FIFO), refused(invalid, "no regular file", member=BLOB))
-    yield case("blob-is-device", "a layer that is a device", Entry(BLOB, kind=DEVICE), refused(invalid, "no regular file", member=BLOB), in_folder=False)
+    yield case(
+        "blob-is-directory",
+        "a layer that is a directory",
+        Entry(BLOB, kind=DIRECTORY),
+        refused(invalid, "file", member=BLOB),
+    )
+    yield case(
+        "blob-is-fifo",
+        "a layer that is a FIFO, which would block",
+        Entry(BLOB, kind=FIFO),
+        refused(invalid, "no regular file", member=BLOB),
+    )
+    yield case(
+        "blob-is-device",
+        "a layer that is a device",
+        Entry(BLOB, kind=DEVICE),
+        refused(invalid, "no regular file", member=BLOB),
+        in_folder=False,
+    )
     lie = Entry(BLOB, kind=SYMLINK, link=root["digest"].partition(":")[2])
-    yield case("blob-symlink-to-another", "a layer that is a link to the manifest", lie, refused(errors.DigestMismatch, digest(A), "layer 0", want=len(A)))
+    yield case(
+        "blob-symlink-to-another",
+        "a layer that is a link to the manifest",
+        lie,
+        refused(errors.DigestMismatch, digest(A), "layer 0", want=len(A)),
+    )
     index = Entry("index.json", kind=SYMLINK, link=OUTSIDE)
     yield case(
         "index-symlink-out-of-folder",
@@ -81,10 +123,21 @@ def blobs() -> Iterator[Case]:
         in_folder=False,
     )
     yield case(
-        "blob-twice-wrong", "a layer twice, then with other bytes", Entry(BLOB, sound), refused(errors.DigestMismatch, want=digest(A)), right, in_folder=False
+        "blob-twice-wrong",
+        "a layer twice, then with other bytes",
+        Entry(BLOB, sound),
+        refused(errors.DigestMismatch, want=digest(A)),
+        right,
+        in_folder=False,
     )
     nothing = of_files({"readme.txt": b"no images here"})
-    yield Case("folder-of-something-else", "a folder without images in it", refused(errors.InvalidInput, "a folder without images"), nothing, only_folder=True)
+    yield Case(
+        "folder-of-something-else",
+        "a folder without images in it",
+        refused(errors.InvalidInput, "a folder without images"),
+        nothing,
+        only_folder=True,
+    )
 
 
 def dir_folders() -> Iterator[Case]:
@@ -94,14 +147,31 @@ def dir_folders() -> Iterator[Case]:
     sound = {
         "version": b"Directory Transport Version: 1.1\n",
         "manifest.json": layout.blobs[image["digest"]],
-        **{name.partition(":")[2]: data for name, data in layout.blobs.items() if name != image["digest"]},
+        **{
+            name.partition(":")[2]: data
+            for name, data in layout.blobs.items()
+            if name != image["digest"]
+        },
     }
 
-    def case(name: str, why: str, expected: Refused | Accepted, *, without: tuple[str, ...] = (), **changes: bytes) -> Case:
+    def case(
+        name: str,
+        why: str,
+        expected: Refused | Accepted,
+        *,
+        without: tuple[str, ...] = (),
+        **changes: bytes,
+    ) -> Case:
         names = {"manifest": "manifest.json", "layer": digest(B)[7:], "version": "version"}
         files = sound | {names[key]: data for key, data in changes.items()}
         # Without its table of contents a folder is any folder: folder-of-something-else.
-        return Case(name, why, expected, of_files({key: data for key, data in files.items() if key not in without}), in_folder="manifest.json" not in without)
+        return Case(
+            name,
+            why,
+            expected,
+            of_files({key: data for key, data in files.items() if key not in without}),
+            in_folder="manifest.json" not in without,
+        )
 
     manifest = sound["manifest.json"]
     yield case(
@@ -110,18 +180,48 @@ def dir_folders() -> Iterator[Case]:
         refused(errors.InvalidArchive, "version '2.0'", member="version"),
         version=b"Directory Transport Version: 2.0\n",
     )
-    yield case("dir-without-manifest", "no manifest.json", refused(errors.MissingMember, member="manifest.json"), without=("manifest.json",))
-    yield case("dir-layer-missing", "a layer is not in the folder", refused(errors.MissingBlobs, "layer 1", digest(B)), without=(digest(B)[7:],))
-    yield case("dir-layer-damaged", "a byte of a layer was changed", refused(errors.DigestMismatch, want=digest(B)), layer=B[:-1] + b"!")
-    yield case("dir-layer-cut", "a layer that ends early", refused(errors.DigestMismatch, want=len(B), got=len(B) - 1), layer=B[:-1])
-    yield case("dir-manifest-cut", "a manifest.json that ends early", refused(errors.InvalidDocument, "manifest.json", "not JSON"), manifest=manifest[:-1])
+    yield case(
+        "dir-without-manifest",
+        "no manifest.json",
+        refused(errors.MissingMember, member="manifest.json"),
+        without=("manifest.json",),
+    )
+    yield case(
+        "dir-layer-missing",
+        "a layer is not in the folder",
+        refused(errors.MissingBlobs, "layer 1", digest(B)),
+        without=(digest(B)[7:],),
+    )
+    yield case(
+        "dir-layer-damaged",
+        "a byte of a layer was changed",
+        refused(errors.DigestMismatch, want=digest(B)),
+        layer=B[:-1] + b"!",
+    )
+    yield case(
+        "dir-layer-cut",
+        "a layer that ends early",
+        refused(errors.DigestMismatch, want=len(B), got=len(B) - 1),
+        layer=B[:-1],
+    )
+    yield case(
+        "dir-manifest-cut",
+        "a manifest.json that ends early",
+        refused(errors.InvalidDocument, "manifest.json", "not JSON"),
+        manifest=manifest[:-1],
+    )
     yield case(
         "dir-manifest-schema-1",
         "a manifest.json of Docker's first schema",
         refused(errors.InvalidDocument, "schema 1 manifest"),
         manifest=manifest.replace(b'"schemaVersion":2', b'"schemaVersion":1'),
     )
-    yield case("dir-without-version", "no version file", refused(errors.InvalidDocument, "manifest.json"), without=("version",))
+    yield case(
+        "dir-without-version",
+        "no version file",
+        refused(errors.InvalidDocument, "manifest.json"),
+        without=("version",),
+    )
 
 
 def cases() -> Iterator[Case]:

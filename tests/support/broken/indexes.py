@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def _case(name: str, why: str, layout: Layout, expected: Refused | Accepted, *, without: tuple[str, ...] = (), **more: Any) -> Case:  # noqa: ANN401 - as Case has them
+def _case(
+    name: str,
+    why: str,
+    layout: Layout,
+    expected: Refused | Accepted,
+    *,
+    without: tuple[str, ...] = (),
+    **more: Any,  # noqa: ANN401
+) -> Case:
     return Case(name, why, expected, of_layout(layout, without=without), in_folder=True, **more)
 
 
@@ -24,12 +32,26 @@ def _tables() -> Iterator[Case]:
 
     def files(**contents: bytes) -> Layout:
         names = {"layout": "oci-layout", "index": "index.json"}
-        return Layout(sound.blobs, sound.roots, {**sound.files, **{names[key]: data for key, data in contents.items()}})
+        return Layout(
+            sound.blobs,
+            sound.roots,
+            {**sound.files, **{names[key]: data for key, data in contents.items()}},
+        )
 
     invalid = errors.InvalidDocument
-    yield _case("layout-marker-missing", "no oci-layout beside index.json", sound, refused(errors.InvalidArchive, "no oci-layout"), without=("oci-layout",))
     yield _case(
-        "index-missing", "no index.json beside oci-layout", sound, refused(errors.MissingMember, "no index.json", member="index.json"), without=("index.json",)
+        "layout-marker-missing",
+        "no oci-layout beside index.json",
+        sound,
+        refused(errors.InvalidArchive, "no oci-layout"),
+        without=("oci-layout",),
+    )
+    yield _case(
+        "index-missing",
+        "no index.json beside oci-layout",
+        sound,
+        refused(errors.MissingMember, "no index.json", member="index.json"),
+        without=("index.json",),
     )
     yield _case(
         "layout-of-version-2",
@@ -37,10 +59,30 @@ def _tables() -> Iterator[Case]:
         files(layout=b'{"imageLayoutVersion":"2.0.0"}'),
         refused(invalid, "'2.0.0'", "oci-layout"),
     )
-    yield _case("layout-without-version", "an oci-layout that says nothing", files(layout=b"{}"), refused(invalid, "oci-layout", "version ''"))
-    yield _case("layout-no-json", "an oci-layout that is a text", files(layout=b"1.0.0"), refused(invalid, "oci-layout", "not JSON"))
-    yield _case("index-empty", "an index.json of no bytes", files(index=b""), refused(invalid, "index.json", "the end, at byte 0"))
-    yield _case("index-is-a-list", "an index.json that is an array", files(index=b"[]"), refused(invalid, "index.json", "found array"))
+    yield _case(
+        "layout-without-version",
+        "an oci-layout that says nothing",
+        files(layout=b"{}"),
+        refused(invalid, "oci-layout", "version ''"),
+    )
+    yield _case(
+        "layout-no-json",
+        "an oci-layout that is a text",
+        files(layout=b"1.0.0"),
+        refused(invalid, "oci-layout", "not JSON"),
+    )
+    yield _case(
+        "index-empty",
+        "an index.json of no bytes",
+        files(index=b""),
+        refused(invalid, "index.json", "the end, at byte 0"),
+    )
+    yield _case(
+        "index-is-a-list",
+        "an index.json that is an array",
+        files(index=b"[]"),
+        refused(invalid, "index.json", "found array"),
+    )
     yield _case(
         "index-is-a-manifest",
         "an index.json that is a manifest",
@@ -53,20 +95,39 @@ def _tables() -> Iterator[Case]:
         files(index=encode({"schemaVersion": 2, "manifests": [{**root, "mediaType": LAYER}]})),
         refused(invalid, LAYER),
     )
-    yield _case("index-of-nothing", "an index.json that lists nothing", Layout(), Accepted("an empty layout is a layout", ()))
+    yield _case(
+        "index-of-nothing",
+        "an index.json that lists nothing",
+        Layout(),
+        Accepted("an empty layout is a layout", ()),
+    )
     bare = Layout()
     bare.root(bare.document({"schemaVersion": 2, "mediaType": INDEX}, INDEX), NAME)
-    yield _case("index-without-manifests", "an index without its list", bare, Accepted("Go reads it as an empty one", LOADED))
+    yield _case(
+        "index-without-manifests",
+        "an index without its list",
+        bare,
+        Accepted("Go reads it as an empty one", LOADED),
+    )
     twice = Layout()
     one, two = (twice.root(twice.image(each), NAME) for each in (A, B))
-    yield _case("name-given-twice", "one name for two images", twice, refused(invalid, NAME, one["digest"], two["digest"]))
+    yield _case(
+        "name-given-twice",
+        "one name for two images",
+        twice,
+        refused(invalid, NAME, one["digest"], two["digest"]),
+    )
     bad = Layout()
     bad.root(bad.image(A), **{REF_NAME: "Not A Name"})
     yield _case(
         "name-is-none",
         "a name that is none",
         bad,
-        Accepted("the image is sound; a note says which name was left out", ("Loaded image ID: ",), ("'Not A Name' is no name",)),
+        Accepted(
+            "the image is sound; a note says which name was left out",
+            ("Loaded image ID: ",),
+            ("'Not A Name' is no name",),
+        ),
     )
 
 
@@ -90,42 +151,76 @@ def _graphs() -> Iterator[Case]:
     for _ in range(33):
         inner = deep.index(inner)
     deep.root(inner, NAME)
-    yield _case("indexes-nested-too-deep", "thirty-three indexes in each other", deep, refused(invalid, "nested more than 32 deep"))
+    yield _case(
+        "indexes-nested-too-deep",
+        "thirty-three indexes in each other",
+        deep,
+        refused(invalid, "nested more than 32 deep"),
+    )
     sane = Layout()
     inner = sane.image(A)
     for _ in range(20):
         inner = sane.index(inner)
     sane.root(inner, NAME)
-    yield _case("indexes-nested", "twenty indexes in each other", sane, Accepted("any sane depth is followed", LOADED))
+    yield _case(
+        "indexes-nested",
+        "twenty indexes in each other",
+        sane,
+        Accepted("any sane depth is followed", LOADED),
+    )
     sparse = Layout()
     sparse.root(sparse.index(sparse.image(A), sparse.absent("linux/s390x")), NAME)
     yield _case(
         "index-sparse",
         "a platform is not in the layout",
         sparse,
-        Accepted("registries are mirrored in part; a note says what is missing", LOADED, ("linux/s390x",)),
+        Accepted(
+            "registries are mirrored in part; a note says what is missing", LOADED, ("linux/s390x",)
+        ),
     )
     everything = ImportOptions(choice=Choice(require_all=True))
     expected = refused(errors.InvalidInput, "not everything", "linux/s390x")
-    yield _case("index-sparse-but-all-required", "a platform is missing, and --require-all", sparse, expected, options=everything, arguments=("--require-all",))
+    yield _case(
+        "index-sparse-but-all-required",
+        "a platform is missing, and --require-all",
+        sparse,
+        expected,
+        options=everything,
+        arguments=("--require-all",),
+    )
     wanted = ImportOptions(choice=Choice(platforms=(Platform.parse("linux/riscv64"),)))
     expected = refused(errors.InvalidInput, "linux/riscv64")
     yield _case(
-        "platform-not-offered", "a platform is asked for that is not there", sparse, expected, options=wanted, arguments=("--platform", "linux/riscv64")
+        "platform-not-offered",
+        "a platform is asked for that is not there",
+        sparse,
+        expected,
+        options=wanted,
+        arguments=("--platform", "linux/riscv64"),
     )
     lies = Layout()
     image = lies.image(A)
     nested = lies.index({**image, "mediaType": INDEX})
     lies.root(image, NAME)
     lies.root(nested)
-    yield _case("index-calls-a-manifest-an-index", "one manifest, listed as two kinds", lies, refused(invalid, image["digest"], INDEX))
+    yield _case(
+        "index-calls-a-manifest-an-index",
+        "one manifest, listed as two kinds",
+        lies,
+        refused(invalid, image["digest"], INDEX),
+    )
     wide = Layout()
     for number in range(6):
         wide.root(wide.artifact(b"%d" % number))
     wide.root(wide.index(*wide.roots))
     few = ImportOptions(limits=Limits(members=5))
     yield _case(
-        "too-many-manifests", "more manifests than the ceiling allows", wide, refused(errors.TooLarge, "more than 5", limit=5), options=few, arguments=None
+        "too-many-manifests",
+        "more manifests than the ceiling allows",
+        wide,
+        refused(errors.TooLarge, "more than 5", limit=5),
+        options=few,
+        arguments=None,
     )
 
 

@@ -18,7 +18,9 @@ from tests.support.layouts import Blob, Layout, digest, encode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PLAIN: Final = layer("noise", bytes((number * number * 7 + number // 251) % 256 for number in range(20_000)))
+PLAIN: Final = layer(
+    "noise", bytes((number * number * 7 + number // 251) % 256 for number in range(20_000))
+)
 _BOMB: Final = ImportOptions(limits=Limits(layer_bytes=1 << 20))
 
 
@@ -37,46 +39,142 @@ def _flipped(data: bytes, at: int) -> bytes:
 def layers() -> Iterator[Case]:
     """Layers that manifests name: the digest is right, and what is inside is not."""
 
-    def case(name: str, why: str, data: bytes, expected: Refused | Accepted, options: ImportOptions | None = None, plain: bytes = PLAIN) -> Case:
+    def case(
+        name: str,
+        why: str,
+        data: bytes,
+        expected: Refused | Accepted,
+        options: ImportOptions | None = None,
+        plain: bytes = PLAIN,
+    ) -> Case:
         layout = Layout()
         layout.root(layout.image(Blob(plain, data, "+gzip")), "docker.io/library/app:1")
         path = f"blobs/{digest(data).replace(':', '/')}"
         if isinstance(expected, Refused) and issubclass(expected.error, errors.InvalidArchive):
             expected = Refused(expected.error, expected.says, {**expected.facts, "member": path})
-        return Case(name, why, expected, of_layout(layout), in_folder=True, options=options or ImportOptions(), arguments=() if options is None else None)
+        return Case(
+            name,
+            why,
+            expected,
+            of_layout(layout),
+            in_folder=True,
+            options=options or ImportOptions(),
+            arguments=() if options is None else None,
+        )
 
     cut, corrupt = errors.TruncatedInput, errors.CorruptStream
-    yield case("gzip-layer-cut", "a gzip layer that ends early", _gzip(PLAIN)[:-20], refused(cut, "gzip data ends early"))
-    yield case("gzip-layer-checksum", "a gzip layer whose checksum is wrong", _flipped(_gzip(PLAIN), -6), refused(corrupt, "gzip"))
-    yield case("gzip-layer-junk", "something behind a gzip layer", _gzip(PLAIN) + b"junk" * 9, refused(corrupt, "gzip"))
-    yield case("gzip-layer-of-gzip", "a layer that is compressed twice", _gzip(_gzip(PLAIN)), refused(errors.InvalidArchive, "no tar archive"))
+    yield case(
+        "gzip-layer-cut",
+        "a gzip layer that ends early",
+        _gzip(PLAIN)[:-20],
+        refused(cut, "gzip data ends early"),
+    )
+    yield case(
+        "gzip-layer-checksum",
+        "a gzip layer whose checksum is wrong",
+        _flipped(_gzip(PLAIN), -6),
+        refused(corrupt, "gzip"),
+    )
+    yield case(
+        "gzip-layer-junk",
+        "something behind a gzip layer",
+        _gzip(PLAIN) + b"junk" * 9,
+        refused(corrupt, "gzip"),
+    )
+    yield case(
+        "gzip-layer-of-gzip",
+        "a layer that is compressed twice",
+        _gzip(_gzip(PLAIN)),
+        refused(errors.InvalidArchive, "no tar archive"),
+    )
     yield case(
         "gzip-layer-two-streams",
         "a layer of two gzip streams",
         _gzip(PLAIN[:99]) + _gzip(PLAIN[99:]),
         Accepted("gzip is defined so; eStargz and pigz write it", LOADED),
     )
-    yield case("zstd-layer-cut", "a zstd layer that ends early", _zstd(PLAIN)[:-20], refused(cut, "zstd data ends early"))
-    yield case("zstd-layer-checksum", "a zstd layer whose checksum is wrong", _flipped(_zstd(PLAIN), -2), refused(corrupt, "zstd"))
     yield case(
-        "zstd-layer-junk", "something behind a zstd layer", _zstd(PLAIN) + b"junk", refused(corrupt, "zstd", "something else where a frame should begin")
+        "zstd-layer-cut",
+        "a zstd layer that ends early",
+        _zstd(PLAIN)[:-20],
+        refused(cut, "zstd data ends early"),
+    )
+    yield case(
+        "zstd-layer-checksum",
+        "a zstd layer whose checksum is wrong",
+        _flipped(_zstd(PLAIN), -2),
+        refused(corrupt, "zstd"),
+    )
+    yield case(
+        "zstd-layer-junk",
+        "something behind a zstd layer",
+        _zstd(PLAIN) + b"junk",
+        refused(corrupt, "zstd", "something else where a frame should begin"),
     )
     window = b"\x28\xb5\x2f\xfd\x00\xa0\x01\0\0"
-    yield case("zstd-layer-window", "a zstd frame that wants a gigabyte of memory", window, refused(errors.TooLarge, "128 MiB of memory", limit=128 << 20))
-    yield case("zstd-layer-reserved-block", "a zstd block of a reserved type", b"\x28\xb5\x2f\xfd\x00\x58\x07\0\0", refused(corrupt, "reserved type"))
-    yield case("xz-layer-cut", "an xz layer that ends early", lzma.compress(PLAIN)[:-20], refused(cut, "xz data ends early"))
-    yield case("bzip2-layer-cut", "a bzip2 layer that ends early", bz2.compress(PLAIN)[:-20], refused(cut, "bzip2 data ends early"))
     yield case(
-        "layer-tar-cut", "a layer whose tar ends inside a file", _gzip(PLAIN[:3000]), refused(cut, "tar archive ends inside a member"), plain=PLAIN[:3000]
+        "zstd-layer-window",
+        "a zstd frame that wants a gigabyte of memory",
+        window,
+        refused(errors.TooLarge, "128 MiB of memory", limit=128 << 20),
+    )
+    yield case(
+        "zstd-layer-reserved-block",
+        "a zstd block of a reserved type",
+        b"\x28\xb5\x2f\xfd\x00\x58\x07\0\0",
+        refused(corrupt, "reserved type"),
+    )
+    yield case(
+        "xz-layer-cut",
+        "an xz layer that ends early",
+        lzma.compress(PLAIN)[:-20],
+        refused(cut, "xz data ends early"),
+    )
+    yield case(
+        "bzip2-layer-cut",
+        "a bzip2 layer that ends early",
+        bz2.compress(PLAIN)[:-20],
+        refused(cut, "bzip2 data ends early"),
+    )
+    yield case(
+        "layer-tar-cut",
+        "a layer whose tar ends inside a file",
+        _gzip(PLAIN[:3000]),
+        refused(cut, "tar archive ends inside a member"),
+        plain=PLAIN[:3000],
     )
     text = b"no tar at all\n" * 60
-    yield case("layer-no-tar", "a layer that is a text", _gzip(text), refused(errors.InvalidArchive, "no tar archive"), plain=text)
-    yield case("layer-no-bytes", "a layer that decodes to nothing", _gzip(b""), Accepted("Docker writes empty layers so", LOADED), plain=b"")
+    yield case(
+        "layer-no-tar",
+        "a layer that is a text",
+        _gzip(text),
+        refused(errors.InvalidArchive, "no tar archive"),
+        plain=text,
+    )
+    yield case(
+        "layer-no-bytes",
+        "a layer that decodes to nothing",
+        _gzip(b""),
+        Accepted("Docker writes empty layers so", LOADED),
+        plain=b"",
+    )
     bomb = layer("bomb", bytes(3 << 20))
     yield case(
-        "gzip-bomb", "three megabytes of zeros in three kilobytes, and a ceiling of one", _gzip(bomb), refused(errors.TooLarge, limit=1 << 20), _BOMB, bomb
+        "gzip-bomb",
+        "three megabytes of zeros in three kilobytes, and a ceiling of one",
+        _gzip(bomb),
+        refused(errors.TooLarge, limit=1 << 20),
+        _BOMB,
+        bomb,
     )
-    yield case("zstd-bomb", "the same in zstd", _zstd(bomb), refused(errors.TooLarge, limit=1 << 20), _BOMB, bomb)
+    yield case(
+        "zstd-bomb",
+        "the same in zstd",
+        _zstd(bomb),
+        refused(errors.TooLarge, limit=1 << 20),
+        _BOMB,
+        bomb,
+    )
 
 
 def archives() -> Iterator[Case]:
@@ -87,17 +185,71 @@ def archives() -> Iterator[Case]:
 
     cut, corrupt = errors.TruncatedInput, errors.CorruptStream
     noisy = SOUND.replace(bytes(1024), b"", 1) + bytes(PLAIN) * 2
-    yield case("outer-gzip-cut", "a compressed archive that ends early", _gzip(noisy)[:-3000], refused(cut, "ends"))
-    yield case("outer-gzip-checksum", "a compressed archive whose checksum is wrong", _flipped(_gzip(SOUND), -6), refused(corrupt, "gzip"))
-    yield case("outer-gzip-twice", "an archive that is compressed twice", _gzip(_gzip(SOUND)), refused(cut, "no tar archive", "beginning"))
-    yield case("outer-gzip-of-nothing", "a compressed file of no bytes", _gzip(b""), refused(errors.MissingMember, "no images"))
-    yield case("outer-zstd-cut", "a zstd archive that ends early", _zstd(noisy)[:-3000], refused(cut, "ends"))
-    yield case("outer-zstd-checksum", "a zstd archive whose checksum is wrong", _flipped(_zstd(SOUND), -2), refused(corrupt, "zstd"))
-    yield case("outer-xz-damaged", "an xz archive with a byte changed", _flipped(lzma.compress(SOUND), 60), refused(corrupt, "xz"))
-    yield case("outer-bzip2-damaged", "a bzip2 archive with a byte changed", _flipped(bz2.compress(SOUND), 60), refused(corrupt, "bzip2"))
-    yield case("outer-magic-only", "the first six bytes of an xz file", b"\xfd7zXZ\0", refused(cut, "xz data ends early"))
-    files = {"l": lzma.compress(A), "c": config(A), "manifest.json": encode([{"Config": "c", "RepoTags": ["app:1"], "Layers": ["l"]}])}
-    yield Case("xz-inside-zstd", "xz layers in a docker archive", Accepted("Docker sniffs them too", LOADED), of_files(files))
+    yield case(
+        "outer-gzip-cut",
+        "a compressed archive that ends early",
+        _gzip(noisy)[:-3000],
+        refused(cut, "ends"),
+    )
+    yield case(
+        "outer-gzip-checksum",
+        "a compressed archive whose checksum is wrong",
+        _flipped(_gzip(SOUND), -6),
+        refused(corrupt, "gzip"),
+    )
+    yield case(
+        "outer-gzip-twice",
+        "an archive that is compressed twice",
+        _gzip(_gzip(SOUND)),
+        refused(cut, "no tar archive", "beginning"),
+    )
+    yield case(
+        "outer-gzip-of-nothing",
+        "a compressed file of no bytes",
+        _gzip(b""),
+        refused(errors.MissingMember, "no images"),
+    )
+    yield case(
+        "outer-zstd-cut",
+        "a zstd archive that ends early",
+        _zstd(noisy)[:-3000],
+        refused(cut, "ends"),
+    )
+    yield case(
+        "outer-zstd-checksum",
+        "a zstd archive whose checksum is wrong",
+        _flipped(_zstd(SOUND), -2),
+        refused(corrupt, "zstd"),
+    )
+    yield case(
+        "outer-xz-damaged",
+        "an xz archive with a byte changed",
+        _flipped(lzma.compress(SOUND), 60),
+        refused(corrupt, "xz"),
+    )
+    yield case(
+        "outer-bzip2-damaged",
+        "a bzip2 archive with a byte changed",
+        _flipped(bz2.compress(SOUND), 60),
+        refused(corrupt, "bzip2"),
+    )
+    yield case(
+        "outer-magic-only",
+        "the first six bytes of an xz file",
+        b"\xfd7zXZ\0",
+        refused(cut, "xz data ends early"),
+    )
+    files = {
+        "l": lzma.compress(A),
+        "c": config(A),
+        "manifest.json": encode([{"Config": "c", "RepoTags": ["app:1"], "Layers": ["l"]}]),
+    }
+    yield Case(
+        "xz-inside-zstd",
+        "xz layers in a docker archive",
+        Accepted("Docker sniffs them too", LOADED),
+        of_files(files),
+    )
 
 
 def cases() -> Iterator[Case]:

@@ -16,7 +16,14 @@ class Buildah:
 
     def __init__(self, programs: Programs, storage: Path) -> None:
         self._programs = programs
-        self._command = ["buildah", "--root", str(storage / "root"), "--runroot", str(storage / "run"), "--storage-driver=vfs"]
+        self._command = [
+            "buildah",
+            "--root",
+            str(storage / "root"),
+            "--runroot",
+            str(storage / "run"),
+            "--storage-driver=vfs",
+        ]
 
     def version(self) -> str:
         """As it says it."""

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True)
 class Claims:
-    """``roots``: the descriptors of index.json, or the manifest of a ``dir:`` folder; ``tags``: the names in manifest.json."""
+    """``roots``: the descriptors of index.json, or the manifest of a ``dir:`` folder.
+
+    ``tags``: the names in manifest.json.
+    """
 
     roots: tuple[dict[str, Any], ...]
     tags: tuple[str, ...]
@@ -27,14 +30,25 @@ class Claims:
 
     def names(self, name: str) -> bool:
         """Whether anything is called so, in whatever registry."""
-        written = [*self.tags, *(one.get("annotations", {}).get(key, "") for key in (REF_NAME, CONTAINERD_NAME) for one in self.roots)]
+        written = [
+            *self.tags,
+            *(
+                one.get("annotations", {}).get(key, "")
+                for key in (REF_NAME, CONTAINERD_NAME)
+                for one in self.roots
+            ),
+        ]
         return any(f"/{one}".endswith(f"/{name}") for one in written)
 
     def written_names(self) -> list[str]:
         """Every name, said as where it stands."""
         found = [f"`{tag}` in manifest.json" for tag in self.tags]
         for key, short in ((REF_NAME, "ref.name"), (CONTAINERD_NAME, "io.containerd.image.name")):
-            found += [f"{short} `{one['annotations'][key]}`" for one in self.roots if key in one.get("annotations", {})]
+            found += [
+                f"{short} `{one['annotations'][key]}`"
+                for one in self.roots
+                if key in one.get("annotations", {})
+            ]
         return found
 
 

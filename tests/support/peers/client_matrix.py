@@ -14,7 +14,15 @@ from tests.support.container_program import saying
 from tests.support.images import A
 from tests.support.layouts import Layout
 from tests.support.peers.clients import PULLS, docker_run, oras, regctl, slug
-from tests.support.peers.matrix import LEFT, OWN_MANIFEST, SAME_IMAGE, SAME_MANIFEST, Cell, Disagreement, refused
+from tests.support.peers.matrix import (
+    LEFT,
+    OWN_MANIFEST,
+    SAME_IMAGE,
+    SAME_MANIFEST,
+    Cell,
+    Disagreement,
+    refused,
+)
 from tests.support.peers.mirror_endpoint import Door
 from tests.support.peers.process import PeerRefusal
 from tests.support.peers.subjects import Part
@@ -44,9 +52,18 @@ class Clients:
     def __init__(self, shop: Workshop) -> None:
         self.shop = shop
         self._stack = contextlib.ExitStack()
-        self.doors = [self._stack.enter_context(Door(shop.folder / name, tls=tls)) for name, tls in (("h", False), ("t", True))]
+        self.doors = [
+            self._stack.enter_context(Door(shop.folder / name, tls=tls))
+            for name, tls in (("h", False), ("t", True))
+        ]
         runnable = images.layer("hello", saying(SENTENCE.encode()), mode=0o755)
-        self._archive = images.image(runnable, A, tags=("matrix/archive:1",), config={"Cmd": ["/hello"]}, created="2024-01-01T00:00:00Z").bytes()
+        self._archive = images.image(
+            runnable,
+            A,
+            tags=("matrix/archive:1",),
+            config={"Cmd": ["/hello"]},
+            created="2024-01-01T00:00:00Z",
+        ).bytes()
         for door in self.doors:
             door.bring(self._archive)
             for key in ("image", "index", "referrers"):
@@ -69,20 +86,35 @@ class Clients:
         for name, data in images_of(self._archive):
             if not name.endswith("manifest.json"):
                 layout.blobs[images.digest(data)] = data
-        return Part("matrix/archive", "1", str(served[0].digest), json.loads(served[0].data)["config"]["digest"], layout)
+        return Part(
+            "matrix/archive",
+            "1",
+            str(served[0].digest),
+            json.loads(served[0].data)["config"]["digest"],
+            layout,
+        )
 
     def parts(self, key: str) -> Sequence[Part]:
         """What a subject consists of."""
         return (self.archive,) if key == ARCHIVE else self.shop.subjects[key].parts
 
-    # --- cells -------------------------------------------------------------------------------------------------------
+    # --- cells ------------------------------------------------------------------------------------
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def pulled(self, row: Pull, key: str) -> Cell | None:
-        """How a client knows a subject that it has pulled. None: the command is about something else. Raises Disagreement."""
+        """How a client knows a subject that it has pulled.
+
+        None: the command is about something else. Raises Disagreement.
+        """
         if key not in row.subjects:
             return None
-        return self._agreed(row.command, [Cell(tuple((part.what, self._pulled(row, door, part)) for part in self.parts(key))) for door in self.doors])
+        return self._agreed(
+            row.command,
+            [
+                Cell(tuple((part.what, self._pulled(row, door, part)) for part in self.parts(key)))
+                for door in self.doors
+            ],
+        )
 
     def _pulled(self, row: Pull, door: Door, part: Part) -> str:
         try:
@@ -93,14 +125,26 @@ class Clients:
             return SAME_MANIFEST
         if part.image in seen:
             return SAME_IMAGE
-        raise Disagreement(f"{row.command}, {door.title}: {part.name} is {part.image} in {part.root}, and arrived as {', '.join(seen) or 'nothing'}")
+        raise Disagreement(
+            f"{row.command}, {door.title}: {part.name} is {part.image} in {part.root}, and arrived"
+            f" as {', '.join(seen) or 'nothing'}"
+        )
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def pushed(self, row: Push, key: str) -> Cell | None:
-        """How the mirror knows a subject that a client has pushed. None: the command is about something else. Raises Disagreement."""
+        """How the mirror knows a subject that a client has pushed.
+
+        None: the command is about something else. Raises Disagreement.
+        """
         if key not in row.subjects:
             return None
-        return self._agreed(row.command, [Cell(tuple((part.what, self._pushed(row, door, part)) for part in self.parts(key))) for door in self.doors])
+        return self._agreed(
+            row.command,
+            [
+                Cell(tuple((part.what, self._pushed(row, door, part)) for part in self.parts(key)))
+                for door in self.doors
+            ],
+        )
 
     def _pushed(self, row: Push, door: Door, part: Part) -> str:
         repository = f"{slug(row.command, door)}/{part.repository}"
@@ -115,7 +159,10 @@ class Clients:
             return SAME_MANIFEST
         if json.loads(found.data).get("config", {}).get("digest") == part.image is not None:
             return OWN_MANIFEST
-        raise Disagreement(f"{row.command}, {door.title}: {part.name} is {part.image} in {part.root}, and was pushed as {found}")
+        raise Disagreement(
+            f"{row.command}, {door.title}: {part.name} is {part.image} in {part.root}, and was"
+            f" pushed as {found}"
+        )
 
     @staticmethod
     def _agreed(command: str, cells: Sequence[Cell]) -> Cell:
@@ -123,7 +170,7 @@ class Clients:
             raise Disagreement(f"{command}: over HTTP {cells[0]}, over TLS {cells[1]}")
         return cells[0]
 
-    # --- what is no copy -----------------------------------------------------------------------------------------------
+    # --- what is no copy --------------------------------------------------------------------------
 
     def run_in_docker(self, door: Door) -> None:
         """Have Docker pull the image from the archive, and run it. Raises Disagreement."""
@@ -140,14 +187,42 @@ class Clients:
         (folder / "thing.txt").write_text("a thing\n")
         (folder / "about.txt").write_text("about it\n")
         name = f"{door.host}/oras/thing:1"
-        oras(door, "push", "--artifact-type", "application/vnd.example.thing", name, "thing.txt:text/plain", cwd=folder)
+        oras(
+            door,
+            "push",
+            "--artifact-type",
+            "application/vnd.example.thing",
+            name,
+            "thing.txt:text/plain",
+            cwd=folder,
+        )
         for subject in (name, f"{door.host}/matrix/image:1"):
-            oras(door, "attach", "--artifact-type", "application/vnd.example.note", subject, "about.txt:text/plain", cwd=folder)
-            found = json.loads(oras(door, "discover", "--format", "json", "--artifact-type", "application/vnd.example.note", subject))["referrers"]
+            oras(
+                door,
+                "attach",
+                "--artifact-type",
+                "application/vnd.example.note",
+                subject,
+                "about.txt:text/plain",
+                cwd=folder,
+            )
+            found = json.loads(
+                oras(
+                    door,
+                    "discover",
+                    "--format",
+                    "json",
+                    "--artifact-type",
+                    "application/vnd.example.note",
+                    subject,
+                )
+            )["referrers"]
             if len(found) != 1:
                 raise Disagreement(f"oras discover, {door.title}: {found}")
             out = door.fresh("pulled")
-            oras(door, "pull", "--output", out, f"{subject.rpartition(':')[0]}@{found[0]['digest']}")
+            oras(
+                door, "pull", "--output", out, f"{subject.rpartition(':')[0]}@{found[0]['digest']}"
+            )
             if (out / "about.txt").read_text() != "about it\n":
                 raise Disagreement(f"oras pull, {door.title}")
         out = door.fresh("pulled")
@@ -160,13 +235,43 @@ class Clients:
         file = door.fresh("about.txt")
         file.write_text("about it\n")
         name = f"{door.host}/matrix/index:1"
-        put = ("artifact", "put", "--artifact-type", "application/vnd.example.note", "--file-media-type", "text/plain", "--subject", name)
+        put = (
+            "artifact",
+            "put",
+            "--artifact-type",
+            "application/vnd.example.note",
+            "--file-media-type",
+            "text/plain",
+            "--subject",
+            name,
+        )
         for wanted in ("one", "two"):
             regctl(door, *put, "--annotation", f"which={wanted}", "--file", file)
-        listed = json.loads(regctl(door, "artifact", "list", "--filter-annotation", "which=two", "--format", "{{json .}}", name))
+        listed = json.loads(
+            regctl(
+                door,
+                "artifact",
+                "list",
+                "--filter-annotation",
+                "which=two",
+                "--format",
+                "{{json .}}",
+                name,
+            )
+        )
         if [one["annotations"]["which"] for one in listed["descriptors"]] != ["two"]:
             raise Disagreement(f"regctl artifact list, {door.title}: {listed}")
-        said = regctl(door, "artifact", "get", "--subject", name, "--filter-artifact-type", "application/vnd.example.note", "--filter-annotation", "which=one")
+        said = regctl(
+            door,
+            "artifact",
+            "get",
+            "--subject",
+            name,
+            "--filter-artifact-type",
+            "application/vnd.example.note",
+            "--filter-annotation",
+            "which=one",
+        )
         if said != "about it\n":
             raise Disagreement(f"regctl artifact get, {door.title}: {said!r}")
 
@@ -174,4 +279,8 @@ class Clients:
 def images_of(archive: bytes) -> list[tuple[str, bytes]]:
     """The files of an archive."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        return [(member.name, file.read()) for member in tar if (file := tar.extractfile(member)) is not None]
+        return [
+            (member.name, file.read())
+            for member in tar
+            if (file := tar.extractfile(member)) is not None
+        ]

@@ -71,9 +71,21 @@ def render(clients: Clients) -> str:
     }
     said = ", ".join(f"{name} {version}" for name, version in compared.items())
     parts = [HEAD, "<!-- versions -->\n", said, ".\n<!-- end of versions -->\n\n", PULLED]
-    rows = [[f"`{row.command}`", *(messages.cell(clients.pulled(row, key)) for key in TITLES)] for row in PULLS]
+    rows = [
+        [f"`{row.command}`", *(messages.cell(clients.pulled(row, key)) for key in TITLES)]
+        for row in PULLS
+    ]
     parts += [table(["", *TITLES.values()], rows), "\n", messages.notes(), "\n", PUSHED]
     shown = [key for key in TITLES if any(key in row.subjects for row in PUSHES)]
-    rows = [[f"`{row.command}`", *(messages.cell(clients.pushed(row, key)) for key in shown)] for row in PUSHES]
-    parts += [table(["", *(TITLES[key] for key in shown)], rows), "\n", messages.notes(), "\n", ALSO]
+    rows = [
+        [f"`{row.command}`", *(messages.cell(clients.pushed(row, key)) for key in shown)]
+        for row in PUSHES
+    ]
+    parts += [
+        table(["", *(TITLES[key] for key in shown)], rows),
+        "\n",
+        messages.notes(),
+        "\n",
+        ALSO,
+    ]
     return "".join(parts)

@@ -49,13 +49,17 @@ class Push:
     subjects: tuple[str, ...] = LAYOUTS
 
 
-# --- Docker -------------------------------------------------------------------------------------------------------------
+# --- Docker ---------------------------------------------------------------------------------------
 
 
 def _through(engine: Engine, door: Door, path: str, command: str) -> None:
     with engine.answer("POST", path, b"", {"X-Registry-Auth": door.engine_account}) as response:
         said = [json.loads(line) for line in response.read().splitlines() if line.strip()]
-    problems = [one.get("error") or one.get("message") for one in said if "error" in one or response.status >= 400]
+    problems = [
+        one.get("error") or one.get("message")
+        for one in said
+        if "error" in one or response.status >= 400
+    ]
     if problems:
         raise PeerRefusal(["docker", command], str(problems[-1]))
 
@@ -63,7 +67,12 @@ def _through(engine: Engine, door: Door, path: str, command: str) -> None:
 def _docker_pull(shop: Workshop, door: Door, part: Part) -> set[str]:
     shop.docker.clear()
     name = f"{door.host}/{part.repository}"
-    _through(shop.docker, door, f"/images/create?{urlencode({'fromImage': name, 'tag': part.tag})}", "pull")
+    _through(
+        shop.docker,
+        door,
+        f"/images/create?{urlencode({'fromImage': name, 'tag': part.tag})}",
+        "pull",
+    )
     found = shop.docker.inspect(f"{name}:{part.tag}")
     return {found["Id"], *(one.partition("@")[2] for one in found["RepoDigests"])}
 
@@ -71,7 +80,9 @@ def _docker_pull(shop: Workshop, door: Door, part: Part) -> set[str]:
 def docker_run(engine: Engine, name: str) -> str:
     """What a container of an image says. Raises EngineError."""
     body = json.dumps({"Image": name, "HostConfig": {"NetworkMode": "none"}}).encode()
-    with engine.answer("POST", "/containers/create", body, {"Content-Type": "application/json"}) as response:
+    with engine.answer(
+        "POST", "/containers/create", body, {"Content-Type": "application/json"}
+    ) as response:
         created = json.loads(response.read())
     if "Id" not in created:
         raise EngineError(f"docker create {name}: {created}")
@@ -92,11 +103,19 @@ def _docker_push(shop: Workshop, door: Door, part: Part, name: str) -> None:
     problems = [one["error"] for one in shop.docker.load(docker_archive((part,))) if "error" in one]
     assert not problems, problems
     repository, _, tag = name.rpartition(":")
-    shop.docker.request("POST", f"/images/{quote(part.name, safe='')}/tag?{urlencode({'repo': f'{door.host}/{repository}', 'tag': tag})}")
-    _through(shop.docker, door, f"/images/{door.host}/{repository}/push?{urlencode({'tag': tag})}", "push")
+    shop.docker.request(
+        "POST",
+        f"/images/{quote(part.name, safe='')}/tag?{urlencode({'repo': f'{door.host}/{repository}', 'tag': tag})}",
+    )
+    _through(
+        shop.docker,
+        door,
+        f"/images/{door.host}/{repository}/push?{urlencode({'tag': tag})}",
+        "push",
+    )
 
 
-# --- podman, buildah, skopeo --------------------------------------------------------------------------------------------
+# --- podman, buildah, skopeo ----------------------------------------------------------------------
 
 
 def _verify(door: Door, prefix: str = "") -> str:
@@ -129,12 +148,16 @@ def _buildah_push(shop: Workshop, door: Door, part: Part, name: str) -> None:
 
 
 def _skopeo(door: Door, *words: str) -> None:
-    door.programs.run("skopeo", "--insecure-policy", "copy", "--quiet", "--all", "--preserve-digests", *words)
+    door.programs.run(
+        "skopeo", "--insecure-policy", "copy", "--quiet", "--all", "--preserve-digests", *words
+    )
 
 
 def _skopeo_pull(_shop: Workshop, door: Door, part: Part) -> set[str]:
     target = door.fresh("copied")
-    _skopeo(door, _verify(door, "src-"), f"docker://{door.host}/{part.name}", f"oci:{target}:{part.tag}")
+    _skopeo(
+        door, _verify(door, "src-"), f"docker://{door.host}/{part.name}", f"oci:{target}:{part.tag}"
+    )
     return _whole(part, target)
 
 
@@ -151,7 +174,7 @@ def _whole(part: Part, layout: Path) -> set[str]:
     return found
 
 
-# --- containerd ---------------------------------------------------------------------------------------------------------
+# --- containerd -----------------------------------------------------------------------------------
 
 
 def _ctr_options(door: Door) -> list[str | Path]:
@@ -159,7 +182,11 @@ def _ctr_options(door: Door) -> list[str | Path]:
     scheme = "https" if door.tls else "http"
     folder = door.fresh("hosts")
     (folder / door.host).mkdir(parents=True)
-    lines = [f'server = "{scheme}://{door.host}"', f'[host."{scheme}://{door.host}"]', 'capabilities = ["pull", "resolve", "push"]']
+    lines = [
+        f'server = "{scheme}://{door.host}"',
+        f'[host."{scheme}://{door.host}"]',
+        'capabilities = ["pull", "resolve", "push"]',
+    ]
     if door.tls:
         lines.append(f'ca = "{door.authority}"')
     (folder / door.host / "hosts.toml").write_text("\n".join(lines) + "\n")
@@ -170,7 +197,9 @@ def _ctr_pull(*options: str) -> Callable[[Workshop, Door, Part], set[str]]:
     def take(_shop: Workshop, door: Door, part: Part) -> set[str]:
         door.containerd.clear()
         name = f"{door.host}/{part.name}"
-        door.containerd.run("images", "pull", "--snapshotter", "native", *options, *_ctr_options(door), name)
+        door.containerd.run(
+            "images", "pull", "--snapshotter", "native", *options, *_ctr_options(door), name
+        )
         return {door.containerd.images()[name]}
 
     return take
@@ -181,10 +210,12 @@ def _ctr_push(_shop: Workshop, door: Door, part: Part, name: str) -> None:
     archive = door.fresh("part.tar")
     archive.write_bytes(part.layout.tar())
     door.containerd.import_archive(archive, "--all-platforms", "--no-unpack")
-    door.containerd.run("images", "push", *_ctr_options(door), f"{door.host}/{name}", f"docker.io/{part.name}")
+    door.containerd.run(
+        "images", "push", *_ctr_options(door), f"{door.host}/{name}", f"docker.io/{part.name}"
+    )
 
 
-# --- crane, regctl, oras ------------------------------------------------------------------------------------------------
+# --- crane, regctl, oras --------------------------------------------------------------------------
 
 
 def _crane(door: Door, *words: str | Path) -> str:
@@ -213,12 +244,21 @@ def _crane_copy_in(shop: Workshop, door: Door, part: Part, name: str) -> None:
 
 def regctl(door: Door, *words: str | Path) -> str:
     """A regctl command. Raises PeerRefusal."""
-    return door.programs.run(REGCTL, "--host", f"reg={door.host},tls={'enabled' if door.tls else 'disabled'}", *words)
+    return door.programs.run(
+        REGCTL, "--host", f"reg={door.host},tls={'enabled' if door.tls else 'disabled'}", *words
+    )
 
 
 def _regctl_pull(_shop: Workshop, door: Door, part: Part) -> set[str]:
     target = door.fresh("copied")
-    regctl(door, "image", "copy", "--referrers", f"{door.host}/{part.name}", f"ocidir://{target}:{part.tag}")
+    regctl(
+        door,
+        "image",
+        "copy",
+        "--referrers",
+        f"{door.host}/{part.name}",
+        f"ocidir://{target}:{part.tag}",
+    )
     return _whole(part, target)
 
 
@@ -226,20 +266,40 @@ def _regctl_push(shop: Workshop, door: Door, part: Part, name: str) -> None:
     regctl(door, "image", "copy", f"ocidir://{shop.layout(part)}:{part.tag}", f"{door.host}/{name}")
 
 
-def oras(door: Door, command: str, *words: str | Path, side: str = "", cwd: Path | None = None) -> str:
-    """An oras command; ``side`` is before the options that say how to reach the mirror. Raises PeerRefusal."""
+def oras(
+    door: Door, command: str, *words: str | Path, side: str = "", cwd: Path | None = None
+) -> str:
+    """An oras command; ``side`` is before the options that say how to reach the mirror.
+
+    Raises PeerRefusal.
+    """
     how = [] if door.tls else [f"--{side}plain-http"]
     return door.programs.run(ORAS, command, *how, *words, cwd=cwd)
 
 
 def _oras_pull(_shop: Workshop, door: Door, part: Part) -> set[str]:
     target = door.fresh("copied")
-    oras(door, "cp", "--recursive", "--to-oci-layout", f"{door.host}/{part.name}", f"{target}:{part.tag}", side="from-")
+    oras(
+        door,
+        "cp",
+        "--recursive",
+        "--to-oci-layout",
+        f"{door.host}/{part.name}",
+        f"{target}:{part.tag}",
+        side="from-",
+    )
     return _whole(part, target)
 
 
 def _oras_push(shop: Workshop, door: Door, part: Part, name: str) -> None:
-    oras(door, "cp", "--from-oci-layout", f"{shop.layout(part)}:{part.tag}", f"{door.host}/{name}", side="to-")
+    oras(
+        door,
+        "cp",
+        "--from-oci-layout",
+        f"{shop.layout(part)}:{part.tag}",
+        f"{door.host}/{name}",
+        side="to-",
+    )
 
 
 PULLS: Final = (

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True)
 class Seen:
-    """The digests by which a peer knows a part afterwards: of manifests, indexes and configs. ``remarks`` are refusals of a second look."""
+    """The digests by which a peer knows a part afterwards: of manifests, indexes and configs.
+
+    ``remarks`` are refusals of a second look.
+    """
 
     digests: frozenset[str]
     remarks: tuple[str, ...] = field(default=())
@@ -64,7 +67,9 @@ def _named(kind: str, offer: Offer) -> str:
 def _skopeo_copy(kind: str) -> Callable[[Workshop, Offer], Seen]:
     def take(shop: Workshop, offer: Offer) -> Seen:
         target = shop.fresh("copied")
-        shop.skopeo.copy(_named(kind, offer), f"dir:{target}", everything=True, preserve=kind != "docker-archive")
+        shop.skopeo.copy(
+            _named(kind, offer), f"dir:{target}", everything=True, preserve=kind != "docker-archive"
+        )
         manifest = (target / "manifest.json").read_bytes()
         config = json.loads(manifest).get("config", {}).get("digest")
         return Seen(frozenset({digest(manifest)} | ({config} if config else set())))
@@ -105,7 +110,9 @@ def _ctr_import(*options: str) -> Callable[[Workshop, Offer], Seen]:
         shop.containerd.import_archive(as_tar(offer.path, shop.fresh("folder.tar")), *options)
         images = shop.containerd.images()
         name = f"docker.io/{offer.part.name}"
-        found = [images[name], shop.containerd.config_digest(images[name])] if name in images else []
+        found = (
+            [images[name], shop.containerd.config_digest(images[name])] if name in images else []
+        )
         return Seen(frozenset(one for one in found if one))
 
     return take
@@ -114,7 +121,9 @@ def _ctr_import(*options: str) -> Callable[[Workshop, Offer], Seen]:
 def _crane_push(shop: Workshop, offer: Offer) -> Seen:
     repository = f"pushed/{shop.fresh('x').parent.name}"
     name = f"{shop.registry.host}/{repository}:1"
-    shop.crane.run("push", *(["--index"] if offer.path.is_dir() and offer.several else []), offer.path, name)
+    shop.crane.run(
+        "push", *(["--index"] if offer.path.is_dir() and offer.several else []), offer.path, name
+    )
     found = {one for one, _ in shop.registry.everything(repository, "1")}
     remarks = []
     try:
@@ -125,15 +134,29 @@ def _crane_push(shop: Workshop, offer: Offer) -> Seen:
 
 
 # The formats that a transport of containers/image is for.
-TRANSPORTS: Final = {"docker-archive": ("legacy", "docker"), "oci-archive": ("docker", "oci, tar"), "oci": ("oci, folder",)}
+TRANSPORTS: Final = {
+    "docker-archive": ("legacy", "docker"),
+    "oci-archive": ("docker", "oci, tar"),
+    "oci": ("oci, folder",),
+}
 
 CONSUMERS: Final = (
     Consumer("Docker", "docker load", _docker_load),
-    *(Consumer("skopeo", f"skopeo copy --all {kind}:", _skopeo_copy(kind), formats) for kind, formats in TRANSPORTS.items()),
+    *(
+        Consumer("skopeo", f"skopeo copy --all {kind}:", _skopeo_copy(kind), formats)
+        for kind, formats in TRANSPORTS.items()
+    ),
     Consumer("podman", "podman load", _podman_load),
-    *(Consumer("podman", f"podman pull {kind}:", _podman_pull(kind), formats) for kind, formats in TRANSPORTS.items()),
+    *(
+        Consumer("podman", f"podman pull {kind}:", _podman_pull(kind), formats)
+        for kind, formats in TRANSPORTS.items()
+    ),
     Consumer("umoci", "umoci unpack", _umoci_unpack),
     Consumer("containerd", "ctr images import", _ctr_import()),
-    Consumer("containerd", "ctr images import --all-platforms --no-unpack", _ctr_import("--all-platforms", "--no-unpack")),
+    Consumer(
+        "containerd",
+        "ctr images import --all-platforms --no-unpack",
+        _ctr_import("--all-platforms", "--no-unpack"),
+    ),
     Consumer("crane", "crane push", _crane_push),
 )

@@ -24,7 +24,10 @@ address = "{folder}/t"
 
 @final
 class Containerd:
-    """A private containerd; `stop` it whatever happens. Layers are unpacked by the ``native`` snapshotter, which needs nothing of the kernel."""
+    """A private containerd; `stop` it whatever happens.
+
+    Layers are unpacked by the ``native`` snapshotter, which needs nothing of the kernel.
+    """
 
     def __init__(self, programs: Programs, folder: Path) -> None:
         folder.mkdir()
@@ -32,9 +35,11 @@ class Containerd:
         self._socket = folder / "s"
         self._namespaces = 0
         (folder / "config.toml").write_text(CONFIG.format(folder=folder))
-        self._server = Server([program("containerd"), "--config", folder / "config.toml"], folder / "log", programs.environment).await_start(
-            self._socket.exists
-        )
+        self._server = Server(
+            [program("containerd"), "--config", folder / "config.toml"],
+            folder / "log",
+            programs.environment,
+        ).await_start(self._socket.exists)
 
     def stop(self) -> None:
         """End the daemon."""
@@ -46,7 +51,15 @@ class Containerd:
 
     def run(self, *words: str | Path, stdin: Path | None = None) -> str:
         """A ctr command. Raises PeerRefusal."""
-        return self._programs.run("ctr", "--address", self._socket, "--namespace", f"matrix-{self._namespaces}", *words, stdin=stdin)
+        return self._programs.run(
+            "ctr",
+            "--address",
+            self._socket,
+            "--namespace",
+            f"matrix-{self._namespaces}",
+            *words,
+            stdin=stdin,
+        )
 
     def import_archive(self, archive: Path, *options: str) -> None:
         """``ctr images import``. Raises PeerRefusal."""
@@ -59,7 +72,10 @@ class Containerd:
     def images(self) -> dict[str, str]:
         """The digest of each image, by name."""
         lines = [line.split() for line in self.run("images", "ls").splitlines()[1:]]
-        return {fields[0]: next(field for field in fields if field.startswith("sha256:")) for fields in lines}
+        return {
+            fields[0]: next(field for field in fields if field.startswith("sha256:"))
+            for fields in lines
+        }
 
     def config_digest(self, manifest: str) -> str | None:
         """The config of a manifest; None for an index."""

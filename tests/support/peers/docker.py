@@ -24,11 +24,18 @@ def pull(engine: Engine, source: str, name: str) -> None:
     """Pull an image and give it another name. Raises PeerRefusal."""
     status, body = engine.request("POST", f"/images/create?{urlencode({'fromImage': source})}")
     said = [json.loads(line) for line in body.splitlines() if line.strip()]
-    problems = [one.get("error") or one["message"] for one in said if "error" in one or status != http.client.OK]
+    problems = [
+        one.get("error") or one["message"]
+        for one in said
+        if "error" in one or status != http.client.OK
+    ]
     if problems:
         raise PeerRefusal(["docker", "pull", source], problems[-1])
     repository, _, tag = name.rpartition(":")
-    engine.request("POST", f"/images/{quote(source, safe='')}/tag?{urlencode({'repo': repository, 'tag': tag})}")
+    engine.request(
+        "POST",
+        f"/images/{quote(source, safe='')}/tag?{urlencode({'repo': repository, 'tag': tag})}",
+    )
 
 
 def load(engine: Engine, archive: bytes) -> None:

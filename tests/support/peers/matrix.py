@@ -31,7 +31,9 @@ SAME_MANIFEST: Final = "same manifest digest"
 SAME_IMAGE: Final = "same image ID"
 OWN_MANIFEST: Final = "same image ID, in a manifest that the peer made"
 LEFT: Final = "not supported by the peer, which leaves it behind without a word"
-FIRST_OF_TAG: Final = "not supported by the peer, which takes the first image with this tag, whatever its repository"
+FIRST_OF_TAG: Final = (
+    "not supported by the peer, which takes the first image with this tag, whatever its repository"
+)
 FORMATS: Final = {
     "legacy": (Format.LEGACY, False),
     "docker": (Format.DOCKER, False),
@@ -57,7 +59,11 @@ class Cell:
 
     def __str__(self) -> str:
         said = dict.fromkeys(text for _, text in self.parts)
-        return next(iter(said)) if len(said) == 1 else "; ".join(f"{what}: {text}" for what, text in self.parts)
+        return (
+            next(iter(said))
+            if len(said) == 1
+            else "; ".join(f"{what}: {text}" for what, text in self.parts)
+        )
 
 
 @final
@@ -69,17 +75,22 @@ class Matrix:
         self.names: dict[str, tuple[str, str]] = {}
         """For each producer's command, of one image: the names it writes, and what storectl calls it."""
 
-    # --- in ----------------------------------------------------------------------------------------------------------
+    # --- in ---------------------------------------------------------------------------------------
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def produced(self, producer: Producer, key: str) -> Cell | None:
-        """A producer's archives of a subject, imported. None: the command is about something else. Raises Disagreement."""
+        """A producer's archives of a subject, imported.
+
+        None: the command is about something else. Raises Disagreement.
+        """
         subject = self.shop.subjects[key]
         if key not in producer.subjects:
             return None
         verdicts: list[tuple[str, str]] = []
         with self.shop.store() as store:
-            for group in [subject.parts] if producer.together else [(part,) for part in subject.parts]:
+            for group in (
+                [subject.parts] if producer.together else [(part,) for part in subject.parts]
+            ):
                 try:
                     made = producer.make(self.shop, group, self.shop.fresh("made"))
                 except PeerRefusal as exc:
@@ -90,7 +101,9 @@ class Matrix:
                 raise Disagreement(f"{producer.command}: {findings}")
         return Cell(tuple(verdicts))
 
-    def _imported(self, store: Store, producer: Producer, subject: Subject, group: Sequence[Part], made: Made) -> list[tuple[str, str]]:
+    def _imported(
+        self, store: Store, producer: Producer, subject: Subject, group: Sequence[Part], made: Made
+    ) -> list[tuple[str, str]]:
         said = claims(made.path)
         try:
             report = store.import_archive(made.path)
@@ -99,8 +112,14 @@ class Matrix:
                 raise Disagreement(f"{producer.command}: {exc}") from exc
             return [(part.what, self._refused_by_docker_too(made.path, exc)) for part in group]
         if subject.key == "image" or "image" not in producer.subjects:
-            written, given = ", ".join(said.written_names()) or "none", ", ".join(f"`{tag.reference.familiar}`" for tag in report.tags) or "no name"
-            self.names[producer.command] = (written.replace(self.shop.registry.host, "REGISTRY"), given.replace(self.shop.registry.host, "REGISTRY"))
+            written, given = (
+                ", ".join(said.written_names()) or "none",
+                ", ".join(f"`{tag.reference.familiar}`" for tag in report.tags) or "no name",
+            )
+            self.names[producer.command] = (
+                written.replace(self.shop.registry.host, "REGISTRY"),
+                given.replace(self.shop.registry.host, "REGISTRY"),
+            )
         for digest in said.digests():
             if store.document(Digest.parse(digest)) is None:
                 raise Disagreement(f"{producer.command}: the manifest {digest} did not come in")
@@ -114,24 +133,38 @@ class Matrix:
             return f"writes what Docker refuses too: “{exc.message}”"
         raise Disagreement(f"refused, and Docker takes it: {ours}") from ours
 
-    # --- out ---------------------------------------------------------------------------------------------------------
+    # --- out --------------------------------------------------------------------------------------
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def consumed(self, consumer: Consumer, key: str, form: str) -> Cell | None:
-        """What a consumer knows a subject by that it got in a format. None: the command is for another format. Raises Disagreement."""
+        """What a consumer knows a subject by that it got in a format.
+
+        None: the command is for another format. Raises Disagreement.
+        """
         if form not in consumer.formats:
             return None
         if key == ATTACHED and form == "legacy":
             return None
         subject = self.shop.subjects[{FROM_DOCKER: "image", ATTACHED: "referrers"}.get(key, key)]
         wanted, folder = FORMATS[form]
-        parts = tuple(part for part in subject.parts if part.image is not None or (wanted is not Format.LEGACY and key != ATTACHED))
+        parts = tuple(
+            part
+            for part in subject.parts
+            if part.image is not None or (wanted is not Format.LEGACY and key != ATTACHED)
+        )
         source = self.shop.source(subject, docker=key == FROM_DOCKER)
         saved = self.shop.saved(source, parts, wanted, folder=folder, referrers=key == ATTACHED)
         if key == ATTACHED and claims(saved).digests() != {part.root for part in subject.parts}:
             raise Disagreement(f"{saved} has {claims(saved).roots}")
-        verdicts = [(part.what, self._taken(consumer, part, saved, original=key != FROM_DOCKER)) for part in parts]
-        verdicts += [(part.what, "no room in the format") for part in subject.parts if part not in parts and key != ATTACHED]
+        verdicts = [
+            (part.what, self._taken(consumer, part, saved, original=key != FROM_DOCKER))
+            for part in parts
+        ]
+        verdicts += [
+            (part.what, "no room in the format")
+            for part in subject.parts
+            if part not in parts and key != ATTACHED
+        ]
         return Cell(tuple(verdicts))
 
     def _taken(self, consumer: Consumer, part: Part, saved: Path, *, original: bool) -> str:
@@ -151,23 +184,37 @@ class Matrix:
             verdict = SAME_IMAGE
         elif part.image is None:
             return LEFT
-        elif seen.digests & {one["digest"] for one in roots if one.get("annotations", {}).get(REF_NAME) == ref}:
+        elif seen.digests & {
+            one["digest"] for one in roots if one.get("annotations", {}).get(REF_NAME) == ref
+        }:
             return FIRST_OF_TAG
         else:
-            raise Disagreement(f"{consumer.command}: {part.name} is {part.image} in {root}, and arrived as {', '.join(seen.digests) or 'nothing'}")
+            raise Disagreement(
+                f"{consumer.command}: {part.name} is {part.image} in {root}, and arrived as"
+                f" {', '.join(seen.digests) or 'nothing'}"
+            )
         return ", but ".join((verdict, *seen.remarks))
 
 
 def _came_in(producer: Producer, part: Part, made: Made, said: Claims, report: ImportReport) -> str:
     root, image = made.root or part.root, made.image or part.image
-    if said.names(part.name) and not any(one.reference.familiar.endswith(part.name) for one in report.tags):
-        raise Disagreement(f"{producer.command}: it writes {said.written_names()}, and what came in is called {report.tags}")
+    if said.names(part.name) and not any(
+        one.reference.familiar.endswith(part.name) for one in report.tags
+    ):
+        raise Disagreement(
+            f"{producer.command}: it writes {said.written_names()}, and what came in is called"
+            f" {report.tags}"
+        )
     if image is not None and image not in {str(one) for one in report.images}:
-        raise Disagreement(f"{producer.command}: {part.name} is {image}, and came in as {report.images}")
+        raise Disagreement(
+            f"{producer.command}: {part.name} is {image}, and came in as {report.images}"
+        )
     if root in said.digests():
         return SAME_MANIFEST
     if image is None:
-        raise Disagreement(f"{producer.command}: the artifact is {root}, and was written as {said.digests()}")
+        raise Disagreement(
+            f"{producer.command}: the artifact is {root}, and was written as {said.digests()}"
+        )
     return OWN_MANIFEST if said.roots else SAME_IMAGE
 
 

@@ -32,7 +32,10 @@ PASSWORD: Final = "open sesame"  # noqa: S105 - no secret: the server is the tes
 
 @final
 class Door:
-    """A mirror of its own, and clients that know how to speak to it. Close it, and both are gone."""
+    """A mirror of its own, and clients that know how to speak to it.
+
+    Close it, and both are gone.
+    """
 
     def __init__(self, folder: Path, *, tls: bool) -> None:
         folder.mkdir()
@@ -50,7 +53,9 @@ class Door:
         account = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         accounts = folder / "auth" / "config.json"
         accounts.write_text(json.dumps({"auths": {self.host: {"auth": account}} if tls else {}}))
-        own = {"DOCKER_CONFIG": str(accounts.parent), "REGISTRY_AUTH_FILE": str(accounts)} | ({"SSL_CERT_FILE": str(self.authority)} if tls else {})
+        own = {"DOCKER_CONFIG": str(accounts.parent), "REGISTRY_AUTH_FILE": str(accounts)} | (
+            {"SSL_CERT_FILE": str(self.authority)} if tls else {}
+        )
         self.programs = Programs(folder / "programs", **own)
         self.podman = Podman(self.programs, folder / "podman")
         self.buildah = Buildah(self.programs, folder / "buildah")
@@ -72,7 +77,9 @@ class Door:
     @property
     def engine_account(self) -> str:
         """What the Docker Engine is told of the user, as its header says it."""
-        account = {"username": USER, "password": PASSWORD, "serveraddress": self.host} if self.tls else {}
+        account = (
+            {"username": USER, "password": PASSWORD, "serveraddress": self.host} if self.tls else {}
+        )
         return base64.urlsafe_b64encode(json.dumps(account).encode()).decode()
 
     def fresh(self, name: str) -> Path:
@@ -82,7 +89,7 @@ class Door:
         folder.mkdir(parents=True)
         return folder / name
 
-    # --- the store behind it -------------------------------------------------------------------------------------------
+    # --- the store behind it ----------------------------------------------------------------------
 
     def bring(self, archive: bytes) -> None:
         """Import an archive beside the running server."""
@@ -95,26 +102,48 @@ class Door:
         """What the mirror serves under a name; None when it serves nothing."""
         with Store.open(self.mirror.root) as store:
             try:
-                return Registry(store).manifest(Repository.parse(f"docker.io/{repository}"), reference)
+                return Registry(store).manifest(
+                    Repository.parse(f"docker.io/{repository}"), reference
+                )
             except StoreError:
                 return None
 
     def findings(self) -> list[str]:
         """What is wrong with the store: layers that are not what their images say, too."""
         with Store.open(self.mirror.root) as store:
-            wrong = [f"{one.image_id} is {state}" for one in store.images() if (state := store.verify_image(one.image_id)) != "verified"]
+            wrong = [
+                f"{one.image_id} is {state}"
+                for one in store.images()
+                if (state := store.verify_image(one.image_id)) != "verified"
+            ]
             return wrong + [str(finding) for finding in store.fsck()]
 
 
 def _certificate(folder: Path) -> list[str]:
     chain, key = folder / "server.pem", folder / "server.key"
     subject = ["-subj", "/CN=mirror", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", str(key), "-out", str(chain), *subject]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-keyout",
+        str(key),
+        "-out",
+        str(chain),
+        *subject,
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
     return ["--tls-cert", str(chain), "--tls-key", str(key)]
 
 
 def _users(folder: Path) -> list[str]:
     users = folder / "users"
-    users.write_text(f"{USER}:{bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(rounds=4)).decode()}\n")
+    users.write_text(
+        f"{USER}:{bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(rounds=4)).decode()}\n"
+    )
     return ["--htpasswd", str(users)]

@@ -18,8 +18,21 @@ class Podman:
     def __init__(self, programs: Programs, storage: Path) -> None:
         self._programs = programs
         # The runtime folder's path is stored in 50 bytes.
-        own = ["--root", storage / "root", "--runroot", storage / "run", "--tmpdir", storage / "tmp"]
-        self._command = ["podman", *map(str, own), "--storage-driver=vfs", "--events-backend=none", "--cgroup-manager=cgroupfs"]
+        own = [
+            "--root",
+            storage / "root",
+            "--runroot",
+            storage / "run",
+            "--tmpdir",
+            storage / "tmp",
+        ]
+        self._command = [
+            "podman",
+            *map(str, own),
+            "--storage-driver=vfs",
+            "--events-backend=none",
+            "--cgroup-manager=cgroupfs",
+        ]
 
     def version(self) -> str:
         """As it says it."""
@@ -35,9 +48,14 @@ class Podman:
 
     def image_ids(self) -> set[str]:
         """The IDs of all images."""
-        return {f"sha256:{one['Id']}" for one in json.loads(self.run("images", "--all", "--format", "json"))}
+        return {
+            f"sha256:{one['Id']}"
+            for one in json.loads(self.run("images", "--all", "--format", "json"))
+        }
 
     def digests(self) -> set[str]:
         """The manifest digests that podman knows its images by."""
         found = json.loads(self.run("images", "--all", "--digests", "--format", "json"))
-        return {one["Digest"] for one in found} | {name.partition("@")[2] for one in found for name in one.get("RepoDigests") or ()}
+        return {one["Digest"] for one in found} | {
+            name.partition("@")[2] for one in found for name in one.get("RepoDigests") or ()
+        }

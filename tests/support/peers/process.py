@@ -45,7 +45,11 @@ class Programs:
         self.folder = folder
         for name in ("home", "temporary", "run"):
             (folder / name).mkdir(parents=True)
-        kept = {name: value for name, value in os.environ.items() if name not in {"DOCKER_HOST", "CONTAINERS_CONF", "REGISTRY_AUTH_FILE"}}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in {"DOCKER_HOST", "CONTAINERS_CONF", "REGISTRY_AUTH_FILE"}
+        }
         own = {
             "HOME": f"{folder}/home",
             "TMPDIR": f"{folder}/temporary",
@@ -57,15 +61,30 @@ class Programs:
         self.environment = {**kept, **own, **environment}
 
     def run(self, *command: str | Path, stdin: Path | None = None, cwd: Path | None = None) -> str:
-        """What the command prints on standard output. Raises PeerRefusal when it ends with an error."""
+        """What the command prints on standard output.
+
+        Raises PeerRefusal when it ends with an error.
+        """
         words = [str(word) for word in command]
         with contextlib.ExitStack() as stack:
             source = subprocess.DEVNULL if stdin is None else stack.enter_context(stdin.open("rb"))
             done = subprocess.run(
-                words, stdin=source, capture_output=True, text=True, check=False, env=self.environment, timeout=COMMAND_TIMEOUT_S, cwd=cwd or self.folder
+                words,
+                stdin=source,
+                capture_output=True,
+                text=True,
+                check=False,
+                env=self.environment,
+                timeout=COMMAND_TIMEOUT_S,
+                cwd=cwd or self.folder,
             )
         if done.returncode != 0:
-            raise PeerRefusal(words, done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}, without a word")
+            raise PeerRefusal(
+                words,
+                done.stderr.strip()
+                or done.stdout.strip()
+                or f"exit code {done.returncode}, without a word",
+            )
         return done.stdout
 
 
@@ -73,17 +92,29 @@ class Programs:
 class Server:
     """A peer's daemon: started on construction, `await_start`-ed, ended by `stop`."""
 
-    def __init__(self, command: Sequence[str | Path], log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str | Path], log: Path, environment: Mapping[str, str]
+    ) -> None:
         words = [str(word) for word in command]
         if guard := shutil.which("setpriv"):
             # Should the tests be killed, their servers end too.
             words = [guard, "--pdeathsig", "TERM", "--", *words]
         self._log = log
         with log.open("ab") as file:
-            self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=dict(environment), start_new_session=True)
+            self._process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                env=dict(environment),
+                start_new_session=True,
+            )
 
     def await_start(self, ready: Callable[[], bool]) -> Self:
-        """Return when ``ready`` says so. Raises PeerError with the end of the log when it never does."""
+        """Return when ``ready`` says so.
+
+        Raises PeerError with the end of the log when it never does.
+        """
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and self._process.poll() is None:
             if ready():
@@ -106,9 +137,9 @@ class Server:
 def free_port() -> int:
     """A TCP port of the loopback interface that nobody listens on, for a program that has to be told one.
 
-    It is none of those that the system hands out by itself (ip(7), ip_local_port_range), to clients and to whoever asks for any: one of these might be
-    somebody else's by the time that the program listens.
-    """
+    It is none of those that the system hands out by itself (ip(7), ip_local_port_range), to clients
+    and to whoever asks for any: one of these might be somebody else's by the time that the program
+    listens."""
     given_out = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     candidates = random.SystemRandom().sample(range(given_out // 2, given_out), 100)
     for port in candidates:

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True)
 class Made:
-    """What a peer wrote. ``root`` and ``image`` are what it says of the one part when it made something new of it; None: they are the part's."""
+    """What a peer wrote.
+
+    ``root`` and ``image`` are what it says of the one part when it made something new of it; None:
+    they are the part's.
+    """
 
     path: Path
     root: str | None = None
@@ -69,8 +73,14 @@ def _podman_save(*options: str) -> Callable[[Workshop, Sequence[Part], Path], Ma
     def make(shop: Workshop, parts: Sequence[Part], out: Path) -> Made:
         shop.podman.clear()
         for part in parts:
-            shop.podman.run("tag", shop.podman.run("pull", "--quiet", shop.oci(part)).strip(), f"docker.io/{part.name}")
-        shop.podman.run("save", "--quiet", *options, "--output", out, *(part.name for part in parts))
+            shop.podman.run(
+                "tag",
+                shop.podman.run("pull", "--quiet", shop.oci(part)).strip(),
+                f"docker.io/{part.name}",
+            )
+        shop.podman.run(
+            "save", "--quiet", *options, "--output", out, *(part.name for part in parts)
+        )
         return Made(out)
 
     return make
@@ -92,9 +102,20 @@ def _buildah_manifest(kind: str) -> Callable[[Workshop, Sequence[Part], Path], M
         written = shop.fresh("digest")
         shop.buildah.run("manifest", "create", "list")
         shop.buildah.run("manifest", "add", "--all", "list", shop.oci(parts[0]))
-        shop.buildah.run("manifest", "push", "--quiet", "--all", "--digestfile", written, "list", _transport(kind, out, parts[0]))
+        shop.buildah.run(
+            "manifest",
+            "push",
+            "--quiet",
+            "--all",
+            "--digestfile",
+            written,
+            "list",
+            _transport(kind, out, parts[0]),
+        )
         if not out.exists():
-            raise PeerRefusal(["buildah", "manifest", "push"], "ended without a word, and without a file")
+            raise PeerRefusal(
+                ["buildah", "manifest", "push"], "ended without a word, and without a file"
+            )
         return Made(out, root=written.read_text().strip())
 
     return make
@@ -107,7 +128,9 @@ def _ctr_export(*options: str) -> Callable[[Workshop, Sequence[Part], Path], Mad
             archive = shop.fresh("part.tar")
             archive.write_bytes(part.layout.tar())
             shop.containerd.import_archive(archive, "--all-platforms", "--no-unpack")
-        shop.containerd.run("images", "export", *options, out, *(f"docker.io/{part.name}" for part in parts))
+        shop.containerd.run(
+            "images", "export", *options, out, *(f"docker.io/{part.name}" for part in parts)
+        )
         return Made(out)
 
     return make
@@ -123,7 +146,9 @@ def _crane_pull(*options: str) -> Callable[[Workshop, Sequence[Part], Path], Mad
 
 def _crane_append(shop: Workshop, parts: Sequence[Part], out: Path) -> Made:
     target = f"{shop.registry.host}/matrix/appended:1"
-    name = shop.crane.run("index", "append", "--manifest", shop.seeded(parts[0]), "--flatten", "--tag", target).strip()
+    name = shop.crane.run(
+        "index", "append", "--manifest", shop.seeded(parts[0]), "--flatten", "--tag", target
+    ).strip()
     shop.crane.run("pull", "--format=oci", "--annotate-ref", name, out)
     return Made(out, root=name.partition("@")[2])
 
@@ -149,21 +174,64 @@ def _umoci_insert(shop: Workshop, parts: Sequence[Part], out: Path) -> Made:
 
 PRODUCERS: Final = (
     Producer("Docker", "docker save", _docker_save, together=True),
-    *(Producer("skopeo", f"skopeo copy --all … {kind}:", _skopeo_copy(kind)) for kind in ("docker-archive", "oci-archive", "oci", "dir")),
+    *(
+        Producer("skopeo", f"skopeo copy --all … {kind}:", _skopeo_copy(kind))
+        for kind in ("docker-archive", "oci-archive", "oci", "dir")
+    ),
     Producer("podman", "podman save", _podman_save()),
     Producer("podman", "podman save -m", _podman_save("--multi-image-archive"), together=True),
-    *(Producer("podman", f"podman save --format {form}", _podman_save("--format", form)) for form in ("oci-archive", "oci-dir", "docker-dir")),
-    *(Producer("buildah", f"buildah push … {kind}:", _buildah_push(kind)) for kind in ("docker-archive", "oci-archive", "oci", "dir")),
     *(
-        Producer("buildah", f"buildah manifest push --all … {kind}:", _buildah_manifest(kind), subjects=INDEX)
+        Producer("podman", f"podman save --format {form}", _podman_save("--format", form))
+        for form in ("oci-archive", "oci-dir", "docker-dir")
+    ),
+    *(
+        Producer("buildah", f"buildah push … {kind}:", _buildah_push(kind))
+        for kind in ("docker-archive", "oci-archive", "oci", "dir")
+    ),
+    *(
+        Producer(
+            "buildah",
+            f"buildah manifest push --all … {kind}:",
+            _buildah_manifest(kind),
+            subjects=INDEX,
+        )
         for kind in ("docker-archive", "oci-archive", "oci", "dir")
     ),
     Producer("umoci", "umoci tag", _umoci_tag),
     Producer("umoci", "umoci insert", _umoci_insert, subjects=ONE),
     Producer("containerd", "ctr images export", _ctr_export(), together=True),
-    Producer("containerd", "ctr images export --skip-manifest-json", _ctr_export("--skip-manifest-json"), together=True),
-    Producer("containerd", "ctr images export --all-platforms", _ctr_export("--all-platforms"), together=True, subjects=INDEX),
-    *(Producer("crane", f"crane pull --format={form}", _crane_pull(f"--format={form}"), together=form != "legacy") for form in ("tarball", "legacy", "oci")),
-    Producer("crane", "crane pull --format=oci --annotate-ref", _crane_pull("--format=oci", "--annotate-ref"), together=True),
-    Producer("crane", "crane index append, crane pull --format=oci --annotate-ref", _crane_append, subjects=INDEX),
+    Producer(
+        "containerd",
+        "ctr images export --skip-manifest-json",
+        _ctr_export("--skip-manifest-json"),
+        together=True,
+    ),
+    Producer(
+        "containerd",
+        "ctr images export --all-platforms",
+        _ctr_export("--all-platforms"),
+        together=True,
+        subjects=INDEX,
+    ),
+    *(
+        Producer(
+            "crane",
+            f"crane pull --format={form}",
+            _crane_pull(f"--format={form}"),
+            together=form != "legacy",
+        )
+        for form in ("tarball", "legacy", "oci")
+    ),
+    Producer(
+        "crane",
+        "crane pull --format=oci --annotate-ref",
+        _crane_pull("--format=oci", "--annotate-ref"),
+        together=True,
+    ),
+    Producer(
+        "crane",
+        "crane index append, crane pull --format=oci --annotate-ref",
+        _crane_append,
+        subjects=INDEX,
+    ),
 )

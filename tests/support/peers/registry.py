@@ -22,7 +22,12 @@ http: {{addr: "127.0.0.1:{port}"}}
 """
 ACCEPT: Final = ", ".join(
     f"application/vnd.{kind}+json"
-    for kind in ("oci.image.index.v1", "oci.image.manifest.v1", "docker.distribution.manifest.list.v2", "docker.distribution.manifest.v2")
+    for kind in (
+        "oci.image.index.v1",
+        "oci.image.manifest.v1",
+        "docker.distribution.manifest.list.v2",
+        "docker.distribution.manifest.v2",
+    )
 )
 
 
@@ -37,7 +42,9 @@ class Registry:
         self._programs = programs
         (folder / "config.yml").write_text(CONFIG.format(folder=folder, port=port))
         command = [program("docker-registry"), "serve", f"{folder}/config.yml"]
-        self._server = Server(command, folder / "log", programs.environment).await_start(lambda: listens(port))
+        self._server = Server(command, folder / "log", programs.environment).await_start(
+            lambda: listens(port)
+        )
 
     def stop(self) -> None:
         """End the server."""
@@ -69,11 +76,17 @@ class Registry:
         return set(json.loads(self._get(f"/v2/{repository}/tags/list")[0])["tags"] or ())
 
     def everything(self, repository: str, reference: str) -> Iterator[tuple[str, bytes]]:
-        """Digest and bytes of a manifest and of all that it leads to. Raises LookupError when something is missing."""
+        """Digest and bytes of a manifest and of all that it leads to.
+
+        Raises LookupError when something is missing.
+        """
         digest, data = self.manifest(repository, reference)
         yield digest, data
         document: dict[str, Any] = json.loads(data)
         for one in document.get("manifests", ()):
             yield from self.everything(repository, one["digest"])
-        for one in (*([document["config"]] if "config" in document else ()), *document.get("layers", ())):
+        for one in (
+            *([document["config"]] if "config" in document else ()),
+            *document.get("layers", ()),
+        ):
             yield one["digest"], self._get(f"/v2/{repository}/blobs/{one['digest']}")[0]

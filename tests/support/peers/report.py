@@ -73,7 +73,11 @@ class Messages:
 
     def cell(self, cell: Cell | None) -> str:
         """A cell's text, its quotations replaced by their numbers."""
-        return NOTHING if cell is None else _QUOTED.sub(lambda match: f" [{self._number(match['message'])}]", str(cell))
+        return (
+            NOTHING
+            if cell is None
+            else _QUOTED.sub(lambda match: f" [{self._number(match['message'])}]", str(cell))
+        )
 
     def _number(self, message: str) -> int:
         number = self._numbers.setdefault(message, len(self._numbers) + 1)
@@ -110,19 +114,51 @@ def render(matrix: Matrix) -> str:
     """The whole document; runs every cell that was not run yet. Raises Disagreement."""
     shop, messages = matrix.shop, Messages()
     subjects = shop.subjects
-    parts = [HEAD, "<!-- versions -->\n", ", ".join(f"{name} {version}" for name, version in versions(shop).items()), ".\n<!-- end of versions -->\n\n", IN]
-    rows = [[f"`{one.command}`", *(messages.cell(matrix.produced(one, key)) for key in subjects)] for one in PRODUCERS]
-    parts += [table(["", *(one.title for one in subjects.values())], rows), "\n", messages.notes(), "\n", NAMES]
+    parts = [
+        HEAD,
+        "<!-- versions -->\n",
+        ", ".join(f"{name} {version}" for name, version in versions(shop).items()),
+        ".\n<!-- end of versions -->\n\n",
+        IN,
+    ]
+    rows = [
+        [f"`{one.command}`", *(messages.cell(matrix.produced(one, key)) for key in subjects)]
+        for one in PRODUCERS
+    ]
+    parts += [
+        table(["", *(one.title for one in subjects.values())], rows),
+        "\n",
+        messages.notes(),
+        "\n",
+        NAMES,
+    ]
     commands = [one.command for one in PRODUCERS if one.command in matrix.names]
-    parts += [table(["", "written", "after the import"], [[f"`{command}`", *matrix.names[command]] for command in commands]), "\n", OUT]
+    parts += [
+        table(
+            ["", "written", "after the import"],
+            [[f"`{command}`", *matrix.names[command]] for command in commands],
+        ),
+        "\n",
+        OUT,
+    ]
     titles = {
         FROM_DOCKER: "one image that came in a docker archive",
         **{key: one.title for key, one in subjects.items()},
         ATTACHED: "one image, saved with `--referrers`",
     }
     for key, title in titles.items():
-        rows = [[f"`{one.command}`", *(messages.cell(matrix.consumed(one, key, form)) for form in FORMATS)] for one in CONSUMERS]
-        parts += [f"\n### {title[0].upper()}{title[1:]}\n\n", table(["", *FORMATS], rows), NOTE if key == "images" else ""]
+        rows = [
+            [
+                f"`{one.command}`",
+                *(messages.cell(matrix.consumed(one, key, form)) for form in FORMATS),
+            ]
+            for one in CONSUMERS
+        ]
+        parts += [
+            f"\n### {title[0].upper()}{title[1:]}\n\n",
+            table(["", *FORMATS], rows),
+            NOTE if key == "images" else "",
+        ]
         parts += ["\n", messages.notes()]
     return "".join(parts)
 
@@ -130,4 +166,6 @@ def render(matrix: Matrix) -> str:
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of Markdown."""
     lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+    return "".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines
+    )

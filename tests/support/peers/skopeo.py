@@ -19,7 +19,22 @@ class Skopeo:
         """As it says it."""
         return self._programs.run("skopeo", "--version").split()[-1]
 
-    def copy(self, source: str, target: str, *, everything: bool = False, preserve: bool = False) -> None:
+    def copy(
+        self, source: str, target: str, *, everything: bool = False, preserve: bool = False
+    ) -> None:
         """Copy an image, or with ``everything`` an index and all it lists. Raises PeerRefusal."""
-        options = [*(["--all"] if everything else []), *(["--preserve-digests"] if preserve else [])]
-        self._programs.run("skopeo", "--insecure-policy", "copy", "--quiet", "--src-tls-verify=false", "--dest-tls-verify=false", *options, source, target)
+        options = [
+            *(["--all"] if everything else []),
+            *(["--preserve-digests"] if preserve else []),
+        ]
+        self._programs.run(
+            "skopeo",
+            "--insecure-policy",
+            "copy",
+            "--quiet",
+            "--src-tls-verify=false",
+            "--dest-tls-verify=false",
+            *options,
+            source,
+            target,
+        )

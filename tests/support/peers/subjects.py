@@ -81,8 +81,14 @@ def gzip_name(data: bytes) -> str:
 
 
 def _runnable(layout: Layout, *layers: bytes, platform: str = PLATFORMS[0]) -> dict[str, Any]:
-    history = [{"created": CREATED, "created_by": f"step {number}"} for number in range(len(layers))]
-    members = {"created": CREATED, "config": {"Env": ["PATH=/bin"], "Cmd": ["/a"]}, "history": history}
+    history = [
+        {"created": CREATED, "created_by": f"step {number}"} for number in range(len(layers))
+    ]
+    members = {
+        "created": CREATED,
+        "config": {"Env": ["PATH=/bin"], "Cmd": ["/a"]},
+        "history": history,
+    }
     return layout.image(*map(gzip, layers), platform=platform, config=members)
 
 
@@ -92,7 +98,13 @@ def _part(layout: Layout, root: dict[str, Any], name: str) -> Part:
     document = json.loads(layout.blobs[root["digest"]])
     manifest = document["manifests"][0]["digest"] if "manifests" in document else root["digest"]
     described = json.loads(layout.blobs[manifest])["config"]
-    return Part(repository, tag, root["digest"], described["digest"] if described["mediaType"] == CONFIG else None, layout)
+    return Part(
+        repository,
+        tag,
+        root["digest"],
+        described["digest"] if described["mediaType"] == CONFIG else None,
+        layout,
+    )
 
 
 def _image(name: str, *layers: bytes) -> Part:
@@ -102,14 +114,28 @@ def _image(name: str, *layers: bytes) -> Part:
 
 def _index(name: str) -> Part:
     layout = Layout()
-    return _part(layout, layout.index(*(_runnable(layout, A, B, platform=platform) for platform in PLATFORMS)), name)
+    return _part(
+        layout,
+        layout.index(*(_runnable(layout, A, B, platform=platform) for platform in PLATFORMS)),
+        name,
+    )
 
 
 def _artifact(name: str, subject: Part) -> Part:
     layout = Layout()
     size = len(subject.layout.blobs[subject.root])
-    about = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": subject.root, "size": size}
-    return _part(layout, layout.artifact(b"signed", subject=about, artifact_type="application/vnd.example.signature"), name)
+    about = {
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "digest": subject.root,
+        "size": size,
+    }
+    return _part(
+        layout,
+        layout.artifact(
+            b"signed", subject=about, artifact_type="application/vnd.example.signature"
+        ),
+        name,
+    )
 
 
 def subjects() -> tuple[Subject, ...]:
@@ -117,7 +143,15 @@ def subjects() -> tuple[Subject, ...]:
     signed = _image("matrix/signed:1", A, C)
     return (
         Subject("image", "one image", (_image("matrix/image:1", A, B),)),
-        Subject("images", "two images", (_image("matrix/first:1", A, B), _image("matrix/second:1", A, C, B))),
+        Subject(
+            "images",
+            "two images",
+            (_image("matrix/first:1", A, B), _image("matrix/second:1", A, C, B)),
+        ),
         Subject("index", "an index for three platforms", (_index("matrix/index:1"),)),
-        Subject("referrers", "an image and an artifact that refers to it", (signed, _artifact("matrix/signed:signature", signed))),
+        Subject(
+            "referrers",
+            "an image and an artifact that refers to it",
+            (signed, _artifact("matrix/signed:signature", signed)),
+        ),
     )

@@ -27,7 +27,10 @@ class Umoci:
         return self._programs.run("umoci", *words)
 
     def unpack(self, layout: Path, tag: str, bundle: Path) -> str:
-        """Unpack an image; the digest of the manifest that umoci took it from. Raises PeerRefusal."""
+        """Unpack an image; the digest of the manifest that umoci took it from.
+
+        Raises PeerRefusal.
+        """
         self.run("unpack", "--image", f"{layout}:{tag}", bundle)
         record = json.loads((bundle / "umoci.json").read_text())
         digest: str = record["from_descriptor_path"]["descriptor_walk"][-1]["digest"]

@@ -36,7 +36,8 @@ class Workshop:
     """Close it, and nothing is left: no process, no mount, no file."""
 
     def __init__(self) -> None:
-        # A short path: sockets and podman's runtime folder must lie below it. Without the underscores of `mkdtemp`: podman takes paths for names of images.
+        # A short path: sockets and podman's runtime folder must lie below it. Without the
+        # underscores of `mkdtemp`: podman takes paths for names of images.
         self.folder = Path(tempfile.gettempdir()) / f"peers-{os.urandom(5).hex()}"
         self.folder.mkdir(mode=0o700)
         self._stack = contextlib.ExitStack()
@@ -86,12 +87,14 @@ class Workshop:
         """An empty store; the caller closes it."""
         return Store.open(self.fresh("store"), create=True)
 
-    # --- what producers start from -----------------------------------------------------------------------------------
+    # --- what producers start from ----------------------------------------------------------------
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def layout(self, part: Part) -> Path:
         """A layout in a folder with this part alone."""
-        return part.layout.folder(self.folder / "source" / f"{part.repository}-{part.tag}".replace("/", "-"))
+        return part.layout.folder(
+            self.folder / "source" / f"{part.repository}-{part.tag}".replace("/", "-")
+        )
 
     def oci(self, part: Part) -> str:
         """`layout` as skopeo, podman and buildah name it."""
@@ -104,17 +107,21 @@ class Workshop:
         self.skopeo.copy(self.oci(part), f"docker://{name}", everything=True, preserve=True)
         return name
 
-    # --- what consumers are given ------------------------------------------------------------------------------------
+    # --- what consumers are given -----------------------------------------------------------------
 
     @functools.cache  # noqa: B019 - lives as long as the tests
-    def saved(self, source: bytes, parts: Sequence[Part], form: Format, *, folder: bool, referrers: bool) -> Path:
+    def saved(
+        self, source: bytes, parts: Sequence[Part], form: Format, *, folder: bool, referrers: bool
+    ) -> Path:
         """The parts, imported from ``source`` and saved again."""
         archive = self.fresh("source.tar")
         archive.write_bytes(source)
         saved = self.fresh("saved" if folder else "saved.tar")
         with self.store() as store:
             store.import_archive(archive)
-            with open_save(store, [part.name for part in parts], options=SaveOptions(form, referrers=referrers)) as export:
+            with open_save(
+                store, [part.name for part in parts], options=SaveOptions(form, referrers=referrers)
+            ) as export:
                 if folder:
                     export.write_folder(saved)
                 else:

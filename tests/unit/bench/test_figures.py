@@ -31,9 +31,14 @@ def test_a_contestant_counts_in_the_rounds_it_was_in() -> None:
     assert of_contestant(ROUNDS, "theirs", lambda sample: sample.wall_s) == Spread(8.0, 3.0, 8.0, 3)
 
 
-@pytest.mark.parametrize(("limit", "at_least", "met"), [(3.0, True, True), (3.1, True, False), (3.0, False, True), (2.9, False, False)])
-def test_a_target_is_met_by_the_median(limit: float, at_least: bool, met: bool) -> None:  # noqa: FBT001 - a table
-    target = Target("text", lambda one: one["theirs"].wall_s / one["ours"].wall_s, limit, at_least=at_least)
+@pytest.mark.parametrize(
+    ("limit", "at_least", "met"),
+    [(3.0, True, True), (3.1, True, False), (3.0, False, True), (2.9, False, False)],
+)
+def test_a_target_is_met_by_the_median(limit: float, at_least: bool, met: bool) -> None:
+    target = Target(
+        "text", lambda one: one["theirs"].wall_s / one["ours"].wall_s, limit, at_least=at_least
+    )
     assert judge(target, ROUNDS).met is met
 
 

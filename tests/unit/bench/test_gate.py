@@ -18,7 +18,9 @@ CASE = Case("case", "a case", lambda _shop: (), (FASTER, WITHIN, MEMORY))
 
 
 def results(ours: float) -> Results:
-    rounds = [{"ours": Sample(ours, 1, peak_bytes=2**20), "theirs": Sample(8, 1), "limit": Sample(2, 1)}]
+    rounds = [
+        {"ours": Sample(ours, 1, peak_bytes=2**20), "theirs": Sample(8, 1), "limit": Sample(2, 1)}
+    ]
     return Results(cases={"case": CaseResult("a case", ["ours", "theirs", "limit"], rounds)})
 
 
@@ -26,14 +28,31 @@ def test_ratios_are_watched_and_figures_with_a_unit_are_not() -> None:
     assert gate.ratios([CASE], results(2)) == {"case: faster": 4.0, "case: within": 1.0}
 
 
-@pytest.mark.parametrize(("ours", "keys"), [(2.0, []), (1.0, []), (2.2, []), (2.33, ["case: within"]), (3.0, ["case: faster", "case: within"])])
-def test_worse_by_more_than_the_tolerance_shuts_the_gate_whichever_way_a_target_is_asked(ours: float, keys: list[str]) -> None:
-    found = gate.regressions([CASE], gate.ratios([CASE], results(2)), gate.ratios([CASE], results(ours)))
+@pytest.mark.parametrize(
+    ("ours", "keys"),
+    [
+        (2.0, []),
+        (1.0, []),
+        (2.2, []),
+        (2.33, ["case: within"]),
+        (3.0, ["case: faster", "case: within"]),
+    ],
+)
+def test_worse_by_more_than_the_tolerance_shuts_the_gate_whichever_way_a_target_is_asked(
+    ours: float, keys: list[str]
+) -> None:
+    found = gate.regressions(
+        [CASE], gate.ratios([CASE], results(2)), gate.ratios([CASE], results(ours))
+    )
     assert [regression.key for regression in found] == keys
 
 
 def test_how_much_worse_it_is() -> None:
-    (regression, _) = gate.regressions([CASE], {"case: faster": 4.0, "case: within": 1.0}, {"case: faster": 2.0, "case: within": 2.0})
+    regression, _ = gate.regressions(
+        [CASE],
+        {"case: faster": 4.0, "case: within": 1.0},
+        {"case: faster": 2.0, "case: within": 2.0},
+    )
     assert regression == gate.Regression("case: faster", 4.0, 2.0)
     assert regression.worse_by == 0.5
 

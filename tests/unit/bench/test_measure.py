@@ -57,13 +57,21 @@ def noted(look: Callable[[Argument], Result], looks: Path) -> Callable[[Argument
 def test_a_run_is_measured_with_its_children(looks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "_family", noted(measure._family, looks))
     child = f"{SEEN}\nd = bytearray(96 << 20); time.sleep(0.3); sum(range(3_000_000)); seen()"
-    sample = measure.run(python("import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]])", child, str(looks)))
+    sample = measure.run(
+        python(
+            "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]])",
+            child,
+            str(looks),
+        )
+    )
     assert sample.wall_s > 0.3
     assert sample.cpu_s > 0.03
     assert sample.peak_bytes > 96 * MIB
 
 
-def test_what_lay_on_disk_and_went_again_is_temporary(tmp_path: Path, looks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_lay_on_disk_and_went_again_is_temporary(
+    tmp_path: Path, looks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(measure, "allocated", noted(measure.allocated, looks))
     watched = tmp_path / "watched"
     watched.mkdir()

@@ -31,7 +31,12 @@ def test_the_system_is_as_before_whatever_happens(setting: Path) -> None:
 
 
 @pytest.mark.parametrize(("before", "unpaced"), [("bbr", False), ("cubic", True)])
-def test_where_nothing_may_be_set(before: str, unpaced: bool, setting: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - what is expected
+def test_where_nothing_may_be_set(
+    before: str,
+    unpaced: bool,
+    setting: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     setting.write_text(before)
 
     def refuse(*_: object) -> None:
@@ -42,7 +47,9 @@ def test_where_nothing_may_be_set(before: str, unpaced: bool, setting: Path, mon
         assert found is unpaced
 
 
-def test_where_there_is_no_such_thing(setting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_there_is_no_such_thing(
+    setting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pacing, "SETTING", tmp_path / "none" / "such")
     with pacing.none() as found:
         assert not found

@@ -19,7 +19,12 @@ FOUND = Results(
         "case": CaseResult(
             "a case",
             ["ours", "theirs", "gone"],
-            [{"ours": Sample(1.0, 1.5, 3_000_000, 0, 4_000_000, {"depth": 3.0}), "theirs": Sample(3.0, 4.0)}],
+            [
+                {
+                    "ours": Sample(1.0, 1.5, 3_000_000, 0, 4_000_000, {"depth": 3.0}),
+                    "theirs": Sample(3.0, 4.0),
+                }
+            ],
             {"gone": "it is not installed"},
             input_bytes=500_000_000,
             measured_at="2024-01-01",
@@ -27,7 +32,19 @@ FOUND = Results(
         )
     },
 )
-CASE = Case("case", "a case", lambda _shop: (), (Target("≥ 2x faster than theirs", lambda one: one["theirs"].wall_s / one["ours"].wall_s, 2, at_least=True),))
+CASE = Case(
+    "case",
+    "a case",
+    lambda _shop: (),
+    (
+        Target(
+            "≥ 2x faster than theirs",
+            lambda one: one["theirs"].wall_s / one["ours"].wall_s,
+            2,
+            at_least=True,
+        ),
+    ),
+)
 
 
 def test_results_come_back_as_they_were_kept(tmp_path: Path) -> None:
@@ -46,9 +63,13 @@ def test_results_of_another_format_are_refused() -> None:
 
 
 def test_the_report_shows_what_was_measured_and_what_was_missing() -> None:
-    text = report.render([CASE, Case("other", "not measured", lambda _shop: ())], FOUND, ["case.svg"])
+    text = report.render(
+        [CASE, Case("other", "not measured", lambda _shop: ())], FOUND, ["case.svg"]
+    )
     assert "| a case | ≥ 2x faster than theirs | 3 | 3 to 3 | met |" in text
-    assert "| ours | 1.00 s | 1.00 s to 1.00 s | 1.50 s | 500 MB/s | 3 MB |  | 4 MB | 1.00 |" in text
+    assert (
+        "| ours | 1.00 s | 1.00 s to 1.00 s | 1.50 s | 500 MB/s | 3 MB |  | 4 MB | 1.00 |" in text
+    )
     assert "| gone | missing: it is not installed |" in text
     assert "![case.svg](case.svg)" in text
     assert "not measured" not in text

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 class Contestant:
     """Says what is done with it."""
 
-    def __init__(self, name: str, log: list[str], run: Callable[[], Sample] = lambda: Sample(1, 1)) -> None:
+    def __init__(
+        self, name: str, log: list[str], run: Callable[[], Sample] = lambda: Sample(1, 1)
+    ) -> None:
         self.name = name
         self._log = log
         self._run = run
@@ -55,7 +57,9 @@ def test_everybody_takes_part_in_each_round_and_cleans_up() -> None:
 
 def test_who_is_missing_is_noted_once_and_not_asked_again() -> None:
     log: list[str] = []
-    case = Case("case", "a case", lambda _shop: [Contestant("a", log), Contestant("b", log, missing)])
+    case = Case(
+        "case", "a case", lambda _shop: [Contestant("a", log), Contestant("b", log, missing)]
+    )
     result = runner.run(case, shop(), 3)
     assert result.missing == {"b": "not installed"}
     assert [list(one) for one in result.rounds] == [["a"]] * 3
@@ -70,5 +74,7 @@ def test_a_failure_ends_the_case_and_is_cleaned_up_after() -> None:
 
 
 def test_when_the_time_is_up_there_is_one_round_all_the_same() -> None:
-    result = runner.run(Case("case", "a case", lambda _shop: [Contestant("a", [])]), shop(), 5, until_s=0)
+    result = runner.run(
+        Case("case", "a case", lambda _shop: [Contestant("a", [])]), shop(), 5, until_s=0
+    )
     assert len(result.rounds) == 1

@@ -25,7 +25,10 @@ def serve(store: Store) -> Iterator[Callable[..., Served]]:
     """Starts the application on the test's store with settings of the test's choice."""
     running: list[Served] = []
 
-    def start(settings: MirrorSettings | None = None, loop_factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop) -> Served:
+    def start(
+        settings: MirrorSettings | None = None,
+        loop_factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop,
+    ) -> Served:
         running.append(Served(store, settings or MirrorSettings(), loop_factory))
         return running[-1]
 

@@ -50,14 +50,22 @@ def push(ask: Served, data: bytes, name: str = "app") -> str:
 
 def artifact(ask: Served, **members: object) -> bytes:
     config = push(ask, b"{}")
-    return encode({"schemaVersion": 2, "mediaType": MANIFEST, "config": {"mediaType": "a/b", "digest": config, "size": 2}, "layers": [], **members})
+    return encode(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": {"mediaType": "a/b", "digest": config, "size": 2},
+            "layers": [],
+            **members,
+        }
+    )
 
 
 def take_in(store: Store, archive: bytes) -> None:
     store.import_archive(io.BytesIO(archive))
 
 
-# --- the frame ----------------------------------------------------------------------------------------------------------
+# --- the frame ------------------------------------------------------------------------------------
 
 
 def test_base_health_and_what_is_not_there(ask: Served) -> None:
@@ -71,17 +79,26 @@ def test_base_health_and_what_is_not_there(ask: Served) -> None:
         answer = ask("GET", path)
         assert (answer.status, answer.code) == (404, "UNSUPPORTED")
     assert ask("GET", "/").status == 404
-    for method, path in (("POST", "/v2/"), ("PATCH", "/v2/app/manifests/1"), ("PUT", "/v2/app/tags/list")):
+    for method, path in (
+        ("POST", "/v2/"),
+        ("PATCH", "/v2/app/manifests/1"),
+        ("PUT", "/v2/app/tags/list"),
+    ):
         answer = ask(method, path)
         assert (answer.status, answer.code) == (405, "UNSUPPORTED")
         assert answer.headers["Allow"]
 
 
-def test_readiness_is_red_when_the_store_cannot_be_read_or_filled(ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readiness_is_red_when_the_store_cannot_be_read_or_filled(
+    ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mirror.api import health as operations
 
     monkeypatch.setattr(operations, "LEAST_FREE_BYTES", 1 << 62)
-    assert (ask("GET", "/readyz").status, ask("GET", "/readyz").body) == (503, b"the disk is full\n")
+    assert (ask("GET", "/readyz").status, ask("GET", "/readyz").body) == (
+        503,
+        b"the disk is full\n",
+    )
     (store.root / "store.db").rename(store.root / "gone")
     store.close()
     assert ask("GET", "/readyz").status == 503
@@ -93,7 +110,9 @@ def test_bad_names(name: str, ask: Served) -> None:
     assert (answer.status, answer.code) == (400, "NAME_INVALID")
 
 
-def test_faults_of_ours_are_logged_and_not_shown(ask: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_faults_of_ours_are_logged_and_not_shown(
+    ask: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     from store.registry.registry import Registry
 
     def fail(*_args: object, **_named: object) -> None:
@@ -106,10 +125,12 @@ def test_faults_of_ours_are_logged_and_not_shown(ask: Served, monkeypatch: pytes
     assert "the secret path" in caplog.text
 
 
-# --- blobs --------------------------------------------------------------------------------------------------------------
+# --- blobs ----------------------------------------------------------------------------------------
 
 
-def test_blobs_whole_in_part_and_conditionally(serve: Callable[..., Served], loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
+def test_blobs_whole_in_part_and_conditionally(
+    serve: Callable[..., Served], loop_factory: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
     ask = serve(None, loop_factory)
     digest = push(ask, LARGE)
     path = f"/v2/app/blobs/{digest}"
@@ -145,7 +166,9 @@ def test_many_requests_over_one_connection(ask: Served) -> None:
 def test_a_slow_reader_gets_every_byte(ask: Served) -> None:
     digest = push(ask, HUGE)
     with socket.create_connection(("127.0.0.1", ask.port)) as client:
-        client.sendall(f"GET /v2/app/blobs/{digest} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        client.sendall(
+            f"GET /v2/app/blobs/{digest} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+        )
         time.sleep(0.3)
         got = bytearray()
         while piece := client.recv(1 << 16):
@@ -162,7 +185,9 @@ def test_a_reader_that_goes_away_does_no_harm(ask: Served) -> None:
     assert ask("GET", f"/v2/app/blobs/{digest}").body == HUGE
 
 
-def test_a_reader_that_stops_reading_is_given_up(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_stops_reading_is_given_up(
+    ask: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mirror.transfer import client_progress as taking
 
     monkeypatch.setattr(taking, "STALL_S", 0.2)
@@ -202,7 +227,11 @@ def test_a_damaged_layer_is_cut_off_and_then_no_longer_served(ask: Served, store
     with pytest.raises((http.client.IncompleteRead, ConnectionError)):
         ask("GET", path)
     # The transfer is cut off first and the damage written down then.
-    until(lambda: store.sources((Digest.of(layer),))[Digest.of(layer)].state is not ContentState.PRESENT)
+    until(
+        lambda: (
+            store.sources((Digest.of(layer),))[Digest.of(layer)].state is not ContentState.PRESENT
+        )
+    )
     answer = ask("GET", path)
     assert (answer.status, answer.code) == (404, "BLOB_UNKNOWN")
 
@@ -215,7 +244,7 @@ def test_deletes(ask: Served) -> None:
     assert ask("GET", "/v2/app/blobs/sha256:bad").code == "DIGEST_INVALID"
 
 
-# --- uploads ------------------------------------------------------------------------------------------------------------
+# --- uploads --------------------------------------------------------------------------------------
 
 
 def test_pieces(ask: Served) -> None:
@@ -256,13 +285,21 @@ def test_a_wrong_digest(ask: Served, store: Store) -> None:
 def test_a_sender_that_goes_away_can_go_on_where_it_stopped(ask: Served, store: Store) -> None:
     place = ask("POST", "/v2/app/blobs/uploads/").headers["Location"]
     with socket.create_connection(("127.0.0.1", ask.port)) as client:
-        client.sendall(f"PATCH {place} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(LARGE)}\r\n\r\n".encode() + LARGE[: 3 << 20])
+        client.sendall(
+            f"PATCH {place} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(LARGE)}\r\n\r\n".encode()
+            + LARGE[: 3 << 20]
+        )
         until(lambda: (store.root / "uploads" / place.rpartition("/")[2]).stat().st_size > 1)
     # What had come by then may still be on its way to the disk.
     until(lambda: not ask.connections)
     offset = int(ask("GET", place).headers["Range"].partition("-")[2]) + 1
     assert 1 < offset <= 3 << 20
-    done = ask("PUT", f"{place}?digest={Digest.of(LARGE)}", LARGE[offset:], Content_Range=f"{offset}-{len(LARGE) - 1}")
+    done = ask(
+        "PUT",
+        f"{place}?digest={Digest.of(LARGE)}",
+        LARGE[offset:],
+        Content_Range=f"{offset}-{len(LARGE) - 1}",
+    )
     assert done.status == 201
 
 
@@ -272,12 +309,17 @@ def test_a_body_that_stops_coming(serve: Callable[..., Served]) -> None:
     for path in (place, "/v2/app/manifests/1"):
         with socket.create_connection(("127.0.0.1", ask.port)) as client:
             method = "PATCH" if path == place else "PUT"
-            client.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nonly this".encode())
+            client.sendall(
+                f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nonly this".encode()
+            )
             assert client.recv(1000).split()[1] == b"408"
 
 
 def test_headers_that_trickle_are_given_up(store: Store) -> None:
-    with Served(store, MirrorSettings(), uvloop.new_event_loop, keepalive_s=0.3) as ask, socket.create_connection(("127.0.0.1", ask.port)) as client:
+    with (
+        Served(store, MirrorSettings(), uvloop.new_event_loop, keepalive_s=0.3) as ask,
+        socket.create_connection(("127.0.0.1", ask.port)) as client,
+    ):
         client.sendall(b"GET /v2/ HTTP/1.1\r\nX: ")
         client.settimeout(0.02)
 
@@ -312,16 +354,23 @@ def test_one_upload_for_ten_clients_at_once(ask: Served, store: Store) -> None:
 
 def test_mounts(ask: Served) -> None:
     digest = push(ask, b"data", "one")
-    for path in (f"/v2/two/blobs/uploads/?mount={digest}&from=one", f"/v2/three/blobs/uploads/?mount={digest}"):
+    for path in (
+        f"/v2/two/blobs/uploads/?mount={digest}&from=one",
+        f"/v2/three/blobs/uploads/?mount={digest}",
+    ):
         answer = ask("POST", path)
         assert (answer.status, answer.headers["Docker-Content-Digest"]) == (201, digest)
         assert ask("GET", answer.headers["Location"]).body == b"data"
-    for query in (f"mount={digest}&from=nothing", f"mount={digest}&from=No", f"mount={Digest.of(b'-')}"):
+    for query in (
+        f"mount={digest}&from=nothing",
+        f"mount={digest}&from=No",
+        f"mount={Digest.of(b'-')}",
+    ):
         assert ask("POST", f"/v2/two/blobs/uploads/?{query}").status == 202
     assert ask("POST", "/v2/two/blobs/uploads/?mount=x").code == "DIGEST_INVALID"
 
 
-# --- manifests ----------------------------------------------------------------------------------------------------------
+# --- manifests ------------------------------------------------------------------------------------
 
 
 def test_manifests_by_tag_and_digest(ask: Served) -> None:
@@ -331,7 +380,11 @@ def test_manifests_by_tag_and_digest(ask: Served) -> None:
     assert (put.status, put.headers["Docker-Content-Digest"]) == (201, str(digest))
     assert ask("GET", put.headers["Location"]).body == data
     got = ask("GET", "/v2/app/manifests/1")
-    assert (got.body, got.headers["Content-Type"], got.headers["ETag"]) == (data, MANIFEST, f'"{digest}"')
+    assert (got.body, got.headers["Content-Type"], got.headers["ETag"]) == (
+        data,
+        MANIFEST,
+        f'"{digest}"',
+    )
     assert ask("HEAD", "/v2/app/manifests/1").headers["Content-Length"] == str(len(data))
     assert ask("GET", "/v2/app/manifests/1", If_None_Match=f'"{digest}"').status == 304
     long = Digest.of(data, "sha512")
@@ -339,7 +392,10 @@ def test_manifests_by_tag_and_digest(ask: Served) -> None:
     assert more.headers.get_all("OCI-Tag") == ["a", "b"]
     assert ask("GET", "/v2/app/tags/list").json == {"name": "library/app", "tags": ["1", "a", "b"]}
     assert ask("GET", "/v2/app/manifests/a").headers["Docker-Content-Digest"] == str(long)
-    assert ask("PUT", f"/v2/app/manifests/2?digest={digest}", data, Content_Type=MANIFEST).status == 201
+    assert (
+        ask("PUT", f"/v2/app/manifests/2?digest={digest}", data, Content_Type=MANIFEST).status
+        == 201
+    )
     assert ask("DELETE", "/v2/app/manifests/2").status == 202
     assert ask("DELETE", f"/v2/app/manifests/{long}").status == 202
     assert ask("GET", "/v2/app/tags/list").json["tags"] == ["1"]
@@ -355,7 +411,14 @@ def test_bad_manifests(ask: Served) -> None:
     assert ask("PUT", "/v2/app/manifests/-", data).code == "TAG_INVALID"
     assert ask("PUT", f"/v2/app/manifests/{Digest.of(b'')}", data).code == "DIGEST_INVALID"
     assert ask("PUT", "/v2/app/manifests/1", b" " * (4 << 20) + data).status == 413
-    assert ask("PUT", f"/v2/app/manifests/{Digest.of(data)}?" + "&".join(f"tag=t{n}" for n in range(101)), data).status == 414
+    assert (
+        ask(
+            "PUT",
+            f"/v2/app/manifests/{Digest.of(data)}?" + "&".join(f"tag=t{n}" for n in range(101)),
+            data,
+        ).status
+        == 414
+    )
     missing = ask("PUT", "/v2/other/manifests/1", data, Content_Type=MANIFEST)
     assert (missing.status, missing.code) == (404, "MANIFEST_BLOB_UNKNOWN")
     assert missing.json["errors"][0]["detail"] == [{"digest": str(Digest.of(b"{}"))}]
@@ -363,7 +426,9 @@ def test_bad_manifests(ask: Served) -> None:
 
 def test_a_body_without_a_length_has_a_ceiling_too(ask: Served) -> None:
     with socket.create_connection(("127.0.0.1", ask.port)) as client:
-        client.sendall(b"PUT /v2/app/manifests/1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        client.sendall(
+            b"PUT /v2/app/manifests/1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
         client.sendall(b"500000\r\n" + bytes(0x500000) + b"\r\n0\r\n\r\n")
         assert client.recv(100).split()[1] == b"413"
 
@@ -372,7 +437,12 @@ def test_indexes_may_be_sparse_unless_said_otherwise(serve: Callable[..., Served
     child = {"mediaType": MANIFEST, "digest": str(Digest.of(b"-")), "size": 1}
     data = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [child]})
     assert serve()("PUT", "/v2/app/manifests/1", data, Content_Type=INDEX).status == 201
-    assert serve(MirrorSettings(sparse=Sparse.NOTHING))("PUT", "/v2/app/manifests/1", data, Content_Type=INDEX).status == 404
+    assert (
+        serve(MirrorSettings(sparse=Sparse.NOTHING))(
+            "PUT", "/v2/app/manifests/1", data, Content_Type=INDEX
+        ).status
+        == 404
+    )
 
 
 def test_an_index_that_lists_much_takes_few_statements(ask: Served) -> None:
@@ -382,10 +452,21 @@ def test_an_index_that_lists_much_takes_few_statements(ask: Served) -> None:
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         sent.append(statement)
 
-    children = [{"mediaType": MANIFEST, "digest": str(Digest.of(b"%d" % number)), "size": 1} for number in range(2000)]
+    children = [
+        {"mediaType": MANIFEST, "digest": str(Digest.of(b"%d" % number)), "size": 1}
+        for number in range(2000)
+    ]
     event.listen(Engine, "before_cursor_execute", note)
     try:
-        assert ask("PUT", "/v2/app/manifests/1", encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": children}), Content_Type=INDEX).status == 201
+        assert (
+            ask(
+                "PUT",
+                "/v2/app/manifests/1",
+                encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": children}),
+                Content_Type=INDEX,
+            ).status
+            == 201
+        )
     finally:
         event.remove(Engine, "before_cursor_execute", note)
     assert 0 < len(sent) < 200
@@ -400,14 +481,30 @@ def test_a_pushed_image_is_verified_soon(ask: Served, store: Store) -> None:
     config = images.config(images.A)
     push(ask, config)
     push(ask, blob)
-    layer = {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": str(Digest.of(blob)), "size": len(blob)}
-    about = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": str(Digest.of(config)), "size": len(config)}
-    assert ask("PUT", "/v2/app/manifests/1", encode({"schemaVersion": 2, "config": about, "layers": [layer]}), Content_Type=MANIFEST).status == 201
+    layer = {
+        "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
+        "digest": str(Digest.of(blob)),
+        "size": len(blob),
+    }
+    about = {
+        "mediaType": "application/vnd.oci.image.config.v1+json",
+        "digest": str(Digest.of(config)),
+        "size": len(config),
+    }
+    assert (
+        ask(
+            "PUT",
+            "/v2/app/manifests/1",
+            encode({"schemaVersion": 2, "config": about, "layers": [layer]}),
+            Content_Type=MANIFEST,
+        ).status
+        == 201
+    )
     diff = DiffID(Digest.of(images.A)).digest
     until(lambda: store.sources((diff,))[diff].encodings)
 
 
-# --- lists --------------------------------------------------------------------------------------------------------------
+# --- lists ----------------------------------------------------------------------------------------
 
 
 def test_pages_of_tags_and_repositories(ask: Served, store: Store) -> None:
@@ -438,7 +535,17 @@ def test_pages_of_tags_and_repositories(ask: Served, store: Store) -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 def test_a_catalog_ends_whatever_names_are_in_it(size: int, store: Store, ask: Served) -> None:
     """Names that begin like a registry's are spelled out, and stand elsewhere than in the index they come from."""
-    names = {"a.b/c", "docker.io/a.b/c", "docker.io/a.b/d", "a.b/e", "docker.io/localhost/x", "docker.io/zz.top/x", "a", "z", "localhost/x"}
+    names = {
+        "a.b/c",
+        "docker.io/a.b/c",
+        "docker.io/a.b/d",
+        "a.b/e",
+        "docker.io/localhost/x",
+        "docker.io/zz.top/x",
+        "a",
+        "z",
+        "localhost/x",
+    }
     for name in names:
         take_in(store, images.image(images.A, tags=(f"{name}:1",)).bytes())
     found: list[str] = []
@@ -448,7 +555,15 @@ def test_a_catalog_ends_whatever_names_are_in_it(size: int, store: Store, ask: S
         found += answer.json["repositories"]
         path = answer.headers.get("Link", "").partition(">")[0].removeprefix("<")
     assert found == [
-        *("a.b/c", "docker.io/a.b/c", "docker.io/a.b/d", "a.b/e", "library/a", "library/z", "localhost/x"),
+        *(
+            "a.b/c",
+            "docker.io/a.b/c",
+            "docker.io/a.b/d",
+            "a.b/e",
+            "library/a",
+            "library/z",
+            "localhost/x",
+        ),
         *("docker.io/localhost/x", "docker.io/zz.top/x"),
     ]
     assert ask("GET", f"/v2/_catalog?n={size}&last=a.%00").status == 200
@@ -460,7 +575,12 @@ def test_referrers(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     later = str(Digest.of(b"later"))
     subject = {"mediaType": MANIFEST, "digest": later, "size": 5}
     for kind in ("a/one", "a/two"):
-        put = ask("PUT", f"/v2/app/manifests/{kind[2:]}", artifact(ask, subject=subject, artifactType=kind), Content_Type=MANIFEST)
+        put = ask(
+            "PUT",
+            f"/v2/app/manifests/{kind[2:]}",
+            artifact(ask, subject=subject, artifactType=kind),
+            Content_Type=MANIFEST,
+        )
         assert put.headers["OCI-Subject"] == later
     path = f"/v2/app/referrers/{later}"
     every = ask("GET", path)
@@ -475,7 +595,9 @@ def test_referrers(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Link" not in ask("GET", f"{path}?ns=docker.io&artifactType=a/one").headers
     first = ask("GET", f"{path}?ns=docker.io")
     rest = ask("GET", first.headers["Link"].partition(">")[0].removeprefix("<"))
-    assert sorted(one["artifactType"] for one in (*first.json["manifests"], *rest.json["manifests"])) == ["a/one", "a/two"]
+    assert sorted(
+        one["artifactType"] for one in (*first.json["manifests"], *rest.json["manifests"])
+    ) == ["a/one", "a/two"]
 
 
 def test_namespaces(ask: Served, store: Store) -> None:
@@ -504,13 +626,22 @@ def test_images_without_a_name(ask: Served, store: Store) -> None:
         assert ask(method, f"/v2/_/by-id/{path}").status == 405
 
 
-def test_an_index_that_was_pushed_reaches_no_more_than_its_repository_holds(ask: Served, store: Store) -> None:
-    """A tag that moves leaves its index without a name; whoever pushed that could name anything in it."""
+def test_an_index_that_was_pushed_reaches_no_more_than_its_repository_holds(
+    ask: Served, store: Store
+) -> None:
+    """A tag that moves leaves its index without a name.
+
+    Whoever pushed that could name anything in it.
+    """
     take_in(store, images.image(images.A, tags=("secret:1",)).bytes())
     (secret,) = store.images()[0].manifests
     size = store.sources((secret,))[secret].size_bytes
     for number in (1, 2):
-        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [{"mediaType": MANIFEST, "digest": str(secret), "size": size}]}
+        index = {
+            "schemaVersion": 2,
+            "mediaType": INDEX,
+            "manifests": [{"mediaType": MANIFEST, "digest": str(secret), "size": size}],
+        }
         data = encode({**index, "annotations": {"number": str(number)}})
         assert ask("PUT", "/v2/mine/app/manifests/1", data, Content_Type=INDEX).status == 201
         assert ask("GET", f"/v2/_/by-id/manifests/{secret}").status == 404
@@ -518,7 +649,7 @@ def test_an_index_that_was_pushed_reaches_no_more_than_its_repository_holds(ask:
     assert ask("GET", f"/v2/_/by-id/manifests/{secret}").status == 200
 
 
-# --- access -------------------------------------------------------------------------------------------------------------
+# --- access ---------------------------------------------------------------------------------------
 
 
 def test_reading_is_free_and_writing_is_not(serve: Callable[..., Served]) -> None:
@@ -528,10 +659,16 @@ def test_reading_is_free_and_writing_is_not(serve: Callable[..., Served]) -> Non
     refused = ask("POST", "/v2/app/blobs/uploads/")
     assert (refused.status, refused.code) == (401, "UNAUTHORIZED")
     host = f"127.0.0.1:{ask.port}"
-    assert refused.headers["WWW-Authenticate"] == f'Bearer realm="http://{host}/token",service="{host}",scope="repository:library/app:pull,push"'
+    assert (
+        refused.headers["WWW-Authenticate"] == "Bearer"
+        f' realm="http://{host}/token",service="{host}",scope="repository:library/app:pull,push"'
+    )
     assert ask("POST", "/v2/app/blobs/uploads/", Authorization=alice).status == 202
     assert ask("GET", "/v2/app/tags/list").status == 404
-    assert ask("GET", "/v2/", Authorization=f"Basic {base64.b64encode(b'alice:x').decode()}").status == 401
+    assert (
+        ask("GET", "/v2/", Authorization=f"Basic {base64.b64encode(b'alice:x').decode()}").status
+        == 401
+    )
     assert ask("GET", "/v2/", Authorization="Bearer expired").status == 401
     # Of wrong passwords an operator wants to know; that tokens expire is nothing.
     assert b'storectl_events_total{event="login_failures"} 1\n' in ask("GET", "/metrics").body
@@ -545,7 +682,12 @@ def test_a_read_only_registry(serve: Callable[..., Served], store: Store) -> Non
     take_in(store, images.image(images.A, tags=("demo:1",)).bytes())
     ask = serve(MirrorSettings(access=Access(read_only=True)))
     assert ask("GET", "/v2/demo/manifests/1").status == 200
-    for method, path in (("POST", "blobs/uploads/"), ("PUT", "manifests/2"), ("DELETE", "manifests/1"), ("DELETE", f"blobs/{Digest.of(b'')}")):
+    for method, path in (
+        ("POST", "blobs/uploads/"),
+        ("PUT", "manifests/2"),
+        ("DELETE", "manifests/1"),
+        ("DELETE", f"blobs/{Digest.of(b'')}"),
+    ):
         answer = ask(method, f"/v2/demo/{path}")
         assert (answer.status, answer.code) == (405, "UNSUPPORTED")
     assert ask("GET", "/readyz").status == 200

@@ -20,12 +20,30 @@ if TYPE_CHECKING:
 
 
 def _make(folder: Path) -> Certificate:
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=x"]
-    subprocess.run([*command, "-keyout", str(folder / "key"), "-out", str(folder / "cert")], check=True, capture_output=True, timeout=60)
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=x",
+    ]
+    subprocess.run(
+        [*command, "-keyout", str(folder / "key"), "-out", str(folder / "cert")],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
     return Certificate(folder / "cert", folder / "key")
 
 
-def test_a_renewed_certificate_is_taken_over_and_a_broken_one_is_not(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_renewed_certificate_is_taken_over_and_a_broken_one_is_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("INFO")
     certificate = _make(tmp_path)
 
@@ -34,7 +52,9 @@ def test_a_renewed_certificate_is_taken_over_and_a_broken_one_is_not(tmp_path: P
 
     async def main() -> None:
         asked = asyncio.Event()
-        task = asyncio.create_task(watch("certificate", certificate.paths, renew, asked, every_s=0.02))
+        task = asyncio.create_task(
+            watch("certificate", certificate.paths, renew, asked, every_s=0.02)
+        )
         await asyncio.sleep(0.1)
         assert not caplog.records
         sound = certificate.chain.read_bytes()
@@ -61,7 +81,9 @@ def test_without_a_host_both_protocols_are_served() -> None:
             socket.create_connection((host, port), timeout=PATIENCE_S).close()
 
 
-def test_without_a_host_a_machine_without_ipv6_serves_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_host_a_machine_without_ipv6_serves_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     made = socket.socket
 
     def lacking(family: int = -1, *rest: int) -> socket.socket:
@@ -74,7 +96,9 @@ def test_without_a_host_a_machine_without_ipv6_serves_the_other(monkeypatch: pyt
         assert listener.getsockname()[0] == "0.0.0.0"  # noqa: S104 - it is what was asked for
 
 
-def test_files_are_taken_over_after_the_system_had_too_few_descriptors(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_files_are_taken_over_after_the_system_had_too_few_descriptors(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     file = tmp_path / "users"
     file.write_text("one")
     taken = asyncio.Event()
@@ -85,7 +109,9 @@ def test_files_are_taken_over_after_the_system_had_too_few_descriptors(tmp_path:
         taken.set()
 
     async def run() -> None:
-        task = asyncio.create_task(watch("users", (file,), take_over, asyncio.Event(), every_s=0.01))
+        task = asyncio.create_task(
+            watch("users", (file,), take_over, asyncio.Event(), every_s=0.01)
+        )
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await asyncio.sleep(0.05)

@@ -44,18 +44,28 @@ def decoded(data: bytes, encoding: str) -> bytes:
 
 
 @pytest.mark.parametrize("encoding", ["zstd", "gzip"])
-def test_a_variant_is_the_same_image_in_other_layers(encoding: str, offering: Served, store: Store) -> None:
+def test_a_variant_is_the_same_image_in_other_layers(
+    encoding: str, offering: Served, store: Store
+) -> None:
     plain = offering("GET", "/v2/demo/manifests/1").json
     got = offering("GET", f"/v2/demo/manifests/1-{encoding}")
     assert got.status == 200
     assert got.json["config"]["digest"] == plain["config"]["digest"]
-    assert [layer["mediaType"] for layer in got.json["layers"]] == [f"application/vnd.oci.image.layer.v1.tar+{encoding}"] * 2
+    assert [layer["mediaType"] for layer in got.json["layers"]] == [
+        f"application/vnd.oci.image.layer.v1.tar+{encoding}"
+    ] * 2
     for layer, content in zip(got.json["layers"], (images.A, images.B), strict=True):
-        assert decoded(offering("GET", f"/v2/demo/blobs/{layer['digest']}").body, encoding) == content
+        assert (
+            decoded(offering("GET", f"/v2/demo/blobs/{layer['digest']}").body, encoding) == content
+        )
     again = offering("GET", f"/v2/demo/manifests/{got.headers['Docker-Content-Digest']}")
     assert again.body == got.body
-    assert offering("GET", f"/v2/demo/manifests/1-{encoding}").headers["ETag"] == got.headers["ETag"]
-    assert offering("GET", "/v2/demo/tags/list").json["tags"] == sorted({"1", "1-zstd", f"1-{encoding}"})
+    assert (
+        offering("GET", f"/v2/demo/manifests/1-{encoding}").headers["ETag"] == got.headers["ETag"]
+    )
+    assert offering("GET", "/v2/demo/tags/list").json["tags"] == sorted(
+        {"1", "1-zstd", f"1-{encoding}"}
+    )
     store.collect()
     assert list(store.fsck()) == []
 
@@ -84,13 +94,23 @@ allow = ["read", "write"]
 """
 
 
-def test_what_a_pushed_index_names_is_not_given_away(store: Store, serve: Callable[..., Served]) -> None:
+def test_what_a_pushed_index_names_is_not_given_away(
+    store: Store, serve: Callable[..., Served]
+) -> None:
     """Whoever knows a digest, and may push something, must not get what the digest stands for."""
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
     (secret,) = store.images()[0].manifests
-    guarded = serve(MirrorSettings(access=Access(rules=read_rules(RULES)), offers=(Offer.ZSTD, Offer.GZIP)))
+    guarded = serve(
+        MirrorSettings(access=Access(rules=read_rules(RULES)), offers=(Offer.ZSTD, Offer.GZIP))
+    )
     size = store.sources((secret,))[secret].size_bytes
-    index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [{"mediaType": MANIFEST, "digest": str(secret), "size": size}]})
+    index = encode(
+        {
+            "schemaVersion": 2,
+            "mediaType": INDEX,
+            "manifests": [{"mediaType": MANIFEST, "digest": str(secret), "size": size}],
+        }
+    )
     assert guarded("PUT", "/v2/mine/app/manifests/1", index, Content_Type=INDEX).status == 201
     assert guarded("GET", "/v2/mine/app/tags/list").json["tags"] == ["1"]
     for encoding in ("gzip", "zstd"):
@@ -101,12 +121,24 @@ def test_what_a_pushed_index_names_is_not_given_away(store: Store, serve: Callab
     assert guarded("GET", f"/v2/mine/app/blobs/{config}").status == 404
 
 
-def test_an_index_is_encoded_as_far_as_its_repository_holds_it(store: Store, serve: Callable[..., Served]) -> None:
+def test_an_index_is_encoded_as_far_as_its_repository_holds_it(
+    store: Store, serve: Callable[..., Served]
+) -> None:
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
     store.import_archive(io.BytesIO(images.image(images.B, tags=("mine/app:own",)).bytes()))
-    secret, own = (next(one.manifests[0] for one in store.images() if str(one.references[0].reference).endswith(name)) for name in ("secret:1", "app:own"))
+    secret, own = (
+        next(
+            one.manifests[0]
+            for one in store.images()
+            if str(one.references[0].reference).endswith(name)
+        )
+        for name in ("secret:1", "app:own")
+    )
     guarded = serve(MirrorSettings(access=Access(rules=read_rules(RULES)), offers=(Offer.GZIP,)))
-    children = [{"mediaType": MANIFEST, "digest": str(one), "size": store.sources((one,))[one].size_bytes} for one in (secret, own)]
+    children = [
+        {"mediaType": MANIFEST, "digest": str(one), "size": store.sources((one,))[one].size_bytes}
+        for one in (secret, own)
+    ]
     index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": children})
     assert guarded("PUT", "/v2/mine/app/manifests/1", index, Content_Type=INDEX).status == 201
     first, second = guarded("GET", "/v2/mine/app/manifests/1-gzip").json["manifests"]
@@ -116,24 +148,40 @@ def test_an_index_is_encoded_as_far_as_its_repository_holds_it(store: Store, ser
     assert gzip.decompress(guarded("GET", f"/v2/mine/app/blobs/{layer['digest']}").body) == images.B
 
 
-def test_what_a_pushed_config_names_is_not_given_away(store: Store, serve: Callable[..., Served]) -> None:
+def test_what_a_pushed_config_names_is_not_given_away(
+    store: Store, serve: Callable[..., Served]
+) -> None:
     """A config is easily copied; the layers that it names are not its pusher's for that."""
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
     config = store.document(store.images()[0].image_id.digest)
     assert config is not None
     guarded = serve(MirrorSettings(access=Access(rules=read_rules(RULES)), offers=(Offer.GZIP,)))
     for data in (config, b"not the layer"):
-        assert guarded("POST", f"/v2/mine/app/blobs/uploads/?digest={Digest.of(data)}", data).status == 201
+        assert (
+            guarded("POST", f"/v2/mine/app/blobs/uploads/?digest={Digest.of(data)}", data).status
+            == 201
+        )
     layers = [{"mediaType": LAYER, "digest": str(Digest.of(b"not the layer")), "size": 13}]
     described = {"mediaType": CONFIG, "digest": str(Digest.of(config)), "size": len(config)}
-    manifest = encode({"schemaVersion": 2, "mediaType": MANIFEST, "config": described, "layers": layers})
+    manifest = encode(
+        {"schemaVersion": 2, "mediaType": MANIFEST, "config": described, "layers": layers}
+    )
     assert guarded("PUT", "/v2/mine/app/manifests/1", manifest, Content_Type=MANIFEST).status == 201
     assert guarded("GET", "/v2/mine/app/manifests/1-gzip").status == 404
 
 
 def test_a_tag_that_somebody_pushed_is_left_alone(offering: Served) -> None:
-    assert offering("POST", f"/v2/demo/blobs/uploads/?digest={Digest.of(b'{}')}", b"{}").status == 201
-    mine = encode({"schemaVersion": 2, "mediaType": MANIFEST, "config": {"mediaType": "a/b", "digest": str(Digest.of(b"{}")), "size": 2}, "layers": []})
+    assert (
+        offering("POST", f"/v2/demo/blobs/uploads/?digest={Digest.of(b'{}')}", b"{}").status == 201
+    )
+    mine = encode(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": {"mediaType": "a/b", "digest": str(Digest.of(b"{}")), "size": 2},
+            "layers": [],
+        }
+    )
     assert offering("PUT", "/v2/demo/manifests/1-gzip", mine, Content_Type=MANIFEST).status == 201
     assert offering("GET", "/v2/demo/manifests/1-gzip").body == mine
     assert offering("DELETE", "/v2/demo/manifests/1").status == 202
@@ -144,7 +192,9 @@ def blobs(store: Store) -> set[Digest]:
     return set(store.blobs.digests())
 
 
-def test_what_is_stored_is_listed_at_once_and_takes_no_compressing(offering: Served, store: Store) -> None:
+def test_what_is_stored_is_listed_at_once_and_takes_no_compressing(
+    offering: Served, store: Store
+) -> None:
     """Plain layers are stored as zstd."""
     assert offering("GET", "/v2/demo/tags/list").json["tags"] == ["1", "1-zstd"]
     before = blobs(store)
@@ -154,7 +204,14 @@ def test_what_is_stored_is_listed_at_once_and_takes_no_compressing(offering: Ser
     assert offering("GET", "/v2/demo/tags/list").json["tags"] == ["1", "1-zstd", "2", "2-zstd"]
     assert offering("GET", "/v2/demo/manifests/1-gzip").status == 200
     # The layer of the other was one of its layers, too.
-    assert offering("GET", "/v2/demo/tags/list").json["tags"] == ["1", "1-gzip", "1-zstd", "2", "2-gzip", "2-zstd"]
+    assert offering("GET", "/v2/demo/tags/list").json["tags"] == [
+        "1",
+        "1-gzip",
+        "1-zstd",
+        "2",
+        "2-gzip",
+        "2-zstd",
+    ]
     before = blobs(store)
     assert offering("GET", "/v2/demo/manifests/2-gzip").status == 200
     assert blobs(store) == before
@@ -163,9 +220,23 @@ def test_what_is_stored_is_listed_at_once_and_takes_no_compressing(offering: Ser
 
 def test_pages_of_tags_have_each_once(offering: Served, store: Store) -> None:
     names = ("a", "a-", "a-y", "a-zstd", "a-zz", "ab", "b-gzip", "c", "x" * 120, "x" * 126)
-    store.import_archive(io.BytesIO(images.image(images.A, tags=tuple(f"demo:{name}" for name in names)).bytes()))
+    store.import_archive(
+        io.BytesIO(images.image(images.A, tags=tuple(f"demo:{name}" for name in names)).bytes())
+    )
     everything = offering("GET", "/v2/demo/tags/list").json["tags"]
-    assert everything == sorted({"1", "1-zstd", *names, "a--zstd", "a-y-zstd", "a-zz-zstd", "ab-zstd", "c-zstd", "x" * 120 + "-zstd"})
+    assert everything == sorted(
+        {
+            "1",
+            "1-zstd",
+            *names,
+            "a--zstd",
+            "a-y-zstd",
+            "a-zz-zstd",
+            "ab-zstd",
+            "c-zstd",
+            "x" * 120 + "-zstd",
+        }
+    )
     for size in (1, 2, 3, 7, 100):
         found: list[str] = []
         path = f"/v2/demo/tags/list?n={size}"
@@ -176,40 +247,67 @@ def test_pages_of_tags_have_each_once(offering: Served, store: Store) -> None:
             path = answer.headers.get("Link", "").partition(">")[0].removeprefix("<")
         assert found == everything
     for last in (*everything, "a-x", "zzz", "a" * 300):
-        assert offering("GET", f"/v2/demo/tags/list?last={last}").json["tags"] == [tag for tag in everything if tag > last]
+        assert offering("GET", f"/v2/demo/tags/list?last={last}").json["tags"] == [
+            tag for tag in everything if tag > last
+        ]
 
 
 def test_an_index_is_listed_when_all_its_images_are_stored_so(offering: Served) -> None:
     first, second = (image_manifest(offering, content) for content in (images.A, images.B))
     document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [first, second]}
-    assert offering("PUT", "/v2/multi/manifests/1", encode(document), Content_Type=INDEX).status == 201
-    # What was pushed is looked into in the background. Of A and B, the archive that was imported has stored zstd too.
+    assert (
+        offering("PUT", "/v2/multi/manifests/1", encode(document), Content_Type=INDEX).status == 201
+    )
+    # What was pushed is looked into in the background. Of A and B, the archive that was imported
+    # has stored zstd too.
     until(lambda: offering("GET", "/v2/multi/tags/list").json["tags"] == ["1", "1-gzip", "1-zstd"])
     third = image_manifest(offering, images.E)
     document["manifests"] = [first, second, third]
-    assert offering("PUT", "/v2/multi/manifests/1", encode(document), Content_Type=INDEX).status == 201
+    assert (
+        offering("PUT", "/v2/multi/manifests/1", encode(document), Content_Type=INDEX).status == 201
+    )
     until(lambda: offering("GET", "/v2/multi/tags/list").json["tags"] == ["1", "1-gzip"])
 
 
 def image_manifest(offering: Served, layer: bytes) -> dict[str, object]:
     """Push an image of one gzip layer; its descriptor."""
     squeezed = gzip.compress(layer, mtime=0)
-    config = encode({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [str(Digest.of(layer))]}})
+    config = encode(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "rootfs": {"type": "layers", "diff_ids": [str(Digest.of(layer))]},
+        }
+    )
     for data in (squeezed, config):
-        assert offering("POST", f"/v2/multi/blobs/uploads/?digest={Digest.of(data)}", data).status == 201
+        assert (
+            offering("POST", f"/v2/multi/blobs/uploads/?digest={Digest.of(data)}", data).status
+            == 201
+        )
     manifest = encode(
         {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "config": {"mediaType": CONFIG, "digest": str(Digest.of(config)), "size": len(config)},
-            "layers": [{"mediaType": f"{LAYER}+gzip", "digest": str(Digest.of(squeezed)), "size": len(squeezed)}],
+            "layers": [
+                {
+                    "mediaType": f"{LAYER}+gzip",
+                    "digest": str(Digest.of(squeezed)),
+                    "size": len(squeezed),
+                }
+            ],
         }
     )
-    assert offering("PUT", f"/v2/multi/manifests/{Digest.of(manifest)}", manifest, Content_Type=MANIFEST).status == 201
+    assert (
+        offering(
+            "PUT", f"/v2/multi/manifests/{Digest.of(manifest)}", manifest, Content_Type=MANIFEST
+        ).status
+        == 201
+    )
     return {"mediaType": MANIFEST, "digest": str(Digest.of(manifest)), "size": len(manifest)}
 
 
-# --- what goes with a tag ---------------------------------------------------------------------------------------------
+# --- what goes with a tag -------------------------------------------------------------------------
 
 
 def tags(store: Store) -> list[str]:
@@ -225,7 +323,11 @@ def test_rm_takes_the_variants_too_and_the_image(offering: Served, store: Store)
     made(offering, "1-zstd", "1-gzip")
     assert tags(store) == ["demo:1", "demo:1-gzip", "demo:1-zstd"]
     done = [(one.kind, one.name) for one in store.remove("demo:1")]
-    assert done[:3] == [("untagged", "demo:1"), ("untagged", "demo:1-gzip"), ("untagged", "demo:1-zstd")]
+    assert done[:3] == [
+        ("untagged", "demo:1"),
+        ("untagged", "demo:1-gzip"),
+        ("untagged", "demo:1-zstd"),
+    ]
     # In docker's archives an image may have its parent, which goes with it.
     assert {kind for kind, _ in done[3:]} == {"deleted"}
     assert tags(store) == []
@@ -233,7 +335,9 @@ def test_rm_takes_the_variants_too_and_the_image(offering: Served, store: Store)
     assert offering("GET", "/v2/demo/manifests/1-zstd").status == 404
 
 
-def test_rm_of_one_of_several_names_takes_its_own_variants_alone(offering: Served, store: Store) -> None:
+def test_rm_of_one_of_several_names_takes_its_own_variants_alone(
+    offering: Served, store: Store
+) -> None:
     store.tag("demo:1", "demo:2")
     made(offering, "1-zstd", "2-zstd")
     assert [one.name for one in store.remove("demo:1")] == ["demo:1", "demo:1-zstd"]
@@ -251,8 +355,14 @@ def test_untag_takes_the_variants_and_keeps_the_image(offering: Served, store: S
 
 
 @pytest.mark.parametrize("by", ["tag", "digest"])
-def test_a_delete_takes_the_variants_whatever_is_offered_now(by: str, offering: Served, serve: Callable[..., Served], store: Store) -> None:
-    target = "1" if by == "tag" else offering("GET", "/v2/demo/manifests/1").headers["Docker-Content-Digest"]
+def test_a_delete_takes_the_variants_whatever_is_offered_now(
+    by: str, offering: Served, serve: Callable[..., Served], store: Store
+) -> None:
+    target = (
+        "1"
+        if by == "tag"
+        else offering("GET", "/v2/demo/manifests/1").headers["Docker-Content-Digest"]
+    )
     digest = offering("GET", "/v2/demo/manifests/1-zstd").headers["Docker-Content-Digest"]
     plain = serve()
     assert plain("DELETE", f"/v2/demo/manifests/{target}").status == 202
@@ -261,7 +371,9 @@ def test_a_delete_takes_the_variants_whatever_is_offered_now(by: str, offering: 
         assert plain("GET", f"/v2/demo/manifests/{name}").status == 404
 
 
-def test_a_variant_of_what_the_tag_named_before_goes_with_its_image(offering: Served, store: Store) -> None:
+def test_a_variant_of_what_the_tag_named_before_goes_with_its_image(
+    offering: Served, store: Store
+) -> None:
     made(offering, "1-gzip")
     store.import_archive(io.BytesIO(images.image(images.E, tags=("demo:1",)).bytes()))
     store.remove("demo:1")
@@ -272,7 +384,15 @@ def test_a_variant_of_what_the_tag_named_before_goes_with_its_image(offering: Se
 
 def test_an_index_goes_with_its_variants(offering: Served, store: Store) -> None:
     children = [image_manifest(offering, content) for content in (images.A, images.E)]
-    assert offering("PUT", "/v2/multi/manifests/1", encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": children}), Content_Type=INDEX).status == 201
+    assert (
+        offering(
+            "PUT",
+            "/v2/multi/manifests/1",
+            encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": children}),
+            Content_Type=INDEX,
+        ).status
+        == 201
+    )
     assert offering("GET", "/v2/multi/manifests/1-zstd").status == 200
     store.remove("demo:1")
     done = [(one.kind, one.name) for one in store.remove("multi:1")]
@@ -285,12 +405,16 @@ def test_an_index_goes_with_its_variants(offering: Served, store: Store) -> None
 def repointed(offering: Served) -> None:
     """Somebody pushes something else to the variant's tag."""
     manifest = offering("GET", "/v2/demo/manifests/1").body
-    assert offering("PUT", "/v2/demo/manifests/1-gzip", manifest, Content_Type=MANIFEST).status == 201
+    assert (
+        offering("PUT", "/v2/demo/manifests/1-gzip", manifest, Content_Type=MANIFEST).status == 201
+    )
 
 
 @pytest.mark.parametrize("how", ["pushed before", "pushed over", "tagged", "imported"])
 @pytest.mark.parametrize("remove", ["rm", "delete"])
-def test_a_tag_of_that_name_which_somebody_has_set_stays(how: str, remove: str, offering: Served, store: Store) -> None:
+def test_a_tag_of_that_name_which_somebody_has_set_stays(
+    how: str, remove: str, offering: Served, store: Store
+) -> None:
     if how != "pushed before":
         made(offering, "1-gzip")
     if how.startswith("pushed"):
@@ -311,7 +435,9 @@ def test_a_tag_of_that_name_which_somebody_has_set_stays(how: str, remove: str, 
     assert offering("GET", f"/v2/demo/manifests/{tag}-gzip").headers["ETag"] == before
 
 
-def test_a_variant_that_somebody_has_given_another_name_keeps_its_manifest(offering: Served, store: Store) -> None:
+def test_a_variant_that_somebody_has_given_another_name_keeps_its_manifest(
+    offering: Served, store: Store
+) -> None:
     made(offering, "1-gzip")
     store.tag("demo:1-gzip", "demo:mine")
     assert offering("DELETE", "/v2/demo/manifests/1").status == 202
@@ -336,7 +462,9 @@ def test_what_a_variant_held_is_freed(remove: str, offering: Served, store: Stor
 
 
 @pytest.mark.parametrize("what", ["moved", "gone", "taken"])
-def test_what_has_changed_while_a_variant_was_made_is_left_as_it_is(what: str, offering: Served, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_changed_while_a_variant_was_made_is_left_as_it_is(
+    what: str, offering: Served, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain = offering("GET", "/v2/demo/manifests/1").body
     upload = Offers._upload
 
@@ -346,11 +474,16 @@ def test_what_has_changed_while_a_variant_was_made_is_left_as_it_is(what: str, o
         elif what == "gone":
             store.untag("demo:1")
         else:
-            assert offering("PUT", "/v2/demo/manifests/1-gzip", plain, Content_Type=MANIFEST).status == 201
+            assert (
+                offering("PUT", "/v2/demo/manifests/1-gzip", plain, Content_Type=MANIFEST).status
+                == 201
+            )
         monkeypatch.undo()
         upload(offers, repository, digest, path)
 
     monkeypatch.setattr(Offers, "_upload", late)
     answer = offering("GET", "/v2/demo/manifests/1-gzip")
     assert (answer.status, answer.body) == (200, plain) if what == "taken" else answer.status == 404
-    assert tags(store) == {"moved": ["demo:1"], "gone": [], "taken": ["demo:1", "demo:1-gzip"]}[what]
+    assert (
+        tags(store) == {"moved": ["demo:1"], "gone": [], "taken": ["demo:1", "demo:1-gzip"]}[what]
+    )

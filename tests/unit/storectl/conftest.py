@@ -67,8 +67,15 @@ def fake() -> FakeStore:
 
 
 @pytest.fixture
-def shell(fake: FakeStore, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shell:
-    def resolve(root: str | None, environment: Mapping[str, str], *, debug: bool = False) -> settings.Settings:
+def shell(
+    fake: FakeStore,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Shell:
+    def resolve(
+        root: str | None, environment: Mapping[str, str], *, debug: bool = False
+    ) -> settings.Settings:
         del root, environment
         return settings.Settings(tmp_path, debug, lambda: NOW)
 

@@ -8,7 +8,9 @@ from storectl.output.exit_codes import ExitCode
 
 
 def test_regenerating_changes_nothing() -> None:
-    assert gen_cli_docs.TARGET.read_text(encoding="utf-8") == gen_cli_docs.document(), "run `make docs`"
+    assert gen_cli_docs.TARGET.read_text(encoding="utf-8") == gen_cli_docs.document(), (
+        "run `make docs`"
+    )
 
 
 def test_every_verb_alias_and_exit_code_is_documented() -> None:

@@ -23,7 +23,9 @@ from storectl.settings import Settings, default_root, resolve, utc_now
         (None, {"HOME": "/home/me"}, "/home/me/.local/share/storectl"),
     ],
 )
-def test_the_root_is_what_was_said_else_the_xdg_data_folder(given: str | None, environment: dict[str, str], root: str) -> None:
+def test_the_root_is_what_was_said_else_the_xdg_data_folder(
+    given: str | None, environment: dict[str, str], root: str
+) -> None:
     assert default_root(given, environment) == Path(root)
     assert resolve(given, environment, debug=True) == Settings(Path(root), debug=True)
 
@@ -54,4 +56,7 @@ def test_who_waits_says_for_whom(capsys: pytest.CaptureFixture[str]) -> None:
 
     _waiting("import-1\x1b[0m")
     _waiting("")
-    assert capsys.readouterr().err == "storectl: waiting for import-1\\x1b[0m…\nstorectl: waiting for another process…\n"
+    assert (
+        capsys.readouterr().err
+        == "storectl: waiting for import-1\\x1b[0m…\nstorectl: waiting for another process…\n"
+    )

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
     from tests.unit.storectl.conftest import FakeStore, Shell
 
-VERBS = [*((name,) for name in cli.VERBS), *((name,) for name in cli.ALIASES), *(("db", verb) for verb in ("current", "upgrade", "check"))]
+VERBS = [
+    *((name,) for name in cli.VERBS),
+    *((name,) for name in cli.ALIASES),
+    *(("db", verb) for verb in ("current", "upgrade", "check")),
+]
 
 
 def test_the_list_of_verbs_needs_no_verb(shell: Shell) -> None:
@@ -69,7 +73,9 @@ def test_an_alias_is_the_verb() -> None:
         (("db", "sideways"), "sideways"),
     ],
 )
-def test_wrong_usage_is_two_lines_on_standard_error(shell: Shell, arguments: tuple[str, ...], said: str) -> None:
+def test_wrong_usage_is_two_lines_on_standard_error(
+    shell: Shell, arguments: tuple[str, ...], said: str
+) -> None:
     assert shell(*arguments, code=2) == ""
     first, second = shell.err.splitlines()
     assert first.startswith("storectl: error: ")
@@ -83,7 +89,9 @@ def test_without_a_verb_the_help_is_shown(shell: Shell, arguments: tuple[str, ..
     assert "Commands:" in shell.err
 
 
-def test_an_error_is_said_with_its_hint_and_cannot_command_the_terminal(shell: Shell, fake: FakeStore) -> None:
+def test_an_error_is_said_with_its_hint_and_cannot_command_the_terminal(
+    shell: Shell, fake: FakeStore
+) -> None:
     fake.answers["images"] = errors.Conflict("two of them:\n  a\x1b[2J", hint="choose\x07")
     shell("images", code=6)
     assert shell.err == "storectl: error: two of them:\n  a\\x1b[2J\nhint: choose\\x07\n"
@@ -95,7 +103,11 @@ def test_an_error_is_said_with_its_hint_and_cannot_command_the_terminal(shell: S
 @pytest.mark.parametrize(
     ("raised", "code", "said"),
     [
-        (OSError(28, "No space left on device"), 7, "the operating system says: No space left on device"),
+        (
+            OSError(28, "No space left on device"),
+            7,
+            "the operating system says: No space left on device",
+        ),
         (OSError(30, "Read-only file system", "there"), 8, "there: Read-only file system"),
         (PermissionError(13, "Permission denied", "there"), 9, "there: Permission denied"),
         (OSError(5, "Input/output error"), 10, "Input/output error"),
@@ -104,7 +116,9 @@ def test_an_error_is_said_with_its_hint_and_cannot_command_the_terminal(shell: S
         (RecursionError("deep"), 1, "internal error: RecursionError"),
     ],
 )
-def test_what_nobody_expected_is_no_traceback_unless_asked_for(shell: Shell, fake: FakeStore, raised: Exception, code: int, said: str) -> None:
+def test_what_nobody_expected_is_no_traceback_unless_asked_for(
+    shell: Shell, fake: FakeStore, raised: Exception, code: int, said: str
+) -> None:
     fake.answers["images"] = raised
     shell("images", code=code)
     assert said in shell.err
@@ -114,7 +128,9 @@ def test_what_nobody_expected_is_no_traceback_unless_asked_for(shell: Shell, fak
     assert "Traceback" in shell.err
 
 
-def test_debug_logs_to_standard_error(shell: Shell, fake: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debug_logs_to_standard_error(
+    shell: Shell, fake: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     configured: list[dict[str, object]] = []
     monkeypatch.setattr(logging, "basicConfig", lambda **options: configured.append(options))
     fake.answers["images"] = ()
@@ -140,7 +156,9 @@ class Screen:
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt(), click.Abort()])
-def test_an_interrupt_is_quiet(shell: Shell, fake: FakeStore, monkeypatch: pytest.MonkeyPatch, raised: BaseException) -> None:
+def test_an_interrupt_is_quiet(
+    shell: Shell, fake: FakeStore, monkeypatch: pytest.MonkeyPatch, raised: BaseException
+) -> None:
     fake.answers["images"] = raised
     shell("images", code=130)
     assert shell.err == ""
@@ -152,10 +170,15 @@ def test_an_interrupt_is_quiet(shell: Shell, fake: FakeStore, monkeypatch: pytes
 
 @pytest.mark.usefixtures("own_process")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_termination_unwinds_once(shell: Shell, fake: FakeStore, number: signal.Signals, code: int) -> None:
+def test_a_termination_unwinds_once(
+    shell: Shell, fake: FakeStore, number: signal.Signals, code: int
+) -> None:
     with pytest.raises(cli._TerminatedError) as ended:
         cli._terminate(number, None)
-    assert all(signal.getsignal(one) is signal.SIG_IGN for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    assert all(
+        signal.getsignal(one) is signal.SIG_IGN
+        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    )
     fake.answers["images"] = ended.value
     shell("images", code=code)
     assert shell.err == ""
@@ -185,7 +208,13 @@ class Output:
     ],
 )
 def test_output_that_cannot_be_written_is_an_error(
-    shell: Shell, fake: FakeStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: OSError, code: int, said: str
+    shell: Shell,
+    fake: FakeStore,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: OSError,
+    code: int,
+    said: str,
 ) -> None:
     del shell
     fake.answers["images"] = ()
@@ -196,14 +225,18 @@ def test_output_that_cannot_be_written_is_an_error(
     assert bool(err) is bool(said)
 
 
-def test_a_pipe_that_breaks_inside_a_verb_ends_it_quietly(shell: Shell, fake: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_that_breaks_inside_a_verb_ends_it_quietly(
+    shell: Shell, fake: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cli, "_give_up_output", lambda: None)
     fake.answers["images"] = BrokenPipeError(32, "Broken pipe")
     shell("images", code=141)
     assert shell.err == ""
 
 
-def test_closed_output_is_no_fault(shell: Shell, fake: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_output_is_no_fault(
+    shell: Shell, fake: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     del shell
     fake.answers["images"] = ()
     monkeypatch.setattr("sys.stdout", None)
@@ -211,7 +244,9 @@ def test_closed_output_is_no_fault(shell: Shell, fake: FakeStore, monkeypatch: p
 
 
 @pytest.mark.usefixtures("own_process")
-def test_main_ends_the_process_with_the_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_main_ends_the_process_with_the_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("sys.argv", ["storectl", "--version"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -221,7 +256,9 @@ def test_main_ends_the_process_with_the_code(monkeypatch: pytest.MonkeyPatch, ca
     assert capsys.readouterr().out == "storectl 0.1.0\n"
 
 
-def test_the_shell_is_answered(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_shell_is_answered(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("_STORECTL_COMPLETE", "bash_complete")
     monkeypatch.setenv("COMP_WORDS", "storectl fs")
     monkeypatch.setenv("COMP_CWORD", "1")
@@ -231,12 +268,16 @@ def test_the_shell_is_answered(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert capsys.readouterr().out == "plain,fsck\n"
 
 
-def test_settings_come_from_flags_and_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+def test_settings_come_from_flags_and_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
     seen: list[str | None] = []
     monkeypatch.setenv("STORECTL_ROOT", "/from/environment")
     real = settings.resolve
 
-    def resolve(root: str | None, environment: dict[str, str], *, debug: bool = False) -> settings.Settings:
+    def resolve(
+        root: str | None, environment: dict[str, str], *, debug: bool = False
+    ) -> settings.Settings:
         seen.append(root)
         return real(root, environment, debug=debug)
 
@@ -248,19 +289,50 @@ def test_settings_come_from_flags_and_environment(monkeypatch: pytest.MonkeyPatc
 
 def environment() -> dict[str, str]:
     """Ours, without what makes a child measure its coverage: this is about how fast it is and what it loads."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE", "COV_"))}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("COVERAGE", "COV_"))
+    }
 
 
 @pytest.mark.parametrize("argument", ["--help", "--version"])
 def test_help_loads_neither_the_database_nor_the_store(argument: str) -> None:
-    script = f"import sys, storectl.cli as c\nc.run(['{argument}'])\nprint(*sys.modules, file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment())
+    script = (
+        f"import sys, storectl.cli as c\nc.run(['{argument}'])\nprint(*sys.modules,"
+        " file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(),
+    )
     loaded = {name.partition(".")[0] for name in done.stderr.split()}
     assert "click" in loaded
-    assert not loaded & {"sqlalchemy", "alembic", "store", "exporter", "zstandard", "rich", "sqlite3", "pathlib"}
+    assert not loaded & {
+        "sqlalchemy",
+        "alembic",
+        "store",
+        "exporter",
+        "zstandard",
+        "rich",
+        "sqlite3",
+        "pathlib",
+    }
 
 
-ARCHIVES = {"store.importing.importer", "store.formats.archives", "store.importing.intake", "zstandard", "isal", "exporter", "mirror", "aiohttp"}
+ARCHIVES = {
+    "store.importing.importer",
+    "store.formats.archives",
+    "store.importing.intake",
+    "zstandard",
+    "isal",
+    "exporter",
+    "mirror",
+    "aiohttp",
+}
 
 
 @pytest.mark.parametrize(
@@ -279,16 +351,45 @@ ARCHIVES = {"store.importing.importer", "store.formats.archives", "store.importi
                 "store.names.tagging",
             },
         ),
-        ("images demo:1 --limit 1 --json", ARCHIVES | {"store.formats.image.config", "store.model.contents"}),
-        ("tag demo:1 demo:2", ARCHIVES | {"store.formats.image.config", "store.maintenance.fsck", "store.maintenance.gc"}),
+        (
+            "images demo:1 --limit 1 --json",
+            ARCHIVES | {"store.formats.image.config", "store.model.contents"},
+        ),
+        (
+            "tag demo:1 demo:2",
+            ARCHIVES
+            | {"store.formats.image.config", "store.maintenance.fsck", "store.maintenance.gc"},
+        ),
         ("untag demo:1", ARCHIVES | {"store.formats.image.config"}),
         ("rm demo:1", ARCHIVES | {"store.formats.image.config", "store.maintenance.fsck"}),
         ("events", ARCHIVES | {"store.formats.image.config"}),
         ("df", ARCHIVES | {"store.formats.image.config"}),
         ("gc", ARCHIVES | {"store.formats.image.config", "store.maintenance.fsck"}),
-        ("inspect demo:1", {"store.importing.importer", "store.importing.intake", "exporter", "mirror", "aiohttp", "store.maintenance.fsck"}),
-        ("save demo:1 -o /dev/null", {"store.importing.importer", "store.importing.intake", "mirror", "aiohttp", "store.maintenance.fsck"}),
-        ("import {archive}", {"exporter", "mirror", "aiohttp", "store.maintenance.fsck", "store.maintenance.gc"}),
+        (
+            "inspect demo:1",
+            {
+                "store.importing.importer",
+                "store.importing.intake",
+                "exporter",
+                "mirror",
+                "aiohttp",
+                "store.maintenance.fsck",
+            },
+        ),
+        (
+            "save demo:1 -o /dev/null",
+            {
+                "store.importing.importer",
+                "store.importing.intake",
+                "mirror",
+                "aiohttp",
+                "store.maintenance.fsck",
+            },
+        ),
+        (
+            "import {archive}",
+            {"exporter", "mirror", "aiohttp", "store.maintenance.fsck", "store.maintenance.gc"},
+        ),
     ],
 )
 def test_a_verb_loads_what_it_needs(words: str, without: set[str], tmp_path: Path) -> None:
@@ -297,12 +398,32 @@ def test_a_verb_loads_what_it_needs(words: str, without: set[str], tmp_path: Pat
     with Store.open(tmp_path / "store", create=True) as store:
         store.import_archive(archive)
     arguments = ["--root", str(tmp_path / "store"), *words.format(archive=archive).split()]
-    script = f"import sys, storectl.cli as c\nassert c.run({arguments!r}) == 0\nprint(*sys.modules, file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment())
+    script = (
+        f"import sys, storectl.cli as c\nassert c.run({arguments!r}) == 0\nprint(*sys.modules,"
+        " file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(),
+    )
     loaded = set(done.stderr.split())
     assert "sqlalchemy" in loaded
-    # The dialect of another database is as large as all of SQLAlchemy's core; bars are drawn on terminals only.
-    assert not loaded & (without | {"alembic", "sqlalchemy.dialects.postgresql", "sqlalchemy.orm", "rich", "unittest", "urllib.request"})
+    # The dialect of another database is as large as all of SQLAlchemy's core; bars are drawn on
+    # terminals only.
+    assert not loaded & (
+        without
+        | {
+            "alembic",
+            "sqlalchemy.dialects.postgresql",
+            "sqlalchemy.orm",
+            "rich",
+            "unittest",
+            "urllib.request",
+        }
+    )
 
 
 def processor_seconds(*arguments: str) -> float:
@@ -314,13 +435,16 @@ def processor_seconds(*arguments: str) -> float:
         return usage.ru_utime + usage.ru_stime
 
     before = spent()
-    subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True, env=environment())
+    subprocess.run(
+        [sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True, env=environment()
+    )
     return spent() - before
 
 
 @pytest.mark.parametrize("argument", ["--help", "--version"])
 def test_help_comes_at_once(argument: str) -> None:
-    # A processor that is shared is slower as well, now more and now less: both are taken at their best of many times, by turns.
+    # A processor that is shared is slower as well, now more and now less: both are taken at their
+    # best of many times, by turns.
     ours: list[float] = []
     pythons: list[float] = []
     while len(ours) < 10 or min(ours) > 6 * min(pythons):
@@ -329,7 +453,9 @@ def test_help_comes_at_once(argument: str) -> None:
         pythons.append(processor_seconds("-c", "pass"))
 
 
-def test_the_store_may_be_named_before_the_verb_and_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_store_may_be_named_before_the_verb_and_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for arguments in (
         ["--root", "/x/before", "images", "--root", "/x/after"],
         ["db", "current", "--root", "/x/after"],

@@ -39,7 +39,9 @@ def filled(store: Store, request: pytest.FixtureRequest) -> Store:
     made = Archive()
     for name, data in layers.items():
         made.file(name, data)
-    made.file("c", config(A, LARGE, MIDDLING, A)).manifest({"Config": "c", "RepoTags": ["all:1"], "Layers": ["a", "large", "middling", "a"]})
+    made.file("c", config(A, LARGE, MIDDLING, A)).manifest(
+        {"Config": "c", "RepoTags": ["all:1"], "Layers": ["a", "large", "middling", "a"]}
+    )
     store.import_archive(io.BytesIO(made.bytes()), options)
     layout = Layout()
     layout.root(layout.image(gzip(B), zstd(layer("z", b"zeta"))), "docker.io/library/all:2")
@@ -85,7 +87,9 @@ def test_what_cannot_be_written_anywhere_is_streamed(filled: Store, tmp_path: Pa
     os.close(reader)
 
 
-def test_without_the_kernels_help_the_bytes_are_the_same(filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_kernels_help_the_bytes_are_the_same(
+    filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_arguments: object) -> int:
         raise OSError(18, "Invalid cross-device link")
 
@@ -96,7 +100,9 @@ def test_without_the_kernels_help_the_bytes_are_the_same(filled: Store, tmp_path
     assert path.read_bytes() == streamed(filled, "all")
 
 
-def test_a_kernel_that_finds_an_end_where_there_is_none_is_not_believed(filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_that_finds_an_end_where_there_is_none_is_not_believed(
+    filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "copy_file_range", lambda *_arguments: 0)
     path = tmp_path / "out.tar"
     with exporter.open_save(filled, ["all"]) as export, exporter.atomic_file(path) as file:
@@ -121,13 +127,19 @@ def empty(path: Path) -> None:
 
 @pytest.mark.parametrize("harm", [flip, cut, empty])
 @pytest.mark.parametrize("name", ["all:1", "all:2"])
-def test_damage_leaves_no_file_and_is_remembered(filled: Store, tmp_path: Path, harm: Callable[[Path], None], name: str) -> None:
+def test_damage_leaves_no_file_and_is_remembered(
+    filled: Store, tmp_path: Path, harm: Callable[[Path], None], name: str
+) -> None:
     for one in filled.inspect(name).layers:
         path = filled.blobs.path(one.encodings[0].digest if one.encodings else one.diff_id.digest)
         kept = path.read_bytes()
         harm(path)
         out = tmp_path / "out.tar"
-        with pytest.raises(errors.DamagedContent) as caught, exporter.open_save(filled, [name]) as export, exporter.atomic_file(out) as file:
+        with (
+            pytest.raises(errors.DamagedContent) as caught,
+            exporter.open_save(filled, [name]) as export,
+            exporter.atomic_file(out) as file,
+        ):
             export.write(file)
         assert str(caught.value.digest)[7:] == path.name
         assert list(tmp_path.glob("*out*")) == []
@@ -145,7 +157,11 @@ def test_damage_leaves_no_file_and_is_remembered(filled: Store, tmp_path: Path, 
 def test_a_missing_file_is_said_to_be_missing(filled: Store, tmp_path: Path) -> None:
     one = filled.inspect("all:1").layers[1]
     filled.blobs.path(one.encodings[0].digest if one.encodings else one.diff_id.digest).unlink()
-    with pytest.raises(errors.ContentMissing), exporter.open_save(filled, ["all:1"]) as export, exporter.atomic_file(tmp_path / "out.tar") as file:
+    with (
+        pytest.raises(errors.ContentMissing),
+        exporter.open_save(filled, ["all:1"]) as export,
+        exporter.atomic_file(tmp_path / "out.tar") as file,
+    ):
         export.write(file)
     assert list(tmp_path.glob("*out*")) == []
 
@@ -155,7 +171,9 @@ def test_more_layers_than_files_may_be_open(store: Store, tmp_path: Path) -> Non
     made = Archive()
     for number, data in enumerate(layers):
         made.file(str(number), data)
-    made.file("c", config(*layers)).manifest({"Config": "c", "RepoTags": ["many:1"], "Layers": [str(number) for number in range(150)]})
+    made.file("c", config(*layers)).manifest(
+        {"Config": "c", "RepoTags": ["many:1"], "Layers": [str(number) for number in range(150)]}
+    )
     store.import_archive(io.BytesIO(made.bytes()), ImportOptions(Compression(None)))
     path = tmp_path / "out.tar"
     with exporter.open_save(store, ["many:1"]) as export, exporter.atomic_file(path) as file:
@@ -166,7 +184,17 @@ def test_more_layers_than_files_may_be_open(store: Store, tmp_path: Path) -> Non
 def test_too_little_room_is_known_before_the_first_byte(filled: Store, tmp_path: Path) -> None:
     out = tmp_path / "out.tar"
     done = subprocess.run(
-        [sys.executable, "-m", "storectl", "--root", str(filled.root), "save", "-o", str(out), "all:1"],
+        [
+            sys.executable,
+            "-m",
+            "storectl",
+            "--root",
+            str(filled.root),
+            "save",
+            "-o",
+            str(out),
+            "all:1",
+        ],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (MIB, MIB)),
         capture_output=True,
         text=True,

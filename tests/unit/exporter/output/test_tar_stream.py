@@ -28,7 +28,13 @@ def written(plan: Plan) -> bytes:
 
 def test_a_path_that_does_not_fit_is_whole_for_every_reader() -> None:
     path = layout.blob_path(Digest("sha512", HASH))
-    plan = Plan((*layout.blobs({Digest("sha512", HASH): layout.file(path, b"data", 4)}), layout.file("index.json", b"{}", 2)), owner="")
+    plan = Plan(
+        (
+            *layout.blobs({Digest("sha512", HASH): layout.file(path, b"data", 4)}),
+            layout.file("index.json", b"{}", 2),
+        ),
+        owner="",
+    )
     archive = written(plan)
     assert len(archive) == plan.size_bytes
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
@@ -39,7 +45,8 @@ def test_a_path_that_does_not_fit_is_whole_for_every_reader() -> None:
 
 
 def test_a_long_path_is_written_as_go_writes_it() -> None:
-    # Compared with archive/tar of Go 1.26.8: WriteHeader with this name, Mode 0644, Size 4, TypeReg; equal to the byte.
+    # Compared with archive/tar of Go 1.26.8: WriteHeader with this name, Mode 0644, Size 4,
+    # TypeReg; equal to the byte.
     path = f"blobs/sha512/{HASH}"
     blocks = b"".join(headers(Entry(path, EntryType.FILE, 0o644, 0, 4, b"data"), ""))
     assert len(blocks) == 3 * 512
@@ -52,7 +59,7 @@ def test_a_long_path_is_written_as_go_writes_it() -> None:
 
 
 @pytest.mark.parametrize(("length", "pax"), [(100, False), (101, True)])
-def test_a_path_of_a_hundred_bytes_still_fits(length: int, pax: bool) -> None:  # noqa: FBT001 - what is expected
+def test_a_path_of_a_hundred_bytes_still_fits(length: int, pax: bool) -> None:
     entry = Entry("p" * length, EntryType.FILE, 0o644, 0, 0, b"")
     assert bool(entry.records()) is pax
     blocks = b"".join(headers(entry, ""))
@@ -64,4 +71,7 @@ def test_a_path_of_a_hundred_bytes_still_fits(length: int, pax: bool) -> None:  
 def test_several_records_stand_in_the_order_of_their_keys() -> None:
     entry = Entry("p" * 101, EntryType.FILE, 0o644, 8**11, 8**11)
     blocks = b"".join(headers(entry, "root"))
-    assert [line.split(b" ", 1)[1].partition(b"=")[0] for line in blocks[512:1024].rstrip(b"\0").splitlines()] == [b"mtime", b"path", b"size"]
+    assert [
+        line.split(b" ", 1)[1].partition(b"=")[0]
+        for line in blocks[512:1024].rstrip(b"\0").splitlines()
+    ] == [b"mtime", b"path", b"size"]

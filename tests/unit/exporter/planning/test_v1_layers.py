@@ -13,7 +13,13 @@ from store.formats.image.config import ImageConfig
 from store.formats.image.docker_28_config import read_v1_image_28
 from store.model.digests import ChainID
 from tests.support import docker_vectors as vectors
-from tests.support.docker_vectors import EMPTY_CONFIG, GOLDEN_NAMES, GOLDEN_NAMES_28, golden_files, golden_files_28
+from tests.support.docker_vectors import (
+    EMPTY_CONFIG,
+    GOLDEN_NAMES,
+    GOLDEN_NAMES_28,
+    golden_files,
+    golden_files_28,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +31,9 @@ def layers_of(data: bytes) -> tuple[V1Layer, ...]:
 
 
 def layers_of_28(data: bytes) -> tuple[V1Layer, ...]:
-    return v1_layers_28(read_v1_image_28(data, document="config"), ChainID.each(ImageConfig.parse(data).diff_ids))
+    return v1_layers_28(
+        read_v1_image_28(data, document="config"), ChainID.each(ImageConfig.parse(data).diff_ids)
+    )
 
 
 def check(data: bytes, image_id: str, expected: Sequence[tuple[str, str]]) -> None:
@@ -38,18 +46,32 @@ def test_vector_v1_a_config_with_nothing_but_a_layer() -> None:
     check(
         vectors.V1,
         "016549d13d84745bca1720b03db43c247085358b870df9fd04ade1acf27373c2",
-        [(v1_id, f'{{"id":"{v1_id}","created":"0001-01-01T00:00:00Z","container_config":{EMPTY_CONFIG}}}')],
+        [
+            (
+                v1_id,
+                f'{{"id":"{v1_id}","created":"0001-01-01T00:00:00Z","container_config":{EMPTY_CONFIG}}}',
+            )
+        ],
     )
 
 
 def test_vector_v2_only_the_top_layer_carries_the_creation_time() -> None:
-    base, top = "a309493ca6907b37c6e09c91b459c9ceedf51e26889c4000b14455d6d31dcc27", "ecfe87140141c9a13a36d844110c95859d5666977eb0c27a671cf154f1890924"
+    base, top = (
+        "a309493ca6907b37c6e09c91b459c9ceedf51e26889c4000b14455d6d31dcc27",
+        "ecfe87140141c9a13a36d844110c95859d5666977eb0c27a671cf154f1890924",
+    )
     check(
         vectors.V2,
         "f163e6c35342aab370c6a75550692c8a2dd3d36b47d35fe0ac63faa39fc44986",
         [
-            (base, f'{{"id":"{base}","created":"1970-01-01T00:00:00Z","container_config":{EMPTY_CONFIG},"os":"linux"}}'),
-            (top, f'{{"id":"{top}","parent":"{base}","created":"0001-01-01T00:00:00Z","container_config":{EMPTY_CONFIG},"os":"linux"}}'),
+            (
+                base,
+                f'{{"id":"{base}","created":"1970-01-01T00:00:00Z","container_config":{EMPTY_CONFIG},"os":"linux"}}',
+            ),
+            (
+                top,
+                f'{{"id":"{top}","parent":"{base}","created":"0001-01-01T00:00:00Z","container_config":{EMPTY_CONFIG},"os":"linux"}}',
+            ),
         ],
     )
 
@@ -76,15 +98,19 @@ def test_vector_v3_strings_and_keys_are_written_as_go_writes_them() -> None:
 
 def test_vector_v4_id_and_parent_of_the_config_are_ignored() -> None:
     layers = layers_of(vectors.V4)
-    assert ImageConfig.parse(vectors.V4).image_id.digest.hex == "1358859e6ac952c6e47acf4b6606082196575430e0a80f18ac5126538c15e99d"
+    assert (
+        ImageConfig.parse(vectors.V4).image_id.digest.hex
+        == "1358859e6ac952c6e47acf4b6606082196575430e0a80f18ac5126538c15e99d"
+    )
     assert [layer.v1_id for layer in layers] == [
         "a309493ca6907b37c6e09c91b459c9ceedf51e26889c4000b14455d6d31dcc27",
         "937dbecfd21ff4c080d3f8453d78ad65aaba44c4498d0658d8a6ad841db2e7ab",
         "f0a6ec90c8429747ff0c686416c02ee02f356aaadffca2469036957db8ee2de2",
         "fc9ae37952f799799c25c63ce6ad72d35beb4d193881b245f47e4471751a39e8",
     ]
-    assert layers[3].json.decode() == (
-        f'{{"id":"{layers[3].v1_id}","parent":"{layers[2].v1_id}","created":"2015-10-21T07:28:00+02:30","container_config":{EMPTY_CONFIG},'
+    assert (
+        layers[3].json.decode()
+        == f'{{"id":"{layers[3].v1_id}","parent":"{layers[2].v1_id}","created":"2015-10-21T07:28:00+02:30","container_config":{EMPTY_CONFIG},'
         '"author":"you","os":"linux","Size":42}'
     )
 
@@ -106,7 +132,14 @@ def test_there_are_goldens_to_reproduce() -> None:
 
 def test_images_that_differ_in_what_is_ignored_share_their_top_directory() -> None:
     plain = layers_of(vectors.V1)
-    assert layers_of(vectors.V1.replace(b"{", b'{"history":[],"unknown":1,"os.version":"10","created":null,', 1)) == plain
+    assert (
+        layers_of(
+            vectors.V1.replace(
+                b"{", b'{"history":[],"unknown":1,"os.version":"10","created":null,', 1
+            )
+        )
+        == plain
+    )
     assert layers_of(vectors.V1.replace(b"{", b'{"created":"0001-01-01T00:00:00Z",', 1)) == plain
 
 
@@ -121,7 +154,10 @@ def test_a_thousand_layers_are_chained_one_by_one() -> None:
     diffs = ",".join(f'"{vectors.DIFF_E}"' for _ in range(1000))
     layers = layers_of(f'{{"rootfs":{{"diff_ids":[{diffs}]}}}}'.encode())
     assert len({layer.v1_id for layer in layers}) == 1000
-    assert all(json.loads(layer.json).get("parent", "") == below for layer, below in zip(layers, ["", *(layer.v1_id for layer in layers)], strict=False))
+    assert all(
+        json.loads(layer.json).get("parent", "") == below
+        for layer, below in zip(layers, ["", *(layer.v1_id for layer in layers)], strict=False)
+    )
 
 
 def test_an_image_without_layers_has_no_v1_layers() -> None:
@@ -133,7 +169,7 @@ def test_chain_ids_must_be_as_many_as_layers() -> None:
         v1_layers(ImageConfig.parse(vectors.V1), ())
 
 
-# --- as Docker 28 ------------------------------------------------------------------------------------------------------------------------------------------
+# --- as Docker 28 ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", GOLDEN_NAMES_28)
@@ -146,11 +182,16 @@ def test_the_v1_documents_of_docker_28_are_reproduced(name: str) -> None:
     found = {data for data in blobs if data.startswith(b'{"id":')}
     # Of documents with one ID, which differ in the operating system, the first image's is written.
     assert found <= documents
-    assert {json.loads(data)["id"] for data in documents} == {json.loads(data)["id"] for data in found}
+    assert {json.loads(data)["id"] for data in documents} == {
+        json.loads(data)["id"] for data in found
+    }
 
 
 def test_docker_28_knows_that_it_does_not_know_the_time() -> None:
-    absent, zero = layers_of_28(vectors.V1), layers_of_28(vectors.V1.replace(b"{", b'{"created":"0001-01-01T00:00:00Z",', 1))
+    absent, zero = (
+        layers_of_28(vectors.V1),
+        layers_of_28(vectors.V1.replace(b"{", b'{"created":"0001-01-01T00:00:00Z",', 1)),
+    )
     assert b'"created":null' in absent[0].json
     assert zero == layers_of(vectors.V1)
     # A pointer: what is null at last is null, where 20.10 keeps what it has read before.
@@ -160,7 +201,11 @@ def test_docker_28_knows_that_it_does_not_know_the_time() -> None:
 
 
 def test_docker_28_has_a_start_interval_and_short_escapes() -> None:
-    data = vectors.V1.replace(b"{", b'{"author":"\\b\\f\\\\u0008","config":{"Healthcheck":{"Retries":1,"StartInterval":2,"StartPeriod":3}},', 1)
+    data = vectors.V1.replace(
+        b"{",
+        b'{"author":"\\b\\f\\\\u0008","config":{"Healthcheck":{"Retries":1,"StartInterval":2,"StartPeriod":3}},',
+        1,
+    )
     (layer,) = layers_of_28(data)
     assert b'"Healthcheck":{"StartPeriod":3,"StartInterval":2,"Retries":1}' in layer.json
     assert b'"author":"\\b\\f\\\\u0008"' in layer.json

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any
 import bcrypt
 import pytest
 
-from mirror.access import ANYBODY, Access, AccessFiles, Action, Authenticator, Caller, Failures, Refused, read_htpasswd, read_rules
+from mirror.access import (
+    ANYBODY,
+    Access,
+    AccessFiles,
+    Action,
+    Authenticator,
+    Caller,
+    Failures,
+    Refused,
+    read_htpasswd,
+    read_rules,
+)
 from mirror.access import passwords as passwords_module
 from mirror.access.authenticator import REMEMBERED_S, Password
 from mirror.access.challenge import Challenge, Scheme
@@ -83,12 +94,17 @@ def basic(user: str, password: str) -> str:
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
-def proved(authenticator: Authenticator, authorization: str | None, address: str = "10.0.0.1", certificate: str | None = None) -> Caller:
+def proved(
+    authenticator: Authenticator,
+    authorization: str | None,
+    address: str = "10.0.0.1",
+    certificate: str | None = None,
+) -> Caller:
     found = authenticator.quickly(authorization, address=address, certificate=certificate)
     return authenticator.slowly(found, address=address) if isinstance(found, Password) else found
 
 
-# --- decisions ----------------------------------------------------------------------------------------------------------
+# --- decisions ------------------------------------------------------------------------------------
 
 
 def test_without_rules_users_may_do_all_and_anybody_reads(users: dict[str, bytes]) -> None:
@@ -123,8 +139,11 @@ def test_without_rules_users_may_do_all_and_anybody_reads(users: dict[str, bytes
         ("root", Action.WRITE, "any.example/thing", False),
     ],
 )
-def test_rules(user: str | None, action: Action, name: str, allowed: bool) -> None:  # noqa: FBT001 - a table
-    assert Access(rules=read_rules(RULES)).allows(Caller(user), action, Repository.parse(name)) is allowed
+def test_rules(user: str | None, action: Action, name: str, allowed: bool) -> None:
+    assert (
+        Access(rules=read_rules(RULES)).allows(Caller(user), action, Repository.parse(name))
+        is allowed
+    )
 
 
 def test_rules_for_images_without_a_name_and_in_general() -> None:
@@ -184,7 +203,7 @@ def test_other_schemes_than_bcrypt_are_refused(line: str) -> None:
         read_htpasswd(line)
 
 
-# --- proofs -------------------------------------------------------------------------------------------------------------
+# --- proofs ---------------------------------------------------------------------------------------
 
 
 def test_users_prove_who_they_are(users: dict[str, bytes]) -> None:
@@ -192,10 +211,14 @@ def test_users_prove_who_they_are(users: dict[str, bytes]) -> None:
     assert proved(authenticator, None) == ANYBODY
     assert proved(authenticator, basic("alice", "secret")) == Caller("alice")
     assert proved(authenticator, None, certificate="robot.example") == ANYBODY
-    known = Authenticator(Access(users, rules=read_rules(RULES)), b"key", Clock(), Clock(), Failures())
+    known = Authenticator(
+        Access(users, rules=read_rules(RULES)), b"key", Clock(), Clock(), Failures()
+    )
     assert proved(known, None, certificate="robot.example") == Caller("robot")
     assert proved(known, None, certificate="other.example") == ANYBODY
-    assert proved(known, f"Bearer {known.token(ANYBODY)}", certificate="robot.example") == Caller("robot")
+    assert proved(known, f"Bearer {known.token(ANYBODY)}", certificate="robot.example") == Caller(
+        "robot"
+    )
     wrong = [
         basic("alice", "wrong"),
         basic("bob", "secret"),
@@ -212,7 +235,9 @@ def test_users_prove_who_they_are(users: dict[str, bytes]) -> None:
             proved(authenticator, one)
 
 
-def test_a_right_password_is_compared_once_a_minute_and_anew_when_it_changes(users: dict[str, bytes]) -> None:
+def test_a_right_password_is_compared_once_a_minute_and_anew_when_it_changes(
+    users: dict[str, bytes],
+) -> None:
     clock = Clock()
     authenticator = Authenticator(Access(users), b"key", clock, clock, Failures())
     alice = basic("alice", "secret")
@@ -241,10 +266,14 @@ def test_a_right_password_is_remembered_where_it_was_right(users: dict[str, byte
     assert authenticator.quickly(alice, address="10.0.0.1") == Caller("alice")
 
 
-def test_a_password_that_changes_while_it_is_compared_is_not_remembered(users: dict[str, bytes]) -> None:
+def test_a_password_that_changes_while_it_is_compared_is_not_remembered(
+    users: dict[str, bytes],
+) -> None:
     class Changing(dict[str, bytes]):
         def get(self, user: str, default: Any = None, /) -> Any:  # noqa: ANN401 - as a dictionary's
-            authenticator.access = Access({"alice": bcrypt.hashpw(b"new", bcrypt.gensalt(rounds=4))})
+            authenticator.access = Access(
+                {"alice": bcrypt.hashpw(b"new", bcrypt.gensalt(rounds=4))}
+            )
             return super().get(user, default)
 
     clock = Clock()
@@ -277,10 +306,16 @@ def test_nobody_has_the_password_of_nobody() -> None:
 
 
 def test_tokens_that_do_not_expire(users: dict[str, bytes]) -> None:
-    authenticator = Authenticator(Access(users, rules=read_rules(RULES)), b"key", Clock(), Clock(), Failures())
+    authenticator = Authenticator(
+        Access(users, rules=read_rules(RULES)), b"key", Clock(), Clock(), Failures()
+    )
     assert proved(authenticator, "Bearer long random token") == Caller("ci")
     assert proved(authenticator, basic("ci", "long random token")) == Caller("ci")
-    for wrong in ("Bearer long random toke", basic("root", "long random token"), basic("ci", "other")):
+    for wrong in (
+        "Bearer long random toke",
+        basic("root", "long random token"),
+        basic("ci", "other"),
+    ):
         with pytest.raises(Refused):
             proved(authenticator, wrong)
 
@@ -296,7 +331,16 @@ def test_tokens_that_do(users: dict[str, bytes]) -> None:
         proved(stranger, f"Bearer {token}")
     payload, _, mac = token.partition(".")
     forged = base64.urlsafe_b64encode(b'["root",1000100]').decode().rstrip("=")
-    for one in (f"{forged}.{mac}", payload, f"{payload}.", f"{payload}.{mac}x", f"W10.{mac}", f"bnVsbA.{mac}", "ä.ä", "."):
+    for one in (
+        f"{forged}.{mac}",
+        payload,
+        f"{payload}.",
+        f"{payload}.{mac}x",
+        f"W10.{mac}",
+        f"bnVsbA.{mac}",
+        "ä.ä",
+        ".",
+    ):
         with pytest.raises(Refused):
             proved(authenticator, f"Bearer {one}", address=one)
     authenticator.access = Access({"alice": bcrypt.hashpw(b"new", bcrypt.gensalt(rounds=4))})
@@ -317,7 +361,7 @@ def test_a_token_of_the_far_future_is_none_of_ours() -> None:
     assert Signer(b"key", clock).read(token, lambda _user: b"mark") == (False, None)
 
 
-# --- failures -----------------------------------------------------------------------------------------------------------
+# --- failures -------------------------------------------------------------------------------------
 
 
 def test_failures_are_counted_by_place() -> None:
@@ -364,9 +408,14 @@ def test_failures_are_counted_together_by_all_processes() -> None:
     assert throttle.wait_s("10.0.0.1") == pytest.approx((200 - BURST + 1) * REFILL_S)
 
 
-def test_a_password_that_waited_while_others_failed_is_not_compared(users: dict[str, bytes]) -> None:
+def test_a_password_that_waited_while_others_failed_is_not_compared(
+    users: dict[str, bytes],
+) -> None:
     authenticator = Authenticator(Access(users), b"key", Clock(), Clock(), Failures())
-    waiting = [authenticator.quickly(basic("alice", f"guess {number}"), address="10.0.0.1") for number in range(BURST + 5)]
+    waiting = [
+        authenticator.quickly(basic("alice", f"guess {number}"), address="10.0.0.1")
+        for number in range(BURST + 5)
+    ]
     waits = []
     for one in waiting:
         assert isinstance(one, Password)
@@ -394,13 +443,20 @@ def test_who_fails_too_often_waits_and_who_is_known_does_not(users: dict[str, by
 
 def test_what_clients_are_asked() -> None:
     bearer = Challenge(Scheme.BEARER)
-    assert bearer.header(secure=True, host="mirror:5000", scope="repository:a:pull") == (
-        'Bearer realm="https://mirror:5000/token",service="mirror:5000",scope="repository:a:pull"'
+    assert (
+        bearer.header(secure=True, host="mirror:5000", scope="repository:a:pull") == "Bearer"
+        ' realm="https://mirror:5000/token",service="mirror:5000",scope="repository:a:pull"'
     )
-    assert bearer.header(secure=False, host="[::1]:5000") == 'Bearer realm="http://[::1]:5000/token",service="[::1]:5000"'
+    assert (
+        bearer.header(secure=False, host="[::1]:5000")
+        == 'Bearer realm="http://[::1]:5000/token",service="[::1]:5000"'
+    )
     for evil in ('x"', "x\r\nSet-Cookie: a", "a b", ""):
         assert bearer.header(secure=True, host=evil).startswith("Basic ")
-    assert Challenge(Scheme.BEARER, "https://front").header(secure=False, host='x"') == 'Bearer realm="https://front/token",service="front"'
+    assert (
+        Challenge(Scheme.BEARER, "https://front").header(secure=False, host='x"')
+        == 'Bearer realm="https://front/token",service="front"'
+    )
     assert Challenge(Scheme.BASIC).header(secure=True, host="mirror").startswith("Basic ")
 
 

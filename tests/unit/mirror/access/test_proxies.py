@@ -50,16 +50,40 @@ def client(peer: str | None, *forwarded_for: str) -> str | None:
         ("10.1.1.1", ["[2001:db8::5]"], "2001:db8::5"),
     ],
 )
-def test_the_client_is_the_last_that_is_no_trusted_proxy(peer: str, said: list[str], found: str) -> None:
+def test_the_client_is_the_last_that_is_no_trusted_proxy(
+    peer: str, said: list[str], found: str
+) -> None:
     assert client(peer, *said) == found
 
 
-@pytest.mark.parametrize("peer", ["203.0.113.9", "192.0.2.8", "2001:db8::1", "::ffff:203.0.113.9", "11.0.0.1", "", None, "not an address"])
+@pytest.mark.parametrize(
+    "peer",
+    [
+        "203.0.113.9",
+        "192.0.2.8",
+        "2001:db8::1",
+        "::ffff:203.0.113.9",
+        "11.0.0.1",
+        "",
+        None,
+        "not an address",
+    ],
+)
 def test_nobody_else_is_believed(peer: str | None) -> None:
     connected = Origin(peer, secure=False, host="inside")
-    assert PROXIES.origin(connected, forwarded_for=["203.0.113.5"], proto=["https"], host=["mirror.example.com"]) == connected
+    assert (
+        PROXIES.origin(
+            connected, forwarded_for=["203.0.113.5"], proto=["https"], host=["mirror.example.com"]
+        )
+        == connected
+    )
     none = TrustedProxies()
-    assert none.origin(connected, forwarded_for=["203.0.113.5"], proto=["https"], host=["mirror.example.com"]) == connected
+    assert (
+        none.origin(
+            connected, forwarded_for=["203.0.113.5"], proto=["https"], host=["mirror.example.com"]
+        )
+        == connected
+    )
 
 
 @pytest.mark.parametrize(
@@ -102,18 +126,37 @@ def test_what_cannot_be_read_is_the_proxys_own_doing(said: list[str]) -> None:
         (["https, http"], ["one"], False, "one"),
     ],
 )
-def test_how_the_client_called_this_server(proto: list[str], host: list[str], secure: bool, called: str) -> None:  # noqa: FBT001 - a table
-    found = PROXIES.origin(Origin("10.1.1.1", secure=False, host="inside"), forwarded_for=(), proto=proto, host=host)
+def test_how_the_client_called_this_server(
+    proto: list[str],
+    host: list[str],
+    secure: bool,
+    called: str,
+) -> None:
+    found = PROXIES.origin(
+        Origin("10.1.1.1", secure=False, host="inside"), forwarded_for=(), proto=proto, host=host
+    )
     assert found == Origin("10.1.1.1", secure, called)
 
 
-@pytest.mark.parametrize("text", ["", "proxy.example.com", "10.0.0.1/8", "10.0.0.0/33", "10.0.0", "0.0.0.0/0", "::/0", "10.0.0.0/8,192.0.2.7"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "proxy.example.com",
+        "10.0.0.1/8",
+        "10.0.0.0/33",
+        "10.0.0",
+        "0.0.0.0/0",
+        "::/0",
+        "10.0.0.0/8,192.0.2.7",
+    ],
+)
 def test_what_is_no_network_of_proxies(text: str) -> None:
     with pytest.raises(InvalidInput):
         TrustedProxies.parse([text])
 
 
-# --- over a socket ----------------------------------------------------------------------------------------------------
+# --- over a socket --------------------------------------------------------------------------------
 
 
 @pytest.fixture(autouse=True)
@@ -122,14 +165,23 @@ def _no_attempt_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throttle, "REFILL_S", 3600.0)
 
 
-def guarded(serve: Callable[..., Served], *proxies: str) -> Callable[..., tuple[int, http.client.HTTPMessage]]:
+def guarded(
+    serve: Callable[..., Served], *proxies: str
+) -> Callable[..., tuple[int, http.client.HTTPMessage]]:
     """Asks with a wrong password, as from the address that ``forwarded_for`` says."""
     users = {"alice": bcrypt.hashpw(b"right", bcrypt.gensalt(4))}
     ask = serve(MirrorSettings(access=Access(users), proxies=TrustedProxies.parse(proxies)))
 
     def wrong(forwarded_for: str, **headers: str) -> tuple[int, http.client.HTTPMessage]:
         authorization = f"Basic {b64encode(b'alice:wrong').decode()}"
-        answer = ask("GET", "/v2/", None, Authorization=authorization, X_Forwarded_For=forwarded_for, **headers)
+        answer = ask(
+            "GET",
+            "/v2/",
+            None,
+            Authorization=authorization,
+            X_Forwarded_For=forwarded_for,
+            **headers,
+        )
         return answer.status, answer.headers
 
     return wrong
@@ -145,16 +197,25 @@ def test_failures_are_counted_by_client(serve: Callable[..., Served]) -> None:
 
 
 @pytest.mark.parametrize("proxies", [(), ("127.0.0.2",)], ids=["none", "another"])
-def test_failures_are_counted_by_connection_where_it_comes_from_no_proxy(proxies: tuple[str, ...], serve: Callable[..., Served]) -> None:
+def test_failures_are_counted_by_connection_where_it_comes_from_no_proxy(
+    proxies: tuple[str, ...], serve: Callable[..., Served]
+) -> None:
     wrong = guarded(serve, *proxies)
     assert [wrong(f"203.0.113.{number}")[0] for number in range(BURST + 1)] == [401] * BURST + [429]
 
 
 def test_the_challenge_calls_the_server_as_the_client_does(serve: Callable[..., Served]) -> None:
     wrong = guarded(serve, "127.0.0.1")
-    _, headers = wrong("203.0.113.5", X_Forwarded_Proto="https", X_Forwarded_Host="mirror.example.com")
-    assert headers["WWW-Authenticate"] == 'Bearer realm="https://mirror.example.com/token",service="mirror.example.com"'
+    _, headers = wrong(
+        "203.0.113.5", X_Forwarded_Proto="https", X_Forwarded_Host="mirror.example.com"
+    )
+    assert (
+        headers["WWW-Authenticate"]
+        == 'Bearer realm="https://mirror.example.com/token",service="mirror.example.com"'
+    )
     _, headers = wrong("203.0.113.5", X_Forwarded_Host='x" realm="y')
     assert headers["WWW-Authenticate"].startswith("Basic ")
-    _, headers = guarded(serve)("203.0.113.5", X_Forwarded_Proto="https", X_Forwarded_Host="mirror.example.com")
+    _, headers = guarded(serve)(
+        "203.0.113.5", X_Forwarded_Proto="https", X_Forwarded_Host="mirror.example.com"
+    )
     assert "mirror.example.com" not in headers["WWW-Authenticate"]

@@ -47,17 +47,27 @@ def saved(store: Store, *names: str, kind: str = "legacy") -> bytes:
 
 @pytest.mark.parametrize("kind", ["legacy", "docker", "oci"])
 def test_the_bytes_of_a_save(kind: str, filled: Store, ask: Served) -> None:
-    for path, names in (("demo:1", ["demo:1"]), ("demo", ["demo"]), ("quay.io/team/demo:2,demo:1", ["quay.io/team/demo:2", "demo:1"])):
+    for path, names in (
+        ("demo:1", ["demo:1"]),
+        ("demo", ["demo"]),
+        ("quay.io/team/demo:2,demo:1", ["quay.io/team/demo:2", "demo:1"]),
+    ):
         whole = saved(filled, *names, kind=kind)
         got = ask("GET", f"/archives/{kind}/{path}")
         assert (got.status, got.body) == (200, whole)
         assert got.headers["Content-Length"] == str(len(whole))
         assert got.headers["Content-Type"] == "application/x-tar"
         head = ask("HEAD", f"/archives/{kind}/{path}")
-        assert (head.status, head.body, head.headers["Content-Length"]) == (200, b"", str(len(whole)))
+        assert (head.status, head.body, head.headers["Content-Length"]) == (
+            200,
+            b"",
+            str(len(whole)),
+        )
         assert head.headers["ETag"] == got.headers["ETag"]
     image_id = filled.images()[0].image_id
-    assert ask("GET", f"/archives/{kind}/{image_id}").body == saved(filled, str(image_id), kind=kind)
+    assert ask("GET", f"/archives/{kind}/{image_id}").body == saved(
+        filled, str(image_id), kind=kind
+    )
 
 
 def test_a_download_that_broke_off_goes_on(filled: Store, ask: Served) -> None:
@@ -110,8 +120,22 @@ def test_the_tag_is_of_content_and_options(filled: Store, ask: Served) -> None:
     def tag(path: str) -> str:
         return str(ask("HEAD", f"/archives/{path}").headers["ETag"])
 
-    assert tag("legacy/demo:1") == tag("legacy/docker.io/library/demo:1") == tag("legacy/library/demo:1?ns=docker.io")
-    assert len({tag("legacy/demo:1"), tag("docker/demo:1"), tag("oci/demo:1"), tag("legacy/quay.io/team/demo:2")}) == 4
+    assert (
+        tag("legacy/demo:1")
+        == tag("legacy/docker.io/library/demo:1")
+        == tag("legacy/library/demo:1?ns=docker.io")
+    )
+    assert (
+        len(
+            {
+                tag("legacy/demo:1"),
+                tag("docker/demo:1"),
+                tag("oci/demo:1"),
+                tag("legacy/quay.io/team/demo:2"),
+            }
+        )
+        == 4
+    )
     before = tag("oci/demo")
     filled.tag("demo:1", "demo:3")
     assert tag("oci/demo") != before
@@ -148,17 +172,30 @@ def test_other_methods(ask: Served) -> None:
 
 
 def test_options_are_those_of_save() -> None:
-    asked = archives.parse("oci/demo:1", [("platform", "linux/arm64"), ("platform", "linux/amd64"), ("referrers", ""), ("sparse", "0")], Names(), DEFAULT)
+    asked = archives.parse(
+        "oci/demo:1",
+        [
+            ("platform", "linux/arm64"),
+            ("platform", "linux/amd64"),
+            ("referrers", ""),
+            ("sparse", "0"),
+        ],
+        Names(),
+        DEFAULT,
+    )
     assert [str(one) for one in asked.options.platforms] == ["linux/arm64", "linux/amd64"]
     assert (asked.options.referrers, asked.options.sparse) == (True, False)
     assert asked.arguments == ("docker.io/library/demo:1",)
     assert asked.file_name == "demo-1.oci.tar"
-    assert archives.parse("legacy/a/b:1,sha256:" + "0" * 64, [], Names(), DEFAULT).file_name == "a-b-1-and-1-more.tar"
+    assert (
+        archives.parse("legacy/a/b:1,sha256:" + "0" * 64, [], Names(), DEFAULT).file_name
+        == "a-b-1-and-1-more.tar"
+    )
     with pytest.raises(WireError):
         archives.parse("oci", [], Names(), DEFAULT)
 
 
-# --- who may have them --------------------------------------------------------------------------------------------------
+# --- who may have them ----------------------------------------------------------------------------
 
 RULES = """
 [[rule]]
@@ -190,7 +227,13 @@ def test_what_a_pushed_manifest_names_is_not_given_away(store: Store, guarded: S
     (summary,) = store.images()
     secret = summary.manifests[0]
     size = store.sources((secret,))[secret].size_bytes
-    index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [{"mediaType": MANIFEST, "digest": str(secret), "size": size}]})
+    index = encode(
+        {
+            "schemaVersion": 2,
+            "mediaType": INDEX,
+            "manifests": [{"mediaType": MANIFEST, "digest": str(secret), "size": size}],
+        }
+    )
     assert guarded("PUT", "/v2/public/mine/manifests/1", index, Content_Type=INDEX).status == 201
     for kind in ("oci", "docker", "legacy"):
         answer = guarded("GET", f"/archives/{kind}/public/mine:1")
@@ -206,11 +249,28 @@ def test_a_layer_is_not_given_away_for_its_diff_id(store: Store, guarded: Served
     config = store.document(summary.image_id.digest)
     assert config is not None
     for data in (config, b"not the layer"):
-        assert guarded("POST", f"/v2/public/mine/blobs/uploads/?digest={Digest.of(data)}", data).status == 201
-    layers = [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": str(Digest.of(b"not the layer")), "size": 13}]
-    described = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": str(Digest.of(config)), "size": len(config)}
-    manifest = encode({"schemaVersion": 2, "mediaType": MANIFEST, "config": described, "layers": layers})
-    assert guarded("PUT", "/v2/public/mine/manifests/1", manifest, Content_Type=MANIFEST).status == 201
+        assert (
+            guarded("POST", f"/v2/public/mine/blobs/uploads/?digest={Digest.of(data)}", data).status
+            == 201
+        )
+    layers = [
+        {
+            "mediaType": "application/vnd.oci.image.layer.v1.tar",
+            "digest": str(Digest.of(b"not the layer")),
+            "size": 13,
+        }
+    ]
+    described = {
+        "mediaType": "application/vnd.oci.image.config.v1+json",
+        "digest": str(Digest.of(config)),
+        "size": len(config),
+    }
+    manifest = encode(
+        {"schemaVersion": 2, "mediaType": MANIFEST, "config": described, "layers": layers}
+    )
+    assert (
+        guarded("PUT", "/v2/public/mine/manifests/1", manifest, Content_Type=MANIFEST).status == 201
+    )
     answer = guarded("GET", "/archives/legacy/public/mine:1")
     assert answer.status == 404, answer.body
     assert images.A not in answer.body

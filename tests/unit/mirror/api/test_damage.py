@@ -27,12 +27,22 @@ if TYPE_CHECKING:
 
 DATA = random.Random(14).randbytes(5000)
 DIGEST = Digest.of(DATA)
-CONFIG_DATA = encode({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [str(DIGEST)]}})
+CONFIG_DATA = encode(
+    {
+        "architecture": "amd64",
+        "os": "linux",
+        "rootfs": {"type": "layers", "diff_ids": [str(DIGEST)]},
+    }
+)
 IMAGE = encode(
     {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
-        "config": {"mediaType": CONFIG, "digest": str(Digest.of(CONFIG_DATA)), "size": len(CONFIG_DATA)},
+        "config": {
+            "mediaType": CONFIG,
+            "digest": str(Digest.of(CONFIG_DATA)),
+            "size": len(CONFIG_DATA),
+        },
         "layers": [{"mediaType": LAYER, "digest": str(DIGEST), "size": len(DATA)}],
     }
 )
@@ -59,7 +69,9 @@ def push(ask: Served, data: bytes, name: str = "one") -> int:
 
 @pytest.mark.parametrize("query", ["", "&from=one"], ids=["anonymous", "from"])
 @pytest.mark.parametrize("harm", HARM)
-def test_a_mount_becomes_an_upload_that_heals(harm: Callable[[Store], None], query: str, ask: Served, store: Store) -> None:
+def test_a_mount_becomes_an_upload_that_heals(
+    harm: Callable[[Store], None], query: str, ask: Served, store: Store
+) -> None:
     assert push(ask, DATA) == 201
     harm(store)
     begun = ask("POST", f"/v2/two/blobs/uploads/?mount={DIGEST}{query}")
@@ -73,7 +85,9 @@ def test_a_mount_becomes_an_upload_that_heals(harm: Callable[[Store], None], que
 
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
 @pytest.mark.parametrize("harm", HARM)
-def test_who_asks_first_is_told_that_it_is_not_there(harm: Callable[[Store], None], method: str, ask: Served, store: Store) -> None:
+def test_who_asks_first_is_told_that_it_is_not_there(
+    harm: Callable[[Store], None], method: str, ask: Served, store: Store
+) -> None:
     assert push(ask, DATA) == 201
     harm(store)
     for _ in range(2):
@@ -81,14 +95,18 @@ def test_who_asks_first_is_told_that_it_is_not_there(harm: Callable[[Store], Non
     assert store.sources((DIGEST,))[DIGEST].state is ContentState.DAMAGED
     counted = ask("GET", "/metrics").body.decode()
     # Once: whoever asks later finds it written down.
-    assert ('storectl_events_total{event="damaged_contents"} 1\n' in counted) is (harm is not recorded)
+    assert ('storectl_events_total{event="damaged_contents"} 1\n' in counted) is (
+        harm is not recorded
+    )
     assert push(ask, DATA) == 201
     assert ask("GET", f"/v2/one/blobs/{DIGEST}").body == DATA
     assert list(store.fsck()) == []
 
 
 @pytest.mark.parametrize("harm", HARM)
-def test_a_push_heals_without_being_asked(harm: Callable[[Store], None], ask: Served, store: Store) -> None:
+def test_a_push_heals_without_being_asked(
+    harm: Callable[[Store], None], ask: Served, store: Store
+) -> None:
     assert push(ask, DATA) == 201
     harm(store)
     assert push(ask, DATA, "two") == 201
@@ -97,7 +115,9 @@ def test_a_push_heals_without_being_asked(harm: Callable[[Store], None], ask: Se
 
 
 @pytest.mark.parametrize("harm", HARM)
-def test_a_manifest_is_not_taken_while_its_blob_is_lost(harm: Callable[[Store], None], ask: Served, store: Store) -> None:
+def test_a_manifest_is_not_taken_while_its_blob_is_lost(
+    harm: Callable[[Store], None], ask: Served, store: Store
+) -> None:
     assert (push(ask, DATA), push(ask, CONFIG_DATA)) == (201, 201)
     harm(store)
     refused = ask("PUT", "/v2/one/manifests/1", IMAGE, Content_Type=MANIFEST)
@@ -120,7 +140,9 @@ def test_a_layer_whose_encoding_is_lost_is_lost_with_it(ask: Served, store: Stor
     assert ask("POST", f"/v2/other/blobs/uploads/?mount={diff}").status == 201
 
 
-def test_a_file_that_is_lost_is_not_missed_while_there_is_another_form(ask: Served, store: Store) -> None:
+def test_a_file_that_is_lost_is_not_missed_while_there_is_another_form(
+    ask: Served, store: Store
+) -> None:
     encoded = gzip.compress(DATA, mtime=0)
     assert (push(ask, DATA), push(ask, encoded)) == (201, 201)
     Registry(store).note_encodings({Digest.of(encoded): DiffID(DIGEST)}, "gzip")
@@ -132,7 +154,9 @@ def test_a_file_that_is_lost_is_not_missed_while_there_is_another_form(ask: Serv
 
 
 @pytest.mark.parametrize("target", ["1", str(Digest.of(IMAGE))], ids=["tag", "digest"])
-def test_a_damaged_manifest_is_not_there_until_it_is_pushed_again(target: str, ask: Served, store: Store) -> None:
+def test_a_damaged_manifest_is_not_there_until_it_is_pushed_again(
+    target: str, ask: Served, store: Store
+) -> None:
     assert (push(ask, DATA), push(ask, CONFIG_DATA)) == (201, 201)
     assert ask("PUT", "/v2/one/manifests/1", IMAGE, Content_Type=MANIFEST).status == 201
     store.report_damage(DamagedContent("found by fsck", digest=Digest.of(IMAGE)))
@@ -144,12 +168,16 @@ def test_a_damaged_manifest_is_not_there_until_it_is_pushed_again(target: str, a
     assert ask("GET", f"/v2/one/manifests/{target}").body == IMAGE
 
 
-def test_a_config_whose_inline_bytes_were_damaged_is_served_from_what_came_instead(ask: Served, store: Store) -> None:
+def test_a_config_whose_inline_bytes_were_damaged_is_served_from_what_came_instead(
+    ask: Served, store: Store
+) -> None:
     assert (push(ask, DATA), push(ask, CONFIG_DATA)) == (201, 201)
     assert ask("PUT", "/v2/one/manifests/1", IMAGE, Content_Type=MANIFEST).status == 201
     config = Digest.of(CONFIG_DATA)
     with store.write("test") as connection:
-        connection.execute(document.update().where(document.c.bytes == CONFIG_DATA).values(bytes=b"flipped"))
+        connection.execute(
+            document.update().where(document.c.bytes == CONFIG_DATA).values(bytes=b"flipped")
+        )
     store.report_damage(DamagedContent("found by fsck", digest=config))
     assert ask("HEAD", f"/v2/one/blobs/{config}").status == 404
     assert push(ask, CONFIG_DATA) == 201
@@ -158,7 +186,9 @@ def test_a_config_whose_inline_bytes_were_damaged_is_served_from_what_came_inste
     assert list(store.fsck()) == []
 
 
-def test_a_store_that_cannot_be_written_says_the_same(ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_cannot_be_written_says_the_same(
+    ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert push(ask, DATA) == 201
     gone(store)
     monkeypatch.setattr(type(store), "read_only", property(lambda _: True))
@@ -167,7 +197,9 @@ def test_a_store_that_cannot_be_written_says_the_same(ask: Served, store: Store,
     assert store.sources((DIGEST,))[DIGEST].state is ContentState.PRESENT
 
 
-def test_a_store_that_takes_nothing_more_can_be_read(ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_takes_nothing_more_can_be_read(
+    ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = os.urandom(100)
     assert push(ask, DATA) == push(ask, other) == push(ask, CONFIG_DATA) == 201
     assert ask("PUT", "/v2/one/manifests/latest", IMAGE, Content_Type=MANIFEST).status == 201

@@ -35,7 +35,10 @@ def test_what_is_read_stays_when_the_buffer_is_used_for_another() -> None:
 def test_one_of_many_reads_less_at_once() -> None:
     buffer = memoryview(bytearray(BUFFER_BYTES))
     those_open: set[Connection] = set()
-    connected = [Connection(cast("web.RequestHandler", Protocol()), those_open, buffer) for _ in range(connection._FEW + 1)]
+    connected = [
+        Connection(cast("web.RequestHandler", Protocol()), those_open, buffer)
+        for _ in range(connection._FEW + 1)
+    ]
     those_open.update(connected[:-1])
     assert len(connected[0].get_buffer(-1)) == BUFFER_BYTES
     those_open.add(connected[-1])

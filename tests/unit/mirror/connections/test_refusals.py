@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 HEALTHY = request("GET", "/healthz")
 HEAD = b"GET /v2/ HTTP/1.1\r\nHost: h\r\n"
 PUT = b"PUT /v2/app/manifests/x HTTP/1.1\r\nHost: h\r\n"
-POST = b"POST /v2/app/blobs/uploads/?digest=sha256:" + b"0" * 64 + b" HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+POST = (
+    b"POST /v2/app/blobs/uploads/?digest=sha256:"
+    + b"0" * 64
+    + b" HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+)
 BROKEN = b"no size\r\n"
 
 
@@ -54,7 +58,9 @@ def refused(reply: Reply, status: int) -> str:
         (HEAD + b"".join(b"X%d: %b\r\n" % (number, b"a" * 30_000) for number in range(40)), 431),
     ],
 )
-def test_what_is_no_http_is_refused_in_the_specifications_words(ask: Served, sent: bytes, status: int) -> None:
+def test_what_is_no_http_is_refused_in_the_specifications_words(
+    ask: Served, sent: bytes, status: int
+) -> None:
     with Wire(ask.port) as wire:
         wire.send(sent)
         reply = wire.reply()
@@ -72,14 +78,18 @@ def test_what_is_no_http_is_refused_in_the_specifications_words(ask: Served, sen
         (HEAD + b"Expect: the-unexpected\r\n\r\n", 417),
     ],
 )
-def test_what_has_no_handler_is_refused_in_the_specifications_words(ask: Served, sent: bytes, status: int) -> None:
+def test_what_has_no_handler_is_refused_in_the_specifications_words(
+    ask: Served, sent: bytes, status: int
+) -> None:
     with Wire(ask.port) as wire:
         wire.send(sent)
         refused(wire.reply(), status)
         assert wire.ask("GET", "/healthz").status == 200
 
 
-def test_who_fails_before_the_application_can_is_refused_in_the_specifications_words(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_fails_before_the_application_can_is_refused_in_the_specifications_words(
+    ask: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_arguments: object) -> None:
         raise RuntimeError("SECRET")
 
@@ -121,7 +131,9 @@ def test_a_body_may_be_as_long_as_no_head_may(ask: Served) -> None:
     with Wire(ask.port) as wire:
         # It is read and thrown away: nobody wants it there.
         assert wire.ask("PUT", "/v2/app/nothing", data).status == 404
-        assert wire.ask("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data).status == 201
+        assert (
+            wire.ask("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data).status == 201
+        )
         assert wire.ask("GET", "/healthz").status == 200
 
 

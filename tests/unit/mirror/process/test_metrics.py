@@ -64,7 +64,12 @@ def test_a_line_is_a_line(record: logging.LogRecord) -> None:
     line = JsonLines().format(record)
     assert "\n" not in line
     known = json.loads(line)
-    assert (known["message"], known["path"], known["level"], known["logger"]) == ("a b\nc", "/x\x1b", "info", "mirror.x")
+    assert (known["message"], known["path"], known["level"], known["logger"]) == (
+        "a b\nc",
+        "/x\x1b",
+        "info",
+        "mirror.x",
+    )
     assert known["time"].endswith("Z")
     text = Text().format(record)
     assert "\n" not in text
@@ -73,7 +78,9 @@ def test_a_line_is_a_line(record: logging.LogRecord) -> None:
 
 def test_a_traceback_is_kept() -> None:
     why = RuntimeError("why")
-    record = logging.LogRecord("m", logging.ERROR, "file", 1, "failed", (), (RuntimeError, why, None))
+    record = logging.LogRecord(
+        "m", logging.ERROR, "file", 1, "failed", (), (RuntimeError, why, None)
+    )
     assert "RuntimeError: why" in json.loads(JsonLines().format(record))["traceback"]
     assert Text().format(record).endswith("RuntimeError: why")
 
@@ -81,14 +88,25 @@ def test_a_traceback_is_kept() -> None:
 @pytest.mark.parametrize(
     ("message", "kept"),
     [
-        ("Invalid header value char:\n\n  b'Authorization: Basic SECRET\x01'\n     ^", "Invalid header value char"),
-        ("Got more than 32768 bytes when reading: b'Bearer SECRET...'.", "Got more than 32768 bytes when reading"),
-        ("Got more than 16384 bytes when reading: bytearray(b'/token?password=SECRET...').", "Got more than 16384 bytes when reading"),
+        (
+            "Invalid header value char:\n\n  b'Authorization: Basic SECRET\x01'\n     ^",
+            "Invalid header value char",
+        ),
+        (
+            "Got more than 32768 bytes when reading: b'Bearer SECRET...'.",
+            "Got more than 32768 bytes when reading",
+        ),
+        (
+            "Got more than 16384 bytes when reading: bytearray(b'/token?password=SECRET...').",
+            "Got more than 16384 bytes when reading",
+        ),
         ("Bad status line 'FOO /token?password=SECRET'", "Bad status line"),
         ("Duplicate 'Host' header found.", "Duplicate 'Host' header found."),
     ],
 )
-def test_a_request_that_is_no_http_is_not_quoted(message: str, kept: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_request_that_is_no_http_is_not_quoted(
+    message: str, kept: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.INFO):
         connections_logger().error("Error handling request", exc_info=BadHttpMessage(message))
     assert caplog.messages == [f"a request that is no HTTP was refused: {kept}"]
@@ -96,7 +114,9 @@ def test_a_request_that_is_no_http_is_not_quoted(message: str, kept: str, caplog
 
 def test_a_target_that_is_none_is_not_quoted(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        connections_logger().error("Error handling request", exc_info=InvalidURLError("http://user:SECRET@[::1/"))
+        connections_logger().error(
+            "Error handling request", exc_info=InvalidURLError("http://user:SECRET@[::1/")
+        )
     assert caplog.messages == ["a request that is no HTTP was refused: Invalid URL"]
 
 

@@ -23,7 +23,7 @@ from store.registry.registry import BY_ID
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# --- names --------------------------------------------------------------------------------------------------------------
+# --- names ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -43,11 +43,15 @@ if TYPE_CHECKING:
         ("docker.io/foo", None, "corp.example", "docker.io/library/foo"),
     ],
 )
-def test_names_find_their_repository(name: str, namespace: str | None, default: str, found: str) -> None:
+def test_names_find_their_repository(
+    name: str, namespace: str | None, default: str, found: str
+) -> None:
     assert str(Names(default).resolve(name, namespace)) == found
 
 
-@pytest.mark.parametrize("name", ["Foo", "foo//bar", "foo:tag", "", "../etc", "foo@sha256:" + "0" * 64, "-foo", "foo/"])
+@pytest.mark.parametrize(
+    "name", ["Foo", "foo//bar", "foo:tag", "", "../etc", "foo@sha256:" + "0" * 64, "-foo", "foo/"]
+)
 def test_what_is_no_name_is_refused(name: str) -> None:
     with pytest.raises(errors.InvalidInput):
         Names().resolve(name)
@@ -59,7 +63,16 @@ def test_what_is_no_registry_is_refused(namespace: str) -> None:
         Names().resolve("foo", namespace)
 
 
-@pytest.mark.parametrize("name", ["docker.io/library/foo", "docker.io/team/app", "quay.io/x", "docker.io/a.b/c", "corp.example/foo"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "docker.io/library/foo",
+        "docker.io/team/app",
+        "quay.io/x",
+        "docker.io/a.b/c",
+        "corp.example/foo",
+    ],
+)
 @pytest.mark.parametrize("default", ["docker.io", "corp.example"])
 def test_a_name_that_is_spelled_out_resolves_back(name: str, default: str) -> None:
     names, repository = Names(default), Repository(*name.split("/", 1))
@@ -70,7 +83,7 @@ def test_images_without_a_name_have_a_place_that_no_reference_can_name() -> None
     assert Names().resolve("_/by-id") == BY_ID
 
 
-# --- paths --------------------------------------------------------------------------------------------------------------
+# --- paths ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -102,7 +115,7 @@ def test_paths(path: str, route: Route | None) -> None:
     assert routes.parse(path) == route
 
 
-# --- ranges and conditions ----------------------------------------------------------------------------------------------
+# --- ranges and conditions ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -123,7 +136,9 @@ def test_ranges(header: str, start: int, stop: int) -> None:
     assert part.content_range == f"bytes {start}-{stop - 1}/2048"
 
 
-@pytest.mark.parametrize("header", [None, "", "bytes=", "bytes=-", "lines=1-2", "bytes=0-1,5-6", "bytes=a-b", "bytes=1"])
+@pytest.mark.parametrize(
+    "header", [None, "", "bytes=", "bytes=-", "lines=1-2", "bytes=0-1,5-6", "bytes=a-b", "bytes=1"]
+)
 def test_what_is_no_single_range_is_ignored(header: str | None) -> None:
     assert ranges.requested(header, 2048) is None
 
@@ -139,7 +154,17 @@ def test_nothing_of_nothing_can_be_had() -> None:
         ranges.requested("bytes=-1", 0)
 
 
-@pytest.mark.parametrize(("header", "found"), [("0-9", (0, 10)), ("5-4", (5, 0)), ("bytes 5-9/10", (5, 5)), ("9-5", None), ("x", None), ("-5", None)])
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        ("0-9", (0, 10)),
+        ("5-4", (5, 0)),
+        ("bytes 5-9/10", (5, 5)),
+        ("9-5", None),
+        ("x", None),
+        ("-5", None),
+    ],
+)
 def test_announced_pieces(header: str, found: tuple[int, int] | None) -> None:
     assert ranges.announced(header) == found
 
@@ -157,7 +182,7 @@ def test_conditions() -> None:
     assert not conditions.range_applies("Wed, 21 Oct 2015 07:28:00 GMT", tag)
 
 
-# --- lists --------------------------------------------------------------------------------------------------------------
+# --- lists ----------------------------------------------------------------------------------------
 
 
 def test_pages() -> None:
@@ -173,7 +198,10 @@ def test_pages() -> None:
         with pytest.raises(WireError) as caught:
             Page.asked({"n": text})
         assert (caught.value.status, caught.value.code) == (400, "PAGINATION_NUMBER_INVALID")
-    assert next_link("/v2/a b/tags/list", {"last": "x&y"}) == '</v2/a%20b/tags/list?last=x%26y>; rel="next"'
+    assert (
+        next_link("/v2/a b/tags/list", {"last": "x&y"})
+        == '</v2/a%20b/tags/list?last=x%26y>; rel="next"'
+    )
 
 
 def test_a_list_of_referrers_is_cut_where_clients_stop_reading() -> None:
@@ -181,14 +209,27 @@ def test_a_list_of_referrers_is_cut_where_clients_stop_reading() -> None:
     large = Referrer(Digest.of(b"1"), 1, "a/b", "c/d", annotations)
     body, listed = referrers.index([large, large])
     assert listed == 1
-    assert json.loads(body)["manifests"] == [{"mediaType": "a/b", "digest": str(large.digest), "size": 1, "artifactType": "c/d", "annotations": annotations}]
+    assert json.loads(body)["manifests"] == [
+        {
+            "mediaType": "a/b",
+            "digest": str(large.digest),
+            "size": 1,
+            "artifactType": "c/d",
+            "annotations": annotations,
+        }
+    ]
     body, listed = referrers.index([Referrer(large.digest, 1, "a/b", "")] * 2)
     assert listed == 2
-    assert referrers.index([Referrer(large.digest, 1, "a/b", ""), Referrer(large.digest, 1, "a/b", "", None)])[1] == 1
+    assert (
+        referrers.index(
+            [Referrer(large.digest, 1, "a/b", ""), Referrer(large.digest, 1, "a/b", "", None)]
+        )[1]
+        == 1
+    )
     assert "artifactType" not in json.loads(body)["manifests"][0]
 
 
-# --- errors -------------------------------------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------------
 
 
 def _tree(base: type[StoreError]) -> Iterator[type[StoreError]]:
@@ -208,13 +249,26 @@ def test_every_error_of_the_store_has_an_answer() -> None:
 def test_errors_tell_clients_what_they_can_use_and_nothing_else() -> None:
     digest = Digest.of(b"")
     missing = WireError.of(MissingBlobs([("manifest", "layer 0", digest)]))
-    assert (missing.status, missing.code, missing.detail) == (404, "MANIFEST_BLOB_UNKNOWN", [{"digest": str(digest)}])
-    # Nothing of archives, which a push knows nothing of, and no beginning of a list that does not come.
+    assert (missing.status, missing.code, missing.detail) == (
+        404,
+        "MANIFEST_BLOB_UNKNOWN",
+        [{"digest": str(digest)}],
+    )
+    # Nothing of archives, which a push knows nothing of, and no beginning of a list that does not
+    # come.
     assert missing.message == f"push what the manifest names first: the repository lacks {digest}"
-    images = WireError.of(IncompleteImage("1 thing(s) are not here:\n  layer 0", missing=["layer 0"]))
-    assert (images.status, images.code, images.detail) == (404, "MANIFEST_BLOB_UNKNOWN", ["layer 0"])
+    images = WireError.of(
+        IncompleteImage("1 thing(s) are not here:\n  layer 0", missing=["layer 0"])
+    )
+    assert (images.status, images.code, images.detail) == (
+        404,
+        "MANIFEST_BLOB_UNKNOWN",
+        ["layer 0"],
+    )
     assert not images.message.endswith(":")
     full = WireError.of(StorageFull("/var/lib/secret: no space"))
     assert full.status == 507
     assert b"secret" not in full.body
-    assert json.loads(WireError(400, "X", "a\x1b[31mb").body) == {"errors": [{"code": "X", "message": "a\\x1b[31mb"}]}
+    assert json.loads(WireError(400, "X", "a\x1b[31mb").body) == {
+        "errors": [{"code": "X", "message": "a\\x1b[31mb"}]
+    }

@@ -25,7 +25,9 @@ PIECE = 256 * 1024
 class Body:
     """What the framework gives out of a body: ``pieces``, then the error or for ever nothing, if that is how it ends."""
 
-    def __init__(self, pieces: Sequence[bytes], *, error: Exception | None = None, stalls: bool = False) -> None:
+    def __init__(
+        self, pieces: Sequence[bytes], *, error: Exception | None = None, stalls: bool = False
+    ) -> None:
         self.given = 0
         self.buffer_bytes = receiving.READ_BYTES
         self._pieces = iter(pieces)
@@ -51,11 +53,19 @@ def pieces(count: int) -> list[bytes]:
     return [number.to_bytes(2, "big") * (PIECE // 2) for number in range(count)]
 
 
-async def received(body: Body, write: Callable[[bytes], None], *, pause_s: float = 600.0, ahead: Ahead | None = None) -> None:
+async def received(
+    body: Body,
+    write: Callable[[bytes], None],
+    *,
+    pause_s: float = 600.0,
+    ahead: Ahead | None = None,
+) -> None:
     with ThreadPoolExecutor(2) as pool:
         # By its clock no time goes by: nothing here depends on how long anything takes.
         pace = Pace(pause_s, 500.0, lambda: 0.0)
-        await receive(cast("StreamReader", body), pace, pool, ahead or Ahead(1 << 30), write, lambda _: None)
+        await receive(
+            cast("StreamReader", body), pace, pool, ahead or Ahead(1 << 30), write, lambda _: None
+        )
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 100])
@@ -164,7 +174,9 @@ def test_a_slow_body_is_on_the_disk_and_not_in_memory() -> None:
     ahead = Ahead(1 << 30)
 
     async def main() -> None:
-        task = asyncio.create_task(received(Body(pieces(3), stalls=True), written.append, ahead=ahead))
+        task = asyncio.create_task(
+            received(Body(pieces(3), stalls=True), written.append, ahead=ahead)
+        )
         await until_in_loop(lambda: written and not ahead.held_bytes)
         assert not task.done()
         task.cancel()
@@ -202,7 +214,8 @@ def test_all_bodies_together_hold_what_there_is_room_for(count: int) -> None:
     asyncio.run(main())
     assert written == count * 12 * PIECE
     assert (ahead.held_bytes, ahead.bodies) == (0, 0)
-    # Each may bring one piece more, and what two threads of each pool are just writing is not in it any more.
+    # Each may bring one piece more, and what two threads of each pool are just writing is not in it
+    # any more.
     assert most <= 2 * size + count * PIECE
 
 
@@ -211,8 +224,13 @@ def test_few_bodies_have_wide_buffers() -> None:
     ahead = Ahead(1 << 30)
 
     async def main() -> None:
-        tasks = [asyncio.create_task(received(body, lambda _: None, ahead=ahead, pause_s=0.3)) for body in bodies]
+        tasks = [
+            asyncio.create_task(received(body, lambda _: None, ahead=ahead, pause_s=0.3))
+            for body in bodies
+        ]
         await asyncio.gather(*tasks, return_exceptions=True)
 
     asyncio.run(main())
-    assert [body.buffer_bytes for body in bodies] == [receiving._WIDE_BYTES] * receiving._FEW + [receiving.READ_BYTES] * 3
+    assert [body.buffer_bytes for body in bodies] == [receiving._WIDE_BYTES] * receiving._FEW + [
+        receiving.READ_BYTES
+    ] * 3

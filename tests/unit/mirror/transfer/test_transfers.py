@@ -68,9 +68,13 @@ def asking(ask: Served, *paths: str) -> socket.socket:
     return client
 
 
-def read(client: socket.socket, size_bytes: int, pause_s: float = 0.0, piece_bytes: int = 1 << 14) -> bytes:
+def read(
+    client: socket.socket, size_bytes: int, pause_s: float = 0.0, piece_bytes: int = 1 << 14
+) -> bytes:
     data = bytearray()
-    while len(data) < size_bytes and (piece := client.recv(min(piece_bytes, size_bytes - len(data)))):
+    while len(data) < size_bytes and (
+        piece := client.recv(min(piece_bytes, size_bytes - len(data)))
+    ):
         data += piece
         time.sleep(pause_s)
     return bytes(data)
@@ -98,11 +102,13 @@ def descriptors() -> int:
     return sum("store.db" not in target for target in open_files())
 
 
-# --- slow disks -----------------------------------------------------------------------------------------------------------
+# --- slow disks -----------------------------------------------------------------------------------
 
 
 @pytest.fixture(params=["lanes", "turns"])
-def ask(request: pytest.FixtureRequest, serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch) -> Served:
+def ask(
+    request: pytest.FixtureRequest, serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> Served:
     """The application, with a free lane for everybody and with none."""
     if request.param == "turns":
         monkeypatch.setattr(work, "LANES", 0)
@@ -110,7 +116,10 @@ def ask(request: pytest.FixtureRequest, serve: Callable[..., Served], monkeypatc
 
 
 def forget(path: Path, patch: pytest.MonkeyPatch) -> None:
-    """Have the page cache let go of a file. Where it keeps some of it (tmpfs keeps all), the file is only said to be cold."""
+    """Have the page cache let go of a file.
+
+    Where it keeps some of it (tmpfs keeps all), the file is only said to be cold.
+    """
     with path.open("rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -120,10 +129,14 @@ def forget(path: Path, patch: pytest.MonkeyPatch) -> None:
 
 def cached_pages(descriptor: int) -> int:
     """Of a file, asked in the one way that does not have it read ahead (mincore(2))."""
-    with mmap.mmap(descriptor, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE) as mapped:
+    with mmap.mmap(
+        descriptor, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE
+    ) as mapped:
         states = (ctypes.c_ubyte * -(-len(mapped) // mmap.PAGESIZE))()
         start = (ctypes.c_char * len(mapped)).from_buffer(mapped)
-        answer = ctypes.CDLL(None, use_errno=True).mincore(ctypes.byref(start), ctypes.c_size_t(len(mapped)), states)
+        answer = ctypes.CDLL(None, use_errno=True).mincore(
+            ctypes.byref(start), ctypes.c_size_t(len(mapped)), states
+        )
         del start
         assert answer == 0, os.strerror(ctypes.get_errno())
         return sum(state & 1 for state in states)
@@ -148,7 +161,9 @@ def cold(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "is_at_hand", lambda *_: False)
 
 
-def test_what_has_to_come_from_the_disk_is_sent_by_a_thread(serve: Callable[..., Served], store: Store, threads: list[str]) -> None:
+def test_what_has_to_come_from_the_disk_is_sent_by_a_thread(
+    serve: Callable[..., Served], store: Store, threads: list[str]
+) -> None:
     ask = serve()
     path = pushed(ask, SMALL)
     with pytest.MonkeyPatch.context() as patch:
@@ -160,7 +175,9 @@ def test_what_has_to_come_from_the_disk_is_sent_by_a_thread(serve: Callable[...,
     assert threads[0] != "lane"
 
 
-def test_without_a_lane_too(serve: Callable[..., Served], threads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_lane_too(
+    serve: Callable[..., Served], threads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(work, "LANES", 0)
     ask = serve()
     path = pushed(ask, SMALL)
@@ -171,7 +188,9 @@ def test_without_a_lane_too(serve: Callable[..., Served], threads: list[str], mo
     assert threads[-1] == "file"
 
 
-def test_a_slow_disk_holds_up_who_asks_it_and_nobody_else(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_disk_holds_up_who_asks_it_and_nobody_else(
+    ask: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = pushed(ask, LARGE)
     cold(monkeypatch)
     sendfile, reads, may_read = os.sendfile, threading.Event(), threading.Event()
@@ -194,7 +213,9 @@ def test_a_slow_disk_holds_up_who_asks_it_and_nobody_else(ask: Served, monkeypat
         assert body(client, len(LARGE)) == LARGE
 
 
-def test_who_leaves_while_the_disk_is_read_leaves_nothing(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_leaves_while_the_disk_is_read_leaves_nothing(
+    ask: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = pushed(ask, HUGE)
     cold(monkeypatch)
     before = descriptors()
@@ -205,7 +226,9 @@ def test_who_leaves_while_the_disk_is_read_leaves_nothing(ask: Served, monkeypat
     assert ask("GET", path).body == HUGE
 
 
-def test_a_disk_that_cannot_be_read_cuts_the_answer_off(ask: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_disk_that_cannot_be_read_cuts_the_answer_off(
+    ask: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     path = pushed(ask, LARGE)
 
     def broken(*_: int) -> int:
@@ -225,7 +248,9 @@ def test_a_file_that_has_become_shorter_cuts_the_answer_off(ask: Served, store: 
         assert rest_of(client) < len(HUGE) - 1000
 
 
-def test_pushes_to_a_slow_disk_do_not_hold_up_pulls(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pushes_to_a_slow_disk_do_not_hold_up_pulls(
+    ask: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = pushed(ask, LARGE)
     write, may_write = Upload.write, threading.Event()
     writing: list[Upload] = []
@@ -236,10 +261,20 @@ def test_pushes_to_a_slow_disk_do_not_hold_up_pulls(ask: Served, monkeypatch: py
         write(upload, data)
 
     monkeypatch.setattr(Upload, "write", slow)
-    head = f"POST /v2/app/blobs/uploads/?digest={Digest.of(LARGE)} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(LARGE)}\r\n\r\n".encode()
+    head = (
+        f"POST /v2/app/blobs/uploads/?digest={Digest.of(LARGE)} HTTP/1.1\r\nHost:"
+        f" x\r\nContent-Length: {len(LARGE)}\r\n\r\n".encode()
+    )
     with ExitStack() as stack:
-        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", ask.port), timeout=PATIENCE_S)) for _ in range(12)]
-        senders = [threading.Thread(target=client.sendall, args=(head + LARGE,)) for client in clients]
+        clients = [
+            stack.enter_context(
+                socket.create_connection(("127.0.0.1", ask.port), timeout=PATIENCE_S)
+            )
+            for _ in range(12)
+        ]
+        senders = [
+            threading.Thread(target=client.sendall, args=(head + LARGE,)) for client in clients
+        ]
         for sender in senders:
             sender.start()
         try:
@@ -255,10 +290,12 @@ def test_pushes_to_a_slow_disk_do_not_hold_up_pulls(ask: Served, monkeypatch: py
             assert client.recv(100).startswith(b"HTTP/1.1 201 ")
 
 
-# --- lanes ----------------------------------------------------------------------------------------------------------------
+# --- lanes ----------------------------------------------------------------------------------------
 
 
-def test_a_client_that_keeps_up_has_a_thread_for_itself(serve: Callable[..., Served], threads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_keeps_up_has_a_thread_for_itself(
+    serve: Callable[..., Served], threads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lanes, "PATIENCE_S", FOR_EVER_S)
     ask = serve()
     path = pushed(ask, HUGE)
@@ -269,7 +306,9 @@ def test_a_client_that_keeps_up_has_a_thread_for_itself(serve: Callable[..., Ser
     assert set(threads) == {"lane"}
 
 
-def test_a_client_that_does_not_keep_up_gives_the_thread_back(serve: Callable[..., Served], threads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_does_not_keep_up_gives_the_thread_back(
+    serve: Callable[..., Served], threads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(work, "LANES", 1)
     monkeypatch.setattr(lanes, "PATIENCE_S", 0.05)
     feed, given_back = lanes.Lanes.feed, threading.Event()
@@ -295,7 +334,9 @@ def test_a_client_that_does_not_keep_up_gives_the_thread_back(serve: Callable[..
     assert "lane" not in threads[-3:]
 
 
-def test_what_a_client_says_in_the_middle_holds_up_nobody(serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_client_says_in_the_middle_holds_up_nobody(
+    serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While a thread feeds its socket, reading from it would wait for more: so nobody may."""
     monkeypatch.setattr(lanes, "PATIENCE_S", FOR_EVER_S)
     ask = serve()
@@ -311,7 +352,9 @@ def test_what_a_client_says_in_the_middle_holds_up_nobody(serve: Callable[..., S
         assert body(client, len(HUGE), 1 << 20)[-1000:] == HUGE[-1000:]
 
 
-def test_the_end_of_the_server_wakes_a_thread_that_waits_for_a_client(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_of_the_server_wakes_a_thread_that_waits_for_a_client(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lanes, "PATIENCE_S", FOR_EVER_S)
     with ExitStack() as stack, Served(store, MirrorSettings(), uvloop.new_event_loop) as ask:
         client = stack.enter_context(asking(ask, pushed(ask, HUGE)))
@@ -322,7 +365,9 @@ def test_the_end_of_the_server_wakes_a_thread_that_waits_for_a_client(store: Sto
         assert time.monotonic() - began < PATIENCE_S
 
 
-def test_a_connection_that_was_closed_is_not_fed_any_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_was_closed_is_not_fed_any_more(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its transport does not know that a thread has it too."""
     monkeypatch.setattr(lanes, "PATIENCE_S", FOR_EVER_S)
     monkeypatch.setattr(lanes, "_LOOK_AGAIN_S", 0.1)
@@ -347,7 +392,9 @@ def test_a_connection_that_was_closed_is_not_fed_any_more(store: Store, monkeypa
         assert rest_of(client) < len(HUGE) - 1000
 
 
-def test_the_end_of_the_server_wakes_threads_whose_connections_it_has_closed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_of_the_server_wakes_threads_whose_connections_it_has_closed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lanes, "PATIENCE_S", FOR_EVER_S)
     monkeypatch.setattr(lanes, "_LOOK_AGAIN_S", FOR_EVER_S)
     with ExitStack() as stack, Served(store, MirrorSettings(), uvloop.new_event_loop) as ask:
@@ -361,11 +408,13 @@ def test_the_end_of_the_server_wakes_threads_whose_connections_it_has_closed(sto
         assert time.monotonic() - began < PATIENCE_S
 
 
-# --- blocks ---------------------------------------------------------------------------------------------------------------
+# --- blocks ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("failing", ["drained", "Socket"])
-def test_no_head_is_sent_without_a_body(failing: str, serve: Callable[..., Served], store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_head_is_sent_without_a_body(
+    failing: str, serve: Callable[..., Served], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The client would take the next answer for it."""
     ask = serve()
     layer = images.layer("small", SMALL)
@@ -377,17 +426,21 @@ def test_no_head_is_sent_without_a_body(failing: str, serve: Callable[..., Serve
     async def of(_: web.Request) -> None:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr(blocks, failing, drained if failing == "drained" else SimpleNamespace(of=of))
+    monkeypatch.setattr(
+        blocks, failing, drained if failing == "drained" else SimpleNamespace(of=of)
+    )
     with asking(ask, f"/v2/app/blobs/{Digest.of(layer)}") as client:
         client.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
         assert rest_of(client) < 1000
 
 
-# --- slow clients ---------------------------------------------------------------------------------------------------------
+# --- slow clients ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["file", "decoded"])
-def test_a_slow_client_that_reads_steadily_is_never_cut_off(kind: str, ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_client_that_reads_steadily_is_never_cut_off(
+    kind: str, ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What it takes meanwhile is less than what makes Linux call the socket writable again."""
     data = HUGE
     if kind == "file":
@@ -413,7 +466,10 @@ def test_a_slow_client_that_reads_steadily_is_never_cut_off(kind: str, ask: Serv
 
 def test_who_takes_nothing_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = hold_stalling(monkeypatch, 60)
-    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as client,
+    ):
         server, _ = listener.accept()
         with server:
             watched = Taking(server)
@@ -433,14 +489,24 @@ def test_who_takes_nothing_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None
 def test_who_does_not_read_earlier_answers_holds_no_block(monkeypatch: pytest.MonkeyPatch) -> None:
     """There are few, and everybody needs one."""
     room = BlockMemory(1)
-    transport = SimpleNamespace(get_extra_info={"socket": None}.get, is_closing=lambda: False, get_write_buffer_size=lambda: 1000, abort=lambda: None)
+    transport = SimpleNamespace(
+        get_extra_info={"socket": None}.get,
+        is_closing=lambda: False,
+        get_write_buffer_size=lambda: 1000,
+        abort=lambda: None,
+    )
     monkeypatch.setattr(blocks, "can_be_fed", lambda _: True)
     clock = hold_stalling(monkeypatch, 60)
 
     async def main() -> None:
-        request, unread = cast("web.Request", SimpleNamespace(transport=transport)), cast("Blocks", None)
+        request, unread = (
+            cast("web.Request", SimpleNamespace(transport=transport)),
+            cast("Blocks", None),
+        )
         with ThreadPoolExecutor(1) as pool:
-            task = asyncio.create_task(blocks.send_blocks(request, web.StreamResponse(), pool, room, unread, 0, 10))
+            task = asyncio.create_task(
+                blocks.send_blocks(request, web.StreamResponse(), pool, room, unread, 0, 10)
+            )
             await asyncio.sleep(0.05)
             with await asyncio.wait_for(room.lend(), PATIENCE_S):
                 assert not task.done()

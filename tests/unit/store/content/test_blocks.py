@@ -29,7 +29,9 @@ LAYER = images.layer("data", DATA)
 
 
 def sources_of(store: Store, archive: bytes, layer: bytes, compression: str = "zstd") -> Sources:
-    store.import_archive(io.BytesIO(archive), ImportOptions(compression=Compression.parse(compression)))
+    store.import_archive(
+        io.BytesIO(archive), ImportOptions(compression=Compression.parse(compression))
+    )
     digest = Digest.of(layer)
     return store.sources((digest,))[digest]
 
@@ -50,9 +52,24 @@ def whole(store: Store, sources: Sources, start: int = 0) -> bytes:
 @pytest.fixture(params=["frames", "plain", "gzip"])
 def sources(request: pytest.FixtureRequest, store: Store) -> Sources:
     if request.param == "gzip":
-        archive = images.Archive().file("0/layer.tar", gzip.compress(LAYER, 1)).file("config.json", images.config(LAYER))
-        return sources_of(store, archive.manifest({"Config": "config.json", "RepoTags": ["a:1"], "Layers": ["0/layer.tar"]}).bytes(), LAYER)
-    return sources_of(store, images.image(LAYER, tags=("a:1",)).bytes(), LAYER, "zstd" if request.param == "frames" else "none")
+        archive = (
+            images.Archive()
+            .file("0/layer.tar", gzip.compress(LAYER, 1))
+            .file("config.json", images.config(LAYER))
+        )
+        return sources_of(
+            store,
+            archive.manifest(
+                {"Config": "config.json", "RepoTags": ["a:1"], "Layers": ["0/layer.tar"]}
+            ).bytes(),
+            LAYER,
+        )
+    return sources_of(
+        store,
+        images.image(LAYER, tags=("a:1",)).bytes(),
+        LAYER,
+        "zstd" if request.param == "frames" else "none",
+    )
 
 
 def test_every_part(store: Store, sources: Sources) -> None:

@@ -30,14 +30,23 @@ class OneBlob:
 
 def seekable() -> bytes:
     frames = [zstandard.ZstdCompressor(write_checksum=True).compress(part) for part in PARTS]
-    return b"".join(frames) + seek_table([(len(frame), len(part)) for frame, part in zip(frames, PARTS, strict=True)])
+    return b"".join(frames) + seek_table(
+        [(len(frame), len(part)) for frame, part in zip(frames, PARTS, strict=True)]
+    )
 
 
 def read(stored: bytes, claimed: bytes) -> bytes:
     """Read what lies on disk as ``stored``, under the digest of ``claimed``."""
     content = b"".join(PARTS)
     encoding = StoredEncoding(Digest.of(claimed), "zstd", len(claimed), seekable=True)
-    sources = Sources(Digest.of(content), len(content), ContentState.PRESENT, None, in_file=False, encodings=(encoding,))
+    sources = Sources(
+        Digest.of(content),
+        len(content),
+        ContentState.PRESENT,
+        None,
+        in_file=False,
+        encodings=(encoding,),
+    )
     with Reader(cast("BlobStore", OneBlob(stored))) as reader:
         return b"".join(reader.chunks(sources))
 

@@ -44,7 +44,9 @@ def test_layers_come_in_whole_however_many_pass_at_once(tmp_path: Path, workers:
     layout = Layout()
     layout.root(layout.image(*map(gzip, layers)), "docker.io/library/app:1")
     with Store.open(tmp_path / "store", create=True) as store:
-        report = store.import_archive(layout.folder(tmp_path / "layout"), ImportOptions(workers=workers))
+        report = store.import_archive(
+            layout.folder(tmp_path / "layout"), ImportOptions(workers=workers)
+        )
         assert report.new_layers == 5
         assert not list(store.fsck())
 
@@ -74,7 +76,9 @@ def test_what_runs_ahead_ends_when_nobody_waits_for_it() -> None:
     with Pool(2) as pool:
         future = pool.ahead(lambda: sum(len(piece) for piece in pool.until_closed(endless())))
         assert running.wait(PATIENCE_S)
-    assert isinstance(future.exception() if not future.cancelled() else CancelledError(), CancelledError)
+    assert isinstance(
+        future.exception() if not future.cancelled() else CancelledError(), CancelledError
+    )
 
 
 def test_a_blob_that_does_not_decode_is_closed_at_once(tmp_path: Path) -> None:
@@ -86,13 +90,20 @@ def test_a_blob_that_does_not_decode_is_closed_at_once(tmp_path: Path) -> None:
             store.import_archive(io.BytesIO(stray + bytes(1024)))
         except errors.InvalidInput:
             held = open_files()
-        assert not [target for target in held if target.startswith(str(tmp_path)) and target.endswith(" (deleted)")]
+        assert not [
+            target
+            for target in held
+            if target.startswith(str(tmp_path)) and target.endswith(" (deleted)")
+        ]
 
 
 def test_a_file_whose_layer_does_not_decode_is_closed_at_once(tmp_path: Path) -> None:
     layout = Layout()
     damaged_bzip2 = bz2.compress(random.Random(2).randbytes(9 << 20))
-    layout.root(layout.image(plain(damaged_bzip2[:1000] + bytes(len(damaged_bzip2) - 1000))), "docker.io/library/app:1")
+    layout.root(
+        layout.image(plain(damaged_bzip2[:1000] + bytes(len(damaged_bzip2) - 1000))),
+        "docker.io/library/app:1",
+    )
     folder = layout.dir_folder(tmp_path / "folder")
     with Store.open(tmp_path / "store", create=True) as store:
         try:

@@ -35,17 +35,35 @@ def test_a_file_is_made_durable_when_its_last_byte_is_written_and_not_before(
         sync(self, file, path)
 
     monkeypatch.setattr(Pool, "sync", noting)
-    with Store.open(tmp_path / "store", create=True) as store, store.operation("import") as operation, Pool(1) as pool:
+    with (
+        Store.open(tmp_path / "store", create=True) as store,
+        store.operation("import") as operation,
+        Pool(1) as pool,
+    ):
         take = getattr(Stager(operation, pool, Compression(level), DEFAULT_LIMITS), kind)
-        staged = take((LAYER[at : at + MIB] for at in range(0, len(LAYER), MIB)), "layer.tar", lambda _size: None)
+        staged = take(
+            (LAYER[at : at + MIB] for at in range(0, len(LAYER), MIB)),
+            "layer.tar",
+            lambda _size: None,
+        )
         pool.durable()
         assert sizes == {staged.path: staged.path.stat().st_size}
 
 
-def test_of_several_copies_of_a_large_layer_one_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_several_copies_of_a_large_layer_one_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rootfs = {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(LAYER).hexdigest()}"]}
-    configs = [json.dumps({"os": "linux", "architecture": "amd64", "author": name, "rootfs": rootfs}).encode() for name in "ab"]
-    manifest = [{"Config": f"{name}.json", "RepoTags": [f"{name}:1"], "Layers": [f"{name}/layer.tar"]} for name in "ab"]
+    configs = [
+        json.dumps(
+            {"os": "linux", "architecture": "amd64", "author": name, "rootfs": rootfs}
+        ).encode()
+        for name in "ab"
+    ]
+    manifest = [
+        {"Config": f"{name}.json", "RepoTags": [f"{name}:1"], "Layers": [f"{name}/layer.tar"]}
+        for name in "ab"
+    ]
     members = [
         (b"a/layer.tar", LAYER),
         (b"b/layer.tar", LAYER),

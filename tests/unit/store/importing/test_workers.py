@@ -37,7 +37,9 @@ def test_what_is_dropped_with_the_pool_does_not_stay_open(tmp_path: Path) -> Non
     assert str(staged) not in set(open_files())
 
 
-def test_what_cannot_be_made_durable_is_said_with_the_files_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_made_durable_is_said_with_the_files_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(_descriptor: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
@@ -63,7 +65,9 @@ def test_what_is_durable_is_forgotten(tmp_path: Path) -> None:
             assert len(pool._syncing) <= 2
 
 
-def test_files_that_come_faster_than_the_disk_do_not_all_stay_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_come_faster_than_the_disk_do_not_all_stay_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(workers, "_UNSYNCED_FILES", 8)
     staged = tmp_path / "staged"
     all_came = threading.Event()
@@ -111,7 +115,8 @@ def test_pieces_stay_in_order_when_other_layers_come_and_go(tmp_path: Path) -> N
             return diff.digest.hex, stored.digest.hex
 
         diff, stored = pool.ahead(layer).result()
-    # The first and the last ten pieces went to the lanes, those between were dealt with at once: every core had a layer.
+    # The first and the last ten pieces went to the lanes, those between were dealt with at once:
+    # every core had a layer.
     assert full == [False] * 10 + [True] * 20 + [False] * 10
     assert (tmp_path / "staged").read_bytes() == b"".join(pieces)
     assert stored == hashlib.sha256(b"".join(pieces)).hexdigest()

@@ -23,7 +23,8 @@ def test_pieces_come_to_the_target_and_stay_there(cost_s: float) -> None:
     assert sizes[0] == FIRST
     assert max(sizes) <= MOST
     for size in sizes[1:]:
-        # Growing overshoots the target once in a while, but never the tenth of a second that is promised.
+        # Growing overshoots the target once in a while, but never the tenth of a second that is
+        # promised.
         assert size == LEAST or size * cost_s <= 2 * TARGET_S
     if cost_s == 0:
         assert sizes[-2] == MOST

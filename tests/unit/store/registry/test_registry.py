@@ -53,7 +53,9 @@ def registry(store: Store) -> Registry:
     return Registry(store)
 
 
-def push_blob(registry: Registry, data: bytes, repository: Repository = APP, algorithm: str = "sha256") -> Digest:
+def push_blob(
+    registry: Registry, data: bytes, repository: Repository = APP, algorithm: str = "sha256"
+) -> Digest:
     digest = Digest.of(data, algorithm)
     with registry.uploads.once(repository) as upload:
         upload.write(data)
@@ -65,16 +67,27 @@ def descriptor(data: bytes, media_type: str, **members: object) -> dict[str, Any
     return {"mediaType": media_type, "digest": str(Digest.of(data)), "size": len(data), **members}
 
 
-def image_manifest(*blobs: tuple[bytes, bytes], diffs: tuple[bytes, ...] | None = None, **members: object) -> tuple[bytes, bytes]:
+def image_manifest(
+    *blobs: tuple[bytes, bytes], diffs: tuple[bytes, ...] | None = None, **members: object
+) -> tuple[bytes, bytes]:
     """Config and manifest of an image; each layer as (what it decodes to, blob)."""
     config = images.config(*(diffs if diffs is not None else [plain for plain, _ in blobs]))
     layers = [descriptor(blob, f"{LAYER}+gzip") for _, blob in blobs]
-    document = {"schemaVersion": 2, "mediaType": MANIFEST, "config": descriptor(config, CONFIG), "layers": layers, **members}
+    document = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": descriptor(config, CONFIG),
+        "layers": layers,
+        **members,
+    }
     return config, encode(document)
 
 
 def push_image(
-    registry: Registry, *blobs: tuple[bytes, bytes], tags: tuple[str, ...] = ("1",), diffs: tuple[bytes, ...] | None = None
+    registry: Registry,
+    *blobs: tuple[bytes, bytes],
+    tags: tuple[str, ...] = ("1",),
+    diffs: tuple[bytes, ...] | None = None,
 ) -> tuple[ImageID, Digest]:
     config, manifest = image_manifest(*blobs, diffs=diffs)
     for data in (config, *(blob for _, blob in blobs)):
@@ -87,7 +100,7 @@ def squeezed(data: bytes) -> bytes:
     return gzip.compress(data, mtime=0)
 
 
-# --- uploads ------------------------------------------------------------------------------------------------------------
+# --- uploads --------------------------------------------------------------------------------------
 
 
 def test_an_upload_in_pieces_becomes_a_blob(store: Store, registry: Registry) -> None:
@@ -107,7 +120,9 @@ def test_an_upload_in_pieces_becomes_a_blob(store: Store, registry: Registry) ->
     assert list(store.fsck()) == []
 
 
-def test_an_upload_survives_a_restart_and_what_was_not_acknowledged_is_cut_off(store: Store, registry: Registry) -> None:
+def test_an_upload_survives_a_restart_and_what_was_not_acknowledged_is_cut_off(
+    store: Store, registry: Registry
+) -> None:
     upload_id = registry.uploads.begin(APP)
     with registry.uploads.resume(APP, upload_id) as upload:
         upload.write(b"safe")
@@ -121,7 +136,9 @@ def test_an_upload_survives_a_restart_and_what_was_not_acknowledged_is_cut_off(s
     assert registry.blob(APP, Digest.of(b"safe and sound", "sha512")).size_bytes == 14
 
 
-def test_a_file_that_a_crash_has_cut_short_goes_on_from_its_end(store: Store, registry: Registry) -> None:
+def test_a_file_that_a_crash_has_cut_short_goes_on_from_its_end(
+    store: Store, registry: Registry
+) -> None:
     upload_id = registry.uploads.begin(APP)
     with registry.uploads.resume(APP, upload_id) as upload:
         upload.write(b"abcdef")
@@ -131,7 +148,9 @@ def test_a_file_that_a_crash_has_cut_short_goes_on_from_its_end(store: Store, re
         assert upload.offset_bytes == 3
 
 
-def test_an_upload_goes_on_from_the_row_that_an_end_of_the_machine_has_left(store: Store, registry: Registry) -> None:
+def test_an_upload_goes_on_from_the_row_that_an_end_of_the_machine_has_left(
+    store: Store, registry: Registry
+) -> None:
     upload_id = registry.uploads.begin(APP)
     for data in (b"abc", b"def"):
         with registry.uploads.resume(APP, upload_id) as upload:
@@ -150,7 +169,9 @@ def test_an_upload_goes_on_from_the_row_that_an_end_of_the_machine_has_left(stor
         registry.uploads.resume(APP, upload_id)
 
 
-def test_a_request_that_brings_nothing_has_nothing_hashed_again(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_brings_nothing_has_nothing_hashed_again(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     upload_id = registry.uploads.begin(APP)
     with registry.uploads.resume(APP, upload_id) as upload:
         upload.write(b"abcdef")
@@ -230,7 +251,9 @@ def test_the_same_blob_twice_is_stored_once(store: Store, registry: Registry) ->
     assert set(registry.holders(digest)) == {APP, OTHER}
 
 
-def test_an_upload_that_goes_on_when_it_is_about_to_be_given_up_stays(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upload_that_goes_on_when_it_is_about_to_be_given_up_stays(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = NOW
     with Store.open(root, create=True, clock=lambda: now) as store:
         registry = Registry(store)
@@ -272,10 +295,12 @@ def test_idle_uploads_and_stray_files_are_given_up(root: Path) -> None:
         for gone in (old, lost):
             with pytest.raises(UploadNotFound):
                 registry.uploads.offset(APP, gone)
-        assert sorted(path.name for path in (root / "uploads").iterdir()) == sorted([fresh, "not-ours"])
+        assert sorted(path.name for path in (root / "uploads").iterdir()) == sorted(
+            [fresh, "not-ours"]
+        )
 
 
-# --- blobs --------------------------------------------------------------------------------------------------------------
+# --- blobs ----------------------------------------------------------------------------------------
 
 
 def test_a_repository_serves_only_what_it_was_given(registry: Registry) -> None:
@@ -323,7 +348,7 @@ def test_blobs_without_a_manifest_have_a_day_of_grace(root: Path) -> None:
         assert store.collect().blobs == (asked,)
 
 
-# --- manifests ----------------------------------------------------------------------------------------------------------
+# --- manifests ------------------------------------------------------------------------------------
 
 
 def test_a_manifest_comes_back_byte_for_byte(store: Store, registry: Registry) -> None:
@@ -334,7 +359,10 @@ def test_a_manifest_comes_back_byte_for_byte(store: Store, registry: Registry) -
     assert served.media_type == MANIFEST
     (summary,) = store.images()
     assert summary.image_id == image_id
-    assert sorted(one.reference.familiar for one in summary.references) == ["team/app:1", "team/app:latest"]
+    assert sorted(one.reference.familiar for one in summary.references) == [
+        "team/app:1",
+        "team/app:latest",
+    ]
     assert [event.action for event in store.events()] == ["push"]
 
 
@@ -351,9 +379,19 @@ def test_what_a_manifest_names_must_be_in_its_repository(registry: Registry) -> 
 
 def test_a_lie_about_a_size_is_refused(registry: Registry) -> None:
     push_blob(registry, b"{}")
-    config = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": str(Digest.of(b"{}")), "size": 3}
+    config = {
+        "mediaType": "application/vnd.oci.empty.v1+json",
+        "digest": str(Digest.of(b"{}")),
+        "size": 3,
+    }
     with pytest.raises(DigestMismatch):
-        registry.put_manifest(APP, encode({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []}), media_type="", digest=None, tags=())
+        registry.put_manifest(
+            APP,
+            encode({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []}),
+            media_type="",
+            digest=None,
+            tags=(),
+        )
 
 
 def test_a_manifest_has_to_be_what_it_says(registry: Registry) -> None:
@@ -362,7 +400,9 @@ def test_a_manifest_has_to_be_what_it_says(registry: Registry) -> None:
     with pytest.raises(InvalidDocument):
         registry.put_manifest(APP, b"{}", media_type=MANIFEST, digest=None, tags=())
     with pytest.raises(TooLarge):
-        registry.put_manifest(APP, b" " * (MANIFEST_BYTES + 1), media_type=MANIFEST, digest=None, tags=())
+        registry.put_manifest(
+            APP, b" " * (MANIFEST_BYTES + 1), media_type=MANIFEST, digest=None, tags=()
+        )
 
 
 def test_an_index_that_says_only_in_its_type_what_it_is(store: Store, registry: Registry) -> None:
@@ -377,15 +417,24 @@ def test_sparse_in_three_steps(store: Store) -> None:
     child = {"mediaType": MANIFEST, "digest": str(Digest.of(b"elsewhere")), "size": 9}
     index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [child]})
     _, image = image_manifest((images.A, squeezed(images.A)))
-    for sparse, takes_index, takes_image in ((Sparse.NOTHING, False, False), (Sparse.INDEXES, True, False), (Sparse.BLOBS, True, True)):
+    for sparse, takes_index, takes_image in (
+        (Sparse.NOTHING, False, False),
+        (Sparse.INDEXES, True, False),
+        (Sparse.BLOBS, True, True),
+    ):
         registry = Registry(store, sparse=sparse)
-        for data, media_type, taken in ((index, INDEX, takes_index), (image, MANIFEST, takes_image)):
+        for data, media_type, taken in (
+            (index, INDEX, takes_index),
+            (image, MANIFEST, takes_image),
+        ):
             if taken:
                 registry.put_manifest(APP, data, media_type=media_type, digest=None, tags=("1",))
                 assert registry.manifest(APP, "1").data == data
             else:
                 with pytest.raises(MissingBlobs):
-                    registry.put_manifest(APP, data, media_type=media_type, digest=None, tags=("1",))
+                    registry.put_manifest(
+                        APP, data, media_type=media_type, digest=None, tags=("1",)
+                    )
     with pytest.raises(ContentNotFound):
         Registry(store).manifest(APP, Digest.of(b"elsewhere"))
 
@@ -394,7 +443,9 @@ def test_an_index_opens_no_door_to_what_its_repository_was_not_given(registry: R
     """A manifest named by a guess at its digest must not be served because an index lists it."""
     _, secret = push_image(registry, (images.A, squeezed(images.A)))
     data = registry.manifest(APP, secret).data
-    index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [descriptor(data, MANIFEST)]})
+    index = encode(
+        {"schemaVersion": 2, "mediaType": INDEX, "manifests": [descriptor(data, MANIFEST)]}
+    )
     registry.put_manifest(OTHER, index, media_type=INDEX, digest=None, tags=("1",))
     with pytest.raises(ContentNotFound):
         registry.manifest(OTHER, secret)
@@ -404,13 +455,31 @@ def test_an_index_opens_no_door_to_what_its_repository_was_not_given(registry: R
 
 def test_foreign_layers_need_not_be_pushed(registry: Registry) -> None:
     push_blob(registry, b"{}")
-    layer = {"mediaType": f"{LAYER}+gzip", "digest": str(Digest.of(b"far away")), "size": 8, "urls": ["https://example.com/layer"]}
-    config = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": str(Digest.of(b"{}")), "size": 2}
-    manifest = encode({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]})
-    assert registry.put_manifest(APP, manifest, media_type="", digest=Digest.of(manifest, "sha512"), tags=()).digest.algorithm == "sha512"
+    layer = {
+        "mediaType": f"{LAYER}+gzip",
+        "digest": str(Digest.of(b"far away")),
+        "size": 8,
+        "urls": ["https://example.com/layer"],
+    }
+    config = {
+        "mediaType": "application/vnd.oci.empty.v1+json",
+        "digest": str(Digest.of(b"{}")),
+        "size": 2,
+    }
+    manifest = encode(
+        {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]}
+    )
+    assert (
+        registry.put_manifest(
+            APP, manifest, media_type="", digest=Digest.of(manifest, "sha512"), tags=()
+        ).digest.algorithm
+        == "sha512"
+    )
 
 
-def test_deleting_a_tag_keeps_the_manifest_and_deleting_that_takes_its_tags(store: Store, registry: Registry) -> None:
+def test_deleting_a_tag_keeps_the_manifest_and_deleting_that_takes_its_tags(
+    store: Store, registry: Registry
+) -> None:
     _, digest = push_image(registry, (images.A, squeezed(images.A)), tags=("1", "2"))
     registry.delete_tag(APP, "1")
     assert registry.tags(APP) == ["2"]
@@ -429,7 +498,9 @@ def test_deleting_a_tag_keeps_the_manifest_and_deleting_that_takes_its_tags(stor
     assert store.images() == ()
 
 
-def test_a_manifest_that_only_a_moved_tag_kept_goes_when_it_is_deleted(store: Store, registry: Registry) -> None:
+def test_a_manifest_that_only_a_moved_tag_kept_goes_when_it_is_deleted(
+    store: Store, registry: Registry
+) -> None:
     _, first = push_image(registry, (images.A, squeezed(images.A)))
     push_image(registry, (images.B, squeezed(images.B)))
     registry.delete_manifest(APP, first)
@@ -449,9 +520,16 @@ def test_repositories_of_a_domain_and_outside_of_it(store: Store, registry: Regi
         store.import_archive(_file(store, images.image(images.A, tags=(name,)).bytes()))
     registry.uploads.cancel(APP, registry.uploads.begin(APP))
     push_blob(registry, b"no manifest", OTHER)
-    assert [str(one) for one in registry.repositories(after="", limit=9, domain="docker.io")] == ["docker.io/library/demo"]
-    assert [str(one) for one in registry.repositories(after="", limit=9, outside="docker.io")] == ["docker.io.example/z", "quay.io/x/y"]
-    assert [str(one) for one in registry.repositories(after="docker.io/m", limit=1)] == ["quay.io/x/y"]
+    assert [str(one) for one in registry.repositories(after="", limit=9, domain="docker.io")] == [
+        "docker.io/library/demo"
+    ]
+    assert [str(one) for one in registry.repositories(after="", limit=9, outside="docker.io")] == [
+        "docker.io.example/z",
+        "quay.io/x/y",
+    ]
+    assert [str(one) for one in registry.repositories(after="docker.io/m", limit=1)] == [
+        "quay.io/x/y"
+    ]
 
 
 def _file(store: Store, data: bytes) -> Path:
@@ -460,12 +538,21 @@ def _file(store: Store, data: bytes) -> Path:
     return path
 
 
-def test_annotations_of_referrers_are_looked_up_as_far_as_one_answer_goes(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_annotations_of_referrers_are_looked_up_as_far_as_one_answer_goes(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     subject = Digest.of(b"later")
     for number in range(5):
-        document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [], "annotations": {"number": f"{number}" * 100}}
+        document = {
+            "schemaVersion": 2,
+            "mediaType": INDEX,
+            "manifests": [],
+            "annotations": {"number": f"{number}" * 100},
+        }
         about = {"mediaType": MANIFEST, "digest": str(subject), "size": 5}
-        registry.put_manifest(APP, encode(document | {"subject": about}), media_type=INDEX, digest=None, tags=[])
+        registry.put_manifest(
+            APP, encode(document | {"subject": about}), media_type=INDEX, digest=None, tags=[]
+        )
 
     def annotated(most_bytes: int) -> list[bool]:
         monkeypatch.setattr(catalog, "ANNOTATED_BYTES", most_bytes)
@@ -473,7 +560,10 @@ def test_annotations_of_referrers_are_looked_up_as_far_as_one_answer_goes(regist
         assert all(one.annotations is None or one.annotations for one in found)
         return [bool(one.annotations) for one in found]
 
-    (size,) = {one.size_bytes for one in registry.referrers(APP, subject, artifact_type=None, after="", limit=9)}
+    (size,) = {
+        one.size_bytes
+        for one in registry.referrers(APP, subject, artifact_type=None, after="", limit=9)
+    }
     assert annotated(5 * size) == [True] * 5
     assert annotated(3 * size) == [True, True, True, False]
     assert annotated(0) == [True, False]
@@ -481,11 +571,22 @@ def test_annotations_of_referrers_are_looked_up_as_far_as_one_answer_goes(regist
 
 def test_referrers_of_what_is_not_here(registry: Registry) -> None:
     push_blob(registry, b"{}")
-    config = {"mediaType": "application/vnd.example+json", "digest": str(Digest.of(b"{}")), "size": 2}
+    config = {
+        "mediaType": "application/vnd.example+json",
+        "digest": str(Digest.of(b"{}")),
+        "size": 2,
+    }
     subject = {"mediaType": MANIFEST, "digest": str(Digest.of(b"later")), "size": 5}
     digests = []
     for kind in ("one", "two", None):
-        document = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [], "subject": subject, "annotations": {"kind": str(kind)}}
+        document = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": config,
+            "layers": [],
+            "subject": subject,
+            "annotations": {"kind": str(kind)},
+        }
         document |= {"artifactType": kind} if kind else {}
         done = registry.put_manifest(APP, encode(document), media_type="", digest=None, tags=())
         assert done.subject == Digest.of(b"later")
@@ -495,11 +596,20 @@ def test_referrers_of_what_is_not_here(registry: Registry) -> None:
     assert {one.artifact_type for one in found} == {"one", "two", "application/vnd.example+json"}
     (one,) = registry.referrers(APP, Digest.of(b"later"), artifact_type="one", after="", limit=9)
     assert (one.annotations, one.media_type) == ({"kind": "one"}, MANIFEST)
-    assert len(registry.referrers(APP, Digest.of(b"later"), artifact_type=None, after=str(found[0].digest), limit=9)) == 2
-    assert registry.referrers(OTHER, Digest.of(b"later"), artifact_type=None, after="", limit=9) == []
+    assert (
+        len(
+            registry.referrers(
+                APP, Digest.of(b"later"), artifact_type=None, after=str(found[0].digest), limit=9
+            )
+        )
+        == 2
+    )
+    assert (
+        registry.referrers(OTHER, Digest.of(b"later"), artifact_type=None, after="", limit=9) == []
+    )
 
 
-# --- images without a name ----------------------------------------------------------------------------------------------
+# --- images without a name ------------------------------------------------------------------------
 
 
 def test_images_without_a_name_are_served_by_their_digest(store: Store, registry: Registry) -> None:
@@ -516,12 +626,18 @@ def test_images_without_a_name_are_served_by_their_digest(store: Store, registry
         registry.manifest(BY_ID, Digest.parse(layer))
 
 
-# --- verification -------------------------------------------------------------------------------------------------------
+# --- verification ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("encode_layer", [squeezed, zstandard.compress, lzma.compress], ids=["gzip", "zstd", "xz"])
-def test_pushed_layers_are_verified_and_can_then_be_read_decoded(encode_layer: Callable[[bytes], bytes], store: Store, registry: Registry) -> None:
-    image_id, _ = push_image(registry, (images.A, encode_layer(images.A)), (images.B, encode_layer(images.B)))
+@pytest.mark.parametrize(
+    "encode_layer", [squeezed, zstandard.compress, lzma.compress], ids=["gzip", "zstd", "xz"]
+)
+def test_pushed_layers_are_verified_and_can_then_be_read_decoded(
+    encode_layer: Callable[[bytes], bytes], store: Store, registry: Registry
+) -> None:
+    image_id, _ = push_image(
+        registry, (images.A, encode_layer(images.A)), (images.B, encode_layer(images.B))
+    )
     assert store.verify_image(image_id) is DiffState.VERIFIED
     assert store.verify_image(image_id) is DiffState.VERIFIED
     diff = Digest.of(images.A)
@@ -531,7 +647,9 @@ def test_pushed_layers_are_verified_and_can_then_be_read_decoded(encode_layer: C
     assert not list((store.root / "staging").iterdir())
 
 
-def test_what_was_found_damaged_is_not_taken_for_what_was_decoded_again(store: Store, registry: Registry) -> None:
+def test_what_was_found_damaged_is_not_taken_for_what_was_decoded_again(
+    store: Store, registry: Registry
+) -> None:
     layer_a, diff = (images.A, lzma.compress(images.A)), Digest.of(images.A)
     image_id, _ = push_image(registry, layer_a)
     assert store.verify_image(image_id) is DiffState.VERIFIED
@@ -553,7 +671,9 @@ def test_plain_layers_need_no_verification(store: Store, registry: Registry) -> 
         assert verification.diff_state(connection, key) == "verified"
 
 
-def test_a_false_diff_id_is_found_and_does_not_undo_the_push(store: Store, registry: Registry) -> None:
+def test_a_false_diff_id_is_found_and_does_not_undo_the_push(
+    store: Store, registry: Registry
+) -> None:
     image_id, digest = push_image(registry, (images.A, squeezed(images.A)), diffs=(images.B,))
     assert store.verify_image(image_id) is DiffState.MISMATCH
     assert registry.manifest(APP, digest).digest == digest
@@ -576,7 +696,14 @@ def test_a_config_that_is_none_makes_no_image(store: Store, registry: Registry) 
     config = b'{"not": "an image"}'
     for data in (config, images.A):
         push_blob(registry, data)
-    manifest = encode({"schemaVersion": 2, "mediaType": MANIFEST, "config": descriptor(config, CONFIG), "layers": [descriptor(images.A, LAYER)]})
+    manifest = encode(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": descriptor(config, CONFIG),
+            "layers": [descriptor(images.A, LAYER)],
+        }
+    )
     done = registry.put_manifest(APP, manifest, media_type=MANIFEST, digest=None, tags=("1",))
     assert done.image_id is None
     assert store.images() == ()

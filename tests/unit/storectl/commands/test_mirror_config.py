@@ -18,28 +18,52 @@ def without_notes(text: str) -> str:
 
 def test_docker_s_is_json(shell: Shell) -> None:
     text = shell("mirror-config", "docker", URL, "--upstream", "docker.io", "--upstream", "quay.io")
-    assert json.loads(without_notes(text)) == {"registry-mirrors": [URL], "insecure-registries": ["mirror.example:5000"]}
+    assert json.loads(without_notes(text)) == {
+        "registry-mirrors": [URL],
+        "insecure-registries": ["mirror.example:5000"],
+    }
     assert "mirror.example:5000/quay.io/NAME" in text
 
 
 def test_containerd_s_is_toml(shell: Shell) -> None:
     document = tomllib.loads(without_notes(shell("mirror-config", "containerd", URL)))
-    assert document == {"server": "https://registry-1.docker.io", "host": {URL: {"capabilities": ["pull", "resolve"]}}}
+    assert document == {
+        "server": "https://registry-1.docker.io",
+        "host": {URL: {"capabilities": ["pull", "resolve"]}},
+    }
 
 
 @pytest.mark.parametrize("client", ["podman", "cri-o"])
 def test_podman_s_is_toml(client: str, shell: Shell) -> None:
     mirror = {"location": "mirror.example:5000/quay.io", "insecure": True}
-    assert tomllib.loads(without_notes(shell("mirror-config", client, URL, "--upstream", "quay.io"))) == {
-        "registry": [{"prefix": "quay.io", "location": "quay.io", "mirror": [mirror]}]
-    }
+    assert tomllib.loads(
+        without_notes(shell("mirror-config", client, URL, "--upstream", "quay.io"))
+    ) == {"registry": [{"prefix": "quay.io", "location": "quay.io", "mirror": [mirror]}]}
 
 
 def test_k3s_s_names_the_endpoint(shell: Shell) -> None:
-    assert shell("mirror-config", "k3s", URL).splitlines()[1:] == ["mirrors:", '  "docker.io":', "    endpoint:", f'      - "{URL}"']
+    assert shell("mirror-config", "k3s", URL).splitlines()[1:] == [
+        "mirrors:",
+        '  "docker.io":',
+        "    endpoint:",
+        f'      - "{URL}"',
+    ]
 
 
-@pytest.mark.parametrize("url", [":5000", "http://", "ftp://x", "http://x/y", "http://x?y", "http://user:word@x", "http://x:99999", 'http://x"', "http://[x]"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        ":5000",
+        "http://",
+        "ftp://x",
+        "http://x/y",
+        "http://x?y",
+        "http://user:word@x",
+        "http://x:99999",
+        'http://x"',
+        "http://[x]",
+    ],
+)
 def test_what_is_no_server_is_refused(url: str, shell: Shell) -> None:
     shell("mirror-config", "docker", url, code=2)
     assert shell.out == ""
@@ -51,6 +75,15 @@ def test_what_is_no_registry_is_refused(domain: str, shell: Shell) -> None:
     assert shell.out == ""
 
 
-@pytest.mark.parametrize("url", ["http://[::1]:5000", "https://mirror.example", "mirror", "10.0.0.1:80", "https://mirror.example/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[::1]:5000",
+        "https://mirror.example",
+        "mirror",
+        "10.0.0.1:80",
+        "https://mirror.example/",
+    ],
+)
 def test_what_is_a_server_is_taken(url: str, shell: Shell) -> None:
     assert shell("mirror-config", "docker", url)

@@ -52,7 +52,9 @@ PUBLISHED = {
 
 def below(cls: type[errors.StoreError]) -> list[type[errors.StoreError]]:
     found = [leaf for child in cls.__subclasses__() for leaf in (child, *below(child))]
-    return [leaf for leaf in found if leaf.__module__ in {errors.__name__, "store.model.base_errors"}]
+    return [
+        leaf for leaf in found if leaf.__module__ in {errors.__name__, "store.model.base_errors"}
+    ]
 
 
 def test_the_published_table_has_every_error() -> None:

@@ -26,14 +26,16 @@ def work(bars: Progress) -> None:
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_what_is_no_terminal_gets_nothing(monkeypatch: pytest.MonkeyPatch, quiet: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_what_is_no_terminal_gets_nothing(monkeypatch: pytest.MonkeyPatch, quiet: bool) -> None:
     monkeypatch.setattr("sys.stderr", io.StringIO())
     with progress(quiet=quiet) as bars:
         assert isinstance(bars, Silent)
         work(bars)
 
 
-def test_a_terminal_is_left_alone_when_silence_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_is_left_alone_when_silence_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     screen = Terminal()
     monkeypatch.setattr("sys.stderr", screen)
     with progress(quiet=True) as bars:
@@ -41,7 +43,9 @@ def test_a_terminal_is_left_alone_when_silence_was_asked_for(monkeypatch: pytest
     assert screen.getvalue() == ""
 
 
-def test_a_terminal_shows_each_part_and_the_whole(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_terminal_shows_each_part_and_the_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     screen = Terminal()
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")

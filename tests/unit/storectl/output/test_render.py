@@ -12,9 +12,14 @@ from storectl.output import render
 EVIL = "\x1b[31mred\x07\r\x9b2J\u202e\ud800"
 
 
-def test_columns_are_dockers_ten_wide_or_three_wider_than_their_widest_cell(capsys: pytest.CaptureFixture[str]) -> None:
+def test_columns_are_dockers_ten_wide_or_three_wider_than_their_widest_cell(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     render.table(["TYPE", "TOTAL"], [["Images", "1"], ["a-long-repository", "22"]])
-    assert capsys.readouterr().out == "TYPE                TOTAL\nImages              1\na-long-repository   22\n"
+    assert (
+        capsys.readouterr().out
+        == "TYPE                TOTAL\nImages              1\na-long-repository   22\n"
+    )
     render.table(["A", "B", "C"], [])
     assert capsys.readouterr().out == "A         B         C\n"
 
@@ -25,9 +30,17 @@ def test_no_line_ends_with_spaces(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "print_it", [render.line, lambda text: render.table(["HEAD"], [[text]]), render.document, lambda text: render.json_lines([{text: text}])]
+    "print_it",
+    [
+        render.line,
+        lambda text: render.table(["HEAD"], [[text]]),
+        render.document,
+        lambda text: render.json_lines([{text: text}]),
+    ],
 )
-def test_nothing_is_printed_that_a_terminal_obeys(capsys: pytest.CaptureFixture[str], print_it: object) -> None:
+def test_nothing_is_printed_that_a_terminal_obeys(
+    capsys: pytest.CaptureFixture[str], print_it: object
+) -> None:
     assert callable(print_it)
     print_it(EVIL)
     shown = capsys.readouterr().out
@@ -41,7 +54,10 @@ def test_json_is_ascii_and_reads_back(capsys: pytest.CaptureFixture[str]) -> Non
     assert out.isascii()
     assert json.loads(out) == {"name": "größe", "list": []}
     render.json_lines([{"a": "1"}, {"a": "2"}])
-    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [{"a": "1"}, {"a": "2"}]
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        {"a": "1"},
+        {"a": "2"},
+    ]
 
 
 def test_times() -> None:

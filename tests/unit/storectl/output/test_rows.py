@@ -9,7 +9,10 @@ from click.testing import CliRunner
 from storectl.output.rows import format_option, show
 
 HEADS = {"ID": "IMAGE ID", "Tag": "TAG", "Size": "SIZE"}
-ROWS = [{"ID": "e678c099804f", "Tag": "latest", "Size": "10B"}, {"ID": "36e4962502e9", "Tag": "child", "Size": "11B"}]
+ROWS = [
+    {"ID": "e678c099804f", "Tag": "latest", "Size": "10B"},
+    {"ID": "36e4962502e9", "Tag": "child", "Size": "11B"},
+]
 
 
 @click.command()
@@ -25,10 +28,22 @@ def listing(format_: str) -> None:
         ("{{.ID}}:{{.Tag}}", "e678c099804f:latest\n36e4962502e9:child\n"),
         ("{{json .ID}}", '"e678c099804f"\n"36e4962502e9"\n'),
         (r"{{.ID}}\n\t-", "e678c099804f\n\t-\n36e4962502e9\n\t-\n"),
-        (r"table {{.ID}}\t{{.Size}}", "IMAGE ID       SIZE\ne678c099804f   10B\n36e4962502e9   11B\n"),
-        ("table {{.ID}}\t{{.Size}}", "IMAGE ID       SIZE\ne678c099804f   10B\n36e4962502e9   11B\n"),
+        (
+            r"table {{.ID}}\t{{.Size}}",
+            "IMAGE ID       SIZE\ne678c099804f   10B\n36e4962502e9   11B\n",
+        ),
+        (
+            "table {{.ID}}\t{{.Size}}",
+            "IMAGE ID       SIZE\ne678c099804f   10B\n36e4962502e9   11B\n",
+        ),
         ("table {{.ID}}|{{.Tag}}", "IMAGE ID|TAG\ne678c099804f|latest\n36e4962502e9|child\n"),
-        ("json", '{"ID": "e678c099804f", "Tag": "latest", "Size": "10B"}\n{"ID": "36e4962502e9", "Tag": "child", "Size": "11B"}\n'),
+        (
+            "json",
+            (
+                '{"ID": "e678c099804f", "Tag": "latest", "Size": "10B"}\n{"ID": "36e4962502e9",'
+                ' "Tag": "child", "Size": "11B"}\n'
+            ),
+        ),
     ],
 )
 def test_a_list_is_printed_as_docker_prints_it(format_: str, shown: str) -> None:
@@ -38,7 +53,10 @@ def test_a_list_is_printed_as_docker_prints_it(format_: str, shown: str) -> None
 
 @pytest.mark.parametrize(
     ("format_", "said"),
-    [("tabel", "neither table nor json nor a template"), ("{{.Nothing}}", "no field Nothing; there are ID, Tag, Size")],
+    [
+        ("tabel", "neither table nor json nor a template"),
+        ("{{.Nothing}}", "no field Nothing; there are ID, Tag, Size"),
+    ],
 )
 def test_what_a_list_does_not_have_is_refused(format_: str, said: str) -> None:
     done = CliRunner().invoke(listing, ["--format", format_])

@@ -1,4 +1,7 @@
-"""Sizes, spans and moments as docker writes and reads them. The expectations are what go-units and docker print."""
+"""Sizes, spans and moments as docker writes and reads them.
+
+The expectations are what go-units and docker print.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,9 @@ def test_sizes_are_read_in_both_kinds_of_units(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "MB", "much", "-1", "1e9", "1 000", "5iB", "٣MB", "1.GB", "nan"])
+@pytest.mark.parametrize(
+    "text", ["", "MB", "much", "-1", "1e9", "1 000", "5iB", "٣MB", "1.GB", "nan"]
+)
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no size"):
         parse_size(text)
@@ -140,7 +145,9 @@ def test_a_date_without_a_zone_is_local(monkeypatch: pytest.MonkeyPatch) -> None
         time.tzset()
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "1d", "9" * 40, "9" * 12 + "h", "2026-13-01", "1h2", "h", ".h"])
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "1d", "9" * 40, "9" * 12 + "h", "2026-13-01", "1h2", "h", ".h"]
+)
 def test_what_is_no_moment_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no time"):
         parse_moment(text, NOW)

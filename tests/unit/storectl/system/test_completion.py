@@ -37,8 +37,15 @@ def test_nothing_is_made_where_there_is_no_store(asked: click.Context, tmp_path:
     assert not (tmp_path / "store").exists()
 
 
-@pytest.mark.parametrize("error", [errors.SchemaMismatch("newer"), OSError(5, "I/O"), RuntimeError("a fault")])
-def test_errors_are_silent(asked: click.Context, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error", [errors.SchemaMismatch("newer"), OSError(5, "I/O"), RuntimeError("a fault")]
+)
+def test_errors_are_silent(
+    asked: click.Context,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+) -> None:
     def fail(*_args: object, **_kwargs: object) -> None:
         raise error
 
@@ -47,7 +54,9 @@ def test_errors_are_silent(asked: click.Context, monkeypatch: pytest.MonkeyPatch
     assert capsys.readouterr() == ("", "")
 
 
-def test_without_a_home_there_are_no_names(asked: click.Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_home_there_are_no_names(
+    asked: click.Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked.params["root"] = None
     monkeypatch.setenv("HOME", "")
     assert image_names(asked, click.Argument(["name"]), "") == []

@@ -25,8 +25,17 @@ from tests.support.images import A, image
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HERE = Surroundings(read_only=False, media_read_only=False, folder_writable=True, database_writable=True, has_log=False, has_shared_memory=False)
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount, and become somebody else")
+HERE = Surroundings(
+    read_only=False,
+    media_read_only=False,
+    folder_writable=True,
+    database_writable=True,
+    has_log=False,
+    has_shared_memory=False,
+)
+as_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root can mount, and become somebody else"
+)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +45,15 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount, and
         ({"has_log": True, "has_shared_memory": True}, Way.WRITE),
         ({"read_only": True}, Way.READ),
         ({"media_read_only": True, "folder_writable": False}, Way.IMMUTABLE),
-        ({"media_read_only": True, "folder_writable": False, "has_log": True, "has_shared_memory": True}, Way.COPY),
+        (
+            {
+                "media_read_only": True,
+                "folder_writable": False,
+                "has_log": True,
+                "has_shared_memory": True,
+            },
+            Way.COPY,
+        ),
         ({"folder_writable": False}, Way.COPY),
         ({"folder_writable": False, "has_log": True}, Way.COPY),
         ({"folder_writable": False, "has_log": True, "has_shared_memory": True}, Way.READ),
@@ -60,7 +77,10 @@ def with_log(filled: Path, tmp_path: Path) -> Path:
     copy = tmp_path / "cut-off"
     with closing(sqlite3.connect(filled / "store.db", isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("INSERT INTO event (at, action, target, attributes) VALUES ('2026-01-01T00:00:00.000000Z', 'in the log', 'x', '{}')")
+        connection.execute(
+            "INSERT INTO event (at, action, target, attributes) VALUES"
+            " ('2026-01-01T00:00:00.000000Z', 'in the log', 'x', '{}')"
+        )
         shutil.copytree(filled, copy)
     (copy / "store.db-shm").unlink()
     assert (copy / "store.db-wal").stat().st_size
@@ -100,7 +120,9 @@ def test_a_store_on_read_only_media_is_read(filled: Path, tmp_path: Path) -> Non
 
 
 @as_root
-def test_what_only_the_log_says_is_not_overlooked(with_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_only_the_log_says_is_not_overlooked(
+    with_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     with read_only_mount(with_log, tmp_path / "mount") as mounted:
@@ -115,26 +137,40 @@ def test_what_only_the_log_says_is_not_overlooked(with_log: Path, tmp_path: Path
 
 @as_root
 @pytest.mark.parametrize("writer_runs", [False, True])
-def test_somebody_without_permission_reads_too(filled: Path, writer_runs: bool) -> None:  # noqa: FBT001 - the case
+def test_somebody_without_permission_reads_too(filled: Path, writer_runs: bool) -> None:
     for folder in (filled, *filled.parents):
         if folder != Path(tempfile.gettempdir()) and folder.is_relative_to(tempfile.gettempdir()):
             folder.chmod(0o755)
     if writer_runs:
         holding = sqlite3.connect(filled / "store.db", isolation_level=None)
         holding.execute("UPDATE event SET target = target")
-    script = "import os, sys; os.setgid(65534); os.setuid(65534); from pathlib import Path; from store.db.sqlite.location import Place\n"
+    script = (
+        "import os, sys; os.setgid(65534); os.setuid(65534); from pathlib import Path; from"
+        " store.db.sqlite.location import Place\n"
+    )
     script += "with Place.at(Path(sys.argv[1]), read_only=False) as place:\n"
-    script += " import sqlite3; print(place.writable, sqlite3.connect(f'file:{place.database}?mode={place.access.value}', uri=True)"
+    script += (
+        " import sqlite3; print(place.writable,"
+        " sqlite3.connect(f'file:{place.database}?mode={place.access.value}', uri=True)"
+    )
     script += ".execute('SELECT count(*) FROM image').fetchone())"
-    # The interpreter's own files may be out of reach for others: it is made to load all it needs first.
+    # The interpreter's own files may be out of reach for others: it is made to load all it needs
+    # first.
     preload = "import sqlite3, tempfile, shutil, store.db.sqlite.location\n"
-    done = subprocess.run([sys.executable, "-c", preload + script, str(filled)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", preload + script, str(filled)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.stdout == "False (1,)\n", done.stderr
     if writer_runs:
         holding.close()
 
 
-def test_a_catalogue_that_never_rests_is_not_copied_half(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_catalogue_that_never_rests_is_not_copied_half(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Surroundings, "way", lambda _self: Way.COPY)
     counted = iter(range(100))
     monkeypatch.setattr(place, "_stamps", lambda _root: (next(counted),))
@@ -142,7 +178,9 @@ def test_a_catalogue_that_never_rests_is_not_copied_half(filled: Path, monkeypat
         Place.at(filled, read_only=True)
 
 
-def test_a_copy_that_fails_leaves_nothing(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_that_fails_leaves_nothing(
+    filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(Surroundings, "way", lambda _self: Way.COPY)

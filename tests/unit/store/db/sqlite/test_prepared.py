@@ -34,10 +34,16 @@ def test_they_find_what_a_read_finds(store: Store, digest: Digest) -> None:
     with store.read() as connection, store.look() as lookup:
         for name in (APP, OTHER):
             for one in (digest, pushed, Digest.of(b"nothing")):
-                assert catalog.file_bytes(lookup, name, one) == catalog.file_bytes(connection, name, one)
-                assert catalog.by_digest(lookup, name, one) == catalog.by_digest(connection, name, one)
+                assert catalog.file_bytes(lookup, name, one) == catalog.file_bytes(
+                    connection, name, one
+                )
+                assert catalog.by_digest(lookup, name, one) == catalog.by_digest(
+                    connection, name, one
+                )
                 for since in (now - timedelta(days=1), now + timedelta(days=1)):
-                    assert catalog.is_fresh(lookup, name, one, since) is catalog.is_fresh(connection, name, one, since)
+                    assert catalog.is_fresh(lookup, name, one, since) is catalog.is_fresh(
+                        connection, name, one, since
+                    )
             for tag in ("1", "none"):
                 assert catalog.by_tag(lookup, name, tag) == catalog.by_tag(connection, name, tag)
         assert catalog.file_bytes(lookup, APP, digest) == len(BLOB)
@@ -46,7 +52,11 @@ def test_they_find_what_a_read_finds(store: Store, digest: Digest) -> None:
 
 
 def test_values_that_are_written_into_a_statement_stay_there(store: Store, digest: Digest) -> None:
-    query = select(content.c.digest, literal(7), content.c.state).where(content.c.digest == bindparam("digest"), content.c.state == "present").limit(1)
+    query = (
+        select(content.c.digest, literal(7), content.c.state)
+        .where(content.c.digest == bindparam("digest"), content.c.state == "present")
+        .limit(1)
+    )
     with store.look() as lookup:
         (row,) = [lookup.execute(query, {"digest": digest}).one_or_none()]
         assert tuple(row) == (digest, 7, "present")
@@ -66,7 +76,9 @@ def test_more_than_the_one_row_is_a_fault(store: Store, digest: Digest) -> None:
     assert digest
 
 
-def test_every_look_up_sees_what_is_there_now_and_holds_on_to_nothing(store: Store, digest: Digest) -> None:
+def test_every_look_up_sees_what_is_there_now_and_holds_on_to_nothing(
+    store: Store, digest: Digest
+) -> None:
     with store.look() as lookup:
         assert catalog.file_bytes(lookup, APP, digest) == len(BLOB)
         later = push_blob(Registry(store), b"later")

@@ -16,12 +16,19 @@ from tests.support.docker_vectors import GOLDEN_NAMES, golden_files
 def test_the_manifests_of_golden_archives_say_what_they_say(name: str) -> None:
     data = golden_files(name)["manifest.json"]
     assert [
-        {"Config": image.config, "RepoTags": list(image.repo_tags), "Layers": list(image.layers), "Parent": image.parent}
+        {
+            "Config": image.config,
+            "RepoTags": list(image.repo_tags),
+            "Layers": list(image.layers),
+            "Parent": image.parent,
+        }
         for image in parse_manifest(data, DEFAULT_LIMITS)
     ] == [{"Parent": "", **item, "RepoTags": item["RepoTags"] or []} for item in json.loads(data)]
 
 
-@pytest.mark.parametrize("data", [b"null", b"[]", b"null\n", b" [ ] ", b"[]garbage", b"nullx", b"[][{}]"])
+@pytest.mark.parametrize(
+    "data", [b"null", b"[]", b"null\n", b" [ ] ", b"[]garbage", b"nullx", b"[][{}]"]
+)
 def test_an_archive_of_no_images_is_an_archive(data: bytes) -> None:
     assert parse_manifest(data, DEFAULT_LIMITS) == ()
 
@@ -32,7 +39,9 @@ def test_keys_match_without_regard_to_case_and_unknown_ones_are_skipped() -> Non
 
 
 def test_null_lists_are_empty() -> None:
-    assert parse_manifest(b'[{"Config":"c","RepoTags":null,"Layers":null,"LayerSources":null}]', DEFAULT_LIMITS) == (ArchiveImage("c", (), (), "", {}),)
+    assert parse_manifest(
+        b'[{"Config":"c","RepoTags":null,"Layers":null,"LayerSources":null}]', DEFAULT_LIMITS
+    ) == (ArchiveImage("c", (), (), "", {}),)
 
 
 @pytest.mark.parametrize(
@@ -44,10 +53,19 @@ def test_null_lists_are_empty() -> None:
         (b"[1]", r"\[0\]: expected object, found number 1, at byte 1"),
         (b"[{}]", "image 0 names no config"),
         (b'[{"Config":"c"},null]', "image 1 names no config"),
-        (b'[{"Config":"c","Layers":"x"}]', r'\[0\].Layers: expected list of strings, found string "x"'),
-        (b'[{"Config":"c","Layers":["a",{}]}]', r"\[0\].Layers\[1\]: expected string, found object"),
+        (
+            b'[{"Config":"c","Layers":"x"}]',
+            r'\[0\].Layers: expected list of strings, found string "x"',
+        ),
+        (
+            b'[{"Config":"c","Layers":["a",{}]}]',
+            r"\[0\].Layers\[1\]: expected string, found object",
+        ),
         (b'[{"Config":"c","LayerSources":[]}]', r"\[0\].LayerSources: expected object"),
-        (b'[{"Config":"c","LayerSources":{"d":{"size":1.0}}}]', r"size: expected integer of 64 bits, found number 1.0"),
+        (
+            b'[{"Config":"c","LayerSources":{"d":{"size":1.0}}}]',
+            r"size: expected integer of 64 bits, found number 1.0",
+        ),
         (b"\xef\xbb\xbf[]", "at byte 0"),
         (b"[", "at byte 1"),
     ],
@@ -84,20 +102,27 @@ def test_documents_over_the_ceiling_are_refused() -> None:
     ],
 )
 def test_a_layer_source_is_written_as_docker_writes_it(source: bytes, written: bytes) -> None:
-    (image,) = parse_manifest(b'[{"Config":"c","LayerSources":{"d":' + source + b"}}]", DEFAULT_LIMITS)
+    (image,) = parse_manifest(
+        b'[{"Config":"c","LayerSources":{"d":' + source + b"}}]", DEFAULT_LIMITS
+    )
     assert {diff: item.encode() for diff, item in image.layer_sources.items()} == {"d": written}
 
 
 def test_an_entry_of_layer_sources_that_is_repeated_is_replaced_but_the_map_is_merged() -> None:
     data = b'[{"Config":"c","LayerSources":{"a":{"size":1},"a":{"digest":"d"}},"layersources":{"b":{"size":2}}}]'
     (image,) = parse_manifest(data, DEFAULT_LIMITS)
-    assert {diff: item.encode() for diff, item in image.layer_sources.items()} == {"a": b'{"digest":"d"}', "b": b'{"size":2}'}
+    assert {diff: item.encode() for diff, item in image.layer_sources.items()} == {
+        "a": b'{"digest":"d"}',
+        "b": b'{"size":2}',
+    }
 
 
 @pytest.mark.parametrize("name", [name for name in GOLDEN_NAMES if name != "untagged"])
 def test_the_repositories_of_golden_archives_say_what_they_say(name: str) -> None:
     data = golden_files(name)["repositories"]
-    assert {key: dict(tags) for key, tags in parse_repositories(data, DEFAULT_LIMITS).items()} == json.loads(data)
+    assert {
+        key: dict(tags) for key, tags in parse_repositories(data, DEFAULT_LIMITS).items()
+    } == json.loads(data)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +135,9 @@ def test_the_repositories_of_golden_archives_say_what_they_say(name: str) -> Non
         (b'{"a":{"1":"x"},"a":{"2":"y"}}', {"a": {"2": "y"}}),
     ],
 )
-def test_repositories_are_read_as_go_reads_maps(data: bytes, expected: dict[str, dict[str, str]]) -> None:
+def test_repositories_are_read_as_go_reads_maps(
+    data: bytes, expected: dict[str, dict[str, str]]
+) -> None:
     assert parse_repositories(data, DEFAULT_LIMITS) == expected
 
 

@@ -129,7 +129,9 @@ def test_skippable_frames_are_passed_over(step: int) -> None:
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 65_791, 65_792, 300_000])
 @pytest.mark.parametrize("content_size", [True, False])
 @pytest.mark.parametrize("checksum", [True, False])
-def test_every_form_of_zstd_frame_header_is_read(size: int, *, content_size: bool, checksum: bool) -> None:
+def test_every_form_of_zstd_frame_header_is_read(
+    size: int, *, content_size: bool, checksum: bool
+) -> None:
     content = Random(4).randbytes(size)
     compressor = zstandard.ZstdCompressor(write_content_size=content_size, write_checksum=checksum)
     assert decode(Codec.ZSTD, compressor.compress(content) * 2, 1000) == content * 2
@@ -154,7 +156,14 @@ def zstd_block(kind: int, size: int, payload: bytes, *, last: bool) -> bytes:
         zstd_frame(header=b"\x08\x38"),
         zstd_frame(zstd_block(0, 1, b"x", last=True), header=b"\x01\x38\x07"),
     ],
-    ids=["reserved block", "large RLE block", "large raw block", "nonsense", "reserved bit", "dictionary"],
+    ids=[
+        "reserved block",
+        "large RLE block",
+        "large raw block",
+        "nonsense",
+        "reserved bit",
+        "dictionary",
+    ],
 )
 def test_malformed_zstd_is_corrupt(frame: bytes) -> None:
     with pytest.raises(CorruptStream):
@@ -173,7 +182,8 @@ def test_zstd_window_has_a_ceiling() -> None:
 def test_xz_dictionary_has_a_ceiling() -> None:
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 20}]
     data = bytearray(lzma.compress(b"x" * 100, filters=filters))
-    # The block header follows the stream header: size, flags, filter, properties size, dictionary size; its CRC closes it.
+    # The block header follows the stream header: size, flags, filter, properties size, dictionary
+    # size; its CRC closes it.
     data[16] = 40
     data[20:24] = zlib.crc32(data[12:20]).to_bytes(4, "little")
     with pytest.raises(TooLarge, match="memory"):

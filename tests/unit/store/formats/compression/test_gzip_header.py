@@ -15,7 +15,9 @@ TEXT = b"hello, gzip\n" * 50
 EVERY_COMBINATION = range(32)
 
 
-def gzipped(flags: int, *, extra: bytes = b"ab", name: bytes = b"n", comment: bytes = b"c", wrong: int = 0) -> tuple[bytes, bytes]:
+def gzipped(
+    flags: int, *, extra: bytes = b"ab", name: bytes = b"n", comment: bytes = b"c", wrong: int = 0
+) -> tuple[bytes, bytes]:
     """A member with the optional fields that ``flags`` say: its header, and what follows."""
     head = MAGIC + bytes([flags]) + bytes(5) + b"\xff"
     if flags & 4:
@@ -27,12 +29,18 @@ def gzipped(flags: int, *, extra: bytes = b"ab", name: bytes = b"n", comment: by
     if flags & 2:
         head += struct.pack("<H", (zlib.crc32(head) & 0xFFFF) ^ wrong)
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
-    return head, deflate.compress(TEXT) + deflate.flush() + struct.pack("<II", zlib.crc32(TEXT), len(TEXT))
+    return head, deflate.compress(TEXT) + deflate.flush() + struct.pack(
+        "<II", zlib.crc32(TEXT), len(TEXT)
+    )
 
 
 def decoded(data: bytes, size: int) -> bytes:
     decode = decoder(Codec.GZIP, max_bytes=1 << 20)
-    out = [piece for start in range(0, len(data), size) for piece in decode.feed(data[start : start + size])]
+    out = [
+        piece
+        for start in range(0, len(data), size)
+        for piece in decode.feed(data[start : start + size])
+    ]
     return b"".join([*out, *decode.finish()])
 
 

@@ -91,9 +91,15 @@ def test_errors_come_after_the_bytes_before_them_and_stay() -> None:
 
 @pytest.mark.parametrize(
     ("data", "max_bytes", "error"),
-    [(gzip.compress(b"x" * 100, mtime=0), 99, TooLarge), (b"\x1f\x8b\x08 nonsense" * 10, 1 << 40, CorruptStream), (b"", 1 << 40, TruncatedInput)],
+    [
+        (gzip.compress(b"x" * 100, mtime=0), 99, TooLarge),
+        (b"\x1f\x8b\x08 nonsense" * 10, 1 << 40, CorruptStream),
+        (b"", 1 << 40, TruncatedInput),
+    ],
 )
-def test_what_the_decoder_raises_is_raised(data: bytes, max_bytes: int, error: type[Exception]) -> None:
+def test_what_the_decoder_raises_is_raised(
+    data: bytes, max_bytes: int, error: type[Exception]
+) -> None:
     reader = DecodingReader(io.BytesIO(data), Codec.GZIP, max_bytes)
     with pytest.raises(error):
         reader.read(1000)

@@ -7,24 +7,42 @@ import pytest
 import zstandard
 
 from store.errors import CorruptStream
-from store.formats.compression.seekable_zstd import FOOTER_BYTES, Frame, read_table, seek_table, table_bytes
+from store.formats.compression.seekable_zstd import (
+    FOOTER_BYTES,
+    Frame,
+    read_table,
+    seek_table,
+    table_bytes,
+)
 
 
 def with_checksums(frames: list[tuple[int, int]]) -> bytes:
     """The table as other writers make it: a checksum after each entry."""
-    entries = b"".join(struct.pack("<III", stored, content, 0xDEADBEEF) for stored, content in frames)
-    return struct.pack("<II", 0x184D2A5E, len(entries) + 9) + entries + struct.pack("<IBI", len(frames), 0x80, 0x8F92EAB1)
+    entries = b"".join(
+        struct.pack("<III", stored, content, 0xDEADBEEF) for stored, content in frames
+    )
+    return (
+        struct.pack("<II", 0x184D2A5E, len(entries) + 9)
+        + entries
+        + struct.pack("<IBI", len(frames), 0x80, 0x8F92EAB1)
+    )
 
 
 def test_written_table_is_read_back() -> None:
     frames = [(100, 4000), (50, 0), (7, 1)]
     table = seek_table(frames)
     assert table_bytes(table[-FOOTER_BYTES:]) == len(table)
-    assert read_table(table, 157 + len(table)) == (Frame(0, 100, 0, 4000), Frame(100, 50, 4000, 0), Frame(150, 7, 4000, 1))
+    assert read_table(table, 157 + len(table)) == (
+        Frame(0, 100, 0, 4000),
+        Frame(100, 50, 4000, 0),
+        Frame(150, 7, 4000, 1),
+    )
 
 
 def test_table_is_laid_out_as_the_format_says() -> None:
-    assert seek_table([(1, 2)]) == bytes.fromhex("5e2a4d18 11000000 01000000 02000000 01000000 00 b1ea928f")
+    assert seek_table([(1, 2)]) == bytes.fromhex(
+        "5e2a4d18 11000000 01000000 02000000 01000000 00 b1ea928f"
+    )
     assert seek_table([]) == bytes.fromhex("5e2a4d18 09000000 00000000 00 b1ea928f")
 
 
@@ -37,12 +55,25 @@ def test_table_with_checksums_is_read() -> None:
 def test_any_decoder_passes_over_the_table() -> None:
     parts = [b"first " * 1000, b"second " * 1000]
     frames = [zstandard.ZstdCompressor().compress(part) for part in parts]
-    file = b"".join(frames) + seek_table([(len(frame), len(part)) for frame, part in zip(frames, parts, strict=True)])
-    with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(file), read_across_frames=True) as reader:
+    file = b"".join(frames) + seek_table(
+        [(len(frame), len(part)) for frame, part in zip(frames, parts, strict=True)]
+    )
+    with zstandard.ZstdDecompressor().stream_reader(
+        io.BytesIO(file), read_across_frames=True
+    ) as reader:
         assert reader.read() == b"".join(parts)
 
 
-@pytest.mark.parametrize("footer", [b"", b"short", bytes(9), struct.pack("<IBI", 1, 0x04, 0x8F92EAB1), struct.pack("<IBI", 1, 0, 0x8F92EAB2)])
+@pytest.mark.parametrize(
+    "footer",
+    [
+        b"",
+        b"short",
+        bytes(9),
+        struct.pack("<IBI", 1, 0x04, 0x8F92EAB1),
+        struct.pack("<IBI", 1, 0, 0x8F92EAB2),
+    ],
+)
 def test_what_is_no_footer_has_no_table(footer: bytes) -> None:
     assert table_bytes(footer) is None
 

@@ -36,12 +36,23 @@ def test_every_kind_of_value_is_known(data: bytes, kind: str) -> None:
 
 def test_members_keep_their_order_their_repetitions_and_their_text() -> None:
     value = read(b'{ "b" : 1.50 , "a":[ 1 ] ,"b":{"x" :null}, "\\u0061":"\\/" }')
-    assert [(key, member.raw) for key, member in value.members()] == [("b", b"1.50"), ("a", b"[ 1 ]"), ("b", b'{"x" :null}'), ("a", b'"\\/"')]
+    assert [(key, member.raw) for key, member in value.members()] == [
+        ("b", b"1.50"),
+        ("a", b"[ 1 ]"),
+        ("b", b'{"x" :null}'),
+        ("a", b'"\\/"'),
+    ]
     assert [member.start for _, member in value.members()] == [8, 19, 30, 52]
 
 
 def test_elements_keep_their_order_and_their_text() -> None:
-    assert [item.raw for item in read(b'[1 , "a" ,[ ], {"k":[2]} ,null]').items()] == [b"1", b'"a"', b"[ ]", b'{"k":[2]}', b"null"]
+    assert [item.raw for item in read(b'[1 , "a" ,[ ], {"k":[2]} ,null]').items()] == [
+        b"1",
+        b'"a"',
+        b"[ ]",
+        b'{"k":[2]}',
+        b"null",
+    ]
 
 
 @pytest.mark.parametrize("data", [b"[]", b"[ \n]"])
@@ -143,7 +154,9 @@ def test_the_first_value_can_be_read_without_what_follows_it() -> None:
 def test_nesting_up_to_the_ceiling_is_read_and_no_deeper() -> None:
     limits = Limits(json_depth=3)
     assert parse(b'[{"a":[]}]', limits, document="it").kind == "array"
-    with pytest.raises(InvalidDocument, match="no more than 3 levels of nesting, found '\\[', at byte 7"):
+    with pytest.raises(
+        InvalidDocument, match="no more than 3 levels of nesting, found '\\[', at byte 7"
+    ):
         parse(b'[{"a":[[]]}]', limits, document="it")
 
 
@@ -219,7 +232,9 @@ def test_values_up_to_the_ceiling_are_read_and_no_more() -> None:
     limits = Limits(json_values=4)
     assert parse(b'[1,{"a":"[,{"}]', limits, document="it").kind == "array"
     for data in (b"[1,2,3,4]", b'[1,{"a":"","b":0}]', b"[[[[[]]]]]", b'[{},"",[],0]'):
-        with pytest.raises(TooLarge, match="it: more than 4 values, the most that are read from one JSON document") as caught:
+        with pytest.raises(
+            TooLarge, match="it: more than 4 values, the most that are read from one JSON document"
+        ) as caught:
             parse(data, limits, document="it")
         assert caught.value.limit == 4
     # What follows the first value is not read, and does not count.
@@ -227,7 +242,12 @@ def test_values_up_to_the_ceiling_are_read_and_no_more() -> None:
 
 
 def test_marks_inside_of_strings_are_no_values() -> None:
-    assert parse(b'{"%s":"%s"}' % (b'[{,\\"' * 50, b",[{" * 50), Limits(json_values=3), document="it").kind == "object"
+    assert (
+        parse(
+            b'{"%s":"%s"}' % (b'[{,\\"' * 50, b",[{" * 50), Limits(json_values=3), document="it"
+        ).kind
+        == "object"
+    )
 
 
 def test_too_many_simple_values_are_seen_before_the_end() -> None:
@@ -243,12 +263,17 @@ def test_strings_have_a_ceiling_where_they_are_taken() -> None:
     first, second = parse(b'["12345","123456"]', limits, document="it").items()
     assert first.text() == "12345"
     for take in (second.text, second.string):
-        with pytest.raises(TooLarge, match="it: a string of 6 bytes, at byte 9: at most 5 are read"):
+        with pytest.raises(
+            TooLarge, match="it: a string of 6 bytes, at byte 9: at most 5 are read"
+        ):
             take()
 
 
 def test_what_is_made_of_a_document_has_a_ceiling() -> None:
-    with pytest.raises(TooLarge, match="it: its text, values and strings together take more than 1000 bytes of memory"):
+    with pytest.raises(
+        TooLarge,
+        match="it: its text, values and strings together take more than 1000 bytes of memory",
+    ):
         parse(b"[" + b"1," * 9 + b"1]", Limits(json_memory_bytes=1000), document="it")
     data = b'"%s"' % (b"a" * 1000)
     assert parse(data, Limits(json_memory_bytes=2400), document="it").text() == "a" * 1000
@@ -257,4 +282,11 @@ def test_what_is_made_of_a_document_has_a_ceiling() -> None:
         with pytest.raises(TooLarge):
             parse(b'"%s"' % text, Limits(json_memory_bytes=2400), document="it").text()
     with pytest.raises(TooLarge):
-        [one.text() for one in parse(b'["%s","%s"]' % (b"a" * 300, b"b" * 300), Limits(json_memory_bytes=1500), document="it").items()]
+        [
+            one.text()
+            for one in parse(
+                b'["%s","%s"]' % (b"a" * 300, b"b" * 300),
+                Limits(json_memory_bytes=1500),
+                document="it",
+            ).items()
+        ]

@@ -48,7 +48,9 @@ def test_it_matches_as_go_does(pattern: str, text: str, *, matches: bool) -> Non
     assert (compile_pattern(pattern).fullmatch(text) is not None) is matches
 
 
-@pytest.mark.parametrize("pattern", ["[]a]", "[-]", "[x-]", "[-x]", "[a-b-c]", "[", "[^", "[^bc", "a[", "a\\", "[a-"])
+@pytest.mark.parametrize(
+    "pattern", ["[]a]", "[-]", "[x-]", "[-x]", "[a-b-c]", "[", "[^", "[^bc", "a[", "a\\", "[a-"]
+)
 def test_bad_patterns_are_refused_as_go_does(pattern: str) -> None:
     with pytest.raises(InvalidReference) as refused:
         compile_pattern(pattern)

@@ -125,10 +125,16 @@ def test_times_are_equal_when_their_parsed_structures_are() -> None:
 
 
 def test_utc_is_the_same_instant_cut_to_microseconds() -> None:
-    assert GoTime.parse(b"2020-01-01T01:00:00.123456789+01:00").utc() == datetime(2020, 1, 1, 0, 0, 0, 123456, tzinfo=UTC)
-    assert GoTime.parse(b"1969-12-31T23:59:59.5Z").utc() == datetime(1969, 12, 31, 23, 59, 59, 500000, tzinfo=UTC)
+    assert GoTime.parse(b"2020-01-01T01:00:00.123456789+01:00").utc() == datetime(
+        2020, 1, 1, 0, 0, 0, 123456, tzinfo=UTC
+    )
+    assert GoTime.parse(b"1969-12-31T23:59:59.5Z").utc() == datetime(
+        1969, 12, 31, 23, 59, 59, 500000, tzinfo=UTC
+    )
 
 
-@pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "0000-06-01T00:00:00Z", "9999-12-31T23:59:59-01:00"])
+@pytest.mark.parametrize(
+    "text", ["0001-01-01T00:00:00Z", "0000-06-01T00:00:00Z", "9999-12-31T23:59:59-01:00"]
+)
 def test_utc_is_none_for_no_time_and_for_times_beyond_datetime(text: str) -> None:
     assert GoTime.parse(text.encode()).utc() is None

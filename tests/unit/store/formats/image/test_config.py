@@ -37,13 +37,27 @@ def test_what_docker_reads_is_there() -> None:
         '"history":[{"created":"2020-01-01T00:00:00Z","created_by":"x","comment":"c","author":"a","empty_layer":true},{}]'
     )
     assert [str(diff) for diff in parsed.diff_ids] == [DIFF_A, DIFF_B]
-    assert (parsed.architecture, parsed.variant, parsed.os, parsed.os_version, parsed.os_features) == ("arm", "v7", "linux", "10", ("a",))
-    assert (parsed.v1.author, parsed.v1.comment, parsed.v1.docker_version, parsed.v1.container) == ("me", "hi", "20.10", "c0ffee")
+    assert (
+        parsed.architecture,
+        parsed.variant,
+        parsed.os,
+        parsed.os_version,
+        parsed.os_features,
+    ) == ("arm", "v7", "linux", "10", ("a",))
+    assert (parsed.v1.author, parsed.v1.comment, parsed.v1.docker_version, parsed.v1.container) == (
+        "me",
+        "hi",
+        "20.10",
+        "c0ffee",
+    )
     assert parsed.created == GoTime(2020)
     assert parsed.v1.container_config.user == "u"
     assert parsed.v1.config is not None
     assert parsed.labels == {"a": "b"}
-    assert [(entry.created, entry.author, entry.created_by, entry.comment, entry.empty_layer) for entry in parsed.history] == [
+    assert [
+        (entry.created, entry.author, entry.created_by, entry.comment, entry.empty_layer)
+        for entry in parsed.history
+    ] == [
         (GoTime(2020), "a", "x", "c", True),
         (ZERO_TIME, "", "", "", False),
     ]
@@ -81,13 +95,25 @@ def test_any_rootfs_type_is_accepted() -> None:
         (b'{"rootfs":null}', "invalid image JSON, no RootFS key$"),
         (b'{"rootfs":{},"ROOTFS":null}', "invalid image JSON, no RootFS key$"),
         (b'{"rootfs":[]}', "rootfs: expected object, found array, at byte 10"),
-        (b'{"rootfs":{"diff_ids":"x"}}', 'rootfs.diff_ids: expected list of strings, found string "x"'),
+        (
+            b'{"rootfs":{"diff_ids":"x"}}',
+            'rootfs.diff_ids: expected list of strings, found string "x"',
+        ),
         (b'{"rootfs":{"diff_ids":[1]}}', r"rootfs.diff_ids\[0\]: expected string, found number 1"),
-        (b'{"rootfs":{"diff_ids":["sha256:00"]}}', r"rootfs.diff_ids\[0\]: invalid digest 'sha256:00'"),
+        (
+            b'{"rootfs":{"diff_ids":["sha256:00"]}}',
+            r"rootfs.diff_ids\[0\]: invalid digest 'sha256:00'",
+        ),
         (b'{"rootfs":{"diff_ids":[null]}}', r"rootfs.diff_ids\[0\]: invalid digest"),
-        (b'{"rootfs":{},"history":[{}]}', "too many non-empty layers in History section: 1, of 0 layers"),
+        (
+            b'{"rootfs":{},"history":[{}]}',
+            "too many non-empty layers in History section: 1, of 0 layers",
+        ),
         (b'{"rootfs":{},"history":{}}', "history: expected list"),
-        (b'{"rootfs":{},"history":[{"created":"x"}]}', r'history\[0\].created: expected time, found string "x"'),
+        (
+            b'{"rootfs":{},"history":[{"created":"x"}]}',
+            r'history\[0\].created: expected time, found string "x"',
+        ),
         (b'{"rootfs":{},"parent":5}', "parent: expected string, found number 5"),
         (b'{"rootfs":{},"os.features":"x"}', "os.features: expected list of strings"),
         (b'{"rootfs":{}}x', "at byte 13"),
@@ -116,7 +142,10 @@ def test_sha512_diffs_are_as_good_as_sha256() -> None:
 
 
 def test_repeated_members_are_merged_as_go_merges_them() -> None:
-    parsed = config(f'"rootfs":{{"diff_ids":["{DIFF_B}","{DIFF_B}","{DIFF_B}"]}},"history":[{{"comment":"old"}}]', f'"history":[{{"author":"new"}}],{ROOTFS}')
+    parsed = config(
+        f'"rootfs":{{"diff_ids":["{DIFF_B}","{DIFF_B}","{DIFF_B}"]}},"history":[{{"comment":"old"}}]',
+        f'"history":[{{"author":"new"}}],{ROOTFS}',
+    )
     assert [str(diff) for diff in parsed.diff_ids] == [DIFF_A, DIFF_B]
     assert [(entry.author, entry.comment) for entry in parsed.history] == [("new", "old")]
 
@@ -146,9 +175,13 @@ STEP = '{"created":"2020-01-01T00:00:00Z","comment":"a"}'
         (["{}"], ['{"empty_layer":true}', "{}"], False),
     ],
 )
-def test_a_child_has_the_history_of_its_parent_and_one_step_more(parent: list[str], child: list[str], *, valid: bool) -> None:
+def test_a_child_has_the_history_of_its_parent_and_one_step_more(
+    parent: list[str], child: list[str], *, valid: bool
+) -> None:
     assert is_valid_parent(with_history(*parent), with_history(*child)) is valid
 
 
 def test_the_migrated_vectors_are_parent_and_child() -> None:
-    assert is_valid_parent(ImageConfig.parse(vectors.V5_CONFIG), ImageConfig.parse(vectors.V6_CONFIG))
+    assert is_valid_parent(
+        ImageConfig.parse(vectors.V5_CONFIG), ImageConfig.parse(vectors.V6_CONFIG)
+    )

@@ -63,15 +63,27 @@ def test_vector_v6_a_newer_image_keeps_the_text_of_its_members() -> None:
         ("1.8." + "9" * 5000, True),
     ],
 )
-def test_the_version_decides_whether_unknown_members_survive(version: str, raw: bool) -> None:  # noqa: FBT001
+def test_the_version_decides_whether_unknown_members_survive(version: str, raw: bool) -> None:
     source = json.dumps({"docker_version": version, "unknown": 1}).encode()
     assert (b'"unknown":1' in migrate(source, None, (A,), DEFAULT_LIMITS)) is raw
 
 
 def test_only_the_exact_spelling_of_a_dropped_member_is_dropped() -> None:
-    source = b"{" + RAW + b'"id":"1","ID":"2","parent":"3","PARENT":"4","Size":5,"size":6,"parent_id":7,"layer_id":8,"throwaway":9,"Throwaway":10}'
+    source = (
+        b"{"
+        + RAW
+        + b'"id":"1","ID":"2","parent":"3","PARENT":"4","Size":5,"size":6,"parent_id":7,"layer_id":8,"throwaway":9,"Throwaway":10}'
+    )
     members = json.loads(migrate(source, None, (A,), DEFAULT_LIMITS))
-    assert set(members) == {"ID", "PARENT", "size", "Throwaway", "docker_version", "rootfs", "history"}
+    assert set(members) == {
+        "ID",
+        "PARENT",
+        "size",
+        "Throwaway",
+        "docker_version",
+        "rootfs",
+        "history",
+    }
 
 
 def test_rootfs_and_history_of_the_v1_image_are_replaced() -> None:
@@ -87,12 +99,18 @@ def test_keys_that_resolve_to_one_name_are_one_member_and_the_last_wins() -> Non
 
 
 def test_null_is_an_image_of_which_nothing_is_known() -> None:
-    assert json.loads(migrate(b"null", None, (A,), DEFAULT_LIMITS))["created"] == "0001-01-01T00:00:00Z"
+    assert (
+        json.loads(migrate(b"null", None, (A,), DEFAULT_LIMITS))["created"]
+        == "0001-01-01T00:00:00Z"
+    )
 
 
 def test_commands_are_joined_with_single_spaces() -> None:
     source = b'{"container_config":{"Cmd":["a b","","c"]}}'
-    assert json.loads(migrate(source, None, (A,), DEFAULT_LIMITS))["history"][0]["created_by"] == "a b  c"
+    assert (
+        json.loads(migrate(source, None, (A,), DEFAULT_LIMITS))["history"][0]["created_by"]
+        == "a b  c"
+    )
 
 
 def test_the_history_of_the_parent_comes_first_and_is_written_anew() -> None:
@@ -100,7 +118,10 @@ def test_the_history_of_the_parent_comes_first_and_is_written_anew() -> None:
         f'{{"rootfs":{{"diff_ids":["{A}"]}},"history":[{{"comment":"base","created":"2020-01-01T00:00:00.10Z","empty_layer":false}}]}}'.encode()
     )
     config = migrate(b'{"comment":"top"}', parent, (A, B), DEFAULT_LIMITS)
-    assert b'"history":[{"created":"2020-01-01T00:00:00.1Z","comment":"base"},{"created":"0001-01-01T00:00:00Z","comment":"top"}]' in config
+    assert (
+        b'"history":[{"created":"2020-01-01T00:00:00.1Z","comment":"base"},{"created":"0001-01-01T00:00:00Z","comment":"top"}]'
+        in config
+    )
 
 
 def test_a_member_that_docker_would_read_over_the_layers_is_refused() -> None:
@@ -134,7 +155,14 @@ def test_a_text_over_the_ceiling_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("source", "parent"),
-    [(b"{}", ""), (b'{"parent":null}', ""), (b'{"parent":"x"}', "x"), (b'{"PARENT":"x"}', "x"), (b'{"parent":"x","Parent":"y"}', "y"), (b"null", "")],
+    [
+        (b"{}", ""),
+        (b'{"parent":null}', ""),
+        (b'{"parent":"x"}', "x"),
+        (b'{"PARENT":"x"}', "x"),
+        (b'{"parent":"x","Parent":"y"}', "y"),
+        (b"null", ""),
+    ],
 )
 def test_the_parent_is_found_however_its_key_is_spelt(source: bytes, parent: str) -> None:
     assert v1_parent(source, DEFAULT_LIMITS) == parent

@@ -17,7 +17,16 @@ def feed(data: bytes, step: int, name: str | None = None) -> None:
 @pytest.mark.parametrize("step", [1, 100, 512, 513, 1 << 20])
 def test_any_cutting_accepts_the_same(step: int) -> None:
     sparse = sparse_member(b"s", bytes(600), 900, [(0, 500), (700, 100)], "1.0")
-    archive = extended({b"size": b"700"}) + block(b"a") + bytes(1024) + sparse + member(b"L", b"", b"L") + member(b"b", b"x" * 5) + END + b"junk"
+    archive = (
+        extended({b"size": b"700"})
+        + block(b"a")
+        + bytes(1024)
+        + sparse
+        + member(b"L", b"", b"L")
+        + member(b"b", b"x" * 5)
+        + END
+        + b"junk"
+    )
     feed(archive, step)
     feed(b"", step)
 
@@ -50,7 +59,9 @@ def test_announced_header_too_long_is_refused_before_it_is_collected() -> None:
 
 
 def test_map_of_a_sparse_member_is_looked_at() -> None:
-    announced = extended({b"GNU.sparse.major": b"1", b"GNU.sparse.minor": b"0", b"GNU.sparse.realsize": b"900"})
+    announced = extended(
+        {b"GNU.sparse.major": b"1", b"GNU.sparse.minor": b"0", b"GNU.sparse.realsize": b"900"}
+    )
     with pytest.raises(InvalidArchive) as caught:
         feed(announced + member(b"s", padded(b"1\n0\n601\n") + bytes(600)), 100, "abc/layer.tar")
     assert (caught.value.member, caught.value.offset) == ("abc/layer.tar", 1024)

@@ -74,24 +74,51 @@ def test_goldens_list_completely(name: str) -> None:
 
 
 def test_each_kind_of_member_is_told() -> None:
-    archive = b"".join(block(flag, 0, flag, link=b"target") for flag in (b"0", b"1", b"2", b"3", b"4", b"5", b"6"))
+    archive = b"".join(
+        block(flag, 0, flag, link=b"target") for flag in (b"0", b"1", b"2", b"3", b"4", b"5", b"6")
+    )
     kinds = [found.kind for found in accepted(archive)]
     special = MemberKind.SPECIAL
-    assert kinds == [MemberKind.FILE, MemberKind.HARDLINK, MemberKind.SYMLINK, special, special, MemberKind.DIRECTORY, special]
+    assert kinds == [
+        MemberKind.FILE,
+        MemberKind.HARDLINK,
+        MemberKind.SYMLINK,
+        special,
+        special,
+        MemberKind.DIRECTORY,
+        special,
+    ]
 
 
 def test_v7_member_ending_in_a_slash_is_a_directory() -> None:
-    assert [found.kind for found in accepted(block(b"d/", flag=b"\0", magic=b"") + block(b"f", flag=b"\0", magic=b""))] == [
+    assert [
+        found.kind
+        for found in accepted(
+            block(b"d/", flag=b"\0", magic=b"") + block(b"f", flag=b"\0", magic=b"")
+        )
+    ] == [
         MemberKind.DIRECTORY,
         MemberKind.FILE,
     ]
-    assert only(extended({b"path": b"long/"}) + block(b"x", flag=b"\0")).kind is MemberKind.DIRECTORY
+    assert (
+        only(extended({b"path": b"long/"}) + block(b"x", flag=b"\0")).kind is MemberKind.DIRECTORY
+    )
     assert only(block(b"f/", flag=b"0")).kind is MemberKind.FILE
 
 
 def test_links_and_directories_have_no_data_whatever_their_size_says() -> None:
-    archive = block(b"d", 5000, b"5") + block(b"l", 1, b"2") + block(b"neg", 0, b"5", at_124=b"\xff" * 12) + member(b"f", b"x")
-    assert [(found.name, found.size) for found in accepted(archive)] == [("d", 0), ("l", 0), ("neg", 0), ("f", 1)]
+    archive = (
+        block(b"d", 5000, b"5")
+        + block(b"l", 1, b"2")
+        + block(b"neg", 0, b"5", at_124=b"\xff" * 12)
+        + member(b"f", b"x")
+    )
+    assert [(found.name, found.size) for found in accepted(archive)] == [
+        ("d", 0),
+        ("l", 0),
+        ("neg", 0),
+        ("f", 1),
+    ]
 
 
 def test_names_are_prefixed_by_format() -> None:
@@ -109,19 +136,35 @@ def test_names_that_are_no_utf8_survive() -> None:
 
 
 def test_gnu_long_name_and_link_win_over_pax() -> None:
-    archive = member(b"L", b"n" * 300 + b"\0junk", b"L") + member(b"K", b"t" * 300 + b"\0", b"K") + extended({b"path": b"p"}) + block(b"s", flag=b"2")
+    archive = (
+        member(b"L", b"n" * 300 + b"\0junk", b"L")
+        + member(b"K", b"t" * 300 + b"\0", b"K")
+        + extended({b"path": b"p"})
+        + block(b"s", flag=b"2")
+    )
     found = only(archive)
     assert (found.name, found.link) == ("n" * 300, "t" * 300)
 
 
 def test_pax_records_win_over_the_header() -> None:
-    archive = extended({b"path": "é".encode(), b"size": b"3", b"mtime": b"-1.5", b"uid": b"7", b"other": b"\0"}) + block(b"x") + padded(b"abc") + block(b"y")
+    archive = (
+        extended(
+            {b"path": "é".encode(), b"size": b"3", b"mtime": b"-1.5", b"uid": b"7", b"other": b"\0"}
+        )
+        + block(b"x")
+        + padded(b"abc")
+        + block(b"y")
+    )
     assert [(found.name, found.size) for found in accepted(archive)] == [("é", 3), ("y", 0)]
     assert only(extended({b"path": b"", b"size": b""}) + member(b"x", b"ab")).size == 2
 
 
 def test_global_pax_header_is_ignored_and_spends_what_came_before_it() -> None:
-    archive = extended({b"path": b"lost"}) + extended({b"path": b"all", b"size": b"junk"}, b"g") + block(b"x")
+    archive = (
+        extended({b"path": b"lost"})
+        + extended({b"path": b"all", b"size": b"junk"}, b"g")
+        + block(b"x")
+    )
     assert only(archive).name == "x"
 
 
@@ -169,7 +212,9 @@ def test_sizes_in_base_256_count() -> None:
     assert only(block(at_124=b"\x80" + (3).to_bytes(11, "big")) + padded(b"abc")).size == 3
 
 
-@pytest.mark.parametrize("field", [b"00000000009\0", b"\xff" * 12, b"\x80" + b"\xff" * 11, b"1_0", b"0o7", b"-1", b"1 2"])
+@pytest.mark.parametrize(
+    "field", [b"00000000009\0", b"\xff" * 12, b"\x80" + b"\xff" * 11, b"1_0", b"0o7", b"-1", b"1 2"]
+)
 def test_size_that_is_no_number_is_refused(field: bytes) -> None:
     assert type(refusal(block(at_124=field.ljust(12, b"\0")))) is InvalidArchive
 
@@ -177,7 +222,10 @@ def test_size_that_is_no_number_is_refused(field: bytes) -> None:
 @pytest.mark.parametrize("offset", [100, 108, 116, 136, 329, 337])
 def test_any_other_field_that_is_no_number_is_refused(offset: int) -> None:
     fields = {f"at_{offset}": b"zz"}
-    assert type(refusal(block(b"f", 0, b"0", link=b"", magic=b"ustar\x0000", **fields))) is InvalidArchive
+    assert (
+        type(refusal(block(b"f", 0, b"0", link=b"", magic=b"ustar\x0000", **fields)))
+        is InvalidArchive
+    )
 
 
 def test_star_times_are_looked_at() -> None:
@@ -187,7 +235,10 @@ def test_star_times_are_looked_at() -> None:
 
 
 def test_numbers_between_spaces_and_nuls_are_read() -> None:
-    assert only(summed(block(at_100=b" 644 \0\0\0", at_124=b"    3 \0     ")) + padded(b"abc")).size == 3
+    assert (
+        only(summed(block(at_100=b" 644 \0\0\0", at_124=b"    3 \0     ")) + padded(b"abc")).size
+        == 3
+    )
 
 
 def test_signed_checksum_is_accepted() -> None:
@@ -308,8 +359,12 @@ def test_file_that_shrinks_meanwhile_is_noticed() -> None:
 def test_ceilings_are_enforced() -> None:
     three = b"".join(block(b"name%d" % i) for i in range(3))
     assert isinstance(refusal(three, Limits(members=2)), TooLarge)
-    assert isinstance(refusal(extended({b"path": b"p" * 600}) + block(), Limits(header_bytes=500)), TooLarge)
-    assert isinstance(refusal(member(b"L", b"n" * 600, b"L") + block(), Limits(header_bytes=500)), TooLarge)
+    assert isinstance(
+        refusal(extended({b"path": b"p" * 600}) + block(), Limits(header_bytes=500)), TooLarge
+    )
+    assert isinstance(
+        refusal(member(b"L", b"n" * 600, b"L") + block(), Limits(header_bytes=500)), TooLarge
+    )
     assert len(members(three, Limits(members=3))) == 3
     reader = TarReader(io.BytesIO(member(b"a", b"12345")), seekable=True)
     next(iter(reader))

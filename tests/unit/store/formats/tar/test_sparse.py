@@ -12,8 +12,18 @@ from store.model.limits import Limits
 from tests.support.tars import END, block, extended, member, padded, record, sparse_member
 
 VERSIONS = ["0.0", "0.1", "1.0"]
-ONE = {b"GNU.sparse.major": b"1", b"GNU.sparse.minor": b"0", b"GNU.sparse.name": b"real", b"GNU.sparse.realsize": b"9000"}
-ZERO = {b"GNU.sparse.name": b"real", b"GNU.sparse.size": b"9000", b"GNU.sparse.numblocks": b"1", b"GNU.sparse.map": b"0,700"}
+ONE = {
+    b"GNU.sparse.major": b"1",
+    b"GNU.sparse.minor": b"0",
+    b"GNU.sparse.name": b"real",
+    b"GNU.sparse.realsize": b"9000",
+}
+ZERO = {
+    b"GNU.sparse.name": b"real",
+    b"GNU.sparse.size": b"9000",
+    b"GNU.sparse.numblocks": b"1",
+    b"GNU.sparse.map": b"0,700",
+}
 
 
 def contents(archive: bytes, limits: Limits | None = None) -> list[tuple[str, bytes]]:
@@ -46,18 +56,26 @@ def refusal(archive: bytes, limits: Limits | None = None) -> StoreError:
 
 def one(numbers: bytes, data: bytes, **records: bytes) -> bytes:
     """A member in format 1.0 whose map is ``numbers``."""
-    return extended({**ONE, **{b"GNU.sparse." + key.encode(): value for key, value in records.items()}}) + member(b"x", padded(numbers) + data)
+    return extended(
+        {**ONE, **{b"GNU.sparse." + key.encode(): value for key, value in records.items()}}
+    ) + member(b"x", padded(numbers) + data)
 
 
 def zero(**records: bytes) -> bytes:
     """A member in format 0.1 with 700 bytes of data."""
-    return extended({**ZERO, **{b"GNU.sparse." + key.encode(): value for key, value in records.items()}}) + member(b"x", b"d" * 700)
+    return extended(
+        {**ZERO, **{b"GNU.sparse." + key.encode(): value for key, value in records.items()}}
+    ) + member(b"x", b"d" * 700)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_holes_are_read_as_zeros(version: str) -> None:
     data = b"a" * 100 + b"b" * 513
-    archive = sparse_member(b"real", data, 5000, [(0, 0), (10, 100), (2000, 513)], version) + member(b"next", b"n") + END
+    archive = (
+        sparse_member(b"real", data, 5000, [(0, 0), (10, 100), (2000, 513)], version)
+        + member(b"next", b"n")
+        + END
+    )
     content = bytes(10) + b"a" * 100 + bytes(1890) + b"b" * 513 + bytes(2487)
     assert contents(archive) == [("real", content), ("next", b"n")]
 
@@ -65,33 +83,47 @@ def test_holes_are_read_as_zeros(version: str) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_member_may_be_all_hole(version: str) -> None:
     for size in (0, 3000):
-        assert contents(sparse_member(b"real", b"", size, [], version) + END) == [("real", bytes(size))]
+        assert contents(sparse_member(b"real", b"", size, [], version) + END) == [
+            ("real", bytes(size))
+        ]
 
 
 def test_map_may_take_several_blocks() -> None:
     extents = [(offset, 1) for offset in range(0, 4000, 2)]
-    assert contents(sparse_member(b"real", b"x" * 2000, 4001, extents, "1.0")) == [("real", b"x\0" * 2000 + b"\0")]
+    assert contents(sparse_member(b"real", b"x" * 2000, 4001, extents, "1.0")) == [
+        ("real", b"x\0" * 2000 + b"\0")
+    ]
 
 
 def test_what_is_left_is_given_by_the_next_call() -> None:
-    reader = TarReader(io.BytesIO(sparse_member(b"real", b"abcdef", 30, [(7, 3), (20, 3)], "0.1")), seekable=False)
+    reader = TarReader(
+        io.BytesIO(sparse_member(b"real", b"abcdef", 30, [(7, 3), (20, 3)], "0.1")), seekable=False
+    )
     next(iter(reader))
     assert next(reader.chunks(8)) == bytes(7) + b"a"
     assert reader.read_all(22) == b"bc" + bytes(10) + b"def" + bytes(7)
 
 
 def test_member_listed_from_a_file_can_be_read_later() -> None:
-    archive = sparse_member(b"real", b"abcdef", 30, [(7, 3), (20, 3)], "1.0") + member(b"next", b"n")
+    archive = sparse_member(b"real", b"abcdef", 30, [(7, 3), (20, 3)], "1.0") + member(
+        b"next", b"n"
+    )
     reader = TarReader(io.BytesIO(archive), seekable=True)
     sparse, following = reader
     assert b"".join(reader.reread(following, 10)) == b"n"
-    assert list(reader.reread(sparse, 16)) == [bytes(7) + b"abc" + bytes(6), bytes(4) + b"def" + bytes(7)]
+    assert list(reader.reread(sparse, 16)) == [
+        bytes(7) + b"abc" + bytes(6),
+        bytes(4) + b"def" + bytes(7),
+    ]
 
 
 def test_a_terabyte_of_holes_takes_no_memory() -> None:
     pieces = expanded(((1 << 40, 1),), (1 << 40) + 1, 0, 1 << 20, bytes)
     assert next(pieces) is next(pieces)
-    reader = TarReader(io.BytesIO(sparse_member(b"real", b"", 1 << 60, [], "0.1") + member(b"next", b"n")), seekable=False)
+    reader = TarReader(
+        io.BytesIO(sparse_member(b"real", b"", 1 << 60, [], "0.1") + member(b"next", b"n")),
+        seekable=False,
+    )
     assert [each.size for each in reader] == [1 << 60, 1]
     reader = TarReader(io.BytesIO(sparse_member(b"real", b"", 1 << 60, [], "0.1")), seekable=False)
     next(iter(reader))
@@ -100,13 +132,21 @@ def test_a_terabyte_of_holes_takes_no_memory() -> None:
 
 
 def test_version_that_nobody_knows_is_not_sparse() -> None:
-    for records in ({b"GNU.sparse.major": b"2", b"GNU.sparse.minor": b"0"}, {b"GNU.sparse.major": b"1"}, {b"GNU.sparse.map": b""}):
-        archive = extended({b"GNU.sparse.name": b"real", b"GNU.sparse.size": b"9", **records}) + member(b"f", b"data")
+    for records in (
+        {b"GNU.sparse.major": b"2", b"GNU.sparse.minor": b"0"},
+        {b"GNU.sparse.major": b"1"},
+        {b"GNU.sparse.map": b""},
+    ):
+        archive = extended(
+            {b"GNU.sparse.name": b"real", b"GNU.sparse.size": b"9", **records}
+        ) + member(b"f", b"data")
         assert contents(archive) == [("f", b"data")]
 
 
 def test_size_of_the_data_stands_for_a_missing_size() -> None:
-    archive = member(b"x", record(b"GNU.sparse.numblocks", b"1") + record(b"GNU.sparse.map", b"0,4"), b"x") + member(b"f", b"data")
+    archive = member(
+        b"x", record(b"GNU.sparse.numblocks", b"1") + record(b"GNU.sparse.map", b"0,4"), b"x"
+    ) + member(b"f", b"data")
     assert contents(archive) == [("f", b"data")]
 
 
@@ -136,7 +176,16 @@ def test_size_of_the_data_stands_for_a_missing_size() -> None:
         one(b"0\n", b"", realsize=b"-1"),
         extended(ONE) + block(b"x", 100),
         extended(ONE) + block(b"d", flag=b"5"),
-        extended(ZERO | {b"GNU.sparse.numblocks": b"0", b"GNU.sparse.map": b"", b"GNU.sparse.major": b"0", b"GNU.sparse.minor": b"1"}) + block(b"d", flag=b"5"),
+        extended(
+            ZERO
+            | {
+                b"GNU.sparse.numblocks": b"0",
+                b"GNU.sparse.map": b"",
+                b"GNU.sparse.major": b"0",
+                b"GNU.sparse.minor": b"1",
+            }
+        )
+        + block(b"d", flag=b"5"),
     ],
 )
 def test_map_that_cannot_be_is_refused(archive: bytes) -> None:
@@ -146,13 +195,17 @@ def test_map_that_cannot_be_is_refused(archive: bytes) -> None:
 
 
 def test_cut_inside_the_map_is_found() -> None:
-    archive = sparse_member(b"real", b"x" * 2000, 4001, [(offset, 1) for offset in range(0, 4000, 2)], "1.0")
+    archive = sparse_member(
+        b"real", b"x" * 2000, 4001, [(offset, 1) for offset in range(0, 4000, 2)], "1.0"
+    )
     for length in (1536, 1537, 2048, 2049):
         assert type(refusal(archive[:length])) is TruncatedInput
 
 
 def test_map_beyond_the_ceiling_is_refused() -> None:
-    archive = sparse_member(b"real", b"x" * 2000, 4001, [(offset, 1) for offset in range(0, 4000, 2)], "1.0")
+    archive = sparse_member(
+        b"real", b"x" * 2000, 4001, [(offset, 1) for offset in range(0, 4000, 2)], "1.0"
+    )
     error = refusal(archive, Limits(header_bytes=5000))
     assert isinstance(error, TooLarge)
     assert error.limit == 5000
@@ -166,7 +219,9 @@ def test_old_gnu_format_is_refused_as_docker_refuses_it() -> None:
 
 
 def test_members_tell_what_is_stored_of_them() -> None:
-    (found,) = TarReader(io.BytesIO(sparse_member(b"real", b"abc", 30, [(7, 3)], "0.1")), seekable=True)
+    (found,) = TarReader(
+        io.BytesIO(sparse_member(b"real", b"abc", 30, [(7, 3)], "0.1")), seekable=True
+    )
     assert isinstance(found, Member)
     assert found.extents == ((7, 3),)
     (plain,) = TarReader(io.BytesIO(member(b"f", b"abc")), seekable=True)

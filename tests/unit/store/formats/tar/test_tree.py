@@ -7,10 +7,18 @@ from store.formats.tar.reader import Member, MemberKind
 from store.formats.tar.tree import Tree
 from store.model.limits import Limits
 
-FILE, DIRECTORY, SYMLINK, HARDLINK, SPECIAL = MemberKind.FILE, MemberKind.DIRECTORY, MemberKind.SYMLINK, MemberKind.HARDLINK, MemberKind.SPECIAL
+FILE, DIRECTORY, SYMLINK, HARDLINK, SPECIAL = (
+    MemberKind.FILE,
+    MemberKind.DIRECTORY,
+    MemberKind.SYMLINK,
+    MemberKind.HARDLINK,
+    MemberKind.SPECIAL,
+)
 
 
-def tree(*members: tuple[str, MemberKind] | tuple[str, MemberKind, str], limits: Limits | None = None) -> Tree:
+def tree(
+    *members: tuple[str, MemberKind] | tuple[str, MemberKind, str], limits: Limits | None = None
+) -> Tree:
     """A tree whose files have their position among ``members`` as payload."""
     made = Tree(limits or Limits())
     for position, (name, kind, *link) in enumerate(members):
@@ -55,14 +63,25 @@ def test_root_is_never_replaced() -> None:
 
 @pytest.mark.parametrize(
     ("name", "target"),
-    [("l", "a/x"), ("l", "/a/x"), ("d/l", "../a/x"), ("l", "../../../a/x"), ("d/l", "/../a/x"), ("l", "a/./x"), ("l", "missing/../a/x"), ("l", "a/x/../x")],
+    [
+        ("l", "a/x"),
+        ("l", "/a/x"),
+        ("d/l", "../a/x"),
+        ("l", "../../../a/x"),
+        ("d/l", "/../a/x"),
+        ("l", "a/./x"),
+        ("l", "missing/../a/x"),
+        ("l", "a/x/../x"),
+    ],
 )
 def test_symlinks_stay_inside(name: str, target: str) -> None:
     assert tree(("a/x", FILE), (name, SYMLINK, target)).resolve(name).payload == 0
 
 
 def test_symlinks_may_precede_their_target_and_be_chained() -> None:
-    made = tree(("l1", SYMLINK, "l2"), ("l2", SYMLINK, "d"), ("d", SYMLINK, "real"), ("real/x", FILE))
+    made = tree(
+        ("l1", SYMLINK, "l2"), ("l2", SYMLINK, "d"), ("d", SYMLINK, "real"), ("real/x", FILE)
+    )
     assert made.resolve("l1/x").payload == 3
     assert made.exists("l1")
     with pytest.raises(InvalidArchive, match="it is a directory"):
@@ -107,7 +126,12 @@ def test_links_are_followed_up_to_the_limit() -> None:
 
 
 def test_members_under_a_symlinked_parent_land_in_its_target() -> None:
-    made = tree(("real", DIRECTORY), ("d/link", SYMLINK, "../real"), ("d/link/sub/x", FILE), ("real/sub/y", FILE))
+    made = tree(
+        ("real", DIRECTORY),
+        ("d/link", SYMLINK, "../real"),
+        ("d/link/sub/x", FILE),
+        ("real/sub/y", FILE),
+    )
     assert made.resolve("real/sub/x").payload == 2
     assert made.resolve("d/link/sub/y").payload == 3
 
@@ -137,7 +161,10 @@ def test_hard_link_to_a_symlink_is_that_symlink() -> None:
 
 
 def test_hard_link_through_a_symlinked_directory_is_found() -> None:
-    assert tree(("real/x", FILE), ("l", SYMLINK, "real"), ("h", HARDLINK, "l/x")).resolve("h").payload == 0
+    assert (
+        tree(("real/x", FILE), ("l", SYMLINK, "real"), ("h", HARDLINK, "l/x")).resolve("h").payload
+        == 0
+    )
 
 
 def test_hard_link_to_a_directory_is_refused() -> None:
@@ -155,7 +182,15 @@ def test_only_files_are_answered() -> None:
 
 
 def test_top_level_directories_are_sorted_by_bytes() -> None:
-    made = tree(("\U00010000", DIRECTORY), ("\uffff/x", FILE), ("\udcff", DIRECTORY), ("b", DIRECTORY), ("a/x/y", FILE), ("f", FILE), ("l", SYMLINK, "b"))
+    made = tree(
+        ("\U00010000", DIRECTORY),
+        ("\uffff/x", FILE),
+        ("\udcff", DIRECTORY),
+        ("b", DIRECTORY),
+        ("a/x/y", FILE),
+        ("f", FILE),
+        ("l", SYMLINK, "b"),
+    )
     assert made.top_level_directories() == ("a", "b", "\uffff", "\U00010000", "\udcff")
 
 
