@@ -26,7 +26,7 @@ from mirror.process.metrics import Metrics
 from mirror.protocol.errors import WireError
 from mirror.service import MirrorSettings, Service
 from mirror.transfer.pools import Work
-from mirror.variants import Offers
+from mirror.variants import Variants
 from store.errors import DamagedContent, StoreError, printable
 from store.registry.registry import Registry
 
@@ -99,10 +99,10 @@ def make_app(
     registry = Registry(
         store,
         sparse=settings.sparse,
-        most_uploads=settings.most_uploads,
+        max_uploads=settings.max_uploads,
         on_damage=lambda _: counted.happened("damaged_contents"),
     )
-    offers = Offers(store, registry, settings.offers)
+    offers = Variants(store, registry, settings.offers)
     service = Service(
         store,
         registry,

@@ -22,12 +22,12 @@ from mirror.access import AccessFiles, Failures
 from mirror.app import SERVICE, make_app
 from mirror.connections.connection import BUFFER_BYTES, Connection
 from mirror.connections.draining import SOON_S, end
-from mirror.connections.listener import BACKLOG, Door
-from mirror.connections.refusals import Refusing
+from mirror.connections.listener import BACKLOG, Listener
+from mirror.connections.refusals import StrictRequestHandler
 from mirror.connections.stalled_clients import cut_off_stalled
 from mirror.process.logs import access_logger, connections_logger
 from mirror.process.metrics import Metrics
-from mirror.process.reloading import EVERY_S, Latest, watch
+from mirror.process.reloading import EVERY_S, Reloadable, watch
 from mirror.process.workers import ENDINGS, HANDLED, Workers
 from mirror.service import MirrorSettings
 from mirror.transfer.receiving import READ_BYTES
@@ -91,8 +91,8 @@ class _Shared:
     """What the worker processes have in common."""
 
     listener: socket.socket
-    context: Latest[ssl.SSLContext | None]
-    access: Latest[Access]
+    context: Reloadable[ssl.SSLContext | None]
+    access: Reloadable[Access]
     metrics: Metrics
     failures: Failures
 
@@ -111,8 +111,8 @@ def serve(
         Unavailable: The address cannot be had, or workers failed.
         InvalidInput: The certificate, the users or the rules are none.
     """
-    access = Latest(listening.access.paths, listening.access.load)
-    context = Latest(
+    access = Reloadable(listening.access.paths, listening.access.load)
+    context = Reloadable(
         () if listening.certificate is None else listening.certificate.paths,
         lambda: listening.context,
     )
@@ -254,7 +254,7 @@ async def _run(
     buffer = memoryview(bytearray(BUFFER_BYTES))
     # aiohttp's server makes protocols of one class only.
     protocol = partial(
-        Refusing,
+        StrictRequestHandler,
         protocols,
         loop=loop,
         logger=connections_logger(),
@@ -263,7 +263,7 @@ async def _run(
         auto_decompress=False,
         read_bufsize=READ_BYTES,
     )
-    door = Door(shared.listener, lambda: Connection(protocol(), connections, buffer))
+    door = Listener(shared.listener, lambda: Connection(protocol(), connections, buffer))
     await door.open(shared.context.value)
     tasks = [
         asyncio.create_task(one)
@@ -292,7 +292,7 @@ async def _run(
 def _watching(
     listening: Listening,
     app: web.Application,
-    door: Door,
+    door: Listener,
     asked: tuple[asyncio.Event, asyncio.Event],
 ) -> Iterator[Coroutine[None, None, None]]:
     """What takes over files that have changed; at once when it is ``asked``."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mirror.access import Action, Caller, Failures
     from mirror.process.metrics import Metrics
     from mirror.transfer.pools import Work
-    from mirror.variants import Offers
+    from mirror.variants import Variants
     from store import Store
     from store.model.digests import ImageID
     from store.model.references import Repository
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MOST_UPLOADS: Final = 10_000
+MAX_UPLOADS: Final = 10_000
 _BACKLOG_EVERY_S: Final = 3600.0
 
 
@@ -69,7 +69,7 @@ class MirrorSettings:
     """A client that sends no byte of a body for so long is gone."""
     body_rate: float = 500.0
     """Bytes a second that a body has to bring on average, once ``body_timeout_s`` is over."""
-    most_uploads: int = MOST_UPLOADS
+    max_uploads: int = MAX_UPLOADS
     """So many uploads may be in progress at once, in the whole store."""
     key: bytes = field(default_factory=lambda: os.urandom(32))
     """Signs tokens."""
@@ -90,7 +90,7 @@ class Service:
         settings: MirrorSettings,
         work: Work,
         metrics: Metrics,
-        offers: Offers,
+        offers: Variants,
         failures: Failures,
     ) -> None:
         self.store = store

@@ -40,7 +40,7 @@ _TAG_CHARACTERS: Final = 128
 
 
 @final
-class Offers:
+class Variants:
     """The variants that one registry publishes; ``encodings`` are of `exporter.Layers`.
 
     Threads may share it.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self, final
 
 from store.blobs.directory import BLOBS, DirectoryBlobs, require_one_file_system
 from store.db.sqlite.engine import DATABASE, Durability, make_engine, read_unit, write_unit
-from store.db.sqlite.location import Place
+from store.db.sqlite.location import DatabaseLocation
 from store.db.sqlite.prepared import Lookups
 from store.db.sqlite.upgrade import (
     SchemaState,
@@ -69,7 +69,7 @@ class Store:
         self,
         root: Path,
         *,
-        place: Place,
+        place: DatabaseLocation,
         clock: Callable[[], datetime],
         on_wait: Callable[[str], None] | None,
     ) -> None:
@@ -100,7 +100,7 @@ class Store:
         Raises StoreNotFound, SchemaMismatch, Unavailable and its branches.
         """
         try:
-            place = Place.at(root, read_only=read_only)
+            place = DatabaseLocation.at(root, read_only=read_only)
         except StoreNotFound:
             if not create or read_only:
                 raise
@@ -112,7 +112,7 @@ class Store:
                     (root / name).mkdir(exist_ok=True)
             sync_folder(root)
             upgrade(root, now=clock, on_wait=on_wait)
-            place = Place.at(root, read_only=False)
+            place = DatabaseLocation.at(root, read_only=False)
         try:
             if not _is_current(place):
                 upgrade(root, now=clock, on_wait=on_wait)
@@ -145,7 +145,7 @@ class Store:
 
         Raises StoreNotFound.
         """
-        with Place.at(root, read_only=True) as place:
+        with DatabaseLocation.at(root, read_only=True) as place:
             return schema_state(place)
 
     @staticmethod
@@ -458,7 +458,7 @@ class Store:
             from store.db.sqlite.snapshot import copied
 
             with copied(self._engine) as copy:
-                return Collector.rehearse(
+                return Collector.dry_run(
                     copy, self.blobs, self.root, self._clock, dangling=dangling
                 )
         return Collector(
@@ -480,7 +480,7 @@ class Store:
             yield finding.finding
 
 
-def _is_current(place: Place) -> bool:
+def _is_current(place: DatabaseLocation) -> bool:
     """Whether the schema is this program's.
 
     Raises SchemaMismatch for a newer one, ReadOnlyStore for an older one that cannot be upgraded.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from exporter.selection.loading import Loading
-    from store.catalog.references import Target
+    from store.catalog.references import TagTarget
     from store.model.digests import Digest
 
 SUFFIXES: Final = ("", ".sig", ".att", ".sbom")
@@ -61,7 +61,7 @@ def tag_names(digest: Digest) -> tuple[str, ...]:
 
 def _by_tag(
     loading: Loading, roots: Iterable[SavedRoot], keep: Iterable[Digest]
-) -> dict[str, list[Target]]:
+) -> dict[str, list[TagTarget]]:
     """Every tag beside the saved ones.
 
     For what was not asked for by a name, in every repository that has it.
@@ -69,7 +69,7 @@ def _by_tag(
     named = {repository for root in roots for repository in root.repositories}
     if any(not root.repositories for root in roots):
         named.update(manifests.repositories_of(loading.connection, keep))
-    found: dict[str, list[Target]] = {}
+    found: dict[str, list[TagTarget]] = {}
     for repository in sorted(named, key=str):
         for target in references.in_repository(loading.connection, repository):
             found.setdefault(target.reference.tag or "", []).append(target)

@@ -73,14 +73,14 @@ async def _find(call: Call) -> tuple[Sources, BinaryIO | None]:
         # for before.
         if (
             quick is not None
-            and (file := presence.open_now(service.store.blobs, quick)) is not None
+            and (file := presence.open_if_cached(service.store.blobs, quick)) is not None
         ):
             return quick, file
     # Before a client pushes a blob it asks whether that is here.
     service.registry.require_held(call.repository, call.digest)
     sources = await service.work.read(service.registry.blob, call.repository, call.digest)
     return sources, (
-        await service.work.read(presence.open_whole, service.store.blobs, sources)
+        await service.work.read(presence.open_if_intact, service.store.blobs, sources)
         if call.request.method == "GET"
         else None
     )

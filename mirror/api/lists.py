@@ -10,7 +10,7 @@ from aiohttp import web
 from mirror.access import Action
 from mirror.api.call import parse_digest
 from mirror.protocol import referrers as listing
-from mirror.protocol.paging import MOST, Page, next_link
+from mirror.protocol.paging import MAX_PAGE, Page, next_link
 from store.formats.image.media_types import OCI_INDEX
 
 if TYPE_CHECKING:
@@ -65,13 +65,18 @@ async def referrers(call: Call) -> web.StreamResponse:
     after = str(parse_digest(query["last"])) if query.get("last") else ""
     wanted = query.get("artifactType")
     found = await call.service.work.read(
-        registry.referrers, call.repository, subject, artifact_type=wanted, after=after, limit=MOST
+        registry.referrers,
+        call.repository,
+        subject,
+        artifact_type=wanted,
+        after=after,
+        limit=MAX_PAGE,
     )
     body, listed = listing.index(found)
     headers = {}
     if wanted is not None:
         headers["OCI-Filters-Applied"] = "artifactType"
-    if listed < len(found) or len(found) == MOST:
+    if listed < len(found) or len(found) == MAX_PAGE:
         more = {"artifactType": wanted} if wanted is not None else {}
         headers["Link"] = next_link(
             call.request.path,

@@ -11,7 +11,7 @@ from mirror.access import Action
 from mirror.api.call import parse_digest
 from mirror.protocol import ranges
 from mirror.protocol.errors import WireError
-from mirror.transfer.body_pace import Pace
+from mirror.transfer.body_pace import BodyDeadline
 from mirror.transfer.receiving import receive
 from mirror.transfer.threads import run
 from store.errors import InvalidReference, TooLarge
@@ -127,7 +127,9 @@ async def _receive(call: Call, upload: Upload) -> None:
     """Append the request's body."""
     _expect_announced(call, upload)
     settings, work = call.service.settings, call.service.work
-    pace = Pace(settings.body_timeout_s, settings.body_rate, asyncio.get_running_loop().time)
+    pace = BodyDeadline(
+        settings.body_timeout_s, settings.body_rate, asyncio.get_running_loop().time
+    )
     try:
         await receive(
             call.request.content,

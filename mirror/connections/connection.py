@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, final
 
 from mirror.connections.tls import HalfClosing
-from mirror.transfer.client_progress import Taking, unconfirmed_bytes
+from mirror.transfer.client_progress import ClientProgress, unconfirmed_bytes
 from store.model.limits import MIB
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-_SOON_S: Final = 0.05
+POLL_INTERVAL_S: Final = 0.05
 _ROUNDS: Final = 8
 """A request that came together with the end has reached its handler by then.
 
@@ -33,7 +33,7 @@ had its next round, which begins with what is due. """
 BUFFER_BYTES: Final = MIB // 4
 """What one read brings at most."""
 _SMALL_BYTES: Final = MIB // 16
-_FEW: Final = 64
+SMALL_CROWD: Final = 64
 
 
 @final
@@ -46,10 +46,10 @@ class Connection(asyncio.BufferedProtocol):
     """
 
     def __init__(
-        self, protocol: web.RequestHandler, those_open: set[Connection], buffer: memoryview
+        self, protocol: web.RequestHandler, connections: set[Connection], buffer: memoryview
     ) -> None:
         self._protocol = protocol
-        self._those_open = those_open
+        self._those_open = connections
         self._buffer = buffer
         self._transport: asyncio.Transport | None = None
         self._request: web.Request | None = None
@@ -76,7 +76,7 @@ class Connection(asyncio.BufferedProtocol):
         Each connection may have one read more than its client should have sent: many get smaller
         ones.
         """
-        return self._buffer if len(self._those_open) <= _FEW else self._buffer[:_SMALL_BYTES]
+        return self._buffer if len(self._those_open) <= SMALL_CROWD else self._buffer[:_SMALL_BYTES]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Part of `asyncio.BufferedProtocol`."""
@@ -104,7 +104,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._ending is not None:
             # One that fires between two requests would take the second for none.
             self._ending.cancel()
-        self._ending = asyncio.get_running_loop().call_later(_SOON_S, self._end)
+        self._ending = asyncio.get_running_loop().call_later(POLL_INTERVAL_S, self._end)
 
     def _end(self, rounds: int = _ROUNDS) -> None:
         if rounds:
@@ -139,9 +139,11 @@ class Connection(asyncio.BufferedProtocol):
             return unconfirmed_bytes(self._transport.get_extra_info("socket"))
         return waiting
 
-    def taking(self) -> Taking:
+    def taking(self) -> ClientProgress:
         """Looks whether the client takes something, from now on."""
-        return Taking(None if self._transport is None else self._transport.get_extra_info("socket"))
+        return ClientProgress(
+            None if self._transport is None else self._transport.get_extra_info("socket")
+        )
 
     def abort(self) -> None:
         """End it at once."""

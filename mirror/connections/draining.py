@@ -19,7 +19,7 @@ SOON_S: Final = 0.05
 """How often to look, and how long handlers may take to end once they are told to."""
 
 
-async def end(server: web.Server, those_open: Collection[Connection], at_most_s: float) -> None:
+async def end(server: web.Server, connections: Collection[Connection], at_most_s: float) -> None:
     """Wait until every request that has begun is here and answered, whichever takes longer.
 
     What is not done after so long is cut off.
@@ -28,12 +28,12 @@ async def end(server: web.Server, those_open: Collection[Connection], at_most_s:
     one on: so it takes them when nothing is left to wait for.
     """
     until = asyncio.get_running_loop().time() + at_most_s
-    stalled = await _left(lambda: [one for one in those_open if one.is_receiving], until)
+    stalled = await _left(lambda: [one for one in connections if one.is_receiving], until)
     for one in stalled:
         one.abort()
     server.pre_shutdown()
     unread = await _left(
-        lambda: [one for one in those_open if one.is_answering and one not in stalled], until
+        lambda: [one for one in connections if one.is_answering and one not in stalled], until
     )
     if stalled or unread:
         logger.info("stopping: cut off requests=%d answers=%d", len(stalled), len(unread))

@@ -14,7 +14,7 @@ BACKLOG: Final = 1024
 
 
 @final
-class Door:
+class Listener:
     """Lets connections in, in the process that opens it. Others may have doors on the same socket.
 
     Args:

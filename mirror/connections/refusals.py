@@ -59,7 +59,7 @@ _SAID: Final = {
 
 
 @final
-class Refusing(web.RequestHandler):
+class StrictRequestHandler(web.RequestHandler):
     """aiohttp's side of a connection, whose own answers look like everybody's, and which holds no more of what a client sends than it has to."""
 
     __slots__ = ("_body", "_head_bytes")

@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from mirror.connections.connection import Connection
-    from mirror.transfer.client_progress import Taking
+    from mirror.transfer.client_progress import ClientProgress
 
 logger = logging.getLogger(__name__)
 
 
-async def cut_off_stalled(those_open: Collection[Connection]) -> None:
+async def cut_off_stalled(connections: Collection[Connection]) -> None:
     """Cut off who takes nothing of what waits for it for `mirror.transfer.client_progress.STALL_S`, until cancelled.
 
     All connections are looked at now and then: a timer for each answer would cost more than most
     answers.
     """
-    watched: dict[Connection, Taking] = {}
+    watched: dict[Connection, ClientProgress] = {}
     while True:
         await asyncio.sleep(look_again_s())
-        watched = {one: watched.get(one) or one.taking() for one in those_open if one.unsent_bytes}
+        watched = {one: watched.get(one) or one.taking() for one in connections if one.unsent_bytes}
         for one, taking in watched.items():
             try:
                 taking.require()

@@ -20,7 +20,7 @@ EVERY_S: Final = 30.0
 
 
 @final
-class Latest(Generic[T]):
+class Reloadable(Generic[T]):
     """What files say: as of when they last made sense.
 
     Processes that begin later begin with it, whatever the files are by then.

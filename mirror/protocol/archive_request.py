@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FULL_ID: Final = re.compile(r"sha(?:256|512):[0-9a-f]+")
 _PATH: Final = re.compile(r"(?P<format>[a-z]+)/(?P<names>.+)")
-_MOST_NAMES: Final = 100
+MAX_NAMES: Final = 100
 _YES_OR_NO: Final = {"": True, "1": True, "true": True, "0": False, "false": False}
 _FORMAT_IN_NAME: Final = {Format.LEGACY: "", Format.DOCKER: "", Format.OCI: ".oci"}
 
@@ -92,8 +92,8 @@ def parse(
             400, "UNSUPPORTED", "referrers and sparse go with the formats docker and oci"
         )
     texts = match["names"].split(",")
-    if len(texts) > _MOST_NAMES:
-        raise WireError(414, "NAME_INVALID", f"more than {_MOST_NAMES} names")
+    if len(texts) > MAX_NAMES:
+        raise WireError(414, "NAME_INVALID", f"more than {MAX_NAMES} names")
     wanted = tuple(_name(text, names, namespace) for text in texts)
     return ArchiveRequest(
         wanted,

@@ -11,7 +11,7 @@ from mirror.protocol.errors import WireError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MOST: Final = 1000
+MAX_PAGE: Final = 1000
 """Entries in one page, when a client asks for more or does not say."""
 
 
@@ -28,12 +28,12 @@ class Page:
         """Read ``n`` and ``last``. Raises WireError."""
         text = query.get("n")
         if text is None or text == "":
-            return cls(MOST, query.get("last", ""))
+            return cls(MAX_PAGE, query.get("last", ""))
         if not text.isascii() or not text.isdigit() or len(text) > 18:  # noqa: PLR2004 - more digits than any number of entries has
             raise WireError(
                 400, "PAGINATION_NUMBER_INVALID", f"n is {text[:40]!r}, not a number of entries"
             )
-        return cls(min(int(text), MOST), query.get("last", ""))
+        return cls(min(int(text), MAX_PAGE), query.get("last", ""))
 
     def cut(self, entries: list[str]) -> tuple[list[str], str | None]:
         """One page of ``entries`` (asked for with `fetch`), and the last of it when there are more."""

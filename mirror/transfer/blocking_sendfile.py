@@ -41,7 +41,7 @@ _TIMEVAL: Final = struct.Struct("@ll")
 
 
 @final
-class Lanes:
+class BlockingSendfile:
     """Threads for ``count`` files at once."""
 
     def __init__(self, count: int) -> None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 @final
-class Pace:
+class BodyDeadline:
     """A body may stop for ``pause_s``, and may take that long and as much more as its bytes take at ``bytes_per_s``, of which it can save up as much again.
 
     ``clock`` gives seconds.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from aiohttp import web
 
-from mirror.transfer.client_progress import Taking, look_again_s
+from mirror.transfer.client_progress import ClientProgress, look_again_s
 from store.model.limits import MIB
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ SENT: Final = web.RequestKey("sent", int)
 PIECE_BYTES: Final = MIB // 4
 """Handed to aiohttp at once."""
 
-_SOON_S: Final = 0.002
+POLL_INTERVAL_S: Final = 0.002
 
 
 def can_be_fed(request: web.Request) -> bool:
@@ -54,16 +54,16 @@ async def drained(request: web.Request) -> asyncio.Transport:
         # A head is small: the socket takes it in the loop's next round, unless the client has
         # stopped reading.
         await asyncio.sleep(wait_s)
-        wait_s = _SOON_S
+        wait_s = POLL_INTERVAL_S
         taking.require()
     raise ConnectionResetError("the client has gone")
 
 
-def taking_of(request: web.Request) -> Taking:
+def taking_of(request: web.Request) -> ClientProgress:
     """What the client of ``request`` takes. Raises ConnectionResetError when it has gone."""
     if request.transport is None:
         raise ConnectionResetError("the client has gone")
-    return Taking(request.transport.get_extra_info("socket"))
+    return ClientProgress(request.transport.get_extra_info("socket"))
 
 
 def settle(ready: asyncio.Future[None]) -> None:
@@ -92,7 +92,7 @@ class Socket:
         self.own = own = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
         self.descriptor = own.fileno()
         self._transport = transport
-        self.taking = Taking(own)
+        self.taking = ClientProgress(own)
         self._request = request
         self._is_full = False
         self._cork(1)
@@ -196,7 +196,7 @@ class Socket:
 class Stream:
     """Any other connection: what is sent is copied, so that the block is free again."""
 
-    def __init__(self, response: web.StreamResponse, taking: Taking) -> None:
+    def __init__(self, response: web.StreamResponse, taking: ClientProgress) -> None:
         self._response = response
         self._taking = taking
         self._writing: asyncio.Task[None] | None = None
@@ -227,7 +227,7 @@ class Stream:
 Channel = Socket | Stream
 
 
-async def written(response: web.StreamResponse, piece: bytes, taking: Taking) -> None:
+async def written(response: web.StreamResponse, piece: bytes, taking: ClientProgress) -> None:
     """Hand ``piece`` to aiohttp.
 
     Raises ConnectionError; TimeoutError when the client takes nothing for

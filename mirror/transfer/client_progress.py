@@ -31,7 +31,7 @@ _INT_BYTES: Final = struct.calcsize("=i")
 
 
 @final
-class Taking:
+class ClientProgress:
     """What the client at the other end of ``connection`` has taken, and when it last took something."""
 
     def __init__(self, connection: socket.socket | TransportSocket | None) -> None:
@@ -81,5 +81,5 @@ def unconfirmed_bytes(connection: socket.socket | TransportSocket | None) -> int
 
 
 def look_again_s() -> float:
-    """How long to wait between two calls of `Taking.require`."""
+    """How long to wait between two calls of `ClientProgress.require`."""
     return STALL_S / _LOOKS

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
     from mirror.transfer.channels import Socket
 
-MOST_TURN_BYTES: Final = 2 * MIB
-_LEAST_TURN_BYTES: Final = MIB // 2
+MAX_TURN_BYTES: Final = 2 * MIB
+MIN_TURN_BYTES: Final = MIB // 2
 _ROUND_BYTES: Final = 16 * MIB
 """When every socket has had its turn: the fewer there are, the more goes into each at once, and others never wait for long."""
 
 
 @final
-class Turns:
+class NonblockingSendfile:
     """A part of a file on its way into a socket.
 
     The loop calls when the socket takes more; nothing else of it runs meanwhile, so that a turn
@@ -123,11 +123,11 @@ class Turns:
             self._done.set_exception(error)
 
 
-_taking_turns: Final[set[Turns]] = set()
+_taking_turns: Final[set[NonblockingSendfile]] = set()
 
 
 def _turn_bytes() -> int:
-    return min(MOST_TURN_BYTES, max(_LEAST_TURN_BYTES, _ROUND_BYTES // (len(_taking_turns) or 1)))
+    return min(MAX_TURN_BYTES, max(MIN_TURN_BYTES, _ROUND_BYTES // (len(_taking_turns) or 1)))
 
 
 def is_at_hand(source: int, start: int, stop: int) -> bool:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
 from mirror.transfer.block_memory import Ahead, BlockMemory
-from mirror.transfer.blocking_sendfile import Lanes
+from mirror.transfer.blocking_sendfile import BlockingSendfile
 from mirror.transfer.threads import run
 from store.model.limits import MIB
 
@@ -38,7 +38,7 @@ class Work:
         self.writes = ThreadPoolExecutor(8, thread_name_prefix="write")
         self.bodies = ThreadPoolExecutor(2 * cores + 2, thread_name_prefix="body")
         self.files = ThreadPoolExecutor(8, thread_name_prefix="file")
-        self.lanes = Lanes(LANES)
+        self.lanes = BlockingSendfile(LANES)
         self.decoders = ThreadPoolExecutor(cores + 1, thread_name_prefix="decode")
         self.memory = BlockMemory(BLOCKS)
         self.ahead = Ahead(AHEAD_BYTES, on_idle=give_back and partial(self.files.submit, give_back))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aiohttp import StreamReader
 
     from mirror.transfer.block_memory import Ahead
-    from mirror.transfer.body_pace import Pace
+    from mirror.transfer.body_pace import BodyDeadline
 
 _PIECE_BYTES: Final = MIB
 """Worth waking a thread for, and hashed and written in one call: every call lets the other thread in and has to get the interpreter back."""
@@ -36,12 +36,12 @@ READ_BYTES: Final = MIB // 16
 """Of a connection's buffer, which takes in twice as much and one read more before the client has to wait."""
 _WIDE_BYTES: Final = MIB // 2
 """The same where few bodies come: stopping and starting takes time."""
-_FEW: Final = 8
+SMALL_CROWD: Final = 8
 
 
 async def receive(
     body: StreamReader,
-    pace: Pace,
+    pace: BodyDeadline,
     pool: Executor,
     ahead: Ahead,
     write: Callable[[bytes], None],
@@ -63,7 +63,7 @@ async def receive(
         TimeoutError: The body stopped coming, or comes too slowly.
     """
     with ahead:
-        if ahead.bodies <= _FEW:
+        if ahead.bodies <= SMALL_CROWD:
             body.set_read_chunk_size(_WIDE_BYTES)
         appending = _Appending(pool, ahead, write)
         try:
@@ -75,7 +75,7 @@ async def receive(
             await appending.end()
 
 
-async def _more(body: StreamReader, pace: Pace, appending: _Appending) -> bytes:
+async def _more(body: StreamReader, pace: BodyDeadline, appending: _Appending) -> bytes:
     """What comes next; nothing at the end. Raises TimeoutError."""
     if appending.is_behind:
         with suppress(TimeoutError):

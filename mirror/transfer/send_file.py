@@ -15,7 +15,7 @@ from mirror.transfer.channels import (
     taking_of,
     written,
 )
-from mirror.transfer.nonblocking_sendfile import MOST_TURN_BYTES, Turns, is_at_hand
+from mirror.transfer.nonblocking_sendfile import MAX_TURN_BYTES, NonblockingSendfile, is_at_hand
 from mirror.transfer.threads import run
 
 if TYPE_CHECKING:
@@ -56,11 +56,11 @@ async def send_file(
 
 
 async def _feed(channel: Socket, work: Work, source: int, start: int, stop: int) -> None:
-    if stop - start <= MOST_TURN_BYTES and is_at_hand(source, start, stop):
+    if stop - start <= MAX_TURN_BYTES and is_at_hand(source, start, stop):
         # No thread is worth its while for what the socket may take at once.
         with suppress(BlockingIOError):
             start += channel.send_some(source, start, stop - start)
     if start < stop:
         start = await work.lanes.feed(channel, source, start, stop)
     if start < stop:
-        await Turns(channel, work.files, source, start, stop).take()
+        await NonblockingSendfile(channel, work.files, source, start, stop).take()

@@ -45,7 +45,7 @@ class DirectoryBlobs:
                     ),
                 ) from None
 
-    def open_now(self, digest: Digest) -> BinaryIO | None:
+    def open_if_cached(self, digest: Digest) -> BinaryIO | None:
         """See `BlobStore`."""
         return open_cached(self.path(digest))
 

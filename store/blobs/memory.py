@@ -31,7 +31,7 @@ class MemoryBlobs:
             raise ContentMissing(f"there is no blob {digest}", digest=digest)
         return _ReadOnly(self._blobs[digest])
 
-    def open_now(self, digest: Digest) -> BinaryIO | None:
+    def open_if_cached(self, digest: Digest) -> BinaryIO | None:
         """See `BlobStore`."""
         return self.open(digest) if digest in self._blobs else None
 

@@ -32,7 +32,7 @@ class BlobStore(Protocol):
         ContentMissing, with the digest.
         """
 
-    def open_now(self, digest: Digest) -> BinaryIO | None:
+    def open_if_cached(self, digest: Digest) -> BinaryIO | None:
         """The same without waiting for a disk.
 
         None when there is no such blob, or that cannot be told at once.

@@ -60,6 +60,6 @@ def still_condemned(
     return tuple((row.digest, bool(row.again)) for row in rows)
 
 
-def pardon(connection: Connection, digests: Sequence[Digest]) -> None:
+def forget(connection: Connection, digests: Sequence[Digest]) -> None:
     """These are dealt with."""
     connection.execute(delete(condemned).where(condemned.c.digest.in_(list(digests))))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Known:
+class ContentRow:
     """What the catalogue says of one digest."""
 
     key: ContentKey
@@ -44,9 +44,9 @@ class NewEncoding:
     seekable: bool
 
 
-def find(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, Known]:
+def find(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, ContentRow]:
     """What is known of ``digests``; those nobody has named are left out."""
-    found: dict[Digest, Known] = {}
+    found: dict[Digest, ContentRow] = {}
     for some in batches(list(dict.fromkeys(digests))):
         rows = connection.execute(
             select(content.c.id, content.c.digest, content.c.size_bytes, content.c.state).where(
@@ -56,7 +56,7 @@ def find(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, Know
         found.update(
             (
                 row.digest,
-                Known(ContentKey(row.id), row.digest, row.size_bytes, ContentState(row.state)),
+                ContentRow(ContentKey(row.id), row.digest, row.size_bytes, ContentState(row.state)),
             )
             for row in rows
         )

@@ -360,7 +360,7 @@ def id_of(connection: Connection, image_key: ContentKey) -> ImageID:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Place:
+class ListPosition:
     """Where an image stands in the list: newest first, of those created in one second the one that came last first, and then those of no known age."""
 
     created_s: int | None
@@ -372,17 +372,19 @@ class Place:
         return self.created_s is None, -(self.created_s or 0), -self.key
 
 
-def place_of(connection: Connection, key: ContentKey) -> Place:
+def position_of(connection: Connection, key: ContentKey) -> ListPosition:
     """Where an image that is there stands."""
-    return Place(
+    return ListPosition(
         connection.execute(select(image.c.created_s).where(image.c.content_id == key)).scalar_one(),
         key,
     )
 
 
-def places(connection: Connection, *, after: Place | None, limit: int) -> list[Place]:
+def positions(
+    connection: Connection, *, after: ListPosition | None, limit: int
+) -> list[ListPosition]:
     """Up to ``limit`` places of the list, behind ``after``: a walk along the index, without a sort."""
-    found: list[Place] = []
+    found: list[ListPosition] = []
     query = select(image.c.created_s, image.c.content_id).limit(limit)
     if after is None or after.created_s is not None:
         dated = query.where(image.c.created_s.is_not(None)).order_by(
@@ -393,24 +395,27 @@ def places(connection: Connection, *, after: Place | None, limit: int) -> list[P
                 tuple_(image.c.created_s, image.c.content_id) < (after.created_s, after.key)
             )
         found += [
-            Place(row.created_s, ContentKey(row.content_id)) for row in connection.execute(dated)
+            ListPosition(row.created_s, ContentKey(row.content_id))
+            for row in connection.execute(dated)
         ]
     if len(found) < limit:
         undated = query.where(image.c.created_s.is_(None)).order_by(image.c.content_id.desc())
         if after is not None and after.created_s is None:
             undated = undated.where(image.c.content_id < after.key)
-        found += [Place(None, ContentKey(row.content_id)) for row in connection.execute(undated)]
+        found += [
+            ListPosition(None, ContentKey(row.content_id)) for row in connection.execute(undated)
+        ]
     return found[:limit]
 
 
-def places_of(connection: Connection, keys: Iterable[ContentKey]) -> list[Place]:
+def places_of(connection: Connection, keys: Iterable[ContentKey]) -> list[ListPosition]:
     """The places of these images, in the order of the list."""
-    found: list[Place] = []
+    found: list[ListPosition] = []
     for some in batches(list(keys)):
         rows = connection.execute(
             select(image.c.created_s, image.c.content_id).where(image.c.content_id.in_(some))
         )
-        found += [Place(row.created_s, ContentKey(row.content_id)) for row in rows]
+        found += [ListPosition(row.created_s, ContentKey(row.content_id)) for row in rows]
     return sorted(found, key=lambda place: place.order)
 
 

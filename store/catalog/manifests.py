@@ -198,7 +198,7 @@ def roots_of(connection: Connection, image_key: ContentKey) -> list[tuple[Digest
 
 @final
 @dataclass(frozen=True, slots=True)
-class Described:
+class ManifestRow:
     """One manifest or index.
 
     ``size_bytes`` is of everything it points at, together and each once.
@@ -215,7 +215,7 @@ class Described:
 
 def without_image(
     connection: Connection, *, after: Digest | None = None, limit: int | None = None
-) -> tuple[Described, ...]:
+) -> tuple[ManifestRow, ...]:
     """Manifests and indexes that have a name, or are kept without, and describe no image themselves; by digest, behind ``after``."""
     named = exists(select(literal(1)).where(reference.c.manifest_id == manifest.c.content_id))
     held = exists(select(literal(1)).where(kept.c.manifest_id == manifest.c.content_id))
@@ -225,14 +225,14 @@ def without_image(
     )
 
 
-def describe(connection: Connection, key: ContentKey) -> Described:
+def describe(connection: Connection, key: ContentKey) -> ManifestRow:
     """A manifest that is there."""
     return _described(connection, manifest.c.content_id == key)[0]
 
 
 def _described(
     connection: Connection, condition: ColumnElement[bool], limit: int | None = None
-) -> tuple[Described, ...]:
+) -> tuple[ManifestRow, ...]:
     subject = content.alias("subject")
     query = (
         select(
@@ -250,7 +250,7 @@ def _described(
         .limit(limit)
     )
     return tuple(
-        Described(
+        ManifestRow(
             ContentKey(row.id),
             row.digest,
             row.media_type,

@@ -37,7 +37,7 @@ _LAST: Final = "\x7f"
 
 @final
 @dataclass(frozen=True, slots=True)
-class Target:
+class TagTarget:
     """What a tag points at: a manifest or index, and the image it stands for (None for an artifact, or an index without our platform)."""
 
     reference: Reference
@@ -67,8 +67,8 @@ def _targets() -> Select[tuple[object, ...]]:
     )
 
 
-def _read(connection: Connection, query: Select[tuple[object, ...]]) -> tuple[Target, ...]:
-    found: list[Target] = []
+def _read(connection: Connection, query: Select[tuple[object, ...]]) -> tuple[TagTarget, ...]:
+    found: list[TagTarget] = []
     for row in connection.execute(query):
         domain, _, path = row.name.partition("/")
         name = Reference(Repository(domain, path), row.tag)
@@ -78,7 +78,7 @@ def _read(connection: Connection, query: Select[tuple[object, ...]]) -> tuple[Ta
             else _default_child(connection, row.manifest_id)
         )
         found.append(
-            Target(
+            TagTarget(
                 name,
                 ContentKey(row.manifest_id),
                 row.digest,
@@ -106,7 +106,7 @@ def _default_child(connection: Connection, index: int) -> tuple[int | None, Dige
     return None, None
 
 
-def get(connection: Connection, name: Reference) -> Target | None:
+def get(connection: Connection, name: Reference) -> TagTarget | None:
     """What ``repository:tag`` points at."""
     found = _read(
         connection,
@@ -115,12 +115,12 @@ def get(connection: Connection, name: Reference) -> Target | None:
     return found[0] if found else None
 
 
-def in_repository(connection: Connection, name: Repository) -> tuple[Target, ...]:
+def in_repository(connection: Connection, name: Repository) -> tuple[TagTarget, ...]:
     """Every tag of a repository, in byte order of the tag."""
     return _read(connection, _targets().where(repository.c.name == str(name)))
 
 
-def of_image(connection: Connection, key: ContentKey) -> tuple[Target, ...]:
+def of_image(connection: Connection, key: ContentKey) -> tuple[TagTarget, ...]:
     """Every tag that reaches an image through one of its manifests or an index that holds one, in byte order of the full reference."""
     mine = select(manifest.c.content_id).where(manifest.c.image_id == key)
     indexes = select(manifest_edge.c.manifest_id).where(
@@ -132,7 +132,7 @@ def of_image(connection: Connection, key: ContentKey) -> tuple[Target, ...]:
     return tuple(sorted(found, key=lambda target: str(target.reference).encode()))
 
 
-def of_manifest(connection: Connection, key: ContentKey) -> tuple[Target, ...]:
+def of_manifest(connection: Connection, key: ContentKey) -> tuple[TagTarget, ...]:
     """Every tag of a manifest or index itself, in byte order of the full reference."""
     found = _read(connection, _targets().where(reference.c.manifest_id == key))
     return tuple(sorted(found, key=lambda target: str(target.reference).encode()))
@@ -154,7 +154,7 @@ def default_images_of_indexes(connection: Connection) -> set[ContentKey]:
 
 def beginning_with(
     connection: Connection, prefix: str, limit: int | None = None
-) -> tuple[Target, ...]:
+) -> tuple[TagTarget, ...]:
     """Tags of the repositories whose familiar name, as people write it, begins with ``prefix``, and maybe of a few more: ranges of the index of names."""
     starts = (
         [f"{DEFAULT_DOMAIN}/{prefix}", f"{DEFAULT_DOMAIN}/{OFFICIAL}/{prefix}", prefix]
@@ -164,7 +164,7 @@ def beginning_with(
     within = [
         and_(repository.c.name >= start, repository.c.name < start + _LAST) for start in starts
     ]
-    found: list[Target] = []
+    found: list[TagTarget] = []
     for one in within:
         query = _targets().where(one)
         found += _read(connection, query if limit is None else query.limit(limit))
@@ -192,10 +192,10 @@ def image_of(connection: Connection, manifest_key: ContentKey) -> ContentKey | N
     return None if found is None else ContentKey(found)
 
 
-def get_all(connection: Connection, names: Iterable[Reference]) -> dict[Reference, Target]:
+def get_all(connection: Connection, names: Iterable[Reference]) -> dict[Reference, TagTarget]:
     """What each of these tags points at; those that are not set are left out."""
     wanted = set(names)
-    found: dict[Reference, Target] = {}
+    found: dict[Reference, TagTarget] = {}
     # SQLite finds no index for pairs, but one for each half. In this order most batches are of one
     # tag, or of one repository: then they find no others.
     for some in batches(sorted(wanted, key=lambda name: (name.tag or "", name.repository)), PAIRS):
@@ -277,7 +277,7 @@ def set_tags(
     )
 
 
-def remove_tag(connection: Connection, target: Target, *, now: datetime, operation: str) -> None:
+def remove_tag(connection: Connection, target: TagTarget, *, now: datetime, operation: str) -> None:
     """Take a tag away; what it pointed at is untouched (see `keep`)."""
     connection.execute(
         delete(reference).where(
@@ -386,7 +386,9 @@ def is_manifest(connection: Connection, digest: Digest) -> bool:
     )
 
 
-def of_images(connection: Connection, keys: Sequence[ContentKey]) -> dict[ContentKey, list[Target]]:
+def of_images(
+    connection: Connection, keys: Sequence[ContentKey]
+) -> dict[ContentKey, list[TagTarget]]:
     """The tags of those of these images that have any, by repository and tag.
 
     As many images as one statement takes.
@@ -396,7 +398,7 @@ def of_images(connection: Connection, keys: Sequence[ContentKey]) -> dict[Conten
         manifest_edge.c.content_id.in_(mine), manifest_edge.c.role == "child"
     )
     wanted = set(keys)
-    found: dict[ContentKey, list[Target]] = {}
+    found: dict[ContentKey, list[TagTarget]] = {}
     for target in _read(
         connection, _targets().where(reference.c.manifest_id.in_(mine.union(indexes)))
     ):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from store.catalog.references import Target
+    from store.catalog.references import TagTarget
     from store.model.references import Repository
 
 CODECS: Final = ("gzip", "zstd")
@@ -49,7 +49,7 @@ def is_offered(connection: Connection, name: Reference) -> bool:
     return connection.execute(query.order_by(reference_log.c.id.desc()).limit(1)).scalar() == OFFER
 
 
-def offered(connection: Connection, original: Reference) -> tuple[Target, ...]:
+def offered(connection: Connection, original: Reference) -> tuple[TagTarget, ...]:
     """The variants that a registry has made of what ``original`` names, or has named, in byte order."""
     names = [
         Reference(original.repository, tag)

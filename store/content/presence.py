@@ -33,7 +33,7 @@ def lost(blobs: BlobStore, sources: Sources) -> frozenset[Digest]:
     return frozenset(digest for digest, size_bytes in files if blobs.size(digest) != size_bytes)
 
 
-def open_whole(blobs: BlobStore, sources: Sources) -> BinaryIO | None:
+def open_if_intact(blobs: BlobStore, sources: Sources) -> BinaryIO | None:
     """The file of a content that lies in one as it is, to be closed by the caller.
 
     None when it does not, or the file is not what it was.
@@ -49,11 +49,11 @@ def open_whole(blobs: BlobStore, sources: Sources) -> BinaryIO | None:
         return None
 
 
-def open_now(blobs: BlobStore, sources: Sources) -> BinaryIO | None:
+def open_if_cached(blobs: BlobStore, sources: Sources) -> BinaryIO | None:
     """The same without waiting for a disk: None also when that cannot be told at once."""
     if sources.inline is not None or not sources.in_file:
         return None
-    file = blobs.open_now(sources.digest)
+    file = blobs.open_if_cached(sources.digest)
     if file is None:
         return None
     if file.seek(0, os.SEEK_END) != sources.size_bytes:
@@ -63,7 +63,7 @@ def open_now(blobs: BlobStore, sources: Sources) -> BinaryIO | None:
     return file
 
 
-def without(sources: Sources, gone: Collection[Digest]) -> Sources | None:
+def excluding(sources: Sources, gone: Collection[Digest]) -> Sources | None:
     """What is left of a content without these stored forms; None when that is nothing."""
     left = replace(
         sources,

@@ -74,11 +74,11 @@ class FolderMembers:
         self._documents.admit(path, size)
         return joined(_pieces(file, size, path), size)
 
-    def ahead(self, paths: Iterable[str]) -> None:
+    def prefetch(self, paths: Iterable[str]) -> None:
         """See `Members`."""
         for path in paths:
             with suppress(StoreError):
-                self._parts.ahead(self._part(path))
+                self._parts.prefetch(self._part(path))
 
     def layer(self, path: str) -> Staged:
         """See `Members`."""

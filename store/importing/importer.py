@@ -9,7 +9,7 @@ from store.catalog import content, leases
 from store.formats.archives.opening import open_source
 from store.formats.archives.selection import ALL, Choice
 from store.formats.compression.settings import Compression
-from store.importing.intake import take_in
+from store.importing.intake import read_archive
 from store.importing.members import open_members
 from store.importing.publisher import Publisher
 from store.importing.report import ImportReport
@@ -60,7 +60,7 @@ def take_archive(
     with open_source(source, options.limits) as opened:
         try:
             return _take(store, opened, options, progress)
-        except _Rehearsed as rehearsed:
+        except _DryRunDone as rehearsed:
             return rehearsed.report
 
 
@@ -69,7 +69,7 @@ def _take(store: Store, opened: Opened, options: ImportOptions, progress: Progre
         progress.total(opened.size_bytes)
         stager = Stager(operation, pool, options.compression, options.limits)
         members = open_members(opened, stager, options.limits, progress)
-        intake = take_in(
+        intake = read_archive(
             members, stager, options.limits, _Holdings(store, operation), options.choice
         )
         staged = intake.staged()
@@ -97,12 +97,12 @@ def _take(store: Store, opened: Opened, options: ImportOptions, progress: Progre
             )
             if options.dry_run:
                 # The transaction and the operation end as those of a failed import do.
-                raise _Rehearsed(report)
+                raise _DryRunDone(report)
             operations.end(connection, operation)
     return report
 
 
-class _Rehearsed(Exception):
+class _DryRunDone(Exception):
     """A dry run has come to its end."""
 
     def __init__(self, report: ImportReport) -> None:

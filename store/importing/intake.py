@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from store.formats.archives.claims import ArchiveClaim, Graph
-    from store.formats.archives.oci_layout import Place
+    from store.formats.archives.oci_layout import BlobPaths
     from store.formats.archives.selection import Choice
     from store.formats.image.config import ImageConfig
     from store.formats.image.manifests import Document, Link
@@ -65,7 +65,7 @@ class Holdings(Protocol):
 
 @final
 @dataclass(slots=True)
-class Intake:
+class ReadArchive:
     """What came of reading an archive: its claim, and what was read for it.
 
     ``layers`` are those of images without a manifest, by diff ID; ``blobs`` are layers as manifests
@@ -91,9 +91,9 @@ class Intake:
         return list(found.values())
 
 
-def take_in(
+def read_archive(
     members: Members, stager: Stager, limits: Limits, holdings: Holdings, choice: Choice = ALL
-) -> Intake:
+) -> ReadArchive:
     """Read an archive and stage what the store does not have.
 
     Raises the branches of InvalidInput; the operation's folder is then to be thrown away.
@@ -121,7 +121,7 @@ def take_in(
         )
     if members.exists(docker.MANIFEST):
         claim = choose(docker.claim(members.document, limits), choice)
-        return Intake(claim, _claimed_layers(claim, members, stager, holdings))
+        return ReadArchive(claim, _claimed_layers(claim, members, stager, holdings))
     if members.exists(INDEX):
         raise InvalidArchive(
             "the archive has an index.json, but no oci-layout beside it",
@@ -151,17 +151,17 @@ def take_in(
 
 def _described(
     claim: ArchiveClaim,
-    place: Place,
+    place: BlobPaths,
     members: Members,
     stager: Stager,
     holdings: Holdings,
     choice: Choice,
-) -> Intake:
+) -> ReadArchive:
     claim = choose(claim, choice)
     for digest, config in claim.graph.configs.items():
         if len(claim.graph.documents[digest].layers) != len(config.diff_ids):
             raise hybrid.layers_do_not_fit(claim.graph, digest)
-    intake = Intake(claim, _claimed_layers(claim, members, stager, holdings))
+    intake = ReadArchive(claim, _claimed_layers(claim, members, stager, holdings))
     _Blobs(place, members, stager, holdings, intake).take(claim.graph)
     return intake
 
@@ -171,7 +171,12 @@ class _Blobs:
     """Stages the blobs that manifests name."""
 
     def __init__(
-        self, place: Place, members: Members, stager: Stager, holdings: Holdings, intake: Intake
+        self,
+        place: BlobPaths,
+        members: Members,
+        stager: Stager,
+        holdings: Holdings,
+        intake: ReadArchive,
     ) -> None:
         self._place = place
         self._members = members
@@ -200,7 +205,7 @@ class _Blobs:
         # Gzip decodes on one core only: two layers at once keep two busy. The largest first, or it
         # would be alone at the end.
         wanted.sort(key=lambda one: one[1].target.size_bytes, reverse=True)
-        self._members.ahead(
+        self._members.prefetch(
             dict.fromkeys(
                 path
                 for document, link, _ in wanted
@@ -291,7 +296,7 @@ class _Blobs:
         self._intake.others[link.digest] = staged
 
     def _verify(self, staged: Staged, link: Link, where: str) -> None:
-        came = staged.as_it_came
+        came = staged.keep_original
         if came.digest != link.digest:
             raise DigestMismatch(
                 f"{where}: content of the blob",
@@ -329,7 +334,7 @@ def _claimed_layers(
     for image in images:
         for diff, path in zip(image.config.diff_ids, image.layers, strict=True):
             first.setdefault(diff, path)
-    members.ahead(
+    members.prefetch(
         _largest_first(members, (path for diff, path in first.items() if diff not in here))
     )
     staged: dict[DiffID, Staged] = {}
@@ -391,7 +396,7 @@ def _largest_first(members: Members, paths: Iterable[str | None]) -> list[str]:
     )
 
 
-def _legacy(members: Members, limits: Limits, choice: Choice) -> Intake:
+def _legacy(members: Members, limits: Limits, choice: Choice) -> ReadArchive:
     ordered = legacy_v1.directories(members.top_level_directories(), members.document, limits)
     staged: dict[DiffID, Staged] = {}
     diffs: dict[str, DiffID] = {}
@@ -401,7 +406,7 @@ def _legacy(members: Members, limits: Limits, choice: Choice) -> Intake:
         staged[diffs[step.name]] = layer
     claim = choose(legacy_v1.claim(ordered, diffs, members.document, limits), choice)
     used = {diff for image in claim.images for diff in image.config.diff_ids}
-    return Intake(claim, {diff: layer for diff, layer in staged.items() if diff in used})
+    return ReadArchive(claim, {diff: layer for diff, layer in staged.items() if diff in used})
 
 
 def _sound(layer: Staged) -> Staged:

@@ -43,7 +43,7 @@ class Members(Protocol):
         Raises TooLarge, also when all that were asked for are too large together.
         """
 
-    def ahead(self, paths: Iterable[str]) -> None:
+    def prefetch(self, paths: Iterable[str]) -> None:
         """These layers will be asked for: begin with several at once, where that can be.
 
         What is wrong with one is told when it is asked for.

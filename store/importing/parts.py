@@ -48,16 +48,18 @@ class PartStaging:
             )
         return self._layers[part.key]
 
-    def ahead(self, part: Part) -> None:
+    def prefetch(self, part: Part) -> None:
         """Begin with a layer; what is wrong with it is told when it is asked for."""
         if part.key not in self._layers and part.key not in self._begun:
-            self._begun[part.key] = self._stager.ahead(lambda passing: self._stage(part, passing))
+            self._begun[part.key] = self._stager.prefetch(
+                lambda passing: self._stage(part, passing)
+            )
 
     def _stage(self, part: Part, passing: Callable[[Iterator[bytes]], Iterator[bytes]]) -> Staged:
         algorithm, named = blob_algorithm(part.path)
         with self._reading(part) as (pieces, advance):
             return self._stager.layer(
-                passing(pieces), part.name, advance, algorithm=algorithm, as_it_came=named
+                passing(pieces), part.name, advance, algorithm=algorithm, keep_original=named
             )
 
     def blob(self, part: Part) -> Staged:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from store.db.types import ContentKey
     from store.formats.archives.claims import Graph
     from store.formats.image.config import ImageConfig
-    from store.importing.intake import Intake
+    from store.importing.intake import ReadArchive
     from store.importing.staging import Staged
     from store.model.digests import ImageID
     from store.model.limits import Limits
@@ -36,7 +36,7 @@ _MANIFESTS_AT_ONCE: Final = 500
 
 
 @final
-class Placing:
+class Placement:
     """Carries the content half of one write unit.
 
     ``changed`` says whether anything was not so before.
@@ -67,7 +67,7 @@ class Placing:
 
     # --- files ------------------------------------------------------------------------------------
 
-    def files(self, intake: Intake) -> None:
+    def files(self, intake: ReadArchive) -> None:
         """Move what is still needed from staging into its place, with its rows.
 
         What somebody else brought meanwhile stays, and ours is dropped.
@@ -87,7 +87,7 @@ class Placing:
             self._blobs.publish(files)
         self._rows(list(names.values()))
 
-    def _still_needed(self, intake: Intake) -> list[tuple[Staged, bool]]:
+    def _still_needed(self, intake: ReadArchive) -> list[tuple[Staged, bool]]:
         """What was staged and is not here yet, each with whether it is a layer."""
         diffs = content.present(
             self._connection,

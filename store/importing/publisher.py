@@ -15,7 +15,7 @@ from store.catalog import events as records
 from store.catalog import images, references
 from store.catalog.events import Event
 from store.errors import NameTaken
-from store.importing.placement import Placing
+from store.importing.placement import Placement
 from store.importing.report import ImportedTag
 from store.model.references import Reference
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from store.blobs.protocol import BlobStore
-    from store.catalog.references import Target
+    from store.catalog.references import TagTarget
     from store.db.types import ContentKey
     from store.formats.archives.claims import Graph, ImageClaim, Root
-    from store.importing.intake import Intake
+    from store.importing.intake import ReadArchive
     from store.model.digests import Digest, ImageID
     from store.model.limits import Limits
     from store.workspace.operations import Operation
@@ -72,10 +72,10 @@ class Publisher:
         self._operation = operation
         self._now = now
         self._clobber = clobber
-        self._placing = Placing(connection, blobs, operation, limits=limits, now=now)
+        self._placing = Placement(connection, blobs, operation, limits=limits, now=now)
         self._done = Published()
 
-    def publish(self, intake: Intake, *, source_name: str) -> Published:
+    def publish(self, intake: ReadArchive, *, source_name: str) -> Published:
         """Make everything the archive claims true.
 
         Raises NameTaken, DigestMismatch, ContentMissing.
@@ -147,7 +147,7 @@ class Publisher:
         self,
         name: Reference,
         image: ImageID | None,
-        replaced: Target | None,
+        replaced: TagTarget | None,
         manifest: Digest | None,
     ) -> None:
         if replaced is not None:
@@ -263,7 +263,7 @@ class Publisher:
         if listed and not listed[-1].tags:
             self._done.lines.extend(f"Loaded image ID: {claim.config.image_id}" for claim in listed)
 
-    def _record(self, intake: Intake, source_name: str) -> None:
+    def _record(self, intake: ReadArchive, source_name: str) -> None:
         graph = intake.claim.graph
         came = {
             str(claim.config.image_id): claim.tags

@@ -58,7 +58,7 @@ class Staged:
     """Whether the encoding was made here."""
 
     @property
-    def as_it_came(self) -> Hashed:
+    def keep_original(self) -> Hashed:
         """What a manifest that points at these bytes calls them."""
         if self.original is not None:
             return self.original.stored
@@ -84,7 +84,7 @@ class Stager:
         on_read: Callable[[int], None],
         *,
         algorithm: str = DEFAULT_ALGORITHM,
-        as_it_came: bool = False,
+        keep_original: bool = False,
     ) -> Staged:
         """Take in one layer, in pieces of at most `FRAME_BYTES`.
 
@@ -118,7 +118,7 @@ class Stager:
                 return Staged(path, diff, stored, codec, seekable=False, problem=check.problem)
         original = None
         decode = decoder(codec, max_bytes=self._limits.layer_bytes, member=member)
-        if as_it_came:
+        if keep_original:
             original = self.blob(_again(first, pieces), member, on_read, algorithm=algorithm)
             plain = _decoded_file(decode, original.path)
         else:
@@ -135,7 +135,7 @@ class Stager:
             staged.original = original
             return staged
 
-    def ahead(
+    def prefetch(
         self, work: Callable[[Callable[[Iterator[bytes]], Iterator[bytes]]], Staged]
     ) -> Future[Staged]:
         """Begin with a layer before its turn.
@@ -143,7 +143,7 @@ class Stager:
         ``work`` is told what to pass its pieces through, so that it ends when nobody waits for it
         any more.
         """
-        return self._pool.ahead(lambda: work(self._pool.until_closed))
+        return self._pool.prefetch(lambda: work(self._pool.until_closed))
 
     def blob(
         self,

@@ -56,11 +56,11 @@ class FileMembers:
         # In one piece: a document is never held twice.
         return b"".join(self._reader.reread(member, max(member.size, 1)))
 
-    def ahead(self, paths: Iterable[str]) -> None:
+    def prefetch(self, paths: Iterable[str]) -> None:
         """See `Members`."""
         for path in paths:
             with suppress(StoreError):
-                self._parts.ahead(self._part(path))
+                self._parts.prefetch(self._part(path))
 
     def layer(self, path: str) -> Staged:
         """See `Members`."""

@@ -98,7 +98,7 @@ class StreamMembers:
             raise large.problem or InvalidArchive("not a JSON document", member=leaf.member.name)
         return joined(plain_bytes(large.staged, self._limits), leaf.member.size)
 
-    def ahead(self, paths: Iterable[str]) -> None:
+    def prefetch(self, paths: Iterable[str]) -> None:
         """See `Members`. Everything has passed already."""
 
     def layer(self, path: str) -> Staged:
@@ -115,7 +115,7 @@ class StreamMembers:
                 leaf.member.name,
                 _ignore,
                 algorithm=algorithm,
-                as_it_came=named,
+                keep_original=named,
             )
         return self._layers[key]
 
@@ -156,7 +156,7 @@ class StreamMembers:
                         member.name,
                         bar.advance,
                         algorithm=algorithm,
-                        as_it_came=named,
+                        keep_original=named,
                     )
                 )
             except InvalidArchive as exc:

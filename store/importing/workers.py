@@ -65,7 +65,7 @@ class Pool:
         for lane in (self.incoming, self.outgoing):
             lane.submit(int).result()
 
-    def ahead(self, work: Callable[[], _T]) -> Future[_T]:
+    def prefetch(self, work: Callable[[], _T]) -> Future[_T]:
         """Begin with a layer before its turn."""
         return self._layers.submit(self._pass, work)
 

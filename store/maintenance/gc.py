@@ -14,7 +14,7 @@ from store.catalog import garbage as collection
 from store.catalog import reachability as reach
 from store.catalog.batches import BATCH
 from store.catalog.events import Event
-from store.maintenance.pacing import Pace
+from store.maintenance.pacing import BatchPacer
 from store.maintenance.reports import CollectionReport
 from store.workspace import operations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-_AT_ONCE: Final = 10_000
+BATCH_SIZE: Final = 10_000
 """How many condemned files are looked up at once."""
 
 
@@ -88,7 +88,7 @@ class Collector:
         return self._report(dry_run=False)
 
     @classmethod
-    def rehearse(
+    def dry_run(
         cls,
         copy: Connection,
         blobs: BlobStore,
@@ -113,7 +113,7 @@ class Collector:
         What it answered each time.
         """
         answers = []
-        pace = Pace()
+        pace = BatchPacer()
         for piece in pace.pieces(marked):
             with self._write() as connection:
                 begin = self._timer()
@@ -178,7 +178,7 @@ class Collector:
 
     def _unlink_condemned(self) -> None:
         while digests := self._marked(
-            lambda connection: condemned.next_condemned(connection, _AT_ONCE)
+            lambda connection: condemned.next_condemned(connection, BATCH_SIZE)
         ):
             self._paced(digests, self._unlink)
 
@@ -186,7 +186,7 @@ class Collector:
         for digest, again in condemned.still_condemned(connection, digests):
             if not again:
                 self._blobs.remove(digest)
-        condemned.pardon(connection, digests)
+        condemned.forget(connection, digests)
 
     def _unlink_orphans(self) -> None:
         # A file without a row: left by a crash between rename and commit whose list was lost.

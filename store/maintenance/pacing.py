@@ -13,14 +13,14 @@ TARGET_S: Final = 0.04
 """How long a piece should take, in seconds: less than half of what importers are promised, for the commit comes on top, and not every row costs the same."""
 
 FIRST: Final = 50
-LEAST: Final = 25
+MIN_BATCH: Final = 25
 """Below this the commits would cost more than the rows: on a machine that is busy, fewer rows do not make a transaction shorter."""
 
-MOST: Final = 500
+MAX_BATCH: Final = 500
 
 
 @final
-class Pace:
+class BatchPacer:
     """Cuts work into pieces, the next one larger or smaller as the last one took too little or too much time."""
 
     def __init__(self, first: int = FIRST) -> None:
@@ -37,6 +37,6 @@ class Pace:
     def took(self, items: int, seconds: float) -> None:
         """``items`` of them took so long. Growing is slow, shrinking is fast."""
         if seconds > TARGET_S:
-            self.size = max(LEAST, self.size // 2)
+            self.size = max(MIN_BATCH, self.size // 2)
         elif items >= self.size:
-            self.size = min(MOST, self.size + self.size // 4 + 1)
+            self.size = min(MAX_BATCH, self.size + self.size // 4 + 1)

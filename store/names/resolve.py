@@ -14,7 +14,7 @@ from store.model.references import Reference
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from store.catalog.references import Target
+    from store.catalog.references import TagTarget
     from store.db.types import ContentKey
 
 _FULL: Final = re.compile(r"[0-9a-f]{64}")
@@ -24,12 +24,12 @@ _SHOWN: Final = 5
 
 @final
 @dataclass(frozen=True, slots=True)
-class Named:
+class ResolvedImage:
     """One image, and the tag that was used to name it (None when an ID or a digest was)."""
 
     key: ContentKey
     image_id: ImageID
-    target: Target | None
+    target: TagTarget | None
 
 
 @final
@@ -39,7 +39,7 @@ class NamedManifest:
 
     key: ContentKey
     digest: Digest
-    target: Target | None
+    target: TagTarget | None
     image: ContentKey | None
 
 
@@ -74,7 +74,7 @@ def by_prefix(connection: Connection, text: str) -> ImageID | None:
     return found[0] if found else None
 
 
-def one_image(connection: Connection, text: str) -> Named:
+def one_image(connection: Connection, text: str) -> ResolvedImage:
     """The image that ``text`` names. Raises ImageNotFound, AmbiguousName, InvalidReference."""
     digest = full_id(text)
     if digest is not None:
@@ -91,10 +91,10 @@ def one_image(connection: Connection, text: str) -> Named:
         key = None if manifest is None else references.image_of(connection, manifest)
         if key is None:
             raise not_found(text)
-        return Named(key, images.id_of(connection, key), None)
+        return ResolvedImage(key, images.id_of(connection, key), None)
     target = references.get(connection, name)
     if target is not None and target.image is not None and target.image_id is not None:
-        return Named(target.image, target.image_id, target)
+        return ResolvedImage(target.image, target.image_id, target)
     found = by_prefix(connection, text)
     if found is None:
         raise not_found(text)
@@ -145,8 +145,8 @@ def not_found(text: str) -> ImageNotFound:
     )
 
 
-def _with_key(connection: Connection, image_id: ImageID, text: str) -> Named:
+def _with_key(connection: Connection, image_id: ImageID, text: str) -> ResolvedImage:
     key = images.key_of(connection, image_id)
     if key is None:
         raise not_found(text)
-    return Named(key, image_id, None)
+    return ResolvedImage(key, image_id, None)

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from store.catalog.references import Target
+    from store.catalog.references import TagTarget
     from store.db.types import ContentKey
     from store.model.digests import ImageID
     from store.model.references import Reference
-    from store.names.resolve import Named, NamedManifest
+    from store.names.resolve import NamedManifest, ResolvedImage
 
 
 @final
@@ -151,8 +151,8 @@ def _deleted(connection: Connection, gone: Sequence[ContentKey]) -> tuple[ImageI
 
 def _remove_whole(
     connection: Connection,
-    found: Named,
-    tags: tuple[Target, ...],
+    found: ResolvedImage,
+    tags: tuple[TagTarget, ...],
     *,
     force: bool,
     prune_parents: bool,
@@ -232,7 +232,7 @@ def withdraw(
     return tuple(done)
 
 
-def _has_other_names(connection: Connection, target: Target, tags: Sequence[Target]) -> bool:
+def _has_other_names(connection: Connection, target: TagTarget, tags: Sequence[TagTarget]) -> bool:
     """Whether an image has tags beside ``target`` and those that go with it."""
     going = {
         target.reference,
@@ -241,7 +241,9 @@ def _has_other_names(connection: Connection, target: Target, tags: Sequence[Targ
     return any(one.reference not in going for one in tags)
 
 
-def _untag_all(connection: Connection, tags: Sequence[Target], now: datetime) -> list[RemovedName]:
+def _untag_all(
+    connection: Connection, tags: Sequence[TagTarget], now: datetime
+) -> list[RemovedName]:
     done: list[RemovedName] = []
     for target in tags:
         # A variant has gone already, with its original.
@@ -250,7 +252,7 @@ def _untag_all(connection: Connection, tags: Sequence[Target], now: datetime) ->
     return done
 
 
-def _untag(connection: Connection, target: Target, now: datetime) -> list[RemovedName]:
+def _untag(connection: Connection, target: TagTarget, now: datetime) -> list[RemovedName]:
     _take_away(connection, target, now, "untag")
     return [
         RemovedName("untagged", target.reference.familiar),
@@ -258,7 +260,7 @@ def _untag(connection: Connection, target: Target, now: datetime) -> list[Remove
     ]
 
 
-def _take_away(connection: Connection, target: Target, now: datetime, operation: str) -> None:
+def _take_away(connection: Connection, target: TagTarget, now: datetime, operation: str) -> None:
     references.remove_tag(connection, target, now=now, operation=operation)
     image = str(target.image_id) if target.image_id is not None else str(target.digest)
     records.add_events(

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from store.catalog.images import Place
-    from store.catalog.references import Target
+    from store.catalog.images import ListPosition
+    from store.catalog.references import TagTarget
     from store.db.types import ContentKey
     from store.model.digests import Digest
     from store.model.references import Reference
@@ -39,26 +39,26 @@ def list_images(connection: Connection, filters: ImageFilter | None) -> tuple[Im
     if filters.after is not None:
         if _manifest_position(connection, filters.after) is not None:
             return ()
-        after = images.place_of(connection, one_image(connection, filters.after).key)
+        after = images.position_of(connection, one_image(connection, filters.after).key)
     return tuple(islice(_passing(connection, filters, after), filters.limit))
 
 
 def _passing(
-    connection: Connection, filters: ImageFilter, after: Place | None
+    connection: Connection, filters: ImageFilter, after: ListPosition | None
 ) -> Iterator[ImageSummary]:
     before, since = (
         (
             None
             if name is None
-            else images.place_of(connection, one_image(connection, name).key).created_s or 0
+            else images.position_of(connection, one_image(connection, name).key).created_s or 0
         )
         for name in (filters.before, filters.since)
     )
     patterns = [compile_pattern(text) for text in filters.references]
-    for places in _pieces(connection, filters, after):
+    for positions in _pieces(connection, filters, after):
         young = [
             place.key
-            for place in places
+            for place in positions
             if (before is None or (place.created_s or 0) < before)
             and (since is None or (place.created_s or 0) > since)
         ]
@@ -67,8 +67,8 @@ def _passing(
 
 
 def _pieces(
-    connection: Connection, filters: ImageFilter, after: Place | None
-) -> Iterator[list[Place]]:
+    connection: Connection, filters: ImageFilter, after: ListPosition | None
+) -> Iterator[list[ListPosition]]:
     """What may pass, in order: by the index of names or of labels when there is such a filter, else along the index of ages."""
     named = None if not filters.references else _with_names(connection, filters.references)
     labelled = None if not filters.labels else images.with_labels(connection, filters.labels)
@@ -83,9 +83,9 @@ def _pieces(
             yield ordered[start : start + _PIECE]
         return
     size = _PIECE if filters.limit is None else min(_PIECE, max(1, filters.limit))
-    while places := images.places(connection, after=after, limit=size):
-        yield places
-        after = places[-1]
+    while positions := images.positions(connection, after=after, limit=size):
+        yield positions
+        after = positions[-1]
         # When few of them pass, look at more together.
         size = min(_PIECE, 2 * size)
 
@@ -136,8 +136,12 @@ def _piece(
 
 
 def _chosen(
-    tags: list[Target], filters: ImageFilter, patterns: Sequence[re.Pattern[str]], *, is_part: bool
-) -> list[Target] | None:
+    tags: list[TagTarget],
+    filters: ImageFilter,
+    patterns: Sequence[re.Pattern[str]],
+    *,
+    is_part: bool,
+) -> list[TagTarget] | None:
     """Those of an image's tags that pass; None when the image does not."""
     if not tags and is_part and not filters.include_intermediate:
         return None
@@ -160,7 +164,7 @@ def list_names(connection: Connection, prefix: str, limit: int) -> tuple[Referen
     return tuple(sorted(names, key=lambda name: name.familiar)[:limit])
 
 
-def _fits(target: Target, patterns: Iterable[re.Pattern[str]]) -> bool:
+def _fits(target: TagTarget, patterns: Iterable[re.Pattern[str]]) -> bool:
     """Docker's ``reference.FamiliarMatch``: the whole name as docker shows it, or the name without its tag."""
     name = target.reference
     return any(
@@ -221,7 +225,7 @@ def _manifest_position(connection: Connection, name: str) -> Digest | None:
     return None
 
 
-def summary_of(one: manifests.Described, tags: Sequence[Target]) -> ManifestSummary:
+def summary_of(one: manifests.ManifestRow, tags: Sequence[TagTarget]) -> ManifestSummary:
     """A manifest with those of its tags that are wanted."""
     return ManifestSummary(
         one.digest,

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from store.catalog import content
-from store.content.presence import lost, without
+from store.content.presence import excluding, lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +32,7 @@ def mark_lost(
                 digest,
             )
             found.add(digest)
-            if digest == sources.digest and without(sources, found) is not None:
+            if digest == sources.digest and excluding(sources, found) is not None:
                 content.forget_file(connection, digest)
             else:
                 content.mark_damaged(connection, digest)

@@ -97,7 +97,7 @@ class Registry:
         store: The store.
         sparse: What pushed manifests may point at although it is not here.
         limits: Ceilings for what is pushed.
-        most_uploads: How many may be in progress at once.
+        max_uploads: How many may be in progress at once.
         on_damage: Told of each stored content that is found damaged, or gone.
     """
 
@@ -107,14 +107,14 @@ class Registry:
         *,
         sparse: Sparse = Sparse.INDEXES,
         limits: Limits = DEFAULT_LIMITS,
-        most_uploads: int | None = None,
+        max_uploads: int | None = None,
         on_damage: Callable[[Digest], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._on_damage = on_damage
         self._sparse = sparse
         self._limits = limits
-        self.uploads = Uploads(store, max_bytes=limits.layer_bytes, most=most_uploads)
+        self.uploads = Uploads(store, max_bytes=limits.layer_bytes, most=max_uploads)
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -193,7 +193,7 @@ class Registry:
         if not self._store.read_only:
             with _beside_an_answer(), self._store.write("damage") as connection:
                 self._look_for(connection, digest)
-        left = presence.without(sources, gone)
+        left = presence.excluding(sources, gone)
         if left is None:
             raise _unknown_blob(repository, digest)
         return left

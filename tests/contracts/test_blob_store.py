@@ -59,10 +59,10 @@ def read(blobs: BlobStore, digest: Digest) -> bytes:
 def test_what_has_just_been_read_can_be_opened_at_once(
     blobs: BlobStore, stage: Callable[[bytes], Path]
 ) -> None:
-    assert blobs.open_now(DIGEST) is None
+    assert blobs.open_if_cached(DIGEST) is None
     blobs.publish([(stage(DATA), DIGEST)])
     assert read(blobs, DIGEST) == DATA
-    file = blobs.open_now(DIGEST)
+    file = blobs.open_if_cached(DIGEST)
     if file is None:
         assert cached.open_cached(Path(__file__)) is None, "nobody can ask this kernel"
     else:
@@ -70,7 +70,7 @@ def test_what_has_just_been_read_can_be_opened_at_once(
             assert file.read() == DATA
             assert file.seek(-3, os.SEEK_END) == len(DATA) - 3
     blobs.remove(DIGEST)
-    assert blobs.open_now(DIGEST) is None
+    assert blobs.open_if_cached(DIGEST) is None
 
 
 def test_where_the_kernel_cannot_be_asked_nothing_is_opened_at_once(

@@ -64,7 +64,7 @@ def _forget_rows(store: Store) -> list[Digest]:
                     connection, dead, fresh_since=store.now(), now=store.now()
                 )[1]
             )
-        condemned.pardon(connection, gone)
+        condemned.forget(connection, gone)
     return gone
 
 

@@ -14,7 +14,7 @@ from tests.support import images
 from tests.support.engine import Engine, require
 from tests.support.peers.buildah import Buildah
 from tests.support.peers.containerd import Containerd
-from tests.support.peers.mirror_endpoint import Door
+from tests.support.peers.mirror_endpoint import Endpoint
 from tests.support.peers.podman import Podman
 from tests.support.peers.process import Programs
 from tests.support.peers.workshop import Workshop
@@ -35,22 +35,22 @@ def workshop() -> Iterator[Workshop]:
 
 
 @pytest.fixture(scope="module")
-def door(workshop: Workshop) -> Iterator[Door]:
-    with Door(workshop.folder / "h", tls=False) as opened:
+def door(workshop: Workshop) -> Iterator[Endpoint]:
+    with Endpoint(workshop.folder / "h", tls=False) as opened:
         opened.bring(
             images.image(images.A, images.B, tags=(NAME,), config={"Cmd": ["/nothing"]}).bytes()
         )
         yield opened
 
 
-def image_id(door: Door) -> str:
+def image_id(door: Endpoint) -> str:
     found = door.manifest("library/mirrored", "1")
     assert found is not None
     digest: str = json.loads(found.data)["config"]["digest"]
     return digest
 
 
-def printed(client: str, door: Door) -> str:
+def printed(client: str, door: Endpoint) -> str:
     command = [sys.executable, "-m", "storectl", "mirror-config", client, f"http://{door.host}"]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
 
@@ -65,7 +65,7 @@ def files(text: str, folder: Path) -> list[Path]:
     return written
 
 
-def test_docker_asks_the_mirror_first(door: Door, workshop: Workshop) -> None:
+def test_docker_asks_the_mirror_first(door: Endpoint, workshop: Workshop) -> None:
     require("dockerd")
     (config,) = files(printed("docker", door), door.fresh("etc"))
     with Engine(workshop.folder / "mirrored", options=(f"--config-file={config}",)) as engine:
@@ -76,7 +76,7 @@ def test_docker_asks_the_mirror_first(door: Door, workshop: Workshop) -> None:
 
 
 def test_containerd_asks_the_mirror_first_and_says_whose_image_it_wants(
-    door: Door, workshop: Workshop
+    door: Endpoint, workshop: Workshop
 ) -> None:
     require("containerd", "ctr")
     written = files(printed("containerd", door), door.fresh("etc"))
@@ -94,7 +94,7 @@ def test_containerd_asks_the_mirror_first_and_says_whose_image_it_wants(
 
 
 @pytest.mark.parametrize("client", ["podman", "buildah", "skopeo"])
-def test_podman_and_its_kin_ask_the_mirror_first(client: str, door: Door) -> None:
+def test_podman_and_its_kin_ask_the_mirror_first(client: str, door: Endpoint) -> None:
     require(client)
     (config,) = files(printed("podman", door), door.fresh("etc"))
     programs = Programs(door.fresh("programs"), CONTAINERS_REGISTRIES_CONF=str(config))

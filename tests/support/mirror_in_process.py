@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from aiohttp import web
 
 from mirror.app import make_app
-from mirror.connections.refusals import Refusing
+from mirror.connections.refusals import StrictRequestHandler
 from mirror.server import KEEPALIVE_S
 from tests.support.waiting import PATIENCE_S
 
@@ -68,7 +68,7 @@ class Served:
         manager = self._runner.server
         assert manager is not None
         protocol = partial(
-            Refusing,
+            StrictRequestHandler,
             manager,
             loop=self._loop,
             auto_decompress=False,

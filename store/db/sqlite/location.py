@@ -25,7 +25,7 @@ SHARED_MEMORY: Final = f"{DATABASE}-shm"
 _ATTEMPTS: Final = 5
 
 
-class Way(Enum):
+class OpenMode(Enum):
     """How to come to the rows."""
 
     WRITE = auto()
@@ -36,7 +36,7 @@ class Way(Enum):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Conditions:
     """What decides: whether the caller only wants to read, what the file system and the permissions allow, and which files lie there."""
 
     read_only: bool
@@ -46,25 +46,25 @@ class Surroundings:
     has_log: bool
     has_shared_memory: bool
 
-    def way(self) -> Way:
+    def way(self) -> OpenMode:
         """How to open the database."""
         if self.media_read_only:
-            return Way.COPY if self.has_log else Way.IMMUTABLE
+            return OpenMode.COPY if self.has_log else OpenMode.IMMUTABLE
         if self.folder_writable and self.database_writable:
-            return Way.READ if self.read_only else Way.WRITE
+            return OpenMode.READ if self.read_only else OpenMode.WRITE
         # Without permission to make them, log and shared memory of a running writer serve as well;
         # without either there is only a copy.
         return (
-            Way.READ
+            OpenMode.READ
             if self.folder_writable or (self.has_log and self.has_shared_memory)
-            else Way.COPY
+            else OpenMode.COPY
         )
 
 
-def surroundings(root: Path, *, read_only: bool) -> Surroundings:
+def surroundings(root: Path, *, read_only: bool) -> Conditions:
     """Look around at ``root``."""
     database, log = root / DATABASE, root / LOG
-    return Surroundings(
+    return Conditions(
         read_only=read_only,
         media_read_only=bool(os.statvfs(root).f_flag & os.ST_RDONLY),
         folder_writable=os.access(root, os.W_OK),
@@ -76,7 +76,7 @@ def surroundings(root: Path, *, read_only: bool) -> Surroundings:
 
 @final
 @dataclass(slots=True)
-class Place:
+class DatabaseLocation:
     """A database to open: ``close`` it when the last connection has gone."""
 
     database: Path
@@ -97,13 +97,13 @@ class Place:
                 hint="`storectl import` makes one; --root or STORECTL_ROOT names another place",
             )
         match surroundings(root, read_only=read_only).way():
-            case Way.WRITE:
+            case OpenMode.WRITE:
                 return cls(database, Access.READ_WRITE, writable=True)
-            case Way.READ:
+            case OpenMode.READ:
                 return cls(database, Access.READ_ONLY, writable=False)
-            case Way.IMMUTABLE:
+            case OpenMode.IMMUTABLE:
                 return cls(database, Access.IMMUTABLE, writable=False)
-            case Way.COPY:
+            case OpenMode.COPY:
                 folder = _copy(root)
                 # The copy is ours: its log is taken in where it lies.
                 return cls(folder / DATABASE, Access.READ_WRITE, writable=False, _copied_to=folder)

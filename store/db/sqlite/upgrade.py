@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from store.db.schema import HEAD, REVISIONS, metadata
 from store.db.sqlite.engine import DATABASE, Access, database_errors, for_writing, make_engine
-from store.db.sqlite.location import Place
+from store.db.sqlite.location import DatabaseLocation
 from store.errors import IntegrityError, SchemaMismatch
 from store.files.durable import sync_folder
 from store.files.os_errors import translated
@@ -60,7 +60,7 @@ class UpgradeReport:
     backup: Path | None
 
 
-def schema_state(place: Place) -> SchemaState:
+def schema_state(place: DatabaseLocation) -> SchemaState:
     """Read a database's revision without SQLAlchemy. Raises SchemaMismatch, IntegrityError."""
     uri = f"{place.database.absolute().as_uri()}?mode={Access.READ_ONLY.value if place.access is Access.READ_WRITE else place.access.value}"
     with database_errors(), closing(sqlite3.connect(uri, uri=True)) as connection:
@@ -131,7 +131,7 @@ def upgrade(
 
 def drift(root: Path) -> tuple[str, ...]:
     """Differences between the database at ``root`` and the tables of `store.db.schema`, one line each; empty when there are none."""
-    place = Place.at(root, read_only=True)
+    place = DatabaseLocation.at(root, read_only=True)
     engine = make_engine(place.database, place.access)
     try:
         with database_errors(), engine.connect() as connection:

@@ -56,7 +56,7 @@ class Files(Protocol):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Place:
+class BlobPaths:
     """Where the blobs of a layout lie."""
 
     files: Files
@@ -98,14 +98,14 @@ class Place:
         return data
 
 
-def oci_place(files: Files) -> Place:
+def oci_place(files: Files) -> BlobPaths:
     """The blobs of an OCI layout."""
-    return Place(files, lambda digest: (f"blobs/{digest.algorithm}/{digest.hex}",))
+    return BlobPaths(files, lambda digest: (f"blobs/{digest.algorithm}/{digest.hex}",))
 
 
-def dir_place(files: Files) -> Place:
+def dir_place(files: Files) -> BlobPaths:
     """The blobs of a ``dir:`` folder: named by their bare digits, manifests with a suffix."""
-    return Place(
+    return BlobPaths(
         files,
         lambda digest: (
             digest.hex,
@@ -227,7 +227,7 @@ class _Walk:
     """Follows the documents from the roots down."""
 
     def __init__(
-        self, place: Place, limits: Limits, stored: Callable[[Digest], bytes | None]
+        self, place: BlobPaths, limits: Limits, stored: Callable[[Digest], bytes | None]
     ) -> None:
         self._place = place
         self._limits = limits

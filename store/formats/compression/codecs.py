@@ -287,9 +287,9 @@ class _Streams:
             return piece
         self._head += piece
         if not gzipheader.is_whole(self._head):
-            if len(self._head) > gzipheader.MOST_BYTES:
+            if len(self._head) > gzipheader.MAX_HEADER_BYTES:
                 raise self._account.corrupt(
-                    self._name, f"a header of more than {gzipheader.MOST_BYTES} bytes"
+                    self._name, f"a header of more than {gzipheader.MAX_HEADER_BYTES} bytes"
                 )
             return None
         head = memoryview(bytes(self._head))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 MAGIC: Final = b"\x1f\x8b\x08"
-MOST_BYTES: Final = 128 * 1024
+MAX_HEADER_BYTES: Final = 128 * 1024
 """A longer header is refused: an extra field has 64 KiB at most, and names and comments are short (Go reads no more than 511 bytes of each)."""
 
 _FIXED_BYTES: Final = 10

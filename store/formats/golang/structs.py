@@ -44,9 +44,9 @@ def unmarshal(shape: Shape[S, V], value: Json, *, document: str) -> V:
         raise InvalidDocument(str(mismatch), document=document) from None
 
 
-def require_one_reading(shape: Shape[S, V], value: Json, *, document: str) -> None:
+def reject_ambiguous(shape: Shape[S, V], value: Json, *, document: str) -> None:
     """Refuse a document in which other readers may see something else than Go does, although Go has read it: raises InvalidDocument."""
-    why = shape.doubt(value)
+    why = shape.ambiguity(value)
     if why is not None:
         raise InvalidDocument(why.removeprefix(": ").removeprefix("."), document=document)
 
@@ -120,7 +120,7 @@ class Struct(Shape["Mapping[str, object]", V]):
                 raise
         return state or old
 
-    def doubt(self, value: Json) -> str | None:
+    def ambiguity(self, value: Json) -> str | None:
         seen: set[str] = set()
         for key, entry in value.members() if value.kind == "object" else ():
             item = self._exact.get(key) or self._folded.get(_fold(key))
@@ -134,7 +134,7 @@ class Struct(Shape["Mapping[str, object]", V]):
                     f": some readers take the member {printable(key)!r} for {item.name!r}, and"
                     " others pass it over"
                 )
-            why = item.shape.doubt(entry)
+            why = item.shape.ambiguity(entry)
             if why is not None:
                 return f".{item.name}{why}"
         return None

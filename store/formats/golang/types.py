@@ -51,7 +51,7 @@ class Shape(ABC, Generic[S, V]):
     def read(self, value: Json, old: S) -> S:
         """Read ``value`` into what is there already. May reuse ``old``. Raises Mismatch."""
 
-    def doubt(self, value: Json) -> str | None:  # noqa: ARG002 - plain values have one reading
+    def ambiguity(self, value: Json) -> str | None:  # noqa: ARG002 - plain values have one reading
         """Why other readers may read something else from ``value`` than Go does, after it has been read; None when all agree."""
         return None
 
@@ -279,11 +279,11 @@ class ListOf(Shape["_Slice[S] | None", "tuple[V, ...] | None"]):
             raise
         return _Slice(array, length) if length else _Slice([], 0)
 
-    def doubt(self, value: Json) -> str | None:
+    def ambiguity(self, value: Json) -> str | None:
         if value.kind != "array":
             return None
         found = (
-            (position, self._element.doubt(item)) for position, item in enumerate(value.items())
+            (position, self._element.ambiguity(item)) for position, item in enumerate(value.items())
         )
         return next((f"[{position}]{why}" for position, why in found if why is not None), None)
 
@@ -333,13 +333,13 @@ class MapOf(Shape["dict[str, S] | None", "Mapping[str, V] | None"]):
             entries[key] = element.read(entry, element.zero())
         return entries
 
-    def doubt(self, value: Json) -> str | None:
+    def ambiguity(self, value: Json) -> str | None:
         seen: set[str] = set()
         for key, entry in value.members() if value.kind == "object" else ():
             if key in seen:
                 return twice(key)
             seen.add(key)
-            why = self._element.doubt(entry)
+            why = self._element.ambiguity(entry)
             if why is not None:
                 return f".{printable(key)}{why}"
         return None
@@ -421,8 +421,8 @@ class Pointer(Shape["S | None", "V | None"]):
             return None
         return self._target.read(value, self._target.zero() if old is None else old)
 
-    def doubt(self, value: Json) -> str | None:
-        return self._target.doubt(value)
+    def ambiguity(self, value: Json) -> str | None:
+        return self._target.ambiguity(value)
 
     def finish(self, state: S | None) -> V | None:
         return None if state is None else self._target.finish(state)

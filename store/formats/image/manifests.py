@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Self, final
 
 from store.errors import DigestMismatch, InvalidDigest, InvalidDocument, printable
 from store.formats.golang.json import parse
-from store.formats.golang.structs import Struct, member, require_one_reading, unmarshal
+from store.formats.golang.structs import Struct, member, reject_ambiguous, unmarshal
 from store.formats.golang.types import INTEGER, STRING, ListOf, MapOf, Pointer
 from store.formats.image.media_types import (
     IMAGE_CONFIGS,
@@ -183,7 +183,7 @@ class Document:
             raise InvalidDocument(f"expected a JSON object, found {tree.kind}", document=name)
         read = unmarshal(_DOCUMENT, tree, document=name)
         # A digest that one reader sees and another does not would be checked by neither.
-        require_one_reading(_DOCUMENT, tree, document=name)
+        reject_ambiguous(_DOCUMENT, tree, document=name)
         kind, media_type = _kind(read, media_type, name)
         roles = (
             {Role.CHILD: read.manifests}

@@ -23,7 +23,7 @@ from tests.support.peers.matrix import (
     Disagreement,
     refused,
 )
-from tests.support.peers.mirror_endpoint import Door
+from tests.support.peers.mirror_endpoint import Endpoint
 from tests.support.peers.process import PeerRefusal
 from tests.support.peers.subjects import Part
 
@@ -53,7 +53,7 @@ class Clients:
         self.shop = shop
         self._stack = contextlib.ExitStack()
         self.doors = [
-            self._stack.enter_context(Door(shop.folder / name, tls=tls))
+            self._stack.enter_context(Endpoint(shop.folder / name, tls=tls))
             for name, tls in (("h", False), ("t", True))
         ]
         runnable = images.layer("hello", saying(SENTENCE.encode()), mode=0o755)
@@ -116,7 +116,7 @@ class Clients:
             ],
         )
 
-    def _pulled(self, row: Pull, door: Door, part: Part) -> str:
+    def _pulled(self, row: Pull, door: Endpoint, part: Part) -> str:
         try:
             seen = row.take(self.shop, door, part)
         except PeerRefusal as exc:
@@ -146,7 +146,7 @@ class Clients:
             ],
         )
 
-    def _pushed(self, row: Push, door: Door, part: Part) -> str:
+    def _pushed(self, row: Push, door: Endpoint, part: Part) -> str:
         repository = f"{slug(row.command, door)}/{part.repository}"
         try:
             row.give(self.shop, door, part, f"{repository}:{part.tag}")
@@ -172,7 +172,7 @@ class Clients:
 
     # --- what is no copy --------------------------------------------------------------------------
 
-    def run_in_docker(self, door: Door) -> None:
+    def run_in_docker(self, door: Endpoint) -> None:
         """Have Docker pull the image from the archive, and run it. Raises Disagreement."""
         pull = next(row for row in PULLS if row.command == "docker pull")
         pull.take(self.shop, door, self.archive)
@@ -180,7 +180,7 @@ class Clients:
         if said != SENTENCE:
             raise Disagreement(f"docker run, {door.title}: {said!r}")
 
-    def attach_with_oras(self, door: Door) -> None:
+    def attach_with_oras(self, door: Endpoint) -> None:
         """Push a file as an artifact, attach another to it and to an image, find them, and pull them. Raises Disagreement."""
         folder = door.fresh("files")
         folder.mkdir()
@@ -230,7 +230,7 @@ class Clients:
         if (out / "thing.txt").read_text() != "a thing\n":
             raise Disagreement(f"oras pull, {door.title}")
 
-    def attach_with_regctl(self, door: Door) -> None:
+    def attach_with_regctl(self, door: Endpoint) -> None:
         """The same with regctl, with annotations to filter by. Raises Disagreement."""
         file = door.fresh("about.txt")
         file.write_text("about it\n")

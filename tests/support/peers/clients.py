@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.engine import Engine
-    from tests.support.peers.mirror_endpoint import Door
+    from tests.support.peers.mirror_endpoint import Endpoint
     from tests.support.peers.subjects import Part
     from tests.support.peers.workshop import Workshop
 
@@ -35,7 +35,7 @@ class Pull:
     """A row of the first table: ``take`` gives the digests by which the client knows a part afterwards, or raises PeerRefusal."""
 
     command: str
-    take: Callable[[Workshop, Door, Part], set[str]]
+    take: Callable[[Workshop, Endpoint, Part], set[str]]
     subjects: tuple[str, ...] = ALL
 
 
@@ -45,14 +45,14 @@ class Push:
     """A row of the second: ``give`` pushes a part under the name it is told, or raises PeerRefusal."""
 
     command: str
-    give: Callable[[Workshop, Door, Part, str], None]
+    give: Callable[[Workshop, Endpoint, Part, str], None]
     subjects: tuple[str, ...] = LAYOUTS
 
 
 # --- Docker ---------------------------------------------------------------------------------------
 
 
-def _through(engine: Engine, door: Door, path: str, command: str) -> None:
+def _through(engine: Engine, door: Endpoint, path: str, command: str) -> None:
     with engine.answer("POST", path, b"", {"X-Registry-Auth": door.engine_account}) as response:
         said = [json.loads(line) for line in response.read().splitlines() if line.strip()]
     problems = [
@@ -64,7 +64,7 @@ def _through(engine: Engine, door: Door, path: str, command: str) -> None:
         raise PeerRefusal(["docker", command], str(problems[-1]))
 
 
-def _docker_pull(shop: Workshop, door: Door, part: Part) -> set[str]:
+def _docker_pull(shop: Workshop, door: Endpoint, part: Part) -> set[str]:
     shop.docker.clear()
     name = f"{door.host}/{part.repository}"
     _through(
@@ -98,7 +98,7 @@ def docker_run(engine: Engine, name: str) -> str:
         engine.request("DELETE", f"/containers/{container}?force=1")
 
 
-def _docker_push(shop: Workshop, door: Door, part: Part, name: str) -> None:
+def _docker_push(shop: Workshop, door: Endpoint, part: Part, name: str) -> None:
     shop.docker.clear()
     problems = [one["error"] for one in shop.docker.load(docker_archive((part,))) if "error" in one]
     assert not problems, problems
@@ -118,42 +118,42 @@ def _docker_push(shop: Workshop, door: Door, part: Part, name: str) -> None:
 # --- podman, buildah, skopeo ----------------------------------------------------------------------
 
 
-def _verify(door: Door, prefix: str = "") -> str:
+def _verify(door: Endpoint, prefix: str = "") -> str:
     return f"--{prefix}tls-verify={'true' if door.tls else 'false'}"
 
 
-def _podman_pull(_shop: Workshop, door: Door, part: Part) -> set[str]:
+def _podman_pull(_shop: Workshop, door: Endpoint, part: Part) -> set[str]:
     door.podman.clear()
     door.podman.run("pull", "--quiet", _verify(door), f"{door.host}/{part.name}")
     return door.podman.image_ids() | door.podman.digests()
 
 
-def _podman_push(shop: Workshop, door: Door, part: Part, name: str) -> None:
+def _podman_push(shop: Workshop, door: Endpoint, part: Part, name: str) -> None:
     door.podman.clear()
     image = door.podman.run("pull", "--quiet", shop.oci(part)).strip()
     door.podman.run("push", "--quiet", _verify(door), image, f"docker://{door.host}/{name}")
 
 
-def _buildah_pull(_shop: Workshop, door: Door, part: Part) -> set[str]:
+def _buildah_pull(_shop: Workshop, door: Endpoint, part: Part) -> set[str]:
     door.buildah.clear()
     image = door.buildah.run("pull", "--quiet", _verify(door), f"{door.host}/{part.name}").strip()
     found = json.loads(door.buildah.run("images", "--digests", "--json"))
     return {f"sha256:{image}", *(one["digest"] for one in found if one.get("digest"))}
 
 
-def _buildah_push(shop: Workshop, door: Door, part: Part, name: str) -> None:
+def _buildah_push(shop: Workshop, door: Endpoint, part: Part, name: str) -> None:
     door.buildah.clear()
     image = door.buildah.run("pull", "--quiet", shop.oci(part)).strip()
     door.buildah.run("push", "--quiet", _verify(door), image, f"docker://{door.host}/{name}")
 
 
-def _skopeo(door: Door, *words: str) -> None:
+def _skopeo(door: Endpoint, *words: str) -> None:
     door.programs.run(
         "skopeo", "--insecure-policy", "copy", "--quiet", "--all", "--preserve-digests", *words
     )
 
 
-def _skopeo_pull(_shop: Workshop, door: Door, part: Part) -> set[str]:
+def _skopeo_pull(_shop: Workshop, door: Endpoint, part: Part) -> set[str]:
     target = door.fresh("copied")
     _skopeo(
         door, _verify(door, "src-"), f"docker://{door.host}/{part.name}", f"oci:{target}:{part.tag}"
@@ -161,7 +161,7 @@ def _skopeo_pull(_shop: Workshop, door: Door, part: Part) -> set[str]:
     return _whole(part, target)
 
 
-def _skopeo_push(shop: Workshop, door: Door, part: Part, name: str) -> None:
+def _skopeo_push(shop: Workshop, door: Endpoint, part: Part, name: str) -> None:
     _skopeo(door, _verify(door, "dest-"), shop.oci(part), f"docker://{door.host}/{name}")
 
 
@@ -177,7 +177,7 @@ def _whole(part: Part, layout: Path) -> set[str]:
 # --- containerd -----------------------------------------------------------------------------------
 
 
-def _ctr_options(door: Door) -> list[str | Path]:
+def _ctr_options(door: Endpoint) -> list[str | Path]:
     """What ctr is told of the mirror, as hosts.toml: without, it takes a registry on the loopback interface for one without TLS."""
     scheme = "https" if door.tls else "http"
     folder = door.fresh("hosts")
@@ -193,8 +193,8 @@ def _ctr_options(door: Door) -> list[str | Path]:
     return ["--hosts-dir", folder, *(["--user", f"{USER}:{PASSWORD}"] if door.tls else [])]
 
 
-def _ctr_pull(*options: str) -> Callable[[Workshop, Door, Part], set[str]]:
-    def take(_shop: Workshop, door: Door, part: Part) -> set[str]:
+def _ctr_pull(*options: str) -> Callable[[Workshop, Endpoint, Part], set[str]]:
+    def take(_shop: Workshop, door: Endpoint, part: Part) -> set[str]:
         door.containerd.clear()
         name = f"{door.host}/{part.name}"
         door.containerd.run(
@@ -205,7 +205,7 @@ def _ctr_pull(*options: str) -> Callable[[Workshop, Door, Part], set[str]]:
     return take
 
 
-def _ctr_push(_shop: Workshop, door: Door, part: Part, name: str) -> None:
+def _ctr_push(_shop: Workshop, door: Endpoint, part: Part, name: str) -> None:
     door.containerd.clear()
     archive = door.fresh("part.tar")
     archive.write_bytes(part.layout.tar())
@@ -218,38 +218,38 @@ def _ctr_push(_shop: Workshop, door: Door, part: Part, name: str) -> None:
 # --- crane, regctl, oras --------------------------------------------------------------------------
 
 
-def _crane(door: Door, *words: str | Path) -> str:
+def _crane(door: Endpoint, *words: str | Path) -> str:
     return door.programs.run(CRANE, *([] if door.tls else ["--insecure"]), *words)
 
 
-def _crane_pull(_shop: Workshop, door: Door, part: Part) -> set[str]:
+def _crane_pull(_shop: Workshop, door: Endpoint, part: Part) -> set[str]:
     target = door.fresh("pulled")
     _crane(door, "pull", "--format=oci", f"{door.host}/{part.name}", target)
     return _whole(part, target)
 
 
-def _crane_copy_out(shop: Workshop, door: Door, part: Part) -> set[str]:
+def _crane_copy_out(shop: Workshop, door: Endpoint, part: Part) -> set[str]:
     repository = f"copied/{door.fresh('x').parent.name}{'t' if door.tls else ''}"
     _crane(door, "copy", f"{door.host}/{part.name}", f"{shop.registry.host}/{repository}:1")
     return {one for one, _ in shop.registry.everything(repository, "1")}
 
 
-def _crane_push(shop: Workshop, door: Door, part: Part, name: str) -> None:
+def _crane_push(shop: Workshop, door: Endpoint, part: Part, name: str) -> None:
     _crane(door, "push", shop.layout(part), f"{door.host}/{name}")
 
 
-def _crane_copy_in(shop: Workshop, door: Door, part: Part, name: str) -> None:
+def _crane_copy_in(shop: Workshop, door: Endpoint, part: Part, name: str) -> None:
     _crane(door, "copy", shop.seeded(part), f"{door.host}/{name}")
 
 
-def regctl(door: Door, *words: str | Path) -> str:
+def regctl(door: Endpoint, *words: str | Path) -> str:
     """A regctl command. Raises PeerRefusal."""
     return door.programs.run(
         REGCTL, "--host", f"reg={door.host},tls={'enabled' if door.tls else 'disabled'}", *words
     )
 
 
-def _regctl_pull(_shop: Workshop, door: Door, part: Part) -> set[str]:
+def _regctl_pull(_shop: Workshop, door: Endpoint, part: Part) -> set[str]:
     target = door.fresh("copied")
     regctl(
         door,
@@ -262,12 +262,12 @@ def _regctl_pull(_shop: Workshop, door: Door, part: Part) -> set[str]:
     return _whole(part, target)
 
 
-def _regctl_push(shop: Workshop, door: Door, part: Part, name: str) -> None:
+def _regctl_push(shop: Workshop, door: Endpoint, part: Part, name: str) -> None:
     regctl(door, "image", "copy", f"ocidir://{shop.layout(part)}:{part.tag}", f"{door.host}/{name}")
 
 
 def oras(
-    door: Door, command: str, *words: str | Path, side: str = "", cwd: Path | None = None
+    door: Endpoint, command: str, *words: str | Path, side: str = "", cwd: Path | None = None
 ) -> str:
     """An oras command; ``side`` is before the options that say how to reach the mirror.
 
@@ -277,7 +277,7 @@ def oras(
     return door.programs.run(ORAS, command, *how, *words, cwd=cwd)
 
 
-def _oras_pull(_shop: Workshop, door: Door, part: Part) -> set[str]:
+def _oras_pull(_shop: Workshop, door: Endpoint, part: Part) -> set[str]:
     target = door.fresh("copied")
     oras(
         door,
@@ -291,7 +291,7 @@ def _oras_pull(_shop: Workshop, door: Door, part: Part) -> set[str]:
     return _whole(part, target)
 
 
-def _oras_push(shop: Workshop, door: Door, part: Part, name: str) -> None:
+def _oras_push(shop: Workshop, door: Endpoint, part: Part, name: str) -> None:
     oras(
         door,
         "cp",
@@ -328,13 +328,13 @@ PUSHES: Final = (
 )
 
 
-def slug(command: str, door: Door) -> str:
+def slug(command: str, door: Endpoint) -> str:
     """A repository's name for what a command pushes."""
     letters = "".join(one if one.isalnum() else "-" for one in command.lower())
     return "-".join(filter(None, letters.split("-"))) + ("/tls" if door.tls else "/http")
 
 
-def versions(door: Door) -> dict[str, str]:
+def versions(door: Endpoint) -> dict[str, str]:
     """Of those that no other table has."""
     found = json.loads(door.programs.run(REGCTL, "version", "--format", "{{json .}}"))
     said: Sequence[str] = door.programs.run(ORAS, "version").split()

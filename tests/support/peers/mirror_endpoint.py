@@ -31,7 +31,7 @@ PASSWORD: Final = "open sesame"  # noqa: S105 - no secret: the server is the tes
 
 
 @final
-class Door:
+class Endpoint:
     """A mirror of its own, and clients that know how to speak to it.
 
     Close it, and both are gone.

@@ -14,7 +14,7 @@ import zstandard
 from mirror.access import Access
 from mirror.access.rules import read_rules
 from mirror.service import MirrorSettings, Offer
-from mirror.variants import Offers
+from mirror.variants import Variants
 from store import Store
 from store.model.digests import Digest
 from tests.conftest import NOW
@@ -466,9 +466,9 @@ def test_what_has_changed_while_a_variant_was_made_is_left_as_it_is(
     what: str, offering: Served, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = offering("GET", "/v2/demo/manifests/1").body
-    upload = Offers._upload
+    upload = Variants._upload
 
-    def late(offers: Offers, repository: Repository, digest: Digest, path: Path) -> None:
+    def late(offers: Variants, repository: Repository, digest: Digest, path: Path) -> None:
         if what == "moved":
             store.import_archive(io.BytesIO(images.image(images.E, tags=("demo:1",)).bytes()))
         elif what == "gone":
@@ -481,7 +481,7 @@ def test_what_has_changed_while_a_variant_was_made_is_left_as_it_is(
         monkeypatch.undo()
         upload(offers, repository, digest, path)
 
-    monkeypatch.setattr(Offers, "_upload", late)
+    monkeypatch.setattr(Variants, "_upload", late)
     answer = offering("GET", "/v2/demo/manifests/1-gzip")
     assert (answer.status, answer.body) == (200, plain) if what == "taken" else answer.status == 404
     assert (

@@ -24,9 +24,9 @@ class Protocol:
 def test_what_is_read_stays_when_the_buffer_is_used_for_another() -> None:
     one, other = Protocol(), Protocol()
     buffer = memoryview(bytearray(BUFFER_BYTES))
-    those_open: set[Connection] = set()
+    connections: set[Connection] = set()
     for protocol, said in ((one, b"this"), (other, b"that is longer"), (one, b"and")):
-        connected = Connection(cast("web.RequestHandler", protocol), those_open, buffer)
+        connected = Connection(cast("web.RequestHandler", protocol), connections, buffer)
         connected.get_buffer(-1)[: len(said)] = said
         connected.buffer_updated(len(said))
     assert (one.came, other.came) == ([b"this", b"and"], [b"that is longer"])
@@ -34,12 +34,12 @@ def test_what_is_read_stays_when_the_buffer_is_used_for_another() -> None:
 
 def test_one_of_many_reads_less_at_once() -> None:
     buffer = memoryview(bytearray(BUFFER_BYTES))
-    those_open: set[Connection] = set()
+    connections: set[Connection] = set()
     connected = [
-        Connection(cast("web.RequestHandler", Protocol()), those_open, buffer)
-        for _ in range(connection._FEW + 1)
+        Connection(cast("web.RequestHandler", Protocol()), connections, buffer)
+        for _ in range(connection.SMALL_CROWD + 1)
     ]
-    those_open.update(connected[:-1])
+    connections.update(connected[:-1])
     assert len(connected[0].get_buffer(-1)) == BUFFER_BYTES
-    those_open.add(connected[-1])
+    connections.add(connected[-1])
     assert len(connected[0].get_buffer(-1)) == connection._SMALL_BYTES

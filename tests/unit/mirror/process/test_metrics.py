@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import BadHttpMessage, InvalidURLError
 
 from mirror.process.logs import JsonLines, Text, connections_logger
 from mirror.process.metrics import Metrics
-from mirror.transfer.body_pace import Pace
+from mirror.transfer.body_pace import BodyDeadline
 
 
 def test_processes_add_up() -> None:
@@ -130,7 +130,7 @@ class Clock:
 
 def test_how_long_to_wait_for_a_body() -> None:
     clock = Clock()
-    pace = Pace(60, 500, clock)
+    pace = BodyDeadline(60, 500, clock)
     assert pace.patience_s == 60
     clock.now += 50
     assert pace.patience_s == 10

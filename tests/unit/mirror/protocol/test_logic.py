@@ -12,7 +12,7 @@ from mirror.api.routes import Resource, Route
 from mirror.protocol import conditions, ranges, referrers
 from mirror.protocol.errors import _TABLE, WireError
 from mirror.protocol.names import Names
-from mirror.protocol.paging import MOST, Page, next_link
+from mirror.protocol.paging import MAX_PAGE, Page, next_link
 from store import errors
 from store.catalog.repositories import Referrer
 from store.errors import IncompleteImage, InvalidReference, MissingBlobs, StorageFull, StoreError
@@ -186,8 +186,8 @@ def test_conditions() -> None:
 
 
 def test_pages() -> None:
-    assert Page.asked({}) == Page(MOST, "")
-    assert Page.asked({"n": "99999", "last": "x"}) == Page(MOST, "x")
+    assert Page.asked({}) == Page(MAX_PAGE, "")
+    assert Page.asked({"n": "99999", "last": "x"}) == Page(MAX_PAGE, "x")
     page = Page.asked({"n": "2"})
     assert page.fetch == 3
     assert page.cut(["a", "b", "c"]) == (["a", "b"], "b")

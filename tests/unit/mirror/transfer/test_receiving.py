@@ -10,7 +10,7 @@ import pytest
 
 from mirror.transfer import receiving
 from mirror.transfer.block_memory import Ahead
-from mirror.transfer.body_pace import Pace
+from mirror.transfer.body_pace import BodyDeadline
 from mirror.transfer.receiving import receive
 from tests.support.waiting import PATIENCE_S, until_in_loop
 
@@ -62,7 +62,7 @@ async def received(
 ) -> None:
     with ThreadPoolExecutor(2) as pool:
         # By its clock no time goes by: nothing here depends on how long anything takes.
-        pace = Pace(pause_s, 500.0, lambda: 0.0)
+        pace = BodyDeadline(pause_s, 500.0, lambda: 0.0)
         await receive(
             cast("StreamReader", body), pace, pool, ahead or Ahead(1 << 30), write, lambda _: None
         )
@@ -220,7 +220,7 @@ def test_all_bodies_together_hold_what_there_is_room_for(count: int) -> None:
 
 
 def test_few_bodies_have_wide_buffers() -> None:
-    bodies = [Body(pieces(1), stalls=True) for _ in range(receiving._FEW + 3)]
+    bodies = [Body(pieces(1), stalls=True) for _ in range(receiving.SMALL_CROWD + 3)]
     ahead = Ahead(1 << 30)
 
     async def main() -> None:
@@ -231,6 +231,6 @@ def test_few_bodies_have_wide_buffers() -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     asyncio.run(main())
-    assert [body.buffer_bytes for body in bodies] == [receiving._WIDE_BYTES] * receiving._FEW + [
-        receiving.READ_BYTES
-    ] * 3
+    assert [body.buffer_bytes for body in bodies] == [
+        receiving._WIDE_BYTES
+    ] * receiving.SMALL_CROWD + [receiving.READ_BYTES] * 3

@@ -29,7 +29,7 @@ from mirror.transfer import pools as work
 from mirror.transfer import send_blocks as blocks
 from mirror.transfer import send_file as files
 from mirror.transfer.block_memory import BlockMemory
-from mirror.transfer.client_progress import Taking, unconfirmed_bytes
+from mirror.transfer.client_progress import ClientProgress, unconfirmed_bytes
 from store.model.digests import Digest
 from store.registry.uploads import Upload
 from tests.support import images
@@ -311,14 +311,14 @@ def test_a_client_that_does_not_keep_up_gives_the_thread_back(
 ) -> None:
     monkeypatch.setattr(work, "LANES", 1)
     monkeypatch.setattr(lanes, "PATIENCE_S", 0.05)
-    feed, given_back = lanes.Lanes.feed, threading.Event()
+    feed, given_back = lanes.BlockingSendfile.feed, threading.Event()
 
-    async def noted(self: lanes.Lanes, channel: Socket, *part: int) -> int:
+    async def noted(self: lanes.BlockingSendfile, channel: Socket, *part: int) -> int:
         came_to = await feed(self, channel, *part)
         given_back.set()
         return came_to
 
-    monkeypatch.setattr(lanes.Lanes, "feed", noted)
+    monkeypatch.setattr(lanes.BlockingSendfile, "feed", noted)
     ask = serve()
     path = pushed(ask, HUGE)
     threads.clear()
@@ -372,17 +372,19 @@ def test_a_connection_that_was_closed_is_not_fed_any_more(
     monkeypatch.setattr(lanes, "PATIENCE_S", FOR_EVER_S)
     monkeypatch.setattr(lanes, "_LOOK_AGAIN_S", 0.1)
     transports: list[asyncio.Transport] = []
-    fed, hang_up, hung_up = lanes.Lanes.feed, channels.Socket.hang_up, threading.Event()
+    fed, hang_up, hung_up = lanes.BlockingSendfile.feed, channels.Socket.hang_up, threading.Event()
 
     def ended(self: Socket) -> None:
         hang_up(self)
         hung_up.set()
 
-    def noted(self: lanes.Lanes, channel: Socket, *part: int) -> Coroutine[None, None, int]:
+    def noted(
+        self: lanes.BlockingSendfile, channel: Socket, *part: int
+    ) -> Coroutine[None, None, int]:
         transports.append(channel._transport)
         return fed(self, channel, *part)
 
-    monkeypatch.setattr(lanes.Lanes, "feed", noted)
+    monkeypatch.setattr(lanes.BlockingSendfile, "feed", noted)
     monkeypatch.setattr(channels.Socket, "hang_up", ended)
     with Served(store, MirrorSettings(), uvloop.new_event_loop) as ask:
         client = asking(ask, pushed(ask, HUGE))
@@ -472,7 +474,7 @@ def test_who_takes_nothing_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None
     ):
         server, _ = listener.accept()
         with server:
-            watched = Taking(server)
+            watched = ClientProgress(server)
             for _ in range(6):
                 server.send(b"x" * 1000)
                 assert len(client.recv(1000)) > 0

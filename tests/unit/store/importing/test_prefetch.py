@@ -74,7 +74,7 @@ def test_what_runs_ahead_ends_when_nobody_waits_for_it() -> None:
             yield b"more"
 
     with Pool(2) as pool:
-        future = pool.ahead(lambda: sum(len(piece) for piece in pool.until_closed(endless())))
+        future = pool.prefetch(lambda: sum(len(piece) for piece in pool.until_closed(endless())))
         assert running.wait(PATIENCE_S)
     assert isinstance(
         future.exception() if not future.cancelled() else CancelledError(), CancelledError

@@ -102,7 +102,7 @@ def test_pieces_stay_in_order_when_other_layers_come_and_go(tmp_path: Path) -> N
             beside = None
             for number, piece in enumerate(pieces):
                 if number == 10:
-                    beside = pool.ahead(other)
+                    beside = pool.prefetch(other)
                     come.wait(PATIENCE_S)
                 if number == 30 and beside is not None:
                     left.set()
@@ -114,7 +114,7 @@ def test_pieces_stay_in_order_when_other_layers_come_and_go(tmp_path: Path) -> N
             assert (diff.size_bytes, stored.size_bytes) == (40 * 1001, 40 * 1000)
             return diff.digest.hex, stored.digest.hex
 
-        diff, stored = pool.ahead(layer).result()
+        diff, stored = pool.prefetch(layer).result()
     # The first and the last ten pieces went to the lanes, those between were dealt with at once:
     # every core had a layer.
     assert full == [False] * 10 + [True] * 20 + [False] * 10
@@ -134,4 +134,4 @@ def test_the_disk_failing_is_told_by_whoever_brought_the_piece(tmp_path: Path) -
                 sink.finish()
 
             with pytest.raises(OSError, match="not open for writing"):
-                pool.ahead(layer).result()
+                pool.prefetch(layer).result()

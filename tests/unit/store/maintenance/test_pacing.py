@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from store.maintenance.pacing import FIRST, LEAST, MOST, TARGET_S, Pace
+from store.maintenance.pacing import FIRST, MAX_BATCH, MIN_BATCH, TARGET_S, BatchPacer
 
 
 def worked(count: int, cost_s: float) -> list[int]:
     """The sizes of the pieces of ``count`` items that cost so much each."""
-    pace, sizes = Pace(), []
+    pace, sizes = BatchPacer(), []
     for piece in pace.pieces(range(count)):
         sizes.append(len(piece))
         pace.took(len(piece), len(piece) * cost_s)
@@ -21,28 +21,28 @@ def worked(count: int, cost_s: float) -> list[int]:
 def test_pieces_come_to_the_target_and_stay_there(cost_s: float) -> None:
     sizes = worked(5000, cost_s)
     assert sizes[0] == FIRST
-    assert max(sizes) <= MOST
+    assert max(sizes) <= MAX_BATCH
     for size in sizes[1:]:
         # Growing overshoots the target once in a while, but never the tenth of a second that is
         # promised.
-        assert size == LEAST or size * cost_s <= 2 * TARGET_S
+        assert size == MIN_BATCH or size * cost_s <= 2 * TARGET_S
     if cost_s == 0:
-        assert sizes[-2] == MOST
+        assert sizes[-2] == MAX_BATCH
 
 
 def test_what_becomes_dear_shrinks_at_once() -> None:
-    pace = Pace(400)
+    pace = BatchPacer(400)
     pace.took(400, 10 * TARGET_S)
     assert pace.size == 200
     pace.took(200, TARGET_S / 2)
     assert pace.size == 251
     for _ in range(10):
         pace.took(pace.size, 1.0)
-    assert pace.size == LEAST
+    assert pace.size == MIN_BATCH
 
 
 def test_a_short_last_piece_says_nothing_about_the_next() -> None:
-    pace = Pace(100)
+    pace = BatchPacer(100)
     pace.took(3, 0.0)
     assert pace.size == 100
 

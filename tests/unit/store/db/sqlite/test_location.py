@@ -19,13 +19,13 @@ import pytest
 import exporter
 from store import Store, errors
 from store.db.sqlite import location as place
-from store.db.sqlite.location import Place, Surroundings, Way
+from store.db.sqlite.location import Conditions, DatabaseLocation, OpenMode
 from tests.support.images import A, image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HERE = Surroundings(
+HERE = Conditions(
     read_only=False,
     media_read_only=False,
     folder_writable=True,
@@ -41,10 +41,10 @@ as_root = pytest.mark.skipif(
 @pytest.mark.parametrize(
     ("changes", "way"),
     [
-        ({}, Way.WRITE),
-        ({"has_log": True, "has_shared_memory": True}, Way.WRITE),
-        ({"read_only": True}, Way.READ),
-        ({"media_read_only": True, "folder_writable": False}, Way.IMMUTABLE),
+        ({}, OpenMode.WRITE),
+        ({"has_log": True, "has_shared_memory": True}, OpenMode.WRITE),
+        ({"read_only": True}, OpenMode.READ),
+        ({"media_read_only": True, "folder_writable": False}, OpenMode.IMMUTABLE),
         (
             {
                 "media_read_only": True,
@@ -52,15 +52,15 @@ as_root = pytest.mark.skipif(
                 "has_log": True,
                 "has_shared_memory": True,
             },
-            Way.COPY,
+            OpenMode.COPY,
         ),
-        ({"folder_writable": False}, Way.COPY),
-        ({"folder_writable": False, "has_log": True}, Way.COPY),
-        ({"folder_writable": False, "has_log": True, "has_shared_memory": True}, Way.READ),
-        ({"database_writable": False}, Way.READ),
+        ({"folder_writable": False}, OpenMode.COPY),
+        ({"folder_writable": False, "has_log": True}, OpenMode.COPY),
+        ({"folder_writable": False, "has_log": True, "has_shared_memory": True}, OpenMode.READ),
+        ({"database_writable": False}, OpenMode.READ),
     ],
 )
-def test_the_way_is_decided_by_what_is_there(changes: dict[str, bool], way: Way) -> None:
+def test_the_way_is_decided_by_what_is_there(changes: dict[str, bool], way: OpenMode) -> None:
     assert replace(HERE, **changes).way() is way
 
 
@@ -171,11 +171,11 @@ def test_somebody_without_permission_reads_too(filled: Path, writer_runs: bool) 
 def test_a_catalogue_that_never_rests_is_not_copied_half(
     filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Surroundings, "way", lambda _self: Way.COPY)
+    monkeypatch.setattr(Conditions, "way", lambda _self: OpenMode.COPY)
     counted = iter(range(100))
     monkeypatch.setattr(place, "_stamps", lambda _root: (next(counted),))
     with pytest.raises(errors.StoreBusy):
-        Place.at(filled, read_only=True)
+        DatabaseLocation.at(filled, read_only=True)
 
 
 def test_a_copy_that_fails_leaves_nothing(
@@ -183,12 +183,12 @@ def test_a_copy_that_fails_leaves_nothing(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
-    monkeypatch.setattr(Surroundings, "way", lambda _self: Way.COPY)
+    monkeypatch.setattr(Conditions, "way", lambda _self: OpenMode.COPY)
 
     def fail(*_arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(shutil, "copyfile", fail)
     with pytest.raises(errors.StorageFull):
-        Place.at(filled, read_only=True)
+        DatabaseLocation.at(filled, read_only=True)
     assert list((tmp_path / "temporary").iterdir()) == []

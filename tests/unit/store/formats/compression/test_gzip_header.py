@@ -9,7 +9,7 @@ import pytest
 
 from store import errors
 from store.formats.compression.codecs import Codec, decoder
-from store.formats.compression.gzip_header import MAGIC, MOST_BYTES, is_whole
+from store.formats.compression.gzip_header import MAGIC, MAX_HEADER_BYTES, is_whole
 
 TEXT = b"hello, gzip\n" * 50
 EVERY_COMBINATION = range(32)
@@ -68,7 +68,7 @@ def test_a_wrong_checksum_of_the_header_is_found_however_it_is_cut(size: int) ->
 def test_a_long_header_is_read_and_an_endless_one_refused(size: int) -> None:
     assert decoded(b"".join(gzipped(31, extra=bytes(65535), name=b"n" * 400)), size) == TEXT
     with pytest.raises(errors.CorruptStream):
-        decoded(MAGIC + b"\x08" + bytes(6) + b"x" * (MOST_BYTES + 2000), size)
+        decoded(MAGIC + b"\x08" + bytes(6) + b"x" * (MAX_HEADER_BYTES + 2000), size)
 
 
 @pytest.mark.parametrize("size", [1, 2, 1 << 20])
