@@ -1,4 +1,4 @@
-"""The report in Markdown: pure, from results to text."""
+"""The report in Markdown, computed from the results."""
 
 from __future__ import annotations
 
@@ -16,25 +16,34 @@ if TYPE_CHECKING:
 _HEAD: Final = """\
 # Benchmarks
 
-Written by `make bench` from [results.json](results.json); do not edit. What was tried, and why a target is missed where one is: [findings.md](findings.md).
-How it is measured, and how to measure again: [bench/README.md](../../bench/README.md).
+Written by `make bench` from [results.json](results.json); do not edit.
+[findings.md](findings.md) says what was tried, and why a target is missed.
+[bench/README.md](../../bench/README.md) says how storectl is measured, and how to measure again.
 """
 _TARGETS: Final = """\
 ## Targets
 
-The median over the rounds of a figure that is made within each round; beside it the least and the most. Where the work takes less than 3 s, the start of the
-process (`storectl db current`) is taken off ours.
+*Measured* is the median over the rounds of a figure that is computed within each round; *spread*
+is the least and the most. Where the work takes less than 3 s, the start of the process
+(`storectl db current`) is subtracted from storectl's time.
 """
 _CASES: Final = """\
 ## Every case
 
-Medians. *CPU* counts children and daemons. *Memory* is the largest resident size of any one process. *Temporary* is the most that lay on disk at once
-beyond what stayed. *Ratio* is how many times as long as storectl it took, pair by pair, start-up included.
+Medians. *CPU* includes children and daemons. *Memory* is the largest resident size of any single
+process. *Temporary* is the peak of the disk space that was freed again before the end. *Ratio* is
+how many times as long as storectl the contestant took, pair by pair, including start-up.
 """
 
 
 def render(cases: Iterable[Case], results: Results, charts: Sequence[str]) -> str:
-    """The whole report; ``charts`` are names of files beside it."""
+    """Return the whole report.
+
+    Args:
+        cases: The cases in the order of the report; a case without results is left out.
+        results: The measurements.
+        charts: Names of the chart files beside the report.
+    """
     measured = [case for case in cases if results.rounds(case.name)]
     return "\n".join(
         (

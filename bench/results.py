@@ -1,4 +1,7 @@
-"""What was measured, kept as JSON: cases can be run one by one, on different days, and their results stand together."""
+"""The results file: measurements as JSON, one line per case.
+
+Cases can be run one by one, on different days; the file holds the latest result of each.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,10 @@ FORMAT: Final = 1
 
 @dataclass(slots=True)
 class CaseResult:
-    """The rounds of one case; ``missing`` says of contestants why they did not take part.
+    """The rounds of one case.
 
-    ``input_bytes`` is 0 where a rate means nothing.
+    ``missing`` maps a contestant that did not take part to the reason; ``input_bytes`` is 0 where
+    a rate means nothing.
     """
 
     title: str
@@ -34,30 +38,45 @@ class CaseResult:
 
     @property
     def ours(self) -> str:
-        """The contestant that the others are compared with."""
+        """The contestant that the other contestants are compared with."""
         return self.contestants[0]
 
 
 @dataclass(slots=True)
 class Results:
-    """All cases that were measured so far, by name, and the machine they were measured on."""
+    """All measured cases, by name, and the machine of the measurement."""
 
     machine: dict[str, str] = field(default_factory=dict)
     cases: dict[str, CaseResult] = field(default_factory=dict)
 
     def rounds(self, case: str) -> list[Round]:
-        """The rounds of a case; none when it was not measured."""
+        """Return the rounds of a case, or an empty list if it was not measured."""
         found = self.cases.get(case)
         return [] if found is None else list(found.rounds)
 
 
 def to_json(results: Results) -> str:
-    """The text of a results file."""
-    return json.dumps({"format": FORMAT, **asdict(results)}, indent=1, sort_keys=True) + "\n"
+    """Return the text of a results file.
+
+    Each case is one line: a new measurement of one case changes one line of the committed file.
+    """
+    cases = ",\n".join(
+        f"{_compact(name)}: {_compact(asdict(case))}"
+        for name, case in sorted(results.cases.items())
+    )
+    return f'{{"format": {FORMAT},\n"machine": {json.dumps(results.machine)},\n"cases": {{\n{cases}\n}}}}\n'
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def from_json(text: str) -> Results:
-    """Read a results file. Raises ValueError for one of another format."""
+    """Read the text of a results file.
+
+    Raises:
+        ValueError: The file has another format.
+    """
     raw: dict[str, Any] = json.loads(text)
     if raw.get("format") != FORMAT:
         raise ValueError(f"results of format {raw.get('format')!r}, expected {FORMAT}")
@@ -76,11 +95,11 @@ def _case(raw: Mapping[str, Any]) -> CaseResult:
 
 
 def load(path: Path) -> Results:
-    """The results in a file; empty ones when there is none."""
+    """Return the results in a file, or empty results if the file does not exist."""
     return from_json(path.read_text(encoding="utf-8")) if path.exists() else Results()
 
 
 def store(path: Path, results: Results) -> None:
-    """Write the file."""
+    """Write the results to a file; its folder is made if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(to_json(results), encoding="utf-8")

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -9,9 +9,6 @@ from bench.model import Case, Contestant, Sample, Target
 from bench.results import CaseResult, Results
 from bench.runner import rotated
 from bench.shown import duration, figure, rate, size
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FOUND = Results(
     {"cores": "2"},
@@ -51,6 +48,20 @@ def test_results_come_back_as_they_were_kept(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "results.json"
     results.store(path, FOUND)
     assert results.load(path) == FOUND
+
+
+def test_a_results_file_has_one_line_per_case_and_keeps_the_order_of_the_machine() -> None:
+    machine = {"storectl": "1", "cores": "2"}
+    found = Results(machine, {"b": FOUND.cases["case"], "a": FOUND.cases["case"]})
+    lines = results.to_json(found).splitlines()
+    assert [line[:4] for line in lines if line.startswith('"')] == ['"mac', '"cas', '"a":', '"b":']
+    assert list(results.from_json("\n".join(lines)).machine) == ["storectl", "cores"]
+
+
+def test_the_committed_results_stay_small() -> None:
+    folder = Path(__file__).parents[3] / "docs" / "benchmarks"
+    counts = {path.name: path.read_bytes().count(b"\n") for path in folder.iterdir()}
+    assert sum(counts.values()) <= 2000, counts
 
 
 def test_without_a_file_there_are_no_results(tmp_path: Path) -> None:
