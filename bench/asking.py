@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import exporter
 from store import Store
-from store.names.resolve import one_image
+from store.names.resolve import resolve_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ _TIMES: Final = 25
 def look_up(store: Store, name: str) -> Iterator[None]:
     """From a name to its image, in a snapshot of its own: what nearly every command begins with."""
     with store.read() as connection:
-        one_image(connection, name)
+        resolve_image(connection, name)
         yield
 
 

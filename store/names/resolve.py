@@ -1,13 +1,24 @@
-"""From what somebody typed to one image: full ID, name (``latest`` unless said otherwise), short ID, in Docker's order."""
+"""Text to images and manifests: the only place that reads a name which a user typed.
+
+A text is a full digest, a tag, a digest reference (``name@digest``), a bare repository name or the
+beginning of an image ID, tried in Docker's order.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from store.catalog import images, manifests, references
-from store.errors import AmbiguousName, ImageNotFound, InvalidDigest, InvalidReference, printable
+from store.errors import (
+    AmbiguousName,
+    ImageNotFound,
+    InvalidDigest,
+    InvalidReference,
+    ReferenceNotFound,
+    printable,
+)
 from store.model.digests import Digest, ImageID
 from store.model.references import Reference
 
@@ -19,13 +30,28 @@ if TYPE_CHECKING:
 
 _FULL: Final = re.compile(r"[0-9a-f]{64}")
 _PREFIX: Final = re.compile(r"(?:sha256:)?(?P<hex>[0-9a-f]{1,64})")
-_SHOWN: Final = 5
+_MAX_SHOWN: Final = 5
+"""How many matches of an ambiguous ID a message lists."""
+
+_ID_NAMESPACE: Final = "sha256"
+"""A repository of this name cannot be tagged: what follows its colon is part of an image ID."""
+
+_HINT: Final = "`storectl images` lists what is here"
+
+
+# --- results --------------------------------------------------------------------------------------
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class ResolvedImage:
-    """One image, and the tag that was used to name it (None when an ID or a digest was)."""
+    """One image.
+
+    Attributes:
+        key: The image's row.
+        image_id: The image's ID.
+        target: The tag that the text named; None if the text was an ID or a digest.
+    """
 
     key: ContentKey
     image_id: ImageID
@@ -34,17 +60,174 @@ class ResolvedImage:
 
 @final
 @dataclass(frozen=True, slots=True)
-class NamedManifest:
-    """One manifest or index, the tag that was used to name it (None when an ID or a digest was), and the image it stands for (None for an artifact)."""
+class ResolvedManifest:
+    """One manifest or index.
+
+    Attributes:
+        key: The manifest's row.
+        digest: The manifest's digest.
+        reference: The tag or the digest reference that the text was; None if it was a bare digest
+            or an image ID.
+        target: The tag that the text named; None if the text was an ID or a digest.
+        image: The image that the manifest describes; None for an artifact, and for an index
+            without an image for the default platform.
+    """
 
     key: ContentKey
     digest: Digest
+    reference: Reference | None
     target: TagTarget | None
     image: ContentKey | None
 
 
-def full_id(text: str) -> Digest | None:
-    """``text`` as a full image ID, bare or with its algorithm; None when it is none."""
+@final
+@dataclass(frozen=True, slots=True)
+class ResolvedRepository:
+    """All tags of one repository.
+
+    Attributes:
+        name: The repository as the text named it, without a tag.
+        targets: The repository's tags in byte order; never empty.
+    """
+
+    name: Reference
+    targets: tuple[TagTarget, ...]
+
+
+Resolved: TypeAlias = ResolvedImage | ResolvedManifest | ResolvedRepository
+
+
+# --- text to one or several -----------------------------------------------------------------------
+
+
+def resolve(connection: Connection, text: str) -> Resolved:
+    """Return what ``text`` names by the rules of ``docker save``.
+
+    A name without a tag stands for every tag of its repository, or, if there are none, for the
+    image whose ID begins with it. A full digest names an image before a manifest.
+
+    Args:
+        connection: A read or write unit.
+        text: An image ID, the beginning of one, a manifest's digest, a tag, a digest reference or
+            a repository name.
+
+    Raises:
+        AmbiguousName: The text begins the IDs of several images.
+        ImageNotFound: No image or manifest has this ID.
+        InvalidReference: The text is neither an ID nor a reference.
+        ReferenceNotFound: The tag or digest reference does not exist.
+    """
+    digest = parse_full_id(text)
+    if digest is not None:
+        key = manifests.key_of(connection, digest)
+        if key is None or images.key_of(connection, ImageID(digest)) is not None:
+            return _image(connection, ImageID(digest), text)
+        return ResolvedManifest(key, digest, None, None, references.image_of(connection, key))
+    try:
+        name = Reference.parse(text)
+    except InvalidDigest as exc:
+        raise InvalidReference(f"invalid reference format: {exc.message}", text=text) from exc
+    if name.digest is None and name.repository.familiar == _ID_NAMESPACE:
+        return _image_by_prefix(connection, text)
+    if name.is_name_only:
+        targets = references.in_repository(connection, name.repository)
+        return ResolvedRepository(name, targets) if targets else _image_by_prefix(connection, text)
+    found = _manifest_by_reference(connection, name)
+    if found is None:
+        raise reference_not_found(name.familiar)
+    return found
+
+
+def resolve_image(connection: Connection, text: str) -> ResolvedImage:
+    """Return the one image that ``text`` names; a name without a tag means ``latest``.
+
+    Args:
+        connection: A read or write unit.
+        text: An image ID, the beginning of one, a tag or a digest reference.
+
+    Raises:
+        AmbiguousName: The text begins the IDs of several images.
+        ImageNotFound: No image has this name or ID.
+        InvalidReference: The text is neither an ID nor a reference.
+    """
+    digest = parse_full_id(text)
+    if digest is not None:
+        return _image(connection, ImageID(digest), text)
+    try:
+        name = Reference.parse(text).with_default_tag()
+    except (InvalidReference, InvalidDigest):
+        found = _by_prefix(connection, text)
+        if found is None:
+            raise
+        return _image(connection, found, text)
+    if name.digest is not None:
+        manifest = references.holds(connection, name.repository, name.digest)
+        key = None if manifest is None else references.image_of(connection, manifest)
+        if key is None:
+            raise image_not_found(text)
+        return ResolvedImage(key, images.id_of(connection, key), None)
+    target = references.get(connection, name)
+    if target is not None and target.image is not None and target.image_id is not None:
+        return ResolvedImage(target.image, target.image_id, target)
+    return _image_by_prefix(connection, text)
+
+
+def resolve_manifest(connection: Connection, text: str) -> ResolvedManifest:
+    """Return the one manifest or index that ``text`` names; a name without a tag means ``latest``.
+
+    If the text names an image, the result is the manifest that stands for it (see
+    `manifest_of_image`).
+
+    Args:
+        connection: A read or write unit.
+        text: A manifest's digest, an image ID, the beginning of one, a tag or a digest reference.
+
+    Raises:
+        AmbiguousName: The text begins the IDs of several images.
+        ImageNotFound: No image or manifest has this name or ID.
+        InvalidReference: The text is neither an ID nor a reference.
+    """
+    digest = parse_full_id(text)
+    if digest is not None:
+        key = manifests.key_of(connection, digest)
+        if key is not None:
+            return ResolvedManifest(key, digest, None, None, references.image_of(connection, key))
+    else:
+        name = _reference(text)
+        found = None if name is None else _manifest_by_reference(connection, name)
+        if found is not None:
+            return found
+    return manifest_of_image(connection, resolve_image(connection, text))
+
+
+def manifest_of_image(connection: Connection, image: ResolvedImage) -> ResolvedManifest:
+    """Return the manifest that stands for an image.
+
+    A manifest that has a name or is kept without one comes before a manifest that is only part of
+    an index; of several the one with the smallest digest.
+
+    Args:
+        connection: A read or write unit.
+        image: The image.
+
+    Raises:
+        ImageNotFound: The image has no manifest.
+    """
+    known = manifests.roots_of(connection, image.key)
+    if not known:
+        raise image_not_found(str(image.image_id))
+    digest, _ = min(known, key=lambda root: (not root[1], str(root[0])))
+    key = manifests.key_of(connection, digest)
+    if key is None:
+        raise image_not_found(str(image.image_id))
+    return ResolvedManifest(key, digest, None, None, image.key)
+
+
+# --- parts ----------------------------------------------------------------------------------------
+
+
+def parse_full_id(text: str) -> Digest | None:
+    """Return ``text`` as a digest, or None if it is not a full ID, bare or with its algorithm."""
     if _FULL.fullmatch(text):
         return Digest("sha256", text)
     try:
@@ -53,82 +236,14 @@ def full_id(text: str) -> Digest | None:
         return None
 
 
-def by_prefix(connection: Connection, text: str) -> ImageID | None:
-    """The one image whose ID begins with ``text``; None when there is none.
-
-    Raises AmbiguousName (a full match never is).
-    """
-    match = _PREFIX.fullmatch(text)
-    if match is None:
-        return None
-    found = images.with_prefix(connection, "sha256", match["hex"], _SHOWN + 1)
-    if len(found) > 1:
-        shown = ", ".join(image.digest.short for image in found[:_SHOWN]) + (
-            ", …" if len(found) > _SHOWN else ""
-        )
-        raise AmbiguousName(
-            f"ambiguous digest string {text!r}: it begins the IDs of {shown}",
-            matches=[str(image) for image in found],
-            hint="type more digits",
-        )
-    return found[0] if found else None
+def image_not_found(text: str) -> ImageNotFound:
+    """Return the error for a text that names no image."""
+    return ImageNotFound(f"No such image: {printable(text)}", hint=_HINT)
 
 
-def one_image(connection: Connection, text: str) -> ResolvedImage:
-    """The image that ``text`` names. Raises ImageNotFound, AmbiguousName, InvalidReference."""
-    digest = full_id(text)
-    if digest is not None:
-        return _with_key(connection, ImageID(digest), text)
-    try:
-        name = Reference.parse(text).with_default_tag()
-    except (InvalidReference, InvalidDigest):
-        found = by_prefix(connection, text)
-        if found is None:
-            raise
-        return _with_key(connection, found, text)
-    if name.digest is not None:
-        manifest = references.holds(connection, name.repository, name.digest)
-        key = None if manifest is None else references.image_of(connection, manifest)
-        if key is None:
-            raise not_found(text)
-        return ResolvedImage(key, images.id_of(connection, key), None)
-    target = references.get(connection, name)
-    if target is not None and target.image is not None and target.image_id is not None:
-        return ResolvedImage(target.image, target.image_id, target)
-    found = by_prefix(connection, text)
-    if found is None:
-        raise not_found(text)
-    return _with_key(connection, found, text)
-
-
-def one_manifest(connection: Connection, text: str) -> NamedManifest:
-    """The manifest or index that ``text`` names, of an image the one that stands for it.
-
-    Raises ImageNotFound, AmbiguousName, InvalidReference.
-    """
-    digest = full_id(text)
-    if digest is not None and (key := manifests.key_of(connection, digest)) is not None:
-        return NamedManifest(key, digest, None, references.image_of(connection, key))
-    if digest is None:
-        name = _reference(text)
-        target = (
-            None if name is None or name.digest is not None else references.get(connection, name)
-        )
-        if target is not None:
-            return NamedManifest(target.manifest, target.digest, target, target.image)
-        if (
-            name is not None
-            and name.digest is not None
-            and (key := references.holds(connection, name.repository, name.digest)) is not None
-        ):
-            return NamedManifest(key, name.digest, None, references.image_of(connection, key))
-    image = one_image(connection, text)
-    known = manifests.roots_of(connection, image.key)
-    chosen = min(known, key=lambda one: (not one[1], str(one[0])))[0]
-    key = manifests.key_of(connection, chosen)
-    if key is None:
-        raise not_found(text)
-    return NamedManifest(key, chosen, None, image.key)
+def reference_not_found(name: str) -> ReferenceNotFound:
+    """Return the error for a tag or a digest reference that does not exist."""
+    return ReferenceNotFound(f"{name}: reference does not exist", hint=_HINT)
 
 
 def _reference(text: str) -> Reference | None:
@@ -138,15 +253,52 @@ def _reference(text: str) -> Reference | None:
         return None
 
 
-def not_found(text: str) -> ImageNotFound:
-    """The error for a name nobody knows."""
-    return ImageNotFound(
-        f"No such image: {printable(text)}", hint="`storectl images` lists what is here"
-    )
+def _manifest_by_reference(connection: Connection, name: Reference) -> ResolvedManifest | None:
+    """Return the manifest that a tag or a digest reference names; the digest wins over the tag."""
+    if name.digest is not None:
+        key = references.holds(connection, name.repository, name.digest)
+        if key is None:
+            return None
+        image = references.image_of(connection, key)
+        return ResolvedManifest(key, name.digest, name, None, image)
+    target = references.get(connection, name)
+    if target is None:
+        return None
+    return ResolvedManifest(target.manifest, target.digest, target.reference, target, target.image)
 
 
-def _with_key(connection: Connection, image_id: ImageID, text: str) -> ResolvedImage:
+def _image_by_prefix(connection: Connection, text: str) -> ResolvedImage:
+    found = _by_prefix(connection, text)
+    if found is None:
+        raise image_not_found(text)
+    return _image(connection, found, text)
+
+
+def _by_prefix(connection: Connection, text: str) -> ImageID | None:
+    """Return the one image whose ID begins with ``text``, or None. Raises AmbiguousName."""
+    match = _PREFIX.fullmatch(text)
+    if match is None:
+        return None
+    found = images.with_prefix(connection, "sha256", match["hex"], _MAX_SHOWN + 1)
+    if len(found) > 1:
+        shown = ", ".join(image.digest.short for image in found[:_MAX_SHOWN]) + (
+            ", …" if len(found) > _MAX_SHOWN else ""
+        )
+        raise AmbiguousName(
+            f"ambiguous digest string {text!r}: it begins the IDs of {shown}",
+            matches=[str(image) for image in found],
+            hint="type more digits",
+        )
+    return found[0] if found else None
+
+
+def _image(connection: Connection, image_id: ImageID, text: str) -> ResolvedImage:
     key = images.key_of(connection, image_id)
     if key is None:
-        raise not_found(text)
+        raise image_not_found(text)
     return ResolvedImage(key, image_id, None)
+
+
+# `exporter.selection` still calls these two names.
+full_id = parse_full_id
+by_prefix = _by_prefix

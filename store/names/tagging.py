@@ -15,7 +15,7 @@ from store.catalog import reachability as reach
 from store.catalog import repositories as registry
 from store.catalog.events import Event
 from store.errors import ImageInUse, InvalidReference, ReferenceNotFound
-from store.names.resolve import one_image, one_manifest
+from store.names.resolve import resolve_image, resolve_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from store.db.types import ContentKey
     from store.model.digests import ImageID
     from store.model.references import Reference
-    from store.names.resolve import NamedManifest, ResolvedImage
+    from store.names.resolve import ResolvedImage, ResolvedManifest
 
 
 @final
@@ -53,7 +53,7 @@ def tag(connection: Connection, source: str, name: Reference, *, now: datetime) 
         raise InvalidReference(
             "refusing to create an ambiguous tag using digest algorithm as name", text=name.familiar
         )
-    found = one_manifest(connection, source)
+    found = resolve_manifest(connection, source)
     image_id = None if found.image is None else images.id_of(connection, found.image)
     before = references.get(connection, name)
     references.set_tags(connection, {name: found.key}, now=now, operation="tag")
@@ -84,10 +84,10 @@ def remove(
     By tag: the tag goes, and with the last one the image. By ID: all tags, if they are of one
     repository or ``force``.
     """
-    named = one_manifest(connection, name)
+    named = resolve_manifest(connection, name)
     if named.image is None or manifests.is_index(connection, named.key):
         return _remove_manifest(connection, named, force=force, now=now)
-    found = one_image(connection, name)
+    found = resolve_image(connection, name)
     tags = references.of_image(connection, found.key)
     if found.target is not None and _has_other_names(connection, found.target, tags):
         done = _untag(connection, found.target, now)
@@ -107,7 +107,7 @@ def remove(
 
 
 def _remove_manifest(
-    connection: Connection, named: NamedManifest, *, force: bool, now: datetime
+    connection: Connection, named: ResolvedManifest, *, force: bool, now: datetime
 ) -> tuple[RemovedName, ...]:
     """Remove an index or an artifact, by the same rules."""
     tags = references.of_manifest(connection, named.key)

@@ -10,7 +10,7 @@ from store.formats.image.config import ImageConfig
 from store.formats.image.deterministic import deterministic_manifest
 from store.model.contents import ContentState, Sources, StoredEncoding
 from store.model.digests import Digest
-from store.names.resolve import one_image, one_manifest
+from store.names.resolve import resolve_image, resolve_manifest
 from store.queries.lists import summary_of
 from store.queries.results import ManifestSummary, TaggedReference
 
@@ -27,7 +27,7 @@ def image_details(
     connection: Connection, name: str, document: Callable[[Digest], bytes]
 ) -> ImageDetails:
     """See `store.store.Store.inspect`. ``document`` reads a config."""
-    found = one_image(connection, name)
+    found = resolve_image(connection, name)
     config = ImageConfig.parse(document(found.image_id.digest))
     chain = images.chain(connection, found.key)
     diffs = [layer.diff_id.digest for layer in chain]
@@ -68,7 +68,7 @@ def image_details(
 
 def manifest_contents(connection: Connection, name: str) -> ManifestContents:
     """See `store.store.Store.inspect_manifest`."""
-    found = one_manifest(connection, name)
+    found = resolve_manifest(connection, name)
     summary = summary_of(
         manifests.describe(connection, found.key), references.of_manifest(connection, found.key)
     )

@@ -9,7 +9,7 @@ from store.catalog import images, manifests, references
 from store.errors import ImageNotFound
 from store.formats.golang.path_match import compile_pattern, literal_start
 from store.model.moments import moment
-from store.names.resolve import full_id, one_image
+from store.names.resolve import parse_full_id, resolve_image
 from store.queries.results import ImageFilter, ImageSummary, ManifestSummary, TaggedReference
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def list_images(connection: Connection, filters: ImageFilter | None) -> tuple[Im
     if filters.after is not None:
         if _manifest_position(connection, filters.after) is not None:
             return ()
-        after = images.position_of(connection, one_image(connection, filters.after).key)
+        after = images.position_of(connection, resolve_image(connection, filters.after).key)
     return tuple(islice(_passing(connection, filters, after), filters.limit))
 
 
@@ -50,7 +50,7 @@ def _passing(
         (
             None
             if name is None
-            else images.position_of(connection, one_image(connection, name).key).created_s or 0
+            else images.position_of(connection, resolve_image(connection, name).key).created_s or 0
         )
         for name in (filters.before, filters.since)
     )
@@ -215,11 +215,11 @@ def _manifest_position(connection: Connection, name: str) -> Digest | None:
 
     Raises ImageNotFound when it is neither.
     """
-    digest = full_id(name)
+    digest = parse_full_id(name)
     if digest is None or manifests.key_of(connection, digest) is None:
         return None
     try:
-        one_image(connection, name)
+        resolve_image(connection, name)
     except ImageNotFound:
         return digest
     return None
