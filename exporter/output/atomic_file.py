@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from store.errors import InvalidInput, printable
-from store.files.os_errors import translated
+from store.files.os_errors import Whose, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,11 +28,11 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             raise InvalidInput(
                 f"{printable(str(path))} is a folder", hint="give -o the name of a file"
             )
-        with translated(path), path.open("wb", buffering=0) as file:
+        with translated(path, whose=Whose.OUTPUT), path.open("wb", buffering=0) as file:
             yield file
         return
     try:
-        with translated(path):
+        with translated(path, whose=Whose.OUTPUT):
             descriptor, name = tempfile.mkstemp(
                 prefix=f".{path.name}.", suffix=".partial", dir=path.parent
             )
@@ -43,10 +43,10 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         ) from None
     temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "wb", buffering=0) as file, translated(path):
+        with os.fdopen(descriptor, "wb", buffering=0) as file, translated(path, whose=Whose.OUTPUT):
             yield file
             os.fsync(file.fileno())
-        with translated(path):
+        with translated(path, whose=Whose.OUTPUT):
             temporary.replace(path)
             folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
             try:

@@ -20,7 +20,7 @@ from exporter.selection.json_documents import compact, editable
 from store.content.parallel_copy import Scatter
 from store.errors import InvalidDocument, InvalidInput, printable
 from store.files.durable import make_folder, sync_folder
-from store.files.os_errors import translated
+from store.files.os_errors import Whose, translated
 from store.formats.image.layout_names import CONTAINERD_NAME, INDEX, LAYOUT, REF_NAME
 from store.formats.image.manifests import Document, Kind
 
@@ -52,18 +52,18 @@ def write(
         if not (folder / LAYOUT).exists():
             _replace(folder / LAYOUT, layout.LAYOUT_FILE)
         _replace(folder / INDEX, _merged(folder / INDEX, graph))
-        sync_folder(folder)
+        sync_folder(folder, whose=Whose.OUTPUT)
 
 
 def _prepare(folder: Path) -> None:
     name = printable(str(folder))
-    with translated(folder):
+    with translated(folder, whose=Whose.OUTPUT):
         if not folder.parent.is_dir():
             raise InvalidInput(
                 f"there is no folder {printable(str(folder.parent))}",
                 hint="make it first, or save somewhere else",
             )
-        make_folder(folder)
+        make_folder(folder, whose=Whose.OUTPUT)
         present = {entry.name for entry in folder.iterdir()}
     # Others may be writing beside us, and a process that was killed leaves its files: they are ours
     # all the same.
@@ -83,14 +83,14 @@ def _blobs(
     touched = {folder / "blobs": None, folder: None}
     for entry in files.values():
         target = folder / entry.path
-        with translated(target):
+        with translated(target, whose=Whose.OUTPUT):
             target.parent.mkdir(parents=True, exist_ok=True)
             touched[target.parent] = None
             if target.is_file() and target.stat().st_size == entry.size_bytes:
                 continue
         _blob(entry, target, store, reader, progress)
     for one in touched:
-        sync_folder(one)
+        sync_folder(one, whose=Whose.OUTPUT)
 
 
 def _blob(entry: Entry, target: Path, store: Store, reader: Reader, progress: Progress) -> None:
@@ -114,7 +114,7 @@ def _blob(entry: Entry, target: Path, store: Store, reader: Reader, progress: Pr
 
 @contextmanager
 def _temporary(target: Path) -> Iterator[tuple[int, Path]]:
-    with translated(target):
+    with translated(target, whose=Whose.OUTPUT):
         descriptor, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_SUFFIX, dir=target.parent)
         temporary = Path(name)
         try:
@@ -142,7 +142,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    with translated(folder):
+    with translated(folder, whose=Whose.OUTPUT):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             # The lock is on the folder itself: it leaves no file behind.

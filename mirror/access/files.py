@@ -9,7 +9,7 @@ from mirror.access.passwords import read_htpasswd
 from mirror.access.policy import Access
 from mirror.access.rules import read_rules
 from store.errors import InvalidInput
-from store.files.os_errors import named
+from store.files.os_errors import reading_input
 from store.model.references import DEFAULT_DOMAIN
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class AccessFiles:
 
 
 def _reading(path: Path, read: Callable[[str], T]) -> T:
-    with named(path):
+    with reading_input(path):
         data = path.read_bytes()
     try:
         return read(data.decode())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from store.errors import InvalidInput, StoreError
-from store.files.os_errors import named, translate
+from store.files.os_errors import Whose, reading_input, translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,8 +98,8 @@ def _unreadable(error: OSError, *paths: Path) -> StoreError:
     """What kept OpenSSL from reading one of ``paths``: it does not say which."""
     for path in paths:
         try:
-            with named(path):
+            with reading_input(path):
                 path.open("rb").close()
         except StoreError as exc:
             return exc
-    return translate(error, " or ".join(map(str, paths)))
+    return translate(error, " or ".join(map(str, paths)), whose=Whose.INPUT)

@@ -1,10 +1,11 @@
-"""What the operating system refuses, translated where it enters."""
+"""Errors of the operating system, translated into the store's own where they enter."""
 
 from __future__ import annotations
 
 import errno
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, final
 
 from store.errors import InvalidInput, PermissionDenied, ReadOnlyStore, StorageFull, Unavailable
 
@@ -19,53 +20,102 @@ _NO_FILE: Final = frozenset(
 )
 
 
-@contextmanager
-def translated(path: Path | str) -> Iterator[None]:
-    """Raise StorageFull, ReadOnlyStore, PermissionDenied or Unavailable for an OSError about ``path``.
+@final
+class Whose(Enum):
+    """The owner of a file, in the sense of who can do something about an error: it chooses the hint."""
 
-    A missing file stays a FileNotFoundError: what it means is for the caller to say. So does a
-    broken pipe.
+    STORE = auto()
+    """The store's own files, below its root."""
+
+    INPUT = auto()
+    """A file or folder that the user named to be read: an archive, a certificate, a list of users."""
+
+    OUTPUT = auto()
+    """A file, folder or stream that the user named to be written."""
+
+
+_HINTS: Final[dict[Whose, dict[type[Unavailable], str]]] = {
+    Whose.STORE: {
+        StorageFull: "free some space (`storectl gc` may help) and try again; nothing was changed",
+        ReadOnlyStore: (
+            "the store lies on read-only media: it can be read and saved from, not changed"
+        ),
+        PermissionDenied: "check the owner and permissions of the store's root",
+    },
+    Whose.INPUT: {
+        PermissionDenied: "check the owner and permissions of the file and of the folders above it",
+    },
+    Whose.OUTPUT: {
+        StorageFull: "free some space on that file system, or write to another one",
+        ReadOnlyStore: "that file system is mounted read-only: write to another one",
+        PermissionDenied: "check the owner and permissions of the file and of the folders above it",
+    },
+}
+
+
+@contextmanager
+def translated(path: Path | str, *, whose: Whose = Whose.STORE) -> Iterator[None]:
+    """Translate an OSError about ``path`` that the block raises.
+
+    Three errors pass unchanged, because only the caller knows what they mean: FileNotFoundError,
+    BrokenPipeError and InterruptedError.
+
+    Args:
+        path: The file that the error concerns, or another name for it; the message begins with it.
+        whose: Chooses the hint.
+
+    Raises:
+        StorageFull: The file system or a quota is full, or the file would get too large for it.
+        ReadOnlyStore: The file system is mounted read-only.
+        PermissionDenied: The operating system forbids the access.
+        Unavailable: Any other OSError.
     """
     try:
         yield
     except (FileNotFoundError, BrokenPipeError, InterruptedError):
         raise
     except OSError as exc:
-        raise translate(exc, path) from exc
+        raise translate(exc, path, whose=whose) from exc
 
 
 @contextmanager
-def named(path: Path) -> Iterator[None]:
-    """Raise InvalidInput, PermissionDenied or Unavailable for an OSError about ``path``, a file beside the store that somebody has named to be read."""
+def reading_input(path: Path) -> Iterator[None]:
+    """Translate an OSError about ``path``, a file that the user named to be read.
+
+    Unlike `translated`, a path without a readable file is an error in the input.
+
+    Args:
+        path: The file; the message begins with it.
+
+    Raises:
+        InvalidInput: There is no such file, or something else lies at the path.
+        PermissionDenied: The operating system forbids the access.
+        Unavailable: Any other OSError.
+    """
     try:
         yield
     except OSError as exc:
-        reason = f"{path}: {exc.strerror or exc}"
         if exc.errno in _NO_FILE:
-            raise InvalidInput(reason) from exc
-        if exc.errno in _FORBIDDEN:
-            raise PermissionDenied(
-                reason,
-                hint="check the owner and permissions of the file, and of the folders it is in",
-            ) from exc
-        raise translate(exc, path) from exc
+            raise InvalidInput(f"{path}: {exc.strerror or exc}") from exc
+        raise translate(exc, path, whose=Whose.INPUT) from exc
 
 
-def translate(exc: OSError, path: Path | str) -> Unavailable:
-    """The error of ours that says what ``exc`` means for ``path``."""
+def translate(exc: OSError, path: Path | str, *, whose: Whose = Whose.STORE) -> Unavailable:
+    """Return the store's error that says what ``exc`` means for ``path``.
+
+    Args:
+        exc: The error of the operating system.
+        path: The file that it concerns, or another name for it; the message begins with it.
+        whose: Chooses the hint.
+    """
     reason = f"{path}: {exc.strerror or exc}"
-    if exc.errno in _FULL:
-        return StorageFull(
-            reason,
-            hint="free some space (`storectl gc` may help) and try again; nothing was changed",
-        )
-    if exc.errno == errno.EROFS:
-        return ReadOnlyStore(
-            reason,
-            hint="the store lies on read-only media: it can be read and saved from, not changed",
-        )
-    if exc.errno in _FORBIDDEN:
-        return PermissionDenied(reason, hint="check the owner and permissions of the store's root")
-    if exc.errno == errno.EXDEV:
+    if exc.errno == errno.EXDEV and whose is Whose.STORE:
         return Unavailable(reason, hint="the whole store must lie on one file system")
-    return Unavailable(reason)
+    kind: type[Unavailable] = Unavailable
+    if exc.errno in _FULL:
+        kind = StorageFull
+    elif exc.errno == errno.EROFS:
+        kind = ReadOnlyStore
+    elif exc.errno in _FORBIDDEN:
+        kind = PermissionDenied
+    return kind(reason, hint=_HINTS[whose].get(kind))

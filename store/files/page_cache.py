@@ -12,7 +12,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from store.files.os_errors import translated
+from store.files.os_errors import Whose, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +74,7 @@ def reserve(descriptor: int, offset: int, size_bytes: int) -> None:
     if _fallocate(descriptor, 0, offset, size_bytes):
         number = ctypes.get_errno()
         if number not in _CANNOT:
-            with translated("the output"):
+            with translated("the output", whose=Whose.OUTPUT):
                 raise OSError(number, os.strerror(number))
 
 

@@ -17,7 +17,7 @@ from store.errors import (
     UnsafePath,
     printable,
 )
-from store.files.os_errors import translated
+from store.files.os_errors import Whose, translated
 from store.formats.compression.settings import FRAME_BYTES
 from store.importing.parts import DocumentCeiling, Part, PartStaging
 from store.importing.staging import too_large
@@ -60,7 +60,7 @@ class FolderMembers:
 
     def top_level_directories(self) -> tuple[str, ...]:
         """See `Members`."""
-        with translated(self._folder), os.scandir(self._folder) as entries:
+        with translated(self._folder, whose=Whose.INPUT), os.scandir(self._folder) as entries:
             return tuple(
                 sorted(
                     (entry.name for entry in entries if entry.is_dir(follow_symlinks=False)),
@@ -95,7 +95,7 @@ class FolderMembers:
     def _find(self, path: str) -> Path | None:
         if "\0" in path or Path(path).is_absolute() or ".." in Path(path).parts:
             raise UnsafePath("the path leaves the folder", member=path)
-        with translated(self._folder / path):
+        with translated(self._folder / path, whose=Whose.INPUT):
             found = Path(os.path.realpath(self._folder / path))
             if found != self._folder and self._folder not in found.parents:
                 raise UnsafePath("a symbolic link leads out of the folder", member=path)
@@ -105,7 +105,7 @@ class FolderMembers:
         found = self._find(path)
         if found is None:
             raise MissingMember("no such file in the folder", member=path)
-        with translated(found):
+        with translated(found, whose=Whose.INPUT):
             status = found.stat()
         if not stat.S_ISREG(status.st_mode):
             raise InvalidArchive("it is no regular file", member=path)
@@ -119,7 +119,7 @@ class FolderMembers:
 
 
 def _pieces(file: Path, size: int, name: str) -> Generator[bytes, None, None]:
-    with translated(file), file.open("rb", buffering=0) as opened:
+    with translated(file, whose=Whose.INPUT), file.open("rb", buffering=0) as opened:
         left = size
         while left:
             piece = opened.read(min(left, FRAME_BYTES))

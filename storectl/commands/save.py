@@ -198,9 +198,9 @@ def _options(
 
 @contextmanager
 def _standard_output() -> Iterator[BinaryIO]:
-    from store.files.os_errors import translated  # noqa: PLC0415 - `--help` does without
+    from store.files.os_errors import Whose, translated  # noqa: PLC0415 - `--help` does without
 
-    with translated("standard output"):
+    with translated("standard output", whose=Whose.OUTPUT):
         widen(sys.stdout.buffer)
         # Unbuffered: an archive comes in large pieces.
         yield getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from store.errors import printable
-from store.files.os_errors import translated
+from store.files.os_errors import Whose, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -121,7 +121,7 @@ def write(text: str, *, err: bool = False) -> None:
 
     Raises StorageFull, Unavailable and such when it cannot be written; BrokenPipeError stays.
     """
-    with translated("standard error" if err else "standard output"):
+    with translated("standard error" if err else "standard output", whose=Whose.OUTPUT):
         click.echo(text, err=err)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, final
 
 from store.errors import InvalidInput, TruncatedInput, printable
-from store.files.os_errors import translated
+from store.files.os_errors import Whose, translated
 from store.formats.compression.codecs import MAGIC_BYTES, Codec, detect
 from store.formats.compression.read_ahead import DecodingReader
 
@@ -86,7 +86,7 @@ def open_source(source: Path | BinaryIO, limits: Limits) -> Iterator[Opened]:
         return
     name = printable(str(source))
     try:
-        with translated(source):
+        with translated(source, whose=Whose.INPUT):
             is_folder = stat.S_ISDIR(source.stat().st_mode)
             file = None if is_folder else source.open("rb", buffering=0)
     except FileNotFoundError:
