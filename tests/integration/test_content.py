@@ -213,7 +213,7 @@ def test_a_writer_that_waits_for_long_is_told_for_whom(
 ) -> None:
     import threading
 
-    monkeypatch.setattr("store.db.sqlite.engine.PATIENCE_S", patience_s)
+    monkeypatch.setattr("store.files.write_lock.PATIENCE_S", patience_s)
     told: list[str] = []
     inside, go = threading.Event(), threading.Event()
 

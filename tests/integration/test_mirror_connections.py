@@ -35,14 +35,15 @@ DIGEST = Digest.of(LARGE)
 SMALL = b"a small blob"
 
 PATIENT = (
-    "import mirror.server, mirror.taking; mirror.server.KEEPALIVE_S = mirror.taking.STALL_S ="
+    "import mirror.server, mirror.transfer.client_progress as progress;"
+    " mirror.server.KEEPALIVE_S = progress.STALL_S ="
     " 3600.0"
 )
 """On a busy machine a test may take longer than a server otherwise waits for who says nothing or takes nothing. How long that is, is not asked here."""
 
 HELD_UP = """
 import time
-from mirror.connection import Connection
+from mirror.connections.connection import Connection
 
 def end_soon(connection, before=Connection._end_soon):
     before(connection)
@@ -316,7 +317,7 @@ def test_a_request_that_is_not_whole_does_not_hold_up_the_end(tmp_path: Path) ->
         tmp_path / "store",
         "--grace",
         "1",
-        first="from mirror.sending import lanes; lanes.PATIENCE_S = 600",
+        first="from mirror.transfer import blocking_sendfile as b; b.PATIENCE_S = 600",
     ) as mirror:
         assert mirror.request("POST", f"/v2/app/blobs/uploads/?digest={DIGEST}", LARGE)[0] == 201
         with Wire(mirror.port) as wire:

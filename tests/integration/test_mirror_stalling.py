@@ -71,7 +71,9 @@ def cutting_off(
     with Mirror(folder / "store") as first:
         fill(first)
     with Mirror(
-        folder / "store", *options, first=f"import mirror.taking; mirror.taking.STALL_S = {stall_s}"
+        folder / "store",
+        *options,
+        first=f"import mirror.transfer.client_progress as p; p.STALL_S = {stall_s}",
     ) as running:
         yield running, context
         assert running.stop() == 0

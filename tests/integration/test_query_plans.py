@@ -65,7 +65,7 @@ REASONS: Final = {
 """The functions of the catalogue that go through a table from end to end, and why they may."""
 
 IN_ORDER: Final = (
-    "images.places",
+    "images.positions",
     "repositories.tags",
     "repositories.repositories",
     "references.get",

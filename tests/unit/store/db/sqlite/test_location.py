@@ -146,9 +146,9 @@ def test_somebody_without_permission_reads_too(filled: Path, writer_runs: bool) 
         holding.execute("UPDATE event SET target = target")
     script = (
         "import os, sys; os.setgid(65534); os.setuid(65534); from pathlib import Path; from"
-        " store.db.sqlite.location import Place\n"
+        " store.db.sqlite.location import DatabaseLocation\n"
     )
-    script += "with Place.at(Path(sys.argv[1]), read_only=False) as place:\n"
+    script += "with DatabaseLocation.at(Path(sys.argv[1]), read_only=False) as place:\n"
     script += (
         " import sqlite3; print(place.writable,"
         " sqlite3.connect(f'file:{place.database}?mode={place.access.value}', uri=True)"
