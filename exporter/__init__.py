@@ -1,8 +1,38 @@
-"""Stored images to archives, deterministic to the byte."""
+"""Archives of stored images, deterministic to the byte.
 
-from exporter.options import Format, Layers, SaveOptions
-from exporter.output.atomic_file import atomic_file
-from exporter.output.compression import compressed
-from exporter.save import Export, open_save
+A name is imported when it is first used (PEP 562): a program that needs only the formats' names
+does not wait for the code that writes them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from exporter.options import Format, Layers, SaveOptions
+    from exporter.output.atomic_file import atomic_file
+    from exporter.output.compression import compressed
+    from exporter.save import Export, open_save
 
 __all__ = ["Export", "Format", "Layers", "SaveOptions", "atomic_file", "compressed", "open_save"]
+
+_HOMES = {
+    "Export": "save",
+    "Format": "options",
+    "Layers": "options",
+    "SaveOptions": "options",
+    "atomic_file": "output.atomic_file",
+    "compressed": "output.compression",
+    "open_save": "save",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+    found = getattr(import_module(f"exporter.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,11 +1,12 @@
-"""What a save was asked for."""
+"""The formats of archives and the options of a save."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Self, final
 
+from store.errors import InvalidInput, printable
 from store.model.platforms import DEFAULT, Platform
 
 if TYPE_CHECKING:
@@ -15,15 +16,44 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """The formats that can be written."""
+    """The formats of archives that can be written.
+
+    The command line and the mirror offer every member. ``exporter.planning`` has a module of the
+    same name for each.
+    """
 
     LEGACY = "legacy"
     DOCKER = "docker"
     OCI = "oci"
 
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the format named ``text``.
+
+        Raises:
+            InvalidInput: There is no such format.
+        """
+        try:
+            return cls(text)
+        except ValueError:
+            raise InvalidInput(
+                f"invalid format {printable(repr(text))}: unknown",
+                hint=f"give one of {', '.join(cls)}",
+            ) from None
+
+    @property
+    def keeps_manifests(self) -> bool:
+        """Whether the archive holds manifests, indexes and layers byte for byte as stored."""
+        return self is not Format.LEGACY
+
+    @property
+    def can_be_folder(self) -> bool:
+        """Whether the archive can be a folder instead of a file."""
+        return self is Format.OCI
+
 
 class Layers(StrEnum):
-    """How layers are encoded anew."""
+    """The encodings that layers can be given in a saved archive."""
 
     GZIP = "gzip"
     ZSTD = "zstd"
@@ -35,11 +65,18 @@ class Layers(StrEnum):
 class SaveOptions:
     """How images are saved.
 
-    ``platforms`` says which images of an index are wanted; without, all of them, or in a format
-    that has room for one, the best for the ``machine``. With ``sparse`` an index comes along
-    although not everything that it lists does. ``referrers`` brings signatures and the like.
-    ``layers`` encodes layers anew. What is listed counts as here when the repository ``within``
-    holds it, if there is one.
+    Attributes:
+        format: The archive's format; its name as text is accepted too.
+        platforms: The platforms to save of an index. Empty for all of them, or, in a format that
+            holds one image of an index, for the best one for ``machine``.
+        machine: The platform that is saved if none is asked for and only one can be.
+        sparse: Whether to save an index whose images are not all in the archive.
+        referrers: Whether to save signatures, attestations and other referrers too.
+        layers: The encoding to give to layers, or None to keep the stored ones.
+        within: If given, content that this repository does not hold counts as missing.
+
+    Raises:
+        InvalidInput: ``format`` is a text that is not a format's name.
     """
 
     format: Format = Format.LEGACY
@@ -50,10 +87,18 @@ class SaveOptions:
     layers: Layers | None = None
     within: Repository | None = None
 
-    def choose(self, offers: Iterable[Platform | None]) -> int | None:
-        """The position of the one offer to take where there is room for one.
+    def __post_init__(self) -> None:
+        # A plain "oci" would equal Format.OCI but lack its properties.
+        object.__setattr__(self, "format", Format.parse(self.format))
 
-        None when none fits.
+    def choose(self, offers: Iterable[Platform | None]) -> int | None:
+        """Return the position of the image to save where the archive holds only one.
+
+        Args:
+            offers: The platform of every image to choose from; None for an unknown platform.
+
+        Returns:
+            The position in ``offers``, or None if no image fits.
         """
         known = list(offers)
         wanted = self.platforms or (self.machine,)
@@ -68,7 +113,7 @@ class SaveOptions:
         return None
 
     def wants(self, platform: Platform | None) -> bool:
-        """Whether what an index lists for ``platform`` is wanted."""
+        """Return whether an image for ``platform`` is to be saved; None is an unknown platform."""
         return not self.platforms or (
             platform is not None and any(one.matches(platform) for one in self.platforms)
         )

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from exporter.options import SaveOptions
     from exporter.planning.plan import Entry
     from exporter.planning.v1_layers import V1Layer
+    from exporter.selection.docker_facts import DockerFacts
     from exporter.selection.graph import SavedGraph
     from store.formats.image.config import ImageConfig
     from store.formats.image.manifests import Document
@@ -41,18 +42,14 @@ if TYPE_CHECKING:
 def plan(
     graph: SavedGraph,
     options: SaveOptions,
-    own: frozenset[Digest],
-    parents: Mapping[ImageID, ImageID],
-    foreign: Mapping[Digest, bytes],
+    facts: DockerFacts,
 ) -> Plan:
     """Plan the archive.
 
     Args:
-        graph: What is saved.
-        options: They choose the platform that ``manifest.json`` speaks of.
-        own: Manifests that we made for images that came without one.
-        parents: What each image was built on.
-        foreign: Descriptors of foreign layers, as JSON bytes.
+        graph: The manifests to save.
+        options: They choose the one image of an index that ``manifest.json`` lists.
+        facts: What the store knows of the images beyond their manifests.
     """
     blobs = _Blobs(oci.blob_files(graph))
     listed, notes = _listed(graph, options)
@@ -61,12 +58,19 @@ def plan(
     repositories: dict[str, dict[str, bytes]] = {}
     for digest, tags in listed.items():
         document, config = graph.documents[digest], graph.configs[digest]
-        if digest in own and config.diff_ids:
+        if digest in facts.generated and config.diff_ids:
             blobs.add_image(config)
         else:
             blobs.folder_mtime_s = 0
         items.append(
-            _item(document, config, tuple(tags), parents.get(config.image_id), included, foreign)
+            _item(
+                document,
+                config,
+                tuple(tags),
+                facts.parents.get(config.image_id),
+                included,
+                facts.foreign,
+            )
         )
         for tag in tags if config.diff_ids else ():
             repositories.setdefault(tag.repository.familiar, {})[tag.tag or ""] = quote(

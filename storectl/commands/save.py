@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from exporter.options import Format, Layers
 from storectl.system.completion import image_names
 from storectl.system.pipes import widen
 from storectl.verb import Verb, json_option
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["legacy", "docker", "oci"]),
-    default="legacy",
+    type=click.Choice([one.value for one in Format]),
+    default=Format.LEGACY.value,
     show_default=True,
     help=(
         "legacy: as Docker up to 24; docker: as Docker since 25, an image layout too; oci: an image"
@@ -72,7 +73,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--layers",
-    type=click.Choice(["gzip", "zstd", "plain"]),
+    type=click.Choice([one.value for one in Layers]),
     help="Encode layers anew; manifests change, image IDs do not.",
 )
 @click.option("--compress", type=click.Choice(["gzip", "zstd"]), help="Compress the whole archive.")
@@ -183,7 +184,7 @@ def _options(
     referrers: bool,
     sparse: bool,
 ) -> SaveOptions:
-    from exporter import Format, Layers, SaveOptions  # noqa: PLC0415 - `--help` does without
+    from exporter import SaveOptions  # noqa: PLC0415 - `--help` does without
     from store import Platform  # noqa: PLC0415
 
     return SaveOptions(

@@ -91,7 +91,9 @@ LISTED_BY_US = "tagged-and-untagged"
 
 def saved(store: Store, archive_format: str, wanted: list[str]) -> bytes:
     out = io.BytesIO()
-    with exporter.open_save(store, wanted, format=archive_format) as export:
+    with exporter.open_save(
+        store, wanted, options=exporter.SaveOptions(exporter.Format(archive_format))
+    ) as export:
         export.write(out)
     return out.getvalue()
 

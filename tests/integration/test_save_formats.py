@@ -560,7 +560,7 @@ def test_dockers_own_media_types_know_only_gzip(store: Store, how: Layers) -> No
 
 
 def test_a_legacy_archive_has_plain_layers_anyway(filled: Store) -> None:
-    with pytest.raises(errors.InvalidInput, match="plain layers only"):
+    with pytest.raises(errors.InvalidInput, match="cannot re-encode layers in the format legacy"):
         save(filled, "team/app:1", layers=Layers.GZIP)
 
 

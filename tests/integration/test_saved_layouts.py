@@ -1062,11 +1062,6 @@ def test_only_a_layout_can_be_a_folder(store: Store, sample: Sample, tmp_path: P
         pytest.raises(errors.InvalidInput),
     ):
         export.write_folder(tmp_path / "folder")
-    with (
-        pytest.raises(errors.InvalidInput),
-        exporter.open_save(store, ["team/app:1"], format="tar"),
-    ):
-        pytest.fail("there is no such format")
 
 
 def test_eight_processes_saving_into_one_folder_lose_nothing(

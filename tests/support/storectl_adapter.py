@@ -66,7 +66,11 @@ class Storectl:
         """Save images by name or ID, in this order. Raises Refused."""
         out = io.BytesIO()
         try:
-            with exporter.open_save(self._store, names, format=archive_format) as export:
+            with exporter.open_save(
+                self._store,
+                names,
+                options=exporter.SaveOptions(exporter.Format.parse(archive_format)),
+            ) as export:
                 export.write(out)
         except StoreError as exc:
             raise Refused(str(exc)) from exc

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import exporter
-from exporter.output import tar_file as inplace
+from exporter.output import tar_file
 from store import Compression, ImportOptions, Store, errors
 from store.files import page_cache as pages
 from store.model.limits import MIB
@@ -59,7 +59,7 @@ def streamed(store: Store, *names: str) -> bytes:
 def test_a_file_has_the_bytes_of_the_stream(filled: Store, tmp_path: Path) -> None:
     path = tmp_path / "out.tar"
     with exporter.open_save(filled, ["all"]) as export, exporter.atomic_file(path) as file:
-        assert inplace.descriptor_of(file) is not None
+        assert tar_file.descriptor_of(file) is not None
         export.write(file)
         assert os.lseek(file.fileno(), 0, os.SEEK_CUR) == export.size_bytes
     assert path.read_bytes() == streamed(filled, "all")
@@ -77,13 +77,13 @@ def test_a_file_that_has_something_in_it_already_keeps_it(filled: Store, tmp_pat
 def test_what_cannot_be_written_anywhere_is_streamed(filled: Store, tmp_path: Path) -> None:
     path = tmp_path / "out.tar"
     with path.open("ab", buffering=0) as file, exporter.open_save(filled, ["all:1"]) as export:
-        assert inplace.descriptor_of(file) is None
+        assert tar_file.descriptor_of(file) is None
         export.write(file)
     assert path.read_bytes() == streamed(filled, "all:1")
-    assert inplace.descriptor_of(io.BytesIO()) is None
+    assert tar_file.descriptor_of(io.BytesIO()) is None
     reader, writer = os.pipe()
     with os.fdopen(writer, "wb") as pipe:
-        assert inplace.descriptor_of(pipe) is None
+        assert tar_file.descriptor_of(pipe) is None
     os.close(reader)
 
 

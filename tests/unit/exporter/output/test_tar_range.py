@@ -49,7 +49,9 @@ def part(blocks: ArchiveBlocks, start: int, stop: int) -> bytes:
 @pytest.mark.parametrize("kind", ["legacy", "docker", "oci"])
 def test_every_part_is_of_the_whole(kind: str, filled: Store) -> None:
     sink = io.BytesIO()
-    with exporter.open_save(filled, ["demo:1"], format=kind) as export:
+    with exporter.open_save(
+        filled, ["demo:1"], options=exporter.SaveOptions(exporter.Format(kind))
+    ) as export:
         export.write(sink)
         whole = sink.getvalue()
         with closing(export.blocks()) as blocks:
@@ -172,5 +174,7 @@ def test_an_image_that_lies_is_not_decoded(store: Store) -> None:
     ):
         with pytest.raises(DiffMismatch), exporter.open_save(store, ["pushed:1"], options=options):
             pass
-    with exporter.open_save(store, ["pushed:1"], format="oci") as export:
+    with exporter.open_save(
+        store, ["pushed:1"], options=exporter.SaveOptions(exporter.Format.OCI)
+    ) as export:
         export.write(io.BytesIO())

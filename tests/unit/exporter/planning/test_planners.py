@@ -10,6 +10,7 @@ import pytest
 from exporter.options import SaveOptions
 from exporter.planning import docker, oci
 from exporter.planning.plan import EntryType
+from exporter.selection.docker_facts import DockerFacts
 from exporter.selection.graph import SavedGraph
 from exporter.selection.referrers import tag_names
 from exporter.selection.roots import SavedRoot
@@ -69,7 +70,7 @@ def planned(
     options = SaveOptions(
         machine=Platform.parse(machine), platforms=tuple(map(Platform.parse, platforms))
     )
-    return docker.plan(graph, options, frozenset(), {}, {})
+    return docker.plan(graph, options, DockerFacts())
 
 
 def test_entries_are_folders_then_blobs_then_files() -> None:
@@ -155,7 +156,7 @@ def test_v1_documents_are_for_images_that_docker_alone_has_made() -> None:
     image = layout.image(A)
     graph = graph_of(layout, (image, ("app:1",)))
     with_manifest = planned(graph)
-    own = docker.plan(graph, SaveOptions(), frozenset({Digest.parse(image["digest"])}), {}, {})
+    own = docker.plan(graph, SaveOptions(), DockerFacts(frozenset({Digest.parse(image["digest"])})))
     more = {one.path for one in own.entries} - {one.path for one in with_manifest.entries}
     assert len(more) == 1
     assert document(own, more.pop())["id"]

@@ -40,7 +40,9 @@ def filled(store: Store) -> Store:
 
 def saved(store: Store, *names: str, kind: str = "legacy") -> bytes:
     sink = io.BytesIO()
-    with exporter.open_save(store, names, format=kind) as export:
+    with exporter.open_save(
+        store, names, options=exporter.SaveOptions(exporter.Format(kind))
+    ) as export:
         export.write(sink)
     return sink.getvalue()
 

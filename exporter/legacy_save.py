@@ -1,0 +1,91 @@
+"""A save in the format legacy: images without manifests, as Docker ≤ 24 writes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, final
+
+from exporter.options import Format
+from exporter.planning import legacy
+from exporter.planning.planned_save import PlannedSave
+from exporter.selection.legacy_images import select
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from exporter.options import SaveOptions
+    from exporter.selection.legacy_images import Selection
+    from exporter.selection.loading import Read
+    from store.content.reader import Reader
+    from store.model.contents import Sources
+    from store.model.digests import Digest, ImageID
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LegacySave:
+    """Selected images, to be saved in the format legacy."""
+
+    selection: Selection
+
+    @classmethod
+    def select(
+        cls, connection: Connection, names: Sequence[str], options: SaveOptions, read: Read
+    ) -> Self:
+        """Return the save of the images that ``names`` name.
+
+        Args:
+            connection: A read transaction.
+            names: Tags, repositories, digests, image IDs and prefixes of image IDs.
+            options: They choose one image of an index.
+            read: Returns the bytes of a small content.
+
+        Raises:
+            ImageNotFound: No image has that ID or name.
+            ReferenceNotFound: No such tag or digest, or it is an artifact.
+            AmbiguousName: A prefix fits several image IDs.
+            InvalidReference: A name is not a valid reference.
+            InvalidInput: An index has no image for the platform.
+        """
+        return cls(select(connection, names, options, read))
+
+    def needs(self) -> set[Digest]:
+        """Return the digests that must not be collected while the save runs."""
+        return self.selection.needs()
+
+    def decoded_images(self) -> set[ImageID]:
+        """Return the images whose layers are written decoded: all of them."""
+        return self.selection.image_ids()
+
+    def contents(self) -> list[Sources]:
+        """Return every stored content that the archive is made from."""
+        return list(self.selection.sources.values())
+
+    def encoded(self, reader: Reader, folder: Path) -> Self:  # noqa: ARG002 - as `GraphSave`
+        """Return the save itself: the format legacy has plain layers only."""
+        return self
+
+    def plan(self, connection: Connection, read: Read) -> PlannedSave:  # noqa: ARG002 - as `GraphSave`
+        """Plan the archive.
+
+        Args:
+            connection: A read transaction.
+            read: Returns the bytes of a small content.
+
+        Raises:
+            NothingToExport: An image has no layers.
+            IncompleteImage: A foreign layer is not in the store.
+            ContentMissing: A layer is not in the store.
+        """
+        sources = self.selection.sources
+        images = tuple(image.image_id for image in self.selection.images)
+        return PlannedSave(
+            Format.LEGACY,
+            legacy.plan(self.selection, lambda digest: read(sources[digest])),
+            images,
+            tuple(map(str, images)),
+            tuple(sources.values()),
+        )

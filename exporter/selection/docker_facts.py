@@ -1,0 +1,64 @@
+"""Facts that Docker's archive format states about images beyond their manifests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, final
+
+from store.catalog import content, images
+from store.formats.image.deterministic import deterministic_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+    from exporter.selection.graph import SavedGraph
+    from store.model.digests import Digest, ImageID
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class DockerFacts:
+    """Facts for ``manifest.json`` and the dates of files.
+
+    Attributes:
+        generated: Digests of the manifests that the store made for images imported without one.
+        parents: The parent image of each image that was built on one.
+        foreign: Descriptors of foreign layers as JSON bytes, by diff ID.
+    """
+
+    generated: frozenset[Digest] = frozenset()
+    parents: Mapping[ImageID, ImageID] = field(default_factory=dict)
+    foreign: Mapping[Digest, bytes] = field(default_factory=dict)
+
+
+def docker_facts(connection: Connection, graph: SavedGraph) -> DockerFacts:
+    """Return the facts about the images of ``graph``.
+
+    Args:
+        connection: A read transaction.
+        graph: The manifests to save.
+    """
+    configs = graph.configs.values()
+    parents: dict[ImageID, ImageID] = {}
+    for config in configs:
+        key = images.key_of(connection, config.image_id)
+        parent = None if key is None else images.parent_of(connection, key)
+        if parent is not None:
+            parents[config.image_id] = parent
+    foreign = content.foreign_sources(
+        connection, {diff.digest for config in configs for diff in config.diff_ids}
+    )
+    return DockerFacts(generated_manifests(graph), parents, foreign)
+
+
+def generated_manifests(graph: SavedGraph) -> frozenset[Digest]:
+    """Return the digests of the manifests that equal the one the store would generate."""
+    found = []
+    for digest, config in graph.configs.items():
+        document = graph.documents[digest]
+        sizes = [link.target.size_bytes for link in document.layers]
+        if document.data == deterministic_manifest(config, sizes):
+            found.append(digest)
+    return frozenset(found)
