@@ -26,7 +26,7 @@ def modules(packages: tuple[str, ...] = PACKAGES) -> dict[str, Path]:
 def imports(known: Mapping[str, Path]) -> dict[str, set[str]]:
     """Return what each module imports of the others.
 
-    Imports inside functions count, and so do those that only a type checker follows.
+    Imports inside functions count, also where only a type checker follows them.
     """
     return {
         name: {target for target in _imported(path, known) if target != name}
@@ -54,7 +54,7 @@ def circles(graph: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
             elif target in stack:
                 low[name] = min(low[name], number[target])
         if low[name] == number[name]:
-            group = []
+            group: list[str] = []
             while not group or group[-1] != name:
                 group.append(stack.pop())
             if len(group) > 1:
