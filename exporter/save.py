@@ -14,6 +14,7 @@ from exporter.output import tar_file, tar_stream
 from store.catalog.events import Event
 from store.errors import DamagedContent, InvalidInput
 from store.model.progress import Silent
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -113,7 +114,7 @@ class Export:
         if self.graph is None or not self._planned.format.can_be_folder:
             raise InvalidInput(
                 f"cannot write the format {self._planned.format} into a folder: only oci is one",
-                hint="write to a file, or choose the format oci",
+                remedy=Remedy.SAVE_TO_FILE,
             )
         from exporter.output import layout_folder
 
@@ -178,7 +179,7 @@ def open_save(
     if options.layers is not None and not options.format.keeps_manifests:
         raise InvalidInput(
             f"cannot re-encode layers in the format {options.format}: its layers are plain",
-            hint="choose the format docker or oci",
+            remedy=Remedy.SAVE_AS_OCI_OR_DOCKER,
         )
     kind = _kind(options.format)
     with store.reader() as reader, ExitStack() as held:

@@ -32,6 +32,7 @@ from mirror.process.workers import ENDINGS, HANDLED, Workers
 from mirror.service import MirrorSettings
 from mirror.transfer.receiving import READ_BYTES
 from store.errors import PermissionDenied, Unavailable
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     import ssl
@@ -47,7 +48,7 @@ KEEPALIVE_S: Final = 75.0
 """An idle connection is closed after so long; aiohttp's own default is an hour."""
 
 _HINTS: Final = {
-    errno.EADDRINUSE: "another server is listening there; --listen HOST:PORT names another place",
+    errno.EADDRINUSE: "another server is listening there",
     errno.EADDRNOTAVAIL: "no interface of this machine has that address",
     errno.EACCES: "ports below 1024 are for root, or for who has CAP_NET_BIND_SERVICE",
 }
@@ -127,8 +128,8 @@ def serve(
         and not listening.asks_for_certificates
     ):
         logger.warning(
-            "everybody who can connect may push and delete here: --htpasswd or --rules say who may,"
-            " --read-only that nobody may"
+            "every client that can connect may push and delete here: set users or rules, or make"
+            " the server read-only"
         )
 
     def started() -> None:
@@ -182,7 +183,7 @@ def _bound(host: str, port: int, *, everywhere: bool = False) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
     except OSError as exc:
         raise Unavailable(
-            f"{address}: {exc.strerror or exc}", hint="--listen takes HOST:PORT"
+            f"{address}: {exc.strerror or exc}", remedy=Remedy.LISTEN_ELSEWHERE
         ) from exc
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -193,7 +194,11 @@ def _bound(host: str, port: int, *, everywhere: bool = False) -> socket.socket:
     except OSError as exc:
         listener.close()
         refused = PermissionDenied if exc.errno == errno.EACCES else Unavailable
-        raise refused(f"{address}: {exc.strerror or exc}", hint=_HINTS.get(exc.errno or 0)) from exc
+        raise refused(
+            f"{address}: {exc.strerror or exc}",
+            hint=_HINTS.get(exc.errno or 0),
+            remedy=Remedy.LISTEN_ELSEWHERE,
+        ) from exc
     listener.setblocking(False)  # noqa: FBT003 - the standard library's signature
     return listener
 

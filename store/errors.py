@@ -44,8 +44,8 @@
         └── SchemaMismatch       the database is newer than, or foreign to, this program
 
 The class says what a caller may do about it, the attributes carry the facts, the text is one
-rendering of them, and ``hint`` (when there is one) says what to do next: that of the class, where
-whoever raised it knew nothing better.
+rendering of them. ``hint`` says what to do next, where that needs no flag or command; ``remedy``
+names what to do where it does, and the user interface puts it into words.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from store.model.digests import DiffID, Digest, ImageID
+    from store.model.remedies import Remedy
 
 __all__ = [
     "AmbiguousName",
@@ -128,6 +129,7 @@ class InvalidArchive(InvalidInput):
         member: str | None = None,
         offset: int | None = None,
         hint: str | None = None,
+        remedy: Remedy | None = None,
     ) -> None:
         where = "".join(
             (
@@ -135,7 +137,7 @@ class InvalidArchive(InvalidInput):
                 f", at byte {offset}" if offset is not None else "",
             )
         )
-        super().__init__(f"{message}{where}", hint=hint)
+        super().__init__(f"{message}{where}", hint=hint, remedy=remedy)
         self.member = member
         self.offset = offset
 
@@ -175,9 +177,16 @@ class InvalidDocument(InvalidInput):
     )
 
     def __init__(
-        self, message: str, *, document: str | None = None, hint: str | None = None
+        self,
+        message: str,
+        *,
+        document: str | None = None,
+        hint: str | None = None,
+        remedy: Remedy | None = None,
     ) -> None:
-        super().__init__(f"{document}: {message}" if document else message, hint=hint)
+        super().__init__(
+            f"{document}: {message}" if document else message, hint=hint, remedy=remedy
+        )
         self.document = document
 
 
@@ -188,8 +197,16 @@ class DigestMismatch(InvalidInput):
         "the bytes are damaged, or what names them lies: copy the archive again, or make it anew"
     )
 
-    def __init__(self, what: str, *, want: object, got: object, hint: str | None = None) -> None:
-        super().__init__(f'{what}: expected "{want}", got "{got}"', hint=hint)
+    def __init__(
+        self,
+        what: str,
+        *,
+        want: object,
+        got: object,
+        hint: str | None = None,
+        remedy: Remedy | None = None,
+    ) -> None:
+        super().__init__(f'{what}: expected "{want}", got "{got}"', hint=hint, remedy=remedy)
         self.want = want
         self.got = got
 
@@ -239,8 +256,10 @@ class TooLarge(InvalidInput):
 
     usual_hint = "sound images stay far below it: look twice at where the archive comes from"
 
-    def __init__(self, message: str, *, limit: int, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self, message: str, *, limit: int, hint: str | None = None, remedy: Remedy | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, remedy=remedy)
         self.limit = limit
 
 
@@ -267,8 +286,10 @@ class RepositoryNotFound(NotFound):
 class ContentNotFound(NotFound):
     """A repository does not hold what was asked for. ``digest`` is what that was."""
 
-    def __init__(self, message: str, *, digest: Digest, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self, message: str, *, digest: Digest, hint: str | None = None, remedy: Remedy | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, remedy=remedy)
         self.digest = digest
 
 
@@ -284,33 +305,59 @@ class AmbiguousName(Conflict):
     """A short ID with several matches, listed in ``matches`` (a few of them)."""
 
     def __init__(
-        self, message: str, *, matches: Sequence[str] = (), hint: str | None = None
+        self,
+        message: str,
+        *,
+        matches: Sequence[str] = (),
+        hint: str | None = None,
+        remedy: Remedy | None = None,
     ) -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(message, hint=hint, remedy=remedy)
         self.matches = tuple(matches)
 
 
 class NameTaken(Conflict):
     """Tags that name something else already, listed in ``names``."""
 
-    def __init__(self, message: str, *, names: Sequence[str], hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self,
+        message: str,
+        *,
+        names: Sequence[str],
+        hint: str | None = None,
+        remedy: Remedy | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, remedy=remedy)
         self.names = tuple(names)
 
 
 class IncompleteImage(Conflict):
     """What was to be saved names things that are not here, listed in ``missing``."""
 
-    def __init__(self, message: str, *, missing: Sequence[str], hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self,
+        message: str,
+        *,
+        missing: Sequence[str],
+        hint: str | None = None,
+        remedy: Remedy | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, remedy=remedy)
         self.missing = tuple(missing)
 
 
 class DiffMismatch(Conflict):
     """The layers of the pushed image ``image_id`` do not have the diff IDs that its config claims."""
 
-    def __init__(self, message: str, *, image_id: ImageID, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self,
+        message: str,
+        *,
+        image_id: ImageID,
+        hint: str | None = None,
+        remedy: Remedy | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, remedy=remedy)
         self.image_id = image_id
 
 
@@ -321,8 +368,15 @@ class ImageInUse(Conflict):
 class OutOfOrder(Conflict):
     """A piece of an upload that does not begin at ``offset_bytes``, where the last one ended."""
 
-    def __init__(self, message: str, *, offset_bytes: int, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self,
+        message: str,
+        *,
+        offset_bytes: int,
+        hint: str | None = None,
+        remedy: Remedy | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, remedy=remedy)
         self.offset_bytes = offset_bytes
 
 
@@ -341,16 +395,20 @@ class IntegrityError(StoreError):
 class DamagedContent(IntegrityError):
     """Stored bytes no longer have their digest."""
 
-    def __init__(self, message: str, *, digest: Digest, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self, message: str, *, digest: Digest, hint: str | None = None, remedy: Remedy | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, remedy=remedy)
         self.digest = digest
 
 
 class ContentMissing(IntegrityError):
     """Content that the catalogue names has no bytes here."""
 
-    def __init__(self, message: str, *, digest: Digest, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self, message: str, *, digest: Digest, hint: str | None = None, remedy: Remedy | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, remedy=remedy)
         self.digest = digest
 
 

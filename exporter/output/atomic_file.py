@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from store.errors import InvalidInput, printable
 from store.files.os_errors import Whose, translated
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,9 +26,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     if path.exists() and not path.is_file():
         # A device or a named pipe is written as it is: nothing can be renamed over it.
         if path.is_dir():
-            raise InvalidInput(
-                f"{printable(str(path))} is a folder", hint="give -o the name of a file"
-            )
+            raise InvalidInput(f"{printable(str(path))} is a folder", remedy=Remedy.SAVE_TO_FILE)
         with translated(path, whose=Whose.OUTPUT), path.open("wb", buffering=0) as file:
             yield file
         return

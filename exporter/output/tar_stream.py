@@ -150,7 +150,7 @@ def _wait_until_writable(sink: Sink) -> None:
     except (AttributeError, OSError):
         raise Unavailable(
             "the output takes no more bytes, and there is nothing to wait for",
-            hint="save to a file with -o",
+            hint="save to a file",
         ) from None
     # Not select(): it knows no descriptors beyond 1023.
     poll = select.poll()

@@ -23,6 +23,7 @@ from store.formats.image.docker_28_config import read_v1_image_28
 from store.formats.image.manifests import Kind
 from store.formats.image.media_types import OCI_LAYER
 from store.model.digests import ChainID, Digest
+from store.model.remedies import Note, Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,8 +97,10 @@ def plan(
         for link in graph.documents[digest].layers
     ):
         notes.append(
-            "some layers are zstd, which Docker reads since version 23: --layers gzip makes an"
-            " archive for older ones"
+            Note(
+                "some layers are compressed with zstd, which Docker reads since version 23",
+                Remedy.RECOMPRESS_AS_GZIP,
+            )
         )
     return Plan(tuple(entries), (*graph.notes, *notes), owner="")
 

@@ -12,6 +12,7 @@ from store.errors import ContentMissing, IncompleteImage, NothingToExport, Store
 from store.formats.golang.json import quote
 from store.formats.image.config import ImageConfig
 from store.model.contents import ContentState
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -120,10 +121,8 @@ def _not_here(diff: DiffID, selection: Selection) -> StoreError:
             f"layer {diff} is not here: it has to be fetched from"
             f" {', '.join(printable(url) for url in urls)}",
             missing=[str(diff)],
-            hint=(
-                "a legacy archive has to hold every layer; import an archive that holds this one,"
-                " or save with --format oci"
-            ),
+            hint="a legacy archive has to hold every layer: import an archive that holds this one",
+            remedy=Remedy.SAVE_AS_OCI,
         )
     return ContentMissing(f"layer {diff} is not in the store", digest=diff.digest)
 

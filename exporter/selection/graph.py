@@ -13,6 +13,7 @@ from store.catalog import content
 from store.errors import IncompleteImage, printable
 from store.formats.image.media_types import is_foreign_layer
 from store.model.contents import ContentState
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -148,9 +149,7 @@ def _require_closed(
             f"{len(missing)} thing(s) that the images name are not here:"
             + "".join(f"\n  {one}" for one in missing),
             missing=list(missing),
-            hint=(
-                "save the platforms that are here with --platform, or the index as it is with"
-                " --sparse; or import an archive that has the rest"
-            ),
+            hint="import an archive that has them",
+            remedy=Remedy.SAVE_PART,
         )
     return list(foreign)

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from store.errors import InvalidDocument
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from store.formats.image.manifests import Document
@@ -40,7 +41,8 @@ def editable(data: bytes, name: str) -> dict[str, Any]:
         raise InvalidDocument(
             f"cannot be written anew: {exc}",
             document=name,
-            hint="save it as it is: without --layers, or into a folder of its own",
+            hint="save it as it is",
+            remedy=Remedy.KEEP_LAYERS,
         ) from exc
     return document
 

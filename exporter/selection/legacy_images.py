@@ -16,6 +16,7 @@ from store.errors import (
 )
 from store.model.digests import ImageID
 from store.model.references import Reference
+from store.model.remedies import Note, Remedy
 from store.names.resolve import by_prefix, full_id
 
 if TYPE_CHECKING:
@@ -92,9 +93,7 @@ class _Chosen:
         key = manifests.key_of(self.connection, manifest)
         image = None if key is None else references.image_of(self.connection, key)
         if image is None:
-            raise ReferenceNotFound(
-                f"{name}: reference does not exist", hint="`storectl images` lists what is here"
-            )
+            raise ReferenceNotFound(f"{name}: reference does not exist", remedy=Remedy.LIST_IMAGES)
         self.add(image, tag)
         self.notes.extend(notes)
 
@@ -139,9 +138,7 @@ def _resolve(connection: Connection, text: str, chosen: _Chosen) -> None:
             chosen.add_manifest(digest, None, text)
             return
         if key is None:
-            raise ImageNotFound(
-                f"No such image: {printable(text)}", hint="`storectl images` lists what is here"
-            )
+            raise ImageNotFound(f"No such image: {printable(text)}", remedy=Remedy.LIST_IMAGES)
         chosen.add(key)
         return
     try:
@@ -168,12 +165,15 @@ def _in_repository(connection: Connection, name: Reference, text: str, chosen: _
     elif len(artifacts) == len(found):
         raise ReferenceNotFound(
             f"no tag of {name.familiar} is an image",
-            hint="artifacts are saved with --format oci or docker",
+            remedy=Remedy.SAVE_AS_OCI_OR_DOCKER,
         )
     elif artifacts:
         chosen.notes.append(
-            f"{name.familiar}: left out what is no image:"
-            f" {', '.join(one.tag or '' for one in artifacts)} (--format oci saves all)"
+            Note(
+                f"{name.familiar}: left out artifacts:"
+                f" {', '.join(one.tag or '' for one in artifacts)}",
+                Remedy.SAVE_AS_OCI_OR_DOCKER,
+            )
         )
     for target in found:
         if target.reference not in artifacts:
@@ -184,9 +184,7 @@ def _by_prefix(connection: Connection, text: str, chosen: _Chosen) -> None:
     found = by_prefix(connection, text)
     key = None if found is None else images.key_of(connection, found)
     if key is None:
-        raise ImageNotFound(
-            f"No such image: {printable(text)}", hint="`storectl images` lists what is here"
-        )
+        raise ImageNotFound(f"No such image: {printable(text)}", remedy=Remedy.LIST_IMAGES)
     chosen.add(key)
 
 
@@ -202,6 +200,4 @@ def _exactly(connection: Connection, name: Reference, chosen: _Chosen) -> None:
         if target is not None:
             chosen.add_manifest(target.digest, target.reference, name.familiar)
             return
-    raise ReferenceNotFound(
-        f"{name.familiar}: reference does not exist", hint="`storectl images` lists what is here"
-    )
+    raise ReferenceNotFound(f"{name.familiar}: reference does not exist", remedy=Remedy.LIST_IMAGES)

@@ -10,6 +10,7 @@ from store.catalog import manifests
 from store.errors import InvalidInput, ReferenceNotFound
 from store.formats.image.manifests import Kind
 from store.formats.image.media_types import INDEXES
+from store.model.remedies import Note, Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,8 +71,10 @@ def roots_for(
     if others and root.tags:
         rest = ", ".join(str(chosen[digest] or digest) for digest in others)
         notes.append(
-            f"{root.name} names {chosen[first] or first} in the archive; without a name: {rest}"
-            " (--sparse saves them under their index)"
+            Note(
+                f"{root.name} names {chosen[first] or first} in the archive; without a name: {rest}",
+                Remedy.SAVE_SPARSE_INDEX,
+            )
         )
     return [
         SavedRoot(first, root.tags, root.repositories),
@@ -130,9 +133,7 @@ def image_for(
     if document.kind is Kind.MANIFEST:
         platform = loading.platform(document)
         if platform is None:
-            raise ReferenceNotFound(
-                f"{name} is no image", hint="artifacts are saved with --format oci or docker"
-            )
+            raise ReferenceNotFound(f"{name} is no image", remedy=Remedy.SAVE_AS_OCI_OR_DOCKER)
         if options.platforms and not options.wants(platform):
             raise InvalidInput(
                 f"{name} is not for {_either(options.platforms)}", hint=f"it is for {platform}"
@@ -144,7 +145,8 @@ def image_for(
         have = ", ".join(sorted({str(platform) for _, platform in offers})) or "no images"
         raise InvalidInput(
             f"nothing of {name} is for {_either(options.platforms or (options.machine,))}",
-            hint=f"here it has {have}: choose with --platform",
+            hint=f"the store has {have}",
+            remedy=Remedy.CHOOSE_PLATFORM,
         )
     left = [str(platform) for place, (_, platform) in enumerate(offers) if place != position]
     # What the index names and the store does not have stays out of the archive as well.
@@ -156,9 +158,9 @@ def image_for(
     ]
     notes = (
         (
-            (
-                f"{name}: saved {offers[position][1]}; left out: {', '.join(left)} (--format oci or"
-                " docker saves all)"
+            Note(
+                f"{name}: saved {offers[position][1]}; left out: {', '.join(left)}",
+                Remedy.SAVE_AS_OCI_OR_DOCKER,
             ),
         )
         if left

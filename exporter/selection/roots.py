@@ -15,6 +15,7 @@ from store.errors import (
 )
 from store.model.digests import ImageID
 from store.model.references import Reference
+from store.model.remedies import Remedy
 from store.names.resolve import by_prefix, full_id
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from store.model.digests import Digest
     from store.model.references import Repository
-
-_HINT = "`storectl images` lists what is here"
 
 
 @final
@@ -77,12 +76,16 @@ def _resolve(connection: Connection, text: str) -> list[tuple[Digest, Reference 
         raise InvalidReference(f"invalid reference format: {exc.message}", text=text) from exc
     if name.digest is not None:
         if references.holds(connection, name.repository, name.digest) is None:
-            raise ReferenceNotFound(f"{name.familiar}: reference does not exist", hint=_HINT)
+            raise ReferenceNotFound(
+                f"{name.familiar}: reference does not exist", remedy=Remedy.LIST_IMAGES
+            )
         return [(name.digest, name)]
     if name.tag is not None and name.repository.familiar != "sha256":
         target = references.get(connection, name)
         if target is None:
-            raise ReferenceNotFound(f"{name.familiar}: reference does not exist", hint=_HINT)
+            raise ReferenceNotFound(
+                f"{name.familiar}: reference does not exist", remedy=Remedy.LIST_IMAGES
+            )
         return [(target.digest, target.reference)]
     if name.repository.familiar != "sha256" and (
         found := references.in_repository(connection, name.repository)
@@ -90,7 +93,7 @@ def _resolve(connection: Connection, text: str) -> list[tuple[Digest, Reference 
         return [(target.digest, target.reference) for target in found]
     image_id = by_prefix(connection, text)
     if image_id is None:
-        raise ImageNotFound(f"No such image: {printable(text)}", hint=_HINT)
+        raise ImageNotFound(f"No such image: {printable(text)}", remedy=Remedy.LIST_IMAGES)
     return [(_of_image(connection, image_id, text), None)]
 
 
@@ -99,5 +102,5 @@ def _of_image(connection: Connection, image_id: ImageID, text: str) -> Digest:
     key = images.key_of(connection, image_id)
     known = [] if key is None else manifests.roots_of(connection, key)
     if not known:
-        raise ImageNotFound(f"No such image: {printable(text)}", hint=_HINT)
+        raise ImageNotFound(f"No such image: {printable(text)}", remedy=Remedy.LIST_IMAGES)
     return min(known, key=lambda one: (not one[1], str(one[0])))[0]

@@ -8,6 +8,7 @@ from store.catalog import verification
 from store.errors import DiffMismatch
 from store.model.contents import DiffState
 from store.model.digests import ImageID
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,8 +31,6 @@ def verify(store: Store, images: Iterable[ImageID]) -> None:
             raise DiffMismatch(
                 f"the layers of {digest} are not those that its config names",
                 image_id=ImageID(digest),
-                hint=(
-                    "it was pushed so; its blobs can be pulled, and saved with --format oci or"
-                    " docker, but not decoded"
-                ),
+                hint="it was pushed so: its blobs can be pulled and saved as they are, but not decoded",
+                remedy=Remedy.SAVE_AS_OCI_OR_DOCKER,
             )

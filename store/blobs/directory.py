@@ -10,6 +10,7 @@ from store.errors import ContentMissing, InvalidDigest, Unavailable
 from store.files.durable import sync_folder
 from store.files.os_errors import translated
 from store.model.digests import Digest
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,10 +40,8 @@ class DirectoryBlobs:
                 raise ContentMissing(
                     f"the file of {digest} is missing from the store",
                     digest=digest,
-                    hint=(
-                        "run `storectl fsck` to see which images are affected, and import an"
-                        " archive that holds it again"
-                    ),
+                    hint="import an archive that holds it again",
+                    remedy=Remedy.CHECK_STORE,
                 ) from None
 
     def open_if_cached(self, digest: Digest) -> BinaryIO | None:

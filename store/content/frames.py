@@ -8,6 +8,7 @@ from store.errors import CorruptStream, DamagedContent
 from store.files.os_errors import translated
 from store.formats.compression.seekable_zstd import FOOTER_BYTES, Frame, read_table, table_bytes
 from store.model.limits import MIB
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from store.model.contents import StoredEncoding
@@ -25,10 +26,8 @@ def damaged(digest: Digest, why: str) -> DamagedContent:
     return DamagedContent(
         f"stored content {digest} is damaged: {why}",
         digest=digest,
-        hint=(
-            "`storectl fsck` lists what is affected; importing an archive that holds this content"
-            " repairs it"
-        ),
+        hint="import an archive that holds this content to repair it",
+        remedy=Remedy.CHECK_STORE,
     )
 
 

@@ -8,6 +8,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, final
 
 from store.errors import InvalidInput, PermissionDenied, ReadOnlyStore, StorageFull, Unavailable
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ class Whose(Enum):
 
 _HINTS: Final[dict[Whose, dict[type[Unavailable], str]]] = {
     Whose.STORE: {
-        StorageFull: "free some space (`storectl gc` may help) and try again; nothing was changed",
+        StorageFull: "free some space and try again; nothing was changed",
         ReadOnlyStore: (
             "the store lies on read-only media: it can be read and saved from, not changed"
         ),
@@ -118,4 +119,9 @@ def translate(exc: OSError, path: Path | str, *, whose: Whose = Whose.STORE) -> 
         kind = ReadOnlyStore
     elif exc.errno in _FORBIDDEN:
         kind = PermissionDenied
-    return kind(reason, hint=_HINTS[whose].get(kind))
+    gc_helps = kind is StorageFull and whose is Whose.STORE
+    return kind(
+        reason,
+        hint=_HINTS[whose].get(kind),
+        remedy=Remedy.COLLECT_GARBAGE if gc_helps else None,
+    )

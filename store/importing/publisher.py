@@ -18,6 +18,7 @@ from store.errors import NameTaken
 from store.importing.placement import Placement
 from store.importing.report import ImportedTag
 from store.model.references import Reference
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -207,10 +208,7 @@ class Publisher:
             raise NameTaken(
                 f"{', '.join(taken)} would be moved to another image",
                 names=taken,
-                hint=(
-                    "import without --no-clobber to move them, or under other names with --prefix"
-                    " or --tag"
-                ),
+                remedy=Remedy.MOVE_TAGS,
             )
 
     # --- what has no name -------------------------------------------------------------------------

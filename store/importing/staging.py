@@ -18,6 +18,7 @@ from store.formats.compression.settings import FRAME_BYTES, Compression
 from store.formats.tar.checker import TarCheck
 from store.importing.sinks import FrameSink, KeptSink, LayerSink, PlainSink
 from store.model.digests import DEFAULT_ALGORITHM, Digest, Hashed
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -319,7 +320,7 @@ def too_large(member: str, limits: Limits) -> TooLarge:
     return TooLarge(
         f"layer {printable(member)!r} is larger than {limits.layer_bytes} bytes",
         limit=limits.layer_bytes,
-        hint="raise --max-layer-size if it is meant to be that large",
+        remedy=Remedy.RAISE_LAYER_LIMIT,
     )
 
 

@@ -13,6 +13,7 @@ from store.formats.image.manifests import Document
 from store.maintenance.reports import Finding, Severity
 from store.model.contents import ContentState, Sources
 from store.model.digests import ChainID, Digest
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -226,7 +227,7 @@ class Checker:
                     "orphan",
                     str(digest),
                     f"the file of {digest} belongs to nothing",
-                    hint="`storectl gc` removes it",
+                    remedy=Remedy.COLLECT_GARBAGE,
                 )
                 yield Verdict(finding)
 

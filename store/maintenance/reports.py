@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, final
 
 if TYPE_CHECKING:
     from store.model.digests import Digest, ImageID
+    from store.model.remedies import Remedy
 
 
 @final
@@ -49,3 +50,4 @@ class Finding:
     message: str
     images: tuple[str, ...] = ()
     hint: str | None = None
+    remedy: Remedy | None = None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from store.model.remedies import Remedy
 
 
 class StoreError(Exception):
@@ -11,10 +14,21 @@ class StoreError(Exception):
     usual_hint: ClassVar[str | None] = None
     """What to do next when nothing better is known."""
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, hint: str | None = None, remedy: Remedy | None = None
+    ) -> None:
+        """Make the error.
+
+        Args:
+            message: The fact, without a final period.
+            hint: What to do next, without a flag or command. None takes the class's usual hint,
+                unless there is a remedy.
+            remedy: What would help, which the user interface puts into words.
+        """
         super().__init__(message)
         self.message = message
-        self.hint = hint or self.usual_hint
+        self.hint = hint or (None if remedy else self.usual_hint)
+        self.remedy = remedy
 
 
 class InvalidInput(StoreError):
@@ -28,8 +42,10 @@ class InvalidDigest(InvalidInput):
 class InvalidReference(InvalidInput):
     """Text that is not an image reference (distribution/reference grammar)."""
 
-    def __init__(self, message: str, *, text: str, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self, message: str, *, text: str, hint: str | None = None, remedy: Remedy | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, remedy=remedy)
         self.text = text
 
 

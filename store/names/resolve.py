@@ -21,6 +21,7 @@ from store.errors import (
 )
 from store.model.digests import Digest, ImageID
 from store.model.references import Reference
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -35,8 +36,6 @@ _MAX_SHOWN: Final = 5
 
 _ID_NAMESPACE: Final = "sha256"
 """A repository of this name cannot be tagged: what follows its colon is part of an image ID."""
-
-_HINT: Final = "`storectl images` lists what is here"
 
 
 # --- results --------------------------------------------------------------------------------------
@@ -238,12 +237,12 @@ def parse_full_id(text: str) -> Digest | None:
 
 def image_not_found(text: str) -> ImageNotFound:
     """Return the error for a text that names no image."""
-    return ImageNotFound(f"No such image: {printable(text)}", hint=_HINT)
+    return ImageNotFound(f"No such image: {printable(text)}", remedy=Remedy.LIST_IMAGES)
 
 
 def reference_not_found(name: str) -> ReferenceNotFound:
     """Return the error for a tag or a digest reference that does not exist."""
-    return ReferenceNotFound(f"{name}: reference does not exist", hint=_HINT)
+    return ReferenceNotFound(f"{name}: reference does not exist", remedy=Remedy.LIST_IMAGES)
 
 
 def _reference(text: str) -> Reference | None:

@@ -15,6 +15,7 @@ from store.catalog import reachability as reach
 from store.catalog import repositories as registry
 from store.catalog.events import Event
 from store.errors import ImageInUse, InvalidReference, ReferenceNotFound
+from store.model.remedies import Remedy
 from store.names.resolve import resolve_image, resolve_manifest
 
 if TYPE_CHECKING:
@@ -68,9 +69,7 @@ def untag(connection: Connection, name: Reference, *, now: datetime) -> tuple[Re
     """See `store.store.Store.untag`."""
     target = references.get(connection, name)
     if target is None:
-        raise ReferenceNotFound(
-            f"No such tag: {name.familiar}", hint="`storectl images` lists the tags"
-        )
+        raise ReferenceNotFound(f"No such tag: {name.familiar}", remedy=Remedy.LIST_IMAGES)
     done = _untag(connection, target, now)
     references.keep(connection, target.manifest, now=now)
     return tuple(done)
@@ -101,7 +100,8 @@ def remove(
         raise ImageInUse(
             f"unable to delete {found.image_id.digest.short} (must be forced) - image is referenced"
             " in multiple repositories",
-            hint="remove its tags by name, or use -f",
+            hint="remove its tags by name",
+            remedy=Remedy.FORCE_REMOVAL,
         )
     return _remove_whole(connection, found, tags, force=force, prune_parents=prune_parents, now=now)
 
@@ -121,7 +121,8 @@ def _remove_manifest(
         raise ImageInUse(
             f"unable to delete {named.digest} (must be forced) - it is referenced in multiple"
             " repositories",
-            hint="remove its tags by name, or use -f",
+            hint="remove its tags by name",
+            remedy=Remedy.FORCE_REMOVAL,
         )
     done = _untag_all(connection, tags, now)
     references.drop(connection, (named.key,))

@@ -27,8 +27,7 @@ def mark_lost(
     for sources in content.sources(connection, digests).values():
         for digest in lost(blobs, sources) - found:
             logger.error(
-                "the file of content=%s is gone or cut short; `storectl fsck` lists what is"
-                " affected",
+                "the file of content=%s is missing or cut short",
                 digest,
             )
             found.add(digest)

@@ -26,6 +26,7 @@ def command(settings: Settings, *, quiet: bool, as_json: bool) -> ExitCode:
     from store.maintenance.reports import Severity  # noqa: PLC0415 - `--help` does without
     from storectl.output import render  # noqa: PLC0415
     from storectl.output.progress import progress  # noqa: PLC0415
+    from storectl.output.remedies import hints  # noqa: PLC0415
 
     with settings.open() as store, progress(quiet=quiet or as_json) as bars:
         findings = list(store.fsck(bars))
@@ -38,7 +39,7 @@ def command(settings: Settings, *, quiet: bool, as_json: bool) -> ExitCode:
                 f"{one.severity.value}: {one.message}"
                 + (f" [affects {', '.join(one.images)}]" if one.images else "")
             )
-        for hint in dict.fromkeys(one.hint for one in findings if one.hint):
+        for hint in dict.fromkeys(hint for one in findings for hint in hints(one)):
             render.line(f"hint: {hint}", err=True)
         summary = (
             f"{len(findings)} finding(s), {errors} of them errors"
@@ -50,11 +51,13 @@ def command(settings: Settings, *, quiet: bool, as_json: bool) -> ExitCode:
 
 
 def _as_json(one: Finding) -> dict[str, Any]:
+    from storectl.output.remedies import hints  # noqa: PLC0415 - `--help` does without
+
     return {
         "severity": one.severity.value,
         "kind": one.kind,
         "subject": one.subject,
         "message": one.message,
         "images": list(one.images),
-        "hint": one.hint,
+        "hint": "; ".join(hints(one)) or None,
     }

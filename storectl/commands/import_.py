@@ -237,13 +237,14 @@ def _standard_input() -> BinaryIO:
 
 def _show(report: ImportReport, *, quiet: bool, dry_run: bool) -> None:
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
+    from storectl.output.remedies import note_lines  # noqa: PLC0415
 
     for text in report.lines:
         render.line(text.replace("Loaded ", "Would load ", 1) if dry_run else text)
     if quiet:
         return
-    for note in report.notes:
-        render.line(f"note: {note}", err=True)
+    for line in note_lines(report.notes):
+        render.line(line, err=True)
     if not report.changed:
         render.line("nothing new: everything in this archive is already in the store", err=True)
     else:

@@ -126,14 +126,15 @@ def command(  # noqa: PLR0913 - one for each option
     import exporter  # noqa: PLC0415 - `--help` does without
     from storectl.output import render  # noqa: PLC0415
     from storectl.output.progress import progress  # noqa: PLC0415
+    from storectl.output.remedies import note_lines  # noqa: PLC0415
     from storectl.system.malloc import keep_freed  # noqa: PLC0415
 
     keep_freed()
     options = _options(settings, format_, platforms, layers, referrers=referrers, sparse=sparse)
     with settings.open() as store, exporter.open_save(store, names, options=options) as export:
         if not quiet:
-            for note in export.notes:
-                render.line(f"note: {note}", err=True)
+            for line in note_lines(export.notes):
+                render.line(line, err=True)
         with progress(quiet=quiet or as_json) as bars:
             if folder is not None:
                 export.write_folder(folder, bars)

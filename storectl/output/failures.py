@@ -7,6 +7,7 @@ import click
 from store.errors import StoreError, printable
 from store.files.os_errors import translate
 from storectl.output.exit_codes import ExitCode, exit_code
+from storectl.output.remedies import hints
 
 
 def report(exc: Exception, *, debug: bool, about: str = "the operating system says") -> ExitCode:
@@ -32,7 +33,7 @@ def report(exc: Exception, *, debug: bool, about: str = "the operating system sa
 
 def explain(error: StoreError) -> None:
     """One of our errors: what is wrong, and what to do next when there is something."""
-    _say(f"error: {error.message}", error.hint)
+    _say(f"error: {error.message}", *hints(error))
 
 
 def misused(error: click.ClickException) -> ExitCode:
@@ -43,14 +44,14 @@ def misused(error: click.ClickException) -> ExitCode:
         return ExitCode.USAGE
     _say(
         f"error: {error.format_message()}",
-        None if context is None else f"`{context.command_path} --help` explains the usage",
+        *(() if context is None else (f"`{context.command_path} --help` explains the usage",)),
     )
     return ExitCode.USAGE
 
 
-def _say(message: str, hint: str | None) -> None:
+def _say(message: str, *advice: str) -> None:
     # An error may list things below each other; its line ends are ours, everything else in it may
     # come from an archive.
     click.echo("\n".join(printable(line) for line in f"storectl: {message}".split("\n")), err=True)
-    if hint:
+    for hint in advice:
         click.echo(f"hint: {printable(hint)}", err=True)

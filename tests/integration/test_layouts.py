@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from store import Choice, Digest, ImageFilter, ImportOptions, Platform, Reference, Store, errors
 from store.model.contents import ContentState
+from store.model.remedies import Note, Remedy
 from tests.support.images import A, Archive, B, E, config, layer
 from tests.support.layouts import (
     LAYER,
@@ -335,7 +336,10 @@ def test_names_are_read_as_their_writers_mean_them(store: Store) -> None:
     report = take(store, layout)
     assert [tag.reference.familiar for tag in report.tags] == ["skopeo:1", "podman:2"]
     notes = "\n".join(report.notes)
-    assert "only the tag 1.4: --prefix NAME makes it NAME:1.4" in notes
+    assert "only the tag 1.4" in notes
+    assert [note.remedy for note in report.notes if isinstance(note, Note)] == [
+        Remedy.NAME_BARE_TAG
+    ]
     assert "'Not A Name' is no name" in notes
     assert "'not a tag' is no name" in notes
     assert len(report.lines) == 6
@@ -386,8 +390,8 @@ def test_names_can_be_chosen_and_changed(store: Store, choice: Choice, names: se
     ("choice", "text"),
     [
         (Choice(images=("nothing", "team/*")), "nothing in the archive is called nothing"),
-        (Choice(tag=Reference.parse("one:name")), "the archive has 3"),
-        (Choice(prefix="Bad"), "--prefix Bad makes"),
+        (Choice(tag=Reference.parse("one:name")), "the 3 images of the archive"),
+        (Choice(prefix="Bad"), "invalid prefix 'Bad'"),
         (
             Choice(platforms=(Platform.parse("linux/s390x"),)),
             "nothing in the archive is for linux/s390x",
@@ -401,7 +405,7 @@ def test_what_cannot_be_chosen_is_an_error(store: Store, choice: Choice, text: s
     with pytest.raises(errors.InvalidInput) as caught:
         take(store, layout, options=ImportOptions(choice=choice))
     assert text in caught.value.message
-    assert caught.value.hint
+    assert caught.value.hint or caught.value.remedy
     assert store.images() == ()
 
 

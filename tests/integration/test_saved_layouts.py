@@ -367,7 +367,7 @@ def test_legacy_leaves_artifacts_out_and_says_so(store: Store) -> None:
         "team/app:1",
         "team/app:latest",
     ]
-    assert any("left out what is no image" in note and ".sig" in note for note in notes)
+    assert any("left out artifacts" in note and ".sig" in note for note in notes)
     layout = Layout()
     layout.root(layout.artifact(b"x"), "docker.io/library/things:1")
     take(store, layout)
@@ -678,9 +678,7 @@ def test_nothing_is_encoded_anew_unasked(store: Store) -> None:
         found = blobs(save(store, "team/app:1", format=format_, notes=notes))
         assert found[digest(gzip(A).data)] == gzip(A).data
         assert found[digest(zstd(B).data)] == zstd(B).data
-        assert any("zstd" in note and "--layers gzip" in note for note in notes) is (
-            format_ is Format.DOCKER
-        )
+        assert any("zstd" in note for note in notes) is (format_ is Format.DOCKER)
 
 
 def test_damage_is_found_while_it_streams(store: Store, sample: Sample, root: Path) -> None:

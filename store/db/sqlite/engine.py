@@ -20,6 +20,7 @@ from store.errors import (
     StoreBusy,
     Unavailable,
 )
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,7 +175,8 @@ def _translate(error: Exception) -> Exception:  # noqa: PLR0911 - a table
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return IntegrityError(
             f"the catalogue is damaged: {text}",
-            hint="restore store.db from a backup and run `storectl fsck`",
+            hint="restore store.db from a backup",
+            remedy=Remedy.CHECK_STORE,
         )
     if name.startswith("SQLITE_IOERR"):
         return Unavailable(

@@ -19,6 +19,7 @@ from typing import Final, Self, final
 from store.db.sqlite.engine import DATABASE, Access
 from store.errors import StoreBusy, StoreNotFound
 from store.files.os_errors import translated
+from store.model.remedies import Remedy
 
 LOG: Final = f"{DATABASE}-wal"
 SHARED_MEMORY: Final = f"{DATABASE}-shm"
@@ -94,7 +95,7 @@ class DatabaseLocation:
         if not database.is_file():
             raise StoreNotFound(
                 f"there is no store at {root}",
-                hint="`storectl import` makes one; --root or STORECTL_ROOT names another place",
+                remedy=Remedy.CREATE_STORE,
             )
         match surroundings(root, read_only=read_only).way():
             case OpenMode.WRITE:

@@ -87,7 +87,7 @@ def require_known(state: SchemaState) -> None:
             f"the store's schema is at revision {state.current}, which this program does not know"
             f" (it knows up to {state.head})",
             hint=(
-                "a newer storectl made this store: use that version, or export its images there and"
+                "a newer program made this store: use that version, or export its images there and"
                 " import them into a new store here"
             ),
         )

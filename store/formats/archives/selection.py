@@ -10,6 +10,7 @@ from store.errors import InvalidInput, InvalidReference, printable
 from store.formats.archives.claims import ArchiveClaim, Graph, Root
 from store.model.platforms import Platform
 from store.model.references import Reference
+from store.model.remedies import Note, Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -279,8 +280,10 @@ def _renamed(
             names += [str(_repository(choice.prefix, tag)) for tag in root.bare]
         elif root.bare:
             notes.append(
-                f"the archive gives {root.digest} only the tag {', '.join(root.bare)}: --prefix"
-                f" NAME makes it NAME:{root.bare[0]}, --tag names it"
+                Note(
+                    f"the archive gives {root.digest} only the tag {', '.join(root.bare)}",
+                    Remedy.NAME_BARE_TAG,
+                )
             )
         renamed.append(Root(root.digest, tuple(dict.fromkeys(names))))
     return tuple(
@@ -296,8 +299,8 @@ def _tagged(
     main = [root for root in graph.roots if _subject(graph, root) is None] or list(graph.roots)
     if len(mine) + len(main) != 1:
         raise InvalidInput(
-            f"--tag names one image, and the archive has {len(mine) + len(main)}",
-            hint="choose one with --image NAME, or rename all with --prefix",
+            f"cannot give one name to the {len(mine) + len(main)} images of the archive",
+            remedy=Remedy.NAME_ONE_IMAGE,
         )
     return (
         tuple(replace(image, tags=(name,) if image in mine else ()) for image in images),
@@ -315,8 +318,8 @@ def prefixed(name: str, prefix: str) -> str:
         return str(Reference.parse(text))
     except InvalidReference as exc:
         raise InvalidReference(
-            f"--prefix {printable(prefix)} makes {printable(text)!r} of {printable(name)}, which is"
-            f" no name: {exc.message}",
+            f"invalid prefix {printable(prefix)!r}: it makes {printable(text)!r} of"
+            f" {printable(name)!r}: {exc.message}",
             text=text,
             hint=exc.hint,
         ) from exc
@@ -339,7 +342,8 @@ def _sparse(graph: Graph, choice: Choice, notes: list[str]) -> None:
     if choice.require_all:
         raise InvalidInput(
             f"not everything that the indexes list is here: {shown}",
-            hint="import an archive that has it all, or do without --require-all",
+            hint="import an archive that has it all",
+            remedy=Remedy.ACCEPT_SPARSE,
         )
     notes.append(f"sparse: not here and not in the store: {shown}")
 

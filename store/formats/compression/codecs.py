@@ -23,6 +23,7 @@ from store.errors import CorruptStream, TooLarge, TruncatedInput, printable
 from store.formats.compression import gzip_header as gzipheader
 from store.formats.compression import zstd_blocks as zstdframes
 from store.model.limits import MIB
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -145,15 +146,10 @@ class _Account:
         """``piece``, unless it goes beyond the ceiling: raises TooLarge."""
         self._left -= len(piece)
         if self._left < 0:
-            hint = (
-                None
-                if self._member is None
-                else "raise --max-layer-size if it is meant to be that large"
-            )
             raise TooLarge(
                 f"the data{self._of()} decodes to more than {self._max_bytes} bytes",
                 limit=self._max_bytes,
-                hint=hint,
+                remedy=None if self._member is None else Remedy.RAISE_LAYER_LIMIT,
             )
         return piece
 

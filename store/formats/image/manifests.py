@@ -33,6 +33,7 @@ from store.formats.image.media_types import (
 from store.model.digests import Descriptor, Digest
 from store.model.limits import DEFAULT_LIMITS
 from store.model.platforms import Platform
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -309,7 +310,8 @@ def schema_1(name: str) -> InvalidDocument:
     return InvalidDocument(
         "is a Docker schema 1 manifest, which nothing addresses by content",
         document=name,
-        hint="convert it: skopeo copy --format v2s2 …",
+        hint="convert it to schema 2",
+        remedy=Remedy.CONVERT_SCHEMA_1,
     )
 
 

@@ -19,6 +19,7 @@ from store.errors import InvalidArchive, TooLarge, printable
 from store.formats.tar import pax
 from store.formats.tar.pax import BLOCK
 from store.formats.tar.sparse import MapTooLongError, SparseMap
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from store.formats.tar.pax import Records
@@ -263,16 +264,15 @@ class HeaderParser:
         ) from None
 
     def _unknown(self, flag: int, name: bytes) -> NoReturn:
-        hint = (
-            "write the archive without tar's --sparse, or with --format=posix"
-            if flag == _FLAG_GNU_SPARSE
-            else None
-        )
+        is_sparse = flag == _FLAG_GNU_SPARSE
         raise InvalidArchive(
             f"unhandled tar header type {flag} ({chr(flag)!r})",
             member=self._member or _text(name),
             offset=self._offset,
-            hint=hint,
+            hint="write the archive without sparse files, or in the POSIX format"
+            if is_sparse
+            else None,
+            remedy=Remedy.AVOID_GNU_SPARSE if is_sparse else None,
         )
 
     def _too_large(self, size: int) -> NoReturn:

@@ -140,9 +140,9 @@ def _graphs() -> Iterator[Case]:
     tagged = ImportOptions(choice=Choice(tag=Reference.parse("one:name")))
     yield _case(
         "two-roots-one-name",
-        "--tag, and two images to give it to",
+        "one name, and two images to give it to",
         two_roots,
-        refused(errors.InvalidInput, "--tag", "has 2"),
+        refused(errors.InvalidInput, "cannot give one name to the 2 images"),
         options=tagged,
         arguments=("--tag", "one:name"),
     )

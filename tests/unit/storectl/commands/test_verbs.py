@@ -438,12 +438,13 @@ def test_rm_goes_on_after_a_name_that_cannot_be_removed_and_ends_with_its_code(
 ) -> None:
     fake.answers["remove"] = {
         "x:1": (RemovedName("untagged", "x:1"), RemovedName("deleted", str(ONE))),
-        "used": errors.ImageInUse("in use", hint="use -f"),
+        "used": errors.ImageInUse("in use", hint="untag it"),
         "gone": errors.ImageNotFound("No such image: gone"),
     }
     assert shell("rm", "used", "gone", "x:1", code=6) == f"Untagged: x:1\nDeleted: {ONE}\n"
     assert (
-        shell.err == "storectl: error: in use\nhint: use -f\nstorectl: error: No such image: gone\n"
+        shell.err
+        == "storectl: error: in use\nhint: untag it\nstorectl: error: No such image: gone\n"
     )
     assert as_json(shell("rmi", "--json", "-f", "--no-prune", "x:1")) == [
         {"untagged": "x:1"},
