@@ -252,7 +252,8 @@ class Store:
             with TemporaryDirectory(prefix=f"storectl-{kind}-") as folder:
                 yield Path(folder)
             return
-        from store.catalog import content, leases
+        from store.catalog import content
+        from store.catalog.in_progress import leases
         from store.workspace import operations
 
         with self.operation(kind) as operation:

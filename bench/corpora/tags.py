@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.corpora.generated import ImageSpec, LayerSpec, write_archive
 from store import Store
-from store.catalog import content, references
+from store.catalog import content, naming
 from store.model.references import Reference, Repository
 from store.registry.registry import Registry
 
@@ -29,7 +29,7 @@ def write_store(path: Path, scratch: Path, *, repositories: int, tags: int) -> N
             key = content.find(connection, (digest,))[digest].key
         for names in _names(repositories, tags):
             with store.write("bench") as connection:
-                references.set_tags(
+                naming.set_tags(
                     connection, dict.fromkeys(names, key), now=store.now(), operation="bench"
                 )
 

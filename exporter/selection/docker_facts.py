@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
-from store.catalog import content, images
+from store.catalog import foreign_layers, images
 from store.formats.image.deterministic import deterministic_manifest
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def docker_facts(connection: Connection, graph: SavedGraph) -> DockerFacts:
         parent = None if key is None else images.parent_of(connection, key)
         if parent is not None:
             parents[config.image_id] = parent
-    foreign = content.foreign_sources(
+    foreign = foreign_layers.foreign_sources(
         connection, {diff.digest for config in configs for diff in config.diff_ids}
     )
     return DockerFacts(generated_manifests(graph), parents, foreign)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
 from exporter.selection.platforms import image_for, is_index
-from store.catalog import content, images, manifests, references
+from store.catalog import content, foreign_layers, images, layers, manifests, references
 from store.errors import (
     ImageNotFound,
     InvalidDigest,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from exporter.options import SaveOptions
     from exporter.selection.loading import Read
-    from store.catalog.images import ChainedLayer
+    from store.catalog.layers import ChainedLayer
     from store.db.types import ContentKey
     from store.model.contents import Sources
     from store.model.digests import Digest
@@ -115,7 +115,7 @@ def select(
         SelectedImage(
             images.id_of(connection, key),
             tuple(tags),
-            images.chain(connection, key),
+            layers.chain(connection, key),
             images.parent_of(connection, key),
         )
         for key, tags in chosen.tags.items()
@@ -125,7 +125,7 @@ def select(
     return Selection(
         selected,
         content.sources(connection, wanted),
-        content.foreign_sources(connection, diffs),
+        foreign_layers.foreign_sources(connection, diffs),
         tuple(chosen.notes),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from store.catalog import verification
+from store.catalog.checking import verification
 from store.errors import DiffMismatch
 from store.model.contents import DiffState
 from store.model.digests import ImageID

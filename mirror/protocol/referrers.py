@@ -10,7 +10,7 @@ from store.formats.image.media_types import OCI_INDEX
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from store.catalog.repositories import Referrer
+    from store.catalog.lists.repository_lists import Referrer
 
 PAGE_BYTES: Final = 3 * 1024 * 1024
 """Clients take an index of 4 MiB; one more descriptor than fits is never as large as the rest."""

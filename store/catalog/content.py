@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from sqlalchemy import bindparam, delete, exists, insert, select, update
 
 from store.catalog.batches import batches, insert_rows
-from store.db.schema import blob, content, document, encoding, foreign_source
+from store.db.schema import blob, content, document, encoding
 from store.db.types import ContentKey, inserted
 from store.model.contents import ContentState, Sources, StoredEncoding
 
@@ -31,17 +30,6 @@ class ContentRow:
     digest: Digest
     size_bytes: int | None
     state: ContentState
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class NewEncoding:
-    """That ``stored`` decodes to ``decoded``; with ``seekable`` any part of it."""
-
-    decoded: ContentKey
-    stored: ContentKey
-    codec: str
-    seekable: bool
 
 
 def find(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, ContentRow]:
@@ -70,28 +58,6 @@ def present(connection: Connection, digests: Iterable[Digest]) -> set[Digest]:
         for digest, known in find(connection, digests).items()
         if known.state is ContentState.PRESENT
     }
-
-
-def encoded(connection: Connection, stored_digests: Iterable[Digest]) -> set[tuple[Digest, Digest]]:
-    """Every (stored, decoded) that is known of these sound stored contents, a content that is its own plain form with itself."""
-    stored, decoded = content.alias("stored"), content.alias("decoded")
-    found: set[tuple[Digest, Digest]] = set()
-    for some in batches(list(dict.fromkeys(stored_digests))):
-        rows = connection.execute(
-            select(stored.c.digest, decoded.c.digest)
-            .join_from(encoding, stored, encoding.c.stored_id == stored.c.id)
-            .join(decoded, encoding.c.content_id == decoded.c.id)
-            .where(stored.c.digest.in_(some), stored.c.state == ContentState.PRESENT.value)
-        )
-        found.update((row[0], row[1]) for row in rows)
-    return found
-
-
-def is_foreign(connection: Connection, key: ContentKey) -> bool:
-    """Whether it is known where this layer may be fetched."""
-    return bool(
-        connection.execute(select(exists().where(foreign_source.c.content_id == key))).scalar()
-    )
 
 
 def ensure(
@@ -231,78 +197,6 @@ def put_blobs(
         ({"content_id": key, "created_at": now} for key in keys.values() if key not in there),
     )
     return keys
-
-
-def put_encodings(connection: Connection, new: Sequence[NewEncoding]) -> None:
-    """Record what stored contents decode to."""
-    there: set[tuple[int, int]] = set()
-    for some in batches([one.stored for one in new]):
-        rows = connection.execute(
-            select(encoding.c.content_id, encoding.c.stored_id).where(
-                encoding.c.stored_id.in_(some)
-            )
-        )
-        there.update((row.content_id, row.stored_id) for row in rows)
-    fresh = {
-        (one.decoded, one.stored): one for one in new if (one.decoded, one.stored) not in there
-    }
-    insert_rows(
-        connection,
-        encoding,
-        (
-            {
-                "content_id": one.decoded,
-                "stored_id": one.stored,
-                "codec": one.codec,
-                "seekable": one.seekable,
-            }
-            for one in fresh.values()
-        ),
-    )
-
-
-def put_foreign_source(connection: Connection, diff: ContentKey, descriptor: bytes) -> bool:
-    """Record where a foreign layer may be fetched; False when that was known.
-
-    All descriptors ever claimed are kept: the order of imports must not matter.
-    """
-    if connection.execute(
-        select(
-            exists().where(
-                foreign_source.c.content_id == diff, foreign_source.c.descriptor == descriptor
-            )
-        )
-    ).scalar():
-        return False
-    connection.execute(insert(foreign_source).values(content_id=diff, descriptor=descriptor))
-    return True
-
-
-def foreign_sources(connection: Connection, digests: Iterable[Digest]) -> Mapping[Digest, bytes]:
-    """The descriptor (JSON bytes) to list for each foreign layer among ``digests``.
-
-    Of several, the smallest, so that the choice is the same everywhere.
-    """
-    chosen: dict[Digest, bytes] = {}
-    for some in batches(list(dict.fromkeys(digests))):
-        rows = connection.execute(
-            select(content.c.digest, foreign_source.c.descriptor)
-            .join_from(content, foreign_source)
-            .where(content.c.digest.in_(some))
-        )
-        for digest, descriptor in rows:
-            chosen[digest] = min(descriptor, chosen.get(digest, descriptor))
-    return chosen
-
-
-def foreign_urls(
-    connection: Connection, digests: Iterable[Digest]
-) -> dict[Digest, tuple[str, ...]]:
-    """Where each foreign layer among ``digests`` may be fetched."""
-    return {
-        digest: tuple(json.loads(descriptor).get("urls", ()))
-        for digest, descriptor in foreign_sources(connection, digests).items()
-    }
 
 
 def has_blob_row(connection: Connection, digest: Digest) -> bool:

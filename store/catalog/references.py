@@ -5,26 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
-from sqlalchemy import and_, bindparam, delete, exists, insert, literal, or_, select, update
+from sqlalchemy import and_, exists, select
 
-from store.catalog.batches import PAIRS, batches, insert_rows
+from store.catalog.batches import PAIRS, batches
 from store.db.schema import (
     content,
-    kept,
     manifest,
     manifest_edge,
     reference,
-    reference_log,
     repository,
     repository_content,
 )
-from store.db.types import ContentKey, RepositoryKey
+from store.db.types import ContentKey
 from store.model import platforms
 from store.model.digests import ImageID
 from store.model.references import DEFAULT_DOMAIN, OFFICIAL, Reference, Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, Select
@@ -211,170 +209,6 @@ def get_all(connection: Connection, names: Iterable[Reference]) -> dict[Referenc
     return found
 
 
-def set_tags(
-    connection: Connection,
-    targets: Mapping[Reference, ContentKey],
-    *,
-    now: datetime,
-    operation: str,
-    served: bool = False,
-) -> None:
-    """Let each ``repository:tag`` point at a manifest.
-
-    What it pointed at before is kept without a name when it has no other.
-
-    The repository then serves everything the manifest reaches; with ``served`` the caller has seen
-    to what it serves.
-    """
-    before = get_all(connection, targets)
-    moved = {
-        name: key
-        for name, key in targets.items()
-        if name not in before or before[name].manifest != key
-    }
-    if not moved:
-        return
-    repositories = ensure_repositories(connection, {name.repository for name in moved})
-    fresh = (
-        {
-            "repository_id": repositories[name.repository],
-            "tag": name.tag,
-            "manifest_id": key,
-            "tagged_at": now,
-        }
-        for name, key in moved.items()
-        if name not in before
-    )
-    insert_rows(connection, reference, fresh)
-    old = [
-        {"repository_key": repositories[name.repository], "old_tag": name.tag, "new": key}
-        for name, key in moved.items()
-        if name in before
-    ]
-    if old:
-        place = (
-            reference.c.repository_id == bindparam("repository_key"),
-            reference.c.tag == bindparam("old_tag"),
-        )
-        connection.execute(
-            update(reference).where(*place).values(manifest_id=bindparam("new"), tagged_at=now), old
-        )
-    for name in moved:
-        if name in before:
-            keep(connection, before[name].manifest, now=now)
-    for some in batches(list(set(moved.values()))):
-        connection.execute(delete(kept).where(kept.c.manifest_id.in_(some)))
-    if not served:
-        serve(connection, {(repositories[name.repository], key) for name, key in moved.items()})
-    _log(
-        connection,
-        {
-            name: (before[name].manifest if name in before else None, key)
-            for name, key in moved.items()
-        },
-        now=now,
-        operation=operation,
-    )
-
-
-def remove_tag(connection: Connection, target: TagTarget, *, now: datetime, operation: str) -> None:
-    """Take a tag away; what it pointed at is untouched (see `keep`)."""
-    connection.execute(
-        delete(reference).where(
-            reference.c.tag == target.reference.tag,
-            reference.c.repository_id
-            == select(repository.c.id)
-            .where(repository.c.name == str(target.reference.repository))
-            .scalar_subquery(),
-        )
-    )
-    _log(connection, {target.reference: (target.manifest, None)}, now=now, operation=operation)
-
-
-def keep(connection: Connection, manifest_key: ContentKey, *, now: datetime) -> bool:
-    """Keep a manifest that has no name; False when it has one, or is kept already."""
-    if connection.execute(select(exists().where(reference.c.manifest_id == manifest_key))).scalar():
-        return False
-    if connection.execute(select(exists().where(kept.c.manifest_id == manifest_key))).scalar():
-        return False
-    connection.execute(insert(kept).values(manifest_id=manifest_key, at=now))
-    return True
-
-
-def drop(connection: Connection, manifests: Iterable[ContentKey]) -> None:
-    """Give up manifests that have no name: they are neither kept nor served any more, and the next collection takes them."""
-    for key in manifests:
-        if not connection.execute(select(exists().where(reference.c.manifest_id == key))).scalar():
-            connection.execute(delete(kept).where(kept.c.manifest_id == key))
-            connection.execute(
-                delete(repository_content).where(repository_content.c.content_id == key)
-            )
-
-
-def serve(connection: Connection, held: Iterable[tuple[RepositoryKey, ContentKey]]) -> None:
-    """Let repositories serve manifests, and everything these point at."""
-    for some in batches(sorted(held), PAIRS):
-        by_repository: dict[RepositoryKey, list[ContentKey]] = {}
-        for repository_key, key in some:
-            by_repository.setdefault(repository_key, []).append(key)
-        # Exactly these pairs: a repository may hold an index without serving all that it lists. And
-        # not as a list of pairs, for which SQLite finds no index.
-        these = or_(
-            *(
-                and_(
-                    repository_content.c.repository_id == mine,
-                    repository_content.c.content_id.in_(keys),
-                )
-                for mine, keys in by_repository.items()
-            )
-        )
-        start = select(repository_content.c.repository_id, repository_content.c.content_id).where(
-            these
-        )
-        there = {(row.repository_id, row.content_id) for row in connection.execute(start)}
-        rows = [
-            {"repository_id": repository_key, "content_id": key}
-            for repository_key, key in some
-            if (repository_key, key) not in there
-        ]
-        if rows:
-            connection.execute(insert(repository_content), rows)
-        down = start.cte("down", recursive=True)
-        down = down.union(
-            select(down.c.repository_id, manifest_edge.c.content_id).join(
-                down, down.c.content_id == manifest_edge.c.manifest_id
-            )
-        )
-        held_already = exists(
-            select(literal(1)).where(
-                repository_content.c.repository_id == down.c.repository_id,
-                repository_content.c.content_id == down.c.content_id,
-            )
-        )
-        missing = select(down.c.repository_id, down.c.content_id).where(~held_already)
-        connection.execute(
-            insert(repository_content).from_select(["repository_id", "content_id"], missing)
-        )
-
-
-def serve_with_subject(connection: Connection, referrer: ContentKey) -> bool:
-    """Let every repository that serves the subject of a manifest serve the manifest too.
-
-    False when there was nothing to do.
-    """
-    subject = select(manifest.c.subject_id).where(manifest.c.content_id == referrer)
-    mine = select(repository_content.c.repository_id).where(
-        repository_content.c.content_id == referrer
-    )
-    wanted = select(repository_content.c.repository_id).where(
-        repository_content.c.content_id == subject.scalar_subquery(),
-        repository_content.c.repository_id.not_in(mine),
-    )
-    found = connection.execute(wanted).scalars().all()
-    serve(connection, [(RepositoryKey(key), referrer) for key in found])
-    return bool(found)
-
-
 def is_manifest(connection: Connection, digest: Digest) -> bool:
     """Whether there is a manifest or index of this digest."""
     return bool(
@@ -416,56 +250,3 @@ def last_tagged(connection: Connection, key: ContentKey) -> datetime | None:
         .order_by(reference.c.tagged_at.desc())
         .limit(1)
     ).scalar()
-
-
-def ensure_repositories(
-    connection: Connection, names: Iterable[Repository]
-) -> dict[Repository, RepositoryKey]:
-    """The rows of repositories, made when they are new."""
-    wanted = {str(name): name for name in sorted(names)}
-    known = _repository_keys(connection, wanted)
-    fresh = [{"name": name} for name in wanted if name not in known]
-    if fresh:
-        insert_rows(connection, repository, fresh)
-        known |= _repository_keys(connection, [row["name"] for row in fresh])
-    return {name: known[text] for text, name in wanted.items()}
-
-
-def _repository_keys(connection: Connection, names: Iterable[str]) -> dict[str, RepositoryKey]:
-    known: dict[str, RepositoryKey] = {}
-    for some in batches(list(names)):
-        rows = connection.execute(
-            select(repository.c.name, repository.c.id).where(repository.c.name.in_(some))
-        )
-        known.update((row.name, RepositoryKey(row.id)) for row in rows)
-    return known
-
-
-def _log(
-    connection: Connection,
-    changes: Mapping[Reference, tuple[ContentKey | None, ContentKey | None]],
-    *,
-    now: datetime,
-    operation: str,
-) -> None:
-    keys = {key for change in changes.values() for key in change if key is not None}
-    digests: dict[int, Digest] = {}
-    for some in batches(list(keys)):
-        digests.update(
-            (row.id, row.digest)
-            for row in connection.execute(
-                select(content.c.id, content.c.digest).where(content.c.id.in_(some))
-            )
-        )
-    rows = (
-        {
-            "at": now,
-            "repository": str(name.repository),
-            "tag": name.tag,
-            "old": None if old is None else digests[old],
-            "new": None if new is None else digests[new],
-            "operation": operation,
-        }
-        for name, (old, new) in changes.items()
-    )
-    insert_rows(connection, reference_log, rows)

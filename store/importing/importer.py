@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, final
 
-from store.catalog import content, leases
+from store.catalog import content, encodings
+from store.catalog.in_progress import leases
 from store.formats.archives.opening import open_source
 from store.formats.archives.selection import ALL, Choice
 from store.formats.compression.settings import Compression
@@ -142,7 +143,9 @@ class _Holdings:
         pairs = list(wanted)
         here = self.blobs({digest for pair in pairs for digest in (pair[0], pair[1].digest)})
         with self._store.read() as connection:
-            decoded = content.encoded(connection, (digest for digest, _ in pairs if digest in here))
+            decoded = encodings.encoded(
+                connection, (digest for digest, _ in pairs if digest in here)
+            )
         return {
             (digest, diff)
             for digest, diff in pairs

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
-from store.catalog import condemned, content, images, manifests
+from store.catalog import content, encodings, foreign_layers, images, layers, manifests
 from store.catalog.batches import batches
+from store.catalog.checking import verification
+from store.catalog.collection import condemned
 from store.errors import ContentMissing, DigestMismatch
 from store.formats.archives.docker_manifest import LayerSource
 from store.formats.image.deterministic import deterministic_manifest
@@ -96,7 +98,7 @@ class Placement:
                 *(staged.diff.digest for staged in intake.blobs.values()),
             ),
         )
-        pairs = content.encoded(self._connection, intake.blobs)
+        pairs = encodings.encoded(self._connection, intake.blobs)
         here = content.present(self._connection, (*intake.blobs, *intake.others))
         needed = [
             (staged, True) for diff, staged in intake.layers.items() if diff.digest not in diffs
@@ -137,10 +139,10 @@ class Placement:
             self._connection, {digest: staged.diff.size_bytes for digest, staged, _ in decoding}
         )
         condemned.condemn(self._connection, damaged, self._now)
-        content.put_encodings(
+        encodings.put_encodings(
             self._connection,
             [
-                content.NewEncoding(
+                encodings.NewEncoding(
                     decoded[digest], stored[staged.stored.digest], codec, staged.seekable
                 )
                 for digest, staged, codec in decoding
@@ -192,7 +194,7 @@ class Placement:
                     0,
                 )
                 self._absent.add(diff)
-            elif known is not None and content.is_foreign(self._connection, known.key):
+            elif known is not None and foreign_layers.is_foreign(self._connection, known.key):
                 self._diffs[diff] = (known.key, 0)
                 self._absent.add(diff)
             else:
@@ -206,7 +208,7 @@ class Placement:
         source = LayerSource(
             link.target.media_type, link.target.size_bytes, str(link.digest), tuple(link.urls)
         )
-        self.changed |= content.put_foreign_source(self._connection, diff, source.encode())
+        self.changed |= foreign_layers.put_foreign_source(self._connection, diff, source.encode())
 
     def links(self, links: Mapping[DiffID, Sequence[Link]]) -> None:
         """Where layers may be fetched, as manifests say."""
@@ -218,7 +220,7 @@ class Placement:
         """Where layers may be fetched, as ``manifest.json`` says."""
         for diff, descriptor in sources.items():
             if diff in self._diffs:
-                self.changed |= content.put_foreign_source(
+                self.changed |= foreign_layers.put_foreign_source(
                     self._connection, self._diffs[diff][0], descriptor
                 )
 
@@ -229,7 +231,7 @@ class Placement:
         """
         wanted = {config.image_id: config for config in configs}
         keys = self.documents({image_id.digest: config.data for image_id, config in wanted.items()})
-        tops = images.ensure_layers(
+        tops = layers.ensure_layers(
             self._connection,
             [
                 [(diff, self._diffs[diff][0]) for diff in config.diff_ids]
@@ -245,11 +247,11 @@ class Placement:
         made = images.add(self._connection, new)
         self.new_images += len(made)
         self.changed |= bool(made)
-        self.changed |= images.verify(
+        self.changed |= verification.verify(
             self._connection, [key for key, one in new.items() if one.verified]
         )
-        self.changed |= images.verify(
-            self._connection, images.completed_by(self._connection, self._brought)
+        self.changed |= verification.verify(
+            self._connection, verification.completed_by(self._connection, self._brought)
         )
         self._images = {
             image_id: (keys[image_id.digest], config) for image_id, config in wanted.items()

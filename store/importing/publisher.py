@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
 from store.catalog import events as records
-from store.catalog import images, references
+from store.catalog import images, naming, references, serving
 from store.catalog.events import Event
 from store.errors import NameTaken
 from store.importing.placement import Placement
@@ -135,14 +135,12 @@ class Publisher:
 
     def _set(self, targets: dict[Reference, ContentKey]) -> None:
         if targets:
-            references.set_tags(
-                self._connection, targets, now=self._now, operation=self._operation.id
-            )
+            naming.set_tags(self._connection, targets, now=self._now, operation=self._operation.id)
             self._done.changed = True
 
     def _serve_referrers(self, manifest: ContentKey) -> None:
         """A repository that serves a subject serves what refers to it."""
-        self._done.changed |= references.serve_with_subject(self._connection, manifest)
+        self._done.changed |= serving.serve_with_subject(self._connection, manifest)
 
     def _lines(
         self,
@@ -228,7 +226,7 @@ class Publisher:
         }
         for root in graph.roots:
             if not root.names and root.digest not in below and not self._is_held(graph, root):
-                self._done.changed |= references.keep(
+                self._done.changed |= naming.keep(
                     self._connection, documents[root.digest], now=self._now
                 )
         mine = {claim.config.image_id for claim in claims if not claim.described}
@@ -239,7 +237,7 @@ class Publisher:
             if claim.config.image_id in mine and keys[claim.config.image_id] not in rooted
         ]
         for manifest in self._placing.own_manifests(dict.fromkeys(loose)).values():
-            self._done.changed |= references.keep(self._connection, manifest, now=self._now)
+            self._done.changed |= naming.keep(self._connection, manifest, now=self._now)
 
     def _is_held(self, graph: Graph, root: Root) -> bool:
         """Whether it lives as long as what it refers to."""

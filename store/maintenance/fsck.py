@@ -6,7 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from store.catalog import audit, content
+from store.catalog import content
+from store.catalog.checking import audit
 from store.errors import IntegrityError, InvalidInput, StoreError
 from store.formats.image.config import ImageConfig
 from store.formats.image.manifests import Document

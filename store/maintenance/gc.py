@@ -8,11 +8,12 @@ from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar, final
 
-from store.catalog import condemned, content, references
+from store.catalog import content, naming
 from store.catalog import events as records
-from store.catalog import garbage as collection
-from store.catalog import reachability as reach
 from store.catalog.batches import BATCH
+from store.catalog.collection import condemned
+from store.catalog.collection import garbage as collection
+from store.catalog.collection import reachability as reach
 from store.catalog.events import Event
 from store.maintenance.pacing import BatchPacer
 from store.maintenance.reports import CollectionReport
@@ -129,8 +130,8 @@ class Collector:
 
     def _rows(self, *, dangling: bool) -> None:
         if dangling:
-            self._paced(self._marked(reach.dangling_manifests), references.drop)
-            self._paced(self._marked(reach.unreached_in_repositories), references.drop)
+            self._paced(self._marked(reach.dangling_manifests), naming.drop)
+            self._paced(self._marked(reach.unreached_in_repositories), naming.drop)
         self._until_quiet(reach.dead_manifests, self._delete_manifests)
         self._until_quiet(collection.dead_images, self._delete_images)
         self._until_quiet(collection.dead_layers, self._delete_layers)

@@ -7,7 +7,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, final
 
-from store.catalog import condemned, content, images, leases, verification
+from store.catalog import content, encodings, images
+from store.catalog.checking import verification
+from store.catalog.collection import condemned
+from store.catalog.in_progress import leases
 from store.content.blocks import PIECE_BYTES
 from store.content.frames import frame_index
 from store.errors import ImageNotFound, InvalidInput
@@ -134,7 +137,7 @@ class Verifier:
                     for (blob, state), diff in zip(blobs, diffs, strict=True)
                     if state is ContentState.PRESENT
                 )
-        known = content.encoded(connection, [claim.blob for claim in found])
+        known = encodings.encoded(connection, [claim.blob for claim in found])
         return [
             claim
             for claim in found
@@ -178,10 +181,10 @@ class Verifier:
             stored = content.find(connection, (proof.claim.blob,))[proof.claim.blob]
             decoded, damaged = content.ensure_decoded(connection, {diff: proof.size_bytes})
             condemned.condemn(connection, damaged, self._now())
-            content.put_encodings(
+            encodings.put_encodings(
                 connection,
                 [
-                    content.NewEncoding(
+                    encodings.NewEncoding(
                         decoded[diff], stored.key, proof.codec.value, seekable=proof.seekable
                     )
                 ],

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from store.catalog import events as records
-from store.catalog import garbage as collection
-from store.catalog import images, manifests, references, variants
-from store.catalog import reachability as reach
+from store.catalog import images, manifests, naming, references, serving, variants
 from store.catalog import repositories as registry
+from store.catalog.collection import garbage as collection
+from store.catalog.collection import reachability as reach
 from store.catalog.events import Event
+from store.catalog.lists import repository_lists
 from store.errors import ImageInUse, InvalidReference, ReferenceNotFound
 from store.model.remedies import Remedy
 from store.names.resolve import resolve_image, resolve_manifest
@@ -57,7 +58,7 @@ def tag(connection: Connection, source: str, name: Reference, *, now: datetime) 
     found = resolve_manifest(connection, source)
     image_id = None if found.image is None else images.id_of(connection, found.image)
     before = references.get(connection, name)
-    references.set_tags(connection, {name: found.key}, now=now, operation="tag")
+    naming.set_tags(connection, {name: found.key}, now=now, operation="tag")
     records.add_events(
         connection, [Event(now, "tag", str(image_id or found.digest), {"name": name.familiar})]
     )
@@ -71,7 +72,7 @@ def untag(connection: Connection, name: Reference, *, now: datetime) -> tuple[Re
     if target is None:
         raise ReferenceNotFound(f"No such tag: {name.familiar}", remedy=Remedy.LIST_IMAGES)
     done = _untag(connection, target, now)
-    references.keep(connection, target.manifest, now=now)
+    naming.keep(connection, target.manifest, now=now)
     return tuple(done)
 
 
@@ -90,7 +91,7 @@ def remove(
     tags = references.of_image(connection, found.key)
     if found.target is not None and _has_other_names(connection, found.target, tags):
         done = _untag(connection, found.target, now)
-        references.drop(connection, (found.target.manifest,))
+        naming.drop(connection, (found.target.manifest,))
         return tuple(done)
     if (
         found.target is None
@@ -125,9 +126,9 @@ def _remove_manifest(
             remedy=Remedy.FORCE_REMOVAL,
         )
     done = _untag_all(connection, tags, now)
-    references.drop(connection, (named.key,))
+    naming.drop(connection, (named.key,))
     gone = (named.key, *reach.unreached_below(connection, named.key))
-    references.drop(connection, gone)
+    naming.drop(connection, gone)
     lost = _deleted(connection, gone)
     records.add_events(
         connection,
@@ -170,7 +171,7 @@ def _remove_whole(
     if children:
         # As Docker: what others are built on loses its names and stays, without one.
         for manifest, _, _, _ in images.manifests_of(connection, found.key)[:1]:
-            references.keep(connection, manifest, now=now)
+            naming.keep(connection, manifest, now=now)
         return tuple(done)
     parent = images.parent_of(connection, found.key)
     done.append(_give_up(connection, found.key, found.image_id, now))
@@ -197,7 +198,7 @@ def _give_up(
     connection: Connection, key: ContentKey, image_id: ImageID, now: datetime
 ) -> RemovedName:
     manifests = [manifest for manifest, _, _, _ in images.manifests_of(connection, key)]
-    references.drop(connection, manifests)
+    naming.drop(connection, manifests)
     # The rows go at once, so that nobody finds the image any more; unless a running save still
     # leans on them.
     collection.delete_manifests(connection, manifests)
@@ -221,12 +222,12 @@ def withdraw(
         _take_away(connection, variant, now, operation)
         done.append(RemovedName("untagged", variant.reference.familiar))
         repository = registry.find(connection, variant.reference.repository)
-        if repository is None or registry.tags_of(connection, repository, variant.manifest):
+        if repository is None or repository_lists.tags_of(connection, repository, variant.manifest):
             continue
         gone = (variant.manifest, *reach.unreached_below(connection, variant.manifest))
         for key in gone:
-            registry.let_go(connection, repository, key)
-            registry.drop_unheld(connection, key)
+            serving.let_go(connection, repository, key)
+            serving.drop_unheld(connection, key)
         lost = _deleted(connection, gone)
         records.add_events(connection, [Event(now, "delete", str(image), {}) for image in lost])
         done += [RemovedName("deleted", str(image)) for image in lost]
@@ -262,7 +263,7 @@ def _untag(connection: Connection, target: TagTarget, now: datetime) -> list[Rem
 
 
 def _take_away(connection: Connection, target: TagTarget, now: datetime, operation: str) -> None:
-    references.remove_tag(connection, target, now=now, operation=operation)
+    naming.remove_tag(connection, target, now=now, operation=operation)
     image = str(target.image_id) if target.image_id is not None else str(target.digest)
     records.add_events(
         connection, [Event(now, "untag", image, {"name": target.reference.familiar})]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from store.catalog import content, images, manifests, references
+from store.catalog import content, foreign_layers, images, layers, manifests, references
 from store.formats.image.config import ImageConfig
 from store.formats.image.deterministic import deterministic_manifest
 from store.model.contents import ContentState, Sources, StoredEncoding
@@ -29,10 +29,10 @@ def image_details(
     """See `store.store.Store.inspect`. ``document`` reads a config."""
     found = resolve_image(connection, name)
     config = ImageConfig.parse(document(found.image_id.digest))
-    chain = images.chain(connection, found.key)
+    chain = layers.chain(connection, found.key)
     diffs = [layer.diff_id.digest for layer in chain]
     sources = content.sources(connection, diffs)
-    urls = content.foreign_urls(connection, diffs)
+    urls = foreign_layers.foreign_urls(connection, diffs)
     ours = Digest.of(deterministic_manifest(config, [layer.size_bytes for layer in chain]))
     return ImageDetails(
         image_id=found.image_id,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from store.catalog import images, manifests, references
+from store.catalog import manifests, references
+from store.catalog.lists import image_list
 from store.errors import ImageNotFound
 from store.formats.golang.path_match import compile_pattern, literal_start
 from store.model.moments import moment
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from store.catalog.images import ListPosition
+    from store.catalog.lists.image_list import ListPosition
     from store.catalog.references import TagTarget
     from store.db.types import ContentKey
     from store.model.digests import Digest
@@ -39,7 +40,7 @@ def list_images(connection: Connection, filters: ImageFilter | None) -> tuple[Im
     if filters.after is not None:
         if _manifest_position(connection, filters.after) is not None:
             return ()
-        after = images.position_of(connection, resolve_image(connection, filters.after).key)
+        after = image_list.position_of(connection, resolve_image(connection, filters.after).key)
     return tuple(islice(_passing(connection, filters, after), filters.limit))
 
 
@@ -50,7 +51,8 @@ def _passing(
         (
             None
             if name is None
-            else images.position_of(connection, resolve_image(connection, name).key).created_s or 0
+            else image_list.position_of(connection, resolve_image(connection, name).key).created_s
+            or 0
         )
         for name in (filters.before, filters.since)
     )
@@ -71,19 +73,19 @@ def _pieces(
 ) -> Iterator[list[ListPosition]]:
     """What may pass, in order: by the index of names or of labels when there is such a filter, else along the index of ages."""
     named = None if not filters.references else _with_names(connection, filters.references)
-    labelled = None if not filters.labels else images.with_labels(connection, filters.labels)
+    labelled = None if not filters.labels else image_list.with_labels(connection, filters.labels)
     if named is not None or labelled is not None:
         keys = labelled if named is None else named if labelled is None else named & labelled
         ordered = [
             place
-            for place in images.places_of(connection, keys or ())
+            for place in image_list.places_of(connection, keys or ())
             if after is None or place.order > after.order
         ]
         for start in range(0, len(ordered), _PIECE):
             yield ordered[start : start + _PIECE]
         return
     size = _PIECE if filters.limit is None else min(_PIECE, max(1, filters.limit))
-    while positions := images.positions(connection, after=after, limit=size):
+    while positions := image_list.positions(connection, after=after, limit=size):
         yield positions
         after = positions[-1]
         # When few of them pass, look at more together.
@@ -107,7 +109,7 @@ def _piece(
     filters: ImageFilter,
     patterns: Sequence[re.Pattern[str]],
 ) -> Iterator[ImageSummary]:
-    rows = images.summaries(connection, keys)
+    rows = image_list.summaries(connection, keys)
     tags = references.of_images(connection, keys)
     inside = manifests.parts_of_named_indexes(connection, keys)
     wanted = {
@@ -117,8 +119,8 @@ def _piece(
         for key in keys
     }
     passing = [key for key in keys if wanted[key] is not None]
-    sizes = images.total_sizes(connection, passing)
-    described = images.manifest_digests(connection, passing)
+    sizes = image_list.total_sizes(connection, passing)
+    described = image_list.manifest_digests(connection, passing)
     for key in passing:
         row, is_part = rows[key], rows[key].has_children or key in inside
         yield ImageSummary(

@@ -6,9 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
-from store.catalog import images, references
+from store.catalog import references
 from store.catalog import usage as statistics
 from store.catalog.batches import batches
+from store.catalog.lists import image_list
 from store.model.moments import moment
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def usage(connection: Connection, *, each: bool) -> Usage:
 def _of_each(connection: Connection) -> Iterator[ImageUsage]:
     sizes, shared = statistics.sizes(connection), statistics.shared_bytes(connection)
     for some in batches(_in_order(connection)):
-        rows, tags = images.summaries(connection, some), references.of_images(connection, some)
+        rows, tags = image_list.summaries(connection, some), references.of_images(connection, some)
         for key in some:
             yield ImageUsage(
                 image_id=rows[key].image_id,
@@ -81,7 +82,7 @@ def _of_each(connection: Connection) -> Iterator[ImageUsage]:
 
 
 def _in_order(connection: Connection) -> list[ContentKey]:
-    return [place.key for place in images.places_of(connection, statistics.images(connection))]
+    return [place.key for place in image_list.places_of(connection, statistics.images(connection))]
 
 
 def with_database(report: Usage, database_bytes: int) -> Usage:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, final
 
-from store.catalog import content, images, manifests, references, verification
+from store.catalog import content, encodings, images, layers, manifests, naming, serving
 from store.catalog import events as records
 from store.catalog import repositories as catalog
+from store.catalog.checking import verification
 from store.catalog.events import Event
 from store.errors import DigestMismatch, MissingBlobs
 from store.formats.image.manifests import Document, Role
@@ -94,13 +95,13 @@ class Put:
             document.annotations,
         )
         manifests.add(connection, [new])
-        repository_key = references.ensure_repositories(connection, (self.repository,))[
+        repository_key = serving.ensure_repositories(connection, (self.repository,))[
             self.repository
         ]
-        catalog.hold(connection, repository_key, key)
+        serving.hold(connection, repository_key, key)
         names = [Reference(self.repository, tag) for tag in tags]
         if names:
-            references.set_tags(
+            naming.set_tags(
                 connection,
                 dict.fromkeys(names, key),
                 now=self.now,
@@ -169,7 +170,7 @@ class Put:
             config.image_id.digest
         ]
         blobs = [link.digest for link in self.document.layers]
-        decoded = content.encoded(self.connection, blobs)
+        decoded = encodings.encoded(self.connection, blobs)
         diffs = content.ensure_all(
             self.connection, {diff.digest: None for diff in config.diff_ids}, ContentState.ABSENT
         )
@@ -179,6 +180,6 @@ class Put:
             blob in present and (blob == diff.digest or (blob, diff.digest) in decoded)
             for blob, diff in zip(blobs, config.diff_ids, strict=True)
         )
-        top = images.ensure_layers(self.connection, [chain])[0]
+        top = layers.ensure_layers(self.connection, [chain])[0]
         images.add(self.connection, {key: images.NewImage.of(config, top, verified=verified)})
         return key, verification.diff_state(self.connection, key) == "verified"

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, final
 
-from store.catalog import content, references, variants, verification
+from store.catalog import content, encodings, naming, references, serving, variants
 from store.catalog import events as records
 from store.catalog import repositories as catalog
+from store.catalog.checking import verification
 from store.catalog.events import Event
+from store.catalog.lists import repository_lists
 from store.content import presence
 from store.content.frames import damaged
 from store.errors import (
@@ -48,7 +50,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from store.catalog.repositories import HeldManifest, Referrer
+    from store.catalog.lists.repository_lists import Referrer
+    from store.catalog.repositories import HeldManifest
     from store.db.types import RepositoryKey
     from store.model.digests import DiffID
     from store.model.limits import Limits
@@ -288,7 +291,7 @@ class Registry:
         """Its tags behind ``after``, in byte order. Raises RepositoryNotFound."""
         with self._store.read() as connection:
             self._require(connection, repository)
-            return catalog.tags(connection, repository, after=after, limit=limit)
+            return repository_lists.tags(connection, repository, after=after, limit=limit)
 
     def encoded_tags(self, repository: Repository, tags: Iterable[str], codec: str) -> set[str]:
         """Those of ``tags`` that name images whose layers are all stored in ``codec``, whatever their manifests say."""
@@ -313,7 +316,7 @@ class Registry:
         with self._store.read() as connection:
             return [
                 _repository(name)
-                for name in catalog.repositories(
+                for name in repository_lists.repositories(
                     connection, after=after, limit=limit, domain=domain, outside=outside
                 )
             ]
@@ -332,7 +335,7 @@ class Registry:
         Whether or not the subject is here.
         """
         with self._store.read() as connection:
-            return catalog.referrers(
+            return repository_lists.referrers(
                 connection,
                 repository,
                 subject,
@@ -367,7 +370,7 @@ class Registry:
             held = catalog.held(connection, repository, (digest,))
             key = catalog.find(connection, repository)
             if digest in held and key is not None:
-                catalog.hold(connection, key, held[digest], fresh_at=self._store.now())
+                serving.hold(connection, key, held[digest], fresh_at=self._store.now())
 
     def mount(
         self, repository: Repository, digest: Digest, sources: Callable[[Repository], bool]
@@ -384,18 +387,18 @@ class Registry:
             known = content.find(connection, (digest,)).get(digest)
             if not allowed or known is None:
                 return False
-            key = references.ensure_repositories(connection, (repository,))[repository]
-            catalog.hold(connection, key, known.key, fresh_at=self._store.now())
+            key = serving.ensure_repositories(connection, (repository,))[repository]
+            serving.hold(connection, key, known.key, fresh_at=self._store.now())
         return True
 
     def adopt(self, repository: Repository, digests: Iterable[Digest]) -> None:
         """Let a repository serve contents that are sound here: for who has made sure that it may."""
         with self._store.write("registry") as connection:
-            key = references.ensure_repositories(connection, (repository,))[repository]
+            key = serving.ensure_repositories(connection, (repository,))[repository]
             now = self._store.now()
             for known in content.find(connection, digests).values():
                 if known.state is ContentState.PRESENT:
-                    catalog.hold(connection, key, known.key, fresh_at=now)
+                    serving.hold(connection, key, known.key, fresh_at=now)
 
     def note_encodings(self, made: Mapping[Digest, DiffID], codec: str) -> None:
         """Contents that are here, each with the diff that it was encoded from: for who has encoded it, and need not decode it to know."""
@@ -406,10 +409,10 @@ class Registry:
                 for digest, diff in made.items()
                 if digest in known and diff.digest in known
             ]
-            content.put_encodings(
+            encodings.put_encodings(
                 connection,
                 [
-                    content.NewEncoding(known[diff].key, known[digest].key, codec, seekable=False)
+                    encodings.NewEncoding(known[diff].key, known[digest].key, codec, seekable=False)
                     for diff, digest in both
                 ],
             )
@@ -422,7 +425,7 @@ class Registry:
         with self._store.write("registry") as connection:
             key = self._require(connection, repository)
             known = content.find(connection, (digest,)).get(digest)
-            if known is None or not catalog.let_go(connection, key, known.key):
+            if known is None or not serving.let_go(connection, key, known.key):
                 raise _unknown_blob(repository, digest)
 
     # --- manifests --------------------------------------------------------------------------------
@@ -517,7 +520,7 @@ class Registry:
             target = references.get(connection, Reference(repository, tag))
             if target is None:
                 raise _unknown_manifest(repository, tag)
-            references.remove_tag(connection, target, now=self._store.now(), operation=_OPERATION)
+            naming.remove_tag(connection, target, now=self._store.now(), operation=_OPERATION)
             self._record(connection, "untag", target.image_id, target.digest, target.reference)
             removal.withdraw(
                 connection, target.reference, now=self._store.now(), operation=_OPERATION
@@ -534,13 +537,13 @@ class Registry:
             if found is None:
                 raise _unknown_manifest(repository, digest)
             now = self._store.now()
-            for tag in catalog.tags_of(connection, key, found.key):
+            for tag in repository_lists.tags_of(connection, key, found.key):
                 target = references.get(connection, Reference(repository, tag))
                 if target is not None:
-                    references.remove_tag(connection, target, now=now, operation=_OPERATION)
+                    naming.remove_tag(connection, target, now=now, operation=_OPERATION)
                     removal.withdraw(connection, target.reference, now=now, operation=_OPERATION)
-            catalog.let_go(connection, key, found.key)
-            catalog.drop_unheld(connection, found.key)
+            serving.let_go(connection, key, found.key)
+            serving.drop_unheld(connection, found.key)
             self._record(connection, "delete", None, digest, Reference(repository, None, digest))
 
     def _record(

@@ -21,9 +21,8 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Self, final
 
-from store.catalog import content, references
-from store.catalog import repositories as registry
-from store.catalog import uploads as rows
+from store.catalog import content, serving
+from store.catalog.in_progress import uploads as rows
 from store.db.sqlite.engine import Durability
 from store.errors import (
     DigestMismatch,
@@ -414,10 +413,10 @@ class Upload:
                 self._store.blobs.publish(((self._path, digest),))
                 put = content.add_blob if known is None else content.put_blob
                 key = put(connection, digest, self.offset_bytes, now)
-            repository_key = references.ensure_repositories(connection, (self._repository,))[
+            repository_key = serving.ensure_repositories(connection, (self._repository,))[
                 self._repository
             ]
-            registry.hold(connection, repository_key, key, fresh_at=now)
+            serving.hold(connection, repository_key, key, fresh_at=now)
             rows.forget(connection, self.id)
         self._open = False
         os.close(self._descriptor)

@@ -17,7 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, final
 
-from store.catalog import content, leases
+from store.catalog import content
+from store.catalog.in_progress import leases
 from store.errors import InvalidDigest
 from store.files.os_errors import translated
 from store.model.digests import Digest

@@ -16,8 +16,8 @@ from sqlalchemy import event
 
 import exporter
 from store import Compression, ImageID, ImportOptions, Store, errors
-from store.catalog import condemned
-from store.catalog import garbage as collection
+from store.catalog.collection import condemned
+from store.catalog.collection import garbage as collection
 from store.model.digests import Digest
 from tests.support.images import A, B, E, config, image, layer
 

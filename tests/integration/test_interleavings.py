@@ -16,8 +16,9 @@ import pytest
 
 import exporter
 from store import Store, errors
-from store.catalog import condemned, content
-from store.catalog import garbage as collection
+from store.catalog import content
+from store.catalog.collection import condemned
+from store.catalog.collection import garbage as collection
 from store.maintenance.reports import Severity
 from store.workspace.operations import PUBLISHING, STAGING
 from tests.support.images import A, B, config, digest, image

@@ -14,8 +14,10 @@ import pytest
 import exporter
 from exporter.options import Format, SaveOptions
 from store import ImageFilter, Store, catalog
-from store.catalog import audit, content, images, references, uploads, verification
+from store.catalog import content, foreign_layers, images, references
 from store.catalog import repositories as registry_rows
+from store.catalog.checking import audit, verification
+from store.catalog.in_progress import uploads
 from store.db.sqlite.engine import DATABASE
 from store.db.types import ContentKey
 from store.model.digests import Digest, ImageID
@@ -65,9 +67,9 @@ REASONS: Final = {
 """The functions of the catalogue that go through a table from end to end, and why they may."""
 
 IN_ORDER: Final = (
-    "images.positions",
-    "repositories.tags",
-    "repositories.repositories",
+    "image_list.positions",
+    "repository_lists.tags",
+    "repository_lists.repositories",
     "references.get",
     "references.beginning_with",
 )
@@ -137,7 +139,7 @@ def drive_repairs(store: Store, image_id: ImageID) -> None:
     with pytest.raises(_EnoughError), store.write() as connection:
         keys = {one: images.key_of(connection, one) for one in (image_id, far.image_id)}
         images.set_parent(connection, *(key for key in keys.values() if key is not None))
-        content.is_foreign(connection, ContentKey(1))
+        foreign_layers.is_foreign(connection, ContentKey(1))
         content.mark_damaged(connection, image_id.digest)
         content.forget_file(connection, image_id.digest)
         audit.affected(connection, image_id.digest)
@@ -258,7 +260,7 @@ def test_nothing_that_asks_was_left_out(sent: tuple[Statements, Path]) -> None:
 def askers() -> set[str]:
     """The functions of the catalogue that execute a statement themselves."""
     found = set()
-    for path in Path(catalog.__path__[0]).glob("*.py"):
+    for path in Path(catalog.__path__[0]).rglob("*.py"):
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.FunctionDef) and "connection.execute(" in ast.unparse(node):
                 found.add(f"{path.stem}.{node.name}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-_SPEAKERS: Final = re.compile(r"/(?:store/catalog|exporter)/(\w+)\.py$")
+_SPEAKERS: Final = re.compile(r"/(?:store/catalog|exporter)/(?:\w+/)*(\w+)\.py$")
 _PLANNED: Final = re.compile(r"^\s*(?:WITH|SELECT|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 _ALIAS: Final = re.compile(r"\b(\w+) AS \"?(\w+)\"?")
 _STEP: Final = re.compile(r"SCAN (\w+)")

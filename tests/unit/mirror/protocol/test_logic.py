@@ -14,7 +14,7 @@ from mirror.protocol.errors import _TABLE, WireError
 from mirror.protocol.names import Names
 from mirror.protocol.paging import MAX_PAGE, Page, next_link
 from store import errors
-from store.catalog.repositories import Referrer
+from store.catalog.lists.repository_lists import Referrer
 from store.errors import IncompleteImage, InvalidReference, MissingBlobs, StorageFull, StoreError
 from store.model.digests import Digest
 from store.model.references import Repository

@@ -12,8 +12,8 @@ import pytest
 import zstandard
 
 from store import Store
-from store.catalog import repositories as catalog
-from store.catalog import uploads as rows
+from store.catalog.in_progress import uploads as rows
+from store.catalog.lists import repository_lists
 from store.errors import (
     ContentNotFound,
     DigestMismatch,
@@ -555,7 +555,7 @@ def test_annotations_of_referrers_are_looked_up_as_far_as_one_answer_goes(
         )
 
     def annotated(most_bytes: int) -> list[bool]:
-        monkeypatch.setattr(catalog, "ANNOTATED_BYTES", most_bytes)
+        monkeypatch.setattr(repository_lists, "ANNOTATED_BYTES", most_bytes)
         found = registry.referrers(APP, subject, artifact_type=None, after="", limit=9)
         assert all(one.annotations is None or one.annotations for one in found)
         return [bool(one.annotations) for one in found]
@@ -664,7 +664,7 @@ def test_plain_layers_need_no_verification(store: Store, registry: Registry) -> 
     image_id, _ = push_image(registry, (images.A, images.A))
     with store.read() as connection:
         from store.catalog import images as rows
-        from store.catalog import verification
+        from store.catalog.checking import verification
 
         key = rows.key_of(connection, image_id)
         assert key is not None

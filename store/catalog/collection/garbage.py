@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import delete, exists, literal, select
 
 from store.catalog.batches import batches
-from store.catalog.condemned import condemn
+from store.catalog.collection.condemned import condemn
 from store.db.schema import (
     blob,
     content,

@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from store.model.digests import Digest
 
 
+from typing import TYPE_CHECKING
+
+from store.db.schema import layer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import Connection
+
+    from store.model.digests import Digest
+
+
 def diff_state(connection: Connection, image_key: ContentKey) -> str:
     """Whether the layers of an image were seen to have their diff IDs."""
     return str(
@@ -80,4 +92,50 @@ def layer_blobs(
         found.setdefault(ContentKey(row.content_id), []).append(
             (row.digest, ContentState(row.state))
         )
+    return found
+
+
+def verify(connection: Connection, keys: Sequence[ContentKey]) -> bool:
+    """Remember that every layer of these images was seen to have its diff ID.
+
+    False when that was known.
+    """
+    changed = 0
+    for some in batches(keys):
+        changed += connection.execute(
+            update(image)
+            .where(image.c.content_id.in_(some), image.c.diff_state != "verified")
+            .values(diff_state="verified")
+        ).rowcount
+    return changed > 0
+
+
+def completed_by(connection: Connection, diffs: Sequence[ContentKey]) -> list[ContentKey]:
+    """Images not verified yet that have one of these diffs, and every other layer of which is here."""
+    found: list[ContentKey] = []
+    for some in batches(diffs):
+        above = select(layer.c.id).where(layer.c.diff_id.in_(some)).cte("above", recursive=True)
+        above = above.union(select(layer.c.id).join(above, layer.c.parent_id == above.c.id))
+        waiting = (
+            select(image.c.content_id, image.c.top_layer_id)
+            .join(above, above.c.id == image.c.top_layer_id)
+            .where(image.c.diff_state != "verified")
+            .cte()
+        )
+        below = select(waiting.c.content_id, waiting.c.top_layer_id.label("layer_id")).cte(
+            "below", recursive=True
+        )
+        below = below.union(
+            select(below.c.content_id, layer.c.parent_id)
+            .join(layer, layer.c.id == below.c.layer_id)
+            .where(layer.c.parent_id.is_not(None))
+        )
+        lacking = (
+            select(below.c.content_id)
+            .join(layer, layer.c.id == below.c.layer_id)
+            .join(content, content.c.id == layer.c.diff_id)
+            .where(content.c.state == "absent")
+        )
+        query = select(waiting.c.content_id).where(waiting.c.content_id.not_in(lacking))
+        found += [ContentKey(key) for key in connection.execute(query).scalars()]
     return found

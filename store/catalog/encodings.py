@@ -1,0 +1,74 @@
+"""Encodings: which stored contents decode to which contents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from sqlalchemy import select
+
+from store.catalog.batches import batches, insert_rows
+from store.db.schema import content, encoding
+from store.model.contents import ContentState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import Connection
+
+    from store.db.types import ContentKey
+    from store.model.digests import Digest
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class NewEncoding:
+    """That ``stored`` decodes to ``decoded``; with ``seekable`` any part of it."""
+
+    decoded: ContentKey
+    stored: ContentKey
+    codec: str
+    seekable: bool
+
+
+def encoded(connection: Connection, stored_digests: Iterable[Digest]) -> set[tuple[Digest, Digest]]:
+    """Every (stored, decoded) that is known of these sound stored contents, a content that is its own plain form with itself."""
+    stored, decoded = content.alias("stored"), content.alias("decoded")
+    found: set[tuple[Digest, Digest]] = set()
+    for some in batches(list(dict.fromkeys(stored_digests))):
+        rows = connection.execute(
+            select(stored.c.digest, decoded.c.digest)
+            .join_from(encoding, stored, encoding.c.stored_id == stored.c.id)
+            .join(decoded, encoding.c.content_id == decoded.c.id)
+            .where(stored.c.digest.in_(some), stored.c.state == ContentState.PRESENT.value)
+        )
+        found.update((row[0], row[1]) for row in rows)
+    return found
+
+
+def put_encodings(connection: Connection, new: Sequence[NewEncoding]) -> None:
+    """Record what stored contents decode to."""
+    there: set[tuple[int, int]] = set()
+    for some in batches([one.stored for one in new]):
+        rows = connection.execute(
+            select(encoding.c.content_id, encoding.c.stored_id).where(
+                encoding.c.stored_id.in_(some)
+            )
+        )
+        there.update((row.content_id, row.stored_id) for row in rows)
+    fresh = {
+        (one.decoded, one.stored): one for one in new if (one.decoded, one.stored) not in there
+    }
+    insert_rows(
+        connection,
+        encoding,
+        (
+            {
+                "content_id": one.decoded,
+                "stored_id": one.stored,
+                "codec": one.codec,
+                "seekable": one.seekable,
+            }
+            for one in fresh.values()
+        ),
+    )

@@ -1,0 +1,181 @@
+"""The list of images, page by page, with the columns that it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from sqlalchemy import exists, func, literal, select, tuple_
+
+from store.catalog.batches import batches
+from store.db.schema import content, image, label, layer, manifest
+from store.db.types import ContentKey
+from store.model.digests import ImageID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import Connection
+
+    from store.model.digests import Digest
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One image in a list; ``created_s`` in seconds of Unix time."""
+
+    key: ContentKey
+    image_id: ImageID
+    created_s: int | None
+    parent: ImageID | None
+    has_children: bool
+
+
+def total_sizes(connection: Connection, keys: Sequence[ContentKey]) -> dict[ContentKey, int]:
+    """The uncompressed layers of each of these images together, in bytes.
+
+    As many as one statement takes.
+    """
+    walk = (
+        select(image.c.content_id.label("image_id"), image.c.top_layer_id.label("layer_id"))
+        .where(image.c.top_layer_id.is_not(None), image.c.content_id.in_(keys))
+        .cte("walk", recursive=True)
+    )
+    below = layer.alias("below")
+    walk = walk.union_all(
+        select(walk.c.image_id, below.c.parent_id)
+        .join(below, below.c.id == walk.c.layer_id)
+        .where(below.c.parent_id.is_not(None))
+    )
+    here = layer.alias("here")
+    rows = connection.execute(
+        select(walk.c.image_id, func.sum(content.c.size_bytes).label("total"))
+        .join(here, here.c.id == walk.c.layer_id)
+        .join(content, content.c.id == here.c.diff_id)
+        .group_by(walk.c.image_id)
+    )
+    return {ContentKey(row.image_id): row.total or 0 for row in rows}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ListPosition:
+    """Where an image stands in the list: newest first, of those created in one second the one that came last first, and then those of no known age."""
+
+    created_s: int | None
+    key: ContentKey
+
+    @property
+    def order(self) -> tuple[bool, int, int]:
+        """Sorts places as the list does."""
+        return self.created_s is None, -(self.created_s or 0), -self.key
+
+
+def position_of(connection: Connection, key: ContentKey) -> ListPosition:
+    """Where an image that is there stands."""
+    return ListPosition(
+        connection.execute(select(image.c.created_s).where(image.c.content_id == key)).scalar_one(),
+        key,
+    )
+
+
+def positions(
+    connection: Connection, *, after: ListPosition | None, limit: int
+) -> list[ListPosition]:
+    """Up to ``limit`` places of the list, behind ``after``: a walk along the index, without a sort."""
+    found: list[ListPosition] = []
+    query = select(image.c.created_s, image.c.content_id).limit(limit)
+    if after is None or after.created_s is not None:
+        dated = query.where(image.c.created_s.is_not(None)).order_by(
+            image.c.created_s.desc(), image.c.content_id.desc()
+        )
+        if after is not None:
+            dated = dated.where(
+                tuple_(image.c.created_s, image.c.content_id) < (after.created_s, after.key)
+            )
+        found += [
+            ListPosition(row.created_s, ContentKey(row.content_id))
+            for row in connection.execute(dated)
+        ]
+    if len(found) < limit:
+        undated = query.where(image.c.created_s.is_(None)).order_by(image.c.content_id.desc())
+        if after is not None and after.created_s is None:
+            undated = undated.where(image.c.content_id < after.key)
+        found += [
+            ListPosition(None, ContentKey(row.content_id)) for row in connection.execute(undated)
+        ]
+    return found[:limit]
+
+
+def places_of(connection: Connection, keys: Iterable[ContentKey]) -> list[ListPosition]:
+    """The places of these images, in the order of the list."""
+    found: list[ListPosition] = []
+    for some in batches(list(keys)):
+        rows = connection.execute(
+            select(image.c.created_s, image.c.content_id).where(image.c.content_id.in_(some))
+        )
+        found += [ListPosition(row.created_s, ContentKey(row.content_id)) for row in rows]
+    return sorted(found, key=lambda place: place.order)
+
+
+def summaries(connection: Connection, keys: Sequence[ContentKey]) -> dict[ContentKey, Summary]:
+    """The columns that a list of these images needs; as many as one statement takes."""
+    parent = content.alias("parent")
+    child = image.alias("child")
+    has_children = exists(select(literal(1)).where(child.c.parent_id == image.c.content_id))
+    rows = connection.execute(
+        select(
+            image.c.content_id,
+            content.c.digest,
+            image.c.created_s,
+            parent.c.digest.label("parent"),
+            has_children.label("has_children"),
+        )
+        .join(content, content.c.id == image.c.content_id)
+        .outerjoin(parent, parent.c.id == image.c.parent_id)
+        .where(image.c.content_id.in_(keys))
+    )
+    return {
+        ContentKey(row.content_id): Summary(
+            ContentKey(row.content_id),
+            ImageID(row.digest),
+            row.created_s,
+            None if row.parent is None else ImageID(row.parent),
+            bool(row.has_children),
+        )
+        for row in rows
+    }
+
+
+def manifest_digests(
+    connection: Connection, keys: Sequence[ContentKey]
+) -> dict[ContentKey, list[Digest]]:
+    """The manifests of these images, by digest; as many as one statement takes."""
+    found: dict[ContentKey, list[Digest]] = {}
+    rows = connection.execute(
+        select(manifest.c.image_id, content.c.digest)
+        .join(content, content.c.id == manifest.c.content_id)
+        .where(manifest.c.image_id.in_(keys))
+        .order_by(content.c.digest)
+    )
+    for row in rows:
+        found.setdefault(ContentKey(row.image_id), []).append(row.digest)
+    return found
+
+
+def with_labels(connection: Connection, wanted: Sequence[str]) -> set[ContentKey]:
+    """Images that have every one of these labels, each ``key`` or ``key=value``."""
+    remaining: set[ContentKey] | None = None
+    for text in wanted:
+        key, equals, value = text.partition("=")
+        query = (
+            select(label.c.content_id)
+            .join(image, image.c.content_id == label.c.content_id)
+            .where(label.c.key == key)
+        )
+        if equals:
+            query = query.where(label.c.value == value)
+        having = {ContentKey(found) for found in connection.execute(query).scalars()}
+        remaining = having if remaining is None else remaining & having
+    return remaining or set()

@@ -1,0 +1,165 @@
+"""Pages of what a registry lists: repositories, tags and referrers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, final
+
+from sqlalchemy import and_, exists, literal, not_, select
+
+from store.catalog.batches import batches
+from store.db.schema import (
+    content,
+    label,
+    manifest,
+    reference,
+    repository,
+    repository_content,
+)
+from store.model.digests import Digest
+from store.model.limits import MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from store.db.types import ContentKey, RepositoryKey
+    from store.model.references import Repository
+
+
+ANNOTATED_BYTES: Final = 8 * MIB
+"""Of manifests whose annotations are looked up at once: each may have 4 MiB of them (or an artifact type as long), and a thousand are asked for."""
+_AFTER_SLASH: Final = "0"
+"""The character that follows ``/``: where the names that begin with ``domain/`` end."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Referrer:
+    """A manifest or index that has a subject."""
+
+    digest: Digest
+    size_bytes: int
+    media_type: str
+    artifact_type: str
+    annotations: Mapping[str, str] | None = field(default_factory=dict)
+    """None where they were not looked up: those of the ones before it are enough for one answer."""
+
+
+def tags(connection: Connection, name: Repository, *, after: str, limit: int | None) -> list[str]:
+    """The tags of a repository behind ``after``, in byte order."""
+    query = (
+        select(reference.c.tag)
+        .join(repository, repository.c.id == reference.c.repository_id)
+        .where(repository.c.name == str(name), reference.c.tag > after)
+        .order_by(reference.c.tag)
+    )
+    return list(connection.execute(query if limit is None else query.limit(limit)).scalars())
+
+
+def tags_of(connection: Connection, repository_key: RepositoryKey, key: ContentKey) -> list[str]:
+    """The tags of a repository that name this manifest."""
+    query = select(reference.c.tag).where(
+        reference.c.repository_id == repository_key, reference.c.manifest_id == key
+    )
+    return list(connection.execute(query.order_by(reference.c.tag)).scalars())
+
+
+def repositories(
+    connection: Connection,
+    *,
+    after: str,
+    limit: int,
+    domain: str | None = None,
+    outside: str | None = None,
+) -> list[str]:
+    """Full names of repositories that hold a manifest, behind ``after`` in byte order: those of one ``domain``, or those ``outside`` of one."""
+    of_domain: list[ColumnElement[bool]] = []
+    for chosen in (domain, outside):
+        if chosen is not None:
+            inside = and_(
+                repository.c.name >= f"{chosen}/", repository.c.name < chosen + _AFTER_SLASH
+            )
+            of_domain.append(inside if chosen is domain else not_(inside))
+    holds_one = exists(
+        select(literal(1))
+        .select_from(repository_content)
+        .join(manifest, manifest.c.content_id == repository_content.c.content_id)
+        .where(repository_content.c.repository_id == repository.c.id)
+    )
+    query = (
+        select(repository.c.name)
+        .where(repository.c.name > after, holds_one, *of_domain)
+        .order_by(repository.c.name)
+        .limit(limit)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def referrers(
+    connection: Connection,
+    name: Repository,
+    subject: Digest,
+    *,
+    artifact_type: str | None,
+    after: str,
+    limit: int,
+) -> list[Referrer]:
+    """What a repository holds that refers to ``subject``, in the order of digests, behind the digest ``after``.
+
+    When they are more than `ANNOTATED_BYTES` together, the last one that is listed is beyond, and
+    has no annotations.
+    """
+    about = content.alias("about")
+    query = (
+        select(
+            content.c.id,
+            content.c.digest,
+            content.c.size_bytes,
+            manifest.c.media_type,
+            manifest.c.artifact_type,
+        )
+        .join(manifest, manifest.c.content_id == content.c.id)
+        .join(about, about.c.id == manifest.c.subject_id)
+        .join(repository_content, repository_content.c.content_id == content.c.id)
+        .join(repository, repository.c.id == repository_content.c.repository_id)
+        .where(repository.c.name == str(name), about.c.digest == subject)
+        .order_by(content.c.digest)
+        .limit(limit)
+    )
+    if artifact_type is not None:
+        query = query.where(manifest.c.artifact_type == artifact_type)
+    if after:
+        query = query.where(content.c.digest > Digest.parse(after))
+    with connection.execute(query) as found:
+        rows = list(_enough(found))
+    annotations: dict[int, dict[str, str]] = {row.id: {} for row, is_within in rows if is_within}
+    for some in batches(list(annotations)):
+        for one in connection.execute(
+            select(label.c.content_id, label.c.key, label.c.value)
+            .where(label.c.content_id.in_(some))
+            .order_by(label.c.key)
+        ):
+            annotations[one.content_id][one.key] = one.value
+    return [
+        Referrer(
+            row.digest,
+            row.size_bytes or 0,
+            row.media_type,
+            row.artifact_type or "",
+            annotations.get(row.id),
+        )
+        for row, _ in rows
+    ]
+
+
+def _enough(rows: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
+    """The first of ``rows`` whose manifests (and so what they say of themselves) are no more than `ANNOTATED_BYTES`, and the next one as what is beyond."""
+    size_bytes = 0
+    for number, row in enumerate(rows):
+        size_bytes += row.size_bytes or 0
+        is_within = not number or size_bytes <= ANNOTATED_BYTES
+        yield row, is_within
+        if not is_within:
+            return

@@ -1,0 +1,161 @@
+"""Changes to names: tags set, moved and removed, and manifests kept without a name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, delete, exists, insert, select, update
+
+from store.catalog import references, serving
+from store.catalog.batches import batches, insert_rows
+from store.db.schema import (
+    content,
+    kept,
+    reference,
+    reference_log,
+    repository,
+    repository_content,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from store.catalog.references import TagTarget
+    from store.db.types import ContentKey
+    from store.model.digests import Digest
+    from store.model.references import Reference
+
+
+def set_tags(
+    connection: Connection,
+    targets: Mapping[Reference, ContentKey],
+    *,
+    now: datetime,
+    operation: str,
+    served: bool = False,
+) -> None:
+    """Let each ``repository:tag`` point at a manifest.
+
+    What it pointed at before is kept without a name when it has no other.
+
+    The repository then serves everything the manifest reaches; with ``served`` the caller has seen
+    to what it serves.
+    """
+    before = references.get_all(connection, targets)
+    moved = {
+        name: key
+        for name, key in targets.items()
+        if name not in before or before[name].manifest != key
+    }
+    if not moved:
+        return
+    repositories = serving.ensure_repositories(connection, {name.repository for name in moved})
+    fresh = (
+        {
+            "repository_id": repositories[name.repository],
+            "tag": name.tag,
+            "manifest_id": key,
+            "tagged_at": now,
+        }
+        for name, key in moved.items()
+        if name not in before
+    )
+    insert_rows(connection, reference, fresh)
+    old = [
+        {"repository_key": repositories[name.repository], "old_tag": name.tag, "new": key}
+        for name, key in moved.items()
+        if name in before
+    ]
+    if old:
+        place = (
+            reference.c.repository_id == bindparam("repository_key"),
+            reference.c.tag == bindparam("old_tag"),
+        )
+        connection.execute(
+            update(reference).where(*place).values(manifest_id=bindparam("new"), tagged_at=now), old
+        )
+    for name in moved:
+        if name in before:
+            keep(connection, before[name].manifest, now=now)
+    for some in batches(list(set(moved.values()))):
+        connection.execute(delete(kept).where(kept.c.manifest_id.in_(some)))
+    if not served:
+        serving.serve(
+            connection, {(repositories[name.repository], key) for name, key in moved.items()}
+        )
+    _log(
+        connection,
+        {
+            name: (before[name].manifest if name in before else None, key)
+            for name, key in moved.items()
+        },
+        now=now,
+        operation=operation,
+    )
+
+
+def remove_tag(connection: Connection, target: TagTarget, *, now: datetime, operation: str) -> None:
+    """Take a tag away; what it pointed at is untouched (see `keep`)."""
+    connection.execute(
+        delete(reference).where(
+            reference.c.tag == target.reference.tag,
+            reference.c.repository_id
+            == select(repository.c.id)
+            .where(repository.c.name == str(target.reference.repository))
+            .scalar_subquery(),
+        )
+    )
+    _log(connection, {target.reference: (target.manifest, None)}, now=now, operation=operation)
+
+
+def keep(connection: Connection, manifest_key: ContentKey, *, now: datetime) -> bool:
+    """Keep a manifest that has no name; False when it has one, or is kept already."""
+    if connection.execute(select(exists().where(reference.c.manifest_id == manifest_key))).scalar():
+        return False
+    if connection.execute(select(exists().where(kept.c.manifest_id == manifest_key))).scalar():
+        return False
+    connection.execute(insert(kept).values(manifest_id=manifest_key, at=now))
+    return True
+
+
+def drop(connection: Connection, manifests: Iterable[ContentKey]) -> None:
+    """Give up manifests that have no name: they are neither kept nor served any more, and the next collection takes them."""
+    for key in manifests:
+        if not connection.execute(select(exists().where(reference.c.manifest_id == key))).scalar():
+            connection.execute(delete(kept).where(kept.c.manifest_id == key))
+            connection.execute(
+                delete(repository_content).where(repository_content.c.content_id == key)
+            )
+
+
+def _log(
+    connection: Connection,
+    changes: Mapping[Reference, tuple[ContentKey | None, ContentKey | None]],
+    *,
+    now: datetime,
+    operation: str,
+) -> None:
+    keys = {key for change in changes.values() for key in change if key is not None}
+    digests: dict[int, Digest] = {}
+    for some in batches(list(keys)):
+        digests.update(
+            (row.id, row.digest)
+            for row in connection.execute(
+                select(content.c.id, content.c.digest).where(content.c.id.in_(some))
+            )
+        )
+    rows = (
+        {
+            "at": now,
+            "repository": str(name.repository),
+            "tag": name.tag,
+            "old": None if old is None else digests[old],
+            "new": None if new is None else digests[new],
+            "operation": operation,
+        }
+        for name, (old, new) in changes.items()
+    )
+    insert_rows(connection, reference_log, rows)

@@ -1,0 +1,164 @@
+"""Changes to what repositories serve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, delete, exists, insert, literal, or_, select, update
+
+from store.catalog.batches import PAIRS, batches, insert_rows
+from store.db.schema import (
+    kept,
+    manifest,
+    manifest_edge,
+    reference,
+    repository,
+    repository_content,
+)
+from store.db.types import ContentKey, RepositoryKey
+from store.model.references import Repository
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import not_
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from store.model.references import Repository
+
+
+def serve(connection: Connection, held: Iterable[tuple[RepositoryKey, ContentKey]]) -> None:
+    """Let repositories serve manifests, and everything these point at."""
+    for some in batches(sorted(held), PAIRS):
+        by_repository: dict[RepositoryKey, list[ContentKey]] = {}
+        for repository_key, key in some:
+            by_repository.setdefault(repository_key, []).append(key)
+        # Exactly these pairs: a repository may hold an index without serving all that it lists. And
+        # not as a list of pairs, for which SQLite finds no index.
+        these = or_(
+            *(
+                and_(
+                    repository_content.c.repository_id == mine,
+                    repository_content.c.content_id.in_(keys),
+                )
+                for mine, keys in by_repository.items()
+            )
+        )
+        start = select(repository_content.c.repository_id, repository_content.c.content_id).where(
+            these
+        )
+        there = {(row.repository_id, row.content_id) for row in connection.execute(start)}
+        rows = [
+            {"repository_id": repository_key, "content_id": key}
+            for repository_key, key in some
+            if (repository_key, key) not in there
+        ]
+        if rows:
+            connection.execute(insert(repository_content), rows)
+        down = start.cte("down", recursive=True)
+        down = down.union(
+            select(down.c.repository_id, manifest_edge.c.content_id).join(
+                down, down.c.content_id == manifest_edge.c.manifest_id
+            )
+        )
+        held_already = exists(
+            select(literal(1)).where(
+                repository_content.c.repository_id == down.c.repository_id,
+                repository_content.c.content_id == down.c.content_id,
+            )
+        )
+        missing = select(down.c.repository_id, down.c.content_id).where(~held_already)
+        connection.execute(
+            insert(repository_content).from_select(["repository_id", "content_id"], missing)
+        )
+
+
+def serve_with_subject(connection: Connection, referrer: ContentKey) -> bool:
+    """Let every repository that serves the subject of a manifest serve the manifest too.
+
+    False when there was nothing to do.
+    """
+    subject = select(manifest.c.subject_id).where(manifest.c.content_id == referrer)
+    mine = select(repository_content.c.repository_id).where(
+        repository_content.c.content_id == referrer
+    )
+    wanted = select(repository_content.c.repository_id).where(
+        repository_content.c.content_id == subject.scalar_subquery(),
+        repository_content.c.repository_id.not_in(mine),
+    )
+    found = connection.execute(wanted).scalars().all()
+    serve(connection, [(RepositoryKey(key), referrer) for key in found])
+    return bool(found)
+
+
+def ensure_repositories(
+    connection: Connection, names: Iterable[Repository]
+) -> dict[Repository, RepositoryKey]:
+    """The rows of repositories, made when they are new."""
+    wanted = {str(name): name for name in sorted(names)}
+    known = _repository_keys(connection, wanted)
+    fresh = [{"name": name} for name in wanted if name not in known]
+    if fresh:
+        insert_rows(connection, repository, fresh)
+        known |= _repository_keys(connection, [row["name"] for row in fresh])
+    return {name: known[text] for text, name in wanted.items()}
+
+
+def _repository_keys(connection: Connection, names: Iterable[str]) -> dict[str, RepositoryKey]:
+    known: dict[str, RepositoryKey] = {}
+    for some in batches(list(names)):
+        rows = connection.execute(
+            select(repository.c.name, repository.c.id).where(repository.c.name.in_(some))
+        )
+        known.update((row.name, RepositoryKey(row.id)) for row in rows)
+    return known
+
+
+def hold(
+    connection: Connection,
+    repository_key: RepositoryKey,
+    key: ContentKey,
+    *,
+    fresh_at: datetime | None = None,
+) -> None:
+    """Let a repository serve a content.
+
+    ``fresh_at`` begins (or renews) the grace of a blob that no manifest names yet.
+    """
+    mine = and_(
+        repository_content.c.repository_id == repository_key, repository_content.c.content_id == key
+    )
+    if not connection.execute(select(exists().where(mine))).scalar():
+        connection.execute(
+            insert(repository_content).values(
+                repository_id=repository_key, content_id=key, fresh_at=fresh_at
+            )
+        )
+    elif fresh_at is not None:
+        connection.execute(update(repository_content).where(mine).values(fresh_at=fresh_at))
+
+
+def let_go(connection: Connection, repository_key: RepositoryKey, key: ContentKey) -> bool:
+    """The repository does not serve this content any more; False when it did not."""
+    mine = and_(
+        repository_content.c.repository_id == repository_key, repository_content.c.content_id == key
+    )
+    return bool(connection.execute(delete(repository_content).where(mine)).rowcount)
+
+
+def drop_unheld(connection: Connection, key: ContentKey) -> None:
+    """Keep a manifest no longer that no tag names and no repository serves."""
+    named = exists(select(literal(1)).where(reference.c.manifest_id == key))
+    served = exists(select(literal(1)).where(repository_content.c.content_id == key))
+    connection.execute(delete(kept).where(kept.c.manifest_id == key, not_(or_(named, served))))
