@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from exporter.planning.plan import Entry, EntryType, Plan
 from exporter.planning.v1_layers import v1_layers
 from store.errors import ContentMissing, IncompleteImage, NothingToExport, StoreError, printable
-from store.formats.golang.json import quote
+from store.formats.golang.json_writing import quote
 from store.formats.image.config import ImageConfig
 from store.model.contents import ContentState
 from store.model.remedies import Remedy

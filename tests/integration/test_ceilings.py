@@ -99,7 +99,7 @@ def filled(before: bytes, unit: bytes, after: bytes) -> bytes:
 DOCUMENTS: Final[dict[str, tuple[Callable[[], bytes], str | None]]] = {
     "white space": (lambda: filled(b"", b" ", b""), None),
     "a long string nobody asks for": (lambda: filled(b',"junk":"', b"a", b'"'), None),
-    "a long string": (lambda: filled(b',"author":"', b"a", b'"'), "at most 16777216 are read"),
+    "a long string": (lambda: filled(b',"author":"', b"a", b'"'), "the limit is 16777216 bytes"),
     "tiny containers": (lambda: filled(b',"junk":[', b"[],", b"]"), "more than 250000 values"),
     "nested tiny containers": (
         lambda: filled(b',"junk":[', b"[{}],", b"]"),

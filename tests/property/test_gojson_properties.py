@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from exporter.planning.v1_layers import v1_layers
 from store.errors import InvalidDocument
-from store.formats.golang.json import Json, compact, parse, quote
+from store.formats.golang.json import Json, parse
+from store.formats.golang.json_writing import compact, quote
 from store.formats.golang.structs import unmarshal
 from store.formats.golang.times import GoTime
 from store.formats.image.config import ImageConfig

@@ -1,7 +1,7 @@
-"""Patterns of names as Go's ``path.Match`` reads them, by which docker filters references (Go 1.19, path/match.go).
+"""Name patterns of Go's ``path.Match``, which docker uses to filter references.
 
 ``*`` and ``?`` do not match a slash; a class in brackets, also a negated one, does. A backslash
-takes the next character as it is.
+makes the next character literal. Source: Go 1.19, path/match.go.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ _ANY: Final = {"*": "[^/]*", "?": "[^/]"}
 
 
 def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """A regular expression whose ``fullmatch`` says what ``path.Match`` would.
+    """Return a regular expression whose ``fullmatch`` agrees with ``path.Match``.
 
-    Raises InvalidReference for what Go calls a bad pattern.
+    Raises:
+        InvalidReference: Go refuses the pattern (``path.ErrBadPattern``).
     """
     parts: list[str] = []
     at = 0
@@ -30,14 +31,14 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
         else:
             literal, at = _literal(pattern, at)
             part = re.escape(literal)
-        # Several stars in a row mean the same as one, and cost more.
+        # Several stars in a row mean the same as one, and take longer to match.
         if not parts or part != _ANY["*"] or parts[-1] != part:
             parts.append(part)
     return re.compile("".join(parts), re.DOTALL)
 
 
 def _class(pattern: str, at: int) -> tuple[str, int]:
-    """The class that opens before ``at``, and where it has ended."""
+    """Return the expression for the class whose bracket is before ``at``, and the class's end."""
     negated = pattern.startswith("^", at)
     at += negated
     ranges: list[tuple[str, str]] = []
@@ -53,7 +54,7 @@ def _class(pattern: str, at: int) -> tuple[str, int]:
         ranges.append((low, high))
     inside = "".join(f"{re.escape(low)}-{re.escape(high)}" for low, high in ranges if low <= high)
     if not inside:
-        # Ranges that run backwards hold nothing.
+        # A range that runs backwards matches no character.
         return ("." if negated else "(?!)"), at + 1
     return f"[{'^' * negated}{inside}]", at + 1
 
@@ -68,12 +69,18 @@ def _literal(pattern: str, at: int) -> tuple[str, int]:
 
 def _bad(pattern: str) -> InvalidReference:
     return InvalidReference(
-        f"syntax error in the pattern {printable(pattern)!r}",
+        f"invalid pattern {printable(pattern)!r}: a bracket or a backslash is not complete",
         text=pattern,
-        hint="* and ? stand for anything but a slash, [a-z] for one of a range",
+        hint=(
+            "use * and ? for any characters but a slash, [a-z] for one character of a range, and"
+            " \\ before a literal bracket or star"
+        ),
     )
 
 
 def literal_start(pattern: str) -> str:
-    """What every text begins with that the pattern matches: its characters before the first one with a meaning."""
+    """Return the start of ``pattern`` up to its first special character.
+
+    Every text that the pattern matches begins with it.
+    """
     return re.split(r"[*?\[\\]", pattern, maxsplit=1)[0]

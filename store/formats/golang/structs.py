@@ -1,6 +1,7 @@
-"""Go structs, declared as frozen dataclasses, out of JSON and back (docker-archive.md §2.1 and §2.2; Go 1.19, encoding/json).
+"""Go structs, declared as frozen dataclasses, read from JSON and written to it.
 
-The fields carry what Go keeps in struct tags::
+Source: docker-archive.md §2.1 and §2.2; Go 1.19, encoding/json. The fields hold what Go keeps in
+struct tags::
 
     @dataclass(frozen=True, slots=True)
     class Healthcheck:
@@ -17,8 +18,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, final
 
 from store.errors import InvalidDocument, printable
-from store.formats.golang.json import quote
-from store.formats.golang.types import Mismatch, Shape, twice
+from store.formats.golang.containers import repeated_member
+from store.formats.golang.json_writing import quote
+from store.formats.golang.types import Mismatch, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,14 +31,22 @@ S = TypeVar("S")
 V = TypeVar("V")
 
 _TAG: Final = "go"
-# one for all: a hostile list may have millions of empty structs
+# One mapping for all: a hostile list may have millions of empty structs.
 _NOTHING_SET: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 def unmarshal(shape: Shape[S, V], value: Json, *, document: str) -> V:
-    """Read a whole document.
+    """Return the typed value of a whole document.
 
-    Raises InvalidDocument, with the path of the field, what was expected and what was found.
+    Args:
+        shape: The document's Go type.
+        value: The document.
+        document: The document's name in errors.
+
+    Raises:
+        InvalidDocument: A member has the wrong type; the message has the member's path, the
+            expected type and the value.
+        TooLarge: The document has used up its memory (see `Account`).
     """
     try:
         return shape.finish(shape.read(value, shape.zero()))
@@ -45,16 +55,28 @@ def unmarshal(shape: Shape[S, V], value: Json, *, document: str) -> V:
 
 
 def reject_ambiguous(shape: Shape[S, V], value: Json, *, document: str) -> None:
-    """Refuse a document in which other readers may see something else than Go does, although Go has read it: raises InvalidDocument."""
+    """Refuse a document that other readers may read differently from Go.
+
+    Args:
+        shape: The document's Go type.
+        value: A document that `unmarshal` has accepted.
+        document: The document's name in errors.
+
+    Raises:
+        InvalidDocument: A member is repeated, or its name differs from the struct's in case.
+    """
     why = shape.ambiguity(value)
     if why is not None:
         raise InvalidDocument(why.removeprefix(": ").removeprefix("."), document=document)
 
 
 def member(name: str, shape: Shape[S, V], *, omit_empty: bool = False) -> V:
-    """Declare a dataclass field as a member of a Go struct, its default being Go's zero value.
+    """Declare a dataclass field as a member of a Go struct; its default is Go's zero value.
 
-    Unlike JSON names in Go, ``name`` must be ASCII.
+    Args:
+        name: The member's JSON name. It must be ASCII, unlike in Go.
+        shape: The member's Go type.
+        omit_empty: Leave an empty value out when writing, as Go's ``omitempty``.
     """
     return dataclasses.field(
         default=shape.finish(shape.zero()), metadata={_TAG: (name, shape, omit_empty)}
@@ -73,8 +95,9 @@ class _Member:
 class Struct(Shape["Mapping[str, object]", V]):
     """A struct, declared by a dataclass whose fields are all made by `member`.
 
-    Keys match exactly, or else without regard to case; unknown keys are skipped; null, and what is
-    absent, changes nothing. The state has the members that were set.
+    A key matches the member of exactly its name, or else one that differs in case only. Unknown
+    keys are skipped. A null or absent member keeps its old value. The state holds the members that
+    were set.
     """
 
     label = "object"
@@ -125,14 +148,14 @@ class Struct(Shape["Mapping[str, object]", V]):
         for key, entry in value.members() if value.kind == "object" else ():
             item = self._exact.get(key) or self._folded.get(_fold(key))
             if key in seen:
-                return twice(key)
+                return repeated_member(key)
             seen.add(key)
             if item is None:
                 continue
             if key != item.name:
                 return (
-                    f": some readers take the member {printable(key)!r} for {item.name!r}, and"
-                    " others pass it over"
+                    f": some readers take the member {printable(key)!r} for {item.name!r}, others"
+                    " ignore it"
                 )
             why = item.shape.ambiguity(entry)
             if why is not None:
@@ -152,7 +175,7 @@ class Struct(Shape["Mapping[str, object]", V]):
         )
 
     def members(self, value: V) -> Iterator[tuple[str, bytes]]:
-        """The members as Go writes them, in the order of the struct, without those that are left out when empty."""
+        """Yield the name and the JSON text of each member that Go writes, in the struct's order."""
         for item in self._members:
             content = getattr(value, item.attribute)
             if not (item.omit_empty and item.shape.is_empty(content)):
@@ -168,9 +191,9 @@ class Struct(Shape["Mapping[str, object]", V]):
 
 
 def _fold(key: str) -> str:
-    """Make keys equal that Go takes for the same name.
+    """Return a form of ``key`` that is equal for all keys that Go takes for the same name.
 
-    Names are ASCII, so the only other letters that can match are those that fold into ASCII.
+    Names are ASCII, so the only other letters that can match are the two that fold into ASCII.
     """
     if not key.isascii():
         key = key.replace("\N{LATIN SMALL LETTER LONG S}", "s").replace("\N{KELVIN SIGN}", "k")

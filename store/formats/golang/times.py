@@ -1,4 +1,7 @@
-"""Points in time as Go's ``time.Time`` reads, keeps and writes them in JSON (docker-archive.md §2.1, §2.2 and §4; Go 1.19, package time)."""
+"""Points in time as Go's ``time.Time`` reads, keeps and writes them in JSON.
+
+Source: docker-archive.md §2.1, §2.2 and §4; Go 1.19, package time.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Self, final
 
 # The layout is RFC 3339, read as leniently as Go 1.19 reads it: an hour may have one digit, the
-# fraction may follow a comma and be of any length, and each half of the offset is any number of two
-# characters, its own sign included ("+99:99" and "+-1:00" are offsets).
+# fraction may follow a comma and have any length, and each half of the offset is a number of two
+# characters that may have a sign of its own ("+99:99" and "+-1:00" are offsets).
 _RFC3339: Final = re.compile(
     rb"(\d{4})-(\d\d)-(\d\d)T(\d\d?):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])(\d\d|[+-]\d):(\d\d|[+-]\d))"
 )
@@ -25,13 +28,11 @@ _LAST_MTIME_NS: Final = 2**63 - 1  # 2262-04-11T23:47:16.854775807Z
 @final
 @dataclass(frozen=True, slots=True)
 class GoTime:
-    """A wall clock reading with its zone.
+    """A wall clock reading with its zone. The default is Go's zero time, which means "not set".
 
-    The default is Go's zero time, which stands for "not set".
-
-    ``offset_s`` is the zone's distance from UTC in seconds, and None where the text said ``Z``.
-    Equality is that of Go's ``reflect.DeepEqual`` on parsed times, the one Docker compares
-    histories with: equal instants in different zones are different, and so are ``Z`` and
+    ``offset_s`` is the zone's distance from UTC in seconds, None where the text has ``Z``.
+    Two times are equal when Go's ``reflect.DeepEqual`` finds the parsed times equal, because Docker
+    compares histories with it: one instant in two zones is two times, and ``Z`` differs from
     ``+00:00``.
     """
 
@@ -46,14 +47,16 @@ class GoTime:
 
     @classmethod
     def parse(cls, text: bytes) -> Self:
-        """Read what stands between the quotes of a JSON string, escapes not resolved (Go does not resolve them either).
+        """Read the bytes between the quotes of a JSON string, escapes not resolved.
+
+        Go does not resolve escapes in times either.
 
         Raises:
-            ValueError: The text is no time; the message says why.
+            ValueError: The text is not a time; the message says why.
         """
         match = _RFC3339.fullmatch(text)
         if match is None:
-            raise ValueError("it does not look like 2006-01-02T15:04:05Z07:00")
+            raise ValueError("the text does not have the form 2006-01-02T15:04:05Z07:00")
         year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
         for unit, value, low, high in (
             ("month", month, 1, 12),
@@ -62,9 +65,9 @@ class GoTime:
             ("second", second, 0, 59),
         ):
             if not low <= value <= high:
-                raise ValueError(f"its {unit} is out of range")
+                raise ValueError(f"the {unit} is out of range")
         if not 1 <= day <= _days_in(year, month):
-            raise ValueError("its day is out of range")
+            raise ValueError("the day is out of range")
         fraction = (match[7] or b"")[:_NANOSECOND_DIGITS].ljust(_NANOSECOND_DIGITS, b"0")
         offset_s = None
         if match[8] is not None:
@@ -75,7 +78,7 @@ class GoTime:
 
     @property
     def is_zero(self) -> bool:
-        """Whether this is the zero time: 0001-01-01T00:00:00 UTC."""
+        """Whether this is Go's zero time: 0001-01-01T00:00:00 UTC."""
         return self.nanosecond == 0 and self.unix_seconds == _ZERO_UNIX_SECONDS
 
     @property
@@ -91,14 +94,19 @@ class GoTime:
         )
 
     def mtime(self) -> int:
-        """The modification time Docker gives to files of an image created now, in seconds since 1970: 0 for times a file cannot have (docker-archive.md §4)."""
+        """Return the modification time that Docker gives to the files of an image of this time.
+
+        Returns:
+            Seconds since 1970; 0 for a time that a file cannot have (docker-archive.md §4).
+        """
         seconds = self.unix_seconds
         return seconds if 0 <= seconds * 10**9 + self.nanosecond <= _LAST_MTIME_NS else 0
 
     def utc(self) -> datetime | None:
-        """The same instant, cut to microseconds.
+        """Return the instant in UTC, cut to microseconds.
 
-        None for the zero time and for the few instants that ``datetime`` cannot hold.
+        Returns:
+            None for the zero time and for the few instants that ``datetime`` cannot hold.
         """
         if self.is_zero:
             return None
@@ -110,8 +118,11 @@ class GoTime:
             return None
 
     def __str__(self) -> str:
-        """RFC 3339 as Go writes it: no trailing zeros in the fraction, ``Z`` for every zero offset."""
-        text = f"{self.year:04}-{self.month:02}-{self.day:02}T{self.hour:02}:{self.minute:02}:{self.second:02}"
+        """Return RFC 3339 as Go writes it: no trailing zeros, ``Z`` for every zero offset."""
+        text = (
+            f"{self.year:04}-{self.month:02}-{self.day:02}"
+            f"T{self.hour:02}:{self.minute:02}:{self.second:02}"
+        )
         if self.nanosecond:
             text += f".{self.nanosecond:09}".rstrip("0")
         if not self.offset_s:
@@ -129,18 +140,18 @@ def _days_in(year: int, month: int) -> int:
 
 
 def _days(year: int, month: int, day: int) -> int:
-    """Days since 0000-03-01 of the proleptic Gregorian calendar.
+    """Return the days since 0000-03-01 in the proleptic Gregorian calendar.
 
-    `datetime` has no year 0, Go has.
+    Go's calendar has a year 0, that of `datetime` has not.
     """
     year, month = (year, month - 3) if month > _MONTH_OF_LEAP_DAY else (year - 1, month + 9)
     return year * 365 + year // 4 - year // 100 + year // 400 + (month * 153 + 2) // 5 + day - 1
 
 
 ZERO_TIME: Final = GoTime()
-"""Go's zero time, what an absent or null time is read as."""
+"""Go's zero time: an absent or null time reads as this."""
 
 EPOCH: Final = GoTime(year=1970)
-"""1970-01-01T00:00:00Z, the creation time of all but the top layer in a legacy archive."""
+"""1970-01-01T00:00:00Z: in a legacy archive, the creation time of every layer below the top."""
 
 _ZERO_UNIX_SECONDS: Final = ZERO_TIME.unix_seconds

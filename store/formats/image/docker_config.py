@@ -12,17 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
 from store.formats.golang.structs import Struct, member
-from store.formats.golang.types import (
-    BOOLEAN,
-    INTEGER,
-    STRING,
-    TIME,
-    KeySet,
-    ListOf,
-    MapOf,
-    Pointer,
-    StringOrList,
-)
+from store.formats.golang.containers import KeySet, ListOf, MapOf, Pointer, StringOrList
+from store.formats.golang.types import BOOLEAN, INTEGER, STRING, TIME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,8 @@ import re
 from typing import Final
 
 from store.errors import InvalidDocument
-from store.formats.golang.json import Json, compact, parse, parse_first, quote
+from store.formats.golang.json import Json, parse, parse_first
+from store.formats.golang.json_writing import compact, quote
 from store.model.limits import Limits
 
 MAX_BYTES: Final = 2048

@@ -61,7 +61,7 @@ def tables() -> Iterator[Case]:
         "table-cut",
         "a manifest.json that ends early",
         table[:-1],
-        refused(invalid, "manifest.json", "not JSON", "the end"),
+        refused(invalid, "manifest.json", "invalid JSON", "the end of the text"),
     )
     yield case(
         "table-byte-order-mark",
@@ -130,14 +130,14 @@ def tables() -> Iterator[Case]:
         "config-no-json",
         "a config that is a text",
         [APP],
-        refused(invalid, "config c", "not JSON"),
+        refused(invalid, "config c", "invalid JSON"),
         c=b"nope",
     )
     yield case(
         "config-cut",
         "a config that ends early",
         [APP],
-        refused(invalid, "config c", "not JSON", "the end"),
+        refused(invalid, "config c", "invalid JSON", "the end of the text"),
         c=config(A)[:-2],
     )
     yield case(
@@ -310,7 +310,7 @@ def old() -> Iterator[Case]:
     yield case(
         "old-json-no-json",
         "a json that is a text",
-        refused(invalid, f"{TOP}/json", "not JSON"),
+        refused(invalid, f"{TOP}/json", "invalid JSON"),
         top=b"nope",
     )
     over = encode(
@@ -422,7 +422,7 @@ def hybrids() -> Iterator[Case]:
         "a sound layout beside a manifest.json that is none",
         layout,
         b"{",
-        refused(errors.InvalidDocument, "manifest.json", "not JSON"),
+        refused(errors.InvalidDocument, "manifest.json", "invalid JSON"),
     )
     flawed = Layout()
     image = flawed.image(plain(A), plain(B), plain(A))

@@ -116,7 +116,7 @@ def descriptors() -> Iterator[Case]:
         "layer-size-beyond-64-bits",
         "a size of 2^63",
         _layer(size=2**63),
-        refused(errors.InvalidDocument, "layers[0].size", "integer of 64 bits", str(2**63)),
+        refused(errors.InvalidDocument, "layers[0].size", "64-bit integer", str(2**63)),
     )
     yield case(
         "layer-size-fraction",
@@ -283,7 +283,7 @@ def manifests() -> Iterator[Case]:
         "manifest-empty",
         "a manifest of no bytes",
         texts(b""),
-        refused(invalid, "not JSON", "the end", "byte 0"),
+        refused(invalid, "invalid JSON", "the end of the text", "byte 0"),
     )
     yield case(
         "manifest-is-a-list",
@@ -301,13 +301,13 @@ def manifests() -> Iterator[Case]:
         "manifest-cut",
         "a manifest that ends early",
         texts(sound_manifest()[:-1]),
-        refused(invalid, "not JSON", "the end"),
+        refused(invalid, "invalid JSON", "the end of the text"),
     )
     yield case(
         "manifest-trailing-junk",
         "something behind the manifest",
         texts(sound_manifest() + b"}"),
-        refused(invalid, "nothing more", "'}'"),
+        refused(invalid, "the end of the text", "'}'"),
     )
     yield case(
         "manifest-byte-order-mark",

@@ -207,7 +207,7 @@ def dir_folders() -> Iterator[Case]:
     yield case(
         "dir-manifest-cut",
         "a manifest.json that ends early",
-        refused(errors.InvalidDocument, "manifest.json", "not JSON"),
+        refused(errors.InvalidDocument, "manifest.json", "invalid JSON"),
         manifest=manifest[:-1],
     )
     yield case(

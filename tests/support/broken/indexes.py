@@ -69,7 +69,7 @@ def _tables() -> Iterator[Case]:
         "layout-no-json",
         "an oci-layout that is a text",
         files(layout=b"1.0.0"),
-        refused(invalid, "oci-layout", "not JSON"),
+        refused(invalid, "oci-layout", "invalid JSON"),
     )
     yield _case(
         "index-empty",

@@ -47,7 +47,10 @@ def test_null_lists_are_empty() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "manifest.json: not JSON: expected a value, found the end, at byte 0"),
+        (
+            b"",
+            "manifest.json: invalid JSON: expected a value, found the end of the text, at byte 0",
+        ),
         (b"{}", "manifest.json: expected list of objects, found object, at byte 0"),
         (b'"x"', "expected list of objects, found string"),
         (b"[1]", r"\[0\]: expected object, found number 1, at byte 1"),
@@ -64,7 +67,7 @@ def test_null_lists_are_empty() -> None:
         (b'[{"Config":"c","LayerSources":[]}]', r"\[0\].LayerSources: expected object"),
         (
             b'[{"Config":"c","LayerSources":{"d":{"size":1.0}}}]',
-            r"size: expected integer of 64 bits, found number 1.0",
+            r"size: expected 64-bit integer, found number 1.0",
         ),
         (b"\xef\xbb\xbf[]", "at byte 0"),
         (b"[", "at byte 1"),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from store.errors import InvalidDocument, TooLarge
-from store.formats.golang.json import Json, compact, parse, parse_first, quote
+from store.formats.golang.json import Json, parse, parse_first
 from store.model.limits import DEFAULT_LIMITS, Limits
 
 
@@ -28,13 +26,13 @@ def read(data: bytes) -> Json:
         (b"\t\r\n null", "null"),
     ],
 )
-def test_every_kind_of_value_is_known(data: bytes, kind: str) -> None:
+def test_the_kind_of_each_value_is_known(data: bytes, kind: str) -> None:
     value = read(data)
     assert value.kind == kind
     assert value.raw == data.strip()
 
 
-def test_members_keep_their_order_their_repetitions_and_their_text() -> None:
+def test_members_keep_order_repetitions_and_text() -> None:
     value = read(b'{ "b" : 1.50 , "a":[ 1 ] ,"b":{"x" :null}, "\\u0061":"\\/" }')
     assert [(key, member.raw) for key, member in value.members()] == [
         ("b", b"1.50"),
@@ -45,7 +43,7 @@ def test_members_keep_their_order_their_repetitions_and_their_text() -> None:
     assert [member.start for _, member in value.members()] == [8, 19, 30, 52]
 
 
-def test_elements_keep_their_order_and_their_text() -> None:
+def test_elements_keep_order_and_text() -> None:
     assert [item.raw for item in read(b'[1 , "a" ,[ ], {"k":[2]} ,null]').items()] == [
         b"1",
         b'"a"',
@@ -91,67 +89,18 @@ def test_an_empty_object_has_no_members(data: bytes) -> None:
         (b"\xef\xbb\xbf", "\ufeff"),
     ],
 )
-def test_strings_say_what_go_reads_in_them(raw: bytes, text: str) -> None:
+def test_strings_are_decoded_as_go_decodes_them(raw: bytes, text: str) -> None:
     assert read(b'"' + raw + b'"').text() == text
     assert [key for key, _ in read(b'{"' + raw + b'":0}').members()] == [text]
 
 
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (b"", "expected a value, found the end, at byte 0"),
-        (b"  ", "expected a value, found the end, at byte 2"),
-        (b"\xef\xbb\xbf{}", r"expected a value, found '\\xef', at byte 0"),
-        (b"nul", "expected a value, found 'n', at byte 0"),
-        (b"nulls", "expected nothing more, found 's', at byte 4"),
-        (b"True", "expected a value, found 'T', at byte 0"),
-        (b"{} {}", "expected nothing more, found '{', at byte 3"),
-        (b"1\x00", "expected nothing more"),
-        (b"\x0b1", "expected a value"),
-        (b"\xc2\xa01", "expected a value"),
-        (b"01", "expected nothing more, found '1', at byte 1"),
-        (b"[01]", "expected ',' or '\\]', found '1', at byte 2"),
-        (b"-", "expected a value"),
-        (b"+1", "expected a value"),
-        (b".5", "expected a value"),
-        (b"1.", "expected nothing more, found '.', at byte 1"),
-        (b"1e", "expected nothing more"),
-        (b"NaN", "expected a value"),
-        (b"[", "expected a value, found the end, at byte 1"),
-        (b"[1", "expected ',' or '\\]', found the end, at byte 2"),
-        (b"[1 2]", "expected ',' or '\\]', found '2', at byte 3"),
-        (b"[1,]", "expected a value, found '\\]', at byte 3"),
-        (b"[,1]", "expected a value, found ',', at byte 1"),
-        (b"[1}", "expected ',' or '\\]', found '}', at byte 2"),
-        (b'{"a":1]', "expected ',' or '}', found '\\]', at byte 6"),
-        (b"{", "expected a key in quotes, found the end, at byte 1"),
-        (b"{a:1}", "expected a key in quotes, found 'a', at byte 1"),
-        (b'{"a"}', "expected ':', found '}', at byte 4"),
-        (b'{"a" 1}', "expected ':', found '1', at byte 5"),
-        (b'{"a":}', "expected a value, found '}', at byte 5"),
-        (b'{"a":1,}', "expected a key in quotes, found '}', at byte 7"),
-        (b'{"a":1 "b":2}', "expected ',' or '}', found '\"', at byte 7"),
-        (b'"abc', "expected a closing quote, found the end, at byte 4"),
-        (b'"\\x"', "expected a valid escape"),
-        (b'"\\u12g4"', "expected a valid escape"),
-        (b'"\\', "expected a valid escape"),
-        (b'"\n"', "expected no control character in a string"),
-        (b'{"\x1f":1}', "expected no control character in a string"),
-        (b"['a']", "expected a value"),
-    ],
-)
-def test_what_is_not_json_is_refused_at_the_byte_that_is_wrong(data: bytes, message: str) -> None:
-    with pytest.raises(InvalidDocument, match="^it: not JSON: .*" + message):
-        read(data)
-
-
-def test_the_first_value_can_be_read_without_what_follows_it() -> None:
+def test_parse_first_ignores_the_text_after_the_first_value() -> None:
     assert parse_first(b' {"a":1}garbage', DEFAULT_LIMITS, document="it").raw == b'{"a":1}'
-    with pytest.raises(InvalidDocument, match="found the end"):
+    with pytest.raises(InvalidDocument, match="found the end of the text"):
         parse_first(b'{"a":1', DEFAULT_LIMITS, document="it")
 
 
-def test_nesting_up_to_the_ceiling_is_read_and_no_deeper() -> None:
+def test_nesting_deeper_than_the_ceiling_is_refused() -> None:
     limits = Limits(json_depth=3)
     assert parse(b'[{"a":[]}]', limits, document="it").kind == "array"
     with pytest.raises(
@@ -160,7 +109,7 @@ def test_nesting_up_to_the_ceiling_is_read_and_no_deeper() -> None:
         parse(b'[{"a":[[]]}]', limits, document="it")
 
 
-def test_ten_thousand_levels_are_no_recursion() -> None:
+def test_ten_thousand_levels_need_no_recursion() -> None:
     deep = b"[" * 10_000 + b"]" * 10_000
     value = read(deep)
     assert sum(1 for _ in value.items()) == 1
@@ -169,26 +118,11 @@ def test_ten_thousand_levels_are_no_recursion() -> None:
         read(b"[" + deep + b"]")
 
 
-def test_a_text_as_long_as_the_ceiling_is_read_and_no_longer() -> None:
+def test_a_text_longer_than_the_ceiling_is_refused() -> None:
     assert parse(b"[1]", Limits(json_bytes=3), document="it").raw == b"[1]"
-    with pytest.raises(TooLarge, match="it: 4 bytes of JSON, at most 3 are read") as caught:
+    with pytest.raises(TooLarge, match="it: 4 bytes of JSON: the limit is 3 bytes") as caught:
         parse(b"[10]", Limits(json_bytes=3), document="it")
     assert caught.value.limit == 3
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b'"' + b"\\n" * 100_000 + b'"',
-        b'{"' + b"\\u0041" * 5000 + b'":[' + b"1," * 50_000 + b"1]}",
-        b"[" + b'{"a":"\\"","b":[]},' * 20_000 + b"{}]",
-        b"[" + b"-1.5e-7," * 100_000 + b"0]",
-    ],
-)
-def test_long_texts_take_time_in_proportion(data: bytes) -> None:
-    begin = time.process_time()
-    assert read(data).raw == data
-    assert time.process_time() - begin < 5
 
 
 def test_a_long_string_of_escapes_is_read_whole() -> None:
@@ -196,89 +130,48 @@ def test_a_long_string_of_escapes_is_read_whole() -> None:
     assert [key for key, _ in read(b'{"' + b"\\t" * 3000 + b'":1}').members()] == ["\t" * 3000]
 
 
-@pytest.mark.parametrize(
-    ("text", "written"),
-    [
-        ('"\\/', rb'"\"\\/"'),
-        ("\n\r\t", rb'"\n\r\t"'),
-        ("\b\f\x00\x1f", rb'"\u0008\u000c\u0000\u001f"'),
-        ("<>&", rb'"\u003c\u003e\u0026"'),
-        ("\u2027\u2028\u2029\u202a", b'"\xe2\x80\xa7\\u2028\\u2029\xe2\x80\xaa"'),
-        ("'\x7fé😀\ufffd", '"\'\x7fé😀\ufffd"'.encode()),
-        ("a\udc80b", b'"a\\ufffdb"'),
-    ],
-)
-def test_strings_are_written_as_go_writes_them(text: str, written: bytes) -> None:
-    assert quote(text) == written
-
-
-@pytest.mark.parametrize(
-    ("raw", "written"),
-    [
-        (b' { "a" :\n[ 1.50 ,\t1e3 ] }\r', b'{"a":[1.50,1e3]}'),
-        (b'" a \\" b "', b'" a \\" b "'),
-        (b'"\\/\\u003c<>&"', b'"\\/\\u003c\\u003c\\u003e\\u0026"'),
-        ('"\u2028\u2029\u202a"'.encode(), b'"\\u2028\\u2029\xe2\x80\xaa"'),
-        (b'"\xff\xe2\x80"', b'"\xff\xe2\x80"'),
-        (b'{"<" : "\\\\" , "b":"" }', b'{"\\u003c":"\\\\","b":""}'),
-        (b"12345678901234567890", b"12345678901234567890"),
-    ],
-)
-def test_raw_text_is_compacted_as_go_compacts_it(raw: bytes, written: bytes) -> None:
-    assert compact(raw) == written
-
-
-def test_values_up_to_the_ceiling_are_read_and_no_more() -> None:
+def test_more_values_than_the_ceiling_are_refused() -> None:
     limits = Limits(json_values=4)
     assert parse(b'[1,{"a":"[,{"}]', limits, document="it").kind == "array"
     for data in (b"[1,2,3,4]", b'[1,{"a":"","b":0}]', b"[[[[[]]]]]", b'[{},"",[],0]'):
         with pytest.raises(
-            TooLarge, match="it: more than 4 values, the most that are read from one JSON document"
+            TooLarge, match="it: more than 4 values, the limit for one JSON document"
         ) as caught:
             parse(data, limits, document="it")
         assert caught.value.limit == 4
-    # What follows the first value is not read, and does not count.
+    # The text after the first value does not count.
     assert parse_first(b"[1,2] [1,2,3,4,5]", limits, document="it").raw == b"[1,2]"
 
 
-def test_marks_inside_of_strings_are_no_values() -> None:
-    assert (
-        parse(
-            b'{"%s":"%s"}' % (b'[{,\\"' * 50, b",[{" * 50), Limits(json_values=3), document="it"
-        ).kind
-        == "object"
-    )
-
-
-def test_too_many_simple_values_are_seen_before_the_end() -> None:
+def test_too_many_simple_values_are_refused_before_the_end_of_the_text() -> None:
     with pytest.raises(TooLarge):
         parse(b"[" + b"0," * 5000 + b"broken", Limits(json_values=1000), document="it")
 
 
-def test_strings_have_a_ceiling_where_they_are_taken() -> None:
+def test_a_string_longer_than_the_ceiling_is_refused_when_it_is_read() -> None:
     limits = Limits(json_string_bytes=5)
     value = parse(b'{"long key":1,"a":"12345","b":"123456"}', limits, document="it")
-    with pytest.raises(TooLarge, match="it: a string of 8 bytes, at byte 1: at most 5 are read"):
+    with pytest.raises(TooLarge, match="it: a string of 8 bytes at byte 1: the limit is 5 bytes"):
         list(value.members())
     first, second = parse(b'["12345","123456"]', limits, document="it").items()
     assert first.text() == "12345"
     for take in (second.text, second.string):
         with pytest.raises(
-            TooLarge, match="it: a string of 6 bytes, at byte 9: at most 5 are read"
+            TooLarge, match="it: a string of 6 bytes at byte 9: the limit is 5 bytes"
         ):
             take()
 
 
-def test_what_is_made_of_a_document_has_a_ceiling() -> None:
+def test_the_memory_of_a_document_has_a_ceiling() -> None:
     with pytest.raises(
         TooLarge,
-        match="it: its text, values and strings together take more than 1000 bytes of memory",
+        match="it: its text, values and strings need more than 1000 bytes of memory",
     ):
         parse(b"[" + b"1," * 9 + b"1]", Limits(json_memory_bytes=1000), document="it")
     data = b'"%s"' % (b"a" * 1000)
     assert parse(data, Limits(json_memory_bytes=2400), document="it").text() == "a" * 1000
     for text in (b"a" * 994 + b"\\u2028", b"a" * 996 + "😀".encode()):
-        # One wide character makes all of them wide: counted before it happens.
+        # One wide character makes all of them wide: refused before the string is built.
         with pytest.raises(TooLarge):
             parse(b'"%s"' % text, Limits(json_memory_bytes=2400), document="it").text()
     with pytest.raises(TooLarge):

@@ -1,9 +1,11 @@
+"""Tests for store.formats.golang.path_match."""
+
 from __future__ import annotations
 
 import pytest
 
 from store.errors import InvalidReference
-from store.formats.golang.path_match import compile_pattern
+from store.formats.golang.path_match import compile_pattern, literal_start
 
 
 @pytest.mark.parametrize(
@@ -44,14 +46,22 @@ from store.formats.golang.path_match import compile_pattern
         ("a+b.c", "aab-c", False),
     ],
 )
-def test_it_matches_as_go_does(pattern: str, text: str, *, matches: bool) -> None:
+def test_patterns_match_as_in_go(pattern: str, text: str, *, matches: bool) -> None:
     assert (compile_pattern(pattern).fullmatch(text) is not None) is matches
 
 
 @pytest.mark.parametrize(
     "pattern", ["[]a]", "[-]", "[x-]", "[-x]", "[a-b-c]", "[", "[^", "[^bc", "a[", "a\\", "[a-"]
 )
-def test_bad_patterns_are_refused_as_go_does(pattern: str) -> None:
+def test_patterns_that_go_refuses_are_refused(pattern: str) -> None:
     with pytest.raises(InvalidReference) as refused:
         compile_pattern(pattern)
     assert refused.value.text == pattern
+
+
+@pytest.mark.parametrize(
+    ("pattern", "start"),
+    [("abc", "abc"), ("a*c", "a"), ("ab?", "ab"), ("x/[ab]", "x/"), ("a\\*b", "a"), ("*", "")],
+)
+def test_the_literal_start_ends_at_the_first_special_character(pattern: str, start: str) -> None:
+    assert literal_start(pattern) == start

@@ -134,8 +134,8 @@ def test_a_member_that_docker_would_read_over_the_layers_is_refused() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (b"{", "not JSON: .* at byte 1"),
-        (b"{}x", "not JSON: expected nothing more, found 'x', at byte 2"),
+        (b"{", "invalid JSON: .* at byte 1"),
+        (b"{}x", "invalid JSON: expected the end of the text, found 'x', at byte 2"),
         (b"[]", "expected object, found array"),
         (b'{"author":1}', "author: expected string, found number 1"),
         (b'{"created":"yesterday"}', "created: expected time"),
