@@ -11,9 +11,8 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar, final
 
-from store.formats.golang.json_writing import quote, short_escapes
+from store.formats.golang.json_writing import quote, short_escapes, write_object
 from store.formats.golang.times import EPOCH
-from store.formats.golang.json_writing import write_object
 from store.formats.image.docker_28_config import V1_IMAGE_28, V1Image28
 from store.formats.image.docker_config import V1_IMAGE, V1Image
 

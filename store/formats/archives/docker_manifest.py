@@ -12,9 +12,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, final
 
 from store.errors import InvalidDocument
+from store.formats.golang.containers import ListOf, MapOf, Pointer
 from store.formats.golang.json import parse_first
 from store.formats.golang.structs import Struct, member, unmarshal
-from store.formats.golang.containers import ListOf, MapOf, Pointer
 from store.formats.golang.types import INTEGER, STRING
 from store.model.limits import DEFAULT_LIMITS
 

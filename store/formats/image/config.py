@@ -12,9 +12,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self, final
 
 from store.errors import InvalidDigest, InvalidDocument, TooLarge
+from store.formats.golang.containers import ListOf, Pointer
 from store.formats.golang.json import parse
 from store.formats.golang.structs import Struct, member, unmarshal
-from store.formats.golang.containers import ListOf, Pointer
 from store.formats.golang.types import STRING
 from store.formats.image.docker_config import HISTORY, V1Image
 from store.model.digests import DiffID, ImageID

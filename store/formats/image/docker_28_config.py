@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, final
 
+from store.formats.golang.containers import ListOf, Pointer
 from store.formats.golang.json import parse
 from store.formats.golang.structs import Struct, member, unmarshal
-from store.formats.golang.containers import ListOf, Pointer
 from store.formats.golang.types import INTEGER, STRING, TIME
 from store.formats.image.docker_config import Config, V1Image
 from store.model.limits import DEFAULT_LIMITS

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
-from store.formats.golang.structs import Struct, member
 from store.formats.golang.containers import KeySet, ListOf, MapOf, Pointer, StringOrList
+from store.formats.golang.structs import Struct, member
 from store.formats.golang.types import BOOLEAN, INTEGER, STRING, TIME
 
 if TYPE_CHECKING:

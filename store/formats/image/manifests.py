@@ -17,9 +17,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self, final
 
 from store.errors import DigestMismatch, InvalidDigest, InvalidDocument, printable
+from store.formats.golang.containers import ListOf, MapOf, Pointer
 from store.formats.golang.json import parse
 from store.formats.golang.structs import Struct, member, reject_ambiguous, unmarshal
-from store.formats.golang.containers import ListOf, MapOf, Pointer
 from store.formats.golang.types import INTEGER, STRING
 from store.formats.image.media_types import (
     IMAGE_CONFIGS,

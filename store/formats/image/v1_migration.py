@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Final, final
 
 from store.errors import InvalidDocument
 from store.formats.golang.json import parse
-from store.formats.golang.json_writing import compact, compact_size
+from store.formats.golang.json_writing import compact, compact_size, write_object
 from store.formats.golang.structs import Struct, member, unmarshal
-from store.formats.golang.json_writing import write_object
 from store.formats.golang.types import STRING
 from store.formats.image.config import ROOTFS, ImageConfig, RootFS
 from store.formats.image.docker_config import HISTORY, V1_IMAGE, HistoryEntry
