@@ -370,7 +370,7 @@ def test_22_duplicate_layers_are_one_file_and_links_that_load_again(
         ),
         (
             image(A, history=steps("1", "2")),
-            "config config.json: too many non-empty layers in History section: 2, of 1 layers",
+            "config config.json: too many non-empty layers in History section: 2, but rootfs has 1 layer(s)",
         ),
     ],
     ids=["layer count", "diff ID", "rootfs", "history"],

@@ -168,7 +168,7 @@ def test_documents_have_a_ceiling_together(store: Store) -> None:
 
 def test_layers_of_one_image_have_a_ceiling(store: Store) -> None:
     assert (
-        "4 layers, an image may have 3"
+        "the image has 4 layers: the limit is 3"
         in refused(store, image(A, A, A, A), Limits(layers=3)).message
     )
     store.import_archive(io.BytesIO(image(A, A, A).bytes()), ImportOptions(limits=Limits(layers=3)))

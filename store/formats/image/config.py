@@ -1,7 +1,4 @@
-"""Typed views of the documents that make an image.
-
-The bytes are the identity; a view never replaces them.
-"""
+"""A typed view of an image's config. The bytes are the identity; the view never replaces them."""
 
 # ruff: noqa: RUF009 - `member` returns a dataclass field, as `dataclasses.field` does
 
@@ -34,7 +31,7 @@ _NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
 @final
 @dataclass(frozen=True, slots=True)
 class RootFS:
-    """The ``rootfs`` of a config. Docker reads any ``type``, and digests that are none."""
+    """The ``rootfs`` of a config, as Docker reads it: any ``type``, and diff IDs unchecked."""
 
     type: str = member("type", STRING)
     diff_ids: tuple[str, ...] | None = member("diff_ids", ListOf(STRING), omit_empty=True)
@@ -45,8 +42,8 @@ class RootFS:
 class _Image(V1Image):
     """Docker's ``image.Image``.
 
-    Its own ``parent`` hides that of V1Image, so the one in a config must be a string and is
-    ignored.
+    In Docker, its own ``parent`` hides the one of V1Image: a config's ``parent`` must be a string,
+    and is ignored.
     """
 
     rootfs: RootFS | None = member("rootfs", Pointer(Struct(RootFS)), omit_empty=True)
@@ -62,25 +59,28 @@ _IMAGE: Final = Struct(_Image)
 @final
 @dataclass(frozen=True, slots=True)
 class ImageConfig:
-    """An image's config: its exact bytes, and what Docker reads from them (docker-archive.md §2.1 and §6.2). Two are equal when their bytes are."""
+    """An image's config: its exact bytes, and the values that Docker reads from them.
+
+    Two configs are equal when their bytes are. Source: docker-archive.md §2.1 and §6.2.
+    """
 
     data: bytes
     """The exact bytes."""
 
     image_id: ImageID
-    """Their digest."""
+    """The digest of the bytes."""
 
     diff_ids: tuple[DiffID, ...] = field(compare=False)
     """The layers, base first."""
 
     created: GoTime = field(compare=False)
-    """When the image was made; the zero time when absent or null."""
+    """The time the image was made; the zero time when absent or null."""
 
     os: str = field(compare=False)
-    """The operating system it is for; often empty in old images, which means linux."""
+    """The image's operating system; often empty in old images, which means linux."""
 
     architecture: str = field(compare=False)
-    """The processor architecture it is for, by Go's names."""
+    """The image's processor architecture, by Go's names."""
 
     variant: str = field(compare=False)
     """The architecture's variant, for example ``v7``."""
@@ -89,7 +89,7 @@ class ImageConfig:
     os_features: tuple[str, ...] = field(compare=False)
 
     labels: Mapping[str, str] = field(compare=False)
-    """The labels of ``config``, none when it has none."""
+    """The labels of the member ``config``; empty when it has none."""
 
     _limits: Limits = field(compare=False, repr=False)
 
@@ -107,13 +107,15 @@ class ImageConfig:
         Args:
             data: The exact bytes.
             limits: Ceilings for the text.
-            document: What to call it in errors.
-            digest: What the bytes hash to, when they were named by another algorithm than sha256.
+            document: The config's name in errors.
+            digest: The digest of the bytes, when another algorithm than sha256 named them.
+
+        Returns:
+            The view of the config.
 
         Raises:
-            InvalidDocument: It is not JSON, a member has the wrong type, there is no ``rootfs``, a
-                diff ID is no digest, or the history tells of more layers
-                than there are.
+            InvalidDocument: It is not JSON, a member has the wrong type, it has no ``rootfs``, a
+                diff ID is not a digest, or the history has more layers than ``rootfs``.
             TooLarge: It passes a ceiling for JSON, or has more than ``limits.layers`` layers.
         """
         image = unmarshal(_IMAGE, parse(data, limits, document=document), document=document)
@@ -122,16 +124,16 @@ class ImageConfig:
         history = image.history or ()
         if len(image.rootfs.diff_ids or ()) > limits.layers:
             raise TooLarge(
-                f"{document}: {len(image.rootfs.diff_ids or ())} layers, an image may have"
-                f" {limits.layers}",
+                f"{document}: the image has {len(image.rootfs.diff_ids or ())} layers: the limit"
+                f" is {limits.layers}",
                 limit=limits.layers,
             )
         diff_ids = _diff_ids(image.rootfs, document)
-        layers_told = sum(not entry.empty_layer for entry in history)
-        if layers_told > len(diff_ids):
+        layers_in_history = sum(not entry.empty_layer for entry in history)
+        if layers_in_history > len(diff_ids):
             raise InvalidDocument(
-                f"too many non-empty layers in History section: {layers_told}, of {len(diff_ids)}"
-                " layers",
+                f"too many non-empty layers in History section: {layers_in_history}, but rootfs has"
+                f" {len(diff_ids)} layer(s)",
                 document=document,
             )
         return cls(
@@ -150,11 +152,10 @@ class ImageConfig:
 
     @property
     def v1(self) -> V1Image:
-        """The part a legacy archive writes again, without ``id`` and ``parent``.
+        """Return the part that a legacy archive repeats, without ``id`` and ``parent``.
 
-        Read anew from the bytes each time, as `history` is.
-
-        An archive may hold ten thousand configs: what few ask for is not kept of all of them.
+        `v1` and `history` are read from the bytes on each call: an archive may hold ten thousand
+        configs, and few callers need these values.
         """
         image = self._read()
         return replace(
@@ -165,7 +166,7 @@ class ImageConfig:
 
     @property
     def history(self) -> tuple[HistoryEntry, ...]:
-        """How the image was built, oldest step first."""
+        """Return the steps that built the image, oldest first."""
         return self._read().history or ()
 
     def _read(self) -> _Image:
@@ -175,10 +176,11 @@ class ImageConfig:
 
 
 def is_valid_parent(parent: ImageConfig, child: ImageConfig) -> bool:
-    """Whether Docker 20.10 lets ``parent`` be recorded as the parent of ``child`` (docker-archive.md §6.2, "Parent").
+    """Whether Docker 20.10 accepts ``parent`` as the parent of ``child``.
 
-    Both histories are empty, or the child's is the parent's and one entry more. Times are compared
-    as they were written, zone included: see `GoTime`.
+    It does when both histories are empty, or when the child's history is the parent's and one
+    more entry. Times are compared with their zones (see `GoTime`).
+    Source: docker-archive.md §6.2, "Parent".
     """
     before, after = parent.history, child.history
     if not before and not after:

@@ -1,4 +1,4 @@
-"""The manifest of an image that came without one."""
+"""The manifest of an image that was imported without one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
 
 def deterministic_manifest(config: ImageConfig, sizes: Sequence[int]) -> bytes:
-    """The manifest that Docker ≥ 25.0.6 writes into its archives for this image (docker-archive.md §9): plain-tar layers, a function of the image alone."""
+    """Return the manifest that Docker ≥ 25.0.6 writes into its archives for this image.
+
+    It has plain-tar layers and depends on the image alone (docker-archive.md §9).
+
+    Args:
+        config: The image's config.
+        sizes: Size of each layer's tar in bytes, base first.
+    """
     document = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,

@@ -1,7 +1,7 @@
-"""What Docker Engine 28 reads from an image config, where that is not what 20.10 reads (docker-archive.md §9).
+"""The structs of an image config that Docker Engine 28 reads differently from 20.10.
 
-Source: moby v28, ``image/image.go``, ``api/types/container/config.go``, and the HealthcheckConfig
-of moby/docker-image-spec v1.3.
+Source: docker-archive.md §9; moby v28, ``image/image.go``, ``api/types/container/config.go``, and
+the HealthcheckConfig of moby/docker-image-spec v1.3.
 """
 
 # ruff: noqa: RUF009 - `member` returns a dataclass field, as `dataclasses.field` does
@@ -21,8 +21,8 @@ from store.model.limits import DEFAULT_LIMITS
 if TYPE_CHECKING:
     from store.formats.golang.times import GoTime
 
-# The structs replace members of 20.10's, which keeps the members' order; what they hold instead is
-# of another type.
+# Each struct overrides a member of 20.10's with another type. Overriding keeps the order of the
+# members.
 
 
 @final
@@ -51,7 +51,7 @@ class Config28(Config):
 @final
 @dataclass(frozen=True, slots=True)
 class V1Image28(V1Image):
-    """`V1Image`, which knows that it does not know when it was made."""
+    """`V1Image`, whose creation time may be None: absent or null in the config."""
 
     created: GoTime | None = member("created", Pointer(TIME))  # type: ignore[assignment]
     container_config: Config28 = member("container_config", Struct(Config28), omit_empty=True)
@@ -62,9 +62,15 @@ V1_IMAGE_28: Final = Struct(V1Image28)
 
 
 def read_v1_image_28(config: bytes, *, document: str) -> V1Image28:
-    """Read the part of an image config that a v1 document repeats, without ``id`` and ``parent``.
+    """Return the part of an image config that a v1 document repeats, without ``id`` and ``parent``.
 
-    Raises InvalidDocument, TooLarge.
+    Args:
+        config: The config's exact bytes.
+        document: The config's name in errors.
+
+    Raises:
+        InvalidDocument: It is not JSON, or a member has the wrong type.
+        TooLarge: It passes a ceiling for JSON.
     """
     return replace(
         unmarshal(V1_IMAGE_28, parse(config, DEFAULT_LIMITS, document=document), document=document),

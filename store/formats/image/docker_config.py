@@ -1,7 +1,7 @@
-"""The structs of Docker Engine 20.10 that an image config consists of (docker-archive.md §2.1 and §2.2).
+"""The structs of an image config in Docker Engine 20.10. Fields are written in their order here.
 
-Source: moby v20.10, ``image/image.go`` and ``api/types/container/config.go``. The order of the
-fields is the order they are written in.
+Source: docker-archive.md §2.1 and §2.2; moby v20.10, ``image/image.go`` and
+``api/types/container/config.go``.
 """
 
 # ruff: noqa: RUF009 - `member` returns a dataclass field, as `dataclasses.field` does
@@ -35,9 +35,9 @@ class Healthcheck:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What a container of the image runs, and how.
+    """The command and the settings of a container of the image.
 
-    For lists, maps and pointers None (null, absent) is not the same as empty.
+    In lists, maps and pointers None (null or absent) differs from empty.
     """
 
     hostname: str = member("Hostname", STRING)
@@ -71,7 +71,10 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class V1Image:
-    """An image as it was before images had configs: what ``<v1 ID>/json`` of a legacy archive holds, and the first part of every config since."""
+    """An image of Docker before 1.10: the struct in ``<v1 ID>/json`` of a legacy archive.
+
+    Every config since begins with the same members.
+    """
 
     id: str = member("id", STRING, omit_empty=True)
     parent: str = member("parent", STRING, omit_empty=True)
@@ -91,7 +94,7 @@ class V1Image:
 @final
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One step of how an image was built."""
+    """One step of an image's build."""
 
     created: GoTime = member("created", TIME)
     author: str = member("author", STRING, omit_empty=True)

@@ -1,4 +1,7 @@
-"""What image layouts call things: their files, and the annotations that name images in ``index.json`` (OCI image-spec, image-layout.md)."""
+"""Names in an image layout: its files, and the annotations in ``index.json`` that name images.
+
+Source: OCI image-spec, image-layout.md.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,13 @@ _ROOT: Final = re.compile(r"(?:\./+)*")
 
 
 def blob_algorithm(path: str) -> tuple[str, bool]:
-    """The algorithm of the digest that a path in an image layout is made of, and whether it is such a path at all."""
+    """Return the algorithm of the digest in a blob's path, and whether the path is a blob's.
+
+    Args:
+        path: A member's name as the archive has it, for example ``./blobs/sha256/…``.
+
+    Returns:
+        The default algorithm and False for a path outside ``blobs/``.
+    """
     match = _BLOB_PATH.fullmatch(_ROOT.sub("", path, count=1))
     return (match["algorithm"], True) if match else (DEFAULT_ALGORITHM, False)

@@ -1,9 +1,7 @@
-"""Typed views of manifests and indexes (OCI image-spec, manifest.md and image-index.md.
+"""Typed views of manifests and indexes. The bytes are the identity; a view lists their links.
 
-Docker image manifest version 2, schema 2).
-
-The bytes are the identity; a view says what they point at. Read with Go's rules for JSON, so that
-nobody else reads something else from the same bytes.
+They are read with Go's rules for JSON, and refused where other readers could read them differently.
+Source: OCI image-spec, manifest.md and image-index.md; Docker image manifest version 2, schema 2.
 """
 
 # ruff: noqa: RUF009 - `member` returns a dataclass field, as `dataclasses.field` does
@@ -46,7 +44,7 @@ _SCHEMA: Final = 2
 
 
 class Role(StrEnum):
-    """What a document points at something as."""
+    """The purpose of a link from a document to its target."""
 
     CONFIG = "config"
     LAYER = "layer"
@@ -59,6 +57,9 @@ class Kind(StrEnum):
 
     MANIFEST = "manifest"
     INDEX = "index"
+
+
+_NOUN: Final = {Kind.MANIFEST: "a manifest", Kind.INDEX: "an index"}
 
 
 @final
@@ -108,9 +109,10 @@ _DOCUMENT: Final = Struct(_Document)
 @final
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a document says about one thing it points at.
+    """A link from a document to a target, with all that the document says about it.
 
-    ``position`` counts within the role, from 0; ``data`` are embedded bytes, already checked.
+    ``position`` counts the links of one role from 0. ``data`` holds embedded bytes, already
+    checked against the target's digest.
     """
 
     role: Role
@@ -124,28 +126,31 @@ class Link:
 
     @property
     def digest(self) -> Digest:
-        """Of what it points at."""
+        """Return the target's digest."""
         return self.target.digest
 
     @property
     def is_document(self) -> bool:
-        """Whether it points at a manifest or an index, by what it says; old indexes say nothing."""
+        """Whether the target is a manifest or an index, by its media type.
+
+        A child without a media type counts as a document: old indexes leave the type out.
+        """
         return self.role is Role.CHILD and (
             not self.target.media_type or is_document(self.target.media_type)
         )
 
     @property
     def made_for(self) -> Platform | None:
-        """The platform it names, normalised."""
+        """Return the platform that the link names, normalised; None without one."""
         return None if self.platform is None else Platform.of_fields(self.platform)
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A manifest or an index: its exact bytes, and what it points at.
+    """A manifest or an index: its exact bytes and its links.
 
-    Two are equal when their bytes are.
+    Two documents are equal when their bytes are.
     """
 
     data: bytes
@@ -170,21 +175,30 @@ class Document:
         """Read a manifest or an index.
 
         Args:
-            data: The exact bytes. digest: What they hash to, when the caller has checked it with
-                another algorithm than sha256. media_type: What whoever pointed here called it.
-                limits: Ceilings for the text. name: What to call it in errors.
+            data: The exact bytes.
+            digest: The digest of the bytes, when the caller has checked it with another algorithm
+                than sha256.
+            media_type: The media type in the descriptor that points at the document; empty when
+                unknown.
+            limits: Ceilings for the text.
+            name: The document's name in errors; empty for ``manifest DIGEST``.
+
+        Returns:
+            The view of the document.
 
         Raises:
-            InvalidDocument: It is no such document, two readers could take it for different ones,
-                or a descriptor in it makes no sense. DigestMismatch: Data embedded in a descriptor
-                is not what the descriptor says. TooLarge: It passes ``limits.json_bytes``.
+            InvalidDocument: It is not a manifest or an index, readers could disagree about it, or
+                a descriptor in it is invalid.
+            DigestMismatch: Data embedded in a descriptor does not have the descriptor's digest or
+                size.
+            TooLarge: It passes a ceiling for JSON.
         """
         name = name or f"manifest {digest or Digest.of(data)}"
         tree = parse(data, limits, document=name)
         if tree.kind != "object":
             raise InvalidDocument(f"expected a JSON object, found {tree.kind}", document=name)
         read = unmarshal(_DOCUMENT, tree, document=name)
-        # A digest that one reader sees and another does not would be checked by neither.
+        # Otherwise a digest could hide from the reader that checks it.
         reject_ambiguous(_DOCUMENT, tree, document=name)
         kind, media_type = _kind(read, media_type, name)
         roles = (
@@ -216,31 +230,30 @@ class Document:
         )
 
     def of_role(self, role: Role) -> tuple[Link, ...]:
-        """What it points at in this role, in order."""
+        """Return the links of this role, in order."""
         return tuple(link for link in self.links if link.role is role)
 
     @property
     def config(self) -> Link | None:
-        """The config of a manifest, when there is one."""
+        """Return a manifest's link to its config; None without one."""
         return next(iter(self.of_role(Role.CONFIG)), None)
 
     @property
     def layers(self) -> tuple[Link, ...]:
-        """The layers of a manifest, base first."""
+        """Return a manifest's links to its layers, base first."""
         return self.of_role(Role.LAYER)
 
     @property
     def children(self) -> tuple[Link, ...]:
-        """What an index lists."""
+        """Return an index's links to its manifests and indexes."""
         return self.of_role(Role.CHILD)
 
     @property
     def claims_image(self) -> bool:
-        """Whether it says that it describes an image that runs.
+        """Whether the document claims to be an image that runs.
 
-        By the types of its config and of every layer.
-
-        Signatures and attestations borrow an image's config, but their layers are none.
+        It does when its config and every layer have an image's media types. Signatures and
+        attestations borrow an image's config type, but their layers have other types.
         """
         config = self.config
         return (
@@ -251,30 +264,34 @@ class Document:
 
     @property
     def effective_artifact_type(self) -> str:
-        """What a list of referrers calls it (distribution-spec, "Listing Referrers"): its own type, else that of its config."""
+        """Return the artifact type that a list of referrers shows: its own, else the config's type.
+
+        Source: distribution-spec, "Listing Referrers".
+        """
         if self.artifact_type or self.kind is Kind.INDEX or self.config is None:
             return self.artifact_type
         return self.config.target.media_type
 
 
-def _kind(read: _Document, told: str, name: str) -> tuple[Kind, str]:
-    """Manifest or index, and of which media type.
+def _kind(read: _Document, listed_as: str, name: str) -> tuple[Kind, str]:
+    """Return whether the document is a manifest or an index, and its media type.
 
     A document that could be either is refused: readers would disagree (CVE-2021-41190).
     """
-    media_type = read.media_type or told
+    media_type = read.media_type or listed_as
     if read.schema_version == 1 or media_type in SCHEMA_1:
         raise schema_1(name)
     if read.schema_version != _SCHEMA:
-        said = (
-            f"schemaVersion is {read.schema_version}"
+        found = (
+            f"invalid schemaVersion {read.schema_version}"
             if read.schema_version
-            else "says no schemaVersion"
+            else "missing schemaVersion"
         )
-        raise InvalidDocument(f"{said}, expected {_SCHEMA}", document=name)
-    if read.media_type and told and read.media_type != told:
+        raise InvalidDocument(f"{found}: expected {_SCHEMA}", document=name)
+    if read.media_type and listed_as and read.media_type != listed_as:
         raise InvalidDocument(
-            f"says that it is {printable(read.media_type)!r}, but is listed as {printable(told)!r}",
+            f"mediaType is {printable(read.media_type)!r}, but the descriptor says"
+            f" {printable(listed_as)!r}",
             document=name,
         )
     like_index, like_manifest = (
@@ -283,8 +300,7 @@ def _kind(read: _Document, told: str, name: str) -> tuple[Kind, str]:
     )
     if like_index and like_manifest:
         raise InvalidDocument(
-            "has the members of a manifest and of an index, so that readers would disagree about"
-            " what it is",
+            "ambiguous document: it has the members of a manifest and of an index",
             document=name,
         )
     if media_type and media_type not in MANIFESTS and media_type not in INDEXES:
@@ -292,24 +308,30 @@ def _kind(read: _Document, told: str, name: str) -> tuple[Kind, str]:
     kind = Kind.INDEX if media_type in INDEXES or (not media_type and like_index) else Kind.MANIFEST
     if like_manifest if kind is Kind.INDEX else like_index:
         raise InvalidDocument(
-            f"its media type says {kind}, but its members say otherwise", document=name
+            f"the media type is that of {_NOUN[kind]}, but the members are those of"
+            f" {_NOUN[Kind.MANIFEST if kind is Kind.INDEX else Kind.INDEX]}",
+            document=name,
         )
     if not media_type and not (like_index or like_manifest):
-        raise InvalidDocument("is neither a manifest nor an index", document=name)
+        raise InvalidDocument(
+            "unknown document: neither a manifest (no config, no layers) nor an index (no"
+            " manifests)",
+            document=name,
+        )
     if (
         kind is Kind.MANIFEST
         and read.config is None
         and media_type in (OCI_MANIFEST, "")
         and read.blobs is None
     ):
-        raise InvalidDocument("a manifest without a config", document=name)
+        raise InvalidDocument("the manifest has no config", document=name)
     return kind, media_type or (OCI_INDEX if kind is Kind.INDEX else OCI_MANIFEST)
 
 
 def schema_1(name: str) -> InvalidDocument:
-    """The error for a manifest of Docker's first schema."""
+    """Return the error for a manifest of Docker's first schema."""
     return InvalidDocument(
-        "is a Docker schema 1 manifest, which nothing addresses by content",
+        "Docker schema 1 manifests are not supported",
         document=name,
         hint="convert it to schema 2",
         remedy=Remedy.CONVERT_SCHEMA_1,
@@ -351,8 +373,8 @@ def _embedded(text: str, target: Descriptor, where: str) -> bytes:
     try:
         data = base64.b64decode(text, validate=True)
     except ValueError as exc:
-        # binascii.Error, or what is said of characters that are not ASCII.
-        raise InvalidDocument(f"data is no base64: {exc}", document=where) from exc
+        # binascii.Error, or the plain ValueError for characters that are not ASCII.
+        raise InvalidDocument(f"invalid base64 in data: {exc}", document=where) from exc
     if len(data) != target.size_bytes:
         raise DigestMismatch(
             f"{where}: size of the embedded data", want=target.size_bytes, got=len(data)

@@ -1,7 +1,4 @@
-"""Media types, and the questions asked of them.
-
-None of them says how bytes are compressed: that is read from the bytes.
-"""
+"""Media types of images, and their classes. The codec of a blob is read from its bytes instead."""
 
 from __future__ import annotations
 
@@ -41,10 +38,10 @@ SCHEMA_1: Final = frozenset(
         "application/vnd.docker.distribution.manifest.v1+prettyjws",
     }
 )
-"""Docker's manifests from before 1.10, which no content addresses."""
+"""Docker's manifests from before 1.10: they name no config by its digest."""
 
 IMAGE_CONFIGS: Final = frozenset({OCI_CONFIG, DOCKER_CONFIG})
-"""Configs of images that run (or say that they do: signatures borrow the type)."""
+"""Configs of images that run. Signatures borrow these types."""
 
 _FOREIGN_PREFIXES: Final = (
     "application/vnd.oci.image.layer.nondistributable.v1.tar",
@@ -55,10 +52,7 @@ _LAYER_SUFFIXES: Final = frozenset({"", "+gzip", "+zstd", ".gzip", ".zstd"})
 
 
 def is_layer(media_type: str) -> bool:
-    """Whether the bytes are a layer's tar, compressed or not.
-
-    An encrypted layer is none: nobody here can read it.
-    """
+    """Whether the type is that of a layer's tar, compressed or not; False for encrypted layers."""
     return any(
         media_type.startswith(prefix) and media_type.removeprefix(prefix) in _LAYER_SUFFIXES
         for prefix in _LAYER_PREFIXES
@@ -66,10 +60,13 @@ def is_layer(media_type: str) -> bool:
 
 
 def is_foreign_layer(media_type: str) -> bool:
-    """Whether it is a layer that not everybody may pass on: it stands in a manifest with the places to fetch it from."""
+    """Whether the type is that of a layer under a restricted licence.
+
+    A manifest lists such a layer with the URLs that serve it.
+    """
     return media_type.startswith(_FOREIGN_PREFIXES) and is_layer(media_type)
 
 
 def is_document(media_type: str) -> bool:
-    """Whether it is a manifest or an index."""
+    """Whether the type is that of a manifest or an index."""
     return media_type in MANIFESTS or media_type in INDEXES

@@ -1,4 +1,7 @@
-"""Image configs for images that come from before there were any (docker-archive.md §7, items 2, 4 and 5; moby v20.10, ``image/v1/imagev1.go``)."""
+"""Configs for images of Docker before 1.10, made as Docker makes them.
+
+Source: docker-archive.md §7, items 2, 4 and 5; moby v20.10, ``image/v1/imagev1.go``.
+"""
 
 from __future__ import annotations
 
@@ -43,9 +46,16 @@ _LINKS: Final = Struct(_Links)
 def v1_parent(
     v1_json: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "v1 image"
 ) -> str:
-    """Read the v1 ID of the image this one is built on, empty when there is none.
+    """Return the v1 ID of the image's parent; empty when it has none.
 
-    Raises InvalidDocument, TooLarge.
+    Args:
+        v1_json: The ``json`` file of the image's directory.
+        limits: Ceilings for the text.
+        document: The file's name in errors.
+
+    Raises:
+        InvalidDocument: It is not JSON, or a member has the wrong type.
+        TooLarge: It passes a ceiling for JSON.
     """
     return unmarshal(_LINKS, parse(v1_json, limits, document=document), document=document).parent
 
@@ -58,22 +68,22 @@ def migrate(
     *,
     document: str = "v1 image",
 ) -> bytes:
-    """Make the config Docker makes of a v1 image, to the byte.
+    """Return the config that Docker makes of a v1 image, to the byte.
 
     Args:
         v1_json: The ``json`` file of the image's directory.
-        parent: The config made of the v1 image it is built on.
-        diff_ids: All layers, base first: the parent's, then its own.
-        limits: Ceilings for the text, of the result as well.
-        document: What to call ``v1_json`` in errors.
+        parent: The config of the image's parent; None when it has none.
+        diff_ids: All layers, base first: the parent's, then the image's own.
+        limits: Ceilings for the text of ``v1_json`` and of the result.
+        document: The name of ``v1_json`` in errors.
 
     Returns:
         A config that `ImageConfig.parse` accepts, with exactly these layers.
 
     Raises:
-        InvalidDocument: ``v1_json`` is not JSON, a member has the wrong type, or it has a member
-            (``rootFS``, say) that would be read over what is added here. TooLarge: A text passes
-            ``limits.json_bytes``.
+        InvalidDocument: ``v1_json`` is not JSON, a member has the wrong type, or a member (for
+            example ``rootFS``) would be read over the ``rootfs`` that is added.
+        TooLarge: A text passes ``limits.json_bytes``.
     """
     source = parse(v1_json, limits, document=document)
     image = unmarshal(V1_IMAGE, source, document=document)
@@ -87,11 +97,11 @@ def migrate(
     members["rootfs"] = ROOTFS.write(RootFS("layers", tuple(map(str, diff_ids))))
     members["history"] = HISTORY.write((*(parent.history if parent else ()), _history_entry(image)))
     config = write_object(members)
-    # Docker reads its own work again, and so do we: a raw member may differ from ours in case only,
-    # and a zone's offset may be written as none that is read.
+    # Docker reads the config again, and so do we: the name of a raw member may differ from ours in
+    # case only, and a zone's offset may be written in a form that cannot be read.
     if ImageConfig.parse(config, limits, document=document).diff_ids != tuple(diff_ids):
         raise InvalidDocument(
-            "a member of it would replace the layers of the image", document=document
+            "one of its members would replace the layers of the image", document=document
         )
     return config
 
@@ -100,8 +110,8 @@ def _raw_members(source: Json) -> dict[str, bytes]:
     members = {}
     for name, value in source.members():
         raw = value.raw
-        # It is held three times until the config stands: as a member, in the config, and in the
-        # text that is joined to it.
+        # Memory holds it three times until the config is complete: as a member, in the config, and
+        # in the text that is joined.
         source.account.spend(compact_size(raw) * 3)
         members[name] = compact(raw)
     return members
@@ -117,7 +127,10 @@ def _history_entry(image: V1Image) -> HistoryEntry:
 
 
 def _keeps_raw_members(docker_version: str) -> bool:
-    """Whether the engine that wrote it is 1.8.3 or newer, compared as Docker compares versions: part by part, what is no number counting 0."""
+    """Whether the engine that wrote the image is 1.8.3 or newer.
+
+    Docker compares versions part by part; a part that is not a number counts as 0.
+    """
     parts = list(map(_atoi, docker_version.split(".")))
     wanted = list(_FIRST_WITH_RAW_MEMBERS)
     length = max(len(parts), len(wanted))
@@ -125,17 +138,16 @@ def _keeps_raw_members(docker_version: str) -> bool:
 
 
 def _atoi(text: str) -> int:
-    """Go's ``strconv.Atoi`` with its error ignored.
+    """Return what Go's ``strconv.Atoi`` returns when its error is ignored.
 
-    0 for what is no number, and as good as the last number for what is too large.
-
-    Go finds a number too large before it looks at what follows its digits.
+    That is 0 for a text that is not a number, and a number that is too large for a text that starts
+    with one: Go finds it too large before it reads the characters after the digits.
     """
     match = _ATOI.match(text)
     if match is None:
         return 0
     digits = match[2].lstrip("0") or "0"
-    # The length first: Python refuses to make a number of thousands of digits.
+    # The length is checked first: Python refuses to convert thousands of digits.
     number = (
         _MAX_UINT64
         if len(digits) > _MAX_UINT64_DIGITS or int(digits) > _MAX_UINT64

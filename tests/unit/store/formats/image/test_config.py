@@ -23,14 +23,14 @@ def with_history(*entries: str) -> ImageConfig:
     return config(f'"history":[{",".join(entries)}]')
 
 
-def test_the_exact_bytes_are_kept_and_named() -> None:
+def test_the_exact_bytes_are_kept_and_give_the_image_id() -> None:
     data = b'{ "rootfs" : {} }\n'
     parsed = ImageConfig.parse(data)
     assert parsed.data == data
     assert parsed.image_id == ImageID.of(data)
 
 
-def test_what_docker_reads_is_there() -> None:
+def test_every_member_that_docker_reads_is_read() -> None:
     parsed = config(
         '"architecture":"arm","variant":"v7","os":"linux","os.version":"10","os.features":["a"],"created":"2020-01-01T00:00:00Z","author":"me","comment":"hi",'
         '"docker_version":"20.10","container":"c0ffee","container_config":{"User":"u"},"config":{"Labels":{"a":"b"}},'
@@ -63,7 +63,7 @@ def test_what_docker_reads_is_there() -> None:
     ]
 
 
-def test_what_is_absent_is_empty() -> None:
+def test_absent_members_are_empty() -> None:
     parsed = ImageConfig.parse(b'{"rootfs":{}}')
     assert (parsed.diff_ids, parsed.history, parsed.os_features) == ((), (), ())
     assert parsed.created == ZERO_TIME
@@ -107,7 +107,7 @@ def test_any_rootfs_type_is_accepted() -> None:
         (b'{"rootfs":{"diff_ids":[null]}}', r"rootfs.diff_ids\[0\]: invalid digest"),
         (
             b'{"rootfs":{},"history":[{}]}',
-            "too many non-empty layers in History section: 1, of 0 layers",
+            "too many non-empty layers in History section: 1, but rootfs has 0 layer",
         ),
         (b'{"rootfs":{},"history":{}}', "history: expected list"),
         (
@@ -120,7 +120,7 @@ def test_any_rootfs_type_is_accepted() -> None:
         (b"", "at byte 0"),
     ],
 )
-def test_what_docker_refuses_to_load_is_refused(data: bytes, message: str) -> None:
+def test_configs_that_docker_refuses_are_refused(data: bytes, message: str) -> None:
     with pytest.raises(InvalidDocument, match=message) as caught:
         ImageConfig.parse(data, document="config abc.json")
     assert caught.value.document == "config abc.json"
@@ -131,12 +131,12 @@ def test_a_config_over_the_ceiling_is_refused() -> None:
         ImageConfig.parse(b'{"rootfs":{}}', Limits(json_bytes=12))
 
 
-def test_history_may_tell_of_fewer_layers_than_there_are() -> None:
+def test_the_history_may_have_fewer_layers_than_rootfs() -> None:
     assert len(with_history("{}").history) == 1
     assert len(with_history("{}", "{}", '{"empty_layer":true}').history) == 3
 
 
-def test_sha512_diffs_are_as_good_as_sha256() -> None:
+def test_diff_ids_may_be_sha512() -> None:
     diff = "sha512:" + "0" * 128
     assert str(config(rootfs=f'"rootfs":{{"diff_ids":["{diff}"]}}').diff_ids[0]) == diff
 

@@ -18,7 +18,7 @@ B = DiffID.parse(vectors.DIFF_B)
 RAW = b'"docker_version":"1.8.3",'
 
 
-def test_vector_v5_an_image_from_before_1_8_3_is_written_anew() -> None:
+def test_vector_v5_an_image_from_before_1_8_3_is_written_member_by_member() -> None:
     config = migrate(vectors.V5_JSON, None, (A,), DEFAULT_LIMITS)
     assert config == vectors.V5_CONFIG
     assert str(ImageConfig.parse(config).image_id) == vectors.V5_IMAGE_ID
@@ -72,7 +72,8 @@ def test_only_the_exact_spelling_of_a_dropped_member_is_dropped() -> None:
     source = (
         b"{"
         + RAW
-        + b'"id":"1","ID":"2","parent":"3","PARENT":"4","Size":5,"size":6,"parent_id":7,"layer_id":8,"throwaway":9,"Throwaway":10}'
+        + b'"id":"1","ID":"2","parent":"3","PARENT":"4","Size":5,"size":6,'
+        + b'"parent_id":7,"layer_id":8,"throwaway":9,"Throwaway":10}'
     )
     members = json.loads(migrate(source, None, (A,), DEFAULT_LIMITS))
     assert set(members) == {
@@ -98,7 +99,7 @@ def test_keys_that_resolve_to_one_name_are_one_member_and_the_last_wins() -> Non
     assert migrate(source, None, (A,), DEFAULT_LIMITS).startswith(b'{"b":2,"c":4,')
 
 
-def test_null_is_an_image_of_which_nothing_is_known() -> None:
+def test_null_is_an_image_without_any_member() -> None:
     assert (
         json.loads(migrate(b"null", None, (A,), DEFAULT_LIMITS))["created"]
         == "0001-01-01T00:00:00Z"
@@ -113,7 +114,7 @@ def test_commands_are_joined_with_single_spaces() -> None:
     )
 
 
-def test_the_history_of_the_parent_comes_first_and_is_written_anew() -> None:
+def test_the_history_of_the_parent_comes_first_and_is_formatted_as_go_does() -> None:
     parent = ImageConfig.parse(
         f'{{"rootfs":{{"diff_ids":["{A}"]}},"history":[{{"comment":"base","created":"2020-01-01T00:00:00.10Z","empty_layer":false}}]}}'.encode()
     )
@@ -143,7 +144,7 @@ def test_a_member_that_docker_would_read_over_the_layers_is_refused() -> None:
         (b"{" + RAW + b'"rootf\xc5\xbf":null}', "no RootFS key"),
     ],
 )
-def test_what_docker_refuses_is_refused(source: bytes, message: str) -> None:
+def test_v1_images_that_docker_refuses_are_refused(source: bytes, message: str) -> None:
     with pytest.raises(InvalidDocument, match=message):
         migrate(source, None, (A,), DEFAULT_LIMITS)
 

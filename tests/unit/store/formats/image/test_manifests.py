@@ -1,0 +1,144 @@
+"""Tests for store.formats.image.manifests."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from store.errors import DigestMismatch, InvalidDocument
+from store.formats.image.manifests import Document, Kind, Role
+from store.formats.image.media_types import (
+    DOCKER_LIST,
+    OCI_CONFIG,
+    OCI_EMPTY,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_MANIFEST,
+    SCHEMA_1,
+)
+from store.model.digests import Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+A, B = str(Digest.of(b"a")), str(Digest.of(b"b"))
+CONFIG = {"mediaType": OCI_CONFIG, "digest": A, "size": 1}
+LAYER = {"mediaType": OCI_LAYER, "digest": B, "size": 1}
+CHILD = {"mediaType": OCI_MANIFEST, "digest": A, "size": 1}
+
+
+def document(members: Mapping[str, object], media_type: str = "") -> Document:
+    data = json.dumps({"schemaVersion": 2, **members}).encode()
+    return Document.parse(data, media_type=media_type, name="it")
+
+
+def refusal(members: Mapping[str, object], media_type: str = "") -> str:
+    with pytest.raises(InvalidDocument) as caught:
+        document(members, media_type)
+    assert caught.value.document is not None
+    return caught.value.message
+
+
+def test_a_manifest_has_links_in_order_and_by_role() -> None:
+    read = document({"config": CONFIG, "layers": [LAYER, CONFIG], "annotations": {"k": "v"}})
+    assert (read.kind, read.media_type) == (Kind.MANIFEST, OCI_MANIFEST)
+    assert read.config is not None
+    assert str(read.config.digest) == A
+    assert [(str(link.digest), link.position) for link in read.layers] == [(B, 0), (A, 1)]
+    assert read.children == ()
+    assert read.annotations == {"k": "v"}
+
+
+def test_an_index_has_children_with_normalised_platforms() -> None:
+    platform = {"os": "linux", "architecture": "aarch64"}
+    read = document({"manifests": [{**CHILD, "platform": platform}, CHILD]})
+    assert (read.kind, read.media_type) == (Kind.INDEX, OCI_INDEX)
+    first, second = read.children
+    assert str(first.made_for) == "linux/arm64"
+    assert first.platform == platform
+    assert second.made_for is None
+
+
+def test_a_child_without_a_media_type_counts_as_a_document() -> None:
+    untyped = {key: value for key, value in CHILD.items() if key != "mediaType"}
+    read = document({"manifests": [CHILD, untyped, {**CHILD, "mediaType": OCI_LAYER}]})
+    assert [link.is_document for link in read.children] == [True, True, False]
+
+
+def test_the_media_type_of_the_descriptor_decides_when_the_document_has_none() -> None:
+    assert document({}, DOCKER_LIST).kind is Kind.INDEX
+    assert document({"manifests": []}, "").media_type == OCI_INDEX
+
+
+def test_two_documents_are_equal_when_their_bytes_are() -> None:
+    assert document({"manifests": []}) == document({"manifests": []}, OCI_INDEX)
+    assert document({"manifests": []}) != document({"manifests": None, "mediaType": OCI_INDEX})
+
+
+def test_only_an_image_config_and_layers_claim_an_image() -> None:
+    assert document({"config": CONFIG, "layers": [LAYER]}).claims_image
+    signature = {**LAYER, "mediaType": "application/vnd.dev.cosign.simplesigning.v1+json"}
+    assert not document({"config": CONFIG, "layers": [signature]}).claims_image
+    assert not document({"config": {**CONFIG, "mediaType": OCI_EMPTY}, "layers": []}).claims_image
+
+
+def test_the_artifact_type_falls_back_to_that_of_the_config() -> None:
+    assert document({"config": CONFIG, "layers": []}).effective_artifact_type == OCI_CONFIG
+    typed = {"config": CONFIG, "layers": [], "artifactType": "x/y"}
+    assert document(typed).effective_artifact_type == "x/y"
+    assert document({"manifests": []}).effective_artifact_type == ""
+
+
+def test_embedded_data_is_checked_against_its_descriptor() -> None:
+    embedded = {**CONFIG, "data": base64.b64encode(b"a").decode()}
+    config = document({"config": embedded, "layers": []}).config
+    assert config is not None
+    assert config.data == b"a"
+    for wrong in (b"b", b"aa"):
+        with pytest.raises(DigestMismatch):
+            document({"config": {**CONFIG, "data": base64.b64encode(wrong).decode()}})
+    assert "invalid base64 in data" in refusal({"config": {**CONFIG, "data": "?"}})
+
+
+def test_the_subject_is_a_descriptor_and_not_a_link() -> None:
+    read = document({"config": CONFIG, "layers": [], "subject": CHILD})
+    assert read.subject is not None
+    assert str(read.subject.digest) == A
+    assert [link.role for link in read.links] == [Role.CONFIG]
+
+
+@pytest.mark.parametrize(
+    ("members", "media_type", "message"),
+    [
+        ({"schemaVersion": 3}, "", "it: invalid schemaVersion 3: expected 2"),
+        ({"schemaVersion": 0}, "", "it: missing schemaVersion: expected 2"),
+        ({"schemaVersion": 1}, "", "it: Docker schema 1 manifests are not supported"),
+        ({}, min(SCHEMA_1), "it: Docker schema 1 manifests are not supported"),
+        ({}, "", "it: unknown document: neither a manifest"),
+        ({}, "text/plain", "it: unknown media type 'text/plain'"),
+        ({"layers": []}, "", "it: the manifest has no config"),
+        (
+            {"layers": [], "manifests": []},
+            "",
+            "it: ambiguous document",
+        ),
+        ({"config": CONFIG}, OCI_INDEX, "it: the media type is that of an index, but the"),
+        ({"manifests": []}, OCI_MANIFEST, "it: the media type is that of a manifest, but the"),
+        ({"mediaType": OCI_INDEX}, OCI_MANIFEST, f"it: mediaType is {OCI_INDEX!r}, but the"),
+        ({"manifests": [{}]}, "", "it: child 0: invalid digest ''"),
+    ],
+)
+def test_documents_that_readers_could_take_for_different_ones_are_refused(
+    members: dict[str, object], media_type: str, message: str
+) -> None:
+    assert refusal(members, media_type).startswith(message)
+
+
+def test_a_digest_under_a_key_in_another_case_is_refused() -> None:
+    hidden = {**LAYER, "DIGEST": A}
+    assert "layers[0]: some readers take the member 'DIGEST' for 'digest'" in refusal(
+        {"config": CONFIG, "layers": [hidden]}
+    )
