@@ -49,7 +49,7 @@ def tables() -> Iterator[Case]:
         "table-empty",
         "a manifest.json of no bytes",
         b"",
-        refused(invalid, "manifest.json", "the end, at byte 0"),
+        refused(invalid, "manifest.json", "the end of the text, at byte 0"),
     )
     yield case(
         "table-is-an-object",

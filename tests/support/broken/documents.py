@@ -320,7 +320,7 @@ def manifests() -> Iterator[Case]:
         "manifest-key-twice",
         "layers twice: readers differ in which they take",
         texts(hidden),
-        refused(invalid, "'layers'", "twice"),
+        refused(invalid, "'layers'", "repeated"),
     )
     hidden = sound_manifest().replace(
         b'"layers":[{', b'"layers":[{"DIGEST":"%s",' % ABSENT.encode()
@@ -372,7 +372,7 @@ def manifests() -> Iterator[Case]:
         "config-too-much-history",
         "the history tells of two layers, and there is one",
         told,
-        refused(invalid, "History", "2, of 1"),
+        refused(invalid, "History section: 2", "1 layer"),
     )
     yield case(
         "config-bad-time",

@@ -75,7 +75,7 @@ def _tables() -> Iterator[Case]:
         "index-empty",
         "an index.json of no bytes",
         files(index=b""),
-        refused(invalid, "index.json", "the end, at byte 0"),
+        refused(invalid, "index.json", "the end of the text, at byte 0"),
     )
     yield _case(
         "index-is-a-list",
