@@ -42,7 +42,7 @@ PHRASES: Final = (
     _phrase(r"\banew\b", "`again`, or name the event"),
     _phrase(r"\bwho(?:m|so)?ever\b", "name the actor"),
     _phrase(
-        r"\b(?:who|whom|whose) (?!(?:\w+ ){1,3}(?:what|whom|which)\b)",
+        r"\b(?:who|whom) (?!(?:\w+ ){1,3}(?:what|whom|which)\b)",
         "name the client, user, process or request",
     ),
     _phrase(r"\bof (?:which|whom) (?:only|nothing|none)\b", "write two sentences"),

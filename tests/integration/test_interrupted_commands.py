@@ -1,0 +1,295 @@
+"""Commands that meet signals, full disks and readers that go away."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from store import Store
+from tests.support.command_files import GOLDEN
+from tests.support.command_line import Runner
+from tests.support.images import A, image, layer
+from tests.support.waiting import PATIENCE_S, until
+
+
+@pytest.fixture
+def run(root: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Runner:
+    return Runner(root, capfdbinary)
+
+
+@pytest.fixture
+def filled(run: Runner) -> Runner:
+    run(
+        "import",
+        *(str(GOLDEN / f"{name}.tar") for name in ("multi-layer", "parent-and-tags", "untagged")),
+    )
+    return run
+
+
+def start(
+    root: Path, *arguments: str, stdout: IO[bytes] | int = subprocess.PIPE
+) -> subprocess.Popen[bytes]:
+    program = [sys.executable, "-m", "storectl", "--root", str(root)]
+    return subprocess.Popen(
+        [*program, *arguments], stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_in_the_middle_of_an_import_leaves_nothing(
+    root: Path, number: signal.Signals, code: int
+) -> None:
+    process = start(root, "import", "-")
+    assert process.stdin is not None
+    process.stdin.write(image(A, layer("random", os.urandom(12 * 2**20))).bytes()[: 9 * 2**20])
+    process.stdin.flush()
+    staging = root / "staging"
+    until(lambda: any(file.stat().st_size for file in staging.glob("*/*")))
+    process.send_signal(number)
+    out, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, out, err) == (code, b"", b"")
+    assert list(staging.iterdir()) == []
+    with Store.open(root) as store:
+        assert store.images() == ()
+        assert list(store.blobs.digests()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_in_the_middle_of_a_save_leaves_no_file(
+    run: Runner, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    path = tmp_path / "big.tar"
+    path.write_bytes(image(layer("random", os.urandom(3 * 2**20))).bytes())
+    run("import", str(path))
+    # A pipe that nobody reads is full at once: the save stands in the middle.
+    reader, writer = os.pipe()
+    process = start(run.root, "save", "demo:1", stdout=writer)
+    os.close(writer)
+    assert os.read(reader, 512)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=PATIENCE_S)
+    os.close(reader)
+    assert (process.returncode, err) == (code, b"")
+    assert not list((run.root / "staging").iterdir())
+
+
+def test_a_hangup_is_nothing_to_what_runs_without_a_terminal(root: Path) -> None:
+    script = (
+        "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); import storectl.cli as"
+        " c; c.main(['import', '-', '--root', sys.argv[1]])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    until((root / "staging").is_dir)
+    process.send_signal(signal.SIGHUP)
+    out, _ = process.communicate(image(A).bytes(), timeout=PATIENCE_S)
+    assert (process.returncode, out) == (0, b"Loaded image: demo:1\n")
+
+
+def test_a_slow_reader_of_an_output_that_does_not_block_gets_everything(
+    run: Runner, tmp_path: Path
+) -> None:
+    path, saved = tmp_path / "big.tar", tmp_path / "saved.tar"
+    path.write_bytes(image(layer("random", os.urandom(3 * 2**20))).bytes())
+    run("import", str(path))
+    run("save", "-o", str(saved), "demo:1")
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    process = start(run.root, "save", "demo:1", stdout=writer)
+    os.close(writer)
+    time.sleep(0.5)
+    got = b""
+    while piece := os.read(reader, 50_000):
+        got += piece
+        time.sleep(0.002)
+    os.close(reader)
+    _, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, err) == (0, b"")
+    assert got == saved.read_bytes()
+
+
+def test_known_layers_of_a_file_on_standard_input_are_not_read_again(
+    run: Runner, tmp_path: Path
+) -> None:
+    path = tmp_path / "big.tar"
+    path.write_bytes(image(layer("random", os.urandom(16 * 2**20))).bytes())
+    script = (
+        "import sys, pathlib, storectl.cli as c\ncode = c.run(['--root', sys.argv[1], 'import',"
+        " '-q'])\nprint(code, *(line.split()[1] for line in"
+        " pathlib.Path('/proc/self/io').read_text().splitlines() if line.startswith('rchar')))"
+    )
+    run("import", str(path))
+
+    def read_bytes(**stdin: Any) -> int:  # noqa: ANN401 - a file or bytes
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(run.root)], capture_output=True, check=True, **stdin
+        )
+        code, count = done.stdout.splitlines()[-1].split()
+        assert code == b"0"
+        return int(count)
+
+    with path.open("rb") as file:
+        sought = read_bytes(stdin=file)
+    assert read_bytes(input=path.read_bytes()) - sought > 15 * 2**20
+    with path.open("rb") as file:
+        file.seek(0, 2)
+        assert (
+            subprocess.run(
+                [sys.executable, "-m", "storectl", "--root", str(run.root), "import"],
+                stdin=file,
+                capture_output=True,
+                check=False,
+            ).returncode
+            == 4
+        )
+
+
+def test_a_reader_that_goes_away_is_no_failure_to_talk_about(run: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "big.tar"
+    path.write_bytes(image(layer("random", os.urandom(3 * 2**20))).bytes())
+    run("import", str(path))
+    for arguments in (("save", "demo:1"), ("images",), ("inspect", "demo:1"), ("--help",)):
+        reader, writer = os.pipe()
+        os.close(reader)
+        process = start(run.root, *arguments, stdout=writer)
+        os.close(writer)
+        _, err = process.communicate(timeout=PATIENCE_S)
+        assert (process.returncode, err) == (141, b""), arguments
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_a_full_disk_in_the_middle_of_an_import_leaves_nothing(run: Runner, tmp_path: Path) -> None:
+    archive = tmp_path / "archive.tar"
+    archive.write_bytes(
+        image(layer("big", random.Random(1).randbytes(6_000_000)), tags=("big:1",)).bytes()
+    )
+    run.root.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", run.root], check=True)
+    try:
+        run("import", str(archive), code=7)
+        assert "No space left on device" in run.err
+        assert "nothing was changed" in run.err
+        assert run("images", "-aq") == ""
+        assert not list((run.root / "staging").iterdir())
+        # What was freed is free: something small fits.
+        run("import", str(GOLDEN / "single-layer.tar"))
+        run("fsck")
+    finally:
+        subprocess.run(["umount", run.root], check=True)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_output_on_a_full_disk_is_an_error(filled: Runner) -> None:
+    for arguments in (("save", "spec-many"), ("images",)):
+        with Path("/dev/full").open("wb") as full:
+            process = start(filled.root, *arguments, stdout=full)
+            _, err = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 7
+        assert (
+            err.decode().splitlines()[0]
+            == "storectl: error: standard output: No space left on device"
+        )
+
+
+@pytest.mark.parametrize("busy_s", [0.0, 0.05], ids=["idle", "busy"])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_that_strikes_while_garbage_is_collected_ends_the_run_all_the_same(
+    number: signal.Signals, code: int, busy_s: float
+) -> None:
+    # What is raised in a weak reference's callback is printed and forgotten by Python; and what is
+    # raised where that is printed, on a machine so busy that the moment is over before.
+    script = """
+import os, signal, sys, time, weakref
+import storectl.cli as cli
+
+set_timer, busy = signal.setitimer, [float(sys.argv[2])]
+
+def setitimer(which, seconds):
+    set_timer(which, seconds)
+    until = time.monotonic() + (busy.pop() if busy else 0)
+    while time.monotonic() < until: pass
+
+def slowly(unraisable, hook=cli._ignored):
+    signal.setitimer = setitimer
+    hook(unraisable)
+    signal.setitimer = set_timer
+
+cli._ignored = slowly
+
+class Thing: pass
+
+def strike(_reference):
+    os.kill(os.getpid(), int(sys.argv[1]))
+    for _ in range(1000): pass
+
+def dispatch(_arguments):
+    thing = Thing()
+    kept = weakref.ref(thing, strike)
+    del thing
+    time.sleep(600)
+
+cli._dispatch = dispatch
+cli.main([])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(number.value), str(busy_s)],
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
+def test_nothing_is_searched_for_cycles_on_the_way_out() -> None:
+    script = """
+import atexit, gc
+import storectl.cli as cli
+
+atexit.register(lambda: print("frozen:", gc.get_freeze_count() > 1000))
+cli.main(["version", "--json"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "frozen: True"
+
+
+def test_cleaning_up_after_a_signal_does_not_take_for_ever() -> None:
+    script = """
+import os, signal, time
+import storectl.cli as cli
+
+def dispatch(_arguments):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(600)
+    finally:
+        time.sleep(600)
+
+cli.GRACE_S = 0.2
+cli._dispatch = dispatch
+cli.main([])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, timeout=PATIENCE_S, check=False
+    )
+    assert (done.returncode, done.stderr) == (143, b"")
