@@ -1,6 +1,6 @@
-"""The application: a store behind HTTP.
+"""The application: it routes requests to handlers, and turns errors into answers.
 
-It opens no socket; `mirror.server` does, and tests drive it themselves.
+It opens no socket: `mirror.server` and the tests do.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from mirror.access import Action, Failures
-from mirror.access.origins import note, origin
-from mirror.api import archives, blobs, lists, manifests, routes, token, uploads
-from mirror.api import health as operations
+from mirror.access import Action, LoginFailures
+from mirror.access.origins import note_origin, origin
+from mirror.api import archives, blobs, health, lists, manifests, routes, token, uploads
 from mirror.api.call import Call
 from mirror.api.callers import identify
 from mirror.api.routes import Resource
-from mirror.connections.connection import answering
-from mirror.connections.refusals import ALWAYS
+from mirror.connections.connection import keep_open_for_answer
+from mirror.connections.refusals import COMMON_HEADERS
 from mirror.process.logs import NAMESPACE, RESOURCE, USER
 from mirror.process.metrics import Metrics
 from mirror.protocol.errors import WireError
 from mirror.service import MirrorSettings, Service
-from mirror.transfer.pools import Work
+from mirror.transfer.pools import Pools
 from mirror.variants import Variants
 from store.errors import DamagedContent, StoreError, printable
+from store.formats.distribution.errors import ErrorCode
 from store.registry.registry import Registry
 
 if TYPE_CHECKING:
@@ -63,11 +63,9 @@ _HANDLERS: Final[dict[Resource, dict[str, tuple[Handler, Action]]]] = {
     Resource.REFERRERS: {"GET": (lists.referrers, Action.READ)},
 }
 
-_FOR_ANYBODY: Final[
-    dict[Resource, Callable[[Service, web.Request], Awaitable[web.StreamResponse]]]
-] = {
-    Resource.HEALTHZ: operations.alive,
-    Resource.READYZ: operations.ready,
+_PUBLIC: Final[dict[Resource, Callable[[Service, web.Request], Awaitable[web.StreamResponse]]]] = {
+    Resource.HEALTHZ: health.alive,
+    Resource.READYZ: health.ready,
     Resource.TOKEN: token.get,
 }
 _FOR_READERS: Final[
@@ -75,11 +73,13 @@ _FOR_READERS: Final[
 ] = {
     Resource.BASE: lists.base,
     Resource.CATALOG: lists.catalog,
-    Resource.METRICS: operations.metrics,
+    Resource.METRICS: health.metrics,
 }
 
-_READING: Final = ("GET", "HEAD")
-_POSTED: Final = (*_READING, "POST")
+_READ_METHODS: Final = ("GET", "HEAD")
+_TOKEN_METHODS: Final = (*_READ_METHODS, "POST")
+_SERVER_FAILURES: Final = frozenset({500, 503, 507})
+_MAX_QUOTED: Final = 20
 SERVICE: Final = web.AppKey("service", Service)
 
 
@@ -89,44 +89,48 @@ def make_app(
     *,
     cores: int,
     metrics: Metrics | None = None,
-    failures: Failures | None = None,
+    failures: LoginFailures | None = None,
 ) -> web.Application:
-    """An application that serves ``store``; ``cores`` is how many it may keep busy.
+    """Return an application that serves a store.
 
-    ``metrics`` are those of this process, ``failures`` those to log in.
+    Args:
+        store: The store.
+        settings: How the registry behaves.
+        cores: How many processor cores it may keep busy.
+        metrics: The counters of this process; None for counters of its own.
+        failures: The failed logins of all processes; None for counters of its own.
     """
-    counted = metrics or Metrics()
+    counters = metrics or Metrics()
     registry = Registry(
         store,
         sparse=settings.sparse,
         max_uploads=settings.max_uploads,
-        on_damage=lambda _: counted.happened("damaged_contents"),
+        on_damage=lambda _: counters.count_event("damaged_contents"),
     )
-    offers = Variants(store, registry, settings.offers)
+    variants = Variants(store, registry, settings.variants)
     service = Service(
         store,
         registry,
         settings,
-        Work(cores=cores, give_back=settings.give_back),
-        counted,
-        offers,
-        failures or Failures(),
+        Pools(cores=cores, release_memory=settings.release_memory),
+        counters,
+        variants,
+        failures or LoginFailures(),
     )
     app = web.Application(client_max_size=0)
     app[SERVICE] = service
     app.cleanup_ctx.append(_background)
-    app.on_response_prepare.append(_head)
+    app.on_response_prepare.append(_add_common_headers)
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        service.metrics.running(1)
-        note(request, settings.proxies)
+        service.metrics.add_running(1)
+        note_origin(request, settings.proxies)
         try:
-            return await _guarded(service, request)
+            return await _answer_or_error(service, request)
         finally:
-            service.metrics.running(-1)
+            service.metrics.add_running(-1)
 
-    # One route for everything: what a path means is `mirror.api.routes`' to say, and cheaper to
-    # find out there.
+    # One route for every path: `mirror.api.routes` parses paths, and faster than aiohttp.
     app.router.add_route("*", r"/{path:[\s\S]*}", answer)
     return app
 
@@ -136,46 +140,52 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
     tasks = []
     if not service.read_only:
         tasks.append(asyncio.create_task(service.verify_images()))
-        if service.settings.leads:
+        if service.settings.is_leader:
             tasks.append(asyncio.create_task(service.expire_uploads()))
     yield
     for task in tasks:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-    service.work.close()
+    service.pools.close()
 
 
 async def _route(service: Service, request: web.Request) -> web.StreamResponse:
     route = routes.parse(request.path)
     if route is None:
-        raise WireError(404, "UNSUPPORTED", "there is nothing at this path")
+        raise WireError(404, ErrorCode.UNSUPPORTED, "there is nothing at this path")
     request[RESOURCE] = route.resource
     handler = _HANDLERS.get(route.resource)
     if handler is not None:
         return await _in_repository(service, request, route, handler)
-    allowed = _POSTED if route.resource is Resource.TOKEN else _READING
+    allowed = _TOKEN_METHODS if route.resource is Resource.TOKEN else _READ_METHODS
     if request.method not in allowed:
         raise _not_allowed(request, allowed)
-    if route.resource in _FOR_ANYBODY:
-        return await _FOR_ANYBODY[route.resource](service, request)
+    if route.resource in _PUBLIC:
+        return await _PUBLIC[route.resource](service, request)
     caller = await identify(service, request)
     if caller.user is not None:
         request[USER] = caller.user
     if route.resource is Resource.ARCHIVE:
         return await archives.get(service, request, caller, route.target)
-    _admit(service, request, route, caller)
+    _require_reader(service, request, route, caller)
     return await _FOR_READERS[route.resource](service, request, caller)
 
 
-def _admit(service: Service, request: web.Request, route: routes.Route, caller: Caller) -> None:
-    if route.resource is Resource.BASE and caller.user is None and service.asks_first(request):
-        raise WireError(401, "UNAUTHORIZED", "get a token first")
-    if not service.access.admits(caller):
+def _require_reader(
+    service: Service, request: web.Request, route: routes.Route, caller: Caller
+) -> None:
+    if (
+        route.resource is Resource.BASE
+        and caller.user is None
+        and service.needs_token_first(request)
+    ):
+        raise WireError(401, ErrorCode.UNAUTHORIZED, "get a token first")
+    if not service.access.may_read_somewhere(caller):
         raise (
-            WireError(401, "UNAUTHORIZED", "log in first")
+            WireError(401, ErrorCode.UNAUTHORIZED, "log in first")
             if caller.user is None
-            else WireError(403, "DENIED", f"{caller.user} may read nothing here")
+            else WireError(403, ErrorCode.DENIED, f"{caller.user} may not read any repository")
         )
 
 
@@ -192,12 +202,12 @@ async def _in_repository(
     if caller.user is not None:
         request[USER] = caller.user
     if action is not Action.READ and service.read_only:
-        raise WireError(405, "UNSUPPORTED", "this registry is read-only")
+        raise WireError(405, ErrorCode.UNSUPPORTED, "this registry is read-only")
     namespace = request.query.get("ns") if request.query_string else None
     repository = service.names.resolve(route.name, namespace)
-    service.permit(caller, action, repository)
+    service.require_permission(caller, action, repository)
     if namespace:
-        # Only what was found to be a registry's name is said again.
+        # Only a valid registry name is repeated in the answer.
         request[NAMESPACE] = namespace
     return await handler(Call(service, request, repository, route.target, caller))
 
@@ -207,53 +217,56 @@ def _not_allowed(
 ) -> WireError:
     return WireError(
         405,
-        "UNSUPPORTED",
-        f"{request.method[:20]} makes no sense here",
+        ErrorCode.UNSUPPORTED,
+        f"method {request.method[:_MAX_QUOTED]} is not supported here",
         headers={"Allow": ", ".join(methods)},
     )
 
 
-async def _head(request: web.Request, response: web.StreamResponse) -> None:
-    """What every answer says."""
-    response.headers.update(ALWAYS)
+async def _add_common_headers(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(COMMON_HEADERS)
     if NAMESPACE in request:
         response.headers["OCI-Namespace"] = request[NAMESPACE]
 
 
-async def _guarded(service: Service, request: web.Request) -> web.StreamResponse:
-    """Every error in the specification's words."""
+async def _answer_or_error(service: Service, request: web.Request) -> web.StreamResponse:
+    """Answer a request; every error becomes an answer of the specification's form."""
     try:
-        with answering(request):
+        with keep_open_for_answer(request):
             return await _route(service, request)
     except WireError as exc:
-        return _answer(service, request, exc)
+        return _error(service, request, exc)
     except StoreError as exc:
-        wire = WireError.of(exc)
-        if wire.status in (500, 503, 507):
+        error = WireError.of(exc)
+        if error.status in _SERVER_FAILURES:
             logger.error(  # noqa: TRY400
                 "%s %s: %s", request.method, request.rel_url.raw_path, printable(exc.message)
             )
         if isinstance(exc, DamagedContent):
-            service.metrics.happened("damaged_contents")
-        return _answer(service, request, wire)
+            service.metrics.count_event("damaged_contents")
+        return _error(service, request, error)
     except (asyncio.CancelledError, web.HTTPException):
         raise
     except TimeoutError:
-        return _answer(service, request, WireError(408, "UNKNOWN", "the body stopped coming"))
-    except (ConnectionError, web.RequestPayloadError) as exc:
-        logger.info("%s %s: the client has gone: %s", request.method, request.rel_url.raw_path, exc)
-        answer = _answer(
-            service, request, WireError(400, "UNKNOWN", "the request did not arrive whole")
+        return _error(
+            service, request, WireError(408, ErrorCode.UNKNOWN, "the body did not arrive in time")
         )
-        # What comes behind such a body could not be told from the rest of it.
+    except (ConnectionError, web.RequestPayloadError) as exc:
+        logger.info(
+            "%s %s: the client disconnected: %s", request.method, request.rel_url.raw_path, exc
+        )
+        answer = _error(
+            service, request, WireError(400, ErrorCode.UNKNOWN, "the request is incomplete")
+        )
+        # A next request could not be told apart from the rest of this body.
         answer.force_close()
         return answer
     except Exception:
         logger.exception("%s %s", request.method, request.rel_url.raw_path)
-        return _answer(service, request, WireError(500, "UNKNOWN", "the registry failed"))
+        return _error(service, request, WireError(500, ErrorCode.UNKNOWN, "the registry failed"))
 
 
-def _answer(service: Service, request: web.Request, error: WireError) -> web.StreamResponse:
+def _error(service: Service, request: web.Request, error: WireError) -> web.StreamResponse:
     headers = error.headers
     if error.status == 401 and "WWW-Authenticate" not in headers:  # noqa: PLR2004 - Unauthorized
         called = origin(request)

@@ -1,4 +1,4 @@
-"""Sockets and signals: the only module that listens."""
+"""The server: listening sockets, signals and worker processes."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Final, final
 import uvloop
 from aiohttp import web
 
-from mirror.access import AccessFiles, Failures
+from mirror.access import AccessFiles, LoginFailures
 from mirror.app import SERVICE, make_app
 from mirror.connections.connection import BUFFER_BYTES, Connection
-from mirror.connections.draining import SOON_S, end
+from mirror.connections.draining import POLL_INTERVAL_S, drain
 from mirror.connections.listener import BACKLOG, Listener
 from mirror.connections.refusals import StrictRequestHandler
 from mirror.connections.stalled_clients import cut_off_stalled
 from mirror.process.logs import access_logger, connections_logger
 from mirror.process.metrics import Metrics
-from mirror.process.reloading import EVERY_S, Reloadable, watch
-from mirror.process.workers import ENDINGS, HANDLED, Workers
+from mirror.process.reloading import WATCH_INTERVAL_S, Reloadable, watch
+from mirror.process.workers import HANDLED_SIGNALS, STOP_SIGNALS, Workers
 from mirror.service import MirrorSettings
 from mirror.transfer.receiving import READ_BYTES
 from store.errors import PermissionDenied, Unavailable
@@ -45,43 +45,43 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KEEPALIVE_S: Final = 75.0
-"""An idle connection is closed after so long; aiohttp's own default is an hour."""
+"""How long an idle connection stays open; aiohttp's own default is an hour."""
 
 _HINTS: Final = {
-    errno.EADDRINUSE: "another server is listening there",
-    errno.EADDRNOTAVAIL: "no interface of this machine has that address",
-    errno.EACCES: "ports below 1024 are for root, or for who has CAP_NET_BIND_SERVICE",
+    errno.EADDRINUSE: "another server listens there",
+    errno.EADDRNOTAVAIL: "no network interface of this machine has that address",
+    errno.EACCES: "ports below 1024 need root or CAP_NET_BIND_SERVICE",
 }
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Listening:
-    """Where and how to listen.
-
-    ``grace_s`` is how long running transfers may take to end when the server is told to stop.
-    """
+class ServerSettings:
+    """Where and how to listen."""
 
     host: str
     port: int
     certificate: Certificate | None = None
     workers: int = 1
     grace_s: float = 60.0
+    """How long running transfers may go on after the server is told to stop, in seconds."""
     access: AccessFiles = field(default_factory=AccessFiles)
     mirror: MirrorSettings = field(default_factory=MirrorSettings)
     hangup_ends: bool = False
-    """Whether SIGHUP means that the terminal has gone, and not that files are to be read anew."""
+    """Whether SIGHUP ends the server, as it does on a terminal, instead of reloading files."""
 
     @property
-    def asks_for_certificates(self) -> bool:
-        """Whether nobody gets a connection who shows none."""
+    def requires_client_certificate(self) -> bool:
+        """Whether a client certificate is required."""
         return self.certificate is not None and self.certificate.clients is not None
 
     @property
     def context(self) -> ssl.SSLContext | None:
-        """What connections are served with: as the files are now.
+        """The TLS context made from the current files; None to serve without TLS.
 
-        Raises InvalidInput, Unavailable and its branches.
+        Raises:
+            InvalidInput: A file holds no certificate or key, or they do not match.
+            Unavailable: A file cannot be read.
         """
         return None if self.certificate is None else self.certificate.context()
 
@@ -89,35 +89,36 @@ class Listening:
 @final
 @dataclass(frozen=True, slots=True)
 class _Shared:
-    """What the worker processes have in common."""
+    """What the worker processes share."""
 
     listener: socket.socket
     context: Reloadable[ssl.SSLContext | None]
     access: Reloadable[Access]
     metrics: Metrics
-    failures: Failures
+    failures: LoginFailures
 
 
 def serve(
-    open_store: Callable[[], Store], listening: Listening, on_ready: Callable[[str], None]
+    open_store: Callable[[], Store], settings: ServerSettings, on_ready: Callable[[str], None]
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let transfers finish.
 
     Args:
-        open_store: Opens the store, in each worker process anew: connections do not survive a fork.
-        listening: Where and how.
-        on_ready: Told the address, when connections are accepted.
+        open_store: Opens the store. Each worker process calls it, because a database connection
+            does not survive a fork.
+        settings: Where and how to listen.
+        on_ready: Called with the server's URL once it accepts connections.
 
     Raises:
-        Unavailable: The address cannot be had, or workers failed.
-        InvalidInput: The certificate, the users or the rules are none.
+        Unavailable: The server cannot listen at the address, or workers failed.
+        InvalidInput: The certificate, the users or the rules are invalid.
     """
-    access = Reloadable(listening.access.paths, listening.access.load)
+    access = Reloadable(settings.access.paths, settings.access.load)
     context = Reloadable(
-        () if listening.certificate is None else listening.certificate.paths,
-        lambda: listening.context,
+        () if settings.certificate is None else settings.certificate.paths,
+        lambda: settings.context,
     )
-    listener = _listen(listening.host, listening.port)
+    listener = _listen(settings.host, settings.port)
     _raise_limit()
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
@@ -125,53 +126,56 @@ def serve(
         access.value.is_open
         and not access.value.read_only
         and not ipaddress.ip_address(host.partition("%")[0]).is_loopback
-        and not listening.asks_for_certificates
+        and not settings.requires_client_certificate
     ):
         logger.warning(
-            "every client that can connect may push and delete here: set users or rules, or make"
-            " the server read-only"
+            "every client that can connect may push and delete: there are neither users nor rules,"
+            " and the registry is not read-only"
         )
 
     def started() -> None:
-        on_ready(f"{'http' if listening.certificate is None else 'https'}://{shown}:{port}")
+        on_ready(f"{'http' if settings.certificate is None else 'https'}://{shown}:{port}")
         _notify("READY=1")
 
     def stopping() -> None:
-        # What is left open here would go on filling its queue with clients that nobody takes out of
-        # it.
+        # Left open, the socket would go on queueing clients that no process accepts.
         listener.close()
         _notify("STOPPING=1")
 
     def refresh() -> None:
-        # Whoever serves says what is wrong with them.
+        # The workers log what is wrong with the files.
         access.refresh()
         context.refresh()
 
-    shared = _Shared(listener, context, access, Metrics(listening.workers), Failures())
+    shared = _Shared(listener, context, access, Metrics(settings.workers), LoginFailures())
     with listener:
-        if listening.workers == 1:
-            _work(open_store, listening, shared, 0, started)
+        if settings.workers == 1:
+            _run_worker(open_store, settings, shared, 0, started)
             return
 
         def work(number: int) -> None:
-            _work(open_store, listening, shared, number)
+            _run_worker(open_store, settings, shared, number)
 
         Workers(
-            work, listening.workers, refresh, reloads=not listening.hangup_ends, every_s=EVERY_S
+            work,
+            settings.workers,
+            refresh,
+            reloads=not settings.hangup_ends,
+            interval_s=WATCH_INTERVAL_S,
         ).run(started, stopping)
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there; without a host, at every address of either protocol."""
+    """Return a listening socket; without a host, at every IPv4 and IPv6 address."""
     if host:
         return _bound(host, port)
     try:
         return _bound("::", port, everywhere=True)
     except Unavailable as exc:
-        # A machine without IPv6.
+        # This machine has no IPv6.
         if getattr(exc.__cause__, "errno", None) not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
             raise
-        return _bound("0.0.0.0", port)  # noqa: S104 - it was asked for
+        return _bound("0.0.0.0", port)  # noqa: S104 - the operator gave no host
 
 
 def _bound(host: str, port: int, *, everywhere: bool = False) -> socket.socket:
@@ -183,7 +187,7 @@ def _bound(host: str, port: int, *, everywhere: bool = False) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
     except OSError as exc:
         raise Unavailable(
-            f"{address}: {exc.strerror or exc}", remedy=Remedy.LISTEN_ELSEWHERE
+            f"cannot listen at {address}: {exc.strerror or exc}", remedy=Remedy.LISTEN_ELSEWHERE
         ) from exc
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -193,9 +197,9 @@ def _bound(host: str, port: int, *, everywhere: bool = False) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as exc:
         listener.close()
-        refused = PermissionDenied if exc.errno == errno.EACCES else Unavailable
-        raise refused(
-            f"{address}: {exc.strerror or exc}",
+        error = PermissionDenied if exc.errno == errno.EACCES else Unavailable
+        raise error(
+            f"cannot listen at {address}: {exc.strerror or exc}",
             hint=_HINTS.get(exc.errno or 0),
             remedy=Remedy.LISTEN_ELSEWHERE,
         ) from exc
@@ -204,60 +208,60 @@ def _bound(host: str, port: int, *, everywhere: bool = False) -> socket.socket:
 
 
 def _raise_limit() -> None:
-    """Every connection is a descriptor, and every transfer two more."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    """Allow as many descriptors as possible: one per connection, two more per transfer."""
+    _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
 
 
-def _work(
+def _run_worker(
     open_store: Callable[[], Store],
-    listening: Listening,
+    settings: ServerSettings,
     shared: _Shared,
     number: int,
     started: Callable[[], None] | None = None,
 ) -> None:
-    shared.metrics.begin(number)
+    shared.metrics.use_row(number)
     if started is None:
-        # This process may stand in for another one that died, long after the files were read first.
-        for what, latest in (("users and rules", shared.access), ("certificate", shared.context)):
-            wrong = latest.refresh()
-            if wrong is not None:
-                logger.warning("the new %s cannot be used: %s", what, wrong.message)
-    settings = replace(listening.mirror, access=shared.access.value, leads=number == 0)
+        # This worker may replace one that died, long after the files were read for the first time.
+        for what, files in (("users and rules", shared.access), ("certificate", shared.context)):
+            error = files.refresh()
+            if error is not None:
+                logger.warning("the new %s cannot be used: %s", what, error.message)
+    mirror = replace(settings.mirror, access=shared.access.value, is_leader=number == 0)
     with open_store() as store, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(store, listening, settings, shared, started))
+        runner.run(_serve_until_stopped(store, settings, mirror, shared, started))
 
 
-async def _run(
+async def _serve_until_stopped(
     store: Store,
-    listening: Listening,
-    settings: MirrorSettings,
+    settings: ServerSettings,
+    mirror: MirrorSettings,
     shared: _Shared,
     started: Callable[[], None] | None,
 ) -> None:
     stop = asyncio.Event()
-    asked = (asyncio.Event(), asyncio.Event())
+    reload_requested = (asyncio.Event(), asyncio.Event())
 
     def reload() -> None:
-        for event in asked:
+        for event in reload_requested:
             event.set()
 
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, stop.set if listening.hangup_ends else reload)
-    for number in ENDINGS:
+    loop.add_signal_handler(signal.SIGHUP, stop.set if settings.hangup_ends else reload)
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, stop.set)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
     app = make_app(
-        store, settings, cores=os.cpu_count() or 1, metrics=shared.metrics, failures=shared.failures
+        store, mirror, cores=os.cpu_count() or 1, metrics=shared.metrics, failures=shared.failures
     )
-    runner = web.AppRunner(app, shutdown_timeout=SOON_S)
+    runner = web.AppRunner(app, shutdown_timeout=POLL_INTERVAL_S)
     await runner.setup()
     protocols = runner.server
     assert protocols is not None  # noqa: S101 - made by `setup`
     connections: set[Connection] = set()
     buffer = memoryview(bytearray(BUFFER_BYTES))
-    # aiohttp's server makes protocols of one class only.
+    # aiohttp's own server makes request handlers of aiohttp's class only.
     protocol = partial(
         StrictRequestHandler,
         protocols,
@@ -268,11 +272,14 @@ async def _run(
         auto_decompress=False,
         read_bufsize=READ_BYTES,
     )
-    door = Listener(shared.listener, lambda: Connection(protocol(), connections, buffer))
-    await door.open(shared.context.value)
+    listener = Listener(shared.listener, lambda: Connection(protocol(), connections, buffer))
+    await listener.open(shared.context.value)
     tasks = [
         asyncio.create_task(one)
-        for one in (*_watching(listening, app, door, asked), cut_off_stalled(connections))
+        for one in (
+            *_watch_files(settings, app, listener, reload_requested),
+            cut_off_stalled(connections),
+        )
     ]
     if started is not None:
         started()
@@ -284,40 +291,39 @@ async def _run(
     finally:
         for task in tasks:
             task.cancel()
-        door.close()
-        await end(protocols, connections, listening.grace_s)
+        listener.close()
+        await drain(protocols, connections, settings.grace_s)
         await runner.cleanup()
-        for number in (*ENDINGS, signal.SIGHUP):
-            # Once is enough: another signal must not take what is left of the way out for a
-            # failure.
+        for number in (*STOP_SIGNALS, signal.SIGHUP):
+            # The server stops already: a second signal must not turn that into a failure.
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
 
 
-def _watching(
-    listening: Listening,
+def _watch_files(
+    settings: ServerSettings,
     app: web.Application,
-    door: Listener,
-    asked: tuple[asyncio.Event, asyncio.Event],
+    listener: Listener,
+    reload_requested: tuple[asyncio.Event, asyncio.Event],
 ) -> Iterator[Coroutine[None, None, None]]:
-    """What takes over files that have changed; at once when it is ``asked``."""
-    certificate, files = listening.certificate, listening.access
+    """Yield the tasks that apply changed files, at once when a reload is requested."""
+    certificate, files = settings.certificate, settings.access
     if certificate is not None:
 
         async def renew() -> None:
-            await door.open(listening.context)
+            await listener.open(settings.context)
 
-        yield watch("certificate", certificate.paths, renew, asked[0])
+        yield watch("certificate", certificate.paths, renew, reload_requested[0])
     if files.paths:
 
-        async def take_over() -> None:
+        async def apply() -> None:
             app[SERVICE].authenticator.access = files.load()
 
-        yield watch("users and rules", files.paths, take_over, asked[1])
+        yield watch("users and rules", files.paths, apply, reload_requested[1])
 
 
 def _notify(state: str) -> None:
-    """Tell systemd, when it has started us and wants to know (sd_notify(3))."""
+    """Report a state to systemd if it started this process with a socket (sd_notify(3))."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return

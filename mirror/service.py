@@ -1,4 +1,4 @@
-"""What the handlers of one server process share."""
+"""The service: one store behind HTTP, as the handlers of one server process share it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from mirror.access import Access, Authenticator
 from mirror.access.challenge import Challenge, Scheme
 from mirror.access.proxies import TrustedProxies
 from mirror.protocol.errors import WireError
-from mirror.protocol.names import Names
 from mirror.transfer.threads import run
 from store.errors import StoreError
+from store.formats.distribution.names import Names
 from store.model.platforms import DEFAULT, Platform
 from store.registry.registry import Sparse
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from exporter import Layers
-    from mirror.access import Action, Caller, Failures
+    from mirror.access import Action, Caller, LoginFailures
     from mirror.process.metrics import Metrics
-    from mirror.transfer.pools import Work
+    from mirror.transfer.pools import Pools
     from mirror.variants import Variants
     from store import Store
     from store.model.digests import ImageID
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_UPLOADS: Final = 10_000
-_BACKLOG_EVERY_S: Final = 3600.0
+_EXPIRY_INTERVAL_S: Final = 3600.0
 
 
-class Offer(StrEnum):
-    """Encodings of layers in which images are published beside what they are."""
+class VariantEncoding(StrEnum):
+    """Encodings of layers in which images can be published beside their own."""
 
     ZSTD = "zstd"
     GZIP = "gzip"
@@ -57,26 +57,26 @@ class MirrorSettings:
     access: Access = field(default_factory=Access)
     sparse: Sparse = Sparse.INDEXES
     scheme: Scheme = Scheme.BEARER
-    """How clients are asked to say who they are."""
+    """How clients are asked to authenticate."""
     url: str | None = None
-    """What clients call this server, where that is not what they send as ``Host``."""
+    """The server's URL for clients; None if it is what they send as ``Host``."""
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
-    """Who is believed about where requests come from."""
-    offers: tuple[Offer, ...] = ()
+    """The proxies whose headers about a request's origin count."""
+    variants: tuple[VariantEncoding, ...] = ()
     machine: Platform = DEFAULT
-    """The platform of archives for which none was asked."""
+    """The platform of archives whose request selects none."""
     body_timeout_s: float = 60.0
-    """A client that sends no byte of a body for so long is gone."""
+    """How long a client may send no byte of a body."""
     body_rate: float = 500.0
-    """Bytes a second that a body has to bring on average, once ``body_timeout_s`` is over."""
+    """The average rate of a body after ``body_timeout_s``, at least, in bytes per second."""
     max_uploads: int = MAX_UPLOADS
-    """So many uploads may be in progress at once, in the whole store."""
+    """How many uploads may be in progress in the whole store."""
     key: bytes = field(default_factory=lambda: os.urandom(32))
-    """Signs tokens."""
-    leads: bool = True
-    """Whether this process does what only one of several has to."""
-    give_back: Callable[[], None] | None = None
-    """Gives the system memory that is no longer used."""
+    """The key that signs tokens."""
+    is_leader: bool = True
+    """Whether this worker runs the jobs that run once per server."""
+    release_memory: Callable[[], None] | None = None
+    """Returns unused memory to the system."""
 
 
 @final
@@ -88,46 +88,59 @@ class Service:
         store: Store,
         registry: Registry,
         settings: MirrorSettings,
-        work: Work,
+        pools: Pools,
         metrics: Metrics,
-        offers: Variants,
-        failures: Failures,
+        variants: Variants,
+        failures: LoginFailures,
     ) -> None:
         self.store = store
         self.registry = registry
         self.settings = settings
-        self.work = work
+        self.pools = pools
         self.metrics = metrics
-        self.offers = offers
+        self.variants = variants
         self.names = Names(settings.default_domain)
         self.authenticator = Authenticator(
             settings.access, settings.key, time.time, time.monotonic, failures
         )
         self.challenge = Challenge(settings.scheme, settings.url)
-        self.comparing = 0
+        self.pending_passwords = 0
         """Passwords that wait to be compared."""
         self._publishing: dict[tuple[Repository, str], asyncio.Task[None]] = {}
-        self._unseen: asyncio.Queue[ImageID] = asyncio.Queue()
+        self._unverified: asyncio.Queue[ImageID] = asyncio.Queue()
 
     @property
     def access(self) -> Access:
-        """What is allowed, as of now: the files it comes from may change while the server runs."""
+        """The current permissions: their files may change while the server runs."""
         return self.authenticator.access
 
     @property
     def read_only(self) -> bool:
-        """Whether nothing can be changed."""
+        """Whether the registry refuses every change."""
         return self.access.read_only or self.store.read_only
 
-    def permit(self, caller: Caller, action: Action, repository: Repository) -> None:
-        """Let the caller do this there. Raises WireError."""
+    def require_permission(self, caller: Caller, action: Action, repository: Repository) -> None:
+        """Raise unless a caller may do something in a repository.
+
+        Args:
+            caller: The caller.
+            action: What the caller wants to do.
+            repository: Where the caller wants to do it.
+
+        Raises:
+            WireError: The caller lacks the permission; an anonymous one is asked to log in.
+        """
         if not self.access.allows(caller, action, repository):
             raise WireError.forbidden(caller.user, action, self.names.spell(repository))
 
-    def asks_first(self, request: web.Request) -> bool:
-        """Whether somebody without a name has to get a token before anything else, so that clients learn where: they ask at one place only.
+    def needs_token_first(self, request: web.Request) -> bool:
+        """Return whether an anonymous client has to get a token before anything else.
 
-        With such a token, anybody's, they go on as before.
+        Clients look for the token endpoint in one answer only. With an anonymous token they
+        continue as they would without.
+
+        Args:
+            request: A request for the base, ``/v2/``.
         """
         return (
             not self.access.is_open
@@ -136,67 +149,86 @@ class Service:
         )
 
     def location(self, repository: Repository, *parts: str) -> str:
-        """The path of something in a repository."""
+        """Return the path of something in a repository.
+
+        Args:
+            repository: The repository.
+            parts: The rest of the path, from ``manifests`` or ``blobs`` on.
+        """
         return "/".join(("/v2", self.names.spell(repository), *parts))
 
-    def look_into(self, image_id: ImageID) -> None:
-        """Have a pushed image's layers verified, when there is time."""
-        self._unseen.put_nowait(image_id)
+    def queue_verification(self, image_id: ImageID) -> None:
+        """Queue a pushed image, so that its layers are verified in the background.
+
+        Args:
+            image_id: The image.
+        """
+        self._unverified.put_nowait(image_id)
 
     async def verify_images(self) -> None:
-        """Verify what was pushed, one image after another, until cancelled.
+        """Verify queued images one after another, until cancelled.
 
-        First what an earlier server left. What is left undone is done at first need.
+        The leader begins with those that an earlier server left. An image that is not verified
+        here is verified when it is needed.
         """
-        if self.settings.leads:
+        if self.settings.is_leader:
             try:
-                for image_id in await self.work.read(self.registry.unverified_images):
-                    self.look_into(image_id)
+                for image_id in await self.pools.read(self.registry.unverified_images):
+                    self.queue_verification(image_id)
             except StoreError as exc:
                 logger.warning("could not list unverified images: %s", exc.message)
         while True:
-            image_id = await self._unseen.get()
+            image_id = await self._unverified.get()
             try:
-                state = await run(self.work.hashers, self.store.verify_image, image_id)
+                state = await run(self.pools.verifiers, self.store.verify_image, image_id)
                 logger.info("verified image=%s state=%s", image_id, state)
             except StoreError as exc:
                 logger.warning("could not verify image=%s: %s", image_id, exc.message)
 
-    async def publish(self, repository: Repository, name: str) -> None:
-        """Make the variant that ``name`` is, when it is one that is offered.
+    async def publish(self, repository: Repository, tag: str) -> None:
+        """Publish the variant that a tag names, if the registry offers it.
 
-        Whoever asks for the same meanwhile waits for it too.
+        Concurrent requests for one variant share the work.
+
+        Args:
+            repository: The repository.
+            tag: Any tag; one that does not name a variant is ignored.
         """
-        wanted = self.offers.original(name)
-        if wanted is None:
+        original = self.variants.original(tag)
+        if original is None:
             return
-        key = (repository, name)
+        key = (repository, tag)
         running = self._publishing.get(key)
         if running is None:
-            running = asyncio.create_task(self._publish(repository, *wanted))
+            running = asyncio.create_task(self._publish(repository, *original))
             self._publishing[key] = running
             running.add_done_callback(lambda _: self._publishing.pop(key, None))
-        # A client that goes away does not end it: it was not the only one, or will not be the last.
+        # Other clients may wait for the variant, now or soon: it is finished even if this client
+        # disconnects.
         await asyncio.shield(running)
 
     async def _publish(self, repository: Repository, tag: str, encoding: Layers) -> None:
         try:
             for image_id in await run(
-                self.work.offers, self.offers.publish, repository, tag, encoding
+                self.pools.variants, self.variants.publish, repository, tag, encoding
             ):
-                self.look_into(image_id)
+                self.queue_verification(image_id)
         except StoreError as exc:
             logger.warning(
                 "could not publish %s:%s as %s: %s", repository, tag, encoding, exc.message
             )
 
-    async def expire_uploads(self, every_s: float = _BACKLOG_EVERY_S) -> None:
-        """Give up idle uploads now and then, until cancelled."""
+    async def expire_uploads(self, interval_s: float = _EXPIRY_INTERVAL_S) -> None:
+        """Drop idle uploads at intervals, until cancelled.
+
+        Args:
+            interval_s: The pause between two runs, in seconds.
+        """
         while True:
             try:
-                gone = await self.work.write(self.registry.uploads.expire)
-                if gone:
-                    logger.info("expired uploads=%d", gone)
+                expired = await self.pools.write(self.registry.uploads.expire)
+                if expired:
+                    logger.info("expired uploads=%d", expired)
             except StoreError as exc:
                 logger.warning("could not expire uploads: %s", exc.message)
-            await asyncio.sleep(every_s)
+            await asyncio.sleep(interval_s)

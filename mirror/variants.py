@@ -1,13 +1,15 @@
-"""Images in other encodings than their own: ``TAG-zstd`` and ``TAG-gzip`` beside ``TAG``.
+"""Variants: images with their layers in another encoding, ``TAG-zstd`` and ``TAG-gzip``.
 
-A variant's manifest is made when it is first asked for. From then on it is a tag like any other, of
-a manifest that says which one it was made from. It follows its original: when ``TAG`` has moved
-since, it is made anew, and when ``TAG`` goes, so does it (`store.names.tagging`). A tag of that
-name that somebody has set is left alone: the store's log of references says who was the last.
+The first request for a variant creates its manifest. From then on it is an ordinary tag, of a
+manifest that names its original. It follows the original: when ``TAG`` has moved, the next request
+creates the variant again, and when ``TAG`` is removed, the variant is removed too
+(`store.names.tagging`). A tag of that name that a client has set is left alone: the store's
+reference log says who set it last.
 
-Listed are variants that were made, and those that take no more than a manifest to make, because the
-layers are stored so (plain ones are stored as zstd). Others have to be asked for once: were they
-listed, who goes through all tags of a repository would have it compressed as a whole.
+The list of tags shows variants that exist, and those that need only a manifest, because the store
+holds their layers in that encoding (it keeps plain layers as zstd). Other variants are published
+when a client asks for them by name: if they were listed, a client that pulls every tag of a
+repository would have the whole repository compressed.
 """
 
 from __future__ import annotations
@@ -34,16 +36,19 @@ if TYPE_CHECKING:
     from store.registry.registry import Registry, ServedManifest
 
 _PIECE_BYTES: Final = MIB
-_SHOWN: Final = 5
-_TAG_CHARACTERS: Final = 128
-"""Of the longest tag there is (distribution specification)."""
+_MAX_LISTED: Final = 5
+_MAX_TAG_CHARACTERS: Final = 128
+"""The length of the longest tag (distribution-spec, "Pulling manifests")."""
 
 
 @final
 class Variants:
-    """The variants that one registry publishes; ``encodings`` are of `exporter.Layers`.
+    """The variants that one registry publishes; threads may share it.
 
-    Threads may share it.
+    Args:
+        store: The store.
+        registry: The registry on that store.
+        encodings: The values of `exporter.Layers` to offer.
     """
 
     def __init__(self, store: Store, registry: Registry, encodings: Iterable[str] = ()) -> None:
@@ -52,15 +57,20 @@ class Variants:
         self._encodings = tuple(map(Layers, encodings))
 
     def original(self, tag: str) -> tuple[str, Layers] | None:
-        """The tag that ``tag`` would be a variant of, and its encoding.
+        """Split the name of a variant.
 
-        None when it is no name of a variant that is offered.
+        Args:
+            tag: Any tag.
+
+        Returns:
+            The tag of the original and the variant's encoding; None if the tag is not the name of
+            an offered variant.
         """
         for encoding in self._encodings:
             suffix = f"-{encoding}"
             if tag.endswith(suffix) and len(tag) > len(suffix):
                 base = tag.removesuffix(suffix)
-                # No variants of variants.
+                # A variant has no variants.
                 return None if self._is_variant(base) else (base, encoding)
         return None
 
@@ -70,17 +80,26 @@ class Variants:
     def tags(
         self, repository: Repository, *, after: str = "", limit: int | None = None
     ) -> list[str]:
-        """The tags of a repository behind ``after``, in byte order, and the variants that are stored. Raises RepositoryNotFound."""
+        """Return the tags of a repository and its stored variants, in byte order.
+
+        Args:
+            repository: The repository.
+            after: The tag to start after; empty for the beginning.
+            limit: How many tags to return at most; None for all.
+
+        Raises:
+            RepositoryNotFound: There is no such repository.
+        """
         found = self._registry.tags(repository, after=after, limit=limit)
         if not self._encodings or self._store.read_only:
             return found
-        # A variant stands behind its original. Where that itself stands before ``after``, it is a
-        # beginning of it.
+        # A variant sorts after its original. An original that sorts before ``after``, while its
+        # variant does not, is a prefix of ``after``.
         originals = [
             tag
             for tag in (
                 *found,
-                *(after[:length] for length in range(1, min(len(after), _TAG_CHARACTERS) + 1)),
+                *(after[:length] for length in range(1, min(len(after), _MAX_TAG_CHARACTERS) + 1)),
             )
             if not self._is_variant(tag)
         ]
@@ -90,18 +109,29 @@ class Variants:
             listed.update(
                 name
                 for tag in stored
-                if (name := f"{tag}-{encoding}") > after and len(name) <= _TAG_CHARACTERS
+                if (name := f"{tag}-{encoding}") > after and len(name) <= _MAX_TAG_CHARACTERS
             )
         return sorted(listed)[:limit]
 
     def publish(self, repository: Repository, tag: str, encoding: Layers) -> tuple[ImageID, ...]:
-        """Let ``TAG-ENCODING`` name the image that ``tag`` names, with its layers in that encoding.
+        """Tag an image as ``TAG-ENCODING``, with its layers in that encoding.
 
-        The images that are to be verified.
+        Does nothing if the variant is up to date, if the original does not exist, or if a client
+        has set the variant's tag.
 
-        Nothing happens when it does so already, when there is no such image, or when the name is
-        taken by something else. Raises IncompleteImage, DiffMismatch, DamagedContent,
-        ContentMissing.
+        Args:
+            repository: The repository.
+            tag: The original's tag.
+            encoding: The encoding of the variant's layers.
+
+        Returns:
+            The images to verify.
+
+        Raises:
+            IncompleteImage: The repository does not hold every content of the image.
+            DiffMismatch: The layers are not those that the image's config names.
+            DamagedContent: A stored content no longer has its digest.
+            ContentMissing: A stored content is missing.
         """
         if self._store.read_only:
             return ()
@@ -115,20 +145,20 @@ class Variants:
         current = self._current(repository, name)
         if current is not None and str(original.digest) in (
             str(current.digest),
-            _made_from(current),
+            _original_of(current),
         ):
             return ()
-        # Whoever may push could name, in an index or a config, what only others may read; a variant
-        # would hand it to the repository.
+        # A client with push permission could name a foreign content in an index or a config; the
+        # variant would give it to the repository.
         options = SaveOptions(Format.OCI, sparse=True, layers=encoding, within=repository)
 
         def approve(contents: Iterable[Sources]) -> None:
-            strange = self._registry.unreadable(contents, lambda one: one == repository)
-            if strange:
-                listed = [str(digest) for digest in strange]
+            foreign = self._registry.unreadable(contents, lambda one: one == repository)
+            if foreign:
+                listed = [str(digest) for digest in foreign]
                 raise IncompleteImage(
-                    f"{len(listed)} thing(s) that it names are not in {repository}:"
-                    f" {', '.join(listed[:_SHOWN])}",
+                    f"{len(listed)} content(s) of the image are not in {repository}:"
+                    f" {', '.join(listed[:_MAX_LISTED])}",
                     missing=listed,
                 )
 
@@ -146,8 +176,8 @@ class Variants:
                     Reference(repository, tag, original.digest), name, encoding, export.graph
                 )
             except ReferenceNotFound:
-                # To compress takes a while: the tag has moved meanwhile, or has gone, or somebody
-                # has set the variant's.
+                # Meanwhile the original's tag was moved or removed, or a client has set the
+                # variant's tag: compression takes long.
                 return ()
 
     def _current(self, repository: Repository, name: str) -> ServedManifest | None:
@@ -159,9 +189,10 @@ class Variants:
     def _push(
         self, original: Reference, name: str, encoding: Layers, graph: SavedGraph
     ) -> tuple[ImageID, ...]:
-        """As a client would: blobs, then manifests from the bottom up, the tag last.
+        """Push as a client does: blobs, then manifests from the bottom up, the tag last.
 
-        Raises ReferenceNotFound when ``original`` is none any more.
+        Raises:
+            ReferenceNotFound: The original's tag no longer names its manifest.
         """
         repository = original.repository
         for digest, (made, _) in graph.made.items():
@@ -173,20 +204,20 @@ class Variants:
             for link, diff in zip(graph.documents[digest].layers, config.diff_ids, strict=True)
             if link.digest in graph.made
         }
-        # Whichever image has one of these layers too finds it made.
+        # Other images with these layers can reuse their encodings.
         self._registry.note_encodings(layers, encoding)
         self._registry.adopt(
             repository, [digest for digest in graph.sources if digest not in graph.documents]
         )
         root = graph.roots[0].digest
-        unseen = [
+        unverified = [
             self._put(original, document, [name] if digest == root else [])
             for digest, document in graph.documents.items()
         ]
-        return tuple(image for image in unseen if image is not None)
+        return tuple(image for image in unverified if image is not None)
 
     def _put(self, original: Reference, document: Document, tags: list[str]) -> ImageID | None:
-        done = self._registry.put_manifest(
+        pushed = self._registry.put_manifest(
             original.repository,
             document.data,
             media_type=document.media_type,
@@ -194,7 +225,7 @@ class Variants:
             tags=tags,
             offered_for=original,
         )
-        return done.image_id
+        return pushed.image_id
 
     def _upload(self, repository: Repository, digest: Digest, path: Path) -> None:
         with self._registry.uploads.once(repository) as upload, path.open("rb") as file:
@@ -203,11 +234,8 @@ class Variants:
             upload.finish(digest)
 
 
-def _made_from(manifest: ServedManifest) -> str | None:
-    """The digest of the manifest that a variant was made from.
-
-    None when that was left as it was.
-    """
+def _original_of(manifest: ServedManifest) -> str | None:
+    """Return the digest of a variant's original, or None if the manifest does not name one."""
     document = json.loads(manifest.data)
     annotations = document.get("annotations") if isinstance(document, dict) else None
     found = annotations.get(ORIGINAL) if isinstance(annotations, dict) else None

@@ -1,21 +1,21 @@
 """Who is asking, and what they may do."""
 
-from mirror.access.authenticator import Authenticator, Refused
+from mirror.access.authenticator import AuthenticationFailed, Authenticator
 from mirror.access.files import AccessFiles
 from mirror.access.passwords import read_htpasswd
-from mirror.access.policy import ANYBODY, Access, Action, Caller
+from mirror.access.policy import ANONYMOUS, Access, Action, Caller
 from mirror.access.rules import Rules, read_rules
-from mirror.access.throttle import Failures
+from mirror.access.throttle import LoginFailures
 
 __all__ = [
-    "ANYBODY",
+    "ANONYMOUS",
     "Access",
     "AccessFiles",
     "Action",
+    "AuthenticationFailed",
     "Authenticator",
     "Caller",
-    "Failures",
-    "Refused",
+    "LoginFailures",
     "Rules",
     "read_htpasswd",
     "read_rules",

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final, final
 
 from mirror.access.passwords import matches
 from mirror.access.policy import Access, Caller
-from mirror.access.throttle import Throttle, place_of
+from mirror.access.throttle import Throttle, client_network
 from mirror.access.tokens import Signer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mirror.access.throttle import Failures
+    from mirror.access.throttle import LoginFailures
 
 REMEMBERED_S: Final = 60.0
 """A password that was right is not compared again for so long: bcrypt is slow on purpose, and a client sends it with every request."""
@@ -37,7 +37,7 @@ class Password:
 
 
 @final
-class Refused(Exception):
+class AuthenticationFailed(Exception):
     """What was shown proves nothing.
 
     ``wait_s`` is how long not to try again, in seconds; 0 for as one likes.
@@ -66,7 +66,7 @@ class Authenticator:
         key: bytes,
         now: Callable[[], float],
         clock: Callable[[], float],
-        failures: Failures,
+        failures: LoginFailures,
     ) -> None:
         self.access = access
         self._key = key
@@ -75,49 +75,49 @@ class Authenticator:
         self._throttle = Throttle(clock, failures)
         self._right: OrderedDict[bytes, float] = OrderedDict()
 
-    def quickly(
+    def authenticate(
         self, authorization: str | None, *, address: str | None, certificate: str | None = None
     ) -> Caller | Password:
-        """Who is asking, where that takes no time; else what has to be compared by `slowly`.
+        """Who is asking, where that takes no time; else what has to be compared by `check_password`.
 
         Args:
             authorization: The header of that name.
             address: Where the request comes from.
             certificate: The common name in the certificate that the client has shown.
 
-        Raises Refused.
+        Raises AuthenticationFailed.
         """
         if authorization is None:
             return self.access.of_certificate(certificate)
         scheme, _, value = authorization.partition(" ")
         value = value.strip()
         if len(value) > _LONGEST or scheme.lower() not in ("basic", "bearer"):
-            raise Refused
+            raise AuthenticationFailed
         if scheme.lower() == "bearer":
             return self._bearer(value, certificate)
         given = _basic(value)
         if given is None:
-            raise Refused
+            raise AuthenticationFailed
         if self._is_token(given.user, given.password):
             return Caller(given.user)
         remembered = self._right.get(self._mark(given, self.access.users, address))
         if remembered is not None and self._clock() - remembered < REMEMBERED_S:
             return Caller(given.user)
-        self._require_patience(address)
+        self._raise_if_throttled(address)
         return given
 
-    def slowly(self, given: Password, *, address: str | None) -> Caller:
+    def check_password(self, given: Password, *, address: str | None) -> Caller:
         """Compare a password; takes a tenth of a second.
 
-        Threads may call it, one at a time. Raises Refused.
+        Threads may call it, one at a time. Raises AuthenticationFailed.
         """
         # Once more: others from there may have failed while this one waited for its turn.
-        self._require_patience(address)
+        self._raise_if_throttled(address)
         # Others may come while it is compared: what is remembered is that it was right for these.
         users = self.access.users
         if not matches(users, given.user, given.password, self._key):
             self._throttle.failed(address)
-            raise Refused
+            raise AuthenticationFailed
         self._right[self._mark(given, users, address)] = self._clock()
         while len(self._right) > _REMEMBERED:
             self._right.popitem(last=False)
@@ -140,16 +140,16 @@ class Authenticator:
             return Caller(named[0])
         # Not counted as a failure: tokens expire, all of a client's at once, and there is nothing
         # to guess in so many random bits.
-        raise Refused
+        raise AuthenticationFailed
 
     def _is_token(self, user: str, password: bytes) -> bool:
         known = self.access.tokens.get(user, "")
         return hmac.compare_digest(known, hashlib.sha256(password).hexdigest())
 
-    def _require_patience(self, address: str | None) -> None:
+    def _raise_if_throttled(self, address: str | None) -> None:
         wait_s = self._throttle.wait_s(address)
         if wait_s:
-            raise Refused(wait_s)
+            raise AuthenticationFailed(wait_s)
 
     def _fingerprint(self, user: str | None) -> bytes | None:
         if user is None:
@@ -172,7 +172,7 @@ class Authenticator:
             known,
             given.user.encode("utf-8", "surrogateescape"),
             given.password,
-            place_of(address).encode("utf-8", "surrogateescape"),
+            client_network(address).encode("utf-8", "surrogateescape"),
         )
         return hmac.digest(
             self._key, b"".join(hashlib.sha256(part).digest() for part in parts), hashlib.sha256

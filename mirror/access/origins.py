@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _ORIGIN: Final = web.RequestKey("origin", Origin)
 
 
-def note(request: web.BaseRequest, proxies: TrustedProxies) -> None:
+def note_origin(request: web.BaseRequest, proxies: TrustedProxies) -> None:
     """Find it out, where there may be a proxy in between."""
     if proxies.networks:
         said = request.headers

@@ -17,7 +17,7 @@ _SCHEMES: Final = ("$2a$", "$2b$", "$2y$")
 _LONGEST: Final = 72
 """Bytes of a password that bcrypt looks at."""
 
-_NOBODY: Final = b"$2b$10$pqUBNxgLQUe2UU3x0OWNHu0bE5kZgqnVAZvt6v6nYBWqRt8nj1kUK"
+_UNKNOWN_USER_HASH: Final = b"$2b$10$pqUBNxgLQUe2UU3x0OWNHu0bE5kZgqnVAZvt6v6nYBWqRt8nj1kUK"
 
 
 def matches(users: Mapping[str, bytes], user: str, password: bytes, secret: bytes) -> bool:
@@ -34,7 +34,7 @@ def matches(users: Mapping[str, bytes], user: str, password: bytes, secret: byte
 
 def _somebody(users: Mapping[str, bytes], user: str, secret: bytes) -> bytes:
     if not users:
-        return _NOBODY
+        return _UNKNOWN_USER_HASH
     number = int.from_bytes(
         hmac.digest(secret, user.encode("utf-8", "surrogateescape"), hashlib.sha256)[:8]
     )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from store.model.references import Repository
 
-__all__ = ["ANYBODY", "Access", "Action", "Caller"]
+__all__ = ["ANONYMOUS", "Access", "Action", "Caller"]
 
 
 @final
@@ -23,7 +23,7 @@ class Caller:
     user: str | None = None
 
 
-ANYBODY: Final = Caller()
+ANONYMOUS: Final = Caller()
 
 
 @final
@@ -65,11 +65,11 @@ class Access:
             if self.rules is None or common_name is None
             else self.rules.certificates.get(common_name)
         )
-        return ANYBODY if user is None else Caller(user)
+        return ANONYMOUS if user is None else Caller(user)
 
     def allows(self, caller: Caller, action: Action, repository: Repository) -> bool:
         """Whether the caller may do this there."""
-        if (self.read_only and action is not Action.READ) or self._shuts_out(caller):
+        if (self.read_only and action is not Action.READ) or self._needs_login(caller):
             return False
         if self.rules is not None:
             return self.rules.allow(caller.user, action, repository)
@@ -77,7 +77,7 @@ class Access:
 
     def allows_everywhere(self, caller: Caller, action: Action) -> bool:
         """Whether the caller may do this in all repositories."""
-        if (self.read_only and action is not Action.READ) or self._shuts_out(caller):
+        if (self.read_only and action is not Action.READ) or self._needs_login(caller):
             return False
         return (
             self._without_rules(caller, action)
@@ -85,9 +85,9 @@ class Access:
             else self.rules.allow_everywhere(caller.user, action)
         )
 
-    def admits(self, caller: Caller) -> bool:
+    def may_read_somewhere(self, caller: Caller) -> bool:
         """Whether the caller may read something at all."""
-        if self._shuts_out(caller):
+        if self._needs_login(caller):
             return False
         return (
             self._without_rules(caller, Action.READ)
@@ -95,7 +95,7 @@ class Access:
             else self.rules.allow_somewhere(caller.user, Action.READ)
         )
 
-    def _shuts_out(self, caller: Caller) -> bool:
+    def _needs_login(self, caller: Caller) -> bool:
         return caller.user is None and not self.is_open and not self.anonymous_read
 
     def _without_rules(self, caller: Caller, action: Action) -> bool:

@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, final
 
 from store.errors import InvalidInput, printable
+from store.formats.distribution.names import BY_ID
 from store.model.references import DEFAULT_DOMAIN, OFFICIAL
-from store.registry.registry import BY_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,10 +29,10 @@ class Action(StrEnum):
     DELETE = "delete"
 
 
-EVERYBODY: Final = "@all"
+ALL_CALLERS: Final = "@all"
 """The group of everybody, also of those who say no name."""
 
-USERS: Final = "@users"
+ALL_USERS: Final = "@users"
 """The group of everybody who has proved a name."""
 
 _HINT: Final = "docs/mirror.md shows a file of rules"
@@ -149,11 +149,11 @@ class Rules:
 
     def _names(self, user: str | None) -> frozenset[str]:
         if user is None:
-            return frozenset((EVERYBODY,))
+            return frozenset((ALL_CALLERS,))
         return frozenset(
             (
-                EVERYBODY,
-                USERS,
+                ALL_CALLERS,
+                ALL_USERS,
                 user,
                 *(f"@{group}" for group, members in self.groups.items() if user in members),
             )
@@ -172,7 +172,7 @@ def read_rules(text: str, default_domain: str = DEFAULT_DOMAIN) -> Rules:
         for name, members in _table(document.get("groups", {}), "groups").items()
     }
     for name in groups:
-        if f"@{name}" in (EVERYBODY, USERS):
+        if f"@{name}" in (ALL_CALLERS, ALL_USERS):
             raise InvalidInput(f"groups.{name}: @{name} has a meaning of its own", hint=_HINT)
     tokens = {
         name: _token(value, f"tokens.{name}")
@@ -198,7 +198,7 @@ def _rule(
     _known(members, ("repositories", "who", "allow"), where)
     who = frozenset(_texts(members.get("who"), f"{where}: who"))
     for name in who:
-        if name.startswith("@") and name not in (EVERYBODY, USERS) and name[1:] not in groups:
+        if name.startswith("@") and name not in (ALL_CALLERS, ALL_USERS) and name[1:] not in groups:
             raise InvalidInput(f"{where}: there is no group {printable(name)}", hint=_HINT)
     actions = []
     for word in _texts(members.get("allow"), f"{where}: allow"):

@@ -1,4 +1,4 @@
-"""Failures to log in, counted by where they come from, for all worker processes together.
+"""LoginFailures to log in, counted by where they come from, for all worker processes together.
 
 The counts lie in memory that the processes share: however many of them there are, and whichever
 takes a connection, a place has as many attempts as it would have with one. Memory is set aside
@@ -38,7 +38,7 @@ _BUCKET_BYTES: Final = _WAYS * _SLOT.size
 
 
 @final
-class Failures:
+class LoginFailures:
     """The counts, in memory. Made before the processes that share it are forked.
 
     ``key`` marks places: nobody else can find out which of them share a bucket, and push another's
@@ -111,21 +111,21 @@ class Throttle:
     ``now`` gives seconds that never go back, the same in all processes.
     """
 
-    def __init__(self, now: Callable[[], float], failures: Failures) -> None:
+    def __init__(self, now: Callable[[], float], failures: LoginFailures) -> None:
         self._now = now
         self._failures = failures
 
     def wait_s(self, address: str | None) -> float:
         """How long this place has to wait before it may try again; 0 when it may now."""
-        debt_s = self._failures.full_at(place_of(address)) - self._now()
+        debt_s = self._failures.full_at(client_network(address)) - self._now()
         return max(0.0, debt_s - (BURST - 1) * REFILL_S)
 
     def failed(self, address: str | None) -> None:
         """Somebody there has failed."""
-        self._failures.add(place_of(address), self._now(), REFILL_S)
+        self._failures.add(client_network(address), self._now(), REFILL_S)
 
 
-def place_of(address: str | None) -> str:
+def client_network(address: str | None) -> str:
     """One IPv4 address, or the network of 64 bits that one customer has in IPv6."""
     if address is None:
         return ""

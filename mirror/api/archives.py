@@ -1,4 +1,4 @@
-"""Archives: the bytes of ``storectl save``, whole or in part, so that a download that broke off goes on where it stopped."""
+"""Archives of images, whole or in byte ranges, so that an interrupted download can resume."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from exporter import open_save
 from exporter.output.tar_range import identity
 from mirror.access import Action
 from mirror.api.byte_range import wanted
-from mirror.protocol import archive_request as archives
+from mirror.protocol import archive_request
 from mirror.protocol.conditions import is_known
 from mirror.protocol.errors import WireError
 from mirror.transfer.send_blocks import send_blocks
 from mirror.transfer.threads import run
 from store.errors import DamagedContent, IntegrityError, NotFound, StoreError, printable
+from store.formats.distribution.errors import ErrorCode
+from store.formats.distribution.names import BY_ID
 from store.model.digests import Digest
-from store.registry.registry import BY_ID
 
 if TYPE_CHECKING:
     from exporter import Export
@@ -34,43 +35,56 @@ logger = logging.getLogger(__name__)
 async def get(
     service: Service, request: web.Request, caller: Caller, path: str
 ) -> web.StreamResponse:
-    """GET and HEAD; ``path`` is what follows ``/archives/``."""
-    asked = archives.parse(path, request.query.items(), service.names, service.settings.machine)
-    await _permit(service, caller, asked)
-    work = service.work
-    # Planned anew for every request, whichever process gets it: what makes two parts fit each other
-    # is the plan, not a memory of the first.
-    opened = open_save(service.store, asked.arguments, options=asked.options, record=False)
-    export = await run(work.planners, opened.__enter__)
+    """Answer GET and HEAD.
+
+    Args:
+        service: The service.
+        request: The request.
+        caller: The caller of the request.
+        path: The path after ``/archives/``.
+
+    Raises:
+        WireError: The request is invalid, or the caller lacks a permission.
+        StoreError: The images cannot be saved.
+    """
+    wish = archive_request.parse(
+        path, request.query.items(), service.names, service.settings.machine
+    )
+    await _require_permission(service, caller, wish)
+    pools = service.pools
+    # Every request makes the plan again, in any process: two ranges fit each other because their
+    # plans are equal, not because a process remembers the first one.
+    opened = open_save(service.store, wish.arguments, options=wish.options, record=False)
+    export = await run(pools.planners, opened.__enter__)
     try:
         if not service.access.allows_everywhere(caller, Action.READ):
             await _require_readable(service, caller, export)
-        return await _answer(service, request, asked, export)
+        return await _answer(service, request, wish, export)
     finally:
-        await run(work.planners, opened.__exit__, None, None, None)
+        await run(pools.planners, opened.__exit__, None, None, None)
 
 
 async def _answer(
-    service: Service, request: web.Request, asked: ArchiveRequest, export: Export
+    service: Service, request: web.Request, wish: ArchiveRequest, export: Export
 ) -> web.StreamResponse:
-    work, size = service.work, export.size_bytes
-    tag = f'"{await run(work.planners, identity, export.plan)}"'
+    pools, size = service.pools, export.size_bytes
+    tag = f'"{await run(pools.planners, identity, export.plan)}"'
     headers = {
         "ETag": tag,
         "Accept-Ranges": "bytes",
         "Content-Type": "application/x-tar",
-        "Content-Disposition": f'attachment; filename="{asked.file_name}"',
-        # The same name may give another archive tomorrow.
+        "Content-Disposition": f'attachment; filename="{wish.file_name}"',
+        # The same name may have another archive tomorrow.
         "Cache-Control": "no-cache",
     }
     if is_known(request.headers.get("If-None-Match"), tag):
         return web.Response(status=304, headers=headers)
-    part = wanted(request, tag, size)
-    start, stop = (0, size) if part is None else (part.start, part.stop)
-    if part is not None:
-        headers["Content-Range"] = part.content_range
+    selected = wanted(request, tag, size)
+    start, stop = (0, size) if selected is None else (selected.start, selected.stop)
+    if selected is not None:
+        headers["Content-Range"] = selected.content_range
     headers["Content-Length"] = str(stop - start)
-    response = web.StreamResponse(status=200 if part is None else 206, headers=headers)
+    response = web.StreamResponse(status=200 if selected is None else 206, headers=headers)
     for note in export.notes:
         response.headers.add(
             "Storectl-Note", printable(note).encode("ascii", "backslashreplace").decode()
@@ -91,16 +105,18 @@ async def _send(
     start: int,
     stop: int,
 ) -> None:
-    work = service.work
+    pools = service.pools
     try:
         with closing(export.blocks()) as blocks:
-            await send_blocks(request, response, work.decoders, work.memory, blocks, start, stop)
+            await send_blocks(
+                request, response, pools.decoders, pools.block_memory, blocks, start, stop
+            )
     except (ConnectionError, TimeoutError) as exc:
         logger.info("a transfer of an archive was cut off: %s", exc)
     except IntegrityError as exc:
         if isinstance(exc, DamagedContent):
-            await work.write(service.store.report_damage, exc)
-        logger.error("%s", exc.message)  # noqa: TRY400 - what is wrong is known, a traceback would say nothing
+            await pools.write(service.store.report_damage, exc)
+        logger.error("%s", exc.message)  # noqa: TRY400 - the cause is known, a traceback would not help
         if not response.prepared:
             raise
     else:
@@ -110,36 +126,43 @@ async def _send(
 
 async def _record(service: Service, export: Export) -> None:
     try:
-        await service.work.write(export.record)
+        await service.pools.write(export.record)
     except StoreError as exc:
-        # The client has all of it: that is no failure of its request.
-        logger.warning("an archive was sent, and could not be recorded: %s", exc.message)
+        # The client has the whole archive, so its request succeeds.
+        logger.warning("an archive was sent, but could not be recorded: %s", exc.message)
 
 
 async def _require_readable(service: Service, caller: Caller, export: Export) -> None:
-    """What a manifest or a config names need not be what its repository was ever given: whoever may push could name what only others may read."""
+    """Raise unless the caller may read every content of an export.
+
+    A caller with push permission could name a foreign content in a manifest or a config, so that
+    the content need not belong to the manifest's repository.
+    """
 
     def may_read(repository: Repository) -> bool:
         return service.access.allows(caller, Action.READ, repository)
 
-    if await service.work.read(service.registry.unreadable, export.contents, may_read):
-        # Without a list: whoever knows the digest of a manifest would learn from it what the
-        # manifest names.
-        raise WireError(404, "MANIFEST_BLOB_UNKNOWN", "not everything in these images can be read")
+    if await service.pools.read(service.registry.unreadable, export.contents, may_read):
+        # Without a list, which would tell a caller what a manifest that it cannot read names.
+        raise WireError(
+            404,
+            ErrorCode.MANIFEST_BLOB_UNKNOWN,
+            "you may not read every content of these images",
+        )
 
 
-async def _permit(service: Service, caller: Caller, asked: ArchiveRequest) -> None:
-    """Every name has to be one that the caller may read.
+async def _require_permission(service: Service, caller: Caller, wish: ArchiveRequest) -> None:
+    """Raise unless the caller may read every name.
 
-    A digest is, when a repository that the caller may read holds it.
+    A digest is readable if a repository that the caller may read holds it.
     """
-    for name in asked.names:
+    for name in wish.names:
         if not isinstance(name, Digest):
-            service.permit(caller, Action.READ, name.repository)
+            service.require_permission(caller, Action.READ, name.repository)
             continue
-        holders = await service.work.read(service.registry.image_holders, name)
+        holders = await service.pools.read(service.registry.image_holders, name)
         if not any(service.access.allows(caller, Action.READ, holder) for holder in holders):
-            # As for a digest that is not here: nobody learns what others have. Whoever may read
-            # nothing there is asked to log in.
-            service.permit(caller, Action.READ, BY_ID)
-            raise NotFound(f"no image or manifest {name}")
+            # The answer is that to an unknown digest, so that callers do not learn what other
+            # repositories hold. A caller that may not read images without a name has to log in.
+            service.require_permission(caller, Action.READ, BY_ID)
+            raise NotFound(f"there is no image or manifest {name}")

@@ -37,7 +37,7 @@ async def _get(call: Call, opened: ExitStack) -> web.StreamResponse:
         opened.enter_context(file)
     if request.method == "HEAD":
         # Who asks whether a blob is here is about to rely on it.
-        await service.work.write(service.registry.renew, call.repository, digest)
+        await service.pools.write(service.registry.renew, call.repository, digest)
     tag = etag(digest)
     headers = {
         "Docker-Content-Digest": str(digest),
@@ -78,9 +78,9 @@ async def _find(call: Call) -> tuple[Sources, BinaryIO | None]:
             return quick, file
     # Before a client pushes a blob it asks whether that is here.
     service.registry.require_held(call.repository, call.digest)
-    sources = await service.work.read(service.registry.blob, call.repository, call.digest)
+    sources = await service.pools.read(service.registry.blob, call.repository, call.digest)
     return sources, (
-        await service.work.read(presence.open_if_intact, service.store.blobs, sources)
+        await service.pools.read(presence.open_if_intact, service.store.blobs, sources)
         if call.request.method == "GET"
         else None
     )
@@ -97,14 +97,14 @@ async def _send(
     service, request = call.service, call.request
     try:
         if file is not None:
-            await send_file(request, response, service.work, file, start, stop)
+            await send_file(request, response, service.pools, file, start, stop)
         else:
-            work = service.work
+            pools = service.pools
             with closing(
-                await run(work.files, open_blocks, service.store.blobs, sources)
+                await run(pools.files, open_blocks, service.store.blobs, sources)
             ) as blocks:
                 await send_blocks(
-                    request, response, work.decoders, work.memory, blocks, start, stop
+                    request, response, pools.decoders, pools.block_memory, blocks, start, stop
                 )
     except (ConnectionError, TimeoutError) as exc:
         logger.info("a transfer of blob=%s was cut off: %s", sources.digest, exc)
@@ -114,7 +114,7 @@ async def _send(
             "a transfer of blob=%s was cut off: it cannot be read: %s", sources.digest, exc
         )
     except DamagedContent as exc:
-        await service.work.write(service.store.report_damage, exc)
+        await service.pools.write(service.store.report_damage, exc)
         _give_up(response, exc)
     except IntegrityError as exc:
         _give_up(response, exc)
@@ -129,5 +129,5 @@ def _give_up(response: web.StreamResponse, error: IntegrityError) -> None:
 
 async def delete(call: Call) -> web.StreamResponse:
     """DELETE."""
-    await call.service.work.write(call.service.registry.delete_blob, call.repository, call.digest)
+    await call.service.pools.write(call.service.registry.delete_blob, call.repository, call.digest)
     return web.Response(status=202)

@@ -1,4 +1,4 @@
-"""The part of something that a request asks for."""
+"""The byte range that a request asks for."""
 
 from __future__ import annotations
 
@@ -7,26 +7,36 @@ from typing import TYPE_CHECKING
 from mirror.protocol import ranges
 from mirror.protocol.conditions import range_applies
 from mirror.protocol.errors import WireError
+from store.formats.distribution.errors import ErrorCode
 
 if TYPE_CHECKING:
     from aiohttp import web
 
 
-def wanted(request: web.Request, tag: str, size_bytes: int) -> ranges.Part | None:
-    """The part of ``size_bytes`` bytes with the entity tag ``tag``; None for the whole.
+def wanted(request: web.Request, tag: str, size_bytes: int) -> ranges.ByteRange | None:
+    """Return the byte range that a request asks for.
 
-    Raises WireError.
+    Args:
+        request: The request.
+        tag: The entity tag of the content.
+        size_bytes: The size of the content.
+
+    Returns:
+        The range; None for the whole content.
+
+    Raises:
+        WireError: The content has no byte in the range.
     """
-    # RFC 9110 section 14.2: ranges are defined for GET alone.
+    # RFC 9110 section 14.2 defines ranges for GET alone.
     if request.method != "GET" or not range_applies(request.headers.get("If-Range"), tag):
         return None
     try:
-        return ranges.requested(request.headers.get("Range"), size_bytes)
+        return ranges.parse_range(request.headers.get("Range"), size_bytes)
     except ranges.UnsatisfiableError:
         raise WireError(
             416,
-            "RANGE_INVALID",
-            f"there are {size_bytes} bytes",
+            ErrorCode.RANGE_INVALID,
+            f"the content has {size_bytes} bytes",
             headers={
                 "Content-Range": f"bytes */{size_bytes}",
                 "Accept-Ranges": "bytes",

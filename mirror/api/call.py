@@ -1,12 +1,13 @@
-"""One request, with what its path and its sender were found to be."""
+"""One request, with its repository, its target and its caller."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from mirror.protocol.errors import WireError
 from store.errors import InvalidDigest
+from store.formats.distribution.errors import ErrorCode
 from store.model.digests import Digest
 from store.model.references import is_tag
 
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
     from mirror.service import Service
     from store.model.references import Repository
 
+_MAX_QUOTED: Final = 160
+
 
 @final
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request for something in a repository."""
+    """A request for something in a repository that the caller may access."""
 
     service: Service
     request: web.Request
@@ -31,25 +34,41 @@ class Call:
 
     @property
     def digest(self) -> Digest:
-        """The target, which has to be a digest. Raises WireError."""
+        """The target as a digest.
+
+        Raises:
+            WireError: The target is not a digest.
+        """
         return parse_digest(self.target)
 
     @property
     def tag_or_digest(self) -> str | Digest:
-        """The target of a manifest's path. Raises WireError."""
+        """The target of a manifest's path.
+
+        Raises:
+            WireError: The target is neither a tag nor a digest.
+        """
         return parse_digest(self.target) if ":" in self.target else parse_tag(self.target)
 
 
 def parse_digest(text: str) -> Digest:
-    """A digest. Raises WireError."""
+    """Parse a digest of a path or a parameter.
+
+    Raises:
+        WireError: The text is not a digest of a known algorithm.
+    """
     try:
         return Digest.parse(text)
     except InvalidDigest as exc:
-        raise WireError(400, "DIGEST_INVALID", exc.message) from None
+        raise WireError(400, ErrorCode.DIGEST_INVALID, exc.message) from None
 
 
 def parse_tag(text: str) -> str:
-    """A tag. Raises WireError."""
+    """Return a tag of a path or a parameter.
+
+    Raises:
+        WireError: The text is not a tag.
+    """
     if not is_tag(text):
-        raise WireError(400, "TAG_INVALID", f"{text[:160]!r} is no tag")
+        raise WireError(400, ErrorCode.TAG_INVALID, f"invalid tag: {text[:_MAX_QUOTED]!r}")
     return text

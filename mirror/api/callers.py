@@ -1,13 +1,14 @@
-"""Who sent a request."""
+"""The caller of a request: authentication, and the errors that it ends with."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from mirror.access import ANYBODY, Refused
+from mirror.access import ANONYMOUS, AuthenticationFailed
 from mirror.access.authenticator import Password
 from mirror.access.origins import address
 from mirror.protocol.errors import WireError
+from store.formats.distribution.errors import ErrorCode
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -15,62 +16,75 @@ if TYPE_CHECKING:
     from mirror.access import Caller
     from mirror.service import Service
 
-_QUEUED = 32
-"""Passwords that wait to be compared: more of them at once is somebody trying them out."""
+MAX_PENDING_PASSWORDS: Final = 32
+"""Passwords that wait to be compared; more at once means that a client guesses."""
 
 
 async def identify(service: Service, request: web.Request) -> Caller:
-    """Who is asking. Raises WireError."""
+    """Return the caller of a request.
+
+    Raises:
+        WireError: The credentials are wrong, or the client has to wait after failed logins.
+    """
     if service.access.is_open:
-        return ANYBODY
-    return await prove(service, request, request.headers.get("Authorization"))
+        return ANONYMOUS
+    return await authenticate(service, request, request.headers.get("Authorization"))
 
 
-async def prove(service: Service, request: web.Request, authorization: str | None) -> Caller:
-    """Who an ``Authorization`` header proves to be asking. Raises WireError."""
-    authenticator, place = service.authenticator, address(request)
+async def authenticate(service: Service, request: web.Request, authorization: str | None) -> Caller:
+    """Return the caller that credentials prove.
+
+    Args:
+        service: The service.
+        request: The request, for its address and its client certificate.
+        authorization: The value of ``Authorization``; None if there is none.
+
+    Raises:
+        WireError: The credentials are wrong, or the client has to wait after failed logins.
+    """
+    client = address(request)
     try:
-        found = authenticator.quickly(
-            authorization, address=place, certificate=_certificate(request)
+        found = service.authenticator.authenticate(
+            authorization, address=client, certificate=_common_name(request)
         )
-        if not isinstance(found, Password):
-            return found
-        return await _compare(service, found, place)
-    except Refused as refused:
-        if refused.wait_s:
-            service.metrics.happened("throttled_logins")
+        return await _compare(service, found, client) if isinstance(found, Password) else found
+    except AuthenticationFailed as failure:
+        if failure.wait_s:
+            service.metrics.count_event("throttled_logins")
             raise WireError(
                 429,
-                "TOOMANYREQUESTS",
-                "too many failures to log in; try again later",
-                headers={"Retry-After": str(int(refused.wait_s) + 1)},
+                ErrorCode.TOOMANYREQUESTS,
+                "too many failed logins; try again later",
+                headers={"Retry-After": str(int(failure.wait_s) + 1)},
             ) from None
         if not (authorization or "").lower().startswith("bearer"):
-            # Tokens expire in the middle of a push: operators are told of passwords.
-            service.metrics.happened("login_failures")
-        raise WireError(401, "UNAUTHORIZED", "wrong user, password or token") from None
+            # Only passwords count: tokens expire in the middle of a push.
+            service.metrics.count_event("login_failures")
+        raise WireError(401, ErrorCode.UNAUTHORIZED, "wrong user, password or token") from None
 
 
-async def _compare(service: Service, given: Password, place: str | None) -> Caller:
-    if service.comparing >= _QUEUED:
-        raise Refused(1.0)
-    service.comparing += 1
+async def _compare(service: Service, given: Password, client: str | None) -> Caller:
+    if service.pending_passwords >= MAX_PENDING_PASSWORDS:
+        raise AuthenticationFailed(1.0)
+    service.pending_passwords += 1
     try:
-        return await service.work.compare(service.authenticator.slowly, given, address=place)
+        return await service.pools.compare_password(
+            service.authenticator.check_password, given, address=client
+        )
     finally:
-        service.comparing -= 1
+        service.pending_passwords -= 1
 
 
-def _certificate(request: web.Request) -> str | None:
-    """The common name in the certificate that the client has shown.
-
-    The handshake has verified it.
-    """
+def _common_name(request: web.Request) -> str | None:
+    """Return the common name in the client's certificate, which the handshake has verified."""
     transport = request.transport
-    shown = None if transport is None else transport.get_extra_info("peercert")
-    if not shown:
+    certificate = None if transport is None else transport.get_extra_info("peercert")
+    if not certificate:
         return None
     names = [
-        value for part in shown.get("subject", ()) for key, value in part if key == "commonName"
+        value
+        for part in certificate.get("subject", ())
+        for key, value in part
+        if key == "commonName"
     ]
     return names[-1] if names else None

@@ -1,4 +1,4 @@
-"""For operators: is it alive, can it do its work, and what has it done?"""
+"""Endpoints for operators: liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -14,22 +14,19 @@ if TYPE_CHECKING:
     from mirror.access import Caller
     from mirror.service import Service
 
-LEAST_FREE_BYTES: Final = 64 * MIB
-LEAST_FREE_FILES: Final = 100
-"""With less room than this nothing can be pushed."""
+MIN_FREE_BYTES: Final = 64 * MIB
+MIN_FREE_FILES: Final = 100
+"""With less space than this the registry accepts no pushes, and is not ready."""
 
 
 async def alive(_service: Service, _request: web.Request) -> web.StreamResponse:
-    """GET /healthz: the process answers."""
+    """Answer ``GET /healthz``: the process runs."""
     return web.Response(text="ok\n")
 
 
 async def ready(service: Service, _request: web.Request) -> web.StreamResponse:
-    """GET /readyz: the catalogue can be read and, where it is meant to, written.
-
-    There is room on the disk.
-    """
-    problem = await service.work.read(_problem, service)
+    """Answer ``GET /readyz``: the store can be read, and written unless it is read-only."""
+    problem = await service.pools.read(_problem, service)
     return (
         web.Response(text="ok\n")
         if problem is None
@@ -38,10 +35,10 @@ async def ready(service: Service, _request: web.Request) -> web.StreamResponse:
 
 
 async def metrics(service: Service, _request: web.Request, _caller: Caller) -> web.StreamResponse:
-    """GET /metrics."""
-    gauges = await service.work.read(_gauges, service)
+    """Answer ``GET /metrics``, in the format of Prometheus."""
+    gauges = await service.pools.read(_gauges, service)
     return web.Response(
-        text=service.metrics.text(gauges),
+        text=service.metrics.render(gauges),
         headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
     )
 
@@ -49,14 +46,14 @@ async def metrics(service: Service, _request: web.Request, _caller: Caller) -> w
 def _problem(service: Service) -> str | None:
     try:
         service.registry.repositories(after="", limit=1)
-        room = os.statvfs(service.store.root)
+        space = os.statvfs(service.store.root)
     except (StoreError, OSError):
         return "the store cannot be read"
     if service.read_only:
         return None
-    # Where the number of files is not limited, there are no files at all.
-    if room.f_bavail * room.f_frsize < LEAST_FREE_BYTES or (
-        room.f_files and room.f_favail < LEAST_FREE_FILES
+    # A file system that does not limit the number of files reports 0 files.
+    if space.f_bavail * space.f_frsize < MIN_FREE_BYTES or (
+        space.f_files and space.f_favail < MIN_FREE_FILES
     ):
         return "the disk is full"
     return None if os.access(service.store.root, os.W_OK) else "the store cannot be written"
@@ -64,19 +61,19 @@ def _problem(service: Service) -> str | None:
 
 def _gauges(service: Service) -> dict[str, tuple[str, float]]:
     found: dict[str, tuple[str, float]] = {
-        "storectl_ready": ("Whether /readyz is green.", float(_problem(service) is None))
+        "storectl_ready": ("Whether /readyz answers 200.", float(_problem(service) is None))
     }
     try:
-        room = os.statvfs(service.store.root)
+        space = os.statvfs(service.store.root)
         found["storectl_store_free_bytes"] = (
-            "Room on the file system of the store.",
-            float(room.f_bavail * room.f_frsize),
+            "Free bytes on the file system of the store.",
+            float(space.f_bavail * space.f_frsize),
         )
         found["storectl_uploads_in_progress"] = (
-            "Uploads that were begun and neither finished nor given up.",
+            "Uploads that have begun and are neither finished nor cancelled.",
             float(service.registry.uploads.count()),
         )
     except (StoreError, OSError):
-        # What could not be found out is left out; `storectl_ready` says that something is wrong.
+        # A gauge without a value is left out; `storectl_ready` reports the failure.
         pass
     return found

@@ -1,4 +1,4 @@
-"""What there is: repositories, tags, referrers."""
+"""Lists: the base, repositories, tags, referrers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ from aiohttp import web
 
 from mirror.access import Action
 from mirror.api.call import parse_digest
-from mirror.protocol import referrers as listing
-from mirror.protocol.paging import MAX_PAGE, Page, next_link
+from mirror.protocol.catalog import Catalog
+from mirror.protocol.paging import MAX_PAGE, Page
+from store.formats.distribution.paging import LAST_PARAMETER, LIMIT_PARAMETER, next_link
+from store.formats.distribution.referrers import (
+    ARTIFACT_TYPE_PARAMETER,
+    FILTERS_APPLIED_HEADER,
+    encode_index,
+)
 from store.formats.image.media_types import OCI_INDEX
 
 if TYPE_CHECKING:
@@ -21,37 +27,42 @@ if TYPE_CHECKING:
 
 
 async def base(_service: Service, _request: web.Request, _caller: Caller) -> web.StreamResponse:
-    """GET /v2/: it is a registry, and the caller may ask it."""
+    """Answer ``GET /v2/``: this is a registry, and the caller may use it."""
     return web.Response(body=b"{}\n", content_type="application/json")
 
 
 async def catalog(service: Service, request: web.Request, caller: Caller) -> web.StreamResponse:
-    """GET /v2/_catalog: what the caller may read of it."""
-    page, access = Page.asked(request.query), service.access
+    """Answer ``GET /v2/_catalog`` with the repositories that the caller may read."""
+    page, access = Page.parse(request.query), service.access
 
-    def readable(repository: Repository) -> bool:
+    def may_read(repository: Repository) -> bool:
         return access.allows(caller, Action.READ, repository)
 
-    only = None if access.allows_everywhere(caller, Action.READ) else readable
-    names = await service.work.read(
-        service.names.page, service.registry, after=page.after, limit=page.fetch, only=only
+    names = await service.pools.read(
+        Catalog(service.names, service.registry).page,
+        after=page.after,
+        limit=page.fetch_limit,
+        is_visible=None if access.allows_everywhere(caller, Action.READ) else may_read,
     )
     shown, last = page.cut(names)
     return _json({"repositories": shown}, _link(request, page, last))
 
 
 async def tags(call: Call) -> web.StreamResponse:
-    """GET /v2/NAME/tags/list.
+    """Answer ``GET /v2/NAME/tags/list``.
 
-    Without ``n``, all of them, as clients expect who never learned of pages.
+    Without ``n`` the list is complete, because many clients do not follow pages.
     """
-    offers, request = call.service.offers, call.request
-    page = Page.asked(request.query)
-    paged = "n" in request.query
-    found = await call.service.work.read(
-        offers.tags, call.repository, after=page.after, limit=page.fetch if paged else None
+    variants, request = call.service.variants, call.request
+    page = Page.parse(request.query)
+    is_paged = LIMIT_PARAMETER in request.query
+    found = await call.service.pools.read(
+        variants.tags,
+        call.repository,
+        after=page.after,
+        limit=page.fetch_limit if is_paged else None,
     )
-    shown, last = page.cut(found) if paged else (found, None)
+    shown, last = page.cut(found) if is_paged else (found, None)
     return _json(
         {"name": call.service.names.spell(call.repository), "tags": shown},
         _link(request, page, last),
@@ -59,28 +70,29 @@ async def tags(call: Call) -> web.StreamResponse:
 
 
 async def referrers(call: Call) -> web.StreamResponse:
-    """GET /v2/NAME/referrers/DIGEST."""
+    """Answer ``GET /v2/NAME/referrers/DIGEST``."""
     query, registry = call.request.query, call.service.registry
     subject = call.digest
-    after = str(parse_digest(query["last"])) if query.get("last") else ""
-    wanted = query.get("artifactType")
-    found = await call.service.work.read(
+    last = query.get(LAST_PARAMETER)
+    after = str(parse_digest(last)) if last else ""
+    artifact_type = query.get(ARTIFACT_TYPE_PARAMETER)
+    found = await call.service.pools.read(
         registry.referrers,
         call.repository,
         subject,
-        artifact_type=wanted,
+        artifact_type=artifact_type,
         after=after,
         limit=MAX_PAGE,
     )
-    body, listed = listing.index(found)
+    body, listed = encode_index(found)
     headers = {}
-    if wanted is not None:
-        headers["OCI-Filters-Applied"] = "artifactType"
+    if artifact_type is not None:
+        headers[FILTERS_APPLIED_HEADER] = ARTIFACT_TYPE_PARAMETER
     if listed < len(found) or len(found) == MAX_PAGE:
-        more = {"artifactType": wanted} if wanted is not None else {}
+        same = {ARTIFACT_TYPE_PARAMETER: artifact_type} if artifact_type is not None else {}
         headers["Link"] = next_link(
             call.request.path,
-            more | _namespace(call.request) | {"last": str(found[listed - 1].digest)},
+            same | _namespace(call.request) | {LAST_PARAMETER: str(found[listed - 1].digest)},
         )
     return web.Response(body=body, headers=headers, content_type=OCI_INDEX)
 
@@ -88,9 +100,8 @@ async def referrers(call: Call) -> web.StreamResponse:
 def _link(request: web.Request, page: Page, last: str | None) -> dict[str, str]:
     if last is None:
         return {}
-    return {
-        "Link": next_link(request.path, {"n": str(page.limit), "last": last} | _namespace(request))
-    }
+    parameters = {LIMIT_PARAMETER: str(page.limit), LAST_PARAMETER: last} | _namespace(request)
+    return {"Link": next_link(request.path, parameters)}
 
 
 def _namespace(request: web.Request) -> dict[str, str]:

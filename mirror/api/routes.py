@@ -1,6 +1,6 @@
-"""Paths, read: which resource is meant, of which repository.
+"""The resource that a path names, and its repository.
 
-Those below ``/v2/`` are the distribution specification's.
+The paths below ``/v2/`` are those of the distribution specification.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final, final
 
 
 class Resource(StrEnum):
-    """What a path names."""
+    """A kind of resource."""
 
     BASE = "base"
     CATALOG = "catalog"
@@ -23,7 +23,7 @@ class Resource(StrEnum):
     TAGS = "tags"
     REFERRERS = "referrers"
     ARCHIVE = "archive"
-    TOKEN = "token"  # noqa: S105 - a path, and no password
+    TOKEN = "token"  # noqa: S105 - a path, not a password
     HEALTHZ = "healthz"
     READYZ = "readyz"
     METRICS = "metrics"
@@ -32,9 +32,9 @@ class Resource(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A resource, the name of its repository and what it is called there.
+    """A resource, the name of its repository, and its own name there.
 
-    Both are empty where there are none, and neither has been checked.
+    Both names are empty where the resource has none. They are not checked.
     """
 
     resource: Resource
@@ -51,7 +51,6 @@ _PATHS: Final = (
     (Resource.REFERRERS, re.compile(r"(?P<name>.+)/referrers/(?P<target>[^/]+)")),
 )
 
-
 _FIXED: Final = {
     "/v2": Route(Resource.BASE),
     "/v2/": Route(Resource.BASE),
@@ -66,7 +65,11 @@ _ARCHIVES: Final = "/archives/"
 
 
 def parse(path: str) -> Route | None:
-    """The resource that ``path`` names; None when it names none."""
+    """Return the route of a path, or None if it names no resource.
+
+    Args:
+        path: The path of a request, decoded.
+    """
     fixed = _FIXED.get(path)
     if fixed is not None:
         return fixed

@@ -1,4 +1,7 @@
-"""The token endpoint: a password is traded for a token of a few minutes (distribution, "Token Authentication"; the password grant of RFC 6749)."""
+"""The token endpoint: a client exchanges its password for a token that lives a few minutes.
+
+Spec: distribution, "Token Authentication"; the password grant of RFC 6749 section 4.3.
+"""
 
 from __future__ import annotations
 
@@ -13,35 +16,47 @@ from aiohttp import web
 
 from mirror.access.challenge import basic
 from mirror.access.tokens import LIFETIME_S
-from mirror.api.callers import prove
+from mirror.api.callers import authenticate
 from mirror.protocol.errors import WireError
+from store.formats.distribution.errors import ErrorCode
 
 if TYPE_CHECKING:
     from mirror.service import Service
 
-_FORM_BYTES: Final = 16 * 1024
+_MAX_FORM_BYTES: Final = 16 * 1024
 
 
 async def get(service: Service, request: web.Request) -> web.StreamResponse:
-    """GET with a password in ``Authorization``, or without for a token of anybody's.
+    """Answer ``/token``: GET with a password in ``Authorization``, POST with it in a form.
 
-    POST with it in a form. Scopes are not asked after: the rules decide.
+    GET without credentials returns a token for anonymous callers. The requested scopes are
+    ignored, because the rules decide when the token is used.
+
+    Raises:
+        WireError: The credentials are wrong or missing, or the form is invalid.
     """
     authorization = request.headers.get("Authorization")
     if request.method == "POST":
         authorization = await _from_form(service, request)
     try:
-        caller = await prove(service, request, authorization)
+        caller = await authenticate(service, request, authorization)
     except WireError as exc:
         if exc.status == 401:  # noqa: PLR2004 - Unauthorized
-            # A token cannot be had with a token: here it is the password that is asked for.
+            # No client gets a token for a token: ask for the password.
             exc.headers["WWW-Authenticate"] = basic()
         raise
-    if not service.access.admits(caller):
-        raise WireError(401, "UNAUTHORIZED", "log in first", headers={"WWW-Authenticate": basic()})
-    made = service.authenticator.token(caller)
+    if not service.access.may_read_somewhere(caller):
+        raise WireError(
+            401, ErrorCode.UNAUTHORIZED, "log in first", headers={"WWW-Authenticate": basic()}
+        )
+    token = service.authenticator.token(caller)
     issued = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    document = {"token": made, "access_token": made, "expires_in": LIFETIME_S, "issued_at": issued}
+    document = {
+        "token": token,
+        "access_token": token,
+        "expires_in": LIFETIME_S,
+        "issued_at": issued,
+    }
     return web.Response(
         body=json.dumps(document).encode() + b"\n",
         headers={"Cache-Control": "no-store"},
@@ -54,14 +69,20 @@ async def _from_form(service: Service, request: web.Request) -> str:
     async with asyncio.timeout(service.settings.body_timeout_s):
         async for piece in request.content.iter_any():
             data += piece
-            if len(data) > _FORM_BYTES:
-                raise WireError(413, "SIZE_INVALID", f"a form of more than {_FORM_BYTES} bytes")
+            if len(data) > _MAX_FORM_BYTES:
+                raise WireError(
+                    413, ErrorCode.SIZE_INVALID, f"the form has more than {_MAX_FORM_BYTES} bytes"
+                )
     try:
         form = dict(parse_qsl(data.decode(), keep_blank_values=True, max_num_fields=50))
     except (UnicodeDecodeError, ValueError):
-        raise WireError(400, "UNSUPPORTED", "that is no form") from None
+        raise WireError(
+            400, ErrorCode.UNSUPPORTED, "invalid request body: expected a form"
+        ) from None
     if form.get("grant_type") != "password":
-        # Clients that have been refused here go on with GET.
-        raise WireError(400, "UNSUPPORTED", "only grant_type=password is known")
+        # After this refusal clients try GET.
+        raise WireError(
+            400, ErrorCode.UNSUPPORTED, "unsupported grant_type: only password is supported"
+        )
     text = f"{form.get('username', '')}:{form.get('password', '')}"
     return f"Basic {base64.b64encode(text.encode()).decode()}"

@@ -1,4 +1,4 @@
-"""Uploads: begun, continued, asked after, finished, given up; and mounts, which need none."""
+"""Uploads: begin, append, status, finish, cancel; and mounts, which need no upload."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from mirror.transfer.body_pace import BodyDeadline
 from mirror.transfer.receiving import receive
 from mirror.transfer.threads import run
 from store.errors import InvalidReference, TooLarge
-from store.registry.registry import BY_ID
+from store.formats.distribution.errors import ErrorCode
+from store.formats.distribution.names import BY_ID
 
 if TYPE_CHECKING:
     from mirror.api.call import Call
@@ -27,88 +28,99 @@ _ALGORITHMS: Final = ("sha256", "sha512")
 
 
 async def begin(call: Call) -> web.StreamResponse:
-    """POST: a mount, a whole blob at once, or the beginning of an upload."""
+    """Answer POST: mount a blob, take a whole blob, or begin an upload."""
     service, query = call.service, call.request.query
     if call.repository == BY_ID:
-        raise WireError(405, "UNSUPPORTED", "nothing is pushed to images without a name")
+        raise WireError(
+            405, ErrorCode.UNSUPPORTED, f"cannot push to {BY_ID}: it serves images without a name"
+        )
     if query.get("digest-algorithm", "sha256") not in _ALGORITHMS:
-        raise WireError(400, "DIGEST_INVALID", f"digests are of {' or '.join(_ALGORITHMS)}")
+        raise WireError(
+            400,
+            ErrorCode.DIGEST_INVALID,
+            f"unsupported digest-algorithm: expected {' or '.join(_ALGORITHMS)}",
+        )
     if "mount" in query:
         digest = parse_digest(query["mount"])
-        if await _mounted(call, digest):
+        if await _mount(call, digest):
             return _created(call, digest)
     elif "digest" in query:
         digest = parse_digest(query["digest"])
-        upload = await service.work.write(service.registry.uploads.once, call.repository)
+        upload = await service.pools.write(service.registry.uploads.once, call.repository)
         return await _finish(call, upload, digest)
-    upload_id = await service.work.write(service.registry.uploads.begin, call.repository)
+    upload_id = await service.pools.write(service.registry.uploads.begin, call.repository)
     return _accepted(call, upload_id, 0)
 
 
-async def _mounted(call: Call, digest: Digest) -> bool:
-    """A repository that the caller may read is as good as any other: ``from`` is but a hint, and need not be given."""
+async def _mount(call: Call, digest: Digest) -> bool:
+    """Mount a blob from a repository that the caller may read, and return whether one has it.
+
+    Without ``from`` every readable repository is searched.
+    """
     access = call.service.access
-    named = call.request.query.get("from")
+    name = call.request.query.get("from")
     source = None
-    if named is not None:
+    if name is not None:
         try:
-            source = call.service.names.resolve(named, call.request.query.get("ns"))
+            source = call.service.names.resolve(name, call.request.query.get("ns"))
         except InvalidReference:
             return False
 
-    def readable(repository: Repository) -> bool:
+    def is_source(repository: Repository) -> bool:
         return (source is None or repository == source) and access.allows(
             call.caller, Action.READ, repository
         )
 
-    return await call.service.work.write(
-        call.service.registry.mount, call.repository, digest, readable
+    return await call.service.pools.write(
+        call.service.registry.mount, call.repository, digest, is_source
     )
 
 
 async def status(call: Call) -> web.StreamResponse:
-    """GET: how far it is."""
+    """Answer GET with the offset of the next byte."""
     service = call.service
-    offset = await service.work.read(service.registry.uploads.offset, call.repository, call.target)
+    offset = await service.pools.read(service.registry.uploads.offset, call.repository, call.target)
     return _accepted(call, call.target, offset, status=204)
 
 
 async def append(call: Call) -> web.StreamResponse:
-    """PATCH: a piece, or everything in one stream."""
-    upload = await call.service.work.write(
+    """Answer PATCH: append a chunk, or the whole blob as one stream."""
+    upload = await call.service.pools.write(
         call.service.registry.uploads.resume, call.repository, call.target
     )
     try:
         await _receive(call, upload)
     finally:
-        await run(call.service.work.writes, upload.close)
+        await run(call.service.pools.writes, upload.close)
     return _accepted(call, upload.id, upload.offset_bytes)
 
 
 async def finish(call: Call) -> web.StreamResponse:
-    """PUT: the last piece, or everything, or nothing more."""
+    """Answer PUT: append the last chunk, if there is one, and store the blob."""
     if "digest" not in call.request.query:
-        raise WireError(400, "DIGEST_INVALID", "an upload is finished with the digest of the whole")
+        raise WireError(
+            400, ErrorCode.DIGEST_INVALID, "missing parameter: digest of the whole blob"
+        )
     digest = parse_digest(call.request.query["digest"])
     if call.request.can_read_body:
-        upload = await call.service.work.write(
+        upload = await call.service.pools.write(
             call.service.registry.uploads.resume, call.repository, call.target
         )
         return await _finish(call, upload, digest)
-    await call.service.work.write(_finish_at_once, call, digest)
+    await call.service.pools.write(_finish_without_body, call, digest)
     return _created(call, digest)
 
 
-def _finish_at_once(call: Call, digest: Digest) -> None:
-    """In a thread: everything has come."""
+def _finish_without_body(call: Call, digest: Digest) -> None:
+    """Store the blob in a thread: all of its bytes are here."""
     with call.service.registry.uploads.resume(call.repository, call.target) as upload:
-        _expect_announced(call, upload)
+        _check_headers(call, upload)
         upload.finish(digest)
 
 
 async def cancel(call: Call) -> web.StreamResponse:
-    """DELETE."""
-    await call.service.work.write(
+    """Answer DELETE: drop the upload."""
+    await call.service.pools.write(
         call.service.registry.uploads.cancel, call.repository, call.target
     )
     return web.Response(status=204)
@@ -117,56 +129,66 @@ async def cancel(call: Call) -> web.StreamResponse:
 async def _finish(call: Call, upload: Upload, digest: Digest) -> web.StreamResponse:
     try:
         await _receive(call, upload)
-        await run(call.service.work.writes, upload.finish, digest)
+        await run(call.service.pools.writes, upload.finish, digest)
     finally:
-        await run(call.service.work.writes, upload.close)
+        await run(call.service.pools.writes, upload.close)
     return _created(call, digest)
 
 
 async def _receive(call: Call, upload: Upload) -> None:
     """Append the request's body."""
-    _expect_announced(call, upload)
-    settings, work = call.service.settings, call.service.work
-    pace = BodyDeadline(
+    _check_headers(call, upload)
+    settings, pools = call.service.settings, call.service.pools
+    deadline = BodyDeadline(
         settings.body_timeout_s, settings.body_rate, asyncio.get_running_loop().time
     )
     try:
         await receive(
             call.request.content,
-            pace,
-            work.bodies,
-            work.ahead,
+            deadline,
+            pools.bodies,
+            pools.body_memory,
             upload.write,
-            call.service.metrics.received,
+            call.service.metrics.count_received,
         )
     except TimeoutError:
-        raise WireError(408, "BLOB_UPLOAD_INVALID", "the body stopped coming") from None
+        raise WireError(
+            408, ErrorCode.BLOB_UPLOAD_INVALID, "the body did not arrive in time"
+        ) from None
 
 
-def _expect_announced(call: Call, upload: Upload) -> None:
-    """What the headers say of the body has to fit the upload and the body."""
-    announced, length = call.request.headers.get("Content-Range"), call.request.content_length
-    if announced is not None and length != 0:
-        piece = ranges.announced(announced)
-        if piece is None:
-            raise WireError(
-                400, "BLOB_UPLOAD_INVALID", f"Content-Range {announced[:80]!r} makes no sense"
-            )
-        upload.expect(piece[0])
-        if length is not None and length != piece[1]:
+def _check_headers(call: Call, upload: Upload) -> None:
+    """Raise unless the headers of a body fit the upload's offset and its limit.
+
+    Raises:
+        WireError: ``Content-Range`` is invalid, or contradicts ``Content-Length``.
+        OutOfOrder: The chunk does not begin at the upload's offset.
+        TooLarge: The blob would be larger than uploads may be.
+    """
+    content_range, length = call.request.headers.get("Content-Range"), call.request.content_length
+    if content_range is not None and length != 0:
+        chunk = ranges.parse_content_range(content_range)
+        if chunk is None:
             raise WireError(
                 400,
-                "SIZE_INVALID",
-                f"Content-Range announces {piece[1]} bytes, Content-Length {length}",
+                ErrorCode.BLOB_UPLOAD_INVALID,
+                f"invalid Content-Range: {content_range[:80]!r}",
             )
-    most = call.service.registry.uploads.max_bytes
-    if length is not None and upload.offset_bytes + length > most:
-        raise TooLarge(f"the blob is larger than {most} bytes", limit=most)
+        upload.expect(chunk[0])
+        if length is not None and length != chunk[1]:
+            raise WireError(
+                400,
+                ErrorCode.SIZE_INVALID,
+                f"Content-Range has {chunk[1]} bytes, but Content-Length {length}",
+            )
+    max_bytes = call.service.registry.uploads.max_bytes
+    if length is not None and upload.offset_bytes + length > max_bytes:
+        raise TooLarge(f"the blob is larger than {max_bytes} bytes", limit=max_bytes)
 
 
 def _accepted(call: Call, upload_id: str, offset_bytes: int, *, status: int = 202) -> web.Response:
     location = call.service.location(call.repository, "blobs", "uploads", upload_id)
-    # The range of nothing at all cannot be written: 0-0 is what registries have always said.
+    # An empty range cannot be written: registries have always answered 0-0.
     headers = {
         "Location": location,
         "Range": f"0-{max(0, offset_bytes - 1)}",

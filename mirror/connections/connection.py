@@ -1,9 +1,9 @@
-"""A client that has said all it has to say may still be waiting for the answer.
+"""Connections that stay open for their answer when the client has closed its sending side.
 
-TCP can be closed in one direction alone, and so can TLS; RFC 9112 section 9.6 counts on it.
-aiohttp's protocol takes the end of what a client sends for the end of the connection, and drops the
-answer. The one here stands in front of it and keeps the connection while an answer is due. Who
-stops in the middle of a request gets none.
+TCP and TLS can be closed in one direction alone, and RFC 9112 section 9.6 relies on it. aiohttp's
+protocol takes the end of a client's requests for the end of the connection, and drops the answer.
+The protocol here stands in front of it and keeps the connection open while an answer is due. A
+client that stops in the middle of a request gets no answer.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, final
 
-from mirror.connections.tls import HalfClosing
+from mirror.connections.tls import HalfClosableTLS
 from mirror.transfer.client_progress import ClientProgress, unconfirmed_bytes
 from store.model.limits import MIB
 
@@ -22,78 +22,83 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 POLL_INTERVAL_S: Final = 0.05
-_ROUNDS: Final = 8
-"""A request that came together with the end has reached its handler by then.
+_LOOP_ROUNDS: Final = 8
+"""Rounds of the loop, after `POLL_INTERVAL_S`, in which a last request reaches its handler.
 
-After that time, and after so many rounds of the loop.
-
-It takes three rounds. Time alone says nothing: on a busy machine it may be over before the loop has
-had its next round, which begins with what is due. """
+It takes three rounds. The time alone proves nothing: on a busy machine it may pass before the
+loop's next round, which begins with the timers that are due.
+"""
 
 BUFFER_BYTES: Final = MIB // 4
-"""What one read brings at most."""
-_SMALL_BYTES: Final = MIB // 16
+"""The size of one read."""
+_SMALL_BUFFER_BYTES: Final = MIB // 16
 SMALL_CROWD: Final = 64
+"""With more connections than this, each read is smaller."""
 
 
 @final
 class Connection(asyncio.BufferedProtocol):
-    """What aiohttp makes of a connection, but for its end.
+    """One connection: aiohttp's protocol, except for the end of the connection.
 
     Args:
-        protocol: aiohttp's. those_open: While it is open, it is one of them. buffer: Where what is
-            read stands until the protocol has it. All may have the same one: nothing stays there.
+        protocol: aiohttp's protocol.
+        connections: The open connections; this one registers itself while it is open.
+        buffer: Receives what is read. All connections may share it, because each read is handed
+            to the protocol at once.
     """
 
     def __init__(
         self, protocol: web.RequestHandler, connections: set[Connection], buffer: memoryview
     ) -> None:
         self._protocol = protocol
-        self._those_open = connections
+        self._connections = connections
         self._buffer = buffer
         self._transport: asyncio.Transport | None = None
         self._request: web.Request | None = None
         self._ending: asyncio.Handle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Part of `asyncio.BufferedProtocol`."""
-        self._those_open.add(self)
-        self._transport = transport  # type: ignore[assignment] # a stream's, whatever its class (uvloop's is none of asyncio's)
-        encrypted = transport.get_extra_info("ssl_object")
-        if isinstance(encrypted, HalfClosing):
-            encrypted.on_end = self._end_soon
+        """Register the connection, and pass it to aiohttp."""
+        self._connections.add(self)
+        self._transport = transport  # type: ignore[assignment] # a stream's; uvloop's class is not asyncio's
+        tls = transport.get_extra_info("ssl_object")
+        if isinstance(tls, HalfClosableTLS):
+            tls.on_end = self._end_soon
         self._protocol.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Part of `asyncio.BufferedProtocol`."""
-        self._those_open.discard(self)
+        """Forget the connection, and tell aiohttp."""
+        self._connections.discard(self)
         self._transport = None
         self._protocol.connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """Part of `asyncio.BufferedProtocol`.
+        """Return the buffer for the next read, a part of it if there are many connections.
 
-        Each connection may have one read more than its client should have sent: many get smaller
-        ones.
+        Each connection may hold one read beyond what its client should have sent.
         """
-        return self._buffer if len(self._those_open) <= SMALL_CROWD else self._buffer[:_SMALL_BYTES]
+        return (
+            self._buffer
+            if len(self._connections) <= SMALL_CROWD
+            else self._buffer[:_SMALL_BUFFER_BYTES]
+        )
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Part of `asyncio.BufferedProtocol`."""
+        """Pass bytes of the client to aiohttp."""
         self._protocol.data_received(bytes(self._buffer[:nbytes]))
 
     def pause_writing(self) -> None:
-        """Part of `asyncio.BufferedProtocol`."""
+        """Tell aiohttp to stop writing."""
         self._protocol.pause_writing()
 
     def resume_writing(self) -> None:
-        """Part of `asyncio.BufferedProtocol`."""
+        """Tell aiohttp to write again."""
         self._protocol.resume_writing()
 
     def eof_received(self) -> bool:
-        """Part of `asyncio.BufferedProtocol`: whether the connection stays open.
+        """Return whether the connection stays open after the end of the client's bytes.
 
-        Under TLS the end of TCP is the end of all.
+        Under TLS the end of TCP ends both directions.
         """
         if self._transport is None or self._transport.get_extra_info("sslcontext") is not None:
             return False
@@ -102,35 +107,35 @@ class Connection(asyncio.BufferedProtocol):
 
     def _end_soon(self) -> None:
         if self._ending is not None:
-            # One that fires between two requests would take the second for none.
+            # A timer that fires between two requests would not see the second one.
             self._ending.cancel()
         self._ending = asyncio.get_running_loop().call_later(POLL_INTERVAL_S, self._end)
 
-    def _end(self, rounds: int = _ROUNDS) -> None:
+    def _end(self, rounds: int = _LOOP_ROUNDS) -> None:
         if rounds:
             self._ending = asyncio.get_running_loop().call_soon(self._end, rounds - 1)
             return
-        # What came whole is answered, and so is what came behind it (RFC 9112 section 9.3.2):
-        # aiohttp drops that when it is told to close.
+        # Every complete request is answered (RFC 9112 section 9.3.2); aiohttp drops requests that
+        # wait when it is told to close.
         if self._transport is not None and (self._request is None or self.is_receiving):
             self._transport.close()
 
     @property
     def is_receiving(self) -> bool:
-        """Whether the rest of a request is still to come."""
+        """Whether a request is incomplete."""
         return self._request is not None and not self._request.content.is_eof()
 
     @property
     def is_answering(self) -> bool:
-        """Whether an answer is due, or has not gone yet."""
+        """Whether an answer is due, or not sent completely."""
         return self._transport is not None and (self._request is not None or self.unsent_bytes > 0)
 
     @property
     def unsent_bytes(self) -> int:
-        """What waits for the client to take it.
+        """Bytes that the client has not taken yet.
 
-        Of TLS the kernel is asked as well: the transport below keeps what it has encrypted to
-        itself.
+        Under TLS this includes the kernel's buffer, because the transport does not report the
+        bytes that it has encrypted.
         """
         if self._transport is None:
             return 0
@@ -139,38 +144,46 @@ class Connection(asyncio.BufferedProtocol):
             return unconfirmed_bytes(self._transport.get_extra_info("socket"))
         return waiting
 
-    def taking(self) -> ClientProgress:
-        """Looks whether the client takes something, from now on."""
+    def watch_progress(self) -> ClientProgress:
+        """Return a watch on the bytes that the client takes from now on."""
         return ClientProgress(
             None if self._transport is None else self._transport.get_extra_info("socket")
         )
 
     def abort(self) -> None:
-        """End it at once."""
+        """Close the connection at once."""
         if self._transport is not None:
             self._transport.abort()
 
-    def begin(self, request: web.Request) -> None:
-        """An answer to ``request`` is due."""
+    def begin_answer(self, request: web.Request) -> None:
+        """Note that an answer is due.
+
+        Args:
+            request: The request to answer.
+        """
         self._request = request
 
-    def end(self) -> None:
-        """It is given."""
+    def end_answer(self) -> None:
+        """Note that the answer was given."""
         self._request = None
         if self._ending is not None:
             self._end_soon()
 
 
 @contextmanager
-def answering(request: web.Request) -> Iterator[None]:
-    """Meanwhile an answer is due, so that the connection is kept."""
+def keep_open_for_answer(request: web.Request) -> Iterator[None]:
+    """Keep a request's connection open while the request is answered.
+
+    Args:
+        request: The request.
+    """
     connection = None if request.transport is None else request.transport.get_protocol()
     if not isinstance(connection, Connection):
-        # Another server stands before the application.
+        # The application runs in another server.
         yield
         return
-    connection.begin(request)
+    connection.begin_answer(request)
     try:
         yield
     finally:
-        connection.end()
+        connection.end_answer()

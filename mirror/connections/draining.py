@@ -1,4 +1,4 @@
-"""The end of a server: what is under way may finish, within one time for all of it."""
+"""Draining: running requests finish before the server ends, all within one time limit."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SOON_S: Final = 0.05
-"""How often to look, and how long handlers may take to end once they are told to."""
+POLL_INTERVAL_S: Final = 0.05
+"""How often to look, and how long handlers may take to end after they are told to, in seconds."""
 
 
-async def end(server: web.Server, connections: Collection[Connection], at_most_s: float) -> None:
-    """Wait until every request that has begun is here and answered, whichever takes longer.
+async def drain(server: web.Server, connections: Collection[Connection], grace_s: float) -> None:
+    """Wait until every request that has begun is received and answered, then shut down.
 
-    What is not done after so long is cut off.
+    aiohttp's own shutdown has a time limit for each step, and drops what clients send from the
+    first step on. So it begins when there is nothing left to wait for.
 
-    aiohttp has a time of its own for each of its steps, and drops what clients send from the first
-    one on: so it takes them when nothing is left to wait for.
+    Args:
+        server: aiohttp's server.
+        connections: The open connections.
+        grace_s: How long to wait, in seconds; requests that take longer are cut off.
     """
-    until = asyncio.get_running_loop().time() + at_most_s
-    stalled = await _left(lambda: [one for one in connections if one.is_receiving], until)
+    deadline = asyncio.get_running_loop().time() + grace_s
+    stalled = await _wait(lambda: [one for one in connections if one.is_receiving], deadline)
     for one in stalled:
         one.abort()
     server.pre_shutdown()
-    unread = await _left(
-        lambda: [one for one in connections if one.is_answering and one not in stalled], until
+    unread = await _wait(
+        lambda: [one for one in connections if one.is_answering and one not in stalled], deadline
     )
     if stalled or unread:
         logger.info("stopping: cut off requests=%d answers=%d", len(stalled), len(unread))
-    await server.shutdown(SOON_S)
+    await server.shutdown(POLL_INTERVAL_S)
     for one in unread:
         one.abort()
 
 
-async def _left(busy: Callable[[], list[Connection]], until: float) -> list[Connection]:
-    """Those that are still ``busy`` at the loop's time ``until``.
-
-    Returns as soon as there are none.
-    """
+async def _wait(busy: Callable[[], list[Connection]], deadline: float) -> list[Connection]:
+    """Wait until no connection is busy, and return those that still are at the deadline."""
     loop = asyncio.get_running_loop()
-    while (found := busy()) and loop.time() < until:  # noqa: ASYNC110 - what a socket holds has to be asked for
-        await asyncio.sleep(min(SOON_S, until - loop.time()))
+    while (found := busy()) and loop.time() < deadline:  # noqa: ASYNC110 - the kernel has no event for it
+        await asyncio.sleep(min(POLL_INTERVAL_S, deadline - loop.time()))
     return found

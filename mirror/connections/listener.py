@@ -1,4 +1,4 @@
-"""The door that connections come in by: a listening socket, and the TLS that they get."""
+"""The listener: accepts connections on a socket that processes share, with or without TLS."""
 
 from __future__ import annotations
 
@@ -15,40 +15,39 @@ BACKLOG: Final = 1024
 
 @final
 class Listener:
-    """Lets connections in, in the process that opens it. Others may have doors on the same socket.
+    """Accepts connections in this process, on a socket that other processes may share.
 
     Args:
-        listener: What listens, and does not block; closed with the door.
-        protocol: Makes what looks after a connection.
+        bound: The listening socket, not blocking; closed with the listener.
+        protocol: Makes the protocol of a connection.
     """
 
-    def __init__(
-        self, listener: socket.socket, protocol: Callable[[], asyncio.BaseProtocol]
-    ) -> None:
-        self._listener = listener
+    def __init__(self, bound: socket.socket, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
+        self._socket = bound
         self._protocol = protocol
         self._server: asyncio.Server | None = None
 
     async def open(self, context: ssl.SSLContext | None) -> None:
-        """Let connections in; from now on they get this TLS, or none.
+        """Accept connections with a TLS context; open connections keep theirs.
 
-        Those that are open keep what they have.
+        A context can learn new authorities, but it cannot forget one, nor forget the sessions
+        that clients may resume without a certificate. So every renewal makes a new context, and a
+        new server on the same socket. The kernel's queue belongs to the socket, so no waiting
+        client is lost.
 
-        A context can be told of more authorities, and of none that it should forget; nor does it
-        forget whose sessions may be taken up again without showing a certificate. So there is a new
-        one for every renewal, and a new server on the same socket: the kernel's queue is the
-        socket's, nobody in it is lost.
+        Args:
+            context: The context; None to accept connections without TLS.
         """
         loop = asyncio.get_running_loop()
-        before = self._server
+        previous = self._server
         self._server = await loop.create_server(
-            self._protocol, sock=self._listener.dup(), ssl=context, backlog=BACKLOG
+            self._protocol, sock=self._socket.dup(), ssl=context, backlog=BACKLOG
         )
-        if before is not None:
-            before.close()
+        if previous is not None:
+            previous.close()
 
     def close(self) -> None:
-        """Let nobody in any more; who is in may stay."""
+        """Accept no more connections; open ones stay."""
         if self._server is not None:
             self._server.close()
-        self._listener.close()
+        self._socket.close()

@@ -1,4 +1,7 @@
-"""What aiohttp refuses by itself, in the specification's words: no handler of ours hears of a request that is no HTTP, or expects what nobody knows."""
+"""Refusals of requests that no handler sees: invalid HTTP, and unsupported features of HTTP.
+
+aiohttp refuses them by itself; here its answers take the distribution specification's form.
+"""
 
 from __future__ import annotations
 
@@ -13,54 +16,58 @@ from aiohttp.web_protocol import _ErrInfo
 
 from mirror.process.logs import reason
 from mirror.protocol.errors import WireError
+from store.formats.distribution.errors import ErrorCode
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from aiohttp import StreamReader
 
-ALWAYS: Final = {
+COMMON_HEADERS: Final = {
     "Docker-Distribution-Api-Version": "registry/2.0",
     "X-Content-Type-Options": "nosniff",
     "Server": "storectl",
 }
-"""What every answer says.
+"""Headers of every answer.
 
-Without ``Server``, aiohttp would tell which versions of itself and of Python there are.
+Without ``Server``, aiohttp would tell its own version and Python's.
 """
 
-LINE_BYTES: Final = 16 * 1024
-FIELD_BYTES: Final = 32 * 1024
-HEAD_BYTES: Final = 128 * 1024
-"""Of the first line of a request, of one field behind it, and of all together (and what one read may bring beyond)."""
+MAX_LINE_BYTES: Final = 16 * 1024
+MAX_FIELD_BYTES: Final = 32 * 1024
+MAX_HEAD_BYTES: Final = 128 * 1024
+"""The first line of a request, one header field, and the whole head, to within one read."""
 
-_QUEUED: Final = 2
-"""Requests that wait until the one before them is answered; then no more is read."""
+_MAX_QUEUED: Final = 2
+"""Requests that may wait for their turn on one connection; then no more is read from it."""
 
-_TOO_MANY: Final = "Too many headers received"
+_TOO_MANY_HEADERS: Final = "Too many headers received"
 _CODES: Final = {
-    404: "UNSUPPORTED",
-    414: "SIZE_INVALID",
-    417: "UNSUPPORTED",
-    431: "SIZE_INVALID",
-    501: "UNSUPPORTED",
-    505: "UNSUPPORTED",
+    404: ErrorCode.UNSUPPORTED,
+    414: ErrorCode.SIZE_INVALID,
+    417: ErrorCode.UNSUPPORTED,
+    431: ErrorCode.SIZE_INVALID,
+    501: ErrorCode.UNSUPPORTED,
+    505: ErrorCode.UNSUPPORTED,
 }
-_SAID: Final = {
+_MESSAGES: Final = {
     404: "there is nothing at this path",
-    414: f"a first line of more than {LINE_BYTES} bytes",
-    417: "of what can be expected only 100-continue is known",
-    431: f"a field of more than {FIELD_BYTES} bytes, more than {HEAD_BYTES} together, or too many",
+    414: f"the first line of the request has more than {MAX_LINE_BYTES} bytes",
+    417: "unsupported Expect header: only 100-continue is supported",
+    431: (
+        f"the headers have more than {MAX_FIELD_BYTES} bytes in one field or {MAX_HEAD_BYTES} in all,"
+        " or too many fields"
+    ),
     500: "the registry failed",
-    501: "of transfer codings only chunked is known",
+    501: "unsupported Transfer-Encoding: only chunked is supported",
     504: "the registry took too long",
-    505: "this is HTTP/1.1",
+    505: "unsupported HTTP version: only HTTP/1.0 and HTTP/1.1 are supported",
 }
 
 
 @final
 class StrictRequestHandler(web.RequestHandler):
-    """aiohttp's side of a connection, whose own answers look like everybody's, and which holds no more of what a client sends than it has to."""
+    """aiohttp's protocol with bounded memory, and with refusals in the specification's form."""
 
     __slots__ = ("_body", "_head_bytes")
 
@@ -68,20 +75,20 @@ class StrictRequestHandler(web.RequestHandler):
         super().__init__(
             manager,
             loop=loop,
-            max_line_size=LINE_BYTES,
-            max_field_size=FIELD_BYTES,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_FIELD_BYTES,
             **options,  # type: ignore[arg-type] # aiohttp's own
         )
-        # aiohttp would read on until 32 requests wait for their turn, with heads of megabytes.
-        self._max_msg_queue_size = _QUEUED
-        self._msg_queue_resume_size = _QUEUED - 1
+        # aiohttp alone reads on until 32 requests wait for their turn, with megabytes of heads.
+        self._max_msg_queue_size = _MAX_QUEUED
+        self._msg_queue_resume_size = _MAX_QUEUED - 1
         self._body: StreamReader | None = None
         self._head_bytes = 0
 
     def data_received(self, data: bytes) -> None:
-        """More has come.
+        """Parse bytes of the client.
 
-        A body that can be read no further ends there, and a head that does not end is refused.
+        An unreadable body ends where the error is, and a head that is too long is refused.
         """
         if self._close or self._force_close:
             return
@@ -89,29 +96,29 @@ class StrictRequestHandler(web.RequestHandler):
         super().data_received(data)
         if len(self._messages) > queued:
             self._head_bytes = 0
-            self._begun(queued)
+            self._check_new(queued)
         elif in_body:
             self._head_bytes = 0
         else:
             self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES:
+            if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse_head()
 
-    def _begun(self, queued: int) -> None:
-        """Requests came whole, but for the body of the last one; or what is none."""
+    def _check_new(self, queued: int) -> None:
+        """Check new requests: complete ones, the last one perhaps without its body, or errors."""
         for number, (message, body) in enumerate(islice(self._messages, queued, None), queued):
             if not isinstance(message, _ErrInfo):
                 self._body = body
-                status = _unknown(message)
+                status = _unsupported(message)
                 if status is not None:
                     self._messages[number] = (
-                        _ErrInfo(status, HttpProcessingError(message=_said(status)), ""),
+                        _ErrInfo(status, HttpProcessingError(message=_message(status)), ""),
                         EMPTY_PAYLOAD,
                     )
             elif self._body is not None and not self._body.is_eof():
-                # aiohttp keeps its refusal for when the request before it is answered, whose body
-                # would wait for what is not taken any more.
-                self._body.set_exception(web.RequestPayloadError("the body is no HTTP"))
+                # aiohttp keeps its refusal until the previous request is answered, whose handler
+                # would wait for a body that aiohttp no longer reads.
+                self._body.set_exception(web.RequestPayloadError("the body is not valid HTTP"))
                 self._body.feed_eof()
 
     def _refuse_head(self) -> None:
@@ -125,7 +132,7 @@ class StrictRequestHandler(web.RequestHandler):
                 EMPTY_PAYLOAD,
             )
         )
-        # Nothing that comes behind it is looked at.
+        # The bytes after it are ignored.
         self._close = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -137,38 +144,50 @@ class StrictRequestHandler(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """The answer to what could not be read, or to a handler that failed.
+        """Return the answer to an invalid request, or to a request whose handler failed.
 
-        Raises ConnectionError when there was one already.
+        Raises:
+            ConnectionError: The handler had begun its answer.
         """
-        # aiohttp logs it.
+        # This logs the error.
         super().handle_error(request, status, exc, message)
         status = _status(status, exc)
         if status == HTTPStatus.BAD_REQUEST and isinstance(exc, HttpProcessingError):
-            return refusal(status, f"the request is no HTTP: {reason(exc)}", closes=True)
-        return refusal(status, _said(status), closes=True)
+            return refusal(status, f"the request is not valid HTTP: {reason(exc)}", closes=True)
+        return refusal(status, _message(status), closes=True)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send an answer; what aiohttp raised instead of one is put as ours are."""
+        """Send an answer, or a refusal for an exception that aiohttp raised."""
         if isinstance(resp, web.HTTPException):
-            resp = refusal(resp.status, _said(resp.status))
+            resp = refusal(resp.status, _message(resp.status))
         return await super().finish_response(request, resp, start_time)
 
 
-def refusal(status: int, said: str, *, closes: bool = False) -> web.Response:
-    """An answer to what no handler has heard of; with ``closes`` it is the connection's last."""
-    body = WireError(status, _CODES.get(status, "UNKNOWN"), said).body
-    answer = web.Response(status=status, body=body, headers=ALWAYS, content_type="application/json")
+def refusal(status: int, message: str, *, closes: bool = False) -> web.Response:
+    """Return an answer to a request that no handler has seen.
+
+    Args:
+        status: The HTTP status.
+        message: The sentence in the body.
+        closes: Whether to close the connection after the answer.
+    """
+    body = WireError(status, _CODES.get(status, ErrorCode.UNKNOWN), message).body
+    answer = web.Response(
+        status=status, body=body, headers=COMMON_HEADERS, content_type="application/json"
+    )
     if closes:
         answer.headers["Connection"] = "close"
         answer.force_close()
     return answer
 
 
-def _unknown(message: RawRequestMessage) -> HTTPStatus | None:
-    """What to answer to a version or a coding that aiohttp lets pass as if it knew it (RFC 9110 section 15.6.6, RFC 9112 section 6.1)."""
+def _unsupported(message: RawRequestMessage) -> HTTPStatus | None:
+    """Return the status for an unsupported version or coding that aiohttp accepts.
+
+    Spec: RFC 9110 section 15.6.6, RFC 9112 section 6.1.
+    """
     if message.version not in (HttpVersion10, HttpVersion11):
         return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
     if message.chunked and message.headers["Transfer-Encoding"].lower() != "chunked":
@@ -176,18 +195,18 @@ def _unknown(message: RawRequestMessage) -> HTTPStatus | None:
     return None
 
 
-def _said(status: int) -> str:
-    return _SAID.get(status) or HTTPStatus(status).phrase.lower()
+def _message(status: int) -> str:
+    return _MESSAGES.get(status) or HTTPStatus(status).phrase.lower()
 
 
 def _status(status: int, exc: BaseException | None) -> int:
-    """Aiohttp calls all of it a bad request, also what is too long: of what, only the limit tells."""
+    """Return the exact status: aiohttp reports a line or header that is too long as 400."""
     if isinstance(exc, LineTooLong):
         return (
             HTTPStatus.REQUEST_URI_TOO_LONG
-            if exc.args[1] == LINE_BYTES
+            if exc.args[1] == MAX_LINE_BYTES
             else HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
         )
-    if isinstance(exc, HttpProcessingError) and exc.message == _TOO_MANY:
+    if isinstance(exc, HttpProcessingError) and exc.message == _TOO_MANY_HEADERS:
         return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
     return status

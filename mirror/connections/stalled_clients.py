@@ -1,9 +1,9 @@
-"""Clients that take nothing of an answer that waits for them.
+"""Clients that take no byte of their answer.
 
-Blobs are sent under the eyes of `mirror.transfer`; whatever else is answered is left to aiohttp,
-which waits for the client as long as there is a connection, and holds the answer meanwhile. No
-timer of its own runs then: that of an idle connection begins when an answer has gone, and one that
-is closed stays until its last byte has.
+`mirror.transfer` watches the clients of blobs. Other answers are left to aiohttp, which waits for
+the client as long as there is a connection, and keeps the answer in memory. aiohttp has no timer for
+that: its timer of an idle connection starts when an answer is sent, and a closing connection stays
+open until its last byte is sent.
 """
 
 from __future__ import annotations
@@ -24,18 +24,24 @@ logger = logging.getLogger(__name__)
 
 
 async def cut_off_stalled(connections: Collection[Connection]) -> None:
-    """Cut off who takes nothing of what waits for it for `mirror.transfer.client_progress.STALL_S`, until cancelled.
+    """Abort connections whose client takes no byte for `client_progress.STALL_S`, until cancelled.
 
-    All connections are looked at now and then: a timer for each answer would cost more than most
-    answers.
+    One loop looks at all connections: a timer per answer would cost more than most answers.
+
+    Args:
+        connections: The open connections.
     """
     watched: dict[Connection, ClientProgress] = {}
     while True:
         await asyncio.sleep(look_again_s())
-        watched = {one: watched.get(one) or one.taking() for one in connections if one.unsent_bytes}
-        for one, taking in watched.items():
+        watched = {
+            connection: watched.get(connection) or connection.watch_progress()
+            for connection in connections
+            if connection.unsent_bytes
+        }
+        for connection, client_progress in watched.items():
             try:
-                taking.require()
+                client_progress.raise_if_stalled()
             except TimeoutError as exc:
                 logger.info("an answer was cut off: %s", exc)
-                one.abort()
+                connection.abort()

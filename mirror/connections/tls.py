@@ -1,4 +1,4 @@
-"""Certificates: the server's own, and those that clients have to show."""
+"""TLS: the server's certificate, client certificates, and half-closed connections."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ if TYPE_CHECKING:
 
 
 @final
-class HalfClosing(ssl.SSLObject):
-    """One connection's TLS, whose peer may stop sending and go on reading.
+class HalfClosableTLS(ssl.SSLObject):
+    """The TLS of one connection whose peer may stop sending and go on reading.
 
-    With ``close_notify`` a peer says that it sends no more; it "does not have any effect on its
-    read side" (RFC 8446 section 6.1; Go's ``CloseWrite`` relies on it, and Go's server and nginx
-    answer). Event loops take it for the end of both directions, and drop the answer: so they are
-    not told of it. Whoever sets ``on_end`` is, and has to close the connection.
+    With ``close_notify`` a peer announces that it sends no more; it "does not have any effect on
+    its read side" (RFC 8446 section 6.1; Go's ``CloseWrite`` relies on it, and Go's server and
+    nginx answer). Event loops take it for the end of both directions and drop the answer, so it is
+    hidden from them. If ``on_end`` is set it is called instead, and its owner has to close the
+    connection.
     """
 
     on_end: Callable[[], None] | None = None
     _ended: bool = False
 
     def read(self, len: int = 1024, buffer: Buffer | None = None) -> bytes:  # noqa: A002 - the standard library's signature
-        """As of any other, but that nothing ever ends."""
+        """Read like `SSLObject.read`, but report ``close_notify`` through ``on_end``."""
         data = super().read(len, buffer)
         if data or self.on_end is None:
             return data
@@ -45,7 +46,7 @@ class HalfClosing(ssl.SSLObject):
 class Certificate:
     """A certificate chain and its key, in PEM files.
 
-    With ``clients``, a client has to show a certificate that these authorities signed.
+    With ``clients``, every client needs a certificate that one of these authorities has signed.
     """
 
     chain: Path
@@ -54,16 +55,21 @@ class Certificate:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The files that are taken over when they change."""
+        """The files to watch for changes."""
         return (
             (self.chain, self.key) if self.clients is None else (self.chain, self.key, self.clients)
         )
 
     def context(self) -> ssl.SSLContext:
-        """What connections are served with. Raises InvalidInput, Unavailable and its branches."""
+        """Return a new TLS context from the current files.
+
+        Raises:
+            InvalidInput: A file holds no certificate or key, or they do not match.
+            Unavailable: A file cannot be read.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.sslobject_class = HalfClosing
+        context.sslobject_class = HalfClosableTLS
         context.set_alpn_protocols(["http/1.1"])
         self._load(context)
         if self.clients is not None:
@@ -71,7 +77,8 @@ class Certificate:
                 context.load_verify_locations(self.clients)
             except ssl.SSLError as exc:
                 raise InvalidInput(
-                    f"{self.clients} holds no certificates: {exc.reason or exc}"
+                    f"invalid client authorities {self.clients}: {exc.reason or exc}",
+                    hint="expected certificates in PEM",
                 ) from exc
             except OSError as exc:
                 raise _unreadable(exc, self.clients) from exc
@@ -80,22 +87,21 @@ class Certificate:
 
     def _load(self, context: ssl.SSLContext) -> None:
         try:
-            # Nobody is there to be asked for the password of a key.
+            # A server has no terminal where OpenSSL could ask for the password of a key.
             context.load_cert_chain(self.chain, self.key, password=lambda: b"")
         except ssl.SSLError as exc:
-            # OpenSSL gives no reason for text that is none of its own, nor for the key that it
-            # cannot read without being told a password.
-            said = exc.reason or "not PEM, or a key with a password"
-            hint = "both have to be PEM, and the key must not ask for a password"
+            # OpenSSL gives no reason for text that is not PEM, nor for a key that needs a password.
+            reason = exc.reason or "not PEM, or a key with a password"
             raise InvalidInput(
-                f"{self.chain} and {self.key} are no certificate with its key: {said}", hint=hint
+                f"invalid certificate {self.chain} or key {self.key}: {reason}",
+                hint="both have to be PEM and belong together, and the key must have no password",
             ) from exc
         except OSError as exc:
             raise _unreadable(exc, self.chain, self.key) from exc
 
 
 def _unreadable(error: OSError, *paths: Path) -> StoreError:
-    """What kept OpenSSL from reading one of ``paths``: it does not say which."""
+    """Return the error of the first file that cannot be read: OpenSSL does not say which it is."""
     for path in paths:
         try:
             with reading_input(path):

@@ -1,9 +1,8 @@
-"""The server's log: one JSON object a line, or text for people.
+"""The server's log: one JSON object per line, or text for people.
 
-A request's line is written when its answer has ended.
-
-Nothing of a request gets into it that could be a secret (no headers but ``User-Agent``, no
-parameters but ``ns`` where it names a registry), and nothing that could end a line early.
+A request is logged when its answer has ended. The log holds no part of a request that could be
+secret (of the headers only ``User-Agent``, of the parameters only a valid ``ns``), and no character
+that could end a line early.
 """
 
 from __future__ import annotations
@@ -30,65 +29,81 @@ ACCESS: Final = logging.getLogger("mirror.access")
 RESOURCE: Final = web.RequestKey("resource", str)
 USER: Final = web.RequestKey("user", str)
 NAMESPACE: Final = web.RequestKey("namespace", str)
-"""The registry that a client says it means, once it was found to be the name of one."""
+"""The registry that the ``ns`` parameter names, if it is a valid name."""
 
 _FIELDS: Final = "fields"
-_LONGEST: Final = 1000
+_MAX_CHARACTERS: Final = 1000
 _QUOTE: Final = re.compile(r"""\n|: | b?["'](?![\w-]+' header)""")
-"""Where aiohttp's parser begins to quote what it was given; names of headers may stay."""
+"""Where aiohttp's parser begins to quote a request; names of headers may stay."""
 
 
 def access_logger(metrics: Metrics) -> type[AbstractAccessLogger]:
-    """A class for aiohttp, which counts every request and logs it."""
+    """Return a class for aiohttp that counts and logs every request.
+
+    Args:
+        metrics: The counters of this process.
+    """
 
     class Observer(AbstractAccessLogger):
-        """Sees every answer when its last byte is on its way."""
+        """Called for every answer when its last byte is on its way."""
 
         @property
         def enabled(self) -> bool:
-            """Counting goes on without a log."""
+            """Always true: requests are counted even if they are not logged."""
             return True
 
         def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-            """One answer; ``time`` is how long it took, in seconds."""
+            """Count and log one answer.
+
+            Args:
+                request: The request.
+                response: The answer.
+                time: How long the answer took, in seconds.
+            """
             sent = response.body_length + request.get(SENT, 0)
-            metrics.answered(
+            metrics.count_answer(
                 request.get(RESOURCE, "none"), request.method, response.status, time, sent
             )
             if ACCESS.isEnabledFor(logging.INFO):
-                # Made by hand: `Logger.info` would look up the stack for a line number that is
-                # always this one.
-                known = {
+                # `Logger.info` would walk the stack for a line number that is always this one.
+                attributes = {
                     "name": ACCESS.name,
                     "levelno": logging.INFO,
                     "levelname": "INFO",
                     _FIELDS: fields(request, response, time, sent),
                 }
-                ACCESS.handle(logging.makeLogRecord(known))
+                ACCESS.handle(logging.makeLogRecord(attributes))
 
     return Observer
 
 
 def connections_logger() -> logging.Logger:
-    """What aiohttp logs of connections to: what is no HTTP is no failure of ours, and needs no traceback."""
-    found = logging.getLogger("mirror.connections")
-    found.addFilter(_client_fault)
-    return found
+    """Return the logger for aiohttp's connections.
+
+    It logs a request that is not HTTP as a client's fault, in one line without a traceback.
+    """
+    connections = logging.getLogger("mirror.connections")
+    connections.addFilter(_client_fault)
+    return connections
 
 
 def _client_fault(record: logging.LogRecord) -> bool:
     cause = record.exc_info[1] if record.exc_info else None
     if not isinstance(cause, HttpProcessingError):
         return True
-    record.msg, record.args = "a request that is no HTTP was refused: %s", (reason(cause),)
+    record.msg, record.args = "refused a request that is not HTTP: %s", (reason(cause),)
     record.levelno, record.levelname, record.exc_info = logging.INFO, "INFO", None
     return logging.getLogger(record.name).isEnabledFor(logging.INFO)
 
 
 def reason(error: HttpProcessingError) -> str:
-    """What was wrong, without the bytes that were: there may be a password among them."""
+    """Return what is wrong with a request, without its bytes, which may hold a password.
+
+    Args:
+        error: The error of aiohttp's parser.
+    """
     if isinstance(error, InvalidURLError):
-        # All that aiohttp says of one is what it was.
+        # The message of this error is the URL alone.
         return "Invalid URL"
     return printable(_QUOTE.split(error.message, maxsplit=1)[0].rstrip(":"))
 
@@ -96,26 +111,33 @@ def reason(error: HttpProcessingError) -> str:
 def fields(
     request: web.BaseRequest, response: web.StreamResponse, seconds: float, sent_bytes: int
 ) -> dict[str, Any]:
-    """What is worth knowing of a request."""
+    """Return the fields of a request's log line.
+
+    Args:
+        request: The request.
+        response: Its answer.
+        seconds: How long the answer took.
+        sent_bytes: The size of the answer's body.
+    """
     return {
         "remote": address(request),
         "user": request.get(USER),
         "method": request.method,
-        "path": request.rel_url.raw_path[:_LONGEST],
+        "path": request.rel_url.raw_path[:_MAX_CHARACTERS],
         "ns": request.get(NAMESPACE),
         "status": response.status,
         "bytes": sent_bytes,
         "seconds": round(seconds, 6),
-        "agent": request.headers.get("User-Agent", "")[:_LONGEST],
+        "agent": request.headers.get("User-Agent", "")[:_MAX_CHARACTERS],
     }
 
 
 @final
 class JsonLines(logging.Formatter):
-    """One object a line."""
+    """A formatter that writes one JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """See `logging.Formatter`."""
+        """Return the record as JSON."""
         line: dict[str, Any] = {
             "time": _time(record),
             "level": record.levelname.lower(),
@@ -132,14 +154,14 @@ class JsonLines(logging.Formatter):
 
 @final
 class Text(logging.Formatter):
-    """One line, for people."""
+    """A formatter that writes one line of text, for people."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """See `logging.Formatter`."""
-        known = record.__dict__.get(_FIELDS, {})
+        """Return the record as text; control characters are escaped."""
+        values = record.__dict__.get(_FIELDS, {})
         words = [_time(record), record.levelname, record.name, printable(record.getMessage())]
         words += [
-            f"{name}={printable(str(value))}" for name, value in known.items() if value is not None
+            f"{name}={printable(str(value))}" for name, value in values.items() if value is not None
         ]
         text = " ".join(filter(None, words))
         return text + ("\n" + self.formatException(record.exc_info) if record.exc_info else "")

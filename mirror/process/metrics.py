@@ -1,8 +1,8 @@
-"""Counters of all worker processes together, in the text that Prometheus reads (exposition format 0.0.4).
+"""Counters of all worker processes, in Prometheus' text format (exposition format 0.0.4).
 
-Each process counts in a row of its own in memory that all of them share: nobody waits for anybody,
-whichever answers adds the rows up, and a worker that was started anew goes on with the row of the
-one before it. A library would keep files for each process instead, and merge them at every scrape.
+The processes share memory in which each has a row: no process waits for another, any process can
+add up the rows, and a worker that replaces another one continues its row. The usual library keeps
+files for each process instead, and merges them at every scrape.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ EVENTS: Final = ("login_failures", "throttled_logins", "damaged_contents")
 @final
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Numbers of one name: ``labels`` has those of each, in the order of their slots.
+    """The metrics of one name, one for each tuple of label values, in the order of their slots.
 
-    With ``bounds`` each is a histogram.
+    With ``bounds`` each metric is a histogram.
     """
 
     name: str
@@ -49,21 +49,21 @@ class Family:
 
     @property
     def slots(self) -> int:
-        """How many numbers it has."""
+        """How many numbers the family needs."""
         return len(self.labels) * (len(self.bounds) + 2 if self.bounds else 1)
 
 
 _REQUESTS: Final = Family(
     "storectl_http_requests_total",
     "counter",
-    "Requests that were answered.",
+    "Requests answered.",
     ("resource", "method", "status"),
     tuple(product(RESOURCES, METHODS, STATUSES)),
 )
 _DURATION: Final = Family(
     "storectl_http_request_duration_seconds",
     "histogram",
-    "From the head of a request to the last byte of its answer.",
+    "Time from the head of a request to the last byte of its answer.",
     ("resource",),
     tuple((one,) for one in RESOURCES),
     SECONDS,
@@ -71,24 +71,22 @@ _DURATION: Final = Family(
 _SENT: Final = Family(
     "storectl_http_response_bytes_total",
     "counter",
-    "Bytes of answers that were sent, heads included.",
+    "Bytes of answers sent, heads included.",
     ("resource",),
     tuple((one,) for one in RESOURCES),
 )
 _RECEIVED: Final = Family(
-    "storectl_http_request_body_bytes_total", "counter", "Bytes of blobs that were received."
+    "storectl_http_request_body_bytes_total", "counter", "Bytes of blobs received."
 )
-_RUNNING: Final = Family(
-    "storectl_http_requests_in_progress", "gauge", "Requests that are being answered."
-)
+_RUNNING: Final = Family("storectl_http_requests_in_progress", "gauge", "Requests in progress.")
 _EVENTS: Final = Family(
     "storectl_events_total",
     "counter",
-    "What an operator wants to know of.",
+    "Events that an operator should know.",
     ("event",),
     tuple((one,) for one in EVENTS),
 )
-_PROCESS: Final = Family("storectl_worker_pid", "gauge", "The process of a worker.")
+_PROCESS: Final = Family("storectl_worker_pid", "gauge", "The process ID of a worker.")
 _FAMILIES: Final = (_REQUESTS, _DURATION, _SENT, _RECEIVED, _RUNNING, _EVENTS, _PROCESS)
 _OFFSETS: Final = {
     family.name: sum(one.slots for one in _FAMILIES[:number])
@@ -104,10 +102,13 @@ _PER_DURATION: Final = len(SECONDS) + 2
 
 @final
 class Metrics:
-    """The numbers of ``workers`` processes.
+    """The counters of all worker processes.
 
-    Made before they are forked; each says which it is with `begin`. Threads of one process must not
-    count at once.
+    Create them before the processes are forked; then each calls `use_row`. Threads of one process
+    must not count at the same time.
+
+    Args:
+        workers: How many processes there are.
     """
 
     def __init__(self, workers: int = 1) -> None:
@@ -115,20 +116,32 @@ class Metrics:
         self._all = memoryview(mmap.mmap(-1, workers * _ROW * _WIDTH)).cast("d")
         self._mine = self._all[:_ROW]
 
-    def begin(self, worker: int) -> None:
-        """This process is that worker, counted from 0."""
+    def use_row(self, worker: int) -> None:
+        """Count in a worker's row from now on.
+
+        Args:
+            worker: The number of this process' worker, from 0.
+        """
         self._mine = self._all[worker * _ROW : (worker + 1) * _ROW]
         self._mine[_OFFSETS[_RUNNING.name]] = 0
         self._mine[_OFFSETS[_PROCESS.name]] = os.getpid()
 
-    def running(self, step: int) -> None:
-        """A request begins (1) or ends (-1)."""
+    def add_running(self, step: int) -> None:
+        """Count a request that begins (1) or ends (-1)."""
         self._mine[_OFFSETS[_RUNNING.name]] += step
 
-    def answered(
+    def count_answer(
         self, resource: str, method: str, status: int, seconds: float, sent_bytes: int
     ) -> None:
-        """A request was answered."""
+        """Count an answer.
+
+        Args:
+            resource: The kind of resource, one of `RESOURCES`.
+            method: The HTTP method.
+            status: The HTTP status.
+            seconds: How long the answer took.
+            sent_bytes: The size of the answer, its head included.
+        """
         mine = self._mine
         number = _RESOURCE.get(resource, len(RESOURCES) - 1)
         kind = (number * len(METHODS) + _METHOD.get(method, len(METHODS) - 1)) * len(STATUSES)
@@ -138,18 +151,23 @@ class Metrics:
         mine[slot + _PER_DURATION - 1] += seconds
         mine[_OFFSETS[_SENT.name] + number] += sent_bytes
 
-    def received(self, size_bytes: int) -> None:
-        """Bytes of a blob came."""
+    def count_received(self, size_bytes: int) -> None:
+        """Count bytes of a blob that a client has sent."""
         self._mine[_OFFSETS[_RECEIVED.name]] += size_bytes
 
-    def happened(self, event: str) -> None:
-        """One of `EVENTS`."""
+    def count_event(self, event: str) -> None:
+        """Count an event.
+
+        Args:
+            event: One of `EVENTS`.
+        """
         self._mine[_OFFSETS[_EVENTS.name] + EVENTS.index(event)] += 1
 
-    def text(self, gauges: Mapping[str, tuple[str, float]]) -> str:
-        """All of it.
+    def render(self, gauges: Mapping[str, tuple[str, float]]) -> str:
+        """Return all metrics in Prometheus' text format.
 
-        ``gauges`` adds numbers that are known elsewhere, each with its help, by name.
+        Args:
+            gauges: Metrics from elsewhere: help and value by name.
         """
         lines: list[str] = []
         for family in _FAMILIES[:-1]:
@@ -180,7 +198,7 @@ def _head(name: str, kind: str, text: str) -> Iterable[str]:
 
 
 def _samples(family: Family, values: list[float]) -> Iterator[str]:
-    """What has never happened is left out, but for numbers that have no labels."""
+    """Yield a family's lines, without the labelled metrics that are zero."""
     if not family.bounds:
         for labels, value in zip(family.labels, values, strict=True):
             if value or not labels:
@@ -214,24 +232,24 @@ def _number(value: float) -> str:
 
 
 def _processes(pids: Iterable[int]) -> dict[str, tuple[str, float]]:
-    """What the kernel says of the workers, all of them together (proc(5))."""
+    """Return the kernel's figures for all workers together (proc(5))."""
     cpu_s = resident = files = workers = 0.0
     for pid in filter(None, pids):
         with suppress(OSError, ValueError, IndexError):
-            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:  # noqa: PTH123 - hot enough, and no path of ours
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:  # noqa: PTH123 - faster than `Path`, and called at every scrape
                 fields = file.read().rpartition(")")[2].split()
             cpu_s += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
             resident += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
             files += len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208
             workers += 1
     return {
-        "storectl_workers": ("Worker processes that are running.", workers),
+        "storectl_workers": ("Running worker processes.", workers),
         "process_cpu_seconds_total": (
             "Processor time of all workers, in seconds.",
             round(cpu_s, 2),
         ),
         "process_resident_memory_bytes": (
-            "Resident memory of all workers; what they share is counted for each.",
+            "Resident memory of all workers; shared memory is counted once per worker.",
             resident,
         ),
         "process_open_fds": ("Open file descriptors of all workers.", files),

@@ -1,4 +1,4 @@
-"""Files that change while the server runs: certificates that are renewed, users that come and go."""
+"""Files that change while the server runs: renewed certificates, users and rules."""
 
 from __future__ import annotations
 
@@ -16,32 +16,36 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-EVERY_S: Final = 30.0
+WATCH_INTERVAL_S: Final = 30.0
 
 
 @final
 class Reloadable(Generic[T]):
-    """What files say: as of when they last made sense.
+    """The last valid value of some files.
 
-    Processes that begin later begin with it, whatever the files are by then.
+    Processes that start later begin with this value, even if the files are invalid by then.
 
     Args:
         paths: The files.
-        load: Reads them; what it raises at the beginning is raised.
+        load: Reads the files; an error of the first call is raised to the caller.
     """
 
     def __init__(self, paths: Sequence[Path], load: Callable[[], T]) -> None:
         self._paths = paths
         self._load = load
-        self._seen = _marks(paths)
+        self._loaded = _states(paths)
         self.value = load()
 
     def refresh(self) -> StoreError | None:
-        """Read them again when they have changed; why they make no sense now, when they do not."""
-        now = _marks(self._paths)
-        if now == self._seen:
+        """Read the files again if they have changed.
+
+        Returns:
+            The error if the files have changed and are invalid; the value stays as it was.
+        """
+        states = _states(self._paths)
+        if states == self._loaded:
             return None
-        self._seen = now
+        self._loaded = states
         try:
             self.value = self._load()
         except StoreError as exc:
@@ -50,44 +54,52 @@ class Reloadable(Generic[T]):
 
 
 async def watch(
-    what: str,
+    subject: str,
     paths: Sequence[Path],
-    take_over: Callable[[], Awaitable[None]],
-    asked: asyncio.Event,
+    apply: Callable[[], Awaitable[None]],
+    reload_requested: asyncio.Event,
     *,
-    every_s: float = EVERY_S,
+    interval_s: float = WATCH_INTERVAL_S,
 ) -> None:
-    """Call ``take_over`` when one of ``paths`` has changed, and when ``asked`` is set, until cancelled.
+    """Apply files whenever they change or a reload is requested, until cancelled.
 
-    What cannot be used (half a file, say) changes nothing, and is tried again when it has changed
-    again.
+    Invalid files (half-written ones, for example) change nothing. They are tried again when they
+    have changed again.
+
+    Args:
+        subject: The name of the files' content, for the log.
+        paths: The files.
+        apply: Reads the files and puts them to use.
+        reload_requested: Set to apply the files at once; cleared here.
+        interval_s: How often to look for changes, in seconds.
     """
-    seen = _marks(paths)
+    applied = _states(paths)
     while True:
         try:
-            async with asyncio.timeout(every_s):
-                await asked.wait()
+            async with asyncio.timeout(interval_s):
+                await reload_requested.wait()
         except TimeoutError:
             pass
-        was_asked = asked.is_set()
-        asked.clear()
-        now = _marks(paths)
-        if now == seen and not was_asked:
+        is_requested = reload_requested.is_set()
+        reload_requested.clear()
+        states = _states(paths)
+        if states == applied and not is_requested:
             continue
         try:
-            await take_over()
+            await apply()
         except StoreError as exc:
-            logger.warning("the new %s cannot be used: %s", what, exc.message)
+            logger.warning("the new %s cannot be used: %s", subject, exc.message)
         except OSError as exc:
-            # No descriptor is left, say: that is no fault of the files.
-            logger.warning("the new %s cannot be used yet: %s", what, exc)
+            # The process may be out of descriptors, which is not the fault of the files.
+            logger.warning("the new %s cannot be used yet: %s", subject, exc)
             continue
         else:
-            logger.info("took over the new %s", what)
-        seen = now
+            logger.info("loaded the new %s", subject)
+        applied = states
 
 
-def _marks(paths: Sequence[Path]) -> tuple[tuple[int, int, int] | None, ...]:
+def _states(paths: Sequence[Path]) -> tuple[tuple[int, int, int] | None, ...]:
+    """Return modification time, size and inode of each file; None for a missing one."""
     found: list[tuple[int, int, int] | None] = []
     for path in paths:
         try:

@@ -1,4 +1,4 @@
-"""Several processes that serve one socket, and the one that looks after them."""
+"""Worker processes on one listening socket, and the parent process that supervises them."""
 
 from __future__ import annotations
 
@@ -16,32 +16,29 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-ENDINGS: Final = (signal.SIGTERM, signal.SIGINT)
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
-HANDLED: Final = frozenset({*ENDINGS, signal.SIGHUP, signal.SIGCHLD})
-"""Blocked where a worker begins: until it has handlers they wait, for without one each of them would kill it."""
+HANDLED_SIGNALS: Final = frozenset({*STOP_SIGNALS, signal.SIGHUP, signal.SIGCHLD})
+"""Blocked when a worker begins: without a handler, each of these signals would kill it."""
 
 _PR_SET_PDEATHSIG: Final = 1
-_YOUNG_S: Final = 5.0
-_PATIENCE: Final = 5
-"""So many workers in a row may die young.
-
-Then something is wrong that another one will not mend.
-"""
+_EARLY_DEATH_S: Final = 5.0
+_MAX_EARLY_DEATHS: Final = 5
+"""After so many early deaths in a row, another worker would not help."""
 
 
 @final
 class Workers:
-    """Runs ``work`` (told the number of its worker) in ``count`` processes.
-
-    One that dies is replaced; all end together.
+    """Worker processes: one that dies is replaced, and all end together.
 
     Args:
-        work: What a worker does until it gets SIGTERM; nothing of it runs in this process. It
-            begins with `HANDLED` blocked, and has to let them in. count: How many. refresh: Called
-            here now and then, and on SIGHUP: what it changes, those that are started later begin
-            with. reloads: Whether SIGHUP is handed on, to reload, instead of ending. every_s: How
-            often ``refresh`` is called, in seconds.
+        work: Runs in each worker, with its number, until it gets SIGTERM. It begins with
+            `HANDLED_SIGNALS` blocked, and unblocks them.
+        count: How many workers to run.
+        refresh: Called in the parent at intervals and on SIGHUP; workers that start later inherit
+            its changes.
+        reloads: Whether SIGHUP is passed on to the workers, instead of stopping them.
+        interval_s: The interval between two calls of ``refresh``, in seconds.
     """
 
     def __init__(
@@ -51,56 +48,60 @@ class Workers:
         refresh: Callable[[], None],
         *,
         reloads: bool,
-        every_s: float,
+        interval_s: float,
     ) -> None:
         self._work = work
         self._count = count
         self._refresh = refresh
         self._reloads = reloads
-        self._every_s = every_s
+        self._interval_s = interval_s
         self._running: dict[int, tuple[int, float]] = {}
-        self._died_young = 0
+        self._early_deaths = 0
 
     def run(self, on_started: Callable[[], None], on_stopping: Callable[[], None]) -> None:
-        """Look after them until a signal says to end.
+        """Supervise the workers until SIGTERM or SIGINT.
 
-        Raises Unavailable when they die faster than they can be replaced.
+        Args:
+            on_started: Called when all workers have been started.
+            on_stopping: Called before the workers are told to stop.
+
+        Raises:
+            Unavailable: Workers died one after another, or one failed.
         """
-        # Blocked and waited for: no handler runs between any two lines of this.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+        # Signals are blocked and waited for, so that no handler interrupts this code.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)
         try:
             for number in range(self._count):
                 self._start(number)
             on_started()
             while True:
-                got = signal.sigtimedwait(HANDLED, self._every_s)
-                if got is None:
+                received = signal.sigtimedwait(HANDLED_SIGNALS, self._interval_s)
+                if received is None:
                     self._refresh()
-                elif got.si_signo == signal.SIGCHLD:
+                elif received.si_signo == signal.SIGCHLD:
                     self._replace()
-                elif got.si_signo == signal.SIGHUP and self._reloads:
+                elif received.si_signo == signal.SIGHUP and self._reloads:
                     self._refresh()
-                    self._tell(signal.SIGHUP)
+                    self._signal(signal.SIGHUP)
                 else:
                     break
             on_stopping()
         finally:
-            self._tell(signal.SIGTERM)
+            self._signal(signal.SIGTERM)
             failed = sum(_reap(pid) for pid in self._running)
-            # A signal that waits would strike now, as would another one on the way out: they have
-            # all been obeyed.
-            for number in (*ENDINGS, signal.SIGHUP):
+            # Pending signals, and signals that arrive during the exit, have been obeyed already.
+            for number in (*STOP_SIGNALS, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
-            while signal.sigpending() & HANDLED:
-                signal.sigwait(HANDLED)
+            while signal.sigpending() & HANDLED_SIGNALS:
+                signal.sigwait(HANDLED_SIGNALS)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if failed:
             raise Unavailable(
-                f"{failed} of {self._count} worker processes failed", hint="the log says why"
+                f"{failed} of {self._count} worker processes failed", hint="see the log"
             )
 
     def _replace(self) -> None:
-        for pid, (number, since) in list(self._running.items()):
+        for pid, (number, started_at) in list(self._running.items()):
             done, status = os.waitpid(pid, os.WNOHANG)
             if not done:
                 continue
@@ -111,14 +112,16 @@ class Workers:
                 pid,
                 os.waitstatus_to_exitcode(status),
             )
-            self._died_young = self._died_young + 1 if time.monotonic() - since < _YOUNG_S else 0
-            if self._died_young >= _PATIENCE:
+            self._early_deaths = (
+                self._early_deaths + 1 if time.monotonic() - started_at < _EARLY_DEATH_S else 0
+            )
+            if self._early_deaths >= _MAX_EARLY_DEATHS:
                 raise Unavailable(
-                    f"{self._died_young} worker processes died one after another",
-                    hint="the log says why",
+                    f"{self._early_deaths} worker processes died one after another",
+                    hint="see the log",
                 )
-            if self._died_young:
-                time.sleep(0.2 * self._died_young)
+            if self._early_deaths:
+                time.sleep(0.2 * self._early_deaths)
             self._start(number)
 
     def _start(self, number: int) -> None:
@@ -135,12 +138,12 @@ class Workers:
         except BaseException:
             logger.exception("worker %d failed", number)
         finally:
-            # Not `sys.exit`: what the parent has on its stack is none of the child's business.
+            # Not `sys.exit`, which would run the parent's `finally` blocks in the child.
             os._exit(code)
 
-    def _tell(self, number: signal.Signals) -> None:
+    def _signal(self, number: signal.Signals) -> None:
         for pid in self._running:
-            # Nobody has reaped it, so the number is still its own.
+            # The child is not reaped yet, so no other process has its number.
             os.kill(pid, number)
 
 
@@ -149,7 +152,7 @@ def _reap(pid: int) -> bool:
 
 
 def _die_with(parent: int) -> None:
-    """Have the kernel end this process when its parent is killed: otherwise it would serve on, with nobody to stop it."""
+    """Have the kernel end this process when its parent is killed, instead of serving on."""
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)

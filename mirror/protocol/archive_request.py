@@ -1,4 +1,4 @@
-"""What a request for an archive asks for: ``/archives/FORMAT/NAME[,NAME…]``, with the options of ``storectl save`` as parameters."""
+"""Requests for archives: ``/archives/FORMAT/NAME[,NAME…]``, with the options as parameters."""
 
 from __future__ import annotations
 
@@ -9,45 +9,48 @@ from typing import TYPE_CHECKING, Final, final
 from exporter import Format, SaveOptions
 from mirror.protocol.errors import WireError
 from store.errors import InvalidDigest, InvalidInput
+from store.formats.distribution.errors import ErrorCode
 from store.model.digests import Digest
 from store.model.platforms import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mirror.protocol.names import Names
+    from store.formats.distribution.names import Names
     from store.model.references import Reference
+
+MAX_NAMES: Final = 100
 
 _FULL_ID: Final = re.compile(r"sha(?:256|512):[0-9a-f]+")
 _PATH: Final = re.compile(r"(?P<format>[a-z]+)/(?P<names>.+)")
-MAX_NAMES: Final = 100
-_YES_OR_NO: Final = {"": True, "1": True, "true": True, "0": False, "false": False}
+_BOOLEANS: Final = {"": True, "1": True, "true": True, "0": False, "false": False}
 _FORMAT_IN_NAME: Final = {Format.LEGACY: "", Format.DOCKER: "", Format.OCI: ".oci"}
+_MAX_NAME_CHARACTERS: Final = 200
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class ArchiveRequest:
-    """Names in the order they were given, each a reference or the digest of an image or manifest."""
+    """Names in the order of the path, each a reference or the digest of an image or manifest."""
 
     names: tuple[Reference | Digest, ...]
     options: SaveOptions
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """The names as ``storectl save`` takes them."""
+        """The names as `exporter.open_save` takes them."""
         return tuple(map(str, self.names))
 
     @property
     def file_name(self) -> str:
-        """What to call the file: nothing but letters, digits, dots and dashes."""
+        """The name of the file, of letters, digits, dots, dashes and underscores only."""
         first = self.names[0]
         text = (
             f"{first.algorithm}-{first.hex[:12]}" if isinstance(first, Digest) else first.familiar
         )
         more = f"-and-{len(self.names) - 1}-more" if len(self.names) > 1 else ""
         return (
-            re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:200]
+            re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:_MAX_NAME_CHARACTERS]
             + more
             + _FORMAT_IN_NAME[self.options.format]
             + ".tar"
@@ -57,19 +60,27 @@ class ArchiveRequest:
 def parse(
     path: str, parameters: Iterable[tuple[str, str]], names: Names, machine: Platform
 ) -> ArchiveRequest:
-    """Read everything behind ``/archives/``.
+    """Read a request for an archive.
 
-    ``machine`` is the platform that is meant when none is said.
+    Args:
+        path: The path after ``/archives/``.
+        parameters: The names and values of the query, in order.
+        names: The rule that maps names to repositories.
+        machine: The platform of images for which the request selects none.
 
-    Raises WireError, InvalidReference.
+    Raises:
+        WireError: The format, a parameter or a digest is invalid, or there are too many names.
+        InvalidReference: A name is invalid.
     """
     match = _PATH.fullmatch(path)
     if match is None or match["format"] not in set(Format):
         raise WireError(
-            404, "UNSUPPORTED", f"archives are at /archives/{{{'|'.join(Format)}}}/NAME[,NAME...]"
+            404,
+            ErrorCode.UNSUPPORTED,
+            f"archives are at /archives/{{{'|'.join(Format)}}}/NAME[,NAME...]",
         )
     format_ = Format(match["format"])
-    flags = {"sparse": False, "referrers": False}
+    booleans = {"sparse": False, "referrers": False}
     platforms: list[Platform] = []
     namespace: str | None = None
     for key, value in parameters:
@@ -77,28 +88,33 @@ def parse(
             platforms += [_platform(text) for text in value.split(",")]
         elif key == "ns":
             namespace = value
-        elif key in flags and value in _YES_OR_NO:
-            flags[key] = _YES_OR_NO[value]
+        elif key in booleans and value in _BOOLEANS:
+            booleans[key] = _BOOLEANS[value]
         else:
-            # Passed over, a misspelt option would give another archive than the one that is wanted.
+            # To ignore a misspelt option would give another archive than the client wants.
             raise WireError(
                 400,
-                "UNSUPPORTED",
-                f"{key[:40]}={value[:40]} is none of platform=OS/ARCH, referrers, sparse and"
-                " ns=DOMAIN",
+                ErrorCode.UNSUPPORTED,
+                f"invalid parameter {key[:40]}={value[:40]}: expected platform=OS/ARCH, referrers,"
+                " sparse or ns=DOMAIN",
             )
-    if format_ is Format.LEGACY and any(flags.values()):
+    if format_ is Format.LEGACY and any(booleans.values()):
         raise WireError(
-            400, "UNSUPPORTED", "referrers and sparse go with the formats docker and oci"
+            400,
+            ErrorCode.UNSUPPORTED,
+            "the parameters referrers and sparse need the format docker or oci",
         )
     texts = match["names"].split(",")
     if len(texts) > MAX_NAMES:
-        raise WireError(414, "NAME_INVALID", f"more than {MAX_NAMES} names")
-    wanted = tuple(_name(text, names, namespace) for text in texts)
+        raise WireError(414, ErrorCode.NAME_INVALID, f"more than {MAX_NAMES} names")
     return ArchiveRequest(
-        wanted,
+        tuple(_name(text, names, namespace) for text in texts),
         SaveOptions(
-            format_, tuple(platforms), machine, sparse=flags["sparse"], referrers=flags["referrers"]
+            format_,
+            tuple(platforms),
+            machine,
+            sparse=booleans["sparse"],
+            referrers=booleans["referrers"],
         ),
     )
 
@@ -109,11 +125,11 @@ def _name(text: str, names: Names, namespace: str | None) -> Reference | Digest:
     try:
         return Digest.parse(text)
     except InvalidDigest as exc:
-        raise WireError(400, "DIGEST_INVALID", exc.message) from None
+        raise WireError(400, ErrorCode.DIGEST_INVALID, exc.message) from None
 
 
 def _platform(text: str) -> Platform:
     try:
         return Platform.parse(text)
     except InvalidInput as exc:
-        raise WireError(400, "UNSUPPORTED", exc.message) from None
+        raise WireError(400, ErrorCode.UNSUPPORTED, exc.message) from None

@@ -1,6 +1,6 @@
 """Conditional requests (RFC 9110 section 13).
 
-A digest is the best entity tag there can be: strong, and known before the bytes are read.
+A digest is an ideal entity tag: it is strong, and known before the bytes are read.
 """
 
 from __future__ import annotations
@@ -12,12 +12,17 @@ if TYPE_CHECKING:
 
 
 def etag(digest: Digest) -> str:
-    """The entity tag of a content."""
+    """Return the entity tag of a content."""
     return f'"{digest}"'
 
 
 def is_known(if_none_match: str | None, tag: str) -> bool:
-    """Whether the client has it already: ``If-None-Match`` compares weakly."""
+    """Return whether the client has the content already; the comparison is weak.
+
+    Args:
+        if_none_match: The value of ``If-None-Match``; None if the request has none.
+        tag: The entity tag of the content.
+    """
     if if_none_match is None:
         return False
     listed = [one.strip() for one in if_none_match.split(",")]
@@ -25,5 +30,10 @@ def is_known(if_none_match: str | None, tag: str) -> bool:
 
 
 def range_applies(if_range: str | None, tag: str) -> bool:
-    """Whether a range is wanted: ``If-Range`` compares strongly, and a date never fits a digest."""
+    """Return whether to answer with a range; the comparison is strong, a date never matches.
+
+    Args:
+        if_range: The value of ``If-Range``; None if the request has none.
+        tag: The entity tag of the content.
+    """
     return if_range is None or if_range.strip() == tag

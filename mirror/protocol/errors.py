@@ -1,12 +1,12 @@
-"""Errors as the distribution specification puts them on the wire: a status, a code and a sentence."""
+"""Error answers: a status, a code of the distribution specification and a sentence."""
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Self, final
 
 from store import errors
+from store.formats.distribution.errors import ErrorCode, ErrorEntry, encode_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,16 +14,26 @@ if TYPE_CHECKING:
 
 @final
 class WireError(Exception):
-    """An answer that is an error."""
+    """An answer that reports an error.
+
+    Args:
+        status: The HTTP status.
+        code: The code in the body.
+        message: The sentence in the body.
+        detail: More facts for programs, as JSON; None for none.
+        headers: Headers of the answer.
+        scope: What a client that has to log in asks for; empty if that does not matter.
+    """
 
     def __init__(
         self,
         status: int,
-        code: str,
+        code: ErrorCode,
         message: str,
         *,
         detail: object = None,
         headers: Mapping[str, str] | None = None,
+        scope: str = "",
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -31,47 +41,52 @@ class WireError(Exception):
         self.message = message
         self.detail = detail
         self.headers = dict(headers or {})
-        self.scope = ""
-        """What a client that has to log in should ask for."""
+        self.scope = scope
 
     @classmethod
     def of(cls, error: errors.StoreError) -> Self:
-        """What an error of the store's looks like from outside: nothing of ours is in it that a client has no use for, paths least of all."""
+        """Return the answer for an error of the store.
+
+        It tells what a client can use, and nothing about the server: no paths above all.
+        """
         status, code = next(_TABLE[known] for known in type(error).__mro__ if known in _TABLE)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return cls(status, code, _UNAVAILABLE.get(status, "the registry failed"))
-        return cls(status, code, _said(error), detail=_detail(error))
+            return cls(status, code, _SERVER_FAILURES.get(status, "the registry failed"))
+        return cls(status, code, _message(error), detail=_detail(error))
 
     @classmethod
     def forbidden(cls, user: str | None, action: str, name: str) -> Self:
-        """Somebody may not do this there.
+        """Return the answer to a caller that lacks a permission.
 
-        Who has not said a name is asked for it: `scope` is what for.
+        Args:
+            user: The caller; None for an anonymous caller, which is asked to log in.
+            action: What the caller wanted to do: ``read``, ``write`` or ``delete``.
+            name: The repository's name.
         """
         if user is not None:
-            return cls(403, "DENIED", f"{user} may not {action} in {name}")
-        error = cls(401, "UNAUTHORIZED", "log in first")
-        error.scope = f"repository:{name}:{_SCOPES.get(action, action)}"
-        return error
+            return cls(403, ErrorCode.DENIED, f"{user} may not {action} in {name}")
+        return cls(
+            401,
+            ErrorCode.UNAUTHORIZED,
+            "log in first",
+            scope=f"repository:{name}:{_SCOPES.get(action, action)}",
+        )
 
     @property
     def body(self) -> bytes:
-        """The JSON of it."""
-        one: dict[str, object] = {"code": self.code, "message": errors.printable(self.message)}
-        if self.detail is not None:
-            one["detail"] = self.detail
-        return json.dumps({"errors": [one]}, separators=(",", ":")).encode() + b"\n"
+        """The body of the answer, as JSON."""
+        return encode_errors((ErrorEntry(self.code, self.message, self.detail),))
 
 
-def _said(error: errors.StoreError) -> str:
+def _message(error: errors.StoreError) -> str:
     if isinstance(error, errors.MissingBlobs):
         first = str(error.missing[0][2]) if error.missing else ""
         more = f" and {len(error.missing) - 1} more" if len(error.missing) > 1 else ""
-        return f"push what the manifest names first: the repository lacks {first}{more}"
+        return f"push the manifest's blobs first: the repository lacks {first}{more}"
     if isinstance(error, errors.IncompleteImage):
         return (
-            f"{len(error.missing)} thing(s) that the images name are not here: platform= picks what"
-            " is, sparse takes an index as it is"
+            f"{len(error.missing)} content(s) of the images are missing: select a complete"
+            " platform with platform=OS/ARCH, or accept an incomplete index with sparse"
         )
     return error.message.split("\n")[0]
 
@@ -88,32 +103,32 @@ def _detail(error: errors.StoreError) -> object:
 
 _SCOPES: Final = {"read": "pull", "write": "pull,push"}
 
-_UNAVAILABLE: Final = {
+_SERVER_FAILURES: Final = {
     503: "the registry cannot do this now; try again later",
     507: "the registry has no space left",
 }
 
-_TABLE: Final[dict[type[errors.StoreError], tuple[int, str]]] = {
-    errors.StoreError: (500, "UNKNOWN"),
-    errors.InvalidInput: (400, "MANIFEST_INVALID"),
-    errors.InvalidDigest: (400, "DIGEST_INVALID"),
-    errors.InvalidReference: (400, "NAME_INVALID"),
-    errors.DigestMismatch: (400, "DIGEST_INVALID"),
-    errors.MissingBlobs: (404, "MANIFEST_BLOB_UNKNOWN"),
-    errors.TooLarge: (413, "SIZE_INVALID"),
-    errors.NotFound: (404, "MANIFEST_UNKNOWN"),
-    errors.RepositoryNotFound: (404, "NAME_UNKNOWN"),
-    errors.ReferenceNotFound: (404, "MANIFEST_UNKNOWN"),
-    errors.ContentNotFound: (404, "BLOB_UNKNOWN"),
-    errors.UploadNotFound: (404, "BLOB_UPLOAD_UNKNOWN"),
-    errors.Conflict: (409, "DENIED"),
-    errors.IncompleteImage: (404, "MANIFEST_BLOB_UNKNOWN"),
-    errors.OutOfOrder: (416, "BLOB_UPLOAD_INVALID"),
-    errors.UploadInUse: (409, "BLOB_UPLOAD_INVALID"),
-    errors.TooManyUploads: (429, "TOOMANYREQUESTS"),
-    errors.IntegrityError: (500, "UNKNOWN"),
-    errors.Unavailable: (503, "UNAVAILABLE"),
-    errors.StorageFull: (507, "UNAVAILABLE"),
-    errors.ReadOnlyStore: (405, "UNSUPPORTED"),
+_TABLE: Final[dict[type[errors.StoreError], tuple[int, ErrorCode]]] = {
+    errors.StoreError: (500, ErrorCode.UNKNOWN),
+    errors.InvalidInput: (400, ErrorCode.MANIFEST_INVALID),
+    errors.InvalidDigest: (400, ErrorCode.DIGEST_INVALID),
+    errors.InvalidReference: (400, ErrorCode.NAME_INVALID),
+    errors.DigestMismatch: (400, ErrorCode.DIGEST_INVALID),
+    errors.MissingBlobs: (404, ErrorCode.MANIFEST_BLOB_UNKNOWN),
+    errors.TooLarge: (413, ErrorCode.SIZE_INVALID),
+    errors.NotFound: (404, ErrorCode.MANIFEST_UNKNOWN),
+    errors.RepositoryNotFound: (404, ErrorCode.NAME_UNKNOWN),
+    errors.ReferenceNotFound: (404, ErrorCode.MANIFEST_UNKNOWN),
+    errors.ContentNotFound: (404, ErrorCode.BLOB_UNKNOWN),
+    errors.UploadNotFound: (404, ErrorCode.BLOB_UPLOAD_UNKNOWN),
+    errors.Conflict: (409, ErrorCode.DENIED),
+    errors.IncompleteImage: (404, ErrorCode.MANIFEST_BLOB_UNKNOWN),
+    errors.OutOfOrder: (416, ErrorCode.BLOB_UPLOAD_INVALID),
+    errors.UploadInUse: (409, ErrorCode.BLOB_UPLOAD_INVALID),
+    errors.TooManyUploads: (429, ErrorCode.TOOMANYREQUESTS),
+    errors.IntegrityError: (500, ErrorCode.UNKNOWN),
+    errors.Unavailable: (503, ErrorCode.UNAVAILABLE),
+    errors.StorageFull: (507, ErrorCode.UNAVAILABLE),
+    errors.ReadOnlyStore: (405, ErrorCode.UNSUPPORTED),
 }
-"""The nearest class above an error decides; `StoreError` is above them all."""
+"""The nearest base class in the table decides; `StoreError` is the base of them all."""

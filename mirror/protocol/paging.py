@@ -1,51 +1,65 @@
-"""Lists that come in pages: ``n``, ``last`` and the ``Link`` to the next one."""
+"""The page of a list that a client asks for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, final
-from urllib.parse import quote, urlencode
 
 from mirror.protocol.errors import WireError
+from store.formats.distribution.errors import ErrorCode
+from store.formats.distribution.paging import LAST_PARAMETER, LIMIT_PARAMETER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 MAX_PAGE: Final = 1000
-"""Entries in one page, when a client asks for more or does not say."""
+"""Entries of one page if a client asks for more, or does not say how many."""
+
+_MAX_DIGITS: Final = 18
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a client asks for: at most ``limit`` entries behind ``after``."""
+    """At most ``limit`` entries, of those after ``after`` in the order of the list."""
 
     limit: int
     after: str
 
     @classmethod
-    def asked(cls, query: Mapping[str, str]) -> Self:
-        """Read ``n`` and ``last``. Raises WireError."""
-        text = query.get("n")
-        if text is None or text == "":
-            return cls(MAX_PAGE, query.get("last", ""))
-        if not text.isascii() or not text.isdigit() or len(text) > 18:  # noqa: PLR2004 - more digits than any number of entries has
-            raise WireError(
-                400, "PAGINATION_NUMBER_INVALID", f"n is {text[:40]!r}, not a number of entries"
-            )
-        return cls(min(int(text), MAX_PAGE), query.get("last", ""))
+    def parse(cls, query: Mapping[str, str]) -> Self:
+        """Read ``n`` and ``last``.
 
-    def cut(self, entries: list[str]) -> tuple[list[str], str | None]:
-        """One page of ``entries`` (asked for with `fetch`), and the last of it when there are more."""
-        page = entries[: self.limit]
-        return page, page[-1] if page and len(entries) > self.limit else None
+        Args:
+            query: The parameters of a request.
+
+        Raises:
+            WireError: ``n`` is not a number of entries.
+        """
+        text, after = query.get(LIMIT_PARAMETER, ""), query.get(LAST_PARAMETER, "")
+        if text == "":
+            return cls(MAX_PAGE, after)
+        if not text.isascii() or not text.isdigit() or len(text) > _MAX_DIGITS:
+            raise WireError(
+                400,
+                ErrorCode.PAGINATION_NUMBER_INVALID,
+                f"invalid parameter {LIMIT_PARAMETER}: {text[:40]!r} is not a number of entries",
+            )
+        return cls(min(int(text), MAX_PAGE), after)
 
     @property
-    def fetch(self) -> int:
-        """How many entries to ask the store for: one more, to see whether there are any."""
+    def fetch_limit(self) -> int:
+        """How many entries to read: one more than the page has, to see whether another follows."""
         return self.limit + 1 if self.limit else 0
 
+    def cut(self, entries: Sequence[str]) -> tuple[list[str], str | None]:
+        """Cut the entries that were read to one page.
 
-def next_link(path: str, parameters: Mapping[str, str]) -> str:
-    """The value of ``Link`` that leads to the next page (RFC 8288)."""
-    return f'<{quote(path)}?{urlencode(parameters)}>; rel="next"'
+        Args:
+            entries: At most `fetch_limit` entries after `after`.
+
+        Returns:
+            The page, and its last entry if another page follows, else None.
+        """
+        page = list(entries[: self.limit])
+        return page, page[-1] if page and len(entries) > self.limit else None

@@ -1,4 +1,7 @@
-"""Byte ranges: what a client asks for (RFC 9110 section 14), and what it says it sends (distribution-spec, "Pushing a blob in chunks")."""
+"""Byte ranges of requests, and of the chunks of an upload.
+
+Spec: RFC 9110 section 14 (``Range``); distribution-spec, "Pushing a blob in chunks".
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final, final
 
 _RANGE: Final = re.compile(
-    r"bytes\s*=\s*(?:(?P<first>[0-9]{1,18})\s*-\s*(?P<last>[0-9]{1,18})?|-\s*(?P<suffix>[0-9]{1,18}))\s*",
+    r"bytes\s*=\s*(?:(?P<first>[0-9]{1,18})\s*-\s*(?P<last>[0-9]{1,18})?"
+    r"|-\s*(?P<suffix>[0-9]{1,18}))\s*",
     re.IGNORECASE,
 )
 _CONTENT_RANGE: Final = re.compile(
@@ -17,8 +21,8 @@ _CONTENT_RANGE: Final = re.compile(
 
 @final
 @dataclass(frozen=True, slots=True)
-class Part:
-    """The bytes from ``start`` to before ``stop`` of ``size_bytes``."""
+class ByteRange:
+    """The bytes from offset ``start`` to before ``stop``, of ``size_bytes`` in all."""
 
     start: int
     stop: int
@@ -34,37 +38,49 @@ class UnsatisfiableError(Exception):
     """No byte of the content is in the range."""
 
 
-def requested(header: str | None, size_bytes: int) -> Part | None:
-    """The part that a ``Range`` header asks for; None for the whole.
+def parse_range(header: str | None, size_bytes: int) -> ByteRange | None:
+    """Read a ``Range`` header.
 
-    What is no range of bytes, or several of them, is ignored, as RFC 9110 section 14.2 allows.
-    Raises UnsatisfiableError.
+    Args:
+        header: The header's value; None if the request has none.
+        size_bytes: The size of the content.
+
+    Returns:
+        The range; None for the whole content: also if the header has another unit, several
+        ranges or a syntax error, which RFC 9110 section 14.2 allows to ignore.
+
+    Raises:
+        UnsatisfiableError: No byte of the content is in the range.
     """
     match = None if header is None else _RANGE.fullmatch(header.strip())
     if match is None:
         return None
     if match["suffix"] is not None:
-        wanted = int(match["suffix"])
-        if wanted == 0 or size_bytes == 0:
+        suffix_bytes = int(match["suffix"])
+        if suffix_bytes == 0 or size_bytes == 0:
             raise UnsatisfiableError
-        return Part(max(0, size_bytes - wanted), size_bytes, size_bytes)
+        return ByteRange(max(0, size_bytes - suffix_bytes), size_bytes, size_bytes)
     first = int(match["first"])
     last = size_bytes - 1 if match["last"] is None else int(match["last"])
-    # RFC 9110 calls 500-0 invalid, to be ignored; the conformance program wants it refused, and no
-    # honest client asks for it.
+    # RFC 9110 calls 500-0 invalid and would ignore it; the conformance program expects a refusal,
+    # and no honest client sends it.
     if first >= size_bytes or last < first:
         raise UnsatisfiableError
-    return Part(first, min(last + 1, size_bytes), size_bytes)
+    return ByteRange(first, min(last + 1, size_bytes), size_bytes)
 
 
-def announced(header: str) -> tuple[int, int] | None:
-    """First byte and number of bytes of a piece, by its ``Content-Range``.
+def parse_content_range(header: str) -> tuple[int, int] | None:
+    """Read the ``Content-Range`` of a chunk.
 
-    None when it makes no sense.
+    Args:
+        header: The header's value, with or without the unit and the total.
+
+    Returns:
+        The offset of the first byte and the number of bytes; None if the value is invalid.
     """
     match = _CONTENT_RANGE.fullmatch(header.strip())
     if match is None:
         return None
     first, last = int(match["first"]), int(match["last"])
-    # An empty piece is announced as 0-0 by some clients and as N-(N-1) by others.
+    # Some clients announce an empty chunk as 0-0, others as N-(N-1).
     return (first, last - first + 1) if last >= first - 1 else None

@@ -83,7 +83,7 @@ class Loan:
 
 
 @final
-class Ahead:
+class BodyMemory:
     """Room for ``size_bytes`` of all bodies together that have come and are not written yet.
 
     Nobody waits for others: when it is full each body still has a share of it, so that it is twice

@@ -45,7 +45,7 @@ class BlockingSendfile:
     """Threads for ``count`` files at once."""
 
     def __init__(self, count: int) -> None:
-        self._threads = ThreadPoolExecutor(max(1, count), thread_name_prefix="lane")
+        self._threads = ThreadPoolExecutor(max(1, count), thread_name_prefix="sendfile")
         self._count = count
         self._fed: set[Socket] = set()
 

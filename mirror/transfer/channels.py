@@ -55,7 +55,7 @@ async def drained(request: web.Request) -> asyncio.Transport:
         # stopped reading.
         await asyncio.sleep(wait_s)
         wait_s = POLL_INTERVAL_S
-        taking.require()
+        taking.raise_if_stalled()
     raise ConnectionResetError("the client has gone")
 
 
@@ -174,7 +174,7 @@ class Socket:
     def count(self, sent: int) -> int:
         """So many bytes went into it."""
         self._request[SENT] = self._request.get(SENT, 0) + sent
-        self.taking.moved()
+        self.taking.note()
         return sent
 
     async def _writable(self, at_most_s: float) -> None:
@@ -187,7 +187,7 @@ class Socket:
                 await ready
             self._is_full = False
         except TimeoutError:
-            self.taking.require()
+            self.taking.raise_if_stalled()
         finally:
             loop.remove_writer(self.descriptor)
 
@@ -235,9 +235,9 @@ async def written(response: web.StreamResponse, piece: bytes, taking: ClientProg
     """
     writing = asyncio.create_task(response.write(piece))
     try:
-        taking.moved()
+        taking.note()
         while not (await asyncio.wait((writing,), timeout=look_again_s()))[0]:
-            taking.require()
+            taking.raise_if_stalled()
         await writing
     finally:
         writing.cancel()

@@ -40,16 +40,16 @@ class ClientProgress:
         self._confirmed = self._confirmed_bytes()
         self._moved_at = self._loop.time()
 
-    def moved(self) -> None:
+    def note(self) -> None:
         """It took something, or is not to blame that it did not."""
         self._moved_at = self._loop.time()
 
-    def require(self) -> None:
+    def raise_if_stalled(self) -> None:
         """Raise TimeoutError when it has taken nothing for `STALL_S`."""
         confirmed = self._confirmed_bytes()
         if confirmed != self._confirmed:
             self._confirmed = confirmed
-            self.moved()
+            self.note()
         elif self._loop.time() - self._moved_at >= STALL_S:
             raise TimeoutError(f"the client has taken nothing for {STALL_S:g} s")
 
@@ -81,5 +81,5 @@ def unconfirmed_bytes(connection: socket.socket | TransportSocket | None) -> int
 
 
 def look_again_s() -> float:
-    """How long to wait between two calls of `ClientProgress.require`."""
+    """How long to wait between two calls of `ClientProgress.raise_if_stalled`."""
     return STALL_S / _LOOKS

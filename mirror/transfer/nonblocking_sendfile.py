@@ -94,7 +94,7 @@ class NonblockingSendfile:
             return
         self._reading = None
         # It was not the client that kept us waiting.
-        self._channel.taking.moved()
+        self._channel.taking.note()
         try:
             if reading.cancelled():
                 raise ConnectionAbortedError("the server stops")
@@ -112,7 +112,7 @@ class NonblockingSendfile:
         try:
             if self._reading is None:
                 self._channel.require_open()
-                self._channel.taking.require()
+                self._channel.taking.raise_if_stalled()
         except OSError as exc:
             self._fail(exc)
         else:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aiohttp import StreamReader
 
-    from mirror.transfer.block_memory import Ahead
+    from mirror.transfer.block_memory import BodyMemory
     from mirror.transfer.body_pace import BodyDeadline
 
 _PIECE_BYTES: Final = MIB
@@ -43,7 +43,7 @@ async def receive(
     body: StreamReader,
     pace: BodyDeadline,
     pool: Executor,
-    ahead: Ahead,
+    ahead: BodyMemory,
     write: Callable[[bytes], None],
     came: Callable[[int], None],
 ) -> None:
@@ -93,7 +93,7 @@ class _Appending:
     When something could not be written, nothing that came behind it is.
     """
 
-    def __init__(self, pool: Executor, ahead: Ahead, write: Callable[[bytes], None]) -> None:
+    def __init__(self, pool: Executor, ahead: BodyMemory, write: Callable[[bytes], None]) -> None:
         self._pool = pool
         self._ahead = ahead
         self._write = write

@@ -21,13 +21,13 @@ from mirror.transfer.threads import run
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from mirror.transfer.pools import Work
+    from mirror.transfer.pools import Pools
 
 
 async def send_file(
     request: web.Request,
     response: web.StreamResponse,
-    work: Work,
+    pools: Pools,
     file: BinaryIO,
     start: int,
     stop: int,
@@ -40,12 +40,12 @@ async def send_file(
     try:
         if can_be_fed(request):
             with closing(await Socket.of(request)) as channel:
-                await _feed(channel, work, file.fileno(), start, stop)
+                await _feed(channel, pools, file.fileno(), start, stop)
         else:
             taking = taking_of(request)
             while start < stop:
                 piece = await run(
-                    work.files, os.pread, file.fileno(), min(PIECE_BYTES, stop - start), start
+                    pools.files, os.pread, file.fileno(), min(PIECE_BYTES, stop - start), start
                 )
                 start += progress(len(piece))
                 await written(response, piece, taking)
@@ -55,12 +55,12 @@ async def send_file(
     await response.write_eof()
 
 
-async def _feed(channel: Socket, work: Work, source: int, start: int, stop: int) -> None:
+async def _feed(channel: Socket, pools: Pools, source: int, start: int, stop: int) -> None:
     if stop - start <= MAX_TURN_BYTES and is_at_hand(source, start, stop):
         # No thread is worth its while for what the socket may take at once.
         with suppress(BlockingIOError):
             start += channel.send_some(source, start, stop - start)
     if start < stop:
-        start = await work.lanes.feed(channel, source, start, stop)
+        start = await pools.blocking_sendfile.feed(channel, source, start, stop)
     if start < stop:
-        await NonblockingSendfile(channel, work.files, source, start, stop).take()
+        await NonblockingSendfile(channel, pools.files, source, start, stop).take()

@@ -34,6 +34,7 @@ from store.errors import (
     Unavailable,
     printable,
 )
+from store.formats.distribution.names import BY_ID
 from store.formats.image.config import ImageConfig
 from store.formats.image.manifests import Document
 from store.model.contents import ContentState, Sources
@@ -71,12 +72,6 @@ It lasts a day (see `store.maintenance.gc`).
 """
 
 _OPERATION: Final = "registry"
-
-BY_ID: Final = Repository("_", "by-id")
-"""Where images without a name are served, by the digest of their manifest.
-
-No image reference can be written for it, so nobody can push there.
-"""
 
 
 @final

@@ -195,8 +195,8 @@ def command(  # noqa: PLR0913 - one for each option
     from mirror.access import AccessFiles  # noqa: PLC0415 - `--help` does without
     from mirror.access.challenge import Scheme  # noqa: PLC0415
     from mirror.connections.tls import Certificate  # noqa: PLC0415
-    from mirror.server import Listening, serve  # noqa: PLC0415
-    from mirror.service import MirrorSettings, Offer  # noqa: PLC0415
+    from mirror.server import ServerSettings, serve  # noqa: PLC0415
+    from mirror.service import MirrorSettings, VariantEncoding  # noqa: PLC0415
     from store import Platform, Store  # noqa: PLC0415
     from store.registry.registry import Sparse  # noqa: PLC0415
     from storectl.output import render  # noqa: PLC0415
@@ -210,7 +210,7 @@ def command(  # noqa: PLR0913 - one for each option
         if accept_missing_blobs
         else Sparse.INDEXES
     )
-    listening = Listening(
+    server = ServerSettings(
         host,
         port,
         certificate=(
@@ -233,9 +233,9 @@ def command(  # noqa: PLR0913 - one for each option
             scheme=Scheme(auth),
             url=url,
             proxies=_proxies(proxies),
-            offers=tuple(map(Offer, dict.fromkeys(offers))),
+            variants=tuple(map(VariantEncoding, dict.fromkeys(offers))),
             machine=Platform.of("linux", settings.machine),
-            give_back=give_back,
+            release_memory=give_back,
         ),
         hangup_ends=sys.stdin is not None and sys.stdin.isatty(),
     )
@@ -248,9 +248,7 @@ def command(  # noqa: PLR0913 - one for each option
         # Without a word about waiting: it is no news to a server that two of its requests write.
         return Store.open(settings.root, read_only=read_only, clock=settings.now)
 
-    serve(
-        open_store, listening, lambda address: render.line(f"serving {settings.root} on {address}")
-    )
+    serve(open_store, server, lambda address: render.line(f"serving {settings.root} on {address}"))
 
 
 def _proxies(texts: tuple[str, ...]) -> TrustedProxies:

@@ -44,7 +44,7 @@ def workers(mirror: Mirror) -> set[int]:
 
 
 def took_over(mirror: Mirror, times: int) -> bool:
-    return mirror.log.read_text().count("took over the new certificate") == times
+    return mirror.log.read_text().count("loaded the new certificate") == times
 
 
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
@@ -132,7 +132,7 @@ def test_authorities_are_renewed_and_one_that_has_gone_is_believed_no_more(
         assert before.is_let_in()
         authorities.write_bytes(second[0].read_bytes())
         mirror.process.send_signal(signal.SIGHUP)
-        until(lambda: mirror.log.read_text().count("took over the new certificate") == int(count))
+        until(lambda: mirror.log.read_text().count("loaded the new certificate") == int(count))
         for _ in range(5):
             # Not by the session that it has had, either.
             assert not before.is_let_in()
@@ -178,7 +178,7 @@ def test_a_blob_is_mounted_by_the_rules_of_the_moment(tmp_path: Path) -> None:
         assert mirror.request("POST", f"/v2/secret/blobs/uploads/?digest={digest}", data)[0] == 201
         rules.write_text(CLOSED)
         mirror.process.send_signal(signal.SIGHUP)
-        until(lambda: "took over the new users and rules" in mirror.log.read_text())
+        until(lambda: "loaded the new users and rules" in mirror.log.read_text())
         for source in ("&from=secret", ""):
             status, headers, _ = mirror.request(
                 "POST", f"/v2/public/app/blobs/uploads/?mount={digest}{source}"
@@ -204,7 +204,7 @@ def test_a_worker_that_is_started_anew_knows_the_rules_of_the_moment(tmp_path: P
         assert mirror.request("GET", "/v2/secret/tags/list")[0] == 404
         rules.write_text(CLOSED)
         mirror.process.send_signal(signal.SIGHUP)
-        until(lambda: mirror.log.read_text().count("took over the new users and rules") == 2)
+        until(lambda: mirror.log.read_text().count("loaded the new users and rules") == 2)
         old = workers(mirror)
         for process in old:
             os.kill(process, signal.SIGKILL)
@@ -232,7 +232,7 @@ def test_a_worker_that_is_started_anew_does_not_go_back_to_what_the_rules_were_a
     ) as mirror:
         rules.write_text(CLOSED)
         mirror.process.send_signal(signal.SIGHUP)
-        until(lambda: mirror.log.read_text().count("took over the new users and rules") == 2)
+        until(lambda: mirror.log.read_text().count("loaded the new users and rules") == 2)
         if broken is None:
             rules.unlink()
         else:
@@ -245,7 +245,7 @@ def test_a_worker_that_is_started_anew_does_not_go_back_to_what_the_rules_were_a
             assert mirror.request("GET", "/v2/secret/tags/list")[0] == 401
         rules.write_text(OPEN)
         mirror.process.send_signal(signal.SIGHUP)
-        until(lambda: mirror.log.read_text().count("took over the new users and rules") == 4)
+        until(lambda: mirror.log.read_text().count("loaded the new users and rules") == 4)
         assert mirror.request("GET", "/v2/secret/tags/list")[0] == 404
 
 

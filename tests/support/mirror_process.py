@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 120
 
-UNWATCHED = "import mirror.process.reloading as r; r.watch.__kwdefaults__['every_s'] = 3600.0"
+UNWATCHED = "import mirror.process.reloading as r; r.watch.__kwdefaults__['interval_s'] = 3600.0"
 """What to run ``first`` where it is counted how often files are taken over: when the server is told to, and not when it looks by itself as well."""
 
 NO_REFILL = "import mirror.access.throttle; mirror.access.throttle.REFILL_S = 3600.0"

@@ -7,10 +7,11 @@ from typing import Final
 from mirror.api import routes
 from mirror.protocol.conditions import etag, is_known, range_applies
 from mirror.protocol.errors import WireError
-from mirror.protocol.names import Names
-from mirror.protocol.paging import Page, next_link
-from mirror.protocol.ranges import UnsatisfiableError, announced, requested
+from mirror.protocol.paging import Page
+from mirror.protocol.ranges import UnsatisfiableError, parse_content_range, parse_range
 from store.errors import InvalidDigest, InvalidReference
+from store.formats.distribution.names import Names
+from store.formats.distribution.paging import next_link
 from store.model.digests import Digest
 from store.model.references import is_tag
 
@@ -84,24 +85,27 @@ def _target(target: str, condition: str) -> None:
 def _ranges(wanted: str, sent: str) -> None:
     for size in (0, 1, SIZE):
         try:
-            found = requested(wanted, size)
+            found = parse_range(wanted, size)
         except UnsatisfiableError:
             continue
         if found is not None:
             assert 0 <= found.start < found.stop <= size
-            assert announced(found.content_range) == (found.start, found.stop - found.start)
-    piece = announced(sent)
+            assert parse_content_range(found.content_range) == (
+                found.start,
+                found.stop - found.start,
+            )
+    piece = parse_content_range(sent)
     assert piece is None or (piece[0] >= 0 and piece[1] >= 0)
 
 
 def _page(count: str, after: str) -> None:
     try:
-        page = Page.asked({"n": count, "last": after})
+        page = Page.parse({"n": count, "last": after})
     except WireError as exc:
         assert exc.status == 400
         assert exc.body
         return
-    entries = [str(number) for number in range(page.fetch)]
+    entries = [str(number) for number in range(page.fetch_limit)]
     shown, last = page.cut(entries)
     assert len(shown) <= page.limit
     assert (last is None) == (len(entries) <= page.limit or not shown)

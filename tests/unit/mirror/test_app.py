@@ -92,9 +92,9 @@ def test_base_health_and_what_is_not_there(ask: Served) -> None:
 def test_readiness_is_red_when_the_store_cannot_be_read_or_filled(
     ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mirror.api import health as operations
+    from mirror.api import health
 
-    monkeypatch.setattr(operations, "LEAST_FREE_BYTES", 1 << 62)
+    monkeypatch.setattr(health, "MIN_FREE_BYTES", 1 << 62)
     assert (ask("GET", "/readyz").status, ask("GET", "/readyz").body) == (
         503,
         b"the disk is full\n",
@@ -570,7 +570,7 @@ def test_a_catalog_ends_whatever_names_are_in_it(size: int, store: Store, ask: S
 
 
 def test_referrers(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mirror.protocol import referrers
+    from store.formats.distribution import referrers
 
     later = str(Digest.of(b"later"))
     subject = {"mediaType": MANIFEST, "digest": later, "size": 5}
@@ -591,7 +591,7 @@ def test_referrers(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     assert some.headers["OCI-Filters-Applied"] == "artifactType"
     assert ask("GET", "/v2/nothing/referrers/" + later).json["manifests"] == []
     assert ask("GET", "/v2/app/referrers/x").status == 400
-    monkeypatch.setattr(referrers, "PAGE_BYTES", 1)
+    monkeypatch.setattr(referrers, "MAX_INDEX_BYTES", 1)
     assert "Link" not in ask("GET", f"{path}?ns=docker.io&artifactType=a/one").headers
     first = ask("GET", f"{path}?ns=docker.io")
     rest = ask("GET", first.headers["Link"].partition(">")[0].removeprefix("<"))

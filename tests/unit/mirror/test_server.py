@@ -53,7 +53,7 @@ def test_a_renewed_certificate_is_taken_over_and_a_broken_one_is_not(
     async def main() -> None:
         asked = asyncio.Event()
         task = asyncio.create_task(
-            watch("certificate", certificate.paths, renew, asked, every_s=0.02)
+            watch("certificate", certificate.paths, renew, asked, interval_s=0.02)
         )
         await asyncio.sleep(0.1)
         assert not caplog.records
@@ -63,9 +63,9 @@ def test_a_renewed_certificate_is_taken_over_and_a_broken_one_is_not(
         certificate.chain.unlink()
         await until_in_loop(lambda: caplog.text.count("cannot be used") == 2)
         certificate.chain.write_bytes(sound)
-        await until_in_loop(lambda: caplog.text.count("took over the new certificate") == 1)
+        await until_in_loop(lambda: caplog.text.count("loaded the new certificate") == 1)
         asked.set()
-        await until_in_loop(lambda: caplog.text.count("took over the new certificate") == 2)
+        await until_in_loop(lambda: caplog.text.count("loaded the new certificate") == 2)
         # Nothing has changed since, and nobody asks.
         await asyncio.sleep(0.1)
         assert len(caplog.records) == 4
@@ -110,7 +110,7 @@ def test_files_are_taken_over_after_the_system_had_too_few_descriptors(
 
     async def run() -> None:
         task = asyncio.create_task(
-            watch("users", (file,), take_over, asyncio.Event(), every_s=0.01)
+            watch("users", (file,), take_over, asyncio.Event(), interval_s=0.01)
         )
         try:
             async with asyncio.timeout(PATIENCE_S):

@@ -13,7 +13,7 @@ import zstandard
 
 from mirror.access import Access
 from mirror.access.rules import read_rules
-from mirror.service import MirrorSettings, Offer
+from mirror.service import MirrorSettings, VariantEncoding
 from mirror.variants import Variants
 from store import Store
 from store.model.digests import Digest
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def offering(store: Store, serve: Callable[..., Served]) -> Served:
     store.import_archive(io.BytesIO(images.image(images.A, images.B, tags=("demo:1",)).bytes()))
-    return serve(MirrorSettings(offers=(Offer.ZSTD, Offer.GZIP)))
+    return serve(MirrorSettings(variants=(VariantEncoding.ZSTD, VariantEncoding.GZIP)))
 
 
 def decoded(data: bytes, encoding: str) -> bytes:
@@ -101,7 +101,10 @@ def test_what_a_pushed_index_names_is_not_given_away(
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
     (secret,) = store.images()[0].manifests
     guarded = serve(
-        MirrorSettings(access=Access(rules=read_rules(RULES)), offers=(Offer.ZSTD, Offer.GZIP))
+        MirrorSettings(
+            access=Access(rules=read_rules(RULES)),
+            variants=(VariantEncoding.ZSTD, VariantEncoding.GZIP),
+        )
     )
     size = store.sources((secret,))[secret].size_bytes
     index = encode(
@@ -134,7 +137,9 @@ def test_an_index_is_encoded_as_far_as_its_repository_holds_it(
         )
         for name in ("secret:1", "app:own")
     )
-    guarded = serve(MirrorSettings(access=Access(rules=read_rules(RULES)), offers=(Offer.GZIP,)))
+    guarded = serve(
+        MirrorSettings(access=Access(rules=read_rules(RULES)), variants=(VariantEncoding.GZIP,))
+    )
     children = [
         {"mediaType": MANIFEST, "digest": str(one), "size": store.sources((one,))[one].size_bytes}
         for one in (secret, own)
@@ -155,7 +160,9 @@ def test_what_a_pushed_config_names_is_not_given_away(
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
     config = store.document(store.images()[0].image_id.digest)
     assert config is not None
-    guarded = serve(MirrorSettings(access=Access(rules=read_rules(RULES)), offers=(Offer.GZIP,)))
+    guarded = serve(
+        MirrorSettings(access=Access(rules=read_rules(RULES)), variants=(VariantEncoding.GZIP,))
+    )
     for data in (config, b"not the layer"):
         assert (
             guarded("POST", f"/v2/mine/app/blobs/uploads/?digest={Digest.of(data)}", data).status

@@ -12,14 +12,14 @@ import bcrypt
 import pytest
 
 from mirror.access import (
-    ANYBODY,
+    ANONYMOUS,
     Access,
     AccessFiles,
     Action,
+    AuthenticationFailed,
     Authenticator,
     Caller,
-    Failures,
-    Refused,
+    LoginFailures,
     read_htpasswd,
     read_rules,
 )
@@ -30,8 +30,8 @@ from mirror.access.rules import Pattern
 from mirror.access.throttle import BURST, REFILL_S, Throttle
 from mirror.access.tokens import LIFETIME_S, Signer
 from store.errors import InvalidInput
+from store.formats.distribution.names import BY_ID
 from store.model.references import Repository
-from store.registry.registry import BY_ID
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,10 +75,10 @@ def test_a_file_without_users_lets_nobody_in(tmp_path: Path) -> None:
     file.write_text("# alice has gone\n")
     access = AccessFiles(file).load()
     assert not access.is_open
-    assert access.allows(ANYBODY, Action.READ, APP)
-    assert not access.allows(ANYBODY, Action.WRITE, APP)
-    assert not access.allows(ANYBODY, Action.DELETE, APP)
-    assert not AccessFiles(file, anonymous_read=False).load().allows(ANYBODY, Action.READ, APP)
+    assert access.allows(ANONYMOUS, Action.READ, APP)
+    assert not access.allows(ANONYMOUS, Action.WRITE, APP)
+    assert not access.allows(ANONYMOUS, Action.DELETE, APP)
+    assert not AccessFiles(file, anonymous_read=False).load().allows(ANONYMOUS, Action.READ, APP)
     assert AccessFiles().load().is_open
 
 
@@ -100,25 +100,29 @@ def proved(
     address: str = "10.0.0.1",
     certificate: str | None = None,
 ) -> Caller:
-    found = authenticator.quickly(authorization, address=address, certificate=certificate)
-    return authenticator.slowly(found, address=address) if isinstance(found, Password) else found
+    found = authenticator.authenticate(authorization, address=address, certificate=certificate)
+    return (
+        authenticator.check_password(found, address=address)
+        if isinstance(found, Password)
+        else found
+    )
 
 
 # --- decisions ------------------------------------------------------------------------------------
 
 
 def test_without_rules_users_may_do_all_and_anybody_reads(users: dict[str, bytes]) -> None:
-    assert Access().allows(ANYBODY, Action.DELETE, APP)
-    assert Access(users).allows(ANYBODY, Action.READ, APP)
-    assert not Access(users).allows(ANYBODY, Action.WRITE, APP)
+    assert Access().allows(ANONYMOUS, Action.DELETE, APP)
+    assert Access(users).allows(ANONYMOUS, Action.READ, APP)
+    assert not Access(users).allows(ANONYMOUS, Action.WRITE, APP)
     closed = Access(users, anonymous_read=False)
-    assert not closed.allows(ANYBODY, Action.READ, APP)
-    assert not closed.admits(ANYBODY)
+    assert not closed.allows(ANONYMOUS, Action.READ, APP)
+    assert not closed.may_read_somewhere(ANONYMOUS)
     assert closed.allows(Caller("alice"), Action.DELETE, APP)
     read_only = Access(users, read_only=True)
     assert read_only.allows(Caller("alice"), Action.READ, APP)
     assert not read_only.allows(Caller("alice"), Action.WRITE, APP)
-    assert not Access(read_only=True).allows_everywhere(ANYBODY, Action.DELETE)
+    assert not Access(read_only=True).allows_everywhere(ANONYMOUS, Action.DELETE)
 
 
 @pytest.mark.parametrize(
@@ -152,8 +156,8 @@ def test_rules_for_images_without_a_name_and_in_general() -> None:
     assert not access.allows(Caller("ci"), Action.READ, BY_ID)
     assert access.allows_everywhere(Caller("root"), Action.READ)
     assert not access.allows_everywhere(Caller("ci"), Action.READ)
-    assert access.admits(ANYBODY)
-    assert not Access(rules=read_rules(RULES), anonymous_read=False).admits(ANYBODY)
+    assert access.may_read_somewhere(ANONYMOUS)
+    assert not Access(rules=read_rules(RULES), anonymous_read=False).may_read_somewhere(ANONYMOUS)
     assert not access.is_open
     assert Pattern.parse("_/by-id").fits(str(BY_ID))
     assert Pattern.parse("app", "corp.example").fits("corp.example/app")
@@ -207,16 +211,16 @@ def test_other_schemes_than_bcrypt_are_refused(line: str) -> None:
 
 
 def test_users_prove_who_they_are(users: dict[str, bytes]) -> None:
-    authenticator = Authenticator(Access(users), b"key", Clock(), Clock(), Failures())
-    assert proved(authenticator, None) == ANYBODY
+    authenticator = Authenticator(Access(users), b"key", Clock(), Clock(), LoginFailures())
+    assert proved(authenticator, None) == ANONYMOUS
     assert proved(authenticator, basic("alice", "secret")) == Caller("alice")
-    assert proved(authenticator, None, certificate="robot.example") == ANYBODY
+    assert proved(authenticator, None, certificate="robot.example") == ANONYMOUS
     known = Authenticator(
-        Access(users, rules=read_rules(RULES)), b"key", Clock(), Clock(), Failures()
+        Access(users, rules=read_rules(RULES)), b"key", Clock(), Clock(), LoginFailures()
     )
     assert proved(known, None, certificate="robot.example") == Caller("robot")
-    assert proved(known, None, certificate="other.example") == ANYBODY
-    assert proved(known, f"Bearer {known.token(ANYBODY)}", certificate="robot.example") == Caller(
+    assert proved(known, None, certificate="other.example") == ANONYMOUS
+    assert proved(known, f"Bearer {known.token(ANONYMOUS)}", certificate="robot.example") == Caller(
         "robot"
     )
     wrong = [
@@ -231,7 +235,7 @@ def test_users_prove_who_they_are(users: dict[str, bytes]) -> None:
         "Digest x",
     ]
     for one in [*wrong, "Basic " + "A" * 10_000]:
-        with pytest.raises(Refused):
+        with pytest.raises(AuthenticationFailed):
             proved(authenticator, one)
 
 
@@ -239,31 +243,33 @@ def test_a_right_password_is_compared_once_a_minute_and_anew_when_it_changes(
     users: dict[str, bytes],
 ) -> None:
     clock = Clock()
-    authenticator = Authenticator(Access(users), b"key", clock, clock, Failures())
+    authenticator = Authenticator(Access(users), b"key", clock, clock, LoginFailures())
     alice = basic("alice", "secret")
-    assert isinstance(authenticator.quickly(alice, address="10.0.0.1"), Password)
+    assert isinstance(authenticator.authenticate(alice, address="10.0.0.1"), Password)
     proved(authenticator, alice)
-    assert authenticator.quickly(alice, address="10.0.0.1") == Caller("alice")
-    assert isinstance(authenticator.quickly(basic("alice", "other"), address="10.0.0.1"), Password)
+    assert authenticator.authenticate(alice, address="10.0.0.1") == Caller("alice")
+    assert isinstance(
+        authenticator.authenticate(basic("alice", "other"), address="10.0.0.1"), Password
+    )
     authenticator.access = Access({"alice": bcrypt.hashpw(b"new", bcrypt.gensalt(rounds=4))})
-    assert isinstance(authenticator.quickly(alice, address="10.0.0.1"), Password)
+    assert isinstance(authenticator.authenticate(alice, address="10.0.0.1"), Password)
     authenticator.access = Access(users)
     clock.now += REMEMBERED_S
-    assert isinstance(authenticator.quickly(alice, address="10.0.0.1"), Password)
+    assert isinstance(authenticator.authenticate(alice, address="10.0.0.1"), Password)
 
 
 def test_a_right_password_is_remembered_where_it_was_right(users: dict[str, bytes]) -> None:
     clock = Clock()
-    authenticator = Authenticator(Access(users), b"key", clock, clock, Failures())
+    authenticator = Authenticator(Access(users), b"key", clock, clock, LoginFailures())
     alice = basic("alice", "secret")
     proved(authenticator, alice)
     for _ in range(BURST):
-        with pytest.raises(Refused):
+        with pytest.raises(AuthenticationFailed):
             proved(authenticator, basic("alice", "guessed"), address="10.0.0.2")
-    with pytest.raises(Refused) as refused:
-        authenticator.quickly(alice, address="10.0.0.2")
+    with pytest.raises(AuthenticationFailed) as refused:
+        authenticator.authenticate(alice, address="10.0.0.2")
     assert refused.value.wait_s > 0
-    assert authenticator.quickly(alice, address="10.0.0.1") == Caller("alice")
+    assert authenticator.authenticate(alice, address="10.0.0.1") == Caller("alice")
 
 
 def test_a_password_that_changes_while_it_is_compared_is_not_remembered(
@@ -277,10 +283,12 @@ def test_a_password_that_changes_while_it_is_compared_is_not_remembered(
             return super().get(user, default)
 
     clock = Clock()
-    authenticator = Authenticator(Access(Changing(users)), b"key", clock, clock, Failures())
+    authenticator = Authenticator(Access(Changing(users)), b"key", clock, clock, LoginFailures())
     alice = basic("alice", "secret")
-    assert authenticator.slowly(Password("alice", b"secret"), address="10.0.0.1") == Caller("alice")
-    assert isinstance(authenticator.quickly(alice, address="10.0.0.1"), Password)
+    assert authenticator.check_password(Password("alice", b"secret"), address="10.0.0.1") == Caller(
+        "alice"
+    )
+    assert isinstance(authenticator.authenticate(alice, address="10.0.0.1"), Password)
 
 
 def test_an_unknown_user_costs_what_a_known_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,12 +310,12 @@ def test_an_unknown_user_costs_what_a_known_one_does(monkeypatch: pytest.MonkeyP
 
 
 def test_nobody_has_the_password_of_nobody() -> None:
-    assert not bcrypt.checkpw(b"", passwords_module._NOBODY)
+    assert not bcrypt.checkpw(b"", passwords_module._UNKNOWN_USER_HASH)
 
 
 def test_tokens_that_do_not_expire(users: dict[str, bytes]) -> None:
     authenticator = Authenticator(
-        Access(users, rules=read_rules(RULES)), b"key", Clock(), Clock(), Failures()
+        Access(users, rules=read_rules(RULES)), b"key", Clock(), Clock(), LoginFailures()
     )
     assert proved(authenticator, "Bearer long random token") == Caller("ci")
     assert proved(authenticator, basic("ci", "long random token")) == Caller("ci")
@@ -316,18 +324,18 @@ def test_tokens_that_do_not_expire(users: dict[str, bytes]) -> None:
         basic("root", "long random token"),
         basic("ci", "other"),
     ):
-        with pytest.raises(Refused):
+        with pytest.raises(AuthenticationFailed):
             proved(authenticator, wrong)
 
 
 def test_tokens_that_do(users: dict[str, bytes]) -> None:
     clock = Clock()
-    authenticator = Authenticator(Access(users), b"key", clock, clock, Failures())
+    authenticator = Authenticator(Access(users), b"key", clock, clock, LoginFailures())
     token = authenticator.token(Caller("alice"))
     assert proved(authenticator, f"Bearer {token}") == Caller("alice")
-    assert proved(authenticator, f"bearer {authenticator.token(ANYBODY)}") == ANYBODY
-    stranger = Authenticator(Access(users), b"another key", clock, clock, Failures())
-    with pytest.raises(Refused):
+    assert proved(authenticator, f"bearer {authenticator.token(ANONYMOUS)}") == ANONYMOUS
+    stranger = Authenticator(Access(users), b"another key", clock, clock, LoginFailures())
+    with pytest.raises(AuthenticationFailed):
         proved(stranger, f"Bearer {token}")
     payload, _, mac = token.partition(".")
     forged = base64.urlsafe_b64encode(b'["root",1000100]').decode().rstrip("=")
@@ -341,17 +349,17 @@ def test_tokens_that_do(users: dict[str, bytes]) -> None:
         "ä.ä",
         ".",
     ):
-        with pytest.raises(Refused):
+        with pytest.raises(AuthenticationFailed):
             proved(authenticator, f"Bearer {one}", address=one)
     authenticator.access = Access({"alice": bcrypt.hashpw(b"new", bcrypt.gensalt(rounds=4))})
-    with pytest.raises(Refused):
+    with pytest.raises(AuthenticationFailed):
         proved(authenticator, f"Bearer {token}")
     authenticator.access = Access({"bob": b""})
-    with pytest.raises(Refused):
+    with pytest.raises(AuthenticationFailed):
         proved(authenticator, f"Bearer {token}")
     authenticator.access = Access(users)
     clock.now += LIFETIME_S
-    with pytest.raises(Refused):
+    with pytest.raises(AuthenticationFailed):
         proved(authenticator, f"Bearer {token}")
 
 
@@ -366,7 +374,7 @@ def test_a_token_of_the_far_future_is_none_of_ours() -> None:
 
 def test_failures_are_counted_by_place() -> None:
     clock = Clock()
-    throttle = Throttle(clock, Failures())
+    throttle = Throttle(clock, LoginFailures())
     for _ in range(BURST):
         assert throttle.wait_s("10.0.0.1") == 0
         throttle.failed("10.0.0.1")
@@ -385,7 +393,7 @@ def test_failures_are_counted_by_place() -> None:
 
 def test_places_that_fail_once_do_not_push_out_one_that_fails_often() -> None:
     clock = Clock()
-    throttle = Throttle(clock, Failures(b"key"))
+    throttle = Throttle(clock, LoginFailures(b"key"))
     for _ in range(BURST):
         throttle.failed("10.0.0.1")
     for number in range(50_000):
@@ -394,7 +402,7 @@ def test_places_that_fail_once_do_not_push_out_one_that_fails_often() -> None:
 
 
 def test_failures_are_counted_together_by_all_processes() -> None:
-    failures = Failures()
+    failures = LoginFailures()
     throttle = Throttle(lambda: 1000.0, failures)
     children = []
     for _ in range(4):
@@ -411,31 +419,31 @@ def test_failures_are_counted_together_by_all_processes() -> None:
 def test_a_password_that_waited_while_others_failed_is_not_compared(
     users: dict[str, bytes],
 ) -> None:
-    authenticator = Authenticator(Access(users), b"key", Clock(), Clock(), Failures())
+    authenticator = Authenticator(Access(users), b"key", Clock(), Clock(), LoginFailures())
     waiting = [
-        authenticator.quickly(basic("alice", f"guess {number}"), address="10.0.0.1")
+        authenticator.authenticate(basic("alice", f"guess {number}"), address="10.0.0.1")
         for number in range(BURST + 5)
     ]
     waits = []
     for one in waiting:
         assert isinstance(one, Password)
-        with pytest.raises(Refused) as refused:
-            authenticator.slowly(one, address="10.0.0.1")
+        with pytest.raises(AuthenticationFailed) as refused:
+            authenticator.check_password(one, address="10.0.0.1")
         waits.append(refused.value.wait_s > 0)
     assert waits == [False] * BURST + [True] * 5
 
 
 def test_who_fails_too_often_waits_and_who_is_known_does_not(users: dict[str, bytes]) -> None:
-    authenticator = Authenticator(Access(users), b"key", Clock(), Clock(), Failures())
+    authenticator = Authenticator(Access(users), b"key", Clock(), Clock(), LoginFailures())
     proved(authenticator, basic("alice", "secret"))
     for number in range(BURST):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(AuthenticationFailed) as refused:
             proved(authenticator, basic("alice", f"guess {number}"))
         assert refused.value.wait_s == 0
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(AuthenticationFailed) as refused:
         proved(authenticator, basic("alice", "one more"))
     assert refused.value.wait_s > 0
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(AuthenticationFailed) as refused:
         proved(authenticator, "Bearer expired")
     assert refused.value.wait_s == 0
     assert proved(authenticator, basic("alice", "secret")) == Caller("alice")

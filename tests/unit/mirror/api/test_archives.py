@@ -14,10 +14,10 @@ import exporter
 from mirror.access import Access, read_rules
 from mirror.protocol import archive_request as archives
 from mirror.protocol.errors import WireError
-from mirror.protocol.names import Names
 from mirror.service import MirrorSettings
 from store import Store
 from store.errors import StorageFull
+from store.formats.distribution.names import Names
 from store.model.digests import Digest
 from store.model.platforms import DEFAULT
 from tests.support import images

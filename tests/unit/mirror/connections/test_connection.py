@@ -42,4 +42,4 @@ def test_one_of_many_reads_less_at_once() -> None:
     connections.update(connected[:-1])
     assert len(connected[0].get_buffer(-1)) == BUFFER_BYTES
     connections.add(connected[-1])
-    assert len(connected[0].get_buffer(-1)) == connection._SMALL_BYTES
+    assert len(connected[0].get_buffer(-1)) == connection._SMALL_BUFFER_BYTES

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mirror.connections.refusals import FIELD_BYTES, HEAD_BYTES, LINE_BYTES
+from mirror.connections.refusals import MAX_FIELD_BYTES, MAX_HEAD_BYTES, MAX_LINE_BYTES
 from store.model.digests import Digest
 from tests.support.raw_http import Wire, request
 
@@ -51,9 +51,9 @@ def refused(reply: Reply, status: int) -> str:
         (PUT + b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 501),
         (b"GET /v2/ HTTP/2.0\r\nHost: h\r\n\r\n", 505),
         (b"GET /v2/\r\n\r\n", 505),
-        (b"GET /" + b"a" * LINE_BYTES + b" HTTP/1.1\r\nHost: h\r\n\r\n", 414),
-        (HEAD + b"X: " + b"a" * (FIELD_BYTES + 1) + b"\r\n\r\n", 431),
-        (HEAD + b"a" * (FIELD_BYTES + 1) + b": x\r\n\r\n", 431),
+        (b"GET /" + b"a" * MAX_LINE_BYTES + b" HTTP/1.1\r\nHost: h\r\n\r\n", 414),
+        (HEAD + b"X: " + b"a" * (MAX_FIELD_BYTES + 1) + b"\r\n\r\n", 431),
+        (HEAD + b"a" * (MAX_FIELD_BYTES + 1) + b": x\r\n\r\n", 431),
         (HEAD + b"X: a\r\n" * 200 + b"\r\n", 431),
         (HEAD + b"".join(b"X%d: %b\r\n" % (number, b"a" * 30_000) for number in range(40)), 431),
     ],
@@ -93,7 +93,7 @@ def test_who_fails_before_the_application_can_is_refused_in_the_specifications_w
     def fail(*_arguments: object) -> None:
         raise RuntimeError("SECRET")
 
-    monkeypatch.setattr("mirror.app.note", fail)
+    monkeypatch.setattr("mirror.app.note_origin", fail)
     with Wire(ask.port) as wire:
         reply = wire.ask("GET", "/v2/")
         assert refused(reply, 500) == "the registry failed"
@@ -107,7 +107,7 @@ def test_a_body_that_turns_out_to_be_no_http_is_not_waited_for(ask: Served) -> N
         assert wire.is_silent(0.2)
         wire.send(BROKEN)
         reply = wire.reply("POST")
-        assert refused(reply, 400) == "the request did not arrive whole"
+        assert refused(reply, 400) == "the request is incomplete"
         assert reply.header("connection") == "close"
         # One request, one answer.
         assert wire.ends()
@@ -127,7 +127,7 @@ def test_nor_is_one_that_has_not_come_to_its_turn(ask: Served) -> None:
 
 
 def test_a_body_may_be_as_long_as_no_head_may(ask: Served) -> None:
-    data = bytes(20 * HEAD_BYTES)
+    data = bytes(20 * MAX_HEAD_BYTES)
     with Wire(ask.port) as wire:
         # It is read and thrown away: nobody wants it there.
         assert wire.ask("PUT", "/v2/app/nothing", data).status == 404
@@ -138,7 +138,7 @@ def test_a_body_may_be_as_long_as_no_head_may(ask: Served) -> None:
 
 
 def test_requests_in_one_go_are_all_answered(ask: Served) -> None:
-    data = bytes(3 * HEAD_BYTES)
+    data = bytes(3 * MAX_HEAD_BYTES)
     push = request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data)
     with Wire(ask.port) as wire:
         wire.send((HEALTHY * 50 + push) * 3)

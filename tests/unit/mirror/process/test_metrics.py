@@ -17,18 +17,18 @@ from mirror.transfer.body_pace import BodyDeadline
 
 def test_processes_add_up() -> None:
     metrics = Metrics(2)
-    metrics.begin(0)
-    metrics.answered("blob", "GET", 206, 0.02, 1000)
-    metrics.received(5)
+    metrics.use_row(0)
+    metrics.count_answer("blob", "GET", 206, 0.02, 1000)
+    metrics.count_received(5)
     child = os.fork()
     if not child:
-        metrics.begin(1)
-        metrics.answered("blob", "GET", 206, 7.0, 500)
-        metrics.answered("no such", "BREW", 418, 1000.0, 0)
-        metrics.running(1)
+        metrics.use_row(1)
+        metrics.count_answer("blob", "GET", 206, 7.0, 500)
+        metrics.count_answer("no such", "BREW", 418, 1000.0, 0)
+        metrics.add_running(1)
         os._exit(0)
     os.waitpid(child, 0)
-    lines = metrics.text({"extra": ("Something else.", 1.5)}).splitlines()
+    lines = metrics.render({"extra": ("Something else.", 1.5)}).splitlines()
     for line in (
         'storectl_http_requests_total{resource="blob",method="GET",status="206"} 2',
         'storectl_http_requests_total{resource="none",method="other",status="other"} 1',
@@ -49,9 +49,9 @@ def test_processes_add_up() -> None:
         assert line in lines
     assert not any("catalog" in line for line in lines)
     # A worker that is started anew goes on counting, but has no request yet.
-    metrics.begin(1)
-    assert "storectl_http_requests_in_progress 0" in metrics.text({})
-    assert 'storectl_http_response_bytes_total{resource="blob"} 1500' in metrics.text({})
+    metrics.use_row(1)
+    assert "storectl_http_requests_in_progress 0" in metrics.render({})
+    assert 'storectl_http_response_bytes_total{resource="blob"} 1500' in metrics.render({})
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_a_request_that_is_no_http_is_not_quoted(
 ) -> None:
     with caplog.at_level(logging.INFO):
         connections_logger().error("Error handling request", exc_info=BadHttpMessage(message))
-    assert caplog.messages == [f"a request that is no HTTP was refused: {kept}"]
+    assert caplog.messages == [f"refused a request that is not HTTP: {kept}"]
 
 
 def test_a_target_that_is_none_is_not_quoted(caplog: pytest.LogCaptureFixture) -> None:
@@ -117,7 +117,7 @@ def test_a_target_that_is_none_is_not_quoted(caplog: pytest.LogCaptureFixture) -
         connections_logger().error(
             "Error handling request", exc_info=InvalidURLError("http://user:SECRET@[::1/")
         )
-    assert caplog.messages == ["a request that is no HTTP was refused: Invalid URL"]
+    assert caplog.messages == ["refused a request that is not HTTP: Invalid URL"]
 
 
 @dataclass

@@ -9,16 +9,18 @@ import pytest
 
 from mirror.api import routes
 from mirror.api.routes import Resource, Route
-from mirror.protocol import conditions, ranges, referrers
+from mirror.protocol import conditions, ranges
 from mirror.protocol.errors import _TABLE, WireError
-from mirror.protocol.names import Names
-from mirror.protocol.paging import MAX_PAGE, Page, next_link
+from mirror.protocol.paging import MAX_PAGE, Page
 from store import errors
 from store.catalog.lists.repository_lists import Referrer
 from store.errors import IncompleteImage, InvalidReference, MissingBlobs, StorageFull, StoreError
+from store.formats.distribution import referrers
+from store.formats.distribution.errors import ErrorCode
+from store.formats.distribution.names import BY_ID, Names
+from store.formats.distribution.paging import next_link
 from store.model.digests import Digest
 from store.model.references import Repository
-from store.registry.registry import BY_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,7 +132,7 @@ def test_paths(path: str, route: Route | None) -> None:
     ],
 )
 def test_ranges(header: str, start: int, stop: int) -> None:
-    part = ranges.requested(header, 2048)
+    part = ranges.parse_range(header, 2048)
     assert part is not None
     assert (part.start, part.stop) == (start, stop)
     assert part.content_range == f"bytes {start}-{stop - 1}/2048"
@@ -140,18 +142,18 @@ def test_ranges(header: str, start: int, stop: int) -> None:
     "header", [None, "", "bytes=", "bytes=-", "lines=1-2", "bytes=0-1,5-6", "bytes=a-b", "bytes=1"]
 )
 def test_what_is_no_single_range_is_ignored(header: str | None) -> None:
-    assert ranges.requested(header, 2048) is None
+    assert ranges.parse_range(header, 2048) is None
 
 
 @pytest.mark.parametrize("header", ["bytes=500-0", "bytes=2048-", "bytes=5000-10000", "bytes=-0"])
 def test_what_cannot_be_satisfied(header: str) -> None:
     with pytest.raises(ranges.UnsatisfiableError):
-        ranges.requested(header, 2048)
+        ranges.parse_range(header, 2048)
 
 
 def test_nothing_of_nothing_can_be_had() -> None:
     with pytest.raises(ranges.UnsatisfiableError):
-        ranges.requested("bytes=-1", 0)
+        ranges.parse_range("bytes=-1", 0)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +168,7 @@ def test_nothing_of_nothing_can_be_had() -> None:
     ],
 )
 def test_announced_pieces(header: str, found: tuple[int, int] | None) -> None:
-    assert ranges.announced(header) == found
+    assert ranges.parse_content_range(header) == found
 
 
 def test_conditions() -> None:
@@ -186,17 +188,17 @@ def test_conditions() -> None:
 
 
 def test_pages() -> None:
-    assert Page.asked({}) == Page(MAX_PAGE, "")
-    assert Page.asked({"n": "99999", "last": "x"}) == Page(MAX_PAGE, "x")
-    page = Page.asked({"n": "2"})
-    assert page.fetch == 3
+    assert Page.parse({}) == Page(MAX_PAGE, "")
+    assert Page.parse({"n": "99999", "last": "x"}) == Page(MAX_PAGE, "x")
+    page = Page.parse({"n": "2"})
+    assert page.fetch_limit == 3
     assert page.cut(["a", "b", "c"]) == (["a", "b"], "b")
     assert page.cut(["a", "b"]) == (["a", "b"], None)
-    nothing = Page.asked({"n": "0"})
-    assert (nothing.fetch, nothing.cut([])) == (0, ([], None))
+    nothing = Page.parse({"n": "0"})
+    assert (nothing.fetch_limit, nothing.cut([])) == (0, ([], None))
     for text in ("-1", "x", "1.5", "٣", "9" * 30):
         with pytest.raises(WireError) as caught:
-            Page.asked({"n": text})
+            Page.parse({"n": text})
         assert (caught.value.status, caught.value.code) == (400, "PAGINATION_NUMBER_INVALID")
     assert (
         next_link("/v2/a b/tags/list", {"last": "x&y"})
@@ -207,7 +209,7 @@ def test_pages() -> None:
 def test_a_list_of_referrers_is_cut_where_clients_stop_reading() -> None:
     annotations = {"key": "v" * (2 * 1024 * 1024)}
     large = Referrer(Digest.of(b"1"), 1, "a/b", "c/d", annotations)
-    body, listed = referrers.index([large, large])
+    body, listed = referrers.encode_index([large, large])
     assert listed == 1
     assert json.loads(body)["manifests"] == [
         {
@@ -218,10 +220,10 @@ def test_a_list_of_referrers_is_cut_where_clients_stop_reading() -> None:
             "annotations": annotations,
         }
     ]
-    body, listed = referrers.index([Referrer(large.digest, 1, "a/b", "")] * 2)
+    body, listed = referrers.encode_index([Referrer(large.digest, 1, "a/b", "")] * 2)
     assert listed == 2
     assert (
-        referrers.index(
+        referrers.encode_index(
             [Referrer(large.digest, 1, "a/b", ""), Referrer(large.digest, 1, "a/b", "", None)]
         )[1]
         == 1
@@ -256,7 +258,7 @@ def test_errors_tell_clients_what_they_can_use_and_nothing_else() -> None:
     )
     # Nothing of archives, which a push knows nothing of, and no beginning of a list that does not
     # come.
-    assert missing.message == f"push what the manifest names first: the repository lacks {digest}"
+    assert missing.message == f"push the manifest's blobs first: the repository lacks {digest}"
     images = WireError.of(
         IncompleteImage("1 thing(s) are not here:\n  layer 0", missing=["layer 0"])
     )
@@ -269,6 +271,6 @@ def test_errors_tell_clients_what_they_can_use_and_nothing_else() -> None:
     full = WireError.of(StorageFull("/var/lib/secret: no space"))
     assert full.status == 507
     assert b"secret" not in full.body
-    assert json.loads(WireError(400, "X", "a\x1b[31mb").body) == {
-        "errors": [{"code": "X", "message": "a\\x1b[31mb"}]
+    assert json.loads(WireError(400, ErrorCode.UNKNOWN, "a\x1b[31mb").body) == {
+        "errors": [{"code": "UNKNOWN", "message": "a\\x1b[31mb"}]
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from mirror.transfer.block_memory import Ahead, BlockMemory
+from mirror.transfer.block_memory import BlockMemory, BodyMemory
 
 
 def test_whoever_waits_longest_comes_next_and_a_turn_ends() -> None:
@@ -49,7 +49,7 @@ def test_who_gives_up_waiting_takes_nothing() -> None:
 
 
 def test_a_share_is_everything_until_it_is_full() -> None:
-    ahead = Ahead(100)
+    ahead = BodyMemory(100)
     assert ahead.share_bytes(40) == 40
     ahead.held_bytes, ahead.bodies = 100, 10
     assert (ahead.share_bytes(40), ahead.share_bytes(4)) == (10, 4)
@@ -63,7 +63,7 @@ def test_memory_is_given_back_when_nothing_has_come_for_a_while() -> None:
             nonlocal given_back
             given_back += 1
 
-        ahead = Ahead(100, on_idle=give_back, idle_s=0.05)
+        ahead = BodyMemory(100, on_idle=give_back, idle_s=0.05)
         with ahead, ahead:
             await asyncio.sleep(0.1)
         with ahead:

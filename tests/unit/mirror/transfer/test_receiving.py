@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from mirror.transfer import receiving
-from mirror.transfer.block_memory import Ahead
+from mirror.transfer.block_memory import BodyMemory
 from mirror.transfer.body_pace import BodyDeadline
 from mirror.transfer.receiving import receive
 from tests.support.waiting import PATIENCE_S, until_in_loop
@@ -58,13 +58,18 @@ async def received(
     write: Callable[[bytes], None],
     *,
     pause_s: float = 600.0,
-    ahead: Ahead | None = None,
+    ahead: BodyMemory | None = None,
 ) -> None:
     with ThreadPoolExecutor(2) as pool:
         # By its clock no time goes by: nothing here depends on how long anything takes.
         pace = BodyDeadline(pause_s, 500.0, lambda: 0.0)
         await receive(
-            cast("StreamReader", body), pace, pool, ahead or Ahead(1 << 30), write, lambda _: None
+            cast("StreamReader", body),
+            pace,
+            pool,
+            ahead or BodyMemory(1 << 30),
+            write,
+            lambda _: None,
         )
 
 
@@ -112,7 +117,7 @@ def test_nothing_is_written_behind_what_could_not_be_written() -> None:
         written.append(data)
 
     body = Body(pieces(64))
-    ahead = Ahead(1 << 30)
+    ahead = BodyMemory(1 << 30)
     with pytest.raises(OSError, match="the disk is full"):
         asyncio.run(received(body, write, ahead=ahead))
     whole = b"".join(written)
@@ -171,7 +176,7 @@ def test_what_has_come_counts_when_the_server_stops() -> None:
 def test_a_slow_body_is_on_the_disk_and_not_in_memory() -> None:
     """Nobody knows whether more comes: what is there is written, although it is not worth a thread yet."""
     written: list[bytes] = []
-    ahead = Ahead(1 << 30)
+    ahead = BodyMemory(1 << 30)
 
     async def main() -> None:
         task = asyncio.create_task(
@@ -196,7 +201,7 @@ def test_small_pieces_are_written_together() -> None:
 @pytest.mark.parametrize("count", [1, 16, 100])
 def test_all_bodies_together_hold_what_there_is_room_for(count: int) -> None:
     size = 16 * PIECE
-    ahead = Ahead(size)
+    ahead = BodyMemory(size)
     bodies = [Body(pieces(12)) for _ in range(count)]
     most = written = 0
     lock = threading.Lock()
@@ -221,7 +226,7 @@ def test_all_bodies_together_hold_what_there_is_room_for(count: int) -> None:
 
 def test_few_bodies_have_wide_buffers() -> None:
     bodies = [Body(pieces(1), stalls=True) for _ in range(receiving.SMALL_CROWD + 3)]
-    ahead = Ahead(1 << 30)
+    ahead = BodyMemory(1 << 30)
 
     async def main() -> None:
         tasks = [

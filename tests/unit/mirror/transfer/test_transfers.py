@@ -23,9 +23,8 @@ from aiohttp import web
 
 from mirror.service import MirrorSettings
 from mirror.transfer import blocking_sendfile as lanes
-from mirror.transfer import channels
+from mirror.transfer import channels, pools
 from mirror.transfer import nonblocking_sendfile as turns
-from mirror.transfer import pools as work
 from mirror.transfer import send_blocks as blocks
 from mirror.transfer import send_file as files
 from mirror.transfer.block_memory import BlockMemory
@@ -111,7 +110,7 @@ def ask(
 ) -> Served:
     """The application, with a free lane for everybody and with none."""
     if request.param == "turns":
-        monkeypatch.setattr(work, "LANES", 0)
+        monkeypatch.setattr(pools, "SENDFILE_THREADS", 0)
     return serve()
 
 
@@ -169,16 +168,16 @@ def test_what_has_to_come_from_the_disk_is_sent_by_a_thread(
     with pytest.MonkeyPatch.context() as patch:
         forget(store.blobs.path(Digest.of(SMALL)), patch)
         assert ask("GET", path).body == SMALL
-    assert threads[0] == "lane"
+    assert threads[0] == "sendfile"
     threads.clear()
     assert ask("GET", path).body == SMALL
-    assert threads[0] != "lane"
+    assert threads[0] != "sendfile"
 
 
 def test_without_a_lane_too(
     serve: Callable[..., Served], threads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work, "LANES", 0)
+    monkeypatch.setattr(pools, "SENDFILE_THREADS", 0)
     ask = serve()
     path = pushed(ask, SMALL)
     assert ask("GET", path).body == SMALL
@@ -303,13 +302,13 @@ def test_a_client_that_keeps_up_has_a_thread_for_itself(
     with asking(ask, path, path) as client:
         for _ in range(2):
             assert body(client, len(HUGE), 1 << 20) == HUGE
-    assert set(threads) == {"lane"}
+    assert set(threads) == {"sendfile"}
 
 
 def test_a_client_that_does_not_keep_up_gives_the_thread_back(
     serve: Callable[..., Served], threads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work, "LANES", 1)
+    monkeypatch.setattr(pools, "SENDFILE_THREADS", 1)
     monkeypatch.setattr(lanes, "PATIENCE_S", 0.05)
     feed, given_back = lanes.BlockingSendfile.feed, threading.Event()
 
@@ -328,10 +327,10 @@ def test_a_client_that_does_not_keep_up_gives_the_thread_back(
         monkeypatch.setattr(lanes, "PATIENCE_S", FOR_EVER_S)
         with asking(ask, path) as quick:
             assert body(quick, len(HUGE), 1 << 20) == HUGE
-        assert set(threads) == {"lane"}
+        assert set(threads) == {"sendfile"}
         # The rest comes by turns.
         assert body(slow, len(HUGE)) == HUGE
-    assert "lane" not in threads[-3:]
+    assert "sendfile" not in threads[-3:]
 
 
 def test_what_a_client_says_in_the_middle_holds_up_nobody(
@@ -480,12 +479,12 @@ def test_who_takes_nothing_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None
                 assert len(client.recv(1000)) > 0
                 until(lambda: not unconfirmed_bytes(server))
                 clock.now += 100
-                watched.require()
+                watched.raise_if_stalled()
             clock.now += 59
-            watched.require()
+            watched.raise_if_stalled()
             clock.now += 1
             with pytest.raises(TimeoutError, match="has taken nothing"):
-                watched.require()
+                watched.raise_if_stalled()
 
 
 def test_who_does_not_read_earlier_answers_holds_no_block(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,97 @@
+"""The catalog's order: names sorted by bytes, without the default registry's domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol, final
+
+from store.formats.distribution.names import Names, begins_with_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from store.model.references import Repository
+
+_BATCH_SIZE: Final = 1000
+
+
+class RepositoryIndex(Protocol):
+    """All repositories in the byte order of their full names."""
+
+    def repositories(
+        self, *, after: str, limit: int, domain: str | None = None, outside: str | None = None
+    ) -> Sequence[Repository]:
+        """Return repositories after a name.
+
+        Args:
+            after: The full name to start after.
+            limit: How many to return at most.
+            domain: Return only those of this registry.
+            outside: Return only those of other registries than this one.
+        """
+        ...
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The names of all repositories, as ``/v2/_catalog`` lists them."""
+
+    names: Names
+    index: RepositoryIndex
+
+    def page(
+        self, *, after: str, limit: int, is_visible: Callable[[Repository], bool] | None = None
+    ) -> list[str]:
+        """Return names in the catalog's order.
+
+        Args:
+            after: The name to start after; empty for the beginning.
+            limit: How many names to return at most.
+            is_visible: Whether to list a repository; None lists all of them.
+        """
+        if is_visible is None:
+            return [name for name, _ in self._read(after=after, limit=limit)]
+        found: list[str] = []
+        while len(found) < limit:
+            # A large batch, because few of its names may be visible.
+            batch = self._read(after=after, limit=_BATCH_SIZE)
+            found += [name for name, repository in batch if is_visible(repository)]
+            if len(batch) < _BATCH_SIZE:
+                break
+            after = batch[-1][0]
+        return found[:limit]
+
+    def _read(self, *, after: str, limit: int) -> list[tuple[str, Repository]]:
+        """Merge the default registry's repositories with those of all other registries.
+
+        Where both have one name, ``a.b/c`` stands before the default registry's
+        ``docker.io/a.b/c``.
+        """
+        default = self.names.default_domain
+        position, is_spelled_out = self._position(after)
+        # After ``a.b/c`` comes the default registry's repository of that name.
+        default_after = (
+            position
+            if is_spelled_out or not begins_with_registry(position)
+            else _just_before(position)
+        )
+        ours = self.index.repositories(
+            after=f"{default}/{default_after}", limit=limit, domain=default
+        )
+        others = self.index.repositories(after=position, limit=limit, outside=default)
+        found = [(self.names.spell(one), one) for one in (*ours, *others)]
+        return sorted(found, key=lambda pair: self._position(pair[0]))[:limit]
+
+    def _position(self, name: str) -> tuple[str, bool]:
+        """Return the sort key of a name: without the default registry, then with it."""
+        position = name.removeprefix(f"{self.names.default_domain}/")
+        return position, position != name
+
+
+def _just_before(name: str) -> str:
+    """Return a text between ``name`` and every name before it.
+
+    It ends with a character that names do not have.
+    """
+    return name[:-1] + chr(max(0, ord(name[-1]) - 1)) + "\x7f"

@@ -1,0 +1,101 @@
+"""Repository names over HTTP, and the repositories they stand for.
+
+With the ``ns`` parameter a name belongs to that registry. Without it, a first part with ``.`` or
+``:`` (or ``localhost``) is the registry, as in an image reference; any other name belongs to the
+default registry. Pull and push use the same rule, so one mirror serves every upstream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, final
+
+from store.errors import InvalidReference, printable
+from store.model.references import DEFAULT_DOMAIN, Reference, Repository
+
+BY_ID: Final = Repository("_", "by-id")
+"""The repository that serves images without a name, by the digest of their manifest.
+
+No image reference can be written for it, so no client can push to it.
+"""
+
+_DOCKER_HUB_HOSTS: Final = ("registry-1.docker.io", "index.docker.io")
+_MAX_CACHED_CHARACTERS: Final = 512
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The rule that maps names to repositories, for one default registry."""
+
+    default_domain: str = DEFAULT_DOMAIN
+
+    def resolve(self, name: str, namespace: str | None = None) -> Repository:
+        """Return the repository that a name stands for.
+
+        Args:
+            name: The name in the path of a request.
+            namespace: The value of the ``ns`` parameter; None or empty if the request has none.
+
+        Raises:
+            InvalidReference: The name or the namespace is invalid.
+        """
+        if len(name) + len(namespace or "") > _MAX_CACHED_CHARACTERS:
+            return self._resolve(name, namespace)
+        return _resolve_cached(self, name, namespace)
+
+    def _resolve(self, name: str, namespace: str | None) -> Repository:
+        if name == str(BY_ID):
+            return BY_ID
+        if namespace:
+            registry = _canonical_registry(namespace)
+            repository = Repository.parse(f"{registry}/{name}")
+            if repository.domain != registry:
+                # As a part of the path, it would name a repository of another registry.
+                raise InvalidReference(
+                    f"invalid registry name: {printable(namespace)!r}", text=namespace
+                )
+            return repository
+        has_registry = "/" in name and begins_with_registry(name)
+        return Repository.parse(name if has_registry else f"{self.default_domain}/{name}")
+
+    def reference(self, text: str, namespace: str | None = None) -> Reference:
+        """Parse ``NAME[:TAG][@DIGEST]``.
+
+        Args:
+            text: The reference; its name follows the rule of `resolve`.
+            namespace: The value of the ``ns`` parameter; None or empty if the request has none.
+
+        Raises:
+            InvalidReference: A part of the reference is invalid.
+        """
+        name, _, _ = text.partition("@")
+        head, colon, tag = name.rpartition(":")
+        if colon and "/" not in tag:
+            name = head
+        repository = self.resolve(name, namespace)
+        return Reference.parse(f"{repository}{text[len(name) :]}")
+
+    def spell(self, repository: Repository) -> str:
+        """Return the shortest name that resolves to a repository without ``ns``."""
+        if repository.domain != self.default_domain or begins_with_registry(repository.path):
+            return str(repository)
+        return repository.path
+
+
+def begins_with_registry(name: str) -> bool:
+    """Return whether the first part of a name is a registry, by the rule of image references."""
+    first = name.partition("/")[0]
+    return "." in first or ":" in first or first == "localhost"
+
+
+@lru_cache(maxsize=4096)
+def _resolve_cached(names: Names, name: str, namespace: str | None) -> Repository:
+    """Resolve a name once: clients send many requests in a row for the same name."""
+    return names._resolve(name, namespace)  # noqa: SLF001 - the class of this module
+
+
+def _canonical_registry(namespace: str) -> str:
+    # Docker Hub has three host names; references use only the first.
+    return DEFAULT_DOMAIN if namespace in _DOCKER_HUB_HOSTS else namespace

@@ -1,0 +1,41 @@
+"""Lists in pages: the parameters ``n`` and ``last``, and the ``Link`` to the next page."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlencode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LIMIT_PARAMETER: Final = "n"
+LAST_PARAMETER: Final = "last"
+
+_LINK: Final = re.compile(r'<(?P<target>[^<>\s]*)>(?P<parameters>(?:\s*;\s*[^;,"]+(?:"[^"]*")?)*)')
+_NEXT: Final = re.compile(r';\s*rel\s*=\s*(?:next\b|"(?:[^"]*\s)?next(?:\s[^"]*)?")', re.IGNORECASE)
+
+
+def next_link(path: str, parameters: Mapping[str, str]) -> str:
+    """Return the value of ``Link`` that leads to the next page (RFC 8288).
+
+    Args:
+        path: The path of the list, not encoded.
+        parameters: The query of the next page, not encoded.
+    """
+    return f'<{quote(path)}?{urlencode(parameters)}>; rel="next"'
+
+
+def next_target(link: str) -> str | None:
+    """Return the target of the ``next`` link in a ``Link`` header (RFC 8288).
+
+    Args:
+        link: The value of the header; several links are separated by commas.
+
+    Returns:
+        The target, relative or absolute, as the server wrote it; None if no link is ``next``.
+    """
+    for match in _LINK.finditer(link):
+        if _NEXT.search(match["parameters"]):
+            return match["target"]
+    return None

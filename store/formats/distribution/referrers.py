@@ -1,0 +1,96 @@
+"""The list of a manifest's referrers (distribution-spec, "Listing Referrers")."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from store.formats.image.media_types import OCI_INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from store.model.digests import Digest
+
+ARTIFACT_TYPE_PARAMETER: Final = "artifactType"
+FILTERS_APPLIED_HEADER: Final = "OCI-Filters-Applied"
+
+MAX_INDEX_BYTES: Final = 3 * 1024 * 1024
+"""Descriptors of one page, in bytes: clients accept an index of 4 MiB."""
+
+_MAX_TAG_ALGORITHM: Final = 32
+_MAX_TAG_HEX: Final = 64
+
+
+class Referrer(Protocol):
+    """A manifest that names another one as its subject."""
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of the referring manifest."""
+        ...
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the referring manifest."""
+        ...
+
+    @property
+    def media_type(self) -> str:
+        """The media type of the referring manifest."""
+        ...
+
+    @property
+    def artifact_type(self) -> str:
+        """The artifact type; empty if the manifest has none."""
+        ...
+
+    @property
+    def annotations(self) -> Mapping[str, str] | None:
+        """The annotations; None if they were not loaded, because the page is full before them."""
+        ...
+
+
+def encode_index(referrers: Sequence[Referrer]) -> tuple[bytes, int]:
+    """Write the image index that lists referrers.
+
+    Args:
+        referrers: The referrers in the order of the list.
+
+    Returns:
+        The index, and how many of ``referrers`` it lists: as many as fit `MAX_INDEX_BYTES`, at
+        least one if the first has its annotations.
+    """
+    size_bytes = 0
+    listed: list[str] = []
+    for one in referrers:
+        if one.annotations is None:
+            break
+        text = json.dumps(_descriptor(one), separators=(",", ":"), ensure_ascii=False)
+        size_bytes += len(text.encode("utf-8", "surrogatepass"))
+        if listed and size_bytes > MAX_INDEX_BYTES:
+            break
+        listed.append(text)
+    head = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX}, separators=(",", ":"))[:-1]
+    return f'{head},"manifests":[{",".join(listed)}]}}'.encode("utf-8", "replace"), len(listed)
+
+
+def fallback_tag(digest: Digest) -> str:
+    """Return the tag that lists a manifest's referrers at registries without the referrers API.
+
+    Spec: distribution-spec, "Referrers Tag Schema": both parts are cut, sha512 to 64 digits.
+    """
+    return f"{digest.algorithm[:_MAX_TAG_ALGORITHM]}-{digest.hex[:_MAX_TAG_HEX]}"
+
+
+def _descriptor(referrer: Referrer) -> dict[str, Any]:
+    descriptor: dict[str, Any] = {
+        "mediaType": referrer.media_type,
+        "digest": str(referrer.digest),
+        "size": referrer.size_bytes,
+    }
+    if referrer.artifact_type:
+        descriptor["artifactType"] = referrer.artifact_type
+    if referrer.annotations:
+        descriptor["annotations"] = dict(referrer.annotations)
+    return descriptor
