@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
-    from store.db.sqlite.prepared import Lookup
+    from store.db.database import Lookup
     from store.model.digests import Digest
     from store.model.references import Repository
 

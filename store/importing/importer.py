@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from store.formats.archives.opening import Opened
     from store.model.digests import Digest
     from store.model.progress import Progress
-    from store.store import Store
     from store.workspace.operations import Operation
+    from store.workspace.workspace import Workspace
 
 
 @final
@@ -53,35 +53,40 @@ class ImportOptions:
 
 
 def take_archive(
-    store: Store, source: Path | BinaryIO, options: ImportOptions | None, progress: Progress | None
+    workspace: Workspace,
+    source: Path | BinaryIO,
+    options: ImportOptions | None,
+    progress: Progress | None,
 ) -> ImportReport:
     """See `store.store.Store.import_archive`."""
     options = options or ImportOptions()
     progress = progress or Silent()
     with open_source(source, options.limits) as opened:
         try:
-            return _take(store, opened, options, progress)
+            return _take(workspace, opened, options, progress)
         except _DryRunDone as rehearsed:
             return rehearsed.report
 
 
-def _take(store: Store, opened: Opened, options: ImportOptions, progress: Progress) -> ImportReport:
-    with store.operation("import") as operation, Pool(options.workers) as pool:
+def _take(
+    workspace: Workspace, opened: Opened, options: ImportOptions, progress: Progress
+) -> ImportReport:
+    with workspace.operation("import") as operation, Pool(options.workers) as pool:
         progress.total(opened.size_bytes)
         stager = Stager(operation, pool, options.compression, options.limits)
         members = open_members(opened, stager, options.limits, progress)
         intake = read_archive(
-            members, stager, options.limits, _Holdings(store, operation), options.choice
+            members, stager, options.limits, _Holdings(workspace, operation), options.choice
         )
         staged = intake.staged()
         pool.durable()
-        with store.write(operation.id) as connection:
+        with workspace.write(operation.id) as connection:
             publisher = Publisher(
                 connection,
-                store.blobs,
+                workspace.blobs,
                 operation,
                 limits=options.limits,
-                now=store.now(),
+                now=workspace.now(),
                 clobber=options.clobber,
             )
             done = publisher.publish(intake, source_name=options.source_name)
@@ -115,8 +120,8 @@ class _DryRunDone(Exception):
 class _Holdings:
     """What the store has already, leased as it is told of (see `store.importing.intake.Holdings`)."""
 
-    def __init__(self, store: Store, operation: Operation) -> None:
-        self._store = store
+    def __init__(self, workspace: Workspace, operation: Operation) -> None:
+        self._workspace = workspace
         self._operation = operation
 
     def diffs(self, wanted: Iterable[DiffID]) -> set[DiffID]:
@@ -126,10 +131,10 @@ class _Holdings:
     def blobs(self, wanted: Iterable[Digest]) -> set[Digest]:
         """See `Holdings`."""
         digests = list(wanted)
-        with self._store.read() as connection:
+        with self._workspace.read() as connection:
             if not content.find(connection, digests):
                 return set()
-        with self._store.write(self._operation.id) as connection:
+        with self._workspace.write(self._operation.id) as connection:
             here = [
                 known
                 for known in content.find(connection, digests).values()
@@ -142,7 +147,7 @@ class _Holdings:
         """See `Holdings`."""
         pairs = list(wanted)
         here = self.blobs({digest for pair in pairs for digest in (pair[0], pair[1].digest)})
-        with self._store.read() as connection:
+        with self._workspace.read() as connection:
             decoded = encodings.encoded(
                 connection, (digest for digest, _ in pairs if digest in here)
             )
@@ -156,4 +161,4 @@ class _Holdings:
         """See `Holdings`."""
         if not self.blobs((digest,)):
             return None
-        return self._store.document(digest)
+        return self._workspace.document(digest)

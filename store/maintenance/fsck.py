@@ -17,15 +17,12 @@ from store.model.digests import ChainID, Digest
 from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
 
-    from sqlalchemy import Connection
-
-    from store.blobs.protocol import BlobStore
     from store.content.reader import Reader
     from store.model.digests import DiffID
     from store.model.progress import Progress
+    from store.workspace.workspace import Workspace
 
 REPAIR: str = "import an archive that holds this content again: that repairs it"
 
@@ -47,16 +44,10 @@ class Checker:
     said.
     """
 
-    def __init__(
-        self,
-        read: Callable[[], AbstractContextManager[Connection]],
-        reader: Callable[[], AbstractContextManager[Reader]],
-        blobs: BlobStore,
-        progress: Progress,
-    ) -> None:
-        self._read = read
-        self._reader = reader
-        self._blobs = blobs
+    def __init__(self, workspace: Workspace, progress: Progress) -> None:
+        self._read = workspace.read
+        self._reader = workspace.reader
+        self._blobs = workspace.blobs
         self._progress = progress
 
     def run(self) -> Iterator[Verdict]:

@@ -1,35 +1,34 @@
-"""Collection beside running writers: mark in a snapshot, delete in short transactions that look again, unlink in transactions that have just looked."""
+"""Garbage collection beside running writers.
+
+Candidates are marked in a snapshot, deleted in short write units that check them again, and their
+files are removed in write units that have just checked that no row names them.
+"""
 
 from __future__ import annotations
 
+import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar, final
 
-from store.catalog import content, naming
-from store.catalog import events as records
+from store.catalog import content, events, naming
 from store.catalog.batches import BATCH
-from store.catalog.collection import condemned
-from store.catalog.collection import garbage as collection
-from store.catalog.collection import reachability as reach
-from store.catalog.events import Event
+from store.catalog.collection import condemned, garbage, reachability
 from store.maintenance.pacing import BatchPacer
 from store.maintenance.reports import CollectionReport
-from store.workspace import operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
-    from pathlib import Path
 
     from sqlalchemy import Connection
 
-    from store.blobs.protocol import BlobStore
     from store.db.types import ContentKey, LayerKey
     from store.model.digests import Digest, ImageID
+    from store.workspace.workspace import Workspace
 
     Unit = Callable[[], AbstractContextManager[Connection]]
 
@@ -37,12 +36,14 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 BATCH_SIZE: Final = 10_000
-"""How many condemned files are looked up at once."""
+"""How many condemned files are read from the catalogue at once."""
 
 
 @final
 @dataclass(slots=True)
 class _Tally:
+    """What was deleted so far."""
+
     images: list[ImageID] = field(default_factory=list)
     manifests: int = 0
     layers: int = 0
@@ -51,170 +52,192 @@ class _Tally:
     orphans: int = 0
     dead_operations: int = 0
 
+    def report(self, *, dry_run: bool) -> CollectionReport:
+        return CollectionReport(
+            images=tuple(self.images),
+            manifests=self.manifests,
+            layers=self.layers,
+            blobs=tuple(self.blobs),
+            freed_bytes=self.freed_bytes,
+            orphan_files=self.orphans,
+            dead_operations=self.dead_operations,
+            dry_run=dry_run,
+        )
+
 
 @final
 class Collector:
-    """One collection.
+    """Collections of one store.
 
-    ``write`` opens a write unit of the store; ``timer`` tells seconds, from whatever beginning.
+    Args:
+        workspace: The store.
+        timer: Returns seconds from any starting point; measures how long write units take.
     """
 
     def __init__(
-        self,
-        read: Unit,
-        write: Unit,
-        blobs: BlobStore,
-        root: Path,
-        now: Callable[[], datetime],
-        timer: Callable[[], float],
+        self, workspace: Workspace, *, timer: Callable[[], float] = time.monotonic
     ) -> None:
-        self._read = read
-        self._write = write
-        self._blobs = blobs
-        self._root = root
-        self._now = now
+        self._workspace = workspace
         self._timer = timer
-        self._tally = _Tally()
 
     def run(self, *, dangling: bool) -> CollectionReport:
-        """Free what nothing needs.
+        """Delete what nothing refers to.
 
-        With ``dangling`` also images without a name that no tagged image was built on.
+        Args:
+            dangling: Whether to delete images without a name too, unless a tagged image was built
+                on them.
         """
-        with self._write() as connection:
-            self._tally.dead_operations = operations.sweep(connection, self._root, self._blobs)
-        self._rows(dangling=dangling)
-        self._unlink_condemned()
-        self._unlink_orphans()
-        return self._report(dry_run=False)
+        workspace, tally = self._workspace, _Tally()
+        tally.dead_operations = workspace.sweep_operations()
+        units = _Units(workspace.read, lambda: workspace.write("gc"), self._timer)
+        _RowCollection(units, workspace.now, tally).run(dangling=dangling)
+        _FileCollection(units, workspace, tally).run()
+        return tally.report(dry_run=False)
 
-    @classmethod
-    def dry_run(
-        cls,
-        copy: Connection,
-        blobs: BlobStore,
-        root: Path,
-        now: Callable[[], datetime],
-        *,
-        dangling: bool,
-    ) -> CollectionReport:
-        """What `run` would do: the same statements, on a copy of the catalogue.
+    def dry_run(self, *, dangling: bool) -> CollectionReport:
+        """Return what `run` would delete: the same statements run on a copy of the catalogue.
 
-        No file is touched.
+        Args:
+            dangling: As for `run`.
         """
-        collector = cls(
-            lambda: nullcontext(copy), lambda: nullcontext(copy), blobs, root, now, lambda: 0.0
-        )
-        collector._rows(dangling=dangling)
-        return collector._report(dry_run=True)
+        tally = _Tally()
+        with self._workspace.catalogue_copy() as copy:
+            units = _Units(lambda: nullcontext(copy), lambda: nullcontext(copy), self._timer)
+            _RowCollection(units, self._workspace.now, tally).run(dangling=dangling)
+        return tally.report(dry_run=True)
 
-    def _paced(self, marked: Sequence[T], act: Callable[[Connection, Sequence[T]], R]) -> list[R]:
-        """Let ``act`` have all that was marked, in write transactions that stay short.
 
-        What it answered each time.
-        """
-        answers = []
-        pace = BatchPacer()
-        for piece in pace.pieces(marked):
-            with self._write() as connection:
-                begin = self._timer()
-                answers.append(act(connection, piece))
-                # Without the commit: its sync takes as long for one row as for a hundred.
-                seconds = self._timer() - begin
-            pace.took(len(piece), seconds)
-        return answers
+@final
+@dataclass(frozen=True, slots=True)
+class _Units:
+    """The units of one collection."""
 
-    def _marked(self, mark: Callable[[Connection], Sequence[T]]) -> Sequence[T]:
-        with self._read() as connection:
+    read: Unit
+    write: Unit
+    timer: Callable[[], float]
+
+    def marked(self, mark: Callable[[Connection], Sequence[T]]) -> Sequence[T]:
+        """Return the candidates that ``mark`` finds in a snapshot."""
+        with self.read() as connection:
             return mark(connection)
 
-    def _rows(self, *, dangling: bool) -> None:
-        if dangling:
-            self._paced(self._marked(reach.dangling_manifests), naming.drop)
-            self._paced(self._marked(reach.unreached_in_repositories), naming.drop)
-        self._until_quiet(reach.dead_manifests, self._delete_manifests)
-        self._until_quiet(collection.dead_images, self._delete_images)
-        self._until_quiet(collection.dead_layers, self._delete_layers)
-        fresh_since = self._now() - timedelta(seconds=collection.FRESH_S)
-        self._until_quiet(
-            lambda connection: collection.dead_contents(connection, fresh_since),
-            self._delete_contents,
-        )
+    def paced(self, marked: Sequence[T], act: Callable[[Connection, Sequence[T]], R]) -> list[R]:
+        """Call ``act`` on all candidates, in write units that stay short; return its results."""
+        results = []
+        pace = BatchPacer()
+        for batch in pace.batches(marked):
+            with self.write() as connection:
+                begin = self.timer()
+                results.append(act(connection, batch))
+                # Without the commit: its sync takes as long for one row as for a hundred.
+                seconds = self.timer() - begin
+            pace.note(len(batch), seconds)
+        return results
 
-    def _until_quiet(
+    def until_quiet(
         self,
         mark: Callable[[Connection], Sequence[T]],
         delete: Callable[[Connection, Sequence[T]], int],
     ) -> None:
-        # Top-down: what one pass deletes may free what stood beneath it. A pass that deletes
-        # nothing (all of it found in use again) ends it.
-        while any(self._paced(self._marked(mark), delete)):
+        """Mark and delete until a pass deletes nothing.
+
+        Deleting goes top-down: what one pass deletes may free what it referred to. A pass that
+        finds all of its candidates in use again deletes nothing.
+        """
+        while any(self.paced(self.marked(mark), delete)):
             pass
 
+
+@final
+class _RowCollection:
+    """Deletes rows, and condemns the files of deleted contents."""
+
+    def __init__(self, units: _Units, now: Callable[[], datetime], tally: _Tally) -> None:
+        self._units = units
+        self._now = now
+        self._tally = tally
+
+    def run(self, *, dangling: bool) -> None:
+        units = self._units
+        if dangling:
+            units.paced(units.marked(reachability.dangling_manifests), naming.drop)
+            units.paced(units.marked(reachability.unreached_in_repositories), naming.drop)
+        units.until_quiet(reachability.dead_manifests, self._delete_manifests)
+        units.until_quiet(garbage.dead_images, self._delete_images)
+        units.until_quiet(garbage.dead_layers, self._delete_layers)
+        fresh_since = self._now() - timedelta(seconds=garbage.FRESH_S)
+        units.until_quiet(
+            lambda connection: garbage.dead_contents(connection, fresh_since),
+            self._delete_contents,
+        )
+
     def _delete_manifests(self, connection: Connection, keys: Sequence[ContentKey]) -> int:
-        count = collection.delete_manifests(connection, keys)
+        count = garbage.delete_manifests(connection, keys)
         self._tally.manifests += count
         return count
 
     def _delete_images(self, connection: Connection, keys: Sequence[ContentKey]) -> int:
-        gone = collection.delete_images(connection, keys)
+        deleted = garbage.delete_images(connection, keys)
         now = self._now()
-        records.add_events(connection, [Event(now, "gc", str(image_id), {}) for image_id in gone])
-        self._tally.images.extend(gone)
-        return len(gone)
+        events.add_events(
+            connection, [events.Event(now, "gc", str(image_id), {}) for image_id in deleted]
+        )
+        self._tally.images.extend(deleted)
+        return len(deleted)
 
     def _delete_layers(self, connection: Connection, keys: Sequence[LayerKey]) -> int:
-        count = collection.delete_layers(connection, keys)
+        count = garbage.delete_layers(connection, keys)
         self._tally.layers += count
         return count
 
     def _delete_contents(self, connection: Connection, keys: Sequence[ContentKey]) -> int:
         now = self._now()
-        count, files = collection.delete_contents(
-            connection, keys, fresh_since=now - timedelta(seconds=collection.FRESH_S), now=now
+        count, files = garbage.delete_contents(
+            connection, keys, fresh_since=now - timedelta(seconds=garbage.FRESH_S), now=now
         )
         self._tally.blobs.extend(digest for digest, _ in files)
         self._tally.freed_bytes += sum(size for _, size in files)
         return count
 
-    def _unlink_condemned(self) -> None:
-        while digests := self._marked(
+
+@final
+class _FileCollection:
+    """Removes condemned files, and files without a row."""
+
+    def __init__(self, units: _Units, workspace: Workspace, tally: _Tally) -> None:
+        self._units = units
+        self._blobs = workspace.blobs
+        self._tally = tally
+
+    def run(self) -> None:
+        self._remove_condemned()
+        self._remove_orphans()
+
+    def _remove_condemned(self) -> None:
+        while digests := self._units.marked(
             lambda connection: condemned.next_condemned(connection, BATCH_SIZE)
         ):
-            self._paced(digests, self._unlink)
+            self._units.paced(digests, self._remove)
 
-    def _unlink(self, connection: Connection, digests: Sequence[Digest]) -> None:
-        for digest, again in condemned.still_condemned(connection, digests):
-            if not again:
+    def _remove(self, connection: Connection, digests: Sequence[Digest]) -> None:
+        for digest, has_row in condemned.still_condemned(connection, digests):
+            if not has_row:
                 self._blobs.remove(digest)
         condemned.forget(connection, digests)
 
-    def _unlink_orphans(self) -> None:
-        # A file without a row: left by a crash between rename and commit whose list was lost.
-        # Looking needs no lock, unlinking does.
+    def _remove_orphans(self) -> None:
+        # A crash between rename and commit leaves a file without a row, and the operation's list
+        # of its files may be lost. Looking for such files needs no lock, removing them does.
         suspects: list[Digest] = []
         files = iter(self._blobs.digests())
-        with self._read() as connection:
-            while some := list(islice(files, BATCH)):
-                known = content.with_blob_rows(connection, some)
-                suspects.extend(digest for digest in some if digest not in known)
-        self._paced(suspects, self._unlink_unknown)
+        with self._units.read() as connection:
+            while batch := list(islice(files, BATCH)):
+                known = content.with_blob_rows(connection, batch)
+                suspects.extend(digest for digest in batch if digest not in known)
+        self._units.paced(suspects, self._remove_unknown)
 
-    def _unlink_unknown(self, connection: Connection, digests: Sequence[Digest]) -> None:
+    def _remove_unknown(self, connection: Connection, digests: Sequence[Digest]) -> None:
         for digest in digests:
             if not content.has_blob_row(connection, digest):
                 self._tally.freed_bytes += self._blobs.remove(digest)
                 self._tally.orphans += 1
-
-    def _report(self, *, dry_run: bool) -> CollectionReport:
-        tally = self._tally
-        return CollectionReport(
-            images=tuple(tally.images),
-            manifests=tally.manifests,
-            layers=tally.layers,
-            blobs=tuple(tally.blobs),
-            freed_bytes=tally.freed_bytes,
-            orphan_files=tally.orphans,
-            dead_operations=tally.dead_operations,
-            dry_run=dry_run,
-        )

@@ -1,4 +1,4 @@
-"""How much one write transaction does, so that writers who wait for it never wait long."""
+"""The size of one write unit's work, so that waiting writers never wait long."""
 
 from __future__ import annotations
 
@@ -10,32 +10,46 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TARGET_S: Final = 0.04
-"""How long a piece should take, in seconds: less than half of what importers are promised, for the commit comes on top, and not every row costs the same."""
+"""How long the statements of one batch should take, in seconds.
 
-FIRST: Final = 50
+That is less than half of what importers are promised: the commit is added to it, and rows differ in
+cost.
+"""
+
+FIRST_BATCH: Final = 50
 MIN_BATCH: Final = 25
-"""Below this the commits would cost more than the rows: on a machine that is busy, fewer rows do not make a transaction shorter."""
+"""Below this size the commits cost more than the rows: on a busy machine, fewer rows do not make a
+transaction shorter."""
 
 MAX_BATCH: Final = 500
 
 
 @final
 class BatchPacer:
-    """Cuts work into pieces, the next one larger or smaller as the last one took too little or too much time."""
+    """Cuts work into batches, whose size follows from how long the last one took.
 
-    def __init__(self, first: int = FIRST) -> None:
+    Args:
+        first: The size of the first batch.
+    """
+
+    def __init__(self, first: int = FIRST_BATCH) -> None:
         self.size = first
 
-    def pieces(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
-        """All of ``items``, in order; say `took` after each piece."""
+    def batches(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
+        """Yield all of ``items``, in order, in batches; call `note` after each."""
         start = 0
         while start < len(items):
-            piece = items[start : start + self.size]
-            start += len(piece)
-            yield piece
+            batch = items[start : start + self.size]
+            start += len(batch)
+            yield batch
 
-    def took(self, items: int, seconds: float) -> None:
-        """``items`` of them took so long. Growing is slow, shrinking is fast."""
+    def note(self, items: int, seconds: float) -> None:
+        """Adapt the size: grow slowly, shrink fast.
+
+        Args:
+            items: How many items the last batch had.
+            seconds: How long it took.
+        """
         if seconds > TARGET_S:
             self.size = max(MIN_BATCH, self.size // 2)
         elif items >= self.size:

@@ -23,16 +23,14 @@ from store.workspace import operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from contextlib import AbstractContextManager
-    from datetime import datetime
     from pathlib import Path
 
     from sqlalchemy import Connection
 
-    from store.blobs.protocol import BlobStore
     from store.db.types import ContentKey
     from store.model.digests import DiffID, Digest, ImageID
     from store.workspace.operations import Operation
+    from store.workspace.workspace import Workspace
 
 
 @final
@@ -60,21 +58,8 @@ class _Proof:
 class Verifier:
     """Verifies images of one store. ``read``, ``write`` and ``operation`` open its units."""
 
-    def __init__(
-        self,
-        read: Callable[[], AbstractContextManager[Connection]],
-        write: Callable[[str], AbstractContextManager[Connection]],
-        operation: Callable[[str], AbstractContextManager[Operation]],
-        whole: Callable[[Digest], bytes],
-        blobs: BlobStore,
-        now: Callable[[], datetime],
-    ) -> None:
-        self._read = read
-        self._write = write
-        self._operation = operation
-        self._whole = whole
-        self._blobs = blobs
-        self._now = now
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
 
     def verify(self, image_id: ImageID) -> DiffState:
         """Look at every layer of the image that nobody has looked at yet, and remember the answer.
@@ -82,7 +67,7 @@ class Verifier:
         An image with layers that are not here (foreign ones) stays `DiffState.UNVERIFIED`. Raises
         ImageNotFound.
         """
-        with self._read() as connection:
+        with self._workspace.read() as connection:
             key = images.key_of(connection, image_id)
             if key is None:
                 raise ImageNotFound(f"No such image: {image_id}")
@@ -90,10 +75,10 @@ class Verifier:
         if state is DiffState.VERIFIED:
             return state
         config = ImageConfig.parse(
-            self._whole(image_id.digest), DEFAULT_LIMITS, digest=image_id.digest
+            self._workspace.read_whole(image_id.digest), DEFAULT_LIMITS, digest=image_id.digest
         )
-        with self._operation("verify") as operation:
-            with self._write(operation.id) as connection:
+        with self._workspace.operation("verify") as operation:
+            with self._workspace.write(operation.id) as connection:
                 claims = self._claims(connection, key, config.diff_ids)
                 leases.add_leases(
                     connection,
@@ -110,7 +95,7 @@ class Verifier:
                 for proof in (self._prove(claim, operation) for claim in claims)
                 if proof is not None
             ]
-            with self._write(operation.id) as connection:
+            with self._workspace.write(operation.id) as connection:
                 self._place(connection, proofs, operation)
                 here = content.present(connection, [diff.digest for diff in config.diff_ids])
                 false = {claim.diff for claim in claims} - {proof.claim.diff for proof in proofs}
@@ -145,11 +130,11 @@ class Verifier:
         ]
 
     def _prove(self, claim: _Claim, operation: Operation) -> _Proof | None:
-        with self._read() as connection:
+        with self._workspace.read() as connection:
             sources = content.sources(connection, (claim.blob,)).get(claim.blob)
         if sources is None or not sources.in_file:
             return None
-        with self._blobs.open(claim.blob) as file:
+        with self._workspace.blobs.open(claim.blob) as file:
             codec = detect(file.read(MAGIC_BYTES))
             file.seek(0)
             hashed = hashlib.new(claim.diff.digest.algorithm, usedforsecurity=False)
@@ -175,12 +160,12 @@ class Verifier:
             if proof.path is not None:
                 if not content.has_sound_file(connection, diff):
                     operation.announce((diff,))
-                    self._blobs.publish(((proof.path, diff),))
-                content.put_blob(connection, diff, proof.size_bytes, self._now())
+                    self._workspace.blobs.publish(((proof.path, diff),))
+                content.put_blob(connection, diff, proof.size_bytes, self._workspace.now())
                 continue
             stored = content.find(connection, (proof.claim.blob,))[proof.claim.blob]
             decoded, damaged = content.ensure_decoded(connection, {diff: proof.size_bytes})
-            condemned.condemn(connection, damaged, self._now())
+            condemned.condemn(connection, damaged, self._workspace.now())
             encodings.put_encodings(
                 connection,
                 [

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from store.db.types import RepositoryKey
     from store.model.digests import DiffID
     from store.model.limits import Limits
-    from store.store import Store
+    from store.workspace.workspace import Workspace
 
 __all__ = ["BY_ID", "MANIFEST_BYTES", "RENEWED_S", "Pushed", "Registry", "ServedManifest", "Sparse"]
 
@@ -92,7 +92,7 @@ class Registry:
     once more, and it is sound again.
 
     Args:
-        store: The store.
+        workspace: The store.
         sparse: What pushed manifests may point at although it is not here.
         limits: Ceilings for what is pushed.
         max_uploads: How many may be in progress at once.
@@ -101,18 +101,18 @@ class Registry:
 
     def __init__(
         self,
-        store: Store,
+        workspace: Workspace,
         *,
         sparse: Sparse = Sparse.INDEXES,
         limits: Limits = DEFAULT_LIMITS,
         max_uploads: int | None = None,
         on_damage: Callable[[Digest], None] = lambda _: None,
     ) -> None:
-        self._store = store
+        self._workspace = workspace
         self._on_damage = on_damage
         self._sparse = sparse
         self._limits = limits
-        self.uploads = Uploads(store, max_bytes=limits.layer_bytes, most=max_uploads)
+        self.uploads = Uploads(workspace, max_bytes=limits.layer_bytes, most=max_uploads)
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -121,7 +121,7 @@ class Registry:
 
         Raises RepositoryNotFound, ReferenceNotFound, ContentNotFound.
         """
-        with self._store.read() as connection:
+        with self._workspace.read() as connection:
             found = self._find(connection, repository, target)
             if found.data is not None:
                 return ServedManifest(found.digest, found.media_type, found.data)
@@ -132,7 +132,7 @@ class Registry:
             if sources.state is ContentState.PRESENT:
                 logger.error("%s", printable(exc.message))  # noqa: TRY400 - what is wrong is known
                 with _beside_an_answer():
-                    self._store.report_damage(exc)
+                    self._workspace.report_damage(exc)
                 self._on_damage(exc.digest)
             raise _unknown_manifest(
                 repository, target, because="it is damaged here; push it again"
@@ -142,7 +142,7 @@ class Registry:
         """The same where one look-up by index has the answer: no thread is worth its while for that. None when it has not, whatever the reason."""
         if repository == BY_ID:
             return None
-        with self._store.look() as connection:
+        with self._workspace.look() as connection:
             found = (
                 catalog.by_digest(connection, repository, target)
                 if isinstance(target, Digest)
@@ -157,7 +157,7 @@ class Registry:
     def _whole(self, sources: Sources) -> bytes:
         if sources.state is not ContentState.PRESENT:
             raise damaged(sources.digest, "it was found damaged before")
-        with self._store.reader() as reader:
+        with self._workspace.reader() as reader:
             return b"".join(reader.chunks(sources))
 
     def _find(
@@ -181,15 +181,15 @@ class Registry:
 
     def blob(self, repository: Repository, digest: Digest) -> Sources:
         """Where the bytes of a blob can be had. Raises RepositoryNotFound, ContentNotFound."""
-        with self._store.read() as connection:
+        with self._workspace.read() as connection:
             if not self._holds(connection, repository, digest):
                 raise _unknown_blob(repository, digest)
             sources = content.sources(connection, (digest,))[digest]
-        gone = presence.lost(self._store.blobs, sources)
+        gone = presence.lost(self._workspace.blobs, sources)
         if not gone:
             return sources
-        if not self._store.read_only:
-            with _beside_an_answer(), self._store.write("damage") as connection:
+        if not self._workspace.read_only:
+            with _beside_an_answer(), self._workspace.write("damage") as connection:
                 self._look_for(connection, digest)
         left = presence.excluding(sources, gone)
         if left is None:
@@ -197,14 +197,14 @@ class Registry:
         return left
 
     def _look_for(self, connection: Connection, digest: Digest) -> None:
-        for lost in damage.mark_lost(connection, self._store.blobs, (digest,)):
+        for lost in damage.mark_lost(connection, self._workspace.blobs, (digest,)):
             self._on_damage(lost)
 
     def quick_blob(self, repository: Repository, digest: Digest) -> Sources | None:
         """The same for a blob that lies in a file as it is served, where one look-up by index says so. None when it does not, whatever the reason."""
         if repository == BY_ID:
             return None
-        with self._store.look() as connection:
+        with self._workspace.look() as connection:
             size_bytes = catalog.file_bytes(connection, repository, digest)
         return (
             None
@@ -219,7 +219,7 @@ class Registry:
         """
         if repository == BY_ID:
             return
-        with self._store.look() as connection:
+        with self._workspace.look() as connection:
             if not catalog.is_held(connection, repository, digest):
                 raise _unknown_blob(repository, digest)
 
@@ -231,18 +231,18 @@ class Registry:
 
     def holders(self, digest: Digest) -> tuple[Repository, ...]:
         """The repositories that serve this blob."""
-        with self._store.read() as connection:
+        with self._workspace.read() as connection:
             return tuple(_repository(name) for name in catalog.holders(connection, digest))
 
     def image_holders(self, digest: Digest) -> tuple[Repository, ...]:
         """The repositories that serve a manifest or index with this digest, or an image with this ID; `BY_ID` when it is kept without a name."""
-        with self._store.read() as connection:
+        with self._workspace.read() as connection:
             named = tuple(_repository(name) for name in catalog.image_holders(connection, digest))
             return (*named, BY_ID) if catalog.kept_without_name(connection, digest) else named
 
     def unverified_images(self) -> tuple[ImageID, ...]:
         """Pushed images whose layers nobody has decoded yet."""
-        with self._store.read() as connection:
+        with self._workspace.read() as connection:
             return tuple(map(ImageID, verification.unverified_images(connection)))
 
     def unreadable(
@@ -250,7 +250,7 @@ class Registry:
     ) -> list[Digest]:
         """Which of ``contents`` no repository serves that ``may_read`` allows: neither as they are nor as something that they are decoded from."""
         wanted = list(contents)
-        with self._store.read() as connection:
+        with self._workspace.read() as connection:
             forms = {
                 one.digest: {one.digest, *(stored.digest for stored in one.encodings)}
                 for one in wanted
@@ -284,18 +284,18 @@ class Registry:
         self, repository: Repository, *, after: str = "", limit: int | None = None
     ) -> list[str]:
         """Its tags behind ``after``, in byte order. Raises RepositoryNotFound."""
-        with self._store.read() as connection:
+        with self._workspace.read() as connection:
             self._require(connection, repository)
             return repository_lists.tags(connection, repository, after=after, limit=limit)
 
     def encoded_tags(self, repository: Repository, tags: Iterable[str], codec: str) -> set[str]:
         """Those of ``tags`` that name images whose layers are all stored in ``codec``, whatever their manifests say."""
-        with self._store.read() as connection:
+        with self._workspace.read() as connection:
             return variants.encoded_tags(connection, repository, tags, codec)
 
     def is_taken(self, repository: Repository, tag: str) -> bool:
         """Whether somebody has set this tag: it names something, and is none that was `put_manifest` as offered."""
-        with self._store.read() as connection:
+        with self._workspace.read() as connection:
             return self._is_taken(connection, Reference(repository, tag))
 
     @staticmethod
@@ -308,7 +308,7 @@ class Registry:
         self, *, after: str, limit: int, domain: str | None = None, outside: str | None = None
     ) -> list[Repository]:
         """Those that hold a manifest, behind ``after`` in the byte order of full names: of one ``domain``, or ``outside`` of one."""
-        with self._store.read() as connection:
+        with self._workspace.read() as connection:
             return [
                 _repository(name)
                 for name in repository_lists.repositories(
@@ -329,7 +329,7 @@ class Registry:
 
         Whether or not the subject is here.
         """
-        with self._store.read() as connection:
+        with self._workspace.read() as connection:
             return repository_lists.referrers(
                 connection,
                 repository,
@@ -353,19 +353,19 @@ class Registry:
 
         Nothing happens when it is not held, or the store cannot be written.
         """
-        if self._store.read_only:
+        if self._workspace.read_only:
             return
-        with self._store.look() as connection:
+        with self._workspace.look() as connection:
             # Clients ask about the same blobs over and over: that must not be a write every time.
             if catalog.is_fresh(
-                connection, repository, digest, self._store.now() - timedelta(seconds=RENEWED_S)
+                connection, repository, digest, self._workspace.now() - timedelta(seconds=RENEWED_S)
             ):
                 return
-        with _beside_an_answer(), self._store.write("registry") as connection:
+        with _beside_an_answer(), self._workspace.write("registry") as connection:
             held = catalog.held(connection, repository, (digest,))
             key = catalog.find(connection, repository)
             if digest in held and key is not None:
-                serving.hold(connection, key, held[digest], fresh_at=self._store.now())
+                serving.hold(connection, key, held[digest], fresh_at=self._workspace.now())
 
     def mount(
         self, repository: Repository, digest: Digest, sources: Callable[[Repository], bool]
@@ -374,7 +374,7 @@ class Registry:
 
         False when there is none, or its bytes are not sound.
         """
-        with self._store.write("mount") as connection:
+        with self._workspace.write("mount") as connection:
             self._look_for(connection, digest)
             allowed = any(
                 sources(_repository(name)) for name in catalog.holders(connection, digest)
@@ -383,21 +383,21 @@ class Registry:
             if not allowed or known is None:
                 return False
             key = serving.ensure_repositories(connection, (repository,))[repository]
-            serving.hold(connection, key, known.key, fresh_at=self._store.now())
+            serving.hold(connection, key, known.key, fresh_at=self._workspace.now())
         return True
 
     def adopt(self, repository: Repository, digests: Iterable[Digest]) -> None:
         """Let a repository serve contents that are sound here: for who has made sure that it may."""
-        with self._store.write("registry") as connection:
+        with self._workspace.write("registry") as connection:
             key = serving.ensure_repositories(connection, (repository,))[repository]
-            now = self._store.now()
+            now = self._workspace.now()
             for known in content.find(connection, digests).values():
                 if known.state is ContentState.PRESENT:
                     serving.hold(connection, key, known.key, fresh_at=now)
 
     def note_encodings(self, made: Mapping[Digest, DiffID], codec: str) -> None:
         """Contents that are here, each with the diff that it was encoded from: for who has encoded it, and need not decode it to know."""
-        with self._store.write("registry") as connection:
+        with self._workspace.write("registry") as connection:
             known = content.find(connection, {*made, *(diff.digest for diff in made.values())})
             both = [
                 (diff.digest, digest)
@@ -417,7 +417,7 @@ class Registry:
 
         Raises RepositoryNotFound, ContentNotFound.
         """
-        with self._store.write("registry") as connection:
+        with self._workspace.write("registry") as connection:
             key = self._require(connection, repository)
             known = content.find(connection, (digest,)).get(digest)
             if known is None or not serving.let_go(connection, key, known.key):
@@ -460,13 +460,13 @@ class Registry:
             raise DigestMismatch("the manifest", want=digest, got=got)
         document = Document.parse(data, digest=got, media_type=media_type, limits=self._limits)
         config = self._config(repository, document)
-        with self._store.write("push") as connection:
+        with self._workspace.write("push") as connection:
             put = Put(
                 connection,
                 repository,
                 document,
-                self._store.blobs,
-                now=self._store.now(),
+                self._workspace.blobs,
+                now=self._workspace.now(),
                 sparse=self._sparse,
             )
             if offered_for is not None:
@@ -510,15 +510,15 @@ class Registry:
 
         The manifest stays, by its digest. Raises RepositoryNotFound, ReferenceNotFound.
         """
-        with self._store.write("registry") as connection:
+        with self._workspace.write("registry") as connection:
             self._require(connection, repository)
             target = references.get(connection, Reference(repository, tag))
             if target is None:
                 raise _unknown_manifest(repository, tag)
-            naming.remove_tag(connection, target, now=self._store.now(), operation=_OPERATION)
+            naming.remove_tag(connection, target, now=self._workspace.now(), operation=_OPERATION)
             self._record(connection, "untag", target.image_id, target.digest, target.reference)
             removal.withdraw(
-                connection, target.reference, now=self._store.now(), operation=_OPERATION
+                connection, target.reference, now=self._workspace.now(), operation=_OPERATION
             )
 
     def delete_manifest(self, repository: Repository, digest: Digest) -> None:
@@ -526,12 +526,12 @@ class Registry:
 
         Raises RepositoryNotFound, ContentNotFound.
         """
-        with self._store.write("registry") as connection:
+        with self._workspace.write("registry") as connection:
             key = self._require(connection, repository)
             found = catalog.by_digest(connection, repository, digest)
             if found is None:
                 raise _unknown_manifest(repository, digest)
-            now = self._store.now()
+            now = self._workspace.now()
             for tag in repository_lists.tags_of(connection, key, found.key):
                 target = references.get(connection, Reference(repository, tag))
                 if target is not None:
@@ -551,7 +551,11 @@ class Registry:
     ) -> None:
         records.add_events(
             connection,
-            [Event(self._store.now(), action, str(image_id or digest), {"name": name.familiar})],
+            [
+                Event(
+                    self._workspace.now(), action, str(image_id or digest), {"name": name.familiar}
+                )
+            ],
         )
 
 

@@ -10,8 +10,6 @@ say what it said before, or not be there, and the client goes on from there, or 
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
 import os
 import re
@@ -23,7 +21,7 @@ from typing import TYPE_CHECKING, Final, Self, final
 
 from store.catalog import content, serving
 from store.catalog.in_progress import uploads as rows
-from store.db.sqlite.engine import Durability
+from store.db.database import Durability
 from store.errors import (
     DigestMismatch,
     OutOfOrder,
@@ -40,6 +38,7 @@ from store.model.contents import ContentState
 from store.model.digests import Digest
 from store.model.limits import MIB
 from store.registry import damage
+from store.workspace.file_locks import UPLOADS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,9 +47,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from store.model.references import Repository
-    from store.store import Store
+    from store.workspace.locks import Lock
+    from store.workspace.workspace import Workspace
 
-UPLOADS: Final = "uploads"
 IDLE_S: Final = 24 * 3600
 """An upload that nobody has touched for so long is given up."""
 
@@ -67,9 +66,9 @@ _STRAY_S: Final = 3600
 class Uploads:
     """The uploads of one store. Threads may share it."""
 
-    def __init__(self, store: Store, *, max_bytes: int, most: int | None = None) -> None:
-        self._store = store
-        self._folder = store.root / UPLOADS
+    def __init__(self, workspace: Workspace, *, max_bytes: int, most: int | None = None) -> None:
+        self._workspace = workspace
+        self._folder = workspace.root / UPLOADS
         self._max_bytes = max_bytes
         self._most = most
         # How far each running upload has been hashed by this process. Whoever has no entry hashes
@@ -86,8 +85,8 @@ class Uploads:
             )
         upload_id = os.urandom(16).hex()
         self._make(upload_id).close()
-        with self._store.write(f"upload {upload_id}", Durability.SOON) as connection:
-            rows.add(connection, upload_id, str(repository), self._store.now())
+        with self._workspace.write(f"upload {upload_id}", Durability.SOON) as connection:
+            rows.add(connection, upload_id, str(repository), self._workspace.now())
         return upload_id
 
     def once(self, repository: Repository) -> Upload:
@@ -96,13 +95,13 @@ class Uploads:
 
     def count(self) -> int:
         """How many are in progress."""
-        with self._store.read() as connection:
+        with self._workspace.read() as connection:
             return rows.count(connection)
 
     def offset(self, repository: Repository, upload_id: str) -> int:
         """How many bytes of it are here. Raises UploadNotFound."""
         path = self._path(upload_id)
-        with self._store.look() as connection:
+        with self._workspace.look() as connection:
             noted = self._row(rows.get(connection, upload_id), repository, upload_id).offset_bytes
         try:
             # A crash may have left the file shorter than its row: go on from what is there. The
@@ -117,12 +116,13 @@ class Uploads:
         Raises UploadNotFound, UploadInUse.
         """
         path = self._path(upload_id)
+        lock = self._lock(upload_id)
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
+            lock.release()
             raise self._unknown(upload_id) from None
         try:
-            self._lock(descriptor, upload_id)
             offset = self.offset(repository, upload_id)
             if os.fstat(descriptor).st_size > offset:
                 os.ftruncate(descriptor, offset)
@@ -133,17 +133,19 @@ class Uploads:
             os.lseek(descriptor, offset, os.SEEK_SET)
             return Upload(
                 self,
-                self._store,
+                self._workspace,
                 upload_id,
                 repository,
-                path,
-                descriptor,
-                offset,
-                self._hasher(upload_id, offset),
+                path=path,
+                lock=lock,
+                descriptor=descriptor,
+                offset_bytes=offset,
+                hasher=self._hasher(upload_id, offset),
                 has_row=True,
             )
         except BaseException:
             os.close(descriptor)
+            lock.release()
             raise
 
     def cancel(self, repository: Repository, upload_id: str) -> None:
@@ -155,8 +157,8 @@ class Uploads:
 
         How many went.
         """
-        before = self._store.now() - timedelta(seconds=IDLE_S)
-        with self._store.read() as connection:
+        before = self._workspace.now() - timedelta(seconds=IDLE_S)
+        with self._workspace.read() as connection:
             old = rows.idle(connection, before)
         gone = sum(
             self._sweep(self._path(upload_id), upload_id, untouched_since=before)
@@ -202,16 +204,16 @@ class Uploads:
                     hint="is the store's file system still mounted?",
                 ) from exc
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-            self._lock(descriptor, upload_id)
         return Upload(
             self,
-            self._store,
+            self._workspace,
             upload_id,
             repository,
-            path,
-            descriptor,
-            0,
-            self._hasher(upload_id, 0),
+            path=path,
+            lock=self._lock(upload_id),
+            descriptor=descriptor,
+            offset_bytes=0,
+            hasher=self._hasher(upload_id, 0),
             has_row=False,
         )
 
@@ -220,17 +222,14 @@ class Uploads:
             raise self._unknown(upload_id)
         return self._folder / upload_id
 
-    @staticmethod
-    def _lock(descriptor: int, upload_id: str) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            if exc.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
+    def _lock(self, upload_id: str) -> Lock:
+        lock = self._workspace.locks.lock_upload(upload_id)
+        if lock is None:
             raise UploadInUse(
                 f"another request is writing to the upload {upload_id}",
                 hint="wait until it has ended, then ask how far it came",
-            ) from None
+            )
+        return lock
 
     def _row(
         self, row: rows.UploadRow | None, repository: Repository, upload_id: str
@@ -247,34 +246,32 @@ class Uploads:
 
     def _is_stray(self, path: Path) -> bool:
         try:
-            age = self._store.now().timestamp() - path.stat().st_mtime
+            age = self._workspace.now().timestamp() - path.stat().st_mtime
         except FileNotFoundError:
             return False
         if age < _STRAY_S:
             return False
-        with self._store.read() as connection:
+        with self._workspace.read() as connection:
             return rows.get(connection, path.name) is None
 
     def _sweep(
         self, path: Path, upload_id: str, *, untouched_since: datetime | None = None
     ) -> bool:
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            with self._store.write("uploads") as connection:
-                return rows.forget(connection, upload_id, untouched_since=untouched_since)
-        try:
-            self._lock(descriptor, upload_id)
-            with self._store.write("uploads") as connection:
-                is_over = rows.forget(connection, upload_id, untouched_since=untouched_since)
-            if not is_over and untouched_since is not None:
-                # Somebody has gone on with it since it was looked at.
-                return False
-            path.unlink(missing_ok=True)
-        except UploadInUse:
+        lock = self._workspace.locks.lock_upload(upload_id)
+        if lock is None:
             return False
+        try:
+            with self._workspace.write("uploads") as connection:
+                had_row = rows.forget(connection, upload_id, untouched_since=untouched_since)
+            if not had_row and untouched_since is not None:
+                # A request has continued the upload since its row was read.
+                return False
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                return had_row
         finally:
-            os.close(descriptor)
+            lock.release()
         return True
 
 
@@ -288,22 +285,24 @@ class Upload:
     def __init__(  # noqa: PLR0913 - only `Uploads` makes one
         self,
         uploads: Uploads,
-        store: Store,
+        workspace: Workspace,
         upload_id: str,
         repository: Repository | None,
+        *,
         path: Path,
+        lock: Lock,
         descriptor: int,
         offset_bytes: int,
         hasher: _Hash | None,
-        *,
         has_row: bool,
     ) -> None:
         self.id = upload_id
         self.offset_bytes = offset_bytes
         self._uploads = uploads
-        self._store = store
+        self._workspace = workspace
         self._repository = repository
         self._path = path
+        self._lock = lock
         self._descriptor = descriptor
         self._hasher = hasher
         self._has_row = has_row
@@ -365,25 +364,25 @@ class Upload:
             else:
                 if self.offset_bytes != self._began_at:
                     self._sync()
-                    with self._store.write(f"upload {self.id}", Durability.SOON) as connection:
-                        rows.advance(connection, self.id, self.offset_bytes, self._store.now())
+                    with self._workspace.write(f"upload {self.id}", Durability.SOON) as connection:
+                        rows.advance(connection, self.id, self.offset_bytes, self._workspace.now())
                 if self._hasher is not None and self.offset_bytes:
                     # A request that brought nothing, or was refused, must not have the whole of it
                     # hashed again.
                     self._uploads.remember(self.id, self.offset_bytes, self._hasher)
         finally:
-            os.close(self._descriptor)
+            self._let_go()
 
     def discard(self) -> None:
         """Give the upload up."""
         self._open = False
         try:
             if self._has_row:
-                with self._store.write(f"upload {self.id}", Durability.SOON) as connection:
+                with self._workspace.write(f"upload {self.id}", Durability.SOON) as connection:
                     rows.forget(connection, self.id)
             self._path.unlink(missing_ok=True)
         finally:
-            os.close(self._descriptor)
+            self._let_go()
 
     def finish(self, digest: Digest) -> None:
         """Make it a blob that its repository serves.
@@ -401,16 +400,16 @@ class Upload:
         assert self._repository is not None  # noqa: S101 - only `Uploads.begin` makes one without, and closes it at once
         if self.offset_bytes != self._began_at:
             self._sync()
-        with self._store.write(f"upload {self.id}") as connection:
+        with self._workspace.write(f"upload {self.id}") as connection:
             known = content.find(connection, (digest,)).get(digest)
             # Once it is dropped, ours is of no use to a row whose file has gone.
-            if known is not None and damage.mark_lost(connection, self._store.blobs, (digest,)):
+            if known is not None and damage.mark_lost(connection, self._workspace.blobs, (digest,)):
                 known = content.find(connection, (digest,)).get(digest)
-            now = self._store.now()
+            now = self._workspace.now()
             if known is not None and known.state is ContentState.PRESENT:
                 key = known.key
             else:
-                self._store.blobs.publish(((self._path, digest),))
+                self._workspace.blobs.publish(((self._path, digest),))
                 put = content.add_blob if known is None else content.put_blob
                 key = put(connection, digest, self.offset_bytes, now)
             repository_key = serving.ensure_repositories(connection, (self._repository,))[
@@ -419,9 +418,13 @@ class Upload:
             serving.hold(connection, repository_key, key, fresh_at=now)
             rows.forget(connection, self.id)
         self._open = False
-        os.close(self._descriptor)
+        self._let_go()
         # Somebody else's copy was here already: ours goes.
         self._path.unlink(missing_ok=True)
+
+    def _let_go(self) -> None:
+        os.close(self._descriptor)
+        self._lock.release()
 
     def _sync(self) -> None:
         with self._refusable():

@@ -1,15 +1,12 @@
-"""Running operations.
+"""Running operations: a row, a folder and a held lock that are made and removed together.
 
-A row, a folder and a held lock, made together; what one relies on is leased and dies with it.
-
-There are no expiry times: a slow pipe loses nothing, and a killed process leaves nothing behind
-that the next one does not sweep.
+An operation leases the content that it relies on; its leases end with it. There are no expiry
+times: a slow pipe loses nothing, and what a killed process leaves behind is swept by the next
+operation.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import itertools
 import os
 import shutil
@@ -20,8 +17,10 @@ from typing import TYPE_CHECKING, Final, final
 from store.catalog import content
 from store.catalog.in_progress import leases
 from store.errors import InvalidDigest
+from store.files.durable import sync_folder
 from store.files.os_errors import translated
 from store.model.digests import Digest
+from store.workspace.file_locks import STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,32 +30,36 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from store.blobs.protocol import BlobStore
+    from store.workspace.locks import Lock, Locks
 
-STAGING: Final = "staging"
 PUBLISHING: Final = "publishing"
-"""Lists, one a line, the digests whose files the operation is about to rename into place."""
+"""The file in an operation's folder that lists the digests of files about to be renamed into
+place, one a line."""
 
 
 @final
 @dataclass(slots=True)
 class Operation:
-    """A running operation.
+    """A running operation. Only this operation uses its folder.
 
-    Its folder is its own; its lock lives exactly as long as the process lets it.
+    Attributes:
+        id: The operation's name, unique in the store.
+        kind: The verb, such as ``import``.
+        folder: The operation's folder for staged files.
     """
 
     id: str
     kind: str
     folder: Path
-    _lock: int
+    _lock: Lock
     _count: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def new_file(self) -> Path:
-        """A name in the folder that was not handed out before; to be asked for by any thread."""
+        """Return a path in the folder that was not returned before. Any thread may call this."""
         return self.folder / f"{next(self._count):06d}"
 
     def stage(self, data: bytes) -> Path:
-        """A durable file in the folder that holds ``data``."""
+        """Write ``data`` durably to a new file in the folder; return its path."""
         path = self.new_file()
         with translated(path), path.open("xb", buffering=0) as file:
             view = memoryview(data)
@@ -65,90 +68,106 @@ class Operation:
             os.fsync(file.fileno())
         return path
 
-    def let_go(self) -> None:
-        """Give up the lock and leave the folder to the next sweep."""
-        os.close(self._lock)
+    def release_lock(self) -> None:
+        """Release the lock and leave row and folder to the next sweep."""
+        self._lock.release()
 
     def announce(self, digests: Iterable[Digest]) -> None:
-        """Write down, durably, which files are about to be published, so that a sweep can take back what no row names."""
+        """Record durably which files are about to be published.
+
+        A sweep removes the listed files that no row names.
+        """
         path = self.folder / PUBLISHING
-        with translated(path):
-            with path.open("a", encoding="ascii") as file:
-                file.writelines(f"{digest}\n" for digest in digests)
-                file.flush()
-                os.fsync(file.fileno())
-            os.fsync(self._lock)
+        with translated(path), path.open("a", encoding="ascii") as file:
+            file.writelines(f"{digest}\n" for digest in digests)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(self.folder)
 
 
 def begin(
-    connection: Connection, root: Path, *, operation_id: str, kind: str, now: datetime
+    connection: Connection,
+    root: Path,
+    locks: Locks,
+    *,
+    operation_id: str,
+    kind: str,
+    now: datetime,
 ) -> Operation:
-    """Make row, folder and lock inside the caller's immediate transaction: nobody can find one without the others."""
+    """Make an operation's row, folder and lock.
+
+    All three are made in the caller's write unit, so no other process sees one without the others.
+
+    Args:
+        connection: A write unit.
+        root: The store's folder.
+        locks: The store's locks.
+        operation_id: A name that no other operation has.
+        kind: The verb, such as ``import``.
+        now: The time at which the operation starts.
+    """
     folder = root / STAGING / operation_id
     with translated(folder):
         folder.mkdir(parents=True)
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    lock = locks.lock_operation(operation_id)
+    assert lock is not None  # noqa: S101 - sweeps run in write units too, and this is one
     leases.add_operation(connection, operation_id, kind, now, os.getpid())
     return Operation(operation_id, kind, folder, lock)
 
 
 def end(connection: Connection, operation: Operation) -> None:
-    """Forget the operation and its leases, inside a write transaction."""
+    """Remove the operation's row and leases, in a write unit."""
     leases.forget_operation(connection, operation.id)
 
 
 def abandon(connection: Connection, operation: Operation, blobs: BlobStore) -> None:
-    """Take back what a failed operation has already renamed into place, and forget it, inside a write transaction."""
-    _take_back(connection, operation.folder, blobs)
+    """Remove what a failed operation has already published, and its row, in a write unit."""
+    _remove_announced(connection, operation.folder, blobs)
     leases.forget_operation(connection, operation.id)
 
 
 def release(operation: Operation) -> None:
-    """Remove the folder and let the lock go: after `end` has been committed, or when the process gives up and leaves the row to the next sweep."""
+    """Remove the folder and release the lock.
+
+    Call this after the unit of `end` or `abandon` has been committed.
+    """
     shutil.rmtree(operation.folder, ignore_errors=True)
-    operation.let_go()
+    operation.release_lock()
 
 
-def sweep(connection: Connection, root: Path, blobs: BlobStore) -> int:
-    """Clear away every operation whose lock nobody holds, inside an immediate transaction.
+def sweep(connection: Connection, root: Path, blobs: BlobStore, locks: Locks) -> int:
+    """Remove every operation whose lock is free; return how many there were.
 
-    How many there were.
+    A process that died before its first commit leaves a folder without a row. A process that died
+    between its last commit and the removal of its folder leaves one too.
 
-    A folder without a row is left by a process that died before its first commit; a row without a
-    folder by one that died between its commit and our unlink.
+    Args:
+        connection: A write unit.
+        root: The store's folder.
+        blobs: Where the operations have published.
+        locks: The store's locks.
     """
     staging = root / STAGING
     names = set(leases.operation_ids(connection))
     if staging.is_dir():
         names.update(entry.name for entry in staging.iterdir())
-    return sum(_sweep_one(connection, staging / name, name, blobs) for name in sorted(names))
+    return sum(_sweep_one(connection, staging / name, blobs, locks) for name in sorted(names))
 
 
-def _sweep_one(connection: Connection, folder: Path, name: str, blobs: BlobStore) -> bool:
+def _sweep_one(connection: Connection, folder: Path, blobs: BlobStore, locks: Locks) -> bool:
+    lock = locks.lock_operation(folder.name)
+    if lock is None:
+        return False
     try:
-        with translated(folder):
-            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        leases.forget_operation(connection, name)
-        return True
-    try:
-        with translated(folder):
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as exc:
-                if exc.errno in (errno.EAGAIN, errno.EACCES):
-                    return False
-                raise
-        _take_back(connection, folder, blobs)
-        leases.forget_operation(connection, name)
+        _remove_announced(connection, folder, blobs)
+        leases.forget_operation(connection, folder.name)
         shutil.rmtree(folder, ignore_errors=True)
-        return True
     finally:
-        os.close(lock)
+        lock.release()
+    return True
 
 
-def _take_back(connection: Connection, folder: Path, blobs: BlobStore) -> None:
+def _remove_announced(connection: Connection, folder: Path, blobs: BlobStore) -> None:
     for digest in _announced(folder / PUBLISHING):
         if not content.has_blob_row(connection, digest):
             blobs.remove(digest)
@@ -161,7 +180,7 @@ def _announced(path: Path) -> list[Digest]:
         return []
     digests = []
     for line in text.splitlines(keepends=False):
-        # A list cut short by a crash was never followed by a rename: only whole lines count.
+        # A list that a crash cut short was never followed by a rename: only whole lines count.
         with suppress(InvalidDigest):
             digests.append(Digest.parse(line))
     return digests

@@ -24,8 +24,9 @@ from store.files import page_cache as pages
 from store.model.digests import Digest
 from store.model.limits import MIB
 from store.model.references import Repository
-from store.registry import uploads
+from store.registry import uploads as uploads_module
 from store.registry.registry import Registry
+from store.workspace.file_locks import UPLOADS
 from tests.support.images import A, Archive, B, config, image, layer
 from tests.support.layouts import Blob, Layout, digest, gzip, plain, zstd
 
@@ -174,7 +175,7 @@ def test_only_what_makes_a_push_a_blob_waits_for_the_disk(store: Store, calls: C
             calls.made.clear()
             with registry.uploads.resume(APP, upload_id) as upload:
                 upload.finish(Digest.of(data))
-            assert not calls.synced(store.root / uploads.UPLOADS / upload_id), (
+            assert not calls.synced(store.root / UPLOADS / upload_id), (
                 "what was durable is synced once more"
             )
     finally:
@@ -269,11 +270,11 @@ def test_an_upload_counts_what_is_durable_and_nothing_else(
     calls.made.clear()
     with registry.uploads.resume(APP, upload_id) as upload:
         upload.write(b"durable")
-    assert calls.synced(store.root / uploads.UPLOADS / upload_id)[0] < calls.all("commit")[-1]
+    assert calls.synced(store.root / UPLOADS / upload_id)[0] < calls.all("commit")[-1]
     for call in ("fsync", "begin_writeback"):
         with monkeypatch.context() as patch:
-            patch.setattr(uploads, "_WRITEBACK_BYTES", 1)
-            patch.setattr(os if call == "fsync" else uploads, call, refuse(errno.EIO))
+            patch.setattr(uploads_module, "_WRITEBACK_BYTES", 1)
+            patch.setattr(os if call == "fsync" else uploads_module, call, refuse(errno.EIO))
             upload = registry.uploads.resume(APP, upload_id)
             with pytest.raises(errors.Unavailable):
                 upload.write(b" and lost")

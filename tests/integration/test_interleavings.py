@@ -20,7 +20,8 @@ from store.catalog import content
 from store.catalog.collection import condemned
 from store.catalog.collection import garbage as collection
 from store.maintenance.reports import Severity
-from store.workspace.operations import PUBLISHING, STAGING
+from store.workspace.file_locks import STAGING
+from store.workspace.operations import PUBLISHING
 from tests.support.images import A, B, config, digest, image
 from tests.support.images import Archive as Tar
 from tests.support.stepped_threads import Actor, drive, gated, interleavings

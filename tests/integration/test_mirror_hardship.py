@@ -25,7 +25,7 @@ from store import Store
 from store.model.digests import Digest
 from store.model.references import Repository
 from store.registry.registry import Registry
-from store.store import utc_now
+from store.workspace.workspace import utc_now
 from tests.support import images
 from tests.support.mirror_process import Mirror
 from tests.support.raw_http import BrokenFraming, Closed

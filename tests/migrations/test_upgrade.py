@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from store.db.schema_state import UpgradeReport
+
 GOLDEN = Path(__file__).parent.parent / "golden"
 ARCHIVES = ("multi-layer.tar", "single-layer.tar", "parent-and-tags.tar", "untagged.tar")
 EVERY = older.revisions()
@@ -156,7 +158,7 @@ def test_an_upgrade_that_has_nothing_to_do_leaves_no_copy(store: Store, root: Pa
 @pytest.mark.parametrize("revision", EVERY[:-1])
 def test_two_programs_upgrade_once(revision: str, full: Path, tmp_path: Path) -> None:
     root = older.older_store(full, tmp_path / "old", revision, tmp_path / "scripts")
-    reports: list[upgrading.UpgradeReport] = []
+    reports: list[UpgradeReport] = []
     together = [
         threading.Thread(target=lambda: reports.append(Store.upgrade(root))) for _ in range(2)
     ]

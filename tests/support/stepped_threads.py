@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from queue import Queue
 from typing import TYPE_CHECKING, Final, final
 
-from store.db.sqlite.engine import Durability
+from store.db.database import Durability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from store.db.sqlite.prepared import Lookup
+    from store.db.database import Lookup
 
 
 @final

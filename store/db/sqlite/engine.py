@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
+from store.db.database import Durability
 from store.errors import (
     IntegrityError,
     PermissionDenied,
@@ -36,25 +37,13 @@ _WRITING: Final = "store_write"
 """The execution option that says that a transaction writes, and how durably."""
 
 
-class Durability(Enum):
-    """When a change is safe from the end of the machine.
-
-    From the end of the process it is at once, and whole it is always.
-    """
-
-    SYNCED = "FULL"
-    """When it is committed."""
-    SOON = "NORMAL"
-    """With the next change that is synced, or later.
-
-    Changes are lost from the last one backwards.
-    """
-
+_SYNCHRONOUS: Final = {Durability.SYNCED: "FULL", Durability.SOON: "NORMAL"}
+"""SQLite's setting for each durability."""
 
 _PRAGMAS: Final = (
     f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}",
     "PRAGMA foreign_keys=ON",
-    f"PRAGMA synchronous={Durability.SYNCED.value}",
+    f"PRAGMA synchronous={_SYNCHRONOUS[Durability.SYNCED]}",
     "PRAGMA cache_size=-16384",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA trusted_schema=OFF",
@@ -106,7 +95,7 @@ def make_engine(database: Path, access: Access) -> Engine:
             connection.exec_driver_sql("BEGIN")
             return
         # Inside of a transaction it cannot be set. Always: connections are used again.
-        connection.exec_driver_sql(f"PRAGMA synchronous={durability.value}")
+        connection.exec_driver_sql(f"PRAGMA synchronous={_SYNCHRONOUS[durability]}")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine

@@ -40,17 +40,17 @@ class Lookups:
         self._known: dict[Select[Any], _Compiled] = {}
 
     @contextmanager
-    def look(self) -> Iterator[Lookup]:
+    def look(self) -> Iterator[SqliteLookup]:
         """This thread's connection."""
         with database_errors():
-            known: dict[str, Lookup] = self._local.__dict__
+            known: dict[str, SqliteLookup] = self._local.__dict__
             lookup = known.get("lookup")
             if lookup is None:
                 connection = self._engine.connect()
                 self._all.append(connection)
                 driver = connection.connection.driver_connection
                 assert driver is not None  # noqa: S101 - it has just been opened
-                lookup = known["lookup"] = Lookup(driver, self._engine.dialect, self._known)
+                lookup = known["lookup"] = SqliteLookup(driver, self._engine.dialect, self._known)
             yield lookup
 
     def close(self) -> None:
@@ -62,7 +62,7 @@ class Lookups:
 
 
 @final
-class Lookup:
+class SqliteLookup:
     """Runs statements.
 
     Takes the place of a SQLAlchemy connection for functions that execute one statement which was
@@ -78,7 +78,7 @@ class Lookup:
         self._dialect = dialect
         self._known = known
 
-    def execute(self, query: Select[Any], values: Mapping[str, object]) -> Rows:
+    def execute(self, query: Select[Any], values: Mapping[str, object]) -> SqliteRows:
         """All rows of ``query``. Raises sqlite3.Error."""
         compiled = self._known.get(query)
         if compiled is None:
@@ -87,7 +87,7 @@ class Lookup:
 
 
 @final
-class Rows:
+class SqliteRows:
     """What was found: the part of SQLAlchemy's result that a look-up needs."""
 
     def __init__(self, rows: list[Any]) -> None:
@@ -137,7 +137,7 @@ class _Compiled:
             "Row", [column.key or "_" for column in query.selected_columns], rename=True
         )
 
-    def run(self, driver: sqlite3.Connection, values: Mapping[str, object]) -> Rows:
+    def run(self, driver: sqlite3.Connection, values: Mapping[str, object]) -> SqliteRows:
         parameters = []
         for name, convert, fixed, is_asked in self._parameters:
             value = values[name] if is_asked else fixed
@@ -145,7 +145,7 @@ class _Compiled:
         # To the last: as long as a statement has not ended, its state of the database is held on
         # to.
         found = driver.execute(self._sql, parameters).fetchall()
-        return Rows(
+        return SqliteRows(
             [
                 self._row(
                     *(

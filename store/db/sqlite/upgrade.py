@@ -10,10 +10,10 @@ import importlib.resources
 import os
 import sqlite3
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final
 
-from store.db.schema import HEAD, REVISIONS, metadata
+from store.db.schema import REVISIONS, metadata
+from store.db.schema_state import SchemaState, UpgradeReport
 from store.db.sqlite.engine import DATABASE, Access, database_errors, for_writing, make_engine
 from store.db.sqlite.location import DatabaseLocation
 from store.errors import IntegrityError, SchemaMismatch
@@ -30,34 +30,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 VERSION_TABLE: Final = "alembic_version"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class SchemaState:
-    """The revision a database is at (None: no tables of ours yet) and the one this program wants."""
-
-    current: str | None
-    head: str = HEAD
-
-    @property
-    def is_current(self) -> bool:
-        """Nothing to do."""
-        return self.current == self.head
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class UpgradeReport:
-    """What an upgrade did.
-
-    ``backup`` is the copy of the database made before, None when there was nothing to copy or
-    nothing to do.
-    """
-
-    before: str | None
-    after: str
-    backup: Path | None
 
 
 def schema_state(place: DatabaseLocation) -> SchemaState:

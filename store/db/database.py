@@ -1,0 +1,96 @@
+"""The catalogue's database, whatever its engine: units of work, look-ups, durability."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
+    from sqlalchemy import Connection, Select
+
+
+class Durability(Enum):
+    """When a committed change survives a power cut.
+
+    A change always survives the end of its process, and it is never half done.
+    """
+
+    SYNCED = auto()
+    """When it is committed."""
+    SOON = auto()
+    """With the next synced change, or later; changes are lost from the last one backwards."""
+
+
+class Rows(Protocol):
+    """The result of a look-up: the part of SQLAlchemy's result that look-ups need."""
+
+    def one_or_none(self) -> Any:  # noqa: ANN401 - a row has the columns of its statement
+        """Return the only row, or None if there is none. Raises ValueError for several."""
+
+    def scalar_one_or_none(self) -> Any:  # noqa: ANN401
+        """Return the first column of the only row, or None if there is no row."""
+
+    def scalar(self) -> Any:  # noqa: ANN401
+        """Return the first column of the first row, or None if there is no row."""
+
+
+class Lookup(Protocol):
+    """Runs single statements that were built beforehand, outside of any transaction."""
+
+    def execute(self, query: Select[Any], values: Mapping[str, object]) -> Rows:
+        """Return the rows of ``query``.
+
+        Args:
+            query: A statement that was built once; it is compiled at its first use.
+            values: A value for each of the statement's parameters, by name.
+        """
+
+
+class Database(Protocol):
+    """A catalogue that is open. Threads may share it.
+
+    Errors of the engine are raised as branches of `store.errors.StoreError`.
+    """
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the catalogue can be written."""
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """Return a read unit: every query inside sees the same snapshot."""
+
+    def look(self) -> AbstractContextManager[Lookup]:
+        """Return this thread's look-ups, for questions that one statement answers."""
+
+    def write(self, owner: str, durability: Durability) -> AbstractContextManager[Connection]:
+        """Return a write unit: it commits at its end, and rolls back on any exception.
+
+        Only one process and thread is inside a write unit at a time; the others wait.
+
+        Args:
+            owner: The name of this writer, which writers who wait for it are told.
+            durability: When the change has to survive a power cut.
+
+        Raises:
+            StoreBusy: The database stays locked by another program.
+            StorageFull: There is no room for the change.
+            ReadOnlyStore: The database cannot be written.
+        """
+
+    def copy(self) -> AbstractContextManager[Connection]:
+        """Return a connection to a private copy of one snapshot, to try changes on.
+
+        Writers of the original go on meanwhile. The copy is removed at the end of the block.
+
+        Raises:
+            StorageFull: There is no room for the copy in the folder for temporary files.
+        """
+
+    def size_bytes(self) -> int:
+        """Return how many bytes the catalogue takes on disk, with its logs and backups."""
+
+    def close(self) -> None:
+        """Close all connections. No unit and no look-up may be open."""

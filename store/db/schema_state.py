@@ -1,0 +1,47 @@
+"""The age of a database's schema, and the result of an upgrade."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from store.db.schema import HEAD
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """The revision of a database's schema beside the revision that this program needs.
+
+    Attributes:
+        current: The database's revision; None if it has no tables yet.
+        head: The revision that this program needs.
+    """
+
+    current: str | None
+    head: str = HEAD
+
+    @property
+    def is_current(self) -> bool:
+        """Whether no upgrade is needed."""
+        return self.current == self.head
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class UpgradeReport:
+    """The result of an upgrade.
+
+    Attributes:
+        before: The revision before the upgrade; None if the database was made by it.
+        after: The revision after the upgrade.
+        backup: The copy of the database that was made first; None if there was nothing to copy or
+            nothing to upgrade.
+    """
+
+    before: str | None
+    after: str
+    backup: Path | None

@@ -1,0 +1,124 @@
+"""The catalogue in a SQLite file: its units, its look-ups, and the lock that writers queue on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self, final
+
+from store.db.sqlite.engine import DATABASE, make_engine, read_unit, write_unit
+from store.db.sqlite.location import DatabaseLocation
+from store.db.sqlite.prepared import Lookups
+from store.db.sqlite.upgrade import require_known, schema_state, upgrade
+from store.errors import ReadOnlyStore
+from store.files.write_lock import WRITE_LOCK, WriteLock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from store.db.database import Durability, Lookup
+
+
+@final
+class SqliteDatabase:
+    """A `store.db.database.Database` in one SQLite file. Use `SqliteDatabase.open`."""
+
+    def __init__(
+        self,
+        root: Path,
+        location: DatabaseLocation,
+        *,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> None:
+        self._root = root
+        self._location = location
+        self._engine = make_engine(location.database, location.access)
+        self._lookups = Lookups(self._engine)
+        self._lock = WriteLock(root / WRITE_LOCK, on_wait)
+
+    @classmethod
+    def open(
+        cls,
+        root: Path,
+        *,
+        read_only: bool,
+        now: Callable[[], datetime],
+        on_wait: Callable[[str], None] | None = None,
+    ) -> Self:
+        """Open the database of the store at ``root``; upgrade an older schema after a backup.
+
+        Args:
+            root: The store's folder.
+            read_only: Whether the caller only reads; such a database is never upgraded.
+            now: The clock; a backup has the time in its name.
+            on_wait: Called with the name of the writer that this process has to wait for.
+
+        Raises:
+            StoreNotFound: There is no store at ``root``.
+            SchemaMismatch: A newer program has upgraded the schema.
+            ReadOnlyStore: The schema has to be upgraded, but the database cannot be written.
+            Unavailable: The file cannot be read.
+        """
+        location = DatabaseLocation.at(root, read_only=read_only)
+        try:
+            if not _is_current(location):
+                upgrade(root, now=now, on_wait=on_wait)
+            return cls(root, location, on_wait=on_wait)
+        except BaseException:
+            location.close()
+            raise
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the catalogue can be written."""
+        return self._location.writable
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """Return a read unit: every query inside sees the same snapshot."""
+        return read_unit(self._engine)
+
+    def look(self) -> AbstractContextManager[Lookup]:
+        """Return this thread's look-ups, for questions that one statement answers."""
+        return self._lookups.look()
+
+    def write(self, owner: str, durability: Durability) -> AbstractContextManager[Connection]:
+        """Return a write unit; see `store.db.database.Database.write` for the arguments."""
+        return write_unit(self._engine, self._lock, owner, durability)
+
+    def copy(self) -> AbstractContextManager[Connection]:
+        """Return a connection to a private copy of one snapshot, to try changes on."""
+        from store.db.sqlite.snapshot import copied  # noqa: PLC0415 - only for a dry run
+
+        return copied(self._engine)
+
+    def size_bytes(self) -> int:
+        """Return how many bytes the database file takes, with its logs and backups."""
+        return sum(
+            path.stat().st_size for path in self._root.glob(f"{DATABASE}*") if path.is_file()
+        )
+
+    def close(self) -> None:
+        """Close all connections, and remove the private copy if the store is read from one."""
+        self._lookups.close()
+        self._engine.dispose()
+        self._location.close()
+
+
+def _is_current(location: DatabaseLocation) -> bool:
+    """Return whether the schema is this program's.
+
+    Raises:
+        SchemaMismatch: The schema is newer.
+        ReadOnlyStore: The schema is older, and cannot be upgraded.
+    """
+    state = schema_state(location)
+    require_known(state)
+    if not state.is_current and not location.writable:
+        raise ReadOnlyStore(
+            f"the store's schema is at revision {state.current} and has to be upgraded, but the"
+            " store cannot be written"
+        )
+    return state.is_current

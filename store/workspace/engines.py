@@ -1,0 +1,54 @@
+"""The engine of a store's catalogue. Every store uses SQLite, in a file of the store's folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from store.db.sqlite.database import SqliteDatabase
+from store.db.sqlite.location import DatabaseLocation
+from store.db.sqlite.upgrade import drift, upgrade
+from store.db.sqlite.upgrade import schema_state as _schema_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from store.db.database import Database
+    from store.db.schema_state import SchemaState
+
+__all__ = ["drift", "open_database", "schema_state", "upgrade"]
+
+
+def open_database(
+    root: Path,
+    *,
+    read_only: bool,
+    now: Callable[[], datetime],
+    on_wait: Callable[[str], None] | None = None,
+) -> Database:
+    """Open the catalogue of the store at ``root``; upgrade an older schema after a backup.
+
+    Args:
+        root: The store's folder.
+        read_only: Whether the caller only reads.
+        now: The clock.
+        on_wait: Called with the name of the writer that this process has to wait for.
+
+    Raises:
+        StoreNotFound: There is no store at ``root``.
+        SchemaMismatch: A newer program has upgraded the schema.
+        Unavailable: The catalogue cannot be opened.
+    """
+    return SqliteDatabase.open(root, read_only=read_only, now=now, on_wait=on_wait)
+
+
+def schema_state(root: Path) -> SchemaState:
+    """Return the revision of the schema at ``root``; the catalogue is not opened.
+
+    Raises:
+        StoreNotFound: There is no store at ``root``.
+        SchemaMismatch: The database belongs to another program.
+    """
+    with DatabaseLocation.at(root, read_only=True) as location:
+        return _schema_state(location)

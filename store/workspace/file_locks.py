@@ -1,0 +1,71 @@
+"""Locks of operations and uploads by ``flock`` on their folder or file in the store."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from typing import TYPE_CHECKING, Final, final
+
+from store.files.os_errors import translated
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STAGING: Final = "staging"
+"""The folder of the operations' folders."""
+
+UPLOADS: Final = "uploads"
+"""The folder of the uploads' files."""
+
+
+@final
+class FileLocks:
+    """The `store.workspace.locks.Locks` of a store on a local file system.
+
+    The kernel releases a ``flock`` with the process that holds it, and only when all copies of the
+    descriptor are closed: descriptors are not inherited by child programs.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def lock_operation(self, operation_id: str) -> FileLock | None:
+        """Lock an operation's folder, or return None if it is locked."""
+        return _lock(self._root / STAGING / operation_id, os.O_DIRECTORY)
+
+    def lock_upload(self, upload_id: str) -> FileLock | None:
+        """Lock an upload's file, or return None if it is locked."""
+        return _lock(self._root / UPLOADS / upload_id, 0)
+
+
+@final
+class FileLock:
+    """A held ``flock``; without a descriptor, the lock of a file that does not exist."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Release the lock."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+
+def _lock(path: Path, flags: int) -> FileLock | None:
+    with translated(path):
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+        except FileNotFoundError:
+            # Locks are taken on existing files only, so no other process can hold this one.
+            return FileLock(None)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            os.close(descriptor)
+            if exc.errno in (errno.EAGAIN, errno.EACCES):
+                return None
+            raise
+    return FileLock(descriptor)

@@ -1,0 +1,316 @@
+"""An opened store: its units of work, its operations and leases, its bytes and its clock.
+
+Modules that only one method needs are imported there: a list of images does not wait for
+everything that can read an archive.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+
+from store.blobs.directory import BLOBS, DirectoryBlobs, require_one_file_system
+from store.db.database import Durability
+from store.errors import ReadOnlyStore, StoreError, StoreNotFound
+from store.files.durable import make_folder, sync_folder
+from store.files.os_errors import translated
+from store.workspace import engines
+from store.workspace.file_locks import STAGING, FileLocks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from store.catalog.events import Event
+    from store.content.reader import Reader
+    from store.db.database import Database, Lookup
+    from store.errors import ContentMissing, DamagedContent
+    from store.model.contents import Sources
+    from store.model.digests import Digest
+    from store.workspace.locks import Locks
+    from store.workspace.operations import Operation
+
+
+def utc_now() -> datetime:
+    """Return the wall-clock time in UTC."""
+    return datetime.now(UTC)
+
+
+class Workspace:
+    """An opened store, without its verbs. Use `Workspace.open`; it is a context manager.
+
+    Every method is safe beside other processes on the same store. Threads may share a workspace.
+
+    Attributes:
+        root: The store's folder.
+        blobs: The blobs.
+        locks: The locks of operations and uploads.
+    """
+
+    def __init__(self, root: Path, database: Database, *, clock: Callable[[], datetime]) -> None:
+        self.root = root
+        self.blobs = DirectoryBlobs(root)
+        self.locks: Locks = FileLocks(root)
+        self._clock = clock
+        self._database = database
+
+    # --- opening ----------------------------------------------------------------------------------
+
+    @classmethod
+    def open(
+        cls,
+        root: Path,
+        *,
+        create: bool = False,
+        read_only: bool = False,
+        clock: Callable[[], datetime] = utc_now,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> Self:
+        """Open the store at ``root``; upgrade an older schema after a backup.
+
+        Args:
+            root: The store's folder.
+            create: Whether to make a store if there is none.
+            read_only: Whether the caller only reads.
+            clock: Returns the current time, in UTC.
+            on_wait: Called with the name of the writer that this process has to wait for.
+
+        Raises:
+            StoreNotFound: There is no store at ``root``.
+            SchemaMismatch: A newer program has upgraded the store.
+            Unavailable: The store cannot be opened, or lies on several file systems.
+        """
+        try:
+            database = engines.open_database(root, read_only=read_only, now=clock, on_wait=on_wait)
+        except StoreNotFound:
+            if not create or read_only:
+                raise
+            make_folder(root)
+            with translated(root):
+                for name in (BLOBS, STAGING):
+                    (root / name).mkdir(exist_ok=True)
+            sync_folder(root)
+            engines.upgrade(root, now=clock, on_wait=on_wait)
+            database = engines.open_database(root, read_only=False, now=clock, on_wait=on_wait)
+        try:
+            require_one_file_system(root)
+        except BaseException:
+            database.close()
+            raise
+        return cls(root, database, clock=clock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the store's connections."""
+        self._database.close()
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the store can only be read."""
+        return not self._database.is_writable
+
+    def now(self) -> datetime:
+        """Return the current time, in UTC."""
+        return self._clock()
+
+    # --- units ------------------------------------------------------------------------------------
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """Return a read unit: every query inside sees the same snapshot of the catalogue."""
+        return self._database.read()
+
+    def look(self) -> AbstractContextManager[Lookup]:
+        """Return look-ups: for questions that have to be quick and that one statement answers."""
+        return self._database.look()
+
+    def write(
+        self, owner: str = "storectl", durability: Durability = Durability.SYNCED
+    ) -> AbstractContextManager[Connection]:
+        """Return a write unit: one change of the catalogue, all of it or none.
+
+        Args:
+            owner: The name of this writer, which writers who wait for it are told.
+            durability: When the change has to survive a power cut.
+
+        Raises:
+            ReadOnlyStore: The store can only be read.
+        """
+        if self.read_only:
+            raise ReadOnlyStore(
+                f"the store at {self.root} can only be read",
+                hint="check the mount and the permissions of its folder",
+            )
+        return self._database.write(owner, durability)
+
+    def catalogue_copy(self) -> AbstractContextManager[Connection]:
+        """Return a connection to a private copy of the catalogue, to try changes on."""
+        return self._database.copy()
+
+    def catalogue_bytes(self) -> int:
+        """Return how many bytes the catalogue takes on disk."""
+        return self._database.size_bytes()
+
+    # --- operations -------------------------------------------------------------------------------
+
+    @contextmanager
+    def operation(self, kind: str) -> Iterator[Operation]:
+        """Run an operation: what it leases is not collected before this block is left.
+
+        Operations of processes that have ended are swept first. The block ends the operation in
+        its last write unit (`store.workspace.operations.end`).
+
+        Args:
+            kind: The verb, such as ``import``.
+
+        Raises:
+            ReadOnlyStore: The store can only be read.
+        """
+        import uuid
+
+        from store.workspace import operations
+
+        identifier = f"{kind}-{uuid.uuid4().hex[:20]}"
+        with self.write(identifier) as connection:
+            operations.sweep(connection, self.root, self.blobs, self.locks)
+            running = operations.begin(
+                connection,
+                self.root,
+                self.locks,
+                operation_id=identifier,
+                kind=kind,
+                now=self._clock(),
+            )
+        try:
+            yield running
+        except BaseException:
+            try:
+                with self.write(identifier) as connection:
+                    operations.abandon(connection, running, self.blobs)
+            except StoreError:
+                # Not even that can be written: the next operation sweeps this one, once its lock
+                # is free.
+                running.release_lock()
+                raise
+            operations.release(running)
+            raise
+        operations.release(running)
+
+    def sweep_operations(self) -> int:
+        """Remove the operations of processes that have ended; return how many there were."""
+        from store.workspace import operations
+
+        with self.write("gc") as connection:
+            return operations.sweep(connection, self.root, self.blobs, self.locks)
+
+    @contextmanager
+    def leased(self, kind: str, digests: Iterable[Digest]) -> Iterator[Path]:
+        """Keep contents from being collected while this block runs.
+
+        Nothing is collected from a store that can only be read: there nothing is leased.
+
+        Args:
+            kind: The verb, such as ``save``.
+            digests: The contents.
+
+        Yields:
+            A folder for temporary files, removed at the end of the block.
+        """
+        if self.read_only:
+            from pathlib import Path
+            from tempfile import TemporaryDirectory
+
+            with TemporaryDirectory(prefix=f"storectl-{kind}-") as folder:
+                yield Path(folder)
+            return
+        from store.catalog import content
+        from store.catalog.in_progress import leases
+        from store.workspace import operations
+
+        with self.operation(kind) as operation:
+            with self.write(operation.id) as connection:
+                leases.add_leases(
+                    connection,
+                    operation.id,
+                    [known.key for known in content.find(connection, digests).values()],
+                )
+            yield operation.folder
+            with self.write(operation.id) as connection:
+                operations.end(connection, operation)
+
+    # --- bytes ------------------------------------------------------------------------------------
+
+    def sources(self, digests: Iterable[Digest]) -> dict[Digest, Sources]:
+        """Return where the bytes of ``digests`` can be read; unknown contents are left out."""
+        from store.catalog import content
+
+        with self.read() as connection:
+            return content.sources(connection, digests)
+
+    def document(self, digest: Digest) -> bytes | None:
+        """Return a small document that the catalogue holds inline, verified.
+
+        Args:
+            digest: The document's digest.
+
+        Returns:
+            The document's bytes; None if the catalogue does not hold it inline.
+
+        Raises:
+            DamagedContent: The bytes do not have this digest.
+        """
+        found = self.sources((digest,)).get(digest)
+        if found is None or found.inline is None:
+            return None
+        with self.reader() as reader:
+            return b"".join(reader.chunks(found))
+
+    def read_whole(self, digest: Digest) -> bytes:
+        """Return the bytes of a small content that the catalogue knows, verified.
+
+        Args:
+            digest: The content's digest.
+
+        Raises:
+            ContentMissing: The content's file is missing.
+            DamagedContent: The bytes do not have this digest.
+        """
+        with self.reader() as reader:
+            return b"".join(reader.chunks(self.sources((digest,))[digest]))
+
+    def reader(self) -> Reader:
+        """Return a reader of contents, which verifies what it reads; it is a context manager."""
+        from store.content.reader import Reader
+
+        return Reader(self.blobs, workers=max(2, os.cpu_count() or 1))
+
+    def report_damage(self, error: DamagedContent | ContentMissing) -> None:
+        """Mark a content as damaged, so that it is not served again.
+
+        A store that can only be read is not changed.
+
+        Args:
+            error: What was found when the content was read.
+        """
+        from store.catalog import content
+
+        if not self.read_only:
+            with self.write("damage") as connection:
+                content.mark_damaged(connection, error.digest)
+
+    def record(self, events: Sequence[Event]) -> None:
+        """Append events to the store's history; a store that can only be read is not changed."""
+        from store.catalog.events import add_events
+
+        if events and not self.read_only:
+            with self.write("events") as connection:
+                add_events(connection, events)
