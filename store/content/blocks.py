@@ -16,7 +16,8 @@ import zstandard
 from store.content.frames import damaged, frame_index
 from store.errors import ContentMissing, StoreError
 from store.files.os_errors import translated
-from store.formats.compression.codecs import Codec, decoder
+from store.formats.compression.codecs import Codec
+from store.formats.compression.decoders import decoder
 from store.model.contents import ContentState
 from store.model.limits import MIB
 

@@ -17,7 +17,8 @@ import zstandard
 from store.content.frames import PIECE_BYTES, damaged, frame_index
 from store.errors import ContentMissing, CorruptStream, StoreError
 from store.files.os_errors import translated
-from store.formats.compression.codecs import Codec, decoder
+from store.formats.compression.codecs import Codec
+from store.formats.compression.decoders import decoder
 from store.model.contents import ContentState
 from store.model.digests import Digest
 

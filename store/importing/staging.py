@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final, final
 
 from store.errors import InvalidArchive, StoreError, TooLarge, printable
 from store.files.os_errors import translated
-from store.formats.compression.codecs import MAGIC_BYTES, Codec, decoder, detect
+from store.formats.compression.codecs import MAGIC_BYTES, Codec, detect
+from store.formats.compression.decoders import decoder
 from store.formats.compression.settings import FRAME_BYTES, Compression
 from store.formats.tar.checker import TarCheck
 from store.importing.sinks import FrameSink, KeptSink, LayerSink, PlainSink
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from store.formats.compression.codecs import Decoder
+    from store.formats.compression.decoders import Decoder
     from store.importing.workers import Pool
     from store.model.limits import Limits
     from store.workspace.operations import Operation

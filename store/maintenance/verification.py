@@ -15,7 +15,8 @@ from store.content.blocks import PIECE_BYTES
 from store.content.frames import frame_index
 from store.errors import ImageNotFound, InvalidInput
 from store.files.os_errors import translated
-from store.formats.compression.codecs import MAGIC_BYTES, Codec, decoder, detect
+from store.formats.compression.codecs import MAGIC_BYTES, Codec, detect
+from store.formats.compression.decoders import decoder
 from store.formats.image.config import ImageConfig
 from store.model.contents import ContentState, DiffState, StoredEncoding
 from store.model.limits import DEFAULT_LIMITS

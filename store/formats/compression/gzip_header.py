@@ -1,7 +1,7 @@
-"""Where the header of a gzip member ends, so that a decoder gets all of it at once.
+"""The extent of a gzip member's header, so that a decoder gets the header in one piece.
 
-The inflate library reads headers with several optional fields, or with a checksum of their own,
-only when they come in one piece: cut in two it takes a sound stream for a corrupt one.
+The inflate library needs that for headers with several optional fields or a checksum: cut in two,
+it takes a sound stream for a corrupt one.
 
 Spec: RFC 1952 section 2.3 (member format).
 """
@@ -12,19 +12,20 @@ from typing import Final
 
 MAGIC: Final = b"\x1f\x8b\x08"
 MAX_HEADER_BYTES: Final = 128 * 1024
-"""A longer header is refused: an extra field has 64 KiB at most, and names and comments are short (Go reads no more than 511 bytes of each)."""
+"""A longer header is refused. An extra field has at most 64 KiB, and names and comments are short:
+Go reads at most 511 bytes of each."""
 
 _FIXED_BYTES: Final = 10
 _CHECKSUM, _EXTRA, _NAME, _COMMENT = 2, 4, 8, 16
 
 
 def begins(head: bytes | bytearray) -> bool:
-    """Whether a member may begin with ``head``, of which at most the magic number is looked at."""
+    """Whether a member may begin with ``head``; only its magic number is checked."""
     return MAGIC.startswith(head[: len(MAGIC)])
 
 
 def is_whole(head: bytes | bytearray) -> bool:
-    """Whether all of the header that begins with ``head`` is in it."""
+    """Whether ``head``, the first bytes of a member, has the whole header."""
     if len(head) < _FIXED_BYTES:
         return False
     flags, end = head[3], _FIXED_BYTES

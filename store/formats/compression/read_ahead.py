@@ -1,4 +1,4 @@
-"""Reading a compressed stream as if it were not, decoded ahead on another thread."""
+"""A reader for compressed streams that decodes ahead on another thread."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, Protocol, final
 
-from store.formats.compression.codecs import decoder
+from store.formats.compression.decoders import decoder
 from store.model.limits import MIB
 
 if TYPE_CHECKING:
-    from store.formats.compression.codecs import Codec, Decoder
+    from store.formats.compression.codecs import Codec
+    from store.formats.compression.decoders import Decoder
 
 _INPUT_BYTES: Final = MIB
 _INPUTS_AHEAD: Final = 4
@@ -18,33 +19,33 @@ _PIECES_AHEAD: Final = 4
 
 
 class ByteSource(Protocol):
-    """Anything with ``read``; short reads are allowed, an empty one is the end."""
+    """An object with ``read``. It may return fewer bytes than asked for; none are the end."""
 
     def read(self, size: int, /) -> bytes:
-        """Up to ``size`` bytes."""
+        """Return up to ``size`` bytes."""
 
 
 @final
 class _Consumed:
-    """In the queue of pieces: one input has been decoded to its end."""
+    """Item in the queue of pieces: one input has been decoded to its end."""
 
 
 @final
 class _End:
-    """In the queue of pieces: there are no more."""
+    """Item in the queue of pieces: there are no more pieces."""
 
 
 @final
 class DecodingReader:
-    """The decoded bytes of ``source``, with ``read`` and ``close``.
+    """The decoded bytes of a compressed stream, with ``read`` and ``close``.
 
-    ``source`` is read on the caller's thread only, so that no thread is ever stuck in a pipe nobody
-    writes to; the other thread decodes, some MiB ahead. An error of either is raised where its
-    bytes would have come, and again on every later read.
+    The source is read on the caller's thread only, so that no thread waits forever on a pipe
+    without a writer; the other thread decodes some MiB ahead. An error of either is raised in the
+    place of the bytes that it prevents, and again on every later read.
 
     Args:
         source: The encoded stream, at its start. It stays open.
-        codec: As `store.formats.compression.codecs.detect` told.
+        codec: The stream's codec, as `store.formats.compression.codecs.detect` returns it.
         max_bytes: Ceiling for the decoded total, in bytes.
     """
 
@@ -60,7 +61,7 @@ class DecodingReader:
         self._ended = False
         self._closed = False
         self._piece = memoryview(b"")
-        # A daemon: who forgets to close must not keep the process from ending.
+        # A daemon, so that a reader that is never closed does not keep the process from ending.
         self._thread = threading.Thread(
             target=self._work,
             args=(decoder(codec, max_bytes=max_bytes),),
@@ -70,9 +71,14 @@ class DecodingReader:
         self._thread.start()
 
     def read(self, size: int, /) -> bytes:
-        """The next ``size`` bytes; fewer only at the end, where an empty result is the end itself.
+        """Return the next ``size`` decoded bytes; fewer only at the end, none behind it.
 
-        Raises CorruptStream, TruncatedInput, TooLarge, and what the source raises.
+        Errors of the source are raised unchanged.
+
+        Raises:
+            CorruptStream: The data fails its own checks.
+            TruncatedInput: The data ends inside a stream or frame.
+            TooLarge: The decoded total is above the ceiling, or decoding needs too much memory.
         """
         if self._closed:
             raise ValueError("read from a closed reader")
@@ -91,7 +97,7 @@ class DecodingReader:
         return b"".join(parts)
 
     def close(self) -> None:
-        """Stop decoding, wherever it is, and wait for the thread's end. Can be called twice."""
+        """Stop decoding at once and wait for the thread's end. It may be called twice."""
         self._closed = True
         self._slots.release()
         self._inputs.put(None)
@@ -99,9 +105,10 @@ class DecodingReader:
         self._piece = memoryview(b"")
 
     def _next_piece(self, *, wanted: bool) -> bool:
-        """Fetch a piece; False when there is none.
+        """Fetch a piece; return False when there is none.
 
-        An error that comes after bytes for the same read waits for the next one (``wanted``).
+        With ``wanted`` an error is raised; otherwise it waits for the next read, because this read
+        has bytes to return.
         """
         while self._error is None and not self._ended:
             self._read_ahead()
@@ -127,7 +134,7 @@ class DecodingReader:
         while not self._source_done and self._pending < _INPUTS_AHEAD:
             try:
                 data = self._source.read(_INPUT_BYTES)
-            except Exception as exc:  # noqa: BLE001 - raised once what came before it is out
+            except Exception as exc:  # noqa: BLE001 - raised after the bytes before it were read
                 self._source_done, self._source_error = True, exc
                 return
             self._source_done = not data

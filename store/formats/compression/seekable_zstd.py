@@ -1,7 +1,7 @@
 """The zstd seekable format: independent frames, and a seek table in a trailing skippable frame.
 
+Any zstd decoder reads such a file; the seek table lets ours start at any frame.
 Source: facebook/zstd, contrib/seekable_format/zstd_seekable_compression_format.md, version 0.1.0.
-Any zstd decoder reads such a file; ours also finds every frame.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FOOTER_BYTES: Final = _FOOTER.size
 @final
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame: where it lies in the stored bytes and which part of the content it holds."""
+    """One frame: its place in the stored bytes, and the part of the content that it holds."""
 
     stored_offset: int
     stored_bytes: int
@@ -38,7 +38,11 @@ class Frame:
 
 
 def seek_table(frames: Sequence[tuple[int, int]]) -> bytes:
-    """The skippable frame that lists ``frames``, each as (stored bytes, content bytes)."""
+    """Return the skippable frame that lists the frames.
+
+    Args:
+        frames: Each frame as (stored bytes, content bytes), in order.
+    """
     entries = b"".join(_ENTRY.pack(stored, content) for stored, content in frames)
     return (
         _HEADER.pack(_SKIPPABLE_MAGIC, len(entries) + FOOTER_BYTES)
@@ -48,9 +52,10 @@ def seek_table(frames: Sequence[tuple[int, int]]) -> bytes:
 
 
 def table_bytes(footer: bytes) -> int | None:
-    """The size of the whole seek table whose last `FOOTER_BYTES` bytes are ``footer``.
+    """Return the size in bytes of a whole seek table, or None when ``footer`` is not a footer.
 
-    None when that is no seek table's footer.
+    Args:
+        footer: The last `FOOTER_BYTES` bytes of a file.
     """
     if len(footer) != FOOTER_BYTES:
         return None
@@ -61,14 +66,19 @@ def table_bytes(footer: bytes) -> int | None:
 
 
 def read_table(table: bytes, stored_size: int) -> tuple[Frame, ...]:
-    """The frames that ``table`` lists, for a file of ``stored_size`` bytes that ends with it.
+    """Return the frames that a seek table lists.
 
-    Raises CorruptStream when the table does not describe such a file.
+    Args:
+        table: The whole table, `table_bytes` bytes long.
+        stored_size: Size in bytes of the file that ends with the table.
+
+    Raises:
+        CorruptStream: The table does not describe a file of this size.
     """
     count, flags, _magic = _FOOTER.unpack(table[-FOOTER_BYTES:])
     magic, payload = _HEADER.unpack_from(table)
     if magic != _SKIPPABLE_MAGIC or payload + _HEADER.size != len(table):
-        raise CorruptStream("the zstd seek table's header does not fit its footer")
+        raise CorruptStream("corrupt zstd seek table: its header and its footer disagree")
     width = _entry_bytes(flags)
     frames: list[Frame] = []
     stored_offset = content_offset = 0
@@ -79,7 +89,8 @@ def read_table(table: bytes, stored_size: int) -> tuple[Frame, ...]:
         content_offset += content
     if stored_offset + len(table) != stored_size:
         raise CorruptStream(
-            f"the zstd seek table covers {stored_offset + len(table)} bytes of {stored_size}"
+            f"corrupt zstd seek table: it describes {stored_offset + len(table)} bytes, but the"
+            f" file has {stored_size}"
         )
     return tuple(frames)
 

@@ -1,8 +1,8 @@
-"""Where the parts of a zstd stream begin and end, so that a decoder can be fed what decodes to a known number of bytes at most.
+"""The frames and blocks of a zstd stream, followed without decoding them.
 
-libzstd's bindings decode all they are given at once, and four bytes may stand for 128 KiB. They
-also stop silently after the first frame, and take a frame that ends early for finished. Following
-the blocks, whose headers are three bytes each, avoids all three.
+libzstd's bindings decode all their input at once, and four bytes may stand for 128 KiB. They also
+stop silently after the first frame, and take a frame that ends early for finished. A decoder that
+knows the extent of each block, from a header of three bytes, avoids all three.
 
 Spec: RFC 8878 section 3.1 (Zstandard frames).
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple, final
 
 BLOCK_BYTES: Final = 128 * 1024
-"""No block decodes to more (RFC 8878 section 3.1.1.2.4)."""
+"""The most bytes that one block decodes to (RFC 8878 section 3.1.1.2.4)."""
 
 MAGIC: Final = b"\x28\xb5\x2f\xfd"
 SKIPPABLE_HEADER_BYTES: Final = 8
@@ -28,25 +28,32 @@ _RLE, _RESERVED = 1, 3
 
 
 class MalformedError(Exception):
-    """Bytes that are no zstd stream; the text says why."""
+    """The bytes are not a zstd stream; the text says why."""
 
 
 class FrameHeader(NamedTuple):
-    """What a frame says of itself: the memory it needs in bytes, and whether a checksum follows its blocks."""
+    """Facts from a frame's header: its window in bytes, and whether a checksum ends the frame."""
 
     window_bytes: int
     checksum: bool
 
 
 def is_skippable(magic: bytes) -> bool:
-    """Whether these four bytes, little-endian, are 0x184D2A50 to 0x184D2A5F: a frame that decoders pass over."""
+    """Whether four bytes begin a skippable frame: 0x184D2A50 to 0x184D2A5F, little-endian."""
     return magic[1:4] == b"\x2a\x4d\x18" and magic[0] >> 4 == 0x5  # noqa: PLR2004 - the lowest four bits are free
 
 
 def header_bytes(descriptor: int) -> int:
-    """The size of a frame header whose fifth byte is ``descriptor``, magic number and that byte included. Raises MalformedError."""
+    """Return the size of a frame header in bytes, with the magic number.
+
+    Args:
+        descriptor: The header's fifth byte.
+
+    Raises:
+        MalformedError: A reserved bit is set.
+    """
     if descriptor & _RESERVED_BIT:
-        raise MalformedError("a reserved bit of a zstd frame header is set")
+        raise MalformedError("a frame header has a reserved bit set")
     single_segment = descriptor >> 5 & 1
     content_size = _CONTENT_SIZE_BYTES[descriptor >> 6] or single_segment
     return (
@@ -55,10 +62,14 @@ def header_bytes(descriptor: int) -> int:
 
 
 def read_header(header: bytes) -> FrameHeader:
-    """Read a frame header of `header_bytes` bytes."""
+    """Return the facts in a frame header.
+
+    Args:
+        header: The whole header, `header_bytes` bytes long.
+    """
     descriptor = header[4]
     if descriptor >> 5 & 1:
-        # In a single segment the window is the content, and the content's size is the last field.
+        # In a single segment the window is the content, and its size is the header's last field.
         field = header[5 + _DICTIONARY_ID_BYTES[descriptor & 3] :]
         window = int.from_bytes(field, "little") + (_TWO_BYTE_SIZE_OFFSET if len(field) == 2 else 0)  # noqa: PLR2004
     else:
@@ -69,9 +80,9 @@ def read_header(header: bytes) -> FrameHeader:
 
 @final
 class BlockScanner:
-    """Follows the blocks of one frame, from behind its header, through pieces of any size.
+    """Follows the blocks of one frame, fed behind its header in pieces of any size.
 
-    ``done`` becomes true where the frame ends, checksum included.
+    ``done`` becomes true at the end of the frame, behind its checksum.
     """
 
     def __init__(self, *, checksum: bool) -> None:
@@ -82,9 +93,18 @@ class BlockScanner:
         self._last = False
 
     def scan(self, data: bytes | memoryview, start: int, max_bytes: int) -> int:
-        """How far ``data`` can be decoded from ``start`` so that not more than ``max_bytes`` (at least two blocks) come out.
+        """Return how far ``data`` may be decoded at once.
 
-        Raises MalformedError.
+        Args:
+            data: A piece of the frame.
+            start: Offset in ``data`` of the first byte that was not scanned yet.
+            max_bytes: The most bytes that the scanned part may decode to; at least two blocks.
+
+        Returns:
+            The offset in ``data`` behind the scanned part.
+
+        Raises:
+            MalformedError: A block has a reserved type or is too large.
         """
         position, end = start, len(data)
         # A block that began in an earlier piece may be completed by this one.
@@ -116,7 +136,7 @@ class BlockScanner:
         self._last = bool(header & 1)
         kind, size = header >> 1 & 3, header >> 3
         if kind == _RESERVED:
-            raise MalformedError("a zstd block of a reserved type")
+            raise MalformedError("a block has a reserved type")
         if size > BLOCK_BYTES:
-            raise MalformedError("a zstd block is too large")
+            raise MalformedError(f"a block of {size} bytes: the limit is {BLOCK_BYTES} bytes")
         self._body = 1 if kind == _RLE else size

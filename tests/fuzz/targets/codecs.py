@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 import zstandard
 
 from store.errors import CorruptStream, StoreError, TooLarge, TruncatedInput
-from store.formats.compression.codecs import MAGIC_BYTES, PIECE_BYTES, Codec, decoder, detect
+from store.formats.compression.codecs import MAGIC_BYTES, Codec, detect
+from store.formats.compression.decoders import PIECE_BYTES, decoder
 from store.formats.compression.read_ahead import DecodingReader
 
 if TYPE_CHECKING:

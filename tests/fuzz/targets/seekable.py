@@ -19,7 +19,8 @@ from store.blobs.memory import MemoryBlobs
 from store.content.blocks import open_blocks
 from store.content.reader import Reader
 from store.errors import CorruptStream, StoreError
-from store.formats.compression.codecs import Codec, decoder
+from store.formats.compression.codecs import Codec
+from store.formats.compression.decoders import decoder
 from store.formats.compression.seekable_zstd import (
     FOOTER_BYTES,
     read_table,

@@ -109,7 +109,7 @@ def layers() -> Iterator[Case]:
         "zstd-layer-junk",
         "something behind a zstd layer",
         _zstd(PLAIN) + b"junk",
-        refused(corrupt, "zstd", "something else where a frame should begin"),
+        refused(corrupt, "zstd", "unexpected bytes where another frame should begin"),
     )
     window = b"\x28\xb5\x2f\xfd\x00\xa0\x01\0\0"
     yield case(

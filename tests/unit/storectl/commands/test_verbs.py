@@ -179,7 +179,7 @@ def test_import_refuses_unknown_options(shell: Shell) -> None:
     shell("import", "--max-layer-size", "much", "a.tar", code=2)
     assert "is no size" in shell.err
     shell("import", "--compression", "lzma", "a.tar", code=4)
-    assert "unknown compression" in shell.err
+    assert "invalid compression" in shell.err
 
 
 # --- save -----------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Headers of gzip members, in one piece and in many."""
+"""Tests for store.formats.compression.gzip_header."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import zlib
 import pytest
 
 from store import errors
-from store.formats.compression.codecs import Codec, decoder
-from store.formats.compression.gzip_header import MAGIC, MAX_HEADER_BYTES, is_whole
+from store.formats.compression.codecs import Codec
+from store.formats.compression.decoders import decoder
+from store.formats.compression.gzip_header import MAGIC, MAX_HEADER_BYTES, begins, is_whole
 
 TEXT = b"hello, gzip\n" * 50
 EVERY_COMBINATION = range(32)
@@ -18,7 +19,7 @@ EVERY_COMBINATION = range(32)
 def gzipped(
     flags: int, *, extra: bytes = b"ab", name: bytes = b"n", comment: bytes = b"c", wrong: int = 0
 ) -> tuple[bytes, bytes]:
-    """A member with the optional fields that ``flags`` say: its header, and what follows."""
+    """Return a member's header with the optional fields of ``flags``, and the bytes after it."""
     head = MAGIC + bytes([flags]) + bytes(5) + b"\xff"
     if flags & 4:
         head += struct.pack("<H", len(extra)) + extra
@@ -73,11 +74,23 @@ def test_a_long_header_is_read_and_an_endless_one_refused(size: int) -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 1 << 20])
 @pytest.mark.parametrize("junk", [b"j", b"\x1f\x8b\x09", b"junk" * 9])
-def test_what_is_no_header_is_not_waited_for(junk: bytes, size: int) -> None:
-    with pytest.raises(errors.CorruptStream, match="something else where a stream should begin"):
+def test_bytes_that_cannot_begin_a_header_are_refused_at_once(junk: bytes, size: int) -> None:
+    with pytest.raises(
+        errors.CorruptStream, match="unexpected bytes where another stream should begin"
+    ):
         decoded(b"".join(gzipped(0)) + junk, size)
 
 
-def test_a_header_that_ends_early_is_told() -> None:
+def test_a_header_that_ends_early_is_refused() -> None:
     with pytest.raises(errors.TruncatedInput):
         decoded(gzipped(8)[0][:-1], 4)
+
+
+@pytest.mark.parametrize(
+    ("head", "answer"),
+    [(b"", True), (b"\x1f", True), (MAGIC, True), (MAGIC + b"x", True), (b"\x1f\x8c", False)],
+)
+def test_a_member_begins_with_the_magic_number_or_a_part_of_it(
+    head: bytes, *, answer: bool
+) -> None:
+    assert begins(head) is answer

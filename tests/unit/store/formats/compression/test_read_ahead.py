@@ -1,3 +1,5 @@
+"""Tests for store.formats.compression.read_ahead."""
+
 from __future__ import annotations
 
 import gzip
@@ -97,7 +99,7 @@ def test_errors_come_after_the_bytes_before_them_and_stay() -> None:
         (b"", 1 << 40, TruncatedInput),
     ],
 )
-def test_what_the_decoder_raises_is_raised(
+def test_an_error_of_the_decoder_is_raised(
     data: bytes, max_bytes: int, error: type[Exception]
 ) -> None:
     reader = DecodingReader(io.BytesIO(data), Codec.GZIP, max_bytes)
@@ -106,7 +108,7 @@ def test_what_the_decoder_raises_is_raised(
     reader.close()
 
 
-def test_what_the_source_raises_is_raised_after_what_it_gave() -> None:
+def test_an_error_of_the_source_is_raised_after_the_bytes_before_it() -> None:
     reader = DecodingReader(Failing(b"plain"), Codec.IDENTITY, 1 << 40)
     assert reader.read(3) == b"pla"
     assert reader.read(3) == b"in"

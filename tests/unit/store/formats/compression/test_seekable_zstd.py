@@ -1,3 +1,5 @@
+"""Tests for store.formats.compression.seekable_zstd."""
+
 from __future__ import annotations
 
 import io
@@ -17,7 +19,7 @@ from store.formats.compression.seekable_zstd import (
 
 
 def with_checksums(frames: list[tuple[int, int]]) -> bytes:
-    """The table as other writers make it: a checksum after each entry."""
+    """Return a table with a checksum after each entry, as other writers make it."""
     entries = b"".join(
         struct.pack("<III", stored, content, 0xDEADBEEF) for stored, content in frames
     )
@@ -74,7 +76,7 @@ def test_any_decoder_passes_over_the_table() -> None:
         struct.pack("<IBI", 1, 0, 0x8F92EAB2),
     ],
 )
-def test_what_is_no_footer_has_no_table(footer: bytes) -> None:
+def test_other_bytes_are_not_a_footer(footer: bytes) -> None:
     assert table_bytes(footer) is None
 
 
@@ -82,7 +84,7 @@ def test_bits_without_meaning_are_ignored() -> None:
     assert table_bytes(struct.pack("<IBI", 1, 0x03, 0x8F92EAB1)) == 8 + 8 + FOOTER_BYTES
 
 
-def test_table_of_another_file_is_refused() -> None:
+def test_a_table_for_another_file_size_is_refused() -> None:
     table = seek_table([(100, 4000)])
     for size in (99, 101):
         with pytest.raises(CorruptStream):
@@ -90,7 +92,7 @@ def test_table_of_another_file_is_refused() -> None:
 
 
 @pytest.mark.parametrize("position", [0, 4])
-def test_header_that_does_not_fit_is_refused(position: int) -> None:
+def test_a_header_that_disagrees_with_the_footer_is_refused(position: int) -> None:
     table = bytearray(seek_table([(100, 4000)]))
     table[position] ^= 1
     with pytest.raises(CorruptStream):
