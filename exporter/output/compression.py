@@ -1,6 +1,7 @@
-"""A whole archive compressed on its way out.
+"""Compression of a whole archive while it is written.
 
-The same archive and library give the same bytes: no names and no times in the header.
+The same archive and the same library version give the same bytes: the header has no name and no
+time.
 """
 
 from __future__ import annotations
@@ -33,25 +34,30 @@ class _Compressor(Protocol):
 
 @final
 class Compressing:
-    """A sink before a sink. It is no file: what is compressed can only be a stream."""
+    """A sink that compresses into another sink. It has no ``fileno``: it can only be a stream."""
 
     def __init__(self, sink: Sink, compressor: _Compressor) -> None:
         self._sink = sink
         self._compressor = compressor
 
     def write(self, data: bytes | memoryview, /) -> int:
-        """Take bytes; all of them are taken."""
+        """Compress ``data`` and return its length: all of it is taken."""
         write_all(self._sink, self._compressor.compress(data))
         return len(data)
 
     def finish(self) -> None:
-        """Nothing more follows."""
+        """Write the end of the compressed stream."""
         write_all(self._sink, self._compressor.flush())
 
 
 @contextmanager
 def compressed(sink: Sink, codec: str | None) -> Iterator[Sink]:
-    """``sink``, or one that compresses into it (``gzip``, ``zstd``)."""
+    """Yield a sink that compresses into ``sink``, and finish the stream if the block succeeds.
+
+    Args:
+        sink: Receives the compressed bytes.
+        codec: ``gzip`` or ``zstd``; None yields ``sink`` itself.
+    """
     if codec is None:
         yield sink
         return

@@ -1,4 +1,4 @@
-"""An archive written into a regular file: every member at its place, by all cores at once (see `store.content.parallel_copy`)."""
+"""Archives written into a regular file: every member at its offset, by several threads."""
 
 from __future__ import annotations
 
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 
 
 def descriptor_of(sink: Sink) -> int | None:
-    """The descriptor of a sink that can be written anywhere.
+    """Return the file descriptor of a sink that can be written at any offset.
 
-    None for a pipe, a device, or a file that only grows at its end.
+    Args:
+        sink: The destination of the archive.
+
+    Returns:
+        The descriptor, or None for a pipe, a device, or a file opened to append.
     """
     try:
-        descriptor: int = sink.fileno()  # type: ignore[attr-defined]  # that is the question
+        descriptor: int = sink.fileno()  # type: ignore[attr-defined]  # a sink without one raises AttributeError
         status, flags = os.fstat(descriptor), fcntl.fcntl(descriptor, fcntl.F_GETFL)
     except (AttributeError, OSError):
         return None
@@ -36,9 +40,21 @@ def descriptor_of(sink: Sink) -> int | None:
 
 
 def write(plan: Plan, store: Store, reader: Reader, descriptor: int, progress: Progress) -> None:
-    """Write the archive from where the file stands.
+    """Write the archive at the file's current position, and move the position to its end.
 
-    Raises DamagedContent, ContentMissing, StorageFull; the file is then no archive.
+    After an error the file is not a valid archive.
+
+    Args:
+        plan: The archive.
+        store: Its blobs are read.
+        reader: Reads contents that must be decoded.
+        descriptor: A regular file, open for writing.
+        progress: Told of every stored content.
+
+    Raises:
+        DamagedContent: A content does not have its digest.
+        ContentMissing: A file of the store is missing.
+        StorageFull: The file system has no space left.
     """
     offset = os.lseek(descriptor, 0, os.SEEK_CUR)
     reserve(descriptor, offset, plan.size_bytes)
@@ -58,7 +74,8 @@ def write(plan: Plan, store: Store, reader: Reader, descriptor: int, progress: P
                     contents.append((entry, entry.source, start))
                 scatter.put(bytes(end - start - entry.size_bytes), start + entry.size_bytes)
             offset = end
-        # Each is hashed on one core: the largest first, or it would be alone at the end.
+        # One thread hashes each content: the largest first, so that it does not run alone at the
+        # end.
         for entry, sources, start in sorted(
             contents, key=lambda one: one[0].size_bytes, reverse=True
         ):

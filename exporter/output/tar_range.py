@@ -1,4 +1,4 @@
-"""Any part of a planned archive, without the rest: for transfers that break off and go on.
+"""Any range of a planned archive, so that an interrupted download can resume.
 
 An archive is a function of its plan, so a plan has an identity before a byte of the archive is
 read.
@@ -26,13 +26,17 @@ if TYPE_CHECKING:
     from store.model.contents import Sources
 
 _GATHERED_BYTES: Final = MIB
-"""Headers, documents and padding that follow each other are handed out together, up to so much."""
+"""The largest piece made of headers, documents and padding that follow each other."""
 
 
 def identity(plan: Plan) -> str:
-    """Names the archive's bytes: equal for equal archives, different for others.
+    """Return a hash that is equal for two plans exactly if their archives have the same bytes.
 
-    64 hexadecimal digits.
+    Args:
+        plan: The archive.
+
+    Returns:
+        64 hexadecimal digits.
     """
     hashed = hashlib.sha256(usedforsecurity=False)
     for entry in plan.entries:
@@ -50,12 +54,18 @@ def identity(plan: Plan) -> str:
 
 @final
 class ArchiveBlocks:
-    """The bytes of an archive (see `store.content.blocks.Blocks`).
+    """The bytes of an archive at any position, in the protocol of `store.content.blocks.Blocks`.
 
-    A content that is read from its first to its last byte has its digest checked.
+    The digest of a content is checked if it is read from its first byte to its last.
     """
 
     def __init__(self, plan: Plan, blobs: BlobStore) -> None:
+        """Prepare to read; nothing is opened before the first read.
+
+        Args:
+            plan: The archive.
+            blobs: The store's blobs.
+        """
         self._plan = plan
         self._blobs = blobs
         self._starts = list(accumulate((entry.archived_bytes for entry in plan.entries), initial=0))
@@ -64,7 +74,19 @@ class ArchiveBlocks:
         self._check: _Check | None = None
 
     def read_into(self, position: int, buffer: bytearray) -> memoryview:
-        """See `Blocks`."""
+        """Return some bytes of the archive.
+
+        Args:
+            position: The offset of the first byte.
+            buffer: Memory that may be used for the result.
+
+        Returns:
+            At least one byte; none at the end of the archive.
+
+        Raises:
+            DamagedContent: A content that was read in full does not have its digest.
+            ContentMissing: A file of the store is missing.
+        """
         gathered = bytearray()
         while len(gathered) < _GATHERED_BYTES and position + len(gathered) < self.size_bytes:
             at = position + len(gathered)
@@ -87,7 +109,7 @@ class ArchiveBlocks:
         return memoryview(gathered)
 
     def _content(self, index: int, entry: Entry, offset: int, buffer: bytearray) -> memoryview:
-        assert not isinstance(entry.source, bytes | None)  # noqa: S101 - `read_into` has looked
+        assert not isinstance(entry.source, bytes | None)  # noqa: S101 - `read_into` handles these
         if isinstance(entry.source, Path):
             with translated(entry.source), entry.source.open("rb", buffering=0) as file:
                 file.seek(offset)
@@ -103,7 +125,7 @@ class ArchiveBlocks:
         return view
 
     def close(self) -> None:
-        """See `Blocks`."""
+        """Close the file that is open, if any."""
         if self._open is not None:
             self._open[1].close()
             self._open = None
@@ -111,9 +133,9 @@ class ArchiveBlocks:
 
 @final
 class _Check:
-    """Hashes a content that comes in order, perhaps some of it twice.
+    """The check of a content's digest while it is read in order; parts may be read twice.
 
-    What begins in the middle or leaves something out is not hashed.
+    If reading starts in the middle or skips bytes, the digest is not checked.
     """
 
     def __init__(self, sources: Sources) -> None:
@@ -122,7 +144,11 @@ class _Check:
         self._seen = 0
 
     def see(self, offset: int, view: memoryview) -> None:
-        """Some of its bytes. Raises DamagedContent with the last of them."""
+        """Hash the bytes at ``offset``.
+
+        Raises:
+            DamagedContent: The content is complete, and its digest differs.
+        """
         if not offset <= self._seen < offset + len(view):
             return
         self._hashed.update(view[self._seen - offset :])

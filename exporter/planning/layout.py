@@ -1,4 +1,4 @@
-"""What all archives with a layout share: blobs by digest, ``index.json``, ``oci-layout`` (OCI image-spec, image-layout.md)."""
+"""Parts of an OCI image layout: blobs by digest, ``index.json`` and ``oci-layout``."""
 
 from __future__ import annotations
 
@@ -21,29 +21,45 @@ if TYPE_CHECKING:
 
 
 LAYOUT_FILE: Final = b'{"imageLayoutVersion": "1.0.0"}'
-"""With the space, as Docker writes it."""
+"""The bytes of ``oci-layout``, with the space that Docker writes."""
 
 FILE_MODE: Final = 0o644
 FOLDER_MODE: Final = 0o755
 
 
 def blob_path(digest: Digest) -> str:
-    """Where a blob lies."""
+    """Return the path of a blob in the layout."""
     return f"blobs/{digest.algorithm}/{digest.hex}"
 
 
 def file(path: str, source: bytes | Sources | Path, size_bytes: int) -> Entry:
-    """A file of the archive, from the epoch."""
+    """Return a file of the archive, dated 1970-01-01.
+
+    Args:
+        path: Its name in the archive.
+        source: Its bytes, or the stored content or the file on disk that has them.
+        size_bytes: Its size.
+    """
     return Entry(path, EntryType.FILE, FILE_MODE, 0, size_bytes, source)
 
 
 def folder(path: str, mtime_s: int = 0) -> Entry:
-    """A folder of the archive, from the epoch unless it has a time in Unix seconds."""
+    """Return a folder of the archive.
+
+    Args:
+        path: Its name in the archive, with a slash at the end.
+        mtime_s: Its modification time in Unix seconds.
+    """
     return Entry(path, EntryType.DIRECTORY, FOLDER_MODE, mtime_s)
 
 
 def blobs(files: Mapping[Digest, Entry], mtime_s: int = 0) -> list[Entry]:
-    """The folder ``blobs``, with its time in Unix seconds, and the folders and files below it, sorted."""
+    """Return the folder ``blobs`` with the folders and files in it, sorted.
+
+    Args:
+        files: The files by digest.
+        mtime_s: The modification time of the folder ``blobs`` in Unix seconds.
+    """
     entries = [folder("blobs/", mtime_s)]
     for algorithm in sorted({digest.algorithm for digest in files}):
         entries.append(folder(f"blobs/{algorithm}/"))
@@ -54,17 +70,25 @@ def blobs(files: Mapping[Digest, Entry], mtime_s: int = 0) -> list[Entry]:
 def descriptors(
     root: SavedRoot, document: Document, shared_tags: frozenset[str]
 ) -> list[dict[str, Any]]:
-    """A root's descriptors in ``index.json``: one for each tag, or one without a name."""
+    """Return a root's descriptors for ``index.json``: one for each tag, or one without a name.
+
+    Args:
+        root: The root with its tags.
+        document: The root's manifest or index.
+        shared_tags: Tags to write with their repository.
+    """
     if not root.tags:
         return [described(document)]
     return [described(document) | {"annotations": names(tag, shared_tags)} for tag in root.tags]
 
 
 def names(tag: Reference, shared_tags: frozenset[str]) -> dict[str, str]:
-    """The full name, and the tag.
+    """Return the annotations that name a root: containerd's full name and the OCI reference name.
 
-    A tag that several repositories have is written with its repository, for some readers know no
-    other name.
+    Args:
+        tag: The name.
+        shared_tags: Tags of several repositories. They are written with the repository, because
+            some readers know only the OCI reference name.
     """
     return {
         CONTAINERD_NAME: str(tag),
@@ -73,7 +97,7 @@ def names(tag: Reference, shared_tags: frozenset[str]) -> dict[str, str]:
 
 
 def tags_of_several(tags: Iterable[Reference]) -> frozenset[str]:
-    """Tags that stand in more than one repository."""
+    """Return the tags that more than one repository has in ``tags``."""
     repositories: dict[str, set[object]] = {}
     for tag in tags:
         repositories.setdefault(tag.tag or "", set()).add(tag.repository)
@@ -81,5 +105,5 @@ def tags_of_several(tags: Iterable[Reference]) -> frozenset[str]:
 
 
 def index(manifests: Sequence[Mapping[str, Any]]) -> bytes:
-    """``index.json``."""
+    """Return ``index.json`` with the descriptors ``manifests``."""
     return compact({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": list(manifests)})

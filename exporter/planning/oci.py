@@ -1,4 +1,4 @@
-"""OCI image layouts, planned (OCI image-spec 1.1, image-layout.md)."""
+"""The plan of an archive in the format oci (OCI image-spec 1.1, image-layout.md)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def blob_files(graph: SavedGraph) -> dict[Digest, Entry]:
-    """A file for every content that is here or was made for this archive."""
+    """Return a file for every content of ``graph``, stored or made for this archive, by digest."""
     files = {
         digest: layout.file(layout.blob_path(digest), sources, sources.size_bytes)
         for digest, sources in graph.sources.items()
@@ -26,9 +26,11 @@ def blob_files(graph: SavedGraph) -> dict[Digest, Entry]:
 
 
 def index(graph: SavedGraph, shared_tags: frozenset[str] | None = None) -> bytes:
-    """``index.json`` of a layout that holds nothing else.
+    """Return the ``index.json`` of a layout that holds only ``graph``.
 
-    ``shared_tags`` are written with their repository; unless given, those that several have.
+    Args:
+        graph: The manifests of the archive.
+        shared_tags: Tags to write with their repository; None for those of several repositories.
     """
     shared = (
         layout.tags_of_several(tag for root in graph.roots for tag in root.tags)
@@ -45,7 +47,7 @@ def index(graph: SavedGraph, shared_tags: frozenset[str] | None = None) -> bytes
 
 
 def plan(graph: SavedGraph) -> Plan:
-    """Plan a layout as one archive."""
+    """Plan an image layout in one tar archive."""
     listed = index(graph)
     files = [
         layout.file("index.json", listed, len(listed)),

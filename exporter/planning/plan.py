@@ -1,4 +1,4 @@
-"""What an archive will be, before its first byte: entries in order, every size known."""
+"""The plan of an archive: its entries in order, with every size known before the first byte."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 BLOCK: Final = 512
 END: Final = 2 * BLOCK
-"""Two zero blocks, and no padding to a record (docker-archive.md §4)."""
+"""The length of the archive's end: two zero blocks, without padding (docker-archive.md §4)."""
 
 NAME_BYTES: Final = 100
-"""What the name field holds. Our names are ASCII."""
+"""The length of a header's name field. The names in saved archives are ASCII."""
 
 LARGEST_OCTAL: Final = 8**11 - 1
-"""What eleven octal digits hold; beyond it a PAX record is needed."""
+"""The largest number that eleven octal digits hold; a larger one needs a PAX record."""
 
 
 class EntryType(Enum):
-    """The kinds of entries we write, by their type flag."""
+    """The types of entries in saved archives, by their type flag."""
 
     FILE = b"0"
     SYMLINK = b"2"
@@ -33,9 +33,16 @@ class EntryType(Enum):
 @final
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One member: ``source`` is its bytes, or the content or file with them.
+    """One member of an archive.
 
-    ``size_bytes`` is 0 for anything but a file; ``mtime_s`` is in Unix seconds.
+    Attributes:
+        path: The member's name in the archive; that of a folder ends with a slash.
+        type: The member's type.
+        mode: The mode field of its header.
+        mtime_s: The modification time in Unix seconds.
+        size_bytes: The size of a file; 0 for every other type.
+        source: The bytes of a file, or the stored content or the file on disk that has them.
+        link: The target of a symbolic link.
     """
 
     path: str
@@ -48,12 +55,12 @@ class Entry:
 
     @property
     def archived_bytes(self) -> int:
-        """What the member takes in the archive: headers, data and padding."""
+        """The number of bytes the member adds to the archive: headers, data and padding."""
         records = len(self.records())
         return (2 * BLOCK + padded(records) if records else BLOCK) + padded(self.size_bytes)
 
     def records(self) -> bytes:
-        """The extended header's records for what does not fit the plain one, in the order of their keys; often none."""
+        """Return the PAX records for values that do not fit the ustar header, sorted by key."""
         if (
             self.mtime_s <= LARGEST_OCTAL
             and self.size_bytes <= LARGEST_OCTAL
@@ -69,7 +76,7 @@ class Entry:
 
 
 def _record(key: str, value: object) -> bytes:
-    """One PAX record; its length counts its own digits (POSIX.1-2017, pax, "Extended Header")."""
+    """Return one PAX record; its length counts its own digits (POSIX.1-2017, pax)."""
     body = f" {key}={value}\n".encode()
     length = len(body) + len(str(len(body)))
     if len(str(length)) > len(str(len(body))):
@@ -78,16 +85,19 @@ def _record(key: str, value: object) -> bytes:
 
 
 def padded(size_bytes: int) -> int:
-    """``size_bytes`` rounded up to whole blocks."""
+    """Return ``size_bytes`` rounded up to whole blocks of 512 bytes."""
     return -(-size_bytes // BLOCK) * BLOCK
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An archive: its entries in the order they are written.
+    """The entries of an archive, in the order they are written.
 
-    ``notes`` are for the person who asked; ``owner`` is the name in every header.
+    Attributes:
+        entries: The members.
+        notes: Remarks for the person who asked for the save.
+        owner: The user and group name in every header.
     """
 
     entries: tuple[Entry, ...]

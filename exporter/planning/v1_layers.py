@@ -1,6 +1,6 @@
-"""v1 layer IDs and the documents that go with them.
+"""v1 layer IDs and their documents: the names and the JSON of a legacy archive's folders.
 
-What a legacy archive's directories are called and describe (docker-archive.md §2 and §9).
+See docker-archive.md §2 and §9.
 
 Sources: moby v20.10 and v28, ``image/v1/imagev1.go`` and ``image/tarexport/save.go``.
 """
@@ -29,7 +29,12 @@ Image = TypeVar("Image", bound=V1Image)
 @final
 @dataclass(frozen=True, slots=True)
 class V1Layer:
-    """One layer as a legacy archive shows it: the name of its directory, 64 hex digits, and the exact text of the file ``json`` in it."""
+    """One layer as a legacy archive describes it.
+
+    Attributes:
+        v1_id: The name of the layer's folder: 64 hexadecimal digits.
+        json: The exact bytes of the file ``json`` in the folder.
+    """
 
     v1_id: str
     json: bytes
@@ -38,15 +43,15 @@ class V1Layer:
 def v1_layers(config: ImageConfig, chain_ids: Sequence[ChainID]) -> tuple[V1Layer, ...]:
     """Describe every layer of an image as Docker 20.10 does, base first.
 
-    Only the top layer carries what the config says; the others are the same for every image with
+    Only the top layer's document repeats the config; the others are the same for every image with
     the same layers and the same ``os``.
 
     Args:
         config: The image's config.
-        chain_ids: The chain ID at every position, as of `ChainID.each`.
+        chain_ids: The chain ID of every layer, base first, as `ChainID.each` returns them.
 
     Raises:
-        ValueError: ``chain_ids`` are not as many as the config's layers.
+        ValueError: ``chain_ids`` and the config's layers differ in number.
     """
     if len(chain_ids) != len(config.diff_ids):
         raise ValueError(f"{len(chain_ids)} chain IDs for {len(config.diff_ids)} layers")
@@ -54,7 +59,12 @@ def v1_layers(config: ImageConfig, chain_ids: Sequence[ChainID]) -> tuple[V1Laye
 
 
 def v1_layers_28(image: V1Image28, chain_ids: Sequence[ChainID]) -> tuple[V1Layer, ...]:
-    """Describe every layer of an image as Docker 28 does, base first: see `v1_layers`."""
+    """Describe every layer of an image as Docker 28 does, base first.
+
+    Args:
+        image: The image's config as Docker 28 reads it.
+        chain_ids: The chain ID of every layer, base first.
+    """
     return _layers(V1_IMAGE_28, image, V1Image28(created=EPOCH), chain_ids, short_escapes)
 
 
@@ -65,9 +75,9 @@ def _layers(
     chain_ids: Sequence[ChainID],
     written: Callable[[bytes], bytes],
 ) -> tuple[V1Layer, ...]:
-    """``top`` describes the top layer and ``base`` all others.
+    """Describe the top layer by ``top`` and every other layer by ``base``.
 
-    ``written`` makes of JSON what the engine's Go writes.
+    ``written`` turns JSON into the form that the engine's Go version writes.
     """
     layers: list[V1Layer] = []
     hashed_base = dict(struct.members(base))
@@ -80,8 +90,8 @@ def _layers(
         if parent:
             hashed["parent"] = quote(f"sha256:{parent}")
         v1_id = hashlib.sha256(written(write_object(hashed)), usedforsecurity=False).hexdigest()
-        # What is stored differs from what was hashed: struct order, `id`, no `layer_id`, a bare
-        # `parent`, and `os` on every layer.
+        # The stored document differs from the hashed one: struct order, `id`, no `layer_id`, a
+        # bare `parent`, and `os` on every layer.
         layers.append(
             V1Layer(
                 v1_id, written(struct.write(replace(image, id=v1_id, parent=parent, os=top.os)))

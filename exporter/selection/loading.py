@@ -1,12 +1,11 @@
-"""Manifests and indexes as they are read for a save, and the walks over them."""
+"""Manifests and indexes read for a save, and walks over them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, final
 
-from store.catalog import content, manifests
-from store.catalog import repositories as registry
+from store.catalog import content, manifests, repositories
 from store.errors import InvalidDocument
 from store.formats.image.config import ImageConfig
 from store.formats.image.manifests import Document
@@ -26,16 +25,22 @@ if TYPE_CHECKING:
     Read = Callable[[Sources], bytes]
 
 ATTESTED: Final = "vnd.docker.reference.digest"
-"""Annotation in an index on an attestation: the digest of the manifest that it is about (BuildKit, attestation-storage.md)."""
+"""The annotation of an attestation in an index: the digest of the manifest it describes.
+
+Source: BuildKit, attestation-storage.md.
+"""
 
 
 @final
 @dataclass(slots=True)
 class Loading:
-    """Documents that have been read.
+    """The documents read so far, and the means to read more.
 
-    ``read`` gives the bytes of a small content; what the repository ``within`` does not hold is not
-    here, if there is one.
+    Attributes:
+        connection: A read transaction.
+        read: Returns the bytes of a small content.
+        within: If given, only documents that this repository holds are read.
+        documents: The documents read so far, by digest.
     """
 
     connection: Connection
@@ -44,9 +49,13 @@ class Loading:
     documents: dict[Digest, Document] = field(default_factory=dict)
 
     def descend(self, digests: Iterable[Digest]) -> None:
-        """Read ``digests`` and every document below them that is here, a level at a time.
+        """Read ``digests`` and every stored document below them, a level at a time.
 
-        Raises DamagedContent.
+        Args:
+            digests: Digests of manifests and indexes; those that are not stored are skipped.
+
+        Raises:
+            DamagedContent: A stored document does not have its digest.
         """
         wanted = [digest for digest in dict.fromkeys(digests) if digest not in self.documents]
         while wanted:
@@ -55,7 +64,7 @@ class Loading:
                 (
                     wanted
                     if self.within is None
-                    else registry.held(self.connection, self.within, wanted)
+                    else repositories.held(self.connection, self.within, wanted)
                 ),
             )
             sources = content.sources(self.connection, types)
@@ -71,7 +80,7 @@ class Loading:
             wanted = [digest for digest in below if digest not in self.documents]
 
     def below(self, digest: Digest) -> set[Digest]:
-        """``digest`` and every document that it reaches, of those that are here."""
+        """Return ``digest`` and every document below it, without those that were not read."""
         seen: set[Digest] = set()
         todo = [digest]
         while todo:
@@ -82,7 +91,7 @@ class Loading:
         return seen
 
     def config(self, document: Document) -> ImageConfig | None:
-        """The config of a manifest that describes an image; None for anything else."""
+        """Return the config of a manifest, or None if the manifest does not describe an image."""
         link = document.config
         if link is None or not document.claims_image:
             return None
@@ -96,20 +105,25 @@ class Loading:
         return config if len(config.diff_ids) == len(document.layers) else None
 
     def platform(self, document: Document) -> Platform | None:
-        """What a manifest's config says it is made for; None for what is no image."""
+        """Return the platform in a manifest's config, or None if it does not describe an image."""
         config = self.config(document)
         return None if config is None else platform_of(config)
 
 
 def platform_of(config: ImageConfig) -> Platform:
-    """What an image is made for."""
+    """Return the platform that a config names."""
     return Platform.of(config.os or "linux", config.architecture, config.variant, config.os_version)
 
 
 def ordered(
     documents: Mapping[Digest, Document], roots: Iterable[SavedRoot]
 ) -> dict[Digest, Document]:
-    """What is pointed at before what points at it."""
+    """Return the documents in an order where each follows those it points at.
+
+    Args:
+        documents: The documents by digest.
+        roots: Their order decides where documents are independent of each other.
+    """
     found: dict[Digest, Document] = {}
 
     def visit(digest: Digest) -> None:

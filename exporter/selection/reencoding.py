@@ -1,10 +1,11 @@
-"""Images with their layers encoded anew: new blobs, new manifests over them, and a note in each of what it was."""
+"""Images with re-encoded layers: new blobs, and new manifests that name their originals."""
 
 from __future__ import annotations
 
 import hashlib
 import zlib
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, final
 
 import zstandard
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from store.model.digests import DiffID
 
 ORIGINAL: Final = "dev.storectl.original.digest"
-"""Annotation of a manifest whose layers were encoded anew: the digest it had before."""
+"""The annotation of a manifest with re-encoded layers: the digest of the original manifest."""
 
 _TYPES: Final = {Layers.PLAIN: OCI_LAYER, Layers.GZIP: OCI_LAYER_GZIP, Layers.ZSTD: OCI_LAYER_ZSTD}
 _GZIP_LEVEL: Final = 6
@@ -53,7 +54,7 @@ _ZSTD_LEVEL: Final = 3
 @final
 @dataclass(slots=True)
 class _Work:
-    """What has been made so far."""
+    """The inputs of a re-encoding, and its results so far."""
 
     plain: Mapping[Digest, Sources]
     reader: Reader
@@ -67,7 +68,12 @@ class _Work:
 
 
 def layer_sources(graph: SavedGraph, connection: Connection) -> dict[Digest, Sources]:
-    """Where the plain form of every layer comes from, and every encoding of it that is here: all that `reencode` may need."""
+    """Return the sources of every layer's plain form and stored encodings, for `reencode`.
+
+    Args:
+        graph: The images.
+        connection: A read transaction.
+    """
     diffs = content.sources(
         connection, {diff.digest for config in graph.configs.values() for diff in config.diff_ids}
     )
@@ -80,7 +86,14 @@ def layer_sources(graph: SavedGraph, connection: Connection) -> dict[Digest, Sou
 
 
 def origins(graph: SavedGraph, plain: Mapping[Digest, Sources]) -> list[Sources]:
-    """Every stored content that `reencode` makes its images from: of a layer the diff that the config names, and a config may name those of any image."""
+    """Return every stored content that `reencode` makes its images from.
+
+    A layer is made from the diff that the config names, and a config can name any diff.
+
+    Args:
+        graph: The images.
+        plain: The result of `layer_sources`.
+    """
     diffs = {
         diff.digest
         for digest, config in graph.configs.items()
@@ -93,12 +106,19 @@ def origins(graph: SavedGraph, plain: Mapping[Digest, Sources]) -> list[Sources]
 def reencode(
     graph: SavedGraph, how: Layers, plain: Mapping[Digest, Sources], reader: Reader, folder: Path
 ) -> SavedGraph:
-    """The same images with other layers.
+    """Return the same images with their layers in another encoding.
 
-    What has to be compressed lies in ``folder`` until the save is done; ``plain`` is of
-    `layer_sources`.
+    Args:
+        graph: The images.
+        how: The encoding.
+        plain: The result of `layer_sources`.
+        reader: Reads the plain layers.
+        folder: Where compressed layers are kept until the save is done.
 
-    Raises DamagedContent, ContentMissing, StorageFull.
+    Raises:
+        DamagedContent: A stored layer does not have its digest.
+        ContentMissing: A file of the store is missing.
+        StorageFull: ``folder`` has no space left.
     """
     work = _Work(plain, reader, folder, how, graph)
     renamed: dict[Digest, Document] = {}
@@ -128,8 +148,7 @@ def reencode(
     }
     if any(renamed[digest].digest != digest for digest in subjects & set(renamed)):
         notes.append(
-            "signatures and other referrers speak of the digests before the layers were encoded"
-            " anew"
+            "signatures and other referrers name the digests from before the layers were re-encoded"
         )
     return replace(
         graph,
@@ -155,8 +174,8 @@ def _manifest(work: _Work, document: Document) -> Document:
             changed = True
             layer.pop("data", None)
             layer.pop("urls", None)
-        # Also of a layer that stays: what its type said may have been wrong, and Docker's types do
-        # not belong in an OCI manifest.
+        # Also if the layer's bytes stay: its media type may have been wrong, and Docker's media
+        # types do not belong in an OCI manifest.
         layer.update(mediaType=_TYPES[work.how], digest=str(digest), size=size)
     if not changed:
         return document
@@ -167,12 +186,12 @@ def _manifest(work: _Work, document: Document) -> Document:
 
 
 def _is_encoded(graph: SavedGraph, link: Link) -> bool:
-    # A foreign layer is what its URLs give: other bytes would not be that.
+    # A foreign layer is the file behind its URLs: other bytes would not be that file.
     return link.digest in graph.sources and not is_foreign_layer(link.target.media_type)
 
 
 def _as_oci_or_docker(data: dict[str, Any], layers: list[dict[str, Any]], how: Layers) -> None:
-    """Docker's own types know gzip only: anything else makes an OCI manifest."""
+    """Give the layers Docker's media type for gzip; any other encoding makes an OCI manifest."""
     if how is Layers.GZIP:
         for layer in layers:
             if layer["mediaType"] == OCI_LAYER_GZIP:
@@ -203,7 +222,7 @@ def _index(work: _Work, document: Document, renamed: dict[Digest, Document]) -> 
 
 
 def _layer(work: _Work, link: Link, diff: DiffID) -> tuple[Digest, int]:
-    """The layer as it is wanted: what is in the store already, or made now."""
+    """Return the digest and size of the encoded layer, stored already or compressed now."""
     if diff not in work.known:
         work.known[diff] = _found(work, link, diff) or _compressed(work, diff)
     return work.known[diff]
@@ -236,8 +255,10 @@ def _compressed(work: _Work, diff: DiffID) -> tuple[Digest, int]:
             level=_ZSTD_LEVEL, write_checksum=True, threads=1
         ).compressobj()
     )
+    pieces = work.reader.chunks(work.plain[diff.digest])
     with translated(path), path.open("xb") as file:
-        for piece in (*work.reader.chunks(work.plain[diff.digest]), None):
+        # A layer is too large to hold all of its pieces at once.
+        for piece in chain(pieces, (None,)):
             data = compressor.flush() if piece is None else compressor.compress(piece)
             hashed.update(data)
             size += len(data)

@@ -1,4 +1,7 @@
-"""What refers to saved manifests: by their ``subject``, or by a tag that is made of a digest (distribution-spec, "Referrers Tag Schema"; cosign)."""
+"""Referrers of saved manifests: by ``subject``, or by a tag made of a digest.
+
+The tags are those of the distribution specification ("Referrers Tag Schema") and of cosign.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,27 @@ if TYPE_CHECKING:
     from store.model.digests import Digest
 
 SUFFIXES: Final = ("", ".sig", ".att", ".sbom")
-"""What stands behind ``sha256-<hex>``: nothing for the index of referrers of registries without that endpoint, the rest is cosign's."""
+"""Endings of tags behind ``sha256-<hex>``.
+
+The empty one is for the index of referrers in registries without the referrers endpoint; the
+others are cosign's.
+"""
 
 _ALGORITHM_LENGTH: Final = 32
 _HEX_LENGTH: Final = 64
-"""So much of a digest goes into such a tag (distribution-spec)."""
+"""The longest parts of a digest in such a tag (distribution specification)."""
 
 
 def with_referrers(
     loading: Loading, roots: Sequence[SavedRoot], keep: set[Digest]
 ) -> list[SavedRoot]:
-    """The roots, and behind them what refers to any document in ``keep``, and to that, until there is nothing more. It all is put into ``keep``."""
+    """Return the roots, followed by all referrers of the documents in ``keep`` and of each other.
+
+    Args:
+        loading: Reads the documents of the referrers.
+        roots: The roots of the save.
+        keep: Digests of the saved documents; those of referrers and below them are added.
+    """
     tags = {root.digest: dict.fromkeys(root.tags) for root in roots}
     signatures = _by_tag(loading, roots, keep)
     fresh = set(keep)
@@ -54,7 +67,7 @@ def with_referrers(
 
 
 def tag_names(digest: Digest) -> tuple[str, ...]:
-    """The tags under which something about ``digest`` may stand."""
+    """Return the tags that referrers of ``digest`` may have."""
     start = f"{digest.algorithm[:_ALGORITHM_LENGTH]}-{digest.hex[:_HEX_LENGTH]}"
     return tuple(start + suffix for suffix in SUFFIXES)
 
@@ -62,9 +75,9 @@ def tag_names(digest: Digest) -> tuple[str, ...]:
 def _by_tag(
     loading: Loading, roots: Iterable[SavedRoot], keep: Iterable[Digest]
 ) -> dict[str, list[TagTarget]]:
-    """Every tag beside the saved ones.
+    """Return all tags of the repositories that hold the saved roots, by their text.
 
-    For what was not asked for by a name, in every repository that has it.
+    The repositories of a root without a name are all that hold a document in ``keep``.
     """
     named = {repository for root in roots for repository in root.repositories}
     if any(not root.repositories for root in roots):
