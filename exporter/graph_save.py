@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Self, final
 
 from exporter.options import Format
 from exporter.planning.planned_save import PlannedSave
-from exporter.selection import graph, roots
+from exporter.selection import graph
+from exporter.selection.roots import resolve_roots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +62,7 @@ class GraphSave:
             InvalidInput: No image is for the platforms.
             DamagedContent: A stored document does not have its digest.
         """
-        found = graph.load(connection, roots.resolve(connection, names), options, read)
+        found = graph.load(connection, resolve_roots(connection, names), options, read)
         if options.layers is None:
             return cls(found, options)
         from exporter.selection.reencoding import layer_sources

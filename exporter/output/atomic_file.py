@@ -1,4 +1,4 @@
-"""Where an archive goes: a temporary sibling, synced and renamed when it is whole."""
+"""Output files: written under a temporary name, then synced and renamed."""
 
 from __future__ import annotations
 
@@ -18,15 +18,26 @@ if TYPE_CHECKING:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that appears under ``path`` when the block ends well, whole and durable, and leaves nothing when it does not. Its mode is 0600, as Docker's.
+    """Yield a file that appears at ``path`` if the block succeeds, and is removed if it fails.
 
-    Raises InvalidInput when there is no such folder, Unavailable and its branches when it cannot be
-    written.
+    The file is synced before it appears. Its mode is 0600, as Docker's. A device or a named pipe at
+    ``path`` is written directly.
+
+    Args:
+        path: The file to write; an existing one is replaced.
+
+    Raises:
+        InvalidInput: ``path`` is a folder, or its folder does not exist.
+        StorageFull: The file system has no space left.
+        ReadOnlyStore: The file system is mounted read-only.
+        PermissionDenied: The operating system forbids the access.
+        Unavailable: Any other error of the operating system.
     """
     if path.exists() and not path.is_file():
-        # A device or a named pipe is written as it is: nothing can be renamed over it.
         if path.is_dir():
-            raise InvalidInput(f"{printable(str(path))} is a folder", remedy=Remedy.SAVE_TO_FILE)
+            raise InvalidInput(
+                f"cannot write {printable(str(path))}: it is a folder", remedy=Remedy.SAVE_TO_FILE
+            )
         with translated(path, whose=Whose.OUTPUT), path.open("wb", buffering=0) as file:
             yield file
         return
@@ -37,8 +48,8 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             )
     except FileNotFoundError:
         raise InvalidInput(
-            f"there is no folder {printable(str(path.parent))}",
-            hint="make it first, or save somewhere else",
+            f"cannot write {printable(str(path))}: its folder does not exist",
+            hint="create the folder first, or write to another one",
         ) from None
     temporary = Path(name)
     try:

@@ -1,9 +1,7 @@
-"""Saving into an OCI layout that is a folder.
+"""Saves into a folder with an OCI image layout; existing images in it stay.
 
-Added to what is there, so that writers beside each other lose nothing.
-
-Blobs have the names of their content: they are written under other names and renamed. Only
-``index.json`` is changed by many, under a lock on the folder.
+Any number of processes can write to one folder. Blobs are named by their content: each is written
+under a temporary name and renamed. ``index.json`` is changed under a lock on the folder.
 """
 
 from __future__ import annotations
@@ -40,11 +38,24 @@ _SUFFIX: Final = ".partial"
 def write(
     graph: SavedGraph, folder: Path, store: Store, reader: Reader, progress: Progress
 ) -> None:
-    """Add ``graph`` to the layout at ``folder``, which is made when it is not there.
+    """Add the images to the layout in ``folder``.
 
-    An entry of the same name is replaced, every other one and every file that is not ours stays.
-    Raises InvalidInput for a folder that is something else, InvalidDocument when its index.json
-    cannot be read, Unavailable and its branches.
+    An entry of the index with a saved name is replaced; every other entry and every other file
+    stays.
+
+    Args:
+        graph: The manifests to save.
+        folder: An image layout, or a new or empty folder; it is created if its parent exists.
+        store: Its blobs are read.
+        reader: Reads contents that must be decoded.
+        progress: Told of every stored content.
+
+    Raises:
+        InvalidInput: ``folder`` holds something else, or its parent does not exist.
+        InvalidDocument: ``index.json`` in the folder cannot be read or rewritten.
+        DamagedContent: A content does not have its digest.
+        ContentMissing: A file of the store is missing.
+        Unavailable: The operating system refuses an access to ``folder``.
     """
     _prepare(folder)
     _blobs(oci.blob_files(graph), folder, store, reader, progress)
@@ -60,26 +71,25 @@ def _prepare(folder: Path) -> None:
     with translated(folder, whose=Whose.OUTPUT):
         if not folder.parent.is_dir():
             raise InvalidInput(
-                f"there is no folder {printable(str(folder.parent))}",
-                hint="make it first, or save somewhere else",
+                f"cannot write {name}: its parent folder does not exist",
+                hint="create the parent folder first, or write to another one",
             )
         make_folder(folder, whose=Whose.OUTPUT)
         present = {entry.name for entry in folder.iterdir()}
-    # Others may be writing beside us, and a process that was killed leaves its files: they are ours
-    # all the same.
+    # Temporary files belong to another process that is writing, or to one that was killed.
     others = {one for one in present if not (one.startswith(_PREFIX) and one.endswith(_SUFFIX))}
     if others - {"blobs", INDEX} and LAYOUT not in others:
         raise InvalidInput(
-            f"{name} is a folder, but no image layout",
-            hint="give a new folder, or one with an oci-layout in it",
+            f"cannot write into {name}: the folder holds something other than an image layout",
+            hint="give a new or empty folder, or one with an oci-layout file",
         )
 
 
 def _blobs(
     files: Mapping[Any, Entry], folder: Path, store: Store, reader: Reader, progress: Progress
 ) -> None:
-    # Also those that are there already: who renamed what lies in them may have died before syncing
-    # them, or not have got so far yet.
+    # Folders that exist already are synced too: the process that renamed a blob into one may have
+    # died before it synced the folder, or may still be about to.
     touched = {folder / "blobs": None, folder: None}
     for entry in files.values():
         target = folder / entry.path
@@ -145,7 +155,7 @@ def _locked(folder: Path) -> Iterator[None]:
     with translated(folder, whose=Whose.OUTPUT):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            # The lock is on the folder itself: it leaves no file behind.
+            # A lock on the folder itself leaves no lock file behind.
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
@@ -153,13 +163,13 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _merged(path: Path, graph: SavedGraph) -> bytes:
-    """``index.json`` with the roots of ``graph`` in it."""
+    """Return the ``index.json`` at ``path`` with the roots of ``graph`` added."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return oci.index(graph)
     if Document.parse(data, name=printable(str(path))).kind is not Kind.INDEX:
-        raise InvalidDocument("is no index", document=printable(str(path)))
+        raise InvalidDocument("is not an index", document=printable(str(path)))
     document = editable(data, printable(str(path)))
     entries: list[dict[str, Any]] = list(document.get("manifests") or [])
     ours = {str(tag) for root in graph.roots for tag in root.tags}
@@ -167,7 +177,7 @@ def _merged(path: Path, graph: SavedGraph) -> bytes:
     merged: list[dict[str, Any]] = []
     for entry in entries:
         named = _names(entry) & ours
-        # What is replaced keeps its place, so that saving again changes nothing.
+        # A replaced entry keeps its position, so that the same save twice changes nothing.
         merged += [new.pop(name) for name in sorted(named) if name in new] if named else [entry]
     listed = {
         entry.get("digest")
@@ -189,9 +199,9 @@ def _names(entry: Mapping[str, Any]) -> set[str]:
 def _new_entries(
     graph: SavedGraph, others: Sequence[Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
-    """The entries of ``graph`` by name, those without one by digest.
+    """Return the entries of ``graph`` by name, or by digest if they have no name.
 
-    A tag that ``others`` have is written with its repository.
+    A tag that occurs in ``others`` is written with its repository.
     """
     taken = {(entry.get("annotations") or {}).get(REF_NAME) for entry in others}
     tags = [tag for root in graph.roots for tag in root.tags]

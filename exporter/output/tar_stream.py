@@ -1,6 +1,7 @@
-"""Tar entries to the byte as Go's archive/tar writes them for Docker (docker-archive.md §4), onto any binary sink.
+"""Archives written to a stream, byte for byte as Go's archive/tar writes them for Docker.
 
-Headers are built by hand: Python's tarfile would mask the file type bits away.
+Headers are built by hand, because Python's tarfile masks the file type bits away
+(docker-archive.md §4).
 """
 
 from __future__ import annotations
@@ -26,19 +27,30 @@ _CHECKSUM: Final = slice(148, 156)
 
 
 class Sink(Protocol):
-    """Anything with ``write``; a short write is allowed.
+    """A binary file or anything else with ``write``; a short write is allowed.
 
-    One that may answer None, because it does not block, has a ``fileno`` to wait for.
+    A sink whose ``write`` returns None, because it does not block, has a ``fileno`` to wait for.
     """
 
     def write(self, data: bytes | memoryview, /) -> int | None:
-        """Take bytes; how many were taken."""
+        """Write bytes, and return their number, or None if the sink is full."""
 
 
 def write(plan: Plan, reader: Reader, sink: Sink, progress: Progress) -> None:
-    """Stream the archive.
+    """Write the archive from its first byte to its last.
 
-    Raises DamagedContent, ContentMissing; what was written so far is then no archive.
+    After an error the bytes written so far are not a valid archive.
+
+    Args:
+        plan: The archive.
+        reader: Reads stored contents.
+        sink: Receives the bytes.
+        progress: Told of every stored content.
+
+    Raises:
+        DamagedContent: A content does not have its digest.
+        ContentMissing: A file of the store is missing.
+        Unavailable: The sink takes no more bytes, and cannot be waited for.
     """
     for entry in plan.entries:
         write_all(sink, b"".join(headers(entry, plan.owner)))
@@ -60,7 +72,16 @@ def _write_content(entry: Entry, reader: Reader, sink: Sink, progress: Progress)
 
 
 def pieces(source: Sources | Path, reader: Reader) -> Iterator[bytes]:
-    """The bytes of a content, verified, or of a file that was made for this archive."""
+    """Yield the bytes of a content, verified, or of a file made for this archive.
+
+    Args:
+        source: The stored content, or the file.
+        reader: Reads stored contents.
+
+    Raises:
+        DamagedContent: The content does not have its digest; raised after its last byte.
+        ContentMissing: A file of the store is missing.
+    """
     if not isinstance(source, Path):
         yield from reader.chunks(source)
         return
@@ -70,7 +91,14 @@ def pieces(source: Sources | Path, reader: Reader) -> Iterator[bytes]:
 
 
 def headers(entry: Entry, owner: str) -> Iterator[bytes]:
-    """The header blocks of an entry: an extended one with PAX records where a number does not fit, then the ustar one."""
+    """Yield the header blocks of an entry.
+
+    A value that does not fit the ustar header stands in a PAX header before it.
+
+    Args:
+        entry: The member.
+        owner: The user and group name.
+    """
     records = entry.records()
     if records:
         yield _header(
@@ -121,38 +149,42 @@ def _header(
 
 
 def _pax_name(path: str) -> str:
-    # As Go: path.Split, then path.Join, which drops the base name of a directory ("<id>/" splits
-    # into "<id>/" and nothing).
+    # As in Go: path.Split, then path.Join, which drops the empty base name of a folder ("<id>/"
+    # splits into "<id>/" and "").
     folder, slash, base = path.rpartition("/")
     return f"{folder}{slash}PaxHeaders.0{'/' if base else ''}{base}"
 
 
 def write_all(sink: Sink, data: bytes) -> None:
-    """Write every byte, however little the sink takes at once.
+    """Write every byte, in as many calls as the sink needs.
 
-    Raises Unavailable when it takes nothing and there is nothing to wait for.
+    Args:
+        sink: Receives the bytes.
+        data: The bytes.
+
+    Raises:
+        Unavailable: The sink takes no more bytes, and cannot be waited for.
     """
     view = memoryview(data)
     while view:
         taken = sink.write(view)
         if taken is None:
-            # A raw stream says so when it took nothing: the pipe is full and does not block. Going
-            # on would lose bytes silently.
+            # The sink took nothing: it is a pipe that is full and does not block.
             _wait_until_writable(sink)
         else:
             view = view[taken:]
 
 
 def _wait_until_writable(sink: Sink) -> None:
-    """Let the reader catch up. One that has gone away ends the wait too: the next write says so."""
+    """Wait until the reader has taken bytes or closed the pipe, which the next write reports."""
     try:
-        descriptor: int = sink.fileno()  # type: ignore[attr-defined]  # that is the question
+        descriptor: int = sink.fileno()  # type: ignore[attr-defined]  # a sink without one raises AttributeError
     except (AttributeError, OSError):
         raise Unavailable(
-            "the output takes no more bytes, and there is nothing to wait for",
-            hint="save to a file",
+            "cannot write the archive: the output takes no more bytes and has no file descriptor",
+            hint="write to a file instead",
         ) from None
-    # Not select(): it knows no descriptors beyond 1023.
+    # Not select(), which accepts only descriptors up to 1023.
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     poll.poll()

@@ -1,9 +1,11 @@
-"""The archive of Docker ≥ 25, planned.
+"""The plan of an archive in the format docker, as Docker ≥ 25 writes it.
 
 An OCI layout with ``manifest.json`` and ``repositories`` (docker-archive.md §9).
 
-Images that came without a manifest look as Docker 28 writes them; images that came with one keep
-it, and ``manifest.json`` points at the same blobs. Source: moby v28, ``image/tarexport/save.go``.
+Images that were imported without a manifest are written as Docker 28 does. Images that were
+imported with one keep it, and ``manifest.json`` points at the same blobs.
+
+Source: moby v28, ``image/tarexport/save.go``.
 """
 
 from __future__ import annotations
@@ -77,7 +79,7 @@ def plan(
                 config.diff_ids[-1].digest.hex
             )
     manifest = (b"[" + b",".join(items) + b"]" if items else b"null") + b"\n"
-    # Docker gives every image its bare tag here, whatever other images have the same.
+    # Docker gives every image its bare tag here, even if another image has the same one.
     index = oci.index(graph, shared_tags=frozenset())
     entries = [
         *layout.blobs(blobs.files, blobs.folder_mtime_s),
@@ -107,7 +109,10 @@ def plan(
 def _listed(
     graph: SavedGraph, options: SaveOptions
 ) -> tuple[dict[Digest, dict[Reference, None]], list[str]]:
-    """The manifests that ``manifest.json`` speaks of, with the names it gives them: of an index one, for Docker knows no more."""
+    """Return the manifests that ``manifest.json`` lists, with their tags, and notes.
+
+    Docker's format holds one image of an index.
+    """
     listed: dict[Digest, dict[Reference, None]] = {}
     notes: list[str] = []
     for root in graph.roots:
@@ -121,7 +126,7 @@ def _listed(
         )
         if position is None:
             notes.append(
-                f"{root.name} has no image for {options.machine}: Docker before 25 will not see it"
+                f"{root.name} has no image for {options.machine}: Docker before 25 does not load it"
             )
             continue
         listed.setdefault(offers[position][0], {}).update(dict.fromkeys(root.tags))
@@ -146,11 +151,11 @@ def _images(graph: SavedGraph, digest: Digest) -> list[tuple[Digest, Platform | 
 @final
 @dataclass(slots=True)
 class _Blobs:
-    """The files below ``blobs``, as Docker would have written them one image after the other.
+    """The files below ``blobs``, dated as if Docker had written one image after the other.
 
-    A file has the time of the image that it was first written for, the folder that of the last
-    image. Manifests are from the epoch; so is the folder that the files are in, which Docker means
-    to be, but leaves with the time of the save.
+    A file has the time of the image that it was first written for, and ``blobs`` has the time of
+    the last image. Manifests and the folder of each algorithm are dated 1970-01-01: Docker intends
+    the same for the folder, but leaves it with the time of the save.
     """
 
     files: dict[Digest, Entry]
@@ -159,12 +164,12 @@ class _Blobs:
     _v1_ids: set[str] = field(default_factory=set)
 
     def add_image(self, config: ImageConfig) -> None:
-        """Date the image's config and layers, and add its v1 documents, each a blob that nothing points at."""
+        """Date the image's config and layers, and add its v1 documents as unreferenced blobs."""
         try:
             image = read_v1_image_28(config.data, document=str(config.image_id))
         except InvalidDocument:
-            # Docker 28 does not load what 20.10 does not mind: there is nothing that it would have
-            # written.
+            # Docker 20.10 loads this config and Docker 28 does not: there are no v1 documents of
+            # Docker 28 to write.
             self.folder_mtime_s = config.created.mtime()
         else:
             self.folder_mtime_s = image.created.mtime() if image.created is not None else 0
@@ -215,10 +220,10 @@ def _item(
 def _sources(
     document: Document, diffs: tuple[DiffID, ...], foreign: Mapping[Digest, bytes]
 ) -> dict[str, bytes]:
-    """A descriptor for every distinct layer; that of a foreign one says where it may be fetched."""
+    """Return a descriptor for every distinct layer; that of a foreign layer has its URLs."""
     found: dict[str, bytes] = {}
     for link, diff in zip(document.layers, diffs, strict=True):
-        # Docker leaves out a size of zero here, though not in manifests.
+        # Docker leaves out a size of zero here, but not in manifests.
         size = {"size": link.target.size_bytes} if link.target.size_bytes else {}
         own = {"mediaType": link.target.media_type or OCI_LAYER, **size, "digest": str(link.digest)}
         found[str(diff)] = foreign.get(diff.digest) or compact(own)

@@ -1,4 +1,8 @@
-"""The archive of Docker ≤ 24, planned: per-layer folders, ``repositories``, ``manifest.json``, symlinked duplicates (docker-archive.md §3, §4)."""
+"""The plan of an archive in the format legacy, as Docker ≤ 24 writes it (docker-archive.md §3, §4).
+
+Each layer has a folder; a layer that occurs twice is a symbolic link; ``repositories`` and
+``manifest.json`` name the images.
+"""
 
 from __future__ import annotations
 
@@ -30,17 +34,26 @@ VERSION: Final = b"1.0"
 
 @dataclass(slots=True)
 class _Archive:
-    """The tree as it grows: entries by top-level name, and which directory holds each diff."""
+    """The archive as it grows: entries by top-level name, and the folder that holds each diff."""
 
     top: dict[str, list[Entry]] = field(default_factory=dict)
     holder: dict[DiffID, str] = field(default_factory=dict)
 
 
 def plan(selection: Selection, document: Callable[[Digest], bytes]) -> Plan:
-    """Plan the archive of ``selection``; ``document`` reads a config.
+    """Plan the archive.
 
-    Images stand in argument order, and symlinked duplicates carry the image's creation time, where
-    Docker is random. Raises NothingToExport, ContentMissing.
+    Images are in the order of the arguments, and symbolic links have the image's creation time;
+    Docker is random in both.
+
+    Args:
+        selection: The images.
+        document: Reads a config by its digest.
+
+    Raises:
+        NothingToExport: An image has no layers.
+        IncompleteImage: A foreign layer is not in the store.
+        ContentMissing: A layer is not in the store.
     """
     archive = _Archive()
     included = {image.image_id for image in selection.images}
@@ -50,7 +63,8 @@ def plan(selection: Selection, document: Callable[[Digest], bytes]) -> Plan:
         if not image.layers:
             raise NothingToExport(
                 f"{image.image_id}: empty export - not implemented",
-                hint="an image without layers cannot be saved as a docker archive",
+                hint="a legacy archive cannot hold an image without layers",
+                remedy=Remedy.SAVE_AS_OCI_OR_DOCKER,
             )
         config = ImageConfig.parse(document(image.image_id.digest))
         mtime = config.created.mtime()
@@ -76,7 +90,7 @@ def plan(selection: Selection, document: Callable[[Digest], bytes]) -> Plan:
                 }
             ),
         )
-    # Siblings are sorted by bare name, so "<id>" (a folder) and "<id>.json" interleave by hex.
+    # Members are sorted by name without the slash: "<id>" (a folder) and "<id>.json" interleave.
     return Plan(
         tuple(entry for name in sorted(archive.top, key=str.encode) for entry in archive.top[name]),
         selection.notes,
@@ -93,7 +107,7 @@ def _add_layer(
     if holder is None:
         sources = selection.sources.get(diff.digest)
         if sources is None or sources.state is ContentState.ABSENT:
-            raise _not_here(diff, selection)
+            raise _missing(diff, selection)
         layer = Entry(
             f"{folder}/layer.tar", EntryType.FILE, FILE_MODE, mtime, sources.size_bytes, sources
         )
@@ -114,14 +128,14 @@ def _add_layer(
     ]
 
 
-def _not_here(diff: DiffID, selection: Selection) -> StoreError:
+def _missing(diff: DiffID, selection: Selection) -> StoreError:
     urls = json.loads(selection.foreign.get(diff.digest, b"{}")).get("urls", [])
     if urls:
         return IncompleteImage(
-            f"layer {diff} is not here: it has to be fetched from"
+            f"cannot save foreign layer {diff} in the format legacy: it is not in the store, but at"
             f" {', '.join(printable(url) for url in urls)}",
             missing=[str(diff)],
-            hint="a legacy archive has to hold every layer: import an archive that holds this one",
+            hint="import an archive that holds the layer",
             remedy=Remedy.SAVE_AS_OCI,
         )
     return ContentMissing(f"layer {diff} is not in the store", digest=diff.digest)

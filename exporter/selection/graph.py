@@ -1,4 +1,4 @@
-"""Manifests and everything below them, as it is to be saved: which platforms, what refers to them, and whether all of it is here."""
+"""The manifests of a save and everything below them: platforms, referrers and completeness."""
 
 from __future__ import annotations
 
@@ -32,11 +32,17 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class SavedGraph:
-    """What an OCI archive is made of.
+    """The manifests and indexes of an archive, and everything below them.
 
-    ``documents`` has every manifest and index in it, what is pointed at before what points at it;
-    ``configs`` those of images, by the manifest's digest. ``sources`` say where the bytes of
-    everything come from; what is not in it stays away.
+    Attributes:
+        roots: The manifests and indexes that the archive's index lists.
+        documents: Every manifest and index, in an order where each follows those it points at.
+        configs: The configs of images, by the manifest's digest.
+        sources: Where the bytes of every content come from; a content that is not in it is left
+            out of the archive.
+        notes: Remarks for the person who asked for the save.
+        made: The contents that were made for this archive: the bytes or the file, and the size in
+            bytes.
     """
 
     roots: tuple[SavedRoot, ...]
@@ -45,14 +51,13 @@ class SavedGraph:
     sources: Mapping[Digest, Sources]
     notes: tuple[str, ...] = ()
     made: Mapping[Digest, tuple[bytes | Path, int]] = field(default_factory=dict)
-    """What was made for this archive, with its size in bytes."""
 
     def image_ids(self) -> set[ImageID]:
-        """The images in it."""
+        """Return the IDs of the images in the archive."""
         return {config.image_id for config in self.configs.values()}
 
     def needs(self) -> set[Digest]:
-        """Everything that has to stay while it is being saved."""
+        """Return the digests that must not be collected while the save runs."""
         stored = {
             encoding.digest for sources in self.sources.values() for encoding in sources.encodings
         }
@@ -62,12 +67,18 @@ class SavedGraph:
 def load(
     connection: Connection, roots: Sequence[SavedRoot], options: SaveOptions, read: Read
 ) -> SavedGraph:
-    """Everything below ``roots``, as the options want it.
+    """Return everything below ``roots`` that the options choose.
 
-    ``read`` gives the bytes of a small content.
+    Args:
+        connection: A read transaction.
+        roots: The manifests and indexes to save.
+        options: They choose platforms and referrers.
+        read: Returns the bytes of a small content.
 
-    Raises IncompleteImage when something is not here, InvalidInput when nothing is for the
-    platforms, DamagedContent.
+    Raises:
+        IncompleteImage: A content that the manifests name is not in the store.
+        InvalidInput: A root has no image for one of the platforms.
+        DamagedContent: A stored document does not have its digest.
     """
     loading = Loading(connection, read, options.within)
     loading.descend(root.digest for root in roots)
@@ -104,7 +115,7 @@ def load(
 
 
 def _merged(roots: Sequence[SavedRoot]) -> list[SavedRoot]:
-    """Roots with all their tags; two indexes may have led to one manifest."""
+    """Return each root once, with all of its tags: two indexes may contain one manifest."""
     found: dict[Digest, SavedRoot] = {}
     for root in roots:
         known = found.get(root.digest, SavedRoot(root.digest))
@@ -119,9 +130,10 @@ def _merged(roots: Sequence[SavedRoot]) -> list[SavedRoot]:
 def _require_closed(
     documents: Mapping[Digest, Document], sources: Mapping[Digest, Sources], *, sparse: bool
 ) -> list[str]:
-    """Whether everything that is pointed at is here; notes on what was let pass.
+    """Return notes on the foreign layers that the archive leaves out.
 
-    Raises IncompleteImage with the list.
+    Raises:
+        IncompleteImage: Any other content that ``documents`` point at is not in the store.
     """
     missing: dict[str, None] = {}
     foreign: dict[str, None] = {}
@@ -136,7 +148,7 @@ def _require_closed(
                 continue
             elif link.urls and (sparse or is_foreign_layer(link.target.media_type)):
                 foreign[
-                    f"{link.digest} is not inside: it has to be fetched from"
+                    f"{link.digest} is not in the archive: readers fetch it from"
                     f" {', '.join(map(printable, link.urls))}"
                 ] = None
             else:
@@ -146,10 +158,10 @@ def _require_closed(
                 ] = None
     if missing:
         raise IncompleteImage(
-            f"{len(missing)} thing(s) that the images name are not here:"
+            f"cannot save the images: {len(missing)} of their contents are not in the store:"
             + "".join(f"\n  {one}" for one in missing),
             missing=list(missing),
-            hint="import an archive that has them",
+            hint="import an archive that holds them",
             remedy=Remedy.SAVE_PART,
         )
     return list(foreign)

@@ -1,4 +1,4 @@
-"""JSON documents read, edited and written compactly."""
+"""JSON documents that are edited and written again, and descriptors of them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def compact(document: object) -> bytes:
-    """JSON without spaces, letters as they are.
+    """Return ``document`` as JSON in UTF-8, without spaces and without escaped letters.
 
-    Half a surrogate pair, which has no UTF-8 form, becomes U+FFFD as in Go.
+    A lone surrogate, which has no UTF-8 form, becomes U+FFFD as in Go.
+
+    Args:
+        document: A document that Python's json module can write.
     """
     return _SURROGATE.sub(
         "\ufffd", json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -27,19 +30,22 @@ def compact(document: object) -> bytes:
 
 
 def editable(data: bytes, name: str) -> dict[str, Any]:
-    """A document that is to be changed and written again, as Python has it.
+    """Return the document as a dictionary that can be changed and written again.
 
-    It has been parsed before, by Go's rules, which allow more.
+    Args:
+        data: A document that was parsed before, by Go's rules, which allow more than Python's.
+        name: The document's name for messages.
 
-    Raises InvalidDocument when Python could not write all of it again: numbers beyond all bounds,
-    or brackets nested too deep.
+    Raises:
+        InvalidDocument: Python cannot write the document again: a number is infinite, or brackets
+            are nested too deep.
     """
     try:
         document: dict[str, Any] = json.loads(data.decode(errors="replace"))
         compact(document)
     except (RecursionError, ValueError) as exc:
         raise InvalidDocument(
-            f"cannot be written anew: {exc}",
+            f"cannot be rewritten: {exc}",
             document=name,
             hint="save it as it is",
             remedy=Remedy.KEEP_LAYERS,
@@ -48,7 +54,7 @@ def editable(data: bytes, name: str) -> dict[str, Any]:
 
 
 def described(document: Document) -> dict[str, Any]:
-    """The descriptor of a manifest or index."""
+    """Return the descriptor of a manifest or index."""
     return {
         "mediaType": document.media_type,
         "digest": str(document.digest),

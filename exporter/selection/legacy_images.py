@@ -1,4 +1,4 @@
-"""Names to images, by the rules of ``docker save`` (docker-archive.md §5), and what SQL knows of them."""
+"""The images of a legacy save, by the rules of ``docker save`` (docker-archive.md §5)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, final
 
 from exporter.selection.platforms import image_for, is_index
 from store.catalog import content, foreign_layers, images, layers, manifests, references
-from store.errors import (
-    ImageNotFound,
-    InvalidDigest,
-    InvalidReference,
-    ReferenceNotFound,
-    printable,
-)
-from store.model.digests import ImageID
-from store.model.references import Reference
+from store.errors import ReferenceNotFound
 from store.model.remedies import Note, Remedy
-from store.names.resolve import by_prefix, full_id
+from store.names.resolve import (
+    ResolvedImage,
+    ResolvedManifest,
+    ResolvedRepository,
+    reference_not_found,
+    resolve,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,13 +27,21 @@ if TYPE_CHECKING:
     from store.catalog.layers import ChainedLayer
     from store.db.types import ContentKey
     from store.model.contents import Sources
-    from store.model.digests import Digest
+    from store.model.digests import Digest, ImageID
+    from store.model.references import Reference
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class SelectedImage:
-    """One image of a save, with the tags that the arguments gave it, in the order they were resolved."""
+    """One image of a save.
+
+    Attributes:
+        image_id: Its ID.
+        tags: The tags that it has in the archive, in the order they were resolved.
+        layers: Its layers, base first.
+        parent: The image it was built on, if the store knows one.
+    """
 
     image_id: ImageID
     tags: tuple[Reference, ...]
@@ -46,10 +52,13 @@ class SelectedImage:
 @final
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a save is made of.
+    """The images of a legacy save, and their contents.
 
-    ``sources`` say where the bytes of every config and layer can be had; ``foreign`` has
-    descriptors of foreign layers.
+    Attributes:
+        images: The images in the order of their first mention.
+        sources: Where the bytes of every config and layer come from, by digest.
+        foreign: Descriptors of foreign layers as JSON bytes, by diff ID.
+        notes: Remarks for the person who asked for the save.
     """
 
     images: tuple[SelectedImage, ...]
@@ -58,11 +67,11 @@ class Selection:
     notes: tuple[str, ...] = ()
 
     def image_ids(self) -> set[ImageID]:
-        """The images in it."""
+        """Return the IDs of the selected images."""
         return {image.image_id for image in self.images}
 
     def needs(self) -> set[Digest]:
-        """Everything that has to stay while it is being saved."""
+        """Return the digests that must not be collected while the save runs."""
         stored = {
             encoding.digest for sources in self.sources.values() for encoding in sources.encodings
         }
@@ -79,38 +88,77 @@ class _Chosen:
     tags: dict[ContentKey, dict[Reference, None]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def add(self, key: ContentKey, tag: Reference | None = None) -> None:
-        mine = self.tags.setdefault(key, {})
+    def add(self, text: str) -> None:
+        """Add every image that ``text`` names."""
+        match resolve(self.connection, text):
+            case ResolvedImage() as image:
+                self._add_image(image.key, None)
+            case ResolvedManifest() as manifest:
+                name = manifest.reference
+                # A digest reference gives the image no tag, even if it has one beside the digest.
+                tag = name if name is not None and name.digest is None else None
+                self._add_manifest(manifest.digest, tag, text if name is None else name.familiar)
+            case ResolvedRepository() as repository:
+                self._add_repository(repository)
+
+    def _add_image(self, key: ContentKey, tag: Reference | None) -> None:
+        tags = self.tags.setdefault(key, {})
         if tag is not None:
-            mine[tag] = None
+            tags[tag] = None
 
-    def add_manifest(self, digest: Digest, tag: Reference | None, name: str) -> None:
-        """The image of a manifest, or the one of an index that is for the platform.
-
-        Raises InvalidInput, ReferenceNotFound when there is none.
-        """
+    def _add_manifest(self, digest: Digest, tag: Reference | None, name: str) -> None:
+        """Add the image of a manifest, or the image of an index that is for the platform."""
         manifest, notes = image_for(self.connection, digest, self.options, self.read, name)
         key = manifests.key_of(self.connection, manifest)
         image = None if key is None else references.image_of(self.connection, key)
         if image is None:
-            raise ReferenceNotFound(f"{name}: reference does not exist", remedy=Remedy.LIST_IMAGES)
-        self.add(image, tag)
+            raise reference_not_found(name)
+        self._add_image(image, tag)
         self.notes.extend(notes)
+
+    def _add_repository(self, repository: ResolvedRepository) -> None:
+        name = repository.name.familiar
+        artifacts = [
+            target.reference
+            for target in repository.targets
+            if target.image is None and not is_index(self.connection, target.digest)
+        ]
+        if len(artifacts) == len(repository.targets):
+            raise ReferenceNotFound(
+                f"cannot save {name} in the format legacy: all of its tags are artifacts",
+                remedy=Remedy.SAVE_AS_OCI_OR_DOCKER,
+            )
+        if artifacts:
+            left_out = ", ".join(tag.tag or "" for tag in artifacts)
+            self.notes.append(
+                Note(f"{name}: left out artifacts: {left_out}", Remedy.SAVE_AS_OCI_OR_DOCKER)
+            )
+        for target in repository.targets:
+            if target.reference not in artifacts:
+                self._add_manifest(target.digest, target.reference, target.reference.familiar)
 
 
 def select(
     connection: Connection, names: Sequence[str], options: SaveOptions, read: Read
 ) -> Selection:
-    """Resolve every argument, in order; the first one that fails ends it.
+    """Return the images that ``names`` name.
 
-    ``read`` gives the bytes of a small content.
+    Args:
+        connection: A read transaction.
+        names: Tags, repositories, digests, image IDs and prefixes of image IDs.
+        options: They choose one image of an index.
+        read: Returns the bytes of a small content.
 
-    Raises ImageNotFound, ReferenceNotFound, AmbiguousName, InvalidReference, InvalidInput when
-    nothing is for the platform.
+    Raises:
+        AmbiguousName: A prefix fits several image IDs.
+        ImageNotFound: No image has that ID or name.
+        InvalidReference: A name is not a valid reference.
+        InvalidInput: An index has no image for the platform.
+        ReferenceNotFound: No such tag or digest, or it is an artifact.
     """
     chosen = _Chosen(connection, options, read)
     for name in names:
-        _resolve(connection, name, chosen)
+        chosen.add(name)
     selected = tuple(
         SelectedImage(
             images.id_of(connection, key),
@@ -128,76 +176,3 @@ def select(
         foreign_layers.foreign_sources(connection, diffs),
         tuple(chosen.notes),
     )
-
-
-def _resolve(connection: Connection, text: str, chosen: _Chosen) -> None:
-    digest = full_id(text)
-    if digest is not None:
-        key = images.key_of(connection, ImageID(digest))
-        if key is None and manifests.key_of(connection, digest) is not None:
-            chosen.add_manifest(digest, None, text)
-            return
-        if key is None:
-            raise ImageNotFound(f"No such image: {printable(text)}", remedy=Remedy.LIST_IMAGES)
-        chosen.add(key)
-        return
-    try:
-        name = Reference.parse(text)
-    except InvalidDigest as exc:
-        raise InvalidReference(f"invalid reference format: {exc.message}", text=text) from exc
-    if name.repository.familiar == "sha256":
-        _by_prefix(connection, text, chosen)
-    elif name.is_name_only:
-        _in_repository(connection, name, text, chosen)
-    else:
-        _exactly(connection, name, chosen)
-
-
-def _in_repository(connection: Connection, name: Reference, text: str, chosen: _Chosen) -> None:
-    found = references.in_repository(connection, name.repository)
-    artifacts = [
-        target.reference
-        for target in found
-        if target.image is None and not is_index(connection, target.digest)
-    ]
-    if not found:
-        _by_prefix(connection, text, chosen)
-    elif len(artifacts) == len(found):
-        raise ReferenceNotFound(
-            f"no tag of {name.familiar} is an image",
-            remedy=Remedy.SAVE_AS_OCI_OR_DOCKER,
-        )
-    elif artifacts:
-        chosen.notes.append(
-            Note(
-                f"{name.familiar}: left out artifacts:"
-                f" {', '.join(one.tag or '' for one in artifacts)}",
-                Remedy.SAVE_AS_OCI_OR_DOCKER,
-            )
-        )
-    for target in found:
-        if target.reference not in artifacts:
-            chosen.add_manifest(target.digest, target.reference, target.reference.familiar)
-
-
-def _by_prefix(connection: Connection, text: str, chosen: _Chosen) -> None:
-    found = by_prefix(connection, text)
-    key = None if found is None else images.key_of(connection, found)
-    if key is None:
-        raise ImageNotFound(f"No such image: {printable(text)}", remedy=Remedy.LIST_IMAGES)
-    chosen.add(key)
-
-
-def _exactly(connection: Connection, name: Reference, chosen: _Chosen) -> None:
-    if name.digest is not None:
-        # The digest decides, whatever tag stands beside it, and selects the image without a tag.
-        manifest = references.holds(connection, name.repository, name.digest)
-        if manifest is not None:
-            chosen.add_manifest(name.digest, None, name.familiar)
-            return
-    else:
-        target = references.get(connection, name)
-        if target is not None:
-            chosen.add_manifest(target.digest, target.reference, name.familiar)
-            return
-    raise ReferenceNotFound(f"{name.familiar}: reference does not exist", remedy=Remedy.LIST_IMAGES)

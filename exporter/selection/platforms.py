@@ -1,4 +1,8 @@
-"""Which images of an index are saved: those for the platforms that were asked for, or in a format with room for one, the best for the machine."""
+"""The choice of images from an index, by platform.
+
+A save takes the images for the platforms asked for. A format that holds one image of an index takes
+the best one for the machine, if no platform is asked for.
+"""
 
 from __future__ import annotations
 
@@ -25,18 +29,24 @@ if TYPE_CHECKING:
 
 
 def is_index(connection: Connection, digest: Digest) -> bool:
-    """Whether a manifest is an index."""
+    """Return whether the stored document ``digest`` is an index."""
     return manifests.media_types(connection, (digest,)).get(digest) in INDEXES
 
 
 def roots_for(
     loading: Loading, root: SavedRoot, options: SaveOptions, keep: set[Digest], notes: list[str]
 ) -> list[SavedRoot]:
-    """What stands at the top of an archive for one root.
+    """Return the roots of the archive that stand for one root of the save.
 
-    Every document of it that comes along is put into ``keep``.
+    Args:
+        loading: The documents below ``root``.
+        root: The manifest or index that was named.
+        options: They choose platforms.
+        keep: Digests of the saved documents; those chosen are added.
+        notes: Remarks for the person who asked for the save; some are added.
 
-    Raises InvalidInput when there is nothing for one of the platforms.
+    Raises:
+        InvalidInput: The root has no image for one of the platforms.
     """
     document = loading.documents[root.digest]
     if not options.platforms:
@@ -44,11 +54,9 @@ def roots_for(
         return [root]
     if document.kind is Kind.MANIFEST:
         platform = loading.platform(document)
-        # What is no image is for no platform, and so for any.
+        # An artifact has no platform, and is saved for any.
         if platform is not None and not options.wants(platform):
-            raise InvalidInput(
-                f"{root.name} is not for {_either(options.platforms)}", hint=f"it is for {platform}"
-            )
+            raise _other_platform(root.name, options.platforms, platform)
         keep.add(root.digest)
         return [root]
     chosen = _chosen(loading, document, options, root.name)
@@ -69,13 +77,10 @@ def roots_for(
         return [root]
     first, *others = chosen
     if others and root.tags:
-        rest = ", ".join(str(chosen[digest] or digest) for digest in others)
-        notes.append(
-            Note(
-                f"{root.name} names {chosen[first] or first} in the archive; without a name: {rest}",
-                Remedy.SAVE_SPARSE_INDEX,
-            )
-        )
+        named = chosen[first] or first
+        unnamed = ", ".join(str(chosen[digest] or digest) for digest in others)
+        text = f"{root.name} names {named} in the archive; without a name: {unnamed}"
+        notes.append(Note(text, Remedy.SAVE_SPARSE_INDEX))
     return [
         SavedRoot(first, root.tags, root.repositories),
         *(SavedRoot(digest, (), root.repositories) for digest in others),
@@ -85,25 +90,27 @@ def roots_for(
 def _chosen(
     loading: Loading, index: Document, options: SaveOptions, name: str
 ) -> dict[Digest, Platform | None]:
-    """The images of an index that were asked for, in the order they were asked for."""
+    """Return the images of an index for the platforms, in the order of the platforms."""
     offers = offered(loading, index)
     chosen: dict[Digest, Platform | None] = {}
-    lacking = []
+    unmatched = []
     for wanted in options.platforms:
         fitting = {digest: platform for digest, platform in offers if wanted.matches(platform)}
         chosen |= {digest: platform for digest, platform in fitting.items() if digest not in chosen}
         if not fitting:
-            lacking.append(wanted)
-    if lacking:
-        have = ", ".join(sorted({str(platform) for _, platform in offers})) or "no images"
-        raise InvalidInput(
-            f"nothing of {name} is for {_either(lacking)}", hint=f"here it has {have}"
-        )
+            unmatched.append(wanted)
+    if unmatched:
+        raise _no_image(name, unmatched, offers)
     return chosen
 
 
 def offered(loading: Loading, index: Document) -> list[tuple[Digest, Platform]]:
-    """The images of an index that are here, and what each is for."""
+    """Return the stored images of an index with their platforms.
+
+    Args:
+        loading: The documents below ``index``.
+        index: The index; images of indexes inside it are returned too.
+    """
     found: list[tuple[Digest, Platform]] = []
     for link in index.children:
         document = loading.documents.get(link.digest)
@@ -112,20 +119,28 @@ def offered(loading: Loading, index: Document) -> list[tuple[Digest, Platform]]:
         if document.kind is Kind.INDEX:
             found += offered(loading, document)
         elif (platform := loading.platform(document)) is not None:
-            said = (
-                link.made_for if link.made_for is not None and link.made_for.is_known else platform
-            )
-            if said.is_known:
-                found.append((link.digest, said))
+            listed = link.made_for
+            stated = listed if listed is not None and listed.is_known else platform
+            if stated.is_known:
+                found.append((link.digest, stated))
     return found
 
 
 def image_for(
     connection: Connection, digest: Digest, options: SaveOptions, read: Read, name: str
 ) -> tuple[Digest, tuple[str, ...]]:
-    """The manifest of the one image to take of a manifest or index, and notes on what was left out.
+    """Return the manifest of the one image to save, and notes on the images left out.
 
-    Raises InvalidInput when no image is for the platform, ReferenceNotFound for an artifact.
+    Args:
+        connection: A read transaction.
+        digest: A manifest or an index.
+        options: They choose the platform.
+        read: Returns the bytes of a small content.
+        name: The name that the user gave, for messages.
+
+    Raises:
+        InvalidInput: No image is for the platform.
+        ReferenceNotFound: The manifest is an artifact.
     """
     loading = Loading(connection, read)
     loading.descend((digest,))
@@ -133,40 +148,48 @@ def image_for(
     if document.kind is Kind.MANIFEST:
         platform = loading.platform(document)
         if platform is None:
-            raise ReferenceNotFound(f"{name} is no image", remedy=Remedy.SAVE_AS_OCI_OR_DOCKER)
-        if options.platforms and not options.wants(platform):
-            raise InvalidInput(
-                f"{name} is not for {_either(options.platforms)}", hint=f"it is for {platform}"
+            raise ReferenceNotFound(
+                f"cannot save {name} in the format legacy: it is an artifact",
+                remedy=Remedy.SAVE_AS_OCI_OR_DOCKER,
             )
+        if options.platforms and not options.wants(platform):
+            raise _other_platform(name, options.platforms, platform)
         return digest, ()
     offers = offered(loading, document)
     position = options.choose(platform for _, platform in offers)
     if position is None:
-        have = ", ".join(sorted({str(platform) for _, platform in offers})) or "no images"
-        raise InvalidInput(
-            f"nothing of {name} is for {_either(options.platforms or (options.machine,))}",
-            hint=f"the store has {have}",
-            remedy=Remedy.CHOOSE_PLATFORM,
-        )
-    left = [str(platform) for place, (_, platform) in enumerate(offers) if place != position]
-    # What the index names and the store does not have stays out of the archive as well.
-    here = {other for other, _ in offers}
+        raise _no_image(name, options.platforms or (options.machine,), offers)
+    left = [str(other) for at, (_, other) in enumerate(offers) if at != position]
+    # Images that the index lists and the store lacks are left out of the archive as well.
+    stored = {other for other, _ in offers}
     left += [
         str(link.made_for)
         for link in document.children
-        if link.digest not in here and link.made_for is not None and link.made_for.is_known
+        if link.digest not in stored and link.made_for is not None and link.made_for.is_known
     ]
-    notes = (
-        (
-            Note(
-                f"{name}: saved {offers[position][1]}; left out: {', '.join(left)}",
-                Remedy.SAVE_AS_OCI_OR_DOCKER,
-            ),
-        )
-        if left
-        else ()
+    manifest, platform = offers[position]
+    if not left:
+        return manifest, ()
+    text = f"{name}: saved {platform}; left out: {', '.join(left)}"
+    return manifest, (Note(text, Remedy.SAVE_AS_OCI_OR_DOCKER),)
+
+
+def _other_platform(name: str, wanted: Iterable[Platform], platform: Platform) -> InvalidInput:
+    return InvalidInput(
+        f"cannot save {name} for {_either(wanted)}: it is for another platform",
+        hint=f"save it for {platform}",
     )
-    return offers[position][0], notes
+
+
+def _no_image(
+    name: str, wanted: Iterable[Platform], offers: Iterable[tuple[Digest, Platform]]
+) -> InvalidInput:
+    stored = ", ".join(sorted({str(platform) for _, platform in offers}))
+    return InvalidInput(
+        f"cannot save {name} for {_either(wanted)}: the store has no such image of it",
+        hint=f"the store has it for {stored}" if stored else "import an image of it",
+        remedy=Remedy.CHOOSE_PLATFORM if stored else None,
+    )
 
 
 def _either(platforms: Iterable[Platform]) -> str:

@@ -1,4 +1,4 @@
-"""Images that were pushed, and whose layers nobody has decoded yet: looked into when a save first needs their diffs."""
+"""The check of pushed images whose layers were never decoded, before a save decodes them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,17 @@ if TYPE_CHECKING:
 
 
 def verify(store: Store, images: Iterable[ImageID]) -> None:
-    """Make sure that the layers of ``images`` have their diff IDs, as far as they are here.
+    """Make sure that the stored layers of ``images`` have their diff IDs.
 
-    No transaction may be open: it takes its time.
+    Decoding takes long: no transaction may be open.
 
-    Raises DiffMismatch, and ReadOnlyStore where the answer could not be remembered.
+    Args:
+        store: The store that holds the images, and records the result.
+        images: IDs of images.
+
+    Raises:
+        DiffMismatch: A layer does not have the diff ID in its image's config.
+        ReadOnlyStore: The result cannot be recorded.
     """
     with store.read() as connection:
         states = verification.diff_states(connection, [image.digest for image in images])
@@ -29,8 +35,8 @@ def verify(store: Store, images: Iterable[ImageID]) -> None:
         found = store.verify_image(ImageID(digest)) if state is DiffState.UNVERIFIED else state
         if found is DiffState.MISMATCH:
             raise DiffMismatch(
-                f"the layers of {digest} are not those that its config names",
+                f"cannot decode the layers of {digest}: their diff IDs differ from its config",
                 image_id=ImageID(digest),
-                hint="it was pushed so: its blobs can be pulled and saved as they are, but not decoded",
+                hint="it was pushed in this state: its blobs can be pulled and saved as they are",
                 remedy=Remedy.SAVE_AS_OCI_OR_DOCKER,
             )

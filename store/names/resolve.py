@@ -296,8 +296,3 @@ def _image(connection: Connection, image_id: ImageID, text: str) -> ResolvedImag
     if key is None:
         raise image_not_found(text)
     return ResolvedImage(key, image_id, None)
-
-
-# `exporter.selection` still calls these two names.
-full_id = parse_full_id
-by_prefix = _by_prefix
