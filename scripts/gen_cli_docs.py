@@ -1,8 +1,6 @@
-"""Writes docs/cli.md from the command line's own definitions.
+"""Generator of docs/cli.md: the help of every command, the exit codes and the environment.
 
-What `--help` prints, the exit codes, the environment.
-
-``make docs`` runs it; a test fails when the file is not what this program would write.
+``make docs`` runs it, and a test fails if the file is not up to date.
 """
 
 from __future__ import annotations
@@ -26,9 +24,10 @@ INTRODUCTION: Final = """\
 
 <!-- Written by scripts/gen_cli_docs.py (`make docs`): change the commands, not this file. -->
 
-Results go to standard output; progress, remarks and errors go to standard error. With `--json`, standard output holds one JSON document and nothing else.
-Progress is drawn on a terminal only. An archive is never written to a terminal nor read from one. Names and labels are printed with their control characters
-escaped.
+Results go to standard output; progress, notes and errors go to standard error. With `--json`,
+standard output holds one JSON document and nothing else. Progress is shown on terminals only.
+Archives are neither written to a terminal nor read from one. Control characters in names and labels
+are printed escaped.
 """
 
 ENVIRONMENT: Final = """\
@@ -36,20 +35,20 @@ ENVIRONMENT: Final = """\
 
 | variable | meaning |
 |---|---|
-| `STORECTL_ROOT` | the store's folder; `--root` goes before it |
-| `XDG_DATA_HOME` | without either, the store is in `storectl` beneath this folder, or beneath `~/.local/share` |
-| `NO_COLOR` | progress without colours |
+| `STORECTL_ROOT` | the folder of the store; `--root` takes precedence |
+| `XDG_DATA_HOME` | without both, the store is the folder `storectl` in this folder, by default `~/.local/share` |
+| `NO_COLOR` | show progress without colours |
 """
 
 
 def main() -> int:
-    """Write the file."""
+    """Write docs/cli.md."""
     TARGET.write_text(document(), encoding="utf-8")
     return 0
 
 
 def document() -> str:
-    """What docs/cli.md has to be."""
+    """Return the text of docs/cli.md."""
     return "\n".join(
         [INTRODUCTION, _verbs(), _exit_codes(), ENVIRONMENT, *map(_section, _contexts())]
     )
@@ -64,7 +63,9 @@ def _verbs() -> str:
         f"| [`{name}`](#storectl-{name}) | {of[name]} | {text} |"
         for name, (_, text) in VERBS.items()
     ]
-    return "\n".join(["## Commands", "", "| command | also | |", "|---|---|---|", *rows, ""])
+    return "\n".join(
+        ["## Commands", "", "| command | alias | purpose |", "|---|---|---|", *rows, ""]
+    )
 
 
 def _exit_codes() -> str:

@@ -1,6 +1,6 @@
-"""What flags, environment and defaults come to.
+"""The settings of a run, from options, environment and defaults.
 
-The clock, the environment and the working directory enter here, and nowhere below.
+Clock, environment and working directory are read here; lower layers get them as arguments.
 """
 
 from __future__ import annotations
@@ -21,46 +21,73 @@ if TYPE_CHECKING:
 
 
 def utc_now() -> datetime:
-    """The wall clock, in UTC."""
+    """Return the time of the wall clock, in UTC."""
     return datetime.now(UTC)
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The resolved settings of one run.
-
-    ``now`` is the clock, ``sleep`` lets so many seconds pass.
-    """
+    """The resolved settings of one run."""
 
     root: Path
+    """The folder of the store."""
+
     debug: bool = False
+    """Whether to log each step and print tracebacks."""
+
     now: Callable[[], datetime] = utc_now
+    """The clock, with a time zone."""
+
     sleep: Callable[[float], None] = time.sleep
+    """Waits for a number of seconds."""
+
     machine: str = field(default_factory=lambda: os.uname().machine)
-    """The processor architecture of this machine, as the kernel calls it."""
+    """The processor architecture of this machine, in the kernel's words."""
 
     def open(self, *, create: bool = False, read_only: bool = False) -> Store:
-        """The store. Raises what `Store.open` raises."""
+        """Open the store, and report on standard error when it has to wait for another process.
+
+        Args:
+            create: Create the store if there is none.
+            read_only: Open it without the right to change it.
+
+        Raises:
+            StoreNotFound: There is no store, and ``create`` is not set.
+            Unavailable: The store cannot be opened.
+        """
         from store import Store  # noqa: PLC0415 - `--help` does without
 
         return Store.open(
-            self.root, create=create, read_only=read_only, clock=self.now, on_wait=_waiting
+            self.root, create=create, read_only=read_only, clock=self.now, on_wait=report_wait
         )
 
 
 def resolve(root: str | None, environment: Mapping[str, str], *, debug: bool = False) -> Settings:
-    """The settings of a run: ``root`` is what was given on the command line or in STORECTL_ROOT, if anything was."""
-    return Settings(default_root(root, environment), debug)
+    """Return the settings of a run.
+
+    Args:
+        root: The value of ``--root`` or STORECTL_ROOT, or None.
+        environment: The environment variables.
+        debug: The flag ``--debug``.
+
+    Raises:
+        click.UsageError: Neither the root nor a home folder is known.
+    """
+    return Settings(store_root(root, environment), debug)
 
 
-def default_root(given: str | None, environment: Mapping[str, str]) -> Path:
-    """The store's folder.
+def store_root(given: str | None, environment: Mapping[str, str]) -> Path:
+    """Return the folder of the store: ``given``, else ``storectl`` in the XDG data folder.
 
-    What was said, else the XDG data folder (XDG Base Directory Specification: a relative one is
-    ignored).
+    A relative XDG_DATA_HOME is ignored (XDG Base Directory Specification).
 
-    Raises click.UsageError when nothing was said and there is no home folder.
+    Args:
+        given: The folder that the user named, or None or an empty text.
+        environment: The environment variables.
+
+    Raises:
+        click.UsageError: No folder was given, and there is no home folder.
     """
     if given:
         return Path(given)
@@ -70,13 +97,14 @@ def default_root(given: str | None, environment: Mapping[str, str]) -> Path:
     home = environment.get("HOME", "")
     if not home.startswith("/"):
         raise click.UsageError(
-            "there is no home folder to keep the store in: give --root DIR, or set STORECTL_ROOT"
+            "cannot choose a folder for the store: HOME is not set. Give --root DIR, or set"
+            " STORECTL_ROOT"
         )
     return Path(home) / ".local" / "share" / "storectl"
 
 
-def log_each_step() -> None:
-    """Show on standard error what is logged, from the first step on."""
+def log_to_standard_error() -> None:
+    """Print log messages of every level on standard error."""
     import logging  # noqa: PLC0415 - only then
     import sys  # noqa: PLC0415
 
@@ -85,7 +113,12 @@ def log_each_step() -> None:
     )
 
 
-def _waiting(owner: str) -> None:
+def report_wait(owner: str) -> None:
+    """Print on standard error that the run waits for another process.
+
+    Args:
+        owner: What the other process calls its operation, or an empty text.
+    """
     from storectl.output import render  # noqa: PLC0415
 
     render.line(f"storectl: waiting for {owner or 'another process'}…", err=True)

@@ -1,4 +1,4 @@
-"""What all verbs share: an example in ``--help``, ``--json``, and arguments that name images."""
+"""The parts that all commands share: examples in ``--help``, common options, lists of names."""
 
 from __future__ import annotations
 
@@ -15,49 +15,49 @@ if TYPE_CHECKING:
 
     Result = TypeVar("Result")
 
-JSON: Final = "Print one JSON document."
+JSON: Final = "Print the result as one JSON document."
 
 
 class Verb(click.Command):
-    """A command whose help ends with examples: lines that can be typed as they stand."""
+    """A command whose help ends with examples."""
 
     def __init__(self, *args: Any, examples: Sequence[str], **kwargs: Any) -> None:  # noqa: ANN401 - click's signature
         super().__init__(*args, **kwargs)
-        self.params += everywhere()
+        self.params += common_options()
         self.examples = tuple(examples)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Take flags also as docker does: ``--human=false``."""
-        return super().parse_args(ctx, _plain_flags(self.get_params(ctx), args))
+        """Parse the arguments, in which flags may have values as in docker: ``--human=false``."""
+        return super().parse_args(ctx, _without_values(self.get_params(ctx), args))
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
-        """Run it, with the settings of the run as the context's object."""
+        """Run the command, with the settings of the run as the context's object."""
         from storectl.settings import (  # noqa: PLC0415
-            log_each_step,
+            log_to_standard_error,
             resolve,
         )
 
-        said = ctx.find_root().params
-        if said["debug"]:
-            log_each_step()
-        ctx.obj = resolve(said["root"], os.environ, debug=said["debug"])
+        options = ctx.find_root().params
+        if options["debug"]:
+            log_to_standard_error()
+        ctx.obj = resolve(options["root"], os.environ, debug=options["debug"])
         return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The examples. click would wrap them like prose."""
+        """Write the examples unwrapped: click would wrap them like prose."""
         del ctx
         write_examples(formatter, self.examples)
 
 
 def write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> None:
-    """A section of ``examples``, each on its line."""
+    """Write a section with one line for each of ``examples``."""
     with formatter.section("Example"):
         for example in examples:
             formatter.write(f"{'':{formatter.current_indent}}{example}\n")
 
 
-def everywhere() -> list[click.Parameter]:
-    """The options that may be said before a verb as well as after it. What is said last counts."""
+def common_options() -> list[click.Parameter]:
+    """Return the options that may stand before and after a command; the last value wins."""
     return [
         click.Option(
             ["--root"],
@@ -65,7 +65,7 @@ def everywhere() -> list[click.Parameter]:
             type=click.Path(file_okay=False, readable=False),
             expose_value=False,
             callback=_remember,
-            help="The store's folder.",
+            help="Folder of the store.",
         ),
         click.Option(
             ["--debug"],
@@ -73,19 +73,23 @@ def everywhere() -> list[click.Parameter]:
             default=None,
             expose_value=False,
             callback=_remember,
-            help="Log each step, and show tracebacks.",
+            help="Log each step and print tracebacks.",
         ),
     ]
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:  # noqa: ANN401 - of either option
-    # In the context of the run: completion and the last resort look there.
+    # In the root context, where completion and the handling of errors look for it.
     if value is not None:
         ctx.find_root().params[str(param.name)] = value
 
 
-def _plain_flags(params: Sequence[click.Parameter], args: Sequence[str]) -> list[str]:
-    """``args`` with every ``--flag=true`` as ``--flag``, and ``--flag=false`` as its opposite, or left out when it has none (Go's ``strconv.ParseBool``)."""
+def _without_values(params: Sequence[click.Parameter], args: Sequence[str]) -> list[str]:
+    """Return ``args`` with flags that have a value replaced by flags without one.
+
+    ``--flag=true`` becomes ``--flag``; ``--flag=false`` becomes the opposite flag, or is dropped if
+    there is none. The values are those of Go's ``strconv.ParseBool``.
+    """
     flags = {
         name: param
         for param in params
@@ -115,12 +119,20 @@ json_option: Final = click.option("--json", "as_json", is_flag=True, help=JSON)
 def for_each(
     names: Sequence[str], act: Callable[[str], Result], *, may_be_missing: bool = False
 ) -> tuple[list[Result], ExitCode]:
-    """Do ``act`` for every name as docker does.
+    """Call ``act`` for every name, like docker: an error about one name does not stop the others.
 
-    An error about one name is reported, the others are done nevertheless.
+    Errors with other causes, such as a full disk or a busy store, do.
 
-    Returns the results and the code of the first error; with ``may_be_missing`` an unknown name is
-    only reported. What is no fault of the name (no space, a busy store) ends it at once.
+    Args:
+        names: The arguments of the command.
+        act: Called with a name.
+        may_be_missing: Report an unknown name without failing.
+
+    Returns:
+        The results for the names without errors, and the exit code of the first error or 0.
+
+    Raises:
+        StoreError: An error that is not about a name.
     """
     from store.errors import (  # noqa: PLC0415 - `--help` does without
         Conflict,
@@ -128,7 +140,7 @@ def for_each(
         NotFound,
     )
     from storectl.output.exit_codes import ExitCode, exit_code  # noqa: PLC0415
-    from storectl.output.failures import explain  # noqa: PLC0415
+    from storectl.output.failures import print_error  # noqa: PLC0415
 
     results: list[Result] = []
     first: StoreError | None = None
@@ -136,7 +148,7 @@ def for_each(
         try:
             results.append(act(name))
         except (NotFound, Conflict, InvalidInput) as error:
-            explain(error)
+            print_error(error)
             if not (may_be_missing and isinstance(error, NotFound)):
                 first = first or error
     return results, ExitCode.OK if first is None else exit_code(first)

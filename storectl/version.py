@@ -1,3 +1,3 @@
-"""The version, alone in a module that imports nothing."""
+"""The version of storectl, in a module that imports nothing."""
 
 __version__ = "0.1.0"

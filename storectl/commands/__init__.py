@@ -1,1 +1,1 @@
-"""One module for each verb, with the verb as ``command``."""
+"""The commands of storectl: one module for each, in which it is called ``command``."""

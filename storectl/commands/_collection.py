@@ -1,4 +1,4 @@
-"""What a collection says."""
+"""The output of garbage collection, for `gc` and `prune`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 
 def show(report: CollectionReport, *, as_json: bool) -> None:
-    """Print what went, or would go, and how many bytes it took."""
+    """Print what a collection removed, or would remove, and how many bytes that frees.
+
+    Args:
+        report: What the store did.
+        as_json: Print one JSON document instead of lines.
+    """
     if as_json:
         render.document(
             {

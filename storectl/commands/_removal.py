@@ -1,4 +1,4 @@
-"""What a removal says: docker's lines, as each name goes."""
+"""The output of removals, for `rm` and `untag`: docker's lines, one for each name."""
 
 from __future__ import annotations
 
@@ -14,18 +14,23 @@ if TYPE_CHECKING:
     from storectl.output.exit_codes import ExitCode
 
 
-def take_away(
+def remove_each(
     names: Sequence[str],
     remove: Callable[[str], tuple[RemovedName, ...]],
     *,
     as_json: bool,
     may_be_missing: bool = False,
 ) -> ExitCode:
-    """Remove each of ``names`` and print what went.
+    """Remove ``names`` one after the other, and print every name and image that was removed.
 
-    The exit code of the first that could not be removed.
+    Args:
+        names: The arguments of the command.
+        remove: Removes one name from the store.
+        as_json: Print one JSON document at the end instead of a line for each removal.
+        may_be_missing: Report an unknown name without failing.
 
-    With ``may_be_missing`` a name that is unknown is reported, and no failure.
+    Returns:
+        The exit code of the first name that could not be removed, else 0.
     """
 
     def act(name: str) -> tuple[RemovedName, ...]:

@@ -1,4 +1,4 @@
-"""``completion``: names and options at the touch of a key."""
+"""``completion``: scripts that complete commands, options and image names in a shell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from click.shell_completion import ShellComplete
 
 BASH: Final = r"""_storectl_completion() {
-    # Bash splits words at colons, and names of images have some: take the line as it stands, and give back what stands after the last colon.
+    # Bash splits words at colons, which image names contain: split the line at spaces instead,
+    # and offer only the part after the last colon.
     local line=${COMP_LINE:0:COMP_POINT} colon="" type value IFS
     local -a words
     IFS=$' \t' read -ra words <<< "$line"
@@ -26,11 +27,12 @@ BASH: Final = r"""_storectl_completion() {
             file) compopt -o default ;;
             plain) COMPREPLY+=("${value#"$colon"}") ;;
         esac
-    done < <(COMP_WORDS="${words[*]}" COMP_CWORD=$((${#words[@]} - 1)) _STORECTL_COMPLETE=bash_complete "$1" 2>/dev/null)
+    done < <(COMP_WORDS="${words[*]}" COMP_CWORD=$((${#words[@]} - 1)) \
+        _STORECTL_COMPLETE=bash_complete "$1" 2>/dev/null)
 }
 complete -o nosort -F _storectl_completion storectl
 """
-"""Ours: click's own script cannot complete a name with a tag."""
+"""Used instead of click's script, which cannot complete a name with a tag."""
 
 
 @click.command(
@@ -45,7 +47,7 @@ complete -o nosort -F _storectl_completion storectl
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool, shell: str) -> None:
-    """Print a script that completes commands, options and image names in your shell."""
+    """Generate a script that completes commands, options and image names in your shell."""
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
     script = BASH if shell == "bash" else _script(ctx, shell)

@@ -1,4 +1,4 @@
-"""``db``: the database's schema."""
+"""``db``: the schema of the database."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from storectl.output.exit_codes import ExitCode
-from storectl.verb import Verb, everywhere, json_option, write_examples
+from storectl.verb import Verb, common_options, json_option, write_examples
 
 if TYPE_CHECKING:
     from storectl.settings import Settings
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class _Group(click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - click's signature
         super().__init__(*args, **kwargs)
-        self.params += everywhere()
+        self.params += common_options()
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
@@ -25,19 +25,22 @@ class _Group(click.Group):
 
 @click.group("db", cls=_Group)
 def command() -> None:
-    """Look after the database's schema.
+    """Manage the database schema.
 
-    Opening a store upgrades an older one by itself, after a backup copy.
+    Opening a store with an older schema upgrades it, after a backup of the database.
     """
 
 
 @command.command(
-    "current", cls=Verb, short_help="Show the schema's revision.", examples=("storectl db current",)
+    "current",
+    cls=Verb,
+    short_help="Show the revision of the schema.",
+    examples=("storectl db current",),
 )
 @json_option
 @click.pass_obj
 def current(settings: Settings, *, as_json: bool) -> None:
-    """Show the schema's revision, and the one this program wants. Changes nothing."""
+    """Show the revision of the schema and the one this program needs, without changing anything."""
     from store import Store  # noqa: PLC0415 - `--help` does without
     from storectl.output import render  # noqa: PLC0415
 
@@ -54,13 +57,13 @@ def current(settings: Settings, *, as_json: bool) -> None:
 @command.command(
     "upgrade",
     cls=Verb,
-    short_help="Bring the schema up to date.",
+    short_help="Upgrade the schema.",
     examples=("storectl db upgrade",),
 )
 @json_option
 @click.pass_obj
 def upgrade(settings: Settings, *, as_json: bool) -> None:
-    """Bring the schema up to date, after a backup copy of the database."""
+    """Upgrade the schema to the revision this program needs, after a backup of the database."""
     from store import Store  # noqa: PLC0415 - `--help` does without
     from storectl.output import render  # noqa: PLC0415
 
@@ -81,15 +84,13 @@ def upgrade(settings: Settings, *, as_json: bool) -> None:
             render.line(f"the database as it was: {report.backup}", err=True)
 
 
-@command.command(
-    "check", cls=Verb, short_help="Look for drift in the tables.", examples=("storectl db check",)
-)
+@command.command("check", cls=Verb, short_help="Check the tables.", examples=("storectl db check",))
 @json_option
 @click.pass_obj
 def check(settings: Settings, *, as_json: bool) -> ExitCode:
-    """Compare the database's tables with the ones this program describes.
+    """Compare the tables of the database with those this program defines.
 
-    Exits with 5 when they differ.
+    Exit code 5 means that they differ.
     """
     from store import Store  # noqa: PLC0415 - `--help` does without
     from storectl.output import render  # noqa: PLC0415

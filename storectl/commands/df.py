@@ -1,4 +1,4 @@
-"""``df``: what the store takes on disk."""
+"""``df``: the disk usage of the store."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from storectl.settings import Settings
 
 _DIGITS: Final = 4
-"""As docker's sums; its lists have 3."""
+"""Significant digits of sizes, as in docker's totals; its lists have 3."""
 
 
 @click.command("df", cls=Verb, examples=("storectl df -v",))
 @click.option(
-    "-v", "--verbose", is_flag=True, help="Show every image, and what it shares with others."
+    "-v", "--verbose", is_flag=True, help="Show each image, and how much it shares with others."
 )
 @json_option
 @click.pass_obj
 def command(settings: Settings, *, verbose: bool, as_json: bool) -> None:
-    """Show what the store takes on disk, and what `storectl prune` would free.
+    """Show disk usage, and how much of it `storectl prune` would free.
 
-    Images and layers are counted uncompressed, blobs as they lie on disk. An image is active when
-    it has a name.
+    The sizes of images and layers are uncompressed, the sizes of blobs are those on disk. An image
+    is active if it has a tag.
     """
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
@@ -84,7 +84,7 @@ def _reclaimable(row: UsageRow) -> str:
 
 
 def _shared(usage: Usage) -> int:
-    """What sharing saves: all images' layers less the layers there are."""
+    """Return the bytes saved by sharing: the sum over all images less the sum over all layers."""
     sizes = {row.kind: row.size_bytes for row in usage.rows}
     return max(0, sizes["Images"] - sizes["Layers"])
 

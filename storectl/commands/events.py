@@ -1,4 +1,4 @@
-"""``events``: what happened, and when."""
+"""``events``: the log of what happened to images."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from storectl.settings import Settings
 
 _TYPE: Final = "image"
-"""A store has events about nothing else."""
+"""The type of every event, as docker has it: a store records events of images only."""
 
-_PAUSE_S: Final = 0.5
-_MANY: Final = 1000
+_POLL_INTERVAL_S: Final = 0.5
+_MAX_REREAD_EVENTS: Final = 1000
 _OVERLAP: Final = timedelta(minutes=1)
 _UNIX_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SHORT_ID: Final = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
@@ -35,16 +35,15 @@ _SHORT_ID: Final = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
     examples=("storectl events --since 24h --filter event=import", "storectl events --follow"),
 )
 @click.option(
-    "--since", metavar="WHEN", help="Not before: a time, Unix seconds, or an age such as 10m."
+    "--since",
+    metavar="WHEN",
+    help="Show events from this time on: a date, Unix seconds, or an age such as 10m.",
 )
-@click.option("--until", metavar="WHEN", help="Not after.")
+@click.option("--until", metavar="WHEN", help="Show events up to this time.")
 @click.option(
     "--follow",
     is_flag=True,
-    help=(
-        "Wait for more, until --until or Ctrl-C; without --since, show only what happens from"
-        " now on."
-    ),
+    help=("Wait for new events until --until or Ctrl-C; without --since, show new events only."),
 )
 @click.option(
     "-f",
@@ -52,14 +51,17 @@ _SHORT_ID: Final = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
     "filters",
     multiple=True,
     metavar="KEY=VALUE",
-    help="event=ACTION, type=image, or image=NAME or ID (also of one that is gone).",
+    help=(
+        "Filter output: event=ACTION, type=image, or image=NAME|ID, which may have been removed"
+        " (repeatable)."
+    ),
 )
 @click.option(
     "--format",
     "format_",
     type=click.Choice(["text", "json"]),
     default="text",
-    help="Docker's lines, or its JSON object for each event.",
+    help="Print docker's lines, or docker's JSON object for each event.",
 )
 @json_option
 @click.pass_obj
@@ -73,29 +75,30 @@ def command(
     format_: str,
     as_json: bool,
 ) -> None:
-    """Show what happened to images, oldest first, as `docker events` does.
+    """Show the events of images, oldest first, like `docker events`.
 
-    Then end, unless told to --follow.
+    Ends after the last recorded event unless --follow is given.
 
-    Filters of one kind are alternatives. Times are local ones.
+    Filters with the same key are alternatives; filters with different keys must all match. Times
+    without a zone are local.
     """
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
     if follow and as_json:
         raise click.UsageError(
-            "--json is one document, and --follow never ends: use --format json, an object for each"
-            " event"
+            "--json and --follow exclude each other: --json prints one document at the end; use"
+            " --format json for an object for each event"
         )
-    wanted = _parsed(filters)
+    wanted = _parse_filters(filters)
     now = settings.now()
-    first, last = _moment(since, now), _moment(until, now)
+    first, last = _parse_time(since, now), _parse_time(until, now)
     if follow and first is None:
         first = now
     with settings.open() as store:
         images = {name: _image_id(store, name) for name in wanted["image"]}
         found = (
             event
-            for event in _recorded(
+            for event in _read_events(
                 store, settings, first, last, actions=wanted["event"], follow=follow
             )
             if (not images or any(_is_about(event, name, image) for name, image in images.items()))
@@ -108,11 +111,11 @@ def command(
             render.line(
                 _as_text(event)
                 if format_ == "text"
-                else json.dumps(_as_dockers(event), separators=(",", ":"))
+                else json.dumps(_as_docker_message(event), separators=(",", ":"))
             )
 
 
-def _parsed(filters: tuple[str, ...]) -> dict[str, list[str]]:
+def _parse_filters(filters: tuple[str, ...]) -> dict[str, list[str]]:
     wanted: dict[str, list[str]] = {"event": [], "image": [], "type": []}
     for text in filters:
         key, _, value = text.partition("=")
@@ -124,7 +127,7 @@ def _parsed(filters: tuple[str, ...]) -> dict[str, list[str]]:
     return wanted
 
 
-def _recorded(
+def _read_events(
     store: Store,
     settings: Settings,
     first: datetime | None,
@@ -133,12 +136,12 @@ def _recorded(
     actions: list[str],
     follow: bool,
 ) -> Iterator[Event]:
-    """The events between two moments; with ``follow`` also those to come, as they come."""
+    """Yield the events between two times, and with ``follow`` new events as they are recorded."""
     if not follow:
         yield from store.events(since=first, until=last, actions=actions)
         return
-    # Events are never taken away, and each comes after those that are there: what was seen is the
-    # beginning of what is found.
+    # Events are never removed, and new ones are appended: the first `seen` events of a reading have
+    # been shown before.
     seen = 0
     while True:
         started = settings.now()
@@ -147,15 +150,15 @@ def _recorded(
         seen = len(found)
         if last is not None and started > last:
             return
-        if seen > _MANY:
-            # Do not read them all each time. Whoever changes the store takes the time while nobody
-            # else can: a minute is more than enough.
+        if seen > _MAX_REREAD_EVENTS:
+            # Do not read all events each time. A writer takes the time of its events while it holds
+            # the write lock: an overlap of a minute is more than enough.
             first = started - _OVERLAP
             seen = sum(event.at >= first for event in found)
-        settings.sleep(_PAUSE_S)
+        settings.sleep(_POLL_INTERVAL_S)
 
 
-def _moment(text: str | None, now: datetime) -> datetime | None:
+def _parse_time(text: str | None, now: datetime) -> datetime | None:
     try:
         return None if text is None else parse_moment(text, now)
     except ValueError as exc:
@@ -163,7 +166,7 @@ def _moment(text: str | None, now: datetime) -> datetime | None:
 
 
 def _image_id(store: Store, name: str) -> str | None:
-    """The ID of the image that has this name now, if one has."""
+    """Return the ID of the image that has this name now, or None."""
     from store.errors import (  # noqa: PLC0415 - `--help` does without
         Conflict,
         InvalidInput,
@@ -177,7 +180,7 @@ def _image_id(store: Store, name: str) -> str | None:
 
 
 def _is_about(event: Event, name: str, image: str | None) -> bool:
-    """Whether the event is about the image, or about the name: what is gone can be asked for as well."""
+    """Return whether the event is about this image or name, which may have been removed since."""
     if event.target in (name, image) or name in _names(event.attributes.values()):
         return True
     short = _SHORT_ID.fullmatch(name)
@@ -187,12 +190,12 @@ def _is_about(event: Event, name: str, image: str | None) -> bool:
 
 
 def _names(values: Collection[str]) -> set[str]:
-    """Every name among ``values``, and each without its tag."""
+    """Return every value, and each without its tag."""
     return {name for value in values for name in (value, value.rpartition(":")[0])}
 
 
 def _as_text(event: Event) -> str:
-    """Docker's line."""
+    """Return docker's line for an event."""
     from storectl.output.render import nano_time  # noqa: PLC0415 - `--help` does without
 
     attributes = ", ".join(f"{key}={value}" for key, value in sorted(event.attributes.items()))
@@ -201,8 +204,8 @@ def _as_text(event: Event) -> str:
     )
 
 
-def _as_dockers(event: Event) -> dict[str, Any]:
-    """Docker's object (its ``events.Message``), in the order of its fields."""
+def _as_docker_message(event: Event) -> dict[str, Any]:
+    """Return docker's object for an event (its ``events.Message``), fields in docker's order."""
     microseconds = (event.at - _UNIX_EPOCH) // timedelta(microseconds=1)
     return {
         "status": event.action,

@@ -1,4 +1,4 @@
-"""``fsck`` (``verify``): is everything what it should be?"""
+"""``fsck`` (``verify``, ``scrub``): a check of all stored content."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 @click.command("fsck", cls=Verb, examples=("storectl fsck",))
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@click.option("-q", "--quiet", is_flag=True, help="Suppress progress.")
 @json_option
 @click.pass_obj
 def command(settings: Settings, *, quiet: bool, as_json: bool) -> ExitCode:
-    """Recompute every digest and every link from the bytes; list all that is wrong.
+    """Recompute every digest and check every link from the stored bytes; list all errors.
 
-    Exits with 5 when there are errors.
+    Exit code 5 means that there are errors.
     """
     from store.maintenance.reports import Severity  # noqa: PLC0415 - `--help` does without
     from storectl.output import render  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""``gc``: free what nothing needs."""
+"""``gc``: garbage collection."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 
 
 @click.command("gc", cls=Verb, examples=("storectl gc", "storectl gc --dry-run --dangling"))
-@click.option("--dry-run", is_flag=True, help="Only say what would be freed.")
-@click.option("--dangling", is_flag=True, help="Remove images without a name, too.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
+@click.option("--dangling", is_flag=True, help="Also remove untagged images.")
 @json_option
 @click.pass_obj
 def command(settings: Settings, *, dry_run: bool, dangling: bool, as_json: bool) -> None:
-    """Free what nothing needs.
+    """Remove content that nothing refers to, and free its disk space.
 
-    Safe beside running imports and saves; images without a name stay unless --dangling is given.
+    Safe while imports, saves and a server are running. Untagged images stay unless --dangling is
+    given.
     """
     from storectl.commands._collection import show  # noqa: PLC0415 - `--help` does without
 

@@ -1,4 +1,4 @@
-"""``history``: how an image was made."""
+"""``history``: the steps that built an image."""
 
 from __future__ import annotations
 
@@ -31,10 +31,13 @@ _SHOWN: Final = 45
 
 
 @click.command("history", cls=Verb, examples=("storectl history --no-trunc debian:12",))
-@click.option("--no-trunc", is_flag=True, help="Show whole IDs and commands.")
-@click.option("-q", "--quiet", is_flag=True, help="Show IDs only.")
+@click.option("--no-trunc", is_flag=True, help="Do not truncate IDs and commands.")
+@click.option("-q", "--quiet", is_flag=True, help="Only show image IDs.")
 @click.option(
-    "-H", "--human/--no-human", default=True, help="Sizes and ages for people.  [default: human]"
+    "-H",
+    "--human/--no-human",
+    default=True,
+    help="Print sizes and dates in human-readable format.  [default: human]",
 )
 @format_option
 @json_option
@@ -50,12 +53,12 @@ def command(
     as_json: bool,
     name: str,
 ) -> None:
-    """Show how an image was made, newest step first, as `docker history` does."""
+    """Show the history of an image, newest step first, like `docker history`."""
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
     with settings.open() as store:
         details = store.inspect(name)
-        steps = _steps(details, _line_of_images(store, details))
+        steps = _steps(details, _ancestry(store, details))
     if as_json:
         render.document([{**step, "created": render.time(step["created"])} for step in steps])
         return
@@ -68,8 +71,8 @@ def command(
         show(format_, rows, columns, HEADS)
 
 
-def _line_of_images(store: Store, details: ImageDetails) -> list[str]:
-    """The image and those it was built on, as far as they are known."""
+def _ancestry(store: Store, details: ImageDetails) -> list[str]:
+    """Return the IDs of the image and of the known images it was built on, newest first."""
     line = [str(details.image_id)]
     parent = details.parent
     while parent is not None:
@@ -79,9 +82,13 @@ def _line_of_images(store: Store, details: ImageDetails) -> list[str]:
 
 
 def _steps(details: ImageDetails, line: list[str]) -> list[dict[str, Any]]:
-    """One for each entry of the history, newest first.
+    """Return a step for each entry of the history, newest first.
 
-    Each parent has one entry less, so the newest entries have the images' names.
+    Each parent image has one entry less, so the newest entries get the IDs of the images.
+
+    Args:
+        details: The image.
+        line: The IDs of the image and its parents, newest first.
     """
     layers = iter(details.layers)
     steps = []
@@ -104,7 +111,7 @@ def _steps(details: ImageDetails, line: list[str]) -> list[dict[str, Any]]:
 
 
 def _row(step: dict[str, Any], now: datetime, *, no_trunc: bool, human: bool) -> dict[str, str]:
-    """Docker's fields, in its alphabetical order."""
+    """Return docker's fields for a step, in docker's alphabetical order."""
     from storectl.output.render import local_time, shorten  # noqa: PLC0415 - `--help` does without
 
     made_by = str(step["createdBy"]).replace("\t", " ")

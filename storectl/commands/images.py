@@ -51,7 +51,7 @@ _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
     "--all",
     "everything",
     is_flag=True,
-    help="Show also images that have no name and that others are built on.",
+    help="Show all images (default hides untagged parents of other images).",
 )
 @click.option("--digests", is_flag=True, help="Show manifest digests.")
 @click.option(
@@ -60,19 +60,22 @@ _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
     "filters",
     multiple=True,
     metavar="KEY=VALUE",
-    help="reference=, label=, dangling=, before= or since=.",
+    help=(
+        "Filter output: reference=PATTERN, label=KEY[=VALUE], dangling=BOOL, before=IMAGE or"
+        " since=IMAGE (repeatable)."
+    ),
 )
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Show at most so many: a page of the list.",
+    help="Show at most N images: one page of the list.",
 )
 @click.option(
-    "--after", metavar="IMAGE", help="Begin behind this one: the last of the page before."
+    "--after", metavar="IMAGE", help="Start after this image, the last one of the previous page."
 )
-@click.option("--no-trunc", is_flag=True, help="Show whole IDs.")
-@click.option("-q", "--quiet", is_flag=True, help="Show IDs only.")
+@click.option("--no-trunc", is_flag=True, help="Do not truncate IDs.")
+@click.option("-q", "--quiet", is_flag=True, help="Only show image IDs.")
 @format_option
 @json_option
 @click.argument("name", required=False, metavar="[REPOSITORY[:TAG]]", shell_complete=image_names)
@@ -91,13 +94,13 @@ def command(  # noqa: PLR0913 - one for each option
     as_json: bool,
     name: str | None,
 ) -> None:
-    """List images, newest first, as `docker images` does.
+    """List images, newest first, like `docker images`.
 
-    Then artifacts, under their manifest's digest.
+    Artifacts follow the images; the ID of an artifact is the digest of its manifest.
 
-    Of a long list --limit shows a page, and --after with the last ID of a page the next one.
-    However large the store is, a page comes at once, and so does what a name or the beginning of
-    one selects.
+    --limit N shows one page of a long list, and --after with the last ID of that page shows the
+    next one. In a store of any size, a page takes no longer than its images, and so does the list
+    of a name or of names with a common beginning.
     """
     from dataclasses import replace  # noqa: PLC0415 - `--help` does without
 
@@ -124,9 +127,15 @@ def command(  # noqa: PLR0913 - one for each option
 
 
 def parse_filters(filters: tuple[str, ...], name: str | None, *, everything: bool) -> ImageFilter:
-    """Docker's ``--filter`` values, and the name that is one more ``reference``.
+    """Parse docker's ``--filter`` values.
 
-    Raises click.UsageError.
+    Args:
+        filters: ``KEY=VALUE`` texts.
+        name: The argument of the command, which filters like ``reference=NAME``.
+        everything: Include images that others are built on and that have no tag.
+
+    Raises:
+        click.UsageError: A filter is unknown, has no value, or may be given only once.
     """
     from store import ImageFilter  # noqa: PLC0415 - `--help` does without
 
@@ -146,9 +155,9 @@ def parse_filters(filters: tuple[str, ...], name: str | None, *, everything: boo
             )
         values[key].append(value)
     if any(value.lower() not in _BOOLEANS for value in values["dangling"]):
-        raise click.UsageError("the filter dangling is true or false")
+        raise click.UsageError("invalid filter dangling: expected true or false")
     if any(len(values[key]) > 1 for key in ("before", "since")):
-        raise click.UsageError("the filters before and since take one image each")
+        raise click.UsageError("invalid filters: before and since may be given once each")
     return ImageFilter(
         references=tuple(values["reference"]),
         labels=tuple(values["label"]),
@@ -160,7 +169,7 @@ def parse_filters(filters: tuple[str, ...], name: str | None, *, everything: boo
 
 
 def _rows(image: ImageSummary, now: datetime, *, no_trunc: bool) -> list[dict[str, str]]:
-    """Docker's fields, in its alphabetical order: a row for each tag, one for an image without any."""
+    """Return docker's fields, in alphabetical order: a row for each tag, or one untagged row."""
     from storectl.output.render import NONE, go_time  # noqa: PLC0415 - `--help` does without
 
     names = [

@@ -1,4 +1,4 @@
-"""``import`` (``load``): archives in."""
+"""``import`` (``load``): images from archives into the store."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Size(click.ParamType[int]):
     name = "SIZE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401 - click's signature
-        """Text to bytes."""
+        """Return the number of bytes that ``value`` means; an invalid one ends the command."""
         try:
             return value if isinstance(value, int) else parse_size(value)
         except ValueError as exc:
@@ -45,7 +45,7 @@ class Size(click.ParamType[int]):
         "storectl import --dry-run --image 'team/*' --platform linux/arm64 bundle.tar",
     ),
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks.")
+@click.option("-q", "--quiet", is_flag=True, help="Suppress progress and notes.")
 @click.option(
     "-i",
     "--input",
@@ -53,53 +53,56 @@ class Size(click.ParamType[int]):
     multiple=True,
     metavar="FILE",
     type=click.Path(allow_dash=True, readable=False),
-    help="Read this archive, before any SOURCE.",
+    help="Read this archive before any SOURCE (repeatable).",
 )
 @click.option(
     "--platform",
     "platforms",
     multiple=True,
     metavar="OS/ARCH",
-    help="Take in only what is for this platform (repeatable).",
+    help="Import only images for this platform (repeatable).",
 )
 @click.option(
     "--image",
     "images",
     multiple=True,
     metavar="NAME",
-    help="Take in only images of this name, pattern or ID (repeatable).",
+    help="Import only images with this name, pattern or ID (repeatable).",
 )
 @click.option(
     "--tag",
     metavar="NAME",
-    help="Call the one image of the archive so, whatever the archive calls it.",
+    help="Give the archive's only image this tag instead of the archive's own.",
 )
 @click.option(
     "--prefix",
     default="",
     metavar="NAME",
-    help="Put this before every name: team makes team/app:1 of app:1; NAME:1 of a bare tag 1.",
+    help=(
+        "Put NAME/ in front of every name: with team, app:1 becomes team/app:1. An image that has"
+        " only a tag, such as 1, becomes NAME:1."
+    ),
 )
-@click.option("--no-tags", is_flag=True, help="Set no names.")
-@click.option("--no-clobber", is_flag=True, help="Refuse to move a name that another image has.")
-@click.option("--require-all", is_flag=True, help="Refuse indexes of which something is missing.")
+@click.option("--no-tags", is_flag=True, help="Do not tag the images.")
+@click.option("--no-clobber", is_flag=True, help="Fail if a tag would move from another image.")
+@click.option("--require-all", is_flag=True, help="Fail if content that an index lists is missing.")
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Read and check everything, say what would come in, and change nothing.",
+    help="Read and check the archives and show what would be imported; change nothing.",
 )
 @click.option(
     "--compression",
     default="zstd",
     show_default=True,
     metavar="HOW",
-    help="How plain layers are stored: none, zstd or zstd:LEVEL (1 to 19).",
+    help="Compression for layers that arrive uncompressed: none, zstd or zstd:LEVEL (1 to 19).",
 )
 @click.option(
     "--max-layer-size",
     type=Size(),
     metavar="SIZE",
-    help="Refuse layers larger than this, decompressed.  [default: 1024GiB]",
+    help="Refuse layers that are larger than this uncompressed.  [default: 1024GiB]",
 )
 @json_option
 @click.argument(
@@ -124,14 +127,13 @@ def command(  # noqa: PLR0913 - one for each option
     as_json: bool,
     sources: tuple[str, ...],
 ) -> None:
-    """Take in archives.
+    """Load images from archives.
 
-    What `docker save`, podman, skopeo, buildah or ctr wrote, image layouts and `dir:` folders;
-    compressed or not.
+    Reads the archives of `docker save`, podman, skopeo, buildah and ctr, OCI image layouts, and
+    skopeo's `dir:` folders, compressed or not. Without a SOURCE, or with `-`, reads standard input.
 
-    `-` or nothing reads standard input. Each archive is taken in whole or not at all, with every
-    digest as it was. Layers that are already in the store are not read again from a file, and may
-    be missing from an archive.
+    Each archive is imported completely or not at all, and digests stay as they are. A layer that
+    the store already has may be missing from the archive; in a file it is not read again.
     """
     from store import Compression, ImportOptions, Limits  # noqa: PLC0415 - `--help` does without
     from storectl.output import render  # noqa: PLC0415
@@ -159,7 +161,7 @@ def command(  # noqa: PLR0913 - one for each option
                 if not as_json:
                     _show(report, quiet=quiet, dry_run=dry_run)
     finally:
-        # When a later archive is refused, the earlier ones are in all the same.
+        # Archives before the one that was refused have been imported.
         if as_json and reports:
             render.document([_as_json(name, report) for name, report in reports])
 
@@ -176,12 +178,12 @@ def _choice(
     from store import Choice, Platform, Reference  # noqa: PLC0415 - `--help` does without
 
     if no_tags and (tag or prefix):
-        raise click.UsageError("--no-tags sets no names: it does not go with --tag or --prefix")
+        raise click.UsageError("--no-tags excludes --tag and --prefix")
     if tag and prefix:
-        raise click.UsageError("--tag says the whole name: it does not go with --prefix")
+        raise click.UsageError("--tag and --prefix exclude each other")
     name = None if tag is None else Reference.parse(tag).with_default_tag()
     if name is not None and name.digest is not None:
-        raise click.UsageError("--tag takes a name with a tag, not a digest")
+        raise click.UsageError(f"invalid --tag {tag!r}: expected a name with a tag, not a digest")
     return Choice(
         tuple(Platform.parse(text) for text in platforms),
         images,
@@ -194,7 +196,7 @@ def _choice(
 
 @contextmanager
 def _opened_store(settings: Settings, *, dry_run: bool) -> Iterator[Store]:
-    """The store; for a dry run where there is none yet, an empty one that leaves nothing behind."""
+    """Open the store; for a dry run without a store, an empty temporary one."""
     from store.errors import StoreNotFound  # noqa: PLC0415
 
     if not dry_run:
@@ -216,20 +218,19 @@ def _opened_store(settings: Settings, *, dry_run: bool) -> Iterator[Store]:
 
 def _open(names: tuple[str, ...]) -> list[tuple[str, Path | BinaryIO]]:
     if names.count("-") > 1:
-        raise click.UsageError("standard input can be read only once")
+        raise click.UsageError("standard input (-) can be read only once")
     return [(name, _standard_input() if name == "-" else Path(name)) for name in names]
 
 
 def _standard_input() -> BinaryIO:
     if sys.stdin is None:
         raise click.UsageError(
-            "requested to read an archive from standard input, but it is closed: give a file, or"
-            " redirect"
+            "cannot read an archive from standard input: it is closed. Name a file, or redirect."
         )
     if sys.stdin.isatty():
         raise click.UsageError(
-            "requested to read an archive from standard input, but it is a terminal: give a file,"
-            " or redirect"
+            "cannot read an archive from standard input: it is a terminal. Name a file, or"
+            " redirect."
         )
     widen(sys.stdin.buffer)
     return sys.stdin.buffer

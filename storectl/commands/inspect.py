@@ -1,4 +1,4 @@
-"""``inspect``: everything about images."""
+"""``inspect``: detailed information on images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from storectl.settings import Settings
 
 _NEVER = "0001-01-01T00:00:00Z"
-"""Go's zero time, docker's word for a tag time that is not known."""
+"""Go's zero time, which docker prints for an unknown time of tagging."""
 
 
 @click.command(
@@ -34,27 +34,30 @@ _NEVER = "0001-01-01T00:00:00Z"
     "template",
     metavar="TEMPLATE",
     help=(
-        'A line for each image: {{.Field}}, {{json .Field}}, {{join .Field ","}}, {{index .Field'
-        " 0}}, {{len .Field}}."
+        "Print a line for each image from a Go template: {{.Field}}, {{json .Field}}, {{join"
+        ' .Field ","}}, {{index .Field 0}}, {{len .Field}}.'
     ),
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document, as it does anyway.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as one JSON document (the default)."
+)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=image_names)
 @click.pass_obj
 def command(
     settings: Settings, *, template: str | None, as_json: bool, names: tuple[str, ...]
 ) -> ExitCode:
-    """Show everything about images as JSON.
+    """Show detailed information on images, as JSON.
 
-    Docker's fields, then layers with chain IDs and blobs, manifests and children.
+    Docker's fields come first, then the layers with their chain IDs and blobs, the manifests and
+    the child images.
 
-    Of artifacts and indexes (by digest, or without an image for linux/amd64) it shows what they
-    point at.
+    For an artifact, and for an index that is named by digest or has no image for linux/amd64, the
+    output lists the content that it points to.
     """
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
     if template is not None and as_json:
-        raise click.UsageError("--format and --json contradict each other")
+        raise click.UsageError("--format and --json exclude each other")
     with settings.open() as store:
         documents, code = for_each(names, lambda name: _document(store, name))
     if template is None:
@@ -63,7 +66,7 @@ def command(
         from storectl.output.go_template import expand  # noqa: PLC0415
 
         for one in documents:
-            # Line ends and tabs are the template's own.
+            # Line ends and tabs may come from the template, so they are kept.
             render.text(expand(template, one))
     return code
 
@@ -78,7 +81,7 @@ def _document(store: Store, name: str) -> dict[str, Any]:
 
 
 def manifest_document(contents: ManifestContents) -> dict[str, Any]:
-    """The JSON for an artifact or an index."""
+    """Return the JSON for an artifact or an index."""
     one = contents.summary
     return {
         "Digest": str(one.digest),
@@ -107,11 +110,10 @@ def manifest_document(contents: ManifestContents) -> dict[str, Any]:
 
 
 def document(details: ImageDetails) -> dict[str, Any]:
-    """The JSON for one image.
+    """Return the JSON for one image.
 
-    The fields of Docker 20.10's ``types.ImageInspect`` in their order, then ours.
-
-    Without its GraphDriver, which says where an engine has unpacked the image: a store has none.
+    The fields of Docker 20.10's ``types.ImageInspect`` come in their order, then those of storectl.
+    GraphDriver is left out: it tells where an engine has unpacked the image.
     """
     from storectl.output.render import time  # noqa: PLC0415 - `--help` does without
 
@@ -179,7 +181,7 @@ def _layer(layer: LayerDetails) -> dict[str, Any]:
 
 
 def _go_struct(config: Config | None) -> Any:  # noqa: ANN401 - JSON
-    """The members that Go would write, in its order."""
+    """Return the members that Go would write, in its order."""
     import json  # noqa: PLC0415 - `--help` does without
 
     from store.formats.image.docker_config import CONFIG  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""``mirror-config``: what to tell clients so that they ask this mirror."""
+"""``mirror-config``: configuration that makes clients use this mirror."""
 
 from __future__ import annotations
 
@@ -27,19 +27,22 @@ _UPSTREAMS: Final = {"docker.io": "https://registry-1.docker.io"}
     "upstreams",
     metavar="DOMAIN",
     multiple=True,
-    help="A registry to mirror (repeatable).  [default: docker.io]",
+    help="Registry to mirror (repeatable).  [default: docker.io]",
 )
 @click.argument("client", type=click.Choice(CLIENTS))
 @click.argument("mirror", default="http://127.0.0.1:5000", metavar="[URL]")
 def command(client: str, mirror: str, upstreams: tuple[str, ...]) -> None:
-    """Print the configuration of a client that asks the mirror at URL first, each file with its place. Without a scheme, URL means https."""
+    """Print client configuration that asks the mirror at URL first.
+
+    A comment names the file for each part. A URL without a scheme means https.
+    """
     url = mirror.rstrip("/") if "://" in mirror else f"https://{mirror.rstrip('/')}"
     host = url.partition("://")[2]
     if not is_server(url):
-        raise click.UsageError(f"{mirror!r} is no http(s)://HOST[:PORT]")
+        raise click.UsageError(f"invalid URL {mirror!r}: expected http[s]://HOST[:PORT]")
     for one in upstreams:
         if not is_registry(one):
-            raise click.UsageError(f"--upstream takes the name of a registry, not {one!r}")
+            raise click.UsageError(f"invalid --upstream {one!r}: expected the name of a registry")
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
     for line in _WRITERS[client](url, host, upstreams or ("docker.io",)):
@@ -56,8 +59,8 @@ def _docker(url: str, host: str, upstreams: tuple[str, ...]) -> list[str]:
     ]
     others = [one for one in upstreams if one != "docker.io"]
     if others:
-        # Docker asks mirrors for Docker Hub's images alone; anything else is named with the mirror
-        # in front.
+        # Docker uses mirrors for the images of Docker Hub only. Images of other registries need the
+        # mirror in their name.
         lines += [
             f"# Docker mirrors docker.io only; pull images of {one} as {host}/{one}/NAME"
             for one in others
@@ -93,8 +96,8 @@ def _containerd(url: str, _host: str, upstreams: tuple[str, ...]) -> list[str]:
 def _podman(url: str, host: str, upstreams: tuple[str, ...]) -> list[str]:
     lines = ["# /etc/containers/registries.conf.d/storectl.conf"]
     for one in upstreams:
-        # The name goes on behind the location: the domain has to be part of it, for these clients
-        # send no `ns`.
+        # These clients append the image's path to the location and send no `ns` parameter, so the
+        # location has to contain the domain.
         lines += [
             "[[registry]]",
             f'prefix = "{one}"',

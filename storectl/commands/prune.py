@@ -1,4 +1,4 @@
-"""``prune``: images without a name go, and their bytes."""
+"""``prune``: removal of untagged images."""
 
 from __future__ import annotations
 
@@ -14,23 +14,26 @@ if TYPE_CHECKING:
 
 
 @click.command("prune", cls=Verb, examples=("storectl prune -f",))
-@click.option("-f", "--force", is_flag=True, help="Do not ask.")
+@click.option("-f", "--force", is_flag=True, help="Do not prompt for confirmation.")
 @json_option
 @click.pass_obj
 def command(settings: Settings, *, force: bool, as_json: bool) -> None:
-    """Remove all images without a name that no named image was built on, and free their bytes: `storectl gc --dangling`."""
+    """Remove untagged images and free their disk space, like `storectl gc --dangling`.
+
+    Untagged images that a tagged image was built on stay.
+    """
     from store.maintenance.reports import CollectionReport  # noqa: PLC0415 - `--help` does without
     from storectl.commands._collection import show  # noqa: PLC0415
 
     with settings.open() as store:
-        if force or _agreed():
+        if force or _confirm():
             show(store.collect(dangling=True), as_json=as_json)
         else:
             show(CollectionReport((), 0, 0, (), 0, 0, 0, dry_run=False), as_json=as_json)
 
 
-def _agreed() -> bool:
-    """Ask, on standard error. No answer at all means no."""
+def _confirm() -> bool:
+    """Ask on standard error, and return whether the answer was yes. Closed input means no."""
     click.echo(
         "WARNING! This will remove all dangling images.\nAre you sure you want to continue? [y/N] ",
         err=True,

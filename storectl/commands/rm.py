@@ -1,4 +1,4 @@
-"""``rm`` (``rmi``): names go, and images with their last one."""
+"""``rm`` (``rmi``): removal of tags and images."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ if TYPE_CHECKING:
     "--force",
     is_flag=True,
     help=(
-        "Remove an image by ID although several repositories name it; unknown names are no failure."
+        "Remove an image by ID even if several repositories have tags of it; do not fail for"
+        " unknown names."
     ),
 )
-@click.option("--no-prune", is_flag=True, help="Keep parents without a name.")
+@click.option("--no-prune", is_flag=True, help="Do not delete untagged parents.")
 @json_option
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=image_names)
 @click.pass_obj
 def command(
     settings: Settings, *, force: bool, no_prune: bool, as_json: bool, names: tuple[str, ...]
 ) -> ExitCode:
-    """Remove names, and images with their last one, by docker's rules.
+    """Remove tags, and each image with its last tag, like `docker rmi`.
 
-    `storectl gc` frees the bytes.
+    `storectl gc` frees the disk space.
     """
-    from storectl.commands._removal import take_away  # noqa: PLC0415 - `--help` does without
+    from storectl.commands._removal import remove_each  # noqa: PLC0415 - `--help` does without
 
     with settings.open() as store:
-        return take_away(
+        return remove_each(
             names,
             lambda name: store.remove(name, force=force, prune_parents=not no_prune),
             as_json=as_json,

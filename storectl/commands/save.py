@@ -1,4 +1,4 @@
-"""``save`` (``export``): archives out."""
+"""``save`` (``export``): images from the store into an archive."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     metavar="FILE|DIR/",
     type=click.Path(allow_dash=True),
     help=(
-        "Write to this file instead of standard output; it appears when it is whole. A folder, with"
-        " --format oci, is added to."
+        "Write to this file instead of standard output; the file appears when it is complete. With"
+        " --format oci it may be a folder, to which the images are added."
     ),
 )
 @click.option(
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     default=Format.LEGACY.value,
     show_default=True,
     help=(
-        "legacy: as Docker up to 24; docker: as Docker since 25, an image layout too; oci: an image"
-        " layout."
+        "legacy: the archive of Docker before 25; docker: the archive of Docker since 25, which is"
+        " also an OCI image layout; oci: an OCI image layout."
     ),
 )
 @click.option(
@@ -56,28 +56,30 @@ if TYPE_CHECKING:
     "platforms",
     multiple=True,
     metavar="OS/ARCH",
-    help="Save what is for this platform (repeatable).",
+    help="Save only images for this platform (repeatable).",
 )
 @click.option(
     "--all-platforms",
     is_flag=True,
-    help="Save all platforms of an index, or refuse; so docker and oci do anyway.",
+    help="Fail unless all platforms of an index can be saved (default for docker and oci).",
 )
 @click.option(
     "--referrers",
     is_flag=True,
-    help="Save signatures, attestations and what else refers to the images.",
+    help="Also save signatures, attestations and other artifacts that refer to the images.",
 )
 @click.option(
-    "--sparse", is_flag=True, help="Save an index as it is, with what of it is here and wanted."
+    "--sparse",
+    is_flag=True,
+    help="Save indexes unchanged, even if content is missing or not selected.",
 )
 @click.option(
     "--layers",
     type=click.Choice([one.value for one in Layers]),
-    help="Encode layers anew; manifests change, image IDs do not.",
+    help="Re-encode layers; manifest digests change, image IDs do not.",
 )
 @click.option("--compress", type=click.Choice(["gzip", "zstd"]), help="Compress the whole archive.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks.")
+@click.option("-q", "--quiet", is_flag=True, help="Suppress progress and notes.")
 @json_option
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=image_names)
 @click.pass_obj
@@ -96,21 +98,19 @@ def command(  # noqa: PLR0913 - one for each option
     as_json: bool,
     names: tuple[str, ...],
 ) -> None:
-    """Write images to one archive; a name without a tag means all its tags.
+    """Save images to one archive, which goes to standard output by default.
 
-    The formats docker and oci keep manifests, indexes and digests as they are. Every byte is
-    checked against its digest on the way. --json needs -o, for standard output is the archive.
+    A name without a tag means all of its tags. The formats docker and oci keep manifests, indexes
+    and digests unchanged. Every byte is checked against its digest while it is written.
     """
     if all_platforms and (platforms or format_ == "legacy"):
         raise click.UsageError(
-            "--all-platforms goes with --format docker or oci, and without --platform"
+            "--all-platforms needs --format docker or oci, and excludes --platform"
         )
     if all_platforms and sparse:
-        raise click.UsageError(
-            "--all-platforms saves all or refuses, and --sparse saves what is here: choose one"
-        )
+        raise click.UsageError("--all-platforms and --sparse exclude each other")
     if format_ == "legacy" and (referrers or sparse or layers):
-        raise click.UsageError("--referrers, --sparse and --layers go with --format docker or oci")
+        raise click.UsageError("--referrers, --sparse and --layers need --format docker or oci")
     folder = _folder(output)
     if folder is not None and format_ != "oci":
         from store.errors import InvalidInput  # noqa: PLC0415 - `--help` does without
@@ -120,7 +120,7 @@ def command(  # noqa: PLR0913 - one for each option
             hint="give -o the name of a file, or --format oci",
         )
     if folder is not None and compress:
-        raise click.UsageError("--compress compresses an archive, and the output is a folder")
+        raise click.UsageError("--compress needs an archive, but the output is a folder")
     path = None if output in (None, "-") else Path(str(output))
     _require_output(path, as_json=as_json)
     import exporter  # noqa: PLC0415 - `--help` does without
@@ -156,7 +156,7 @@ def command(  # noqa: PLR0913 - one for each option
 
 
 def _folder(output: str | None) -> Path | None:
-    """The folder that is to be written to; None for a file or standard output."""
+    """Return the folder to write to, or None for a file or standard output."""
     if output in (None, "-"):
         return None
     path = Path(str(output))
@@ -167,7 +167,7 @@ def _require_output(path: Path | None, *, as_json: bool) -> None:
     if path is not None:
         return
     if as_json:
-        raise click.UsageError("--json needs -o FILE: standard output is the archive")
+        raise click.UsageError("--json needs -o FILE: the archive goes to standard output")
     if sys.stdout is None:
         raise click.UsageError("standard output is closed. Use the -o flag or redirect.")
     if sys.stdout.isatty():
@@ -204,5 +204,5 @@ def _standard_output() -> Iterator[BinaryIO]:
 
     with translated("standard output", whose=Whose.OUTPUT):
         widen(sys.stdout.buffer)
-        # Unbuffered: an archive comes in large pieces.
+        # Unbuffered: an archive is written in large pieces.
         yield getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mirror.access.proxies import TrustedProxies
     from storectl.settings import Settings
 
-# Whoever reads it says what is wrong with it, and ends with the code for that.
+# The mirror reads these files and reports what is wrong with them, with an exit code for it.
 _FILE = click.Path(readable=False, path_type=Path)
 
 
@@ -33,55 +33,57 @@ _FILE = click.Path(readable=False, path_type=Path)
     metavar="HOST:PORT",
     default="127.0.0.1:5000",
     show_default=True,
-    help="Where to listen. Without a host, everywhere; port 0 takes any.",
+    help="Address to listen on. Without HOST, all addresses; port 0 takes any free port.",
 )
 @click.option(
     "--default-domain",
     metavar="DOMAIN",
     default="docker.io",
     show_default=True,
-    help="The registry of names that say none.",
+    help="Registry of image names that name none.",
 )
 @click.option(
     "--read-only",
     is_flag=True,
-    help="Take no pushes and deletes; the store may lie on read-only media.",
+    help="Reject pushes and deletes; the store may be on read-only media.",
 )
 @click.option(
-    "--require-children", is_flag=True, help="Refuse an index while images it lists are missing."
+    "--require-children",
+    is_flag=True,
+    help="Reject an index while images that it lists are missing.",
 )
 @click.option(
     "--accept-missing-blobs",
     is_flag=True,
-    help="Take images whose layers are missing too, for mirrors of a part.",
+    help="Also accept images with missing layers, for partial mirrors.",
 )
 @click.option(
     "--htpasswd",
     metavar="FILE",
     type=_FILE,
-    help="Users and their passwords, hashed with bcrypt (`htpasswd -B`).",
+    help="Users and their bcrypt password hashes, as `htpasswd -B` writes them.",
 )
 @click.option(
     "--rules",
     metavar="FILE",
     type=_FILE,
     help=(
-        "Who may read, write and delete in which repositories, and tokens (TOML; see"
+        "Permissions to read, write and delete for each repository, and tokens (TOML; see"
         " docs/mirror.md)."
     ),
 )
-@click.option("--no-anonymous", is_flag=True, help="Let only those read who say who they are.")
+@click.option("--no-anonymous", is_flag=True, help="Require authentication for reads.")
 @click.option(
     "--auth",
     type=click.Choice(["bearer", "basic"]),
     default="bearer",
     show_default=True,
-    help="Ask clients for a token, or for the password itself.",
+    help="Authentication that clients are asked for: a token, or the password in every request.",
 )
 @click.option(
     "--url",
     metavar="URL",
-    help="What clients call this server, behind a proxy that changes it (http[s]://HOST[:PORT]).",
+    help="URL that clients use for this server, if a proxy changes it (http[s]://HOST[:PORT]).",
 )
 @click.option(
     "--trusted-proxy",
@@ -89,8 +91,8 @@ _FILE = click.Path(readable=False, path_type=Path)
     metavar="CIDR",
     multiple=True,
     help=(
-        "Believe what a reverse proxy at this address or in this network says in X-Forwarded-For,"
-        " -Proto and -Host (repeatable)."
+        "Trust X-Forwarded-For, -Proto and -Host from reverse proxies with this address or in this"
+        " network (repeatable)."
     ),
 )
 @click.option(
@@ -98,20 +100,20 @@ _FILE = click.Path(readable=False, path_type=Path)
     "offers",
     multiple=True,
     type=click.Choice(["zstd", "gzip"]),
-    help="Publish images in this encoding too, as TAG-zstd or TAG-gzip (repeatable).",
+    help="Also publish images with this layer compression, as TAG-zstd or TAG-gzip (repeatable).",
 )
 @click.option(
     "--tls-cert",
     metavar="FILE",
     type=_FILE,
-    help="A certificate chain (PEM): serve over TLS. Taken over anew when it is renewed.",
+    help="Certificate chain (PEM) for TLS; read again when the file changes.",
 )
-@click.option("--tls-key", metavar="FILE", type=_FILE, help="The certificate's key.")
+@click.option("--tls-key", metavar="FILE", type=_FILE, help="Private key of the certificate.")
 @click.option(
     "--tls-client-ca",
     metavar="FILE",
     type=_FILE,
-    help="Take only clients with a certificate of these authorities.",
+    help="Require a client certificate that one of these authorities signed.",
 )
 @click.option(
     "--workers",
@@ -119,14 +121,14 @@ _FILE = click.Path(readable=False, path_type=Path)
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
-    help="Processes that share the address.",
+    help="Number of processes that share the address.",
 )
 @click.option(
     "--log-format",
     type=click.Choice(["json", "text"]),
     default="json",
     show_default=True,
-    help="A JSON object for every line of the log, or text.",
+    help="Format of log lines: JSON objects or text.",
 )
 @click.option(
     "--grace",
@@ -134,9 +136,9 @@ _FILE = click.Path(readable=False, path_type=Path)
     type=click.IntRange(0),
     default=60,
     show_default=True,
-    help="How long transfers may go on when told to stop.",
+    help="Time for running transfers to finish when the server is stopped.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No access log.")
+@click.option("-q", "--quiet", is_flag=True, help="Suppress the access log.")
 @click.pass_obj
 def command(  # noqa: PLR0913 - one for each option
     settings: Settings,
@@ -161,36 +163,36 @@ def command(  # noqa: PLR0913 - one for each option
     grace: int,
     quiet: bool,
 ) -> None:
-    """Serve every image as a registry (OCI distribution 1.1), and take pushes.
+    """Serve the store as a registry (OCI distribution 1.1) that accepts pushes.
 
-    What another command imports can be pulled at once.
+    Images that other commands import can be pulled immediately. Archives of images are served at
+    /archives/legacy|docker|oci/NAME.
 
-    Archives of images are at /archives/legacy|docker|oci/NAME. Ends on SIGTERM or Ctrl-C, when
-    running transfers are done; SIGHUP reads certificates, users and rules anew, as does a change of
-    their files.
+    SIGTERM and Ctrl-C stop the server after the running transfers. Certificates, users and rules
+    are read again when their files change, and on SIGHUP.
     """
     if (tls_cert is None) != (tls_key is None):
-        raise click.UsageError("--tls-cert and --tls-key go together")
+        raise click.UsageError("--tls-cert and --tls-key need each other")
     if tls_client_ca is not None and tls_cert is None:
         raise click.UsageError("--tls-client-ca needs --tls-cert and --tls-key")
     if no_anonymous and htpasswd is None and rules is None:
-        raise click.UsageError("--no-anonymous needs --htpasswd or --rules: nobody could read")
+        raise click.UsageError(
+            "--no-anonymous needs --htpasswd or --rules: without them no client could read"
+        )
     if url is not None and not is_server(url):
-        raise click.UsageError(f"--url takes http[s]://HOST[:PORT], not {url!r}")
+        raise click.UsageError(f"invalid --url {url!r}: expected http[s]://HOST[:PORT]")
     if offers and read_only:
         raise click.UsageError(
-            "--offer makes new manifests, and --read-only none; those that were made before are"
-            " served"
+            "--offer and --read-only exclude each other: --offer stores new manifests. A read-only"
+            " server still serves stored ones."
         )
     if require_children and accept_missing_blobs:
-        raise click.UsageError(
-            "--require-children and --accept-missing-blobs contradict each other"
-        )
-    host, port = _address(listen)
+        raise click.UsageError("--require-children and --accept-missing-blobs exclude each other")
+    host, port = _parse_address(listen)
     if not is_registry(default_domain):
         raise click.UsageError(
-            "--default-domain takes the name of a registry, with a dot or a port (or localhost),"
-            f" not {default_domain!r}"
+            f"invalid --default-domain {default_domain!r}: expected the name of a registry, with a"
+            " dot or a port, or localhost"
         )
     from mirror.access import AccessFiles  # noqa: PLC0415 - `--help` does without
     from mirror.access.challenge import Scheme  # noqa: PLC0415
@@ -200,7 +202,11 @@ def command(  # noqa: PLR0913 - one for each option
     from store import Platform, Store  # noqa: PLC0415
     from store.registry.registry import Sparse  # noqa: PLC0415
     from storectl.output import render  # noqa: PLC0415
-    from storectl.system.malloc import SERVER_KEEPS_BYTES, give_back, keep_freed  # noqa: PLC0415
+    from storectl.system.malloc import (  # noqa: PLC0415
+        SERVER_KEEPS_BYTES,
+        keep_freed,
+        release_memory,
+    )
 
     keep_freed(SERVER_KEEPS_BYTES)
     sparse = (
@@ -232,26 +238,26 @@ def command(  # noqa: PLR0913 - one for each option
             sparse=sparse,
             scheme=Scheme(auth),
             url=url,
-            proxies=_proxies(proxies),
+            proxies=_parse_proxies(proxies),
             variants=tuple(map(VariantEncoding, dict.fromkeys(offers))),
             machine=Platform.of("linux", settings.machine),
-            release_memory=give_back,
+            release_memory=release_memory,
         ),
         hangup_ends=sys.stdin is not None and sys.stdin.isatty(),
     )
     if not read_only:
-        # Made, or brought up to date, once and before any worker begins.
+        # Create or upgrade the store once, before any worker starts.
         settings.open(create=True).close()
-    _log(log_format, quiet=quiet)
+    _configure_logging(log_format, quiet=quiet)
 
     def open_store() -> Store:
-        # Without a word about waiting: it is no news to a server that two of its requests write.
+        # Without on_wait: in a server, requests that wait for each other to write are normal.
         return Store.open(settings.root, read_only=read_only, clock=settings.now)
 
     serve(open_store, server, lambda address: render.line(f"serving {settings.root} on {address}"))
 
 
-def _proxies(texts: tuple[str, ...]) -> TrustedProxies:
+def _parse_proxies(texts: tuple[str, ...]) -> TrustedProxies:
     from mirror.access.proxies import TrustedProxies  # noqa: PLC0415
     from store.errors import InvalidInput  # noqa: PLC0415
 
@@ -261,14 +267,14 @@ def _proxies(texts: tuple[str, ...]) -> TrustedProxies:
         raise click.UsageError(f"--trusted-proxy: {exc.message}; {exc.hint}") from None
 
 
-def _address(text: str) -> tuple[str, int]:
+def _parse_address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the largest port
-        raise click.UsageError(f"--listen takes HOST:PORT, not {text!r}")
+        raise click.UsageError(f"invalid --listen {text!r}: expected HOST:PORT")
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def _log(log_format: str, *, quiet: bool) -> None:
+def _configure_logging(log_format: str, *, quiet: bool) -> None:
     import logging  # noqa: PLC0415 - `--help` does without
 
     from mirror.process.logs import ACCESS, JsonLines, Text  # noqa: PLC0415

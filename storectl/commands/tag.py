@@ -1,4 +1,4 @@
-"""``tag``: another name for an image."""
+"""``tag``: a new tag for an image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("target")
 @click.pass_obj
 def command(settings: Settings, *, as_json: bool, source: str, target: str) -> None:
-    """Let TARGET name the image that SOURCE names. Says nothing when all is well, as docker."""
+    """Create a tag TARGET that refers to the image SOURCE. Prints nothing, like docker."""
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
     with settings.open() as store:

@@ -1,4 +1,4 @@
-"""``untag``: a name goes, its image stays."""
+"""``untag``: removal of tags without their images."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=image_names)
 @click.pass_obj
 def command(settings: Settings, *, as_json: bool, names: tuple[str, ...]) -> ExitCode:
-    """Take tags away; the images stay, without a name, until `storectl prune`."""
-    from storectl.commands._removal import take_away  # noqa: PLC0415 - `--help` does without
+    """Remove tags and keep the images, untagged, until `storectl prune`."""
+    from storectl.commands._removal import remove_each  # noqa: PLC0415 - `--help` does without
 
     with settings.open() as store:
-        return take_away(names, store.untag, as_json=as_json)
+        return remove_each(names, store.untag, as_json=as_json)

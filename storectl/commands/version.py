@@ -1,4 +1,4 @@
-"""``version``: of storectl and of what it stands on."""
+"""``version``: the versions of storectl and its dependencies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from storectl.version import __version__
 @click.command("version", cls=Verb, examples=("storectl version --json",))
 @json_option
 def command(*, as_json: bool) -> None:
-    """Show the versions of storectl and of what it stands on."""
+    """Show the versions of storectl and its dependencies."""
     import platform  # noqa: PLC0415 - `--help` does without
     import sqlite3  # noqa: PLC0415
     from importlib.metadata import version  # noqa: PLC0415

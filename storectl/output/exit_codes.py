@@ -1,6 +1,6 @@
-"""One exit code for each thing a caller can do something about.
+"""The exit codes: one for each kind of failure that a caller can handle in its own way.
 
-``docs/cli.md`` prints this table.
+``docs/cli.md`` prints the table.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """What the process ends with."""
+    """The exit code of the process."""
 
     OK = 0
     FAILURE = 1
@@ -33,28 +33,29 @@ class ExitCode(IntEnum):
 
 
 MEANING = {
-    ExitCode.OK: "done",
-    ExitCode.FAILURE: "an unexpected failure: a fault of storectl",
-    ExitCode.USAGE: "wrong usage",
+    ExitCode.OK: "success",
+    ExitCode.FAILURE: "unexpected failure: a bug in storectl",
+    ExitCode.USAGE: "wrong usage: an unknown command, option or argument",
     ExitCode.NOT_FOUND: "no such image, tag or reference",
-    ExitCode.INVALID_INPUT: "the input is invalid; the store is unchanged",
-    ExitCode.CORRUPT: "stored content is damaged or missing, or fsck found errors",
-    ExitCode.CONFLICT: "the request contradicts what is stored",
+    ExitCode.INVALID_INPUT: "invalid input; the store is unchanged",
+    ExitCode.CORRUPT: "stored content is damaged or missing, or a check found errors",
+    ExitCode.CONFLICT: "the request conflicts with the content of the store",
     ExitCode.STORAGE_FULL: "no space left",
-    ExitCode.READ_ONLY: "the store can only be read",
-    ExitCode.NO_PERMISSION: "the operating system forbids it",
+    ExitCode.READ_ONLY: "the store is read-only",
+    ExitCode.NO_PERMISSION: "the operating system denied permission",
     ExitCode.UNAVAILABLE: (
-        "the store cannot be used now: busy, missing, of a newer version, or an I/O error"
+        "the store cannot be used: it is missing or busy, a newer version made it, or an I/O error"
+        " occurred"
     ),
-    ExitCode.HUNG_UP: "the terminal was closed (SIGHUP); nothing half-done is left",
-    ExitCode.INTERRUPTED: "interrupted (Ctrl-C); nothing half-done is left",
-    ExitCode.BROKEN_PIPE: "who read the output went away",
-    ExitCode.TERMINATED: "terminated (SIGTERM); nothing half-done is left",
+    ExitCode.HUNG_UP: "the terminal was closed (SIGHUP); no partial result is left",
+    ExitCode.INTERRUPTED: "interrupted (Ctrl-C); no partial result is left",
+    ExitCode.BROKEN_PIPE: "the reader closed the pipe",
+    ExitCode.TERMINATED: "terminated (SIGTERM); no partial result is left",
 }
 
 
 def exit_code(error: StoreError) -> ExitCode:
-    """The code for an error: of its class, or of the nearest one above it."""
+    """Return the exit code for an error: that of its class or nearest base class in the table."""
     from store import errors  # noqa: PLC0415 - only when something failed
 
     table: dict[type[StoreError], ExitCode] = {

@@ -1,4 +1,4 @@
-"""What went wrong, said in a line or two on standard error: never a traceback, unless it was asked for."""
+"""Error messages on standard error: the fact and hints, without a traceback unless debugging."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ from storectl.output.remedies import hints
 
 
 def report(exc: Exception, *, debug: bool, about: str = "the operating system says") -> ExitCode:
-    """Explain whatever ended a verb; the code to end with.
+    """Print the error that ended a command.
 
-    ``about`` is what an error of the operating system concerns that names no file.
+    Args:
+        exc: Any exception.
+        debug: Print the traceback too.
+        about: The subject of an error of the operating system that names no file.
+
+    Returns:
+        The exit code for the process.
     """
     if debug:
         import traceback  # noqa: PLC0415 - only then
@@ -22,36 +28,36 @@ def report(exc: Exception, *, debug: bool, about: str = "the operating system sa
     if isinstance(exc, OSError):
         exc = translate(exc, exc.filename or about)
     if isinstance(exc, StoreError):
-        explain(exc)
+        print_error(exc)
         return exit_code(exc)
     _say(
         f"internal error: {type(exc).__name__}: {exc}",
-        "this is a fault of storectl; please report it with what `storectl --debug …` prints",
+        "this is a bug in storectl: report it with the output of the same command with --debug",
     )
     return ExitCode.FAILURE
 
 
-def explain(error: StoreError) -> None:
-    """One of our errors: what is wrong, and what to do next when there is something."""
+def print_error(error: StoreError) -> None:
+    """Print an error of the store and its hints."""
     _say(f"error: {error.message}", *hints(error))
 
 
-def misused(error: click.ClickException) -> ExitCode:
-    """A command line that makes no sense."""
+def report_usage(error: click.ClickException) -> ExitCode:
+    """Print the error of a command line that click cannot parse, and return the exit code."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.message, err=True)
         return ExitCode.USAGE
     _say(
         f"error: {error.format_message()}",
-        *(() if context is None else (f"`{context.command_path} --help` explains the usage",)),
+        *(() if context is None else (f"run `{context.command_path} --help` for the usage",)),
     )
     return ExitCode.USAGE
 
 
 def _say(message: str, *advice: str) -> None:
-    # An error may list things below each other; its line ends are ours, everything else in it may
-    # come from an archive.
+    # The line ends of a message are the program's own; everything else in it may come from an
+    # archive, so control characters are escaped.
     click.echo("\n".join(printable(line) for line in f"storectl: {message}".split("\n")), err=True)
     for hint in advice:
         click.echo(f"hint: {printable(hint)}", err=True)

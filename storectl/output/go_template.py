@@ -1,4 +1,7 @@
-"""The part of Go's text/template that ``--format`` is mostly used for: text, fields, ``json``, ``join``, ``index`` and ``len``."""
+"""The part of Go's text/template that ``--format`` needs.
+
+Text, fields, and the functions ``json``, ``join``, ``index`` and ``len``.
+"""
 
 from __future__ import annotations
 
@@ -36,15 +39,20 @@ ZERO: Final[dict[str, Any]] = {
     "StopTimeout": None,
     "Shell": [],
 }
-"""What docker's templates see where its JSON leaves a field out because it is empty."""
+"""The values of fields that docker's JSON leaves out when they are empty."""
 
 _Word: TypeAlias = "tuple[str, str]"
 
 
 def expand(template: str, value: dict[str, Any]) -> str:
-    """``template`` with its actions replaced by what they say about ``value``.
+    """Return ``template`` with its actions applied to ``value``.
 
-    Raises click.UsageError for what is not supported or not there.
+    Args:
+        template: Text with actions such as ``{{.Config.Env}}``.
+        value: The object whose fields the actions name.
+
+    Raises:
+        click.UsageError: An action is unsupported, or names an unknown field.
     """
     parts = []
     at = 0
@@ -56,7 +64,7 @@ def expand(template: str, value: dict[str, Any]) -> str:
         at = action.end()
     rest = template[at:]
     if "{{" in rest:
-        raise click.UsageError(f"--format: an action is not closed: {rest[rest.index('{{') :]!r}")
+        raise click.UsageError(f"invalid --format: unclosed action {rest[rest.index('{{') :]!r}")
     return "".join([*parts, rest])
 
 
@@ -80,7 +88,8 @@ def _run(body: str, value: dict[str, Any]) -> str:
 
 def _unsupported(body: str) -> NoReturn:
     raise click.UsageError(
-        f"--format: {{{{{body}}}}} is not supported; {_SUPPORTED}; --json has everything"
+        f"invalid --format: unsupported action {{{{{body}}}}}; {_SUPPORTED}; --json prints all"
+        " fields"
     )
 
 
@@ -103,11 +112,11 @@ def _field(value: Any, path: str) -> Any:  # noqa: ANN401 - JSON
             continue
         if not isinstance(found, dict):
             raise click.UsageError(
-                f"--format: {path}: there is no field {name} in {json.dumps(found)}"
+                f"invalid --format: {path}: no field {name} in {json.dumps(found)}"
             )
         if name not in found and name not in ZERO:
             raise click.UsageError(
-                f"--format: {path}: there is no field {name}; there are"
+                f"invalid --format: {path}: no field {name}; the fields are"
                 f" {', '.join(found) or 'none'}"
             )
         found = found.get(name, ZERO.get(name))
@@ -115,7 +124,7 @@ def _field(value: Any, path: str) -> Any:  # noqa: ANN401 - JSON
 
 
 def _shown(value: Any, about: str) -> str:  # noqa: ANN401 - JSON
-    """As Go's fmt prints it."""
+    """Return ``value`` as Go's fmt prints it; ``about`` names it in an error."""
     match value:
         case None:
             return "<nil>"
@@ -125,8 +134,8 @@ def _shown(value: Any, about: str) -> str:  # noqa: ANN401 - JSON
             return f"[{' '.join(_shown(one, about) for one in value)}]"
         case dict() if not all(isinstance(one, str) for one in value.values()):
             raise click.UsageError(
-                f"--format: {about} is an object: ask for one of its fields ({', '.join(value)}),"
-                f" or for {{{{json {about}}}}}"
+                f"invalid --format: {about} is an object: name a field of it ({', '.join(value)}),"
+                f" or use {{{{json {about}}}}}"
             )
         case dict():
             return f"map[{' '.join(f'{key}:{value[key]}' for key in sorted(value))}]"
@@ -136,7 +145,7 @@ def _shown(value: Any, about: str) -> str:  # noqa: ANN401 - JSON
 def _json(body: str, arguments: Sequence[Any]) -> str:
     if len(arguments) != 1:
         _unsupported(body)
-    # As Go's encoder: letters stay as they are.
+    # Like Go's encoder, which does not escape letters beyond ASCII.
     return json.dumps(arguments[0], ensure_ascii=False, separators=(",", ":"))
 
 
@@ -158,8 +167,8 @@ def _index(body: str, arguments: Sequence[Any]) -> str:
         case [list(items), int(position)]:
             if position >= len(items):
                 raise click.UsageError(
-                    f"--format: {{{{{body}}}}}: the list has {len(items)} element(s), and"
-                    f" {position} is not among them"
+                    f"invalid --format: {{{{{body}}}}}: index {position} of a list that has"
+                    f" {len(items)} element(s)"
                 )
             return _shown(items[position], body)
     _unsupported(body)

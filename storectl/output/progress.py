@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar for each running layer and one for the whole, only on a terminal."""
+"""Progress bars on a terminal's standard error: one for each running layer and one in total."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @final
 class Bars:
-    """A `store.model.contents.Progress` drawn with rich, which is safe to be told from several threads."""
+    """A `Progress` that draws bars with rich, which several threads may update at once."""
 
     def __init__(self, rich: RichProgress) -> None:
         self._rich = rich
@@ -28,26 +28,36 @@ class Bars:
         self._parts: dict[str, TaskID] = {}
 
     def total(self, size_bytes: int | None) -> None:
-        """See `Progress`."""
+        """Set the size of the whole, in bytes; None means that it is unknown."""
         self._rich.update(self._total, total=size_bytes)
 
     def start(self, key: str, label: str, size_bytes: int | None) -> None:
-        """See `Progress`."""
+        """Add a bar for a part.
+
+        Args:
+            key: Names the part in `advance` and `finish`.
+            label: The text in front of the bar; control characters are escaped.
+            size_bytes: The size of the part in bytes, or None if it is unknown.
+        """
         self._parts[key] = self._rich.add_task(printable(label), total=size_bytes)
 
     def advance(self, key: str, size_bytes: int) -> None:
-        """See `Progress`."""
+        """Move the bar of the part ``key`` and the total on by ``size_bytes`` bytes."""
         self._rich.advance(self._parts[key], size_bytes)
         self._rich.advance(self._total, size_bytes)
 
     def finish(self, key: str) -> None:
-        """See `Progress`."""
+        """Remove the bar of the part ``key``."""
         self._rich.remove_task(self._parts.pop(key))
 
 
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[Progress]:
-    """Bars on a terminal, silence elsewhere."""
+    """Yield bars if standard error is a terminal, else a progress that shows nothing.
+
+    Args:
+        quiet: Show nothing on a terminal either.
+    """
     if quiet or not sys.stderr.isatty():
         yield Silent()
         return
@@ -61,7 +71,7 @@ def progress(*, quiet: bool) -> Iterator[Progress]:
     )
     from rich.progress import Progress as RichProgress  # noqa: PLC0415
 
-    # Labels come from archives: "[bold]" in one is a name, not an order.
+    # Labels come from archives: "[bold]" in a label is text, not markup.
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -69,7 +79,7 @@ def progress(*, quiet: bool) -> Iterator[Progress]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    # Standard output is left alone: the archive may be going there.
+    # rich must not redirect standard output: the archive may be written there.
     with RichProgress(
         *columns, console=Console(stderr=True), transient=True, redirect_stdout=False
     ) as rich:

@@ -1,4 +1,4 @@
-"""Values to text: columns, JSON, names that a terminal cannot obey."""
+"""Output of values as text: columns, lines, JSON and times, with control characters escaped."""
 
 from __future__ import annotations
 
@@ -15,14 +15,19 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 NONE: Final = "<none>"
-"""What docker shows in place of a name, a tag or a digest that is not there."""
+"""Docker's text for a missing name, tag or digest."""
 
 _MINIMUM: Final = 10
 _PADDING: Final = 3
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Columns as docker's (Go's tabwriter, minimal width 10, padding 3): each as wide as its widest cell and three spaces more."""
+    """Print columns as docker does (Go's tabwriter with minimal width 10 and padding 3).
+
+    Args:
+        head: The column headers.
+        rows: A cell for each column; control characters are escaped.
+    """
     cleaned = [[_clean(cell) for cell in row] for row in (head, *rows)]
     columns = list(zip(*cleaned, strict=True))
     # Nearly all columns are plain, and lists are long.
@@ -42,7 +47,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def shorten(text: str, width: int) -> str:
-    """``text`` in at most ``width`` cells of a terminal, its end an ellipsis when it had to be cut (``formatter.Ellipsis`` of docker)."""
+    """Cut ``text`` to ``width`` terminal cells, with an ellipsis if it was longer.
+
+    Docker's ``formatter.Ellipsis``.
+    """
     if _cells(text) <= width:
         return text
     kept, used = "", 1
@@ -55,49 +63,49 @@ def shorten(text: str, width: int) -> str:
 
 
 def line(text: str, *, err: bool = False) -> None:
-    """One line, with nothing in it that a terminal could obey."""
+    """Print one line with control characters escaped, to standard error if ``err``."""
     write(_clean(text), err=err)
 
 
 def text(value: str) -> None:
-    """Lines of standard output, with nothing in them that a terminal could obey but line ends and tabs."""
+    """Print text to standard output, control characters but line ends and tabs escaped."""
     write("\n".join("\t".join(map(_clean, row.split("\t"))) for row in value.split("\n")))
 
 
 def lines(texts: Iterable[str]) -> None:
-    """Lines of standard output, if there are any, written at once: lists are long."""
+    """Print lines to standard output in one write, with control characters escaped."""
     together = "\n".join(map(_clean, texts))
     if together:
         write(together)
 
 
 def document(value: Any) -> None:  # noqa: ANN401 - JSON
-    """One JSON document on standard output, in ASCII, so that it can be shown and piped anywhere."""
+    """Print one JSON document to standard output, in ASCII, which every terminal can show."""
     write(json.dumps(value, indent=4))
 
 
 def json_lines(rows: Iterable[dict[str, str]]) -> None:
-    """One JSON object a line, as docker's ``--format json``."""
+    """Print one JSON object a line, like docker's ``--format json``."""
     lines(json.dumps(row) for row in rows)
 
 
 def time(moment: datetime | None) -> str | None:
-    """A point in time in JSON: RFC 3339, in UTC."""
+    """Return a time for JSON: RFC 3339 in UTC, or None for None."""
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
 def go_time(moment: datetime | None) -> str:
-    """A point in time as Go's ``Time.String`` shows it, in local time: docker's ``CreatedAt`` of an image."""
+    """Return a time like Go's ``Time.String``, in local time: docker's ``CreatedAt`` of images."""
     return "N/A" if moment is None else f"{_local(moment):%Y-%m-%d %H:%M:%S %z %Z}"
 
 
 def local_time(moment: datetime | None) -> str:
-    """A point in time as RFC 3339 in local time, to the second: docker's ``CreatedAt`` of a step of a history."""
+    """Return a time as RFC 3339 in local time, to the second: docker's ``CreatedAt`` of steps."""
     return "N/A" if moment is None else _zoned(_local(moment), "seconds")
 
 
 def nano_time(moment: datetime) -> str:
-    """A point in time as RFC 3339 in local time, with nine digits: how docker shows events."""
+    """Return a time as RFC 3339 in local time with nanoseconds, as docker prints events."""
     local = _local(moment)
     return (
         _zoned(local.replace(tzinfo=None), "microseconds") + "000" + _zoned(local, "seconds")[19:]
@@ -108,7 +116,7 @@ def _local(moment: datetime) -> datetime:
     try:
         return moment.astimezone()
     except (OverflowError, ValueError):
-        # At either end of what a datetime can hold.
+        # The local time is beyond the first or last year of a datetime.
         return moment
 
 
@@ -117,16 +125,23 @@ def _zoned(moment: datetime, timespec: str) -> str:
 
 
 def write(text: str, *, err: bool = False) -> None:
-    """``text`` as it stands, and a line end.
+    """Print ``text`` unchanged, with a line end.
 
-    Raises StorageFull, Unavailable and such when it cannot be written; BrokenPipeError stays.
+    Args:
+        text: The text, which may contain control characters.
+        err: Print to standard error.
+
+    Raises:
+        StorageFull: The output is a file on a full file system.
+        Unavailable: The output cannot be written.
+        BrokenPipeError: The reader closed the pipe.
     """
     with translated("standard error" if err else "standard output", whose=Whose.OUTPUT):
         click.echo(text, err=err)
 
 
 def _cells(text: str) -> int:
-    """How many cells of a terminal the text takes: ideographs take two, combining accents none."""
+    """Return the terminal cells that ``text`` takes: ideographs two, combining accents none."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len  # noqa: PLC0415 - few names need it

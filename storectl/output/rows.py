@@ -1,4 +1,4 @@
-"""Rows of a list as ``--format`` asks for them: docker's table, its JSON lines, or a Go template, ``table`` before it for columns of one's own."""
+"""The ``--format`` of lists, as in docker: a table, JSON lines, or a Go template for each row."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     Command = Callable[..., object]
 
 _HELP: Final = (
-    "table, json (an object for each row), or a template for each row: {{.Field}}, {{json .}};"
-    " `table {{.Field}}` makes columns of it."
+    "Format output: table, json (an object for each row), or a Go template for each row:"
+    " {{.Field}}, {{json .}}; `table TEMPLATE` prints columns with headers."
 )
 _TABLE: Final = "table "
 
 
 def format_option(command: Command) -> Command:
-    """``--format`` of a verb that lists."""
+    """Add the option ``--format`` to a command that prints a list."""
     return click.option(
         "--format", "format_", default="table", metavar="FORMAT", callback=_known, help=_HELP
     )(command)
@@ -28,17 +28,16 @@ def format_option(command: Command) -> Command:
 def show(
     format_: str, rows: Iterable[dict[str, str]], columns: Sequence[str], heads: Mapping[str, str]
 ) -> None:
-    """Print ``rows``.
+    """Print ``rows`` in the format that the user asked for.
 
     Args:
-        format_: What ``format_option`` gave.
-        rows: Docker's fields of each row.
-        columns: The fields that the plain table shows, in its order.
-        heads: The title of every field, for tables.
+        format_: The value of the option that `format_option` adds.
+        rows: The fields of each row, under docker's names.
+        columns: The fields that the plain table shows, in order.
+        heads: The column header of every field.
 
     Raises:
-        click.UsageError: The template asks for what is not there.
-
+        click.UsageError: The template names an unknown field, or cannot be parsed.
     """
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
@@ -64,16 +63,16 @@ def _known(ctx: click.Context, param: click.Parameter, value: str) -> str:
     if value in {"table", "json"} or "{{" in value:
         return value
     raise click.BadParameter(
-        f"{value!r} is neither table nor json nor a template such as '{{{{.ID}}}}'"
+        f"invalid format {value!r}: expected table, json or a template such as '{{{{.ID}}}}'"
     )
 
 
 def _plain(template: str) -> str:
-    """Docker takes a tab and a line end also as a shell passes them on: as two characters (``Context.preFormat``)."""
+    r"""Replace ``\t`` and ``\n`` by a tab and a line end (docker's ``Context.preFormat``)."""
     return template.replace("\\t", "\t").replace("\\n", "\n")
 
 
 def _expanded(template: str, row: dict[str, str]) -> str:
-    from storectl.output.go_template import expand  # noqa: PLC0415 - few lists ask for it
+    from storectl.output.go_template import expand  # noqa: PLC0415 - only templates need it
 
     return expand(template, row)

@@ -1,4 +1,4 @@
-"""Sizes and spans of time as Docker prints and reads them (docker/go-units: size.go, duration.go)."""
+"""Sizes and durations as Docker prints and parses them (docker/go-units: size.go, duration.go)."""
 
 from __future__ import annotations
 
@@ -41,10 +41,15 @@ _YEAR: Final = 365 * _DAY
 
 
 def human_size(size_bytes: int, digits: int = 3) -> str:
-    """``1.23GB``: powers of 1000 and so many significant digits (3 in docker's lists, 4 in its sums)."""
+    """Return a size such as ``1.23GB``, in powers of 1000.
+
+    Args:
+        size_bytes: The size in bytes.
+        digits: Significant digits: 3 in docker's lists, 4 in its totals.
+    """
     value, unit = float(size_bytes), 0
-    # go-units rounds after it has chosen the unit and prints 999,999 bytes as "1e+03kB"; we carry
-    # over.
+    # go-units chooses the unit before it rounds and prints 999,999 bytes as "1e+03kB"; here the
+    # rounded value chooses the unit.
     while float(f"{value:.{digits}g}") >= _STEP and unit < len(_UNITS) - 1:
         value /= _STEP
         unit += 1
@@ -52,16 +57,22 @@ def human_size(size_bytes: int, digits: int = 3) -> str:
 
 
 def parse_size(text: str) -> int:
-    """``10GB`` (powers of 1000) or ``512MiB`` (powers of 1024) in bytes. Raises ValueError."""
+    """Parse ``10GB`` (powers of 1000) or ``512MiB`` (powers of 1024) into bytes.
+
+    Raises:
+        ValueError: The text is not a size.
+    """
     match = _SIZE.fullmatch(text.strip())
     if match is None or (match["binary"] and not match["unit"]):
-        raise ValueError(f"{text!r} is no size; examples: 500MB, 10GiB")
+        raise ValueError(
+            f"invalid size {text!r}: expected bytes with a unit, such as 500MB or 10GiB"
+        )
     step = 1024 if match["binary"] else _STEP
     return int(float(match["number"]) * step ** " KMGTP".index(match["unit"].upper() or " "))
 
 
 def human_age(then: datetime | None, now: datetime) -> str:
-    """``2 weeks ago``; ``N/A`` when unknown."""
+    """Return how long ago ``then`` was, such as ``2 weeks ago``; ``N/A`` for None."""
     if then is None:
         return "N/A"
     seconds = int((now - then).total_seconds())
@@ -69,7 +80,7 @@ def human_age(then: datetime | None, now: datetime) -> str:
 
 
 def human_duration(seconds: int) -> str:
-    """``About an hour``, as ``HumanDuration`` of go-units."""
+    """Return a duration such as ``About an hour``, as ``HumanDuration`` of go-units does."""
     minutes, hours = seconds // _MINUTE, int(seconds / 3600 + 0.5)
     if minutes == 0:
         return (
@@ -95,11 +106,15 @@ def human_duration(seconds: int) -> str:
 
 
 def parse_moment(text: str, now: datetime) -> datetime:
-    """A point in time as ``docker events --since`` takes it.
+    """Parse a point in time as ``docker events --since`` does.
 
-    A date, Unix seconds, or a Go duration before ``now`` (``1h30m``). Raises ValueError.
+    Args:
+        text: A date (ISO 8601, local without a zone), Unix seconds, or a Go duration (``1h30m``),
+            which counts back from ``now``. Fractions of a microsecond are cut off.
+        now: The current time.
 
-    A date without a zone is in the local one. What is finer than a microsecond is cut off.
+    Raises:
+        ValueError: The text is none of these, or the time is out of range.
     """
     try:
         if _GO_DURATION.fullmatch(text):
@@ -110,11 +125,12 @@ def parse_moment(text: str, now: datetime) -> datetime:
             return now - _span(-before if text.startswith("-") else before)
         if _UNIX_TIME.fullmatch(text):
             return _UNIX_EPOCH + _span(Decimal(text))
-        # Docker knows a date with a zone and no hour, Python does not.
+        # Docker accepts a date with a zone and no hour, Python does not.
         return datetime.fromisoformat(_ZONED_DATE.sub(r"\1T00:00\2", text)).astimezone(UTC)
     except (ArithmeticError, ValueError, OSError):
         raise ValueError(
-            f"{text!r} is no time; examples: 10m, 2026-01-31T12:00:00Z, 1767225600.5"
+            f"invalid time {text!r}: expected an age, a date or Unix seconds, such as 10m,"
+            " 2026-01-31T12:00:00Z or 1767225600.5"
         ) from None
 
 

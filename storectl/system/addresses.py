@@ -1,4 +1,4 @@
-"""Addresses on the command line: names of registries, and where servers are found."""
+"""Addresses on the command line: names of registries and URLs of servers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Final
 _SERVER: Final = re.compile(
     r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
 )
-_LARGEST_PORT: Final = 65535
+_MAX_PORT: Final = 65535
 
 
 def is_registry(domain: str) -> bool:
-    """Whether a name that begins with ``domain`` belongs to a registry of that name: ``corp`` would be read as a part of a path at Docker Hub."""
+    """Return whether an image name can begin with ``domain`` as its registry.
+
+    ``corp`` cannot: in ``corp/name`` it is part of a path at Docker Hub.
+    """
     from store.errors import StoreError  # noqa: PLC0415 - `--help` does without
     from store.model.references import Repository  # noqa: PLC0415
 
@@ -23,6 +26,6 @@ def is_registry(domain: str) -> bool:
 
 
 def is_server(url: str) -> bool:
-    """Whether ``url`` is ``http[s]://HOST[:PORT]`` and no more."""
+    """Return whether ``url`` is ``http[s]://HOST[:PORT]``, without a path, query or user."""
     match = _SERVER.fullmatch(url)
-    return match is not None and int(match["port"] or 0) <= _LARGEST_PORT
+    return match is not None and int(match["port"] or 0) <= _MAX_PORT

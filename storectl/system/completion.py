@@ -1,4 +1,4 @@
-"""Names of images for the shell's completion, asked of the store; silent when there is none."""
+"""Image names from the store for the shell's completion."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import click
 
-_SHOWN: Final = 1000
-"""Who types nothing of a name does not choose among a million."""
+_MAX_NAMES: Final = 1000
+"""How many names are offered at most: a longer list is of no use."""
 
 
 def image_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Every tag that begins with what was typed.
+    """Return the tags that begin with the typed text, or none after any error.
 
-    An error is no answer, for there is nobody to read it.
+    Args:
+        ctx: The context of the command, whose root holds the option ``--root``.
+        param: The argument to complete.
+        incomplete: The typed text.
     """
     del param
     from storectl.settings import resolve  # noqa: PLC0415 - only when the shell asks
 
     try:
         settings = resolve(ctx.find_root().params.get("root"), os.environ)
-        # Read-only: pressing a key must neither make a store nor upgrade one.
+        # Read-only: pressing a key must neither create a store nor upgrade it.
         with settings.open(read_only=True) as store:
-            return [name.familiar for name in store.names(incomplete, _SHOWN)]
-    except Exception:  # noqa: BLE001 - see above
+            return [name.familiar for name in store.names(incomplete, _MAX_NAMES)]
+    except Exception:  # noqa: BLE001 - the shell cannot show an error
         return []

@@ -1,4 +1,4 @@
-"""How the C library deals with memory that Python gives back."""
+"""Settings of the C library for freed memory. They do nothing without glibc."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _KEEP_BYTES: Final = 256 * 1024 * 1024
 SERVER_KEEPS_BYTES: Final = 8 * 1024 * 1024
-"""What a server lives in for days is no longer its own; what two uploads turn over is."""
+"""What a server keeps: enough for two uploads. A server runs for days beside other processes."""
 _MMAP_BYTES: Final = 5 * 1024 * 1024
-"""Above a piece and what encodes it.
+"""Larger blocks get a mapping of their own.
 
-Larger ones are documents and tables that grow, and those had better move than leave holes.
+A piece of content and the buffer that encodes it stay below. Larger blocks are documents and tables
+that grow: in a mapping they can move, and leave no holes in the heap.
 """
 
 
 def keep_freed(keep_bytes: int = _KEEP_BYTES) -> None:
-    """Use freed buffers again instead of giving them back to the system.
+    """Keep freed buffers for reuse instead of returning them to the system.
 
-    A piece of 4 MiB is a thousand page faults, each time.
+    A returned buffer of 4 MiB costs a thousand page faults when it is needed again. The peak does
+    not change, because buffers are freed and needed in turn.
 
-    Only where there is glibc; the peak is the same, for what is freed is what is needed next. Each
-    arena keeps ``keep_bytes`` at its end.
+    Args:
+        keep_bytes: Free memory that each arena keeps at its end, in bytes.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -31,8 +33,8 @@ def keep_freed(keep_bytes: int = _KEEP_BYTES) -> None:
         mallopt(_M_TRIM_THRESHOLD, keep_bytes)
 
 
-def give_back() -> None:
-    """Give the system what is free, wherever it lies: what is still used behind it does not hold it, as it does otherwise. Only where there is glibc."""
+def release_memory() -> None:
+    """Return all free memory to the system, also memory that lies before blocks in use."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

@@ -1,4 +1,4 @@
-"""Standard input and output when they are pipes."""
+"""The buffers of pipes on standard input and output."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 _PIPE_BYTES: Final = 1 << 20
-"""What Linux lets everybody have (/proc/sys/fs/pipe-max-size)."""
+"""The largest pipe buffer that Linux grants without privileges (/proc/sys/fs/pipe-max-size)."""
 
 
 def widen(stream: BinaryIO) -> None:
-    """Let more lie in a pipe at once than the usual 64 KiB: archives are large, and each wait of one side for the other costs. Anything else stays as it is."""
+    """Enlarge the buffer of a pipe from 64 KiB to 1 MiB, so that both ends wait less often.
+
+    Does nothing for other streams, and on systems other than Linux.
+
+    Args:
+        stream: Standard input or output.
+    """
     request = getattr(fcntl, "F_SETPIPE_SZ", None)
     if request is not None:
         try:
             fcntl.fcntl(stream.fileno(), request, _PIPE_BYTES)
         except (OSError, ValueError):
-            # No pipe, or no more room for this user's pipes; a stream without a descriptor.
+            # Not a pipe, the user's limit for pipe buffers is reached, or no file descriptor.
             return

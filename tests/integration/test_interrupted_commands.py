@@ -216,6 +216,7 @@ def test_a_signal_that_strikes_while_garbage_is_collected_ends_the_run_all_the_s
     script = """
 import os, signal, sys, time, weakref
 import storectl.cli as cli
+from storectl.system import signals
 
 set_timer, busy = signal.setitimer, [float(sys.argv[2])]
 
@@ -224,12 +225,12 @@ def setitimer(which, seconds):
     until = time.monotonic() + (busy.pop() if busy else 0)
     while time.monotonic() < until: pass
 
-def slowly(unraisable, hook=cli._ignored):
+def slowly(unraisable, hook=signals.raise_again):
     signal.setitimer = setitimer
     hook(unraisable)
     signal.setitimer = set_timer
 
-cli._ignored = slowly
+signals.raise_again = slowly
 
 class Thing: pass
 
@@ -277,6 +278,7 @@ def test_cleaning_up_after_a_signal_does_not_take_for_ever() -> None:
     script = """
 import os, signal, time
 import storectl.cli as cli
+from storectl.system import signals
 
 def dispatch(_arguments):
     try:
@@ -285,7 +287,7 @@ def dispatch(_arguments):
     finally:
         time.sleep(600)
 
-cli.GRACE_S = 0.2
+signals.CLEANUP_LIMIT_S = 0.2
 cli._dispatch = dispatch
 cli.main([])
 """

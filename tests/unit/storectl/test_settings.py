@@ -9,7 +9,7 @@ import click
 import pytest
 
 from store import errors
-from storectl.settings import Settings, default_root, resolve, utc_now
+from storectl.settings import Settings, resolve, store_root, utc_now
 
 
 @pytest.mark.parametrize(
@@ -26,13 +26,13 @@ from storectl.settings import Settings, default_root, resolve, utc_now
 def test_the_root_is_what_was_said_else_the_xdg_data_folder(
     given: str | None, environment: dict[str, str], root: str
 ) -> None:
-    assert default_root(given, environment) == Path(root)
+    assert store_root(given, environment) == Path(root)
     assert resolve(given, environment, debug=True) == Settings(Path(root), debug=True)
 
 
 def test_without_a_home_the_root_must_be_said() -> None:
     with pytest.raises(click.UsageError, match="--root"):
-        default_root(None, {})
+        store_root(None, {})
 
 
 def test_the_clock_knows_its_zone() -> None:
@@ -52,10 +52,10 @@ def test_opening_makes_a_store_only_when_asked(tmp_path: Path) -> None:
 
 
 def test_who_waits_says_for_whom(capsys: pytest.CaptureFixture[str]) -> None:
-    from storectl.settings import _waiting
+    from storectl.settings import report_wait
 
-    _waiting("import-1\x1b[0m")
-    _waiting("")
+    report_wait("import-1\x1b[0m")
+    report_wait("")
     assert (
         capsys.readouterr().err
         == "storectl: waiting for import-1\\x1b[0m…\nstorectl: waiting for another process…\n"

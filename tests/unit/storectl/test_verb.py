@@ -16,6 +16,7 @@ import pytest
 from store import Store, errors
 from storectl import cli, settings
 from storectl.output.exit_codes import ExitCode
+from storectl.system import signals
 from tests.support.images import A, image
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def test_wrong_usage_is_two_lines_on_standard_error(
     first, second = shell.err.splitlines()
     assert first.startswith("storectl: error: ")
     assert said in first
-    assert second.startswith("hint: `storectl")
+    assert second.startswith("hint: run `storectl")
 
 
 @pytest.mark.parametrize("arguments", [(), ("db",)])
@@ -173,8 +174,8 @@ def test_an_interrupt_is_quiet(
 def test_a_termination_unwinds_once(
     shell: Shell, fake: FakeStore, number: signal.Signals, code: int
 ) -> None:
-    with pytest.raises(cli._TerminatedError) as ended:
-        cli._terminate(number, None)
+    with pytest.raises(signals.TerminatedError) as ended:
+        signals.terminate(number, None)
     assert all(
         signal.getsignal(one) is signal.SIG_IGN
         for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -228,7 +229,7 @@ def test_output_that_cannot_be_written_is_an_error(
 def test_a_pipe_that_breaks_inside_a_verb_ends_it_quietly(
     shell: Shell, fake: FakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "_give_up_output", lambda: None)
+    monkeypatch.setattr(cli, "_discard_output", lambda: None)
     fake.answers["images"] = BrokenPipeError(32, "Broken pipe")
     shell("images", code=141)
     assert shell.err == ""
@@ -250,8 +251,8 @@ def test_main_ends_the_process_with_the_code(
     monkeypatch.setattr("sys.argv", ["storectl", "--version"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    assert signal.getsignal(signal.SIGTERM) is cli._terminate
-    assert signal.getsignal(signal.SIGHUP) is cli._terminate
+    assert signal.getsignal(signal.SIGTERM) is signals.terminate
+    assert signal.getsignal(signal.SIGHUP) is signals.terminate
     assert ended.value.code == 0
     assert capsys.readouterr().out == "storectl 0.1.0\n"
 

@@ -177,7 +177,7 @@ def test_import_refuses_a_terminal_a_closed_input_and_reading_twice(
 
 def test_import_refuses_unknown_options(shell: Shell) -> None:
     shell("import", "--max-layer-size", "much", "a.tar", code=2)
-    assert "is no size" in shell.err
+    assert "invalid size 'much'" in shell.err
     shell("import", "--compression", "lzma", "a.tar", code=4)
     assert "invalid compression" in shell.err
 
@@ -253,7 +253,7 @@ def test_save_to_standard_output(
 def test_save_to_a_standard_output_that_fails(
     shell: Shell, export: FakeExport, monkeypatch: pytest.MonkeyPatch, number: int, code: int
 ) -> None:
-    monkeypatch.setattr("storectl.cli._give_up_output", lambda: None)
+    monkeypatch.setattr("storectl.cli._discard_output", lambda: None)
     export.error = OSError(number, "no")
     shell("save", "x", "y:1", code=code)
     assert ("standard output: no" in shell.err) is (code != 141)
@@ -717,7 +717,7 @@ def test_events_are_followed_until_a_moment(
         "resolve",
         lambda *_args, **_options: settings.Settings(Path("/x"), now=lambda: hour[0], sleep=sleep),
     )
-    monkeypatch.setattr(events, "_MANY", 1)
+    monkeypatch.setattr(events, "_MAX_REREAD_EVENTS", 1)
     shown = shell("events", "--follow", "--until", "-2m").splitlines()
     assert [line.rpartition("name=")[2] for line in shown] == ["x:1)", "x:1)", "x:2)"]
     assert asked[0] == NOW

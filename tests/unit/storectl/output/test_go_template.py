@@ -43,18 +43,18 @@ def test_templates(template: str, shown: str) -> None:
 @pytest.mark.parametrize(
     ("template", "said"),
     [
-        ("{{.Nope}}", "there is no field Nope; there are Id"),
+        ("{{.Nope}}", "no field Nope; the fields are Id"),
         ("{{.Id.Deep}}", "no field Deep in"),
         ("{{.Config}}", "{{json .Config}}"),
-        ("{{.Id", "not closed"),
-        ("{{range .Tags}}x{{end}}", "not supported"),
-        ("{{json}}", "not supported"),
-        ("{{json name}}", "not supported"),
-        ("{{join .Id}}", "not supported"),
-        ("{{index .Id 1}}", "not supported"),
-        ("{{index .Tags 2}}", "has 2 element(s)"),
-        ("{{len .Size}}", "not supported"),
-        ("{{.Id | upper}}", "not supported"),
+        ("{{.Id", "unclosed action"),
+        ("{{range .Tags}}x{{end}}", "unsupported action"),
+        ("{{json}}", "unsupported action"),
+        ("{{json name}}", "unsupported action"),
+        ("{{join .Id}}", "unsupported action"),
+        ("{{index .Id 1}}", "unsupported action"),
+        ("{{index .Tags 2}}", "index 2 of a list that has 2 element(s)"),
+        ("{{len .Size}}", "unsupported action"),
+        ("{{.Id | upper}}", "unsupported action"),
     ],
 )
 def test_what_is_not_there_is_said(template: str, said: str) -> None:

@@ -54,8 +54,8 @@ def test_a_list_is_printed_as_docker_prints_it(format_: str, shown: str) -> None
 @pytest.mark.parametrize(
     ("format_", "said"),
     [
-        ("tabel", "neither table nor json nor a template"),
-        ("{{.Nothing}}", "no field Nothing; there are ID, Tag, Size"),
+        ("tabel", "expected table, json or a template"),
+        ("{{.Nothing}}", "no field Nothing; the fields are ID, Tag, Size"),
     ],
 )
 def test_what_a_list_does_not_have_is_refused(format_: str, said: str) -> None:

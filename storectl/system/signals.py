@@ -1,0 +1,99 @@
+"""Signals that end a run: they unwind the stack like Ctrl-C, so that no partial result is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from storectl.output.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+    from types import FrameType
+
+EXIT_CODES: Final = {
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+    signal.SIGHUP: ExitCode.HUNG_UP,
+}
+"""The signals that end a run, each with its exit code."""
+
+CLEANUP_LIMIT_S: Final = 10.0
+"""How long a run may clean up after a signal. The next operation removes what is left then."""
+
+_RETRY_S: Final = 0.01
+
+
+class TerminatedError(BaseException):
+    """A signal other than Ctrl-C that ends the run with ``code``."""
+
+    def __init__(self, code: ExitCode) -> None:
+        super().__init__()
+        self.code = code
+
+
+def install() -> None:
+    """Let SIGTERM, SIGINT and SIGHUP end the run with an exception in the main thread.
+
+    SIGINT and SIGHUP stay ignored if they are ignored: a shell without job control starts
+    background processes like that, and `nohup` every process.
+    """
+    sys.unraisablehook = raise_again
+    signal.signal(signal.SIGTERM, terminate)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, terminate)
+
+
+def terminate(number: int, _frame: FrameType | None) -> NoReturn:
+    """Handle a signal of `EXIT_CODES`: ignore all further ones, and unwind.
+
+    Raises:
+        KeyboardInterrupt: The signal is SIGINT.
+        TerminatedError: It is another one.
+    """
+    # A second signal must not interrupt the cleanup. A closed terminal sends SIGHUP, and often the
+    # shell sends another one.
+    for one in EXIT_CODES:
+        signal.signal(one, signal.SIG_IGN)
+    _unwind(EXIT_CODES[signal.Signals(number)])
+
+
+def raise_again(unraisable: UnraisableHookArgs) -> None:
+    """Handle an exception that Python ignores, for `sys.unraisablehook`.
+
+    Python ignores exceptions in callbacks of the garbage collector, also those of a signal handler.
+    They are raised once more a moment later.
+    """
+    problem = unraisable.exc_value
+    if isinstance(problem, KeyboardInterrupt | TerminatedError):
+        code = problem.code if isinstance(problem, TerminatedError) else ExitCode.INTERRUPTED
+        signal.signal(signal.SIGALRM, lambda _number, at: _unwind_outside_hook(at, code))
+        signal.setitimer(signal.ITIMER_REAL, _RETRY_S)
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
+def _unwind(code: ExitCode) -> NoReturn:
+    # The signal may have interrupted the taking of a lock that the cleanup waits for. The run must
+    # end nevertheless.
+    signal.signal(signal.SIGALRM, lambda _number, _at: os._exit(code))
+    signal.setitimer(signal.ITIMER_REAL, CLEANUP_LIMIT_S)
+    if code is ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
+    raise TerminatedError(code)
+
+
+def _unwind_outside_hook(at: FrameType | None, code: ExitCode) -> None:
+    """Unwind, unless the hook is still running, whose exceptions are ignored too: then try later.
+
+    A busy machine may need longer than `_RETRY_S` to leave the hook.
+    """
+    while at is not None:
+        if at.f_code is raise_again.__code__:
+            signal.setitimer(signal.ITIMER_REAL, _RETRY_S)
+            return
+        at = at.f_back
+    _unwind(code)
