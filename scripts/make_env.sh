@@ -1,10 +1,21 @@
 #!/usr/bin/env bash
-# Makes the development environment in $1: with uv where it is installed, with venv and pip where it is not. Both install the same pinned set.
+# Make an environment: make_env.sh FOLDER [dev|demo|docs]
+#
+# dev   the development set, the project installed in editable mode
+# demo  only the packages that the program needs, and the program run from this checkout
+# docs  only the site generator
+#
+# Each set is a pinned file with hashes that `make lock` exports from uv.lock. uv installs it where
+# uv is available, pip where it is not.
 set -euo pipefail
 venv=$1
+set=${2:-dev}
 
-# Python 3.11 or newer, and one that can make environments: Debian packages that part apart.
-usable() { command -v "$1" >/dev/null 2>&1 && "$1" -c 'import ensurepip, sys, venv; raise SystemExit(sys.version_info < (3, 11))' 2>/dev/null; }
+# Debian packages Python without the parts that make environments: look for a complete one.
+usable() {
+    command -v "$1" >/dev/null 2>&1 &&
+        "$1" -c 'import ensurepip, sys, venv; raise SystemExit(sys.version_info < (3, 11))' 2>/dev/null
+}
 
 python=""
 for candidate in python3 python3.14 python3.13 python3.12 python3.11 python; do
@@ -15,21 +26,61 @@ for candidate in python3 python3.14 python3.13 python3.12 python3.11 python; do
 done
 uv=$(command -v uv || true)
 if [ -z "$python" ] && [ -z "$uv" ]; then
-    echo "storectl needs Python 3.11 or newer with its venv module, and found $(python3 --version 2>/dev/null || echo "no python3")." >&2
-    echo "On Debian and Ubuntu: apt install python3 python3-venv. Anywhere: install uv, which brings a Python along." >&2
+    echo "storectl needs Python 3.11 or newer with its venv module; found $(python3 --version 2>/dev/null || echo "no python3")." >&2
+    echo "On Debian and Ubuntu: apt install python3 python3-venv. Elsewhere: install uv, which brings a Python along." >&2
     exit 1
 fi
 
+case $set in
+    dev) requirements=requirements-dev.txt ;;
+    demo) requirements=requirements.txt ;;
+    docs) requirements=requirements-docs.txt ;;
+    *) echo "make_env.sh: unknown set '$set': expected dev, demo or docs" >&2 && exit 2 ;;
+esac
+
+# The lists are complete. If pip looked for dependencies itself, a newer release of a package that
+# is requested with an extra would be its first and last try.
+flags=(--quiet --require-hashes --no-deps -r "$requirements")
+# Modules are compiled when they are imported first: a demo imports a fraction of them.
+[ "$set" = dev ] && compile=--compile || compile=--no-compile
+
 if [ -n "$uv" ]; then
     [ -x "$venv/bin/python" ] || "$uv" venv --quiet --python "${python:->=3.11}" "$venv"
-    echo "installing the development set in $venv (uv, $("$venv/bin/python" --version))"
-    "$uv" pip install --quiet --python "$venv/bin/python" --require-hashes -r requirements-dev.txt
-    "$uv" pip install --quiet --python "$venv/bin/python" --no-build-isolation --no-deps -e .
+    installer=uv
+    install=("$uv" pip install --python "$venv/bin/python")
+    compile=""      # uv compiles nothing unless it is told to
+elif [ "$set" != dev ] && "$python" -m pip --python "$python" --version >/dev/null 2>&1; then
+    # This Python's own pip can install into another environment: pip itself, half of the work of
+    # making an environment, is not installed.
+    [ -x "$venv/bin/python" ] || "$python" -m venv --without-pip "$venv"
+    installer=pip
+    install=("$python" -m pip --python "$venv/bin/python" --disable-pip-version-check install)
 else
-    # Also where uv made the environment once: such a one has no pip, and venv adds it.
+    # An environment that uv made has no pip; venv adds it.
     "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv "$venv"
-    echo "installing the development set in $venv (pip, $("$venv/bin/python" --version))"
-    # The list is complete. Were pip to look for dependencies itself, a newer release of one that is asked for with an extra would be its first and last try.
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+    installer=pip
+    install=("$venv/bin/python" -m pip --disable-pip-version-check install)
 fi
+
+echo "installing the $set set in $venv ($installer, $("$venv/bin/python" --version))"
+"${install[@]}" ${compile:+"$compile"} "${flags[@]}"
+case $set in
+    dev) "${install[@]}" --quiet --no-build-isolation --no-deps -e . ;;
+    demo)
+        # An editable install without a build backend: one line that names this checkout, and the
+        # command that pip would write.
+        site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+        pwd >"$site/storectl-checkout.pth"
+        # As pip writes it: the path of an interpreter in a first line must be short and without
+        # spaces, so the shell starts the interpreter.
+        cat >"$venv/bin/storectl" <<END
+#!/bin/sh
+'''exec' "$(cd "$venv/bin" && pwd)/python" "\$0" "\$@"
+' '''
+from storectl.cli import main
+
+raise SystemExit(main())
+END
+        chmod +x "$venv/bin/storectl"
+        ;;
+esac

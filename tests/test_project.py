@@ -18,7 +18,12 @@ import pytest
 from storectl.version import __version__
 
 ROOT = Path(__file__).parents[1]
-PINNED = ("requirements-dev.txt", "requirements-bench.txt")
+PINNED = (
+    "requirements.txt",
+    "requirements-dev.txt",
+    "requirements-bench.txt",
+    "requirements-docs.txt",
+)
 
 
 def pyproject() -> dict[str, Any]:
