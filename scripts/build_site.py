@@ -27,7 +27,9 @@ BESIDE_DOCS = {
 }
 """Documents outside docs/, and their pages."""
 
-LINK = re.compile(r"(?P<before>!?\[[^\]]*\]\()(?P<target>[^)\s]+)(?P<after>\))")
+LINK = re.compile(
+    r"(?P<before>!?\[[^\]]*\]\(|^\[[^\]]+\]: )(?P<target>[^)\s]+)(?P<after>\)|$)", re.MULTILINE
+)
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 FOREIGN_URL = re.compile(r"url\(\s*[\"']?(https?://[^)\"']+)")
 PARAGRAPH_THEN_LIST = re.compile(r"^(?![-*] |\d+\. |[ |#>\n])(.+)\n(?=[-*] |1\. )", re.MULTILINE)

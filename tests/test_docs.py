@@ -1,28 +1,19 @@
-"""What the documentation shows is run.
+"""The commands that the documents show are run, and their links lead to something.
 
-``console`` blocks as shell sessions, ``python`` blocks as programs, links and anchors as what they
-promise.
-
-A ``console`` block reads like a terminal: lines that begin with ``$ `` are commands (with ``> ``
-continuing one), the lines after them are what it prints. Output that is shown has to fit, ``...``
-standing for anything; output that is not shown is not compared. A command that is to fail says how:
-``# exits 3``. All blocks of one document share a folder and a store, in their order, as a reader
-would type them."""
+``console`` blocks are shell sessions, ``python`` blocks are programs (`tests.support.documents`). All
+blocks of one document share a folder and a store, in their order, as a reader would type them.
+Blocks that need a program other than storectl run in `tests/interop/test_tutorials.py`.
+"""
 
 from __future__ import annotations
 
-import difflib
-import fnmatch
-import os
 import re
-import subprocess
-import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from scripts import gen_cli_docs
+from tests.support.documents import FENCE, Reader, blocks, fits
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
@@ -30,132 +21,37 @@ DOCUMENTS = sorted(
     for path in [
         *ROOT.glob("*.md"),
         *ROOT.glob("docs/**/*.md"),
+        ROOT / "bench" / "README.md",
         ROOT / "tests" / "golden" / "README.md",
     ]
 )
-FENCE = re.compile(r"^```(?P<language>\w*)[^\n]*\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
-EXITS = re.compile(r"#\s*exits (\d+)\s*$")
 CODE = re.compile(r"`[^`\n]*`")
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
+TO_THE_PROJECT = re.compile(
+    r"https://(?:github\.com/storectl/storectl/(?:blob|tree)|raw\.githubusercontent\.com/storectl/storectl)"
+    r"/main/([^)#\s]*)(?:#([^)\s]+))?"
+)
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
-
-
-@dataclass
-class Command:
-    text: str
-    output: list[str] = field(default_factory=list)
-
-    @property
-    def exits(self) -> int:
-        said = EXITS.search(self.text)
-        return int(said[1]) if said else 0
-
-
-def blocks(document: str, *languages: str) -> list[tuple[str, str]]:
-    found = [
-        (match["language"], match["body"])
-        for match in FENCE.finditer((ROOT / document).read_text(encoding="utf-8"))
-    ]
-    return [(language, body) for language, body in found if language in languages]
-
-
-def session(body: str) -> list[Command]:
-    commands: list[Command] = []
-    for line in body.splitlines():
-        if line.startswith("$ "):
-            commands.append(Command(line[2:]))
-        elif line.startswith("> ") and commands and not commands[-1].output:
-            commands[-1].text += "\n" + line[2:]
-        else:
-            commands[-1].output.append(line)
-    return commands
-
-
-def fits(shown: list[str], printed: list[str]) -> bool:
-    """Whether ``printed`` is what is ``shown``: a line ``...`` stands for any lines, ``...`` inside a line for any text. Runs of spaces count as one."""
-    if not shown:
-        return not printed
-    if shown[0].strip() == "...":
-        return any(fits(shown[1:], printed[start:]) for start in range(len(printed) + 1))
-    return bool(printed) and _line_fits(shown[0], printed[0]) and fits(shown[1:], printed[1:])
-
-
-def _line_fits(shown: str, printed: str) -> bool:
-    pattern = "*".join(
-        re.sub(r"([*?[])", r"[\1]", part) for part in " ".join(shown.split()).split("...")
-    )
-    return fnmatch.fnmatchcase(" ".join(printed.split()), pattern)
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """A folder in which the paths of the documents are right, and nothing can be spoilt."""
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "golden").symlink_to(ROOT / "tests" / "golden", target_is_directory=True)
-    return tmp_path
-
-
-@pytest.fixture
-def environment(place: Path) -> dict[str, str]:
-    return os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "STORECTL_ROOT": str(place / "store"),
-        "COLUMNS": "160",
-        "LC_ALL": "C.UTF-8",
-        "TZ": "UTC",
-    }
 
 
 @pytest.mark.parametrize(
     "document", [name for name in DOCUMENTS if blocks(name, "console", "python")]
 )
-def test_what_a_document_shows_is_what_happens(
-    document: str, place: Path, environment: dict[str, str]
-) -> None:
-    for language, body in blocks(document, "console", "python"):
-        if language == "python":
-            _run([sys.executable, "-W", "error", "-c", body], body, 0, place, environment)
-            continue
-        for command in session(body):
-            printed = _run(
-                ["bash", "-o", "pipefail", "-c", command.text],
-                command.text,
-                command.exits,
-                place,
-                environment,
-            )
-            if command.output:
-                assert fits(command.output, printed), "\n".join(
-                    [f"$ {command.text}", *difflib.ndiff(command.output, printed)]
-                )
-
-
-def _run(
-    program: list[str], what: str, exits: int, place: Path, environment: dict[str, str]
-) -> list[str]:
-    done = subprocess.run(
-        program,
-        cwd=place,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-    assert done.returncode == exits, (
-        f"{what}\nexited with {done.returncode}, not {exits}:\n{done.stdout}{done.stderr}"
-    )
-    # A terminal shows both; the error stream of a command that is to fail is what it shows.
-    return (done.stdout or done.stderr).splitlines()
+def test_the_commands_of_a_document_do_what_it_shows(document: str, tmp_path: Path) -> None:
+    with Reader(tmp_path) as reader:
+        for block in blocks(document, "console", "python"):
+            if not block.needs:
+                reader.run(block)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_somewhere(document: str) -> None:
     text = CODE.sub("", FENCE.sub("", (ROOT / document).read_text(encoding="utf-8")))
     dead = []
-    for target, anchor in LINK.findall(text):
-        path = (ROOT / document).parent / target if target else ROOT / document
+    links = [(ROOT / document, target, anchor) for target, anchor in LINK.findall(text)]
+    links += [(ROOT / "README.md", *found) for found in TO_THE_PROJECT.findall(text)]
+    for source, target, anchor in links:
+        path = source.parent / target if target else source
         if not path.exists() or (anchor and anchor not in _anchors(path)):
             dead.append(f"{target}#{anchor}" if anchor else target)
     assert not dead
@@ -170,13 +66,31 @@ def _anchors(path: Path) -> set[str]:
     }
 
 
-def test_the_command_reference_is_what_the_commands_say() -> None:
+def test_the_command_reference_is_up_to_date() -> None:
     wanted = gen_cli_docs.document()
     assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == wanted, "run `make docs`"
 
 
+def test_links_of_the_readme_work_on_a_package_index() -> None:
+    text = CODE.sub("", FENCE.sub("", (ROOT / "README.md").read_text(encoding="utf-8")))
+    relative = [target for target, _ in LINK.findall(text) if target]
+    assert not relative
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_lines_are_at_most_100_columns_wide(document: str) -> None:
+    """Tables, links that fill a line of their own and blocks of output may be wider."""
+    text = FENCE.sub("", (ROOT / document).read_text(encoding="utf-8"))
+    wide = [
+        line
+        for line in text.splitlines()
+        if len(line) > 100 and not line.startswith("|") and not re.fullmatch(r"\W*\S+", line)
+    ]
+    assert not wide
+
+
 @pytest.mark.parametrize("command", ["make demo", "make test"])
-def test_the_two_commands_stand_alone_on_a_line_of_the_first_screen(command: str) -> None:
+def test_the_readme_has_the_command_alone_on_a_line_of_its_first_screen(command: str) -> None:
     assert command in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:40]
 
 

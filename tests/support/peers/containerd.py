@@ -49,17 +49,15 @@ class Containerd:
         """As the client says it."""
         return self._programs.run("ctr", "--version").split()[-1].partition("~")[0]
 
+    @property
+    def command(self) -> list[str]:
+        """The client's command line up to its verb."""
+        namespace = f"matrix-{self._namespaces}"
+        return [program("ctr"), "--address", str(self._socket), "--namespace", namespace]
+
     def run(self, *words: str | Path, stdin: Path | None = None) -> str:
-        """A ctr command. Raises PeerRefusal."""
-        return self._programs.run(
-            "ctr",
-            "--address",
-            self._socket,
-            "--namespace",
-            f"matrix-{self._namespaces}",
-            *words,
-            stdin=stdin,
-        )
+        """Run a ctr command. Raises PeerRefusal."""
+        return self._programs.run(*self.command, *words, stdin=stdin)
 
     def import_archive(self, archive: Path, *options: str) -> None:
         """``ctr images import``. Raises PeerRefusal."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, final
 
+from tests.support.engine import program
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -26,8 +28,8 @@ class Podman:
             "--tmpdir",
             storage / "tmp",
         ]
-        self._command = [
-            "podman",
+        self.command = [
+            program("podman"),
             *map(str, own),
             "--storage-driver=vfs",
             "--events-backend=none",
@@ -40,7 +42,7 @@ class Podman:
 
     def run(self, *words: str | Path) -> str:
         """A podman command. Raises PeerRefusal."""
-        return self._programs.run(*self._command, *words)
+        return self._programs.run(*self.command, *words)
 
     def clear(self) -> None:
         """Remove every image."""
