@@ -1,8 +1,9 @@
-"""docs/interop.md: the matrix for people."""
+"""The text of docs/interop.md, made from the matrix."""
 
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import TYPE_CHECKING, Final, final
 
 from tests.support.peers import docker
@@ -11,7 +12,7 @@ from tests.support.peers.matrix import ATTACHED, FORMATS, FROM_DOCKER, Cell
 from tests.support.peers.producers import PRODUCERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tests.support.peers.matrix import Matrix
     from tests.support.peers.workshop import Workshop
@@ -20,59 +21,68 @@ NOTHING: Final = "—"
 _QUOTED: Final = re.compile(r": “(?P<message>.+?)”(?=; |, |$)")
 _VERSIONS: Final = re.compile(r"(?<=<!-- versions -->\n).*?(?=<!-- end of versions -->)", re.DOTALL)
 
-HEAD: Final = """# Who reads whom
+HEAD: Final = """# Other tools
 
-What other tools write, imported into storectl; and what storectl saves, read by them. `make interop-table` runs every cell against the real programs and writes
-this file; the test suite runs them again and compares. A cell says how an image is known on the far side:
+This page shows which archives of other tools storectl imports, and which tools read the archives
+that storectl saves. `make interop-table` runs every cell with the real programs and writes this
+page; the test suite runs the cells again and compares. A cell says how the receiver knows the
+image:
 
-- **same manifest digest**: by the digest it had at its source, so signatures and pins still hold (the image ID is then the same as well);
-- **same image ID**: by the same config and layers; the format, or the peer, has no place for the manifest;
-- **not supported by the peer**: the peer refuses, for the reason it gives, which is quoted below the table;
-- —: the command is about something else.
+- **same manifest digest**: by the digest that the image had at its source, so signatures and pins
+  still hold (the image ID is then the same, too);
+- **same image ID**: by the same config and layers; the format, or the other tool, has no place for
+  the manifest;
+- **not supported by the peer**: the other tool refuses; its message is quoted below the table;
+- —: the command does not apply.
 
-Anything else fails the tests.
+Any other result fails the tests.
 
 """
 
-IN: Final = """## In: they write, storectl imports
+IN: Final = """## In: other tools write, storectl imports
 
-Where a peer puts an image into a manifest of its own (podman and buildah keep layers unpacked and compress them anew), that is what arrives, with its digest.
-Docker, podman, `buildah push` and crane's tarballs narrow an index to this machine's platform without a word. A docker archive of an artifact, as crane writes
-it, is no image, to Docker neither.
+podman and buildah keep layers unpacked and compress them again, so they write a manifest of their
+own; storectl keeps that manifest with its digest. Docker, podman, `buildah push` and crane's
+tarballs reduce an index to this machine's platform without a message. Neither Docker nor storectl
+takes a docker archive of an artifact, as crane writes it, for an image.
 
 """
 
 NAMES: Final = """### Names
 
-What each writes about the name of `matrix/image:1` (or `matrix/index:1`), and what is in the store after `storectl import`. A bare tag names nothing outside
-its folder: `storectl import --prefix NAME` makes `NAME:1` of it, `--tag NAME` gives any name, and without them the image comes in without one. REGISTRY is the
-host it was pulled from.
+What each tool writes for the name `matrix/image:1` (or `matrix/index:1`), and the name in the store
+after `storectl import`. A bare tag names nothing outside its folder:
+`storectl import --prefix NAME` turns it into `NAME:1`, `--tag NAME` sets any name, and without
+either the image is imported without a name. REGISTRY is the host from which the image was pulled.
 
 """
 
-OUT: Final = """## Out: storectl saves, they read
+OUT: Final = """## Out: storectl saves, other tools read
 
-Images came in as layouts with their manifests, but for the first table's, are saved with `storectl save --format …`, and read with the peer's command. umoci is
-given the unpacked tar; Docker and ctr the folder packed with `tar -c .`.
+The images of the first table were imported from docker archives, all others from image layouts with
+their manifests. They are saved with `storectl save --format …` and read with the command in the
+first column. umoci gets the unpacked tar; Docker and ctr get the folder packed with `tar -c .`.
 """
 
 NOTE: Final = """
-The legacy archive is Docker's to the byte, and skopeo and podman stumble over Docker's own in the same way: a layer that two images share is a link there, that
-they read for the first image only. `--format docker` has no links. Its index.json gives bare tags, as Docker's does, so that two images with one tag are told
-apart in manifest.json only (`docker-archive:`); `--format oci` writes the whole name where tags are the same.
+The legacy archive has Docker's bytes, and skopeo and podman fail on Docker's own archives in the
+same way: a layer that two images share is a link in the archive, and they read it for the first
+image only. `--format docker` writes no links. Its index.json has bare tags, as Docker's has, so
+only manifest.json tells two images with the same tag apart (`docker-archive:`); `--format oci`
+writes the whole name where tags are the same.
 """
 
 
 @final
 class Messages:
-    """What peers said, numbered."""
+    """The messages of peers, numbered."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
         self._open: dict[int, str] = {}
 
     def cell(self, cell: Cell | None) -> str:
-        """A cell's text, its quotations replaced by their numbers."""
+        """Return a cell's text, its quotations replaced with their numbers."""
         return (
             NOTHING
             if cell is None
@@ -85,14 +95,14 @@ class Messages:
         return number
 
     def notes(self) -> str:
-        """The quotations that were not yet written out."""
+        """Return the quotations that no earlier note has written."""
         lines = [f"- [{number}] `{message}`" for number, message in sorted(self._open.items())]
         self._open.clear()
         return "\n".join(lines) + "\n" if lines else ""
 
 
 def versions(shop: Workshop) -> dict[str, str]:
-    """What is compared with."""
+    """Return the versions of the tools, by name."""
     return {
         "Docker Engine": docker.version(shop.docker),
         "skopeo": shop.skopeo.version(),
@@ -105,20 +115,25 @@ def versions(shop: Workshop) -> dict[str, str]:
     }
 
 
+def versions_line(versions: Mapping[str, str]) -> str:
+    """Return the versions as a paragraph between marks, which `without_versions` removes."""
+    text = ", ".join(f"{name} {version}" for name, version in versions.items())
+    wrapped = textwrap.fill(f"{text}.", 100, break_on_hyphens=False)
+    return f"<!-- versions -->\n{wrapped}\n<!-- end of versions -->\n\n"
+
+
 def without_versions(text: str) -> str:
-    """The document without what differs from machine to machine."""
+    """Return the document without the versions, which differ between machines."""
     return _VERSIONS.sub("", text)
 
 
 def render(matrix: Matrix) -> str:
-    """The whole document; runs every cell that was not run yet. Raises Disagreement."""
+    """Return the whole document; run every cell that was not run yet. Raises Disagreement."""
     shop, messages = matrix.shop, Messages()
     subjects = shop.subjects
     parts = [
         HEAD,
-        "<!-- versions -->\n",
-        ", ".join(f"{name} {version}" for name, version in versions(shop).items()),
-        ".\n<!-- end of versions -->\n\n",
+        versions_line(versions(shop)),
         IN,
     ]
     rows = [
@@ -164,7 +179,7 @@ def render(matrix: Matrix) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of Markdown."""
+    """Return a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(
         f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines
