@@ -32,7 +32,9 @@ LINK = re.compile(
 )
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 FOREIGN_URL = re.compile(r"url\(\s*[\"']?(https?://[^)\"']+)")
-PARAGRAPH_THEN_LIST = re.compile(r"^(?![-*] |\d+\. |[ |#>\n])(.+)\n(?=[-*] |1\. )", re.MULTILINE)
+PARAGRAPH_THEN_BLOCK = re.compile(
+    r"^(?![-*] |\d+\. |[ |#>\n])(.+)\n(?=[-*] |1\. |\|)", re.MULTILINE
+)
 IN_REPOSITORY = re.compile(
     rf"{re.escape(PROJECT)}/(?:blob|tree|raw)/[^/]+/|"
     r"https://raw\.githubusercontent\.com/storectl/storectl/[^/]+/"
@@ -70,7 +72,7 @@ def write_pages(root: Path, folder: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.suffix == ".md":
             text = (root / document).read_text(encoding="utf-8")
-            page = with_separate_lists(with_site_links(text, document, sources))
+            page = with_separate_blocks(with_site_links(text, document, sources))
             target.write_text(page, encoding="utf-8")
         else:
             shutil.copyfile(root / document, target)
@@ -108,12 +110,13 @@ def with_site_links(text: str, document: str, pages: dict[str, str]) -> str:
     return "".join([*kept, LINK.sub(rewrite, text[end:])])
 
 
-def with_separate_lists(text: str) -> str:
-    """Return the text with an empty line before each list.
+def with_separate_blocks(text: str) -> str:
+    """Return the text with an empty line before each list and table.
 
-    The generator, unlike code hosts, takes a list that follows a paragraph directly for text.
+    The generator, unlike code hosts, takes a list or table that follows a paragraph directly for
+    a part of the paragraph.
     """
-    return PARAGRAPH_THEN_LIST.sub(r"\1\n\n", text)
+    return PARAGRAPH_THEN_BLOCK.sub(r"\1\n\n", text)
 
 
 def site_link(target: str, document: str, page: PurePosixPath, pages: dict[str, str]) -> str:

@@ -50,12 +50,13 @@ def test_links_inside_code_blocks_stay() -> None:
         ("rules:\n- a\n- b\n", "rules:\n\n- a\n- b\n"),
         ("steps:\n1. a\n2. b\n", "steps:\n\n1. a\n2. b\n"),
         ("- a\n  more\n- b\n", "- a\n  more\n- b\n"),
+        ("text\n| a |\n| - |\n| b |\n", "text\n\n| a |\n| - |\n| b |\n"),
         ("- a\n- b\n", "- a\n- b\n"),
         ("text\n\n- a\n", "text\n\n- a\n"),
     ],
 )
-def test_a_list_gets_an_empty_line_before_it(text: str, page: str) -> None:
-    assert build_site.with_separate_lists(text) == page
+def test_a_list_or_table_gets_an_empty_line_before_it(text: str, page: str) -> None:
+    assert build_site.with_separate_blocks(text) == page
 
 
 def test_dead_links_missing_anchors_and_foreign_assets_are_reported(tmp_path: Path) -> None:
