@@ -1,4 +1,4 @@
-"""Who is asking, and what they may do."""
+"""Authentication and authorisation: the caller of a request, and what the caller may do."""
 
 from mirror.access.authenticator import AuthenticationFailed, Authenticator
 from mirror.access.files import AccessFiles

@@ -1,4 +1,4 @@
-"""Finds out who is asking: passwords, tokens, certificates."""
+"""Authentication by password, token and client certificate."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ if TYPE_CHECKING:
     from mirror.access.throttle import LoginFailures
 
 REMEMBERED_S: Final = 60.0
-"""A password that was right is not compared again for so long: bcrypt is slow on purpose, and a client sends it with every request."""
+"""How long a correct password is not compared again, in seconds.
 
-_REMEMBERED: Final = 1000
-_LONGEST: Final = 8192
+bcrypt is slow on purpose, and clients send the password with every request.
+"""
+
+_MAX_REMEMBERED: Final = 1000
+_MAX_CREDENTIAL_CHARACTERS: Final = 8192
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Password:
-    """A name and a password that nobody has compared yet."""
+    """A user and a password that still has to be compared."""
 
     user: str
     password: bytes
@@ -38,9 +41,10 @@ class Password:
 
 @final
 class AuthenticationFailed(Exception):
-    """What was shown proves nothing.
+    """The credentials are wrong, or the client has to wait.
 
-    ``wait_s`` is how long not to try again, in seconds; 0 for as one likes.
+    Args:
+        wait_s: How long the client has to wait, in seconds; 0 if the credentials are wrong.
     """
 
     def __init__(self, wait_s: float = 0.0) -> None:
@@ -50,14 +54,14 @@ class AuthenticationFailed(Exception):
 
 @final
 class Authenticator:
-    """Knows callers by what they show. ``access`` may be replaced at any time.
+    """Finds the caller that credentials prove. ``access`` may be replaced at any time.
 
     Args:
         access: Users and tokens.
-        key: Signs tokens, and is shared by processes that shall believe each other's.
-        now: Unix seconds.
-        clock: Seconds that never go back, the same in all processes.
-        failures: The failures to log in, of all processes.
+        key: Signs tokens; processes with one key accept each other's tokens.
+        now: Returns Unix seconds.
+        clock: Returns seconds that never go back, the same in all processes.
+        failures: The failed logins of all processes.
     """
 
     def __init__(
@@ -73,25 +77,26 @@ class Authenticator:
         self._clock = clock
         self._signer = Signer(key, now)
         self._throttle = Throttle(clock, failures)
-        self._right: OrderedDict[bytes, float] = OrderedDict()
+        self._remembered: OrderedDict[bytes, float] = OrderedDict()
 
     def authenticate(
         self, authorization: str | None, *, address: str | None, certificate: str | None = None
     ) -> Caller | Password:
-        """Who is asking, where that takes no time; else what has to be compared by `check_password`.
+        """Return the caller, or the password that `check_password` has to compare first.
 
         Args:
-            authorization: The header of that name.
-            address: Where the request comes from.
-            certificate: The common name in the certificate that the client has shown.
+            authorization: The value of ``Authorization``; None if there is none.
+            address: The client's address; None if it is unknown.
+            certificate: The common name in the client's certificate; None without a certificate.
 
-        Raises AuthenticationFailed.
+        Raises:
+            AuthenticationFailed: The credentials are wrong, or the client has to wait.
         """
         if authorization is None:
             return self.access.of_certificate(certificate)
         scheme, _, value = authorization.partition(" ")
         value = value.strip()
-        if len(value) > _LONGEST or scheme.lower() not in ("basic", "bearer"):
+        if len(value) > _MAX_CREDENTIAL_CHARACTERS or scheme.lower() not in ("basic", "bearer"):
             raise AuthenticationFailed
         if scheme.lower() == "bearer":
             return self._bearer(value, certificate)
@@ -100,31 +105,42 @@ class Authenticator:
             raise AuthenticationFailed
         if self._is_token(given.user, given.password):
             return Caller(given.user)
-        remembered = self._right.get(self._mark(given, self.access.users, address))
-        if remembered is not None and self._clock() - remembered < REMEMBERED_S:
+        checked_at = self._remembered.get(self._mark(given, self.access.users, address))
+        if checked_at is not None and self._clock() - checked_at < REMEMBERED_S:
             return Caller(given.user)
         self._raise_if_throttled(address)
         return given
 
     def check_password(self, given: Password, *, address: str | None) -> Caller:
-        """Compare a password; takes a tenth of a second.
+        """Compare a password, which takes a tenth of a second.
 
-        Threads may call it, one at a time. Raises AuthenticationFailed.
+        A thread may call it; two threads must not call it at the same time.
+
+        Args:
+            given: The user and the password.
+            address: The client's address; None if it is unknown.
+
+        Raises:
+            AuthenticationFailed: The password is wrong, or the client has to wait.
         """
-        # Once more: others from there may have failed while this one waited for its turn.
+        # Again, because other logins of this network may have failed while this one waited.
         self._raise_if_throttled(address)
-        # Others may come while it is compared: what is remembered is that it was right for these.
+        # The users may change during the comparison; the password is remembered for these users.
         users = self.access.users
         if not matches(users, given.user, given.password, self._key):
             self._throttle.failed(address)
             raise AuthenticationFailed
-        self._right[self._mark(given, users, address)] = self._clock()
-        while len(self._right) > _REMEMBERED:
-            self._right.popitem(last=False)
+        self._remembered[self._mark(given, users, address)] = self._clock()
+        while len(self._remembered) > _MAX_REMEMBERED:
+            self._remembered.popitem(last=False)
         return Caller(given.user)
 
     def token(self, caller: Caller) -> str:
-        """A token for a caller."""
+        """Return a token that proves a caller's name.
+
+        Args:
+            caller: The caller.
+        """
         return self._signer.sign(caller.user, self._fingerprint(caller.user) or b"")
 
     def _bearer(self, token: str, certificate: str | None) -> Caller:
@@ -132,14 +148,14 @@ class Authenticator:
         if good:
             return self.access.of_certificate(certificate) if user is None else Caller(user)
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
-        # All of them are looked at: the time does not say how many are before the right one.
+        # Every token is compared, so that the time does not tell the position of the right one.
         named = [
             name for name, known in self.access.tokens.items() if hmac.compare_digest(known, digest)
         ]
         if named:
             return Caller(named[0])
-        # Not counted as a failure: tokens expire, all of a client's at once, and there is nothing
-        # to guess in so many random bits.
+        # A wrong token is not a failed login: all tokens of a client expire at once, and their
+        # random bits cannot be guessed.
         raise AuthenticationFailed
 
     def _is_token(self, user: str, password: bytes) -> bool:
@@ -160,12 +176,11 @@ class Authenticator:
         return known
 
     def _mark(self, given: Password, users: Mapping[str, bytes], address: str | None) -> bytes:
-        """What a right password is remembered by.
+        """Return the key under which a correct password is remembered.
 
-        Nothing that could be turned back, and another one when the user's hash changes.
-
-        It is remembered where it was right: elsewhere, who may not try any more could go on
-        guessing what somebody else has just used.
+        It cannot be turned back into the password, and changes with the user's hash. It includes
+        the client's network: otherwise a throttled client could go on guessing the password that
+        another client has just used.
         """
         known = users.get(given.user, b"")
         parts = (

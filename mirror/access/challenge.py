@@ -1,6 +1,6 @@
-"""How a client is asked to say who it is (RFC 9110 section 11.
+"""The challenge: how a client is asked to authenticate.
 
-The token scheme of Docker's registries).
+Spec: RFC 9110 section 11; distribution, "Token Authentication".
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ _HOST: Final = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](?:
 
 
 class Scheme(StrEnum):
-    """What clients are asked for. Passwords and tokens are taken whichever it is."""
+    """What clients are asked for; passwords and tokens are accepted under either scheme."""
 
     BEARER = "bearer"
-    """Trade the password for a token first: also anybody gets one, so that clients need not be told whether they have to log in."""
+    """Exchange the password for a token first.
+
+    An anonymous client gets a token too, so that it need not know whether it has to log in.
+    """
     BASIC = "basic"
     """Send the password with every request."""
 
@@ -25,18 +28,23 @@ class Scheme(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """Writes ``WWW-Authenticate``.
+    """The rule for ``WWW-Authenticate``.
 
-    ``url`` is where clients find this server, when it is not where they say.
+    Args:
+        scheme: What clients are asked for.
+        url: The server's URL for clients; None if it is what they send as ``Host``.
     """
 
     scheme: Scheme
     url: str | None = None
 
     def header(self, *, secure: bool, host: str, scope: str = "") -> str:
-        """The header's value.
+        """Return the value of ``WWW-Authenticate``.
 
-        ``host`` is what the client sent as ``Host``, which may be anything.
+        Args:
+            secure: Whether the client uses TLS.
+            host: The value of ``Host``; any text that a client may send.
+            scope: The scope to ask for; empty for none.
         """
         if self.scheme is Scheme.BASIC or (self.url is None and not _HOST.fullmatch(host)):
             return basic()
@@ -48,5 +56,5 @@ class Challenge:
 
 
 def basic() -> str:
-    """Asks for a password."""
+    """Return the challenge that asks for a password."""
     return 'Basic realm="storectl", charset="UTF-8"'

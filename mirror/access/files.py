@@ -1,4 +1,4 @@
-"""Where users and rules are written down."""
+"""The files of users and rules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 @final
 @dataclass(frozen=True, slots=True)
 class AccessFiles:
-    """The files, and what the command line says beside them."""
+    """The files of users and rules, and the settings beside them."""
 
     htpasswd: Path | None = None
     rules: Path | None = None
@@ -32,16 +32,22 @@ class AccessFiles:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The files that there are to watch."""
+        """The files to watch for changes."""
         return tuple(path for path in (self.htpasswd, self.rules) if path is not None)
 
     def load(self) -> Access:
-        """Read them. Raises InvalidInput that names the file, PermissionDenied, Unavailable."""
-        users = {} if self.htpasswd is None else _reading(self.htpasswd, read_htpasswd)
+        """Read the files.
+
+        Raises:
+            InvalidInput: A file is invalid; the message names it.
+            PermissionDenied: A file may not be read.
+            Unavailable: A file cannot be read.
+        """
+        users = {} if self.htpasswd is None else _read(self.htpasswd, read_htpasswd)
         rules = (
             None
             if self.rules is None
-            else _reading(self.rules, lambda text: read_rules(text, self.default_domain))
+            else _read(self.rules, lambda text: read_rules(text, self.default_domain))
         )
         return Access(
             users,
@@ -52,12 +58,12 @@ class AccessFiles:
         )
 
 
-def _reading(path: Path, read: Callable[[str], T]) -> T:
+def _read(path: Path, read: Callable[[str], T]) -> T:
     with reading_input(path):
         data = path.read_bytes()
     try:
         return read(data.decode())
     except UnicodeDecodeError:
-        raise InvalidInput(f"{path} is no UTF-8 text") from None
+        raise InvalidInput(f"invalid file {path}: it is not UTF-8 text") from None
     except InvalidInput as exc:
         raise InvalidInput(f"{path}: {exc.message}", hint=exc.hint) from None

@@ -1,4 +1,4 @@
-"""Where a request comes from: noted once, for the log, the limit of failures and the challenge."""
+"""The origin of a request, noted once for the log, the limit of failed logins, the challenge."""
 
 from __future__ import annotations
 
@@ -15,25 +15,30 @@ _ORIGIN: Final = web.RequestKey("origin", Origin)
 
 
 def note_origin(request: web.BaseRequest, proxies: TrustedProxies) -> None:
-    """Find it out, where there may be a proxy in between."""
+    """Find the origin of a request that may have passed proxies.
+
+    Args:
+        request: The request.
+        proxies: The trusted proxies.
+    """
     if proxies.networks:
-        said = request.headers
+        headers = request.headers
         request[_ORIGIN] = proxies.origin(
             _connected(request),
-            forwarded_for=said.getall("X-Forwarded-For", ()),
-            proto=said.getall("X-Forwarded-Proto", ()),
-            host=said.getall("X-Forwarded-Host", ()),
+            forwarded_for=headers.getall("X-Forwarded-For", ()),
+            proto=headers.getall("X-Forwarded-Proto", ()),
+            host=headers.getall("X-Forwarded-Host", ()),
         )
 
 
 def address(request: web.BaseRequest) -> str | None:
-    """The client's address alone."""
+    """Return the client's address, or None if the connection has none."""
     noted = request.get(_ORIGIN)
     return request.remote if noted is None else noted.address
 
 
 def origin(request: web.BaseRequest) -> Origin:
-    """What was noted; what the connection says where nothing was."""
+    """Return the noted origin, or that of the connection."""
     return request.get(_ORIGIN) or _connected(request)
 
 

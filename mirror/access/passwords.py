@@ -1,4 +1,4 @@
-"""Passwords of an htpasswd file: bcrypt, and nothing that tells who exists."""
+"""Passwords of an htpasswd file, hashed with bcrypt; no answer tells whether a user exists."""
 
 from __future__ import annotations
 
@@ -14,25 +14,31 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SCHEMES: Final = ("$2a$", "$2b$", "$2y$")
-_LONGEST: Final = 72
-"""Bytes of a password that bcrypt looks at."""
+_MAX_PASSWORD_BYTES: Final = 72
+"""bcrypt ignores the bytes after these."""
 
 _UNKNOWN_USER_HASH: Final = b"$2b$10$pqUBNxgLQUe2UU3x0OWNHu0bE5kZgqnVAZvt6v6nYBWqRt8nj1kUK"
 
 
 def matches(users: Mapping[str, bytes], user: str, password: bytes, secret: bytes) -> bool:
-    """Whether this is the user's password. Takes a tenth of a second, whoever is asked about.
+    """Return whether a password is the user's; this takes a tenth of a second for any user.
 
-    An unknown user is compared with the hash of one that exists, always the same one: the time that
-    takes says no more than a wrong password does, also where users have hashes of different costs.
-    ``secret`` keeps outsiders from knowing whose.
+    The password of an unknown user is compared with the hash of a known one, always the same for
+    one name. So the time tells no more than for a wrong password, even if the hashes have
+    different costs.
+
+    Args:
+        users: The hashes by user.
+        user: The user's name.
+        password: The password.
+        secret: Hides from clients whose hash an unknown user is compared with.
     """
     known = users.get(user)
-    against = known or _somebody(users, user, secret)
-    return bcrypt.checkpw(password[:_LONGEST], against) and known is not None
+    against = known or _any_hash(users, user, secret)
+    return bcrypt.checkpw(password[:_MAX_PASSWORD_BYTES], against) and known is not None
 
 
-def _somebody(users: Mapping[str, bytes], user: str, secret: bytes) -> bytes:
+def _any_hash(users: Mapping[str, bytes], user: str, secret: bytes) -> bytes:
     if not users:
         return _UNKNOWN_USER_HASH
     number = int.from_bytes(
@@ -42,9 +48,13 @@ def _somebody(users: Mapping[str, bytes], user: str, secret: bytes) -> bytes:
 
 
 def read_htpasswd(text: str) -> dict[str, bytes]:
-    """The users of an htpasswd file and the hashes of their passwords.
+    """Return the password hashes of an htpasswd file by user.
 
-    Raises InvalidInput for a line that is none, or another scheme than bcrypt.
+    Args:
+        text: The text of the file.
+
+    Raises:
+        InvalidInput: A line is not ``user:hash``, or its hash is not bcrypt's.
     """
     users: dict[str, bytes] = {}
     for number, line in enumerate(text.splitlines(), start=1):
@@ -53,22 +63,20 @@ def read_htpasswd(text: str) -> dict[str, bytes]:
         user, colon, hashed = line.strip().partition(":")
         if not colon or not user:
             raise InvalidInput(
-                f"line {number} is no user:hash", hint="make one with `htpasswd -nB USER`"
+                f"invalid htpasswd line {number}: expected user:hash",
+                hint="make the line with `htpasswd -nB USER`",
             )
         if not hashed.startswith(_SCHEMES) or not _is_hash(hashed.encode()):
             raise InvalidInput(
-                f"line {number}: the password of {user!r} is not hashed with bcrypt",
-                hint="make it anew with `htpasswd -nB USER`",
+                f"invalid htpasswd line {number}: the hash of {user!r} is not bcrypt's",
+                hint="make the line with `htpasswd -nB USER`",
             )
         users[user] = hashed.encode()
     return users
 
 
 def _is_hash(hashed: bytes) -> bool:
-    """Whether bcrypt takes it.
-
-    With a cost that is more than patience allows it is not even tried.
-    """
+    """Return whether bcrypt accepts a hash; one with an excessive cost is not tried."""
     cost = hashed[4:6]
     if len(hashed) != 60 or not cost.isdigit() or not 4 <= int(cost) <= 16:  # noqa: PLR2004 - bcrypt's text has 60 characters; 2**16 rounds take seconds
         return False

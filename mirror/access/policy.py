@@ -1,4 +1,4 @@
-"""Who may do what: a pure decision."""
+"""The permissions of callers: pure decisions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["ANONYMOUS", "Access", "Action", "Caller"]
 @final
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is asking; ``user`` is None for anybody."""
+    """The caller of a request; ``user`` is None for an anonymous one."""
 
     user: str | None = None
 
@@ -31,11 +31,16 @@ ANONYMOUS: Final = Caller()
 class Access:
     """What one registry allows.
 
-    Without ``users`` and ``rules`` there is nobody to tell apart: everybody may do everything. With
-    ``users`` and no ``rules``, users may do everything and anybody may read; that they have gone,
-    or are still to come, is what ``has_users`` says: a file without users lets nobody in, not
-    everybody. With ``rules``, what they allow. Without ``anonymous_read``, only those who prove who
-    they are; with ``read_only``, nothing is changed.
+    Without users and rules every caller may do everything. With users and no rules, users may do
+    everything and anonymous callers may read. With rules, callers may do what a rule allows.
+
+    Args:
+        users: The password hashes by user.
+        anonymous_read: Whether callers without a name may read.
+        read_only: Whether every change is refused.
+        rules: The rules; None if there are none.
+        has_users: Whether there is a file of users: an empty file lets no user in, it does not
+            open the registry to all callers.
     """
 
     users: Mapping[str, bytes] = field(default_factory=dict)
@@ -46,19 +51,22 @@ class Access:
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody has to be told apart."""
+        """Whether every caller may do everything, so that names do not matter."""
         return not self.users and not self.has_users and self.rules is None
 
     @property
     def tokens(self) -> Mapping[str, str]:
-        """The hashes of the tokens that do not expire, by their names."""
+        """The hashes of the tokens that do not expire, by name."""
         return {} if self.rules is None else self.rules.tokens
 
     def of_certificate(self, common_name: str | None) -> Caller:
-        """Whom a certificate stands for.
+        """Return the caller that a client certificate proves.
 
-        Without a word on it in the rules, for nobody in particular: it opens the connection and
-        proves no user.
+        Args:
+            common_name: The common name in the certificate; None without a certificate.
+
+        Returns:
+            The user that the rules name for it; an anonymous caller if they name none.
         """
         user = (
             None
@@ -68,7 +76,13 @@ class Access:
         return ANONYMOUS if user is None else Caller(user)
 
     def allows(self, caller: Caller, action: Action, repository: Repository) -> bool:
-        """Whether the caller may do this there."""
+        """Return whether a caller may do something in a repository.
+
+        Args:
+            caller: The caller.
+            action: What the caller wants to do.
+            repository: Where the caller wants to do it.
+        """
         if (self.read_only and action is not Action.READ) or self._needs_login(caller):
             return False
         if self.rules is not None:
@@ -76,7 +90,12 @@ class Access:
         return self._without_rules(caller, action)
 
     def allows_everywhere(self, caller: Caller, action: Action) -> bool:
-        """Whether the caller may do this in all repositories."""
+        """Return whether a caller may do something in every repository.
+
+        Args:
+            caller: The caller.
+            action: What the caller wants to do.
+        """
         if (self.read_only and action is not Action.READ) or self._needs_login(caller):
             return False
         return (
@@ -86,7 +105,11 @@ class Access:
         )
 
     def may_read_somewhere(self, caller: Caller) -> bool:
-        """Whether the caller may read something at all."""
+        """Return whether a caller may read any repository.
+
+        Args:
+            caller: The caller.
+        """
         if self._needs_login(caller):
             return False
         return (

@@ -1,9 +1,9 @@
-"""Reverse proxies, and what the ones that are trusted say about whom they speak for.
+"""Trusted reverse proxies, and the origin of a request that has passed them.
 
-Headers can be written by anybody: they count only where the connection comes from a proxy that the
-operator has named, and only as far as such proxies have written them. ``Forwarded`` (RFC 7239) is
-not looked at: a proxy that knows one of the two headers hands the other on as it came, so whoever
-reads both believes clients.
+Any client can write the headers of proxies. They count only if the connection comes from a proxy
+that the operator has named, and only the parts that such proxies have written. ``Forwarded``
+(RFC 7239) is ignored: a proxy that writes one of the two headers passes the other one on unchanged,
+so a server that reads both believes clients.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     Address = ipaddress.IPv4Address | ipaddress.IPv6Address
     Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_WRITTEN: Final = re.compile(
+_ADDRESS: Final = re.compile(
     r"(?P<v4>[0-9.]+)(?::[0-9]{1,5})?|(?P<v6>[0-9A-Fa-f:.]+)|\[(?P<bracketed>[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)\](?::[0-9]{1,5})?"
 )
 """An address as proxies write it: some add the port.
 
-Zones are of no use beyond the machine, and could hold anything.
+Zones are not accepted: they mean nothing on another machine, and could hold any text.
 """
 
 _SCHEMES: Final = {"http": False, "https": True}
@@ -35,24 +35,28 @@ _SCHEMES: Final = {"http": False, "https": True}
 @final
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request comes from, and how the client called this server."""
+    """The client's address, and how it addressed this server."""
 
     address: str | None
     secure: bool
-    """Whether the client has used TLS."""
+    """Whether the client uses TLS."""
     host: str
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
-    """The networks of proxies that are believed."""
+    """The networks of the proxies whose headers count."""
 
     networks: tuple[Network, ...] = ()
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Self:
-        """Addresses, and networks such as ``10.1.0.0/16``. Raises InvalidInput."""
+        """Parse addresses, and networks such as ``10.1.0.0/16``.
+
+        Raises:
+            InvalidInput: A text is neither, or the network holds every address.
+        """
         return cls(tuple(map(_network, texts)))
 
     def origin(
@@ -63,21 +67,22 @@ class TrustedProxies:
         proto: Sequence[str],
         host: Sequence[str],
     ) -> Origin:
-        """Where a request really comes from.
-
-        What its connection says, unless that comes from a trusted proxy.
+        """Return the origin of a request.
 
         Args:
-            connected: What the connection and ``Host`` say. forwarded_for: The values of
-                ``X-Forwarded-For``, in order; the client is the last address in them that is no
-                trusted proxy's. proto: Those of ``X-Forwarded-Proto``. host: Those of
-                ``X-Forwarded-Host``.
+            connected: The origin by the connection and ``Host``.
+            forwarded_for: The values of ``X-Forwarded-For``, in order; the client is the last
+                address in them that is not a trusted proxy's.
+            proto: The values of ``X-Forwarded-Proto``.
+            host: The values of ``X-Forwarded-Host``.
+
+        Returns:
+            The origin by the headers; ``connected`` if that is not a trusted proxy's.
         """
         peer = _address(connected.address or "")
         if peer is None or not self._trusts(peer):
             return connected
-        # A header that is there twice says nothing: which of them the proxy has written cannot be
-        # told.
+        # A header with two values is ignored: the proxy may have written either.
         secure = (
             _SCHEMES.get(proto[0].strip().lower(), connected.secure)
             if len(proto) == 1
@@ -89,9 +94,9 @@ class TrustedProxies:
         )
 
     def _client(self, forwarded_for: Sequence[str]) -> str | None:
-        """The last address that is no trusted proxy's, the first one where all are.
+        """Return the last address that is not a trusted proxy's, or the first if all are.
 
-        None where the way to it cannot be read.
+        None if an address on the way to it is invalid.
         """
         found: Address | None = None
         for text in reversed(",".join(forwarded_for).split(",") if forwarded_for else ()):
@@ -111,24 +116,24 @@ def _network(text: str) -> Network:
         found = ipaddress.ip_network(text)
     except ValueError as exc:
         raise InvalidInput(
-            f"{text!r} is no address and no network: {exc}",
-            hint="write 10.0.0.7, 10.1.0.0/16 or fd00::/8",
+            f"invalid proxy {text!r}: {exc}",
+            hint="expected an address or a network, such as 10.0.0.7, 10.1.0.0/16 or fd00::/8",
         ) from None
     if not found.prefixlen:
         raise InvalidInput(
-            f"{text} is everybody: anyone could pass for anyone",
-            hint="name the addresses of the proxies",
+            f"invalid proxy {text!r}: with every address trusted, any client could fake its own",
+            hint="give the addresses of the proxies",
         )
     return found
 
 
 def _address(text: str) -> Address | None:
-    match = _WRITTEN.fullmatch(text)
+    match = _ADDRESS.fullmatch(text)
     if match is None:
         return None
     try:
         found = ipaddress.ip_address(match["v4"] or match["v6"] or match["bracketed"])
     except ValueError:
         return None
-    # What a socket for both kinds of addresses calls an IPv4 address.
+    # A socket for IPv4 and IPv6 reports IPv4 addresses in this form.
     return getattr(found, "ipv4_mapped", None) or found

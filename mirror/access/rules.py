@@ -1,6 +1,6 @@
-"""A file of rules: which users may do what in which repositories.
+"""The file of rules: which users may do what in which repositories.
 
-Rules only allow: what no rule allows is refused, and their order means nothing.
+Rules only allow: an action that no rule allows is refused, and the order of rules does not matter.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Action(StrEnum):
 
 
 ALL_CALLERS: Final = "@all"
-"""The group of everybody, also of those who say no name."""
+"""The group of all callers, with and without a name."""
 
 ALL_USERS: Final = "@users"
-"""The group of everybody who has proved a name."""
+"""The group of all callers with a name."""
 
-_HINT: Final = "docs/mirror.md shows a file of rules"
+_HINT: Final = "see the example in docs/mirror.md"
 _PART: Final = re.compile(r"[a-zA-Z0-9*][a-zA-Z0-9*._:-]*")
 _TOKEN: Final = re.compile(r"sha256:(?P<hex>[0-9a-f]{64})")
 
@@ -43,17 +43,22 @@ _TOKEN: Final = re.compile(r"sha256:(?P<hex>[0-9a-f]{64})")
 @final
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Names of repositories, where ``*`` stands for any part of a name's part and ``**`` for any parts."""
+    """A pattern of repository names: ``*`` matches within a part, ``**`` matches any parts."""
 
     text: str
     _regex: re.Pattern[str]
 
     @classmethod
     def parse(cls, text: str, default_domain: str = DEFAULT_DOMAIN) -> Pattern:
-        """Read a pattern.
+        """Parse a pattern.
 
-        A first part that is no registry's name means one of ``default_domain``, as in a name.
-        Raises InvalidInput.
+        Args:
+            text: The pattern.
+            default_domain: The registry of a pattern whose first part is not a registry, as in
+                names.
+
+        Raises:
+            InvalidInput: The pattern is invalid.
         """
         parts = text.split("/")
         if text not in ("**", str(BY_ID)):
@@ -61,13 +66,13 @@ class Pattern:
                 _PART.fullmatch(part) and ("**" not in part or part == "**") for part in parts
             ):
                 raise InvalidInput(
-                    f"{printable(text)!r} is no pattern of repositories",
-                    hint="for example team/**, registry.example.com/app-*, or ** for all",
+                    f"invalid pattern {printable(text)!r}",
+                    hint="expected team/**, registry.example.com/app-*, or ** for all repositories",
                 )
             if text == "*":
                 raise InvalidInput(
-                    "the pattern '*' would mean official images only",
-                    hint=f"write ** for all repositories, or {OFFICIAL}/* for those",
+                    "invalid pattern '*': it would match official images only",
+                    hint=f"write ** for all repositories, or {OFFICIAL}/* for official images",
                 )
             first = parts[0]
             has_domain = len(parts) > 1 and (
@@ -89,36 +94,49 @@ class Pattern:
             ),
         )
 
-    def fits(self, name: str) -> bool:
-        """Whether a full name is meant."""
+    def matches(self, name: str) -> bool:
+        """Return whether the pattern matches a name.
+
+        Args:
+            name: The full name of a repository.
+        """
         return self._regex.fullmatch(name) is not None
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Everybody in ``who`` may do ``allow`` in repositories that fit one of the patterns."""
+    """Callers in ``who`` may do ``allow`` in repositories that match one of the patterns."""
 
     repositories: tuple[Pattern, ...]
     who: frozenset[str]
     allow: frozenset[Action]
 
     def covers(self, callers: frozenset[str], action: Action, name: str) -> bool:
-        """Whether it allows this to somebody who goes by the names and groups ``callers``."""
+        """Return whether the rule allows an action.
+
+        Args:
+            callers: The names and groups of the caller.
+            action: What the caller wants to do.
+            name: The full name of the repository.
+        """
         return (
             action in self.allow
             and not self.who.isdisjoint(callers)
-            and any(pattern.fits(name) for pattern in self.repositories)
+            and any(pattern.matches(name) for pattern in self.repositories)
         )
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A file of rules.
+    """The rules of a file.
 
-    ``tokens`` has the SHA-256 (hexadecimal) of each token by the name it goes by, ``certificates``
-    users by the common name in theirs.
+    Args:
+        rules: The rules.
+        groups: The users of each group by its name.
+        tokens: The SHA-256 of each token, in hexadecimal, by its name.
+        certificates: The users by the common name in their certificate.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -127,13 +145,24 @@ class Rules:
     certificates: Mapping[str, str] = field(default_factory=dict)
 
     def allow(self, user: str | None, action: Action, repository: Repository) -> bool:
-        """Whether some rule allows it; ``user`` is None for anybody."""
+        """Return whether a rule allows an action in a repository.
+
+        Args:
+            user: The caller's name; None for an anonymous one.
+            action: What the caller wants to do.
+            repository: Where the caller wants to do it.
+        """
         callers = self._names(user)
         name = str(repository)
         return any(rule.covers(callers, action, name) for rule in self.rules)
 
     def allow_everywhere(self, user: str | None, action: Action) -> bool:
-        """Whether one rule allows it in all repositories."""
+        """Return whether one rule allows an action in every repository.
+
+        Args:
+            user: The caller's name; None for an anonymous one.
+            action: What the caller wants to do.
+        """
         callers = self._names(user)
         return any(
             action in rule.allow
@@ -143,7 +172,12 @@ class Rules:
         )
 
     def allow_somewhere(self, user: str | None, action: Action) -> bool:
-        """Whether some rule allows it in some repository."""
+        """Return whether a rule allows an action in any repository.
+
+        Args:
+            user: The caller's name; None for an anonymous one.
+            action: What the caller wants to do.
+        """
         callers = self._names(user)
         return any(action in rule.allow and not rule.who.isdisjoint(callers) for rule in self.rules)
 
@@ -161,19 +195,27 @@ class Rules:
 
 
 def read_rules(text: str, default_domain: str = DEFAULT_DOMAIN) -> Rules:
-    """Read a file of rules (TOML). Raises InvalidInput that says where."""
+    """Read a file of rules.
+
+    Args:
+        text: The text of the file, TOML.
+        default_domain: The registry of patterns whose first part is not a registry.
+
+    Raises:
+        InvalidInput: The file is invalid; the message names the place.
+    """
     try:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as exc:
-        raise InvalidInput(f"the rules are no TOML: {exc}", hint=_HINT) from exc
-    _known(document, ("groups", "tokens", "certificates", "rule"), "the rules")
+        raise InvalidInput(f"invalid TOML: {exc}", hint=_HINT) from exc
+    _require_known(document, ("groups", "tokens", "certificates", "rule"), "file of rules")
     groups = {
         name: frozenset(_texts(members, f"groups.{name}"))
         for name, members in _table(document.get("groups", {}), "groups").items()
     }
     for name in groups:
         if f"@{name}" in (ALL_CALLERS, ALL_USERS):
-            raise InvalidInput(f"groups.{name}: @{name} has a meaning of its own", hint=_HINT)
+            raise InvalidInput(f"invalid groups.{name}: @{name} is a built-in group", hint=_HINT)
     tokens = {
         name: _token(value, f"tokens.{name}")
         for name, value in _table(document.get("tokens", {}), "tokens").items()
@@ -184,7 +226,7 @@ def read_rules(text: str, default_domain: str = DEFAULT_DOMAIN) -> Rules:
     }
     listed = document.get("rule", [])
     if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
-        raise InvalidInput("rule has to be written [[rule]]", hint=_HINT)
+        raise InvalidInput("invalid rule: expected [[rule]]", hint=_HINT)
     rules = tuple(
         _rule(one, f"rule {number}", groups, default_domain)
         for number, one in enumerate(listed, start=1)
@@ -195,16 +237,17 @@ def read_rules(text: str, default_domain: str = DEFAULT_DOMAIN) -> Rules:
 def _rule(
     members: Mapping[str, Any], where: str, groups: Mapping[str, object], default_domain: str
 ) -> Rule:
-    _known(members, ("repositories", "who", "allow"), where)
+    _require_known(members, ("repositories", "who", "allow"), where)
     who = frozenset(_texts(members.get("who"), f"{where}: who"))
     for name in who:
         if name.startswith("@") and name not in (ALL_CALLERS, ALL_USERS) and name[1:] not in groups:
-            raise InvalidInput(f"{where}: there is no group {printable(name)}", hint=_HINT)
+            raise InvalidInput(f"invalid {where}: unknown group {printable(name)!r}", hint=_HINT)
     actions = []
     for word in _texts(members.get("allow"), f"{where}: allow"):
         if word not in set(Action):
             raise InvalidInput(
-                f"{where}: {printable(word)!r} is none of {', '.join(Action)}", hint=_HINT
+                f"invalid {where}: allow has {printable(word)!r}, expected {', '.join(Action)}",
+                hint=_HINT,
             )
         actions.append(Action(word))
     try:
@@ -220,32 +263,35 @@ def _rule(
 def _token(value: object, where: str) -> str:
     match = _TOKEN.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise InvalidInput(f"{where} is no sha256:HEX", hint="printf %s TOKEN | sha256sum")
+        raise InvalidInput(
+            f"invalid {where}: expected sha256:HEX",
+            hint="make it with `printf %s TOKEN | sha256sum`",
+        )
     return match["hex"]
 
 
-def _known(members: Mapping[str, object], known: Iterable[str], where: str) -> None:
+def _require_known(members: Mapping[str, object], known: Iterable[str], where: str) -> None:
     for name in members:
         if name not in known:
             raise InvalidInput(
-                f"{where}: nobody knows {printable(name)!r}; expected {', '.join(known)}",
+                f"invalid {where}: unknown key {printable(name)!r}, expected {', '.join(known)}",
                 hint=_HINT,
             )
 
 
 def _table(value: object, where: str) -> Mapping[str, object]:
     if not isinstance(value, dict):
-        raise InvalidInput(f"{where} is no table", hint=_HINT)
+        raise InvalidInput(f"invalid {where}: expected a table", hint=_HINT)
     return value
 
 
 def _text(value: object, where: str) -> str:
     if not isinstance(value, str) or not value:
-        raise InvalidInput(f"{where} is no name of a user", hint=_HINT)
+        raise InvalidInput(f"invalid {where}: expected the name of a user", hint=_HINT)
     return value
 
 
 def _texts(value: object, where: str) -> list[str]:
     if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
-        raise InvalidInput(f"{where} is no list of texts", hint=_HINT)
+        raise InvalidInput(f"invalid {where}: expected a list of texts", hint=_HINT)
     return value

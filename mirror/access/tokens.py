@@ -1,9 +1,6 @@
-"""Tokens that say who somebody is, for a few minutes.
+"""Signed tokens that prove a user's name for a few minutes (distribution, "Token Authentication").
 
-Signed, and checked without asking anybody (the token scheme of Docker's registries).
-
-A token names a user and nothing else: what that user may do is decided when it is used, by the
-rules of that moment.
+A token names a user and nothing else. The rules decide what the user may do when the token is used.
 """
 
 from __future__ import annotations
@@ -18,16 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LIFETIME_S: Final = 300
-"""Clients take 60 seconds for granted, and ask for a new token when one has expired."""
+"""Clients expect at least 60 seconds, and get a new token when theirs has expired."""
 
 _SKEW_S: Final = 60
 
 
 @final
 class Signer:
-    """Makes tokens and believes its own.
+    """The maker and checker of tokens.
 
-    ``key`` is shared by the processes that shall believe each other; ``now`` gives Unix seconds.
+    Args:
+        key: The signing key; processes with one key accept each other's tokens.
+        now: Returns Unix seconds.
     """
 
     def __init__(self, key: bytes, now: Callable[[], float]) -> None:
@@ -35,10 +34,12 @@ class Signer:
         self._now = now
 
     def sign(self, user: str | None, fingerprint: bytes) -> str:
-        """A token for a user, or for anybody.
+        """Return a token.
 
-        It is worth nothing once the user's ``fingerprint`` (the hash of a password, say) is
-        another.
+        Args:
+            user: The user; None for an anonymous caller.
+            fingerprint: The user's fingerprint, such as the hash of the password; the token
+                becomes invalid when it changes.
         """
         payload = json.dumps([user, int(self._now()) + LIFETIME_S], separators=(",", ":")).encode()
         return f"{_text(payload)}.{_text(self._mac(payload, fingerprint))}"
@@ -46,9 +47,14 @@ class Signer:
     def read(
         self, token: str, fingerprint: Callable[[str | None], bytes | None]
     ) -> tuple[bool, str | None]:
-        """Whether a token is good, and whose it is.
+        """Check a token.
 
-        ``fingerprint`` gives that of a user, None when there is no such user any more.
+        Args:
+            token: The token.
+            fingerprint: Returns a user's current fingerprint, or None if there is no such user.
+
+        Returns:
+            Whether the token is valid, and its user; None for an anonymous caller.
         """
         payload_text, _, mac_text = token.partition(".")
         try:
@@ -61,11 +67,11 @@ class Signer:
                 pass
             case _:
                 return False, None
-        mark = fingerprint(user)
-        # Compared in any case: an unknown user takes as long as a forged token.
-        is_ours = hmac.compare_digest(mac, self._mac(payload, mark or b""))
+        current = fingerprint(user)
+        # Always compared, so that an unknown user takes as long as a forged token.
+        is_ours = hmac.compare_digest(mac, self._mac(payload, current or b""))
         is_alive = self._now() < expires <= self._now() + LIFETIME_S + _SKEW_S
-        return (True, user) if is_ours and mark is not None and is_alive else (False, None)
+        return (True, user) if is_ours and current is not None and is_alive else (False, None)
 
     def _mac(self, payload: bytes, fingerprint: bytes) -> bytes:
         return hmac.digest(

@@ -11,7 +11,7 @@ from mirror.access import Action
 from mirror.api.call import parse_digest
 from mirror.protocol import ranges
 from mirror.protocol.errors import WireError
-from mirror.transfer.body_pace import BodyDeadline
+from mirror.transfer.body_deadline import BodyDeadline
 from mirror.transfer.receiving import receive
 from mirror.transfer.threads import run
 from store.errors import InvalidReference, TooLarge

@@ -1,9 +1,9 @@
 """Clients that take no byte of their answer.
 
 `mirror.transfer` watches the clients of blobs. Other answers are left to aiohttp, which waits for
-the client as long as there is a connection, and keeps the answer in memory. aiohttp has no timer for
-that: its timer of an idle connection starts when an answer is sent, and a closing connection stays
-open until its last byte is sent.
+the client as long as there is a connection, and keeps the answer in memory. aiohttp has no timer
+for that: its timer of an idle connection starts when an answer is sent, and a closing connection
+stays open until its last byte is sent.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from mirror.transfer.client_progress import look_again_s
+from mirror.transfer.client_progress import check_interval_s
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -33,7 +33,7 @@ async def cut_off_stalled(connections: Collection[Connection]) -> None:
     """
     watched: dict[Connection, ClientProgress] = {}
     while True:
-        await asyncio.sleep(look_again_s())
+        await asyncio.sleep(check_interval_s())
         watched = {
             connection: watched.get(connection) or connection.watch_progress()
             for connection in connections

@@ -1,8 +1,9 @@
-"""A fixed amount of memory for what is decoded on the way to clients, shared by all transfers.
+"""Limits of memory: decoded blocks on their way to clients, and bodies that are not written yet.
 
-A frame has to be decoded whole, so every transfer that decodes needs room for one. There is room
-for a few; who holds it longer than its turn while others wait gives it back, and decodes the frame
-once more when it comes to turn again: a slow client costs a little work, and no memory.
+A frame has to be decoded whole, so every transfer that decodes needs memory for one block. There
+are a few blocks for all transfers. A transfer that holds a block for longer than its turn, while
+others wait, gives it back and decodes the frame again in its next turn: a slow client costs some
+work, but no memory.
 """
 
 from __future__ import annotations
@@ -16,53 +17,61 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TURN_S: Final = 1.0
-"""Long enough for a frame to pass on a busy machine.
+"""How long a transfer may hold a block while others wait: enough for a frame on a busy machine.
 
-What the kernel has taken of it goes on to the client when the turn is over.
+The bytes that the kernel has taken still reach the client after the turn.
 """
 
 IDLE_S: Final = 1.0
-"""Images come blob after blob, and what one has used is of use to the next."""
+"""How long to keep unused memory: images come blob after blob, and the next one can reuse it."""
 
 
 @final
 class BlockMemory:
-    """Room for ``blocks`` blocks (`BLOCK_BYTES` each); whoever has waited longest comes next."""
+    """A fixed number of blocks, lent in the order of requests.
+
+    Args:
+        blocks: How many blocks there are, of `BLOCK_BYTES` each.
+        turn_s: How long a transfer may hold a block while others wait, in seconds.
+    """
 
     def __init__(self, blocks: int, *, turn_s: float = TURN_S) -> None:
         self._room = asyncio.Semaphore(blocks)
         self._free: list[bytearray] = []
         self._waiting = 0
         self.turn_s = turn_s
-        """How long a block may be held while others wait."""
         self.patience_s = turn_s / 4
-        """How long to wait for a client before looking whether the turn is over."""
+        """How long to wait for a client before checking whether the turn is over, in seconds."""
 
     async def lend(self) -> Loan:
-        """Room for one block, until the loan is left."""
+        """Wait for a free block, and return it as a context manager that gives it back."""
         self._waiting += 1
         try:
             await self._room.acquire()
         finally:
             self._waiting -= 1
-        # The one used last is the one that is in the processor's cache.
+        # The block that was used last is still in the processor's cache.
         buffer = self._free.pop() if self._free else bytearray(BLOCK_BYTES)
         return Loan(self, buffer, asyncio.get_running_loop().time)
 
     @property
     def is_crowded(self) -> bool:
-        """Whether somebody waits for room."""
+        """Whether a transfer waits for a block."""
         return self._waiting > 0
 
     def take_back(self, buffer: bytearray) -> None:
-        """For `Loan`."""
+        """Make a buffer free again, for `Loan`.
+
+        Args:
+            buffer: The buffer of a block.
+        """
         self._free.append(buffer)
         self._room.release()
 
 
 @final
 class Loan:
-    """A buffer, for a while."""
+    """A block in use by one transfer."""
 
     def __init__(self, memory: BlockMemory, buffer: bytearray, clock: Callable[[], float]) -> None:
         self.buffer = buffer
@@ -78,20 +87,21 @@ class Loan:
 
     @property
     def is_due(self) -> bool:
-        """Whether the turn is over and somebody else waits."""
+        """Whether the turn is over and another transfer waits."""
         return self._memory.is_crowded and self._clock() - self._since >= self._memory.turn_s
 
 
 @final
 class BodyMemory:
-    """Room for ``size_bytes`` of all bodies together that have come and are not written yet.
+    """The memory of all bodies together that are received and not written yet.
 
-    Nobody waits for others: when it is full each body still has a share of it, so that it is twice
-    as much at the worst.
+    No body waits for another one: when the memory is used up, each body still has an equal share,
+    so that the total is at most twice the limit.
 
     Args:
-        on_idle: Called when no body has come for a while.
-        idle_s: That while.
+        size_bytes: The limit for all bodies together.
+        on_idle: Called when no body has been received for a while.
+        idle_s: How long that while is, in seconds.
     """
 
     def __init__(
@@ -102,7 +112,7 @@ class BodyMemory:
         idle_s: float = IDLE_S,
     ) -> None:
         self.bodies = 0
-        """How many are coming."""
+        """How many bodies are being received."""
         self.held_bytes = 0
         self._size_bytes = size_bytes
         self._on_idle = on_idle
@@ -120,15 +130,19 @@ class BodyMemory:
             self._idle = asyncio.get_running_loop().call_later(self._idle_s, self._on_idle)
 
     def close(self) -> None:
-        """Do nothing more when nothing comes."""
+        """Cancel the pending call of ``on_idle``."""
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
 
-    def share_bytes(self, most_bytes: int) -> int:
-        """What one body may hold, ``most_bytes`` at most."""
+    def share_bytes(self, max_bytes: int) -> int:
+        """Return how much one body may hold now.
+
+        Args:
+            max_bytes: The upper limit for one body.
+        """
         return (
-            most_bytes
+            max_bytes
             if self.held_bytes < self._size_bytes
-            else min(most_bytes, self._size_bytes // max(1, self.bodies))
+            else min(max_bytes, self._size_bytes // max(1, self.bodies))
         )

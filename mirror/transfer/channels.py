@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from aiohttp import web
 
-from mirror.transfer.client_progress import ClientProgress, look_again_s
+from mirror.transfer.client_progress import ClientProgress, check_interval_s
 from store.model.limits import MIB
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Socket:
     async def settle(self) -> None:
         """Wait until the client takes something again, if it has stopped."""
         while self._is_full:
-            await self._writable(look_again_s())
+            await self._writable(check_interval_s())
 
     @contextmanager
     def unread(self) -> Iterator[None]:
@@ -236,7 +236,7 @@ async def written(response: web.StreamResponse, piece: bytes, taking: ClientProg
     writing = asyncio.create_task(response.write(piece))
     try:
         taking.note()
-        while not (await asyncio.wait((writing,), timeout=look_again_s()))[0]:
+        while not (await asyncio.wait((writing,), timeout=check_interval_s()))[0]:
             taking.raise_if_stalled()
         await writing
     finally:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, final
 
 from mirror.transfer.channels import progress, settle
-from mirror.transfer.client_progress import look_again_s
+from mirror.transfer.client_progress import check_interval_s
 from mirror.transfer.threads import finished
 from store.model.limits import MIB
 
@@ -51,7 +51,7 @@ class NonblockingSendfile:
         Raises OSError; TimeoutError when the client takes nothing for
         `mirror.transfer.client_progress.STALL_S`.
         """
-        self._watching = self._loop.call_later(look_again_s(), self._watch)
+        self._watching = self._loop.call_later(check_interval_s(), self._watch)
         _taking_turns.add(self)
         self._loop.add_writer(self._channel.descriptor, self._writable)
         try:
@@ -116,7 +116,7 @@ class NonblockingSendfile:
         except OSError as exc:
             self._fail(exc)
         else:
-            self._watching = self._loop.call_later(look_again_s(), self._watch)
+            self._watching = self._loop.call_later(check_interval_s(), self._watch)
 
     def _fail(self, error: OSError) -> None:
         if not self._done.done():

@@ -1,7 +1,7 @@
-"""Threads for what blocks: SQL, hashing, decoding.
+"""Thread pools for work that blocks: SQL, hashing, decoding, files.
 
-One pool for each kind, so that none starves another: manifests are answered while every decoder is
-busy.
+Each kind of work has its own pool, so that no kind starves another one: manifests are served while
+every decoder is busy.
 """
 
 from __future__ import annotations
@@ -21,17 +21,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_BLOCKS: Final = 20
-"""Blocks of decoded bytes that are in memory at once, 4 MiB each, however many transfers are running."""
+"""Blocks of decoded bytes in memory, 4 MiB each, for any number of transfers."""
 BODY_MEMORY_BYTES: Final = 24 * MIB
-"""Of uploads, in memory and not written yet, however many are running."""
-
+"""Bytes of uploads in memory that are not written yet, for any number of uploads."""
 SENDFILE_THREADS: Final = 32
-"""Files that are sent by threads at once."""
+"""How many files threads send at the same time."""
 
 
 @final
 class Pools:
-    """The pools of one server process."""
+    """The pools of one server process.
+
+    Args:
+        cores: How many processor cores to keep busy.
+        release_memory: Returns unused memory to the system; None to keep it.
+    """
 
     def __init__(self, *, cores: int, release_memory: Callable[[], None] | None = None) -> None:
         self.reads = ThreadPoolExecutor(4, thread_name_prefix="read")
@@ -49,20 +53,38 @@ class Pools:
         self.variants = ThreadPoolExecutor(1, thread_name_prefix="variant")
         self.passwords = ThreadPoolExecutor(1, thread_name_prefix="password")
 
-    async def read(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401 - the call's own
-        """A question to the catalogue."""
+    async def read(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401 - the arguments of the call
+        """Run a query of the catalogue.
+
+        Args:
+            call: The query.
+            args: Its positional arguments.
+            kwargs: Its keyword arguments.
+        """
         return await run(self.reads, call, *args, **kwargs)
 
     async def write(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401
-        """A change of the catalogue."""
+        """Run a change of the catalogue.
+
+        Args:
+            call: The change.
+            args: Its positional arguments.
+            kwargs: Its keyword arguments.
+        """
         return await run(self.writes, call, *args, **kwargs)
 
     async def compare_password(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401
-        """A password."""
+        """Compare a password with its hash in the password pool.
+
+        Args:
+            call: The comparison.
+            args: Its positional arguments.
+            kwargs: Its keyword arguments.
+        """
         return await run(self.passwords, call, *args, **kwargs)
 
     def close(self) -> None:
-        """Stop when what is running is done."""
+        """Wait for running calls, and end the threads."""
         self.body_memory.close()
         for pool in (
             self.reads,

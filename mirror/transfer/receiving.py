@@ -1,7 +1,7 @@
-"""Bodies on their way in: a thread hashes and writes what has come while more comes.
+"""Bodies on their way in: a thread hashes and writes while the loop receives.
 
-Neither waits for the other until it has to: between two threads of one interpreter each hand-over
-costs more than its work is worth (docs/benchmarks/findings.md).
+Neither waits for the other until it has to. In one interpreter each hand-over between two threads
+costs more than its work (docs/benchmarks/findings.md).
 """
 
 from __future__ import annotations
@@ -21,178 +21,199 @@ if TYPE_CHECKING:
     from aiohttp import StreamReader
 
     from mirror.transfer.block_memory import BodyMemory
-    from mirror.transfer.body_pace import BodyDeadline
+    from mirror.transfer.body_deadline import BodyDeadline
 
-_PIECE_BYTES: Final = MIB
-"""Worth waking a thread for, and hashed and written in one call: every call lets the other thread in and has to get the interpreter back."""
-_AHEAD_BYTES: Final = 2 * MIB
-"""What may have come of one body and not be written yet, beside what the connection holds (`READ_BYTES`)."""
+_WRITE_BYTES: Final = MIB
+"""Bytes worth waking a thread for, and the size of one write.
+
+After every write another thread may run, and this one has to get the interpreter back.
+"""
+_UNWRITTEN_BYTES: Final = 2 * MIB
+"""Bytes of one body that may wait to be written, beside those in its connection (`READ_BYTES`)."""
 _TURN_BYTES: Final = 16 * MIB
-"""What a thread writes of one body before another has its turn."""
+"""Bytes of one body that a thread writes before another body has its turn."""
 _PAUSE_S: Final = 0.2
-"""A body that has stopped for so long is written as far as it has come: what a slow client has sent is kept on the disk and not in memory."""
+"""After this pause of the client all bytes are written: the disk keeps them, not the memory."""
 
 READ_BYTES: Final = MIB // 16
-"""Of a connection's buffer, which takes in twice as much and one read more before the client has to wait."""
-_WIDE_BYTES: Final = MIB // 2
-"""The same where few bodies come: stopping and starting takes time."""
+"""The size of a connection's buffer: the client waits after twice as much and one more read."""
+_WIDE_READ_BYTES: Final = MIB // 2
+"""The same with few bodies: to stop and start reading takes time."""
 SMALL_CROWD: Final = 8
+"""How many bodies are few."""
 
 
 async def receive(
     body: StreamReader,
-    pace: BodyDeadline,
+    deadline: BodyDeadline,
     pool: Executor,
-    ahead: BodyMemory,
+    memory: BodyMemory,
     write: Callable[[bytes], None],
-    came: Callable[[int], None],
+    on_received: Callable[[int], None],
 ) -> None:
-    """Have all of ``body`` appended, however this ends.
+    """Write every byte of a body that is received, in order.
 
-    Whatever has come counts, for the client may go on behind it.
+    When the body breaks off, the received bytes are written too, because the client may continue
+    after them.
 
     Args:
-        body: What comes.
-        pace: How long to wait for more.
-        pool: Where ``write`` is called, in order, never twice at once.
-        ahead: What all bodies together may hold in memory.
-        write: Appends.
-        came: Told how many bytes have come.
+        body: The body.
+        deadline: How long to wait for the next byte.
+        pool: Runs ``write``, one call at a time.
+        memory: What all bodies together may hold in memory.
+        write: Appends bytes to the upload.
+        on_received: Called with the number of bytes received.
 
     Raises:
-        TimeoutError: The body stopped coming, or comes too slowly.
+        TimeoutError: The body stops, or is too slow.
+        OSError: The bytes cannot be written.
     """
-    with ahead:
-        if ahead.bodies <= SMALL_CROWD:
-            body.set_read_chunk_size(_WIDE_BYTES)
-        appending = _Appending(pool, ahead, write)
+    with memory:
+        if memory.bodies <= SMALL_CROWD:
+            body.set_read_chunk_size(_WIDE_READ_BYTES)
+        appender = _Appender(pool, memory, write)
         try:
-            while data := await _more(body, pace, appending):
-                pace.came(len(data))
-                came(len(data))
-                await appending.take(data)
+            while data := await _next(body, deadline, appender):
+                deadline.extend(len(data))
+                on_received(len(data))
+                await appender.append(data)
         finally:
-            await appending.end()
+            await appender.finish()
 
 
-async def _more(body: StreamReader, pace: BodyDeadline, appending: _Appending) -> bytes:
-    """What comes next; nothing at the end. Raises TimeoutError."""
-    if appending.is_behind:
+async def _next(body: StreamReader, deadline: BodyDeadline, appender: _Appender) -> bytes:
+    """Return the next bytes; none at the end. Raises TimeoutError."""
+    if appender.is_behind:
         with suppress(TimeoutError):
-            async with asyncio.timeout(min(_PAUSE_S, pace.patience_s)):
+            async with asyncio.timeout(min(_PAUSE_S, deadline.patience_s)):
                 return await body.readany()
-        appending.flush()
-    async with asyncio.timeout(pace.patience_s):
+        appender.flush()
+    async with asyncio.timeout(deadline.patience_s):
         return await body.readany()
 
 
 @final
-class _Appending:
-    """What has come of a body and is not written yet.
+class _Appender:
+    """The received bytes of one body that are not written yet.
 
-    When something could not be written, nothing that came behind it is.
+    After a failed write nothing more is written.
     """
 
-    def __init__(self, pool: Executor, ahead: BodyMemory, write: Callable[[bytes], None]) -> None:
+    def __init__(self, pool: Executor, memory: BodyMemory, write: Callable[[bytes], None]) -> None:
         self._pool = pool
-        self._ahead = ahead
+        self._memory = memory
         self._write = write
         self._loop = asyncio.get_running_loop()
         self._pieces: deque[bytes] = deque()
-        self._taken_bytes = 0
+        self._received_bytes = 0
         self._written_bytes = 0
         self._accounted_bytes = 0
         self._is_awaited = False
-        self._room = asyncio.Event()
+        self._has_room = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
 
     @property
     def is_behind(self) -> bool:
-        """Whether something is not written yet."""
+        """Whether received bytes are not written yet."""
         return self._held_bytes > 0
 
     @property
     def _held_bytes(self) -> int:
-        return self._taken_bytes - self._written_bytes
+        return self._received_bytes - self._written_bytes
 
     @property
     def _is_full(self) -> bool:
         """Whether the client has to wait."""
-        return self._held_bytes > self._ahead.share_bytes(_AHEAD_BYTES)
+        return self._held_bytes > self._memory.share_bytes(_UNWRITTEN_BYTES)
 
-    async def take(self, data: bytes) -> None:
-        """Have ``data`` appended, soon. Raises what appending what came before has raised."""
+    async def append(self, data: bytes) -> None:
+        """Queue bytes, and wait while the queue is full.
+
+        Args:
+            data: The bytes.
+
+        Raises:
+            OSError: An earlier write failed.
+        """
         self._pieces.append(data)
-        self._taken_bytes += len(data)
+        self._received_bytes += len(data)
         self._account()
-        self._continue()
+        self._start_writing()
         while self._is_full:
-            self._room.clear()
-            # In this order: the thread looks at it after it has counted.
+            self._has_room.clear()
+            # In this order: the thread checks the flag after it has counted.
             self._is_awaited = True
             if self._is_full:
-                await self._room.wait()
+                await self._has_room.wait()
             self._is_awaited = False
             self._account()
-            self._continue()
+            self._start_writing()
 
     def flush(self) -> None:
-        """Have all of it written now. Raises as `take` does."""
-        self._continue(least_bytes=0)
+        """Start to write all queued bytes.
 
-    async def end(self) -> None:
-        """Wait until all of it is appended. Raises as `take` does."""
+        Raises:
+            OSError: An earlier write failed.
+        """
+        self._start_writing(min_bytes=0)
+
+    async def finish(self) -> None:
+        """Wait until all queued bytes are written.
+
+        Raises:
+            OSError: A write failed.
+        """
         try:
             while self._pieces or self._writing is not None:
-                self._continue(least_bytes=0)
+                self._start_writing(min_bytes=0)
                 if self._writing is not None:
                     await finished(self._writing)
         finally:
-            # What could not be written is not in memory any more either.
+            # Bytes that could not be written leave the memory too.
             self._pieces.clear()
-            self._written_bytes = self._taken_bytes
+            self._written_bytes = self._received_bytes
             self._account()
 
     def _account(self) -> None:
         held_bytes = self._held_bytes
-        self._ahead.held_bytes += held_bytes - self._accounted_bytes
+        self._memory.held_bytes += held_bytes - self._accounted_bytes
         self._accounted_bytes = held_bytes
 
-    def _continue(self, *, least_bytes: int | None = None) -> None:
-        """Have a thread write, if none does, there is enough, and nothing has failed."""
-        if least_bytes is None:
-            # Never more than it may hold: what waits for room has to be written.
-            least_bytes = self._ahead.share_bytes(_PIECE_BYTES)
+    def _start_writing(self, *, min_bytes: int | None = None) -> None:
+        """Have a thread write, if none does, enough bytes are queued, and no write has failed."""
+        if min_bytes is None:
+            # At most the share of this body: when the queue is full, it has to be written.
+            min_bytes = self._memory.share_bytes(_WRITE_BYTES)
         if self._writing is not None and self._writing.done():
             self._writing.result()
             self._writing = None
-        if self._writing is None and self._pieces and self._held_bytes >= least_bytes:
-            self._writing = self._loop.create_task(run(self._pool, self._append))
-            self._writing.add_done_callback(self._paused)
+        if self._writing is None and self._pieces and self._held_bytes >= min_bytes:
+            self._writing = self._loop.create_task(run(self._pool, self._write_queued))
+            self._writing.add_done_callback(self._on_written)
 
-    def _paused(self, _writing: object) -> None:
+    def _on_written(self, _writing: object) -> None:
         self._account()
-        self._room.set()
+        self._has_room.set()
 
-    def _append(self) -> None:
-        """In a thread: write until nothing is left, or others have to have their turn."""
-        until_bytes = self._written_bytes + _TURN_BYTES
-        while self._pieces and self._written_bytes < until_bytes:
-            data = self._gathered()
+    def _write_queued(self) -> None:
+        """In a thread: write until the queue is empty, or another body has its turn."""
+        stop_bytes = self._written_bytes + _TURN_BYTES
+        while self._pieces and self._written_bytes < stop_bytes:
+            data = self._gather()
             self._write(data)
             self._written_bytes += len(data)
             if self._is_awaited and not self._is_full:
                 self._is_awaited = False
-                self._loop.call_soon_threadsafe(self._room.set)
+                self._loop.call_soon_threadsafe(self._has_room.set)
 
-    def _gathered(self) -> bytes:
-        """Take pieces out, as many as one call is for.
+    def _gather(self) -> bytes:
+        """Take bytes for one write from the queue.
 
-        The interpreter is free while so many bytes are copied.
+        Other threads can run while so many bytes are copied.
         """
         gathered = [self._pieces.popleft()]
         size_bytes = len(gathered[0])
-        while self._pieces and size_bytes < _PIECE_BYTES:
+        while self._pieces and size_bytes < _WRITE_BYTES:
             gathered.append(self._pieces.popleft())
             size_bytes += len(gathered[-1])
         return b"".join(gathered)

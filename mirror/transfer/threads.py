@@ -1,4 +1,4 @@
-"""Waiting for threads without holding up the loop."""
+"""Calls in threads, awaited in a way that survives cancellation."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-async def run(pool: Executor, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401 - the call's own
-    """What ``call`` returns, from a thread of ``pool``.
+async def run(pool: Executor, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401 - the arguments of the call
+    """Call a function in a thread, and return its result.
 
-    A thread cannot be interrupted: whoever is cancelled meanwhile waits for it first.
+    A thread cannot be interrupted: a task that is cancelled waits for the thread first.
+
+    Args:
+        pool: The pool of the thread.
+        call: The function.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
     """
     return await finished(
         asyncio.get_running_loop().run_in_executor(pool, partial(call, *args, **kwargs))
@@ -24,7 +30,11 @@ async def run(pool: Executor, call: Callable[..., T], *args: Any, **kwargs: Any)
 
 
 async def finished(future: asyncio.Future[T]) -> T:
-    """What ``future`` comes to. Whoever is cancelled meanwhile waits for it first."""
+    """Return the result of a future; a task that is cancelled waits for the future first.
+
+    Args:
+        future: The future.
+    """
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:

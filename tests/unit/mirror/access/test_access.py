@@ -159,8 +159,8 @@ def test_rules_for_images_without_a_name_and_in_general() -> None:
     assert access.may_read_somewhere(ANONYMOUS)
     assert not Access(rules=read_rules(RULES), anonymous_read=False).may_read_somewhere(ANONYMOUS)
     assert not access.is_open
-    assert Pattern.parse("_/by-id").fits(str(BY_ID))
-    assert Pattern.parse("app", "corp.example").fits("corp.example/app")
+    assert Pattern.parse("_/by-id").matches(str(BY_ID))
+    assert Pattern.parse("app", "corp.example").matches("corp.example/app")
 
 
 @pytest.mark.parametrize(

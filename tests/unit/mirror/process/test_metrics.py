@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import BadHttpMessage, InvalidURLError
 
 from mirror.process.logs import JsonLines, Text, connections_logger
 from mirror.process.metrics import Metrics
-from mirror.transfer.body_pace import BodyDeadline
+from mirror.transfer.body_deadline import BodyDeadline
 
 
 def test_processes_add_up() -> None:
@@ -134,9 +134,9 @@ def test_how_long_to_wait_for_a_body() -> None:
     assert pace.patience_s == 60
     clock.now += 50
     assert pace.patience_s == 10
-    pace.came(1000)
+    pace.extend(1000)
     assert pace.patience_s == 12
-    pace.came(1 << 30)
+    pace.extend(1 << 30)
     assert pace.patience_s == 60
     clock.now += 119
     assert pace.patience_s == pytest.approx(1)

@@ -49,10 +49,10 @@ def test_who_gives_up_waiting_takes_nothing() -> None:
 
 
 def test_a_share_is_everything_until_it_is_full() -> None:
-    ahead = BodyMemory(100)
-    assert ahead.share_bytes(40) == 40
-    ahead.held_bytes, ahead.bodies = 100, 10
-    assert (ahead.share_bytes(40), ahead.share_bytes(4)) == (10, 4)
+    memory = BodyMemory(100)
+    assert memory.share_bytes(40) == 40
+    memory.held_bytes, memory.bodies = 100, 10
+    assert (memory.share_bytes(40), memory.share_bytes(4)) == (10, 4)
 
 
 def test_memory_is_given_back_when_nothing_has_come_for_a_while() -> None:
@@ -63,18 +63,18 @@ def test_memory_is_given_back_when_nothing_has_come_for_a_while() -> None:
             nonlocal given_back
             given_back += 1
 
-        ahead = BodyMemory(100, on_idle=give_back, idle_s=0.05)
-        with ahead, ahead:
+        memory = BodyMemory(100, on_idle=give_back, idle_s=0.05)
+        with memory, memory:
             await asyncio.sleep(0.1)
-        with ahead:
+        with memory:
             # The next one came at once.
             await asyncio.sleep(0.1)
             assert given_back == 0
         await asyncio.sleep(0.1)
         assert given_back == 1
-        with ahead:
+        with memory:
             pass
-        ahead.close()
+        memory.close()
         await asyncio.sleep(0.1)
         assert given_back == 1
 

@@ -10,7 +10,7 @@ import pytest
 
 from mirror.transfer import receiving
 from mirror.transfer.block_memory import BodyMemory
-from mirror.transfer.body_pace import BodyDeadline
+from mirror.transfer.body_deadline import BodyDeadline
 from mirror.transfer.receiving import receive
 from tests.support.waiting import PATIENCE_S, until_in_loop
 
@@ -58,16 +58,16 @@ async def received(
     write: Callable[[bytes], None],
     *,
     pause_s: float = 600.0,
-    ahead: BodyMemory | None = None,
+    memory: BodyMemory | None = None,
 ) -> None:
     with ThreadPoolExecutor(2) as pool:
         # By its clock no time goes by: nothing here depends on how long anything takes.
-        pace = BodyDeadline(pause_s, 500.0, lambda: 0.0)
+        deadline = BodyDeadline(pause_s, 500.0, lambda: 0.0)
         await receive(
             cast("StreamReader", body),
-            pace,
+            deadline,
             pool,
-            ahead or BodyMemory(1 << 30),
+            memory or BodyMemory(1 << 30),
             write,
             lambda _: None,
         )
@@ -105,7 +105,7 @@ def test_a_client_that_is_faster_than_the_disk_has_to_wait() -> None:
 
     asyncio.run(received(body, write))
     assert written == 64 * PIECE
-    assert most <= receiving._AHEAD_BYTES + PIECE
+    assert most <= receiving._UNWRITTEN_BYTES + PIECE
 
 
 def test_nothing_is_written_behind_what_could_not_be_written() -> None:
@@ -117,13 +117,13 @@ def test_nothing_is_written_behind_what_could_not_be_written() -> None:
         written.append(data)
 
     body = Body(pieces(64))
-    ahead = BodyMemory(1 << 30)
+    memory = BodyMemory(1 << 30)
     with pytest.raises(OSError, match="the disk is full"):
-        asyncio.run(received(body, write, ahead=ahead))
+        asyncio.run(received(body, write, memory=memory))
     whole = b"".join(written)
     assert whole == b"".join(pieces(64))[: len(whole)]
     # What could not be written is not in memory either.
-    assert (ahead.held_bytes, ahead.bodies) == (0, 0)
+    assert (memory.held_bytes, memory.bodies) == (0, 0)
     # The rest has not been asked for.
     assert body.given < 64 * PIECE
 
@@ -176,13 +176,13 @@ def test_what_has_come_counts_when_the_server_stops() -> None:
 def test_a_slow_body_is_on_the_disk_and_not_in_memory() -> None:
     """Nobody knows whether more comes: what is there is written, although it is not worth a thread yet."""
     written: list[bytes] = []
-    ahead = BodyMemory(1 << 30)
+    memory = BodyMemory(1 << 30)
 
     async def main() -> None:
         task = asyncio.create_task(
-            received(Body(pieces(3), stalls=True), written.append, ahead=ahead)
+            received(Body(pieces(3), stalls=True), written.append, memory=memory)
         )
-        await until_in_loop(lambda: written and not ahead.held_bytes)
+        await until_in_loop(lambda: written and not memory.held_bytes)
         assert not task.done()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -201,7 +201,7 @@ def test_small_pieces_are_written_together() -> None:
 @pytest.mark.parametrize("count", [1, 16, 100])
 def test_all_bodies_together_hold_what_there_is_room_for(count: int) -> None:
     size = 16 * PIECE
-    ahead = BodyMemory(size)
+    memory = BodyMemory(size)
     bodies = [Body(pieces(12)) for _ in range(count)]
     most = written = 0
     lock = threading.Lock()
@@ -214,11 +214,11 @@ def test_all_bodies_together_hold_what_there_is_room_for(count: int) -> None:
             written += len(data)
 
     async def main() -> None:
-        await asyncio.gather(*(received(body, write, ahead=ahead) for body in bodies))
+        await asyncio.gather(*(received(body, write, memory=memory) for body in bodies))
 
     asyncio.run(main())
     assert written == count * 12 * PIECE
-    assert (ahead.held_bytes, ahead.bodies) == (0, 0)
+    assert (memory.held_bytes, memory.bodies) == (0, 0)
     # Each may bring one piece more, and what two threads of each pool are just writing is not in it
     # any more.
     assert most <= 2 * size + count * PIECE
@@ -226,16 +226,16 @@ def test_all_bodies_together_hold_what_there_is_room_for(count: int) -> None:
 
 def test_few_bodies_have_wide_buffers() -> None:
     bodies = [Body(pieces(1), stalls=True) for _ in range(receiving.SMALL_CROWD + 3)]
-    ahead = BodyMemory(1 << 30)
+    memory = BodyMemory(1 << 30)
 
     async def main() -> None:
         tasks = [
-            asyncio.create_task(received(body, lambda _: None, ahead=ahead, pause_s=0.3))
+            asyncio.create_task(received(body, lambda _: None, memory=memory, pause_s=0.3))
             for body in bodies
         ]
         await asyncio.gather(*tasks, return_exceptions=True)
 
     asyncio.run(main())
     assert [body.buffer_bytes for body in bodies] == [
-        receiving._WIDE_BYTES
+        receiving._WIDE_READ_BYTES
     ] * receiving.SMALL_CROWD + [receiving.READ_BYTES] * 3
