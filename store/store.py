@@ -100,9 +100,9 @@ class Store(Workspace):
             InvalidInput: The archive is damaged or not supported; the store is unchanged.
             Unavailable: The source cannot be read, or the store cannot be written.
         """
-        from store.importing.importer import take_archive
+        from store.importing.importer import import_archive
 
-        return take_archive(self, source, options, progress)
+        return import_archive(self, source, options, progress)
 
     # --- questions --------------------------------------------------------------------------------
 

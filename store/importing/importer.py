@@ -1,4 +1,4 @@
-"""Importing: an archive is read, staged and, in one transaction, made part of the store."""
+"""Importing: an archive is read, staged, and published in one transaction."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from store.catalog.in_progress import leases
 from store.formats.archives.opening import open_source
 from store.formats.archives.selection import ALL, Choice
 from store.formats.compression.settings import Compression
+from store.importing.archive import ArchiveInput
 from store.importing.intake import read_archive
-from store.importing.members import open_members
+from store.importing.members.members import open_members
 from store.importing.publisher import Publisher
 from store.importing.report import ImportReport
 from store.importing.staging import Stager
@@ -36,11 +37,16 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """How an archive is taken in.
+    """Options of an import.
 
-    ``workers`` threads encode (default: one for each core); ``source_name`` is what the ledger
-    calls the input; ``choice`` says which part is wanted. Without ``clobber`` no tag is moved away
-    from another image. With ``dry_run`` everything is read and checked, and nothing stays.
+    Attributes:
+        compression: How layers are encoded that arrive uncompressed.
+        limits: Ceilings for documents, members and layers.
+        workers: Threads that encode; None for one per core.
+        source_name: The name of the input in the ledger of imports.
+        choice: The part of the archive that is wanted.
+        clobber: Whether a tag may be moved from another image; if not, that ends the import.
+        dry_run: Read and check everything, and change nothing.
     """
 
     compression: Compression = field(default_factory=Compression)
@@ -52,33 +58,50 @@ class ImportOptions:
     dry_run: bool = False
 
 
-def take_archive(
+def import_archive(
     workspace: Workspace,
     source: Path | BinaryIO,
     options: ImportOptions | None,
     progress: Progress | None,
 ) -> ImportReport:
-    """See `store.store.Store.import_archive`."""
+    """Import an archive.
+
+    Args:
+        workspace: The opened store.
+        source: An archive file, a folder, or a stream.
+        options: None for the defaults.
+        progress: Told which file is read, and how far; None for no reports.
+
+    Returns:
+        What the import did, or would have done.
+
+    Raises:
+        InvalidInput: A branch of it when the archive is damaged or exceeds a limit.
+        NameTaken: A tag would move from another image, and ``options.clobber`` is False.
+        Unavailable: A branch of it when a file or the database cannot be used.
+    """
     options = options or ImportOptions()
     progress = progress or Silent()
     with open_source(source, options.limits) as opened:
         try:
-            return _take(workspace, opened, options, progress)
-        except _DryRunDone as rehearsed:
-            return rehearsed.report
+            return _import(workspace, opened, options, progress)
+        except _DryRunDone as done:
+            return done.report
 
 
-def _take(
+def _import(
     workspace: Workspace, opened: Opened, options: ImportOptions, progress: Progress
 ) -> ImportReport:
     with workspace.operation("import") as operation, Pool(options.workers) as pool:
         progress.total(opened.size_bytes)
         stager = Stager(operation, pool, options.compression, options.limits)
         members = open_members(opened, stager, options.limits, progress)
-        intake = read_archive(
-            members, stager, options.limits, _Holdings(workspace, operation), options.choice
+        archive = read_archive(
+            ArchiveInput(
+                members, stager, options.limits, _Holdings(workspace, operation), options.choice
+            )
         )
-        staged = intake.staged()
+        staged = archive.staged()
         pool.durable()
         with workspace.write(operation.id) as connection:
             publisher = Publisher(
@@ -89,12 +112,12 @@ def _take(
                 now=workspace.now(),
                 clobber=options.clobber,
             )
-            done = publisher.publish(intake, source_name=options.source_name)
+            done = publisher.publish(archive, source_name=options.source_name)
             report = ImportReport(
                 images=tuple(done.images),
                 tags=tuple(done.tags),
                 lines=tuple(done.lines),
-                notes=(*intake.claim.notes, *done.notes),
+                notes=(*archive.claim.notes, *done.notes),
                 changed=done.changed,
                 new_images=done.new_images,
                 new_layers=done.new_layers,
@@ -102,14 +125,14 @@ def _take(
                 read_bytes=sum(one.diff.size_bytes for one in staged),
             )
             if options.dry_run:
-                # The transaction and the operation end as those of a failed import do.
+                # Transaction and operation are rolled back as after a failed import.
                 raise _DryRunDone(report)
             operations.end(connection, operation)
     return report
 
 
 class _DryRunDone(Exception):
-    """A dry run has come to its end."""
+    """The end of a dry run: rolls the transaction back and carries the report."""
 
     def __init__(self, report: ImportReport) -> None:
         super().__init__()
@@ -118,18 +141,18 @@ class _DryRunDone(Exception):
 
 @final
 class _Holdings:
-    """What the store has already, leased as it is told of (see `store.importing.intake.Holdings`)."""
+    """The store's content, leased as it is found (see `store.importing.archive.Holdings`)."""
 
     def __init__(self, workspace: Workspace, operation: Operation) -> None:
         self._workspace = workspace
         self._operation = operation
 
     def diffs(self, wanted: Iterable[DiffID]) -> set[DiffID]:
-        """See `Holdings`."""
+        """Return the diffs of ``wanted`` that the store has, and lease them."""
         return {DiffID(digest) for digest in self.blobs(diff.digest for diff in wanted)}
 
     def blobs(self, wanted: Iterable[Digest]) -> set[Digest]:
-        """See `Holdings`."""
+        """Return the contents of ``wanted`` that the store has, and lease them."""
         digests = list(wanted)
         with self._workspace.read() as connection:
             if not content.find(connection, digests):
@@ -144,7 +167,7 @@ class _Holdings:
         return {known.digest for known in here}
 
     def layers(self, wanted: Iterable[tuple[Digest, DiffID]]) -> set[tuple[Digest, DiffID]]:
-        """See `Holdings`."""
+        """Return the (blob, diff) pairs that the store has and knows to belong together."""
         pairs = list(wanted)
         here = self.blobs({digest for pair in pairs for digest in (pair[0], pair[1].digest)})
         with self._workspace.read() as connection:
@@ -158,7 +181,7 @@ class _Holdings:
         }
 
     def document(self, digest: Digest) -> bytes | None:
-        """See `Holdings`."""
+        """Return the bytes of a small document, or None if the store does not have it."""
         if not self.blobs((digest,)):
             return None
         return self._workspace.document(digest)

@@ -1,4 +1,4 @@
-"""What an archive brought, put in its place inside a write unit: files under their digests, then the rows that stand on them."""
+"""Placement: moves staged files to their digests and inserts the rows that refer to them."""
 
 from __future__ import annotations
 
@@ -26,22 +26,33 @@ if TYPE_CHECKING:
     from store.db.types import ContentKey
     from store.formats.archives.claims import Graph
     from store.formats.image.config import ImageConfig
-    from store.importing.intake import ReadArchive
+    from store.importing.archive import ReadArchive
     from store.importing.staging import Staged
     from store.model.digests import ImageID
     from store.model.limits import Limits
     from store.workspace.operations import Operation
 
 
-_MANIFESTS_AT_ONCE: Final = 500
-"""An archive may hold thousands of images, and a manifest with its edges takes more room than all else that is known of one."""
+_MANIFEST_BATCH: Final = 500
+"""Manifests that are in memory at once: an archive may hold thousands of images."""
 
 
 @final
 class Placement:
-    """Carries the content half of one write unit.
+    """Places the content of one archive, in one transaction.
 
-    ``changed`` says whether anything was not so before.
+    Args:
+        connection: The transaction.
+        blobs: Receives the files.
+        operation: The import's operation.
+        limits: The ceiling for documents that are stored inline.
+        now: The time of the import.
+
+    Attributes:
+        new_images: Images that the store did not have.
+        new_layers: Layers that the store did not have.
+        new_bytes: Size of the files that were added, in bytes.
+        changed: Whether anything in the store changed.
     """
 
     def __init__(
@@ -60,7 +71,7 @@ class Placement:
         self._now = now
         self._diffs: dict[DiffID, tuple[ContentKey, int]] = {}
         self._absent: set[DiffID] = set()
-        self._brought: list[ContentKey] = []
+        self._added: list[ContentKey] = []
         self._images: dict[ImageID, tuple[ContentKey, ImageConfig]] = {}
         self.new_images = 0
         self.new_layers = 0
@@ -69,12 +80,15 @@ class Placement:
 
     # --- files ------------------------------------------------------------------------------------
 
-    def files(self, intake: ReadArchive) -> None:
-        """Move what is still needed from staging into its place, with its rows.
+    def move_files(self, archive: ReadArchive) -> None:
+        """Move the staged files that are still needed to their digests, and insert their rows.
 
-        What somebody else brought meanwhile stays, and ours is dropped.
+        A file that another process has published meanwhile stays in staging, to be deleted.
+
+        Raises:
+            Unavailable: A branch of it when a file cannot be moved.
         """
-        layers = self._still_needed(intake)
+        layers = self._still_needed(archive)
         names = {id(one): (one, as_layer) for one, as_layer in layers}
         fresh = [one for one, _ in names.values()]
         files = [(one.path, one.stored.digest) for one in fresh]
@@ -89,33 +103,33 @@ class Placement:
             self._blobs.publish(files)
         self._rows(list(names.values()))
 
-    def _still_needed(self, intake: ReadArchive) -> list[tuple[Staged, bool]]:
-        """What was staged and is not here yet, each with whether it is a layer."""
+    def _still_needed(self, archive: ReadArchive) -> list[tuple[Staged, bool]]:
+        """Return the staged files that the store lacks, each with whether it is a layer."""
         diffs = content.present(
             self._connection,
             (
-                *(diff.digest for diff in intake.layers),
-                *(staged.diff.digest for staged in intake.blobs.values()),
+                *(diff.digest for diff in archive.layers),
+                *(staged.diff.digest for staged in archive.blobs.values()),
             ),
         )
-        pairs = encodings.encoded(self._connection, intake.blobs)
-        here = content.present(self._connection, (*intake.blobs, *intake.others))
+        pairs = encodings.encoded(self._connection, archive.blobs)
+        present = content.present(self._connection, (*archive.blobs, *archive.others))
         needed = [
-            (staged, True) for diff, staged in intake.layers.items() if diff.digest not in diffs
+            (staged, True) for diff, staged in archive.layers.items() if diff.digest not in diffs
         ]
-        for digest, staged in intake.blobs.items():
-            # What bzip2 and xz decode to is a content of its own: no reader decodes them again.
+        for digest, staged in archive.blobs.items():
+            # The decoded form of bzip2 and xz is a content of its own: readers do not decode them.
             decodes = (
                 (staged.diff.digest in diffs)
                 if staged.original is not None
                 else digest == staged.diff.digest or (digest, staged.diff.digest) in pairs
             )
-            if digest not in here or not decodes:
+            if digest not in present or not decodes:
                 needed.append((staged, True))
                 if staged.original is not None:
                     needed.append((staged.original, False))
         needed += [
-            (staged, False) for digest, staged in intake.others.items() if digest not in here
+            (staged, False) for digest, staged in archive.others.items() if digest not in present
         ]
         return needed
 
@@ -154,10 +168,14 @@ class Placement:
             if staged.codec is None
             for digest in (staged.stored.digest, *staged.aliases)
         }
-        self._brought += [*decoded.values(), *(stored[digest] for digest in plain)]
+        self._added += [*decoded.values(), *(stored[digest] for digest in plain)]
 
-    def documents(self, documents: Mapping[Digest, bytes]) -> dict[Digest, ContentKey]:
-        """Keep small documents inline, large ones as blobs."""
+    def put_documents(self, documents: Mapping[Digest, bytes]) -> dict[Digest, ContentKey]:
+        """Store documents: small ones inline, large ones as blobs.
+
+        Returns:
+            The row of each document.
+        """
         keys = content.put_documents(
             self._connection,
             {
@@ -177,10 +195,17 @@ class Placement:
 
     # --- images -----------------------------------------------------------------------------------
 
-    def diffs(self, wanted: Iterable[DiffID], foreign: Mapping[DiffID, Sequence[Link]]) -> None:
-        """Look once more whether every diff that images rely on is here.
+    def find_diffs(
+        self, wanted: Iterable[DiffID], foreign: Mapping[DiffID, Sequence[Link]]
+    ) -> None:
+        """Look up every diff that images rely on, before the other methods refer to it.
 
-        Raises ContentMissing (it cannot, while leases hold).
+        Args:
+            wanted: The diff IDs.
+            foreign: Links to layers that have only a download address.
+
+        Raises:
+            ContentMissing: A diff left the store, which leases should prevent.
         """
         digests = [diff.digest for diff in wanted]
         found = content.find(self._connection, digests)
@@ -199,7 +224,7 @@ class Placement:
                 self._absent.add(diff)
             else:
                 raise ContentMissing(
-                    f"layer {digest} was in the store when the import began and is not any more",
+                    f"layer {digest} left the store during the import",
                     digest=digest,
                     hint="import the archive again",
                 )
@@ -210,27 +235,34 @@ class Placement:
         )
         self.changed |= foreign_layers.put_foreign_source(self._connection, diff, source.encode())
 
-    def links(self, links: Mapping[DiffID, Sequence[Link]]) -> None:
-        """Where layers may be fetched, as manifests say."""
+    def add_links(self, links: Mapping[DiffID, Sequence[Link]]) -> None:
+        """Record the download addresses of layers that manifests give."""
         for diff, some in links.items():
             for link in some:
                 self._foreign(self._diffs[diff][0], link)
 
-    def sources(self, sources: Mapping[DiffID, bytes]) -> None:
-        """Where layers may be fetched, as ``manifest.json`` says."""
+    def add_sources(self, sources: Mapping[DiffID, bytes]) -> None:
+        """Record the download addresses of layers that ``manifest.json`` gives.
+
+        Args:
+            sources: Descriptors with URLs, as JSON bytes, by diff ID.
+        """
         for diff, descriptor in sources.items():
             if diff in self._diffs:
                 self.changed |= foreign_layers.put_foreign_source(
                     self._connection, self._diffs[diff][0], descriptor
                 )
 
-    def images(self, configs: Iterable[ImageConfig]) -> dict[ImageID, ContentKey]:
-        """The rows of images, made when they are new.
+    def add_images(self, configs: Iterable[ImageConfig]) -> dict[ImageID, ContentKey]:
+        """Insert the images that are new; mark images verified whose layers are complete now.
 
-        What was brought may verify others as well.
+        Returns:
+            The row of each image.
         """
         wanted = {config.image_id: config for config in configs}
-        keys = self.documents({image_id.digest: config.data for image_id, config in wanted.items()})
+        keys = self.put_documents(
+            {image_id.digest: config.data for image_id, config in wanted.items()}
+        )
         tops = layers.ensure_layers(
             self._connection,
             [
@@ -247,29 +279,36 @@ class Placement:
         made = images.add(self._connection, new)
         self.new_images += len(made)
         self.changed |= bool(made)
-        self.changed |= verification.verify(
+        self.changed |= verification.mark_verified(
             self._connection, [key for key, one in new.items() if one.verified]
         )
-        self.changed |= verification.verify(
-            self._connection, verification.completed_by(self._connection, self._brought)
+        self.changed |= verification.mark_verified(
+            self._connection, verification.completed_by(self._connection, self._added)
         )
         self._images = {
             image_id: (keys[image_id.digest], config) for image_id, config in wanted.items()
         }
         return {image_id: key for image_id, (key, _) in self._images.items()}
 
-    def parent(self, child: ImageID, parent: ImageID) -> None:
-        """Record what an image was built on."""
+    def set_parent(self, child: ImageID, parent: ImageID) -> None:
+        """Record the image that ``child`` was built on."""
         self.changed |= images.set_parent(
             self._connection, self._images[child][0], self._images[parent][0]
         )
 
     # --- manifests --------------------------------------------------------------------------------
 
-    def own_manifests(self, image_ids: Iterable[ImageID]) -> dict[ImageID, ContentKey]:
-        """The deterministic manifests of images, made when they are first needed."""
+    def add_own_manifests(self, image_ids: Iterable[ImageID]) -> dict[ImageID, ContentKey]:
+        """Insert the deterministic manifests of images, where they are new.
+
+        Args:
+            image_ids: Images that `add_images` was given.
+
+        Returns:
+            The row of each image's manifest.
+        """
         found: dict[ImageID, ContentKey] = {}
-        for some in batches(list(image_ids), _MANIFESTS_AT_ONCE):
+        for some in batches(list(image_ids), _MANIFEST_BATCH):
             documents: dict[ImageID, bytes] = {}
             for image_id in some:
                 config = self._images[image_id][1]
@@ -277,7 +316,9 @@ class Placement:
                     config, [self._diffs[diff][1] for diff in config.diff_ids]
                 )
             digests = {image_id: Digest.of(data) for image_id, data in documents.items()}
-            keys = self.documents({digests[image_id]: data for image_id, data in documents.items()})
+            keys = self.put_documents(
+                {digests[image_id]: data for image_id, data in documents.items()}
+            )
             made = {image_id: keys[digest] for image_id, digest in digests.items()}
             manifests.add(
                 self._connection,
@@ -301,14 +342,21 @@ class Placement:
                     Link(Role.LAYER, position, Descriptor(OCI_LAYER, diff.digest, size)), diff_key
                 )
             )
-        # As when the same bytes come in with a layout: an image's type is that of its config.
+        # The same type as when the same bytes arrive in a layout: the media type of the config.
         return manifests.NewManifest(
             key, "manifest", OCI_MANIFEST, OCI_CONFIG, image_key, None, edges
         )
 
-    def graph(self, graph: Graph) -> dict[Digest, ContentKey]:
-        """The rows of an archive's documents."""
-        keys = self.documents(
+    def add_documents(self, graph: Graph) -> dict[Digest, ContentKey]:
+        """Insert an archive's manifests and indexes, with what they list.
+
+        Returns:
+            The row of each document.
+
+        Raises:
+            DigestMismatch: A descriptor states another size than the content has.
+        """
+        keys = self.put_documents(
             {digest: document.data for digest, document in graph.documents.items()}
         )
         new = []
@@ -345,7 +393,7 @@ class Placement:
                     f"{where}: size of {target.digest}",
                     want=target.size_bytes,
                     got=known.size_bytes,
-                    hint="a descriptor in the archive lies",
+                    hint="make the archive again: a descriptor in it states a wrong size",
                 )
             key = known.key
         else:

@@ -1,9 +1,7 @@
-"""The write unit at the end of an import.
+"""The transaction at the end of an import: move files into place, insert rows, set tags.
 
-Look again, move files into place, insert rows; all of it or none.
-
-What was found before the transaction is leased, what became present meanwhile is dropped from
-staging, and nothing is printed before the commit.
+Everything is looked up again first. Content that was found before the transaction is leased;
+content that became present since is dropped from staging. Nothing is printed before the commit.
 """
 
 from __future__ import annotations
@@ -11,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
-from store.catalog import events as records
-from store.catalog import images, naming, references, serving
+from store.catalog import events, images, naming, references, serving
 from store.catalog.events import Event
 from store.errors import NameTaken
 from store.importing.placement import Placement
@@ -30,7 +27,7 @@ if TYPE_CHECKING:
     from store.catalog.references import TagTarget
     from store.db.types import ContentKey
     from store.formats.archives.claims import Graph, ImageClaim, Root
-    from store.importing.intake import ReadArchive
+    from store.importing.archive import ReadArchive
     from store.model.digests import Digest, ImageID
     from store.model.limits import Limits
     from store.workspace.operations import Operation
@@ -39,7 +36,18 @@ if TYPE_CHECKING:
 @final
 @dataclass(slots=True)
 class Published:
-    """What the write unit did."""
+    """What the transaction did.
+
+    Attributes:
+        images: The images that the archive claims, in its order.
+        tags: The tags that it set.
+        lines: What Docker prints for the same archive.
+        notes: Facts that the user should know and Docker does not report.
+        new_images: Images that the store did not have.
+        new_layers: Layers that the store did not have.
+        new_bytes: Size of the files that were added, in bytes.
+        changed: Whether anything in the store changed.
+    """
 
     images: list[ImageID] = field(default_factory=list)
     tags: list[ImportedTag] = field(default_factory=list)
@@ -53,10 +61,15 @@ class Published:
 
 @final
 class Publisher:
-    """Carries one import's write unit.
+    """Publishes one archive in one transaction.
 
-    With ``clobber`` False a tag that names something else already is not moved: that ends the
-    import.
+    Args:
+        connection: The transaction.
+        blobs: Receives the files.
+        operation: The import's operation.
+        limits: The ceiling for documents that are stored inline.
+        now: The time of the import.
+        clobber: Whether a tag may be moved from another image; if not, that ends the import.
     """
 
     def __init__(
@@ -73,40 +86,50 @@ class Publisher:
         self._operation = operation
         self._now = now
         self._clobber = clobber
-        self._placing = Placement(connection, blobs, operation, limits=limits, now=now)
+        self._placement = Placement(connection, blobs, operation, limits=limits, now=now)
         self._done = Published()
 
-    def publish(self, intake: ReadArchive, *, source_name: str) -> Published:
-        """Make everything the archive claims true.
+    def publish(self, archive: ReadArchive, *, source_name: str) -> Published:
+        """Make everything that the archive claims true.
 
-        Raises NameTaken, DigestMismatch, ContentMissing.
+        Args:
+            archive: The archive, read and staged.
+            source_name: The name of the input in the ledger of imports.
+
+        Returns:
+            What changed, and what to print after the commit.
+
+        Raises:
+            NameTaken: A tag would move from another image, and ``clobber`` is False.
+            DigestMismatch: A descriptor states another size than the content has.
+            ContentMissing: A layer left the store since it was found.
         """
-        claims, graph, done = intake.claim.images, intake.claim.graph, self._done
+        claims, graph, done = archive.claim.images, archive.claim.graph, self._done
         configs = [*(claim.config for claim in claims), *graph.configs.values()]
-        self._placing.files(intake)
-        self._placing.diffs(
-            dict.fromkeys(diff for config in configs for diff in config.diff_ids), intake.foreign
+        self._placement.move_files(archive)
+        self._placement.find_diffs(
+            dict.fromkeys(diff for config in configs for diff in config.diff_ids), archive.foreign
         )
-        self._placing.links(intake.sources)
-        keys = self._placing.images(configs)
+        self._placement.add_links(archive.sources)
+        keys = self._placement.add_images(configs)
         done.images.extend(keys)
         for claim in claims:
-            self._placing.sources(claim.sources)
+            self._placement.add_sources(claim.sources)
             if claim.parent is not None:
-                self._placing.parent(claim.config.image_id, claim.parent)
-        documents = self._placing.graph(graph)
+                self._placement.set_parent(claim.config.image_id, claim.parent)
+        documents = self._placement.add_documents(graph)
         self._root_tags(graph, documents)
         self._image_tags(claims)
         self._refuse_clobbering()
         self._keep(graph, documents, claims, keys)
         self._id_lines(graph, claims)
-        done.changed |= self._placing.changed
+        done.changed |= self._placement.changed
         done.new_images, done.new_layers, done.new_bytes = (
-            self._placing.new_images,
-            self._placing.new_layers,
-            self._placing.new_bytes,
+            self._placement.new_images,
+            self._placement.new_layers,
+            self._placement.new_bytes,
         )
-        self._record(intake, source_name)
+        self._record(archive, source_name)
         return done
 
     # --- names of manifests -----------------------------------------------------------------------
@@ -139,7 +162,7 @@ class Publisher:
             self._done.changed = True
 
     def _serve_referrers(self, manifest: ContentKey) -> None:
-        """A repository that serves a subject serves what refers to it."""
+        """Let a repository that serves a subject serve its referrers."""
         self._done.changed |= serving.serve_with_subject(self._connection, manifest)
 
     def _lines(
@@ -163,8 +186,8 @@ class Publisher:
     # --- names of images without a manifest -------------------------------------------------------
 
     def _image_tags(self, claims: Sequence[ImageClaim]) -> None:
-        # Docker tags one image after another. The lines tell that story, the rows only how it ends:
-        # so a repeated import really changes nothing.
+        # Docker tags one image after another, and the lines report each step. Only the last step is
+        # written, so that a repeated import changes nothing.
         wanted = [
             (Reference.parse(text), claim.config.image_id)
             for claim in claims
@@ -184,10 +207,10 @@ class Publisher:
             else:
                 self._done.lines.append(f"Loaded image: {name.familiar}")
                 self._done.notes.append(
-                    f"{name.familiar} cannot be a tag and was not set (Docker says nothing of it)"
+                    f"{name.familiar} cannot be a tag and was not set (Docker does not report this)"
                 )
         moved = {name: image_id for name, image_id in now.items() if before.get(name) != image_id}
-        manifests = self._placing.own_manifests(dict.fromkeys(moved.values()))
+        manifests = self._placement.add_own_manifests(dict.fromkeys(moved.values()))
         self._set({name: manifests[image_id] for name, image_id in moved.items()})
 
     def _tag_lines(self, name: Reference, image_id: ImageID, holder: ImageID | None) -> None:
@@ -209,7 +232,7 @@ class Publisher:
                 remedy=Remedy.MOVE_TAGS,
             )
 
-    # --- what has no name -------------------------------------------------------------------------
+    # --- manifests and images without a name ------------------------------------------------------
 
     def _keep(
         self,
@@ -236,11 +259,11 @@ class Publisher:
             for claim in claims
             if claim.config.image_id in mine and keys[claim.config.image_id] not in rooted
         ]
-        for manifest in self._placing.own_manifests(dict.fromkeys(loose)).values():
+        for manifest in self._placement.add_own_manifests(dict.fromkeys(loose)).values():
             self._done.changed |= naming.keep(self._connection, manifest, now=self._now)
 
     def _is_held(self, graph: Graph, root: Root) -> bool:
-        """Whether it lives as long as what it refers to."""
+        """Return whether a root is kept as long as its subject is."""
         subject = graph.documents[root.digest].subject
         return subject is not None and references.is_manifest(self._connection, subject.digest)
 
@@ -259,32 +282,32 @@ class Publisher:
         if listed and not listed[-1].tags:
             self._done.lines.extend(f"Loaded image ID: {claim.config.image_id}" for claim in listed)
 
-    def _record(self, intake: ReadArchive, source_name: str) -> None:
-        graph = intake.claim.graph
-        came = {
+    def _record(self, archive: ReadArchive, source_name: str) -> None:
+        graph = archive.claim.graph
+        imported = {
             str(claim.config.image_id): claim.tags
-            for claim in intake.claim.images
+            for claim in archive.claim.images
             if not claim.described
         }
-        came |= {
+        imported |= {
             str(
                 graph.configs[root.digest].image_id if root.digest in graph.configs else root.digest
             ): root.names
             for root in graph.roots
         }
-        records.add_events(
+        events.add_events(
             self._connection,
             [
                 Event(self._now, "import", target, {"name": names[0] if names else target})
-                for target, names in came.items()
+                for target, names in imported.items()
             ],
         )
-        records.add_ledger_entry(
+        events.add_ledger_entry(
             self._connection,
             at=self._now,
-            claim=intake.claim.digest,
+            claim=archive.claim.digest,
             source=source_name,
-            images=came,
+            images=imported,
             changed=self._done.changed,
             operation=self._operation.id,
         )

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class ImportedTag:
-    """A tag an archive asked for, and what it names now.
+    """A tag that an archive set.
 
-    ``replaced`` is the image that had it before, when that was another one.
-
-    ``image_id`` is None for an artifact, and for an index without an image for the default
-    platform.
+    Attributes:
+        reference: The tag.
+        image_id: The image that it names now; None for an artifact, and for an index without an
+            image for the default platform.
+        replaced: The image that it named before, if that was another one.
+        manifest: The digest of the manifest or index; None if the archive has none for the image.
     """
 
     reference: Reference
@@ -30,10 +32,18 @@ class ImportedTag:
 @final
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What one import did, in the archive's order.
+    """The result of one import, in the archive's order.
 
-    ``lines`` are what Docker prints for the same archive. ``changed`` is False when everything the
-    archive claims was already so.
+    Attributes:
+        images: The images that the archive claims.
+        tags: The tags that it set.
+        lines: What Docker prints for the same archive.
+        notes: Facts that the user should know and Docker does not report.
+        changed: Whether the import changed the store.
+        new_images: Images that the store did not have.
+        new_layers: Layers that the store did not have.
+        new_bytes: Size of the files that were added, in bytes.
+        read_bytes: Size of the staged content, decoded, in bytes.
     """
 
     images: tuple[ImageID, ...]

@@ -1,4 +1,4 @@
-"""One pass over a layer's bytes: hash them, encode them in the pool, hash and write what comes out.
+"""Sinks: one pass over a layer that hashes it, encodes it in the pool, and writes the result.
 
 hashlib and zstandard release the GIL, so a few threads keep every core busy. Memory is bounded by
 the pieces in flight, never by the layer.
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 
 class LayerSink(Protocol):
-    """Takes the plain bytes of a layer and leaves a file."""
+    """Takes the plain bytes of a layer and writes a file."""
 
     def feed(self, piece: bytes) -> None:
         """Take the next bytes."""
 
     def finish(self) -> tuple[Hashed, Hashed]:
-        """Everything is written: the plain bytes' digest, and the file's."""
+        """Write what is left; return digest and size of the plain bytes and of the file."""
 
 
 class _Window:
-    """Results outstanding.
+    """Outstanding results, at most ``size``.
 
-    Waiting for the oldest keeps memory bounded and brings a failure to the caller.
+    Waiting for the oldest bounds the memory and raises its error in the caller.
     """
 
     def __init__(self, size: int) -> None:
@@ -54,7 +54,13 @@ class _Window:
 
 @final
 class PlainSink:
-    """Stores a layer as it is: one digest serves for both sides."""
+    """Stores a layer unencoded: the plain bytes and the file have one digest.
+
+    Args:
+        file: Where the bytes are written.
+        pool: Hashes and writes.
+        algorithm: Hash algorithm of the digest.
+    """
 
     def __init__(self, file: BinaryIO, pool: Pool, algorithm: str = DEFAULT_ALGORITHM) -> None:
         self._file = file
@@ -67,7 +73,7 @@ class PlainSink:
     def feed(self, piece: bytes) -> None:
         """Hash and write ``piece``, each on a lane of its own.
 
-        By this thread while every core has a layer of its own.
+        If every core has a layer of its own, the calling thread does both.
         """
         if self._pool.is_full:
             self._window.drain()
@@ -79,7 +85,7 @@ class PlainSink:
         self._size += len(piece)
 
     def finish(self) -> tuple[Hashed, Hashed]:
-        """See `LayerSink`."""
+        """Write what is left; return digest and size of the plain bytes and of the file."""
         self._window.drain()
         hashed = Hashed(Digest(self._algorithm, self._hash.hexdigest()), self._size)
         return hashed, hashed
@@ -87,7 +93,16 @@ class PlainSink:
 
 @final
 class FrameSink:
-    """Stores a layer as independent zstd frames of `FRAME_BYTES` content, with a seek table where there is more than one."""
+    """Stores a layer as independent zstd frames of `FRAME_BYTES` content.
+
+    A seek table follows if there is more than one frame.
+
+    Args:
+        file: Where the frames are written.
+        pool: Hashes, encodes and writes.
+        level: The zstd level.
+        algorithm: Hash algorithm of the plain bytes' digest.
+    """
 
     def __init__(
         self, file: BinaryIO, pool: Pool, level: int, algorithm: str = DEFAULT_ALGORITHM
@@ -106,7 +121,7 @@ class FrameSink:
         self._window = _Window(2 * (pool.workers + 1))
 
     def feed(self, piece: bytes) -> None:
-        """Gather ``piece`` into frames; a piece that is just one frame is not copied."""
+        """Collect pieces into frames; a piece of exactly one frame is not copied."""
         while piece:
             room = FRAME_BYTES - self._partial_size
             head, piece = (piece, b"") if len(piece) <= room else (piece[:room], piece[room:])
@@ -116,11 +131,13 @@ class FrameSink:
                 self._frame(self._take())
 
     def finish(self) -> tuple[Hashed, Hashed]:
-        """See `LayerSink`. An empty layer is one empty frame."""
+        """Write what is left; return digest and size of the plain bytes and of the file.
+
+        An empty layer is one empty frame.
+        """
         rest = self._take()
         if not self._frames and self._diff_size == 0:
-            # A layer of less than one frame: handing it from thread to thread would cost more than
-            # it saves.
+            # Less than one frame: passing it between threads costs more than it saves.
             self._diff.update(rest)
             self._diff_size += len(rest)
             self._put(self._pool.compress_now(rest, self._level), len(rest))
@@ -166,7 +183,10 @@ class FrameSink:
 
 @final
 class _Lane:
-    """Pieces of one layer, dealt with in order: beside the thread that brings them, or by it while every core has a layer of its own."""
+    """Work on the pieces of one layer, in order.
+
+    It runs in an executor, or in the calling thread if every core has a layer of its own.
+    """
 
     def __init__(self, pool: Pool, executor: Executor, work: Callable[[bytes], None]) -> None:
         self._pool = pool
@@ -187,9 +207,14 @@ class _Lane:
 
 @final
 class KeptSink:
-    """Writes stored bytes as they came (gzip, zstd), hashing both sides.
+    """Stores a compressed layer as received, and hashes it both compressed and decoded.
 
-    The caller decodes and feeds the plain bytes.
+    The caller decodes it and feeds the plain bytes.
+
+    Args:
+        file: Where the compressed bytes are written.
+        pool: Hashes and writes.
+        algorithm: Hash algorithm of the compressed bytes' digest.
     """
 
     def __init__(self, file: BinaryIO, pool: Pool, algorithm: str = DEFAULT_ALGORITHM) -> None:
@@ -203,16 +228,16 @@ class KeptSink:
         self._stored_lane = _Lane(pool, pool.outgoing, self._keep)
 
     def feed_stored(self, piece: bytes) -> None:
-        """The next bytes as they came."""
+        """Write and hash the next compressed bytes."""
         self._stored_lane.feed(piece)
 
     def feed(self, piece: bytes) -> None:
-        """The next bytes, decoded."""
+        """Hash the next decoded bytes."""
         self._diff_size += len(piece)
         self._plain_lane.feed(piece)
 
     def finish(self) -> tuple[Hashed, Hashed]:
-        """See `LayerSink`."""
+        """Write what is left; return digest and size of the plain bytes and of the file."""
         self._plain_lane.drain()
         self._stored_lane.drain()
         return Hashed(Digest("sha256", self._diff.hexdigest()), self._diff_size), Hashed(
@@ -226,9 +251,9 @@ class KeptSink:
 
 
 def _append(file: BinaryIO, data: bytes, size_bytes: int) -> None:
-    """Write behind the ``size_bytes`` that the file has.
+    """Append to a file that has ``size_bytes``.
 
-    The disk begins at once, so that the fsync at the end finds little to do.
+    Writeback begins at once, so that the fsync at the end has little to do.
     """
     write_all(file, data)
     begin_writeback(file.fileno(), size_bytes, len(data))

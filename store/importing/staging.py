@@ -1,4 +1,4 @@
-"""Bytes on their way in: read once, hashed, checked, encoded and written to the operation's folder.
+"""Staging: bytes are read once, hashed, checked, encoded and written to the operation's folder.
 
 No transaction is open meanwhile.
 """
@@ -32,20 +32,25 @@ if TYPE_CHECKING:
     from store.workspace.operations import Operation
 
 _KEPT: Final = frozenset({Codec.GZIP, Codec.ZSTD})
-"""What registries name by digest is kept as it came; bzip2 and xz layers are named by nobody."""
+"""Codecs of layers that registries serve: kept as received. Bzip2 and xz layers are recoded."""
 
 
 @final
 @dataclass(slots=True)
 class Staged:
-    """Bytes in the operation's folder.
+    """A file in the operation's folder.
 
-    ``codec`` is how the file encodes ``diff``, None for not at all.
-
-    ``problem`` says why it cannot be a layer after all (it may still be a document, or a blob of
-    another kind: see `Stager.layer`). ``aliases`` are other digests of the same plain bytes, with
-    the file that holds them when ``codec`` is None. ``original`` is the file as it came, when
-    ``codec`` is ours.
+    Attributes:
+        path: The file.
+        diff: Digest and size of the decoded bytes.
+        stored: Digest and size of the file.
+        codec: How the file encodes ``diff``; None if it does not.
+        seekable: Whether any part can be decoded alone.
+        problem: Why the bytes are not a layer; they may still be a document or another blob.
+        original: The bytes as received, if they were recoded and have to be kept as well.
+        aliases: Other digests of the decoded bytes, each with a file of its own if ``codec`` is
+            None.
+        is_ours: Whether this import made the encoding.
     """
 
     path: Path
@@ -57,19 +62,36 @@ class Staged:
     original: Staged | None = None
     aliases: dict[Digest, Path] = field(default_factory=dict)
     is_ours: bool = False
-    """Whether the encoding was made here."""
 
     @property
-    def keep_original(self) -> Hashed:
-        """What a manifest that points at these bytes calls them."""
+    def received(self) -> Hashed:
+        """Digest and size of the bytes as received, as a manifest that lists them has them."""
         if self.original is not None:
             return self.original.stored
         return self.diff if self.codec is None or self.is_ours else self.stored
 
+    def checked(self) -> Staged:
+        """Return the file itself if it is a layer.
+
+        Raises:
+            InvalidArchive: The bytes are not a tar archive, or do not decode.
+            TooLarge: They decode to more than the limit.
+        """
+        if self.problem is not None:
+            raise self.problem
+        return self
+
 
 @final
 class Stager:
-    """Writes into the folder of one operation."""
+    """Writes files into the folder of one operation.
+
+    Args:
+        operation: Gives the files their paths.
+        pool: Hashes, encodes and syncs.
+        compression: How layers are encoded that arrive uncompressed.
+        limits: Ceilings for layers, as received and decoded.
+    """
 
     def __init__(
         self, operation: Operation, pool: Pool, compression: Compression, limits: Limits
@@ -88,20 +110,25 @@ class Stager:
         algorithm: str = DEFAULT_ALGORITHM,
         keep_original: bool = False,
     ) -> Staged:
-        """Take in one layer, in pieces of at most `FRAME_BYTES`.
+        """Stage one layer.
 
-        ``on_read`` is told how many input bytes have passed.
-
-        What is no tar, or does not decode, is staged all the same, with its ``problem``: in a
-        stream any member may turn out to be something else.
+        Bytes that are not a tar archive, or do not decode, are staged with their ``problem``: in a
+        stream, any member may turn out to be something else.
 
         Args:
-            pieces: The bytes as they come. member: What errors call it. on_read: Told how many
-                bytes have passed. algorithm: Of the digest that names the bytes as they came.
-                as_it_came: Whether something may name the bytes as they came, so that even bzip2
-                and xz have to stay (beside what they decode to).
+            pieces: The bytes, in pieces of at most `FRAME_BYTES`.
+            member: The member's name, for errors.
+            on_read: Called with the number of bytes of each piece.
+            algorithm: Hash algorithm of the digest of the bytes as received.
+            keep_original: Whether a manifest may list the bytes as received, so that bzip2 and xz
+                have to be kept beside the decoded layer.
 
-        Raises what ``pieces`` raises, TooLarge for what is too large even as it came.
+        Returns:
+            The staged file.
+
+        Raises:
+            TooLarge: The bytes exceed the limit even as received.
+            StoreError: What ``pieces`` raises.
         """
         first = next(pieces, b"")
         codec = detect(first[:MAGIC_BYTES])
@@ -140,10 +167,11 @@ class Stager:
     def prefetch(
         self, work: Callable[[Callable[[Iterator[bytes]], Iterator[bytes]]], Staged]
     ) -> Future[Staged]:
-        """Begin with a layer before its turn.
+        """Begin to stage a layer before it is asked for.
 
-        ``work`` is told what to pass its pieces through, so that it ends when nobody waits for it
-        any more.
+        Args:
+            work: Stages the layer. It passes its pieces through its argument, which ends the work
+                when the pool is closed.
         """
         return self._pool.prefetch(lambda: work(self._pool.until_closed))
 
@@ -155,7 +183,18 @@ class Stager:
         *,
         algorithm: str = DEFAULT_ALGORITHM,
     ) -> Staged:
-        """Take in bytes of any kind just as they come. Raises what ``pieces`` raises, TooLarge."""
+        """Stage bytes of any kind without decoding them.
+
+        Args:
+            pieces: The bytes.
+            member: The member's name, for errors.
+            on_read: Called with the number of bytes of each piece.
+            algorithm: Hash algorithm of the digest.
+
+        Raises:
+            TooLarge: The bytes exceed the limit.
+            StoreError: What ``pieces`` raises.
+        """
         with self._new_file() as (path, file):
             sink = PlainSink(file, self._pool, algorithm)
             size = 0
@@ -170,13 +209,14 @@ class Stager:
             return Staged(path, diff, stored, None, seekable=False)
 
     def scratch(self) -> Path:
-        """The path of a file that may be made for what lives no longer than the operation."""
+        """Return the path of a file to create that is deleted with the operation."""
         return self._operation.new_file()
 
     def has_diff(self, staged: Staged, wanted: Digest) -> bool:
-        """Whether ``wanted`` names the plain bytes of ``staged``.
+        """Return whether ``wanted`` is a digest of the decoded bytes of ``staged``.
 
-        With another algorithm than theirs, they are read back and hashed.
+        For an algorithm that they were not hashed with, the file is read again; the new digest is
+        added to ``staged.aliases``.
         """
         if staged.diff.digest.algorithm != wanted.algorithm and wanted not in staged.aliases:
             hashed = hashlib.new(wanted.algorithm, usedforsecurity=False)
@@ -185,7 +225,7 @@ class Stager:
             found = Digest(wanted.algorithm, hashed.hexdigest())
             path = staged.path
             if staged.codec is None:
-                # A file has one name; the same bytes under another digest get another.
+                # A blob file is named by one digest: the same bytes need a second name.
                 path = self._operation.new_file()
                 with translated(path):
                     os.link(staged.path, path)
@@ -213,7 +253,7 @@ class Stager:
 
     def _plain_staged(self, path: Path, file: BinaryIO, sink: LayerSink, check: _Check) -> Staged:
         diff, stored = sink.finish()
-        # Not before: the end of the layer may still be on its way to the file until then.
+        # Not before `finish`: until then the last bytes may not be written yet.
         self._pool.sync(file, path)
         codec = None if self._compression.level is None else Codec.ZSTD
         ours = codec is not None
@@ -277,7 +317,7 @@ class _Check:
         self._check = TarCheck(member)
 
     def feed(self, piece: bytes) -> None:
-        """Look at the next bytes, until something was wrong."""
+        """Check the next bytes, unless there is a problem already."""
         if self.problem is None:
             try:
                 self._check.feed(piece)
@@ -285,9 +325,9 @@ class _Check:
                 self.problem = exc
 
     def guard(self, decoded: Iterator[bytes], sink: KeptSink) -> bool:
-        """Pass on what comes out of a decoder.
+        """Check and write decoded bytes; return False if the decoder fails.
 
-        False when it fails: then these bytes are no layer, whatever else they may be.
+        Then the bytes are not a layer, but may be another kind of blob.
         """
         try:
             for piece in decoded:
@@ -299,7 +339,7 @@ class _Check:
         return True
 
     def finish(self) -> None:
-        """The layer has ended."""
+        """Check the end of the layer."""
         if self.problem is None:
             try:
                 self._check.finish()
@@ -308,7 +348,17 @@ class _Check:
 
 
 def plain_bytes(staged: Staged, limits: Limits) -> Iterator[bytes]:
-    """What was staged, decoded again."""
+    """Read a staged file again, decoded.
+
+    Args:
+        staged: The file.
+        limits: The ceiling for the decoded bytes.
+
+    Raises:
+        InvalidArchive: The file does not decode.
+        TooLarge: It decodes to more than the limit.
+        Unavailable: A branch of it when the file cannot be read.
+    """
     return (
         _read_back(staged.path)
         if staged.codec is None
@@ -317,7 +367,12 @@ def plain_bytes(staged: Staged, limits: Limits) -> Iterator[bytes]:
 
 
 def too_large(member: str, limits: Limits) -> TooLarge:
-    """The error for a layer beyond the ceiling."""
+    """Return the error for a layer that exceeds the limit.
+
+    Args:
+        member: The member's name.
+        limits: The limit.
+    """
     return TooLarge(
         f"layer {printable(member)!r} is larger than {limits.layer_bytes} bytes",
         limit=limits.layer_bytes,
@@ -335,8 +390,8 @@ def _decoded(
 
 
 def _decoded_file(decode: Decoder, path: Path) -> Iterator[bytes]:
-    # Closed at once when the decoder fails: its error may be kept for long, and would keep the file
-    # open with it.
+    # Closed at once when the decoder fails: an error that is kept refers to the frames that raised
+    # it, and so to an open file.
     with closing(_read_back(path)) as pieces:
         yield from _decoded(decode, pieces, _ignore)
 
@@ -354,4 +409,4 @@ def _read_back(path: Path) -> Generator[bytes, None, None]:
 
 
 def _ignore(_size: int) -> None:
-    """The input was counted where it was decoded."""
+    """Do not report progress: the input was counted when it was decoded."""

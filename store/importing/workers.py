@@ -1,4 +1,4 @@
-"""The threads of one import."""
+"""The pool of threads of one import."""
 
 from __future__ import annotations
 
@@ -22,16 +22,18 @@ _T = TypeVar("_T")
 
 
 _UNSYNCED_FILES: Final = 64
-"""Files that wait to be synced, each open until then: a hundred thousand small layers come faster than a disk makes them durable."""
+"""Files that may await fsync, each open until then: small layers arrive faster than disks sync."""
 
 
 class Pool:
     """The threads of one operation.
 
-    Some that encode, one that hashes what comes in, one that hashes and writes what goes out, some
-    with a layer of their own.
+    Several threads encode, one hashes input, one hashes and writes output, one syncs files, and
+    several read a layer each. The single threads keep their work in order, also when several layers
+    are read at once.
 
-    The two single lanes keep their work in order, also when several layers pass at once.
+    Args:
+        workers: Threads that encode, and threads that read a layer; None for one per core.
     """
 
     def __init__(self, workers: int | None = None) -> None:
@@ -55,23 +57,29 @@ class Pool:
         self.close()
 
     def close(self) -> None:
-        """Drop what has not begun, and what runs ahead, and wait for the rest."""
+        """Drop work that has not begun, end prefetched layers, and wait for running work."""
         self._closing = True
         for executor in (self._layers, self.incoming, self._encoders, self.outgoing, self._syncs):
             executor.shutdown(wait=True, cancel_futures=True)
 
     def settle(self) -> None:
-        """Wait until both lanes have done what they were given: after a failure, nobody may still be writing to a file that is closed."""
+        """Wait until both lanes have finished their work.
+
+        After a failure this must precede closing the file that a lane may be writing to.
+        """
         for lane in (self.incoming, self.outgoing):
             lane.submit(int).result()
 
     def prefetch(self, work: Callable[[], _T]) -> Future[_T]:
-        """Begin with a layer before its turn."""
+        """Begin to read a layer before it is asked for."""
         return self._layers.submit(self._pass, work)
 
     @property
     def is_full(self) -> bool:
-        """Whether every core has a layer of its own: handing its pieces to other threads would then only cost."""
+        """Whether every core has a layer of its own.
+
+        Then passing a layer's pieces to other threads has a cost and no use.
+        """
         return self._passing >= self.workers
 
     def _pass(self, work: Callable[[], _T]) -> _T:
@@ -84,51 +92,68 @@ class Pool:
                 self._passing -= 1
 
     def until_closed(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """``pieces``, for work that runs ahead: it ends with CancelledError when nobody waits for it any more."""
+        """Yield ``pieces`` until the pool is closed.
+
+        Raises:
+            CancelledError: The pool was closed; the result is not needed any more.
+        """
         for piece in pieces:
             if self._closing:
                 raise CancelledError
             yield piece
 
     def sync(self, file: BinaryIO, path: Path) -> None:
-        """Make what was written to a file durable while the next layer is being read.
+        """Begin to sync a file, while the next layer is read; `durable` waits for the end.
 
-        `durable` waits for it.
+        Args:
+            file: The open file; the caller may close it.
+            path: Its path, for errors.
 
-        Raises what an earlier one failed with, a branch of Unavailable or StorageFull that names
-        the file.
+        Raises:
+            Unavailable: A branch of it when an earlier file could not be synced.
+            StorageFull: The same, because the disk is full.
         """
         descriptor = os.dup(file.fileno())
         synced = self._syncs.submit(_sync_and_close, descriptor, path)
-        # What is dropped with the pool is closed all the same: an open descriptor keeps a deleted
-        # file's bytes on the disk.
+        # Closed also when the pool drops the work: an open descriptor keeps a deleted file's bytes
+        # on the disk.
         synced.add_done_callback(lambda ended: os.close(descriptor) if ended.cancelled() else None)
         with self._awaiting:
             self._syncing.append(synced)
             self._await_syncs(_UNSYNCED_FILES)
 
     def durable(self) -> None:
-        """Wait until everything given to `sync` is on the disk. Raises as `sync` does."""
+        """Wait until every file given to `sync` is on the disk.
+
+        Raises:
+            Unavailable: A branch of it when a file could not be synced.
+            StorageFull: The same, because the disk is full.
+        """
         with self._awaiting:
             self._await_syncs(0)
 
     def _await_syncs(self, most: int) -> None:
-        """Forget what is durable, and wait for the oldest while there are more than ``most``.
+        """Forget finished syncs, and wait for the oldest while there are more than ``most``.
 
-        What has failed stays: it is said to whoever asks.
+        A failed sync stays, so that every later call raises its error.
         """
         while self._syncing and (len(self._syncing) > most or self._syncing[0].done()):
             self._syncing[0].result()
             self._syncing.popleft()
 
     def compress(self, data: bytes, level: int) -> Future[bytes]:
-        """One independent zstd frame, with content size and checksum, made by a thread of the pool."""
+        """Begin to encode one independent zstd frame, with content size and checksum.
+
+        Args:
+            data: The content of the frame.
+            level: The zstd level.
+        """
         return self._encoders.submit(self.compress_now, data, level)
 
     def compress_now(self, data: bytes, level: int) -> bytes:
-        """The same frame, made by the calling thread.
+        """Encode one independent zstd frame in the calling thread (see `compress`).
 
-        A compressor serves one thread at a time, so each thread keeps its own.
+        A compressor can be used by one thread at a time, so each thread has its own.
         """
         compressors: dict[int, zstandard.ZstdCompressor] = self._local.__dict__.setdefault(
             "compressors", {}

@@ -162,7 +162,7 @@ def test_documents_have_a_ceiling_together(store: Store) -> None:
     archive.manifest(*entries)
     error = refused(store, archive, Limits(documents_bytes=1000))
     assert error.limit == 1000
-    assert "member 'c" in error.message
+    assert "document 'c" in error.message
     assert "together" in error.message
 
 
@@ -202,7 +202,7 @@ def test_a_chain_of_old_images_cannot_grow_with_its_square(store: Store) -> None
 def test_small_members_of_a_stream_wait_in_one_file(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("store.importing.spool.BUFFER_BYTES", 4096)
+    monkeypatch.setattr("store.importing.members.spool.BUFFER_BYTES", 4096)
     archive = Archive()
     for number in range(50):
         archive.file(f"junk{number}", b"x" * 500)

@@ -103,7 +103,7 @@ def test_save_to_stdout_and_to_a_file_give_the_same_bytes(filled: Runner, tmp_pa
         (("untag", "nothing"), 3, "No such tag"),
         (("tag", "spec-many", "Bad"), 4, "must be lowercase"),
         (("import", "missing.tar"), 4, "no such file"),
-        (("import", "."), 4, "is a folder without images in it"),
+        (("import", "."), 4, "contains no images"),
         (("import", "--compression", "lzma", "x"), 4, "invalid compression"),
         (("import", "--max-layer-size", "much", "x"), 2, "invalid size 'much'"),
         (("images", "--filter", "color=red"), 2, "invalid filter"),

@@ -95,7 +95,7 @@ def layer_blobs(
     return found
 
 
-def verify(connection: Connection, keys: Sequence[ContentKey]) -> bool:
+def mark_verified(connection: Connection, keys: Sequence[ContentKey]) -> bool:
     """Remember that every layer of these images was seen to have its diff ID.
 
     False when that was known.

@@ -42,7 +42,7 @@ _ELSEWHERE: Final = (
 
 
 class Files(Protocol):
-    """What a layout is read from (see `store.importing.members.Members`)."""
+    """What a layout is read from (see `store.importing.members.members.Members`)."""
 
     def exists(self, path: str) -> bool:
         """Whether anything is at a path."""

@@ -89,13 +89,13 @@ def blobs() -> Iterator[Case]:
         "blob-is-fifo",
         "a layer that is a FIFO, which would block",
         Entry(BLOB, kind=FIFO),
-        refused(invalid, "no regular file", member=BLOB),
+        refused(invalid, "regular file", member=BLOB),
     )
     yield case(
         "blob-is-device",
         "a layer that is a device",
         Entry(BLOB, kind=DEVICE),
-        refused(invalid, "no regular file", member=BLOB),
+        refused(invalid, "regular file", member=BLOB),
         in_folder=False,
     )
     lie = Entry(BLOB, kind=SYMLINK, link=root["digest"].partition(":")[2])
@@ -133,8 +133,8 @@ def blobs() -> Iterator[Case]:
     nothing = of_files({"readme.txt": b"no images here"})
     yield Case(
         "folder-of-something-else",
-        "a folder without images in it",
-        refused(errors.InvalidInput, "a folder without images"),
+        "a folder that contains no images",
+        refused(errors.InvalidInput, "contains no images"),
         nothing,
         only_folder=True,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from store.importing.spool import Spool
+from store.importing.members.spool import Spool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def test_what_was_kept_comes_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, buffer_bytes: int
 ) -> None:
-    monkeypatch.setattr("store.importing.spool.BUFFER_BYTES", buffer_bytes)
+    monkeypatch.setattr("store.importing.members.spool.BUFFER_BYTES", buffer_bytes)
     numbers = itertools.count()
     spool = Spool(lambda: tmp_path / str(next(numbers)))
     pieces = [bytes([number]) * (number % 7) for number in range(60)]

@@ -1,4 +1,4 @@
-"""Parts of an archive on their way into the operation's folder: each is staged once for each purpose, and shows its progress."""
+"""Files of an archive that are staged once for each purpose, with their progress."""
 
 from __future__ import annotations
 
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 
 class Part(NamedTuple):
-    """A file to be staged: what tells it from others, the path it is asked for by, its own name, its size in bytes, and how to read it."""
+    """A file to be staged.
+
+    Attributes:
+        key: Tells the file from the archive's other files.
+        path: The path that the archive's documents use.
+        name: The name of the member itself, for errors; links may lead there from ``path``.
+        size: In bytes.
+        pieces: Reads the file.
+    """
 
     key: str
     path: str
@@ -30,7 +38,12 @@ class Part(NamedTuple):
 
 @final
 class PartStaging:
-    """Stages what is asked for, each file once for each purpose."""
+    """Stages files, each once as a layer and once as a blob.
+
+    Args:
+        stager: Stages the bytes.
+        progress: Told which file is read, and how far.
+    """
 
     def __init__(self, stager: Stager, progress: Progress) -> None:
         self._stager = stager
@@ -40,7 +53,11 @@ class PartStaging:
         self._blobs: dict[str, Staged] = {}
 
     def layer(self, part: Part) -> Staged:
-        """The layer, staged. Raises what reading it raises."""
+        """Stage a file as a layer, or return what `prefetch` staged.
+
+        Raises:
+            StoreError: What reading the file raises.
+        """
         if part.key not in self._layers:
             begun = self._begun.pop(part.key, None)
             self._layers[part.key] = (
@@ -49,7 +66,7 @@ class PartStaging:
         return self._layers[part.key]
 
     def prefetch(self, part: Part) -> None:
-        """Begin with a layer; what is wrong with it is told when it is asked for."""
+        """Begin to stage a layer; `layer` raises its errors."""
         if part.key not in self._layers and part.key not in self._begun:
             self._begun[part.key] = self._stager.prefetch(
                 lambda passing: self._stage(part, passing)
@@ -63,7 +80,11 @@ class PartStaging:
             )
 
     def blob(self, part: Part) -> Staged:
-        """The part as it is, whatever it may be. Raises what reading it raises."""
+        """Stage a file of any kind without decoding it.
+
+        Raises:
+            StoreError: What reading the file raises.
+        """
         if part.key not in self._blobs:
             with self._reading(part) as (pieces, advance):
                 self._blobs[part.key] = self._stager.blob(
@@ -73,8 +94,8 @@ class PartStaging:
 
     @contextmanager
     def _reading(self, part: Part) -> Iterator[tuple[Iterator[bytes], Callable[[int], None]]]:
-        # Closed at once, whatever happens: an error keeps what was at work when it was raised, and
-        # with it a file that is being read.
+        # Closed at once: an error that is kept refers to the frames that raised it, and so to an
+        # open file.
         with (
             Bar(self._progress, part.key, part.path, part.size) as bar,
             closing(part.pieces()) as pieces,
@@ -84,7 +105,14 @@ class PartStaging:
 
 @final
 class Bar:
-    """One part's progress."""
+    """The progress of one file, finished when the block ends.
+
+    Args:
+        progress: Told of the start, every step and the end.
+        key: Tells the file from others.
+        path: Its path in the archive, from which the label is made.
+        size: In bytes.
+    """
 
     def __init__(self, progress: Progress, key: str, path: str, size: int) -> None:
         self._progress = progress
@@ -98,35 +126,43 @@ class Bar:
         self._progress.finish(self._key)
 
     def advance(self, size: int) -> None:
-        """So many bytes more have been read."""
+        """Report that ``size`` more bytes have been read."""
         self._progress.advance(self._key, size)
 
 
 @final
 class DocumentCeiling:
-    """Counts what the documents of one archive come to."""
+    """Limits the sizes of an archive's documents, alone and together."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._bytes = 0
 
     def admit(self, name: str, size: int) -> None:
-        """Raises TooLarge when a document, or all of them together, are too large."""
+        """Count a document before it is read.
+
+        Args:
+            name: The member's name, for errors.
+            size: In bytes.
+
+        Raises:
+            TooLarge: The document, or all documents so far together, exceed a limit.
+        """
         limit = self._limits.json_bytes
         if size > limit:
             raise TooLarge(
-                f"member {printable(name)!r} has {size} bytes, and a JSON document may have"
-                f" {limit}",
+                f"cannot read JSON document {printable(name)!r}: it has {size} bytes, and the limit"
+                f" is {limit}",
                 limit=limit,
             )
         self._bytes += size
         limit = self._limits.documents_bytes
         if self._bytes > limit:
             raise TooLarge(
-                f"the JSON documents of the archive, up to member {printable(name)!r}, have"
-                f" {self._bytes} bytes together: at most {limit} are read",
+                f"cannot read JSON document {printable(name)!r}: the archive's documents have"
+                f" {self._bytes} bytes together, and the limit is {limit}",
                 limit=limit,
-                hint="split it into several archives",
+                hint="split the archive into several archives",
             )
 
 
@@ -139,14 +175,15 @@ def _label(path: str) -> str:
 
 
 def joined(pieces: Iterator[bytes], size: int) -> bytes:
-    """All pieces, of ``size`` bytes together, as one.
+    """Join pieces without holding them in memory twice, as ``b"".join`` does.
 
-    Unlike ``b"".join``, without holding them twice.
+    Args:
+        pieces: The bytes.
+        size: Of all pieces together, in bytes.
     """
     whole = io.BytesIO()
     if size:
-        # All of the room at once: a buffer that grows is moved, and leaves what it moved out of
-        # behind.
+        # The whole size at once: a buffer that grows is moved, and its old memory stays allocated.
         whole.seek(size - 1)
         whole.write(b"\0")
         whole.seek(0)

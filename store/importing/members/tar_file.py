@@ -9,7 +9,7 @@ from store.errors import StoreError
 from store.formats.compression.settings import FRAME_BYTES
 from store.formats.tar.reader import TarReader
 from store.formats.tar.tree import Tree
-from store.importing.parts import DocumentCeiling, Part, PartStaging
+from store.importing.members.parts import DocumentCeiling, Part, PartStaging
 from store.importing.staging import too_large
 
 if TYPE_CHECKING:
@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
 @final
 class FileMembers:
-    """Members of a tar file: an index of offsets, read where needed."""
+    """Members of a tar file: an index of offsets, and bytes read where needed.
+
+    Args:
+        source: The file; it must be seekable.
+        stager: Stages files.
+        limits: Ceilings for members, documents and layers.
+        progress: Told which member is read, and how far.
+    """
 
     def __init__(
         self, source: ByteSource, stager: Stager, limits: Limits, progress: Progress
@@ -34,40 +41,47 @@ class FileMembers:
         self._limits = limits
         self._tree = Tree(limits)
         self._reader = TarReader(source, limits, seekable=True)
+
+    def read_headers(self) -> None:
+        """Read every header, before anything else is asked for.
+
+        Raises:
+            InvalidInput: A branch of it when the archive is damaged or exceeds a limit.
+        """
         for member in self._reader:
             self._tree.add(member, None)
 
     def exists(self, path: str) -> bool:
-        """See `Members`."""
+        """Return whether there is a file or folder at a path."""
         return self._tree.exists(path)
 
     def size(self, path: str) -> int:
-        """See `Members`."""
+        """Return the size of a file in bytes."""
         return self._tree.resolve(path).member.size
 
     def top_level_directories(self) -> tuple[str, ...]:
-        """See `Members`."""
+        """Return the names of the folders at the root, sorted by their bytes."""
         return self._tree.top_level_directories()
 
     def document(self, path: str) -> bytes:
-        """See `Members`."""
+        """Return the bytes of a small file."""
         member = self._tree.resolve(path).member
         self._documents.admit(member.name, member.size)
-        # In one piece: a document is never held twice.
+        # In one piece, so that a document is never in memory twice.
         return b"".join(self._reader.reread(member, max(member.size, 1)))
 
     def prefetch(self, paths: Iterable[str]) -> None:
-        """See `Members`."""
+        """Begin to stage layers that will be asked for."""
         for path in paths:
             with suppress(StoreError):
                 self._parts.prefetch(self._part(path))
 
     def layer(self, path: str) -> Staged:
-        """See `Members`."""
+        """Stage a layer; the same file is staged once."""
         return self._parts.layer(self._part(path))
 
     def blob(self, path: str) -> Staged:
-        """See `Members`."""
+        """Stage a file without decoding it; the same file is staged once."""
         return self._parts.blob(self._part(path))
 
     def _part(self, path: str) -> Part:

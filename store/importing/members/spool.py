@@ -1,4 +1,4 @@
-"""Many small pieces of bytes, kept until it is known which of them matter: in memory while they are few, in one file of the operation when they are not."""
+"""A spool for small members of a stream: in memory while they are few, otherwise in one file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUFFER_BYTES: Final = 4 * MIB
-"""What is kept in memory, at most, before it is written to the file."""
+"""Bytes kept in memory before they are written to the file."""
 
 
 @final
@@ -20,8 +20,7 @@ class Spool:
     """Bytes that are appended, and read back by their offset.
 
     Args:
-        new_file: Gives the path of a file that may be made; asked once, and only when there is too
-            much for memory.
+        new_file: Returns the path of a file to create; called once, when memory is full.
     """
 
     def __init__(self, new_file: Callable[[], Path]) -> None:
@@ -31,7 +30,11 @@ class Spool:
         self._tail = bytearray()
 
     def append(self, data: bytes) -> int:
-        """Keep ``data``; its offset. Raises Unavailable and its branches."""
+        """Keep ``data`` and return its offset in bytes.
+
+        Raises:
+            Unavailable: A branch of it when the file cannot be written.
+        """
         offset = self._written + len(self._tail)
         self._tail += data
         if len(self._tail) >= BUFFER_BYTES:
@@ -39,7 +42,15 @@ class Spool:
         return offset
 
     def read(self, offset: int, size: int) -> bytes:
-        """What `append` was given in one piece. Raises Unavailable and its branches."""
+        """Return bytes that `append` kept in one call.
+
+        Args:
+            offset: What `append` returned, in bytes.
+            size: What `append` was given, in bytes.
+
+        Raises:
+            Unavailable: A branch of it when the file cannot be read.
+        """
         if offset >= self._written:
             at = offset - self._written
             return bytes(self._tail[at : at + size])
@@ -51,7 +62,7 @@ class Spool:
     def _write(self) -> None:
         if self._path is None:
             self._path = self._new_file()
-        # Opened for each piece: nobody has to be told that it may be closed.
+        # Opened for each write, so that there is nothing to close.
         with translated(self._path), self._path.open("ab", buffering=0) as file:
             view = memoryview(self._tail)
             done = 0

@@ -19,7 +19,7 @@ from store.errors import (
 )
 from store.files.os_errors import Whose, translated
 from store.formats.compression.settings import FRAME_BYTES
-from store.importing.parts import DocumentCeiling, Part, PartStaging
+from store.importing.members.parts import DocumentCeiling, Part, PartStaging, joined
 from store.importing.staging import too_large
 
 if TYPE_CHECKING:
@@ -28,38 +28,48 @@ if TYPE_CHECKING:
     from store.importing.staging import Staged, Stager
     from store.model.limits import Limits
     from store.model.progress import Progress
-from store.importing.parts import joined
 
-_TABLES_OF_CONTENTS: Final = ("oci-layout", "index.json", "manifest.json", "repositories")
+_MARKERS: Final = ("oci-layout", "index.json", "manifest.json", "repositories")
+"""Files that tell an archive from any other folder."""
 
 
 @final
 class FolderMembers:
-    """Files of a folder. A symbolic link may lead anywhere inside of it, and nowhere else."""
+    """Files of an unpacked archive. A symbolic link may lead anywhere inside the folder.
+
+    Args:
+        folder: The root of the archive.
+        stager: Stages files.
+        limits: Ceilings for documents and layers.
+        progress: Told which file is read, and how far.
+
+    Raises:
+        InvalidInput: The folder has none of the files that every archive has.
+    """
 
     def __init__(self, folder: Path, stager: Stager, limits: Limits, progress: Progress) -> None:
         self._parts = PartStaging(stager, progress)
         self._documents = DocumentCeiling(limits)
         self._limits = limits
         self._folder = Path(os.path.realpath(folder))
-        if not any((self._folder / name).exists() for name in _TABLES_OF_CONTENTS):
+        if not any((self._folder / name).exists() for name in _MARKERS):
             raise InvalidInput(
-                f"{printable(str(folder))} is a folder without images in it",
+                f"folder {printable(str(folder))!r} contains no images",
                 hint=(
-                    "give an image layout (it has an oci-layout), a dir: folder, or an archive file"
+                    "give an image layout (with an oci-layout), a dir: folder or an archive file"
                 ),
             )
 
     def exists(self, path: str) -> bool:
-        """See `Members`."""
+        """Return whether there is a file or folder at a path."""
         return self._find(path) is not None
 
     def size(self, path: str) -> int:
-        """See `Members`."""
+        """Return the size of a file in bytes."""
         return self._file(path)[1]
 
     def top_level_directories(self) -> tuple[str, ...]:
-        """See `Members`."""
+        """Return the names of the folders at the root, sorted by their bytes."""
         with translated(self._folder, whose=Whose.INPUT), os.scandir(self._folder) as entries:
             return tuple(
                 sorted(
@@ -69,23 +79,23 @@ class FolderMembers:
             )
 
     def document(self, path: str) -> bytes:
-        """See `Members`."""
+        """Return the bytes of a small file."""
         file, size = self._file(path)
         self._documents.admit(path, size)
         return joined(_pieces(file, size, path), size)
 
     def prefetch(self, paths: Iterable[str]) -> None:
-        """See `Members`."""
+        """Begin to stage layers that will be asked for."""
         for path in paths:
             with suppress(StoreError):
                 self._parts.prefetch(self._part(path))
 
     def layer(self, path: str) -> Staged:
-        """See `Members`."""
+        """Stage a layer; the same file is staged once."""
         return self._parts.layer(self._part(path))
 
     def blob(self, path: str) -> Staged:
-        """See `Members`."""
+        """Stage a file without decoding it; the same file is staged once."""
         return self._parts.blob(self._part(path))
 
     def _part(self, path: str) -> Part:
@@ -108,7 +118,7 @@ class FolderMembers:
         with translated(found, whose=Whose.INPUT):
             status = found.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise InvalidArchive("it is no regular file", member=path)
+            raise InvalidArchive("not a regular file", member=path)
         return found, status.st_size
 
     def _wanted(self, path: str) -> tuple[Path, int]:
@@ -124,6 +134,6 @@ def _pieces(file: Path, size: int, name: str) -> Generator[bytes, None, None]:
         while left:
             piece = opened.read(min(left, FRAME_BYTES))
             if not piece:
-                raise TruncatedInput("the file became shorter while it was read", member=name)
+                raise TruncatedInput("the file was shortened while it was read", member=name)
             left -= len(piece)
             yield piece

@@ -10,8 +10,8 @@ from store.formats.compression.settings import FRAME_BYTES
 from store.formats.image.layout_names import blob_algorithm
 from store.formats.tar.reader import MemberKind, TarReader
 from store.formats.tar.tree import Tree
-from store.importing.parts import Bar, DocumentCeiling
-from store.importing.spool import Spool
+from store.importing.members.parts import Bar, DocumentCeiling, joined
+from store.importing.members.spool import Spool
 from store.importing.staging import plain_bytes, too_large
 
 if TYPE_CHECKING:
@@ -23,19 +23,15 @@ if TYPE_CHECKING:
     from store.importing.staging import Staged, Stager
     from store.model.limits import Limits
     from store.model.progress import Progress
-from store.importing.parts import joined
 
 SMALL_BYTES: Final = 64 * 1024
-"""A member of a stream up to this size goes to the spool, whatever it may be.
-
-A larger one is staged as the layer that it may be.
-"""
+"""Members up to this size go to the spool; larger ones are staged as layers, which they may be."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class _Large:
-    """A large member of a stream: staged, or not to be had (``problem``)."""
+    """A large member of a stream: staged, or the reason why that failed (``problem``)."""
 
     staged: Staged | None = None
     problem: StoreError | None = None
@@ -43,9 +39,15 @@ class _Large:
 
 @final
 class StreamMembers:
-    """Members of a stream: read once, in the order they come.
+    """Members of a stream, read once in their order.
 
-    A small one lies in the spool, and the tree has its place there; a large one is staged.
+    A small member is kept in the spool, and the tree has its offset there; a large one is staged.
+
+    Args:
+        source: The stream.
+        stager: Stages files.
+        limits: Ceilings for members, documents and layers.
+        progress: Told which member is read, and how far.
     """
 
     def __init__(
@@ -59,7 +61,16 @@ class StreamMembers:
         self._layers: dict[tuple[int, int], Staged] = {}
         self._blobs: dict[tuple[int, int], Staged] = {}
         self._tree = Tree(limits)
-        reader = TarReader(source, limits, seekable=False)
+        self._reader = TarReader(source, limits, seekable=False)
+
+    def read(self) -> None:
+        """Read the stream to its end, before anything else is asked for.
+
+        Raises:
+            InvalidInput: A branch of it when the archive is damaged or exceeds a limit.
+            Unavailable: A branch of it when a file of the operation cannot be written.
+        """
+        reader = self._reader
         for member in reader:
             if member.kind is not MemberKind.FILE:
                 self._tree.add(member, None)
@@ -73,22 +84,22 @@ class StreamMembers:
                     None,
                 )
             else:
-                self._tree.add(member, self._large(reader, member))
+                self._tree.add(member, self._staged(member))
 
     def exists(self, path: str) -> bool:
-        """See `Members`."""
+        """Return whether there is a file or folder at a path."""
         return self._tree.exists(path)
 
     def size(self, path: str) -> int:
-        """See `Members`."""
+        """Return the size of a file in bytes."""
         return self._tree.resolve(path).member.size
 
     def top_level_directories(self) -> tuple[str, ...]:
-        """See `Members`."""
+        """Return the names of the folders at the root, sorted by their bytes."""
         return self._tree.top_level_directories()
 
     def document(self, path: str) -> bytes:
-        """See `Members`."""
+        """Return the bytes of a small file."""
         leaf = self._tree.resolve(path)
         self._documents.admit(leaf.member.name, leaf.member.size)
         large = _large(leaf)
@@ -99,14 +110,14 @@ class StreamMembers:
         return joined(plain_bytes(large.staged, self._limits), leaf.member.size)
 
     def prefetch(self, paths: Iterable[str]) -> None:
-        """See `Members`. Everything has passed already."""
+        """Do nothing: every layer is staged already."""
 
     def layer(self, path: str) -> Staged:
-        """See `Members`."""
+        """Stage a layer; the same file is staged once."""
         leaf = self._tree.resolve(path)
         large = _large(leaf)
         if large is not None:
-            return _sound(large)
+            return _staged_or_raise(large)
         key = (leaf.member.offset, leaf.member.size)
         if key not in self._layers:
             algorithm, named = blob_algorithm(path)
@@ -120,14 +131,14 @@ class StreamMembers:
         return self._layers[key]
 
     def blob(self, path: str) -> Staged:
-        """See `Members`.
+        """Stage a file without decoding it; the same file is staged once.
 
-        A large one was staged as the layer that it might have been: the same bytes.
+        A large member was staged as a layer already; that file has the same bytes.
         """
         leaf = self._tree.resolve(path)
         large = _large(leaf)
         if large is not None:
-            staged = _sound(large)
+            staged = _staged_or_raise(large)
             return staged.original or staged
         key = (leaf.member.offset, leaf.member.size)
         if key not in self._blobs:
@@ -142,11 +153,11 @@ class StreamMembers:
     def _small(self, leaf: Leaf) -> bytes:
         return self._spool.read(leaf.member.offset, leaf.member.size)
 
-    def _large(self, reader: TarReader, member: Member) -> _Large:
+    def _staged(self, member: Member) -> _Large:
         if member.size > self._limits.layer_bytes:
-            # Of a sparse member a few hundred bytes say so.
+            # The size in a sparse member's header can be huge while its data is small.
             return _Large(problem=too_large(member.name, self._limits))
-        pieces = _Shared(reader.chunks(FRAME_BYTES))
+        pieces = _Pieces(self._reader.chunks(FRAME_BYTES))
         algorithm, named = blob_algorithm(member.name)
         with Bar(self._progress, str(member.offset), member.name, member.size) as bar:
             try:
@@ -162,8 +173,8 @@ class StreamMembers:
             except InvalidArchive as exc:
                 if pieces.failed:
                     raise
-                # Not a layer, then; whether that matters is decided when the documents are known.
-                # The rest of the member passes unread.
+                # Not a layer; whether that matters is decided when the documents are known. The
+                # reader skips the remaining bytes of the member.
                 return _Large(problem=exc)
             except TooLarge as exc:
                 return _Large(problem=exc)
@@ -171,8 +182,8 @@ class StreamMembers:
 
 @final
 @dataclass(slots=True)
-class _Shared:
-    """Passes pieces on and remembers whether it was the archive itself that failed, not the layer in it."""
+class _Pieces:
+    """Pieces of a member, and whether reading the archive failed (and not decoding the layer)."""
 
     pieces: Iterator[bytes]
     failed: bool = field(default=False)
@@ -186,11 +197,11 @@ class _Shared:
 
 
 def _large(leaf: Leaf) -> _Large | None:
-    """What a large member became; None for a small one."""
+    """Return the staged form of a large member; None for a small one."""
     return leaf.payload if isinstance(leaf.payload, _Large) else None
 
 
-def _sound(large: _Large) -> Staged:
+def _staged_or_raise(large: _Large) -> Staged:
     if large.staged is None:
         raise large.problem or InvalidArchive("not a layer")
     return large.staged
@@ -201,4 +212,4 @@ def _whole(data: bytes) -> Iterator[bytes]:
 
 
 def _ignore(_size: int) -> None:
-    """It is in memory already."""
+    """Do not report progress: the bytes are in memory already."""

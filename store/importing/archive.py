@@ -1,0 +1,92 @@
+"""An archive before and after it is read: its input, what the store already has, its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, final
+
+from store.formats.archives.selection import ALL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
+
+    from store.formats.archives.claims import ArchiveClaim
+    from store.formats.archives.selection import Choice
+    from store.formats.image.manifests import Link
+    from store.importing.members.members import Members
+    from store.importing.staging import Staged, Stager
+    from store.model.digests import DiffID, Digest
+    from store.model.limits import Limits
+
+
+class Holdings(Protocol):
+    """Content that the store already has; each answer holds until the operation ends."""
+
+    def diffs(self, wanted: Iterable[DiffID]) -> AbstractSet[DiffID]:
+        """Return the diffs of ``wanted`` that the store has, in any encoding."""
+
+    def blobs(self, wanted: Iterable[Digest]) -> AbstractSet[Digest]:
+        """Return the contents of ``wanted`` that the store has."""
+
+    def layers(self, wanted: Iterable[tuple[Digest, DiffID]]) -> AbstractSet[tuple[Digest, DiffID]]:
+        """Return the pairs of ``wanted`` whose blob the store has and knows to decode to the diff.
+
+        Args:
+            wanted: Pairs of a blob's digest and the diff ID that its content should have.
+        """
+
+    def document(self, digest: Digest) -> bytes | None:
+        """Return the bytes of a small document, or None if the store does not have it."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ArchiveInput:
+    """An archive to read, and what its reader needs.
+
+    Attributes:
+        members: The archive's files.
+        stager: Stages what the store does not have.
+        limits: Ceilings for documents and layers.
+        holdings: What the store already has.
+        choice: The part of the archive that is wanted.
+    """
+
+    members: Members
+    stager: Stager
+    limits: Limits
+    holdings: Holdings
+    choice: Choice = ALL
+
+
+@final
+@dataclass(slots=True)
+class ReadArchive:
+    """An archive that was read: its claim, and the staged content that the store did not have.
+
+    Attributes:
+        claim: What the archive says it holds, reduced to the chosen part.
+        layers: Layers of images without a manifest, by diff ID.
+        blobs: Layers that manifests list, by the digest in the manifest.
+        others: Other contents that manifests list, by digest.
+        foreign: Links to layers that a manifest gives only a download address for, by diff ID.
+        sources: Every link that gives a download address for a layer, by diff ID, also for layers
+            whose bytes were read.
+    """
+
+    claim: ArchiveClaim
+    layers: dict[DiffID, Staged] = field(default_factory=dict)
+    blobs: dict[Digest, Staged] = field(default_factory=dict)
+    others: dict[Digest, Staged] = field(default_factory=dict)
+    foreign: dict[DiffID, tuple[Link, ...]] = field(default_factory=dict)
+    sources: dict[DiffID, tuple[Link, ...]] = field(default_factory=dict)
+
+    def staged(self) -> list[Staged]:
+        """Return every staged file once, originals of recoded layers included."""
+        found: dict[int, Staged] = {}
+        for one in (*self.layers.values(), *self.blobs.values(), *self.others.values()):
+            found[id(one)] = one
+            if one.original is not None:
+                found[id(one.original)] = one.original
+        return list(found.values())

@@ -1,0 +1,120 @@
+"""Layers of images without a manifest: the archive names them by path, the config by diff ID."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from store.errors import DigestMismatch, MissingLayers, MissingMember, StoreError, printable
+from store.formats.archives import docker
+from store.formats.compression.settings import FRAME_BYTES
+from store.model.digests import DiffID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from store.formats.archives.claims import ArchiveClaim
+    from store.formats.archives.docker_v1 import V1Directory
+    from store.importing.archive import ArchiveInput
+    from store.importing.members.members import Members
+    from store.importing.staging import Staged
+
+
+def stage_image_layers(claim: ArchiveClaim, source: ArchiveInput) -> dict[DiffID, Staged]:
+    """Stage the layers that the images of a claim need and the store does not have.
+
+    Images that a manifest of the archive describes are left out: `ManifestBlobs` stages theirs.
+
+    Returns:
+        The staged layers by diff ID.
+
+    Raises:
+        DigestMismatch: A member does not decode to its diff ID.
+        MissingLayers: The archive and the store lack a layer.
+        InvalidInput: A branch of it when a member cannot be read or is not a layer.
+    """
+    members, stager = source.members, source.stager
+    images = [image for image in claim.images if not image.described]
+    held = source.holdings.diffs({diff for image in images for diff in image.config.diff_ids})
+    first: dict[DiffID, str | None] = {}  # of several copies of a layer one is read
+    for image in images:
+        for diff, path in zip(image.config.diff_ids, image.layers, strict=True):
+            first.setdefault(diff, path)
+    members.prefetch(
+        _largest_first(members, (path for diff, path in first.items() if diff not in held))
+    )
+    staged: dict[DiffID, Staged] = {}
+    absent: set[DiffID] = set()
+    # Each chain has a number; the key is the number of the chain below and the diff on top.
+    chains: dict[tuple[int, DiffID], int] = {}
+    for image in images:
+        chain = 0
+        for position, (diff, path) in enumerate(
+            zip(image.config.diff_ids, image.layers, strict=True)
+        ):
+            is_known_chain = (chain, diff) in chains
+            chain = chains.setdefault((chain, diff), len(chains) + 1)
+            # As in Docker, a layer that the store has is neither opened nor checked, nor is a chain
+            # that another image of the archive already brought. A diff that occurs again in another
+            # chain may be missing there, but a file at its path must be that layer.
+            if diff in held or (is_known_chain and diff in staged):
+                # The path is still resolved: Docker refuses a path that leaves the archive, or a
+                # loop of links, before it looks up the layer.
+                members.exists(path or "")
+                continue
+            try:
+                layer = members.layer(path or "").checked()
+            except MissingMember:
+                if diff not in staged:
+                    absent.add(diff)
+                continue
+            if not stager.has_diff(layer, diff.digest):
+                raise DigestMismatch(
+                    f"invalid diffID for layer {position} of"
+                    f" {printable(docker.display_name(image))} (member {printable(path or '')!r})",
+                    want=diff,
+                    got=layer.diff.digest,
+                    hint=(
+                        "make the archive again: it is damaged, or the layer belongs to another"
+                        " image"
+                    ),
+                )
+            staged.setdefault(diff, layer)
+            absent.discard(diff)
+    if absent:
+        raise MissingLayers(docker.missing(images, lambda diff: diff in staged or diff in held))
+    return staged
+
+
+def stage_v1_layers(
+    directories: Sequence[V1Directory], members: Members
+) -> dict[str, tuple[DiffID, Staged]]:
+    """Stage every layer of an archive of Docker before 1.10, which knows no diff IDs.
+
+    Returns:
+        The diff ID and the staged layer of each directory, by the directory's name.
+
+    Raises:
+        InvalidInput: A branch of it when a member cannot be read or is not a layer.
+    """
+    staged: dict[str, tuple[DiffID, Staged]] = {}
+    for directory in directories:
+        layer = members.layer(directory.layer).checked()
+        staged[directory.name] = (DiffID(layer.diff.digest), layer)
+    return staged
+
+
+def _largest_first(members: Members, paths: Iterable[str | None]) -> list[str]:
+    """Return the paths of layers larger than one frame, which keep a core busy for a while.
+
+    A path that cannot be resolved is left out: its error is raised when the layer is read.
+    """
+    sizes: dict[str, int] = {}
+    for path in paths:
+        with suppress(StoreError):
+            sizes[path or ""] = members.size(path or "")
+    return sorted(
+        (path for path, size in sizes.items() if size > FRAME_BYTES),
+        key=lambda path: sizes[path],
+        reverse=True,
+    )

@@ -1,0 +1,200 @@
+"""Blobs that the manifests of an archive list: layers, configs and other contents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from store.errors import DigestMismatch, MissingBlobs, StoreError
+from store.formats.image.manifests import Role
+from store.formats.image.media_types import is_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from store.formats.archives.claims import Graph
+    from store.formats.archives.oci_layout import BlobPaths
+    from store.formats.image.config import ImageConfig
+    from store.formats.image.manifests import Document, Link
+    from store.importing.archive import ArchiveInput, ReadArchive
+    from store.importing.staging import Staged
+    from store.model.digests import DiffID, Digest
+
+
+@final
+class ManifestBlobs:
+    """Stages the blobs of an archive's manifests.
+
+    Args:
+        paths: Where the archive keeps its blobs.
+        source: The archive that is read.
+        archive: Receives the staged blobs and the links to foreign layers.
+    """
+
+    def __init__(self, paths: BlobPaths, source: ArchiveInput, archive: ReadArchive) -> None:
+        self._paths = paths
+        self._members = source.members
+        self._stager = source.stager
+        self._holdings = source.holdings
+        self._archive = archive
+        self._missing: list[tuple[str, str, Digest]] = []
+
+    def stage(self, graph: Graph) -> None:
+        """Stage every blob that the store does not have.
+
+        Args:
+            graph: The manifests and indexes, with the configs of those that describe an image.
+
+        Raises:
+            DigestMismatch: A blob does not have its digest, its size or its diff ID.
+            MissingBlobs: Neither the archive nor the store has some blobs, and no URL is given.
+            InvalidInput: A branch of it when a blob cannot be read.
+        """
+        layers = [
+            (document, link, diff)
+            for document in graph.documents.values()
+            for link, diff in layers_of(document, graph.configs)
+        ]
+        others = [
+            (document, link)
+            for document in graph.documents.values()
+            for link in others_of(document, graph.configs)
+        ]
+        held = self._holdings.layers((link.digest, diff) for _, link, diff in layers)
+        self._prefetch(
+            [(document, link) for document, link, diff in layers if (link.digest, diff) not in held]
+        )
+        for document, link, diff in layers:
+            if link.urls:
+                # Also for layers that the store has: otherwise the result would depend on the order
+                # of imports.
+                self._archive.sources[diff] = (*self._archive.sources.get(diff, ()), link)
+            if (link.digest, diff) not in held:
+                self._layer(document, link, diff)
+        held_blobs = self._holdings.blobs(link.digest for _, link in others)
+        for document, link in others:
+            if (
+                link.digest not in held_blobs
+                and link.digest not in self._archive.blobs
+                and link.digest not in self._archive.others
+            ):
+                self._blob(document, link)
+        if self._missing:
+            raise MissingBlobs(self._missing)
+
+    def _prefetch(self, wanted: list[tuple[Document, Link]]) -> None:
+        """Begin to read the layers, the largest first, or it would keep one core busy at the end.
+
+        Gzip decodes on one core only, so several layers at once keep several cores busy.
+        """
+        by_size = sorted(wanted, key=lambda pair: pair[1].target.size_bytes, reverse=True)
+        paths = (self._path_or_none(document, link) for document, link in by_size)
+        self._members.prefetch(dict.fromkeys(path for path in paths if path is not None))
+
+    def _path_or_none(self, document: Document, link: Link) -> str | None:
+        """Return a blob's path, or None: errors are raised when the blob itself is read."""
+        try:
+            return self._paths.checked(link.target, _where(document, link))
+        except StoreError:
+            return None
+
+    def _layer(self, document: Document, link: Link, diff: DiffID) -> None:
+        where = _where(document, link)
+        staged = self._archive.blobs.get(link.digest)
+        if staged is None:
+            path = self._paths.checked(link.target, where)
+            if path is None and link.data is None:
+                self._note_missing_layer(document, link, diff)
+                return
+            staged = (
+                self._members.layer(path)
+                if path is not None
+                else self._stager.layer(
+                    iter((link.data or b"",)), where, _ignore, algorithm=link.digest.algorithm
+                )
+            )
+            _verify(staged, link, where)
+            staged.checked()
+        if not self._stager.has_diff(staged, diff.digest):
+            raise DigestMismatch(
+                f"{where}: decoded content of {link.digest}",
+                want=diff,
+                got=staged.diff.digest,
+                hint="make the archive again: the layer and the image's config do not match",
+            )
+        self._archive.blobs[link.digest] = staged
+
+    def _note_missing_layer(self, document: Document, link: Link, diff: DiffID) -> None:
+        if link.urls:
+            self._archive.foreign[diff] = (*self._archive.foreign.get(diff, ()), link)
+        else:
+            self._note_missing(document, link)
+
+    def _note_missing(self, document: Document, link: Link) -> None:
+        self._missing.append((str(document.digest), f"{link.role} {link.position}", link.digest))
+
+    def _blob(self, document: Document, link: Link) -> None:
+        where = _where(document, link)
+        path = self._paths.checked(link.target, where)
+        if path is not None:
+            staged = self._members.blob(path)
+        elif link.data is not None:
+            staged = self._stager.blob(
+                iter((link.data,) if link.data else ()),
+                where,
+                _ignore,
+                algorithm=link.digest.algorithm,
+            )
+        elif link.urls and is_layer(link.target.media_type):
+            return
+        else:
+            self._note_missing(document, link)
+            return
+        _verify(staged, link, where)
+        self._archive.others[link.digest] = staged
+
+
+def layers_of(
+    document: Document, configs: Mapping[Digest, ImageConfig]
+) -> list[tuple[Link, DiffID]]:
+    """Return the layers of a manifest with their diff IDs.
+
+    Args:
+        document: A manifest or index.
+        configs: The config of each manifest that describes an image, by the manifest's digest.
+
+    Returns:
+        Links and diff IDs, base first; none for a document that does not describe an image.
+    """
+    config = configs.get(document.digest)
+    return [] if config is None else list(zip(document.layers, config.diff_ids, strict=True))
+
+
+def others_of(document: Document, configs: Mapping[Digest, ImageConfig]) -> list[Link]:
+    """Return the links of a document except those to documents and to layers of an image.
+
+    Args:
+        document: A manifest or index.
+        configs: The config of each manifest that describes an image, by the manifest's digest.
+    """
+    if document.digest in configs:
+        return list(document.of_role(Role.BLOB))
+    return [link for link in document.links if not link.is_document]
+
+
+def _verify(staged: Staged, link: Link, where: str) -> None:
+    received = staged.received.digest
+    if received != link.digest:
+        raise DigestMismatch(
+            f"{where}: content of the blob",
+            want=link.digest,
+            got=received,
+            hint="make the archive again: the blob is damaged, or has another blob's name",
+        )
+
+
+def _where(document: Document, link: Link) -> str:
+    return f"{document.kind} {document.digest}, {link.role} {link.position}"
+
+
+def _ignore(_size: int) -> None:
+    """Do not report progress: the bytes are in memory already."""

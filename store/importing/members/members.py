@@ -1,0 +1,87 @@
+"""The files of an archive: in a seekable file, in a pipe, or in a folder.
+
+In a pipe, layers come before the JSON that names them: every member is staged with its digests, and
+used or dropped when the documents are known. In a file or folder, nothing is read before it is
+asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from store.importing.members.folder import FolderMembers
+from store.importing.members.tar_file import FileMembers
+from store.importing.members.tar_stream import StreamMembers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from store.formats.archives.opening import Opened
+    from store.importing.staging import Staged, Stager
+    from store.model.limits import Limits
+    from store.model.progress import Progress
+
+
+class Members(Protocol):
+    """The files of an archive, by path as the archive's documents write it.
+
+    Every method with a path raises UnsafePath if the path leads out of the archive. Every method
+    but `exists` raises MissingMember if there is nothing at the path, and InvalidArchive if it is
+    not a file.
+    """
+
+    def exists(self, path: str) -> bool:
+        """Return whether there is a file or folder at a path."""
+
+    def size(self, path: str) -> int:
+        """Return the size of a file in bytes."""
+
+    def document(self, path: str) -> bytes:
+        """Return the bytes of a small file.
+
+        Raises:
+            TooLarge: The file, or all documents that were read together, exceed a limit.
+        """
+
+    def prefetch(self, paths: Iterable[str]) -> None:
+        """Begin to stage layers that will be asked for, several at once where that is possible.
+
+        Errors are raised when the layer is asked for.
+        """
+
+    def layer(self, path: str) -> Staged:
+        """Stage a layer; the same file is staged once.
+
+        Returns:
+            The staged file, with its `problem` if it is not a layer.
+        """
+
+    def blob(self, path: str) -> Staged:
+        """Stage a file of any kind without decoding it; the same file is staged once."""
+
+    def top_level_directories(self) -> tuple[str, ...]:
+        """Return the names of the folders at the root, sorted by their bytes."""
+
+
+def open_members(opened: Opened, stager: Stager, limits: Limits, progress: Progress) -> Members:
+    """Return the files of an opened archive; a pipe is read to its end first.
+
+    Args:
+        opened: A folder, a seekable file or a stream.
+        stager: Stages files.
+        limits: Ceilings for members, documents and layers.
+        progress: Told which file is read, and how far.
+
+    Raises:
+        InvalidInput: A branch of it when the archive is damaged or exceeds a limit.
+    """
+    if opened.folder is not None:
+        return FolderMembers(opened.folder, stager, limits, progress)
+    assert opened.stream is not None  # noqa: S101 - it is either a folder or a stream
+    if opened.seekable:
+        file = FileMembers(opened.stream, stager, limits, progress)
+        file.read_headers()
+        return file
+    stream = StreamMembers(opened.stream, stager, limits, progress)
+    stream.read()
+    return stream
