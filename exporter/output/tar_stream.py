@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from exporter.planning.plan import BLOCK, END, LARGEST_OCTAL, NAME_BYTES, Entry, EntryType, padded
-from store.content.frames import PIECE_BYTES
+from store.content.reader import PIECE_BYTES
 from store.errors import Unavailable
 from store.files.os_errors import translated
 

@@ -1,10 +1,10 @@
-"""Blobs: whole or in part, from their file or decoded on the way."""
+"""Blob requests: whole blobs or parts of them, from their file or decoded on the way."""
 
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING, BinaryIO
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -13,30 +13,39 @@ from mirror.protocol.conditions import etag, is_known
 from mirror.transfer.send_blocks import send_blocks
 from mirror.transfer.send_file import send_file
 from mirror.transfer.threads import run
-from store.content import presence
-from store.content.blocks import open_blocks
 from store.errors import DamagedContent, IntegrityError
 
 if TYPE_CHECKING:
     from mirror.api.call import Call
-    from store.model.contents import Sources
+    from store.registry.blobs import ServedBlob
 
 logger = logging.getLogger(__name__)
 
 
 async def get(call: Call) -> web.StreamResponse:
-    """GET and HEAD."""
-    with ExitStack() as opened:
-        return await _get(call, opened)
+    """Answer GET and HEAD of a blob.
+
+    Args:
+        call: The request, with a repository and a digest.
+
+    Raises:
+        ContentNotFound: The repository does not hold the blob.
+        DamagedContent: The blob was found damaged before the response began.
+    """
+    registry = call.service.registry
+    # Most blobs that are asked for were asked for before, and most that are missing are asked for
+    # by a client that is about to push them: neither needs a thread.
+    blob = registry.open_blob_if_cached(call.repository, call.digest)
+    if blob is None:
+        blob = await call.service.pools.read(registry.open_blob, call.repository, call.digest)
+    with blob:
+        return await _answer(call, blob)
 
 
-async def _get(call: Call, opened: ExitStack) -> web.StreamResponse:
+async def _answer(call: Call, blob: ServedBlob) -> web.StreamResponse:
     service, request, digest = call.service, call.request, call.digest
-    sources, file = await _find(call)
-    if file is not None:
-        opened.enter_context(file)
     if request.method == "HEAD":
-        # Who asks whether a blob is here is about to rely on it.
+        # A client that asks whether a blob is there is about to rely on it.
         await service.pools.write(service.registry.renew, call.repository, digest)
     tag = etag(digest)
     headers = {
@@ -47,8 +56,8 @@ async def _get(call: Call, opened: ExitStack) -> web.StreamResponse:
     }
     if is_known(request.headers.get("If-None-Match"), tag):
         return web.Response(status=304, headers=headers)
-    part = wanted(request, tag, sources.size_bytes)
-    start, stop = (0, sources.size_bytes) if part is None else (part.start, part.stop)
+    part = wanted(request, tag, blob.size_bytes)
+    start, stop = (0, blob.size_bytes) if part is None else (part.start, part.stop)
     if part is not None:
         headers["Content-Range"] = part.content_range
     headers["Content-Length"] = str(stop - start)
@@ -57,77 +66,55 @@ async def _get(call: Call, opened: ExitStack) -> web.StreamResponse:
         await response.prepare(request)
         await response.write_eof()
         return response
-    await _send(call, response, sources, file, start, stop)
+    await _send(call, response, blob, start, stop)
     return response
 
 
-async def _find(call: Call) -> tuple[Sources, BinaryIO | None]:
-    """Where a blob is, and its file if it lies in one as it is asked for.
-
-    Raises RepositoryNotFound, ContentNotFound.
-    """
-    service = call.service
-    if call.request.method == "GET":
-        quick = service.registry.quick_blob(call.repository, call.digest)
-        # What takes no time is no work for a thread, and most files that are asked for were asked
-        # for before.
-        if (
-            quick is not None
-            and (file := presence.open_if_cached(service.store.blobs, quick)) is not None
-        ):
-            return quick, file
-    # Before a client pushes a blob it asks whether that is here.
-    service.registry.require_held(call.repository, call.digest)
-    sources = await service.pools.read(service.registry.blob, call.repository, call.digest)
-    return sources, (
-        await service.pools.read(presence.open_if_intact, service.store.blobs, sources)
-        if call.request.method == "GET"
-        else None
-    )
-
-
 async def _send(
-    call: Call,
-    response: web.StreamResponse,
-    sources: Sources,
-    file: BinaryIO | None,
-    start: int,
-    stop: int,
+    call: Call, response: web.StreamResponse, blob: ServedBlob, start: int, stop: int
 ) -> None:
-    service, request = call.service, call.request
+    pools = call.service.pools
     try:
-        if file is not None:
-            await send_file(request, response, service.pools, file, start, stop)
+        if blob.file is not None:
+            await send_file(call.request, response, pools, blob.file, start, stop)
         else:
-            pools = service.pools
-            with closing(
-                await run(pools.files, open_blocks, service.store.blobs, sources)
-            ) as blocks:
+            with closing(await run(pools.files, blob.blocks)) as blocks:
                 await send_blocks(
-                    request, response, pools.decoders, pools.block_memory, blocks, start, stop
+                    call.request, response, pools.decoders, pools.block_memory, blocks, start, stop
                 )
     except (ConnectionError, TimeoutError) as exc:
-        logger.info("a transfer of blob=%s was cut off: %s", sources.digest, exc)
+        logger.info("a transfer of blob=%s was cut off: %s", blob.digest, exc)
     except OSError as exc:
-        # The disk, when the answer had begun.
+        # The disk failed after the response had begun.
         logger.error(  # noqa: TRY400
-            "a transfer of blob=%s was cut off: it cannot be read: %s", sources.digest, exc
+            "a transfer of blob=%s was cut off: it cannot be read: %s", blob.digest, exc
         )
     except DamagedContent as exc:
-        await service.pools.write(service.store.report_damage, exc)
-        _give_up(response, exc)
+        await pools.write(call.service.store.report_damage, exc)
+        _log_or_raise(response, exc)
     except IntegrityError as exc:
-        _give_up(response, exc)
+        _log_or_raise(response, exc)
 
 
-def _give_up(response: web.StreamResponse, error: IntegrityError) -> None:
-    """What is stored is not what was stored: say so, to the client too unless it has been promised a body already (which was cut off then)."""
+def _log_or_raise(response: web.StreamResponse, error: IntegrityError) -> None:
+    """Log that stored bytes are wrong, and raise the error if it can still be the response.
+
+    Once the response has begun, the connection was cut instead.
+    """
     logger.error("%s", error.message)
     if not response.prepared:
         raise error
 
 
 async def delete(call: Call) -> web.StreamResponse:
-    """DELETE."""
+    """Answer DELETE of a blob.
+
+    Args:
+        call: The request, with a repository and a digest.
+
+    Raises:
+        RepositoryNotFound: There is no such repository.
+        ContentNotFound: The repository does not hold the blob.
+    """
     await call.service.pools.write(call.service.registry.delete_blob, call.repository, call.digest)
     return web.Response(status=202)

@@ -1,4 +1,7 @@
-"""Opening files that the kernel has at hand, so that a loop may do it itself: no disk is waited for (openat2(2), Linux 5.12)."""
+"""Opening files whose path the kernel has in memory, without waiting for a disk.
+
+An event loop may do that itself (``RESOLVE_CACHED``, openat2(2), Linux 5.12).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OPENAT2: Final = 437
-"""The number of the call, which is the same on every processor that Linux has been given since numbers are the same."""
+"""The number of the system call, the same on every architecture since Linux 5.1 but for alpha."""
 _AT_FDCWD: Final = -100
 _RESOLVE_CACHED: Final = 0x20
 
@@ -25,20 +28,25 @@ class _OpenHow(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
-# The interpreter stays ours meanwhile: nothing in the call takes long.
+# PyDLL keeps the interpreter's lock during the call: it never takes long.
 _syscall: Final = (
     ctypes.PyDLL(None).syscall
     if sys.platform == "linux" and platform.machine() != "alpha"
     else None
 )
-# A FIFO in the place of a file would be waited for.
+# O_NONBLOCK, because opening a FIFO would wait for its other end.
 _how: Final = _OpenHow(flags=os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, resolve=_RESOLVE_CACHED)
 
 
 def open_cached(path: Path) -> BinaryIO | None:
-    """The file at ``path``, unbuffered.
+    """Open a regular file for reading, if that takes no time.
 
-    None when there is no regular one, or the kernel cannot tell from memory, or nobody can ask it.
+    Args:
+        path: The file.
+
+    Returns:
+        The file, unbuffered; None if there is no regular file at ``path``, if the kernel would have
+        to ask the disk, or if the system has no such call.
     """
     if _syscall is None:
         return None

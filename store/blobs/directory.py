@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, BinaryIO, Final, final
+from typing import TYPE_CHECKING, Final, final
 
 from store.blobs.cached_open import open_cached
-from store.errors import ContentMissing, InvalidDigest, Unavailable
+from store.blobs.open_file import OpenFile
+from store.errors import InvalidDigest, Unavailable
 from store.files.durable import sync_folder
 from store.files.os_errors import translated
+from store.model.contents import Location
 from store.model.digests import Digest
-from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,60 +22,86 @@ BLOBS: Final = "blobs"
 
 @final
 class DirectoryBlobs:
-    """The durable `store.blobs.protocol.BlobStore`."""
+    """The durable `store.blobs.protocol.BlobStore`.
+
+    A location is the path of a file below the folder, and a function of the digest.
+
+    Args:
+        root: The root of the store; blobs lie in the folder `BLOBS` there.
+    """
+
+    reuses_locations: Final = True
 
     def __init__(self, root: Path) -> None:
         self._root = root / BLOBS
 
     def path(self, digest: Digest) -> Path:
-        """Where the blob lies, whether or not it is there."""
-        return self._root / digest.algorithm / digest.hex[:2] / digest.hex
+        """Return the path of a content's file, whether or not the file exists."""
+        return self._root / self.location(digest)
 
-    def open(self, digest: Digest) -> BinaryIO:
-        """See `BlobStore`."""
-        path = self.path(digest)
+    def location(self, digest: Digest) -> Location:
+        """Return the path of a content's file, relative to the folder of blobs."""
+        return Location(f"{digest.algorithm}/{digest.hex[:2]}/{digest.hex}")
+
+    def digest(self, location: Location) -> Digest:
+        """Return the digest of the content whose file has this path."""
+        algorithm, _, name = location.split("/")
+        return Digest(algorithm, name)
+
+    def open(self, location: Location) -> OpenFile | None:
+        """Open a file for reading; None if it does not exist."""
+        path = self._root / location
         with translated(path):
             try:
-                return path.open("rb", buffering=0)
+                return OpenFile(path.open("rb", buffering=0), path)
             except FileNotFoundError:
-                raise ContentMissing(
-                    f"the file of {digest} is missing from the store",
-                    digest=digest,
-                    hint="import an archive that holds it again",
-                    remedy=Remedy.CHECK_STORE,
-                ) from None
+                return None
 
-    def open_if_cached(self, digest: Digest) -> BinaryIO | None:
-        """See `BlobStore`."""
-        return open_cached(self.path(digest))
+    def open_if_cached(self, location: Location) -> OpenFile | None:
+        """Open a file for reading if the kernel knows its path from memory."""
+        path = self._root / location
+        file = open_cached(path)
+        return None if file is None else OpenFile(file, path)
 
-    def size(self, digest: Digest) -> int | None:
-        """See `BlobStore`."""
-        path = self.path(digest)
+    def size(self, location: Location) -> int | None:
+        """Return the size of a file in bytes, or None if it does not exist."""
+        path = self._root / location
         with translated(path):
             try:
                 return path.stat().st_size
             except FileNotFoundError:
                 return None
 
-    def publish(self, staged: Iterable[tuple[Path, Digest]]) -> None:
-        """See `BlobStore`: rename, then fsync every folder on the way to a new name."""
+    def publish(self, staged: Iterable[tuple[Path, Location]]) -> None:
+        """Rename each staged file to its location, then fsync every folder above a new name.
+
+        Must be called inside a write unit: see `reuses_locations` of the protocol.
+
+        Args:
+            staged: Paths on the same file system, already synced, with their locations.
+
+        Raises:
+            FileNotFoundError: A path does not exist.
+        """
         touched: set[Path] = set()
-        for source, digest in staged:
-            target = self.path(digest)
+        for source, location in staged:
+            target = self._root / location
             with translated(target):
                 if not target.parent.is_dir():
                     target.parent.mkdir(parents=True, exist_ok=True)
                 source.replace(target)
-            # Those above too, although they may be old: whoever made them may have been killed
-            # before they were durable.
+            # All folders up to the root, although they may be old: the process that made them may
+            # have been killed before it synced them.
             touched.update((target.parent, target.parent.parent, self._root))
         for folder in touched:
             sync_folder(folder)
 
-    def remove(self, digest: Digest) -> int:
-        """See `BlobStore`."""
-        path = self.path(digest)
+    def remove(self, location: Location) -> int:
+        """Unlink a file if it exists; return how many bytes that freed.
+
+        Must be called inside a write unit: see `reuses_locations` of the protocol.
+        """
+        path = self._root / location
         with translated(path):
             try:
                 freed = path.stat().st_size
@@ -83,11 +110,17 @@ class DirectoryBlobs:
                 return 0
         return freed
 
+    def locations(self) -> Iterator[Location]:
+        """Yield the location of every blob."""
+        return map(self.location, self.digests())
+
     def digests(self) -> Iterator[Digest]:
-        """See `BlobStore`. A file whose name is no digest is not ours and is left alone."""
+        """Yield the digest of every file that lies where its name belongs; skip foreign files."""
         for algorithm in _folders(self._root):
             for fan in _folders(algorithm.path):
                 for entry in _entries(fan.path):
+                    if not entry.name.startswith(fan.name):
+                        continue
                     try:
                         yield Digest(algorithm.name, entry.name)
                     except InvalidDigest:
@@ -107,9 +140,13 @@ def _folders(path: Path | str) -> Iterator[os.DirEntry[str]]:
 
 
 def require_one_file_system(root: Path) -> None:
-    """Blobs are published by rename, which cannot cross file systems.
+    """Check that staged files can be renamed into place, which cannot cross file systems.
 
-    Raises Unavailable when a folder of the store is a mount of its own.
+    Args:
+        root: The root of the store.
+
+    Raises:
+        Unavailable: A folder of the store is on another file system than the root.
     """
     device = root.stat().st_dev
     for name in (BLOBS, "staging", "uploads"):

@@ -1,66 +1,103 @@
-"""Blobs in memory: the contract of `store.blobs.protocol.BlobStore` in code.
-
-For tests: nothing here outlives the process.
-"""
+"""Blobs in memory, for tests: the contract of a blob store in code."""
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING, BinaryIO, NoReturn, final
+from typing import TYPE_CHECKING, Final, Self, final
 
-from store.errors import ContentMissing
 from store.files.os_errors import translated
+from store.model.contents import Location
+from store.model.digests import Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
-
-    from store.model.digests import Digest
 
 
 @final
 class MemoryBlobs:
-    """The reference implementation of `store.blobs.protocol.BlobStore`."""
+    """The reference implementation of `store.blobs.protocol.BlobStore`.
 
-    def __init__(self) -> None:
-        self._blobs: dict[Digest, bytes] = {}
+    Args:
+        blobs: Blobs that are there from the start; as on a disk, the bytes may be damaged.
+    """
 
-    def open(self, digest: Digest) -> BinaryIO:
-        """See `BlobStore`."""
-        if digest not in self._blobs:
-            raise ContentMissing(f"there is no blob {digest}", digest=digest)
-        return _ReadOnly(self._blobs[digest])
+    reuses_locations: Final = True
 
-    def open_if_cached(self, digest: Digest) -> BinaryIO | None:
-        """See `BlobStore`."""
-        return self.open(digest) if digest in self._blobs else None
+    def __init__(self, blobs: Mapping[Digest, bytes] | None = None) -> None:
+        self._blobs = {self.location(digest): data for digest, data in (blobs or {}).items()}
 
-    def size(self, digest: Digest) -> int | None:
-        """See `BlobStore`."""
-        return len(self._blobs[digest]) if digest in self._blobs else None
+    def location(self, digest: Digest) -> Location:
+        """Return ``memory:`` and the digest: another form than that of a folder."""
+        return Location(f"memory:{digest}")
 
-    def publish(self, staged: Iterable[tuple[Path, Digest]]) -> None:
-        """See `BlobStore`."""
-        for source, digest in staged:
+    def digest(self, location: Location) -> Digest:
+        """Return the digest in a location."""
+        return Digest.parse(location.removeprefix("memory:"))
+
+    def open(self, location: Location) -> _OpenBytes | None:
+        """Open a blob; None if there is no such blob."""
+        data = self._blobs.get(location)
+        return None if data is None else _OpenBytes(data)
+
+    def open_if_cached(self, location: Location) -> _OpenBytes | None:
+        """Open a blob; None if there is no such blob."""
+        return self.open(location)
+
+    def size(self, location: Location) -> int | None:
+        """Return the size of a blob in bytes, or None if there is no such blob."""
+        data = self._blobs.get(location)
+        return None if data is None else len(data)
+
+    def publish(self, staged: Iterable[tuple[Path, Location]]) -> None:
+        """Read each file, keep its bytes and remove it."""
+        for source, location in staged:
             with translated(source):
-                self._blobs[digest] = source.read_bytes()
+                self._blobs[location] = source.read_bytes()
                 source.unlink()
 
-    def remove(self, digest: Digest) -> int:
-        """See `BlobStore`."""
-        return len(self._blobs.pop(digest, b""))
+    def remove(self, location: Location) -> int:
+        """Forget a blob; return how many bytes that freed."""
+        return len(self._blobs.pop(location, b""))
 
-    def digests(self) -> Iterator[Digest]:
-        """See `BlobStore`."""
+    def locations(self) -> Iterator[Location]:
+        """Yield the location of every blob."""
         yield from tuple(self._blobs)
 
 
 @final
-class _ReadOnly(io.BytesIO):
-    """Bytes that can only be read, as a file opened for reading."""
+class _OpenBytes:
+    """Bytes as a `store.blobs.protocol.OpenBlob`."""
 
-    def writable(self) -> bool:
-        return False
+    def __init__(self, data: bytes) -> None:
+        self._data = memoryview(data)
+        self._position = 0
 
-    def write(self, _data: object, /) -> NoReturn:
-        raise io.UnsupportedOperation("write")
+    @property
+    def size(self) -> int:
+        return len(self._data)
+
+    def read(self, size: int = -1, /) -> bytes:
+        piece = self.pread(self._position, len(self._data) if size < 0 else size)
+        self._position += len(piece)
+        return piece
+
+    def pread(self, offset: int, size: int, /) -> bytes:
+        return bytes(self._data[offset : offset + size])
+
+    def pread_into(self, offset: int, buffer: bytearray | memoryview, /) -> int:
+        piece = self._data[offset : offset + len(buffer)]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def as_file(self) -> None:
+        return None
+
+    def close(self) -> None:
+        self._data = memoryview(b"")
+        self._position = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()

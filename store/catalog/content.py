@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, exists, insert, select, update
 from store.catalog.batches import batches, insert_rows
 from store.db.schema import blob, content, document, encoding
 from store.db.types import ContentKey, inserted
-from store.model.contents import ContentState, Sources, StoredEncoding
+from store.model.contents import Codec, ContentState, Sources, StoredEncoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -248,7 +248,7 @@ def sources(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, S
             .where(content.c.digest.in_(some), stored.c.state == ContentState.PRESENT.value)
         ):
             encodings.setdefault(row.content_id, []).append(
-                StoredEncoding(row.digest, row.codec, row.size_bytes, row.seekable)
+                StoredEncoding(row.digest, Codec(row.codec), row.size_bytes, row.seekable)
             )
         for found in connection.execute(
             select(
@@ -275,7 +275,7 @@ def sources(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, S
 
 
 def _cost(one: StoredEncoding) -> tuple[bool, bool, int, str]:
-    return (not one.seekable, one.codec != "zstd", one.size_bytes, str(one.digest))
+    return (not one.seekable, one.codec is not Codec.ZSTD, one.size_bytes, str(one.digest))
 
 
 def forget_file(connection: Connection, digest: Digest) -> None:

@@ -49,6 +49,15 @@ class HeldManifest:
     data: bytes | None
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class HeldBlob:
+    """A present content that a repository may serve: its size, and whether a file holds it as it is."""
+
+    size_bytes: int
+    in_file: bool
+
+
 def find(connection: Connection, name: Repository) -> RepositoryKey | None:
     """The row of a repository; None when there is none."""
     found = connection.execute(
@@ -173,9 +182,10 @@ _BY_DIGEST: Final = (
     .join(repository, repository.c.id == repository_content.c.repository_id)
     .where(repository.c.name == bindparam("name"), content.c.digest == bindparam("digest"))
 )
-_FILE_OF_DIGEST: Final = (
-    select(content.c.size_bytes)
-    .join(blob, blob.c.content_id == content.c.id)
+_HELD_BLOB: Final = (
+    select(content.c.size_bytes, blob.c.content_id)
+    .select_from(content)
+    .outerjoin(blob, blob.c.content_id == content.c.id)
     .join(repository_content, repository_content.c.content_id == content.c.id)
     .join(repository, repository.c.id == repository_content.c.repository_id)
     .where(
@@ -187,33 +197,14 @@ _FILE_OF_DIGEST: Final = (
 _OF_DIGEST: Final = _MANIFESTS.where(content.c.digest == bindparam("digest"))
 
 
-def is_held(connection: Connection | Lookup, name: Repository, digest: Digest) -> bool:
-    """Whether a content is sound here and may be served by the repository: `held` for one, as a look-up."""
-    return connection.execute(_IS_HELD, {"name": str(name), "digest": digest}).scalar() is not None
+def held_blob(connection: Connection | Lookup, name: Repository, digest: Digest) -> HeldBlob | None:
+    """Return a present content that a repository may serve, found by one look-up by index.
 
-
-_IS_HELD: Final = (
-    select(literal(1))
-    .select_from(content)
-    .join(repository_content, repository_content.c.content_id == content.c.id)
-    .join(repository, repository.c.id == repository_content.c.repository_id)
-    .where(
-        repository.c.name == bindparam("name"),
-        content.c.digest == bindparam("digest"),
-        content.c.state == _PRESENT,
-    )
-)
-
-
-def file_bytes(connection: Connection | Lookup, name: Repository, digest: Digest) -> int | None:
-    """The size of a sound content that the repository may serve and that lies in a file of its own.
-
-    None for anything else.
+    Returns:
+        The content; None if the repository does not hold it or its bytes are not present.
     """
-    size_bytes: int | None = connection.execute(
-        _FILE_OF_DIGEST, {"name": str(name), "digest": digest}
-    ).scalar_one_or_none()
-    return size_bytes
+    row = connection.execute(_HELD_BLOB, {"name": str(name), "digest": digest}).one_or_none()
+    return None if row is None else HeldBlob(row[0], in_file=row[1] is not None)
 
 
 def _manifest(

@@ -1,22 +1,18 @@
-"""Any part of a content's bytes, whatever form they lie in, a block at a time and into the caller's memory.
+"""Any part of a content, a block at a time and into the caller's memory, whatever its stored form.
 
-Where `store.content.reader` hashes the whole of what it reads, a part cannot be checked so: frames
-of seekable zstd carry checksums, which are checked here, and who asked for the part checks the
-whole when it has all of it.
+`store.content.reader` hashes the whole of what it reads; a part cannot be checked like that. Frames
+of seekable zstd carry checksums, which are checked here. A caller that has received the whole
+content checks the digest itself.
 """
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_right
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, final
+from typing import TYPE_CHECKING, Final, Protocol, final
 
-import zstandard
-
-from store.content.frames import damaged, frame_index
-from store.errors import ContentMissing, StoreError
-from store.files.os_errors import translated
-from store.formats.compression.codecs import Codec
+from store.content.frames import Frames
+from store.content.stored import damaged, open_stored, require_readable
+from store.errors import InvalidInput
 from store.formats.compression.decoders import decoder
 from store.model.contents import ContentState
 from store.model.limits import MIB
@@ -24,62 +20,83 @@ from store.model.limits import MIB
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from store.blobs.protocol import BlobStore
-    from store.formats.compression.seekable_zstd import Frame
+    from store.blobs.protocol import BlobStore, OpenBlob
     from store.model.contents import Sources, StoredEncoding
     from store.model.digests import Digest
 
 BLOCK_BYTES: Final = 4 * MIB
-"""As much as one frame of our own making decodes to: a good size for a buffer."""
+"""The content of one frame of our own making: a good size for a buffer."""
 
-PIECE_BYTES: Final = MIB
 _STORED_PIECE_BYTES: Final = 128 * 1024
 
 
 class Blocks(Protocol):
-    """Bytes that can be read from anywhere.
+    """Bytes that can be read from any position.
 
-    One caller at a time; it may be another thread every time.
+    One caller at a time; each call may come from another thread.
     """
 
     @property
     def size_bytes(self) -> int:
-        """How many there are."""
+        """The size of the whole in bytes."""
 
     def read_into(self, position: int, buffer: bytearray) -> memoryview:
-        """Some bytes from ``position`` on, at least one.
+        """Read some bytes.
 
-        They lie in ``buffer`` or elsewhere, and are good until the next call.
+        Args:
+            position: Where they begin, less than `size_bytes`.
+            buffer: Memory that may be used for them; its size is a hint.
 
-        Raises DamagedContent, ContentMissing.
+        Returns:
+            At least one byte, in ``buffer`` or elsewhere, valid until the next call.
+
+        Raises:
+            DamagedContent: Stored bytes are wrong or end early.
+            ContentMissing: A blob is missing.
         """
 
     def close(self) -> None:
-        """Let files go."""
+        """Close every blob."""
 
 
 def open_blocks(blobs: BlobStore, sources: Sources) -> Blocks:
-    """The bytes of a content. Raises DamagedContent, ContentMissing."""
+    """Open a content for reading in blocks.
+
+    Args:
+        blobs: Where the content is stored.
+        sources: The forms of the content.
+
+    Returns:
+        Its bytes, to be closed by the caller.
+
+    Raises:
+        DamagedContent: The content was found damaged before.
+        ContentMissing: No form of the content is stored, or its blob is missing.
+    """
+    if sources.inline is not None and sources.state is not ContentState.DAMAGED:
+        return _Inline(sources.inline)
+    # Inline bytes are not hashed here: those of a damaged content are refused too.
     if sources.state is ContentState.DAMAGED:
         raise damaged(sources.digest, "it was found damaged before")
-    if sources.inline is not None:
-        return _Inline(sources.inline)
+    require_readable(sources)
     if sources.in_file:
-        return _Plain(blobs.open(sources.digest), sources.digest, sources.size_bytes)
-    if not sources.encodings:
-        raise ContentMissing(
-            f"the bytes of {sources.digest} are not in the store", digest=sources.digest
-        )
+        return _Plain(open_stored(blobs, sources.digest), sources.digest, sources.size_bytes)
     stored = sources.encodings[0]
-    file = blobs.open(stored.digest)
-    frames = frame_index(file, stored) if stored.codec == Codec.ZSTD else None
-    if frames is None or sum(frame.content_bytes for frame in frames) != sources.size_bytes:
-        return _Stream(file, stored, sources)
-    return _Frames(file, frames, stored.digest, sources.size_bytes)
+    blob = open_stored(blobs, stored.digest)
+    try:
+        frames = Frames.of(blob, stored, sources.size_bytes)
+    except BaseException:
+        blob.close()
+        raise
+    if frames is None:
+        return _Stream(blob, stored, sources)
+    return _Frames(blob, frames, sources.size_bytes)
 
 
 @final
 class _Inline:
+    """Bytes from the catalogue."""
+
     def __init__(self, data: bytes) -> None:
         self._data = memoryview(data)
         self.size_bytes = len(data)
@@ -89,81 +106,66 @@ class _Inline:
         return self._data[position:]
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no blob is open."""
 
 
 @final
 class _Plain:
-    def __init__(self, file: BinaryIO, digest: Digest, size_bytes: int) -> None:
-        self._file = file
+    """A blob that holds the content as it is."""
+
+    def __init__(self, blob: OpenBlob, digest: Digest, size_bytes: int) -> None:
+        self._blob = blob
         self._digest = digest
         self.size_bytes = size_bytes
 
     def read_into(self, position: int, buffer: bytearray) -> memoryview:
         view = memoryview(buffer)[: self.size_bytes - position]
-        with translated(str(self._digest)):
-            count = os.preadv(self._file.fileno(), [view], position)
+        count = self._blob.pread_into(position, view)
         if not count:
             raise damaged(self._digest, f"its file ends after {position} bytes")
         return view[:count]
 
     def close(self) -> None:
-        self._file.close()
+        self._blob.close()
 
 
 @final
 class _Frames:
-    """Independent frames: one is decoded at a time, whichever is asked for."""
+    """Independent frames: the one that holds the position is decoded."""
 
-    def __init__(
-        self, file: BinaryIO, frames: tuple[Frame, ...], stored: Digest, size_bytes: int
-    ) -> None:
-        self._file = file
-        self._frames = [frame for frame in frames if frame.content_bytes]
-        self._starts = [frame.content_offset for frame in self._frames]
-        self._stored = stored
+    def __init__(self, blob: OpenBlob, frames: Frames, size_bytes: int) -> None:
+        self._blob = blob
+        self._frames = frames
+        self._index = [frame for frame in frames.index if frame.content_bytes]
+        self._starts = [frame.content_offset for frame in self._index]
         self.size_bytes = size_bytes
 
     def read_into(self, position: int, buffer: bytearray) -> memoryview:
-        frame = self._frames[bisect_right(self._starts, position) - 1]
-        with translated(str(self._stored)):
-            data = os.pread(self._file.fileno(), frame.stored_bytes, frame.stored_offset)
-        # Others may make larger frames than ours.
-        plain = memoryview(
-            buffer if frame.content_bytes <= len(buffer) else bytearray(frame.content_bytes)
-        )[: frame.content_bytes]
-        try:
-            # As much memory as the frame's header says is allocated at once, whatever the ceiling:
-            # so it is compared with the table first.
-            fits = len(data) == frame.stored_bytes and zstandard.frame_content_size(data) == len(
-                plain
-            )
-            with zstandard.ZstdDecompressor().stream_reader(
-                data, read_across_frames=False
-            ) as decoded:
-                # One read more: only who reads to the end of a frame has its checksum compared.
-                fits = fits and decoded.readinto(plain) == len(plain) and not decoded.read(1)
-        except zstandard.ZstdError as exc:
-            raise damaged(self._stored, str(exc)) from exc
-        if not fits:
-            raise damaged(self._stored, "a frame does not fit the seek table")
+        frame = self._index[bisect_right(self._starts, position) - 1]
+        # Frames of other programs may be larger than ours.
+        plain = self._frames.decode_into(
+            frame,
+            self._frames.read(frame),
+            buffer if frame.content_bytes <= len(buffer) else bytearray(frame.content_bytes),
+        )
         return plain[position - frame.content_offset :]
 
     def close(self) -> None:
-        self._file.close()
+        self._blob.close()
 
 
 @final
 class _Stream:
-    """Bytes that can only be decoded from the start: going on is cheap, going back begins anew."""
+    """Bytes that are decoded from the start: going on is cheap, going back starts over."""
 
-    def __init__(self, file: BinaryIO, stored: StoredEncoding, sources: Sources) -> None:
-        self._file = file
+    def __init__(self, blob: OpenBlob, stored: StoredEncoding, sources: Sources) -> None:
+        self._blob = blob
         self._stored = stored
         self._digest = sources.digest
         self.size_bytes = sources.size_bytes
         self._pieces = self._decoded()
         self._piece = memoryview(b"")
+        """The last piece that was decoded; it begins at ``_start``."""
         self._start = 0
 
     def read_into(self, position: int, buffer: bytearray) -> memoryview:
@@ -175,7 +177,7 @@ class _Stream:
             self._piece = memoryview(b"")
             try:
                 piece = next(self._pieces, None)
-            except (StoreError, zstandard.ZstdError) as exc:
+            except InvalidInput as exc:
                 raise damaged(self._stored.digest, str(exc)) from exc
             if piece is None:
                 raise damaged(
@@ -187,13 +189,12 @@ class _Stream:
         return self._piece[position - self._start :]
 
     def _decoded(self) -> Iterator[bytes]:
-        decode = decoder(Codec(self._stored.codec), max_bytes=self.size_bytes)
+        decode = decoder(self._stored.codec, max_bytes=self.size_bytes)
         position = 0
-        with translated(str(self._stored.digest)):
-            while data := os.pread(self._file.fileno(), _STORED_PIECE_BYTES, position):
-                position += len(data)
-                yield from decode.feed(data)
+        while data := self._blob.pread(position, _STORED_PIECE_BYTES):
+            position += len(data)
+            yield from decode.feed(data)
         yield from decode.finish()
 
     def close(self) -> None:
-        self._file.close()
+        self._blob.close()

@@ -1,59 +1,150 @@
-"""The frames of a stored encoding."""
+"""The independent frames of a seekable encoding, and the checks with which one of them is decoded."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, Final
+import threading
+from typing import TYPE_CHECKING, Final, Self, final
 
-from store.errors import CorruptStream, DamagedContent
-from store.files.os_errors import translated
+import zstandard
+
+from store.content.stored import damaged
+from store.errors import CorruptStream
 from store.formats.compression.seekable_zstd import FOOTER_BYTES, Frame, read_table, table_bytes
+from store.model.contents import Codec
 from store.model.limits import MIB
-from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
+    from store.blobs.protocol import OpenBlob
     from store.model.contents import StoredEncoding
-    from store.model.digests import Digest
+
+MAX_FRAME_BYTES: Final = 16 * MIB
+"""The largest frame that is decoded at once, stored or decoded.
+
+Frames of our own making are a quarter of this. An encoding with a larger frame is decoded as a
+stream, in pieces.
+"""
+
+_local = threading.local()
 
 
-PIECE_BYTES: Final = 1 * MIB
+@final
+class Frames:
+    """The frames of one open encoding. Any thread may read and decode any of them.
 
-
-_FRAME_CEILING: Final = 16 * MIB
-
-
-def damaged(digest: Digest, why: str) -> DamagedContent:
-    """The error for stored bytes that are no longer what they were."""
-    return DamagedContent(
-        f"stored content {digest} is damaged: {why}",
-        digest=digest,
-        hint="import an archive that holds this content to repair it",
-        remedy=Remedy.CHECK_STORE,
-    )
-
-
-def frame_index(file: BinaryIO, stored: StoredEncoding) -> tuple[Frame, ...] | None:
-    """The frames of a seekable file, the position left at its start.
-
-    None when it has to be decoded as a stream.
+    Attributes:
+        index: Every frame, in the order of the content; empty frames are among them.
     """
-    with translated(str(stored.digest)):
-        size = file.seek(0, 2)
-        try:
-            if not stored.seekable or size < FOOTER_BYTES:
-                return None
-            file.seek(-FOOTER_BYTES, 2)
-            length = table_bytes(file.read(FOOTER_BYTES))
-            if length is None or length > size:
-                return None
-            file.seek(-length, 2)
-            frames = read_table(file.read(length), size)
-        except CorruptStream:
+
+    def __init__(self, blob: OpenBlob, stored: StoredEncoding, index: tuple[Frame, ...]) -> None:
+        self._blob = blob
+        self._digest = stored.digest
+        self.index = index
+
+    @classmethod
+    def of(cls, blob: OpenBlob, stored: StoredEncoding, content_bytes: int) -> Self | None:
+        """Read the seek table of an encoding.
+
+        Args:
+            blob: The open blob of the encoding; it stays the caller's to close.
+            stored: What the catalogue says of the encoding.
+            content_bytes: The size of the content that the frames have to decode to.
+
+        Returns:
+            The frames; None if the encoding has to be decoded as a stream: its codec has no
+            frames, its table is missing or wrong, or a frame is larger than `MAX_FRAME_BYTES`.
+        """
+        index = _read_index(blob) if stored.codec is Codec.ZSTD and stored.seekable else None
+        if index is None or sum(frame.content_bytes for frame in index) != content_bytes:
             return None
-        finally:
-            file.seek(0)
-    # Frames of our own making are a quarter of this; larger ones go the slow way, in pieces.
-    return (
-        frames
-        if all(max(frame.content_bytes, frame.stored_bytes) <= _FRAME_CEILING for frame in frames)
-        else None
-    )
+        if any(max(frame.content_bytes, frame.stored_bytes) > MAX_FRAME_BYTES for frame in index):
+            return None
+        return cls(blob, stored, index)
+
+    def read(self, frame: Frame) -> bytes:
+        """Return the stored bytes of a frame; fewer than the table says where the blob ends early."""
+        return self._blob.pread(frame.stored_offset, frame.stored_bytes)
+
+    def read_into(self, frame: Frame, buffer: memoryview) -> memoryview:
+        """Read the stored bytes of a frame into ``buffer``, and return the part that they fill."""
+        return buffer[: self._blob.pread_into(frame.stored_offset, buffer[: frame.stored_bytes])]
+
+    def decode(self, frame: Frame, data: bytes) -> bytes:
+        """Decode a frame into new memory.
+
+        Args:
+            frame: An element of `index`.
+            data: Its stored bytes.
+
+        Raises:
+            DamagedContent: The bytes do not decode to what the table says.
+        """
+        try:
+            self._check_header(frame, data)
+            decoded = _decompressor().decompress(data, max_output_size=frame.content_bytes)
+        except zstandard.ZstdError as exc:
+            raise damaged(self._digest, str(exc)) from exc
+        if len(decoded) != frame.content_bytes:
+            raise damaged(self._digest, _MISFIT)
+        return decoded
+
+    def decode_into(
+        self, frame: Frame, data: bytes | memoryview, buffer: bytearray | memoryview
+    ) -> memoryview:
+        """Decode a frame into memory of the caller's.
+
+        Args:
+            frame: An element of `index`.
+            data: Its stored bytes.
+            buffer: Used from its start; at least ``frame.content_bytes`` large.
+
+        Returns:
+            The part of ``buffer`` that holds the decoded bytes.
+
+        Raises:
+            DamagedContent: The bytes do not decode to what the table says.
+        """
+        plain = memoryview(buffer)[: frame.content_bytes]
+        try:
+            self._check_header(frame, data)
+            with _decompressor().stream_reader(data, read_across_frames=False) as decoded:
+                # The second read reaches the end of the frame: only there its checksum is compared.
+                fits = decoded.readinto(plain) == len(plain) and not decoded.read(1)
+        except zstandard.ZstdError as exc:
+            raise damaged(self._digest, str(exc)) from exc
+        if not fits:
+            raise damaged(self._digest, _MISFIT)
+        return plain
+
+    def _check_header(self, frame: Frame, data: bytes | memoryview) -> None:
+        # The decoder allocates as much memory as the frame's header says, whatever the ceiling: a
+        # flipped bit there must not ask for exabytes.
+        if (
+            len(data) != frame.stored_bytes
+            or zstandard.frame_content_size(data) != frame.content_bytes
+        ):
+            raise damaged(self._digest, _MISFIT)
+
+
+_MISFIT: Final = "a frame does not fit the seek table"
+
+
+def _read_index(blob: OpenBlob) -> tuple[Frame, ...] | None:
+    size = blob.size
+    if size < FOOTER_BYTES:
+        return None
+    length = table_bytes(blob.pread(size - FOOTER_BYTES, FOOTER_BYTES))
+    if length is None or length > size:
+        return None
+    try:
+        return read_table(blob.pread(size - length, length), size)
+    except CorruptStream:
+        return None
+
+
+def _decompressor() -> zstandard.ZstdDecompressor:
+    # One for each thread: making one costs as much as decoding a small frame.
+    known = _local.__dict__
+    if "decompressor" not in known:
+        known["decompressor"] = zstandard.ZstdDecompressor()
+    decompressor: zstandard.ZstdDecompressor = known["decompressor"]
+    return decompressor

@@ -1,30 +1,27 @@
 """Contents written straight into their places in a file.
 
-Each piece is read, decoded and written by whichever thread is free, in any order.
-
-Nothing passes through a queue of buffers, so this is as fast as the cores and the file system are;
-`store.content.reader` does the same for what has to be a stream. Every stored byte is hashed again,
-as there: the file is sound when `Scatter.finish` has returned, and not before.
+Each piece is read, decoded and written by whichever thread is free, in any order. No piece passes
+through a queue of buffers, so this is as fast as the cores and the file system are;
+`store.content.reader` does the same for output that has to be a stream. Every stored byte is hashed
+again, as there: the file is sound only after `Scatter.finish` has returned.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import mmap
-import os
 import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, BinaryIO, Final, Self, final
+from typing import TYPE_CHECKING, Final, Self, final
 
-import zstandard
-
-from store.content.frames import damaged, frame_index
+from store.blobs.open_file import OpenFile
+from store.content.frames import Frames
+from store.content.stored import damaged, open_stored, require_readable
 from store.errors import ContentMissing, DamagedContent
+from store.files.kernel_copy import copy_in_kernel
 from store.files.os_errors import translated
 from store.files.page_cache import begin_writeback, write_at
-from store.model.contents import ContentState
 from store.model.digests import Digest
 from store.model.limits import MIB
 
@@ -32,29 +29,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from store.blobs.protocol import BlobStore
+    from store.blobs.protocol import BlobStore, OpenBlob
     from store.content.reader import Reader
     from store.formats.compression.seekable_zstd import Frame
-    from store.model.contents import Sources, StoredEncoding
+    from store.model.contents import Sources
 
 _COPY_BYTES: Final = 16 * MIB
+"""How much of a plain blob is one task."""
+
 _HASH_BYTES: Final = MIB // 4
-"""What is read stays in the core's own cache until it is hashed."""
+"""Read and hashed at once: so much stays in the core's own cache in between."""
 
-_OPEN_AT_ONCE: Final = 64
-"""Contents that are being written; each holds a file open."""
-
-_NO_COPY_RANGE: Final = frozenset(
-    {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF}
-)
+_MAX_OPEN: Final = 64
+"""How many contents are being written at once; each holds a blob open."""
 
 
 @final
 class Scatter:
-    """Writes into one open file.
+    """Writes contents into one open file, with threads of its own.
 
-    Offsets are bytes from its start; ``on_written`` is told how many bytes are done, from several
-    threads.
+    Offsets are bytes from the start of the file.
+
+    Args:
+        blobs: Where the contents are stored.
+        reader: Decodes contents that can only be decoded as a stream.
+        descriptor: The regular file, open for writing.
+        workers: How many contents or pieces are decoded at once.
     """
 
     def __init__(self, blobs: BlobStore, reader: Reader, descriptor: int, workers: int = 2) -> None:
@@ -63,8 +63,8 @@ class Scatter:
         self._descriptor = descriptor
         self._pool = ThreadPoolExecutor(workers + 1, thread_name_prefix="scatter")
         self._local = threading.local()
-        # The kernel lets one writer at a time into a file, and has the others spin. Here they
-        # sleep, and another thread decodes meanwhile.
+        # The kernel lets one writer at a time into a file, and the others spin. Here they sleep,
+        # and another thread decodes meanwhile.
         self._writing = threading.Lock()
         self._running: deque[_Content] = deque()
 
@@ -77,153 +77,145 @@ class Scatter:
             content.close()
 
     def put(self, data: bytes, offset: int) -> None:
-        """Write ``data`` now."""
+        """Write ``data`` at ``offset`` now."""
         write_at(self._descriptor, data, offset)
 
     def content(self, sources: Sources, offset: int, on_written: Callable[[int], None]) -> None:
-        """Write a content; it may be done only when `finish` has returned.
+        """Begin to write a content; `finish` waits until it is written.
 
-        Raises DamagedContent, ContentMissing, also for contents that were given before.
+        Args:
+            sources: The forms of the content.
+            offset: Where it goes.
+            on_written: Called with the number of bytes just written, from several threads.
+
+        Raises:
+            DamagedContent: Stored bytes of this content, or of an earlier one, are wrong.
+            ContentMissing: The blob of this content, or of an earlier one, is missing.
         """
-        if sources.inline is None and sources.state is ContentState.DAMAGED:
-            raise damaged(sources.digest, "it was found damaged before")
+        require_readable(sources)
         if sources.inline is None and sources.in_file:
+            blob = open_stored(self._blobs, sources.digest)
             self._start(
-                _Content(self._blobs.open(sources.digest), sources.digest, sources.size_bytes),
-                self._copies(sources.size_bytes, offset, on_written),
+                blob,
+                [
+                    lambda: self._verify(blob, sources.digest, sources.size_bytes),
+                    *self._copies(blob, sources.size_bytes, offset, on_written),
+                ],
             )
-            return
-        stored = sources.encodings[0] if sources.encodings else None
-        if (
-            sources.inline is None
-            and stored is not None
-            and (started := self._frames(sources, stored, offset, on_written))
-        ):
-            self._start(*started)
-            return
-        while len(self._running) >= _OPEN_AT_ONCE:
-            self._running.popleft().settle()
-        self._running.append(
-            _Content(
-                None,
-                sources.digest,
-                sources.size_bytes,
-                [self._pool.submit(self._stream, sources, offset, on_written)],
-            )
-        )
+        elif sources.inline is not None or not self._start_frames(sources, offset, on_written):
+            self._start(None, [lambda: self._stream(sources, offset, on_written)])
 
     def file(self, path: Path, offset: int, size_bytes: int) -> None:
-        """Write a file that nobody else knows; it may be done only when `finish` has returned."""
+        """Begin to write a file that no other process changes; `finish` waits until it is written.
+
+        Args:
+            path: The file.
+            offset: Where it goes.
+            size_bytes: The size of the file.
+        """
         with translated(path):
-            opened = path.open("rb", buffering=0)
-        content = _Content(opened, None, size_bytes)
-        content.tasks = [
-            self._pool.submit(task, opened) for task in self._copies(size_bytes, offset, _ignore)
-        ]
-        self._running.append(content)
+            blob = OpenFile(path.open("rb", buffering=0), path)
+        self._start(blob, self._copies(blob, size_bytes, offset, _ignore))
 
     def finish(self) -> None:
-        """Wait for all that was begun.
+        """Wait until everything is written.
 
-        Raises DamagedContent, ContentMissing, StorageFull and the like: then the file is worth
-        nothing.
+        Raises:
+            DamagedContent: Stored bytes are wrong. As after every error, the file is worthless.
+            ContentMissing: A blob is missing.
+            OSError: The file cannot be written.
         """
         while self._running:
             self._running.popleft().settle()
 
-    def _start(self, content: _Content, tasks: list[Callable[[BinaryIO], None]]) -> None:
-        self._running.append(content)
-        file, digest = content.file, content.digest
-        assert file is not None  # noqa: S101 - contents with tasks have a file and a digest
-        assert digest is not None  # noqa: S101
-        # The hash first: it is one long task, and the others fill the time beside it.
-        content.tasks.append(self._pool.submit(self._verify, file, digest, content.size_bytes))
-        content.tasks.extend(self._pool.submit(task, file) for task in tasks)
-        while len(self._running) >= _OPEN_AT_ONCE:
-            self._running.popleft().settle()
+    def _start(self, blob: OpenBlob | None, tasks: list[Callable[[], None]]) -> None:
+        while len(self._running) >= _MAX_OPEN:
+            try:
+                self._running.popleft().settle()
+            except BaseException:
+                if blob is not None:
+                    blob.close()
+                raise
+        self._running.append(_Content(blob, [self._pool.submit(task) for task in tasks]))
 
-    # --- what the tasks do ------------------------------------------------------------------------
+    def _start_frames(
+        self, sources: Sources, offset: int, on_written: Callable[[int], None]
+    ) -> bool:
+        """Begin to write a content from independent frames; False for any other encoding."""
+        stored = sources.encodings[0]
+        blob = open_stored(self._blobs, stored.digest)
+        frames = Frames.of(blob, stored, sources.size_bytes)
+        if frames is None:
+            blob.close()
+            return False
 
-    def _verify(self, file: BinaryIO, digest: Digest, size_bytes: int) -> None:
+        def decode(frame: Frame) -> Callable[[], None]:
+            return lambda: self._decode(frames, frame, offset, on_written)
+
+        self._start(
+            blob,
+            [
+                # First: it is one long task, and the others fill the time beside it.
+                lambda: self._verify(blob, stored.digest, stored.size_bytes),
+                *(decode(frame) for frame in frames.index),
+            ],
+        )
+        return True
+
+    # --- tasks --------------------------------------------------------------------------------
+
+    def _verify(self, blob: OpenBlob, digest: Digest, size_bytes: int) -> None:
         buffer = self._buffer("hash", _HASH_BYTES)
         hashed = hashlib.new(digest.algorithm, usedforsecurity=False)
         position = 0
-        with translated(str(digest)):
-            while count := os.preadv(file.fileno(), [buffer], position):
-                hashed.update(buffer[:count])
-                position += count
+        while count := blob.pread_into(position, buffer):
+            hashed.update(buffer[:count])
+            position += count
         got = Digest(digest.algorithm, hashed.hexdigest())
         if got != digest:
             raise damaged(digest, f"{position} of {size_bytes} bytes, with digest {got}")
 
     def _copies(
-        self, size: int, offset: int, on_written: Callable[[int], None]
-    ) -> list[Callable[[BinaryIO], None]]:
-        def copy(start: int, count: int) -> Callable[[BinaryIO], None]:
-            def run(file: BinaryIO) -> None:
-                with self._writing:
-                    _copy_range(file.fileno(), self._descriptor, count, start, offset + start)
-                begin_writeback(self._descriptor, offset + start, count)
-                on_written(count)
+        self, blob: OpenBlob, size_bytes: int, offset: int, on_written: Callable[[int], None]
+    ) -> list[Callable[[], None]]:
+        def copy(start: int) -> Callable[[], None]:
+            count = min(_COPY_BYTES, size_bytes - start)
+            return lambda: self._copy(blob, start, count, offset + start, on_written)
 
-            return run
+        return [copy(start) for start in range(0, size_bytes, _COPY_BYTES)]
 
-        return [
-            copy(start, min(_COPY_BYTES, size - start)) for start in range(0, size, _COPY_BYTES)
-        ]
-
-    def _frames(
+    def _copy(
         self,
-        sources: Sources,
-        stored: StoredEncoding,
-        offset: int,
+        blob: OpenBlob,
+        start: int,
+        size_bytes: int,
+        target: int,
         on_written: Callable[[int], None],
-    ) -> tuple[_Content, list[Callable[[BinaryIO], None]]] | None:
-        """The tasks for a content in independent frames; None for any other encoding."""
-        if stored.codec != "zstd" or not stored.seekable:
-            return None
-        file = self._blobs.open(stored.digest)
-        frames = frame_index(file, stored)
-        if frames is None or sum(frame.content_bytes for frame in frames) != sources.size_bytes:
-            file.close()
-            return None
-
-        def decode(frame: Frame, source: int, target: int) -> Callable[[BinaryIO], None]:
-            def run(file: BinaryIO) -> None:
-                self._decode(file, stored.digest, frame, source, target)
-                on_written(frame.content_bytes)
-
-            return run
-
-        tasks = []
-        source = 0
-        for frame in frames:
-            tasks.append(decode(frame, source, offset))
-            source += frame.stored_bytes
-            offset += frame.content_bytes
-        return _Content(file, stored.digest, stored.size_bytes), tasks
+    ) -> None:
+        with self._writing:
+            file = blob.as_file()
+            done = 0
+            if file is not None:
+                done = copy_in_kernel(
+                    file, self._descriptor, size_bytes, source_offset=start, target_offset=target
+                )
+            # A blob that ends early is left to `_verify`.
+            while data := blob.pread(start + done, min(size_bytes - done, _HASH_BYTES)):
+                write_at(self._descriptor, data, target + done)
+                done += len(data)
+        begin_writeback(self._descriptor, target, size_bytes)
+        on_written(size_bytes)
 
     def _decode(
-        self, file: BinaryIO, digest: Digest, frame: Frame, source: int, target: int
+        self, frames: Frames, frame: Frame, offset: int, on_written: Callable[[int], None]
     ) -> None:
-        data = self._buffer("stored", frame.stored_bytes)[: frame.stored_bytes]
-        plain = self._buffer("plain", frame.content_bytes)[: frame.content_bytes]
-        with translated(str(digest)):
-            count = os.preadv(file.fileno(), [data], source)
-        known = self._local.__dict__
-        if "decompressor" not in known:
-            known["decompressor"] = zstandard.ZstdDecompressor()
-        try:
-            fits = count == len(data) and zstandard.frame_content_size(data) == len(plain)
-            with known["decompressor"].stream_reader(data, read_across_frames=False) as decoded:
-                fits = fits and decoded.readinto(plain) == len(plain)
-        except zstandard.ZstdError as exc:
-            raise damaged(digest, str(exc)) from exc
-        if not fits:
-            raise damaged(digest, "a frame does not fit the seek table")
+        data = frames.read_into(frame, self._buffer("stored", frame.stored_bytes))
+        plain = frames.decode_into(frame, data, self._buffer("plain", frame.content_bytes))
+        target = offset + frame.content_offset
         with self._writing:
             write_at(self._descriptor, plain, target)
         begin_writeback(self._descriptor, target, len(plain))
+        on_written(len(plain))
 
     def _stream(self, sources: Sources, offset: int, on_written: Callable[[int], None]) -> None:
         for piece in self._reader.chunks(sources):
@@ -231,44 +223,38 @@ class Scatter:
             offset += len(piece)
             on_written(len(piece))
 
-    def _buffer(self, name: str, size: int) -> memoryview:
-        """A buffer of this thread's own, at least so large; used again for the next piece."""
+    def _buffer(self, name: str, size_bytes: int) -> memoryview:
+        """Return this thread's buffer of that name, at least so large; the next task uses it again."""
         known: dict[str, memoryview] = self._local.__dict__
-        if name not in known or len(known[name]) < size:
-            # Of whole pages: the kernel copies from and to them up to twice as fast as where malloc
+        if name not in known or len(known[name]) < size_bytes:
+            # Whole pages: the kernel copies from and to them up to twice as fast as where malloc
             # begins, 16 bytes into one.
-            known[name] = memoryview(mmap.mmap(-1, size))
+            known[name] = memoryview(mmap.mmap(-1, size_bytes or mmap.PAGESIZE))
         return known[name]
 
 
 @final
 class _Content:
-    """A content that is being written."""
+    """A content that is being written: its open blob, if it has one, and the tasks."""
 
-    def __init__(
-        self,
-        file: BinaryIO | None,
-        digest: Digest | None,
-        size_bytes: int,
-        tasks: list[Future[None]] | None = None,
-    ) -> None:
-        self.file = file
-        self.digest = digest
-        self.size_bytes = size_bytes
-        self.tasks: list[Future[None]] = tasks or []
+    def __init__(self, blob: OpenBlob | None, tasks: list[Future[None]]) -> None:
+        self._blob = blob
+        self._tasks = tasks
 
     def close(self) -> None:
-        """Let its file go."""
-        if self.file is not None:
-            self.file.close()
+        """Close the blob."""
+        if self._blob is not None:
+            self._blob.close()
 
     def settle(self) -> None:
-        """Wait until it is written.
+        """Wait for the tasks, and raise what went wrong.
 
-        A wrong digest explains whatever else went wrong, so it is looked at first.
+        A wrong digest explains every other problem, so it is raised first.
         """
         try:
-            problems = [problem for task in self.tasks if (problem := task.exception()) is not None]
+            problems = [
+                problem for task in self._tasks if (problem := task.exception()) is not None
+            ]
         finally:
             self.close()
         for kind in (DamagedContent, ContentMissing, BaseException):
@@ -278,36 +264,4 @@ class _Content:
 
 
 def _ignore(_size: int) -> None:
-    """It was counted when it was made."""
-
-
-def _copy_range(
-    source: int, target: int, count: int, source_offset: int, target_offset: int
-) -> None:
-    """Copy inside the kernel where it can.
-
-    A source that ends early leaves the rest to whoever hashes it.
-    """
-    in_kernel = True
-    while count:
-        if in_kernel:
-            try:
-                done = os.copy_file_range(source, target, count, source_offset, target_offset)
-            except OSError as exc:
-                if exc.errno not in _NO_COPY_RANGE:
-                    raise
-                in_kernel = False
-                continue
-        else:
-            data = os.pread(source, min(count, _HASH_BYTES), source_offset)
-            write_at(target, data, target_offset)
-            done = len(data)
-        if not done:
-            if not in_kernel:
-                return
-            # Some file systems say so of files that have bytes: only a read that finds none has
-            # found the end (copy_file_range(2), bugs).
-            in_kernel = False
-        count -= done
-        source_offset += done
-        target_offset += done
+    """Take no notice: these bytes were counted when the file was made."""

@@ -100,7 +100,7 @@ class Placement:
         ]
         if files:
             self._operation.announce(digest for _, digest in files)
-            self._blobs.publish(files)
+            self._blobs.publish((path, self._blobs.location(digest)) for path, digest in files)
         self._rows(list(names.values()))
 
     def _still_needed(self, archive: ReadArchive) -> list[tuple[Staged, bool]]:
@@ -189,7 +189,7 @@ class Placement:
                 if not content.has_sound_file(self._connection, digest):
                     staged = self._operation.stage(data)
                     self._operation.announce((digest,))
-                    self._blobs.publish(((staged, digest),))
+                    self._blobs.publish(((staged, self._blobs.location(digest)),))
                 keys[digest] = content.put_blob(self._connection, digest, len(data), self._now)
         return keys
 

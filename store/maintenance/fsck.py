@@ -82,7 +82,7 @@ class Checker:
                     )
 
     def _reread(self, reader: Reader, digest: Digest, *, in_file: bool) -> str | None:
-        if in_file and self._blobs.size(digest) is None:
+        if in_file and self._blobs.size(self._blobs.location(digest)) is None:
             return "its file is missing"
         with self._read() as connection:
             sources = content.sources(connection, (digest,)).get(digest)
@@ -210,10 +210,11 @@ class Checker:
     # --- files ------------------------------------------------------------------------------------
 
     def _files(self) -> Iterator[Verdict]:
-        for digest in self._blobs.digests():
+        for location in self._blobs.locations():
+            digest = self._blobs.digest(location)
             with self._read() as connection:
                 known = content.has_blob_row(connection, digest)
-            if not known and self._blobs.size(digest) is not None:
+            if not known and self._blobs.size(location) is not None:
                 finding = Finding(
                     Severity.WARNING,
                     "orphan",

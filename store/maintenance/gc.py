@@ -222,14 +222,14 @@ class _FileCollection:
     def _remove(self, connection: Connection, digests: Sequence[Digest]) -> None:
         for digest, has_row in condemned.still_condemned(connection, digests):
             if not has_row:
-                self._blobs.remove(digest)
+                self._blobs.remove(self._blobs.location(digest))
         condemned.forget(connection, digests)
 
     def _remove_orphans(self) -> None:
         # A crash between rename and commit leaves a file without a row, and the operation's list
         # of its files may be lost. Looking for such files needs no lock, removing them does.
         suspects: list[Digest] = []
-        files = iter(self._blobs.digests())
+        files = map(self._blobs.digest, self._blobs.locations())
         with self._units.read() as connection:
             while batch := list(islice(files, BATCH)):
                 known = content.with_blob_rows(connection, batch)
@@ -239,5 +239,5 @@ class _FileCollection:
     def _remove_unknown(self, connection: Connection, digests: Sequence[Digest]) -> None:
         for digest in digests:
             if not content.has_blob_row(connection, digest):
-                self._tally.freed_bytes += self._blobs.remove(digest)
+                self._tally.freed_bytes += self._blobs.remove(self._blobs.location(digest))
                 self._tally.orphans += 1

@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, final
+from typing import TYPE_CHECKING, final
 
 from store.catalog import content, encodings, images
 from store.catalog.checking import verification
 from store.catalog.collection import condemned
 from store.catalog.in_progress import leases
-from store.content.blocks import PIECE_BYTES
-from store.content.frames import frame_index
+from store.content.frames import Frames
+from store.content.reader import PIECE_BYTES
+from store.content.stored import open_stored
 from store.errors import ImageNotFound, InvalidInput
 from store.files.os_errors import translated
-from store.formats.compression.codecs import MAGIC_BYTES, Codec, detect
+from store.formats.compression.codecs import MAGIC_BYTES, detect
 from store.formats.compression.decoders import decoder
 from store.formats.image.config import ImageConfig
-from store.model.contents import ContentState, DiffState, StoredEncoding
+from store.model.contents import Codec, ContentState, DiffState, StoredEncoding
 from store.model.limits import DEFAULT_LIMITS
 from store.workspace import operations
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from store.blobs.protocol import OpenBlob
     from store.db.types import ContentKey
     from store.model.digests import DiffID, Digest, ImageID
     from store.workspace.operations import Operation
@@ -135,24 +137,18 @@ class Verifier:
             sources = content.sources(connection, (claim.blob,)).get(claim.blob)
         if sources is None or not sources.in_file:
             return None
-        with self._workspace.blobs.open(claim.blob) as file:
-            codec = detect(file.read(MAGIC_BYTES))
-            file.seek(0)
+        with open_stored(self._workspace.blobs, claim.blob) as blob:
+            codec = detect(blob.pread(0, MAGIC_BYTES))
             hashed = hashlib.new(claim.diff.digest.algorithm, usedforsecurity=False)
             path = None if codec in (Codec.GZIP, Codec.ZSTD) else operation.new_file()
             try:
-                size = _copy(_decoded(file, codec), hashed.update, path)
+                size = _copy(_decoded(blob, codec), hashed.update, path)
             except InvalidInput:
                 return None
             if hashed.hexdigest() != claim.diff.digest.hex:
                 return None
-            seekable = (
-                codec is Codec.ZSTD
-                and frame_index(
-                    file, StoredEncoding(claim.blob, codec.value, sources.size_bytes, seekable=True)
-                )
-                is not None
-            )
+            stored = StoredEncoding(claim.blob, codec, sources.size_bytes, seekable=True)
+            seekable = Frames.of(blob, stored, size) is not None
         return _Proof(claim, codec, size, seekable, path)
 
     def _place(self, connection: Connection, proofs: list[_Proof], operation: Operation) -> None:
@@ -161,7 +157,8 @@ class Verifier:
             if proof.path is not None:
                 if not content.has_sound_file(connection, diff):
                     operation.announce((diff,))
-                    self._workspace.blobs.publish(((proof.path, diff),))
+                    blobs = self._workspace.blobs
+                    blobs.publish(((proof.path, blobs.location(diff)),))
                 content.put_blob(connection, diff, proof.size_bytes, self._workspace.now())
                 continue
             stored = content.find(connection, (proof.claim.blob,))[proof.claim.blob]
@@ -177,9 +174,9 @@ class Verifier:
             )
 
 
-def _decoded(file: BinaryIO, codec: Codec) -> Iterable[bytes]:
+def _decoded(blob: OpenBlob, codec: Codec) -> Iterable[bytes]:
     decode = decoder(codec, max_bytes=DEFAULT_LIMITS.layer_bytes)
-    while data := file.read(PIECE_BYTES):
+    while data := blob.read(PIECE_BYTES):
         yield from decode.feed(data)
     yield from decode.finish()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 from store.catalog import content, foreign_layers, images, layers, manifests, references
 from store.formats.image.config import ImageConfig
 from store.formats.image.deterministic import deterministic_manifest
-from store.model.contents import ContentState, Sources, StoredEncoding
+from store.model.contents import Codec, ContentState, Sources, StoredEncoding
 from store.model.digests import Digest
 from store.names.resolve import resolve_image, resolve_manifest
 from store.queries.lists import summary_of
@@ -83,7 +83,7 @@ def manifest_contents(connection: Connection, name: str) -> ManifestContents:
 
 def _stored(sources: Sources) -> tuple[StoredEncoding, ...]:
     own = (
-        (StoredEncoding(sources.digest, "identity", sources.size_bytes, seekable=True),)
+        (StoredEncoding(sources.digest, Codec.IDENTITY, sources.size_bytes, seekable=True),)
         if sources.in_file or sources.inline is not None
         else ()
     )

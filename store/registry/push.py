@@ -124,7 +124,7 @@ class Put:
     def _targets(self) -> None:
         links = self.document.links
         held = catalog.held(self.connection, self.repository, (link.digest for link in links))
-        if damage.mark_lost(self.connection, self.blobs, held):
+        if damage.mark_missing(self.connection, self.blobs, held):
             held = catalog.held(self.connection, self.repository, held)
         missing = [
             link for link in links if link.digest not in held and not self._may_be_missing(link)

@@ -9,7 +9,6 @@ it lies in the store.
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, final
@@ -20,8 +19,7 @@ from store.catalog import repositories as catalog
 from store.catalog.checking import verification
 from store.catalog.events import Event
 from store.catalog.lists import repository_lists
-from store.content import presence
-from store.content.frames import damaged
+from store.content.stored import damaged
 from store.errors import (
     ContentMissing,
     ContentNotFound,
@@ -31,7 +29,6 @@ from store.errors import (
     ReferenceNotFound,
     RepositoryNotFound,
     TooLarge,
-    Unavailable,
     printable,
 )
 from store.formats.distribution.names import BY_ID
@@ -42,12 +39,13 @@ from store.model.digests import Digest, ImageID
 from store.model.limits import DEFAULT_LIMITS, MIB
 from store.model.references import Reference, Repository
 from store.names import tagging as removal
-from store.registry import damage
+from store.registry.blobs import ServedBlobs, unknown_blob
+from store.registry.damage import tolerating_failed_notes
 from store.registry.push import Pushed, Put, Sparse
 from store.registry.uploads import Uploads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -56,6 +54,7 @@ if TYPE_CHECKING:
     from store.db.types import RepositoryKey
     from store.model.digests import DiffID
     from store.model.limits import Limits
+    from store.registry.blobs import ServedBlob
     from store.workspace.workspace import Workspace
 
 __all__ = ["BY_ID", "MANIFEST_BYTES", "RENEWED_S", "Pushed", "Registry", "ServedManifest", "Sparse"]
@@ -110,6 +109,7 @@ class Registry:
     ) -> None:
         self._workspace = workspace
         self._on_damage = on_damage
+        self._blobs = ServedBlobs(workspace, on_damage)
         self._sparse = sparse
         self._limits = limits
         self.uploads = Uploads(workspace, max_bytes=limits.layer_bytes, most=max_uploads)
@@ -131,7 +131,7 @@ class Registry:
         except (DamagedContent, ContentMissing) as exc:
             if sources.state is ContentState.PRESENT:
                 logger.error("%s", printable(exc.message))  # noqa: TRY400 - what is wrong is known
-                with _beside_an_answer():
+                with tolerating_failed_notes():
                     self._workspace.report_damage(exc)
                 self._on_damage(exc.digest)
             raise _unknown_manifest(
@@ -179,55 +179,35 @@ class Registry:
             raise _unknown_manifest(repository, target)
         return found
 
-    def blob(self, repository: Repository, digest: Digest) -> Sources:
-        """Where the bytes of a blob can be had. Raises RepositoryNotFound, ContentNotFound."""
-        with self._workspace.read() as connection:
-            if not self._holds(connection, repository, digest):
-                raise _unknown_blob(repository, digest)
-            sources = content.sources(connection, (digest,))[digest]
-        gone = presence.lost(self._workspace.blobs, sources)
-        if not gone:
-            return sources
-        if not self._workspace.read_only:
-            with _beside_an_answer(), self._workspace.write("damage") as connection:
-                self._look_for(connection, digest)
-        left = presence.excluding(sources, gone)
-        if left is None:
-            raise _unknown_blob(repository, digest)
-        return left
+    def open_blob_if_cached(self, repository: Repository, digest: Digest) -> ServedBlob | None:
+        """Open a blob with one look-up by index and without waiting, so that an event loop may.
 
-    def _look_for(self, connection: Connection, digest: Digest) -> None:
-        for lost in damage.mark_lost(connection, self._workspace.blobs, (digest,)):
-            self._on_damage(lost)
+        Returns:
+            The blob, to be closed by the caller; None if only `open_blob` can tell.
 
-    def quick_blob(self, repository: Repository, digest: Digest) -> Sources | None:
-        """The same for a blob that lies in a file as it is served, where one look-up by index says so. None when it does not, whatever the reason."""
-        if repository == BY_ID:
-            return None
-        with self._workspace.look() as connection:
-            size_bytes = catalog.file_bytes(connection, repository, digest)
-        return (
-            None
-            if size_bytes is None
-            else Sources(digest, size_bytes, ContentState.PRESENT, None, in_file=True, encodings=())
-        )
-
-    def require_held(self, repository: Repository, digest: Digest) -> None:
-        """One look-up for who asks what is not here.
-
-        Raises ContentNotFound; who asks by ID always has to be answered by `blob`.
+        Raises:
+            ContentNotFound: The repository does not hold the blob.
         """
-        if repository == BY_ID:
-            return
-        with self._workspace.look() as connection:
-            if not catalog.is_held(connection, repository, digest):
-                raise _unknown_blob(repository, digest)
+        return self._blobs.open_if_cached(repository, digest)
 
-    @staticmethod
-    def _holds(connection: Connection, repository: Repository, digest: Digest) -> bool:
-        if repository == BY_ID:
-            return catalog.kept_without_name(connection, digest)
-        return digest in catalog.held(connection, repository, (digest,))
+    def open_blob(self, repository: Repository, digest: Digest) -> ServedBlob:
+        """Open a blob; this may wait for a disk.
+
+        Returns:
+            The blob, to be closed by the caller.
+
+        Raises:
+            ContentNotFound: The repository does not hold the blob.
+        """
+        return self._blobs.open(repository, digest)
+
+    def blob(self, repository: Repository, digest: Digest) -> Sources:
+        """Return the forms of a blob whose files are there.
+
+        Raises:
+            ContentNotFound: The repository does not hold the blob.
+        """
+        return self._blobs.sources(repository, digest)
 
     def holders(self, digest: Digest) -> tuple[Repository, ...]:
         """The repositories that serve this blob."""
@@ -361,7 +341,7 @@ class Registry:
                 connection, repository, digest, self._workspace.now() - timedelta(seconds=RENEWED_S)
             ):
                 return
-        with _beside_an_answer(), self._workspace.write("registry") as connection:
+        with tolerating_failed_notes(), self._workspace.write("registry") as connection:
             held = catalog.held(connection, repository, (digest,))
             key = catalog.find(connection, repository)
             if digest in held and key is not None:
@@ -375,7 +355,7 @@ class Registry:
         False when there is none, or its bytes are not sound.
         """
         with self._workspace.write("mount") as connection:
-            self._look_for(connection, digest)
+            self._blobs.mark_missing(connection, digest)
             allowed = any(
                 sources(_repository(name)) for name in catalog.holders(connection, digest)
             )
@@ -421,7 +401,7 @@ class Registry:
             key = self._require(connection, repository)
             known = content.find(connection, (digest,)).get(digest)
             if known is None or not serving.let_go(connection, key, known.key):
-                raise _unknown_blob(repository, digest)
+                raise unknown_blob(repository, digest)
 
     # --- manifests --------------------------------------------------------------------------------
 
@@ -559,22 +539,9 @@ class Registry:
         )
 
 
-@contextmanager
-def _beside_an_answer() -> Iterator[None]:
-    """What is noted by the way must not cost a reader the answer: a disk that is full can be read."""
-    try:
-        yield
-    except Unavailable as exc:
-        logger.warning("%s", printable(exc.message))
-
-
 def _repository(name: str) -> Repository:
     domain, _, path = name.partition("/")
     return Repository(domain, path)
-
-
-def _unknown_blob(repository: Repository, digest: Digest) -> ContentNotFound:
-    return ContentNotFound(f"{repository} holds no blob {digest}", digest=digest)
 
 
 def _unknown_manifest(

@@ -403,13 +403,16 @@ class Upload:
         with self._workspace.write(f"upload {self.id}") as connection:
             known = content.find(connection, (digest,)).get(digest)
             # Once it is dropped, ours is of no use to a row whose file has gone.
-            if known is not None and damage.mark_lost(connection, self._workspace.blobs, (digest,)):
+            if known is not None and damage.mark_missing(
+                connection, self._workspace.blobs, (digest,)
+            ):
                 known = content.find(connection, (digest,)).get(digest)
             now = self._workspace.now()
             if known is not None and known.state is ContentState.PRESENT:
                 key = known.key
             else:
-                self._workspace.blobs.publish(((self._path, digest),))
+                blobs = self._workspace.blobs
+                blobs.publish(((self._path, blobs.location(digest)),))
                 put = content.add_blob if known is None else content.put_blob
                 key = put(connection, digest, self.offset_bytes, now)
             repository_key = serving.ensure_repositories(connection, (self._repository,))[

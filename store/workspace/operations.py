@@ -170,7 +170,7 @@ def _sweep_one(connection: Connection, folder: Path, blobs: BlobStore, locks: Lo
 def _remove_announced(connection: Connection, folder: Path, blobs: BlobStore) -> None:
     for digest in _announced(folder / PUBLISHING):
         if not content.has_blob_row(connection, digest):
-            blobs.remove(digest)
+            blobs.remove(blobs.location(digest))
 
 
 def _announced(path: Path) -> list[Digest]:

@@ -74,7 +74,7 @@ def commit_then_unlink(store: Store, gate: Gate) -> None:
     """The first idea: once the rows are gone, nobody can want the files."""
     for name in _forget_rows(store):
         gate("unlink")
-        store.blobs.remove(name)
+        store.blobs.remove(store.blobs.location(name))
 
 
 def look_then_unlink(store: Store, gate: Gate) -> None:
@@ -85,7 +85,7 @@ def look_then_unlink(store: Store, gate: Gate) -> None:
             again = content.has_blob_row(connection, name)
         gate("unlink")
         if not again:
-            store.blobs.remove(name)
+            store.blobs.remove(store.blobs.location(name))
 
 
 def unlink_orphans_as_listed(store: Store, gate: Gate) -> None:
@@ -97,7 +97,7 @@ def unlink_orphans_as_listed(store: Store, gate: Gate) -> None:
         ]
     for name in orphans:
         gate("unlink")
-        store.blobs.remove(name)
+        store.blobs.remove(store.blobs.location(name))
 
 
 def sweep_without_a_transaction(store: Store, gate: Gate) -> None:
@@ -111,7 +111,7 @@ def sweep_without_a_transaction(store: Store, gate: Gate) -> None:
         orphans = [name for name in announced if not content.has_blob_row(connection, name)]
         gate("unlink")
         for name in orphans:
-            store.blobs.remove(name)
+            store.blobs.remove(store.blobs.location(name))
         shutil.rmtree(folder)
 
 

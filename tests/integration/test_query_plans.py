@@ -20,9 +20,10 @@ from store.catalog.checking import audit, verification
 from store.catalog.in_progress import uploads
 from store.db.sqlite.engine import DATABASE
 from store.db.types import ContentKey
+from store.formats.distribution.names import BY_ID
 from store.model.digests import Digest, ImageID
 from store.model.references import Reference
-from store.registry.registry import BY_ID, Registry
+from store.registry.registry import Registry
 from storectl import cli
 from tests.conftest import NOW
 from tests.support.images import A, B, image
@@ -150,9 +151,8 @@ def drive_repairs(store: Store, image_id: ImageID) -> None:
         registry_rows.image_holders(connection, image_id.digest)
         registry_rows.holders_of_all(connection, (image_id.digest,))
         # Look-ups are run by the driver, which nobody listens to.
-        registry_rows.file_bytes(connection, APP, image_id.digest)
+        registry_rows.held_blob(connection, APP, image_id.digest)
         registry_rows.is_fresh(connection, APP, image_id.digest, NOW)
-        registry_rows.is_held(connection, APP, image_id.digest)
         uploads.get(connection, "0" * 32)
         raise _EnoughError
 

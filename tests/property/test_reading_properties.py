@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store.errors import StoreError
-from store.formats.compression.codecs import Codec
 from store.formats.compression.decoders import decoder
 from store.formats.tar.checker import TarCheck
 from store.formats.tar.reader import Member, MemberKind, TarReader
 from store.formats.tar.tree import Tree
+from store.model.contents import Codec
 from store.model.limits import Limits
 from tests.support.tars import extended, member, sparse_member, summed
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, final
 
 from store.errors import InvalidInput, TruncatedInput, printable
 from store.files.os_errors import Whose, translated
-from store.formats.compression.codecs import MAGIC_BYTES, Codec, detect
+from store.formats.compression.codecs import MAGIC_BYTES, detect
 from store.formats.compression.read_ahead import DecodingReader
+from store.model.contents import Codec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

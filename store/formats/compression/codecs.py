@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Final
 
 from store.formats.compression import gzip_header, zstd_blocks
+from store.model.contents import Codec
 
 MAGIC_BYTES: Final = 6
 """How many bytes `detect` needs; a shorter input gives all its bytes."""
 
 _BZIP2_MAGIC: Final = b"BZh"
 _XZ_MAGIC: Final = b"\xfd7zXZ\0"
-
-
-class Codec(StrEnum):
-    """A compression format; `IDENTITY` for none."""
-
-    IDENTITY = "identity"
-    GZIP = "gzip"
-    BZIP2 = "bzip2"
-    XZ = "xz"
-    ZSTD = "zstd"
 
 
 def detect(head: bytes) -> Codec:

@@ -18,7 +18,7 @@ from isal import igzip_lib
 
 from store.errors import CorruptStream, TooLarge, TruncatedInput, printable
 from store.formats.compression import gzip_header, zstd_blocks
-from store.formats.compression.codecs import Codec
+from store.model.contents import Codec
 from store.model.limits import MIB
 from store.model.remedies import Remedy
 

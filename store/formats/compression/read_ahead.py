@@ -10,8 +10,8 @@ from store.formats.compression.decoders import decoder
 from store.model.limits import MIB
 
 if TYPE_CHECKING:
-    from store.formats.compression.codecs import Codec
     from store.formats.compression.decoders import Decoder
+    from store.model.contents import Codec
 
 _INPUT_BYTES: Final = MIB
 _INPUTS_AHEAD: Final = 4

@@ -184,8 +184,8 @@ class Emptied:
             ]:
                 connection.execute(f'DELETE FROM "{name}"')  # noqa: S608 - names of our own schema
             connection.commit()
-        for digest in self.store.blobs.digests():
-            self.store.blobs.remove(digest)
+        for location in self.store.blobs.locations():
+            self.store.blobs.remove(location)
         assert snapshot(self.store.root) == self.before
 
 

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 import zstandard
 
 from store.errors import CorruptStream, StoreError, TooLarge, TruncatedInput
-from store.formats.compression.codecs import MAGIC_BYTES, Codec, detect
+from store.formats.compression.codecs import MAGIC_BYTES, detect
 from store.formats.compression.decoders import PIECE_BYTES, decoder
 from store.formats.compression.read_ahead import DecodingReader
+from store.model.contents import Codec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

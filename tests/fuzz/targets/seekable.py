@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Final
 
 import zstandard
 
@@ -19,7 +17,6 @@ from store.blobs.memory import MemoryBlobs
 from store.content.blocks import open_blocks
 from store.content.reader import Reader
 from store.errors import CorruptStream, StoreError
-from store.formats.compression.codecs import Codec
 from store.formats.compression.decoders import decoder
 from store.formats.compression.seekable_zstd import (
     FOOTER_BYTES,
@@ -27,14 +24,13 @@ from store.formats.compression.seekable_zstd import (
     seek_table,
     table_bytes,
 )
-from store.model.contents import ContentState, Sources, StoredEncoding
+from store.model.contents import Codec, ContentState, Sources, StoredEncoding
 from store.model.digests import Digest
 
 if TYPE_CHECKING:
     from store.blobs.protocol import BlobStore
 
 MAX_BYTES: Final = 2048
-_MEMORY: Final = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - the file has no name there
 CEILING: Final = 1 << 20
 
 
@@ -67,20 +63,6 @@ TOKENS: Final = (
 _READER: Final = Reader(MemoryBlobs(), 1)
 
 
-class _File:
-    """A place for one blob, in a file without a name: parts are read by descriptor."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def open(self, _digest: Digest) -> BinaryIO:
-        """See `BlobStore`."""
-        file = tempfile.TemporaryFile(buffering=0, dir=_MEMORY)  # noqa: SIM115 - who reads it closes it
-        file.write(self._data)
-        file.seek(0)
-        return file
-
-
 def check(data: bytes) -> None:
     """Whole and part, with and without the table."""
     choice, stored = (data[:1] or b"\0")[0], data[1:]
@@ -88,7 +70,7 @@ def check(data: bytes) -> None:
     whole = _plain(stored)
     size = len(whole) if whole is not None else choice
     digest = Digest("sha256", hashlib.sha256(stored).hexdigest())
-    blobs: Any = _File(stored)
+    blobs = MemoryBlobs({digest: stored})
     _READER._blobs = blobs
     sources = Sources(
         Digest.of(b"content"),
@@ -96,7 +78,7 @@ def check(data: bytes) -> None:
         ContentState.PRESENT,
         None,
         in_file=False,
-        encodings=(StoredEncoding(digest, "zstd", len(stored), seekable=True),),
+        encodings=(StoredEncoding(digest, Codec.ZSTD, len(stored), seekable=True),),
     )
     try:
         read = b"".join(_READER.chunks(sources))

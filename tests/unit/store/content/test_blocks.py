@@ -1,27 +1,28 @@
-"""Any part of a content, whatever form it lies in."""
-
 from __future__ import annotations
 
+import errno
 import gzip
 import io
+import os
 import random
 from contextlib import closing
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 from store import ImportOptions
+from store.blobs.memory import MemoryBlobs
 from store.content.blocks import BLOCK_BYTES, open_blocks
-from store.errors import ContentMissing, DamagedContent
+from store.errors import ContentMissing, DamagedContent, Unavailable
 from store.formats.compression.settings import Compression
 from store.model.contents import ContentState
 from store.model.digests import Digest
 from tests.support import images
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from store import Store
+    from store.blobs.protocol import BlobStore
     from store.model.contents import Sources
 
 DATA = random.Random(5).randbytes(1 << 20) * 9 + b"end"
@@ -36,10 +37,10 @@ def sources_of(store: Store, archive: bytes, layer: bytes, compression: str = "z
     return store.sources((digest,))[digest]
 
 
-def whole(store: Store, sources: Sources, start: int = 0) -> bytes:
+def whole(blobs: BlobStore, sources: Sources, start: int = 0) -> bytes:
     buffer = bytearray(BLOCK_BYTES)
     found = b""
-    with closing(open_blocks(store.blobs, sources)) as blocks:
+    with closing(open_blocks(blobs, sources)) as blocks:
         assert blocks.size_bytes == sources.size_bytes
         while start < blocks.size_bytes:
             view = blocks.read_into(start, buffer)
@@ -72,58 +73,87 @@ def sources(request: pytest.FixtureRequest, store: Store) -> Sources:
     )
 
 
-def test_every_part(store: Store, sources: Sources) -> None:
+@pytest.fixture(params=["directory", "memory"])
+def blobs(request: pytest.FixtureRequest, store: Store, sources: Sources) -> BlobStore:
+    """The blobs of the store that holds ``sources``: its folder, or a copy in memory."""
+    return copied(store, sources) if request.param == "memory" else store.blobs
+
+
+def stored_digest(sources: Sources) -> Digest:
+    return sources.digest if sources.in_file else sources.encodings[0].digest
+
+
+def copied(store: Store, sources: Sources, data: bytes | None = None) -> MemoryBlobs:
+    digest = stored_digest(sources)
+    return MemoryBlobs({digest: store.blobs.path(digest).read_bytes() if data is None else data})
+
+
+def test_the_end_can_be_read_from_any_position(blobs: BlobStore, sources: Sources) -> None:
     for start in (0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, len(LAYER) - 1):
-        assert whole(store, sources, start) == LAYER[start:]
+        assert whole(blobs, sources, start) == LAYER[start:]
 
 
-def test_back_and_forth(store: Store, sources: Sources) -> None:
+def test_positions_may_go_back_and_forth(blobs: BlobStore, sources: Sources) -> None:
     buffer = bytearray(BLOCK_BYTES)
-    with closing(open_blocks(store.blobs, sources)) as blocks:
+    with closing(open_blocks(blobs, sources)) as blocks:
         for start in (5 << 20, 100, 8 << 20, 0, 0):
             view = blocks.read_into(start, buffer)
             assert view == LAYER[start : start + len(view)]
 
 
-def test_a_small_buffer_is_no_obstacle(store: Store, sources: Sources) -> None:
-    with closing(open_blocks(store.blobs, sources)) as blocks:
+def test_a_small_buffer_is_enough(blobs: BlobStore, sources: Sources) -> None:
+    with closing(open_blocks(blobs, sources)) as blocks:
         view = blocks.read_into(10, bytearray(100))
         assert view == LAYER[10 : 10 + len(view)]
 
 
-def _file(store: Store, sources: Sources) -> Path:
-    stored = sources.digest if sources.in_file else sources.encodings[0].digest
-    return store.blobs.path(stored)
-
-
-def test_bytes_that_changed_are_not_handed_out(store: Store, sources: Sources) -> None:
-    path = _file(store, sources)
-    data = bytearray(path.read_bytes())
+def test_changed_bytes_are_noticed_where_frames_or_streams_have_checksums(
+    store: Store, sources: Sources
+) -> None:
+    data = bytearray(store.blobs.path(stored_digest(sources)).read_bytes())
     data[len(data) // 2] ^= 1
-    path.chmod(0o644)
-    path.write_bytes(data)
+    blobs = copied(store, sources, bytes(data))
     if sources.in_file:
-        # Without checksums: who has all of it checks it.
-        assert whole(store, sources) != LAYER
+        # Without checksums: the caller that receives all of it checks the digest.
+        assert whole(blobs, sources) != LAYER
         return
+    with pytest.raises(DamagedContent) as caught:
+        whole(blobs, sources)
+    assert caught.value.digest == stored_digest(sources)
+
+
+def test_a_blob_that_ends_early_is_damaged(store: Store, sources: Sources) -> None:
+    data = store.blobs.path(stored_digest(sources)).read_bytes()[:100_000]
     with pytest.raises(DamagedContent):
-        whole(store, sources)
+        whole(copied(store, sources, data), sources)
 
 
-def test_a_file_that_ends_early(store: Store, sources: Sources) -> None:
-    path = _file(store, sources)
-    path.chmod(0o644)
-    path.write_bytes(path.read_bytes()[:100_000])
+def test_a_failing_disk_is_not_taken_for_damage(
+    store: Store, sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Damaged content is never served again; a disk may recover."""
+
+    def fail(*_arguments: object) -> NoReturn:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with closing(open_blocks(store.blobs, sources)) as blocks:
+        monkeypatch.setattr(os, "pread", fail)
+        monkeypatch.setattr(os, "preadv", fail)
+        with pytest.raises(Unavailable):
+            blocks.read_into(0, bytearray(BLOCK_BYTES))
+
+
+def test_damaged_and_missing_contents_are_refused(blobs: BlobStore, sources: Sources) -> None:
     with pytest.raises(DamagedContent):
-        whole(store, sources)
-
-
-def test_what_is_not_here(store: Store, sources: Sources) -> None:
-    from dataclasses import replace
-
+        open_blocks(blobs, replace(sources, state=ContentState.DAMAGED))
     with pytest.raises(DamagedContent):
-        open_blocks(store.blobs, replace(sources, state=ContentState.DAMAGED))
+        open_blocks(blobs, replace(sources, state=ContentState.DAMAGED, inline=b"inline"))
     with pytest.raises(ContentMissing):
-        open_blocks(store.blobs, replace(sources, in_file=False, encodings=()))
-    with closing(open_blocks(store.blobs, replace(sources, inline=b"inline"))) as blocks:
+        open_blocks(blobs, replace(sources, in_file=False, encodings=()))
+    with pytest.raises(ContentMissing):
+        open_blocks(MemoryBlobs(), sources)
+
+
+def test_inline_bytes_need_no_blob(sources: Sources) -> None:
+    with closing(open_blocks(MemoryBlobs(), replace(sources, inline=b"inline"))) as blocks:
         assert bytes(blocks.read_into(2, bytearray(1))) == b"line"

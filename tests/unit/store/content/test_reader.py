@@ -1,31 +1,16 @@
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING, BinaryIO, cast
-
 import pytest
 import zstandard
 
-from store.content.reader import Reader
-from store.errors import DamagedContent
+from store.blobs.memory import MemoryBlobs
+from store.content.reader import PIECE_BYTES, Reader
+from store.errors import ContentMissing, DamagedContent
 from store.formats.compression.seekable_zstd import seek_table
-from store.model.contents import ContentState, Sources, StoredEncoding
+from store.model.contents import Codec, ContentState, Sources, StoredEncoding
 from store.model.digests import Digest
 
-if TYPE_CHECKING:
-    from store.blobs.protocol import BlobStore
-
 PARTS = [b"line after line\n" * 5000, b"more of the same\n" * 5000]
-
-
-class OneBlob:
-    """A place for blobs that holds one, whatever it is asked for."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def open(self, _digest: Digest) -> BinaryIO:
-        return io.BytesIO(self._data)
 
 
 def seekable() -> bytes:
@@ -38,7 +23,7 @@ def seekable() -> bytes:
 def read(stored: bytes, claimed: bytes) -> bytes:
     """Read what lies on disk as ``stored``, under the digest of ``claimed``."""
     content = b"".join(PARTS)
-    encoding = StoredEncoding(Digest.of(claimed), "zstd", len(claimed), seekable=True)
+    encoding = StoredEncoding(Digest.of(claimed), Codec.ZSTD, len(claimed), seekable=True)
     sources = Sources(
         Digest.of(content),
         len(content),
@@ -47,8 +32,19 @@ def read(stored: bytes, claimed: bytes) -> bytes:
         in_file=False,
         encodings=(encoding,),
     )
-    with Reader(cast("BlobStore", OneBlob(stored))) as reader:
+    with Reader(MemoryBlobs({Digest.of(claimed): stored})) as reader:
         return b"".join(reader.chunks(sources))
+
+
+def plain(data: bytes, *, inline: bytes | None = None, size: int | None = None) -> Sources:
+    return Sources(
+        Digest.of(data),
+        len(data) if size is None else size,
+        ContentState.PRESENT,
+        inline,
+        in_file=inline is None,
+        encodings=(),
+    )
 
 
 def test_frames_come_out_in_order() -> None:
@@ -71,3 +67,45 @@ def test_flipped_bits_in_a_frame_header_are_noticed() -> None:
         damaged[bit // 8] ^= 1 << bit % 8
         with pytest.raises(DamagedContent):
             read(bytes(damaged), sound)
+
+
+def test_a_flipped_bit_in_the_seek_table_is_noticed_although_the_frames_are_sound() -> None:
+    sound = seekable()
+    damaged = bytearray(sound)
+    damaged[-1] ^= 1
+    with pytest.raises(DamagedContent):
+        read(bytes(damaged), sound)
+
+
+def test_stored_bytes_that_decode_to_another_size_are_damaged() -> None:
+    """The stored digest fits, so that only the size of the content gives it away."""
+    shorter = zstandard.compress(b"".join(PARTS)[:-1])
+    with pytest.raises(DamagedContent):
+        read(shorter, shorter)
+
+
+def test_a_plain_blob_comes_out_in_pieces() -> None:
+    data = bytes(PIECE_BYTES) + b"end"
+    with Reader(MemoryBlobs({Digest.of(data): data})) as reader:
+        assert list(reader.chunks(plain(data))) == [bytes(PIECE_BYTES), b"end"]
+
+
+def test_a_plain_blob_with_other_bytes_is_damaged_after_its_last_piece() -> None:
+    with Reader(MemoryBlobs({Digest.of(b"data"): b"dada"})) as reader:
+        pieces = reader.chunks(plain(b"data"))
+        assert next(pieces) == b"dada"
+        with pytest.raises(DamagedContent) as caught:
+            next(pieces)
+    assert caught.value.digest == Digest.of(b"data")
+
+
+def test_inline_bytes_are_hashed_too() -> None:
+    with Reader(MemoryBlobs()) as reader:
+        assert b"".join(reader.chunks(plain(b"data", inline=b"data"))) == b"data"
+        with pytest.raises(DamagedContent):
+            list(reader.chunks(plain(b"data", inline=b"dada")))
+
+
+def test_a_missing_blob_is_an_error_when_reading_begins() -> None:
+    with Reader(MemoryBlobs()) as reader, pytest.raises(ContentMissing):
+        next(reader.chunks(plain(b"data")))

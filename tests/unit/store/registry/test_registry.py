@@ -27,11 +27,12 @@ from store.errors import (
     UploadInUse,
     UploadNotFound,
 )
+from store.formats.distribution.names import BY_ID
 from store.model.contents import ContentState, DiffState
 from store.model.digests import Digest, ImageID
 from store.model.limits import Limits
 from store.model.references import Repository
-from store.registry.registry import BY_ID, MANIFEST_BYTES, Registry, Sparse
+from store.registry.registry import MANIFEST_BYTES, Registry, Sparse
 from store.registry.uploads import IDLE_S
 from tests.conftest import NOW
 from tests.support import images

@@ -19,7 +19,7 @@ from store.catalog.events import Event
 from store.formats.image.config import ImageConfig
 from store.importing.report import ImportedTag, ImportReport
 from store.maintenance.reports import CollectionReport, Finding, Severity
-from store.model.contents import ContentState, StoredEncoding
+from store.model.contents import Codec, ContentState, StoredEncoding
 from store.model.digests import ChainID, DiffID, Digest
 from store.names.tagging import RemovedName
 from store.queries.details import ImageDetails, LayerDetails, ManifestDetails
@@ -494,7 +494,7 @@ def details(
                 chain,
                 2048,
                 ContentState.PRESENT,
-                (StoredEncoding(PRESENT, "zstd", 55, seekable=True),),
+                (StoredEncoding(PRESENT, Codec.ZSTD, 55, seekable=True),),
                 ("https://example.com/layer",) if position else (),
             )
             for position, (diff, chain) in enumerate(zip(diffs, chains, strict=True))

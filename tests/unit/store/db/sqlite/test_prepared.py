@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import bindparam, literal, select
 
 from store.catalog import repositories as catalog
+from store.catalog.repositories import HeldBlob
 from store.db.schema import content, repository
 from store.db.sqlite.engine import DATABASE
 from store.errors import IntegrityError
@@ -34,7 +35,7 @@ def test_they_find_what_a_read_finds(store: Store, digest: Digest) -> None:
     with store.read() as connection, store.look() as lookup:
         for name in (APP, OTHER):
             for one in (digest, pushed, Digest.of(b"nothing")):
-                assert catalog.file_bytes(lookup, name, one) == catalog.file_bytes(
+                assert catalog.held_blob(lookup, name, one) == catalog.held_blob(
                     connection, name, one
                 )
                 assert catalog.by_digest(lookup, name, one) == catalog.by_digest(
@@ -46,7 +47,7 @@ def test_they_find_what_a_read_finds(store: Store, digest: Digest) -> None:
                     )
             for tag in ("1", "none"):
                 assert catalog.by_tag(lookup, name, tag) == catalog.by_tag(connection, name, tag)
-        assert catalog.file_bytes(lookup, APP, digest) == len(BLOB)
+        assert catalog.held_blob(lookup, APP, digest) == HeldBlob(len(BLOB), in_file=True)
         assert catalog.by_digest(lookup, APP, pushed) is not None
         assert catalog.is_fresh(lookup, APP, digest, now - timedelta(days=1))
 
@@ -80,9 +81,9 @@ def test_every_look_up_sees_what_is_there_now_and_holds_on_to_nothing(
     store: Store, digest: Digest
 ) -> None:
     with store.look() as lookup:
-        assert catalog.file_bytes(lookup, APP, digest) == len(BLOB)
+        assert catalog.held_blob(lookup, APP, digest) == HeldBlob(len(BLOB), in_file=True)
         later = push_blob(Registry(store), b"later")
-        assert catalog.file_bytes(lookup, APP, later) == 5
+        assert catalog.held_blob(lookup, APP, later) == HeldBlob(5, in_file=True)
         with sqlite3.connect(store.root / DATABASE) as other:
             # All of the log can be taken over: nobody reads an older state.
             assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)

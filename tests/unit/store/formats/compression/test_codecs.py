@@ -9,7 +9,8 @@ import lzma
 import pytest
 import zstandard
 
-from store.formats.compression.codecs import MAGIC_BYTES, Codec, detect
+from store.formats.compression.codecs import MAGIC_BYTES, detect
+from store.model.contents import Codec
 
 ENCODED = {
     Codec.IDENTITY: b"data",

@@ -15,9 +15,9 @@ import pytest
 import zstandard
 
 from store.errors import CorruptStream, StoreError, TooLarge, TruncatedInput
-from store.formats.compression.codecs import Codec
 from store.formats.compression.decoders import PIECE_BYTES, decoder
 from store.formats.compression.zstd_blocks import BLOCK_BYTES
+from store.model.contents import Codec
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,9 +8,9 @@ import zlib
 import pytest
 
 from store import errors
-from store.formats.compression.codecs import Codec
 from store.formats.compression.decoders import decoder
 from store.formats.compression.gzip_header import MAGIC, MAX_HEADER_BYTES, begins, is_whole
+from store.model.contents import Codec
 
 TEXT = b"hello, gzip\n" * 50
 EVERY_COMBINATION = range(32)

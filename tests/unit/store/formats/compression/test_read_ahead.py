@@ -10,8 +10,8 @@ from random import Random
 import pytest
 
 from store.errors import CorruptStream, TooLarge, TruncatedInput
-from store.formats.compression.codecs import Codec
 from store.formats.compression.read_ahead import DecodingReader
+from store.model.contents import Codec
 
 NOISE = Random(1).randbytes(9 << 20)
 

@@ -1,0 +1,169 @@
+"""Blobs as a registry serves them: found in the catalogue, looked for on disk, opened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, Self, final
+
+from store.catalog import content, repositories
+from store.content.blocks import open_blocks
+from store.content.presence import (
+    excluding,
+    missing_files,
+    open_if_cached,
+    open_if_intact,
+)
+from store.errors import ContentNotFound
+from store.formats.distribution.names import BY_ID
+from store.model.contents import ContentState, Sources
+from store.registry.damage import mark_missing, tolerating_failed_notes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from store.blobs.protocol import BlobStore, OpenBlob
+    from store.content.blocks import Blocks
+    from store.model.digests import Digest
+    from store.model.references import Repository
+    from store.workspace.workspace import Workspace
+
+
+@final
+class ServedBlob:
+    """A blob that a repository serves, to be closed by the caller.
+
+    Attributes:
+        digest: Its digest.
+        size_bytes: Its size.
+    """
+
+    def __init__(self, blobs: BlobStore, sources: Sources, blob: OpenBlob | None) -> None:
+        self._blobs = blobs
+        self._sources = sources
+        self._blob = blob
+        self.digest = sources.digest
+        self.size_bytes = sources.size_bytes
+
+    @property
+    def file(self) -> BinaryIO | None:
+        """The open file that holds exactly these bytes, for ``sendfile``.
+
+        None where there is no such file: then `blocks` has the bytes.
+        """
+        return None if self._blob is None else self._blob.as_file()
+
+    def blocks(self) -> Blocks:
+        """Open the blob for reading in blocks; it may wait for a disk.
+
+        Returns:
+            The bytes, to be closed by the caller.
+
+        Raises:
+            DamagedContent: The content was found damaged before.
+            ContentMissing: A file is missing.
+        """
+        return open_blocks(self._blobs, self._sources)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._blob is not None:
+            self._blob.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+
+@final
+class ServedBlobs:
+    """The blobs of a store's repositories. Threads may share it.
+
+    A damaged or missing blob counts as not held, so that a client that has it pushes it again.
+
+    Args:
+        workspace: The store.
+        on_damage: Called with the digest of each stored content that is found missing.
+    """
+
+    def __init__(self, workspace: Workspace, on_damage: Callable[[Digest], None]) -> None:
+        self._workspace = workspace
+        self._on_damage = on_damage
+
+    def open_if_cached(self, repository: Repository, digest: Digest) -> ServedBlob | None:
+        """Open a blob with one look-up by index and without waiting, so that an event loop may.
+
+        Returns:
+            The blob; None if only `open` can tell.
+
+        Raises:
+            ContentNotFound: The repository does not hold the blob.
+        """
+        if repository == BY_ID:
+            return None
+        with self._workspace.look() as connection:
+            found = repositories.held_blob(connection, repository, digest)
+        if found is None:
+            raise unknown_blob(repository, digest)
+        sources = Sources(
+            digest,
+            found.size_bytes,
+            ContentState.PRESENT,
+            None,
+            in_file=found.in_file,
+            encodings=(),
+        )
+        blob = open_if_cached(self._workspace.blobs, sources)
+        return None if blob is None else ServedBlob(self._workspace.blobs, sources, blob)
+
+    def open(self, repository: Repository, digest: Digest) -> ServedBlob:
+        """Open a blob; this may wait for a disk.
+
+        Raises:
+            ContentNotFound: The repository does not hold the blob.
+        """
+        sources = self.sources(repository, digest)
+        return ServedBlob(
+            self._workspace.blobs, sources, open_if_intact(self._workspace.blobs, sources)
+        )
+
+    def sources(self, repository: Repository, digest: Digest) -> Sources:
+        """Return the forms of a blob whose files are there.
+
+        Missing files are marked as damaged, if the store can be written.
+
+        Raises:
+            ContentNotFound: The repository does not hold the blob.
+        """
+        with self._workspace.read() as connection:
+            if not _is_held(connection, repository, digest):
+                raise unknown_blob(repository, digest)
+            sources = content.sources(connection, (digest,))[digest]
+        gone = missing_files(self._workspace.blobs, sources)
+        if not gone:
+            return sources
+        if not self._workspace.read_only:
+            with tolerating_failed_notes(), self._workspace.write("damage") as connection:
+                self.mark_missing(connection, digest)
+        left = excluding(sources, gone)
+        if left is None:
+            raise unknown_blob(repository, digest)
+        return left
+
+    def mark_missing(self, connection: Connection, digest: Digest) -> None:
+        """Mark the missing files of a content as damaged, inside a write unit."""
+        for missing in mark_missing(connection, self._workspace.blobs, (digest,)):
+            self._on_damage(missing)
+
+
+def _is_held(connection: Connection, repository: Repository, digest: Digest) -> bool:
+    if repository == BY_ID:
+        return repositories.kept_without_name(connection, digest)
+    return digest in repositories.held(connection, repository, (digest,))
+
+
+def unknown_blob(repository: Repository, digest: Digest) -> ContentNotFound:
+    """Return the error for a blob that a repository does not hold."""
+    return ContentNotFound(f"{repository} holds no blob {digest}", digest=digest)
