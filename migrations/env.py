@@ -1,9 +1,7 @@
-"""Alembic's environment.
+"""Alembic's environment. It runs on the caller's connection and opens none of its own.
 
-It runs on the connection that the caller hands in and opens none of its own.
-
-The caller has already begun the (immediate) transaction, switched foreign keys off and taken the
-write lock: see `store.db.sqlite.upgrade`.
+The caller (`store.db.sqlite.upgrade`) holds the write lock, has switched foreign keys off and has
+begun an immediate transaction.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ context.configure(
     render_as_batch=True,
     compare_type=True,
     compare_server_default=True,
-    # One transaction around all revisions: an upgrade happens whole or not at all.
+    # One transaction around all revisions: all of them are applied, or none.
     transaction_per_migration=False,
 )
 context.run_migrations()

@@ -1,8 +1,9 @@
 """${message}
 
-Rules: this file is history once released and is not edited; it imports nothing of ours (tables are written out, not taken from store.db.schema);
-a parent table is rebuilt only through op.batch_alter_table, with foreign keys off (the caller sees to it and checks them before COMMIT);
-store.db.schema.HEAD and REVISIONS are moved along.
+Rules: this file is history once released, and its statements are not edited. It imports nothing
+of ours: tables are written out and not taken from store.db.schema. A parent table is rebuilt only
+through op.batch_alter_table, with foreign keys off (the caller switches them off, and checks them
+before COMMIT). HEAD and REVISIONS in store.db.schema are updated too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The catalogue: content, images, manifests, names."""
+"""Revision 1: content, images, manifests and names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROW = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """The catalogue: content, images, manifests, names."""
+    """Create the tables of content, images, manifests and names."""
     op.create_table(
         "content",
         sa.Column("id", ROW, nullable=False),

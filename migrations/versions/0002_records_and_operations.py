@@ -1,4 +1,4 @@
-"""Records, running operations and collection."""
+"""Revision 2: records, running operations and collection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROW = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Records, running operations and collection."""
+    """Create the tables of records, running operations and condemned files."""
     op.create_table(
         "condemned",
         sa.Column("digest", sa.String(140), nullable=False),

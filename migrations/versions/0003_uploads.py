@@ -1,4 +1,4 @@
-"""Uploads to the registry, which outlive a restart."""
+"""Revision 3: uploads to the registry, which survive a restart."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROW = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Uploads to the registry."""
+    """Create the table of uploads."""
     op.create_table(
         "upload",
         sa.Column("id", sa.String(length=40), nullable=False),

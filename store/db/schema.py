@@ -1,7 +1,7 @@
-"""Tables, constraints and indexes of the catalogue; no behaviour.
+"""Tables, constraints and indexes of the catalogue, without behaviour.
 
-``docs/architecture.md`` says what each table is for. The schema's history is `migrations/`: a test
-compares what they build with what stands here.
+``docs/architecture.md`` describes each table. `migrations` holds the schema's history; a test
+compares the schema that the migrations build with this one.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from sqlalchemy import (
 from store.db.types import Bytes, DigestType, JsonMap, RowNumber, UtcTime
 
 HEAD: Final = "0003"
-"""The newest revision this program knows; `migrations/versions` ends with it."""
+"""The newest revision that this program knows: the last one in `migrations.versions`."""
 
 REVISIONS: Final = ("0001", "0002", "0003")
-"""Every revision this program can upgrade from, oldest first."""
+"""Every revision that this program can upgrade from, oldest first."""
 
 metadata: Final = MetaData(
     naming_convention={
@@ -54,7 +54,7 @@ def _content(
     )
 
 
-# --- content: what a digest stands for ------------------------------------------------------------
+# --- content --------------------------------------------------------------------------------------
 
 content: Final = Table(
     "content",
@@ -66,8 +66,8 @@ content: Final = Table(
     CheckConstraint("state IN ('present', 'absent', 'damaged')", name="state"),
     CheckConstraint("size_bytes >= 0", name="size"),
     CheckConstraint("state <> 'present' OR size_bytes IS NOT NULL", name="present_has_size"),
-    # Partial on SQLite; elsewhere whole, which serves as well: naming another dialect here would
-    # import it at every start.
+    # Partial on SQLite only. A whole index works on other engines too, and naming another dialect
+    # here would import it at every start.
     Index("ix_content_state", "state", sqlite_where=Column("state", String(8)) != "present"),
     sqlite_autoincrement=True,
 )
@@ -241,7 +241,7 @@ kept: Final = Table(
     Column("at", UtcTime, nullable=False),
 )
 
-# --- records: they hold digests as plain values and bind nothing ----------------------------------
+# --- records: their digests are plain values, which keep no content alive -------------------------
 
 reference_log: Final = Table(
     "reference_log",

@@ -1,4 +1,4 @@
-"""Column types: how our values lie in SQL."""
+"""Column types: the form of our values in SQL."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ ContentKey = NewType("ContentKey", int)
 LayerKey = NewType("LayerKey", int)
 RepositoryKey = NewType("RepositoryKey", int)
 
-# SQLite gives a row number of its own only to a column declared INTEGER; elsewhere 32 bits would be
-# too few.
+# SQLite assigns row numbers only to a column declared INTEGER; on other engines an INTEGER has 32
+# bits, which are too few.
 RowNumber: Final = BigInteger().with_variant(Integer(), "sqlite")
 Bytes: Final = LargeBinary()
 
 
 def inserted(result: CursorResult[Any]) -> int:
-    """The row number that an insert of one row made."""
+    """Return the row number of the one row that an insert has made."""
     key = result.inserted_primary_key
     assert key is not None  # noqa: S101 - one row, and the table has a primary key
     return int(key[0])
@@ -37,55 +37,55 @@ def inserted(result: CursorResult[Any]) -> int:
 _TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
-# Rows that stand together often name one content: a manifest its tags, a layer its images.
+# Neighbouring rows often name the same content: the tags of a manifest, the images of a layer.
 _digest: Final = lru_cache(maxsize=1024)(Digest.parse)
 
 
 @final
 class DigestType(TypeDecorator[Digest]):
-    """A digest as ``algorithm:hex``: readable in any SQL shell, and compared as text."""
+    """A digest as ``algorithm:hex``: readable in every SQL shell, and compared as text."""
 
     impl = String(140)
     cache_ok = True
 
     def process_bind_param(self, value: Digest | None, dialect: Dialect) -> str | None:
-        """Digest to text."""
+        """Return the text of a digest."""
         del dialect
         return None if value is None else str(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Digest | None:
-        """Text to Digest."""
+        """Return the digest of a text."""
         del dialect
         return None if value is None else _digest(value)
 
 
 @final
 class UtcTime(TypeDecorator[datetime]):
-    """A moment in UTC as fixed-width text, so that text order is time order."""
+    """A time in UTC as fixed-width text, so that the order of texts is the order of times."""
 
     impl = String(27)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
-        """Aware datetime to text."""
+        """Return the text of an aware datetime."""
         del dialect
         return None if value is None else value.astimezone(UTC).strftime(_TIME)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
-        """Text to aware datetime."""
+        """Return the aware datetime of a text."""
         del dialect
         return None if value is None else datetime.strptime(value, _TIME).replace(tzinfo=UTC)
 
 
 @final
 class JsonMap(TypeDecorator[Mapping[str, Any]]):
-    """A small JSON object of our own making (never a document of an image: those are kept as bytes)."""
+    """A small JSON object that this program made; documents of images are kept as bytes instead."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: Mapping[str, Any] | None, dialect: Dialect) -> str | None:
-        """Mapping to sorted, compact JSON."""
+        """Return a mapping as sorted, compact JSON."""
         del dialect
         return (
             None
@@ -94,6 +94,6 @@ class JsonMap(TypeDecorator[Mapping[str, Any]]):
         )
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Mapping[str, Any] | None:
-        """JSON to mapping."""
+        """Return the mapping of a JSON text."""
         del dialect
         return None if value is None else json.loads(value)

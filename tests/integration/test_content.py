@@ -6,7 +6,6 @@ import gzip
 import io
 import random
 import shutil
-import sqlite3
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,6 @@ import zstandard
 
 import exporter
 from store import Compression, ImageID, ImportOptions, Store, errors
-from store.db.sqlite.engine import Access, _translate, make_engine
 from store.files.os_errors import translated
 from tests.support.images import A, Archive, config, digest, image, layer
 from tests.support.waiting import PATIENCE_S
@@ -172,39 +170,6 @@ def test_a_full_disk_is_said(store: Store) -> None:
         exporter.open_save(store, ["demo:1"]) as export,
     ):
         export.write(full)
-
-
-@pytest.mark.parametrize(
-    ("name", "error"),
-    [
-        ("SQLITE_FULL", errors.StorageFull),
-        ("SQLITE_IOERR_SHMSIZE", errors.StorageFull),
-        ("SQLITE_READONLY_DBMOVED", errors.ReadOnlyStore),
-        ("SQLITE_BUSY", errors.StoreBusy),
-        ("SQLITE_CANTOPEN", errors.PermissionDenied),
-        ("SQLITE_CORRUPT", errors.IntegrityError),
-        ("SQLITE_IOERR_READ", errors.Unavailable),
-        ("SQLITE_CONSTRAINT", sqlite3.OperationalError),
-    ],
-)
-def test_what_sqlite_says_is_translated(name: str, error: type[Exception]) -> None:
-    said = sqlite3.OperationalError("said")
-    said.sqlite_errorname = name
-    assert type(_translate(said)) is error
-
-
-def test_engines_translate_errors_of_queries(root: Path) -> None:
-    from store.db.sqlite.engine import database_errors, read_unit
-
-    root.mkdir()
-    engine = make_engine(root / "nothing.db", Access.READ_ONLY)
-    with pytest.raises(errors.PermissionDenied), read_unit(engine):
-        pass
-    engine.dispose()
-    with pytest.raises(errors.StoreBusy), database_errors():
-        said = sqlite3.OperationalError("busy")
-        said.sqlite_errorname = "SQLITE_BUSY"
-        raise said
 
 
 @pytest.mark.parametrize(("patience_s", "said"), [(0.02, ["import-42"]), (600, [])])

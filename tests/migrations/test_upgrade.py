@@ -268,7 +268,7 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
         connection.execute("CREATE TABLE mine (x)")
     for act in (lambda: Store.open(tmp_path), lambda: upgrading.upgrade(tmp_path, now=lambda: NOW)):
-        with pytest.raises(errors.SchemaMismatch, match="not one of storectl"):
+        with pytest.raises(errors.SchemaMismatch, match="another program"):
             act()
     (tmp_path / "store.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(errors.IntegrityError):

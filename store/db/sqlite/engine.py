@@ -1,4 +1,4 @@
-"""Connections to the catalogue: pragmas, transactions that begin when we say so, the writers' lock."""
+"""Connections to a SQLite file: their settings, explicit transactions, translated errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 DATABASE: Final = "store.db"
 BUSY_TIMEOUT_S: Final = 60
 _WRITING: Final = "store_write"
-"""The execution option that says that a transaction writes, and how durably."""
+"""The execution option of a transaction that writes; its value is the durability."""
 
 
 _SYNCHRONOUS: Final = {Durability.SYNCED: "FULL", Durability.SOON: "NORMAL"}
@@ -51,7 +51,7 @@ _PRAGMAS: Final = (
 
 
 class Access(Enum):
-    """How the database file is opened."""
+    """How SQLite opens the database file (the ``mode`` of its URI)."""
 
     READ_WRITE = "rw"
     CREATE = "rwc"
@@ -60,10 +60,14 @@ class Access(Enum):
 
 
 def make_engine(database: Path, access: Access) -> Engine:
-    """An engine on the SQLite file ``database``; nothing is opened yet.
+    """Return an engine on a SQLite file; the file is opened with the first connection.
 
-    The driver's implicit transactions do not cover DDL and begin too late: they are off, and BEGIN
+    The driver's implicit transactions do not cover DDL and begin too late. They are off, and BEGIN
     is issued here (``BEGIN IMMEDIATE`` inside `write_unit`).
+
+    Args:
+        database: The file.
+        access: How to open it.
     """
 
     def connect() -> sqlite3.Connection:
@@ -94,7 +98,8 @@ def make_engine(database: Path, access: Access) -> Engine:
         if durability is None:
             connection.exec_driver_sql("BEGIN")
             return
-        # Inside of a transaction it cannot be set. Always: connections are used again.
+        # This cannot be set inside a transaction. It is set every time, because connections are
+        # reused.
         connection.exec_driver_sql(f"PRAGMA synchronous={_SYNCHRONOUS[durability]}")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
@@ -103,7 +108,7 @@ def make_engine(database: Path, access: Access) -> Engine:
 
 @contextmanager
 def read_unit(engine: Engine) -> Iterator[Connection]:
-    """One snapshot of the catalogue: every query inside sees the same state."""
+    """Open a read unit: every query inside sees the same snapshot."""
     with database_errors(), engine.connect() as connection, connection.begin():
         yield connection
 
@@ -112,9 +117,18 @@ def read_unit(engine: Engine) -> Iterator[Connection]:
 def write_unit(
     engine: Engine, lock: WriteLock, owner: str, durability: Durability = Durability.SYNCED
 ) -> Iterator[Connection]:
-    """``BEGIN IMMEDIATE`` … ``COMMIT``, or ``ROLLBACK`` on any exception, with the writers' lock held.
+    """Open a write unit: ``BEGIN IMMEDIATE`` … ``COMMIT``, or ``ROLLBACK`` on any exception.
 
-    ``owner`` is what a waiting writer is told. Raises StoreBusy, StorageFull, ReadOnlyStore.
+    Args:
+        engine: The database.
+        lock: The lock that writers queue on.
+        owner: The name of this writer, which writers who wait for it are told.
+        durability: When the change has to survive a power cut.
+
+    Raises:
+        StoreBusy: Another program keeps the database locked.
+        StorageFull: There is no room for the change.
+        ReadOnlyStore: The database cannot be written.
     """
     with database_errors(), lock.held(owner), engine.connect() as connection:
         writing = for_writing(connection, durability)
@@ -123,13 +137,13 @@ def write_unit(
 
 
 def for_writing(connection: Connection, durability: Durability = Durability.SYNCED) -> Connection:
-    """The same connection: its next transaction is one that writes."""
+    """Return the connection, set so that its next transaction writes."""
     return connection.execution_options(**{_WRITING: durability})
 
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Turn what SQLite says into what a caller can act upon."""
+    """Raise SQLite's errors as branches of StoreError; an error of our own SQL stays as it is."""
     try:
         yield
     except DBAPIError as exc:
@@ -141,24 +155,24 @@ def database_errors() -> Iterator[None]:
 def _translate(error: Exception) -> Exception:  # noqa: PLR0911 - a table
     name = getattr(error, "sqlite_errorname", "") or ""
     text = str(error)
-    # The last one: no room for the memory that processes share, which is a file as well.
+    # SHMSIZE: no room for the memory that processes share, which is a file too.
     if name.startswith("SQLITE_FULL") or name in ("SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"):
         return StorageFull(
-            f"the catalogue cannot grow: {text}",
+            f"cannot write the catalogue: {text}",
             hint="free some space on the store's file system; nothing was changed",
         )
     if name.startswith("SQLITE_READONLY"):
         return ReadOnlyStore(
-            f"the catalogue cannot be written: {text}",
+            f"cannot write the catalogue: {text}",
             hint="check the permissions and the mount of the store's root",
         )
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return StoreBusy(
-            f"another process holds the catalogue: {text}", hint="try again when it is done"
+            f"cannot lock the catalogue: {text}", hint="try again when the other process has ended"
         )
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
         return PermissionDenied(
-            f"the catalogue cannot be opened: {text}",
+            f"cannot open the catalogue: {text}",
             hint="check the owner and permissions of the store's root",
         )
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
@@ -169,9 +183,9 @@ def _translate(error: Exception) -> Exception:  # noqa: PLR0911 - a table
         )
     if name.startswith("SQLITE_IOERR"):
         return Unavailable(
-            f"the catalogue's disk failed: {text}",
+            f"cannot read or write the catalogue: {text}",
             hint="check the file system; network file systems cannot hold a store",
         )
-    # Anything else (a constraint, a statement that does not parse) is a fault of ours and stays
-    # what it is.
+    # Anything else (a violated constraint, a statement that does not parse) is a bug of ours and
+    # stays as it is.
     return error

@@ -1,11 +1,9 @@
-"""Which file to open as the database, and how.
-
-What can be written, what can only be read, what has to be read from a copy.
+"""The database file of a store, and how to open it: for writing, for reading, or as a copy.
 
 SQLite reads a database in WAL mode only where it can make files beside it, or where it is told that
-nothing ever changes (``immutable``), and then it silently ignores the log. So read-only media
-without a log are opened as immutable, and everything else that nothing can be written beside from a
-private copy.
+the file never changes (``immutable``); then it silently ignores the log. So a database on read-only
+media is opened as immutable if it has no log. Every other database without a writable folder is
+read from a private copy.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ _ATTEMPTS: Final = 5
 
 
 class OpenMode(Enum):
-    """How to come to the rows."""
+    """How to reach the rows."""
 
     WRITE = auto()
     READ = auto()
@@ -38,7 +36,16 @@ class OpenMode(Enum):
 @final
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What decides: whether the caller only wants to read, what the file system and the permissions allow, and which files lie there."""
+    """What decides how a database is opened.
+
+    Attributes:
+        read_only: Whether the caller only reads.
+        media_read_only: Whether the file system is mounted read-only.
+        folder_writable: Whether this process may make files in the store's folder.
+        database_writable: Whether this process may write the database file.
+        has_log: Whether there is a write-ahead log with content.
+        has_shared_memory: Whether there is the file that the log's users share.
+    """
 
     read_only: bool
     media_read_only: bool
@@ -47,14 +54,14 @@ class Conditions:
     has_log: bool
     has_shared_memory: bool
 
-    def way(self) -> OpenMode:
-        """How to open the database."""
+    def mode(self) -> OpenMode:
+        """Return how to open the database."""
         if self.media_read_only:
             return OpenMode.COPY if self.has_log else OpenMode.IMMUTABLE
         if self.folder_writable and self.database_writable:
             return OpenMode.READ if self.read_only else OpenMode.WRITE
-        # Without permission to make them, log and shared memory of a running writer serve as well;
-        # without either there is only a copy.
+        # A process that may not make a log and shared memory can use those of a running writer.
+        # Without them it has to read a copy.
         return (
             OpenMode.READ
             if self.folder_writable or (self.has_log and self.has_shared_memory)
@@ -62,8 +69,8 @@ class Conditions:
         )
 
 
-def surroundings(root: Path, *, read_only: bool) -> Conditions:
-    """Look around at ``root``."""
+def conditions(root: Path, *, read_only: bool) -> Conditions:
+    """Return the conditions in the store's folder ``root``."""
     database, log = root / DATABASE, root / LOG
     return Conditions(
         read_only=read_only,
@@ -78,7 +85,13 @@ def surroundings(root: Path, *, read_only: bool) -> Conditions:
 @final
 @dataclass(slots=True)
 class DatabaseLocation:
-    """A database to open: ``close`` it when the last connection has gone."""
+    """A database to open. Call `close` after the last connection has been closed.
+
+    Attributes:
+        database: The file to open: the store's own, or a private copy.
+        access: How to open it.
+        writable: Whether changes reach the store.
+    """
 
     database: Path
     access: Access
@@ -87,9 +100,16 @@ class DatabaseLocation:
 
     @classmethod
     def at(cls, root: Path, *, read_only: bool) -> Self:
-        """The database of the store at ``root``.
+        """Return the location of the database of the store at ``root``.
 
-        Raises StoreNotFound, StoreBusy, Unavailable and its branches.
+        Args:
+            root: The store's folder.
+            read_only: Whether the caller only reads.
+
+        Raises:
+            StoreNotFound: There is no store at ``root``.
+            StoreBusy: A copy is needed, and the database changes faster than it can be copied.
+            Unavailable: The file cannot be read.
         """
         database = root / DATABASE
         if not database.is_file():
@@ -97,7 +117,7 @@ class DatabaseLocation:
                 f"there is no store at {root}",
                 remedy=Remedy.CREATE_STORE,
             )
-        match surroundings(root, read_only=read_only).way():
+        match conditions(root, read_only=read_only).mode():
             case OpenMode.WRITE:
                 return cls(database, Access.READ_WRITE, writable=True)
             case OpenMode.READ:
@@ -106,7 +126,7 @@ class DatabaseLocation:
                 return cls(database, Access.IMMUTABLE, writable=False)
             case OpenMode.COPY:
                 folder = _copy(root)
-                # The copy is ours: its log is taken in where it lies.
+                # The copy is private, so SQLite may write to it and merge its log.
                 return cls(folder / DATABASE, Access.READ_WRITE, writable=False, _copied_to=folder)
 
     def __enter__(self) -> Self:
@@ -116,7 +136,7 @@ class DatabaseLocation:
         self.close()
 
     def close(self) -> None:
-        """Remove the copy, if there is one."""
+        """Remove the private copy, if there is one."""
         if self._copied_to is not None:
             import shutil  # noqa: PLC0415 - few stores are read from a copy
 
@@ -124,7 +144,7 @@ class DatabaseLocation:
 
 
 def _copy(root: Path) -> Path:
-    """A private copy of database and log that was taken while neither changed."""
+    """Copy database and log while neither changes; return the folder of the copy."""
     import shutil  # noqa: PLC0415 - few stores are read from a copy
     import tempfile  # noqa: PLC0415
 
@@ -145,8 +165,8 @@ def _copy(root: Path) -> Path:
         raise
     shutil.rmtree(folder, ignore_errors=True)
     raise StoreBusy(
-        f"the catalogue of {root} changes all the time, and can only be read from a copy here",
-        hint="try again, or get permission to write there",
+        f"cannot copy the catalogue of {root}: it changes all the time",
+        hint="try again, or get permission to write there, so that no copy is needed",
     )
 
 

@@ -1,10 +1,8 @@
-"""Single statements on connections of their own.
+"""Look-ups: statements that are compiled once and then run by the driver, without a transaction.
 
-What a server is asked for most often has to be quick.
-
-A statement that was built beforehand is compiled once, and from then on run by the driver. What
-SQLAlchemy does for a statement each time (a context, events, a result that can do everything) takes
-ten times as long as what SQLite does for one row that an index finds.
+They are for the questions that a server is asked most often. What SQLAlchemy does for each
+execution of a statement (a context, events, a general result) takes ten times as long as SQLite
+takes to find one row by an index.
 """
 
 from __future__ import annotations
@@ -31,7 +29,10 @@ if TYPE_CHECKING:
 
 @final
 class Lookups:
-    """Connections for single statements, one for each thread that asks: every statement sees one state by itself, so no transaction is begun."""
+    """Connections for single statements, one for each thread.
+
+    A single statement sees one state of the database by itself, so no transaction is begun.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -41,7 +42,7 @@ class Lookups:
 
     @contextmanager
     def look(self) -> Iterator[SqliteLookup]:
-        """This thread's connection."""
+        """Return this thread's connection. Errors are raised as branches of StoreError."""
         with database_errors():
             known: dict[str, SqliteLookup] = self._local.__dict__
             lookup = known.get("lookup")
@@ -54,7 +55,7 @@ class Lookups:
             yield lookup
 
     def close(self) -> None:
-        """Let the connections go. Nobody may be looking."""
+        """Close all connections. No thread may be using one."""
         for connection in self._all:
             connection.close()
         self._all.clear()
@@ -63,12 +64,14 @@ class Lookups:
 
 @final
 class SqliteLookup:
-    """Runs statements.
+    """One thread's connection; implements `store.db.database.Lookup`.
 
-    Takes the place of a SQLAlchemy connection for functions that execute one statement which was
-    built once.
+    It takes the place of a SQLAlchemy connection in functions that execute one statement.
 
-    ``known`` is what has been compiled; the look-ups of all threads may share it.
+    Args:
+        driver: The connection.
+        dialect: The dialect that statements are compiled for.
+        known: The compiled statements, which all threads share.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class SqliteLookup:
         self._known = known
 
     def execute(self, query: Select[Any], values: Mapping[str, object]) -> SqliteRows:
-        """All rows of ``query``. Raises sqlite3.Error."""
+        """Return all rows of ``query``. Raises sqlite3.Error."""
         compiled = self._known.get(query)
         if compiled is None:
             compiled = self._known[query] = _Compiled(query, self._dialect)
@@ -88,39 +91,39 @@ class SqliteLookup:
 
 @final
 class SqliteRows:
-    """What was found: the part of SQLAlchemy's result that a look-up needs."""
+    """The result of a look-up; implements `store.db.database.Rows`."""
 
     def __init__(self, rows: list[Any]) -> None:
         self._rows = rows
 
     def one_or_none(self) -> Any:  # noqa: ANN401 - a row has the columns of its statement
-        """The only row. Raises ValueError when there are more."""
+        """Return the only row, or None if there is none. Raises ValueError for several."""
         if not self._rows:
             return None
         (row,) = self._rows
         return row
 
     def scalar_one_or_none(self) -> Any:  # noqa: ANN401
-        """The first column of the only row. Raises ValueError when there are more."""
+        """Return the first column of the only row, or None. Raises ValueError for several rows."""
         row = self.one_or_none()
         return None if row is None else row[0]
 
     def scalar(self) -> Any:  # noqa: ANN401
-        """The first column of the first row."""
+        """Return the first column of the first row, or None if there is no row."""
         return self._rows[0][0] if self._rows else None
 
 
 @final
 class _Compiled:
-    """A statement as the driver takes it, and how values go in and come out."""
+    """A statement for the driver, with the conversions of its parameters and columns."""
 
     def __init__(self, query: Select[Any], dialect: Dialect) -> None:
         compiled = query.compile(dialect=dialect)
         assert isinstance(compiled, SQLCompiler)  # noqa: S101 - a SELECT's is
         self._sql: Final = str(compiled)
         fixed = compiled.params
-        # What is written into the statement (a state, a limit) has its value; what is asked about
-        # comes with each run.
+        # Constants of the statement (a state, a limit) keep their value; the other parameters get
+        # one with each run.
         self._parameters: Final = [
             (
                 name,
@@ -142,8 +145,7 @@ class _Compiled:
         for name, convert, fixed, is_asked in self._parameters:
             value = values[name] if is_asked else fixed
             parameters.append(value if convert is None else convert(value))
-        # To the last: as long as a statement has not ended, its state of the database is held on
-        # to.
+        # All rows are fetched: an unfinished statement would keep its snapshot of the database.
         found = driver.execute(self._sql, parameters).fetchall()
         return SqliteRows(
             [

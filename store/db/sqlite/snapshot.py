@@ -1,4 +1,4 @@
-"""A private copy of the catalogue, to try on it what is not to happen yet."""
+"""A private copy of the catalogue, to try changes on."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 @contextmanager
 def copied(engine: Engine) -> Iterator[Connection]:
-    """A connection to a copy of one snapshot, in one transaction.
+    """Copy one snapshot and open a connection to the copy; the copy is removed at the end.
 
-    Writers of the original go on meanwhile. The copy goes with the block.
+    Writers of the original go on meanwhile.
 
-    Raises StorageFull when there is no room for it in the folder for temporary files.
+    Args:
+        engine: The original.
+
+    Raises:
+        StorageFull: There is no room for the copy in the folder for temporary files.
     """
     with TemporaryDirectory(prefix="storectl-") as folder:
         path = Path(folder) / DATABASE

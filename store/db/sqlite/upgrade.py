@@ -1,7 +1,7 @@
-"""The schema's age: read it, refuse what is newer, run migrations when it is older.
+"""The schema's revision: read it, refuse a newer one, migrate an older one.
 
-Alembic is imported only inside the functions that migrate or compare: opening a store that is up to
-date never pays for it.
+Alembic is imported only inside the functions that migrate or compare, so that opening a current
+store does not pay for it.
 """
 
 from __future__ import annotations
@@ -32,9 +32,19 @@ if TYPE_CHECKING:
 VERSION_TABLE: Final = "alembic_version"
 
 
-def schema_state(place: DatabaseLocation) -> SchemaState:
-    """Read a database's revision without SQLAlchemy. Raises SchemaMismatch, IntegrityError."""
-    uri = f"{place.database.absolute().as_uri()}?mode={Access.READ_ONLY.value if place.access is Access.READ_WRITE else place.access.value}"
+def schema_state(location: DatabaseLocation) -> SchemaState:
+    """Return a database's revision, read without SQLAlchemy.
+
+    Args:
+        location: The database.
+
+    Raises:
+        SchemaMismatch: The database belongs to another program.
+        IntegrityError: The file is not a SQLite database, or it is damaged.
+    """
+    # Reading the revision must not write, even where the store may be written.
+    access = Access.READ_ONLY if location.access is Access.READ_WRITE else location.access
+    uri = f"{location.database.absolute().as_uri()}?mode={access.value}"
     with database_errors(), closing(sqlite3.connect(uri, uri=True)) as connection:
         return SchemaState(_read_revision(connection))
 
@@ -45,7 +55,7 @@ def _read_revision(connection: sqlite3.Connection) -> str | None:
     ).fetchone():
         if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
             raise SchemaMismatch(
-                "store.db is a database, but not one of storectl", hint="choose another root"
+                "store.db is a database of another program", hint="choose another root"
             )
         return None
     row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()  # noqa: S608 - a constant of ours
@@ -53,7 +63,14 @@ def _read_revision(connection: sqlite3.Connection) -> str | None:
 
 
 def require_known(state: SchemaState) -> None:
-    """Refuse a database that a newer program has migrated. Raises SchemaMismatch."""
+    """Reject a database that a newer program has migrated.
+
+    Args:
+        state: The database's revision.
+
+    Raises:
+        SchemaMismatch: This program does not know the revision.
+    """
     if state.current is not None and state.current not in REVISIONS:
         raise SchemaMismatch(
             f"the store's schema is at revision {state.current}, which this program does not know"
@@ -72,14 +89,20 @@ def upgrade(
     on_wait: Callable[[str], None] | None = None,
     scripts: Path | None = None,
 ) -> UpgradeReport:
-    """Bring the database at ``root`` to `HEAD`, making it when there is none.
+    """Migrate the database at ``root`` to the newest revision; make it if there is none.
 
-    All revisions or none.
+    All revisions are applied, or none. Before an existing database changes, a copy of it is written
+    beside it (``store.db.<revision>-<time>.bak``).
 
-    Before an existing database changes, a copy of it is written beside it
-    (``store.db.<revision>-<time>.bak``). ``scripts`` replaces the shipped migrations. Raises
-    SchemaMismatch for a newer database, IntegrityError when the migrated rows violate a foreign
-    key.
+    Args:
+        root: The store's folder.
+        now: The clock; the backup has the time in its name.
+        on_wait: Called with the name of the writer that this process has to wait for.
+        scripts: A folder that replaces the shipped migrations; None for those.
+
+    Raises:
+        SchemaMismatch: The database is newer than this program, or another program's.
+        IntegrityError: The migrated rows violate a foreign key.
     """
     database = root / DATABASE
     with WriteLock(root / WRITE_LOCK, on_wait).held("a schema upgrade"):
@@ -102,9 +125,19 @@ def upgrade(
 
 
 def drift(root: Path) -> tuple[str, ...]:
-    """Differences between the database at ``root`` and the tables of `store.db.schema`, one line each; empty when there are none."""
-    place = DatabaseLocation.at(root, read_only=True)
-    engine = make_engine(place.database, place.access)
+    """Return the differences between the database and the tables of `store.db.schema`.
+
+    Args:
+        root: The store's folder.
+
+    Returns:
+        One line for each difference.
+
+    Raises:
+        StoreNotFound: There is no store at ``root``.
+    """
+    location = DatabaseLocation.at(root, read_only=True)
+    engine = make_engine(location.database, location.access)
     try:
         with database_errors(), engine.connect() as connection:
             from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - only to compare
@@ -116,12 +149,12 @@ def drift(root: Path) -> tuple[str, ...]:
             return tuple(repr(difference) for difference in compare_metadata(context, metadata))
     finally:
         engine.dispose()
-        place.close()
+        location.close()
 
 
 def _copy(source: sqlite3.Connection, target: Path) -> None:
-    # SQLite's own backup sees the write-ahead log too; a copy of the file alone would not.
-    # It gets its name when it is whole.
+    # SQLite's own backup includes the write-ahead log; a copy of the file alone would not.
+    # The copy gets its final name when it is complete.
     partial = target.with_name(f"{target.name}.partial")
     with translated(target):
         partial.unlink(missing_ok=True)
@@ -141,8 +174,8 @@ def _migrating(root: Path) -> Iterator[Connection]:
     engine = make_engine(root / DATABASE, Access.CREATE)
     try:
         with database_errors(), engine.connect() as connection:
-            # Rebuilding a parent table with enforcement on would fire ON DELETE CASCADE; the pragma
-            # has no effect once a transaction is open.
+            # Rebuilding a parent table with foreign keys enforced would fire ON DELETE CASCADE. The
+            # pragma has no effect inside a transaction.
             raw = connection.connection.driver_connection
             assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - our own creator made it
             raw.execute("PRAGMA foreign_keys=OFF")

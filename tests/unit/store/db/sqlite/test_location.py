@@ -1,5 +1,3 @@
-"""How a database is opened where it cannot be written (docs/architecture.md, "Read-only media")."""
-
 from __future__ import annotations
 
 import io
@@ -18,14 +16,14 @@ import pytest
 
 import exporter
 from store import Store, errors
-from store.db.sqlite import location as place
+from store.db.sqlite import location
 from store.db.sqlite.location import Conditions, DatabaseLocation, OpenMode
 from tests.support.images import A, image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HERE = Conditions(
+WRITABLE = Conditions(
     read_only=False,
     media_read_only=False,
     folder_writable=True,
@@ -34,12 +32,12 @@ HERE = Conditions(
     has_shared_memory=False,
 )
 as_root = pytest.mark.skipif(
-    os.geteuid() != 0, reason="only root can mount, and become somebody else"
+    os.geteuid() != 0, reason="only root can mount, and become another user"
 )
 
 
 @pytest.mark.parametrize(
-    ("changes", "way"),
+    ("changes", "mode"),
     [
         ({}, OpenMode.WRITE),
         ({"has_log": True, "has_shared_memory": True}, OpenMode.WRITE),
@@ -60,8 +58,10 @@ as_root = pytest.mark.skipif(
         ({"database_writable": False}, OpenMode.READ),
     ],
 )
-def test_the_way_is_decided_by_what_is_there(changes: dict[str, bool], way: OpenMode) -> None:
-    assert replace(HERE, **changes).way() is way
+def test_conditions_decide_how_a_database_is_opened(
+    changes: dict[str, bool], mode: OpenMode
+) -> None:
+    assert replace(WRITABLE, **changes).mode() is mode
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def filled(root: Path) -> Path:
 
 @pytest.fixture
 def with_log(filled: Path, tmp_path: Path) -> Path:
-    """A store as a machine leaves it whose power went: the last change is in the log alone."""
+    """A store after a power cut: its last change is only in the log."""
     copy = tmp_path / "cut-off"
     with closing(sqlite3.connect(filled / "store.db", isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -120,7 +120,7 @@ def test_a_store_on_read_only_media_is_read(filled: Path, tmp_path: Path) -> Non
 
 
 @as_root
-def test_what_only_the_log_says_is_not_overlooked(
+def test_a_change_that_is_only_in_the_log_is_read(
     with_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
@@ -137,7 +137,7 @@ def test_what_only_the_log_says_is_not_overlooked(
 
 @as_root
 @pytest.mark.parametrize("writer_runs", [False, True])
-def test_somebody_without_permission_reads_too(filled: Path, writer_runs: bool) -> None:
+def test_a_user_without_write_permission_can_read(filled: Path, writer_runs: bool) -> None:
     for folder in (filled, *filled.parents):
         if folder != Path(tempfile.gettempdir()) and folder.is_relative_to(tempfile.gettempdir()):
             folder.chmod(0o755)
@@ -148,10 +148,10 @@ def test_somebody_without_permission_reads_too(filled: Path, writer_runs: bool) 
         "import os, sys; os.setgid(65534); os.setuid(65534); from pathlib import Path; from"
         " store.db.sqlite.location import DatabaseLocation\n"
     )
-    script += "with DatabaseLocation.at(Path(sys.argv[1]), read_only=False) as place:\n"
+    script += "with DatabaseLocation.at(Path(sys.argv[1]), read_only=False) as location:\n"
     script += (
-        " import sqlite3; print(place.writable,"
-        " sqlite3.connect(f'file:{place.database}?mode={place.access.value}', uri=True)"
+        " import sqlite3; print(location.writable,"
+        " sqlite3.connect(f'file:{location.database}?mode={location.access.value}', uri=True)"
     )
     script += ".execute('SELECT count(*) FROM image').fetchone())"
     # The interpreter's own files may be out of reach for others: it is made to load all it needs
@@ -168,12 +168,12 @@ def test_somebody_without_permission_reads_too(filled: Path, writer_runs: bool) 
         holding.close()
 
 
-def test_a_catalogue_that_never_rests_is_not_copied_half(
+def test_a_catalogue_that_changes_all_the_time_is_not_copied(
     filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Conditions, "way", lambda _self: OpenMode.COPY)
+    monkeypatch.setattr(Conditions, "mode", lambda _self: OpenMode.COPY)
     counted = iter(range(100))
-    monkeypatch.setattr(place, "_stamps", lambda _root: (next(counted),))
+    monkeypatch.setattr(location, "_stamps", lambda _root: (next(counted),))
     with pytest.raises(errors.StoreBusy):
         DatabaseLocation.at(filled, read_only=True)
 
@@ -183,7 +183,7 @@ def test_a_copy_that_fails_leaves_nothing(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
-    monkeypatch.setattr(Conditions, "way", lambda _self: OpenMode.COPY)
+    monkeypatch.setattr(Conditions, "mode", lambda _self: OpenMode.COPY)
 
     def fail(*_arguments: object) -> None:
         raise OSError(28, "No space left on device")

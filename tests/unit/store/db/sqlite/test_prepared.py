@@ -1,5 +1,3 @@
-"""Look-ups say what SQLAlchemy says, and hold nothing."""
-
 from __future__ import annotations
 
 import sqlite3
@@ -29,7 +27,7 @@ def digest(store: Store) -> Digest:
     return push_blob(Registry(store), BLOB)
 
 
-def test_they_find_what_a_read_finds(store: Store, digest: Digest) -> None:
+def test_look_ups_return_what_a_read_unit_returns(store: Store, digest: Digest) -> None:
     _, pushed = push_image(Registry(store))
     now = store.now()
     with store.read() as connection, store.look() as lookup:
@@ -52,7 +50,7 @@ def test_they_find_what_a_read_finds(store: Store, digest: Digest) -> None:
         assert catalog.is_fresh(lookup, APP, digest, now - timedelta(days=1))
 
 
-def test_values_that_are_written_into_a_statement_stay_there(store: Store, digest: Digest) -> None:
+def test_constants_of_a_statement_keep_their_value(store: Store, digest: Digest) -> None:
     query = (
         select(content.c.digest, literal(7), content.c.state)
         .where(content.c.digest == bindparam("digest"), content.c.state == "present")
@@ -66,7 +64,7 @@ def test_values_that_are_written_into_a_statement_stay_there(store: Store, diges
             lookup.execute(query, {})
 
 
-def test_more_than_the_one_row_is_a_fault(store: Store, digest: Digest) -> None:
+def test_a_second_row_is_an_error_where_one_is_expected(store: Store, digest: Digest) -> None:
     push_blob(Registry(store), b"another", OTHER)
     query = select(repository.c.name)
     with store.look() as lookup:
@@ -77,7 +75,7 @@ def test_more_than_the_one_row_is_a_fault(store: Store, digest: Digest) -> None:
     assert digest
 
 
-def test_every_look_up_sees_what_is_there_now_and_holds_on_to_nothing(
+def test_each_look_up_sees_the_newest_state_and_keeps_no_snapshot(
     store: Store, digest: Digest
 ) -> None:
     with store.look() as lookup:
@@ -85,12 +83,12 @@ def test_every_look_up_sees_what_is_there_now_and_holds_on_to_nothing(
         later = push_blob(Registry(store), b"later")
         assert catalog.held_blob(lookup, APP, later) == HeldBlob(5, in_file=True)
         with sqlite3.connect(store.root / DATABASE) as other:
-            # All of the log can be taken over: nobody reads an older state.
+            # The whole log can be merged, because no connection reads an older state.
             assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
         other.close()
 
 
-def test_what_sqlite_finds_wrong_is_said_as_elsewhere(store: Store) -> None:
+def test_errors_of_sqlite_are_translated(store: Store) -> None:
     with pytest.raises(IntegrityError, match="damaged"), store.look():
         error = sqlite3.DatabaseError("database disk image is malformed")
         error.sqlite_errorname = "SQLITE_CORRUPT"

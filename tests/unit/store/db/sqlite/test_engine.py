@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+
+from store import errors
+from store.db.database import Durability
+from store.db.sqlite.engine import Access, database_errors, make_engine, read_unit, write_unit
+from store.files.write_lock import WriteLock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Engine
+
+FULL, NORMAL = 2, 1
+"""SQLite's numbers for its ``synchronous`` settings."""
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = make_engine(tmp_path / "some.db", Access.CREATE)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> WriteLock:
+    return WriteLock(tmp_path / "write.lock")
+
+
+def refused(name: str) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("refused")
+    error.sqlite_errorname = name
+    return error
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("SQLITE_FULL", errors.StorageFull),
+        ("SQLITE_IOERR_WRITE", errors.StorageFull),
+        ("SQLITE_IOERR_SHMSIZE", errors.StorageFull),
+        ("SQLITE_READONLY_DBMOVED", errors.ReadOnlyStore),
+        ("SQLITE_BUSY", errors.StoreBusy),
+        ("SQLITE_LOCKED_SHAREDCACHE", errors.StoreBusy),
+        ("SQLITE_CANTOPEN", errors.PermissionDenied),
+        ("SQLITE_CORRUPT", errors.IntegrityError),
+        ("SQLITE_NOTADB", errors.IntegrityError),
+        ("SQLITE_IOERR_READ", errors.Unavailable),
+    ],
+)
+def test_errors_of_sqlite_have_their_branch(name: str, error: type[Exception]) -> None:
+    with pytest.raises(errors.StoreError) as caught, database_errors():
+        raise refused(name)
+    assert type(caught.value) is error
+
+
+def test_an_error_of_our_own_sql_stays_as_it_is() -> None:
+    with pytest.raises(sqlite3.OperationalError), database_errors():
+        raise refused("SQLITE_ERROR")
+
+
+def test_errors_of_connecting_are_translated(tmp_path: Path) -> None:
+    engine = make_engine(tmp_path / "nothing.db", Access.READ_ONLY)
+    with pytest.raises(errors.PermissionDenied), read_unit(engine):
+        pass
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("durability", "setting"), [(Durability.SYNCED, FULL), (Durability.SOON, NORMAL)]
+)
+def test_a_write_unit_has_its_own_durability_on_a_reused_connection(
+    engine: Engine, lock: WriteLock, durability: Durability, setting: int
+) -> None:
+    for other in Durability:
+        with write_unit(engine, lock, "first", other):
+            pass
+        with write_unit(engine, lock, "second", durability) as connection:
+            found = connection.exec_driver_sql("PRAGMA synchronous").scalar()
+        assert found == setting
+
+
+def test_a_write_unit_covers_statements_that_change_the_schema(
+    engine: Engine, lock: WriteLock
+) -> None:
+    with pytest.raises(RuntimeError), write_unit(engine, lock, "test") as connection:
+        connection.exec_driver_sql("CREATE TABLE half (x)")
+        raise RuntimeError
+    with read_unit(engine) as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar() == 0
+
+
+def test_foreign_keys_are_enforced(engine: Engine, lock: WriteLock) -> None:
+    with write_unit(engine, lock, "test") as connection:
+        connection.exec_driver_sql("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+        connection.exec_driver_sql("CREATE TABLE child (id INTEGER REFERENCES parent (id))")
+    with pytest.raises(sqlite3.IntegrityError), write_unit(engine, lock, "test") as connection:
+        connection.exec_driver_sql("INSERT INTO child VALUES (1)")
+
+
+def test_a_file_name_is_not_read_as_part_of_the_uri(tmp_path: Path) -> None:
+    engine = make_engine(tmp_path / "a?mode=ro&x#y%41.db", Access.CREATE)
+    with read_unit(engine):
+        pass
+    engine.dispose()
+    assert (tmp_path / "a?mode=ro&x#y%41.db").exists()
