@@ -1,4 +1,4 @@
-"""Long lists of values, cut so that each piece fits one statement."""
+"""Batches: long lists of values, cut so that each part fits one statement."""
 
 from __future__ import annotations
 
@@ -14,23 +14,33 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# SQLite takes 32,766 variables in one statement; PostgreSQL as many bytes of parameters as this
-# leaves room for.
+# SQLite allows 32,766 variables in one statement, and PostgreSQL a limited size of parameters.
 BATCH: Final = 900
 
 
-# Pairs are looked up as so many alternatives of one statement, each by an index.
+# Pairs are looked up as alternatives of one statement, each by an index.
 PAIRS: Final = 100
 
 
 def batches(items: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
-    """Cut ``items`` into runs that fit one statement."""
+    """Cut a list into parts that fit one statement.
+
+    Args:
+        items: The list.
+        size: The most items in one part.
+    """
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
 
 def insert_rows(connection: Connection, table: Table, rows: Iterable[dict[str, Any]]) -> None:
-    """Insert ``rows``, of which there may be very many: never are all of them in memory, and as the statement's parameters once more."""
+    """Insert rows batch by batch, so that a long iterable is never in memory as a whole.
+
+    Args:
+        connection: An open write transaction.
+        table: Receives the rows.
+        rows: Each row as values by column name.
+    """
     left = iter(rows)
     while some := list(islice(left, BATCH)):
         connection.execute(insert(table), some)

@@ -1,4 +1,4 @@
-"""Content: digests, the bytes behind them, and the other bytes they can be decoded from."""
+"""Contents: digests, the bytes behind them, and their states."""
 
 from __future__ import annotations
 
@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class ContentRow:
-    """What the catalogue says of one digest."""
+    """The row of one digest.
+
+    Attributes:
+        key: The row number.
+        digest: The digest.
+        size_bytes: None if the size is not known.
+        state: Whether the bytes can be read.
+    """
 
     key: ContentKey
     digest: Digest
@@ -33,7 +40,7 @@ class ContentRow:
 
 
 def find(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, ContentRow]:
-    """What is known of ``digests``; those nobody has named are left out."""
+    """Return the rows of ``digests``; digests without a row are left out."""
     found: dict[Digest, ContentRow] = {}
     for some in batches(list(dict.fromkeys(digests))):
         rows = connection.execute(
@@ -52,7 +59,7 @@ def find(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, Cont
 
 
 def present(connection: Connection, digests: Iterable[Digest]) -> set[Digest]:
-    """Which of ``digests`` are here."""
+    """Return the digests among ``digests`` that are in state present."""
     return {
         digest
         for digest, known in find(connection, digests).items()
@@ -63,9 +70,15 @@ def present(connection: Connection, digests: Iterable[Digest]) -> set[Digest]:
 def ensure(
     connection: Connection, digest: Digest, size_bytes: int | None, state: ContentState
 ) -> ContentKey:
-    """The row of ``digest``, made when it is new.
+    """Return the row of a digest; insert it if it is new.
 
-    Content that is here makes an absent or damaged row present, never the other way round.
+    An absent or damaged content becomes present if ``state`` is present; no other state changes.
+
+    Args:
+        connection: An open write transaction.
+        digest: The digest.
+        size_bytes: None if the size is not known.
+        state: The state of a new row.
     """
     return ensure_all(connection, {digest: size_bytes}, state)[digest]
 
@@ -73,14 +86,20 @@ def ensure(
 def ensure_all(
     connection: Connection, sizes: Mapping[Digest, int | None], state: ContentState
 ) -> dict[Digest, ContentKey]:
-    """The rows of many digests, with their sizes in bytes: see `ensure`."""
+    """Return the rows of many digests; insert the new ones (see `ensure`).
+
+    Args:
+        connection: An open write transaction.
+        sizes: The size of each digest's content in bytes, None if it is not known.
+        state: The state of a new row.
+    """
     return _ensured(connection, sizes, state)[0]
 
 
 def _ensured(
     connection: Connection, sizes: Mapping[Digest, int | None], state: ContentState
 ) -> tuple[dict[Digest, ContentKey], set[Digest]]:
-    """The rows, and of which digests the state became present."""
+    """Return the rows, and the digests whose state became present."""
     known = find(connection, sizes)
     fresh = [digest for digest in sizes if digest not in known]
     insert_rows(
@@ -107,9 +126,16 @@ def _ensured(
 def ensure_decoded(
     connection: Connection, sizes: Mapping[Digest, int]
 ) -> tuple[dict[Digest, ContentKey], list[Digest]]:
-    """The rows of contents that are had by decoding others.
+    """Record contents that are obtained by decoding others.
 
-    And whose own files were damaged: these are no part of the store any more, and to be condemned.
+    A content that was damaged loses its own file: it is obtained by decoding from now on.
+
+    Args:
+        connection: An open write transaction.
+        sizes: The size of each content in bytes, by digest.
+
+    Returns:
+        The row of each content, and the digests of damaged files, which have to be condemned.
     """
     keys, again = _ensured(connection, sizes, ContentState.PRESENT)
     damaged: list[Digest] = []
@@ -123,7 +149,15 @@ def ensure_decoded(
 def put_documents(
     connection: Connection, documents: Mapping[Digest, bytes]
 ) -> dict[Digest, ContentKey]:
-    """Keep small documents inline, each under its digest."""
+    """Store documents inline, and replace damaged ones.
+
+    Args:
+        connection: An open write transaction.
+        documents: The bytes by digest.
+
+    Returns:
+        The row of each document.
+    """
     keys, again = _ensured(
         connection, {digest: len(data) for digest, data in documents.items()}, ContentState.PRESENT
     )
@@ -157,12 +191,26 @@ def put_documents(
 
 
 def put_blob(connection: Connection, digest: Digest, size_bytes: int, now: datetime) -> ContentKey:
-    """Record that the file of ``digest`` is in its place."""
+    """Record that the file of a digest is in its place; return its row.
+
+    Args:
+        connection: An open write transaction.
+        digest: The digest.
+        size_bytes: The size of the file.
+        now: The current time.
+    """
     return put_blobs(connection, {digest: size_bytes}, now)[digest]
 
 
 def add_blob(connection: Connection, digest: Digest, size_bytes: int, now: datetime) -> ContentKey:
-    """The same for a digest that has no row."""
+    """Record the file of a digest that has no row yet; return the new row.
+
+    Args:
+        connection: An open write transaction.
+        digest: The digest.
+        size_bytes: The size of the file.
+        now: The current time.
+    """
     key = ContentKey(
         inserted(
             connection.execute(
@@ -179,10 +227,16 @@ def add_blob(connection: Connection, digest: Digest, size_bytes: int, now: datet
 def put_blobs(
     connection: Connection, sizes: Mapping[Digest, int], now: datetime
 ) -> dict[Digest, ContentKey]:
-    """Record that the files of many digests, of so many bytes each, are in their places."""
+    """Record that the files of many digests are in their places; return their rows.
+
+    Args:
+        connection: An open write transaction.
+        sizes: The size of each file in bytes, by digest.
+        now: The current time.
+    """
     keys, again = _ensured(connection, sizes, ContentState.PRESENT)
     for some in batches([keys[digest] for digest in again]):
-        # What is inline was found damaged: it must not be taken for what the files hold.
+        # The inline bytes are damaged, and readers would prefer them to the file.
         connection.execute(delete(document).where(document.c.content_id.in_(some)))
     there: set[int] = set()
     for some in batches(list(keys.values())):
@@ -200,7 +254,7 @@ def put_blobs(
 
 
 def has_blob_row(connection: Connection, digest: Digest) -> bool:
-    """Whether a file of this digest is part of the store."""
+    """Return whether the store has a file of this digest, sound or damaged."""
     return bool(
         connection.execute(
             select(exists().where(content.c.digest == digest, blob.c.content_id == content.c.id))
@@ -209,7 +263,7 @@ def has_blob_row(connection: Connection, digest: Digest) -> bool:
 
 
 def has_sound_file(connection: Connection, digest: Digest) -> bool:
-    """Whether a file of this digest is part of the store, and was not found damaged."""
+    """Return whether the store has a file of this digest that was not found damaged."""
     sound = (
         content.c.digest == digest,
         content.c.state == ContentState.PRESENT.value,
@@ -219,7 +273,12 @@ def has_sound_file(connection: Connection, digest: Digest) -> bool:
 
 
 def with_blob_rows(connection: Connection, digests: Sequence[Digest]) -> set[Digest]:
-    """Those of ``digests`` whose files are part of the store; as many as one statement takes."""
+    """Return the digests whose files are part of the store.
+
+    Args:
+        connection: An open transaction.
+        digests: As many as fit one statement.
+    """
     query = (
         select(content.c.digest)
         .join(blob, blob.c.content_id == content.c.id)
@@ -229,7 +288,10 @@ def with_blob_rows(connection: Connection, digests: Sequence[Digest]) -> set[Dig
 
 
 def sources(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, Sources]:
-    """How the bytes of ``digests`` can be had. Damaged encodings are not offered."""
+    """Return how the bytes of each content can be obtained.
+
+    Damaged encodings are left out, and so are digests without a row.
+    """
     wanted = list(dict.fromkeys(digests))
     stored = content.alias("stored")
     encodings: dict[int, list[StoredEncoding]] = {}
@@ -279,7 +341,7 @@ def _cost(one: StoredEncoding) -> tuple[bool, bool, int, str]:
 
 
 def forget_file(connection: Connection, digest: Digest) -> None:
-    """The file of this content is no part of the store any more: it is had by decoding others."""
+    """Delete the blob row of a content that is obtained by decoding others from now on."""
     connection.execute(
         delete(blob).where(
             blob.c.content_id.in_(select(content.c.id).where(content.c.digest == digest))
@@ -288,9 +350,9 @@ def forget_file(connection: Connection, digest: Digest) -> None:
 
 
 def mark_damaged(connection: Connection, digest: Digest) -> None:
-    """Never serve these bytes again until they have been stored anew.
+    """Mark a content as damaged, so that it is not served until it is stored again.
 
-    What decodes only from them is damaged with them.
+    A content that can be decoded only from this one is damaged too.
     """
     connection.execute(
         update(content).where(content.c.digest == digest).values(state=ContentState.DAMAGED.value)

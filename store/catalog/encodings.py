@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class NewEncoding:
-    """That ``stored`` decodes to ``decoded``; with ``seekable`` any part of it."""
+    """An encoding to record.
+
+    Attributes:
+        decoded: The content that is obtained by decoding.
+        stored: The content that is decoded.
+        codec: The name of the codec.
+        seekable: Whether any part can be decoded alone.
+    """
 
     decoded: ContentKey
     stored: ContentKey
@@ -32,7 +39,12 @@ class NewEncoding:
 
 
 def encoded(connection: Connection, stored_digests: Iterable[Digest]) -> set[tuple[Digest, Digest]]:
-    """Every (stored, decoded) that is known of these sound stored contents, a content that is its own plain form with itself."""
+    """Return the known (stored, decoded) pairs of contents that are in state present.
+
+    Args:
+        connection: An open transaction.
+        stored_digests: The stored contents.
+    """
     stored, decoded = content.alias("stored"), content.alias("decoded")
     found: set[tuple[Digest, Digest]] = set()
     for some in batches(list(dict.fromkeys(stored_digests))):
@@ -47,7 +59,7 @@ def encoded(connection: Connection, stored_digests: Iterable[Digest]) -> set[tup
 
 
 def put_encodings(connection: Connection, new: Sequence[NewEncoding]) -> None:
-    """Record what stored contents decode to."""
+    """Record what stored contents decode to; known encodings are left as they are."""
     there: set[tuple[int, int]] = set()
     for some in batches([one.stored for one in new]):
         rows = connection.execute(

@@ -1,6 +1,7 @@
-"""Records of what happened: events, the ledger of imports, the log of references.
+"""Records of what happened: events, and the ledger of imports.
 
-They bind nothing and are never a reason to skip work.
+They hold digests as plain values, so that they keep nothing alive, and are never a reason to skip
+work.
 """
 
 from __future__ import annotations
@@ -47,9 +48,14 @@ def events(
     actions: Sequence[str],
     targets: Sequence[str],
 ) -> Iterator[Event]:
-    """Events from ``since`` until before or at ``until``, oldest first.
+    """Yield events, oldest first.
 
-    Of these actions and targets when any are given.
+    Args:
+        connection: An open transaction.
+        since: The earliest time, None for no limit.
+        until: The latest time, None for no limit.
+        actions: The actions that are wanted; empty for all.
+        targets: The targets that are wanted; empty for all.
     """
     query = select(event.c.at, event.c.action, event.c.target, event.c.attributes).order_by(
         event.c.id
@@ -76,7 +82,17 @@ def add_ledger_entry(
     changed: bool,
     operation: str,
 ) -> None:
-    """Record one import: what the archive claimed (IDs and digests, each with its names) and what came of it."""
+    """Record one import.
+
+    Args:
+        connection: An open write transaction.
+        at: The time of the import.
+        claim: The digest of the document that lists the archive's images.
+        source: The name of the input.
+        images: The names of each image or manifest, by its ID or digest.
+        changed: Whether the import changed the store.
+        operation: The ID of the operation.
+    """
     connection.execute(
         insert(import_ledger).values(
             at=at,
@@ -92,7 +108,14 @@ def add_ledger_entry(
 @final
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Who did what to which image: import, save, tag, untag, delete, gc…."""
+    """One thing that happened to an image: import, save, tag, untag, delete or another action.
+
+    Attributes:
+        at: When.
+        action: What.
+        target: The image, manifest or name.
+        attributes: Facts that depend on the action.
+    """
 
     at: datetime
     action: str

@@ -1,4 +1,4 @@
-"""Foreign layers: the descriptors that say where layers may be fetched."""
+"""Foreign layers: descriptors with the addresses that layers can be downloaded from."""
 
 from __future__ import annotations
 
@@ -20,16 +20,21 @@ if TYPE_CHECKING:
 
 
 def is_foreign(connection: Connection, key: ContentKey) -> bool:
-    """Whether it is known where this layer may be fetched."""
+    """Return whether a download address of this layer is known."""
     return bool(
         connection.execute(select(exists().where(foreign_source.c.content_id == key))).scalar()
     )
 
 
 def put_foreign_source(connection: Connection, diff: ContentKey, descriptor: bytes) -> bool:
-    """Record where a foreign layer may be fetched; False when that was known.
+    """Record a descriptor of a foreign layer; return False if it was known.
 
-    All descriptors ever claimed are kept: the order of imports must not matter.
+    Every descriptor is kept, so that the order of imports does not matter.
+
+    Args:
+        connection: An open write transaction.
+        diff: The layer.
+        descriptor: JSON bytes with the addresses.
     """
     if connection.execute(
         select(
@@ -44,9 +49,9 @@ def put_foreign_source(connection: Connection, diff: ContentKey, descriptor: byt
 
 
 def foreign_sources(connection: Connection, digests: Iterable[Digest]) -> Mapping[Digest, bytes]:
-    """The descriptor (JSON bytes) to list for each foreign layer among ``digests``.
+    """Return the descriptor to list for each foreign layer among ``digests``, as JSON bytes.
 
-    Of several, the smallest, so that the choice is the same everywhere.
+    Of several descriptors it is the smallest, so that the choice does not depend on their order.
     """
     chosen: dict[Digest, bytes] = {}
     for some in batches(list(dict.fromkeys(digests))):
@@ -63,7 +68,7 @@ def foreign_sources(connection: Connection, digests: Iterable[Digest]) -> Mappin
 def foreign_urls(
     connection: Connection, digests: Iterable[Digest]
 ) -> dict[Digest, tuple[str, ...]]:
-    """Where each foreign layer among ``digests`` may be fetched."""
+    """Return the download addresses of each foreign layer among ``digests``."""
     return {
         digest: tuple(json.loads(descriptor).get("urls", ()))
         for digest, descriptor in foreign_sources(connection, digests).items()

@@ -1,4 +1,4 @@
-"""Images, their layers and the manifests that describe them."""
+"""Images: their rows, parents, and the manifests that describe them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 class NewImage:
     """What the catalogue keeps of a config.
 
-    ``created_s`` in seconds of Unix time, None when unknown.
+    Attributes:
+        image_id: The digest of the config.
+        top: The top layer; None for an image without layers.
+        os: The operating system.
+        architecture: The CPU architecture.
+        variant: The variant of the architecture, or an empty string.
+        created_s: Creation time in seconds of Unix time; None if it is not known.
+        labels: The labels of the config.
+        verified: Whether every layer was seen to have its diff ID.
     """
 
     image_id: ImageID
@@ -38,11 +46,16 @@ class NewImage:
     created_s: int | None
     labels: Mapping[str, str]
     verified: bool = True
-    """Whether every layer was seen to have its diff ID."""
 
     @classmethod
     def of(cls, config: ImageConfig, top: LayerKey | None, *, verified: bool) -> Self:
-        """What is kept of ``config``, whose last layer is ``top``."""
+        """Return the row for a config.
+
+        Args:
+            config: The config.
+            top: The image's top layer; None for an image without layers.
+            verified: Whether every layer was seen to have its diff ID.
+        """
         return cls(
             image_id=config.image_id,
             top=top,
@@ -56,7 +69,7 @@ class NewImage:
 
 
 def add(connection: Connection, new: Mapping[ContentKey, NewImage]) -> set[ContentKey]:
-    """Make the images of these configs; which were not there."""
+    """Insert images by their configs' rows; return the rows that were new."""
     there: set[int] = set()
     for some in batches(list(new)):
         there.update(
@@ -83,7 +96,7 @@ def add(connection: Connection, new: Mapping[ContentKey, NewImage]) -> set[Conte
 
 
 def key_of(connection: Connection, image_id: ImageID) -> ContentKey | None:
-    """The row of an image; None when there is no such image."""
+    """Return the row of an image; None if there is no such image."""
     found = connection.execute(
         select(image.c.content_id)
         .join(content, content.c.id == image.c.content_id)
@@ -95,16 +108,22 @@ def key_of(connection: Connection, image_id: ImageID) -> ContentKey | None:
 def with_prefix(
     connection: Connection, algorithm: str, prefix: str, limit: int
 ) -> tuple[ImageID, ...]:
-    """Up to ``limit`` images whose ID begins with these hex digits, in order.
+    """Return images whose ID begins with some hex digits, in order.
 
-    A range over the index, not a scan.
+    A range of the index is read, not the whole table.
+
+    Args:
+        connection: An open transaction.
+        algorithm: The hash algorithm.
+        prefix: The first hex digits of the ID, in lower case.
+        limit: The most images to return.
     """
     low = f"{algorithm}:{prefix}"
     text = type_coerce(content.c.digest, Text)
     rows = connection.execute(
         select(content.c.digest)
         .join(image, image.c.content_id == content.c.id)
-        # The bounds are plain text: they are no digests. "g" follows every hex digit.
+        # The bounds are text, because they are not complete digests. "g" follows every hex digit.
         .where(text >= low, text < low + "g")
         .order_by(content.c.digest)
         .limit(limit)
@@ -113,7 +132,7 @@ def with_prefix(
 
 
 def parent_of(connection: Connection, image_key: ContentKey) -> ImageID | None:
-    """The image this one was built on, as far as it is recorded."""
+    """Return the image that this one was built on; None if it is not recorded."""
     child = image.alias("child")
     found = connection.execute(
         select(content.c.digest)
@@ -124,7 +143,7 @@ def parent_of(connection: Connection, image_key: ContentKey) -> ImageID | None:
 
 
 def children_of(connection: Connection, image_key: ContentKey) -> tuple[ImageID, ...]:
-    """The images built on this one, in the order of their IDs."""
+    """Return the images that were built on this one, in the order of their IDs."""
     rows = connection.execute(
         select(content.c.digest)
         .join(image, image.c.content_id == content.c.id)
@@ -135,7 +154,7 @@ def children_of(connection: Connection, image_key: ContentKey) -> tuple[ImageID,
 
 
 def set_parent(connection: Connection, child: ContentKey, parent: ContentKey) -> bool:
-    """Record a parent link; False when it was so."""
+    """Record the image that ``child`` was built on; return False if it was known."""
     changed = connection.execute(
         update(image)
         .where(image.c.content_id == child, image.c.parent_id.is_distinct_from(parent))
@@ -147,7 +166,11 @@ def set_parent(connection: Connection, child: ContentKey, parent: ContentKey) ->
 def manifests_of(
     connection: Connection, image_key: ContentKey
 ) -> tuple[tuple[ContentKey, Digest, str, int], ...]:
-    """Every manifest that describes the image, as (row, digest, media type, size in bytes), by digest."""
+    """Return every manifest that describes an image.
+
+    Returns:
+        Tuples (row, digest, media type, size in bytes), by digest.
+    """
     rows = connection.execute(
         select(manifest.c.content_id, content.c.digest, manifest.c.media_type, content.c.size_bytes)
         .join(content, content.c.id == manifest.c.content_id)
@@ -160,7 +183,7 @@ def manifests_of(
 
 
 def rooted(connection: Connection, images: Iterable[ContentKey]) -> set[ContentKey]:
-    """Which of ``images`` have a manifest with a name, or one that is kept without, itself or in an index."""
+    """Return the images with a tagged or kept manifest, their own or an index that lists it."""
     found: set[ContentKey] = set()
     for some in batches(list(images)):
         up = (
@@ -181,7 +204,7 @@ def rooted(connection: Connection, images: Iterable[ContentKey]) -> set[ContentK
 
 
 def id_of(connection: Connection, image_key: ContentKey) -> ImageID:
-    """The ID of an image that is there."""
+    """Return the ID of an image that is in the store."""
     return ImageID(
         connection.execute(select(content.c.digest).where(content.c.id == image_key)).scalar_one()
     )

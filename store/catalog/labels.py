@@ -1,4 +1,4 @@
-"""Labels of images and annotations of manifests: what can be searched for."""
+"""Labels of images and annotations of manifests, which can be searched for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 
 def put(connection: Connection, labels: Mapping[ContentKey, Mapping[str, str]]) -> None:
-    """Give contents their labels. They are a function of the content: what is there is right."""
+    """Record the labels of contents.
+
+    Labels are a function of the content, so that labels that are recorded already are right.
+
+    Args:
+        connection: An open write transaction.
+        labels: The labels of each content.
+    """
     wanted = [key for key, mine in labels.items() if mine]
     there: set[int] = set()
     for some in batches(wanted):

@@ -1,4 +1,4 @@
-"""Chains of layers: rows by chain ID, and the layers of an image."""
+"""Layers: rows by chain ID, each with its parent, and the chain of an image."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class ChainedLayer:
-    """One layer of an image as SQL finds it."""
+    """One layer of an image.
+
+    Attributes:
+        diff_id: The digest of the layer's plain bytes.
+        chain_id: The chain ID of this layer with everything below it.
+        size_bytes: The size of the plain bytes; 0 if it is not known.
+    """
 
     diff_id: DiffID
     chain_id: ChainID
@@ -33,7 +39,15 @@ class ChainedLayer:
 def ensure_layers(
     connection: Connection, chains: Sequence[Sequence[tuple[DiffID, ContentKey]]]
 ) -> list[LayerKey | None]:
-    """The row of the top of each chain, base first; missing rows are made."""
+    """Return the top layer of each chain; insert the layers that are new.
+
+    Args:
+        connection: An open write transaction.
+        chains: For each chain its diffs with their contents, base first.
+
+    Returns:
+        The row of each chain's top layer, None for an empty chain.
+    """
     wanted: list[dict[Digest, _LayerRow]] = []
     tops: list[Digest | None] = []
     for diffs in chains:
@@ -84,7 +98,7 @@ def _layer_keys(connection: Connection, chain_ids: Sequence[Digest]) -> dict[Dig
 
 
 def chain(connection: Connection, image_key: ContentKey) -> tuple[ChainedLayer, ...]:
-    """The layers of an image, base first: one recursive query up the chain."""
+    """Return the layers of an image, base first, by one recursive query."""
     up = (
         select(layer.c.id, layer.c.parent_id, layer.c.diff_id, layer.c.chain_id, layer.c.depth)
         .join(image, image.c.top_layer_id == layer.c.id)

@@ -1,4 +1,4 @@
-"""Manifests and indexes: what they point at, what refers to them."""
+"""Manifests and indexes: what they list, and what refers to them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A manifest's link, and the content it leads to."""
+    """A link of a manifest, and the content that it points at."""
 
     link: Link
     target: ContentKey
@@ -42,7 +42,18 @@ class Edge:
 @final
 @dataclass(frozen=True, slots=True)
 class NewManifest:
-    """What the catalogue keeps of a manifest or index."""
+    """What the catalogue keeps of a manifest or index.
+
+    Attributes:
+        key: Its content.
+        kind: "manifest" or "index".
+        media_type: Its media type.
+        artifact_type: Its artifact type, or an empty string.
+        image: The image that it describes; None for an index or artifact.
+        subject: The content that it refers to; None if it has no subject.
+        edges: Its links.
+        annotations: Its annotations.
+    """
 
     key: ContentKey
     kind: str
@@ -55,7 +66,7 @@ class NewManifest:
 
 
 def add(connection: Connection, new: Sequence[NewManifest]) -> set[ContentKey]:
-    """Make manifests with their edges and annotations; which were not there."""
+    """Insert manifests with their links and annotations; return the rows that were new."""
     there: set[int] = set()
     for some in batches([one.key for one in new]):
         there.update(
@@ -102,7 +113,7 @@ def _edge_row(key: ContentKey, edge: Edge) -> dict[str, object]:
 
 
 def key_of(connection: Connection, digest: Digest) -> ContentKey | None:
-    """The row of a manifest or index; None when there is none."""
+    """Return the row of a manifest or index; None if there is none of this digest."""
     query = (
         select(manifest.c.content_id)
         .join(content, content.c.id == manifest.c.content_id)
@@ -113,7 +124,7 @@ def key_of(connection: Connection, digest: Digest) -> ContentKey | None:
 
 
 def is_index(connection: Connection, key: ContentKey) -> bool:
-    """Whether a manifest is an index."""
+    """Return whether a manifest is an index."""
     return (
         connection.execute(select(manifest.c.kind).where(manifest.c.content_id == key)).scalar()
         == "index"
@@ -121,7 +132,7 @@ def is_index(connection: Connection, key: ContentKey) -> bool:
 
 
 def images_of(connection: Connection, keys: Sequence[ContentKey]) -> list[ContentKey]:
-    """The images that any of these manifests describe."""
+    """Return the images that any of these manifests describe."""
     found: dict[ContentKey, None] = {}
     for some in batches(keys):
         rows = connection.execute(
@@ -134,7 +145,7 @@ def images_of(connection: Connection, keys: Sequence[ContentKey]) -> list[Conten
 
 
 def media_types(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, str]:
-    """The media type of each of ``digests`` that is a manifest or an index here."""
+    """Return the media type of each manifest or index among ``digests``."""
     found: dict[Digest, str] = {}
     for some in batches(list(dict.fromkeys(digests))):
         query = select(content.c.digest, manifest.c.media_type).join(
@@ -148,7 +159,7 @@ def media_types(connection: Connection, digests: Iterable[Digest]) -> dict[Diges
 
 
 def referrers(connection: Connection, digests: Iterable[Digest]) -> list[Digest]:
-    """What refers to ``digests``, directly or over other referrers, in the order of their digests."""
+    """Return the direct and indirect referrers of ``digests``, in the order of their digests."""
     subject = content.alias("subject")
     found: set[Digest] = set()
     wanted = list(dict.fromkeys(digests))
@@ -168,7 +179,7 @@ def referrers(connection: Connection, digests: Iterable[Digest]) -> list[Digest]
 
 
 def repositories_of(connection: Connection, digests: Iterable[Digest]) -> list[Repository]:
-    """The repositories that have any of ``digests``, sorted by name."""
+    """Return the repositories that hold any of ``digests``, sorted by name."""
     found: set[str] = set()
     for some in batches(list(dict.fromkeys(digests))):
         query = (
@@ -182,7 +193,7 @@ def repositories_of(connection: Connection, digests: Iterable[Digest]) -> list[R
 
 
 def roots_of(connection: Connection, image_key: ContentKey) -> list[tuple[Digest, bool]]:
-    """The manifests of an image by digest, each with whether it has a name or is kept without one."""
+    """Return the manifests of an image, each with whether it has a tag or is kept; by digest."""
     named = exists(select(literal(1)).where(reference.c.manifest_id == manifest.c.content_id))
     held = exists(select(literal(1)).where(kept.c.manifest_id == manifest.c.content_id))
     query = select(content.c.digest, or_(named, held).label("rooted")).join(
@@ -199,9 +210,16 @@ def roots_of(connection: Connection, image_key: ContentKey) -> list[tuple[Digest
 @final
 @dataclass(frozen=True, slots=True)
 class ManifestRow:
-    """One manifest or index.
+    """A manifest or index with the size of everything that it lists.
 
-    ``size_bytes`` is of everything it points at, together and each once.
+    Attributes:
+        key: Its row.
+        digest: Its digest.
+        media_type: Its media type.
+        kind: "manifest" or "index".
+        artifact_type: Its artifact type, if it has one.
+        subject: The digest of its subject, if it has one.
+        size_bytes: The size of the manifest and everything below it, each content once.
     """
 
     key: ContentKey
@@ -216,7 +234,13 @@ class ManifestRow:
 def without_image(
     connection: Connection, *, after: Digest | None = None, limit: int | None = None
 ) -> tuple[ManifestRow, ...]:
-    """Manifests and indexes that have a name, or are kept without, and describe no image themselves; by digest, behind ``after``."""
+    """Return a page of tagged or kept manifests and indexes that describe no image, by digest.
+
+    Args:
+        connection: An open transaction.
+        after: The last digest of the page before; None for the first page.
+        limit: The most rows to return; None for all.
+    """
     named = exists(select(literal(1)).where(reference.c.manifest_id == manifest.c.content_id))
     held = exists(select(literal(1)).where(kept.c.manifest_id == manifest.c.content_id))
     chosen = and_(manifest.c.image_id.is_(None), or_(named, held))
@@ -226,7 +250,7 @@ def without_image(
 
 
 def describe(connection: Connection, key: ContentKey) -> ManifestRow:
-    """A manifest that is there."""
+    """Return the row of a manifest or index that is in the store."""
     return _described(connection, manifest.c.content_id == key)[0]
 
 
@@ -264,7 +288,7 @@ def _described(
 
 
 def size_below(connection: Connection, key: ContentKey) -> int:
-    """The bytes of everything that a manifest points at, each content once, itself included."""
+    """Return the size of a manifest and every present content below it, each once, in bytes."""
     down = select(content.c.id).where(content.c.id == key).cte("below", recursive=True)
     down = down.union(
         select(manifest_edge.c.content_id).join(down, down.c.id == manifest_edge.c.manifest_id)
@@ -278,7 +302,11 @@ def size_below(connection: Connection, key: ContentKey) -> int:
 def children_of(
     connection: Connection, key: ContentKey
 ) -> tuple[tuple[Digest, str, str, int, str, dict[str, str]], ...]:
-    """What a manifest points at, in order: (digest, role, media type, size in bytes, state, platform)."""
+    """Return the links of a manifest or index, in order.
+
+    Returns:
+        Tuples (digest, role, media type, size in bytes, state, platform).
+    """
     query = (
         select(
             content.c.digest,
@@ -306,9 +334,11 @@ def children_of(
 
 
 def parts_of_named_indexes(connection: Connection, images: Sequence[ContentKey]) -> set[ContentKey]:
-    """Those of these images that are part of an index with a name, or of one that is kept.
+    """Return the images that belong to an index that is tagged or kept.
 
-    As many images as one statement takes.
+    Args:
+        connection: An open transaction.
+        images: As many as fit one statement.
     """
     up = select(manifest.c.image_id, manifest_edge.c.manifest_id).join(
         manifest_edge, manifest_edge.c.content_id == manifest.c.content_id

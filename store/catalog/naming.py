@@ -37,12 +37,17 @@ def set_tags(
     operation: str,
     served: bool = False,
 ) -> None:
-    """Let each ``repository:tag`` point at a manifest.
+    """Point tags at manifests, and record each change.
 
-    What it pointed at before is kept without a name when it has no other.
+    A manifest that loses its last tag is kept without a name.
 
-    The repository then serves everything the manifest reaches; with ``served`` the caller has seen
-    to what it serves.
+    Args:
+        connection: An open write transaction.
+        targets: The manifest of each ``repository:tag``.
+        now: The current time.
+        operation: The ID or name of the operation, for the log of references.
+        served: Whether the caller has recorded what the repositories serve. If not, each repository
+            serves the manifest and everything that it reaches.
     """
     before = references.get_all(connection, targets)
     moved = {
@@ -98,7 +103,14 @@ def set_tags(
 
 
 def remove_tag(connection: Connection, target: TagTarget, *, now: datetime, operation: str) -> None:
-    """Take a tag away; what it pointed at is untouched (see `keep`)."""
+    """Remove a tag; its manifest is left as it is (see `keep`).
+
+    Args:
+        connection: An open write transaction.
+        target: The tag.
+        now: The current time.
+        operation: The ID or name of the operation, for the log of references.
+    """
     connection.execute(
         delete(reference).where(
             reference.c.tag == target.reference.tag,
@@ -112,7 +124,13 @@ def remove_tag(connection: Connection, target: TagTarget, *, now: datetime, oper
 
 
 def keep(connection: Connection, manifest_key: ContentKey, *, now: datetime) -> bool:
-    """Keep a manifest that has no name; False when it has one, or is kept already."""
+    """Keep a manifest without a name; return False if it has a tag or is kept already.
+
+    Args:
+        connection: An open write transaction.
+        manifest_key: The manifest.
+        now: The current time.
+    """
     if connection.execute(select(exists().where(reference.c.manifest_id == manifest_key))).scalar():
         return False
     if connection.execute(select(exists().where(kept.c.manifest_id == manifest_key))).scalar():
@@ -122,7 +140,10 @@ def keep(connection: Connection, manifest_key: ContentKey, *, now: datetime) -> 
 
 
 def drop(connection: Connection, manifests: Iterable[ContentKey]) -> None:
-    """Give up manifests that have no name: they are neither kept nor served any more, and the next collection takes them."""
+    """Stop keeping and serving manifests, so that the next collection deletes them.
+
+    A manifest that has a tag is left as it is.
+    """
     for key in manifests:
         if not connection.execute(select(exists().where(reference.c.manifest_id == key))).scalar():
             connection.execute(delete(kept).where(kept.c.manifest_id == key))

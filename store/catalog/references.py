@@ -1,4 +1,4 @@
-"""Names: repositories, tags and what they may serve."""
+"""References: what tags and ``repository@digest`` name."""
 
 from __future__ import annotations
 
@@ -30,13 +30,22 @@ if TYPE_CHECKING:
     from store.model.digests import Digest
 
 _LAST: Final = "\x7f"
-"""Follows every character that a name can have."""
+"""A character after every character that a name can contain."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class TagTarget:
-    """What a tag points at: a manifest or index, and the image it stands for (None for an artifact, or an index without our platform)."""
+    """A tag and what it points at.
+
+    Attributes:
+        reference: The tag.
+        manifest: The manifest or index.
+        digest: Its digest.
+        image: The image that the tag stands for; None for an artifact, and for an index without an
+            image for the default platform.
+        image_id: The ID of that image.
+    """
 
     reference: Reference
     manifest: ContentKey
@@ -88,7 +97,7 @@ def _read(connection: Connection, query: Select[tuple[object, ...]]) -> tuple[Ta
 
 
 def _default_child(connection: Connection, index: int) -> tuple[int | None, Digest | None]:
-    """The image of an index's child for the default platform, the first one that fits."""
+    """Return the image of an index's first child for the default platform."""
     rows = connection.execute(
         select(manifest_edge.c.platform, manifest.c.image_id, content.c.digest)
         .join(manifest, manifest.c.content_id == manifest_edge.c.content_id)
@@ -105,7 +114,7 @@ def _default_child(connection: Connection, index: int) -> tuple[int | None, Dige
 
 
 def get(connection: Connection, name: Reference) -> TagTarget | None:
-    """What ``repository:tag`` points at."""
+    """Return what ``repository:tag`` points at; None if the tag does not exist."""
     found = _read(
         connection,
         _targets().where(repository.c.name == str(name.repository), reference.c.tag == name.tag),
@@ -114,12 +123,15 @@ def get(connection: Connection, name: Reference) -> TagTarget | None:
 
 
 def in_repository(connection: Connection, name: Repository) -> tuple[TagTarget, ...]:
-    """Every tag of a repository, in byte order of the tag."""
+    """Return every tag of a repository, in byte order of the tag."""
     return _read(connection, _targets().where(repository.c.name == str(name)))
 
 
 def of_image(connection: Connection, key: ContentKey) -> tuple[TagTarget, ...]:
-    """Every tag that reaches an image through one of its manifests or an index that holds one, in byte order of the full reference."""
+    """Return every tag whose manifest describes an image, or whose index lists such a manifest.
+
+    The tags are in byte order of the full reference.
+    """
     mine = select(manifest.c.content_id).where(manifest.c.image_id == key)
     indexes = select(manifest_edge.c.manifest_id).where(
         manifest_edge.c.content_id.in_(mine), manifest_edge.c.role == "child"
@@ -131,13 +143,13 @@ def of_image(connection: Connection, key: ContentKey) -> tuple[TagTarget, ...]:
 
 
 def of_manifest(connection: Connection, key: ContentKey) -> tuple[TagTarget, ...]:
-    """Every tag of a manifest or index itself, in byte order of the full reference."""
+    """Return every tag that points at a manifest or index, in byte order of the full reference."""
     found = _read(connection, _targets().where(reference.c.manifest_id == key))
     return tuple(sorted(found, key=lambda target: str(target.reference).encode()))
 
 
 def default_images_of_indexes(connection: Connection) -> set[ContentKey]:
-    """The images that tags stand for which name an index."""
+    """Return the images for the default platform of all tagged indexes."""
     indexes = (
         select(reference.c.manifest_id)
         .join(manifest, manifest.c.content_id == reference.c.manifest_id)
@@ -153,7 +165,15 @@ def default_images_of_indexes(connection: Connection) -> set[ContentKey]:
 def beginning_with(
     connection: Connection, prefix: str, limit: int | None = None
 ) -> tuple[TagTarget, ...]:
-    """Tags of the repositories whose familiar name, as people write it, begins with ``prefix``, and maybe of a few more: ranges of the index of names."""
+    """Return the tags of repositories whose familiar name begins with a prefix.
+
+    Ranges of the index of names are read; tags of a few other repositories may be included.
+
+    Args:
+        connection: An open transaction.
+        prefix: The first characters of the name as users write it; an empty string for all.
+        limit: The most tags of each range; None for all.
+    """
     starts = (
         [f"{DEFAULT_DOMAIN}/{prefix}", f"{DEFAULT_DOMAIN}/{OFFICIAL}/{prefix}", prefix]
         if prefix
@@ -170,7 +190,7 @@ def beginning_with(
 
 
 def holds(connection: Connection, name: Repository, digest: Digest) -> ContentKey | None:
-    """The manifest ``digest`` if this repository may serve it (``name@digest``)."""
+    """Return the manifest of a digest if the repository may serve it, otherwise None."""
     found = connection.execute(
         select(manifest.c.content_id)
         .join(content, content.c.id == manifest.c.content_id)
@@ -182,7 +202,7 @@ def holds(connection: Connection, name: Repository, digest: Digest) -> ContentKe
 
 
 def image_of(connection: Connection, manifest_key: ContentKey) -> ContentKey | None:
-    """The image a manifest describes, or the default platform's of an index."""
+    """Return the image that a manifest describes, or of an index the default platform's image."""
     row = connection.execute(
         select(manifest.c.kind, manifest.c.image_id).where(manifest.c.content_id == manifest_key)
     ).one()
@@ -191,11 +211,11 @@ def image_of(connection: Connection, manifest_key: ContentKey) -> ContentKey | N
 
 
 def get_all(connection: Connection, names: Iterable[Reference]) -> dict[Reference, TagTarget]:
-    """What each of these tags points at; those that are not set are left out."""
+    """Return what each tag points at; tags that do not exist are left out."""
     wanted = set(names)
     found: dict[Reference, TagTarget] = {}
-    # SQLite finds no index for pairs, but one for each half. In this order most batches are of one
-    # tag, or of one repository: then they find no others.
+    # SQLite uses no index for a list of pairs, but one for each half. In this order most batches
+    # have a single tag or repository, so that the halves match few other pairs.
     for some in batches(sorted(wanted, key=lambda name: (name.tag or "", name.repository)), PAIRS):
         halves = (
             repository.c.name.in_({str(name.repository) for name in some}),
@@ -210,7 +230,7 @@ def get_all(connection: Connection, names: Iterable[Reference]) -> dict[Referenc
 
 
 def is_manifest(connection: Connection, digest: Digest) -> bool:
-    """Whether there is a manifest or index of this digest."""
+    """Return whether there is a manifest or index of this digest."""
     return bool(
         connection.execute(
             select(
@@ -223,9 +243,11 @@ def is_manifest(connection: Connection, digest: Digest) -> bool:
 def of_images(
     connection: Connection, keys: Sequence[ContentKey]
 ) -> dict[ContentKey, list[TagTarget]]:
-    """The tags of those of these images that have any, by repository and tag.
+    """Return the tags of each image that has any, by repository and tag.
 
-    As many images as one statement takes.
+    Args:
+        connection: An open transaction.
+        keys: The images; as many as fit one statement.
     """
     mine = select(manifest.c.content_id).where(manifest.c.image_id.in_(keys))
     indexes = select(manifest_edge.c.manifest_id).where(
@@ -242,7 +264,7 @@ def of_images(
 
 
 def last_tagged(connection: Connection, key: ContentKey) -> datetime | None:
-    """When a tag last came to point at the image."""
+    """Return when a tag was last pointed at a manifest of the image; None if it has no tag."""
     mine = select(manifest.c.content_id).where(manifest.c.image_id == key)
     return connection.execute(
         select(reference.c.tagged_at)

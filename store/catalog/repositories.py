@@ -1,4 +1,4 @@
-"""What repositories hold and list, as a registry is asked for it."""
+"""Repositories: the contents that each one may serve."""
 
 from __future__ import annotations
 
@@ -40,7 +40,11 @@ _PRESENT: Final = ContentState.PRESENT.value
 class HeldManifest:
     """A manifest or index that a repository may serve.
 
-    ``data`` is None when its bytes are no inline document, or not sound.
+    Attributes:
+        key: Its row.
+        digest: Its digest.
+        media_type: Its media type.
+        data: Its bytes; None if they are not stored inline, or are damaged.
     """
 
     key: ContentKey
@@ -52,14 +56,19 @@ class HeldManifest:
 @final
 @dataclass(frozen=True, slots=True)
 class HeldBlob:
-    """A present content that a repository may serve: its size, and whether a file holds it as it is."""
+    """A content in state present that a repository may serve.
+
+    Attributes:
+        size_bytes: Its size.
+        in_file: Whether a file holds its bytes unencoded.
+    """
 
     size_bytes: int
     in_file: bool
 
 
 def find(connection: Connection, name: Repository) -> RepositoryKey | None:
-    """The row of a repository; None when there is none."""
+    """Return the row of a repository; None if it does not exist."""
     found = connection.execute(
         select(repository.c.id).where(repository.c.name == str(name))
     ).scalar()
@@ -69,7 +78,7 @@ def find(connection: Connection, name: Repository) -> RepositoryKey | None:
 def is_fresh(
     connection: Connection | Lookup, name: Repository, digest: Digest, since: datetime
 ) -> bool:
-    """Whether the grace of a blob that the repository holds has begun after ``since``."""
+    """Return whether the grace period of a blob in a repository began after ``since``."""
     return (
         connection.execute(
             _IS_FRESH, {"name": str(name), "digest": digest, "since": since}
@@ -94,7 +103,13 @@ _IS_FRESH: Final = (
 def held(
     connection: Connection, name: Repository, digests: Iterable[Digest]
 ) -> dict[Digest, ContentKey]:
-    """Which of ``digests`` are sound here and may be served by the repository."""
+    """Return the contents that the repository may serve and that are in state present.
+
+    Args:
+        connection: An open transaction.
+        name: The repository.
+        digests: The contents that are wanted.
+    """
     found: dict[Digest, ContentKey] = {}
     for some in batches(list(dict.fromkeys(digests))):
         query = (
@@ -112,7 +127,7 @@ def held(
 
 
 def holders(connection: Connection, digest: Digest) -> tuple[str, ...]:
-    """The repositories that may serve this content, when it is sound."""
+    """Return the names of the repositories that may serve a content, if it is in state present."""
     query = (
         select(repository.c.name)
         .join(repository_content, repository_content.c.repository_id == repository.c.id)
@@ -124,7 +139,7 @@ def holders(connection: Connection, digest: Digest) -> tuple[str, ...]:
 
 
 def holders_of_all(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, list[str]]:
-    """The repositories that may serve each of these contents."""
+    """Return the names of the repositories that may serve each of these contents."""
     found: dict[Digest, list[str]] = {}
     for some in batches(list(dict.fromkeys(digests))):
         query = (
@@ -139,7 +154,7 @@ def holders_of_all(connection: Connection, digests: Iterable[Digest]) -> dict[Di
 
 
 def image_holders(connection: Connection, digest: Digest) -> tuple[str, ...]:
-    """The repositories that may serve a manifest with this digest, or one of the image with this ID."""
+    """Return the names of repositories that may serve a manifest by this digest or image ID."""
     about = select(content.c.id).where(content.c.digest == digest).scalar_subquery()
     query = (
         select(repository.c.name)
@@ -153,14 +168,14 @@ def image_holders(connection: Connection, digest: Digest) -> tuple[str, ...]:
 
 
 def by_tag(connection: Connection | Lookup, name: Repository, tag: str) -> HeldManifest | None:
-    """What a tag names."""
+    """Return the manifest or index that a tag names; None if the tag does not exist."""
     return _manifest(connection, _BY_TAG, {"name": str(name), "tag": tag})
 
 
 def by_digest(
     connection: Connection | Lookup, name: Repository, digest: Digest
 ) -> HeldManifest | None:
-    """A manifest or index that the repository may serve."""
+    """Return a manifest or index that the repository may serve, otherwise None."""
     return _manifest(connection, _BY_DIGEST, {"name": str(name), "digest": digest})
 
 
@@ -170,8 +185,8 @@ _MANIFESTS: Final = (
     .outerjoin(document, document.c.content_id == content.c.id)
 )
 
-# Built once: what a registry is asked for most often. SQLAlchemy knows a statement that it has seen
-# before by its identity, and compiles it no more.
+# A registry's most frequent statements are built once: SQLAlchemy recognises a statement object that
+# it has compiled before.
 _BY_TAG: Final = (
     _MANIFESTS.join(reference, reference.c.manifest_id == content.c.id)
     .join(repository, repository.c.id == reference.c.repository_id)
@@ -198,10 +213,15 @@ _OF_DIGEST: Final = _MANIFESTS.where(content.c.digest == bindparam("digest"))
 
 
 def held_blob(connection: Connection | Lookup, name: Repository, digest: Digest) -> HeldBlob | None:
-    """Return a present content that a repository may serve, found by one look-up by index.
+    """Return a content that a repository may serve, by one prepared look-up.
+
+    Args:
+        connection: An open transaction.
+        name: The repository.
+        digest: The content.
 
     Returns:
-        The content; None if the repository does not hold it or its bytes are not present.
+        None if the repository does not hold the content, or it is not in state present.
     """
     row = connection.execute(_HELD_BLOB, {"name": str(name), "digest": digest}).one_or_none()
     return None if row is None else HeldBlob(row[0], in_file=row[1] is not None)
@@ -219,10 +239,10 @@ def _manifest(
 
 
 def kept_without_name(connection: Connection, digest: Digest) -> bool:
-    """Whether a manifest that is kept without a name is, or reaches, this content.
+    """Return whether a manifest that is kept without a name is, or reaches, this content.
 
-    One that a repository holds has been pushed there, perhaps by somebody who could name anything
-    in it: it reaches what that repository holds as well.
+    A manifest that a repository holds was pushed there, perhaps by a client that listed digests it
+    had no access to. Such a manifest counts only if the repository holds the content as well.
     """
     start = select(content.c.id).where(
         content.c.digest == digest, content.c.state == ContentState.PRESENT.value
@@ -251,5 +271,5 @@ def kept_without_name(connection: Connection, digest: Digest) -> bool:
 
 
 def manifest_of(connection: Connection, digest: Digest) -> HeldManifest | None:
-    """A manifest or index by its digest, whoever may serve it."""
+    """Return a manifest or index by its digest, in any repository; None if there is none."""
     return _manifest(connection, _OF_DIGEST, {"digest": digest})

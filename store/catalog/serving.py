@@ -1,4 +1,4 @@
-"""Changes to what repositories serve."""
+"""Changes to what repositories may serve."""
 
 from __future__ import annotations
 
@@ -39,13 +39,18 @@ if TYPE_CHECKING:
 
 
 def serve(connection: Connection, held: Iterable[tuple[RepositoryKey, ContentKey]]) -> None:
-    """Let repositories serve manifests, and everything these point at."""
+    """Let repositories serve manifests, and everything that these reach.
+
+    Args:
+        connection: An open write transaction.
+        held: Pairs of a repository and a manifest.
+    """
     for some in batches(sorted(held), PAIRS):
         by_repository: dict[RepositoryKey, list[ContentKey]] = {}
         for repository_key, key in some:
             by_repository.setdefault(repository_key, []).append(key)
-        # Exactly these pairs: a repository may hold an index without serving all that it lists. And
-        # not as a list of pairs, for which SQLite finds no index.
+        # Exactly these pairs: a repository may hold an index without serving everything that it
+        # lists. They are not one list of pairs, for which SQLite uses no index.
         these = or_(
             *(
                 and_(
@@ -87,7 +92,8 @@ def serve(connection: Connection, held: Iterable[tuple[RepositoryKey, ContentKey
 def serve_with_subject(connection: Connection, referrer: ContentKey) -> bool:
     """Let every repository that serves the subject of a manifest serve the manifest too.
 
-    False when there was nothing to do.
+    Returns:
+        Whether any repository did not serve it before.
     """
     subject = select(manifest.c.subject_id).where(manifest.c.content_id == referrer)
     mine = select(repository_content.c.repository_id).where(
@@ -105,7 +111,7 @@ def serve_with_subject(connection: Connection, referrer: ContentKey) -> bool:
 def ensure_repositories(
     connection: Connection, names: Iterable[Repository]
 ) -> dict[Repository, RepositoryKey]:
-    """The rows of repositories, made when they are new."""
+    """Return the rows of repositories; insert the new ones."""
     wanted = {str(name): name for name in sorted(names)}
     known = _repository_keys(connection, wanted)
     fresh = [{"name": name} for name in wanted if name not in known]
@@ -134,7 +140,12 @@ def hold(
 ) -> None:
     """Let a repository serve a content.
 
-    ``fresh_at`` begins (or renews) the grace of a blob that no manifest names yet.
+    Args:
+        connection: An open write transaction.
+        repository_key: The repository.
+        key: The content.
+        fresh_at: Begins, or extends, the grace period of a blob that no manifest lists yet. None
+            leaves it as it is.
     """
     mine = and_(
         repository_content.c.repository_id == repository_key, repository_content.c.content_id == key
@@ -150,7 +161,7 @@ def hold(
 
 
 def let_go(connection: Connection, repository_key: RepositoryKey, key: ContentKey) -> bool:
-    """The repository does not serve this content any more; False when it did not."""
+    """Stop serving a content in a repository; return False if it was not served."""
     mine = and_(
         repository_content.c.repository_id == repository_key, repository_content.c.content_id == key
     )
@@ -158,7 +169,7 @@ def let_go(connection: Connection, repository_key: RepositoryKey, key: ContentKe
 
 
 def drop_unheld(connection: Connection, key: ContentKey) -> None:
-    """Keep a manifest no longer that no tag names and no repository serves."""
+    """Stop keeping a manifest if no tag names it and no repository serves it."""
     named = exists(select(literal(1)).where(reference.c.manifest_id == key))
     served = exists(select(literal(1)).where(repository_content.c.content_id == key))
     connection.execute(delete(kept).where(kept.c.manifest_id == key, not_(or_(named, served))))

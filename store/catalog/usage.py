@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """How many, and how many bytes together."""
+    """A number of things, and their size together in bytes."""
 
     count: int
     size_bytes: int
 
 
 def images(connection: Connection) -> set[ContentKey]:
-    """Every image."""
+    """Return every image."""
     return {ContentKey(key) for key in connection.execute(select(image.c.content_id)).scalars()}
 
 
 def named_images(connection: Connection) -> set[ContentKey]:
-    """Images that a tag names by their own manifest."""
+    """Return the images whose own manifest has a tag."""
     return {ContentKey(key) for key in connection.execute(_named()).scalars()}
 
 
@@ -46,7 +46,10 @@ def _named() -> Select[Any]:
 
 
 def diffs_of_named(connection: Connection) -> set[ContentKey]:
-    """Every diff of these images: a walk over their layers, each once however many have it."""
+    """Return every diff of the images whose own manifest has a tag.
+
+    Each layer is visited once, however many images share it.
+    """
     walk = (
         select(layer.c.id, layer.c.parent_id, layer.c.diff_id)
         .join(image, image.c.top_layer_id == layer.c.id)
@@ -67,7 +70,7 @@ def diffs_of_named(connection: Connection) -> set[ContentKey]:
 def diffs_of(
     connection: Connection, keys: Iterable[ContentKey]
 ) -> dict[ContentKey, set[ContentKey]]:
-    """The diffs of each of these images."""
+    """Return the diffs of each image."""
     found: dict[ContentKey, set[ContentKey]] = {}
     for some in batches(list(keys)):
         pairs = _diffs_by_image(some)
@@ -77,7 +80,7 @@ def diffs_of(
 
 
 def _diffs_by_image(keys: Sequence[ContentKey] | None = None) -> CTE:
-    """Every (image, diff) pair, each once; of these images, or of all."""
+    """Return every (image, diff) pair once; of these images, or of all."""
     start = select(image.c.content_id.label("image_id"), layer.c.parent_id, layer.c.diff_id).join(
         layer, layer.c.id == image.c.top_layer_id
     )
@@ -93,7 +96,7 @@ def _diffs_by_image(keys: Sequence[ContentKey] | None = None) -> CTE:
 
 
 def _totals() -> CTE:
-    """Every layer with the uncompressed bytes of all up to it: one walk from the bases to the tops, which carries the sum along."""
+    """Return every layer with the size of all layers up to it, by one walk from the bases up."""
     down = (
         select(layer.c.id, func.coalesce(content.c.size_bytes, 0).label("total"))
         .join(content, content.c.id == layer.c.diff_id)
@@ -109,7 +112,7 @@ def _totals() -> CTE:
 
 
 def size_of_images(connection: Connection) -> int:
-    """The bytes that all images would take, each with all its layers to itself."""
+    """Return the size of all images in bytes, if none shared a layer."""
     totals = _totals()
     return (
         connection.execute(
@@ -122,7 +125,7 @@ def size_of_images(connection: Connection) -> int:
 
 
 def sizes(connection: Connection) -> dict[ContentKey, int]:
-    """The uncompressed layers of each image together, in bytes."""
+    """Return the size of each image's uncompressed layers together, in bytes."""
     totals = _totals()
     rows = connection.execute(
         select(image.c.content_id, totals.c.total).join(totals, totals.c.id == image.c.top_layer_id)
@@ -131,7 +134,7 @@ def sizes(connection: Connection) -> dict[ContentKey, int]:
 
 
 def shared_bytes(connection: Connection) -> dict[ContentKey, int]:
-    """The uncompressed bytes of each image's layers that another image has too."""
+    """Return the size of each image's uncompressed layers that another image has too, in bytes."""
     pairs = _diffs_by_image()
     many = (
         select(pairs.c.diff_id)
@@ -150,7 +153,7 @@ def shared_bytes(connection: Connection) -> dict[ContentKey, int]:
 
 
 def layer_sizes(connection: Connection) -> dict[ContentKey, int]:
-    """Diffs that are layers, each with its uncompressed bytes."""
+    """Return the uncompressed size of each diff that is a layer, in bytes."""
     rows = connection.execute(
         select(content.c.id, content.c.size_bytes).where(content.c.id.in_(select(layer.c.diff_id)))
     )
@@ -158,7 +161,7 @@ def layer_sizes(connection: Connection) -> dict[ContentKey, int]:
 
 
 def files(connection: Connection) -> Sum:
-    """Blob files and their bytes."""
+    """Return the number of blob files and their size."""
     row = connection.execute(
         select(func.count(), func.sum(content.c.size_bytes))
         .select_from(blob)
@@ -168,7 +171,10 @@ def files(connection: Connection) -> Sum:
 
 
 def stored_sizes(connection: Connection) -> Iterator[tuple[ContentKey, int]]:
-    """Diffs that are layers, each with the bytes of a file in which it lies, as it is or encoded."""
+    """Yield each diff that is a layer with the size of a file that stores it, in bytes.
+
+    A diff that is stored in several files, plain or encoded, occurs several times.
+    """
     stored = content.alias("stored")
     encoded = (
         select(encoding.c.content_id, stored.c.size_bytes)

@@ -1,4 +1,4 @@
-"""Images in another encoding than the one that their manifests name: which are stored so, and which are published so by a registry."""
+"""Variants: images in another encoding than their manifests name, stored or offered."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from store.model.references import Repository
 
 CODECS: Final = ("gzip", "zstd")
-"""``TAG-gzip`` and ``TAG-zstd`` are the names of variants."""
+"""The suffixes of the tags that name variants: ``TAG-gzip`` and ``TAG-zstd``."""
 
 OFFER: Final = "offer"
-"""What the log of references calls it when a registry names a variant.
+"""The operation in the log of references when a registry sets the tag of a variant.
 
-As long as it is the last entry, nobody else has set that tag.
+If it is the tag's last entry, nothing else has set the tag since.
 """
 
 
 def is_offered(connection: Connection, name: Reference) -> bool:
-    """Whether a registry has set this tag last, for a variant that it made."""
+    """Return whether a registry set this tag last, for a variant that it made."""
     query = select(reference_log.c.operation).where(
         reference_log.c.repository == str(name.repository), reference_log.c.tag == name.tag
     )
@@ -50,7 +50,12 @@ def is_offered(connection: Connection, name: Reference) -> bool:
 
 
 def offered(connection: Connection, original: Reference) -> tuple[TagTarget, ...]:
-    """The variants that a registry has made of what ``original`` names, or has named, in byte order."""
+    """Return the tags of the variants that a registry made of an image, in byte order.
+
+    Args:
+        connection: An open transaction.
+        original: The tag of the image.
+    """
     names = [
         Reference(original.repository, tag)
         for codec in CODECS
@@ -63,7 +68,16 @@ def offered(connection: Connection, original: Reference) -> tuple[TagTarget, ...
 def encoded_tags(
     connection: Connection, name: Repository, tags: Iterable[str], codec: str
 ) -> set[str]:
-    """Those of ``tags`` that name an image, or an index of images, whose layers are all stored in ``codec``: each diff of every image that it holds."""
+    """Return the tags that name an image whose layers are all stored in a codec.
+
+    An index counts if this is true of every image in it that the repository holds.
+
+    Args:
+        connection: An open transaction.
+        name: The repository.
+        tags: The tags that are wanted.
+        codec: The name of the codec.
+    """
     found: set[str] = set()
     for some in batches(list(dict.fromkeys(tags))):
         reached = (

@@ -78,7 +78,7 @@ def _pieces(
         keys = labelled if named is None else named if labelled is None else named & labelled
         ordered = [
             place
-            for place in image_list.places_of(connection, keys or ())
+            for place in image_list.positions_of(connection, keys or ())
             if after is None or place.order > after.order
         ]
         for start in range(0, len(ordered), _PIECE):

@@ -82,7 +82,9 @@ def _of_each(connection: Connection) -> Iterator[ImageUsage]:
 
 
 def _in_order(connection: Connection) -> list[ContentKey]:
-    return [place.key for place in image_list.places_of(connection, statistics.images(connection))]
+    return [
+        place.key for place in image_list.positions_of(connection, statistics.images(connection))
+    ]
 
 
 def with_database(report: Usage, database_bytes: int) -> Usage:

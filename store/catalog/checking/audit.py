@@ -1,4 +1,4 @@
-"""The catalogue's claims, row by row, for fsck to recompute."""
+"""Everything that the catalogue claims, row by row, for fsck to check."""
 
 from __future__ import annotations
 
@@ -31,8 +31,16 @@ if TYPE_CHECKING:
 
 @final
 @dataclass(frozen=True, slots=True)
-class ManifestRow:
-    """A manifest with what it points at, as rows say."""
+class AuditedManifest:
+    """A manifest or index with its links, as the rows state them.
+
+    Attributes:
+        key: Its row.
+        digest: Its digest.
+        media_type: Its media type.
+        edges: Each link as (role, position within the role, digest), in order.
+        image: The image that it describes; None for an index or artifact.
+    """
 
     key: ContentKey
     digest: Digest
@@ -42,7 +50,11 @@ class ManifestRow:
 
 
 def stored(connection: Connection) -> tuple[tuple[Digest, int, ContentState, bool], ...]:
-    """Every content with bytes of its own, as (digest, size in bytes, state, in a file)."""
+    """Return every content that has bytes of its own.
+
+    Returns:
+        Tuples (digest, size in bytes, state, whether the bytes are in a file), by digest.
+    """
     rows = connection.execute(
         select(
             content.c.digest, content.c.size_bytes, content.c.state, blob.c.content_id.label("file")
@@ -59,7 +71,7 @@ def stored(connection: Connection) -> tuple[tuple[Digest, int, ContentState, boo
 
 
 def encodings(connection: Connection) -> tuple[tuple[Digest, Digest], ...]:
-    """Every (content, what it is decoded from)."""
+    """Return every encoding as (digest of the content, digest that it is decoded from)."""
     source = content.alias("source")
     rows = connection.execute(
         select(content.c.digest, source.c.digest.label("stored"))
@@ -71,7 +83,7 @@ def encodings(connection: Connection) -> tuple[tuple[Digest, Digest], ...]:
 
 
 def unobtainable(connection: Connection) -> tuple[tuple[Digest, ContentState], ...]:
-    """Content that is said to be present although it has neither bytes nor an encoding."""
+    """Return contents in state present without bytes or an encoding, each with its state."""
     rows = connection.execute(
         select(content.c.digest, content.c.state)
         .where(
@@ -86,7 +98,11 @@ def unobtainable(connection: Connection) -> tuple[tuple[Digest, ContentState], .
 
 
 def layers(connection: Connection) -> Iterator[tuple[ChainID, ChainID | None, DiffID, int]]:
-    """Every layer as (chain, parent's chain, diff, depth)."""
+    """Yield every layer, bases first.
+
+    Yields:
+        Tuples (chain ID, chain ID of the parent or None, diff ID, depth).
+    """
     parent = layer.alias("parent")
     rows = connection.execute(
         select(layer.c.chain_id, parent.c.chain_id.label("parent"), content.c.digest, layer.c.depth)
@@ -104,7 +120,7 @@ def layers(connection: Connection) -> Iterator[tuple[ChainID, ChainID | None, Di
 
 
 def images(connection: Connection) -> tuple[tuple[ImageID, ChainID | None], ...]:
-    """Every image with its top chain."""
+    """Return every image with its top layer's chain ID, or None for an image without layers."""
     rows = connection.execute(
         select(content.c.digest, layer.c.chain_id)
         .join(image, image.c.content_id == content.c.id)
@@ -117,8 +133,8 @@ def images(connection: Connection) -> tuple[tuple[ImageID, ChainID | None], ...]
     )
 
 
-def manifests(connection: Connection) -> tuple[ManifestRow, ...]:
-    """Every manifest with its edges in order."""
+def manifests(connection: Connection) -> tuple[AuditedManifest, ...]:
+    """Return every manifest and index with its links in order, by digest."""
     edges: dict[int, list[tuple[str, int, Digest]]] = {}
     for row in connection.execute(
         select(
@@ -144,7 +160,7 @@ def manifests(connection: Connection) -> tuple[ManifestRow, ...]:
         .order_by(content.c.digest)
     )
     return tuple(
-        ManifestRow(
+        AuditedManifest(
             ContentKey(row.content_id),
             row.digest,
             row.media_type,
@@ -156,7 +172,11 @@ def manifests(connection: Connection) -> tuple[ManifestRow, ...]:
 
 
 def affected(connection: Connection, digest: Digest) -> tuple[str, ...]:
-    """The images that need this content, by a tag where they have one: as config, as layer, or as what a layer is decoded from."""
+    """Return the images that need a content as config, as layer, or to decode a layer from.
+
+    Returns:
+        ``repository:tag`` for each tag of such an image, the ID for an image without a tag; sorted.
+    """
     diffs = (
         select(content.c.id)
         .where(content.c.digest == digest)

@@ -1,4 +1,4 @@
-"""Statements about whether an image's layers decode to what its config claims."""
+"""Whether an image's layers were seen to decode to the diff IDs in its config."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def diff_state(connection: Connection, image_key: ContentKey) -> str:
-    """Whether the layers of an image were seen to have their diff IDs."""
+    """Return whether an image's layers were seen to have their diff IDs (a `DiffState` value)."""
     return str(
         connection.execute(
             select(image.c.diff_state).where(image.c.content_id == image_key)
@@ -41,7 +41,12 @@ def diff_state(connection: Connection, image_key: ContentKey) -> str:
 
 
 def diff_states(connection: Connection, image_digests: Iterable[Digest]) -> dict[Digest, DiffState]:
-    """The same of many images, by the digests of their configs."""
+    """Return the diff states of many images; digests of other contents are left out.
+
+    Args:
+        connection: An open transaction.
+        image_digests: Digests of configs.
+    """
     found: dict[Digest, DiffState] = {}
     for some in batches(list(dict.fromkeys(image_digests))):
         query = (
@@ -54,14 +59,20 @@ def diff_states(connection: Connection, image_digests: Iterable[Digest]) -> dict
 
 
 def set_diff_state(connection: Connection, image_key: ContentKey, state: str) -> None:
-    """Remember what a verification found."""
+    """Record the result of a verification.
+
+    Args:
+        connection: An open write transaction.
+        image_key: The image.
+        state: A `DiffState` value.
+    """
     connection.execute(
         update(image).where(image.c.content_id == image_key).values(diff_state=state)
     )
 
 
 def unverified_images(connection: Connection) -> tuple[Digest, ...]:
-    """The IDs of images whose layers nobody has decoded yet."""
+    """Return the config digests of images whose layers have not been decoded yet, in order."""
     query = (
         select(content.c.digest)
         .join(image, image.c.content_id == content.c.id)
@@ -73,7 +84,11 @@ def unverified_images(connection: Connection) -> tuple[Digest, ...]:
 def layer_blobs(
     connection: Connection, image_key: ContentKey
 ) -> dict[ContentKey, list[tuple[Digest, ContentState]]]:
-    """The layers of each manifest of an image, base first, each with whether its bytes are here."""
+    """Return the layers that each manifest of an image lists.
+
+    Returns:
+        For each manifest its layers as (digest, state), base first.
+    """
     query = (
         select(manifest.c.content_id, content.c.digest, content.c.state)
         .join(
@@ -96,9 +111,10 @@ def layer_blobs(
 
 
 def mark_verified(connection: Connection, keys: Sequence[ContentKey]) -> bool:
-    """Remember that every layer of these images was seen to have its diff ID.
+    """Record that every layer of these images was seen to have its diff ID.
 
-    False when that was known.
+    Returns:
+        Whether that was new for any image.
     """
     changed = 0
     for some in batches(keys):
@@ -111,7 +127,7 @@ def mark_verified(connection: Connection, keys: Sequence[ContentKey]) -> bool:
 
 
 def completed_by(connection: Connection, diffs: Sequence[ContentKey]) -> list[ContentKey]:
-    """Images not verified yet that have one of these diffs, and every other layer of which is here."""
+    """Return the unverified images that contain one of ``diffs`` and lack no layer."""
     found: list[ContentKey] = []
     for some in batches(diffs):
         above = select(layer.c.id).where(layer.c.diff_id.in_(some)).cte("above", recursive=True)

@@ -1,4 +1,4 @@
-"""Files that no row names any more and that wait to be unlinked."""
+"""Condemned files: no row names them, and they wait to be unlinked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 
 def condemn(connection: Connection, digests: Sequence[Digest], now: datetime) -> None:
-    """These files are to be unlinked, unless somebody stores them again first."""
+    """Record files to be unlinked, unless they get a blob row again first.
+
+    Args:
+        connection: An open write transaction.
+        digests: The files' digests; digests that are condemned already are left as they are.
+        now: The current time.
+    """
     there: set[Digest] = set()
     for some in batches(digests):
         there.update(
@@ -35,7 +41,7 @@ def condemn(connection: Connection, digests: Sequence[Digest], now: datetime) ->
 
 
 def next_condemned(connection: Connection, limit: int) -> list[Digest]:
-    """Some of the files that wait to be unlinked."""
+    """Return up to ``limit`` digests of files to be unlinked, in order."""
     return list(
         connection.execute(
             select(condemned.c.digest).order_by(condemned.c.digest).limit(limit)
@@ -46,7 +52,14 @@ def next_condemned(connection: Connection, limit: int) -> list[Digest]:
 def still_condemned(
     connection: Connection, digests: Sequence[Digest]
 ) -> tuple[tuple[Digest, bool], ...]:
-    """Those of ``digests`` that still wait to be unlinked, each with whether it has a blob row again (and must stay)."""
+    """Return the digests that are still condemned, each with whether it has a blob row again.
+
+    A file with a blob row must stay.
+
+    Args:
+        connection: An open transaction.
+        digests: As many as fit one statement.
+    """
     again = exists(
         select(literal(1)).where(
             content.c.digest == condemned.c.digest, blob.c.content_id == content.c.id
@@ -61,5 +74,5 @@ def still_condemned(
 
 
 def forget(connection: Connection, digests: Sequence[Digest]) -> None:
-    """These are dealt with."""
+    """Remove ``digests`` from the condemned files: each was unlinked, or has to stay."""
     connection.execute(delete(condemned).where(condemned.c.digest.in_(list(digests))))

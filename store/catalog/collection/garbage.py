@@ -1,4 +1,4 @@
-"""What may go: marks, and deletions that look again before they delete."""
+"""Garbage: rows that nothing refers to. A deletion checks again that each row is unreferenced."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from store.model.digests import Digest
 
 FRESH_S: Final = 24 * 3600
-"""How long a blob that a repository was given, but no manifest names yet, is left alone."""
+"""Seconds for which a blob that a repository holds is kept although no manifest lists it."""
 
 
 def dead_images(connection: Connection) -> list[ContentKey]:
-    """Images that no manifest describes."""
+    """Return the images that no manifest describes and no operation leases."""
     return [
         ContentKey(key)
         for key in connection.execute(select(image.c.content_id).where(*_image_is_free())).scalars()
@@ -46,7 +46,7 @@ def dead_images(connection: Connection) -> list[ContentKey]:
 
 
 def dead_layers(connection: Connection) -> list[LayerKey]:
-    """Layers that are part of no image, tops first."""
+    """Return the layers that belong to no image, the deepest first."""
     live = (
         select(image.c.top_layer_id.label("id"))
         .where(image.c.top_layer_id.is_not(None))
@@ -66,7 +66,12 @@ def dead_layers(connection: Connection) -> list[LayerKey]:
 
 
 def dead_contents(connection: Connection, fresh_since: datetime) -> list[ContentKey]:
-    """Content that nothing needs."""
+    """Return the contents that nothing refers to.
+
+    Args:
+        connection: An open transaction.
+        fresh_since: A blob that a repository has held since this time, or later, is kept.
+    """
     return [
         ContentKey(key)
         for key in connection.execute(
@@ -122,7 +127,7 @@ def _content_is_free(fresh_since: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 def delete_manifests(connection: Connection, keys: Sequence[ContentKey]) -> int:
-    """Delete those of ``keys`` that are still free; how many went."""
+    """Delete the manifests among ``keys`` that are still unreferenced; return how many."""
     return sum(
         connection.execute(
             delete(manifest).where(manifest.c.content_id.in_(some), *_manifest_is_free())
@@ -132,9 +137,9 @@ def delete_manifests(connection: Connection, keys: Sequence[ContentKey]) -> int:
 
 
 def delete_images(connection: Connection, keys: Sequence[ContentKey]) -> tuple[ImageID, ...]:
-    """Delete those of ``keys`` that are still free; which went.
+    """Delete the images among ``keys`` that are still unreferenced; return their IDs.
 
-    Their children lose the parent link, as Docker's do.
+    Their children lose the parent link, as in Docker.
     """
     gone: list[ImageID] = []
     for some in batches(keys):
@@ -150,7 +155,7 @@ def delete_images(connection: Connection, keys: Sequence[ContentKey]) -> tuple[I
 
 
 def delete_layers(connection: Connection, keys: Sequence[LayerKey]) -> int:
-    """Delete those of ``keys`` that are still free; how many went."""
+    """Delete the layers among ``keys`` that are still unreferenced; return how many."""
     return sum(
         connection.execute(delete(layer).where(layer.c.id.in_(some), *_layer_is_free())).rowcount
         for some in batches(keys)
@@ -160,7 +165,17 @@ def delete_layers(connection: Connection, keys: Sequence[LayerKey]) -> int:
 def delete_contents(
     connection: Connection, keys: Sequence[ContentKey], *, fresh_since: datetime, now: datetime
 ) -> tuple[int, tuple[tuple[Digest, int], ...]]:
-    """Delete those of ``keys`` that are still free and condemn their files: how many rows went, and (digest, size in bytes) of every file."""
+    """Delete the contents among ``keys`` that are still unreferenced, and condemn their files.
+
+    Args:
+        connection: An open write transaction.
+        keys: The contents.
+        fresh_since: A blob that a repository has held since this time, or later, is kept.
+        now: The current time.
+
+    Returns:
+        The number of deleted contents, and (digest, size in bytes) of each condemned file.
+    """
     count = 0
     files: list[tuple[Digest, int]] = []
     for some in batches(keys):

@@ -1,4 +1,4 @@
-"""Which manifests something still reaches: from a name, through indexes to what they list, and from a subject to what refers to it."""
+"""Reachability: the manifests that names reach, through indexes and from subjects to referrers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def dead_manifests(connection: Connection) -> list[ContentKey]:
-    """Manifests that no root reaches, whatever they are referrers of."""
+    """Return the manifests that no root reaches: no tag, kept manifest, lease or repository."""
     live = _reached_from(
         select(reference.c.manifest_id.label("id")),
         select(kept.c.manifest_id),
@@ -43,7 +43,7 @@ def dead_manifests(connection: Connection) -> list[ContentKey]:
 
 
 def unreached_in_repositories(connection: Connection) -> list[ContentKey]:
-    """Manifests that a repository may serve although no reference, kept index or held subject reaches them."""
+    """Return the manifests in repositories that neither a tag nor a kept manifest reaches."""
     live = _reached_from(select(reference.c.manifest_id.label("id")), select(kept.c.manifest_id))
     query = (
         select(manifest.c.content_id)
@@ -57,9 +57,9 @@ def unreached_in_repositories(connection: Connection) -> list[ContentKey]:
 
 
 def _reached_from(*roots: Select[tuple[ContentKey]]) -> FromClause:
-    """The ``id`` of everything that ``roots`` name, list or are the subject of.
+    """Return the ``id`` of everything that ``roots`` name, list, or are the subject of.
 
-    Children count, absent ones too, but not configs and layers.
+    Children of indexes count, absent ones too; configs and layers do not.
     """
     first = union(*roots).subquery("roots")
     reached = select(first.c.id).cte("reached", recursive=True)
@@ -79,12 +79,17 @@ def _reached_from(*roots: Select[tuple[ContentKey]]) -> FromClause:
 
 
 def unreached_below(connection: Connection, key: ContentKey) -> list[ContentKey]:
-    """Of what a manifest lists and what refers to any of it.
+    """Return the manifests in or about ``key`` that neither a tag nor a kept manifest reaches now.
 
-    What no reference, kept index or held subject reaches any more.
+    The search goes up from these manifests, step by step: there are few manifests below one, while
+    a store may have many names.
 
-    Looked at from below, step by step along indexes: what is under one manifest is little, what is
-    named in a store may be much.
+    Args:
+        connection: An open transaction.
+        key: A manifest or index; what it lists and its referrers are included.
+
+    Returns:
+        Manifests that a repository still serves, by row number.
     """
     under = {key, *(below for _, below in _walk(connection, {key}, _below))}
     served: set[ContentKey] = set()
@@ -109,7 +114,7 @@ def _walk(
     start: set[ContentKey],
     step: Callable[[Connection, Sequence[ContentKey]], set[tuple[ContentKey, ContentKey]]],
 ) -> set[tuple[ContentKey, ContentKey]]:
-    """Every (above, below) that is met on the way from ``start``."""
+    """Return every (above, below) pair that is found step by step from ``start``."""
     found: set[tuple[ContentKey, ContentKey]] = set()
     seen, front = set(start), sorted(start)
     while front:
@@ -123,7 +128,7 @@ def _walk(
 def _below(
     connection: Connection, keys: Sequence[ContentKey]
 ) -> set[tuple[ContentKey, ContentKey]]:
-    """What these manifests list, and what refers to them."""
+    """Return the manifests that ``keys`` list and their referrers, as (above, below)."""
     listed = select(manifest_edge.c.manifest_id, manifest_edge.c.content_id).where(
         manifest_edge.c.manifest_id.in_(keys), manifest_edge.c.role == "child"
     )
@@ -140,7 +145,7 @@ def _below(
 def _above(
     connection: Connection, keys: Sequence[ContentKey]
 ) -> set[tuple[ContentKey, ContentKey]]:
-    """What lists these manifests, and what they refer to."""
+    """Return the indexes that list ``keys`` and the subjects of ``keys``, as (above, below)."""
     listing = select(manifest_edge.c.manifest_id, manifest_edge.c.content_id).where(
         manifest_edge.c.content_id.in_(keys), manifest_edge.c.role == "child"
     )
@@ -155,7 +160,7 @@ def _above(
 
 
 def _rooted(connection: Connection, keys: Iterable[ContentKey]) -> set[ContentKey]:
-    """Those of these manifests that have a name or are kept without one."""
+    """Return the manifests among ``keys`` that have a tag or are kept without one."""
     found: set[ContentKey] = set()
     for some in batches(sorted(keys)):
         for holder in (reference.c.manifest_id, kept.c.manifest_id):
@@ -167,7 +172,10 @@ def _rooted(connection: Connection, keys: Iterable[ContentKey]) -> set[ContentKe
 
 
 def dangling_manifests(connection: Connection) -> list[ContentKey]:
-    """Manifests kept without a name whose image no tagged image was built on: what ``docker image prune`` removes."""
+    """Return the kept manifests that ``docker image prune`` would remove.
+
+    These have no tag, and no tagged image was built on their image.
+    """
     described = manifest.alias("described")
     used = (
         select(described.c.image_id.label("id"))

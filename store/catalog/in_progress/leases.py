@@ -1,4 +1,4 @@
-"""Rows of running operations, and what each of them holds meanwhile."""
+"""Running operations, and the content that each one leases."""
 
 from __future__ import annotations
 
@@ -21,24 +21,38 @@ if TYPE_CHECKING:
 def add_operation(
     connection: Connection, operation_id: str, kind: str, now: datetime, pid: int
 ) -> None:
-    """The row of a running operation."""
+    """Record a running operation.
+
+    Args:
+        connection: An open write transaction.
+        operation_id: Its ID.
+        kind: What it does, as in "import".
+        now: The current time.
+        pid: The ID of its process.
+    """
     connection.execute(
         insert(operation).values(id=operation_id, kind=kind, started_at=now, pid=pid)
     )
 
 
 def forget_operation(connection: Connection, operation_id: str) -> None:
-    """The operation is over: its row goes, and with it its leases."""
+    """Delete an operation that has ended, and with it its leases."""
     connection.execute(delete(operation).where(operation.c.id == operation_id))
 
 
 def operation_ids(connection: Connection) -> tuple[str, ...]:
-    """Every operation that has a row."""
+    """Return the ID of every operation that has a row."""
     return tuple(connection.execute(select(operation.c.id)).scalars())
 
 
 def add_leases(connection: Connection, operation_id: str, keys: Iterable[ContentKey]) -> None:
-    """While the operation lives, nothing of this is collected."""
+    """Lease contents: none of them is collected until the operation ends.
+
+    Args:
+        connection: An open write transaction.
+        operation_id: The operation.
+        keys: The contents; a content that the operation has leased already is left as it is.
+    """
     wanted = set(keys)
     held = set(
         connection.execute(

@@ -1,4 +1,4 @@
-"""Uploads in progress: how far each one is, and when it was last heard of."""
+"""Uploads in progress: how many bytes each one has, and when it last received some."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class UploadRow:
-    """One upload; its first ``offset_bytes`` bytes are in its file."""
+    """One upload session.
+
+    Attributes:
+        id: Its ID.
+        repository: The repository's full name.
+        offset_bytes: How many bytes its file has.
+    """
 
     id: str
     repository: str
@@ -28,7 +34,14 @@ class UploadRow:
 
 
 def add(connection: Connection, upload_id: str, repository: str, now: datetime) -> None:
-    """An upload begins."""
+    """Record a new upload session without bytes.
+
+    Args:
+        connection: An open write transaction.
+        upload_id: Its ID.
+        repository: The repository's full name.
+        now: The current time.
+    """
     connection.execute(
         insert(upload).values(
             id=upload_id, repository=repository, offset_bytes=0, started_at=now, touched_at=now
@@ -37,7 +50,7 @@ def add(connection: Connection, upload_id: str, repository: str, now: datetime) 
 
 
 def get(connection: Connection | Lookup, upload_id: str) -> UploadRow | None:
-    """One upload; None when there is no such one."""
+    """Return an upload session; None if it does not exist."""
     row = connection.execute(_GET, {"upload_id": upload_id}).one_or_none()
     return None if row is None else UploadRow(row.id, row.repository, row.offset_bytes)
 
@@ -48,7 +61,14 @@ _GET: Final = select(upload.c.id, upload.c.repository, upload.c.offset_bytes).wh
 
 
 def advance(connection: Connection, upload_id: str, offset_bytes: int, now: datetime) -> None:
-    """So many bytes are in its file now."""
+    """Record how many bytes the file of an upload session has now.
+
+    Args:
+        connection: An open write transaction.
+        upload_id: The session.
+        offset_bytes: The size of the file.
+        now: The current time.
+    """
     connection.execute(
         update(upload)
         .where(upload.c.id == upload_id)
@@ -59,9 +79,12 @@ def advance(connection: Connection, upload_id: str, offset_bytes: int, now: date
 def forget(
     connection: Connection, upload_id: str, *, untouched_since: datetime | None = None
 ) -> bool:
-    """The upload is over; False when it was already.
+    """Delete an upload session; return False if it did not exist.
 
-    With ``untouched_since`` only if nobody has touched it since then, and False otherwise.
+    Args:
+        connection: An open write transaction.
+        upload_id: The session.
+        untouched_since: Delete it only if it received its last bytes before this time.
     """
     over = delete(upload).where(upload.c.id == upload_id)
     return bool(
@@ -72,7 +95,7 @@ def forget(
 
 
 def idle(connection: Connection, before: datetime) -> tuple[str, ...]:
-    """Uploads that nobody has touched since ``before``."""
+    """Return the upload sessions that received their last bytes before a time, oldest first."""
     return tuple(
         connection.execute(
             select(upload.c.id).where(upload.c.touched_at < before).order_by(upload.c.touched_at)
@@ -81,5 +104,5 @@ def idle(connection: Connection, before: datetime) -> tuple[str, ...]:
 
 
 def count(connection: Connection) -> int:
-    """How many uploads are in progress."""
+    """Return the number of upload sessions."""
     return int(connection.execute(select(func.count()).select_from(upload)).scalar_one())

@@ -22,8 +22,16 @@ if TYPE_CHECKING:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """One image in a list; ``created_s`` in seconds of Unix time."""
+class ImageSummary:
+    """One image in the list.
+
+    Attributes:
+        key: Its row.
+        image_id: Its ID.
+        created_s: Creation time in seconds of Unix time; None if it is not known.
+        parent: The image that it was built on; None if it is not recorded.
+        has_children: Whether another image was built on it.
+    """
 
     key: ContentKey
     image_id: ImageID
@@ -33,9 +41,11 @@ class Summary:
 
 
 def total_sizes(connection: Connection, keys: Sequence[ContentKey]) -> dict[ContentKey, int]:
-    """The uncompressed layers of each of these images together, in bytes.
+    """Return the size of each image's uncompressed layers together, in bytes.
 
-    As many as one statement takes.
+    Args:
+        connection: An open transaction.
+        keys: The images; as many as fit one statement. Images without layers are left out.
     """
     walk = (
         select(image.c.content_id.label("image_id"), image.c.top_layer_id.label("layer_id"))
@@ -61,19 +71,27 @@ def total_sizes(connection: Connection, keys: Sequence[ContentKey]) -> dict[Cont
 @final
 @dataclass(frozen=True, slots=True)
 class ListPosition:
-    """Where an image stands in the list: newest first, of those created in one second the one that came last first, and then those of no known age."""
+    """The position of an image in the list.
+
+    Newer images come first; of images created in the same second, the one stored last comes first.
+    Images without a creation time are at the end.
+
+    Attributes:
+        created_s: Creation time in seconds of Unix time; None if it is not known.
+        key: The image.
+    """
 
     created_s: int | None
     key: ContentKey
 
     @property
     def order(self) -> tuple[bool, int, int]:
-        """Sorts places as the list does."""
+        """A sort key: positions in ascending order are in the order of the list."""
         return self.created_s is None, -(self.created_s or 0), -self.key
 
 
 def position_of(connection: Connection, key: ContentKey) -> ListPosition:
-    """Where an image that is there stands."""
+    """Return the position of an image that is in the store."""
     return ListPosition(
         connection.execute(select(image.c.created_s).where(image.c.content_id == key)).scalar_one(),
         key,
@@ -83,7 +101,13 @@ def position_of(connection: Connection, key: ContentKey) -> ListPosition:
 def positions(
     connection: Connection, *, after: ListPosition | None, limit: int
 ) -> list[ListPosition]:
-    """Up to ``limit`` places of the list, behind ``after``: a walk along the index, without a sort."""
+    """Return a page of the list, by a walk along the index without a sort.
+
+    Args:
+        connection: An open transaction.
+        after: The last position of the page before; None for the first page.
+        limit: The most positions to return.
+    """
     found: list[ListPosition] = []
     query = select(image.c.created_s, image.c.content_id).limit(limit)
     if after is None or after.created_s is not None:
@@ -108,19 +132,24 @@ def positions(
     return found[:limit]
 
 
-def places_of(connection: Connection, keys: Iterable[ContentKey]) -> list[ListPosition]:
-    """The places of these images, in the order of the list."""
+def positions_of(connection: Connection, keys: Iterable[ContentKey]) -> list[ListPosition]:
+    """Return the positions of these images, in the order of the list."""
     found: list[ListPosition] = []
     for some in batches(list(keys)):
         rows = connection.execute(
             select(image.c.created_s, image.c.content_id).where(image.c.content_id.in_(some))
         )
         found += [ListPosition(row.created_s, ContentKey(row.content_id)) for row in rows]
-    return sorted(found, key=lambda place: place.order)
+    return sorted(found, key=lambda position: position.order)
 
 
-def summaries(connection: Connection, keys: Sequence[ContentKey]) -> dict[ContentKey, Summary]:
-    """The columns that a list of these images needs; as many as one statement takes."""
+def summaries(connection: Connection, keys: Sequence[ContentKey]) -> dict[ContentKey, ImageSummary]:
+    """Return the columns that the list shows of each image.
+
+    Args:
+        connection: An open transaction.
+        keys: The images; as many as fit one statement.
+    """
     parent = content.alias("parent")
     child = image.alias("child")
     has_children = exists(select(literal(1)).where(child.c.parent_id == image.c.content_id))
@@ -137,7 +166,7 @@ def summaries(connection: Connection, keys: Sequence[ContentKey]) -> dict[Conten
         .where(image.c.content_id.in_(keys))
     )
     return {
-        ContentKey(row.content_id): Summary(
+        ContentKey(row.content_id): ImageSummary(
             ContentKey(row.content_id),
             ImageID(row.digest),
             row.created_s,
@@ -151,7 +180,12 @@ def summaries(connection: Connection, keys: Sequence[ContentKey]) -> dict[Conten
 def manifest_digests(
     connection: Connection, keys: Sequence[ContentKey]
 ) -> dict[ContentKey, list[Digest]]:
-    """The manifests of these images, by digest; as many as one statement takes."""
+    """Return the digests of the manifests of each image, in order.
+
+    Args:
+        connection: An open transaction.
+        keys: The images; as many as fit one statement.
+    """
     found: dict[ContentKey, list[Digest]] = {}
     rows = connection.execute(
         select(manifest.c.image_id, content.c.digest)
@@ -165,7 +199,12 @@ def manifest_digests(
 
 
 def with_labels(connection: Connection, wanted: Sequence[str]) -> set[ContentKey]:
-    """Images that have every one of these labels, each ``key`` or ``key=value``."""
+    """Return the images that have every label.
+
+    Args:
+        connection: An open transaction.
+        wanted: Labels as ``key`` (with any value) or ``key=value``.
+    """
     remaining: set[ContentKey] | None = None
     for text in wanted:
         key, equals, value = text.partition("=")

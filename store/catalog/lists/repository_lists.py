@@ -29,26 +29,40 @@ if TYPE_CHECKING:
 
 
 ANNOTATED_BYTES: Final = 8 * MIB
-"""Of manifests whose annotations are looked up at once: each may have 4 MiB of them (or an artifact type as long), and a thousand are asked for."""
+"""Size of manifests whose annotations are looked up at once: each may have 4 MiB of annotations."""
 _AFTER_SLASH: Final = "0"
-"""The character that follows ``/``: where the names that begin with ``domain/`` end."""
+"""The character after ``/``: it ends the range of names that begin with ``domain/``."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Referrer:
-    """A manifest or index that has a subject."""
+    """A manifest or index that has a subject.
+
+    Attributes:
+        digest: Its digest.
+        size_bytes: Its size.
+        media_type: Its media type.
+        artifact_type: Its artifact type, or an empty string.
+        annotations: None if they were not looked up: the referrers before it fill one answer.
+    """
 
     digest: Digest
     size_bytes: int
     media_type: str
     artifact_type: str
     annotations: Mapping[str, str] | None = field(default_factory=dict)
-    """None where they were not looked up: those of the ones before it are enough for one answer."""
 
 
 def tags(connection: Connection, name: Repository, *, after: str, limit: int | None) -> list[str]:
-    """The tags of a repository behind ``after``, in byte order."""
+    """Return a page of a repository's tags, in byte order.
+
+    Args:
+        connection: An open transaction.
+        name: The repository.
+        after: The last tag of the page before; an empty string for the first page.
+        limit: The most tags to return; None for all.
+    """
     query = (
         select(reference.c.tag)
         .join(repository, repository.c.id == reference.c.repository_id)
@@ -59,7 +73,7 @@ def tags(connection: Connection, name: Repository, *, after: str, limit: int | N
 
 
 def tags_of(connection: Connection, repository_key: RepositoryKey, key: ContentKey) -> list[str]:
-    """The tags of a repository that name this manifest."""
+    """Return the tags of a repository that name a manifest, in byte order."""
     query = select(reference.c.tag).where(
         reference.c.repository_id == repository_key, reference.c.manifest_id == key
     )
@@ -74,7 +88,15 @@ def repositories(
     domain: str | None = None,
     outside: str | None = None,
 ) -> list[str]:
-    """Full names of repositories that hold a manifest, behind ``after`` in byte order: those of one ``domain``, or those ``outside`` of one."""
+    """Return a page of the full names of repositories that hold a manifest, in byte order.
+
+    Args:
+        connection: An open transaction.
+        after: The last name of the page before; an empty string for the first page.
+        limit: The most names to return.
+        domain: Only repositories of this domain; None for all.
+        outside: Only repositories that are not of this domain; None for all.
+    """
     of_domain: list[ColumnElement[bool]] = []
     for chosen in (domain, outside):
         if chosen is not None:
@@ -106,10 +128,18 @@ def referrers(
     after: str,
     limit: int,
 ) -> list[Referrer]:
-    """What a repository holds that refers to ``subject``, in the order of digests, behind the digest ``after``.
+    """Return a page of the referrers of a subject in a repository, in the order of their digests.
 
-    When they are more than `ANNOTATED_BYTES` together, the last one that is listed is beyond, and
-    has no annotations.
+    If the referrers are larger than `ANNOTATED_BYTES` together, the page ends with the first one
+    beyond that size, without its annotations.
+
+    Args:
+        connection: An open transaction.
+        name: The repository.
+        subject: The digest of the subject.
+        artifact_type: Only referrers of this type; None for all.
+        after: The last digest of the page before; an empty string for the first page.
+        limit: The most referrers to return.
     """
     about = content.alias("about")
     query = (
@@ -155,7 +185,10 @@ def referrers(
 
 
 def _enough(rows: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
-    """The first of ``rows`` whose manifests (and so what they say of themselves) are no more than `ANNOTATED_BYTES`, and the next one as what is beyond."""
+    """Yield rows up to the first one beyond `ANNOTATED_BYTES`, each with whether it is within.
+
+    The first row is always within.
+    """
     size_bytes = 0
     for number, row in enumerate(rows):
         size_bytes += row.size_bytes or 0
