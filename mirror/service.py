@@ -168,8 +168,8 @@ class Service:
     async def verify_images(self) -> None:
         """Verify queued images one after another, until cancelled.
 
-        The leader begins with those that an earlier server left. An image that is not verified
-        here is verified when it is needed.
+        The leader begins with the images that an earlier server left unverified. An image that is
+        not verified here is verified when it is needed.
         """
         if self.settings.is_leader:
             try:

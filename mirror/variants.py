@@ -4,12 +4,12 @@ The first request for a variant creates its manifest. From then on it is an ordi
 manifest that names its original. It follows the original: when ``TAG`` has moved, the next request
 creates the variant again, and when ``TAG`` is removed, the variant is removed too
 (`store.names.tagging`). A tag of that name that a client has set is left alone: the store's
-reference log says who set it last.
+reference log tells which operation set it last.
 
-The list of tags shows variants that exist, and those that need only a manifest, because the store
-holds their layers in that encoding (it keeps plain layers as zstd). Other variants are published
-when a client asks for them by name: if they were listed, a client that pulls every tag of a
-repository would have the whole repository compressed.
+The list of tags shows variants that exist, and variants that need only a manifest, because the
+store holds their layers in that encoding (it keeps plain layers as zstd). Other variants are
+published when a client asks for them by name: if they were listed, a client that pulls every tag of
+a repository would have the whole repository compressed.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Variants:
 
         Raises:
             IncompleteImage: The repository does not hold every content of the image.
-            DiffMismatch: The layers are not those that the image's config names.
+            DiffMismatch: The layers differ from the diffs that the image's config names.
             DamagedContent: A stored content no longer has its digest.
             ContentMissing: A stored content is missing.
         """

@@ -46,7 +46,7 @@ async def drain(server: web.Server, connections: Collection[Connection], grace_s
 
 
 async def _wait(busy: Callable[[], list[Connection]], deadline: float) -> list[Connection]:
-    """Wait until no connection is busy, and return those that still are at the deadline."""
+    """Wait until no connection is busy, and return connections still busy at the deadline."""
     loop = asyncio.get_running_loop()
     while (found := busy()) and loop.time() < deadline:  # noqa: ASYNC110 - the kernel has no event for it
         await asyncio.sleep(min(POLL_INTERVAL_S, deadline - loop.time()))

@@ -55,7 +55,7 @@ _MESSAGES: Final = {
     414: f"the first line of the request has more than {MAX_LINE_BYTES} bytes",
     417: "unsupported Expect header: only 100-continue is supported",
     431: (
-        f"a header field has more than {MAX_FIELD_BYTES} bytes, all of them more than"
+        f"a header field has more than {MAX_FIELD_BYTES} bytes, all fields have more than"
         f" {MAX_HEAD_BYTES}, or there are too many"
     ),
     500: "the registry failed",

@@ -48,7 +48,7 @@ class Catalog:
         Args:
             after: The name to start after; empty for the beginning.
             limit: How many names to return at most.
-            is_visible: Whether to list a repository; None lists all of them.
+            is_visible: Whether to list a repository; None lists every repository.
         """
         if is_visible is None:
             return [name for name, _ in self._read(after=after, limit=limit)]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ErrorCode(StrEnum):
-    """Codes of the specification, and those that Docker's registry added."""
+    """Codes of the specification, and codes that Docker's registry added."""
 
     BLOB_UNKNOWN = "BLOB_UNKNOWN"
     BLOB_UPLOAD_INVALID = "BLOB_UPLOAD_INVALID"

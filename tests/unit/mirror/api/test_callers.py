@@ -1,0 +1,42 @@
+"""Authentication of requests over a socket."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import bcrypt
+
+from mirror.access import Access
+from mirror.service import MirrorSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.mirror_in_process import Served
+
+
+def test_anonymous_clients_read_and_users_write(serve: Callable[..., Served]) -> None:
+    users = {"alice": bcrypt.hashpw(b"secret", bcrypt.gensalt(rounds=4))}
+    ask = serve(MirrorSettings(access=Access(users)))
+    alice = f"Basic {base64.b64encode(b'alice:secret').decode()}"
+    refused = ask("POST", "/v2/app/blobs/uploads/")
+    assert (refused.status, refused.code) == (401, "UNAUTHORIZED")
+    host = f"127.0.0.1:{ask.port}"
+    assert (
+        refused.headers["WWW-Authenticate"] == "Bearer"
+        f' realm="http://{host}/token",service="{host}",scope="repository:library/app:pull,push"'
+    )
+    assert ask("POST", "/v2/app/blobs/uploads/", Authorization=alice).status == 202
+    assert ask("GET", "/v2/app/tags/list").status == 404
+    assert (
+        ask("GET", "/v2/", Authorization=f"Basic {base64.b64encode(b'alice:x').decode()}").status
+        == 401
+    )
+    assert ask("GET", "/v2/", Authorization="Bearer expired").status == 401
+    # Wrong passwords count as events for the operator; expired tokens do not.
+    assert b'storectl_events_total{event="login_failures"} 1\n' in ask("GET", "/metrics").body
+    closed = serve(MirrorSettings(access=Access(users, anonymous_read=False)))
+    assert closed("GET", "/v2/").status == 401
+    assert closed("GET", "/v2/_catalog", Authorization=alice).status == 200
+    assert closed("GET", "/healthz").status == 200

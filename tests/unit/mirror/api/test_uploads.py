@@ -1,0 +1,124 @@
+"""Uploads over a socket: chunks, broken-off bodies, mounts."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+from mirror.service import MirrorSettings
+from store.model.digests import Digest
+from tests.support.pushes import push
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from store import Store
+    from tests.support.mirror_in_process import Served
+
+LARGE = random.Random(12).randbytes(1 << 20) * 6
+
+
+def test_upload_in_chunks(ask: Served) -> None:
+    begun = ask("POST", "/v2/app/blobs/uploads/")
+    assert (begun.status, begun.headers["Range"]) == (202, "0-0")
+    place = begun.headers["Location"]
+    assert place.endswith(begun.headers["Docker-Upload-UUID"])
+    first = ask("PATCH", place, b"01234", Content_Range="0-4")
+    assert (first.status, first.headers["Range"]) == (202, "0-4")
+    wrong = ask("PATCH", place, b"789", Content_Range="7-9")
+    assert (wrong.status, wrong.code) == (416, "BLOB_UPLOAD_INVALID")
+    status = ask("GET", place)
+    assert (status.status, status.headers["Range"]) == (204, "0-4")
+    assert ask("PATCH", place, b"56", Content_Range="5-9").code == "SIZE_INVALID"
+    assert ask("PATCH", place, b"56", Content_Range="x").code == "BLOB_UPLOAD_INVALID"
+    assert ask("PUT", place, b"").code == "DIGEST_INVALID"
+    assert ask("PUT", f"{place}?digest=sha256:0", b"").code == "DIGEST_INVALID"
+    done = ask("PUT", f"{place}?digest={Digest.of(b'0123456789')}", b"56789", Content_Range="5-9")
+    assert done.status == 201
+    assert ask("GET", done.headers["Location"]).body == b"0123456789"
+    assert ask("GET", place).code == "BLOB_UPLOAD_UNKNOWN"
+
+
+def test_cancelled_upload_is_gone(ask: Served) -> None:
+    place = ask("POST", "/v2/app/blobs/uploads/").headers["Location"]
+    assert ask("DELETE", place).status == 204
+    assert ask("DELETE", place).status == 404
+
+
+def test_blob_with_a_wrong_digest_is_refused(ask: Served, store: Store) -> None:
+    answer = ask("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(b'x')}", b"y")
+    assert (answer.status, answer.code) == (400, "DIGEST_INVALID")
+    assert ask("POST", "/v2/app/blobs/uploads/?digest-algorithm=md5").code == "DIGEST_INVALID"
+    assert ask("POST", "/v2/app/blobs/uploads/?digest-algorithm=sha512").status == 202
+    assert list(store.blobs.digests()) == []
+
+
+def test_upload_continues_after_the_bytes_that_arrived(ask: Served, store: Store) -> None:
+    place = ask("POST", "/v2/app/blobs/uploads/").headers["Location"]
+    with socket.create_connection(("127.0.0.1", ask.port)) as client:
+        client.sendall(
+            f"PATCH {place} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(LARGE)}\r\n\r\n".encode()
+            + LARGE[: 3 << 20]
+        )
+        until(lambda: (store.root / "uploads" / place.rpartition("/")[2]).stat().st_size > 1)
+    # The bytes that arrived may still be on their way to the disk.
+    until(lambda: not ask.connections)
+    offset = int(ask("GET", place).headers["Range"].partition("-")[2]) + 1
+    assert 1 < offset <= 3 << 20
+    done = ask(
+        "PUT",
+        f"{place}?digest={Digest.of(LARGE)}",
+        LARGE[offset:],
+        Content_Range=f"{offset}-{len(LARGE) - 1}",
+    )
+    assert done.status == 201
+
+
+def test_stopped_body_times_out(serve: Callable[..., Served]) -> None:
+    ask = serve(MirrorSettings(body_timeout_s=0.2))
+    place = ask("POST", "/v2/app/blobs/uploads/").headers["Location"]
+    for path in (place, "/v2/app/manifests/1"):
+        with socket.create_connection(("127.0.0.1", ask.port)) as client:
+            method = "PATCH" if path == place else "PUT"
+            client.sendall(
+                f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nonly this".encode()
+            )
+            assert client.recv(1000).split()[1] == b"408"
+
+
+def test_ten_clients_can_push_one_blob_at_the_same_time(ask: Served, store: Store) -> None:
+    statuses: list[int] = []
+    digest = Digest.of(LARGE)
+
+    def one() -> None:
+        statuses.append(ask("POST", f"/v2/app/blobs/uploads/?digest={digest}", LARGE).status)
+
+    threads = [threading.Thread(target=one) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [201] * 10
+    assert list(store.blobs.digests()) == [digest]
+    assert not list((store.root / "uploads").iterdir())
+
+
+def test_blob_is_mounted_from_readable_repositories(ask: Served) -> None:
+    digest = push(ask, b"data", "one")
+    for path in (
+        f"/v2/two/blobs/uploads/?mount={digest}&from=one",
+        f"/v2/three/blobs/uploads/?mount={digest}",
+    ):
+        answer = ask("POST", path)
+        assert (answer.status, answer.headers["Docker-Content-Digest"]) == (201, digest)
+        assert ask("GET", answer.headers["Location"]).body == b"data"
+    for query in (
+        f"mount={digest}&from=nothing",
+        f"mount={digest}&from=No",
+        f"mount={Digest.of(b'-')}",
+    ):
+        assert ask("POST", f"/v2/two/blobs/uploads/?{query}").status == 202
+    assert ask("POST", "/v2/two/blobs/uploads/?mount=x").code == "DIGEST_INVALID"

@@ -1,0 +1,69 @@
+"""The stall timer of a client."""
+
+from __future__ import annotations
+
+import io
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mirror.transfer.client_progress import ClientProgress, unconfirmed_bytes
+from store.model.digests import Digest
+from tests.support import images
+from tests.support.clocks import hold_stalling
+from tests.support.raw_transfers import HUGE, push_blob, read, send_requests
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from store import Store
+    from tests.support.mirror_in_process import Served
+
+
+@pytest.mark.parametrize("kind", ["file", "decoded"])
+def test_client_that_reads_slowly_but_steadily_is_never_cut_off(
+    kind: str, ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes fewer bytes than make Linux report the socket as writable again."""
+    data = HUGE
+    if kind == "file":
+        path = push_blob(ask, data)
+    else:
+        data = images.layer("huge", HUGE)
+        store.import_archive(io.BytesIO(images.image(data, tags=("app:1",)).bytes()))
+        path = f"/v2/app/blobs/{Digest.of(data)}"
+    clock = hold_stalling(monkeypatch, 1.0)
+    with send_requests(ask, path) as client:
+        read(client, 1)
+        for _ in range(38):
+            read(client, 1 << 14, 0.08)
+            clock.now += 0.08
+        tail = data[-(1 << 20) :]
+        got = b""
+        while piece := client.recv(1 << 20):
+            got = (got + piece)[-len(tail) :]
+            if got == tail:
+                break
+        assert got == tail
+
+
+def test_client_that_takes_no_byte_is_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = hold_stalling(monkeypatch, 60)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as client,
+    ):
+        server, _ = listener.accept()
+        with server:
+            watched = ClientProgress(server)
+            for _ in range(6):
+                server.send(b"x" * 1000)
+                assert len(client.recv(1000)) > 0
+                until(lambda: not unconfirmed_bytes(server))
+                clock.now += 100
+                watched.raise_if_stalled()
+            clock.now += 59
+            watched.raise_if_stalled()
+            clock.now += 1
+            with pytest.raises(TimeoutError, match="has taken nothing"):
+                watched.raise_if_stalled()

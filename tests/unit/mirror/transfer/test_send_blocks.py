@@ -1,0 +1,83 @@
+"""Decoded blocks on their way to clients."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import io
+import os
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from aiohttp import web
+
+from mirror.transfer import send_blocks
+from mirror.transfer.block_memory import BlockMemory
+from store.model.digests import Digest
+from tests.support import images
+from tests.support.clocks import hold_stalling
+from tests.support.raw_transfers import SMALL, drain, send_requests
+from tests.support.waiting import PATIENCE_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from store import Store
+    from store.content.blocks import Blocks
+    from tests.support.mirror_in_process import Served
+
+
+@pytest.mark.parametrize("failing", ["drained", "Socket"])
+def test_failure_before_the_first_block_sends_no_head(
+    failing: str, serve: Callable[..., Served], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client would take the next answer for the body."""
+    ask = serve()
+    layer = images.layer("small", SMALL)
+    store.import_archive(io.BytesIO(images.image(layer, tags=("app:1",)).bytes()))
+
+    async def drained(_: web.Request) -> None:
+        raise TimeoutError("the client has taken nothing")
+
+    async def of(_: web.Request) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(
+        send_blocks, failing, drained if failing == "drained" else SimpleNamespace(of=of)
+    )
+    with send_requests(ask, f"/v2/app/blobs/{Digest.of(layer)}") as client:
+        client.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert drain(client) < 1000
+
+
+def test_client_with_unread_answers_holds_no_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are few blocks, and every transfer needs one."""
+    memory = BlockMemory(1)
+    transport = SimpleNamespace(
+        get_extra_info={"socket": None}.get,
+        is_closing=lambda: False,
+        get_write_buffer_size=lambda: 1000,
+        abort=lambda: None,
+    )
+    monkeypatch.setattr(send_blocks, "can_be_fed", lambda _: True)
+    clock = hold_stalling(monkeypatch, 60)
+
+    async def main() -> None:
+        request, unread = (
+            cast("web.Request", SimpleNamespace(transport=transport)),
+            cast("Blocks", None),
+        )
+        with ThreadPoolExecutor(1) as pool:
+            task = asyncio.create_task(
+                send_blocks.send_blocks(request, web.StreamResponse(), pool, memory, unread, 0, 10)
+            )
+            await asyncio.sleep(0.05)
+            with await asyncio.wait_for(memory.lend(), PATIENCE_S):
+                assert not task.done()
+            clock.now += 60
+            with pytest.raises(TimeoutError):
+                await task
+
+    asyncio.run(main())
