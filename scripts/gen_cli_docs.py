@@ -36,7 +36,8 @@ ENVIRONMENT: Final = """\
 | variable | meaning |
 |---|---|
 | `STORECTL_ROOT` | the folder of the store; `--root` takes precedence |
-| `XDG_DATA_HOME` | without both, the store is the folder `storectl` in this folder, by default `~/.local/share` |
+| `XDG_DATA_HOME` | the folder of the default store, which is `storectl` in it; by default \
+`~/.local/share` |
 | `NO_COLOR` | show progress without colours |
 """
 

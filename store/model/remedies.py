@@ -32,7 +32,7 @@ class Remedy(StrEnum):
     """One name was given for an archive of several images: choose an image, or give a prefix."""
 
     NAME_BARE_TAG = "name-bare-tag"
-    """The archive gives an image a tag without a repository: a prefix or a full name completes it."""
+    """An image has only a tag in the archive: a prefix or a full name completes it."""
 
     ACCEPT_SPARSE = "accept-sparse"
     """An index lists content that is absent, and the import was told to require all of it."""
@@ -59,7 +59,7 @@ class Remedy(StrEnum):
     """A folder is the destination, and the format asked for is written to a file only."""
 
     SAVE_PART = "save-part"
-    """Some of what an image names is absent: save the platforms that are present, or a sparse index."""
+    """Content of an index is absent: save the present platforms, or a sparse index."""
 
     SAVE_SPARSE_INDEX = "save-sparse-index"
     """Images were taken out of their index: a sparse index keeps them in it."""

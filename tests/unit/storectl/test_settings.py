@@ -1,4 +1,4 @@
-"""Where the store is: what was said, then the XDG data folder."""
+"""The settings of a run: its root, its clock, and the opening of the store."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from storectl.settings import Settings, resolve, store_root, utc_now
         (None, {"HOME": "/home/me"}, "/home/me/.local/share/storectl"),
     ],
 )
-def test_the_root_is_what_was_said_else_the_xdg_data_folder(
+def test_the_root_is_the_given_folder_else_the_xdg_data_folder(
     given: str | None, environment: dict[str, str], root: str
 ) -> None:
     assert store_root(given, environment) == Path(root)
     assert resolve(given, environment, debug=True) == Settings(Path(root), debug=True)
 
 
-def test_without_a_home_the_root_must_be_said() -> None:
+def test_the_root_must_be_given_without_a_home_folder() -> None:
     with pytest.raises(click.UsageError, match="--root"):
         store_root(None, {})
 
 
-def test_the_clock_knows_its_zone() -> None:
+def test_the_clock_has_a_time_zone() -> None:
     assert utc_now().tzinfo is UTC
 
 
-def test_opening_makes_a_store_only_when_asked(tmp_path: Path) -> None:
+def test_opening_creates_a_store_only_if_asked(tmp_path: Path) -> None:
     settings = Settings(tmp_path / "store", now=lambda: utc_now() - timedelta(days=1))
     with pytest.raises(errors.StoreNotFound):
         settings.open()
@@ -51,7 +51,7 @@ def test_opening_makes_a_store_only_when_asked(tmp_path: Path) -> None:
         assert store.read_only
 
 
-def test_who_waits_says_for_whom(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_waiting_run_names_the_other_process(capsys: pytest.CaptureFixture[str]) -> None:
     from storectl.settings import report_wait
 
     report_wait("import-1\x1b[0m")

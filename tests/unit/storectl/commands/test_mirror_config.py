@@ -1,3 +1,5 @@
+"""`mirror-config`: configuration that each client can parse."""
+
 from __future__ import annotations
 
 import json
@@ -7,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.unit.storectl.conftest import Shell
+    from tests.support.fake_shell import Shell
 
 URL = "http://mirror.example:5000"
 
@@ -16,7 +18,7 @@ def without_notes(text: str) -> str:
     return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
 
 
-def test_docker_s_is_json(shell: Shell) -> None:
+def test_the_configuration_for_docker_is_json(shell: Shell) -> None:
     text = shell("mirror-config", "docker", URL, "--upstream", "docker.io", "--upstream", "quay.io")
     assert json.loads(without_notes(text)) == {
         "registry-mirrors": [URL],
@@ -25,7 +27,7 @@ def test_docker_s_is_json(shell: Shell) -> None:
     assert "mirror.example:5000/quay.io/NAME" in text
 
 
-def test_containerd_s_is_toml(shell: Shell) -> None:
+def test_the_configuration_for_containerd_is_toml(shell: Shell) -> None:
     document = tomllib.loads(without_notes(shell("mirror-config", "containerd", URL)))
     assert document == {
         "server": "https://registry-1.docker.io",
@@ -34,14 +36,14 @@ def test_containerd_s_is_toml(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("client", ["podman", "cri-o"])
-def test_podman_s_is_toml(client: str, shell: Shell) -> None:
+def test_the_configuration_for_podman_is_toml(client: str, shell: Shell) -> None:
     mirror = {"location": "mirror.example:5000/quay.io", "insecure": True}
     assert tomllib.loads(
         without_notes(shell("mirror-config", client, URL, "--upstream", "quay.io"))
     ) == {"registry": [{"prefix": "quay.io", "location": "quay.io", "mirror": [mirror]}]}
 
 
-def test_k3s_s_names_the_endpoint(shell: Shell) -> None:
+def test_the_configuration_for_k3s_names_the_endpoint(shell: Shell) -> None:
     assert shell("mirror-config", "k3s", URL).splitlines()[1:] == [
         "mirrors:",
         '  "docker.io":',
@@ -64,13 +66,13 @@ def test_k3s_s_names_the_endpoint(shell: Shell) -> None:
         "http://[x]",
     ],
 )
-def test_what_is_no_server_is_refused(url: str, shell: Shell) -> None:
+def test_invalid_urls_are_refused(url: str, shell: Shell) -> None:
     shell("mirror-config", "docker", url, code=2)
     assert shell.out == ""
 
 
 @pytest.mark.parametrize("domain", ["", "corp", 'a.b"', "quay.io/team", "quay.io\n[x]"])
-def test_what_is_no_registry_is_refused(domain: str, shell: Shell) -> None:
+def test_invalid_upstreams_are_refused(domain: str, shell: Shell) -> None:
     shell("mirror-config", "podman", URL, "--upstream", domain, code=2)
     assert shell.out == ""
 
@@ -85,5 +87,5 @@ def test_what_is_no_registry_is_refused(domain: str, shell: Shell) -> None:
         "https://mirror.example/",
     ],
 )
-def test_what_is_a_server_is_taken(url: str, shell: Shell) -> None:
+def test_valid_urls_are_accepted(url: str, shell: Shell) -> None:
     assert shell("mirror-config", "docker", url)

@@ -1,4 +1,4 @@
-"""One documented code for every error."""
+"""One documented exit code for every error."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_every_error_ends_with_its_published_code(cls: type[errors.StoreError]) 
     assert exit_code(cls.__new__(cls)) == PUBLISHED[cls.__name__]
 
 
-def test_an_error_of_no_branch_is_an_unexpected_failure() -> None:
+def test_an_error_outside_the_branches_is_an_unexpected_failure() -> None:
     assert exit_code(errors.StoreError("?")) == 1
 
 

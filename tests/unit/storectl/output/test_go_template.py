@@ -1,3 +1,5 @@
+"""Go templates over the JSON of a command."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -36,7 +38,7 @@ VALUE: dict[str, Any] = {
         ('{{join .Tags "}}"}}', "a:1}}b:1"),
     ],
 )
-def test_templates(template: str, shown: str) -> None:
+def test_templates_are_expanded_like_go(template: str, shown: str) -> None:
     assert expand(template, VALUE) == shown
 
 
@@ -57,7 +59,7 @@ def test_templates(template: str, shown: str) -> None:
         ("{{.Id | upper}}", "unsupported action"),
     ],
 )
-def test_what_is_not_there_is_said(template: str, said: str) -> None:
+def test_unsupported_actions_and_unknown_fields_are_refused(template: str, said: str) -> None:
     with pytest.raises(click.UsageError) as refused:
         expand(template, VALUE)
     assert said in refused.value.message

@@ -1,4 +1,4 @@
-"""Bars on a terminal, silence elsewhere."""
+"""Progress bars on a terminal, and nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def work(bars: Progress) -> None:
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_what_is_no_terminal_gets_nothing(monkeypatch: pytest.MonkeyPatch, quiet: bool) -> None:
+def test_nothing_is_drawn_outside_a_terminal(monkeypatch: pytest.MonkeyPatch, quiet: bool) -> None:
     monkeypatch.setattr("sys.stderr", io.StringIO())
     with progress(quiet=quiet) as bars:
         assert isinstance(bars, Silent)
         work(bars)
 
 
-def test_a_terminal_is_left_alone_when_silence_was_asked_for(
+def test_quiet_draws_nothing_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     screen = Terminal()
@@ -43,7 +43,7 @@ def test_a_terminal_is_left_alone_when_silence_was_asked_for(
     assert screen.getvalue() == ""
 
 
-def test_a_terminal_shows_each_part_and_the_whole(
+def test_a_terminal_shows_a_bar_for_each_part_and_the_total(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     screen = Terminal()

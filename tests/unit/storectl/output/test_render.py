@@ -1,4 +1,4 @@
-"""Columns, JSON, and nothing that a terminal could obey."""
+"""Columns, lines, JSON and times, with control characters escaped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from storectl.output import render
 EVIL = "\x1b[31mred\x07\r\x9b2J\u202e\ud800"
 
 
-def test_columns_are_dockers_ten_wide_or_three_wider_than_their_widest_cell(
+def test_columns_are_three_wider_than_their_widest_cell_and_at_least_ten(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     render.table(["TYPE", "TOTAL"], [["Images", "1"], ["a-long-repository", "22"]])
@@ -38,7 +38,7 @@ def test_no_line_ends_with_spaces(capsys: pytest.CaptureFixture[str]) -> None:
         lambda text: render.json_lines([{text: text}]),
     ],
 )
-def test_nothing_is_printed_that_a_terminal_obeys(
+def test_control_characters_are_escaped(
     capsys: pytest.CaptureFixture[str], print_it: object
 ) -> None:
     assert callable(print_it)
@@ -60,7 +60,7 @@ def test_json_is_ascii_and_reads_back(capsys: pytest.CaptureFixture[str]) -> Non
     ]
 
 
-def test_times() -> None:
+def test_times_are_rfc_3339_or_those_of_go() -> None:
     moment = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
     assert render.time(moment) == "2026-01-02T03:04:05.600000Z"
     assert render.time(None) is None

@@ -1,4 +1,4 @@
-"""Docker's side was printed by docker 20.10 and 28.2 for the same rows."""
+"""The formats of lists; docker 20.10 and 28.2 printed the same rows."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def listing(format_: str) -> None:
         ),
     ],
 )
-def test_a_list_is_printed_as_docker_prints_it(format_: str, shown: str) -> None:
+def test_a_list_is_printed_like_dockers(format_: str, shown: str) -> None:
     done = CliRunner().invoke(listing, ["--format", format_])
     assert (done.exit_code, done.stdout) == (0, shown)
 
@@ -58,7 +58,7 @@ def test_a_list_is_printed_as_docker_prints_it(format_: str, shown: str) -> None
         ("{{.Nothing}}", "no field Nothing; the fields are ID, Tag, Size"),
     ],
 )
-def test_what_a_list_does_not_have_is_refused(format_: str, said: str) -> None:
+def test_unknown_formats_and_fields_are_refused(format_: str, said: str) -> None:
     done = CliRunner().invoke(listing, ["--format", format_])
     assert done.exit_code == 2
     assert said in done.stderr

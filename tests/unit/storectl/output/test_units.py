@@ -1,6 +1,6 @@
-"""Sizes, spans and moments as docker writes and reads them.
+"""Sizes, durations and times like Docker's.
 
-The expectations are what go-units and docker print.
+The expected values were printed by go-units and docker.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def test_sizes_have_three_digits(size: int, shown: str) -> None:
     assert human_size(size) == shown
 
 
-def test_sums_have_four_digits() -> None:
+def test_totals_have_four_digits() -> None:
     assert human_size(1_234_567, 4) == "1.235MB"
     assert human_size(999_949, 4) == "999.9kB"
 
 
-def test_what_rounds_up_to_a_thousand_takes_the_next_unit() -> None:
+def test_a_size_that_rounds_to_a_thousand_takes_the_next_unit() -> None:
     assert human_size(999_499) == "999kB"
     assert human_size(999_500) == "1MB"
     assert human_size(999_950, 4) == "1MB"
@@ -62,14 +62,14 @@ def test_what_rounds_up_to_a_thousand_takes_the_next_unit() -> None:
         ("1PB", 10**15),
     ],
 )
-def test_sizes_are_read_in_both_kinds_of_units(text: str, size: int) -> None:
+def test_sizes_are_parsed_in_decimal_and_binary_units(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
 @pytest.mark.parametrize(
     "text", ["", "MB", "much", "-1", "1e9", "1 000", "5iB", "٣MB", "1.GB", "nan"]
 )
-def test_what_is_no_size_is_refused(text: str) -> None:
+def test_invalid_sizes_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="invalid size"):
         parse_size(text)
 
@@ -98,11 +98,11 @@ def test_what_is_no_size_is_refused(text: str) -> None:
         (5000 * DAY, "13 years"),
     ],
 )
-def test_spans_are_those_of_go_units(seconds: int, shown: str) -> None:
+def test_durations_are_those_of_go_units(seconds: int, shown: str) -> None:
     assert human_duration(seconds) == shown
 
 
-def test_ages() -> None:
+def test_ages_are_in_the_past_or_the_future() -> None:
     assert human_age(None, NOW) == "N/A"
     assert human_age(NOW - timedelta(days=3), NOW) == "3 days ago"
     assert human_age(NOW, NOW) == "Less than a second ago"
@@ -130,7 +130,7 @@ def test_ages() -> None:
         ("2026-01-01T12:00:00+02:00", datetime(2026, 1, 1, 10, tzinfo=UTC)),
     ],
 )
-def test_moments_are_dates_unix_seconds_or_ages(text: str, moment: datetime) -> None:
+def test_times_are_dates_unix_seconds_or_ages(text: str, moment: datetime) -> None:
     assert parse_moment(text, NOW) == moment
 
 
@@ -148,6 +148,6 @@ def test_a_date_without_a_zone_is_local(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     "text", ["", "yesterday", "1d", "9" * 40, "9" * 12 + "h", "2026-13-01", "1h2", "h", ".h"]
 )
-def test_what_is_no_moment_is_refused(text: str) -> None:
+def test_invalid_times_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="invalid time"):
         parse_moment(text, NOW)

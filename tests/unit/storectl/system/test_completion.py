@@ -1,4 +1,4 @@
-"""Names of images at the touch of a key, and silence when there are none."""
+"""Image names for the shell's completion, and silence after errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def asked(tmp_path: Path) -> click.Context:
     return context
 
 
-def test_names_that_begin_with_what_was_typed(asked: click.Context, tmp_path: Path) -> None:
+def test_tags_that_begin_with_the_typed_text_are_offered(
+    asked: click.Context, tmp_path: Path
+) -> None:
     path = tmp_path / "a.tar"
     path.write_bytes(image(A, tags=("x:2", "x:1", "y:1")).bytes())
     with Store.open(tmp_path / "store", create=True) as store:
@@ -32,7 +34,7 @@ def test_names_that_begin_with_what_was_typed(asked: click.Context, tmp_path: Pa
     assert image_names(asked, click.Argument(["name"]), "") == ["x:1", "x:2", "y:1"]
 
 
-def test_nothing_is_made_where_there_is_no_store(asked: click.Context, tmp_path: Path) -> None:
+def test_a_missing_store_is_not_created(asked: click.Context, tmp_path: Path) -> None:
     assert image_names(asked, click.Argument(["name"]), "") == []
     assert not (tmp_path / "store").exists()
 
@@ -54,7 +56,7 @@ def test_errors_are_silent(
     assert capsys.readouterr() == ("", "")
 
 
-def test_without_a_home_there_are_no_names(
+def test_no_names_are_offered_without_a_home_folder(
     asked: click.Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked.params["root"] = None

@@ -1,3 +1,5 @@
+"""The buffers of pipes."""
+
 from __future__ import annotations
 
 import fcntl
@@ -18,7 +20,7 @@ def test_a_pipe_holds_a_mebibyte() -> None:
         assert fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ) == 1 << 20
 
 
-def test_a_file_and_a_stream_without_a_descriptor_stay_as_they_are(tmp_path: Path) -> None:
+def test_a_file_and_a_stream_without_a_descriptor_are_left_alone(tmp_path: Path) -> None:
     with (tmp_path / "file").open("wb") as file:
         widen(file)
         widen(io.BytesIO())

@@ -1,0 +1,67 @@
+"""`df`: docker's table, and what is shared."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from store import Reference
+from store.queries.usage import ImageUsage, Usage, UsageRow
+from tests.support.fake_shell import NOW, ONE, TWO, FakeStore, Shell, as_json
+
+USAGE = Usage(
+    rows=(
+        UsageRow("Images", 2, 1, 6144, 2048),
+        UsageRow("Layers", 2, 1, 4096, 2048),
+        UsageRow("Blobs", 0, 0, 0, 0),
+    ),
+    images=(
+        ImageUsage(
+            ONE,
+            (Reference.parse("x:1"), Reference.parse("y:1")),
+            4096,
+            2048,
+            2048,
+            NOW - timedelta(days=3),
+        ),
+        ImageUsage(TWO, (), 2048, 2048, 0, None),
+    ),
+    on_disk_bytes=123_456,
+    database_bytes=100_000,
+)
+
+
+def test_the_table_is_followed_by_disk_usage_and_shared_bytes(
+    shell: Shell, fake: FakeStore
+) -> None:
+    fake.answers["usage"] = USAGE
+    expected = [
+        "TYPE      TOTAL     ACTIVE    SIZE      RECLAIMABLE",
+        "Images    2         1         6.144kB   2.048kB (33%)",
+        "Layers    2         1         4.096kB   2.048kB (50%)",
+        "Blobs     0         0         0B        0B",
+        "",
+        "on disk: 123.5kB, of which the database 100kB",
+        "shared: 2.048kB more if every image had its layers to itself (uncompressed)",
+    ]
+    assert shell("df").splitlines() == expected
+    assert shell("df", "-v").splitlines() == [
+        *expected,
+        "",
+        "IMAGE ID       NAMES      CREATED      SIZE      SHARED SIZE   UNIQUE SIZE",
+        f"{ONE.digest.short}   x:1, y:1   3 days ago   4.1kB     2.05kB        2.05kB",
+        f"{TWO.digest.short}   <none>     N/A          2.05kB    2.05kB        0B",
+    ]
+
+
+def test_json_has_numbers_in_bytes(shell: Shell, fake: FakeStore) -> None:
+    fake.answers["usage"] = USAGE
+    shown = as_json(shell("df", "--json"))
+    assert shown["rows"][0] == {
+        "type": "Images",
+        "total": 2,
+        "active": 1,
+        "size": 6144,
+        "reclaimable": 2048,
+    }
+    assert shown["images"][0]["names"] == ["x:1", "y:1"]
+    assert (shown["shared"], shown["onDisk"], shown["database"]) == (2048, 123_456, 100_000)

@@ -1,0 +1,41 @@
+"""`fsck`: findings, hints and exit code."""
+
+from __future__ import annotations
+
+from store.maintenance.reports import Finding, Severity
+from tests.support.fake_shell import PRESENT, FakeStore, Shell, as_json
+
+
+def test_findings_are_listed_and_errors_set_exit_code_5(shell: Shell, fake: FakeStore) -> None:
+    rotten = Finding(
+        Severity.ERROR,
+        "damaged",
+        str(PRESENT),
+        "rotten\x1b",
+        ("x:1", "y:1"),
+        hint="import it again",
+    )
+    orphan = Finding(Severity.WARNING, "orphan", "f", "belongs to nothing")
+    fake.answers["fsck"] = iter([rotten, orphan, rotten])
+    assert shell("fsck", code=5).splitlines() == [
+        "error: rotten\\x1b [affects x:1, y:1]",
+        "warning: belongs to nothing",
+        "error: rotten\\x1b [affects x:1, y:1]",
+        "3 finding(s), 2 of them errors",
+    ]
+    assert shell.err == "hint: import it again\n"
+    fake.answers["fsck"] = iter([orphan])
+    assert shell("verify", "-q").splitlines()[-1] == "1 finding(s), 0 of them errors"
+    fake.answers["fsck"] = iter([rotten])
+    assert as_json(shell("fsck", "--json", code=5)) == [
+        {
+            "severity": "error",
+            "kind": "damaged",
+            "subject": str(PRESENT),
+            "message": "rotten\x1b",
+            "images": ["x:1", "y:1"],
+            "hint": "import it again",
+        }
+    ]
+    fake.answers["fsck"] = iter([])
+    assert shell("fsck") == "clean: every digest, layer, chain and reference is sound\n"

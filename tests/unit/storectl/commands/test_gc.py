@@ -1,0 +1,35 @@
+"""`gc`: what it removed or would remove."""
+
+from __future__ import annotations
+
+from tests.support.fake_shell import ONE, PRESENT, FakeStore, Shell, as_json, collection_report
+
+
+def test_a_dry_run_prints_what_would_be_removed(shell: Shell, fake: FakeStore) -> None:
+    fake.answers["collect"] = collection_report(dead_operations=1)
+    assert shell("gc").splitlines() == [
+        f"Deleted: {ONE}",
+        "Deleted: 1 image(s), 2 layer(s), 2 file(s)",
+        "Cleaned up after 1 operation(s) that were cut off",
+        "Total reclaimed space: 1.235MB",
+    ]
+    fake.answers["collect"] = collection_report(dry_run=True)
+    assert shell("gc", "--dry-run", "--dangling").splitlines() == [
+        f"Would delete: {ONE}",
+        "Would delete: 1 image(s), 2 layer(s), 2 file(s)",
+        "Total reclaimable space: 1.235MB",
+    ]
+    assert [kwargs for _, _, kwargs in fake.asked] == [
+        {"dry_run": False, "dangling": False},
+        {"dry_run": True, "dangling": True},
+    ]
+    assert as_json(shell("gc", "--json")) == {
+        "images": [str(ONE)],
+        "manifests": 1,
+        "layers": 2,
+        "blobs": [str(PRESENT)],
+        "freed": 1_234_567,
+        "orphanFiles": 1,
+        "deadOperations": 0,
+        "dryRun": True,
+    }

@@ -1,0 +1,133 @@
+"""`images`: docker's list, filters and JSON."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from store import ImageFilter
+from store.queries.results import ImageSummary
+from tests.support.fake_shell import MANIFEST, NOW, ONE, TWO, FakeStore, Shell, as_json, tagged
+
+
+def summary(image: Any, *names: str, **changes: Any) -> ImageSummary:  # noqa: ANN401 - any field
+    fields: dict[str, Any] = {
+        "created": NOW - timedelta(days=3),
+        "size_bytes": 4096,
+        "parent": None,
+        "dangling": not names,
+        "intermediate": False,
+    }
+    return ImageSummary(
+        image_id=image, references=tagged(*names), manifests=(MANIFEST,), **(fields | changes)
+    )
+
+
+@pytest.fixture
+def listed(fake: FakeStore) -> FakeStore:
+    fake.answers["images"] = (
+        summary(ONE, "x:1", "registry.example.com/team/app:2"),
+        summary(TWO, created=None, parent=ONE),
+    )
+    return fake
+
+
+def test_the_table_has_dockers_columns(shell: Shell, listed: FakeStore) -> None:
+    del listed
+    one, two = ONE.digest.short, TWO.digest.short
+    assert shell("images").splitlines() == [
+        "REPOSITORY                      TAG       IMAGE ID       CREATED      SIZE",
+        f"x                               1         {one}   3 days ago   4.1kB",
+        f"registry.example.com/team/app   2         {one}   3 days ago   4.1kB",
+        f"<none>                          <none>    {two}   N/A          4.1kB",
+    ]
+    with_digests = shell("ls", "--digests", "--no-trunc").splitlines()
+    assert with_digests[0].split() == [
+        "REPOSITORY",
+        "TAG",
+        "DIGEST",
+        "IMAGE",
+        "ID",
+        "CREATED",
+        "SIZE",
+    ]
+    assert with_digests[1].split()[:4] == ["x", "1", str(MANIFEST), str(ONE)]
+    assert with_digests[3].split()[:4] == ["<none>", "<none>", "<none>", str(TWO)]
+
+
+def test_quiet_prints_an_id_for_each_row_of_the_table(shell: Shell, listed: FakeStore) -> None:
+    del listed
+    assert shell("images", "-q").split() == [ONE.digest.short, ONE.digest.short, TWO.digest.short]
+    assert shell("images", "-q", "--no-trunc").split() == [str(ONE), str(ONE), str(TWO)]
+
+
+def test_json_has_a_line_for_each_row_or_one_document(shell: Shell, listed: FakeStore) -> None:
+    del listed
+    lines = [json.loads(line) for line in shell("images", "--format", "json").splitlines()]
+    assert lines[0] == {
+        "Containers": "N/A",
+        "CreatedAt": "2025-12-30 03:04:05 +0000 UTC",
+        "CreatedSince": "3 days ago",
+        "Digest": str(MANIFEST),
+        "ID": ONE.digest.short,
+        "Repository": "x",
+        "SharedSize": "N/A",
+        "Size": "4.1kB",
+        "Tag": "1",
+        "UniqueSize": "N/A",
+        "VirtualSize": "4.1kB",
+    }
+    assert len(lines) == 3
+    assert as_json(shell("images", "--json"))[1] == {
+        "id": str(TWO),
+        "tags": [],
+        "manifests": [str(MANIFEST)],
+        "created": None,
+        "size": 4096,
+        "parent": str(ONE),
+        "dangling": True,
+        "intermediate": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        ((), ImageFilter()),
+        (("-a",), ImageFilter(include_intermediate=True)),
+        (("x:1",), ImageFilter(references=("x:1",))),
+        (
+            ("--filter", "reference=a*", "--filter", "reference=b"),
+            ImageFilter(references=("a*", "b")),
+        ),
+        (("--filter", "label=k=v", "-f", "label=k"), ImageFilter(labels=("k=v", "k"))),
+        (("-f", "dangling=true"), ImageFilter(dangling=True)),
+        (("-f", "dangling=0"), ImageFilter(dangling=False)),
+        (("-f", "before=x:1", "-f", "since=y"), ImageFilter(before="x:1", since="y")),
+    ],
+)
+def test_filters_reach_the_store(
+    shell: Shell, fake: FakeStore, arguments: tuple[str, ...], asked: ImageFilter
+) -> None:
+    fake.answers["images"] = ()
+    assert shell("images", *arguments).split() == [
+        "REPOSITORY",
+        "TAG",
+        "IMAGE",
+        "ID",
+        "CREATED",
+        "SIZE",
+    ]
+    assert fake.asked == [("images", (asked,), {}), ("manifests", (asked,), {})]
+
+
+@pytest.mark.parametrize("text", ["dangling", "color=red", "label=", "dangling=maybe", "=x"])
+def test_invalid_filters_are_refused(shell: Shell, text: str) -> None:
+    shell("images", "--filter", text, code=2)
+
+
+def test_the_filter_before_may_be_given_once(shell: Shell) -> None:
+    shell("images", "-f", "before=a", "-f", "before=b", code=2)

@@ -1,0 +1,25 @@
+"""`tag`: silent like docker's."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from store import Reference
+from tests.support.fake_shell import ONE, TWO, FakeStore, Shell, as_json
+
+
+def test_tagging_prints_nothing_unless_json_is_asked_for(shell: Shell, fake: FakeStore) -> None:
+    fake.answers["tag"] = SimpleNamespace(
+        reference=Reference.parse("y:1"), image_id=ONE, replaced=None
+    )
+    assert shell("tag", "x", "y:1") == ""
+    assert as_json(shell("tag", "--json", "x", "y:1")) == {
+        "name": "y:1",
+        "image": str(ONE),
+        "replaced": None,
+    }
+    fake.answers["tag"] = SimpleNamespace(
+        reference=Reference.parse("y:1"), image_id=ONE, replaced=TWO
+    )
+    assert as_json(shell("tag", "--json", "x", "y:1"))["replaced"] == str(TWO)
+    assert fake.asked[0] == ("tag", ("x", "y:1"), {})
