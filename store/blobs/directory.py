@@ -10,8 +10,7 @@ from store.blobs.open_file import OpenFile
 from store.errors import InvalidDigest, Unavailable
 from store.files.durable import sync_folder
 from store.files.os_errors import translated
-from store.model.contents import Location
-from store.model.digests import Digest
+from store.model.digests import Digest, Location
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Self, final
 
 from store.files.os_errors import translated
-from store.model.contents import Location
-from store.model.digests import Digest
+from store.model.digests import Digest, Location
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -8,8 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from store.model.contents import Location
-    from store.model.digests import Digest
+    from store.model.digests import Digest, Location
 
 
 class OpenBlob(Protocol):

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, NewType, final
+from typing import TYPE_CHECKING, final
 
 if TYPE_CHECKING:
     from store.model.digests import Digest
-
-Location = NewType("Location", str)
-"""The place of a blob inside one blob store, meaningful only to it.
-
-For a folder it is a path relative to the folder.
-"""
 
 
 class Codec(StrEnum):

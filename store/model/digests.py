@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self, final
+from typing import TYPE_CHECKING, Final, NewType, Self, final
 
 from store.model.base_errors import InvalidDigest, printable
 
@@ -140,6 +140,12 @@ class Descriptor:
 
 
 DEFAULT_ALGORITHM: Final = "sha256"
+
+Location = NewType("Location", str)
+"""The place of a digest's bytes inside one blob store, meaningful only to it.
+
+For a folder it is a path relative to the folder.
+"""
 
 
 @final

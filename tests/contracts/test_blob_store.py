@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from store import Store
     from store.blobs.protocol import BlobStore, OpenBlob
-    from store.model.contents import Location
+    from store.model.digests import Location
 
 DATA = bytes(range(256)) * 40
 DIGEST = Digest.of(DATA)
