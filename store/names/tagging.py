@@ -1,6 +1,6 @@
-"""Names given and taken: tag, untag, and removal by the rules of ``docker rmi``.
+"""Changes of names: tag, untag, and removal by the rules of ``docker rmi``.
 
-Rows only; gc frees the bytes.
+Only rows change; a collection frees the bytes.
 """
 
 from __future__ import annotations
@@ -8,11 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from store.catalog import events as records
-from store.catalog import images, manifests, naming, references, serving, variants
-from store.catalog import repositories as registry
-from store.catalog.collection import garbage as collection
-from store.catalog.collection import reachability as reach
+from store.catalog import events, images, manifests, naming, references, repositories, serving
+from store.catalog import variants as catalog_variants
+from store.catalog.collection import garbage, reachability
 from store.catalog.events import Event
 from store.catalog.lists import repository_lists
 from store.errors import ImageInUse, InvalidReference, ReferenceNotFound
@@ -20,7 +18,7 @@ from store.model.remedies import Remedy
 from store.names.resolve import resolve_image, resolve_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -35,21 +33,53 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class TagChange:
-    """A tag, the image it now names (None for an artifact), and the one it named before when that was another."""
+    """The result of setting a tag.
+
+    Attributes:
+        reference: The tag.
+        image_id: The image that the tag names now; None for an artifact.
+        replaced: The image that the tag named before, if it was another one.
+    """
 
     reference: Reference
     image_id: ImageID | None
     replaced: ImageID | None
 
 
-def tag(connection: Connection, source: str, name: Reference, *, now: datetime) -> TagChange:
-    """See `store.store.Store.tag`.
+@final
+@dataclass(frozen=True, slots=True)
+class RemovedName:
+    """One line of a removal.
 
-    A tag made from a tag names the very manifest or index that one names.
+    Attributes:
+        kind: ``untagged`` for a tag, ``deleted`` for an image or manifest.
+        name: The tag as docker shows it, or the digest.
+    """
+
+    kind: str
+    name: str
+
+
+# --- tag and untag --------------------------------------------------------------------------------
+
+
+def tag(connection: Connection, source: str, name: Reference, *, now: datetime) -> TagChange:
+    """Make the tag ``name`` name the manifest or index that ``source`` names.
+
+    Args:
+        connection: A write unit.
+        source: A tag, digest reference, digest or image ID.
+        name: The new tag.
+        now: The time of the change.
+
+    Raises:
+        ImageNotFound: No image or manifest has the name ``source``.
+        AmbiguousName: ``source`` begins the IDs of several images.
+        InvalidReference: ``name`` has a digest, or is named like a digest's algorithm.
     """
     if name.digest is not None:
         raise InvalidReference(
-            f"{name.familiar} has a digest: a tag cannot be made of it", text=name.familiar
+            f"invalid tag {name.familiar!r}: a tag cannot have a digest", text=name.familiar
         )
     if name.repository.familiar == "sha256":
         raise InvalidReference(
@@ -59,7 +89,7 @@ def tag(connection: Connection, source: str, name: Reference, *, now: datetime) 
     image_id = None if found.image is None else images.id_of(connection, found.image)
     before = references.get(connection, name)
     naming.set_tags(connection, {name: found.key}, now=now, operation="tag")
-    records.add_events(
+    events.add_events(
         connection, [Event(now, "tag", str(image_id or found.digest), {"name": name.familiar})]
     )
     replaced = before.image_id if before is not None and before.image_id != image_id else None
@@ -67,213 +97,243 @@ def tag(connection: Connection, source: str, name: Reference, *, now: datetime) 
 
 
 def untag(connection: Connection, name: Reference, *, now: datetime) -> tuple[RemovedName, ...]:
-    """See `store.store.Store.untag`."""
+    """Remove a tag and its variants, and keep the manifest.
+
+    Args:
+        connection: A write unit.
+        name: The tag.
+        now: The time of the change.
+
+    Returns:
+        A line for each removed tag, and for each variant that was deleted.
+
+    Raises:
+        ReferenceNotFound: There is no such tag.
+    """
     target = references.get(connection, name)
     if target is None:
         raise ReferenceNotFound(f"No such tag: {name.familiar}", remedy=Remedy.LIST_IMAGES)
-    done = _untag(connection, target, now)
+    removed = _untag(connection, target, now)
     naming.keep(connection, target.manifest, now=now)
-    return tuple(done)
+    return tuple(removed)
+
+
+def remove_variants(
+    connection: Connection, original: Reference, *, now: datetime, operation: str
+) -> tuple[RemovedName, ...]:
+    """Remove the variants that a registry has made of the manifest that ``original`` named.
+
+    A variant can be made again, and no user has asked to keep it. A variant with another tag keeps
+    its manifest. A tag that a user has set since is not a variant.
+
+    Args:
+        connection: A write unit.
+        original: The tag that was removed.
+        now: The time of the change.
+        operation: The name of this change in the log of references.
+
+    Returns:
+        A line for each removed tag and each deleted image.
+    """
+    removed: list[RemovedName] = []
+    for variant in catalog_variants.offered(connection, original):
+        _remove_tag(connection, variant, now, operation)
+        removed.append(RemovedName("untagged", variant.reference.familiar))
+        repository = repositories.find(connection, variant.reference.repository)
+        if repository is None or repository_lists.tags_of(connection, repository, variant.manifest):
+            continue
+        unreached = (
+            variant.manifest,
+            *reachability.unreached_below(connection, variant.manifest),
+        )
+        for key in unreached:
+            serving.let_go(connection, repository, key)
+            serving.drop_unheld(connection, key)
+        deleted = _delete_free(connection, unreached)
+        _record_deleted(connection, deleted, now)
+        removed += [RemovedName("deleted", str(image_id)) for image_id in deleted]
+    return tuple(removed)
+
+
+# --- remove ---------------------------------------------------------------------------------------
 
 
 def remove(
     connection: Connection, name: str, *, force: bool, prune_parents: bool, now: datetime
 ) -> tuple[RemovedName, ...]:
-    """See `store.store.Store.remove`.
+    """Remove a name, and the image with its last name.
 
-    By tag: the tag goes, and with the last one the image. By ID: all tags, if they are of one
-    repository or ``force``.
+    A tag is removed alone as long as the image has other tags. An ID removes all tags of the image.
+
+    Args:
+        connection: A write unit.
+        name: A tag, digest reference, digest or image ID.
+        force: Whether to remove an image by ID although several repositories name it, or an unnamed
+            one that other images are built on.
+        prune_parents: Whether to remove parents that have no name and no other child.
+        now: The time of the change.
+
+    Returns:
+        A line for each removed tag and each deleted image or manifest.
+
+    Raises:
+        ImageNotFound: No image or manifest has this name.
+        AmbiguousName: The name begins the IDs of several images.
+        ImageInUse: The image has names in several repositories, or images built on it.
     """
-    named = resolve_manifest(connection, name)
-    if named.image is None or manifests.is_index(connection, named.key):
-        return _remove_manifest(connection, named, force=force, now=now)
-    found = resolve_image(connection, name)
-    tags = references.of_image(connection, found.key)
-    if found.target is not None and _has_other_names(connection, found.target, tags):
-        done = _untag(connection, found.target, now)
-        naming.drop(connection, (found.target.manifest,))
-        return tuple(done)
-    if (
-        found.target is None
-        and not force
-        and len({target.reference.repository for target in tags}) > 1
-    ):
+    manifest = resolve_manifest(connection, name)
+    if manifest.image is None or manifests.is_index(connection, manifest.key):
+        return _remove_manifest(connection, manifest, force=force, now=now)
+    image = resolve_image(connection, name)
+    tags = references.of_image(connection, image.key)
+    if image.target is not None and _has_other_tags(connection, image.target, tags):
+        removed = _untag(connection, image.target, now)
+        naming.drop(connection, (image.target.manifest,))
+        return tuple(removed)
+    if image.target is None and not force and _in_several_repositories(tags):
         raise ImageInUse(
-            f"unable to delete {found.image_id.digest.short} (must be forced) - image is referenced"
+            f"unable to delete {image.image_id.digest.short} (must be forced) - image is referenced"
             " in multiple repositories",
             hint="remove its tags by name",
             remedy=Remedy.FORCE_REMOVAL,
         )
-    return _remove_whole(connection, found, tags, force=force, prune_parents=prune_parents, now=now)
+    return _remove_image(connection, image, tags, force=force, prune_parents=prune_parents, now=now)
 
 
 def _remove_manifest(
-    connection: Connection, named: ResolvedManifest, *, force: bool, now: datetime
+    connection: Connection, manifest: ResolvedManifest, *, force: bool, now: datetime
 ) -> tuple[RemovedName, ...]:
-    """Remove an index or an artifact, by the same rules."""
-    tags = references.of_manifest(connection, named.key)
-    if named.target is not None and len(tags) > 1:
-        return tuple(_untag(connection, named.target, now))
-    if (
-        named.target is None
-        and not force
-        and len({target.reference.repository for target in tags}) > 1
-    ):
+    """Remove the name of an index or an artifact, and the manifest with its last name."""
+    tags = references.of_manifest(connection, manifest.key)
+    if manifest.target is not None and len(tags) > 1:
+        return tuple(_untag(connection, manifest.target, now))
+    if manifest.target is None and not force and _in_several_repositories(tags):
         raise ImageInUse(
-            f"unable to delete {named.digest} (must be forced) - it is referenced in multiple"
+            f"unable to delete {manifest.digest} (must be forced) - it is referenced in multiple"
             " repositories",
             hint="remove its tags by name",
             remedy=Remedy.FORCE_REMOVAL,
         )
-    done = _untag_all(connection, tags, now)
-    naming.drop(connection, (named.key,))
-    gone = (named.key, *reach.unreached_below(connection, named.key))
-    naming.drop(connection, gone)
-    lost = _deleted(connection, gone)
-    records.add_events(
-        connection,
-        [Event(now, "delete", target, {}) for target in (str(named.digest), *map(str, lost))],
-    )
+    removed = _untag_all(connection, tags, now)
+    naming.drop(connection, (manifest.key,))
+    unreached = (manifest.key, *reachability.unreached_below(connection, manifest.key))
+    naming.drop(connection, unreached)
+    deleted = _delete_free(connection, unreached)
+    _record_deleted(connection, (manifest.digest, *deleted), now)
     return (
-        *done,
-        RemovedName("deleted", str(named.digest)),
-        *(RemovedName("deleted", str(image)) for image in lost),
+        *removed,
+        RemovedName("deleted", str(manifest.digest)),
+        *(RemovedName("deleted", str(image_id)) for image_id in deleted),
     )
 
 
-def _deleted(connection: Connection, gone: Sequence[ContentKey]) -> tuple[ImageID, ...]:
-    """Delete those manifests that are free; the images that went with them."""
-    described = manifests.images_of(connection, gone)
-    # What refers to something goes before it, what lists something too: in rounds, for a referrer
-    # may be an index itself.
-    while collection.delete_manifests(connection, gone):
-        pass
-    return collection.delete_images(connection, described)
-
-
-def _remove_whole(
+def _remove_image(
     connection: Connection,
-    found: ResolvedImage,
+    image: ResolvedImage,
     tags: tuple[TagTarget, ...],
     *,
     force: bool,
     prune_parents: bool,
     now: datetime,
 ) -> tuple[RemovedName, ...]:
-    children = images.children_of(connection, found.key)
+    children = images.children_of(connection, image.key)
     if children and not tags and not force:
         raise ImageInUse(
-            f"unable to delete {found.image_id.digest.short} (cannot be forced) - image has"
+            f"unable to delete {image.image_id.digest.short} (cannot be forced) - image has"
             " dependent child images",
             hint=f"remove {', '.join(child.digest.short for child in children[:3])} first",
         )
-    done = _untag_all(connection, tags, now)
+    removed = _untag_all(connection, tags, now)
     if children:
-        # As Docker: what others are built on loses its names and stays, without one.
-        for manifest, _, _, _ in images.manifests_of(connection, found.key)[:1]:
+        # As Docker: an image that others are built on loses its names and stays.
+        for manifest, _, _, _ in images.manifests_of(connection, image.key)[:1]:
             naming.keep(connection, manifest, now=now)
-        return tuple(done)
-    parent = images.parent_of(connection, found.key)
-    done.append(_give_up(connection, found.key, found.image_id, now))
+        return tuple(removed)
+    parent = images.parent_of(connection, image.key)
+    removed.append(_delete_image(connection, image.key, image.image_id, now))
     while prune_parents and parent is not None:
         key = images.key_of(connection, parent)
         if (
             key is None
             or references.of_image(connection, key)
-            or _has_other_children(connection, key, done)
+            or _has_other_children(connection, key, removed)
         ):
             break
-        above = images.parent_of(connection, key)
-        done.append(_give_up(connection, key, parent, now))
-        parent = above
-    return tuple(done)
+        grandparent = images.parent_of(connection, key)
+        removed.append(_delete_image(connection, key, parent, now))
+        parent = grandparent
+    return tuple(removed)
 
 
-def _has_other_children(connection: Connection, key: ContentKey, gone: list[RemovedName]) -> bool:
-    names = {one.name for one in gone if one.kind == "deleted"}
-    return any(str(child) not in names for child in images.children_of(connection, key))
-
-
-def _give_up(
+def _delete_image(
     connection: Connection, key: ContentKey, image_id: ImageID, now: datetime
 ) -> RemovedName:
-    manifests = [manifest for manifest, _, _, _ in images.manifests_of(connection, key)]
-    naming.drop(connection, manifests)
-    # The rows go at once, so that nobody finds the image any more; unless a running save still
-    # leans on them.
-    collection.delete_manifests(connection, manifests)
-    collection.delete_images(connection, [key])
-    records.add_events(connection, [Event(now, "delete", str(image_id), {})])
+    described_by = [manifest for manifest, _, _, _ in images.manifests_of(connection, key)]
+    naming.drop(connection, described_by)
+    # The rows are deleted now, so that the image cannot be found any more, unless a running save
+    # leases them.
+    garbage.delete_manifests(connection, described_by)
+    garbage.delete_images(connection, [key])
+    _record_deleted(connection, (image_id,), now)
     return RemovedName("deleted", str(image_id))
 
 
-def withdraw(
-    connection: Connection, original: Reference, *, now: datetime, operation: str
-) -> tuple[RemovedName, ...]:
-    """Take away the variants that a registry has made of what ``original`` named.
-
-    Nobody has asked for them to be kept, and they can be made again.
-
-    A variant that has another name by now keeps its manifest, and a tag that somebody else has set
-    since is no variant.
-    """
-    done: list[RemovedName] = []
-    for variant in variants.offered(connection, original):
-        _take_away(connection, variant, now, operation)
-        done.append(RemovedName("untagged", variant.reference.familiar))
-        repository = registry.find(connection, variant.reference.repository)
-        if repository is None or repository_lists.tags_of(connection, repository, variant.manifest):
-            continue
-        gone = (variant.manifest, *reach.unreached_below(connection, variant.manifest))
-        for key in gone:
-            serving.let_go(connection, repository, key)
-            serving.drop_unheld(connection, key)
-        lost = _deleted(connection, gone)
-        records.add_events(connection, [Event(now, "delete", str(image), {}) for image in lost])
-        done += [RemovedName("deleted", str(image)) for image in lost]
-    return tuple(done)
+def _delete_free(connection: Connection, keys: Sequence[ContentKey]) -> tuple[ImageID, ...]:
+    """Delete the manifests that nothing refers to; return the images that went with them."""
+    described = manifests.images_of(connection, keys)
+    # Referrers are deleted before their subject, and indexes before their children. A referrer may
+    # be an index itself, so this takes several rounds.
+    while garbage.delete_manifests(connection, keys):
+        pass
+    return garbage.delete_images(connection, described)
 
 
-def _has_other_names(connection: Connection, target: TagTarget, tags: Sequence[TagTarget]) -> bool:
-    """Whether an image has tags beside ``target`` and those that go with it."""
-    going = {
-        target.reference,
-        *(variant.reference for variant in variants.offered(connection, target.reference)),
-    }
-    return any(one.reference not in going for one in tags)
+# --- parts ----------------------------------------------------------------------------------------
 
 
 def _untag_all(
     connection: Connection, tags: Sequence[TagTarget], now: datetime
 ) -> list[RemovedName]:
-    done: list[RemovedName] = []
+    removed: list[RemovedName] = []
     for target in tags:
-        # A variant has gone already, with its original.
-        if RemovedName("untagged", target.reference.familiar) not in done:
-            done += _untag(connection, target, now)
-    return done
+        # A variant may have been removed already, with its original.
+        if RemovedName("untagged", target.reference.familiar) not in removed:
+            removed += _untag(connection, target, now)
+    return removed
 
 
 def _untag(connection: Connection, target: TagTarget, now: datetime) -> list[RemovedName]:
-    _take_away(connection, target, now, "untag")
+    _remove_tag(connection, target, now, "untag")
     return [
         RemovedName("untagged", target.reference.familiar),
-        *withdraw(connection, target.reference, now=now, operation="untag"),
+        *remove_variants(connection, target.reference, now=now, operation="untag"),
     ]
 
 
-def _take_away(connection: Connection, target: TagTarget, now: datetime, operation: str) -> None:
+def _remove_tag(connection: Connection, target: TagTarget, now: datetime, operation: str) -> None:
     naming.remove_tag(connection, target, now=now, operation=operation)
     image = str(target.image_id) if target.image_id is not None else str(target.digest)
-    records.add_events(
-        connection, [Event(now, "untag", image, {"name": target.reference.familiar})]
-    )
+    events.add_events(connection, [Event(now, "untag", image, {"name": target.reference.familiar})])
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class RemovedName:
-    """One line of a removal: a tag that went (``untagged``) or an image that went with its last name (``deleted``)."""
+def _record_deleted(connection: Connection, names: Iterable[object], now: datetime) -> None:
+    events.add_events(connection, [Event(now, "delete", str(name), {}) for name in names])
 
-    kind: str
-    name: str
+
+def _has_other_tags(connection: Connection, target: TagTarget, tags: Sequence[TagTarget]) -> bool:
+    """Return whether an image has tags other than ``target`` and its variants."""
+    variants = catalog_variants.offered(connection, target.reference)
+    removed = {target.reference, *(variant.reference for variant in variants)}
+    return any(tag.reference not in removed for tag in tags)
+
+
+def _in_several_repositories(tags: Sequence[TagTarget]) -> bool:
+    return len({target.reference.repository for target in tags}) > 1
+
+
+def _has_other_children(
+    connection: Connection, key: ContentKey, removed: Sequence[RemovedName]
+) -> bool:
+    """Return whether an image has children that this removal has not deleted."""
+    deleted = {name.name for name in removed if name.kind == "deleted"}
+    return any(str(child) not in deleted for child in images.children_of(connection, key))

@@ -26,14 +26,24 @@ if TYPE_CHECKING:
 def image_details(
     connection: Connection, name: str, document: Callable[[Digest], bytes]
 ) -> ImageDetails:
-    """See `store.store.Store.inspect`. ``document`` reads a config."""
+    """Return everything about one image.
+
+    Args:
+        connection: A read unit.
+        name: A tag, digest reference or image ID.
+        document: Returns the bytes of a config.
+
+    Raises:
+        ImageNotFound: No image has this name.
+        AmbiguousName: The name begins the IDs of several images.
+    """
     found = resolve_image(connection, name)
     config = ImageConfig.parse(document(found.image_id.digest))
     chain = layers.chain(connection, found.key)
     diffs = [layer.diff_id.digest for layer in chain]
     sources = content.sources(connection, diffs)
     urls = foreign_layers.foreign_urls(connection, diffs)
-    ours = Digest.of(deterministic_manifest(config, [layer.size_bytes for layer in chain]))
+    deterministic = Digest.of(deterministic_manifest(config, [layer.size_bytes for layer in chain]))
     return ImageDetails(
         image_id=found.image_id,
         config=config,
@@ -42,7 +52,7 @@ def image_details(
             for target in references.of_image(connection, found.key)
         ),
         manifests=tuple(
-            ManifestDetails(digest, media_type, size, deterministic=digest == ours)
+            ManifestDetails(digest, media_type, size, deterministic=digest == deterministic)
             for _, digest, media_type, size in images.manifests_of(connection, found.key)
         ),
         layers=tuple(
@@ -67,7 +77,16 @@ def image_details(
 
 
 def manifest_contents(connection: Connection, name: str) -> ManifestContents:
-    """See `store.store.Store.inspect_manifest`."""
+    """Return what a manifest or index points to.
+
+    Args:
+        connection: A read unit.
+        name: A tag, digest reference or digest.
+
+    Raises:
+        ImageNotFound: No manifest has this name.
+        AmbiguousName: The name begins the IDs of several images.
+    """
     found = resolve_manifest(connection, name)
     summary = summary_of(
         manifests.describe(connection, found.key), references.of_manifest(connection, found.key)
@@ -82,6 +101,7 @@ def manifest_contents(connection: Connection, name: str) -> ManifestContents:
 
 
 def _stored(sources: Sources) -> tuple[StoredEncoding, ...]:
+    """Return the stored forms of a layer, the uncompressed form first."""
     own = (
         (StoredEncoding(sources.digest, Codec.IDENTITY, sources.size_bytes, seekable=True),)
         if sources.in_file or sources.inline is not None
@@ -93,7 +113,16 @@ def _stored(sources: Sources) -> tuple[StoredEncoding, ...]:
 @final
 @dataclass(frozen=True, slots=True)
 class LinkDetails:
-    """What a manifest or index points at."""
+    """One content that a manifest or index points to.
+
+    Attributes:
+        digest: The content's digest.
+        role: ``config``, ``layer``, ``child`` or ``blob``.
+        media_type: The media type that the manifest states.
+        size_bytes: The size that the manifest states.
+        state: Whether the store has the content.
+        platform: The platform of an index's child; empty if it states none.
+    """
 
     digest: Digest
     role: str
@@ -106,7 +135,13 @@ class LinkDetails:
 @final
 @dataclass(frozen=True, slots=True)
 class ManifestContents:
-    """Everything known about a manifest or index that stands for no image."""
+    """A manifest or index, with what it points to.
+
+    Attributes:
+        summary: The manifest as a list shows it.
+        links: The contents that it points to, in its order.
+        referrers: The manifests whose subject it is.
+    """
 
     summary: ManifestSummary
     links: tuple[LinkDetails, ...]
@@ -116,7 +151,16 @@ class ManifestContents:
 @final
 @dataclass(frozen=True, slots=True)
 class LayerDetails:
-    """One layer of an image, base first."""
+    """One layer of an image.
+
+    Attributes:
+        diff_id: The digest of the uncompressed layer.
+        chain_id: The ID of the layer together with all layers below it.
+        size_bytes: The size of the uncompressed layer.
+        state: Whether the store has the layer.
+        encodings: The forms in which the layer is stored.
+        urls: Where a foreign layer may be fetched.
+    """
 
     diff_id: DiffID
     chain_id: ChainID
@@ -129,7 +173,14 @@ class LayerDetails:
 @final
 @dataclass(frozen=True, slots=True)
 class ManifestDetails:
-    """A manifest that describes an image."""
+    """A manifest that describes an image.
+
+    Attributes:
+        digest: The manifest's digest.
+        media_type: The manifest's media type.
+        size_bytes: The size of the manifest itself.
+        deterministic: Whether this is the manifest that Docker makes for the image's archive.
+    """
 
     digest: Digest
     media_type: str
@@ -140,7 +191,18 @@ class ManifestDetails:
 @final
 @dataclass(frozen=True, slots=True)
 class ImageDetails:
-    """Everything known about one image."""
+    """Everything about one image.
+
+    Attributes:
+        image_id: The image's ID.
+        config: The image's config.
+        references: The tags that reach the image, in byte order.
+        manifests: The manifests that describe the image.
+        layers: The layers, base first.
+        parent: The image that this one was built on, if it is known.
+        children: The images that were built on this one.
+        last_tagged: When a tag was last set to the image; None if never.
+    """
 
     image_id: ImageID
     config: ImageConfig
@@ -153,5 +215,5 @@ class ImageDetails:
 
     @property
     def size_bytes(self) -> int:
-        """The uncompressed layers together."""
+        """The size of all uncompressed layers."""
         return sum(layer.size_bytes for layer in self.layers)

@@ -1,4 +1,7 @@
-"""Lists of images and of manifests, answered from one snapshot, page by page: what a page costs does not depend on how much there is."""
+"""Lists of images and of manifests, page by page, from one snapshot.
+
+The cost of a page does not depend on the size of the store.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +29,23 @@ if TYPE_CHECKING:
     from store.model.references import Reference
 
 
-_PIECE: Final = 900
-"""Images that are looked at together."""
+_BATCH: Final = 900
+"""How many images are read together."""
 
 
 # --- images ---------------------------------------------------------------------------------------
 
 
 def list_images(connection: Connection, filters: ImageFilter | None) -> tuple[ImageSummary, ...]:
-    """See `store.store.Store.images`."""
+    """Return the images that pass ``filters``, newest first.
+
+    Args:
+        connection: A read unit.
+        filters: Which images; None for all.
+
+    Raises:
+        ImageNotFound: A filter names an image that does not exist.
+    """
     filters = filters or ImageFilter()
     after = None
     if filters.after is not None:
@@ -57,42 +68,47 @@ def _passing(
         for name in (filters.before, filters.since)
     )
     patterns = [compile_pattern(text) for text in filters.references]
-    for positions in _pieces(connection, filters, after):
-        young = [
-            place.key
-            for place in positions
-            if (before is None or (place.created_s or 0) < before)
-            and (since is None or (place.created_s or 0) > since)
+    for positions in _candidates(connection, filters, after):
+        keys = [
+            position.key
+            for position in positions
+            if (before is None or (position.created_s or 0) < before)
+            and (since is None or (position.created_s or 0) > since)
         ]
-        if young:
-            yield from _piece(connection, young, filters, patterns)
+        if keys:
+            yield from _summaries(connection, keys, filters, patterns)
 
 
-def _pieces(
+def _candidates(
     connection: Connection, filters: ImageFilter, after: ListPosition | None
 ) -> Iterator[list[ListPosition]]:
-    """What may pass, in order: by the index of names or of labels when there is such a filter, else along the index of ages."""
+    """Yield batches of images that may pass, newest first.
+
+    They come from the index of names or of labels if there is such a filter, and otherwise from the
+    index of creation times.
+    """
     named = None if not filters.references else _with_names(connection, filters.references)
     labelled = None if not filters.labels else image_list.with_labels(connection, filters.labels)
     if named is not None or labelled is not None:
         keys = labelled if named is None else named if labelled is None else named & labelled
         ordered = [
-            place
-            for place in image_list.positions_of(connection, keys or ())
-            if after is None or place.order > after.order
+            position
+            for position in image_list.positions_of(connection, keys or ())
+            if after is None or position.order > after.order
         ]
-        for start in range(0, len(ordered), _PIECE):
-            yield ordered[start : start + _PIECE]
+        for start in range(0, len(ordered), _BATCH):
+            yield ordered[start : start + _BATCH]
         return
-    size = _PIECE if filters.limit is None else min(_PIECE, max(1, filters.limit))
+    size = _BATCH if filters.limit is None else min(_BATCH, max(1, filters.limit))
     while positions := image_list.positions(connection, after=after, limit=size):
         yield positions
         after = positions[-1]
-        # When few of them pass, look at more together.
-        size = min(_PIECE, 2 * size)
+        # If few images pass, read more of them together.
+        size = min(_BATCH, 2 * size)
 
 
 def _with_names(connection: Connection, texts: Sequence[str]) -> set[ContentKey]:
+    """Return the images with a tag that one of the patterns ``texts`` matches."""
     patterns = [compile_pattern(text) for text in texts]
     starts = {literal_start(text).partition(":")[0] for text in texts}
     return {
@@ -103,7 +119,7 @@ def _with_names(connection: Connection, texts: Sequence[str]) -> set[ContentKey]
     }
 
 
-def _piece(
+def _summaries(
     connection: Connection,
     keys: list[ContentKey],
     filters: ImageFilter,
@@ -112,13 +128,13 @@ def _piece(
     rows = image_list.summaries(connection, keys)
     tags = references.of_images(connection, keys)
     inside = manifests.parts_of_named_indexes(connection, keys)
-    wanted = {
-        key: _chosen(
+    passing_tags = {
+        key: _passing_tags(
             tags.get(key, []), filters, patterns, is_part=rows[key].has_children or key in inside
         )
         for key in keys
     }
-    passing = [key for key in keys if wanted[key] is not None]
+    passing = [key for key in keys if passing_tags[key] is not None]
     sizes = image_list.total_sizes(connection, passing)
     described = image_list.manifest_digests(connection, passing)
     for key in passing:
@@ -126,7 +142,8 @@ def _piece(
         yield ImageSummary(
             image_id=row.image_id,
             references=tuple(
-                TaggedReference(target.reference, target.digest) for target in wanted[key] or ()
+                TaggedReference(target.reference, target.digest)
+                for target in passing_tags[key] or ()
             ),
             manifests=tuple(described.get(key, ())),
             created=moment(row.created_s),
@@ -137,14 +154,14 @@ def _piece(
         )
 
 
-def _chosen(
+def _passing_tags(
     tags: list[TagTarget],
     filters: ImageFilter,
     patterns: Sequence[re.Pattern[str]],
     *,
     is_part: bool,
 ) -> list[TagTarget] | None:
-    """Those of an image's tags that pass; None when the image does not."""
+    """Return the tags of an image that pass, or None if the image does not pass."""
     if not tags and is_part and not filters.include_intermediate:
         return None
     if filters.dangling is not None and filters.dangling != (not tags and not is_part):
@@ -155,9 +172,15 @@ def _chosen(
 
 
 def list_names(connection: Connection, prefix: str, limit: int) -> tuple[Reference, ...]:
-    """See `store.store.Store.names`."""
+    """Return tags whose familiar name begins with ``prefix``, in order of that name.
+
+    Args:
+        connection: A read unit.
+        prefix: The beginning of a name as docker shows it.
+        limit: The largest number of tags to return.
+    """
+    # The last colon is followed by a tag, or by a port.
     repository, colon, _ = prefix.rpartition(":")
-    # Behind the last colon stands a tag, or a port.
     found = [
         *references.beginning_with(connection, prefix, limit),
         *(references.beginning_with(connection, repository) if colon else ()),
@@ -167,7 +190,10 @@ def list_names(connection: Connection, prefix: str, limit: int) -> tuple[Referen
 
 
 def _fits(target: TagTarget, patterns: Iterable[re.Pattern[str]]) -> bool:
-    """Docker's ``reference.FamiliarMatch``: the whole name as docker shows it, or the name without its tag."""
+    """Return whether a pattern matches a tag as docker shows it, with or without its tag part.
+
+    Source: Docker's ``reference.FamiliarMatch``.
+    """
     name = target.reference
     return any(
         pattern.fullmatch(text)
@@ -176,16 +202,21 @@ def _fits(target: TagTarget, patterns: Iterable[re.Pattern[str]]) -> bool:
     )
 
 
-# --- manifests that stand for no image ------------------------------------------------------------
+# --- manifests without an image -------------------------------------------------------------------
 
 
 def list_manifests(
     connection: Connection, filters: ImageFilter | None
 ) -> tuple[ManifestSummary, ...]:
-    """See `store.store.Store.manifests`."""
+    """Return the artifacts, and the indexes without an image for the default platform.
+
+    Args:
+        connection: A read unit.
+        filters: Which manifests; None for all.
+    """
     filters = filters or ImageFilter()
     if filters.labels or filters.before or filters.since:
-        # These speak of images.
+        # Only images have labels and a creation time.
         return ()
     after = None if filters.after is None else _manifest_position(connection, filters.after)
     return tuple(islice(_passing_manifests(connection, filters, after), filters.limit))
@@ -195,27 +226,25 @@ def _passing_manifests(
     connection: Connection, filters: ImageFilter, after: Digest | None
 ) -> Iterator[ManifestSummary]:
     patterns = [compile_pattern(text) for text in filters.references]
-    while some := manifests.without_image(
-        connection,
-        after=after,
-        limit=_PIECE if filters.limit is None else min(_PIECE, filters.limit or 1),
-    ):
-        after = some[-1].digest
-        for one in some:
-            tags = references.of_manifest(connection, one.key)
+    limit = _BATCH if filters.limit is None else min(_BATCH, filters.limit or 1)
+    while batch := manifests.without_image(connection, after=after, limit=limit):
+        after = batch[-1].digest
+        for row in batch:
+            tags = references.of_manifest(connection, row.key)
             if any(target.image is not None for target in tags) or (
                 filters.dangling is not None and filters.dangling == bool(tags)
             ):
                 continue
             names = [target for target in tags if not patterns or _fits(target, patterns)]
             if names or not patterns:
-                yield summary_of(one, names)
+                yield summary_of(row, names)
 
 
 def _manifest_position(connection: Connection, name: str) -> Digest | None:
-    """The digest of the manifest that a page ended with; None when that was an image.
+    """Return the digest of the manifest that the last page ended with.
 
-    Raises ImageNotFound when it is neither.
+    Returns:
+        The manifest's digest; None if the page ended with an image, or ``name`` is unknown.
     """
     digest = parse_full_id(name)
     if digest is None or manifests.key_of(connection, digest) is None:
@@ -227,14 +256,19 @@ def _manifest_position(connection: Connection, name: str) -> Digest | None:
     return None
 
 
-def summary_of(one: manifests.ManifestRow, tags: Sequence[TagTarget]) -> ManifestSummary:
-    """A manifest with those of its tags that are wanted."""
+def summary_of(row: manifests.ManifestRow, tags: Sequence[TagTarget]) -> ManifestSummary:
+    """Return the summary of a manifest.
+
+    Args:
+        row: The manifest.
+        tags: The tags to show, which may be only some of the manifest's tags.
+    """
     return ManifestSummary(
-        one.digest,
+        row.digest,
         tuple(target.reference for target in tags),
-        one.media_type,
-        one.kind,
-        one.artifact_type,
-        one.subject,
-        one.size_bytes,
+        row.media_type,
+        row.kind,
+        row.artifact_type,
+        row.subject,
+        row.size_bytes,
     )

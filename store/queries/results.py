@@ -1,6 +1,6 @@
-"""Images and manifests as a list shows them, and what is asked of a list.
+"""Images and manifests as a list shows them, and the filters of a list.
 
-Apart from the other answers, so that a list waits for none of them.
+The results of other questions are in other modules, so that a list does not import them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class TaggedReference:
-    """A tag and the manifest it names."""
+    """A tag, and the digest of the manifest that it names."""
 
     reference: Reference
     manifest: Digest
@@ -29,9 +29,16 @@ class TaggedReference:
 class ImageSummary:
     """One image as a list shows it.
 
-    ``created`` is None when the config has no creation time; ``size_bytes`` sums the uncompressed
-    layers. ``dangling``: no tag, and nothing is built on it; ``intermediate``: no tag, but another
-    image is built on it, or it is one platform of an index.
+    Attributes:
+        image_id: The image's ID.
+        references: The image's tags that pass the filters.
+        manifests: The manifests that describe the image.
+        created: The creation time in the config; None if it has none.
+        size_bytes: The size of all uncompressed layers.
+        parent: The image that this one was built on, if it is known.
+        dangling: Whether the image has no tag, and no image is built on it.
+        intermediate: Whether the image has no tag, but an image is built on it or it is one
+            platform of an index.
     """
 
     image_id: ImageID
@@ -47,9 +54,16 @@ class ImageSummary:
 @final
 @dataclass(frozen=True, slots=True)
 class ManifestSummary:
-    """A manifest or index that stands for no image, as a list shows it.
+    """An artifact, or an index without an image for the default platform, as a list shows it.
 
-    ``size_bytes`` counts everything it points at.
+    Attributes:
+        digest: The manifest's digest.
+        references: The manifest's tags that pass the filters.
+        media_type: The manifest's media type.
+        kind: ``manifest`` or ``index``.
+        artifact_type: The type of an artifact, if it states one.
+        subject: The manifest that this one refers to, if any.
+        size_bytes: The size of everything that it points to.
     """
 
     digest: Digest
@@ -64,13 +78,19 @@ class ManifestSummary:
 @final
 @dataclass(frozen=True, slots=True)
 class ImageFilter:
-    """Which images to list.
+    """Which images to list, as for docker's ``--filter``.
 
-    Several values of one field are alternatives, but every label must be there (as docker's).
+    Several values of ``references`` are alternatives; an image needs every one of ``labels``.
 
-    ``labels`` are ``key`` or ``key=value``; ``references`` are shell patterns on familiar names;
-    ``before`` and ``since`` name images. A page of the list has at most ``limit`` entries and
-    begins behind ``after``, the last image (or manifest, by its digest) of the page before.
+    Attributes:
+        references: Shell patterns for names as docker shows them.
+        labels: ``key`` or ``key=value``.
+        dangling: Whether to list only dangling images (True) or none (False); None for both.
+        before: An image; only older images pass.
+        since: An image; only newer images pass.
+        include_intermediate: Whether to list intermediate images.
+        limit: The largest number of images on a page; None for all.
+        after: The last image or manifest of the page before; None for the first page.
     """
 
     references: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What lies in the store, and what of it a collection would free."""
+"""How much space the store takes, and how much a collection would free."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 from store.catalog import references
-from store.catalog import usage as statistics
+from store.catalog import usage as catalog_usage
 from store.catalog.batches import batches
 from store.catalog.lists import image_list
 from store.model.moments import moment
@@ -24,25 +24,30 @@ if TYPE_CHECKING:
 
 
 def usage(connection: Connection, *, each: bool) -> Usage:
-    """See `store.store.Store.usage` (without the database file)."""
-    every = statistics.images(connection)
-    others = references.default_images_of_indexes(connection)
-    active = statistics.named_images(connection) | others
-    used = statistics.diffs_of_named(connection).union(
-        *statistics.diffs_of(connection, others).values()
+    """Return how much space images, layers and blobs take, without the catalogue.
+
+    Args:
+        connection: A read unit.
+        each: Whether to list every image, and not only the sums.
+    """
+    images = catalog_usage.images(connection)
+    in_indexes = references.default_images_of_indexes(connection)
+    active = catalog_usage.named_images(connection) | in_indexes
+    used = catalog_usage.diffs_of_named(connection).union(
+        *catalog_usage.diffs_of(connection, in_indexes).values()
     )
-    idle = statistics.diffs_of(connection, every - active)
+    idle = catalog_usage.diffs_of(connection, images - active)
     holders = Counter(diff for diffs in idle.values() for diff in diffs if diff not in used)
-    layers = statistics.layer_sizes(connection)
-    files = statistics.files(connection)
+    layers = catalog_usage.layer_sizes(connection)
+    files = catalog_usage.files(connection)
     return Usage(
         rows=(
-            # What would go with the images that have no name: what only one of them has.
+            # A layer that several unnamed images share is not freed by removing one image.
             UsageRow(
                 "Images",
-                len(every),
+                len(images),
                 len(active),
-                statistics.size_of_images(connection),
+                catalog_usage.size_of_images(connection),
                 sum(layers[diff] for diff in holders if holders[diff] == 1),
             ),
             UsageRow(
@@ -57,7 +62,11 @@ def usage(connection: Connection, *, each: bool) -> Usage:
                 files.count,
                 files.count,
                 files.size_bytes,
-                sum(size for diff, size in statistics.stored_sizes(connection) if diff not in used),
+                sum(
+                    size
+                    for diff, size in catalog_usage.stored_sizes(connection)
+                    if diff not in used
+                ),
             ),
         ),
         images=tuple(_of_each(connection)) if each else (),
@@ -67,10 +76,10 @@ def usage(connection: Connection, *, each: bool) -> Usage:
 
 
 def _of_each(connection: Connection) -> Iterator[ImageUsage]:
-    sizes, shared = statistics.sizes(connection), statistics.shared_bytes(connection)
-    for some in batches(_in_order(connection)):
-        rows, tags = image_list.summaries(connection, some), references.of_images(connection, some)
-        for key in some:
+    sizes, shared = catalog_usage.sizes(connection), catalog_usage.shared_bytes(connection)
+    for keys in batches(_in_order(connection)):
+        rows, tags = image_list.summaries(connection, keys), references.of_images(connection, keys)
+        for key in keys:
             yield ImageUsage(
                 image_id=rows[key].image_id,
                 references=tuple(target.reference for target in tags.get(key, ())),
@@ -83,12 +92,18 @@ def _of_each(connection: Connection) -> Iterator[ImageUsage]:
 
 def _in_order(connection: Connection) -> list[ContentKey]:
     return [
-        place.key for place in image_list.positions_of(connection, statistics.images(connection))
+        position.key
+        for position in image_list.positions_of(connection, catalog_usage.images(connection))
     ]
 
 
 def with_database(report: Usage, database_bytes: int) -> Usage:
-    """The same report, counting the database file too."""
+    """Return the report with the size of the catalogue added.
+
+    Args:
+        report: A report without the catalogue.
+        database_bytes: The size of the catalogue on disk.
+    """
     return replace(
         report, on_disk_bytes=report.on_disk_bytes + database_bytes, database_bytes=database_bytes
     )
@@ -99,8 +114,12 @@ def with_database(report: Usage, database_bytes: int) -> Usage:
 class UsageRow:
     """One line of ``df``.
 
-    ``active``: images with a tag, or the layers of these; ``reclaimable_bytes``: what would be free
-    without all others.
+    Attributes:
+        kind: ``Images``, ``Layers`` or ``Blobs``.
+        count: How many there are.
+        active: How many have a tag, or belong to an image with a tag.
+        size_bytes: The size of all of them.
+        reclaimable_bytes: How much removing the inactive ones would free.
     """
 
     kind: str
@@ -113,7 +132,16 @@ class UsageRow:
 @final
 @dataclass(frozen=True, slots=True)
 class ImageUsage:
-    """One image's part of the store: its layers uncompressed, the part no other image uses, and the part others share."""
+    """One image's part of the store; all sizes are of uncompressed layers.
+
+    Attributes:
+        image_id: The image's ID.
+        references: The image's tags.
+        size_bytes: The size of all layers.
+        shared_bytes: The size of layers that other images use too.
+        unique_bytes: The size of layers that no other image uses.
+        created: The creation time in the config; None if it has none.
+    """
 
     image_id: ImageID
     references: tuple[Reference, ...]
@@ -126,9 +154,13 @@ class ImageUsage:
 @final
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The whole of ``df``: rows for images, layers and blobs.
+    """The answer to ``df``.
 
-    ``on_disk_bytes`` counts files and the database.
+    Attributes:
+        rows: The sums of images, layers and blobs.
+        images: Each image; empty if only sums were asked for.
+        on_disk_bytes: The size of all blobs and the catalogue on disk.
+        database_bytes: The size of the catalogue on disk.
     """
 
     rows: tuple[UsageRow, ...]

@@ -497,7 +497,7 @@ class Registry:
                 raise _unknown_manifest(repository, tag)
             naming.remove_tag(connection, target, now=self._workspace.now(), operation=_OPERATION)
             self._record(connection, "untag", target.image_id, target.digest, target.reference)
-            removal.withdraw(
+            removal.remove_variants(
                 connection, target.reference, now=self._workspace.now(), operation=_OPERATION
             )
 
@@ -516,7 +516,9 @@ class Registry:
                 target = references.get(connection, Reference(repository, tag))
                 if target is not None:
                     naming.remove_tag(connection, target, now=now, operation=_OPERATION)
-                    removal.withdraw(connection, target.reference, now=now, operation=_OPERATION)
+                    removal.remove_variants(
+                        connection, target.reference, now=now, operation=_OPERATION
+                    )
             serving.let_go(connection, key, found.key)
             serving.drop_unheld(connection, found.key)
             self._record(connection, "delete", None, digest, Reference(repository, None, digest))

@@ -11,13 +11,9 @@ from store.names import resolve
 from store.names.resolve import ResolvedImage, ResolvedManifest, ResolvedRepository
 from tests.support.images import A, B, config, image
 from tests.support.layouts import INDEX, encode
+from tests.support.stored_images import put_image
 
 ABSENT = "0" * 64
-
-
-def put(store: Store, *layers: bytes, tags: tuple[str, ...] = ()) -> ImageID:
-    store.import_archive(io.BytesIO(image(*layers, tags=tags).bytes()))
-    return ImageID.of(config(*layers))
 
 
 def resolved(store: Store, text: str) -> resolve.Resolved:
@@ -26,15 +22,15 @@ def resolved(store: Store, text: str) -> resolve.Resolved:
 
 
 def test_a_name_without_a_tag_is_every_tag_of_its_repository(store: Store) -> None:
-    put(store, A, tags=("x:2", "y:1"))
-    put(store, B, tags=("x:1",))
+    put_image(store, A, tags=("x:2", "y:1"))
+    put_image(store, B, tags=("x:1",))
     found = resolved(store, "x")
     assert isinstance(found, ResolvedRepository)
     assert [target.reference.familiar for target in found.targets] == ["x:1", "x:2"]
 
 
 def test_a_tag_is_its_manifest_and_image(store: Store) -> None:
-    put(store, A, tags=("x:1",))
+    put_image(store, A, tags=("x:1",))
     found = resolved(store, "x:1")
     assert isinstance(found, ResolvedManifest)
     assert found.reference == Reference.parse("x:1")
@@ -43,8 +39,8 @@ def test_a_tag_is_its_manifest_and_image(store: Store) -> None:
 
 
 def test_the_digest_of_a_reference_wins_over_its_tag(store: Store) -> None:
-    put(store, A, tags=("x:1",))
-    put(store, B, tags=("x:2",))
+    put_image(store, A, tags=("x:1",))
+    put_image(store, B, tags=("x:2",))
     digest = store.inspect("x:1").manifests[0].digest
     found = resolved(store, f"x:2@{digest}")
     assert isinstance(found, ResolvedManifest)
@@ -55,7 +51,7 @@ def test_the_digest_of_a_reference_wins_over_its_tag(store: Store) -> None:
 
 @pytest.mark.parametrize("length", [64, 12, 7])
 def test_an_id_or_its_beginning_is_an_image_without_a_tag(store: Store, length: int) -> None:
-    image_id = put(store, A, tags=("x:1",))
+    image_id = put_image(store, A, tags=("x:1",))
     for text in (image_id.digest.hex[:length], f"sha256:{image_id.digest.hex[:length]}"):
         found = resolved(store, text)
         assert isinstance(found, ResolvedImage)
@@ -63,7 +59,7 @@ def test_an_id_or_its_beginning_is_an_image_without_a_tag(store: Store, length: 
 
 
 def test_a_manifests_digest_is_that_manifest(store: Store) -> None:
-    put(store, A, tags=("x:1",))
+    put_image(store, A, tags=("x:1",))
     digest = store.inspect("x:1").manifests[0].digest
     found = resolved(store, str(digest))
     assert isinstance(found, ResolvedManifest)
@@ -71,7 +67,7 @@ def test_a_manifests_digest_is_that_manifest(store: Store) -> None:
 
 
 def test_a_repository_wins_over_an_id_that_begins_with_its_name(store: Store) -> None:
-    image_id = put(store, A)
+    image_id = put_image(store, A)
     name = image_id.digest.hex[:6]
     assert isinstance(resolved(store, name), ResolvedImage)
     store.tag(image_id.digest.hex, f"{name}:1")
@@ -95,7 +91,7 @@ def test_a_repository_wins_over_an_id_that_begins_with_its_name(store: Store) ->
 def test_unknown_and_malformed_texts_have_their_errors(
     store: Store, text: str, error: type[Exception]
 ) -> None:
-    put(store, A, tags=("x:1",))
+    put_image(store, A, tags=("x:1",))
     with pytest.raises(error):
         resolved(store, text)
 
@@ -117,7 +113,7 @@ def test_an_ambiguous_beginning_lists_the_images(store: Store) -> None:
 
 
 def test_one_image_takes_the_tag_latest_where_none_is_written(store: Store) -> None:
-    image_id = put(store, A, tags=("x:latest",))
+    image_id = put_image(store, A, tags=("x:latest",))
     with store.read() as connection:
         found = resolve.resolve_image(connection, "x")
     assert found.image_id == image_id
@@ -126,7 +122,7 @@ def test_one_image_takes_the_tag_latest_where_none_is_written(store: Store) -> N
 
 
 def test_one_manifest_of_an_id_is_the_named_one(store: Store) -> None:
-    image_id = put(store, A, tags=("x:1",))
+    image_id = put_image(store, A, tags=("x:1",))
     named = store.inspect("x:1").manifests[0].digest
     with store.read() as connection:
         found = resolve.resolve_manifest(connection, image_id.digest.short)

@@ -1,0 +1,42 @@
+"""Small images in a store."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from store import ImageID
+from store.catalog import images
+from tests.support.images import config, image
+
+if TYPE_CHECKING:
+    from store import Store
+
+
+def put_image(
+    store: Store,
+    *layers: bytes,
+    tags: tuple[str, ...] = (),
+    labels: dict[str, str] | None = None,
+    **members: object,
+) -> ImageID:
+    """Import an image of these layers; return its ID.
+
+    Args:
+        store: The store.
+        layers: The uncompressed layers, base first.
+        tags: The image's tags.
+        labels: The image's labels.
+        members: More members of the config.
+    """
+    extra = {"config": {"Labels": labels}} if labels else {}
+    store.import_archive(io.BytesIO(image(*layers, tags=tags, **extra, **members).bytes()))
+    return ImageID.of(config(*layers, **extra, **members))
+
+
+def set_parent(store: Store, child: ImageID, parent: ImageID) -> None:
+    """Record that ``child`` was built on ``parent``; an import does so for images of one archive."""
+    with store.write("test") as connection:
+        keys = [images.key_of(connection, image_id) for image_id in (child, parent)]
+        assert None not in keys
+        images.set_parent(connection, *(key for key in keys if key is not None))
