@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import gzip
+import os
+from contextlib import closing
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from store.errors import ContentNotFound, StorageFull
+from store.formats.distribution.names import BY_ID
+from store.model.contents import ContentState
+from store.model.digests import DiffID, Digest
+from store.model.references import Repository
+from store.registry.blobs import ServedBlobs
+from store.registry.registry import Registry
+
+if TYPE_CHECKING:
+    from store import Store
+    from store.registry.blobs import ServedBlob
+
+APP, OTHER = Repository("docker.io", "team/app"), Repository("docker.io", "team/other")
+DATA = b"the bytes of a blob"
+DIGEST = Digest.of(DATA)
+
+
+@pytest.fixture
+def damaged() -> list[Digest]:
+    return []
+
+
+@pytest.fixture
+def blobs(store: Store, damaged: list[Digest]) -> ServedBlobs:
+    push(store, DATA)
+    return ServedBlobs(store, damaged.append)
+
+
+def push(store: Store, data: bytes) -> None:
+    with Registry(store).uploads.once(APP) as upload:
+        upload.write(data)
+        upload.finish(Digest.of(data))
+
+
+def content_of(blob: ServedBlob) -> bytes:
+    with blob, closing(blob.blocks()) as blocks:
+        found = b""
+        while len(found) < blocks.size_bytes:
+            found += blocks.read_into(len(found), bytearray(100))
+        return found
+
+
+def test_a_blob_in_a_file_of_its_own_is_served_from_the_file(blobs: ServedBlobs) -> None:
+    with blobs.open(APP, DIGEST) as blob:
+        assert (blob.digest, blob.size_bytes) == (DIGEST, len(DATA))
+        assert blob.file is not None
+        assert blob.file.read() == DATA
+    assert content_of(blobs.open(APP, DIGEST)) == DATA
+
+
+def test_the_file_is_closed_with_the_blob(blobs: ServedBlobs) -> None:
+    with blobs.open(APP, DIGEST) as blob:
+        file = blob.file
+    assert file is not None
+    assert file.closed
+
+
+def test_a_blob_that_was_just_read_is_opened_without_waiting(blobs: ServedBlobs) -> None:
+    blobs.open(APP, DIGEST).close()
+    blob = blobs.open_if_cached(APP, DIGEST)
+    if blob is not None:  # None where the kernel has no such call
+        with blob:
+            assert blob.file is not None
+            assert blob.file.read() == DATA
+
+
+@pytest.mark.parametrize("ask", ["open", "open_if_cached"])
+def test_a_repository_serves_only_what_it_holds(blobs: ServedBlobs, ask: str) -> None:
+    for repository, digest in ((OTHER, DIGEST), (APP, Digest.of(b"another"))):
+        with pytest.raises(ContentNotFound) as caught:
+            getattr(blobs, ask)(repository, digest)
+        assert caught.value.digest == digest
+
+
+def test_images_without_a_name_need_more_than_one_look_up(blobs: ServedBlobs) -> None:
+    assert blobs.open_if_cached(BY_ID, DIGEST) is None
+    with pytest.raises(ContentNotFound):
+        blobs.open(BY_ID, DIGEST)
+
+
+def test_a_file_that_was_cut_short_is_marked_once_and_then_not_held(
+    store: Store, blobs: ServedBlobs, damaged: list[Digest]
+) -> None:
+    os.truncate(store.blobs.path(DIGEST), 4)
+    assert blobs.open_if_cached(APP, DIGEST) is None
+    for _ in range(2):
+        with pytest.raises(ContentNotFound):
+            blobs.open(APP, DIGEST)
+    assert damaged == [DIGEST]
+    assert store.sources((DIGEST,))[DIGEST].state is ContentState.DAMAGED
+    with pytest.raises(ContentNotFound):
+        blobs.open_if_cached(APP, DIGEST)
+
+
+def test_a_missing_file_is_not_held_even_if_that_cannot_be_written_down(
+    store: Store, blobs: ServedBlobs, damaged: list[Digest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object) -> NoReturn:
+        raise StorageFull("store.db: No space left on device")
+
+    store.blobs.path(DIGEST).unlink()
+    monkeypatch.setattr(store, "write", full)
+    with pytest.raises(ContentNotFound):
+        blobs.open(APP, DIGEST)
+    assert damaged == []
+
+
+def test_another_form_takes_the_place_of_a_missing_file(store: Store, blobs: ServedBlobs) -> None:
+    packed = gzip.compress(DATA, mtime=0)
+    push(store, packed)
+    Registry(store).note_encodings({Digest.of(packed): DiffID(DIGEST)}, "gzip")
+    store.blobs.path(DIGEST).unlink()
+    for _ in range(2):
+        blob = blobs.open(APP, DIGEST)
+        assert blob.file is None
+        assert content_of(blob) == DATA
