@@ -1,51 +1,51 @@
-"""Every error the store raises, one tree.
+"""Every error that the store raises, in one tree.
 
 ::
 
     StoreError
-    ├── InvalidInput             what was handed in is wrong; the store is unchanged
+    ├── InvalidInput             the input is wrong; the store is unchanged
     │   ├── InvalidDigest
     │   ├── InvalidReference
-    │   ├── InvalidArchive       an archive is not what it claims to be
-    │   │   ├── TruncatedInput   it ends in the middle of something
+    │   ├── InvalidArchive       an archive breaks the rules of its format
+    │   │   ├── TruncatedInput   the input ends in the middle of something
     │   │   ├── UnsafePath       a path leaves the archive, or its links loop
-    │   │   ├── MissingMember    a file that it names is not in it
+    │   │   ├── MissingMember    a file that the archive names is not in it
     │   │   └── CorruptStream    compressed data fails its own checks
-    │   ├── InvalidDocument      JSON that is not the document it should be
+    │   ├── InvalidDocument      JSON that breaks the rules of its document type
     │   ├── DigestMismatch       bytes do not have the digest claimed for them
-    │   ├── MissingLayers        diffs neither in the archive nor in the store
-    │   ├── MissingBlobs         what manifests point at, neither in the archive nor in the store
-    │   ├── TooLarge             a ceiling of `store.model.limits.Limits` was passed
+    │   ├── MissingLayers        layers are neither in the archive nor in the store
+    │   ├── MissingBlobs         content of manifests is neither in the archive nor in the store
+    │   ├── TooLarge             the input exceeds a ceiling of `store.model.limits.Limits`
     │   └── NothingToExport      an image without layers cannot be a legacy archive
-    ├── NotFound                 a name or digest the store does not know
+    ├── NotFound                 the store does not know a name or digest
     │   ├── ReferenceNotFound
     │   ├── ImageNotFound
     │   ├── RepositoryNotFound   nothing was ever pushed, tagged or imported under this name
     │   ├── ContentNotFound      a repository does not hold this digest
-    │   └── UploadNotFound       no such upload is in progress
+    │   └── UploadNotFound       the upload does not exist, or is over
     ├── Conflict                 the request contradicts what is stored
     │   ├── AmbiguousName        a short ID with several matches
-    │   ├── NameTaken            a tag would move that was to stay
-    │   ├── IncompleteImage      an index of which something is not here cannot be saved whole
-    │   ├── DiffMismatch         the layers of a pushed image are not those that its config names
-    │   ├── ImageInUse           other names or images depend on it
-    │   ├── OutOfOrder           a piece of an upload that does not begin where the last one ended
-    │   ├── UploadInUse          another request is writing to this upload
-    │   └── TooManyUploads       no more uploads are begun while so many are in progress
-    ├── IntegrityError           what is stored is not what was stored
-    │   ├── DamagedContent       bytes on disk no longer have their digest
-    │   └── ContentMissing       a file is gone, or content was never complete
-    └── Unavailable              the place for the bytes cannot do it now
+    │   ├── NameTaken            a tag that was not to move names another image
+    │   ├── IncompleteImage      an image cannot be saved whole: some of its content is absent
+    │   ├── DiffMismatch         the layers of a pushed image are not the ones that its config names
+    │   ├── ImageInUse           other names or images depend on the image
+    │   ├── OutOfOrder           a piece of an upload does not begin where the last one ended
+    │   ├── UploadInUse          another request is writing to the upload
+    │   └── TooManyUploads       too many uploads are in progress to begin another
+    ├── IntegrityError           stored bytes are not the bytes that were stored
+    │   ├── DamagedContent       stored bytes no longer have their digest
+    │   └── ContentMissing       stored bytes are gone, or were never complete
+    └── Unavailable              the store, or an output, cannot be used now
         ├── StorageFull
         ├── ReadOnlyStore
         ├── PermissionDenied
         ├── StoreBusy            another writer holds the store too long
-        ├── StoreNotFound        there is no store at this root
+        ├── StoreNotFound        the root holds no store
         └── SchemaMismatch       the database is newer than, or foreign to, this program
 
-The class says what a caller may do about it, the attributes carry the facts, the text is one
-rendering of them. ``hint`` says what to do next, where that needs no flag or command; ``remedy``
-names what to do where it does, and the user interface puts it into words.
+The class says what a caller may do about the error, the attributes carry the facts, and the text is
+one rendering of the facts. ``hint`` says what to do next, where that needs no flag or command;
+``remedy`` names what to do where it does, and the user interface puts it into words.
 """
 
 from __future__ import annotations
@@ -112,15 +112,14 @@ __all__ = [
 
 
 class InvalidArchive(InvalidInput):
-    """An archive that is not what it claims to be.
+    """An archive that breaks the rules of its format.
 
-    ``member`` is the name of the tar member concerned, ``offset`` the byte offset in the
-    (decompressed) archive; each is None where it makes no sense.
+    Attributes:
+        member: The name of the tar member concerned, or None.
+        offset: The offset in the decompressed archive, in bytes, or None.
     """
 
-    usual_hint = (
-        "the archive is damaged, or was put together wrongly: copy it again, or make it anew"
-    )
+    usual_hint = "the archive is damaged or was built wrongly: copy it again, or save it again"
 
     def __init__(
         self,
@@ -145,35 +144,36 @@ class InvalidArchive(InvalidInput):
 class TruncatedInput(InvalidArchive):
     """Input that ends in the middle of something."""
 
-    usual_hint = "it was cut short: copy it again, or make it anew"
+    usual_hint = "the input was cut short: copy it again, or save it again"
 
 
 class UnsafePath(InvalidArchive):
-    """A path that lexically leaves the archive, or links that never end."""
+    """A path that lexically leaves the archive, or links that loop."""
 
-    usual_hint = (
-        "no tool that saves images writes such paths: look twice at where the archive comes from"
-    )
+    usual_hint = "tools that save images write no such paths: check where the archive comes from"
 
 
 class MissingMember(InvalidArchive):
     """A file that the archive names but does not hold."""
 
-    usual_hint = "the archive is not whole: copy it again, or make it anew"
+    usual_hint = "the archive is incomplete: copy it again, or save it again"
 
 
 class CorruptStream(InvalidArchive):
     """Compressed data that fails its own checks."""
 
-    usual_hint = "the data was damaged on its way: copy it again, or make it anew"
+    usual_hint = "the data was damaged in transfer: copy it again, or save it again"
 
 
 class InvalidDocument(InvalidInput):
-    """JSON that is not the document it should be. ``document`` says which."""
+    """JSON that breaks the rules of its document type.
+
+    Attributes:
+        document: The name of the document, which begins the message, or None.
+    """
 
     usual_hint = (
-        "the document was edited, or written by a faulty tool: make it anew with the tool that"
-        " should have written it"
+        "the document was edited, or a faulty tool wrote it: write it again with the right tool"
     )
 
     def __init__(
@@ -191,10 +191,15 @@ class InvalidDocument(InvalidInput):
 
 
 class DigestMismatch(InvalidInput):
-    """Bytes that do not have the digest claimed for them."""
+    """Bytes that do not have the digest claimed for them.
+
+    Attributes:
+        want: The digest that was claimed.
+        got: The digest of the bytes.
+    """
 
     usual_hint = (
-        "the bytes are damaged, or what names them lies: copy the archive again, or make it anew"
+        "the bytes are damaged, or their digest is wrong: copy the archive again, or save it again"
     )
 
     def __init__(
@@ -212,10 +217,10 @@ class DigestMismatch(InvalidInput):
 
 
 class MissingLayers(InvalidInput):
-    """Diffs that are neither in the archive nor in the store.
+    """Layers that are neither in the archive nor in the store.
 
-    ``missing`` has one ``(image, position, diff_id)`` for each, position counted from 0 at the
-    base.
+    Attributes:
+        missing: For each layer its image, its position from 0 at the base, and its diff ID.
     """
 
     def __init__(self, missing: Sequence[tuple[str, int, DiffID]]) -> None:
@@ -234,9 +239,10 @@ class MissingLayers(InvalidInput):
 
 
 class MissingBlobs(InvalidInput):
-    """What manifests point at and is neither in the archive nor in the store.
+    """Content of manifests that is neither in the archive nor in the store.
 
-    ``missing`` has one ``(document, role and position, digest)`` for each.
+    Attributes:
+        missing: For each blob the document that names it, its role and position, and its digest.
     """
 
     def __init__(self, missing: Sequence[tuple[str, str, Digest]]) -> None:
@@ -244,17 +250,21 @@ class MissingBlobs(InvalidInput):
         super().__init__(
             f"{len(missing)} blob(s) are neither in the archive nor in the store:{lines}",
             hint=(
-                "import an archive that carries them first, or make this one anew with everything"
-                " in it"
+                "import an archive that carries these blobs first, or save this archive again with"
+                " all of its content"
             ),
         )
         self.missing = tuple(missing)
 
 
 class TooLarge(InvalidInput):
-    """A ceiling was passed. ``limit`` is that ceiling."""
+    """Input that exceeds a ceiling.
 
-    usual_hint = "sound images stay far below it: look twice at where the archive comes from"
+    Attributes:
+        limit: The ceiling, in the unit that the message names.
+    """
+
+    usual_hint = "real images stay far below this limit: check where the archive comes from"
 
     def __init__(
         self, message: str, *, limit: int, hint: str | None = None, remedy: Remedy | None = None
@@ -268,23 +278,27 @@ class NothingToExport(InvalidInput):
 
 
 class NotFound(StoreError):
-    """A name or digest the store does not know."""
+    """A name or digest that the store does not know."""
 
 
 class ReferenceNotFound(NotFound):
-    """No such tag or digest reference."""
+    """A tag or digest reference that does not exist."""
 
 
 class ImageNotFound(NotFound):
-    """No image has this ID, this prefix or this name."""
+    """An ID, a prefix of one, or a name that no image has."""
 
 
 class RepositoryNotFound(NotFound):
-    """No repository has this name."""
+    """A name that no repository has."""
 
 
 class ContentNotFound(NotFound):
-    """A repository does not hold what was asked for. ``digest`` is what that was."""
+    """A digest that a repository does not hold.
+
+    Attributes:
+        digest: That digest.
+    """
 
     def __init__(
         self, message: str, *, digest: Digest, hint: str | None = None, remedy: Remedy | None = None
@@ -294,15 +308,19 @@ class ContentNotFound(NotFound):
 
 
 class UploadNotFound(NotFound):
-    """No such upload is in progress: it was finished, cancelled, or left alone too long."""
+    """An upload that never began, was finished or cancelled, or was idle too long."""
 
 
 class Conflict(StoreError):
-    """The request contradicts what is stored."""
+    """A request that contradicts what is stored."""
 
 
 class AmbiguousName(Conflict):
-    """A short ID with several matches, listed in ``matches`` (a few of them)."""
+    """A short ID with several matches.
+
+    Attributes:
+        matches: Some of the matches.
+    """
 
     def __init__(
         self,
@@ -317,7 +335,11 @@ class AmbiguousName(Conflict):
 
 
 class NameTaken(Conflict):
-    """Tags that name something else already, listed in ``names``."""
+    """Tags that name another image already.
+
+    Attributes:
+        names: These tags.
+    """
 
     def __init__(
         self,
@@ -332,7 +354,11 @@ class NameTaken(Conflict):
 
 
 class IncompleteImage(Conflict):
-    """What was to be saved names things that are not here, listed in ``missing``."""
+    """An image that cannot be saved whole, because some of its content is absent.
+
+    Attributes:
+        missing: The absent content, one name each.
+    """
 
     def __init__(
         self,
@@ -347,7 +373,11 @@ class IncompleteImage(Conflict):
 
 
 class DiffMismatch(Conflict):
-    """The layers of the pushed image ``image_id`` do not have the diff IDs that its config claims."""
+    """A pushed image whose layers do not have the diff IDs that its config claims.
+
+    Attributes:
+        image_id: The image.
+    """
 
     def __init__(
         self,
@@ -362,11 +392,15 @@ class DiffMismatch(Conflict):
 
 
 class ImageInUse(Conflict):
-    """Other names or images depend on what was to be removed."""
+    """An image that cannot be removed, because other names or images depend on it."""
 
 
 class OutOfOrder(Conflict):
-    """A piece of an upload that does not begin at ``offset_bytes``, where the last one ended."""
+    """A piece of an upload that does not begin where the last piece ended.
+
+    Attributes:
+        offset_bytes: Where the last piece ended.
+    """
 
     def __init__(
         self,
@@ -381,19 +415,23 @@ class OutOfOrder(Conflict):
 
 
 class UploadInUse(Conflict):
-    """Another request is writing to this upload."""
+    """An upload to which another request is writing."""
 
 
 class TooManyUploads(Conflict):
-    """No more uploads are begun while so many are in progress."""
+    """A new upload that is refused while too many are in progress."""
 
 
 class IntegrityError(StoreError):
-    """What is stored is not what was stored."""
+    """Stored bytes that are not the bytes that were stored."""
 
 
 class DamagedContent(IntegrityError):
-    """Stored bytes no longer have their digest."""
+    """Stored bytes that no longer have their digest.
+
+    Attributes:
+        digest: The digest of the stored content: a blob, or bytes in the catalogue.
+    """
 
     def __init__(
         self, message: str, *, digest: Digest, hint: str | None = None, remedy: Remedy | None = None
@@ -403,7 +441,11 @@ class DamagedContent(IntegrityError):
 
 
 class ContentMissing(IntegrityError):
-    """Content that the catalogue names has no bytes here."""
+    """Content that the catalogue names, and whose bytes are not stored.
+
+    Attributes:
+        digest: The digest of the content.
+    """
 
     def __init__(
         self, message: str, *, digest: Digest, hint: str | None = None, remedy: Remedy | None = None
@@ -413,28 +455,28 @@ class ContentMissing(IntegrityError):
 
 
 class Unavailable(StoreError):
-    """The place for the bytes cannot do it now."""
+    """A store or an output that cannot be used now."""
 
 
 class StorageFull(Unavailable):
-    """The file system (or a quota) is full."""
+    """A file system or a quota that is full."""
 
 
 class ReadOnlyStore(Unavailable):
-    """The store lies on read-only media."""
+    """A file system that is mounted read-only, under the store or under an output."""
 
 
 class PermissionDenied(Unavailable):
-    """The operating system forbids it."""
+    """An access that the operating system forbids."""
 
 
 class StoreBusy(Unavailable):
-    """Another writer holds the store longer than we are willing to wait."""
+    """A store that another writer holds longer than the caller may wait."""
 
 
 class StoreNotFound(Unavailable):
-    """There is no store at this root."""
+    """A root that holds no store."""
 
 
 class SchemaMismatch(Unavailable):
-    """The database is newer than this program, or not one of ours."""
+    """A database that is newer than this program, or foreign to it."""

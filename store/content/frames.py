@@ -1,4 +1,4 @@
-"""The independent frames of a seekable encoding, and the checks with which one of them is decoded."""
+"""The independent frames of a seekable encoding, decoded one at a time with every check."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Frames:
         return cls(blob, stored, index)
 
     def read(self, frame: Frame) -> bytes:
-        """Return the stored bytes of a frame; fewer than the table says where the blob ends early."""
+        """Return the stored bytes of a frame: fewer than the table says if the blob ends early."""
         return self._blob.pread(frame.stored_offset, frame.stored_bytes)
 
     def read_into(self, frame: Frame, buffer: memoryview) -> memoryview:

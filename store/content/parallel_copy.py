@@ -224,7 +224,7 @@ class Scatter:
             on_written(len(piece))
 
     def _buffer(self, name: str, size_bytes: int) -> memoryview:
-        """Return this thread's buffer of that name, at least so large; the next task uses it again."""
+        """Return this thread's buffer of that name, at least so large; later tasks reuse it."""
         known: dict[str, memoryview] = self._local.__dict__
         if name not in known or len(known[name]) < size_bytes:
             # Whole pages: the kernel copies from and to them up to twice as fast as where malloc

@@ -23,13 +23,13 @@ _NO_FILE: Final = frozenset(
 
 @final
 class Whose(Enum):
-    """The owner of a file, in the sense of who can do something about an error: it chooses the hint."""
+    """The files that an error concerns; they decide what its hint says."""
 
     STORE = auto()
     """The store's own files, below its root."""
 
     INPUT = auto()
-    """A file or folder that the user named to be read: an archive, a certificate, a list of users."""
+    """A file or folder that the user named to be read: an archive, a certificate."""
 
     OUTPUT = auto()
     """A file, folder or stream that the user named to be written."""

@@ -9,10 +9,16 @@ if TYPE_CHECKING:
 
 
 class StoreError(Exception):
-    """The root: catching it catches everything the store raises on purpose."""
+    """The root: catching it catches everything that the store raises on purpose.
+
+    Attributes:
+        message: The fact, without a final period.
+        hint: What to do next, without a flag or command, or None.
+        remedy: What would help, which the user interface puts into words, or None.
+    """
 
     usual_hint: ClassVar[str | None] = None
-    """What to do next when nothing better is known."""
+    """The hint of the class, for errors that are raised without a hint or remedy."""
 
     def __init__(
         self, message: str, *, hint: str | None = None, remedy: Remedy | None = None
@@ -32,7 +38,7 @@ class StoreError(Exception):
 
 
 class InvalidInput(StoreError):
-    """What was handed in is wrong; nothing was stored."""
+    """Input that is wrong; the store is unchanged."""
 
 
 class InvalidDigest(InvalidInput):
@@ -40,7 +46,11 @@ class InvalidDigest(InvalidInput):
 
 
 class InvalidReference(InvalidInput):
-    """Text that is not an image reference (distribution/reference grammar)."""
+    """Text that is not an image reference (distribution/reference grammar).
+
+    Attributes:
+        text: The text.
+    """
 
     def __init__(
         self, message: str, *, text: str, hint: str | None = None, remedy: Remedy | None = None
@@ -50,12 +60,17 @@ class InvalidReference(InvalidInput):
 
 
 def printable(text: str) -> str:
-    """``text`` without anything a terminal could obey.
+    """Return ``text`` without anything that a terminal could obey.
 
-    Control and format characters and lone surrogates become escapes.
-
-    Names come from archives; an error that quotes one must not carry its escape sequences to the
+    Names come from archives: an error that quotes a name must not carry its escape sequences to the
     reader's terminal.
+
+    Args:
+        text: Any text, lone surrogates included.
+
+    Returns:
+        The text, with an escape in place of each control or format character and each lone
+        surrogate.
     """
     return "".join(
         ch if ch.isprintable() else ch.encode("unicode_escape", "surrogatepass").decode("ascii")

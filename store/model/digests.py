@@ -29,7 +29,7 @@ class Digest:
 
     def __post_init__(self) -> None:
         if len(self.hex) != _HEX_LENGTHS.get(self.algorithm) or not _HEX.fullmatch(self.hex):
-            # What was no pair of an algorithm and digits is shown as it was written.
+            # Text without a colon was parsed as an algorithm alone: it is shown without a colon.
             text = ":".join(part for part in (self.algorithm, self.hex) if part)
             raise InvalidDigest(
                 f"invalid digest {printable(text[:160])!r}",
@@ -38,18 +38,27 @@ class Digest:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``algorithm:hex``. Raises InvalidDigest."""
+        """Parse ``algorithm:hex``.
+
+        Raises:
+            InvalidDigest: The text is not a digest of a known algorithm.
+        """
         algorithm, _, encoded = text.partition(":")
         return cls(algorithm, encoded)
 
     @classmethod
     def of(cls, data: bytes, algorithm: str = "sha256") -> Self:
-        """Hash ``data``."""
+        """Return the digest of ``data``.
+
+        Args:
+            data: The bytes to hash.
+            algorithm: ``sha256`` or ``sha512``.
+        """
         return cls(algorithm, hashlib.new(algorithm, data, usedforsecurity=False).hexdigest())
 
     @property
     def short(self) -> str:
-        """The first 12 hex digits, as people read them."""
+        """The first 12 hex digits, as Docker prints IDs."""
         return self.hex[:12]
 
     def __str__(self) -> str:
@@ -59,13 +68,17 @@ class Digest:
 @final
 @dataclass(frozen=True, slots=True, order=True)
 class DiffID:
-    """Names a layer's uncompressed bytes (OCI image-spec, config.md, "Layer DiffID")."""
+    """The digest of a layer's uncompressed bytes (OCI image-spec, config.md, "Layer DiffID")."""
 
     digest: Digest
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``algorithm:hex``. Raises InvalidDigest."""
+        """Parse ``algorithm:hex``.
+
+        Raises:
+            InvalidDigest: The text is not a digest of a known algorithm.
+        """
         return cls(Digest.parse(text))
 
     def __str__(self) -> str:
@@ -75,23 +88,37 @@ class DiffID:
 @final
 @dataclass(frozen=True, slots=True, order=True)
 class ChainID:
-    """Names a layer with everything beneath it (OCI image-spec, config.md, "Layer ChainID")."""
+    """The name of a layer and all below it (OCI image-spec, config.md, "Layer ChainID")."""
 
     digest: Digest
 
     @classmethod
     def of(cls, layers: Sequence[DiffID]) -> Self:
-        """Fold ``layers``, base first. Raises ValueError when there are none."""
+        """Return the chain ID of the top layer.
+
+        Args:
+            layers: The diff IDs of all layers, base first.
+
+        Raises:
+            ValueError: There are no layers.
+        """
         return cls.each(layers)[-1]
 
     @classmethod
     def each(cls, layers: Sequence[DiffID]) -> tuple[Self, ...]:
-        """The chain ID at every position of ``layers``, base first.
+        """Return the chain ID of every layer.
 
-        Raises ValueError when there are none.
+        A chain ID is always a sha256, whatever algorithm the diff IDs have (image-spec's
+        ``identity.ChainID`` hashes with the canonical algorithm).
 
-        A chain is always a sha256, whatever the diffs are (image-spec's ``identity.ChainID`` hashes
-        with the canonical algorithm).
+        Args:
+            layers: The diff IDs of all layers, base first.
+
+        Returns:
+            As many chain IDs, in the same order.
+
+        Raises:
+            ValueError: There are no layers.
         """
         if not layers:
             raise ValueError("an image without layers has no chain")
@@ -107,18 +134,26 @@ class ChainID:
 @final
 @dataclass(frozen=True, slots=True, order=True)
 class ImageID:
-    """Names an image by the digest of its config's exact bytes."""
+    """The name of an image: the digest of its config's exact bytes."""
 
     digest: Digest
 
     @classmethod
     def of(cls, config: bytes) -> Self:
-        """Hash the bytes of a config."""
+        """Return the ID of the image with this config.
+
+        Args:
+            config: The exact bytes of the config.
+        """
         return cls(Digest.of(config))
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``algorithm:hex``. Raises InvalidDigest."""
+        """Parse ``algorithm:hex``.
+
+        Raises:
+            InvalidDigest: The text is not a digest of a known algorithm.
+        """
         return cls(Digest.parse(text))
 
     def __str__(self) -> str:
@@ -128,7 +163,11 @@ class ImageID:
 @final
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """What a document says about content it points at: media type, digest, size in bytes."""
+    """What a document says about content that it points at.
+
+    Raises:
+        InvalidDigest: The size is negative.
+    """
 
     media_type: str
     digest: Digest
@@ -136,7 +175,9 @@ class Descriptor:
 
     def __post_init__(self) -> None:
         if self.size_bytes < 0:
-            raise InvalidDigest(f"descriptor of {self.digest}: negative size {self.size_bytes}")
+            raise InvalidDigest(
+                f"invalid descriptor of {self.digest}: negative size {self.size_bytes}"
+            )
 
 
 DEFAULT_ALGORITHM: Final = "sha256"
@@ -151,7 +192,7 @@ For a folder it is a path relative to the folder.
 @final
 @dataclass(frozen=True, slots=True)
 class Hashed:
-    """A digest and how many bytes it was made from."""
+    """A digest, and how many bytes were hashed."""
 
     digest: Digest
     size_bytes: int

@@ -1,6 +1,6 @@
-"""Platforms: parsed, normalised and matched as containerd does (containerd/platforms.
+"""Platforms, parsed, normalised and matched as containerd does.
 
-OCI image-spec, image-index.md).
+Source: containerd/platforms; OCI image-spec, image-index.md.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _PART: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _DIGITS: Final = re.compile(r"[0-9]+")
-"""`str.isdigit` is also true of digits that `int` does not read, such as superscripts."""
+"""`str.isdigit` is also true of digits that `int` refuses, such as superscripts."""
 
 _OS_VERSION: Final = re.compile(r"(?P<os>[^()]+)\((?P<version>[^()]+)\)")
 _ARCHITECTURES: Final = {
@@ -36,7 +36,7 @@ _ARM_DEFAULT: Final = "v7"
 @final
 @dataclass(frozen=True, slots=True, order=True)
 class Platform:
-    """What a manifest is made for. Build it with `parse` or `of`: both normalise."""
+    """The platform that an image runs on. Build it with `parse` or `of`: both normalise."""
 
     os: str
     architecture: str
@@ -45,9 +45,10 @@ class Platform:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``os/architecture[/variant]``, the os with its version in parentheses.
+        """Parse ``os/architecture[/variant]``; the os may have its version in parentheses.
 
-        Raises InvalidInput.
+        Raises:
+            InvalidInput: The text has another form.
         """
         parts = text.split("/")
         versioned = _OS_VERSION.fullmatch(parts[0])
@@ -56,14 +57,21 @@ class Platform:
             _PART.fullmatch(part) for part in (system, *parts[1:])
         ):
             raise InvalidInput(
-                f"{printable(text)!r} is no platform",
+                f"invalid platform {printable(text)!r}",
                 hint="expected os/architecture[/variant], for example linux/arm64 or linux/arm/v7",
             )
         return cls.of(system, parts[1], parts[2] if len(parts) == 3 else "", version)  # noqa: PLR2004 - the three parts
 
     @classmethod
     def of(cls, os: str, architecture: str, variant: str = "", os_version: str = "") -> Self:
-        """The normalised platform: other names for an architecture, and variants that go without saying."""
+        """Return the normalised platform.
+
+        Args:
+            os: The operating system, in any case.
+            architecture: The architecture, in any case; other names for one become Go's.
+            variant: The variant, in any case; one that the architecture implies is left out.
+            os_version: The version of the operating system, kept as it is.
+        """
         architecture = architecture.lower()
         if architecture == "armel":
             architecture, variant = "arm", "v6"
@@ -78,13 +86,24 @@ class Platform:
 
     @classmethod
     def of_fields(cls, fields: Mapping[str, object]) -> Self:
-        """The platform that a descriptor's ``platform`` object says."""
+        """Return the platform of a descriptor's ``platform`` object.
+
+        Args:
+            fields: The object; missing fields count as empty.
+        """
         return cls.of(
             *(str(fields.get(key) or "") for key in ("os", "architecture", "variant", "os.version"))
         )
 
     def matches(self, other: Platform) -> bool:
-        """Whether ``other`` is what was asked for by this platform: a variant or version that was not asked for may be any."""
+        """Return whether an image for ``other`` is one for this platform.
+
+        A variant or version that this platform leaves out matches any. For arm the variant has to
+        be the same.
+
+        Args:
+            other: The platform of the image.
+        """
         return (
             (self.os, self.architecture) == (other.os, other.architecture)
             and self.variant
@@ -93,9 +112,14 @@ class Platform:
         )
 
     def runs(self, other: Platform) -> int | None:
-        """How well a machine of this platform runs ``other``, 0 being best.
+        """Return how well a machine of this platform runs an image for another one.
 
-        None when not at all: an arm machine runs older arm images too.
+        Args:
+            other: The platform of the image.
+
+        Returns:
+            A rank, 0 for the best; None if the machine cannot run the image. An arm machine runs
+            images of older variants too.
         """
         if (self.os, self.architecture) != (other.os, other.architecture):
             return None
@@ -104,12 +128,12 @@ class Platform:
         mine, theirs = _level(self.variant), _level(other.variant)
         if self.architecture == "arm" and theirs > mine:
             return None
-        # A variant that nobody asked for comes last: it may need more than this machine has.
+        # A variant that the machine does not claim comes last: the machine may lack something.
         return mine - theirs if mine > theirs else 100 + theirs
 
     @property
     def is_known(self) -> bool:
-        """Attestations stand in an index with the platform ``unknown/unknown``."""
+        """Whether this is a real platform: attestations in an index have ``unknown/unknown``."""
         return self.os not in {"", "unknown"} and self.architecture not in {"", "unknown"}
 
     def __str__(self) -> str:
@@ -118,16 +142,21 @@ class Platform:
 
 
 DEFAULT: Final = Platform("linux", "amd64")
-"""Which child of an index a bare name means.
+"""The platform of the image that a bare name means, where the name leads to an index.
 
-Never the host's: what a store does must not depend on where it stands.
+It is never the host's: what a store does must not depend on the machine.
 """
 
 
 def best(machine: Platform, offers: Iterable[Platform]) -> int | None:
-    """The position of the offer that suits ``machine`` best, the first of equals.
+    """Choose the image that suits a machine best.
 
-    None when none does.
+    Args:
+        machine: The platform of the machine.
+        offers: The platforms of the images.
+
+    Returns:
+        The position of the best offer, the first among equals; None if the machine can run none.
     """
     ranks = [
         (rank, position)
@@ -139,4 +168,4 @@ def best(machine: Platform, offers: Iterable[Platform]) -> int | None:
 
 def _level(variant: str) -> int:
     digits = variant.removeprefix("v").partition(".")[0]
-    return int(digits) if len(digits) < 4 and _DIGITS.fullmatch(digits) else 0  # noqa: PLR2004 - beyond three digits it is no version
+    return int(digits) if len(digits) < 4 and _DIGITS.fullmatch(digits) else 0  # noqa: PLR2004 - no version has more than three digits

@@ -1,4 +1,4 @@
-"""How an operation reports its progress."""
+"""The interface through which a long operation reports its progress."""
 
 from __future__ import annotations
 
@@ -6,36 +6,39 @@ from typing import Protocol, final
 
 
 class Progress(Protocol):
-    """Where a long operation tells how far it is.
-
-    Sizes are bytes; ``total`` is None when it is not known. Called from several threads.
-    """
+    """A receiver of progress. Its methods are called from several threads; sizes are in bytes."""
 
     def total(self, size_bytes: int | None) -> None:
-        """The whole operation will pass this many bytes."""
+        """Take note of how many bytes the whole operation will process; None if unknown."""
 
     def start(self, key: str, label: str, size_bytes: int | None) -> None:
-        """A part begins."""
+        """Take note that a part begins.
+
+        Args:
+            key: Names the part in later calls.
+            label: Names the part for people.
+            size_bytes: How many bytes the part has; None if unknown.
+        """
 
     def advance(self, key: str, size_bytes: int) -> None:
-        """The part went on by this much."""
+        """Take note that so many more bytes of a part are done."""
 
     def finish(self, key: str) -> None:
-        """The part is done."""
+        """Take note that a part is done."""
 
 
 @final
 class Silent:
-    """A `Progress` that says nothing."""
+    """A `Progress` that reports nothing."""
 
     def total(self, size_bytes: int | None) -> None:
-        """See `Progress`."""
+        """Do nothing."""
 
     def start(self, key: str, label: str, size_bytes: int | None) -> None:
-        """See `Progress`."""
+        """Do nothing."""
 
     def advance(self, key: str, size_bytes: int) -> None:
-        """See `Progress`."""
+        """Do nothing."""
 
     def finish(self, key: str) -> None:
-        """See `Progress`."""
+        """Do nothing."""

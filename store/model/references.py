@@ -1,4 +1,7 @@
-"""Image references: Docker's grammar, parsed, normalised and printed (docker-archive.md §5.1, distribution/reference)."""
+"""Image references in Docker's grammar: parsed, normalised and printed.
+
+Source: distribution/reference; docs/formats/docker-archive.md §5.1.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +35,18 @@ SYNTAX_HINT: Final = (
 @final
 @dataclass(frozen=True, slots=True, order=True)
 class Repository:
-    """A normalised repository name: registry domain and path (``docker.io``, ``library/debian``)."""
+    """A normalised repository name: registry domain (``docker.io``) and path (``library/debian``)."""
 
     domain: str
     path: str
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a name without tag or digest. Raises InvalidReference."""
+        """Parse a name without tag or digest.
+
+        Raises:
+            InvalidReference: The text is not a name, or has a tag or digest.
+        """
         reference = Reference.parse(text)
         if reference.tag is not None or reference.digest is not None:
             _refuse("a repository name has neither tag nor digest", text)
@@ -47,7 +54,7 @@ class Repository:
 
     @property
     def familiar(self) -> str:
-        """The name as people write it: ``debian`` for ``docker.io/library/debian``."""
+        """The short form of the name: ``debian`` for ``docker.io/library/debian``."""
         first, slash, rest = self.path.partition("/")
         # Docker shortens ``docker.io/foo.bar/baz`` too, and then reads the result as a name at the
         # registry foo.bar.
@@ -62,9 +69,9 @@ class Repository:
 @final
 @dataclass(frozen=True, slots=True, order=True)
 class Reference:
-    """What somebody wrote to name an image: a repository with a tag, a digest, both or neither.
+    """The name of an image as it was written: a repository with a tag, a digest, both or neither.
 
-    Nothing is invented: a missing tag stays missing until ``with_default_tag`` is asked for.
+    A missing tag stays missing until `with_default_tag` adds one.
     """
 
     repository: Repository
@@ -73,7 +80,12 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read and normalise ``[domain/]path[:tag][@digest]``. Raises InvalidReference."""
+        """Parse and normalise ``[domain/]path[:tag][@digest]``.
+
+        Raises:
+            InvalidReference: The text has another form.
+            InvalidDigest: The digest is not one of a known algorithm.
+        """
         if _IDENTIFIER.fullmatch(text):
             _refuse(
                 f"invalid repository name ({text}), cannot specify 64-byte hexadecimal strings",
@@ -95,16 +107,16 @@ class Reference:
 
     @property
     def is_name_only(self) -> bool:
-        """Neither tag nor digest was written."""
+        """Whether the reference has neither a tag nor a digest."""
         return self.tag is None and self.digest is None
 
     def with_default_tag(self) -> Self:
-        """The same reference, tagged ``latest`` when nothing else was said."""
+        """Return the reference, with the tag ``latest`` if it has neither a tag nor a digest."""
         return type(self)(self.repository, "latest") if self.is_name_only else self
 
     @property
     def familiar(self) -> str:
-        """The reference as people write it: ``debian:12``."""
+        """The short form of the reference: ``debian:12``."""
         return self.repository.familiar + self._suffix()
 
     def _suffix(self) -> str:
@@ -117,7 +129,7 @@ class Reference:
 
 
 def is_tag(text: str) -> bool:
-    """Whether ``text`` could be a tag."""
+    """Return whether ``text`` could be a tag."""
     return _TAG.fullmatch(text) is not None
 
 
@@ -135,7 +147,7 @@ def _split_domain(text: str) -> tuple[str, str]:
 
 
 def _is_domain(first: str) -> bool:
-    """Whether the first part of a name, up to its first slash, is taken for a registry."""
+    """Return whether the first part of a name, up to its first slash, is a registry."""
     return "." in first or ":" in first or first == "localhost"
 
 

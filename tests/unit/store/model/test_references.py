@@ -1,11 +1,11 @@
-"""Names: what is printed reads back as itself."""
-
 from __future__ import annotations
 
 import pytest
 
-from store.model.platforms import DEFAULT, Platform, best
-from store.model.references import Reference
+from store.errors import InvalidDigest, InvalidReference
+from store.model.references import Reference, Repository, is_tag
+
+DIGEST = "sha256:" + "ab" * 32
 
 
 @pytest.mark.parametrize(
@@ -20,14 +20,84 @@ from store.model.references import Reference
         ("foo.bar/baz:1", "foo.bar/baz:1"),
     ],
 )
-def test_a_familiar_name_means_what_it_is_short_for(text: str, familiar: str) -> None:
+def test_the_short_form_reads_back_as_the_same_reference(text: str, familiar: str) -> None:
     name = Reference.parse(text)
     assert name.familiar == familiar
     assert Reference.parse(name.familiar) == name
 
 
-@pytest.mark.parametrize("variant", ["v\u00b2", "\u00b2", "v\u0663.1", "v\u2460"])
-def test_odd_digits_are_no_version(variant: str) -> None:
-    odd = Platform.of("linux", "arm", variant)
-    assert Platform.of("linux", "arm", "v7").runs(odd) is not None
-    assert best(DEFAULT, [odd, Platform.of("linux", "amd64", variant)]) == 1
+@pytest.mark.parametrize(
+    ("text", "full"),
+    [
+        ("debian", "docker.io/library/debian"),
+        ("index.docker.io/debian", "docker.io/library/debian"),
+        ("team/app:1", "docker.io/team/app:1"),
+        ("localhost/app", "localhost/app"),
+        ("localhost:5000/app", "localhost:5000/app"),
+        ("example.com/a/b__c:T_1.2", "example.com/a/b__c:T_1.2"),
+        (f"debian@{DIGEST}", f"docker.io/library/debian@{DIGEST}"),
+        (f"debian:12@{DIGEST}", f"docker.io/library/debian:12@{DIGEST}"),
+    ],
+)
+def test_names_are_completed_as_docker_does(text: str, full: str) -> None:
+    assert str(Reference.parse(text)) == full
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a:",
+        "a b",
+        "-a",
+        "a/",
+        "/a",
+        "Debian",
+        "example.com/App:1",
+        "exa_mple.com:80/app",
+        "a:" + "t" * 129,
+        "n" * 256,
+        "ab" * 32,
+        "a\x1b[2J",
+    ],
+)
+def test_other_text_is_refused_with_the_text(text: str) -> None:
+    with pytest.raises(InvalidReference) as caught:
+        Reference.parse(text)
+    assert caught.value.text == text
+    assert "\x1b" not in caught.value.message
+
+
+def test_a_digest_of_an_unknown_algorithm_is_refused() -> None:
+    with pytest.raises(InvalidDigest):
+        Reference.parse("a@md5:" + "ab" * 16)
+
+
+def test_a_missing_tag_stays_missing_until_it_is_asked_for() -> None:
+    bare = Reference.parse("debian")
+    assert bare.is_name_only
+    assert bare.with_default_tag().tag == "latest"
+    by_digest = Reference.parse(f"debian@{DIGEST}")
+    assert by_digest.with_default_tag() == by_digest
+
+
+@pytest.mark.parametrize("text", ["debian:12", f"debian@{DIGEST}"])
+def test_a_repository_has_neither_tag_nor_digest(text: str) -> None:
+    with pytest.raises(InvalidReference):
+        Repository.parse(text)
+    assert Repository.parse("debian") == Repository("docker.io", "library/debian")
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("1", True),
+        ("_a.b-c", True),
+        ("t" * 128, True),
+        ("t" * 129, False),
+        (".a", False),
+        ("", False),
+    ],
+)
+def test_tags_follow_the_grammar(text: str, *, fits: bool) -> None:
+    assert is_tag(text) is fits

@@ -37,8 +37,11 @@ def test_only_missing_files_are_marked_and_only_once(store: Store) -> None:
 
 
 def test_a_note_that_cannot_be_written_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING), tolerating_failed_notes():
+    def write() -> None:
         raise StorageFull("disk \x1b[2J full")
+
+    with caplog.at_level(logging.WARNING), tolerating_failed_notes():
+        write()
     assert caplog.messages == ["disk \\x1b[2J full"]
 
 
