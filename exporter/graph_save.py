@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self, final
 
 from exporter.options import Format
-from exporter.planning.planned_save import PlannedSave
+from exporter.planning.plan import PlannedSave
 from exporter.selection import graph
 from exporter.selection.roots import resolve_roots
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self, final
 
 from exporter.options import Format
 from exporter.planning import legacy
-from exporter.planning.planned_save import PlannedSave
+from exporter.planning.plan import PlannedSave
 from exporter.selection.legacy_images import select
 
 if TYPE_CHECKING:

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from exporter.options import Format
     from exporter.output.tar_range import ArchiveBlocks
     from exporter.output.tar_stream import Sink
-    from exporter.planning.plan import Plan
-    from exporter.planning.planned_save import PlannedSave
+    from exporter.planning.plan import Plan, PlannedSave
     from exporter.selection.graph import SavedGraph
     from store import Store
     from store.model.contents import Sources

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Final, final
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from exporter.options import Format
+    from exporter.selection.graph import SavedGraph
     from store.model.contents import Sources
+    from store.model.digests import ImageID
 
 BLOCK: Final = 512
 END: Final = 2 * BLOCK
@@ -108,3 +111,26 @@ class Plan:
     def size_bytes(self) -> int:
         """The archive's exact length."""
         return sum(entry.archived_bytes for entry in self.entries) + END
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class PlannedSave:
+    """A planned archive and its contents.
+
+    Attributes:
+        format: The archive's format.
+        plan: The entries of the archive.
+        images: The images in the archive, in order, without repeats.
+        targets: The image ID or digest of each saved root, as the store's events record it.
+        contents: Every stored content in the archive, documents among them.
+        graph: The manifests in the archive and everything below them, or None for the format
+            legacy, which has no manifests.
+    """
+
+    format: Format
+    plan: Plan
+    images: tuple[ImageID, ...]
+    targets: tuple[str, ...]
+    contents: tuple[Sources, ...]
+    graph: SavedGraph | None = None

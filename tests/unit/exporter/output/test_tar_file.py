@@ -1,4 +1,4 @@
-"""Writing into a file gives the bytes that streaming gives, and finds the same damage."""
+"""Archives in a file have the bytes of the stream, and the same damage is found."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MIDDLING = layer("middling", CHANCE.randbytes(MIB))
 
 @pytest.fixture(params=["zstd", "none"])
 def filled(store: Store, request: pytest.FixtureRequest) -> Store:
-    """Images of every encoding: frames, one frame, gzip and zstd as they came, plain files."""
+    """Images of every encoding: frames, one frame, imported gzip and zstd, plain files."""
     options = ImportOptions(Compression.parse(request.param))
     layers = {"a": A, "large": LARGE, "middling": MIDDLING}
     made = Archive()
@@ -65,7 +65,7 @@ def test_a_file_has_the_bytes_of_the_stream(filled: Store, tmp_path: Path) -> No
     assert path.read_bytes() == streamed(filled, "all")
 
 
-def test_a_file_that_has_something_in_it_already_keeps_it(filled: Store, tmp_path: Path) -> None:
+def test_bytes_before_the_position_of_the_file_stay(filled: Store, tmp_path: Path) -> None:
     path = tmp_path / "out.tar"
     with path.open("wb", buffering=0) as file, exporter.open_save(filled, ["all:1"]) as export:
         file.write(b"before")
@@ -74,7 +74,7 @@ def test_a_file_that_has_something_in_it_already_keeps_it(filled: Store, tmp_pat
     assert path.read_bytes() == b"before" + streamed(filled, "all:1") + b"after"
 
 
-def test_what_cannot_be_written_anywhere_is_streamed(filled: Store, tmp_path: Path) -> None:
+def test_a_file_opened_to_append_is_streamed(filled: Store, tmp_path: Path) -> None:
     path = tmp_path / "out.tar"
     with path.open("ab", buffering=0) as file, exporter.open_save(filled, ["all:1"]) as export:
         assert tar_file.descriptor_of(file) is None
@@ -87,7 +87,7 @@ def test_what_cannot_be_written_anywhere_is_streamed(filled: Store, tmp_path: Pa
     os.close(reader)
 
 
-def test_without_the_kernels_help_the_bytes_are_the_same(
+def test_the_bytes_are_the_same_without_copy_file_range(
     filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_arguments: object) -> int:
@@ -100,7 +100,7 @@ def test_without_the_kernels_help_the_bytes_are_the_same(
     assert path.read_bytes() == streamed(filled, "all")
 
 
-def test_a_kernel_that_finds_an_end_where_there_is_none_is_not_believed(
+def test_an_early_end_from_the_kernel_is_not_trusted(
     filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "copy_file_range", lambda *_arguments: 0)
@@ -127,7 +127,7 @@ def empty(path: Path) -> None:
 
 @pytest.mark.parametrize("harm", [flip, cut, empty])
 @pytest.mark.parametrize("name", ["all:1", "all:2"])
-def test_damage_leaves_no_file_and_is_remembered(
+def test_damage_leaves_no_file_and_is_recorded(
     filled: Store, tmp_path: Path, harm: Callable[[Path], None], name: str
 ) -> None:
     for one in filled.inspect(name).layers:
@@ -154,7 +154,7 @@ def test_damage_leaves_no_file_and_is_remembered(
         break
 
 
-def test_a_missing_file_is_said_to_be_missing(filled: Store, tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_as_missing(filled: Store, tmp_path: Path) -> None:
     one = filled.inspect("all:1").layers[1]
     filled.blobs.path(one.encodings[0].digest if one.encodings else one.diff_id.digest).unlink()
     with (
@@ -166,7 +166,9 @@ def test_a_missing_file_is_said_to_be_missing(filled: Store, tmp_path: Path) -> 
     assert list(tmp_path.glob("*out*")) == []
 
 
-def test_more_layers_than_files_may_be_open(store: Store, tmp_path: Path) -> None:
+def test_an_image_may_have_more_layers_than_open_files_are_allowed(
+    store: Store, tmp_path: Path
+) -> None:
     layers = [layer(f"f{number}", CHANCE.randbytes(20)) for number in range(150)]
     made = Archive()
     for number, data in enumerate(layers):
@@ -181,7 +183,7 @@ def test_more_layers_than_files_may_be_open(store: Store, tmp_path: Path) -> Non
     assert path.read_bytes() == streamed(store, "many:1")
 
 
-def test_too_little_room_is_known_before_the_first_byte(filled: Store, tmp_path: Path) -> None:
+def test_a_lack_of_space_is_reported_before_the_first_byte(filled: Store, tmp_path: Path) -> None:
     out = tmp_path / "out.tar"
     done = subprocess.run(
         [
@@ -205,7 +207,7 @@ def test_too_little_room_is_known_before_the_first_byte(filled: Store, tmp_path:
     assert list(tmp_path.glob("*out*")) == []
 
 
-def test_a_file_system_that_cannot_reserve_is_no_reason_to_fail(tmp_path: Path) -> None:
+def test_a_file_system_without_reservation_can_be_written(tmp_path: Path) -> None:
     with (tmp_path / "file").open("wb", buffering=0) as file:
         pages.reserve(file.fileno(), 0, 1000)
         assert os.fstat(file.fileno()).st_size == 1000

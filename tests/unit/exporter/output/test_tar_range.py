@@ -1,4 +1,4 @@
-"""Any part of an archive, and the identity of the whole."""
+"""Ranges of an archive, and the identity of an archive."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ import pytest
 import exporter
 from exporter.output.tar_range import ArchiveBlocks, identity
 from exporter.planning.plan import Entry, EntryType, Plan
-from store.errors import DamagedContent, DiffMismatch
+from store.errors import DamagedContent
 from store.model.digests import Digest
-from store.model.references import Repository
-from store.registry.registry import Registry
 from tests.support import images
-from tests.support.layouts import MANIFEST, encode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +44,7 @@ def part(blocks: ArchiveBlocks, start: int, stop: int) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["legacy", "docker", "oci"])
-def test_every_part_is_of_the_whole(kind: str, filled: Store) -> None:
+def test_every_range_has_the_bytes_of_the_archive(kind: str, filled: Store) -> None:
     sink = io.BytesIO()
     with exporter.open_save(
         filled, ["demo:1"], options=exporter.SaveOptions(exporter.Format(kind))
@@ -64,7 +61,7 @@ def test_every_part_is_of_the_whole(kind: str, filled: Store) -> None:
             assert part(blocks, 0, len(whole)) == whole
 
 
-def test_files_made_for_an_archive(tmp_path: Path, store: Store) -> None:
+def test_a_range_reads_files_made_for_the_archive(tmp_path: Path, store: Store) -> None:
     made = tmp_path / "made"
     made.write_bytes(bytes(range(256)) * 10)
     plan = Plan((Entry("made", EntryType.FILE, 0o644, 0, 2560, made),))
@@ -75,7 +72,7 @@ def test_files_made_for_an_archive(tmp_path: Path, store: Store) -> None:
     assert identity(plan) != before
 
 
-def test_the_identity_is_of_every_byte(filled: Store) -> None:
+def test_the_identity_changes_with_every_byte(filled: Store) -> None:
     with exporter.open_save(filled, ["demo:1"]) as export:
         plan = export.plan
     known = {
@@ -105,7 +102,7 @@ def test_the_identity_is_of_every_byte(filled: Store) -> None:
         assert identity(again.plan) == identity(plan)
 
 
-def test_stored_bytes_that_changed_are_found_when_all_of_them_pass(store: Store) -> None:
+def test_damage_is_found_when_a_content_was_read_in_full(store: Store) -> None:
     from store import ImportOptions
     from store.formats.compression.settings import Compression
 
@@ -123,58 +120,3 @@ def test_stored_bytes_that_changed_are_found_when_all_of_them_pass(store: Store)
 
 
 # --- images that were pushed ----------------------------------------------------------------------
-
-
-def push(store: Store, layer: bytes, claimed: bytes) -> None:
-    """An image whose config says that its layer is ``claimed``."""
-    registry, name = Registry(store), Repository.parse("pushed")
-    config = images.config(claimed)
-    for data in (layer, config):
-        with registry.uploads.once(name) as upload:
-            upload.write(data)
-            upload.finish(Digest.of(data))
-    described = {
-        "mediaType": "application/vnd.oci.image.config.v1+json",
-        "digest": str(Digest.of(config)),
-        "size": len(config),
-    }
-    layers = [
-        {
-            "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
-            "digest": str(Digest.of(layer)),
-            "size": len(layer),
-        }
-    ]
-    data = encode(
-        {"schemaVersion": 2, "mediaType": MANIFEST, "config": described, "layers": layers}
-    )
-    assert (
-        registry.put_manifest(name, data, media_type=MANIFEST, digest=None, tags=["1"]).image_id
-        is not None
-    )
-
-
-def test_a_pushed_image_is_verified_when_its_diffs_are_first_needed(store: Store) -> None:
-    import gzip
-
-    push(store, gzip.compress(images.A), images.A)
-    sink = io.BytesIO()
-    with exporter.open_save(store, ["pushed:1"]) as export:
-        export.write(sink)
-    assert images.A in sink.getvalue()
-
-
-def test_an_image_that_lies_is_not_decoded(store: Store) -> None:
-    import gzip
-
-    push(store, gzip.compress(images.A), images.B)
-    for options in (
-        exporter.SaveOptions(),
-        exporter.SaveOptions(exporter.Format.OCI, layers=exporter.Layers.PLAIN),
-    ):
-        with pytest.raises(DiffMismatch), exporter.open_save(store, ["pushed:1"], options=options):
-            pass
-    with exporter.open_save(
-        store, ["pushed:1"], options=exporter.SaveOptions(exporter.Format.OCI)
-    ) as export:
-        export.write(io.BytesIO())

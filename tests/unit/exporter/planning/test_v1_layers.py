@@ -1,5 +1,3 @@
-"""Tests for exporter.v1."""
-
 from __future__ import annotations
 
 import json
@@ -116,7 +114,7 @@ def test_vector_v4_id_and_parent_of_the_config_are_ignored() -> None:
 
 
 @pytest.mark.parametrize("name", GOLDEN_NAMES)
-def test_every_directory_of_a_golden_archive_is_reproduced(name: str) -> None:
+def test_every_folder_of_a_golden_archive_is_reproduced(name: str) -> None:
     files = golden_files(name)
     documents = {}
     for image in json.loads(files["manifest.json"]):
@@ -126,11 +124,11 @@ def test_every_directory_of_a_golden_archive_is_reproduced(name: str) -> None:
     assert documents == {path: data for path, data in files.items() if path.endswith("/json")}
 
 
-def test_there_are_goldens_to_reproduce() -> None:
+def test_golden_archives_exist() -> None:
     assert len(GOLDEN_NAMES) == 8
 
 
-def test_images_that_differ_in_what_is_ignored_share_their_top_directory() -> None:
+def test_images_that_differ_only_in_ignored_members_share_their_top_folder() -> None:
     plain = layers_of(vectors.V1)
     assert (
         layers_of(
@@ -187,14 +185,14 @@ def test_the_v1_documents_of_docker_28_are_reproduced(name: str) -> None:
     }
 
 
-def test_docker_28_knows_that_it_does_not_know_the_time() -> None:
+def test_docker_28_writes_null_for_an_absent_time() -> None:
     absent, zero = (
         layers_of_28(vectors.V1),
         layers_of_28(vectors.V1.replace(b"{", b'{"created":"0001-01-01T00:00:00Z",', 1)),
     )
     assert b'"created":null' in absent[0].json
     assert zero == layers_of(vectors.V1)
-    # A pointer: what is null at last is null, where 20.10 keeps what it has read before.
+    # Docker 28 reads the time into a pointer, and a later null clears it; 20.10 keeps the first.
     again = vectors.V1.replace(b"{", b'{"created":"2020-02-29T12:34:56Z","created":null,', 1)
     assert layers_of_28(again) == absent
     assert b'"created":"2020-02-29T12:34:56Z"' in layers_of(again)[0].json
@@ -214,7 +212,7 @@ def test_docker_28_has_a_start_interval_and_short_escapes() -> None:
     assert b'"author":"\\u0008\\u000c\\\\u0008"' in old.json
 
 
-def test_a_start_interval_that_is_no_number_is_an_error_to_docker_28_only() -> None:
+def test_a_start_interval_other_than_a_number_is_an_error_only_for_docker_28() -> None:
     data = vectors.V1.replace(b"{", b'{"config":{"Healthcheck":{"StartInterval":"x"}},', 1)
     assert layers_of(data)
     with pytest.raises(InvalidDocument):

@@ -1,0 +1,61 @@
+"""Graphs of manifests made from a `Layout`, and plans read as archives: no store, no disk."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from exporter.selection.graph import SavedGraph
+from exporter.selection.roots import SavedRoot
+from store.formats.image.config import ImageConfig
+from store.formats.image.manifests import Document
+from store.model.contents import ContentState, Sources
+from store.model.digests import Digest
+from store.model.references import Reference
+
+if TYPE_CHECKING:
+    from exporter.planning.plan import Entry, Plan
+    from tests.support.layouts import Descriptor, Layout
+
+
+def inline(digest: Digest, data: bytes) -> Sources:
+    """The source of a content that the database holds."""
+    return Sources(digest, len(data), ContentState.PRESENT, data, in_file=False, encodings=())
+
+
+def graph_of(
+    layout: Layout,
+    *roots: tuple[Descriptor, tuple[str, ...]],
+    made: dict[Digest, tuple[bytes, int]] | None = None,
+) -> SavedGraph:
+    """All blobs of ``layout``, below ``roots`` with their tags."""
+    documents: dict[Digest, Document] = {}
+    configs: dict[Digest, ImageConfig] = {}
+    sources: dict[Digest, Sources] = {}
+    for name, data in layout.blobs.items():
+        digest = Digest.parse(name)
+        sources[digest] = inline(digest, data)
+        if b'"schemaVersion"' in data:
+            document = documents[digest] = Document.parse(data, digest=digest)
+            if document.config is not None and document.claims_image:
+                configs[digest] = ImageConfig.parse(
+                    layout.blobs[str(document.config.digest)], digest=document.config.digest
+                )
+    saved = tuple(
+        SavedRoot(Digest.parse(one["digest"]), tuple(Reference.parse(name) for name in names))
+        for one, names in roots
+    )
+    return SavedGraph(saved, documents, configs, sources, made=made or {})
+
+
+def entry(plan: Plan, path: str) -> Entry:
+    """The only member of that name."""
+    (found,) = (one for one in plan.entries if one.path == path)
+    return found
+
+
+def document(plan: Plan, path: str) -> Any:  # noqa: ANN401 - JSON
+    """The JSON in a member that the planner made."""
+    source = entry(plan, path).source
+    assert isinstance(source, bytes)
+    return json.loads(source)

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.legacy_save import LegacySave
+from exporter.options import Format, SaveOptions
+from store import ImageID, errors
+from tests.support.images import A, B, config, image
+
+if TYPE_CHECKING:
+    from store import Store
+    from store.model.contents import Sources
+
+
+def read(sources: Sources) -> bytes:
+    assert sources.inline is not None
+    return sources.inline
+
+
+def test_a_legacy_save_decodes_all_its_images_and_needs_their_layers(store: Store) -> None:
+    store.import_archive(io.BytesIO(image(A, B, tags=("app:1",)).bytes()))
+    with store.read() as connection:
+        save = LegacySave.select(connection, ["app:1"], SaveOptions(), read)
+        planned = save.plan(connection, read)
+    image_id = ImageID.of(config(A, B))
+    assert save.decoded_images() == {image_id}
+    assert {sources.digest for sources in save.contents()} <= save.needs()
+    assert (planned.format, planned.graph) == (Format.LEGACY, None)
+    assert (planned.images, planned.targets) == ((image_id,), (str(image_id),))
+
+
+def test_an_image_without_layers_has_no_legacy_plan(store: Store) -> None:
+    store.import_archive(io.BytesIO(image(tags=("empty:1",)).bytes()))
+    with store.read() as connection:
+        save = LegacySave.select(connection, ["empty:1"], SaveOptions(), read)
+        with pytest.raises(errors.NothingToExport):
+            save.plan(connection, read)
