@@ -110,7 +110,7 @@ def test_a_full_pipe_that_does_not_block_is_waited_for() -> None:
     os.set_blocking(writing, False)
     data = os.urandom(1 << 20)
     read: list[bytes] = []
-    with open(writing, "wb", buffering=0) as sink, open(reading, "rb") as source:
+    with os.fdopen(writing, "wb", buffering=0) as sink, os.fdopen(reading, "rb") as source:
         reader = threading.Thread(target=lambda: read.append(source.read(len(data))))
         reader.start()
         write_all(sink, data)
