@@ -120,8 +120,8 @@ def test_a_full_pipe_that_does_not_block_is_waited_for() -> None:
 
 def test_a_full_sink_without_a_descriptor_is_an_error() -> None:
     class Stuck:
-        def write(self, data: bytes | memoryview, /) -> int | None:
-            del data
+        def write(self, _data: bytes | memoryview, /) -> int | None:
+            return None
 
     with pytest.raises(Unavailable):
         write_all(Stuck(), b"data")
