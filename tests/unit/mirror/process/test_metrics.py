@@ -1,21 +1,13 @@
-"""Numbers of several processes, and the log."""
+"""Counters of several processes."""
 
 from __future__ import annotations
 
-import json
-import logging
 import os
-from dataclasses import dataclass
 
-import pytest
-from aiohttp.http_exceptions import BadHttpMessage, InvalidURLError
-
-from mirror.process.logs import JsonLines, Text, connections_logger
 from mirror.process.metrics import Metrics
-from mirror.transfer.body_deadline import BodyDeadline
 
 
-def test_processes_add_up() -> None:
+def test_counters_of_all_processes_are_added_up() -> None:
     metrics = Metrics(2)
     metrics.use_row(0)
     metrics.count_answer("blob", "GET", 206, 0.02, 1000)
@@ -48,97 +40,7 @@ def test_processes_add_up() -> None:
     ):
         assert line in lines
     assert not any("catalog" in line for line in lines)
-    # A worker that is started anew goes on counting, but has no request yet.
+    # A new worker continues the counters of its row, but has no request yet.
     metrics.use_row(1)
     assert "storectl_http_requests_in_progress 0" in metrics.render({})
     assert 'storectl_http_response_bytes_total{resource="blob"} 1500' in metrics.render({})
-
-
-@pytest.fixture
-def record() -> logging.LogRecord:
-    return logging.LogRecord("mirror.x", logging.INFO, "file", 1, "a %s", ("b\nc",), None)
-
-
-def test_a_line_is_a_line(record: logging.LogRecord) -> None:
-    record.__dict__["fields"] = {"path": "/x\x1b", "user": None}
-    line = JsonLines().format(record)
-    assert "\n" not in line
-    known = json.loads(line)
-    assert (known["message"], known["path"], known["level"], known["logger"]) == (
-        "a b\nc",
-        "/x\x1b",
-        "info",
-        "mirror.x",
-    )
-    assert known["time"].endswith("Z")
-    text = Text().format(record)
-    assert "\n" not in text
-    assert text.endswith("INFO mirror.x a b\\nc path=/x\\x1b")
-
-
-def test_a_traceback_is_kept() -> None:
-    why = RuntimeError("why")
-    record = logging.LogRecord(
-        "m", logging.ERROR, "file", 1, "failed", (), (RuntimeError, why, None)
-    )
-    assert "RuntimeError: why" in json.loads(JsonLines().format(record))["traceback"]
-    assert Text().format(record).endswith("RuntimeError: why")
-
-
-@pytest.mark.parametrize(
-    ("message", "kept"),
-    [
-        (
-            "Invalid header value char:\n\n  b'Authorization: Basic SECRET\x01'\n     ^",
-            "Invalid header value char",
-        ),
-        (
-            "Got more than 32768 bytes when reading: b'Bearer SECRET...'.",
-            "Got more than 32768 bytes when reading",
-        ),
-        (
-            "Got more than 16384 bytes when reading: bytearray(b'/token?password=SECRET...').",
-            "Got more than 16384 bytes when reading",
-        ),
-        ("Bad status line 'FOO /token?password=SECRET'", "Bad status line"),
-        ("Duplicate 'Host' header found.", "Duplicate 'Host' header found."),
-    ],
-)
-def test_a_request_that_is_no_http_is_not_quoted(
-    message: str, kept: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.INFO):
-        connections_logger().error("Error handling request", exc_info=BadHttpMessage(message))
-    assert caplog.messages == [f"refused a request that is not HTTP: {kept}"]
-
-
-def test_a_target_that_is_none_is_not_quoted(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
-        connections_logger().error(
-            "Error handling request", exc_info=InvalidURLError("http://user:SECRET@[::1/")
-        )
-    assert caplog.messages == ["refused a request that is not HTTP: Invalid URL"]
-
-
-@dataclass
-class Clock:
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_how_long_to_wait_for_a_body() -> None:
-    clock = Clock()
-    pace = BodyDeadline(60, 500, clock)
-    assert pace.patience_s == 60
-    clock.now += 50
-    assert pace.patience_s == 10
-    pace.extend(1000)
-    assert pace.patience_s == 12
-    pace.extend(1 << 30)
-    assert pace.patience_s == 60
-    clock.now += 119
-    assert pace.patience_s == pytest.approx(1)
-    clock.now += 5
-    assert pace.patience_s == 0

@@ -1,0 +1,190 @@
+"""Callers proved by password, token and certificate."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import bcrypt
+import pytest
+
+from mirror.access import (
+    ANONYMOUS,
+    Access,
+    AuthenticationFailed,
+    Authenticator,
+    Caller,
+    LoginFailures,
+    read_rules,
+)
+from mirror.access.authenticator import REMEMBERED_S, Password
+from mirror.access.throttle import BURST
+from mirror.access.tokens import LIFETIME_S
+from tests.support.clocks import StillClock
+from tests.support.logins import RULES, USERS, basic, log_in
+
+
+def test_credentials_prove_a_caller() -> None:
+    authenticator = Authenticator(
+        Access(USERS), b"key", StillClock(), StillClock(), LoginFailures()
+    )
+    assert log_in(authenticator, None) == ANONYMOUS
+    assert log_in(authenticator, basic("alice", "secret")) == Caller("alice")
+    assert log_in(authenticator, None, certificate="robot.example") == ANONYMOUS
+    known = Authenticator(
+        Access(USERS, rules=read_rules(RULES)), b"key", StillClock(), StillClock(), LoginFailures()
+    )
+    assert log_in(known, None, certificate="robot.example") == Caller("robot")
+    assert log_in(known, None, certificate="other.example") == ANONYMOUS
+    assert log_in(known, f"Bearer {known.token(ANONYMOUS)}", certificate="robot.example") == Caller(
+        "robot"
+    )
+    wrong = [
+        basic("alice", "wrong"),
+        basic("bob", "secret"),
+        basic("bob", ""),
+        "Basic !",
+        "Basic YWxpY2U=",
+        "Bearer x",
+        "Basic YWxpY2U6AA==",
+        "Basic /zo=",
+        "Digest x",
+    ]
+    for one in [*wrong, "Basic " + "A" * 10_000]:
+        with pytest.raises(AuthenticationFailed):
+            log_in(authenticator, one)
+
+
+def test_correct_password_is_compared_again_after_a_minute_or_a_change() -> None:
+    clock = StillClock()
+    authenticator = Authenticator(Access(USERS), b"key", clock, clock, LoginFailures())
+    alice = basic("alice", "secret")
+    assert isinstance(authenticator.authenticate(alice, address="10.0.0.1"), Password)
+    log_in(authenticator, alice)
+    assert authenticator.authenticate(alice, address="10.0.0.1") == Caller("alice")
+    assert isinstance(
+        authenticator.authenticate(basic("alice", "other"), address="10.0.0.1"), Password
+    )
+    authenticator.access = Access({"alice": bcrypt.hashpw(b"new", bcrypt.gensalt(rounds=4))})
+    assert isinstance(authenticator.authenticate(alice, address="10.0.0.1"), Password)
+    authenticator.access = Access(USERS)
+    clock.now += REMEMBERED_S
+    assert isinstance(authenticator.authenticate(alice, address="10.0.0.1"), Password)
+
+
+def test_correct_password_is_remembered_for_its_network_only() -> None:
+    clock = StillClock()
+    authenticator = Authenticator(Access(USERS), b"key", clock, clock, LoginFailures())
+    alice = basic("alice", "secret")
+    log_in(authenticator, alice)
+    for _ in range(BURST):
+        with pytest.raises(AuthenticationFailed):
+            log_in(authenticator, basic("alice", "guessed"), address="10.0.0.2")
+    with pytest.raises(AuthenticationFailed) as refused:
+        authenticator.authenticate(alice, address="10.0.0.2")
+    assert refused.value.wait_s > 0
+    assert authenticator.authenticate(alice, address="10.0.0.1") == Caller("alice")
+
+
+def test_password_that_changes_during_the_comparison_is_not_remembered() -> None:
+    class Changing(dict[str, bytes]):
+        def get(self, user: str, default: Any = None, /) -> Any:  # noqa: ANN401 - as a dictionary's
+            authenticator.access = Access(
+                {"alice": bcrypt.hashpw(b"new", bcrypt.gensalt(rounds=4))}
+            )
+            return super().get(user, default)
+
+    clock = StillClock()
+    authenticator = Authenticator(Access(Changing(USERS)), b"key", clock, clock, LoginFailures())
+    alice = basic("alice", "secret")
+    assert authenticator.check_password(Password("alice", b"secret"), address="10.0.0.1") == Caller(
+        "alice"
+    )
+    assert isinstance(authenticator.authenticate(alice, address="10.0.0.1"), Password)
+
+
+def test_token_of_the_rules_proves_its_name() -> None:
+    authenticator = Authenticator(
+        Access(USERS, rules=read_rules(RULES)), b"key", StillClock(), StillClock(), LoginFailures()
+    )
+    assert log_in(authenticator, "Bearer long random token") == Caller("ci")
+    assert log_in(authenticator, basic("ci", "long random token")) == Caller("ci")
+    for wrong in (
+        "Bearer long random toke",
+        basic("root", "long random token"),
+        basic("ci", "other"),
+    ):
+        with pytest.raises(AuthenticationFailed):
+            log_in(authenticator, wrong)
+
+
+def test_signed_token_is_valid_until_it_expires_or_its_user_changes() -> None:
+    clock = StillClock()
+    authenticator = Authenticator(Access(USERS), b"key", clock, clock, LoginFailures())
+    token = authenticator.token(Caller("alice"))
+    assert log_in(authenticator, f"Bearer {token}") == Caller("alice")
+    assert log_in(authenticator, f"bearer {authenticator.token(ANONYMOUS)}") == ANONYMOUS
+    other = Authenticator(Access(USERS), b"another key", clock, clock, LoginFailures())
+    with pytest.raises(AuthenticationFailed):
+        log_in(other, f"Bearer {token}")
+    payload, _, mac = token.partition(".")
+    forged = (
+        base64.urlsafe_b64encode(f'["root",{int(clock.now) + 100}]'.encode()).decode().rstrip("=")
+    )
+    for one in (
+        f"{forged}.{mac}",
+        payload,
+        f"{payload}.",
+        f"{payload}.{mac}x",
+        f"W10.{mac}",
+        f"bnVsbA.{mac}",
+        "ä.ä",
+        ".",
+    ):
+        with pytest.raises(AuthenticationFailed):
+            log_in(authenticator, f"Bearer {one}", address=one)
+    authenticator.access = Access({"alice": bcrypt.hashpw(b"new", bcrypt.gensalt(rounds=4))})
+    with pytest.raises(AuthenticationFailed):
+        log_in(authenticator, f"Bearer {token}")
+    authenticator.access = Access({"bob": b""})
+    with pytest.raises(AuthenticationFailed):
+        log_in(authenticator, f"Bearer {token}")
+    authenticator.access = Access(USERS)
+    clock.now += LIFETIME_S
+    with pytest.raises(AuthenticationFailed):
+        log_in(authenticator, f"Bearer {token}")
+
+
+def test_password_that_waited_while_others_failed_is_not_compared() -> None:
+    authenticator = Authenticator(
+        Access(USERS), b"key", StillClock(), StillClock(), LoginFailures()
+    )
+    waiting = [
+        authenticator.authenticate(basic("alice", f"guess {number}"), address="10.0.0.1")
+        for number in range(BURST + 5)
+    ]
+    waits = []
+    for one in waiting:
+        assert isinstance(one, Password)
+        with pytest.raises(AuthenticationFailed) as refused:
+            authenticator.check_password(one, address="10.0.0.1")
+        waits.append(refused.value.wait_s > 0)
+    assert waits == [False] * BURST + [True] * 5
+
+
+def test_network_with_many_failures_waits_except_for_remembered_passwords() -> None:
+    authenticator = Authenticator(
+        Access(USERS), b"key", StillClock(), StillClock(), LoginFailures()
+    )
+    log_in(authenticator, basic("alice", "secret"))
+    for number in range(BURST):
+        with pytest.raises(AuthenticationFailed) as refused:
+            log_in(authenticator, basic("alice", f"guess {number}"))
+        assert refused.value.wait_s == 0
+    with pytest.raises(AuthenticationFailed) as refused:
+        log_in(authenticator, basic("alice", "one more"))
+    assert refused.value.wait_s > 0
+    with pytest.raises(AuthenticationFailed) as refused:
+        log_in(authenticator, "Bearer expired")
+    assert refused.value.wait_s == 0
+    assert log_in(authenticator, basic("alice", "secret")) == Caller("alice")

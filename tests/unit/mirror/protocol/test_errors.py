@@ -1,0 +1,55 @@
+"""Errors as answers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from mirror.protocol.errors import _TABLE, WireError
+from store.errors import IncompleteImage, MissingBlobs, StorageFull, StoreError
+from store.formats.distribution.errors import ErrorCode
+from store.model.digests import Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def _tree(base: type[StoreError]) -> Iterator[type[StoreError]]:
+    yield base
+    for below in base.__subclasses__():
+        yield from _tree(below)
+
+
+def test_every_error_of_the_store_has_an_answer() -> None:
+    assert {known for known in _TABLE if not issubclass(known, StoreError)} == set()
+    for error in _tree(StoreError):
+        status, code = next(_TABLE[known] for known in error.__mro__ if known in _TABLE)
+        assert 400 <= status < 600
+        assert code.isupper()
+
+
+def test_answer_tells_what_a_client_can_use_and_nothing_about_the_server() -> None:
+    digest = Digest.of(b"")
+    missing = WireError.of(MissingBlobs([("manifest", "layer 0", digest)]))
+    assert (missing.status, missing.code, missing.detail) == (
+        404,
+        "MANIFEST_BLOB_UNKNOWN",
+        [{"digest": str(digest)}],
+    )
+    # The message does not speak of archives, and does not begin a list that never comes.
+    assert missing.message == f"push the manifest's blobs first: the repository lacks {digest}"
+    images = WireError.of(
+        IncompleteImage("1 thing(s) are not here:\n  layer 0", missing=["layer 0"])
+    )
+    assert (images.status, images.code, images.detail) == (
+        404,
+        "MANIFEST_BLOB_UNKNOWN",
+        ["layer 0"],
+    )
+    assert not images.message.endswith(":")
+    full = WireError.of(StorageFull("/var/lib/secret: no space"))
+    assert full.status == 507
+    assert b"secret" not in full.body
+    assert json.loads(WireError(400, ErrorCode.UNKNOWN, "a\x1b[31mb").body) == {
+        "errors": [{"code": "UNKNOWN", "message": "a\\x1b[31mb"}]
+    }
