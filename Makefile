@@ -75,9 +75,11 @@ bench: $(BENCH)    ## compare with other programs and limits (bench/README.md: Q
 	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 	  $(if $(LIST),--list) $(if $(REPORT),--report) $(if $(GATE),--gate) $(if $(ACCEPT),--accept)
 
-docs: $(STAMP)     ## regenerate docs/cli.md and docs/formats/broken-inputs.md
+docs: $(STAMP)     ## regenerate cli.md, formats/broken-inputs.md, and architecture.md's table and drawings
 	$(BIN)/python scripts/gen_cli_docs.py
 	$(BIN)/python scripts/gen_broken_inputs.py
+	$(BIN)/python scripts/gen_architecture.py
+	$(BIN)/python scripts/draw_architecture.py
 
 site: $(DOCS_STAMP) ## build the documents as a web site in site/, every link checked
 	@$(DOCS)/bin/python scripts/build_site.py site
