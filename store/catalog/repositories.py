@@ -185,8 +185,8 @@ _MANIFESTS: Final = (
     .outerjoin(document, document.c.content_id == content.c.id)
 )
 
-# A registry's most frequent statements are built once: SQLAlchemy recognises a statement object that
-# it has compiled before.
+# The most frequent statements are built once: SQLAlchemy recognises a statement object that it has
+# compiled before.
 _BY_TAG: Final = (
     _MANIFESTS.join(reference, reference.c.manifest_id == content.c.id)
     .join(repository, repository.c.id == reference.c.repository_id)

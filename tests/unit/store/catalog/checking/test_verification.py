@@ -1,0 +1,53 @@
+"""Whether an image's layers were seen to have their diff IDs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from store.catalog.checking import verification
+from store.model.contents import ContentState, DiffState
+from tests.support.catalog_rows import named
+
+if TYPE_CHECKING:
+    from tests.support.catalog_rows import Rows
+
+
+def test_an_image_is_unverified_until_it_is_marked(rows: Rows) -> None:
+    key = rows.image("app", verified=False)
+    rows.content("blob")
+    assert verification.unverified_images(rows.connection) == (named("app"),)
+    assert verification.mark_verified(rows.connection, [key])
+    assert not verification.mark_verified(rows.connection, [key])
+    assert verification.unverified_images(rows.connection) == ()
+    wanted = [named("app"), named("blob")]
+    assert verification.diff_states(rows.connection, wanted) == {named("app"): DiffState.VERIFIED}
+
+
+def test_a_mismatch_is_remembered(rows: Rows) -> None:
+    key = rows.image("app", verified=False)
+    verification.set_diff_state(rows.connection, key, DiffState.MISMATCH)
+    assert verification.diff_state(rows.connection, key) == "mismatch"
+    assert verification.unverified_images(rows.connection) == ()
+
+
+def test_an_image_is_completed_by_its_last_absent_layer(rows: Rows) -> None:
+    for name in "ab":
+        rows.content(name, None, ContentState.ABSENT)
+    key = rows.image("app", "a", "b", "c", verified=False)
+    rows.image("other", "c", verified=True)
+    a = rows.content("a")
+    assert verification.completed_by(rows.connection, [a]) == []
+    b = rows.content("b")
+    assert verification.completed_by(rows.connection, [b]) == [key]
+    assert verification.completed_by(rows.connection, [rows.content("z")]) == []
+
+
+def test_layers_of_every_manifest_are_base_first_with_their_state(rows: Rows) -> None:
+    app = rows.image("app")
+    rows.content("gone", None, ContentState.ABSENT)
+    one = rows.manifest("one", app, blobs=("z", "gone"))
+    two = rows.manifest("two", app, blobs=("a",))
+    assert verification.layer_blobs(rows.connection, app) == {
+        one: [(named("z"), ContentState.PRESENT), (named("gone"), ContentState.ABSENT)],
+        two: [(named("a"), ContentState.PRESENT)],
+    }
