@@ -16,7 +16,7 @@ from store.formats.distribution.errors import ErrorCode
 from store.formats.distribution.media_types import declared_type
 from store.formats.distribution.names import BY_ID
 from store.model.digests import Digest
-from store.registry.registry import MANIFEST_BYTES
+from store.registry.registry import MAX_MANIFEST_BYTES
 
 if TYPE_CHECKING:
     from mirror.api.call import Call
@@ -30,7 +30,9 @@ async def get(call: Call) -> web.StreamResponse:
     service, target = call.service, call.tag_or_digest
     if isinstance(target, str) and service.settings.variants:
         await service.publish(call.repository, target)
-    found = service.registry.quick_manifest(call.repository, target) or await _read(call, target)
+    found = service.registry.manifest_if_inline(call.repository, target) or await _read(
+        call, target
+    )
     tag = etag(found.digest)
     headers = {
         "Docker-Content-Digest": str(found.digest),
@@ -98,21 +100,21 @@ async def put(call: Call) -> web.StreamResponse:
 
 async def _body(call: Call) -> bytes:
     request = call.request
-    if (request.content_length or 0) > MANIFEST_BYTES:
+    if (request.content_length or 0) > MAX_MANIFEST_BYTES:
         raise WireError(
             413,
             ErrorCode.SIZE_INVALID,
-            f"the manifest has {request.content_length} bytes, more than {MANIFEST_BYTES}",
+            f"the manifest has {request.content_length} bytes, more than {MAX_MANIFEST_BYTES}",
         )
     data = bytearray()
     async with asyncio.timeout(call.service.settings.body_timeout_s):
         async for piece in request.content.iter_any():
             data += piece
-            if len(data) > MANIFEST_BYTES:
+            if len(data) > MAX_MANIFEST_BYTES:
                 raise WireError(
                     413,
                     ErrorCode.SIZE_INVALID,
-                    f"the manifest has more than {MANIFEST_BYTES} bytes",
+                    f"the manifest has more than {MAX_MANIFEST_BYTES} bytes",
                 )
     return bytes(data)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mirror.api.call import Call
     from store.model.digests import Digest
     from store.model.references import Repository
-    from store.registry.uploads import Upload
+    from store.registry.upload import Upload
 
 _ALGORITHMS: Final = ("sha256", "sha512")
 

@@ -1,185 +1,290 @@
-"""The write unit of a manifest's push: all it points at is looked for once more, then it is there with its image and its tags, or nothing has changed."""
+"""Pushing a manifest: it is parsed before, and stored in one write unit with its image and tags.
+
+Everything that the manifest points to is looked for again inside the unit.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
-from store.catalog import content, encodings, images, layers, manifests, naming, serving
-from store.catalog import events as records
-from store.catalog import repositories as catalog
+from store.catalog import (
+    content,
+    encodings,
+    events,
+    images,
+    layers,
+    manifests,
+    naming,
+    repositories,
+    serving,
+)
 from store.catalog.checking import verification
-from store.catalog.events import Event
-from store.errors import DigestMismatch, MissingBlobs
+from store.errors import (
+    ContentNotFound,
+    DamagedContent,
+    DigestMismatch,
+    InvalidDocument,
+    MissingBlobs,
+    TooLarge,
+)
+from store.formats.image.config import ImageConfig
 from store.formats.image.manifests import Document, Role
-from store.model.contents import ContentState
+from store.model.contents import ContentState, DiffState
+from store.model.digests import Digest
+from store.model.limits import MIB
 from store.model.references import Reference, Repository
-from store.registry import damage
+from store.registry.damage import mark_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
 
     from store.blobs.protocol import BlobStore
     from store.db.types import ContentKey
-    from store.formats.image.config import ImageConfig
     from store.formats.image.manifests import Link
-    from store.model.digests import Digest, ImageID
+    from store.model.digests import ImageID
+    from store.model.limits import Limits
+
+MAX_MANIFEST_BYTES: Final = 4 * MIB
+"""The largest manifest that can be pushed, in bytes; the specification requires at least as much."""
 
 
 class Sparse(StrEnum):
-    """What a manifest that is pushed may point at although it is not in the repository.
+    """Which contents a pushed manifest may point to although its repository does not hold them.
 
-    What has URLs of its own always may be missing.
+    Contents with URLs of their own may always be missing.
     """
 
     NOTHING = "nothing"
+    """No contents."""
+
     INDEXES = "indexes"
-    """Manifests that an index lists: the platforms nobody wanted."""
+    """Manifests that an index lists, such as the platforms that a client does not copy."""
 
     BLOBS = "blobs"
-    """Blobs as well: a client that relies on being told of a missing one is not told."""
+    """Manifests and blobs. A client that relies on an error for a missing blob gets none."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What a manifest's push did."""
+    """The result of a push.
+
+    Attributes:
+        digest: The manifest's digest.
+        subject: The manifest that it refers to, if any.
+        tags: The tags that name it now.
+        image_id: The image that it describes, if the image's layers still have to be verified.
+    """
 
     digest: Digest
     subject: Digest | None
     tags: tuple[str, ...]
     image_id: ImageID | None
-    """The image it describes, when its layers have not been looked into yet."""
 
 
-@final
-@dataclass(slots=True)
-class Put:
-    """One push, inside of its write unit."""
+# --- before the unit ------------------------------------------------------------------------------
 
-    connection: Connection
-    repository: Repository
-    document: Document
-    blobs: BlobStore
-    now: datetime
-    sparse: Sparse
-    _keys: dict[Digest, ContentKey] = field(default_factory=dict)
 
-    def run(self, config: ImageConfig | None, tags: Sequence[str], *, operation: str) -> Pushed:
-        """Do it; ``operation`` is what the log of references calls it.
+def parse_manifest(
+    data: bytes, *, media_type: str, digest: Digest | None, limits: Limits
+) -> Document:
+    """Return the manifest or index that a client has sent.
 
-        Raises MissingBlobs, DigestMismatch.
-        """
-        document, connection = self.document, self.connection
-        self._targets()
-        key = content.put_documents(connection, {document.digest: document.data})[document.digest]
-        image, verified = (None, True) if config is None else self._image(config)
-        subject = (
-            None
-            if document.subject is None
-            else self._absent(document.subject.digest, document.subject.size_bytes)
+    Args:
+        data: The exact bytes.
+        media_type: What the client calls them; may be empty.
+        digest: The digest that the client states, if any.
+        limits: The limits of documents.
+
+    Raises:
+        TooLarge: There are more than `MAX_MANIFEST_BYTES`.
+        DigestMismatch: The bytes do not have the stated digest.
+        InvalidDocument: The bytes are not a manifest or index.
+    """
+    if len(data) > MAX_MANIFEST_BYTES:
+        raise TooLarge(f"a manifest of {len(data)} bytes", limit=MAX_MANIFEST_BYTES)
+    actual = Digest.of(data, "sha256" if digest is None else digest.algorithm)
+    if digest is not None and actual != digest:
+        raise DigestMismatch("the manifest", want=digest, got=actual)
+    return Document.parse(data, digest=actual, media_type=media_type, limits=limits)
+
+
+def image_config(
+    document: Document, limits: Limits, read: Callable[[Digest], bytes]
+) -> ImageConfig | None:
+    """Return the config of the image that a manifest describes, or None if it describes none.
+
+    Signatures and other artifacts often borrow the media types of images: their config cannot be
+    parsed as one, or has another number of layers.
+
+    Args:
+        document: The manifest.
+        limits: The limits of documents.
+        read: Returns the bytes of a blob that the repository holds.
+    """
+    link = document.config
+    if not document.claims_image or link is None or link.target.size_bytes > limits.inline_bytes:
+        return None
+    try:
+        config = ImageConfig.parse(read(link.digest), limits, digest=link.digest)
+    except (ContentNotFound, DamagedContent, InvalidDocument, TooLarge):
+        return None
+    return config if len(config.diff_ids) == len(document.layers) else None
+
+
+# --- the unit -------------------------------------------------------------------------------------
+
+
+def push_manifest(  # noqa: PLR0913 - the parts of a push
+    connection: Connection,
+    repository: Repository,
+    document: Document,
+    config: ImageConfig | None,
+    *,
+    tags: Sequence[str],
+    sparse: Sparse,
+    blobs: BlobStore,
+    now: datetime,
+    operation: str,
+) -> Pushed:
+    """Write a manifest, its image and its tags.
+
+    Args:
+        connection: A write unit.
+        repository: Where the manifest is pushed to.
+        document: The manifest or index.
+        config: The config of the image that it describes, if it describes one.
+        tags: The tags that name it from now on.
+        sparse: Which contents may be missing.
+        blobs: Where the contents are stored.
+        now: The time of the push.
+        operation: The name of the push in the log of references.
+
+    Raises:
+        MissingBlobs: The repository does not hold a content that the manifest points to.
+        DigestMismatch: A content does not have the size that the manifest states.
+    """
+    keys = _link_keys(connection, repository, document, sparse, blobs)
+    key = content.put_documents(connection, {document.digest: document.data})[document.digest]
+    image, is_verified = (None, True)
+    if config is not None:
+        image, is_verified = _add_image(connection, document, config)
+    subject = document.subject
+    subject_key = None
+    if subject is not None:
+        subject_key = content.ensure(
+            connection, subject.digest, subject.size_bytes, ContentState.ABSENT
         )
-        edges = [manifests.Edge(link, self._keys[link.digest]) for link in document.links]
-        new = manifests.NewManifest(
-            key,
-            document.kind.value,
-            document.media_type,
-            document.effective_artifact_type,
-            image,
-            subject,
-            edges,
-            document.annotations,
-        )
-        manifests.add(connection, [new])
-        repository_key = serving.ensure_repositories(connection, (self.repository,))[
-            self.repository
-        ]
-        serving.hold(connection, repository_key, key)
-        names = [Reference(self.repository, tag) for tag in tags]
-        if names:
-            naming.set_tags(
-                connection,
-                dict.fromkeys(names, key),
-                now=self.now,
-                operation=operation,
-                served=True,
+    manifests.add(
+        connection,
+        [
+            manifests.NewManifest(
+                key,
+                document.kind.value,
+                document.media_type,
+                document.effective_artifact_type,
+                image,
+                subject_key,
+                [manifests.Edge(link, keys[link.digest]) for link in document.links],
+                document.annotations,
             )
-        target = str(document.digest if config is None else config.image_id)
-        about = names[0] if names else Reference(self.repository, None, document.digest)
-        records.add_events(connection, [Event(self.now, "push", target, {"name": about.familiar})])
-        unseen = None if config is None or verified else config.image_id
-        return Pushed(
-            document.digest,
-            None if document.subject is None else document.subject.digest,
-            tuple(tags),
-            unseen,
+        ],
+    )
+    repository_key = serving.ensure_repositories(connection, (repository,))[repository]
+    serving.hold(connection, repository_key, key)
+    names = [Reference(repository, tag) for tag in tags]
+    if names:
+        naming.set_tags(
+            connection, dict.fromkeys(names, key), now=now, operation=operation, served=True
         )
+    target = str(document.digest if config is None else config.image_id)
+    name = names[0] if names else Reference(repository, None, document.digest)
+    events.add_events(connection, [events.Event(now, "push", target, {"name": name.familiar})])
+    return Pushed(
+        document.digest,
+        None if subject is None else subject.digest,
+        tuple(tags),
+        None if config is None or is_verified else config.image_id,
+    )
 
-    # --- what it points at ------------------------------------------------------------------------
 
-    def _targets(self) -> None:
-        links = self.document.links
-        held = catalog.held(self.connection, self.repository, (link.digest for link in links))
-        if damage.mark_missing(self.connection, self.blobs, held):
-            held = catalog.held(self.connection, self.repository, held)
-        missing = [
-            link for link in links if link.digest not in held and not self._may_be_missing(link)
-        ]
-        if missing:
-            raise MissingBlobs(
-                [
-                    (str(self.document.digest), f"{link.role} {link.position}", link.digest)
-                    for link in missing
-                ]
-            )
-        known = content.find(self.connection, held)
-        absent: dict[Digest, int | None] = {}
-        for link in links:
-            if link.digest in held:
-                self._fits(link, known[link.digest].size_bytes)
-            else:
-                absent.setdefault(link.digest, link.target.size_bytes)
-        # All at once: an index may list tens of thousands, and everybody else who writes waits
-        # meanwhile.
-        self._keys = {**held, **content.ensure_all(self.connection, absent, ContentState.ABSENT)}
+def _link_keys(
+    connection: Connection,
+    repository: Repository,
+    document: Document,
+    sparse: Sparse,
+    blobs: BlobStore,
+) -> dict[Digest, ContentKey]:
+    """Return the rows of everything that a manifest points to; make rows of absent contents.
 
-    def _may_be_missing(self, link: Link) -> bool:
-        if link.urls or self.sparse is Sparse.BLOBS:
-            return True
-        return link.role is Role.CHILD and self.sparse is Sparse.INDEXES
-
-    def _fits(self, link: Link, size_bytes: int | None) -> None:
-        if size_bytes != link.target.size_bytes:
+    Raises:
+        MissingBlobs: A content is missing that may not be.
+        DigestMismatch: A content does not have the stated size.
+    """
+    links = document.links
+    held = repositories.held(connection, repository, (link.digest for link in links))
+    if mark_missing(connection, blobs, held):
+        held = repositories.held(connection, repository, held)
+    missing = [
+        link for link in links if link.digest not in held and not may_be_missing(link, sparse)
+    ]
+    if missing:
+        raise MissingBlobs(
+            [
+                (str(document.digest), f"{link.role} {link.position}", link.digest)
+                for link in missing
+            ]
+        )
+    known = content.find(connection, held)
+    absent: dict[Digest, int | None] = {}
+    for link in links:
+        if link.digest not in held:
+            absent.setdefault(link.digest, link.target.size_bytes)
+        elif known[link.digest].size_bytes != link.target.size_bytes:
             raise DigestMismatch(
                 f"the size of {link.role} {link.position}, {link.digest}",
                 want=link.target.size_bytes,
-                got=size_bytes,
+                got=known[link.digest].size_bytes,
             )
+    # All rows in one statement: an index may list tens of thousands of manifests, and every other
+    # writer waits meanwhile.
+    return {**held, **content.ensure_all(connection, absent, ContentState.ABSENT)}
 
-    def _absent(self, digest: Digest, size_bytes: int) -> ContentKey:
-        return content.ensure(self.connection, digest, size_bytes, ContentState.ABSENT)
 
-    # --- the image it describes -------------------------------------------------------------------
+def may_be_missing(link: Link, sparse: Sparse) -> bool:
+    """Return whether a manifest may point to a content that its repository does not hold.
 
-    def _image(self, config: ImageConfig) -> tuple[ContentKey, bool]:
-        key = content.put_documents(self.connection, {config.image_id.digest: config.data})[
-            config.image_id.digest
-        ]
-        blobs = [link.digest for link in self.document.layers]
-        decoded = encodings.encoded(self.connection, blobs)
-        diffs = content.ensure_all(
-            self.connection, {diff.digest: None for diff in config.diff_ids}, ContentState.ABSENT
-        )
-        chain = [(diff, diffs[diff.digest]) for diff in config.diff_ids]
-        present = content.present(self.connection, blobs)
-        verified = all(
-            blob in present and (blob == diff.digest or (blob, diff.digest) in decoded)
-            for blob, diff in zip(blobs, config.diff_ids, strict=True)
-        )
-        top = layers.ensure_layers(self.connection, [chain])[0]
-        images.add(self.connection, {key: images.NewImage.of(config, top, verified=verified)})
-        return key, verification.diff_state(self.connection, key) == "verified"
+    Args:
+        link: The content.
+        sparse: Which contents may be missing.
+    """
+    if link.urls or sparse is Sparse.BLOBS:
+        return True
+    return link.role is Role.CHILD and sparse is Sparse.INDEXES
+
+
+def _add_image(
+    connection: Connection, document: Document, config: ImageConfig
+) -> tuple[ContentKey, bool]:
+    """Write the image that a manifest describes; return its row, and whether it is verified."""
+    image_digest = config.image_id.digest
+    key = content.put_documents(connection, {image_digest: config.data})[image_digest]
+    blobs = [link.digest for link in document.layers]
+    decoded = encodings.encoded(connection, blobs)
+    diffs = content.ensure_all(
+        connection, {diff.digest: None for diff in config.diff_ids}, ContentState.ABSENT
+    )
+    chain = [(diff, diffs[diff.digest]) for diff in config.diff_ids]
+    present = content.present(connection, blobs)
+    verified = all(
+        blob in present and (blob == diff.digest or (blob, diff.digest) in decoded)
+        for blob, diff in zip(blobs, config.diff_ids, strict=True)
+    )
+    top = layers.ensure_layers(connection, [chain])[0]
+    images.add(connection, {key: images.NewImage.of(config, top, verified=verified)})
+    return key, verification.diff_state(connection, key) == DiffState.VERIFIED

@@ -24,7 +24,7 @@ from store.files import page_cache as pages
 from store.model.digests import Digest
 from store.model.limits import MIB
 from store.model.references import Repository
-from store.registry import uploads as uploads_module
+from store.registry import upload as upload_module
 from store.registry.registry import Registry
 from store.workspace.file_locks import UPLOADS
 from tests.support.images import A, Archive, B, config, image, layer
@@ -273,8 +273,8 @@ def test_an_upload_counts_what_is_durable_and_nothing_else(
     assert calls.synced(store.root / UPLOADS / upload_id)[0] < calls.all("commit")[-1]
     for call in ("fsync", "begin_writeback"):
         with monkeypatch.context() as patch:
-            patch.setattr(uploads_module, "_WRITEBACK_BYTES", 1)
-            patch.setattr(os if call == "fsync" else uploads_module, call, refuse(errno.EIO))
+            patch.setattr(upload_module, "_WRITEBACK_BYTES", 1)
+            patch.setattr(os if call == "fsync" else upload_module, call, refuse(errno.EIO))
             upload = registry.uploads.resume(APP, upload_id)
             with pytest.raises(errors.Unavailable):
                 upload.write(b" and lost")

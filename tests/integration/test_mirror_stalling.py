@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from store.model.digests import Digest
-from store.registry.registry import MANIFEST_BYTES
+from store.registry.registry import MAX_MANIFEST_BYTES
 from tests.integration.test_mirror_renewal import certificate
 from tests.support.layouts import MANIFEST, encode
 from tests.support.mirror_process import Mirror
@@ -44,7 +44,7 @@ DOCUMENT = {
     "config": {"mediaType": "a/b", "digest": str(EMPTY), "size": 2},
     "layers": [],
 }
-LARGEST = encode({**DOCUMENT, "annotations": {"text": "x" * (MANIFEST_BYTES - 1000)}})
+LARGEST = encode({**DOCUMENT, "annotations": {"text": "x" * (MAX_MANIFEST_BYTES - 1000)}})
 
 
 def fill(mirror: Mirror) -> None:

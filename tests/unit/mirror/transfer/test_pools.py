@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from store.model.digests import Digest
-from store.registry.uploads import Upload
+from store.registry.upload import Upload
 from tests.support.raw_transfers import LARGE, push_blob, read_body, send_requests
 from tests.support.waiting import PATIENCE_S, until
 

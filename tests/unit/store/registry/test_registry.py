@@ -32,7 +32,7 @@ from store.model.contents import ContentState, DiffState
 from store.model.digests import Digest, ImageID
 from store.model.limits import Limits
 from store.model.references import Repository
-from store.registry.registry import MANIFEST_BYTES, Registry, Sparse
+from store.registry.registry import MAX_MANIFEST_BYTES, Registry, Sparse
 from store.registry.uploads import IDLE_S
 from tests.conftest import NOW
 from tests.support import images
@@ -402,7 +402,7 @@ def test_a_manifest_has_to_be_what_it_says(registry: Registry) -> None:
         registry.put_manifest(APP, b"{}", media_type=MANIFEST, digest=None, tags=())
     with pytest.raises(TooLarge):
         registry.put_manifest(
-            APP, b" " * (MANIFEST_BYTES + 1), media_type=MANIFEST, digest=None, tags=()
+            APP, b" " * (MAX_MANIFEST_BYTES + 1), media_type=MANIFEST, digest=None, tags=()
         )
 
 

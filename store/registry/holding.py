@@ -1,0 +1,120 @@
+"""Which contents a repository serves: mounts, grace periods, contents that a server has made."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from store.catalog import content, encodings, repositories, serving
+from store.model.contents import ContentState
+from store.registry.damage import tolerating_failed_notes
+from store.registry.repositories import repository_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from store.model.digests import DiffID, Digest
+    from store.model.references import Repository
+    from store.workspace.workspace import Workspace
+
+RENEWED_S: Final = 3600
+"""A grace period that began longer ago than this, in seconds, is extended on use.
+
+A grace period lasts a day (`store.catalog.collection.garbage.FRESH_S`).
+"""
+
+
+def extend_grace(workspace: Workspace, repository: Repository, digest: Digest) -> None:
+    """Extend the grace period of a blob if it began longer ago than `RENEWED_S`.
+
+    A client that was told that a blob exists relies on it until it pushes the manifest. Nothing
+    happens if the repository does not hold the blob, or the store can only be read.
+
+    Args:
+        workspace: The store.
+        repository: The repository.
+        digest: The blob.
+    """
+    if workspace.read_only:
+        return
+    with workspace.look() as connection:
+        # Clients ask about the same blobs again and again; few of these questions may write.
+        since = workspace.now() - timedelta(seconds=RENEWED_S)
+        if repositories.is_fresh(connection, repository, digest, since):
+            return
+    with tolerating_failed_notes(), workspace.write("registry") as connection:
+        held = repositories.held(connection, repository, (digest,))
+        key = repositories.find(connection, repository)
+        if digest in held and key is not None:
+            serving.hold(connection, key, held[digest], fresh_at=workspace.now())
+
+
+def mount(
+    connection: Connection,
+    repository: Repository,
+    digest: Digest,
+    may_read: Callable[[Repository], bool],
+    *,
+    now: datetime,
+) -> bool:
+    """Let a repository serve a blob that another repository serves.
+
+    Args:
+        connection: A write unit, in which missing files have been marked.
+        repository: The repository that is to serve the blob.
+        digest: The blob.
+        may_read: Whether the client may read a repository.
+        now: The time at which the blob's grace period begins.
+
+    Returns:
+        Whether the repository serves the blob now. It does not if no repository that the client may
+        read holds the blob, or the blob is damaged.
+    """
+    is_allowed = any(
+        may_read(repository_of(name)) for name in repositories.holders(connection, digest)
+    )
+    known = content.find(connection, (digest,)).get(digest)
+    if not is_allowed or known is None:
+        return False
+    key = serving.ensure_repositories(connection, (repository,))[repository]
+    serving.hold(connection, key, known.key, fresh_at=now)
+    return True
+
+
+def adopt(
+    connection: Connection, repository: Repository, digests: Iterable[Digest], *, now: datetime
+) -> None:
+    """Let a repository serve stored contents. The caller has checked permission.
+
+    Args:
+        connection: A write unit.
+        repository: The repository.
+        digests: The contents; missing and damaged contents are left out.
+        now: The time at which their grace period begins.
+    """
+    key = serving.ensure_repositories(connection, (repository,))[repository]
+    for known in content.find(connection, digests).values():
+        if known.state is ContentState.PRESENT:
+            serving.hold(connection, key, known.key, fresh_at=now)
+
+
+def record_encodings(connection: Connection, made: Mapping[Digest, DiffID], codec: str) -> None:
+    """Record what stored contents decode to. The caller has encoded them.
+
+    Args:
+        connection: A write unit.
+        made: The layer that each content decodes to; unknown contents and layers are left out.
+        codec: The codec of all contents.
+    """
+    known = content.find(connection, {*made, *(diff.digest for diff in made.values())})
+    encodings.put_encodings(
+        connection,
+        [
+            encodings.NewEncoding(known[diff.digest].key, known[digest].key, codec, seekable=False)
+            for digest, diff in made.items()
+            if digest in known and diff.digest in known
+        ],
+    )

@@ -1,0 +1,238 @@
+"""One request's hold on an upload: appends bytes, and ends with a blob or with a resumable file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Self, final
+
+from store.catalog import content, serving
+from store.catalog.in_progress import uploads as rows
+from store.db.database import Durability
+from store.errors import DigestMismatch, OutOfOrder, TooLarge, Unavailable
+from store.files.os_errors import translated
+from store.files.page_cache import begin_writeback
+from store.model.contents import ContentState
+from store.model.digests import Digest
+from store.model.limits import MIB
+from store.registry.damage import mark_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from hashlib import _Hash
+    from pathlib import Path
+
+    from store.model.references import Repository
+    from store.registry.hash_states import HashStates
+    from store.workspace.locks import Lock
+    from store.workspace.workspace import Workspace
+
+_READ_BYTES: Final = 4 * MIB
+"""How many bytes are hashed at once when a file is hashed again."""
+
+_WRITE_BYTES: Final = MIB
+"""How many bytes are hashed and written in one call each.
+
+Other threads run during a call; after it, this thread has to wait for them.
+"""
+
+_WRITEBACK_BYTES: Final = 4 * MIB
+"""After this many bytes, the kernel is told to begin writing them to the disk."""
+
+
+@final
+class Upload:
+    """One request's hold on an upload. It ends with `close`, `finish` or `discard`.
+
+    Attributes:
+        id: The upload's name.
+        offset_bytes: How many bytes the upload has.
+    """
+
+    def __init__(  # noqa: PLR0913 - only `store.registry.uploads` makes uploads
+        self,
+        workspace: Workspace,
+        upload_id: str,
+        repository: Repository | None,
+        *,
+        path: Path,
+        lock: Lock,
+        descriptor: int,
+        offset_bytes: int,
+        hash_states: HashStates,
+        max_bytes: int,
+        has_row: bool,
+    ) -> None:
+        self.id = upload_id
+        self.offset_bytes = offset_bytes
+        self._workspace = workspace
+        self._repository = repository
+        self._path = path
+        self._lock = lock
+        self._descriptor = descriptor
+        self._hash_states = hash_states
+        self._hasher: _Hash | None = hash_states.take(upload_id, offset_bytes)
+        self._max_bytes = max_bytes
+        self._has_row = has_row
+        self._first_offset = offset_bytes
+        self._writeback_offset = offset_bytes
+        self._is_open = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def expect(self, first_byte: int) -> None:
+        """Check that a piece begins where the upload ends.
+
+        Args:
+            first_byte: The offset of the piece.
+
+        Raises:
+            OutOfOrder: The upload ends elsewhere.
+        """
+        if first_byte != self.offset_bytes:
+            raise OutOfOrder(
+                f"the upload has {self.offset_bytes} bytes, the piece begins at {first_byte}",
+                offset_bytes=self.offset_bytes,
+                hint="continue at the upload's offset",
+            )
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append ``data``.
+
+        Raises:
+            TooLarge: The upload has more bytes than a blob may have.
+            StorageFull: There is no room on the file system.
+        """
+        if self.offset_bytes + len(data) > self._max_bytes:
+            raise TooLarge(
+                f"the blob is larger than {self._max_bytes} bytes", limit=self._max_bytes
+            )
+        view = memoryview(data)
+        with translated(self._path):
+            while view:
+                written = os.write(self._descriptor, view[:_WRITE_BYTES])
+                if self._hasher is not None:
+                    self._hasher.update(view[:written])
+                self.offset_bytes += written
+                view = view[written:]
+        if self.offset_bytes - self._writeback_offset >= _WRITEBACK_BYTES:
+            with self._rolled_back_on_failure():
+                begin_writeback(
+                    self._descriptor,
+                    self._writeback_offset,
+                    self.offset_bytes - self._writeback_offset,
+                )
+            self._writeback_offset = self.offset_bytes
+
+    def close(self) -> None:
+        """End the request: record durably how many bytes the upload has, and release it.
+
+        Nothing happens if the upload has ended. An upload of one request is given up.
+        """
+        if not self._is_open:
+            return
+        self._is_open = False
+        try:
+            if not self._has_row:
+                if self._repository is not None:
+                    self._path.unlink(missing_ok=True)
+            else:
+                if self.offset_bytes != self._first_offset:
+                    self._sync()
+                    with self._workspace.write(f"upload {self.id}", Durability.SOON) as connection:
+                        rows.advance(connection, self.id, self.offset_bytes, self._workspace.now())
+                if self._hasher is not None and self.offset_bytes:
+                    # Also after a request that was rejected or brought no bytes: the next one must
+                    # not hash the whole file again.
+                    self._hash_states.save(self.id, self.offset_bytes, self._hasher)
+        finally:
+            self._release()
+
+    def discard(self) -> None:
+        """Give the upload up: remove its row and its file."""
+        self._is_open = False
+        try:
+            if self._has_row:
+                with self._workspace.write(f"upload {self.id}", Durability.SOON) as connection:
+                    rows.forget(connection, self.id)
+            self._path.unlink(missing_ok=True)
+        finally:
+            self._release()
+
+    def finish(self, digest: Digest) -> None:
+        """Make the upload a blob that its repository serves, durably.
+
+        Args:
+            digest: The digest that the client states.
+
+        Raises:
+            DigestMismatch: The bytes have another digest; the upload is given up.
+        """
+        actual = self._digest(digest.algorithm)
+        if actual != digest:
+            self.discard()
+            raise DigestMismatch(
+                f"the digest of the {self.offset_bytes} bytes uploaded", want=digest, got=actual
+            )
+        assert self._repository is not None  # noqa: S101 - a new upload is closed without bytes
+        if self.offset_bytes != self._first_offset:
+            self._sync()
+        with self._workspace.write(f"upload {self.id}") as connection:
+            blobs, now = self._workspace.blobs, self._workspace.now()
+            known = content.find(connection, (digest,)).get(digest)
+            # A row whose file is missing must be found now: afterwards this copy is dropped.
+            if known is not None and mark_missing(connection, blobs, (digest,)):
+                known = content.find(connection, (digest,)).get(digest)
+            if known is not None and known.state is ContentState.PRESENT:
+                key = known.key
+            else:
+                blobs.publish(((self._path, blobs.location(digest)),))
+                put = content.add_blob if known is None else content.put_blob
+                key = put(connection, digest, self.offset_bytes, now)
+            repository_key = serving.ensure_repositories(connection, (self._repository,))[
+                self._repository
+            ]
+            serving.hold(connection, repository_key, key, fresh_at=now)
+            rows.forget(connection, self.id)
+        self._is_open = False
+        self._release()
+        # If the store had the blob already, the file is still there.
+        self._path.unlink(missing_ok=True)
+
+    def _release(self) -> None:
+        os.close(self._descriptor)
+        self._lock.release()
+
+    def _sync(self) -> None:
+        with self._rolled_back_on_failure():
+            os.fsync(self._descriptor)
+
+    @contextmanager
+    def _rolled_back_on_failure(self) -> Iterator[None]:
+        """Drop all bytes of this request if the disk fails to write them.
+
+        The kernel reports such a failure once, and calls the lost bytes durable the next time.
+        """
+        try:
+            with translated(self._path):
+                yield
+        except Unavailable:
+            self.offset_bytes = self._first_offset
+            self._hasher = None
+            raise
+
+    def _digest(self, algorithm: str) -> Digest:
+        if self._hasher is not None and algorithm == self._hasher.name:
+            return Digest(algorithm, self._hasher.hexdigest())
+        hasher = hashlib.new(algorithm, usedforsecurity=False)
+        position = 0
+        with translated(self._path):
+            while data := os.pread(self._descriptor, _READ_BYTES, position):
+                hasher.update(data)
+                position += len(data)
+        return Digest(algorithm, hasher.hexdigest())
