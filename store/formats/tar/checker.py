@@ -1,4 +1,4 @@
-"""Is this a tar? Asked of a layer while it passes, without keeping anything of it."""
+"""A check that a layer is a tar, made while its bytes pass and without keeping them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from store.model.limits import DEFAULT_LIMITS
 
 
 class _Want(Enum):
-    """What the next bytes to be collected are."""
+    """The meaning of the next bytes to collect."""
 
     HEADER = auto()
     META = auto()
@@ -23,15 +23,16 @@ class _Want(Enum):
 
 @final
 class TarCheck:
-    """Checks the structure of a tar that passes in pieces of any size, by the rules of `store.formats.tar.reader.TarReader` (docker-archive.md §6.1, §6.5).
+    """Checks the structure of a tar that passes in pieces of any size.
 
-    An empty input, missing end blocks, an end inside the last member's padding and anything behind
-    the end blocks are accepted. How the input is cut into pieces makes no difference, and skipping
-    data costs nothing.
+    It accepts the same bytes as `store.formats.tar.reader.TarReader` (docker-archive.md §6.1,
+    §6.5): also an empty input, missing end blocks, an end inside the last member's padding, and
+    anything behind the end blocks. The cuts between pieces make no difference, and data that is
+    skipped takes no time.
 
     Args:
-        member: The layer's name in the archive that it came in; errors carry it, beside the offset
-            in the layer.
+        member: The layer's name in its archive, for errors; their offsets are those in the layer.
+            None for an archive of its own.
     """
 
     def __init__(self, member: str | None = None) -> None:
@@ -46,10 +47,11 @@ class TarCheck:
         self._padding = 0
 
     def feed(self, data: bytes | memoryview) -> None:
-        """Take in the next bytes of the tar.
+        """Check the next bytes of the tar.
 
-        Raises InvalidArchive when it cannot be one, TooLarge for an extension header beyond
-        `Limits.header_bytes`.
+        Raises:
+            InvalidArchive: The bytes are not a tar.
+            TooLarge: An extension header is longer than `Limits.header_bytes`.
         """
         start, end = 0, len(data)
         while self._want is not _Want.NOTHING:
@@ -66,14 +68,18 @@ class TarCheck:
             block = bytes(data[start : start + missing])
             start += missing
             if self._partial:
-                # Begun in an earlier piece.
+                # The block began in an earlier piece.
                 block = bytes(self._partial) + block
                 self._partial.clear()
             self._take(block, self._position + start - len(block))
         self._position += end
 
     def finish(self) -> None:
-        """The tar ends here. Raises TruncatedInput when it must not."""
+        """Check that the tar may end here.
+
+        Raises:
+            TruncatedInput: It ends inside a member or a header.
+        """
         if self._skip > self._padding:
             raise TruncatedInput(
                 "the tar archive ends inside a member", member=self._member, offset=self._position
@@ -82,12 +88,12 @@ class TarCheck:
             what = (
                 "the tar archive ends inside a header"
                 if self._position > BLOCK
-                else "this is no tar archive, or the mere beginning of one"
+                else "not a tar archive, or one that ends inside its first header"
             )
             raise TruncatedInput(what, member=self._member, offset=self._position)
 
     def _take(self, block: bytes, offset: int) -> None:
-        """Act on what was collected, which stood at ``offset``, and say what is wanted next."""
+        """Read the collected block at ``offset`` and set what to collect next."""
         want = self._want
         if want is _Want.HEADER:
             if block == ZERO_BLOCK:
@@ -104,7 +110,7 @@ class TarCheck:
         else:
             if block != ZERO_BLOCK:
                 raise InvalidArchive(
-                    "invalid tar header: something else after a zero block",
+                    "invalid tar header: expected a second zero block",
                     member=self._member,
                     offset=offset,
                 )
@@ -122,7 +128,7 @@ class TarCheck:
             self._pass_over(header.stored, padding(header.stored))
 
     def _pass_over(self, data: int, padding_bytes: int) -> None:
-        """Nothing of interest in so many bytes; then the next header."""
+        """Skip data and its padding, then collect the next header."""
         self._want = _Want.HEADER
         self._need = BLOCK
         self._skip = data + padding_bytes

@@ -1,11 +1,11 @@
-"""Tar headers, read by the rules of Go's archive/tar 1.19, which is what Docker reads archives and layers with (docker-archive.md §6.1).
+"""Tar headers, read by the rules of Go's archive/tar 1.19, with which Docker reads archives.
 
-Nothing here reads a stream: `HeaderParser` is handed one block after the other and says how many
-bytes follow. `store.formats.tar.reader` and `store.formats.tar.checker` drive it, so that both
-accept exactly the same bytes.
+The module reads no stream: `HeaderParser` takes one block after the other and returns how many
+bytes follow. `store.formats.tar.reader` and `store.formats.tar.checker` both use it, and so accept
+exactly the same bytes.
 
-Spec: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended Header"; the GNU tar manual,
-"Basic Tar Format".
+Spec: docker-archive.md §6.1; POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended
+Header"; the GNU tar manual, "Basic Tar Format".
 """
 
 from __future__ import annotations
@@ -39,18 +39,17 @@ _FLAG_PAX_GLOBAL: Final = ord("g")
 
 _META_FLAGS: Final = frozenset({_FLAG_LONG_NAME, _FLAG_LONG_LINK, _FLAG_PAX, _FLAG_PAX_GLOBAL})
 _NO_DATA_FLAGS: Final = frozenset(b"123456")
-"""Links, devices, directories and FIFOs: whatever their size field says, no data follows."""
+"""Links, devices, directories and FIFOs: no data follows, whatever the size field says."""
 _MEMBER_FLAGS: Final = frozenset(b"\0000123456")
-"""What Docker's unpack handles.
+"""The type flags that Docker's unpack handles.
 
-It knows nothing of ``7`` (contiguous file) and ``S`` (sparse file in the old GNU format), though
-Go's reader does.
+Go's reader also knows ``7`` (contiguous file) and ``S`` (sparse file in the old GNU format).
 """
 
 _USUAL_NUMBERS: Final = re.compile(rb"(?:[0-7]{7}\0){3}([0-7]{11})\0[0-7]{11}\0([0-7]{6})\0 ")
-"""Mode, owners, size, time and checksum as nearly everybody writes them: found sound by one match.
+"""Mode, owners, size, time and checksum in the usual form: one match checks all of them.
 
-All else is looked at field by field.
+Other forms are checked field by field.
 """
 _OTHER_NUMBERS: Final = ((100, 108), (108, 116), (116, 124), (136, 148))
 
@@ -64,17 +63,17 @@ _INT64: Final = 1 << 63
 
 
 def padding(size: int) -> int:
-    """How many bytes fill up the last block after ``size`` bytes of data."""
+    """Return how many bytes fill the last block after ``size`` bytes of data."""
     return -size & (BLOCK - 1)
 
 
 class Header(NamedTuple):
-    """What one header block stands for, everything that went before it taken into account.
+    """One header block, combined with the extension headers before it.
 
-    ``stored`` bytes of data follow, then padding. ``size`` is what the member has when unpacked;
-    the two differ for sparse members only. With ``meta`` the data belongs to the headers: hand it
-    to `HeaderParser.meta`. While ``sparse.wanted`` is true, the next block of the data belongs to
-    the map of a sparse member: hand it to `HeaderParser.sparse_block`.
+    ``stored`` bytes of data follow, then padding. ``size`` is the member's size in bytes when
+    unpacked; the two differ for sparse members only. With ``meta`` the data belongs to the headers:
+    pass it to `HeaderParser.meta`. While ``sparse.wanted`` is true, the next block of the data
+    belongs to the map of a sparse member: pass it to `HeaderParser.sparse_block`.
     """
 
     flag: int
@@ -88,12 +87,12 @@ class Header(NamedTuple):
 
 @final
 class HeaderParser:
-    """Makes sense of header blocks, in the order in which they come.
+    """Reads the header blocks of one tar, in their order.
 
     Args:
         header_bytes: Ceiling for the data of one PAX or GNU header, and for the map of one sparse
-            member. member: The archive's own name, when it is a layer within another archive;
-            errors carry it.
+            member, in bytes.
+        member: The tar's own name, for errors, when it is a layer of another archive.
     """
 
     def __init__(self, header_bytes: int, member: str | None = None) -> None:
@@ -107,10 +106,15 @@ class HeaderParser:
         self._long_link = b""
 
     def header(self, block: bytes, offset: int) -> Header:
-        """Read one block that is not all zeros; it stands at ``offset``.
+        """Read one block that is not all zeros.
 
-        Raises InvalidArchive when it is no header or has an unknown type flag, TooLarge when it
-        announces too long a header.
+        Args:
+            block: The block, 512 bytes.
+            offset: The block's offset in the tar, in bytes.
+
+        Raises:
+            InvalidArchive: The block is not a header, or has an unknown type flag.
+            TooLarge: An extension header is longer than ``header_bytes``.
         """
         self._offset = offset
         size = self._checked_size(block)
@@ -133,7 +137,11 @@ class HeaderParser:
         return Header(flag, _text(name), _text(link) if link else "", size, size)
 
     def meta(self, data: bytes) -> None:
-        """Take in the data of the ``meta`` header just read. Raises InvalidArchive."""
+        """Read the data of the ``meta`` header that `header` has just returned.
+
+        Raises:
+            InvalidArchive: Go would refuse a record in it.
+        """
         if self._flag == _FLAG_LONG_NAME:
             self._long_name = _until_nul(data)
         elif self._flag == _FLAG_LONG_LINK:
@@ -144,14 +152,19 @@ class HeaderParser:
             except pax.InvalidRecordError as exc:
                 self._invalid(str(exc))
             if self._flag == _FLAG_PAX_GLOBAL:
-                # Global records are ignored, but Go hands the header out as a member: what was
-                # announced before it is spent.
+                # Global records are ignored. But Go returns the header as a member of its own, so
+                # that the extension headers before it lose their effect.
                 self._forget()
 
     def sparse_block(self, block: bytes) -> bool:
-        """Take in a block of the map of the sparse member just read; whether another one follows.
+        """Read one block of the current sparse member's map.
 
-        Raises InvalidArchive, TooLarge.
+        Returns:
+            Whether another block of the map follows.
+
+        Raises:
+            InvalidArchive: The map is not valid.
+            TooLarge: The map is longer than ``header_bytes``.
         """
         if self._sparse is None:
             raise ValueError("no sparse member")
@@ -164,7 +177,7 @@ class HeaderParser:
         return self._sparse.wanted
 
     def _checked_size(self, block: bytes) -> int:
-        """The size field of a block whose checksum and numbers are sound."""
+        """Return the size field of a block, after checking its checksum and its numbers."""
         usual = _USUAL_NUMBERS.match(block, 100)
         if usual is not None:
             size: int | None = int(usual[1], 8)
@@ -174,7 +187,7 @@ class HeaderParser:
             size, stated = _number(block[124:136]), _octal(block[148:156])
             sound = all(_number(block[start:end]) is not None for start, end in _OTHER_NUMBERS)
         if not _checksum_fits(block, stated):
-            self._invalid("bad checksum")
+            self._invalid("wrong checksum")
         magic = block[257:265]
         if magic == _GNU or magic[:6] == _USTAR:
             sound = sound and _are_numbers(block[329:345])
@@ -185,22 +198,19 @@ class HeaderParser:
                     and _number(block[488:500]) is not None
                 )
         if size is None or not sound:
-            self._invalid("a field is not a number")
-        # Where no data follows, a negative size is as meaningless as any other.
+            self._invalid("the size is not a number" if size is None else "a field is not a number")
+        # Where no data follows, the size has no meaning, also a negative one.
         if size < 0 and block[156] not in _NO_DATA_FLAGS:
-            self._invalid("a negative size")
+            self._invalid(f"the size is negative: {size}")
         return size
 
     def _prefixed(self, block: bytes, name: bytes) -> bytes:
-        """The name with the part of it that stands at byte 345 in some formats.
-
-        Times stand there in others.
-        """
+        """Return the name with its prefix at byte 345; some formats have times there instead."""
         if block[257:263] == _USTAR:
             prefix = _until_nul(block[345 : 476 if block[508:] == _STAR_TRAILER else 500])
         elif block[257:265] == _GNU:
             # GNU has access and change times here. Go before 1.8 wrote a prefix there by mistake,
-            # and Go still reads what is no time that way.
+            # and Go still reads the field as a prefix when it is not a time.
             if _number(block[345:357]) is not None and (
                 not block[357] or _number(block[357:369]) is not None
             ):
@@ -213,7 +223,7 @@ class HeaderParser:
         return prefix + b"/" + name
 
     def _extended(self, flag: int, name: bytes, link: bytes, size: int) -> Header:
-        """The member after extension headers, which overrule its own fields."""
+        """Return the header of a member whose extension headers override its own fields."""
         records: Records = self._pax or {}
         name = self._long_name or records.get(b"path") or name
         link = self._long_link or records.get(b"linkpath") or link
@@ -230,11 +240,11 @@ class HeaderParser:
         except pax.InvalidRecordError as exc:
             self._invalid(str(exc))
         if stored < 0:
-            self._invalid("a negative size")
+            self._invalid(f"the size is negative: {stored}")
         if sparse is None:
             return Header(flag, _text(name), _text(link), stored, stored)
         if flag in _NO_DATA_FLAGS:
-            self._invalid("a sparse member that is no file")
+            self._invalid("a sparse member is not a file")
         self._sparse = sparse
         return Header(
             flag,
@@ -252,12 +262,15 @@ class HeaderParser:
     def _invalid(self, why: str) -> NoReturn:
         if self._offset == 0:
             hint = (
-                "an image is a tar, compressed or not, or a folder"
+                "give an image as a tar, compressed or not, or as a folder"
                 if self._member is None
-                else "a layer is a tar, compressed or not"
+                else "make the image again: a layer is a tar, compressed or not"
             )
             raise InvalidArchive(
-                f"this is no tar archive: {why}", member=self._member, offset=0, hint=hint
+                f"not a tar archive: {why} in the first header",
+                member=self._member,
+                offset=0,
+                hint=hint,
             ) from None
         raise InvalidArchive(
             f"invalid tar header: {why}", member=self._member, offset=self._offset
@@ -278,8 +291,8 @@ class HeaderParser:
     def _too_large(self, size: int) -> NoReturn:
         where = f" in member {printable(self._member)!r}" if self._member is not None else ""
         raise TooLarge(
-            f"a tar extension header of {size} bytes{where}, at byte {self._offset}: more than"
-            f" {self._header_bytes}",
+            f"a tar extension header of {size} bytes{where}, at byte {self._offset}: the limit is"
+            f" {self._header_bytes} bytes",
             limit=self._header_bytes,
         )
 
@@ -294,10 +307,13 @@ def _until_nul(field: bytes) -> bytes:
 
 
 def _checksum_fits(block: bytes, stated: int | None) -> bool:
-    """Whether the sum of all bytes, taken as unsigned or as signed ones, the checksum field itself as spaces, is ``stated``."""
+    """Whether ``stated`` is the sum of all bytes, the checksum field counted as spaces.
+
+    The bytes may be taken as unsigned or as signed.
+    """
     if block.isascii():
-        # Adler-32's lower half is 1 + the sum modulo 65521; 512 ASCII bytes do not get there.
-        # Twenty times as fast as sum().
+        # The lower half of Adler-32 is 1 + the sum modulo 65521, and the sum of 512 ASCII bytes is
+        # smaller. That is twenty times as fast as sum().
         return (zlib.adler32(block) & 0xFFFF) - (
             zlib.adler32(block[148:156]) & 0xFFFF
         ) + _CHECKSUM_BLANK == stated
@@ -311,17 +327,18 @@ def _checksum_fits(block: bytes, stated: int | None) -> bool:
 
 @lru_cache(maxsize=1024)
 def _are_numbers(fields: bytes) -> bool:
-    """Whether two numeric fields of 8 bytes are sound.
+    """Whether two fields of 8 bytes are numbers.
 
-    Device numbers are nearly always zero: hence the cache.
+    Cached, because device numbers are nearly always zero.
     """
     return _number(fields[:8]) is not None and _number(fields[8:]) is not None
 
 
 def _number(field: bytes) -> int | None:
-    """A numeric field: octal between NULs and spaces, or base-256 (GNU).
+    """Return the value of a numeric field: octal between NULs and spaces, or base-256 (GNU).
 
-    None when it is neither, or does not fit 64 bits.
+    Returns:
+        None when the field is neither, or does not fit into 64 bits.
     """
     if not field[0] & _BASE256:
         return _octal(field)
@@ -338,5 +355,5 @@ def _octal(field: bytes) -> int | None:
     digits = _until_nul(field.strip(b" \0"))
     if digits.translate(None, b"01234567"):
         return None
-    # Without digits it is 0. (int() alone would also take underscores, signs and a prefix.)
+    # A field without digits is 0. (int() alone would also take underscores, signs and a prefix.)
     return int(digits or b"0", 8)

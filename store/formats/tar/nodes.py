@@ -1,4 +1,7 @@
-"""Names in folders, kept in arrays: an archive of a million members takes some fifty bytes a member and the text of its names, not the objects of Python."""
+"""A table of names in folders, kept in arrays instead of Python objects.
+
+An archive of a million members needs about fifty bytes a member and the text of its names.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from store.errors import TooLarge
 
 ROOT: Final = 0
 NOTHING: Final = -1
-"""No node."""
+"""The number that means "no node"."""
 
 _EMPTY: Final = -1
 _FIRST_SLOTS: Final = 64
@@ -17,13 +20,13 @@ _FIRST_SLOTS: Final = 64
 
 @final
 class Nodes:
-    """A table of nodes, each a name in a folder, the folder being a node itself.
+    """A table of nodes. Each node has a name in a folder, and the folder is a node too.
 
-    What a ``kind`` means is the caller's; a node's number never changes.
+    The caller gives the ``kind`` numbers their meaning. A node's number never changes.
 
     Args:
-        text_bytes: Ceiling for all names and link targets together, those included that were
-            replaced. root: What kind of node the root is.
+        text_bytes: Ceiling in bytes for all names and link targets together; replaced ones count.
+        root: The kind of the root.
     """
 
     def __init__(self, text_bytes: int, root: int) -> None:
@@ -37,14 +40,14 @@ class Nodes:
         self._size = array("q", (0,))
         self._offset = array("q", (0,))
         # An open hash table of node numbers, by folder and name. Python's hash of bytes is keyed,
-        # so nobody can choose names that collide.
+        # so an archive cannot choose names that collide.
         self._slots = array("i", (_EMPTY,)) * _FIRST_SLOTS
 
     def __len__(self) -> int:
         return len(self._kind)
 
     def find(self, folder: int, name: bytes) -> int:
-        """The node of this name in a folder, or `NOTHING`."""
+        """Return the node of this name in a folder, or `NOTHING`."""
         return self._slots[self._slot(folder, name)]
 
     def put(
@@ -58,15 +61,26 @@ class Nodes:
         offset: int = 0,
         over: int = NOTHING,
     ) -> int:
-        """Enter a node under its name, instead of what has that name in the folder.
+        """Enter a node under its name and return its number.
 
-        With ``over``, a node that has it, that node becomes this one.
+        A node that had the name in the folder is no longer found.
 
-        Raises TooLarge when there is too much text.
+        Args:
+            folder: The node of the folder.
+            name: The name in the folder.
+            kind: The caller's number for the kind of node.
+            link: The target of a link.
+            size: The size in bytes.
+            offset: The offset of the data in bytes.
+            over: A node with this folder and name that becomes the new node and keeps its number.
+
+        Raises:
+            TooLarge: The names and link targets are longer than ``text_bytes`` together.
         """
         if len(self._text) + len(name) + len(link) > self._text_bytes:
             raise TooLarge(
-                f"the names in the archive are longer than {self._text_bytes} bytes together",
+                "the names and link targets of the archive together are longer than"
+                f" {self._text_bytes} bytes",
                 limit=self._text_bytes,
             )
         if over != NOTHING:
@@ -96,33 +110,33 @@ class Nodes:
         return node
 
     def kind(self, node: int) -> int:
-        """What kind of node it is."""
+        """Return the node's kind."""
         return self._kind[node]
 
     def size(self, node: int) -> int:
-        """The size it was put with, in bytes."""
+        """Return the node's size in bytes."""
         return self._size[node]
 
     def offset(self, node: int) -> int:
-        """The offset it was put with."""
+        """Return the offset of the node's data in bytes."""
         return self._offset[node]
 
     def folder(self, node: int) -> int:
-        """The folder it is in; `NOTHING` for the root."""
+        """Return the node's folder; `NOTHING` for the root."""
         return self._folder[node]
 
     def name(self, node: int) -> bytes:
-        """Its name within its folder."""
+        """Return the node's name in its folder."""
         at = self._name_at[node]
         return bytes(self._text[at : at + self._name_bytes[node]])
 
     def link(self, node: int) -> bytes:
-        """The target of a link."""
+        """Return the target of a link."""
         at = self._name_at[node] + self._name_bytes[node]
         return bytes(self._text[at : at + self._link_bytes[node]])
 
     def _slot(self, folder: int, name: bytes) -> int:
-        """Where the table has a name, or where it would go."""
+        """Return the slot of a name in the table, or the free slot for it."""
         slots, mask = self._slots, len(self._slots) - 1
         slot = hash((folder, name)) & mask
         while (node := slots[slot]) != _EMPTY:
@@ -134,7 +148,7 @@ class Nodes:
         return slot
 
     def _grow(self) -> None:
-        """Twice the slots. What was replaced is in no slot, and is not entered again."""
+        """Double the slots. Replaced nodes are in no slot and stay out."""
         before = self._slots
         self._slots = slots = array("i", (_EMPTY,)) * (len(before) * 2)
         mask = len(slots) - 1

@@ -1,4 +1,7 @@
-"""PAX extended headers, read as Go's archive/tar 1.19 does (POSIX.1-2017 pax, "pax Extended Header"; the GNU tar manual, "Storing Sparse Files")."""
+"""PAX extended headers, read as Go's archive/tar 1.19 reads them.
+
+Spec: POSIX.1-2017 pax, "pax Extended Header"; the GNU tar manual, "Storing Sparse Files".
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ if TYPE_CHECKING:
 Records: TypeAlias = "Mapping[bytes, bytes]"
 
 BLOCK: Final = 512
-"""A tar archive consists of blocks of so many bytes."""
+"""Size of a tar block in bytes."""
 
 _INTEGER: Final = re.compile(rb"([+-]?)0*([0-9]{1,19})")
 _TIME: Final = re.compile(rb"([^.]*)(?:\.[0-9]*)?")
@@ -23,19 +26,21 @@ _SPARSE_BYTES: Final = b"GNU.sparse.numbytes"
 _SPARSE_MAP: Final = b"GNU.sparse.map"
 _SHORTEST_RECORD: Final = 5
 _INT64: Final = 1 << 63
+_SHOWN_BYTES: Final = 40
 
 
 class InvalidRecordError(Exception):
-    """An extended header that Go would refuse; the caller knows where it stands and says so."""
+    """An extended header that Go would refuse. The caller adds its offset."""
 
 
 def parse(data: bytes) -> dict[bytes, bytes]:
-    """The records of one extended header; of equal keys the last one counts.
+    """Return the records of one extended header; a repeated key replaces the earlier one.
 
-    The pairs of a format 0.0 sparse map, whose keys repeat, come out as the one ``GNU.sparse.map``
-    of format 0.1.
+    A sparse map of format 0.0, which repeats its keys, is returned as the ``GNU.sparse.map`` of
+    format 0.1.
 
-    Raises InvalidRecordError.
+    Raises:
+        InvalidRecordError: A record is malformed, or the pairs of a sparse map are out of order.
     """
     records: dict[bytes, bytes] = {}
     sparse: list[bytes] = []
@@ -44,7 +49,7 @@ def parse(data: bytes) -> dict[bytes, bytes]:
         key, value, position = _record(data, position)
         if key in (_SPARSE_OFFSET, _SPARSE_BYTES):
             if key != (_SPARSE_BYTES if len(sparse) % 2 else _SPARSE_OFFSET) or b"," in value:
-                raise InvalidRecordError("the sparse map is out of order")
+                raise InvalidRecordError("the entries of the sparse map are out of order")
             sparse.append(value)
         else:
             records[key] = value
@@ -54,13 +59,18 @@ def parse(data: bytes) -> dict[bytes, bytes]:
 
 
 def checked_size(records: Records, size: int) -> int:
-    """The size in bytes that ``records`` give the member, else ``size``.
+    """Return the member's size in bytes, and check all numbers in its records.
 
-    All other numbers among them are checked, too.
+    Args:
+        records: The member's extended header.
+        size: The size in the member's own header.
 
-    It may be negative: whether that matters depends on the member's type.
+    Returns:
+        The size in ``records``, else ``size``. It may be negative, which matters only for some
+        types of members.
 
-    Raises InvalidRecordError.
+    Raises:
+        InvalidRecordError: A value that should be a number is not one.
     """
     for key in _INTEGER_KEYS:
         if value := records.get(key):
@@ -69,7 +79,7 @@ def checked_size(records: Records, size: int) -> int:
         if value := records.get(key):
             found = _TIME.fullmatch(value)
             if found is None:
-                raise InvalidRecordError("a time is not a number")
+                raise InvalidRecordError(f"the PAX value {_shown(value)} is not a time")
             integer(found[1])
     if value := records.get(b"size"):
         return integer(value)
@@ -77,22 +87,31 @@ def checked_size(records: Records, size: int) -> int:
 
 
 def integer(text: bytes) -> int:
-    """A decimal integer of 64 bits. Raises InvalidRecordError."""
-    # Python's int() would also take underscores, spaces and digits without end.
+    """Return the value of a decimal 64-bit integer.
+
+    Raises:
+        InvalidRecordError: The text is not a number, or does not fit into 64 bits.
+    """
+    # Python's int() would also take underscores, spaces and any number of digits.
     found = _INTEGER.fullmatch(text)
     if found is None:
-        raise InvalidRecordError("a value is not a number")
+        raise InvalidRecordError(f"the PAX value {_shown(text)} is not a number")
     value = -int(found[2]) if found[1] == b"-" else int(found[2])
     if not -_INT64 <= value < _INT64:
-        raise InvalidRecordError("a value does not fit 64 bits")
+        raise InvalidRecordError(f"the PAX value {_shown(text)} does not fit into 64 bits")
     return value
 
 
+def _shown(text: bytes) -> str:
+    """Return ``text`` in quotes for a message, cut short."""
+    return repr(text[:_SHOWN_BYTES])[1:] + ("…" if len(text) > _SHOWN_BYTES else "")
+
+
 def _record(data: bytes, start: int) -> tuple[bytes, bytes, int]:
-    r"""The record ``<length> <key>=<value>\n`` at ``start``, and where the next one starts."""
+    r"""Return key and value of the record ``<length> <key>=<value>\n``, and its end."""
     space = data.find(b" ", start)
     if space < 0:
-        raise InvalidRecordError("a record without a length")
+        raise InvalidRecordError("a PAX record has no length")
     length = integer(data[start:space])
     end = start + length
     if (
@@ -101,10 +120,10 @@ def _record(data: bytes, start: int) -> tuple[bytes, bytes, int]:
         or end - 1 <= space + 1
         or data[end - 1 : end] != b"\n"
     ):
-        raise InvalidRecordError("a record of the wrong length")
+        raise InvalidRecordError("a PAX record has the wrong length")
     key, equals, value = data[space + 1 : end - 1].partition(b"=")
     if not equals or not key:
-        raise InvalidRecordError("a record without a key")
+        raise InvalidRecordError("a PAX record has no key")
     if b"\0" in (value if key in _TEXT_KEYS else key):
-        raise InvalidRecordError("a record with a NUL in it")
+        raise InvalidRecordError("a PAX record has a NUL character in its key or its value")
     return key, value, end

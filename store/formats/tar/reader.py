@@ -1,4 +1,4 @@
-"""The members of a tar archive, from a file or from a stream that passes once."""
+"""A reader for the members of a tar archive, from a file or from a stream."""
 
 from __future__ import annotations
 
@@ -29,28 +29,29 @@ if TYPE_CHECKING:
     from store.model.limits import Limits
 
 _SKIP_BYTES: Final = MIB
-"""How much of a stream is read at once where nobody wants it."""
+"""Bytes per read when data of a stream is skipped."""
 
 
 class ByteSource(Protocol):
-    """Anything with ``read``; short reads are allowed, an empty one is the end."""
+    """An object with ``read``. It may return fewer bytes than asked for; none are the end."""
 
     def read(self, size: int, /) -> bytes:
-        """Up to ``size`` bytes."""
+        """Return up to ``size`` bytes."""
 
 
 class SeekableSource(ByteSource, Protocol):
-    """A source that can be read anywhere."""
+    """A source with random access."""
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         """Move to ``offset`` bytes from the start (``whence`` 0) or from the end (2).
 
-        The new position.
+        Returns:
+            The new position.
         """
 
 
 class MemberKind(Enum):
-    """What a member is, as far as an archive of images cares."""
+    """The kinds of members that make a difference in an archive of images."""
 
     FILE = auto()
     DIRECTORY = auto()
@@ -71,12 +72,12 @@ _KINDS: Final = {
 @final
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member: ``size`` bytes when unpacked, data at ``offset`` in the decompressed archive.
+    """One member.
 
-    Names are UTF-8, other bytes as lone surrogates.
-
-    ``extents`` is None unless the member is sparse: then only they are in the archive, one after
-    the other, and the rest is zeros.
+    ``name`` and ``link`` are UTF-8, with other bytes as lone surrogates. ``size`` is the size in
+    bytes when unpacked, ``offset`` that of the data in the decompressed archive. ``extents`` is
+    None unless the member is sparse: then the archive holds only the extents, one after the other,
+    and all other bytes are zeros.
     """
 
     name: str
@@ -89,18 +90,18 @@ class Member:
 
 @final
 class TarReader:
-    """Reads members in order, with the acceptance rules of Go's archive/tar 1.19 (docker-archive.md §6.1).
+    """Reads members in order, by the rules of Go's archive/tar 1.19 (docker-archive.md §6.1).
 
-    Accepted: no end blocks, an end inside the padding of the last member, anything behind the end
-    blocks. A sparse member is read as what it stands for.
+    It accepts missing end blocks, an end inside the padding of the last member, and anything behind
+    the end blocks. The holes of a sparse member are read as zeros.
 
     Args:
-        source: The decompressed archive, at its start; a file at position 0. limits: ``members``
-            and ``header_bytes`` are enforced. seekable: ``source`` is a `SeekableSource`: data that
-            nobody asks for is sought over, and `reread` works. Otherwise all of the source is read,
-            also
-            what follows the end blocks, so that whoever writes into the pipe can finish and a
-            decompressor reaches its checksum.
+        source: The decompressed archive, at its start; a file at position 0.
+        limits: ``members`` and ``header_bytes`` are enforced.
+        seekable: Whether ``source`` is a `SeekableSource`. Then data that is not asked for is
+            skipped by seeking, and `reread` works. Otherwise the whole source is read, also behind
+            the end blocks, so that the writer of a pipe can finish and a decompressor reaches its
+            checksum.
     """
 
     def __init__(
@@ -126,12 +127,13 @@ class TarReader:
         self._member: Member | None = None
 
     def __iter__(self) -> Iterator[Member]:
-        """The members, in archive order. What is not read of one is skipped.
+        """Yield the members in archive order. Data that was not read is skipped.
 
         Raises:
-            InvalidArchive: This is no tar, a header is damaged, a type flag is unknown, or a zero
-                block is followed by something else. TruncatedInput: It ends inside a header or
-                inside a member's data. TooLarge: A ceiling of the limits was passed.
+            InvalidArchive: The source is not a tar, a header is damaged, a type flag is unknown, or
+                a zero block is followed by other data.
+            TruncatedInput: The source ends inside a header or inside a member's data.
+            TooLarge: A ceiling of the limits is passed.
         """
         members = 0
         while (header := self._read_member()) is not None:
@@ -158,15 +160,21 @@ class TarReader:
                 pass
 
     def chunks(self, size: int) -> Iterator[bytes]:
-        """What is left of the current member's data, in pieces of exactly ``size`` bytes, the last one shorter.
+        """Yield the unread data of the current member.
 
-        To be consumed before the next member is asked for. Raises TruncatedInput.
+        Consume the iterator before asking for the next member.
+
+        Args:
+            size: Size of each piece in bytes; the last one may be shorter.
+
+        Raises:
+            TruncatedInput: The source ends inside the data.
         """
         member = self._current()
 
         def read(wanted: int) -> bytes:
             if self._seekable is not None:
-                # Another member may have been reread since.
+                # `reread` may have moved the position since the last piece.
                 self._seekable.seek(self._at)
             piece = self._read(wanted)
             if len(piece) < wanted:
@@ -182,24 +190,35 @@ class TarReader:
                 raise ValueError("the reader has moved on to another member")
 
     def read_all(self, max_bytes: int) -> bytes:
-        """What is left of the current member's data in one piece.
+        """Return the unread data of the current member in one piece.
 
-        Raises TooLarge beyond ``max_bytes``, TruncatedInput.
+        Args:
+            max_bytes: The most bytes to return.
+
+        Raises:
+            TooLarge: More than ``max_bytes`` are unread.
+            TruncatedInput: The source ends inside the data.
         """
         member = self._current()
         if member.size - self._given > max_bytes:
             raise TooLarge(
-                f"member {printable(member.name)!r} has {member.size} bytes, more than {max_bytes}",
+                f"member {printable(member.name)!r} has {member.size} bytes: the limit is"
+                f" {max_bytes} bytes",
                 limit=max_bytes,
             )
         return b"".join(self.chunks(_SKIP_BYTES))
 
     def reread(self, member: Member, size: int) -> Generator[bytes, None, None]:
-        """The data of a member met earlier, in pieces as `chunks` gives them.
+        """Return an iterator over the data of an earlier member.
 
-        At any time, as long as the source is seekable and open, and on any thread.
+        It works on any thread while the source is open, and needs a seekable source.
 
-        Raises TruncatedInput when the file has become shorter since.
+        Args:
+            member: A member that this reader has yielded.
+            size: Size of each piece in bytes; the last one may be shorter.
+
+        Raises:
+            TruncatedInput: The file has become shorter.
         """
         file = self._seekable
         if file is None:
@@ -226,7 +245,7 @@ class TarReader:
         return self._member
 
     def _read_member(self) -> Header | None:
-        """Go to the next member's data; None at the end."""
+        """Move to the next member's data and return its header, None at the end."""
         parser = self._parser
         while True:
             self._skip_rest()
@@ -259,26 +278,26 @@ class TarReader:
             return header
 
     def _check_end(self) -> None:
-        """After one zero block: the end of the archive, or another zero block."""
+        """Check that the archive ends after one zero block, or has another one."""
         at = self._at
         block = self._read(BLOCK)
         if block and self._whole(block, at) != ZERO_BLOCK:
-            raise InvalidArchive("invalid tar header: something else after a zero block", offset=at)
+            raise InvalidArchive("invalid tar header: expected a second zero block", offset=at)
 
     def _whole(self, block: bytes, at: int) -> bytes:
         if len(block) < BLOCK:
             what = (
                 "the archive ends inside a header"
                 if at
-                else "this is no tar archive, or the mere beginning of one"
+                else "not a tar archive, or one that ends inside its first header"
             )
             raise TruncatedInput(what, offset=at + len(block))
         return block
 
     def _skip_rest(self) -> None:
-        """Go behind the current member's data and padding."""
+        """Move behind the current member's data and padding."""
         if self._seekable is not None:
-            # Also where nothing is to be skipped: a member may have been reread in between.
+            # Also when there is nothing to skip: `reread` may have moved the position.
             self._at = self._seekable.seek(min(self._next, self._end))
             return
         while self._at < self._next:
@@ -302,9 +321,9 @@ class TarReader:
 def _pieces(
     member: Member, start: int, size: int, read: Callable[[int], bytes]
 ) -> Generator[bytes, None, None]:
-    """What ``member`` holds from ``start`` on, in pieces of ``size`` bytes.
+    """Yield the bytes of ``member`` from ``start`` on, in pieces of ``size`` bytes.
 
-    ``read`` gives so many bytes of its data, in order.
+    ``read`` returns the given number of bytes of the member's data, in order.
     """
     if member.extents is not None:
         yield from expanded(member.extents, member.size, start, size, read)
@@ -314,7 +333,7 @@ def _pieces(
 
 
 def _read_full(source: ByteSource, size: int) -> bytes:
-    """Up to ``size`` bytes, less only at the end; what a source gives at once is not copied."""
+    """Return ``size`` bytes, fewer only at the end. A full first read is not copied."""
     data = source.read(size)
     if len(data) == size or not data:
         return data

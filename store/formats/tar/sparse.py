@@ -1,10 +1,9 @@
-"""Sparse members.
+"""Sparse members: files with holes, stored as a map of extents and the data in them.
 
-A map of where data lies, holes everywhere else (the GNU tar manual, "Storing Sparse Files", PAX
-formats 0.0, 0.1 and 1.0).
+They are read as Go's archive/tar 1.19 reads them, and expanded as Docker's unpack expands them. The
+old GNU format (type flag ``S``) is not supported, because Docker refuses it.
 
-Read as Go's archive/tar 1.19 does, and expanded as Docker's unpack does. The old GNU format (type
-flag ``S``) is not among them: Docker refuses it.
+Spec: the GNU tar manual, "Storing Sparse Files", PAX formats 0.0, 0.1 and 1.0.
 """
 
 from __future__ import annotations
@@ -19,22 +18,26 @@ if TYPE_CHECKING:
     from store.formats.tar.pax import Records
 
 Extents: TypeAlias = "tuple[tuple[int, int], ...]"
-"""Where the data of a member lies in it: (offset, length) in bytes, ascending, not overlapping."""
+"""The parts of a member that have data: (offset, length) in bytes, ascending, not overlapping."""
 
 _VERSIONS: Final = {(b"0", b"0"): False, (b"0", b"1"): False, (b"1", b"0"): True}
-"""By major and minor number: whether the map stands in front of the data."""
+"""Known formats by major and minor number; True when the map is in front of the data."""
 
 
 class MapTooLongError(Exception):
-    """The map is longer than the ceiling that the caller gave."""
+    """The map is longer than the caller's ceiling."""
 
 
 @final
 class SparseMap:
-    """The map of one sparse member: ``size`` bytes when unpacked.
+    """The map of one sparse member, which has ``size`` bytes when unpacked.
 
-    In format 1.0 the map stands in front of the data: while ``wanted`` is true, the next block of
-    it goes to `take`.
+    In format 1.0 the map is in front of the data: while ``wanted`` is true, the next block of the
+    data goes to `take`.
+
+    Args:
+        size: The member's size when unpacked, in bytes.
+        stored: The size of its data in the archive, with the map of format 1.0, in bytes.
     """
 
     def __init__(self, size: int, stored: int) -> None:
@@ -48,11 +51,14 @@ class SparseMap:
 
     @classmethod
     def announced(cls, records: Records, stored: int) -> SparseMap | None:
-        """What the extended header of a member with ``stored`` bytes says.
+        """Return the map that an extended header announces, None when the member is not sparse.
 
-        None when the member is not sparse.
+        Args:
+            records: The member's extended header.
+            stored: The size of the member's data in the archive, in bytes.
 
-        Raises InvalidRecordError.
+        Raises:
+            InvalidRecordError: The map is not valid.
         """
         version = records.get(b"GNU.sparse.major", b""), records.get(b"GNU.sparse.minor", b"")
         in_data = _VERSIONS.get(version)
@@ -71,9 +77,15 @@ class SparseMap:
         return found
 
     def take(self, block: bytes, max_bytes: int) -> None:
-        """The next block of a map that stands in front of the data.
+        """Read the next block of a map in front of the data.
 
-        Raises InvalidRecordError, MapTooLongError beyond ``max_bytes``.
+        Args:
+            block: The block.
+            max_bytes: Ceiling for the whole map, in bytes.
+
+        Raises:
+            InvalidRecordError: The map is not valid.
+            MapTooLongError: The map is longer than ``max_bytes``.
         """
         self._text += block
         self._lines += block.count(b"\n")
@@ -83,7 +95,7 @@ class SparseMap:
         if self._lines and self._count < 0:
             self._count = integer(bytes(self._text.partition(b"\n")[0]))
             if self._count < 0:
-                raise InvalidRecordError("a negative number of sparse extents")
+                raise InvalidRecordError("the number of sparse extents is negative")
         if self._lines > 2 * self._count >= 0:
             self._finish(bytes(self._text).split(b"\n")[1 : 2 * self._count + 1], self._count)
         else:
@@ -91,32 +103,39 @@ class SparseMap:
 
     def _check_rest(self) -> None:
         if self._stored < BLOCK:
-            raise InvalidRecordError("a sparse map without an end")
+            raise InvalidRecordError("the data ends inside the sparse map")
 
     def _finish(self, numbers: list[bytes], count: int) -> None:
         if len(numbers) != 2 * count:
-            raise InvalidRecordError("a sparse map of the wrong length")
+            raise InvalidRecordError("the sparse map has the wrong number of extents")
         values = [integer(number) for number in numbers]
         self.extents = tuple(zip(values[::2], values[1::2], strict=True))
         self.wanted = False
         end = data = 0
         for offset, length in self.extents:
             if length < 0 or offset < end:
-                raise InvalidRecordError("sparse extents that overlap")
+                raise InvalidRecordError("sparse extents overlap")
             end = offset + length
             data += length
         if end > self.size or self.size < 0:
-            raise InvalidRecordError("a sparse extent beyond the end")
+            raise InvalidRecordError("a sparse extent ends behind the end of the file")
         if data != self._stored:
-            raise InvalidRecordError("a sparse map that does not fit the data")
+            raise InvalidRecordError(
+                f"the sparse map lists {data} bytes of data, but the member has {self._stored}"
+            )
 
 
 def expanded(
     extents: Extents, size: int, start: int, piece_bytes: int, read: Callable[[int], bytes]
 ) -> Iterator[bytes]:
-    """The bytes of a sparse member from ``start`` to its end at ``size``, in pieces of ``piece_bytes``, the last one shorter.
+    """Yield the bytes of a sparse member, holes as zeros.
 
-    ``read`` gives exactly so many bytes of its data, in order.
+    Args:
+        extents: The parts that have data.
+        size: The member's size when unpacked, in bytes.
+        start: Offset in the member of the first byte to yield.
+        piece_bytes: Size of each piece in bytes; the last one may be shorter.
+        read: Returns exactly the given number of bytes of the member's data, in order.
     """
     zeros = bytes(min(piece_bytes, size - start))
     parts: list[bytes] = []
@@ -137,7 +156,7 @@ def expanded(
 
 
 def _runs(extents: Extents, size: int, start: int) -> Iterator[tuple[int, bool]]:
-    """Holes and data from ``start`` on, as (length, whether it is data)."""
+    """Yield the holes and the data from ``start`` on, each as (length, whether it is data)."""
     position = start
     for offset, length in extents:
         if offset > position:

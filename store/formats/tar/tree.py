@@ -1,4 +1,7 @@
-"""The files of an archive as Docker's unpack would leave them on disk, without unpacking anything (docker-archive.md §6.1)."""
+"""The tree of files that Docker's unpack would make of an archive, without unpacking it.
+
+Source: docker-archive.md §6.1.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from store.model.limits import Limits
 
 _LINK_BYTES: Final = 4095
-"""The longest target a symbolic link can have on Linux (PATH_MAX without its NUL).
+"""The longest target of a symbolic link on Linux (PATH_MAX without its NUL), in bytes.
 
 Docker's unpack fails on longer ones.
 """
@@ -33,7 +36,7 @@ _FILE, _DIRECTORY, _SYMLINK, _HARDLINK = (
 @final
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """Anything but a directory, with what `Tree.add` was given for it."""
+    """A file, with the payload that `Tree.add` was given for it."""
 
     member: Member
     payload: object | None
@@ -44,37 +47,39 @@ class Tree:
     """A tree of names, filled member by member.
 
     Args:
-        limits: ``directories`` bounds those, also the ones that names only imply; ``name_bytes``
-            the text that is kept; ``links`` the links followed for one
-            path.
+        limits: ``directories`` bounds the directories, also those that names only imply;
+            ``name_bytes`` the text that is kept; ``links`` the links followed for one path.
     """
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self._limits = limits
         self._nodes = Nodes(limits.name_bytes, root=_DIRECTORY)
         self._directories = 0
-        # What few members have.
+        # Few members have these, so they are not in the arrays.
         self._extents: dict[int, Extents] = {}
         self._payloads: dict[int, object] = {}
 
     def add(self, member: Member, payload: object | None) -> None:
-        """Unpack one more member.
+        """Add the next member, as unpacking would.
 
-        Over what has its name already, into the target of a link among its parents, missing parents
-        made.
+        It replaces an earlier member of the same name. Links among its parents are followed, and
+        missing parents are created. A hard link may come before its target.
 
-        ``payload`` comes back from `resolve`, also through hard links. A hard link may come before
-        its target.
+        Args:
+            member: The member.
+            payload: The caller's data for the member; `resolve` returns it, also through hard
+                links.
 
         Raises:
-            InvalidArchive: A parent is a file, a hard link names a directory, or a symbolic link is
-                too long to exist. UnsafePath: Links among its parents never end. TooLarge: There
-                are more directories than `Limits.directories`, or the names are longer than
+            InvalidArchive: A parent is a file, a hard link names a directory, or the target of a
+                symbolic link is too long.
+            UnsafePath: Links among its parents form a loop.
+            TooLarge: The tree has more directories than `Limits.directories`, or longer names than
                 `Limits.name_bytes`.
         """
         parts = _inside(member.name)
         if not parts:
-            # The root is there already, and nothing replaces it.
+            # The root exists, and cannot be replaced.
             return
         name = parts.pop()
         folder = self._parent(parts, member)
@@ -87,16 +92,17 @@ class Tree:
         link = _encoded(member.link)
         if member.kind is MemberKind.SYMLINK and len(link) > _LINK_BYTES:
             raise InvalidArchive(
-                "the target of a symbolic link is too long",
+                f"the target of the symbolic link has {len(link)} bytes: the limit is {_LINK_BYTES}"
+                " bytes",
                 member=member.name,
                 offset=member.offset,
             )
-        # What it replaces is removed first, as unpacking does: a hard link to that finds nothing.
+        # Unpacking removes the replaced member first: a hard link to it finds nothing.
         target = (
             self._link_target(member, gone=there) if member.kind is MemberKind.HARDLINK else NOTHING
         )
-        # A directory that is replaced keeps its number, or else what is in it would be back with
-        # the next directory of that name.
+        # A replaced directory keeps its number; otherwise its members would appear again in the
+        # next directory of that name.
         over = NOTHING if is_directory else there
         if target != NOTHING:
             self._copy(target, folder, name, over)
@@ -113,23 +119,26 @@ class Tree:
         self._attach(node, member.extents, payload)
 
     def resolve(self, path: str) -> Leaf:
-        """The file at ``path``, all links followed inside the archive.
+        """Return the file at ``path``, with all links followed inside the archive.
 
-        Absolute targets count from its root, ``..`` in a target stops there.
+        Absolute link targets start at the archive's root, and ``..`` in a target stops there.
+
+        Args:
+            path: A path in the archive.
 
         Raises:
-            MissingMember: Nothing is there.
-            InvalidArchive: A directory or a device is there.
-            UnsafePath: ``path`` itself leaves the archive, or its links never end.
+            MissingMember: The archive has no such member.
+            InvalidArchive: The member is a directory or a device.
+            UnsafePath: ``path`` itself leaves the archive, or its links form a loop.
         """
         node = self._find(path)
         if node == NOTHING:
             raise MissingMember("no such file in the archive", member=path)
         kind = _KINDS[self._nodes.kind(node)]
         if kind is MemberKind.DIRECTORY:
-            raise InvalidArchive("it is a directory, and should be a file", member=path)
+            raise InvalidArchive("expected a regular file, found a directory", member=path)
         if kind is MemberKind.SPECIAL:
-            raise InvalidArchive("it is no regular file", member=path)
+            raise InvalidArchive("expected a regular file, found a device or FIFO", member=path)
         nodes = self._nodes
         return Leaf(
             Member(
@@ -144,14 +153,18 @@ class Tree:
         )
 
     def exists(self, path: str) -> bool:
-        """Whether anything, a directory too, is at ``path`` once all links are followed.
+        """Whether the archive has a member of any kind at ``path``, with all links followed.
 
-        Raises UnsafePath as `resolve` does.
+        Args:
+            path: A path in the archive.
+
+        Raises:
+            UnsafePath: ``path`` itself leaves the archive, or its links form a loop.
         """
         return self._find(path) != NOTHING
 
     def top_level_directories(self) -> tuple[str, ...]:
-        """The names of the directories at the root, sorted by their bytes.
+        """Return the names of the directories at the root, sorted by their bytes.
 
         Links to directories do not count (docker-archive.md §7).
         """
@@ -177,7 +190,7 @@ class Tree:
             self._payloads[node] = payload
 
     def _copy(self, target: int, folder: int, name: bytes, over: int) -> None:
-        """A second name for what a node is."""
+        """Enter a second name for a node: a copy of it."""
         nodes = self._nodes
         node = nodes.put(
             folder,
@@ -204,7 +217,7 @@ class Tree:
         return self._walk(parts, path, create=False)
 
     def _parent(self, parts: list[bytes], member: Member) -> int:
-        """The directory to put ``member`` into."""
+        """Return the directory that ``member`` goes into; missing ones are created."""
         nodes, folder = self._nodes, ROOT
         for part in parts:
             node = nodes.find(folder, part)
@@ -216,16 +229,16 @@ class Tree:
         found = self._walk(parts, member.name, create=True)
         if found == NOTHING or nodes.kind(found) != _DIRECTORY:
             raise InvalidArchive(
-                "it lies below something that is no directory",
+                "one of its parents is not a directory",
                 member=member.name,
                 offset=member.offset,
             )
         return found
 
     def _link_target(self, member: Member, *, gone: int) -> int:
-        """What the hard link ``member`` names, the last part not followed.
+        """Return the target of the hard link ``member``, a link as the last part not followed.
 
-        `NOTHING` when that is not there yet, or is ``gone``.
+        The result is `NOTHING` when the target is missing so far, or is ``gone``.
         """
         parts = _inside(member.link)
         name = parts.pop() if parts else b""
@@ -237,17 +250,15 @@ class Tree:
             return NOTHING
         if self._nodes.kind(found) == _DIRECTORY:
             raise InvalidArchive(
-                "hard link to a directory", member=member.name, offset=member.offset
+                "the hard link leads to a directory", member=member.name, offset=member.offset
             )
         return found
 
     def _walk(self, parts: list[bytes], path: str, *, create: bool, gone: int = NOTHING) -> int:
-        """Follow ``parts`` from the root, and every link on the way, also the last one.
+        """Follow ``parts`` and all links from the root and return the node, or `NOTHING`.
 
-        With ``create`` make directories of what is missing.
-
-        What is missing (or ``gone``) can be passed through, and left again by ``..``, as in
-        Docker's symlink evaluation; a file can only be left.
+        With ``create`` missing parts become directories. As in Docker's symlink evaluation, a path
+        may pass through a missing part (or ``gone``); from a file only ``..`` leads further.
         """
         nodes = self._nodes
         stack: list[int] = []
@@ -269,7 +280,8 @@ class Tree:
                 links += 1
                 if links > self._limits.links:
                     raise UnsafePath(
-                        "its symbolic links lead in circles, or are too many", member=path
+                        f"the path follows more than {self._limits.links} links, or a loop of them",
+                        member=path,
                     )
                 target, from_root = self._target(node)
                 if from_root:
@@ -282,11 +294,11 @@ class Tree:
         return stack[-1] if stack else ROOT
 
     def _target(self, node: int) -> tuple[list[bytes], bool]:
-        """Where a link leads, and whether that counts from the root."""
+        """Return the parts of a link's target, and whether it starts at the root."""
         link = self._nodes.link(node)
         parts = link.split(b"/")
         if self._nodes.kind(node) == _HARDLINK:
-            # One that came before its target. It leads nowhere outside of the root.
+            # A hard link that came before its target. Its target is always inside the root.
             return _reduced(parts)[0], True
         return [part for part in parts if part not in _NOWHERE], link.startswith(b"/")
 
@@ -317,14 +329,17 @@ def _decoded(name: bytes) -> str:
 
 
 def _inside(name: str) -> list[bytes]:
-    """The parts of a member's name, cleaned: what leaves the archive lands at its root."""
+    """Return the parts of a member's name without ``.`` and ``..``; it cannot leave the root."""
     if "/" not in name and name not in _SPECIAL:
         return [_encoded(name)]
     return _reduced(_encoded(name).split(b"/"))[0]
 
 
 def _clean(path: str) -> list[bytes] | None:
-    """The parts of a path, cleaned; None when it leaves the root. A leading slash is harmless."""
+    """Return the parts of a path without ``.`` and ``..``, None when it leaves the root.
+
+    A leading slash is ignored.
+    """
     parts, escapes = _reduced(_encoded(path).split(b"/"))
     return None if escapes else parts
 

@@ -1,3 +1,5 @@
+"""Tests for store.formats.tar.checker."""
+
 from __future__ import annotations
 
 import pytest
@@ -15,7 +17,7 @@ def feed(data: bytes, step: int, name: str | None = None) -> None:
 
 
 @pytest.mark.parametrize("step", [1, 100, 512, 513, 1 << 20])
-def test_any_cutting_accepts_the_same(step: int) -> None:
+def test_the_cuts_between_pieces_make_no_difference(step: int) -> None:
     sparse = sparse_member(b"s", bytes(600), 900, [(0, 500), (700, 100)], "1.0")
     archive = (
         extended({b"size": b"700"})
@@ -31,7 +33,7 @@ def test_any_cutting_accepts_the_same(step: int) -> None:
     feed(b"", step)
 
 
-def test_data_is_skipped_without_being_looked_at() -> None:
+def test_data_is_skipped_without_reading_it() -> None:
     checker = TarCheck()
     checker.feed(block(b"big", 4 << 30))
     piece = bytes(1 << 20)
@@ -53,12 +55,12 @@ def test_errors_carry_the_layer_and_the_offset_in_it() -> None:
     assert (zero.value.member, zero.value.offset) == ("abc/layer.tar", 512)
 
 
-def test_announced_header_too_long_is_refused_before_it_is_collected() -> None:
+def test_too_long_a_header_is_refused_before_it_is_collected() -> None:
     with pytest.raises(TooLarge, match=r"layer\.tar"):
         TarCheck("layer.tar").feed(block(b"x", 2 << 20, b"x"))
 
 
-def test_map_of_a_sparse_member_is_looked_at() -> None:
+def test_the_map_of_a_sparse_member_is_checked() -> None:
     announced = extended(
         {b"GNU.sparse.major": b"1", b"GNU.sparse.minor": b"0", b"GNU.sparse.realsize": b"900"}
     )
@@ -70,7 +72,7 @@ def test_map_of_a_sparse_member_is_looked_at() -> None:
             feed((announced + member(b"s", padded(b"1\n0\n600\n") + bytes(600)))[:missing], 100)
 
 
-def test_text_is_no_tar() -> None:
+def test_a_text_is_refused() -> None:
     with pytest.raises(InvalidArchive):
         feed(b'{"a": 1}' * 100, 4096)
     with pytest.raises(TruncatedInput):

@@ -1,3 +1,5 @@
+"""Tests for store.formats.tar.reader."""
+
 from __future__ import annotations
 
 import io
@@ -9,13 +11,13 @@ from store.errors import InvalidArchive, StoreError, TooLarge, TruncatedInput
 from store.formats.tar.checker import TarCheck
 from store.formats.tar.reader import Member, MemberKind, TarReader
 from store.model.limits import Limits
-from tests.support.tars import END, block, extended, member, padded, record, summed
+from tests.support.tars import END, block, extended, member
 
 GOLDEN = Path(__file__).parents[4] / "golden"
 
 
 class Trickle(io.RawIOBase):
-    """A stream that gives a few bytes at a time."""
+    """A stream that returns a few bytes at a time."""
 
     def __init__(self, data: bytes, step: int = 100) -> None:
         self._data = io.BytesIO(data)
@@ -26,7 +28,7 @@ class Trickle(io.RawIOBase):
 
 
 def members(archive: bytes, limits: Limits | None = None) -> list[Member]:
-    """Listed from a file and from a stream; both must agree."""
+    """Return the members; a file and a stream must list the same."""
     limits = limits or Limits()
     listed = list(TarReader(io.BytesIO(archive), limits, seekable=True))
     assert list(TarReader(Trickle(archive), limits, seekable=False)) == listed
@@ -34,7 +36,7 @@ def members(archive: bytes, limits: Limits | None = None) -> list[Member]:
 
 
 def refusal(archive: bytes, limits: Limits | None = None) -> StoreError:
-    """The error that listing ends with, the same from a file, from a stream and (without limits) from the checker of layers."""
+    """Return the error of listing: from a file, a stream and, without limits, from the checker."""
     errors = []
     for seekable in (True, False):
         with pytest.raises(StoreError) as caught:
@@ -73,7 +75,7 @@ def test_goldens_list_completely(name: str) -> None:
     assert manifest.startswith(b"[{")
 
 
-def test_each_kind_of_member_is_told() -> None:
+def test_each_kind_of_member_is_recognised() -> None:
     archive = b"".join(
         block(flag, 0, flag, link=b"target") for flag in (b"0", b"1", b"2", b"3", b"4", b"5", b"6")
     )
@@ -88,180 +90,6 @@ def test_each_kind_of_member_is_told() -> None:
         MemberKind.DIRECTORY,
         special,
     ]
-
-
-def test_v7_member_ending_in_a_slash_is_a_directory() -> None:
-    assert [
-        found.kind
-        for found in accepted(
-            block(b"d/", flag=b"\0", magic=b"") + block(b"f", flag=b"\0", magic=b"")
-        )
-    ] == [
-        MemberKind.DIRECTORY,
-        MemberKind.FILE,
-    ]
-    assert (
-        only(extended({b"path": b"long/"}) + block(b"x", flag=b"\0")).kind is MemberKind.DIRECTORY
-    )
-    assert only(block(b"f/", flag=b"0")).kind is MemberKind.FILE
-
-
-def test_links_and_directories_have_no_data_whatever_their_size_says() -> None:
-    archive = (
-        block(b"d", 5000, b"5")
-        + block(b"l", 1, b"2")
-        + block(b"neg", 0, b"5", at_124=b"\xff" * 12)
-        + member(b"f", b"x")
-    )
-    assert [(found.name, found.size) for found in accepted(archive)] == [
-        ("d", 0),
-        ("l", 0),
-        ("neg", 0),
-        ("f", 1),
-    ]
-
-
-def test_names_are_prefixed_by_format() -> None:
-    assert only(block(b"f", at_345=b"a/b")).name == "a/b/f"
-    assert only(block(b"f", at_345=b"a" * 131, at_508=b"tar\0")).name == "a" * 131 + "/f"
-    assert only(block(b"f", magic=b"", at_345=b"a/b")).name == "f"
-    gnu = b"ustar  \0"
-    assert only(block(b"f", magic=gnu, at_345=b"00000000001\0" + b"00000000002\0")).name == "f"
-    assert only(block(b"f", magic=gnu, at_345=b"old/go")).name == "old/go/f"
-    assert only(block(b"f", magic=gnu, at_345="é".encode())).name == "f"
-
-
-def test_names_that_are_no_utf8_survive() -> None:
-    assert only(block(b"caf\xe9")).name.encode("utf-8", "surrogateescape") == b"caf\xe9"
-
-
-def test_gnu_long_name_and_link_win_over_pax() -> None:
-    archive = (
-        member(b"L", b"n" * 300 + b"\0junk", b"L")
-        + member(b"K", b"t" * 300 + b"\0", b"K")
-        + extended({b"path": b"p"})
-        + block(b"s", flag=b"2")
-    )
-    found = only(archive)
-    assert (found.name, found.link) == ("n" * 300, "t" * 300)
-
-
-def test_pax_records_win_over_the_header() -> None:
-    archive = (
-        extended(
-            {b"path": "é".encode(), b"size": b"3", b"mtime": b"-1.5", b"uid": b"7", b"other": b"\0"}
-        )
-        + block(b"x")
-        + padded(b"abc")
-        + block(b"y")
-    )
-    assert [(found.name, found.size) for found in accepted(archive)] == [("é", 3), ("y", 0)]
-    assert only(extended({b"path": b"", b"size": b""}) + member(b"x", b"ab")).size == 2
-
-
-def test_global_pax_header_is_ignored_and_spends_what_came_before_it() -> None:
-    archive = (
-        extended({b"path": b"lost"})
-        + extended({b"path": b"all", b"size": b"junk"}, b"g")
-        + block(b"x")
-    )
-    assert only(archive).name == "x"
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"no length\n",
-        b"99 path=x\n",
-        b"4 =\n",
-        b"8 path=xx",
-        b"10 path x\n",
-        b"6 =ab\n",
-        b"x path=x\n",
-        b"1_0 path=x\n",
-        record(b"path", b"a\0b"),
-        record(b"linkpath", b"\0"),
-        record(b"a\0b", b"c"),
-        b"9" * 5000 + b" path=x\n",
-        record(b"GNU.sparse.numbytes", b"1"),
-        record(b"GNU.sparse.offset", b"1,2"),
-    ],
-)
-def test_malformed_pax_header_is_refused(data: bytes) -> None:
-    error = refusal(block() + member(b"pax", data, b"x") + block())
-    assert isinstance(error, InvalidArchive)
-    assert error.offset == 512
-
-
-@pytest.mark.parametrize(
-    "records",
-    [
-        {b"size": b"-1"},
-        {b"size": b"1_0"},
-        {b"size": b"9223372036854775808"},
-        {b"uid": b"x"},
-        {b"mtime": b"1.x"},
-        {b"atime": b"x"},
-    ],
-)
-def test_pax_value_that_is_no_number_is_refused(records: dict[bytes, bytes]) -> None:
-    assert type(refusal(extended(records) + block())) is InvalidArchive
-
-
-def test_sizes_in_base_256_count() -> None:
-    assert only(block(at_124=b"\x80" + (3).to_bytes(11, "big")) + padded(b"abc")).size == 3
-
-
-@pytest.mark.parametrize(
-    "field", [b"00000000009\0", b"\xff" * 12, b"\x80" + b"\xff" * 11, b"1_0", b"0o7", b"-1", b"1 2"]
-)
-def test_size_that_is_no_number_is_refused(field: bytes) -> None:
-    assert type(refusal(block(at_124=field.ljust(12, b"\0")))) is InvalidArchive
-
-
-@pytest.mark.parametrize("offset", [100, 108, 116, 136, 329, 337])
-def test_any_other_field_that_is_no_number_is_refused(offset: int) -> None:
-    fields = {f"at_{offset}": b"zz"}
-    assert (
-        type(refusal(block(b"f", 0, b"0", link=b"", magic=b"ustar\x0000", **fields)))
-        is InvalidArchive
-    )
-
-
-def test_star_times_are_looked_at() -> None:
-    for prefix in (b"p", b""):
-        assert type(refusal(block(at_345=prefix, at_476=b"zz", at_508=b"tar\0"))) is InvalidArchive
-    assert type(refusal(block(flag=b"x", at_488=b"zz", at_508=b"tar\0"))) is InvalidArchive
-
-
-def test_numbers_between_spaces_and_nuls_are_read() -> None:
-    assert (
-        only(summed(block(at_100=b" 644 \0\0\0", at_124=b"    3 \0     ")) + padded(b"abc")).size
-        == 3
-    )
-
-
-def test_signed_checksum_is_accepted() -> None:
-    raw = block(b"caf\xe9")
-    total = sum(raw[:148] + raw[156:]) + 8 * 32 - 256
-    assert only(raw[:148] + b"%06o\0 " % total + raw[156:]).size == 0
-
-
-@pytest.mark.parametrize("name", [b"ascii", b"caf\xe9"])
-def test_bad_checksum_is_refused_with_its_offset(name: bytes) -> None:
-    raw = bytearray(block(name))
-    raw[3] ^= 1
-    error = refusal(block() + bytes(raw))
-    assert isinstance(error, InvalidArchive)
-    assert error.offset == 512
-
-
-@pytest.mark.parametrize("flag", [b"7", b"Q", b"S", b"\xff", b"D", b"V"])
-def test_unknown_type_flag_is_refused_by_name(flag: bytes) -> None:
-    for archive in (block(flag=flag), extended({b"path": b"p"}) + block(flag=flag)):
-        error = refusal(archive)
-        assert isinstance(error, InvalidArchive)
-        assert f"type {flag[0]} " in error.message
 
 
 def test_end_blocks_may_be_missing_and_junk_may_follow_them() -> None:
@@ -288,7 +116,7 @@ def test_cut_inside_extension_headers_is_refused() -> None:
     assert accepted(pax[:600]) == []
 
 
-def test_zero_block_followed_by_something_else_is_refused() -> None:
+def test_a_zero_block_followed_by_other_data_is_refused() -> None:
     error = refusal(block() + bytes(512) + block())
     assert isinstance(error, InvalidArchive)
     assert error.offset == 1024
@@ -314,7 +142,7 @@ def test_data_comes_in_pieces_of_the_size_asked_for() -> None:
         assert b"".join(pieces[0]) == data
 
 
-def test_what_is_left_of_a_member_is_skipped() -> None:
+def test_unread_data_of_a_member_is_skipped() -> None:
     archive = member(b"a", b"x" * 3000) + member(b"b", b"tail")
     for seekable in (True, False):
         reader = TarReader(io.BytesIO(archive), seekable=seekable)
@@ -342,7 +170,7 @@ def test_rereading_does_not_disturb_reading() -> None:
     assert next(walk).name == "c"
 
 
-def test_file_that_shrinks_meanwhile_is_noticed() -> None:
+def test_a_file_that_becomes_shorter_is_found() -> None:
     file = io.BytesIO(member(b"a", b"x" * 1000) + END)
     reader = TarReader(file, seekable=True)
     (found,) = reader
@@ -372,7 +200,7 @@ def test_ceilings_are_enforced() -> None:
         reader.read_all(4)
 
 
-def test_misuse_is_our_own_bug() -> None:
+def test_misuse_raises_value_error() -> None:
     reader = TarReader(io.BytesIO(b""), seekable=False)
     with pytest.raises(ValueError, match="no current member"):
         reader.read_all(1)

@@ -1,3 +1,5 @@
+"""Tests for store.formats.tar.sparse."""
+
 from __future__ import annotations
 
 import io
@@ -27,7 +29,7 @@ ZERO = {
 
 
 def contents(archive: bytes, limits: Limits | None = None) -> list[tuple[str, bytes]]:
-    """Names and data, the same from a file and from a stream; the checker of layers agrees."""
+    """Return names and data; a file and a stream must agree, and the checker must accept them."""
     checker = TarCheck()
     checker.feed(archive)
     checker.finish()
@@ -55,14 +57,14 @@ def refusal(archive: bytes, limits: Limits | None = None) -> StoreError:
 
 
 def one(numbers: bytes, data: bytes, **records: bytes) -> bytes:
-    """A member in format 1.0 whose map is ``numbers``."""
+    """Return a member in format 1.0 with ``numbers`` as its map."""
     return extended(
         {**ONE, **{b"GNU.sparse." + key.encode(): value for key, value in records.items()}}
     ) + member(b"x", padded(numbers) + data)
 
 
 def zero(**records: bytes) -> bytes:
-    """A member in format 0.1 with 700 bytes of data."""
+    """Return a member in format 0.1 with 700 bytes of data."""
     return extended(
         {**ZERO, **{b"GNU.sparse." + key.encode(): value for key, value in records.items()}}
     ) + member(b"x", b"d" * 700)
@@ -95,7 +97,7 @@ def test_map_may_take_several_blocks() -> None:
     ]
 
 
-def test_what_is_left_is_given_by_the_next_call() -> None:
+def test_unread_data_is_returned_by_the_next_call() -> None:
     reader = TarReader(
         io.BytesIO(sparse_member(b"real", b"abcdef", 30, [(7, 3), (20, 3)], "0.1")), seekable=False
     )
@@ -117,7 +119,7 @@ def test_member_listed_from_a_file_can_be_read_later() -> None:
     ]
 
 
-def test_a_terabyte_of_holes_takes_no_memory() -> None:
+def test_a_terabyte_of_holes_needs_no_memory() -> None:
     pieces = expanded(((1 << 40, 1),), (1 << 40) + 1, 0, 1 << 20, bytes)
     assert next(pieces) is next(pieces)
     reader = TarReader(
@@ -131,7 +133,7 @@ def test_a_terabyte_of_holes_takes_no_memory() -> None:
         reader.read_all(1 << 30)
 
 
-def test_version_that_nobody_knows_is_not_sparse() -> None:
+def test_a_member_of_an_unknown_version_is_not_sparse() -> None:
     for records in (
         {b"GNU.sparse.major": b"2", b"GNU.sparse.minor": b"0"},
         {b"GNU.sparse.major": b"1"},
@@ -143,7 +145,7 @@ def test_version_that_nobody_knows_is_not_sparse() -> None:
         assert contents(archive) == [("f", b"data")]
 
 
-def test_size_of_the_data_stands_for_a_missing_size() -> None:
+def test_a_missing_size_is_the_size_of_the_data() -> None:
     archive = member(
         b"x", record(b"GNU.sparse.numblocks", b"1") + record(b"GNU.sparse.map", b"0,4"), b"x"
     ) + member(b"f", b"data")
@@ -188,7 +190,7 @@ def test_size_of_the_data_stands_for_a_missing_size() -> None:
         + block(b"d", flag=b"5"),
     ],
 )
-def test_map_that_cannot_be_is_refused(archive: bytes) -> None:
+def test_an_impossible_map_is_refused(archive: bytes) -> None:
     error = refusal(archive + END)
     assert type(error) is InvalidArchive
     assert error.offset == 1024
@@ -218,7 +220,7 @@ def test_old_gnu_format_is_refused_as_docker_refuses_it() -> None:
     assert error.hint is not None
 
 
-def test_members_tell_what_is_stored_of_them() -> None:
+def test_members_have_the_extents_that_are_stored() -> None:
     (found,) = TarReader(
         io.BytesIO(sparse_member(b"real", b"abc", 30, [(7, 3)], "0.1")), seekable=True
     )
