@@ -75,7 +75,7 @@ def _read_layout(source: ArchiveInput) -> ReadArchive:
         claim = docker_and_oci.reconcile(
             claim, docker.claim(members.document, limits, no_images=not_images)
         )
-    return _read_manifests(claim, oci_layout.oci_place(members), source)
+    return _read_manifests(claim, oci_layout.oci_blob_paths(members), source)
 
 
 def _is_dir_folder(members: Members) -> bool:
@@ -86,7 +86,7 @@ def _is_dir_folder(members: Members) -> bool:
 
 def _read_dir_folder(source: ArchiveInput) -> ReadArchive:
     claim = oci_layout.claim_dir(source.members, source.limits, source.holdings.document)
-    return _read_manifests(claim, oci_layout.dir_place(source.members), source)
+    return _read_manifests(claim, oci_layout.dir_blob_paths(source.members), source)
 
 
 def _read_manifests(claim: ArchiveClaim, paths: BlobPaths, source: ArchiveInput) -> ReadArchive:

@@ -1,4 +1,4 @@
-"""The corpus of broken inputs: each refused with a message of its own and a store that is as it was, or accepted for a stated reason."""
+"""The corpus of broken inputs: each is refused and changes nothing, or accepted for a reason."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ ACCEPTED = [
     (case, way) for case in CASES if isinstance(case.expected, Accepted) for way in ways(case)
 ]
 ONE_FAULT_IN_DISGUISE = (
-    # A link that leads out of a tar leads nowhere: it is as if nothing were there.
+    # A link that leads out of a tar finds nothing, as if the member were missing.
     {"symlink-out", "hard-link-out"},
     {"blob-symlink-out", "blob-hard-link-out"},
-    # Nothing of an image is in them, and the message says what would be.
+    # They hold no image, and the message says which files an archive of images has.
     {"old-without-names", "what-docker-export-writes", "tar-empty", "outer-gzip-of-nothing"},
     {"input-no-tar", "input-a-zip"},
-    # A table of contents is an array, whatever object stands there instead.
+    # The table of contents must be a list, and any object in its place gives the same message.
     {"dir-without-version", "table-is-an-object"},
-    # The later member is the layer, and it is the wrong one.
+    # The second member replaces the layer, and has the wrong bytes.
     {"layer-wrong", "member-twice-wrong"},
     {"layer-is-device", "layer-is-fifo"},
     {"blob-is-device", "blob-is-fifo"},
@@ -53,7 +53,7 @@ def ids(pairs: list[tuple[Case, str]]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Snapshot]]:
-    """A store that holds something, and what it is: nothing that is refused may change it, so one is enough for all."""
+    """Yield a store with an image and its snapshot; one store serves all refused cases."""
     with Store.open(
         tmp_path_factory.mktemp("broken") / "store", create=True, clock=lambda: NOW
     ) as store:
@@ -63,7 +63,7 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, 
 
 
 @pytest.mark.parametrize(("case", "way"), REFUSED, ids=ids(REFUSED))
-def test_what_is_broken_is_refused_and_changes_nothing(
+def test_a_broken_input_is_refused_and_changes_nothing(
     lived_in: tuple[Store, Snapshot],
     case: Case,
     way: str,
@@ -84,7 +84,7 @@ def test_what_is_broken_is_refused_and_changes_nothing(
     assert snapshot(store.root) == before
     if case.arguments is None:
         return
-    # And as a user meets it.
+    # The same from the command line.
     (tmp_path / "again").mkdir()
     with handed_in(case, way, tmp_path / "again") as source:
         code = cli.run(
@@ -100,7 +100,7 @@ def test_what_is_broken_is_refused_and_changes_nothing(
 
 
 def named(source: Path | object, monkeypatch: pytest.MonkeyPatch) -> str:
-    """How the command line is told of a source."""
+    """Return the command-line argument for a source; a pipe becomes standard input."""
     if isinstance(source, os.PathLike):
         return str(source)
     assert isinstance(source, io.FileIO)
@@ -109,7 +109,7 @@ def named(source: Path | object, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.parametrize(("case", "way"), ACCEPTED, ids=ids(ACCEPTED))
-def test_what_is_only_odd_is_accepted_for_a_reason(
+def test_an_odd_input_is_accepted_for_a_reason(
     store: Store, case: Case, way: str, tmp_path: Path
 ) -> None:
     expected = case.expected
@@ -125,19 +125,19 @@ def test_what_is_only_odd_is_accepted_for_a_reason(
     assert list(store.fsck()) == []
 
 
-def test_the_corpus_is_large_and_nothing_in_it_is_there_twice() -> None:
+def test_the_corpus_is_large_and_each_name_is_used_once() -> None:
     assert len(CASES) >= 200
     assert len({case.name for case in CASES}) == len(CASES)
     assert Counter(way for case in CASES for way in ways(case)).keys() == set(WAYS)
 
 
-def test_every_refusal_has_a_message_of_its_own_and_the_docs_have_it() -> None:
+def test_every_refusal_has_its_own_message_and_is_in_the_documents() -> None:
     made = document()
     assert TARGET.read_text(encoding="utf-8") == made, "run `make docs`"
     rows = [
         line.split(" | ")
         for line in made.splitlines()
-        if line.startswith("| ") and "what comes of it" not in line
+        if line.startswith("| ") and not line.startswith("| case |")
     ]
     said: dict[str, list[str]] = {}
     for name, _, outcome in rows:

@@ -194,7 +194,7 @@ def test_a_chain_of_old_images_cannot_grow_with_its_square(store: Store) -> None
         )
     archive.file("repositories", b"{}")
     assert (
-        "would have more than 50000 bytes together"
+        "together have more than 50000 bytes"
         in refused(store, archive, Limits(documents_bytes=50_000)).message
     )
 

@@ -285,12 +285,12 @@ def test_names_are_read_as_their_writers_mean_them(store: Store) -> None:
     report = take(store, layout)
     assert [tag.reference.familiar for tag in report.tags] == ["skopeo:1", "podman:2"]
     notes = "\n".join(report.notes)
-    assert "only the tag 1.4" in notes
+    assert "only by the tag 1.4" in notes
     assert [note.remedy for note in report.notes if isinstance(note, Note)] == [
         Remedy.NAME_BARE_TAG
     ]
-    assert "'Not A Name' is no name" in notes
-    assert "'not a tag' is no name" in notes
+    assert "invalid image name 'Not A Name'" in notes
+    assert "invalid image name 'not a tag'" in notes
     assert len(report.lines) == 6
 
 
@@ -338,12 +338,12 @@ def test_names_can_be_chosen_and_changed(store: Store, choice: Choice, names: se
 @pytest.mark.parametrize(
     ("choice", "text"),
     [
-        (Choice(images=("nothing", "team/*")), "nothing in the archive is called nothing"),
+        (Choice(images=("nothing", "team/*")), "the archive has no image 'nothing'"),
         (Choice(tag=Reference.parse("one:name")), "the 3 images of the archive"),
         (Choice(prefix="Bad"), "invalid prefix 'Bad'"),
         (
             Choice(platforms=(Platform.parse("linux/s390x"),)),
-            "nothing in the archive is for linux/s390x",
+            "the archive has no image for the platform linux/s390x",
         ),
     ],
 )
@@ -428,7 +428,10 @@ def test_a_platform_comes_in_with_its_index_and_attestation(store: Store) -> Non
         root["digest"] for root in layout.roots
     }
     assert list(store.fsck()) == []
-    with pytest.raises(errors.InvalidInput, match="not everything that the indexes list is here"):
+    with pytest.raises(
+        errors.InvalidInput,
+        match="content of the indexes is neither in the archive nor in the store",
+    ):
         take(store, layout, options=ImportOptions(choice=Choice(require_all=True)))
 
 

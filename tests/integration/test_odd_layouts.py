@@ -67,7 +67,7 @@ def test_a_dir_folder_is_one_image_without_a_name(store: Store, tmp_path: Path) 
         folder, ImportOptions(choice=Choice(tag=Reference.parse("from/dir:1")))
     )
     assert report.lines == ("Loaded image: from/dir:1",)
-    assert report.notes == ("the signatures in the folder are not taken in",)
+    assert report.notes == ("the signatures in the folder were not imported",)
     assert_has_all(store, layout)
 
 
@@ -110,7 +110,7 @@ def test_docker_25_0_0_put_layers_out_of_order(store: Store) -> None:
     hybrid(layout, right)
     report = take(store, layout)
     assert report.lines == ("Loaded image: flawed:1",)
-    assert "as Docker 25.0.0 wrote it" in report.notes[0]
+    assert "a fault of Docker 25.0.0" in report.notes[0]
     assert [str(one.diff_id) for one in store.inspect("flawed:1").layers] == [
         digest(A),
         digest(B),

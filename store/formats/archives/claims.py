@@ -1,7 +1,4 @@
-"""What an archive claims: values only.
-
-Nothing here has been checked against bytes of layers yet.
-"""
+"""Claims: what an archive says it holds, not checked against the bytes of layers yet."""
 
 from __future__ import annotations
 
@@ -19,13 +16,18 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class ImageClaim:
-    """One image that an archive's ``manifest.json`` (or its folders, before Docker 1.10) says it holds.
+    """One image of an archive's ``manifest.json``, or of its folders before Docker 1.10.
 
-    ``layers`` are paths inside the archive, base first, one for each diff ID of the config (None:
-    the archive says nothing). ``tags`` are as written. ``sources`` are descriptors of foreign
-    layers, as JSON bytes. ``listed`` is False for an image that exists only because another one is
-    built on it. ``described`` is True when a manifest of the archive describes the image: then that
-    manifest brings its layers and names.
+    Attributes:
+        config: The image's config.
+        layers: Paths in the archive, base first, one for each diff ID of the config; None for a
+            layer without a path.
+        tags: The names as written.
+        parent: The image's parent in the archive; None without one.
+        sources: Descriptors of foreign layers, as JSON bytes.
+        listed: False for an image that is in the archive only as the parent of another one.
+        described: Whether a manifest of the archive describes the image. That manifest then gives
+            its layers and names.
     """
 
     config: ImageConfig
@@ -42,7 +44,7 @@ class ImageClaim:
 class Root:
     """A manifest or index that an archive lists at its top.
 
-    ``names`` are full references with a tag; ``bare`` are tags that came without a repository.
+    ``names`` are full references with a tag; ``bare`` are tags without a repository.
     """
 
     digest: Digest
@@ -53,11 +55,13 @@ class Root:
 @final
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Manifests and indexes of an archive, what describes what.
+    """The manifests and indexes of an archive.
 
-    ``documents`` has everything reachable from ``roots`` that is here or in the store, what is
-    pointed at before what points at it. ``configs`` are those of manifests that describe an image,
-    by the manifest's digest.
+    Attributes:
+        roots: The documents at the top.
+        documents: The documents that ``roots`` reach and that are in the archive or in the store;
+            each comes after its children.
+        configs: The configs of manifests that describe an image, by the manifest's digest.
     """
 
     roots: tuple[Root, ...] = ()
@@ -65,7 +69,11 @@ class Graph:
     configs: Mapping[Digest, ImageConfig] = field(default_factory=dict)
 
     def absent(self) -> tuple[tuple[Document, Link], ...]:
-        """Every (index, link) whose manifest is neither in the archive nor in the store, each manifest once."""
+        """Return the manifests that are neither in the archive nor in the store.
+
+        Returns:
+            Each manifest once, as (index that lists it, link to it).
+        """
         found: dict[Digest, tuple[Document, Link]] = {}
         for document in self.documents.values():
             for link in document.children:
@@ -74,7 +82,7 @@ class Graph:
         return tuple(found.values())
 
     def below(self, digest: Digest) -> Iterator[Digest]:
-        """``digest`` and every document that it reaches downwards, each once."""
+        """Yield ``digest`` and every document below it, each once."""
         seen = {digest}
         todo = [digest]
         while todo:
@@ -90,9 +98,10 @@ class Graph:
 @final
 @dataclass(frozen=True, slots=True)
 class ArchiveClaim:
-    """Everything an archive says it holds.
+    """All claims of an archive.
 
-    ``digest`` is of the bytes that say so (index.json, manifest.json or repositories).
+    ``digest`` is that of the archive's table of contents: index.json, manifest.json or
+    repositories.
     """
 
     digest: Digest

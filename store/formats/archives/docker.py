@@ -1,4 +1,4 @@
-"""Docker archives with ``manifest.json`` (docker-archive.md §6): what they claim."""
+"""Claims of Docker archives with ``manifest.json`` (docker-archive.md §6)."""
 
 from __future__ import annotations
 
@@ -27,19 +27,25 @@ if TYPE_CHECKING:
 
 MANIFEST: Final = "manifest.json"
 DOCKER_DEPTH: Final = 125
-"""Docker refuses to load more layers than this (docker-archive.md §1)."""
+"""The most layers of an image that Docker loads (docker-archive.md §1)."""
 
 
 def claim(
     read: Callable[[str], bytes], limits: Limits, *, no_images: Collection[str] = ()
 ) -> ArchiveClaim:
-    """What ``manifest.json`` and the configs it names claim.
+    """Return the claims of ``manifest.json`` and of the configs that it names.
 
-    ``read`` gives the bytes at a path inside the archive.
+    Args:
+        read: Returns the bytes at a path in the archive. Its errors are raised unchanged.
+        limits: Ceilings for the documents.
+        no_images: Paths of configs whose entries are skipped.
 
-    Entries whose config is one of ``no_images`` are passed over.
-
-    Raises InvalidDocument, InvalidArchive, InvalidReference; whatever ``read`` raises.
+    Raises:
+        InvalidDocument: ``manifest.json`` or a config is not valid, or they disagree.
+        InvalidArchive: The parents of images form a cycle.
+        InvalidReference: A tag is not valid.
+        MissingMember: A config is not in the archive.
+        TooLarge: A document passes a ceiling.
     """
     data = read(MANIFEST)
     entries = [
@@ -70,7 +76,7 @@ def _config(entry: ArchiveImage, read: Callable[[str], bytes]) -> bytes:
         raise MissingMember(
             f"the config of {printable(name)} is not in the archive",
             member=entry.config,
-            hint="the archive is cut short, or was put together wrongly",
+            hint="copy the archive again, or save the image again: this archive is incomplete",
         ) from exc
 
 
@@ -86,8 +92,8 @@ def _image(
             f" {len(config.diff_ids)}",
             document=MANIFEST,
             hint=(
-                "manifest.json and the config disagree on the number of layers: the archive was"
-                " edited or is damaged"
+                "save the image again: manifest.json and the config disagree about the number of"
+                " layers"
             ),
         )
     if len(config.diff_ids) > DOCKER_DEPTH:
@@ -105,15 +111,16 @@ def _image(
 
 
 def checked_tag(text: str) -> str:
-    """``text`` if it is a reference with a tag; refused as Docker refuses it otherwise.
+    """Return ``text`` if it is a reference with a tag.
 
-    Raises InvalidReference.
+    Raises:
+        InvalidReference: It is not, so that Docker would refuse it.
     """
     if Reference.parse(text).tag is None:
         raise InvalidReference(
             f"invalid tag {printable(text)!r}",
             text=text,
-            hint="RepoTags hold names with a tag, for example app:1.4",
+            hint="give each name in RepoTags a tag, for example app:1.4",
         )
     return text
 
@@ -121,8 +128,8 @@ def checked_tag(text: str) -> str:
 def _parent(
     entry: ArchiveImage, config: ImageConfig, in_archive: Mapping[ImageID, ImageConfig]
 ) -> ImageID | None:
-    # Docker honours a parent only when it is another image of the same archive, and says nothing
-    # otherwise.
+    # Docker accepts only another image of the same archive as a parent, and silently ignores any
+    # other value.
     try:
         parent = ImageID.parse(entry.parent) if entry.parent else None
     except InvalidDigest:
@@ -134,15 +141,22 @@ def _parent(
             f"image {parent} is not a valid parent for {config.image_id}",
             document=MANIFEST,
             hint=(
-                "a child's history is its parent's with exactly one entry more; import the images"
-                " from archives of their own to do without the link"
+                "import the images from separate archives, without the link: a child's history"
+                " must be its parent's and one more entry"
             ),
         )
     return parent
 
 
 def refuse_cycles(parents: Mapping[ImageID, ImageID]) -> None:
-    """Raises InvalidArchive when following ``parents`` comes back to where it began."""
+    """Check that no image is its own ancestor.
+
+    Args:
+        parents: The parent of each image that has one.
+
+    Raises:
+        InvalidArchive: The parents form a cycle.
+    """
     finished: set[ImageID] = set()
     for start in parents:
         path: list[ImageID] = []
@@ -158,7 +172,7 @@ def refuse_cycles(parents: Mapping[ImageID, ImageID]) -> None:
 
 
 def _foreign(entry: ArchiveImage) -> dict[DiffID, bytes]:
-    # Docker 25 and newer describe every layer here; only one with URLs is foreign.
+    # Docker 25 and newer describe every layer in LayerSources; only one with URLs is foreign.
     foreign: dict[DiffID, bytes] = {}
     for text, source in entry.layer_sources.items():
         if source.urls:
@@ -170,19 +184,19 @@ def _foreign(entry: ArchiveImage) -> dict[DiffID, bytes]:
 
 
 def display_name(image: ImageClaim) -> str:
-    """How messages call an image: its first tag, or its ID."""
+    """Return an image's name for messages: its first tag, or its ID."""
     return image.tags[0] if image.tags else str(image.config.image_id)
 
 
 def member_name(path: str) -> str:
-    """A path of the manifest as members are named, for messages."""
+    """Return a path of ``manifest.json`` in the form of a member's name, for messages."""
     return posixpath.normpath("/" + path).lstrip("/")
 
 
 def missing(
     images: Sequence[ImageClaim], available: Callable[[DiffID], bool]
 ) -> list[tuple[str, int, DiffID]]:
-    """Every (image, position, diff ID) that is not ``available``."""
+    """Return every layer that is not ``available``, as (image, position, diff ID)."""
     return [
         (display_name(image), position, diff)
         for image in images

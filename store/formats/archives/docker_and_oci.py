@@ -1,7 +1,9 @@
-"""Archives that are an OCI layout with a ``manifest.json`` (Docker 25 and newer, ``ctr images export``): the index gives the manifests, the other the names.
+"""Archives that are an OCI layout with a ``manifest.json``.
 
-Docker's index may be without images that have no tag. Docker 25.0.0 wrote manifests with the layers
-out of order, or with repeats lost: there ``manifest.json`` is right, and the manifest is left out.
+Docker 25 and newer and ``ctr images export`` write them. ``index.json`` gives the manifests,
+``manifest.json`` the names. Docker's ``index.json`` may lack images without a tag. Docker 25.0.0
+wrote manifests with the layers out of order, or without repeated layers: then ``manifest.json`` is
+right, and the manifest is left out.
 """
 
 from __future__ import annotations
@@ -23,13 +25,20 @@ if TYPE_CHECKING:
     from store.formats.archives.claims import ImageClaim
 
 _BLOB: Final = re.compile(r"blobs/(?P<algorithm>sha256|sha512)/(?P<hex>[0-9a-f]+)")
-_HINT: Final = (
-    "one of the two was edited, or belongs to another archive: remove the one that is wrong"
-)
+_HINT: Final = "remove the wrong one of the two files: it was edited, or belongs to another archive"
 
 
 def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
-    """One claim of the two. Raises InvalidArchive where they contradict each other."""
+    """Combine the claims of ``index.json`` and of ``manifest.json``.
+
+    Args:
+        layout: The claim of ``index.json``.
+        docker: The claim of ``manifest.json``.
+
+    Raises:
+        InvalidArchive: The two contradict each other.
+        InvalidDocument: A manifest has another number of layers than its config.
+    """
     graph = layout.graph
     notes = [*layout.notes, *docker.notes]
     images: list[ImageClaim] = []
@@ -40,14 +49,14 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
             digest for digest, config in graph.configs.items() if config.data == image.config.data
         ]
         if not candidates and not image.tags:
-            # Docker writes an image without a tag into index.json only where it is the first,
-            # though its manifest is in the archive (docker-archive.md §9).
+            # Docker writes an image without a tag into index.json only when it is the first, but
+            # its manifest is in the archive (docker-archive.md §9).
             images.append(image)
             continue
         if not candidates:
             raise InvalidArchive(
-                f"manifest.json lists {printable(display_name(image))}, image"
-                f" {image.config.image_id}, which index.json does not know",
+                f"manifest.json lists {printable(display_name(image))} (image"
+                f" {image.config.image_id}), but index.json does not",
                 hint=_HINT,
             )
         wanted = _digests(image.layers)
@@ -58,7 +67,7 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
         )
         if same:
             matching.append((image, same))
-            # A config may be named by another algorithm than Docker's.
+            # The layout may name the config by another algorithm than Docker does.
             images.append(replace(image, config=graph.configs[min(same)], described=True, tags=()))
             continue
         if not all(
@@ -73,8 +82,8 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
         flawed.update(candidates)
         images.append(image)
         notes.append(
-            f"the manifest of {printable(display_name(image))} has its layers in another order than"
-            " manifest.json, as Docker 25.0.0 wrote it: left out"
+            f"the manifest of {printable(display_name(image))} was left out: its layers are in"
+            " another order than in manifest.json, a fault of Docker 25.0.0"
         )
     for digest in graph.documents:
         if (
@@ -93,7 +102,10 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
 
 
 def artifact_configs(graph: Graph) -> frozenset[str]:
-    """The paths of configs that belong to artifacts only: ``ctr images export`` lists these in ``manifest.json`` as if they were images."""
+    """Return the paths of configs that belong to artifacts only.
+
+    ``ctr images export`` lists these configs in ``manifest.json`` as if they were images.
+    """
     images = {config.image_id.digest for config in graph.configs.values()}
     others = {
         document.config.digest
@@ -104,17 +116,22 @@ def artifact_configs(graph: Graph) -> frozenset[str]:
 
 
 def layers_do_not_fit(graph: Graph, digest: Digest) -> InvalidDocument:
-    """The error for a manifest with other layers than its config."""
+    """Return the error for a manifest with another number of layers than its config.
+
+    Args:
+        graph: The manifests of the archive.
+        digest: The manifest.
+    """
     document, config = graph.documents[digest], graph.configs[digest]
     return InvalidDocument(
-        f"has {len(document.layers)} layers, its config {config.image_id} has"
+        f"it has {len(document.layers)} layers, but its config {config.image_id} has"
         f" {len(config.diff_ids)}",
         document=f"manifest {digest}",
     )
 
 
 def _digests(paths: Sequence[str | None]) -> list[Digest] | None:
-    """What layers are called, when their paths say so."""
+    """Return the digests in the paths of layers, None when a path is not a blob's."""
     found: list[Digest] = []
     for path in paths:
         match = _BLOB.fullmatch(posixpath.normpath(path or ""))
@@ -135,9 +152,9 @@ def _without(graph: Graph, flawed: set[Digest]) -> Graph:
 def _named(
     graph: Graph, matching: Iterable[tuple[ImageClaim, frozenset[Digest]]]
 ) -> tuple[Root, ...]:
-    """The roots, with the names that ``manifest.json`` gives them.
+    """Return the roots with their names from ``manifest.json``.
 
-    What it does not name keeps its own (``ctr images export --skip-manifest-json``).
+    A root that it does not name keeps its own (``ctr images export --skip-manifest-json``).
     """
     reach = {root.digest: set(graph.below(root.digest)) for root in graph.roots}
     holder = {name: root.digest for root in graph.roots for name in root.names}

@@ -1,6 +1,7 @@
-"""``manifest.json`` and ``repositories``, the tables of contents of a Docker archive (docker-archive.md §3, §6 and §7; moby v20.10, image/tarexport).
+"""``manifest.json`` and ``repositories``, the tables of contents of a Docker archive.
 
-Docker reads the first JSON value of each and ignores what follows it.
+Docker reads the first JSON value of each and ignores the bytes after it.
+Source: docker-archive.md §3, §6 and §7; moby v20.10, image/tarexport.
 """
 
 # ruff: noqa: RUF009 - `member` returns a dataclass field, as `dataclasses.field` does
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class SourcePlatform:
-    """The platform of a layer's descriptor (OCI image-spec, descriptor.md), as loosely as Docker reads it."""
+    """The platform in a layer's descriptor (OCI image-spec, descriptor.md), not checked further."""
 
     architecture: str = member("architecture", STRING)
     os: str = member("os", STRING)
@@ -39,9 +40,9 @@ class SourcePlatform:
 @final
 @dataclass(frozen=True, slots=True)
 class LayerSource:
-    """Where a layer comes from: Docker's ``distribution.Descriptor``.
+    """The source of a layer: Docker's ``distribution.Descriptor``.
 
-    Nothing in it has been validated but the types; ``digest`` may be any text.
+    Only the types of the members are checked; ``digest`` may be any text.
     """
 
     media_type: str = member("mediaType", STRING, omit_empty=True)
@@ -54,7 +55,7 @@ class LayerSource:
     )
 
     def encode(self) -> bytes:
-        """Write it as Docker does."""
+        """Return the JSON that Docker writes for it."""
         return _SOURCE.write(self)
 
 
@@ -80,10 +81,10 @@ _REPOSITORIES: Final = MapOf(MapOf(STRING))
 @final
 @dataclass(frozen=True, slots=True)
 class ArchiveImage:
-    """One entry of ``manifest.json``. Paths, names and IDs are as written: none has been validated.
+    """One entry of ``manifest.json``, with paths, names and IDs as written and unchecked.
 
     ``config`` is never empty, and ``layers`` are base first. ``repo_tags`` is empty for an image
-    without names, however that was said.
+    without names: an absent, null or empty list.
     """
 
     config: str
@@ -96,18 +97,27 @@ class ArchiveImage:
 def parse_manifest(
     data: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "manifest.json"
 ) -> tuple[ArchiveImage, ...]:
-    """Read ``manifest.json``; null and ``[]`` are an archive of no images.
+    """Read ``manifest.json``.
+
+    Args:
+        data: The file's bytes.
+        limits: Ceilings for the text.
+        document: The file's name in errors.
+
+    Returns:
+        The entries in order; none for null and ``[]``.
 
     Raises:
-        InvalidDocument: It does not begin with a JSON array of such entries, or an entry names no
-            config. TooLarge: It passes ``limits.json_bytes``.
+        InvalidDocument: It does not begin with a JSON array of such entries, or an entry has no
+            config.
+        TooLarge: It passes a ceiling for JSON.
     """
     items = (
         unmarshal(_MANIFEST, parse_first(data, limits, document=document), document=document) or ()
     )
     for position, item in enumerate(items):
         if not item.config:
-            raise InvalidDocument(f"image {position} names no config", document=document)
+            raise InvalidDocument(f"image {position} has no Config", document=document)
     return tuple(
         ArchiveImage(
             config=item.config,
@@ -123,11 +133,19 @@ def parse_manifest(
 def parse_repositories(
     data: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "repositories"
 ) -> Mapping[str, Mapping[str, str]]:
-    """Read ``repositories``: the v1 ID at each tag of each name. Nothing has been validated.
+    """Read ``repositories``.
+
+    Args:
+        data: The file's bytes.
+        limits: Ceilings for the text.
+        document: The file's name in errors.
+
+    Returns:
+        The v1 ID at each tag of each name, as written and unchecked.
 
     Raises:
         InvalidDocument: It does not begin with a JSON object of objects of strings.
-        TooLarge: It passes ``limits.json_bytes``.
+        TooLarge: It passes a ceiling for JSON.
     """
     repositories = (
         unmarshal(_REPOSITORIES, parse_first(data, limits, document=document), document=document)

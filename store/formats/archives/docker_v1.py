@@ -1,4 +1,7 @@
-"""Archives from before Docker 1.10, without ``manifest.json`` (docker-archive.md §7): a directory is an image, ``repositories`` names them."""
+"""Archives of Docker before 1.10, which have no ``manifest.json`` (docker-archive.md §7).
+
+Each directory is an image, and ``repositories`` names the images.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ REPOSITORIES: Final = "repositories"
 @final
 @dataclass(frozen=True, slots=True)
 class V1Directory:
-    """One image directory: its name (the v1 ID), its ``json``, the directory it is built on and the path of its layer."""
+    """One image directory: its name (the v1 ID), its ``json`` and its parent's name."""
 
     name: str
     json: bytes
@@ -40,16 +43,25 @@ class V1Directory:
 
     @property
     def layer(self) -> str:
-        """Where its layer lies."""
+        """Return the path of the directory's layer."""
         return f"{self.name}/layer.tar"
 
 
 def directories(
     top_level: Sequence[str], read: Callable[[str], bytes], limits: Limits
 ) -> tuple[V1Directory, ...]:
-    """Every image directory, each after the one it is built on.
+    """Return every image directory, each after its parent.
 
-    Raises MissingMember for a parent that is not there, InvalidArchive for a cycle.
+    Args:
+        top_level: The names of the archive's directories.
+        read: Returns the bytes at a path in the archive. Its errors are raised unchanged.
+        limits: Ceilings for the documents.
+
+    Raises:
+        MissingMember: A directory has no ``json``, or a parent is not in the archive.
+        InvalidArchive: The parents form a cycle, or a parent's name is a path.
+        InvalidDocument: A ``json`` is not valid.
+        TooLarge: A ``json`` passes a ceiling.
     """
     names = frozenset(top_level)
     ordered: dict[str, V1Directory] = {}
@@ -77,18 +89,17 @@ def directories(
 def _directory(name: str, read: Callable[[str], bytes], limits: Limits) -> V1Directory:
     if "/" in name or name in {"", ".", ".."}:
         raise InvalidArchive(
-            f"{printable(name)!r} cannot be the parent of an image: it is no directory of the"
-            " archive",
+            f"invalid parent {printable(name)!r} of an image: it is not the name of a directory",
             member="json",
         )
     try:
         data = read(f"{name}/json")
     except MissingMember as exc:
         raise MissingMember(
-            f"the folder {printable(name)!r} has no json: without manifest.json, each folder of an"
-            " archive is an image of Docker before 1.10",
+            f"the directory {printable(name)!r} has no json: in an archive without manifest.json,"
+            " each directory is an image of Docker before 1.10",
             member=f"{name}/json",
-            hint="is this a `docker save` archive?",
+            hint="check that `docker save` wrote the archive",
         ) from exc
     return V1Directory(
         name, data, v1_parent(data, limits, document=f"{printable(name)}/json") or None
@@ -101,12 +112,20 @@ def claim(
     read: Callable[[str], bytes],
     limits: Limits,
 ) -> ArchiveClaim:
-    """Build the configs that Docker 1.10 and newer make of these directories.
+    """Return the claims of image directories, with the configs that Docker 1.10 and newer make.
 
-    ``diffs`` has the diff ID of each directory's layer.
+    Args:
+        ordered: The directories, each after its parent.
+        diffs: The diff ID of each directory's layer, by the directory's name.
+        read: Returns the bytes at a path in the archive. Its errors are raised unchanged.
+        limits: Ceilings for the documents.
 
-    Raises MissingMember without ``repositories``, TooLarge, InvalidDocument for a target that is no
-    image, InvalidReference for names.
+    Raises:
+        MissingMember: The archive has no ``repositories``.
+        InvalidDocument: ``repositories`` or a ``json`` is not valid, or a tag has an unknown
+            target.
+        InvalidReference: A name or a tag is not valid.
+        TooLarge: The configs pass a ceiling.
     """
     configs: dict[str, ImageConfig] = {}
     made_bytes = 0
@@ -115,12 +134,12 @@ def claim(
         document = f"{printable(step.name)}/json"
         chain = (*(parent.diff_ids if parent is not None else ()), diffs[step.name])
         data = migrate(step.json, parent, chain, limits, document=document)
-        # Each image tells the history of all beneath it: a chain of n grows with its square.
+        # Each config has the history of all its ancestors, so a chain grows with its square.
         made_bytes += len(data)
         if made_bytes > limits.documents_bytes:
             raise TooLarge(
-                f"the configs of the images in the archive, up to {printable(step.name)!r}, would"
-                f" have more than {limits.documents_bytes} bytes together",
+                f"the configs of the archive's images, up to {printable(step.name)!r}, together"
+                f" have more than {limits.documents_bytes} bytes",
                 limit=limits.documents_bytes,
             )
         configs[step.name] = ImageConfig.parse(data, limits, document=document)
@@ -130,7 +149,7 @@ def claim(
     images = tuple(
         ImageClaim(
             config=configs[step.name],
-            # The layers beneath are the parents' own: each directory brings one.
+            # Each directory has one layer; the layers below it belong to its ancestors.
             layers=(*(None for _ in configs[step.name].diff_ids[:-1]), step.layer),
             tags=tuple(tags.get(step.name, ())),
             parent=configs[step.parent].image_id if step.parent is not None else None,
@@ -162,8 +181,8 @@ def _tags(
 
 
 def _tagged(name: str, tag: str) -> str:
-    # Docker reads the name on its own, where 64 hex digits are none, and then puts the tag in the
-    # place of one that the name has already.
+    # Docker reads the name alone, which refuses 64 hexadecimal digits, and then replaces a tag that
+    # the name has already.
     named = Reference.parse(name)
     if not is_tag(tag):
         raise InvalidReference(
@@ -175,8 +194,7 @@ def _tagged(name: str, tag: str) -> str:
 
 
 def _merge(images: Sequence[ImageClaim]) -> tuple[ImageClaim, ...]:
-    # Two directories can be one image (same json and layer under two names): it is one image then,
-    # with the tags of both.
+    # Two directories with the same json and layer are one image, with the tags of both.
     merged: dict[ImageID, ImageClaim] = {}
     for image in images:
         before = merged.get(image.config.image_id)

@@ -1,4 +1,7 @@
-"""OCI image layouts and skopeo's ``dir:`` folders: what they claim (OCI image-spec, image-layout.md; containers/image, directory transport)."""
+"""Claims of OCI image layouts and of skopeo's ``dir:`` folders.
+
+Source: OCI image-spec, image-layout.md; containers/image, directory transport.
+"""
 
 from __future__ import annotations
 
@@ -34,42 +37,52 @@ MANIFEST: Final = "manifest.json"
 DIR_VERSION: Final = "version"
 DIR_MAGIC: Final = b"Directory Transport Version: "
 DEPTH: Final = 32
-"""How deep indexes may be nested."""
+"""The most levels of nested indexes."""
 
 _ELSEWHERE: Final = (
-    "import an archive that carries it first, or make this one anew with everything in it"
+    "import an archive that has it first, or make this archive again with all of its content"
 )
 
 
 class Files(Protocol):
-    """What a layout is read from (see `store.importing.members.members.Members`)."""
+    """The files of an archive (see `store.importing.members.members.Members`)."""
 
     def exists(self, path: str) -> bool:
-        """Whether anything is at a path."""
+        """Whether the archive has a file or directory at ``path``."""
 
     def size(self, path: str) -> int:
-        """The size of a file in bytes."""
+        """Return the size of a file in bytes."""
 
     def document(self, path: str) -> bytes:
-        """The bytes of a small file."""
+        """Return the bytes of a small file."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class BlobPaths:
-    """Where the blobs of a layout lie."""
+    """The blobs of an archive. ``paths`` returns the possible paths of a blob, by its digest."""
 
     files: Files
     paths: Callable[[Digest], tuple[str, ...]]
 
     def find(self, digest: Digest) -> str | None:
-        """The path of a blob; None when it is not here. Raises UnsafePath."""
+        """Return the path of a blob, None when the archive does not have it.
+
+        Raises:
+            UnsafePath: A link leads out of the archive, or links form a loop.
+        """
         return next((path for path in self.paths(digest) if self.files.exists(path)), None)
 
     def checked(self, target: Descriptor, where: str) -> str | None:
-        """The path of a blob whose size fits its descriptor; None when it is not here.
+        """Return the path of a blob, None when the archive does not have it.
 
-        Raises DigestMismatch.
+        Args:
+            target: The blob's descriptor.
+            where: The document that has the descriptor, for errors.
+
+        Raises:
+            DigestMismatch: The blob has another size than its descriptor.
+            UnsafePath: A link leads out of the archive, or links form a loop.
         """
         path = self.find(target.digest)
         if path is not None and (size := self.files.size(path)) != target.size_bytes:
@@ -77,12 +90,22 @@ class BlobPaths:
                 f"{where}: size of {target.digest}",
                 want=target.size_bytes,
                 got=size,
-                hint="the blob is cut short, or its descriptor lies",
+                hint="copy the archive again: the blob is incomplete, or its descriptor is wrong",
             )
         return path
 
     def read(self, target: Descriptor, where: str) -> bytes | None:
-        """A small blob, verified; None when it is not here. Raises DigestMismatch, TooLarge."""
+        """Return the bytes of a small blob, None when the archive does not have it.
+
+        Args:
+            target: The blob's descriptor.
+            where: The document that has the descriptor, for errors.
+
+        Raises:
+            DigestMismatch: The blob has another size or digest than its descriptor.
+            TooLarge: The blob passes the ceiling for documents.
+            UnsafePath: A link leads out of the archive, or links form a loop.
+        """
         path = self.checked(target, where)
         if path is None:
             return None
@@ -93,18 +116,18 @@ class BlobPaths:
                 f"{where}: content of {printable(path)!r}",
                 want=target.digest,
                 got=got,
-                hint="the blob is damaged",
+                hint="copy the archive again: the blob is damaged",
             )
         return data
 
 
-def oci_place(files: Files) -> BlobPaths:
-    """The blobs of an OCI layout."""
+def oci_blob_paths(files: Files) -> BlobPaths:
+    """Return the blobs of an OCI layout."""
     return BlobPaths(files, lambda digest: (f"blobs/{digest.algorithm}/{digest.hex}",))
 
 
-def dir_place(files: Files) -> BlobPaths:
-    """The blobs of a ``dir:`` folder: named by their bare digits, manifests with a suffix."""
+def dir_blob_paths(files: Files) -> BlobPaths:
+    """Return the blobs of a ``dir:`` folder: named by their digits, manifests with a suffix."""
     return BlobPaths(
         files,
         lambda digest: (
@@ -126,50 +149,73 @@ _LAYOUT: Final = Struct(_Layout)
 
 
 def claim(files: Files, limits: Limits, stored: Callable[[Digest], bytes | None]) -> ArchiveClaim:
-    """What an OCI layout claims. ``stored`` gives documents that the store has already.
+    """Return the claims of an OCI layout.
 
-    Raises InvalidDocument, InvalidArchive, DigestMismatch, MissingMember, and whatever ``files``
-    raises.
+    Args:
+        files: The layout's files. Their errors are raised unchanged.
+        limits: Ceilings for the documents.
+        stored: Returns a document that the store has, None for any other digest.
+
+    Raises:
+        InvalidDocument: A document is not valid, or two of them disagree.
+        InvalidArchive: A root or a config is neither in the archive nor in the store.
+        DigestMismatch: A document has another size or digest than its descriptor.
+        MissingMember: A file of the layout is missing.
+        TooLarge: A ceiling of the limits is passed.
     """
     version = unmarshal(
         _LAYOUT, parse(files.document(LAYOUT), limits, document=LAYOUT), document=LAYOUT
     ).version
     if version.partition(".")[0] != "1":
         raise InvalidDocument(
-            f"image layout version {printable(version)!r}, expected 1.0.0",
+            f"unsupported imageLayoutVersion {printable(version)!r}: expected 1.0.0",
             document=LAYOUT,
-            hint="this is the only version there is; a newer one needs a newer storectl",
+            hint="write the layout in version 1.0.0, or import it with a newer version",
         )
     data = files.document(INDEX)
     top = Document.parse(data, limits=limits, name=INDEX)
     if not top.children and top.links:
-        raise InvalidDocument("is a manifest, expected an index", document=INDEX)
+        raise InvalidDocument("expected an index, found a manifest", document=INDEX)
     notes: list[str] = []
     roots = _roots(top.children, notes)
-    graph = _Walk(oci_place(files), limits, stored).graph(roots, top.children)
+    graph = _Walk(oci_blob_paths(files), limits, stored).graph(roots, top.children)
     return ArchiveClaim(Digest.of(data), (), tuple(dict.fromkeys(notes)), graph)
 
 
 def claim_dir(
     files: Files, limits: Limits, stored: Callable[[Digest], bytes | None]
 ) -> ArchiveClaim:
-    """What a ``dir:`` folder claims: one manifest or index, without a name. Raises as `claim`."""
+    """Return the claims of a ``dir:`` folder: one manifest or index, without a name.
+
+    Args:
+        files: The folder's files. Their errors are raised unchanged.
+        limits: Ceilings for the documents.
+        stored: Returns a document that the store has, None for any other digest.
+
+    Raises:
+        InvalidDocument: A document is not valid, or two of them disagree.
+        InvalidArchive: The folder has an unknown version, or a config is neither in it nor in the
+            store.
+        DigestMismatch: A document has another size or digest than its descriptor.
+        MissingMember: A file of the folder is missing.
+        TooLarge: A ceiling of the limits is passed.
+    """
     version = files.document(DIR_VERSION).removeprefix(DIR_MAGIC).strip()
     if not version.startswith(b"1."):
         shown = printable(version[:20].decode(errors="replace"))
         raise InvalidArchive(
-            f"a dir: folder of version {shown!r}, expected 1.1",
+            f"unsupported version {shown!r} of a dir: folder: expected 1.1",
             member=DIR_VERSION,
-            hint="a newer one needs a newer storectl",
+            hint="write the folder in version 1.1, or import it with a newer version",
         )
     data = files.document(MANIFEST)
     digest = Digest.of(data)
     document = Document.parse(data, limits=limits, name=MANIFEST)
     link = Link(Role.CHILD, 0, Descriptor(document.media_type, digest, len(data)), data=data)
     notes = (
-        ("the signatures in the folder are not taken in",) if files.exists("signature-1") else ()
+        ("the signatures in the folder were not imported",) if files.exists("signature-1") else ()
     )
-    graph = _Walk(dir_place(files), limits, stored).graph((Root(digest),), (link,))
+    graph = _Walk(dir_blob_paths(files), limits, stored).graph((Root(digest),), (link,))
     return ArchiveClaim(digest, (), notes, graph)
 
 
@@ -182,8 +228,8 @@ def _roots(links: Iterable[Link], notes: list[str]) -> tuple[Root, ...]:
             raise schema_1(f"{INDEX}: {link.digest}")
         if link.target.media_type and not is_document(link.target.media_type):
             raise InvalidDocument(
-                f"{link.digest} is a {printable(link.target.media_type)!r}, expected a manifest or"
-                " an index",
+                f"the media type of {link.digest} is {printable(link.target.media_type)!r}:"
+                " expected a manifest or an index",
                 document=INDEX,
             )
         names.setdefault(link.digest, {})
@@ -191,9 +237,9 @@ def _roots(links: Iterable[Link], notes: list[str]) -> tuple[Root, ...]:
         name, tag = _name(link.annotations, notes)
         if name and holder.setdefault(name, link.digest) != link.digest:
             raise InvalidDocument(
-                f"gives the name {printable(name)} to {holder[name]} and to {link.digest}",
+                f"the name {printable(name)} is given to {holder[name]} and to {link.digest}",
                 document=INDEX,
-                hint="one name is one image: edit index.json",
+                hint="edit index.json so that each name has one image",
             )
         if name:
             names[link.digest][name] = None
@@ -203,9 +249,9 @@ def _roots(links: Iterable[Link], notes: list[str]) -> tuple[Root, ...]:
 
 
 def _name(annotations: Mapping[str, str], notes: list[str]) -> tuple[str, str]:
-    """The full name that a descriptor carries, and the tag it carries without one.
+    """Return the full name in a descriptor's annotations, or the tag without a repository.
 
-    Either may be empty.
+    Either or both of the two texts are empty.
     """
     full, reference = annotations.get(CONTAINERD_NAME, ""), annotations.get(REF_NAME, "")
     if full or "/" in reference or ":" in reference:
@@ -213,23 +259,23 @@ def _name(annotations: Mapping[str, str], notes: list[str]) -> tuple[str, str]:
         try:
             name = Reference.parse(text).with_default_tag()
         except (InvalidReference, InvalidDigest):
-            notes.append(f"{printable(text)!r} is no name for an image and was left out")
+            notes.append(f"invalid image name {printable(text)!r} was left out")
             return "", ""
         return (str(name), "") if name.digest is None else ("", "")
     if reference and not is_tag(reference):
-        notes.append(f"{printable(reference)!r} is no name for an image and was left out")
+        notes.append(f"invalid image name {printable(reference)!r} was left out")
         return "", ""
     return "", reference
 
 
 @final
 class _Walk:
-    """Follows the documents from the roots down."""
+    """Reads the documents of an archive from the roots down."""
 
     def __init__(
-        self, place: BlobPaths, limits: Limits, stored: Callable[[Digest], bytes | None]
+        self, blobs: BlobPaths, limits: Limits, stored: Callable[[Digest], bytes | None]
     ) -> None:
-        self._place = place
+        self._blobs = blobs
         self._limits = limits
         self._stored = stored
         self._documents: dict[Digest, Document] = {}
@@ -240,8 +286,8 @@ class _Walk:
         for link in links:
             if self._descend(link, INDEX, 1) is None:
                 raise InvalidArchive(
-                    f"{link.digest}, which index.json lists, is neither in the archive nor in the"
-                    " store",
+                    f"{link.digest} is listed in index.json, but is neither in the archive nor in"
+                    " the store",
                     member=INDEX,
                     hint=_ELSEWHERE,
                 )
@@ -252,13 +298,15 @@ class _Walk:
         if known is not None:
             if link.target.media_type not in ("", known.media_type):
                 raise InvalidDocument(
-                    f"{link.digest} is {known.media_type}, but is listed as"
+                    f"the media type of {link.digest} is {known.media_type!r}, but it is listed as"
                     f" {printable(link.target.media_type)!r}",
                     document=where,
                 )
             return known
         if depth > DEPTH:
-            raise InvalidDocument(f"indexes are nested more than {DEPTH} deep", document=where)
+            raise InvalidDocument(
+                f"indexes are nested more than {DEPTH} levels deep", document=where
+            )
         data = self._bytes(link, where)
         if data is None:
             return None
@@ -280,7 +328,7 @@ class _Walk:
         return document
 
     def _bytes(self, link: Link, where: str) -> bytes | None:
-        data = self._place.read(link.target, where)
+        data = self._blobs.read(link.target, where)
         if data is None:
             data = link.data if link.data is not None else self._stored(link.digest)
         if data is not None and len(data) != link.target.size_bytes:
@@ -290,7 +338,7 @@ class _Walk:
         return data
 
     def _config(self, document: Document) -> ImageConfig | None:
-        """The config of a manifest that describes an image; None for anything else."""
+        """Return the config of a manifest that describes an image, None for other documents."""
         link = document.config
         if link is None or not document.claims_image:
             return None
@@ -306,6 +354,6 @@ class _Walk:
         except InvalidDocument:
             if document.layers:
                 raise
-            # Artifacts without layers borrow the type for an empty config.
+            # Artifacts without layers use the config type of images for an empty config.
             return None
         return config

@@ -1,7 +1,4 @@
-"""Opening what was handed in: a file that can be read anywhere, or a stream that passes once.
-
-Outer compression undone on the way.
-"""
+"""Opening the input of an import: a seekable file, a stream or a folder, decompressed."""
 
 from __future__ import annotations
 
@@ -28,14 +25,14 @@ _OUTER_LAYERS: Final = 64
 
 
 class ByteSource(Protocol):
-    """Anything with ``read``; short reads are allowed, an empty one is the end."""
+    """An object with ``read``. It may return fewer bytes than asked for; none are the end."""
 
     def read(self, size: int, /) -> bytes:
-        """Up to ``size`` bytes."""
+        """Return up to ``size`` bytes."""
 
 
 class _Prefixed:
-    """A stream whose first bytes were already read to see what it is."""
+    """A stream whose first bytes were read already, to detect its codec."""
 
     def __init__(self, head: bytes, rest: ByteSource) -> None:
         self._head = head
@@ -51,9 +48,9 @@ class _Prefixed:
 @final
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What was handed in: the decompressed bytes of an archive, or a folder.
+    """An opened input: the decompressed bytes of an archive, or a folder.
 
-    ``size_bytes`` is how many bytes the input has; None for a pipe or a folder.
+    ``size_bytes`` is the size of the input itself in bytes; None for a pipe or a folder.
     """
 
     stream: ByteSource | None
@@ -63,7 +60,10 @@ class Opened:
 
 
 def _regular_size(stream: BinaryIO) -> int | None:
-    """The size of the regular file that ``stream`` stands at the beginning of: ``storectl import < file``. None for everything else."""
+    """Return the size of a regular file that ``stream`` reads from its start, None for any other.
+
+    Standard input may be such a file.
+    """
     try:
         status = os.fstat(stream.fileno())
         if stat.S_ISREG(status.st_mode) and stream.tell() == 0:
@@ -76,9 +76,15 @@ def _regular_size(stream: BinaryIO) -> int | None:
 
 @contextmanager
 def open_source(source: Path | BinaryIO, limits: Limits) -> Iterator[Opened]:
-    """Open an archive.
+    """Open an archive or a folder.
 
-    Raises InvalidInput for what cannot be opened, TruncatedInput for what is empty.
+    Args:
+        source: A path, or a stream at its start.
+        limits: ``layer_bytes`` bounds the decompressed archive.
+
+    Raises:
+        InvalidInput: The path does not exist or cannot be opened.
+        TruncatedInput: The input is empty.
     """
     if not isinstance(source, Path):
         size_bytes = _regular_size(source)
@@ -106,7 +112,7 @@ def _decompressed(
     head = _read_head(file)
     if not head:
         raise TruncatedInput(
-            "the input is empty", hint="did the command that was to write it fail?"
+            "the input is empty", hint="check that the command that writes it succeeded"
         )
     codec = detect(head)
     if codec is Codec.IDENTITY and seekable:

@@ -1,4 +1,4 @@
-"""Which part of an archive comes in, and under which names."""
+"""The choice of an archive's images that are imported, and of their names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from store.model.digests import Digest
 
 ATTESTED: Final = "vnd.docker.reference.digest"
-"""Annotation of an attestation in an index: the manifest it speaks of."""
+"""Annotation of an attestation in an index: the digest of the manifest that it describes."""
 
 _SHOWN: Final = 10
 
@@ -28,11 +28,17 @@ _SHOWN: Final = 10
 @final
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What to take and how to call it.
+    """The images to import from an archive, and their names.
 
-    ``images`` are shell patterns for names as people write them, or beginnings of IDs and digests.
-    ``tag`` is the one name of the one image chosen. ``prefix`` goes before every name (``team/``
-    makes ``team/app:1`` of ``app:1``); to a tag without a repository it is the repository.
+    Attributes:
+        platforms: Import only images for these platforms; empty for all.
+        images: Import only images whose name matches one of these shell patterns, or whose ID or
+            digest starts with one; empty for all.
+        tag: The name for the only image that is chosen.
+        prefix: Put this before every name: ``team/`` makes ``team/app:1`` of ``app:1``. A tag
+            without a repository gets it as its repository.
+        no_tags: Import without names.
+        require_all: Refuse an index when some of its content is absent.
     """
 
     platforms: tuple[Platform, ...] = ()
@@ -49,16 +55,23 @@ ALL: Final = Choice()
 @final
 @dataclass(slots=True)
 class _Kept:
-    """What is left of a graph while platforms are chosen."""
+    """The part of a graph that is kept while platforms are chosen."""
 
     documents: dict[Digest, Document] = field(default_factory=dict)
     matched: bool = False
 
 
 def choose(claim: ArchiveClaim, choice: Choice) -> ArchiveClaim:
-    """The part of ``claim`` that was asked for, under the names that were asked for.
+    """Return the chosen part of an archive's claims, with the chosen names.
 
-    Raises InvalidInput when there is no such part.
+    Args:
+        claim: All claims of the archive.
+        choice: The images to import, and their names.
+
+    Raises:
+        InvalidInput: The archive has no image that was chosen, the one name does not fit, or
+            required content is absent.
+        InvalidReference: The prefix makes an invalid name.
     """
     notes = list(claim.notes)
     images, roots = _by_name(claim, choice.images)
@@ -68,11 +81,12 @@ def choose(claim: ArchiveClaim, choice: Choice) -> ArchiveClaim:
         graph = _by_platform(graph, choice.platforms)
         if not images and not graph.roots:
             raise InvalidInput(
-                f"nothing in the archive is for {' or '.join(map(str, choice.platforms))}",
-                hint=_offers(claim),
+                "the archive has no image for the platform"
+                f" {' or '.join(map(str, choice.platforms))}",
+                hint=_platforms(claim),
             )
     reached = {digest for root in graph.roots for digest in graph.below(root.digest)}
-    # What refers to something chosen comes along, wherever in the archive it is listed.
+    # Referrers of a chosen document are imported with it, wherever the archive lists them.
     graph = replace(
         graph,
         documents={
@@ -130,11 +144,10 @@ def _by_name(
     unused = [pattern for pattern in patterns if pattern not in used]
     if unused:
         raise InvalidInput(
-            "nothing in the archive is called"
-            f" {', '.join(printable(pattern) for pattern in unused)}",
-            hint=_contents(claim),
+            f"the archive has no image {' or '.join(repr(printable(name)) for name in unused)}",
+            hint=_names(claim),
         )
-    # A referrer has no name of its own: it comes with its subject.
+    # A referrer has no name of its own: it is imported with its subject.
     subjects = set(chosen)
     more = [
         root
@@ -151,7 +164,7 @@ def _subject(graph: Graph, root: Root) -> Digest | None:
 
 def _fits(name: Reference, patterns: Iterable[str], used: set[str]) -> bool:
     texts = (name.familiar, str(name), name.repository.familiar, str(name.repository))
-    # Every pattern is tried: one that fits nothing is an error.
+    # Every pattern is tried, because a pattern without a match is an error.
     return True in [_match(text, pattern, used) for pattern in patterns for text in texts]
 
 
@@ -194,7 +207,7 @@ def _by_platform(graph: Graph, wanted: tuple[Platform, ...]) -> Graph:
         if _keep(graph, root.digest, wanted, mine) and mine.matched:
             roots.append(root)
             kept.documents.update(mine.documents)
-    # Referrers of what is left stay, and referrers of those.
+    # Referrers of kept documents are kept, and so are their referrers.
     waiting = [root for root in graph.roots if _subject(graph, root) is not None]
     while more := [root for root in waiting if _subject(graph, root) in kept.documents]:
         for root in more:
@@ -220,9 +233,9 @@ def _by_platform(graph: Graph, wanted: tuple[Platform, ...]) -> Graph:
 
 
 def _keep(graph: Graph, digest: Digest, wanted: tuple[Platform, ...], kept: _Kept) -> bool:
-    """Whether anything of a document is wanted.
+    """Put the wanted part of a document into ``kept``; return whether it has one.
 
-    If so it is put into ``kept``, an index without what is not.
+    Of an index, only the wanted children are kept.
     """
     document = graph.documents.get(digest)
     if document is None:
@@ -281,7 +294,8 @@ def _renamed(
         elif root.bare:
             notes.append(
                 Note(
-                    f"the archive gives {root.digest} only the tag {', '.join(root.bare)}",
+                    f"the archive names {root.digest} only by the tag {', '.join(root.bare)},"
+                    " without a repository",
                     Remedy.NAME_BARE_TAG,
                 )
             )
@@ -309,7 +323,15 @@ def _tagged(
 
 
 def prefixed(name: str, prefix: str) -> str:
-    """``name`` with ``prefix`` before it. Raises InvalidReference when that is no name."""
+    """Return ``name`` with ``prefix`` before it.
+
+    Args:
+        name: A name with a tag.
+        prefix: The prefix; a slash at its end makes no difference.
+
+    Raises:
+        InvalidReference: The result is not a valid name.
+    """
     if not prefix:
         return name
     reference = Reference.parse(name)
@@ -341,14 +363,14 @@ def _sparse(graph: Graph, choice: Choice, notes: list[str]) -> None:
     )
     if choice.require_all:
         raise InvalidInput(
-            f"not everything that the indexes list is here: {shown}",
-            hint="import an archive that has it all",
+            f"content of the indexes is neither in the archive nor in the store: {shown}",
+            hint="import an archive that has all of it",
             remedy=Remedy.ACCEPT_SPARSE,
         )
-    notes.append(f"sparse: not here and not in the store: {shown}")
+    notes.append(f"sparse index: neither in the archive nor in the store: {shown}")
 
 
-def _contents(claim: ArchiveClaim) -> str:
+def _names(claim: ArchiveClaim) -> str:
     names = [Reference.parse(name).familiar for root in claim.graph.roots for name in root.names]
     names += [tag for image in claim.images for tag in image.tags]
     names += [str(root.digest) for root in claim.graph.roots if not root.names] + [
@@ -356,18 +378,18 @@ def _contents(claim: ArchiveClaim) -> str:
         for image in claim.images
         if not image.tags and not image.described
     ]
-    return "it holds " + (
-        ", ".join(printable(name) for name in names[:_SHOWN])
-        + (", …" if len(names) > _SHOWN else "")
-        if names
-        else "nothing"
-    )
+    if not names:
+        return "choose another archive: this one has no images"
+    more = ", …" if len(names) > _SHOWN else ""
+    return f"choose from {', '.join(printable(name) for name in names[:_SHOWN])}{more}"
 
 
-def _offers(claim: ArchiveClaim) -> str:
-    offers = {str(_made_for(image)) for image in claim.images}
-    offers |= {
+def _platforms(claim: ArchiveClaim) -> str:
+    found = {str(_made_for(image)) for image in claim.images}
+    found |= {
         str(Platform.of(config.os, config.architecture, config.variant))
         for config in claim.graph.configs.values()
     }
-    return f"it has {', '.join(sorted(offers)) or 'no images'}"
+    if not found:
+        return "choose another archive: this one has no images"
+    return f"choose from {', '.join(sorted(found))}"

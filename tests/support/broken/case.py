@@ -1,4 +1,4 @@
-"""One broken (or merely odd) input: what is wrong with it, and what has to come of it."""
+"""A case of the corpus: a broken or odd input, its fault, and the expected result."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Refused with ``error``.
+    """The input is refused with ``error``.
 
-    Its message has everything in ``says`` in it, and its attributes are ``facts`` (as text).
+    The message contains each text of ``says``, and the error has the attributes ``facts``, compared
+    as text.
     """
 
     error: type[errors.InvalidInput]
@@ -30,9 +31,9 @@ class Refused:
 @final
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Taken in, ``because``.
+    """The input is accepted, for the reason ``because``.
 
-    The lines begin with ``lines``, and one of the notes has each text of ``notes`` in it.
+    The report's lines begin with ``lines``, and each text of ``notes`` is part of a note.
     """
 
     because: str
@@ -43,10 +44,10 @@ class Accepted:
 @final
 @dataclass(frozen=True)
 class Case:
-    """An input.
+    """An input with its expected result.
 
-    ``entries`` are a tar, and a folder as well when ``in_folder``; ``archive`` are bytes that no
-    list of members makes.
+    ``why`` is its fault. ``entries`` are the members of a tar, and of a folder when ``in_folder``.
+    ``archive`` holds bytes that no list of members can produce.
     """
 
     name: str
@@ -58,31 +59,31 @@ class Case:
     only_folder: bool = False
     options: ImportOptions = field(default_factory=ImportOptions)
     arguments: tuple[str, ...] | None = ()
-    """``options`` as the command line has them; None where it has not."""
+    """``options`` as command-line arguments; None when the command line does not have them."""
 
     @property
     def data(self) -> bytes:
-        """The archive's bytes."""
+        """Return the archive's bytes."""
         return packed(self.entries) if self.archive is None else self.archive
 
 
 def of_files(files: Mapping[str, bytes], *more: Entry) -> tuple[Entry, ...]:
-    """Plain files by path, and whatever else."""
+    """Return entries for files by path, and more entries."""
     return (*(Entry(name, data, FILE) for name, data in files.items()), *more)
 
 
 def of_layout(layout: Layout, *more: Entry, without: tuple[str, ...] = ()) -> tuple[Entry, ...]:
-    """The members of a layout."""
+    """Return the members of a layout as entries, except those named in ``without``."""
     return of_files(
         {name: data for name, data in layout.members().items() if name not in without}, *more
     )
 
 
 def path_of(digest: str) -> str:
-    """Where a layout keeps a blob."""
+    """Return the path of a blob in a layout."""
     return f"blobs/{digest.replace(':', '/')}"
 
 
 def refused(error: type[errors.InvalidInput], *says: str, **facts: Any) -> Refused:  # noqa: ANN401 - shown as text
-    """Short for `Refused`."""
+    """Return `Refused` with the facts as text."""
     return Refused(error, says, {key: str(value) for key, value in facts.items()})

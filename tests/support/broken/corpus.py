@@ -1,4 +1,4 @@
-"""The corpus: every broken or odd input there is, by name, and what is said of each in the docs (``docs/formats/broken-inputs.md``)."""
+"""The corpus of broken and odd inputs, and the page about it: docs/formats/broken-inputs.md."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from tests.support.broken.case import Case
 
 GROUPS: Final = (
-    ("Layouts: what descriptors say", documents.descriptors),
+    ("Layouts: descriptors", documents.descriptors),
     ("Layouts: manifests and configs", documents.manifests),
-    ("Layouts: blobs that are missing or damaged", documents.blobs),
+    ("Layouts: missing and damaged blobs", documents.blobs),
     ("Layouts: index.json and indexes", indexes.cases),
-    ("Layouts: blobs that are links, directories or devices", folders.blobs),
+    ("Layouts: links, directories and devices in place of blobs", folders.blobs),
     ("Folders of skopeo's `dir:`", folders.dir_folders),
-    ("docker archives: manifest.json and configs", docker.tables),
-    ("docker archives from before 1.10", docker.old),
-    ("Archives with both tables", docker.hybrids),
+    ("Docker archives: manifest.json and configs", docker.tables),
+    ("Docker archives from before 1.10", docker.old),
+    ("Archives with both index.json and manifest.json", docker.hybrids),
     ("Tar: headers", tars.headers),
     ("Tar: extended headers and sparse members", tars.extensions),
-    ("Tar: links, paths and what is no file", tars.links),
+    ("Tar: links, paths, directories and devices", tars.links),
     ("Compressed layers", streams.layers),
     ("Compressed archives", streams.archives),
 )
@@ -41,19 +41,25 @@ CASES: Final = tuple(case for _, make in GROUPS for case in make())
 WAYS: Final = ("file", "pipe", "folder")
 
 _TARGET: Final = "docs/formats/broken-inputs.md"
-_HEAD: Final = """# Broken inputs, and what comes of them
+_HEAD: Final = """# Broken inputs and their messages
 
-<!-- Written by scripts/gen_broken_inputs.py (`make docs`) from tests/support/broken: change the cases, not this file. -->
+<!-- Written by scripts/gen_broken_inputs.py (`make docs`) from tests/support/broken.
+     Change the cases, not this file. -->
 
-Each of these goes through `storectl import` in the test suite: as a file, through a pipe, and as a folder where one can hold it. What is refused is refused
-with exit code 4 and the message below, and leaves the store as it was, to the row and to the file. What is accepted is accepted for the reason given, and
-`storectl fsck` finds nothing wrong with it. Digests are cut short here.
+The test suite imports each of these inputs with `storectl import`: from a file, through a pipe and,
+where a folder can hold the input, from a folder.
+
+- A refused input ends the command with exit code 4 and the message in the table. The store does not
+  change: no row and no file.
+- An accepted input is imported for the reason in the table, and `storectl fsck` finds no problem.
+
+Digests are cut short on this page.
 """
 _DIGEST: Final = re.compile(r"(?<![0-9a-f])([0-9a-f]{4})(?:[0-9a-f]{60}|[0-9a-f]{124})(?![0-9a-f])")
 
 
 def ways(case: Case) -> tuple[str, ...]:
-    """The ways by which a case comes in."""
+    """Return the ways to import a case: from a file, through a pipe, from a folder."""
     if case.only_folder:
         return ("folder",)
     return WAYS if case.in_folder else WAYS[:2]
@@ -61,7 +67,7 @@ def ways(case: Case) -> tuple[str, ...]:
 
 @contextmanager
 def handed_in(case: Case, way: str, folder: Path) -> Iterator[Path | BinaryIO]:
-    """The input, as a path or as the end of a pipe somebody writes to."""
+    """Yield the input as a path, or as the reading end of a pipe that a thread fills."""
     if way == "folder":
         yield unpacked(case.entries, folder / "input")
     elif way == "file":
@@ -85,17 +91,20 @@ def _write(descriptor: int, data: bytes) -> None:
             while view:
                 view = view[pipe.write(view) or 0 :]
     except BrokenPipeError:
-        # Who reads has seen enough.
+        # The reader has closed the pipe early.
         pass
 
 
 def shortened(text: str) -> str:
-    """``text`` with its digests cut short, so that it is the same with every version of a codec, and readable."""
+    """Return ``text`` with its digests cut short.
+
+    It is easier to read, and does not change with the version of a compression library.
+    """
     return _DIGEST.sub(r"\1…", text)
 
 
 def document() -> str:
-    """The page of the docs."""
+    """Return the page docs/formats/broken-inputs.md."""
     sections = [_HEAD]
     with (
         tempfile.TemporaryDirectory() as name,
@@ -108,7 +117,7 @@ def document() -> str:
                     (
                         f"## {title}",
                         "",
-                        "| case | what is wrong | what comes of it |",
+                        "| case | fault | result |",
                         "|---|---|---|",
                         *rows,
                         "",
@@ -129,7 +138,7 @@ def _row(case: Case, store: Store, folder: Path) -> str:
 
 
 def _message(case: Case, store: Store, folder: Path) -> str:
-    # One store will do: nothing that is refused changes it.
+    # One store serves all cases: a refused input does not change it.
     folder.mkdir()
     with handed_in(case, ways(case)[0], folder) as source:
         try:
@@ -140,7 +149,7 @@ def _message(case: Case, store: Store, folder: Path) -> str:
 
 
 def _cell(text: str) -> str:
-    # Nothing in a message is markup.
+    # Messages contain no markup.
     quoted = shortened(text).replace("\n", " ").replace("|", "\\|").replace("<", "&lt;")
     return re.sub(r"(?<!\*)\*(?!\*)", r"\\*", quoted)
 

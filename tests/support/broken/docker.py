@@ -1,6 +1,6 @@
-"""docker archives: ``manifest.json``, configs and ``repositories`` that are wrong.
+"""Docker archives with a broken ``manifest.json``, config or ``repositories``.
 
-Hybrids that contradict themselves.
+And archives whose ``index.json`` and ``manifest.json`` contradict each other.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _of(table: bytes, **files: bytes) -> tuple[Entry, ...]:
 
 
 def tables() -> Iterator[Case]:
-    """``manifest.json``."""
+    """Yield cases of ``manifest.json`` and of the configs that it names."""
 
     def case(
         name: str, why: str, table: object, expected: Refused | Accepted, **files: bytes
@@ -47,7 +47,7 @@ def tables() -> Iterator[Case]:
     table = encode([APP])
     yield case(
         "table-empty",
-        "a manifest.json of no bytes",
+        "an empty manifest.json",
         b"",
         refused(invalid, "manifest.json", "the end of the text, at byte 0"),
     )
@@ -77,7 +77,7 @@ def tables() -> Iterator[Case]:
     )
     yield case(
         "table-nested-too-deep",
-        "twenty thousand brackets",
+        "twenty thousand nested lists",
         b"[" * 20_000,
         refused(invalid, "manifest.json", "10000 levels"),
     )
@@ -85,11 +85,11 @@ def tables() -> Iterator[Case]:
         "table-without-config",
         "an image without a config",
         [{**APP, "Config": ""}],
-        refused(invalid, "image 0 names no config"),
+        refused(invalid, "image 0 has no Config"),
     )
     yield case(
         "table-layers-no-list",
-        "layers that are a text",
+        "layers that are a string instead of a list",
         [{**APP, "Layers": "l"}],
         refused(invalid, "[0].Layers", "found string"),
     )
@@ -103,20 +103,20 @@ def tables() -> Iterator[Case]:
         "table-of-nothing",
         "a manifest.json that is null",
         b"null",
-        Accepted("Docker loads nothing from it, and says so with 0", ()),
+        Accepted("Docker loads no image from it and exits with 0", ()),
     )
     yield case(
         "table-trailing-junk",
-        "something behind the array",
+        "more text after the list",
         table + b" junk",
-        Accepted("Docker reads the first value and no further", LOADED),
+        Accepted("Docker reads only the first JSON value", LOADED),
     )
     twice = table.replace(b'"Layers"', b'"Layers":["nowhere"],"Layers"')
     yield case(
         "table-key-twice",
-        "layers twice",
+        "the member Layers twice",
         twice,
-        Accepted("Docker takes the later ones; the config's diff IDs say which are right", LOADED),
+        Accepted("Docker uses the second one; the config's diff IDs prove the layers", LOADED),
     )
     yield case(
         "config-not-there",
@@ -128,7 +128,7 @@ def tables() -> Iterator[Case]:
     )
     yield case(
         "config-no-json",
-        "a config that is a text",
+        "a config that is not JSON",
         [APP],
         refused(invalid, "config c", "invalid JSON"),
         c=b"nope",
@@ -149,7 +149,7 @@ def tables() -> Iterator[Case]:
     )
     yield case(
         "layer-wrong",
-        "a layer that is not the config's",
+        "a layer with another diff ID than in the config",
         [APP],
         refused(errors.DigestMismatch, "layer 0 of app:1", "'l'", want=digest(A), got=digest(B)),
         l=B,
@@ -184,14 +184,14 @@ def tables() -> Iterator[Case]:
     ids = [{**APP, "RepoTags": ["a" * 64 + ":1"]}]
     yield case(
         "tag-like-an-id",
-        "a name of sixty-four hexadecimal digits",
+        "a name of sixty-four hexadecimal digits, like an ID",
         ids,
-        Accepted("with a tag it is a name, in Docker too", (f"Loaded image: {'a' * 64}:1",)),
+        Accepted("with a tag it is a name, also in Docker", (f"Loaded image: {'a' * 64}:1",)),
     )
     sources = {"nonsense": {"urls": ["https://example.org/l"]}}
     yield case(
         "source-of-nothing",
-        "a foreign source for what is no digest",
+        "a foreign source for an invalid digest",
         [{**APP, "LayerSources": sources}],
         refused(invalid, "LayerSources", "'nonsense'"),
     )
@@ -200,7 +200,7 @@ def tables() -> Iterator[Case]:
         "deep-image",
         "a hundred and thirty layers",
         [{**APP, "Layers": ["l"] * 130}],
-        Accepted("nothing here ends at 125; a note says that Docker does", LOADED, ("125",)),
+        Accepted("the store allows more than 125; a note names Docker's limit", LOADED, ("125",)),
         c=config(*[A] * 130),
     )
 
@@ -226,11 +226,17 @@ def _parents() -> Iterator[Case]:
 
     parent, child = config(A, history=history("one")), config(A, B, history=history("other", "two"))
     expected = refused(errors.InvalidDocument, digest(parent), "not a valid parent", digest(child))
-    yield family("parent-is-none", "a parent with another history", parent, child, expected)
+    yield family(
+        "parent-is-none",
+        "a parent whose history is not the start of the child's",
+        parent,
+        child,
+        expected,
+    )
     parent, child = config(A), config(A, B)
     yield family(
         "parent-cycle",
-        "two images, each the other's parent",
+        "two images that are each other's parent",
         parent,
         child,
         refused(errors.InvalidArchive, "cycle", member="manifest.json"),
@@ -239,7 +245,7 @@ def _parents() -> Iterator[Case]:
 
 
 def old() -> Iterator[Case]:
-    """Archives from before Docker 1.10."""
+    """Yield cases of archives from before Docker 1.10."""
 
     def case(
         name: str,
@@ -273,7 +279,7 @@ def old() -> Iterator[Case]:
     invalid = errors.InvalidDocument
     yield case(
         "old-without-names",
-        "no repositories",
+        "an archive without repositories",
         refused(errors.MissingMember, "no images", "repositories"),
         without=("repositories",),
     )
@@ -291,25 +297,25 @@ def old() -> Iterator[Case]:
     )
     yield case(
         "old-parent-missing",
-        "a parent that is not there",
+        "a parent that is not in the archive",
         refused(errors.MissingMember, "parent 'x'", member=f"{TOP}/json"),
         top=encode({"parent": "x"}),
     )
     yield case(
         "old-parent-cycle",
-        "two directories, each the other's parent",
+        "two directories that are each other's parent",
         refused(errors.InvalidArchive, "cycle"),
         base=encode({"parent": TOP}),
     )
     yield case(
         "old-parent-is-a-path",
-        "a parent that leads out of the archive",
+        "a parent that is a path out of the archive",
         refused(errors.MissingMember, "'../x'", member=f"{TOP}/json"),
         top=encode({"parent": "../x"}),
     )
     yield case(
         "old-json-no-json",
-        "a json that is a text",
+        "a json file that is not JSON",
         refused(invalid, f"{TOP}/json", "invalid JSON"),
         top=b"nope",
     )
@@ -322,13 +328,13 @@ def old() -> Iterator[Case]:
     )
     yield case(
         "old-json-brings-layers",
-        "a json with a member that would replace the layers",
+        "a json file with a member that would replace the layers",
         refused(invalid, "replace the layers"),
         top=over,
     )
     yield case(
         "old-name-of-nothing",
-        "a name for a directory that is not there",
+        "a name of a directory that is not in the archive",
         refused(invalid, "repositories", "old:x"),
         repositories=encode({"old": {"x": "c" * 64}}),
     )
@@ -346,27 +352,27 @@ def old() -> Iterator[Case]:
     )
     yield case(
         "old-names-no-object",
-        "a repositories that is an array",
+        "a repositories file that is a list",
         refused(invalid, "repositories", "found array"),
         repositories=b"[]",
     )
     yield case(
         "old-layer-no-tar",
-        "a layer.tar that is a text",
-        refused(errors.InvalidArchive, "no tar archive", member=f"{TOP}/layer.tar"),
+        "a layer.tar that is not a tar",
+        refused(errors.InvalidArchive, "not a tar archive", member=f"{TOP}/layer.tar"),
         layer=b"no tar\n" * 100,
     )
     export = of_files({"bin/sh": b"#!", "etc/passwd": b"root", "usr/lib/x": b""})
     yield Case(
         "what-docker-export-writes",
-        "a file system, not an image",
+        "a file system instead of an image",
         refused(errors.MissingMember, "no images", "manifest.json"),
         export,
     )
 
 
 def hybrids() -> Iterator[Case]:
-    """Archives with both tables, which say different things."""
+    """Yield cases of archives whose index.json and manifest.json disagree."""
 
     def entry(layout: Layout, image: Descriptor, *tags: str) -> dict[str, Any]:
         document = json.loads(layout.blobs[image["digest"]])
@@ -394,7 +400,7 @@ def hybrids() -> Iterator[Case]:
     invalid = errors.InvalidArchive
     yield case(
         "hybrid-names-differ",
-        "the tables give one name to different images",
+        "one name for different images in the two files",
         layout,
         [entry(layout, one, "two:1")],
         refused(invalid, "docker.io/library/two:1", "different images"),
@@ -405,21 +411,21 @@ def hybrids() -> Iterator[Case]:
     }
     yield case(
         "hybrid-layers-differ",
-        "the tables give one image different layers",
+        "different layers for one image in the two files",
         layout,
         [lying],
         refused(invalid, "disagree about the layers of one:1"),
     )
     yield case(
         "hybrid-image-unknown",
-        "manifest.json has an image that index.json has not",
+        "an image that only manifest.json has",
         layout,
         [entry(layout, stranger, "x:1")],
-        refused(invalid, "x:1", "index.json does not know"),
+        refused(invalid, "x:1", "but index.json does not"),
     )
     yield case(
         "hybrid-table-broken",
-        "a sound layout beside a manifest.json that is none",
+        "a valid layout with an invalid manifest.json",
         layout,
         b"{",
         refused(errors.InvalidDocument, "manifest.json", "invalid JSON"),
@@ -431,13 +437,13 @@ def hybrids() -> Iterator[Case]:
     document["layers"] = document["layers"][1::-1]
     flawed.root(flawed.document(document, image["mediaType"]), "docker.io/library/flawed:1")
     known = Accepted(
-        "Docker 25.0.0 wrote such; manifest.json is right, and a note says so",
+        "Docker 25.0.0 wrote such archives; manifest.json is right, and a note says so",
         ("Loaded image: flawed:1",),
         ("Docker 25.0.0",),
     )
     yield case(
         "hybrid-of-docker-25-0-0",
-        "the manifest has its layers in another order, and a repeat lost",
+        "a manifest with its layers in another order and without a repeated layer",
         flawed,
         [right],
         known,
@@ -445,7 +451,7 @@ def hybrids() -> Iterator[Case]:
 
 
 def cases() -> Iterator[Case]:
-    """All of them."""
+    """Yield all cases of this module."""
     yield from tables()
     yield from old()
     yield from hybrids()

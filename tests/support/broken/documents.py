@@ -1,4 +1,4 @@
-"""Layouts whose documents are wrong, or say something wrong of what they point at."""
+"""Layouts with invalid documents, or with documents that disagree with their blobs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SCHEMA_1: Final = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 
 
 def app(*layers: bytes) -> tuple[Layout, Descriptor]:
-    """A layout of one image, and the descriptor of its manifest."""
+    """Return a layout of one image, and the descriptor of its manifest."""
     layout = Layout()
     return layout, layout.root(layout.image(*(layers or (A,))), NAME)
 
@@ -44,9 +44,9 @@ def changed(
     of: str = "manifest",
     listed: dict[str, Any] | None = None,
 ) -> Layout:
-    """A layout whose manifest or config was changed before it was stored under its digest.
+    """Return a layout whose manifest or config was changed and has the digest of its new bytes.
 
-    ``listed`` is added to its descriptor in index.json.
+    ``listed`` is added to the manifest's descriptor in index.json.
     """
     layout = Layout()
     manifest = json.loads(layout.blobs.pop(layout.image(A)["digest"]))
@@ -68,7 +68,7 @@ def changed(
 
 
 def texts(text: bytes, media_type: str = MANIFEST) -> Layout:
-    """A layout whose one root is ``text``, whatever that may be."""
+    """Return a layout with ``text`` as its only root."""
     layout = Layout()
     layout.image(A)
     layout.root(layout.blob(text, media_type), NAME)
@@ -76,18 +76,18 @@ def texts(text: bytes, media_type: str = MANIFEST) -> Layout:
 
 
 def sound_manifest() -> bytes:
-    """The manifest of an image of A, in a layout that `texts` makes."""
+    """Return the manifest of an image of A, as `texts` may change it."""
     layout = Layout()
     return layout.blobs[layout.image(A)["digest"]]
 
 
 def _layer(**members: object) -> Layout:
-    """A layout whose manifest says something else of its layer."""
+    """Return a layout with other members in the descriptor of its layer."""
     return changed(lambda manifest: manifest["layers"][0].update(members))
 
 
 def descriptors() -> Iterator[Case]:
-    """What a descriptor says, and the blob does not."""
+    """Yield cases of invalid descriptors, and of descriptors that disagree with their blob."""
 
     def case(name: str, why: str, layout: Layout, expected: Refused | Accepted) -> Case:
         return Case(name, why, expected, of_layout(layout), in_folder=True)
@@ -114,7 +114,7 @@ def descriptors() -> Iterator[Case]:
     )
     yield case(
         "layer-size-beyond-64-bits",
-        "a size of 2^63",
+        "a size of 2^63 bytes",
         _layer(size=2**63),
         refused(errors.InvalidDocument, "layers[0].size", "64-bit integer", str(2**63)),
     )
@@ -126,7 +126,7 @@ def descriptors() -> Iterator[Case]:
     )
     yield case(
         "layer-size-text",
-        "a size in quotes",
+        "a size that is a string",
         _layer(size="1024"),
         refused(errors.InvalidDocument, "layers[0].size", 'string "1024"'),
     )
@@ -138,19 +138,19 @@ def descriptors() -> Iterator[Case]:
     )
     yield case(
         "digest-md5",
-        "a digest of an algorithm nobody may use",
+        "a digest of an unsupported algorithm",
         _layer(digest="md5:" + "d4" * 16),
         refused(errors.InvalidDocument, "layer 0", "md5:d4d4"),
     )
     yield case(
         "digest-too-short",
-        "a digest with a digit lost",
+        "a digest that lacks a digit",
         _layer(digest=a[:-1]),
         refused(errors.InvalidDocument, "layer 0", f"{a[:-1]!r}"),
     )
     yield case(
         "digest-is-a-path",
-        "a digest that would lead out of blobs/",
+        "a digest that is a path out of blobs/",
         _layer(digest="sha256:../../../../etc/passwd"),
         refused(errors.InvalidDocument, "etc/passwd"),
     )
@@ -162,7 +162,7 @@ def descriptors() -> Iterator[Case]:
     )
     yield case(
         "urls-no-list",
-        "urls that are one text",
+        "urls that are a string instead of a list",
         _layer(urls="https://example.org/a"),
         refused(errors.InvalidDocument, "layers[0].urls", "list of strings"),
     )
@@ -174,13 +174,13 @@ def descriptors() -> Iterator[Case]:
     )
     yield case(
         "data-no-base64",
-        "embedded data that is no base64",
+        "embedded data that is not base64",
         _layer(data="!"),
         refused(errors.InvalidDocument, "layer 0", "base64"),
     )
     yield case(
         "data-not-ascii",
-        "embedded data with letters that base64 has not",
+        "embedded data with characters outside base64",
         _layer(data="é"),
         refused(errors.InvalidDocument, "layer 0", "ASCII"),
     )
@@ -199,21 +199,23 @@ def descriptors() -> Iterator[Case]:
     )
     yield case(
         "media-type-lies",
-        "a plain layer that is called gzip",
+        "an uncompressed layer with the media type of gzip",
         _layer(mediaType=LAYER + "+gzip"),
-        Accepted("the codec is found from the bytes; Docker's own pushes say so", LOADED),
+        Accepted("the codec is detected from the bytes; Docker itself pushes such layers", LOADED),
     )
     unknown = _layer(mediaType="application/vnd.example.layer+secret")
     yield case(
         "media-type-unknown",
-        "a layer of a type that nobody knows",
+        "a layer with an unknown media type",
         unknown,
-        Accepted("an artifact may hold anything: it is kept as it is, and is no image", LOADED),
+        Accepted(
+            "an artifact may hold any content; it is kept unchanged and is not an image", LOADED
+        ),
     )
 
 
 def manifests() -> Iterator[Case]:
-    """What a manifest, an index or a config is, and should not be."""
+    """Yield cases of invalid manifests, indexes and configs."""
 
     def case(name: str, why: str, layout: Layout, expected: Refused | Accepted) -> Case:
         return Case(name, why, expected, of_layout(layout), in_folder=True)
@@ -221,43 +223,43 @@ def manifests() -> Iterator[Case]:
     invalid = errors.InvalidDocument
     yield case(
         "manifest-schema-1",
-        "a manifest of Docker's first schema",
+        "a manifest of Docker's schema 1",
         changed(lambda m: m.update(schemaVersion=1)),
-        refused(invalid, "schema 1 manifest"),
+        refused(invalid, "schema 1 manifests are not supported"),
     )
     yield case(
         "manifest-listed-as-schema-1",
-        "index.json calls it one of the first schema",
+        "a manifest that index.json lists with the media type of schema 1",
         changed(lambda _: None, listed={"mediaType": SCHEMA_1}),
-        refused(invalid, "index.json", "schema 1 manifest"),
+        refused(invalid, "index.json", "schema 1 manifests are not supported"),
     )
     yield case(
         "manifest-schema-3",
-        "a schema that is not there yet",
+        "an unknown schema version",
         changed(lambda m: m.update(schemaVersion=3)),
         refused(invalid, "invalid schemaVersion 3: expected 2"),
     )
     yield case(
         "manifest-without-schema",
-        "a manifest that does not say which schema",
+        "a manifest without a schema version",
         changed(lambda m: m.pop("schemaVersion")),
         refused(invalid, "missing schemaVersion: expected 2"),
     )
     yield case(
         "manifest-and-index",
-        "the members of both (CVE-2021-41190)",
+        "a document with the members of a manifest and of an index (CVE-2021-41190)",
         changed(lambda m: m.update(manifests=[])),
         refused(invalid, "of a manifest and of an index"),
     )
     yield case(
         "manifest-says-index",
-        "a manifest whose media type is an index's",
+        "a manifest with the media type of an index",
         changed(lambda m: m.update(mediaType=INDEX)),
         refused(invalid, INDEX, MANIFEST),
     )
     yield case(
         "manifest-of-unknown-type",
-        "index.json points at a text",
+        "a text file listed in index.json",
         changed(lambda _: None, listed={"mediaType": "text/plain"}),
         refused(invalid, "'text/plain'", "index.json"),
     )
@@ -269,19 +271,19 @@ def manifests() -> Iterator[Case]:
     )
     yield case(
         "manifest-layers-no-list",
-        "layers that are one object",
+        "layers that are an object instead of a list",
         changed(lambda m: m.update(layers={})),
         refused(invalid, "layers: expected list"),
     )
     yield case(
         "manifest-layer-too-many",
-        "one layer more than the config has",
+        "one layer more than the config has diff IDs",
         changed(lambda m: m["layers"].append(m["layers"][0])),
         refused(invalid, "has 2 layers", "has 1"),
     )
     yield case(
         "manifest-empty",
-        "a manifest of no bytes",
+        "an empty manifest",
         texts(b""),
         refused(invalid, "invalid JSON", "the end of the text", "byte 0"),
     )
@@ -305,7 +307,7 @@ def manifests() -> Iterator[Case]:
     )
     yield case(
         "manifest-trailing-junk",
-        "something behind the manifest",
+        "a character after the manifest's end",
         texts(sound_manifest() + b"}"),
         refused(invalid, "the end of the text", "'}'"),
     )
@@ -318,7 +320,7 @@ def manifests() -> Iterator[Case]:
     hidden = sound_manifest().replace(b'"layers":', b'"layers":[],"layers":')
     yield case(
         "manifest-key-twice",
-        "layers twice: readers differ in which they take",
+        "the member layers twice: readers differ in which one they use",
         texts(hidden),
         refused(invalid, "'layers'", "repeated"),
     )
@@ -327,7 +329,7 @@ def manifests() -> Iterator[Case]:
     )
     yield case(
         "digest-hidden-by-case",
-        "a digest in another spelling, which only some readers take",
+        "a second digest under the key DIGEST, which only some readers use",
         texts(hidden),
         refused(invalid, "'DIGEST'", "'digest'"),
     )
@@ -336,19 +338,19 @@ def manifests() -> Iterator[Case]:
         "manifest-no-utf-8",
         "an annotation that is not UTF-8",
         texts(spoilt),
-        Accepted("Go reads it; the bytes stay as they are, and so does the digest", LOADED),
+        Accepted("Go reads it; the bytes and the digest stay the same", LOADED),
     )
     odd = sound_manifest()[:-1] + b',"x":' + b"[" * 3000 + b"9" * 5000 + b"]" * 3000 + b"}"
     yield case(
         "manifest-odd-member",
-        "an unknown member of brackets and digits",
+        "an unknown member with deep nesting and a long number",
         texts(odd),
-        Accepted("unknown members are kept, whatever they hold", LOADED),
+        Accepted("unknown members are kept with any value", LOADED),
     )
     deep = sound_manifest()[:-1] + b',"x":' + b"[" * 10_001 + b"]" * 10_001 + b"}"
     yield case(
         "manifest-nested-too-deep",
-        "an unknown member of ten thousand brackets",
+        "an unknown member nested more than ten thousand levels deep",
         texts(deep),
         refused(invalid, "10000 levels of nesting"),
     )
@@ -361,36 +363,36 @@ def manifests() -> Iterator[Case]:
     wrong = changed(lambda c: c["rootfs"].update(diff_ids=["sha256:x"]), of="config")
     yield case(
         "config-bad-diff-id",
-        "a diff ID that is none",
+        "a diff ID that is not a digest",
         wrong,
         refused(invalid, "rootfs.diff_ids[0]", "'sha256:x'"),
     )
-    told = changed(
+    longer = changed(
         lambda c: c.update(history=[{"created_by": "1"}, {"created_by": "2"}]), of="config"
     )
     yield case(
         "config-too-much-history",
-        "the history tells of two layers, and there is one",
-        told,
+        "a history of two layers for an image with one",
+        longer,
         refused(invalid, "History section: 2", "1 layer"),
     )
     yield case(
         "config-bad-time",
-        "a month of thirteen",
+        "a creation time in month 13",
         changed(lambda c: c.update(created="2020-13-01T00:00:00Z"), of="config"),
         refused(invalid, "created", "month"),
     )
     other = changed(lambda c: c["rootfs"].update(diff_ids=[digest(B)]), of="config")
     yield case(
         "config-of-another-image",
-        "the layer is not what the config says",
+        "a layer with another diff ID than in the config",
         other,
         refused(errors.DigestMismatch, digest(A), want=digest(B), got=digest(A)),
     )
 
 
 def blobs() -> Iterator[Case]:
-    """Blobs that are missing or damaged, and roots that lead nowhere."""
+    """Yield cases of missing and damaged blobs."""
     layout, root = app(A, B)
     manifest = json.loads(layout.blobs[root["digest"]])
     config_digest = manifest["config"]["digest"]
@@ -408,57 +410,57 @@ def blobs() -> Iterator[Case]:
 
     yield case(
         "layer-missing",
-        "a layer is not in the layout",
+        "a missing layer",
         without(digest(B)),
         refused(errors.MissingBlobs, "layer 1", root["digest"], digest(B)),
     )
     yield case(
         "layers-missing",
-        "no layer is in the layout",
+        "two missing layers",
         without(digest(A), digest(B)),
         refused(errors.MissingBlobs, "2 blob(s)", digest(A), digest(B)),
     )
     yield case(
         "config-missing",
-        "the config is not in the layout",
+        "a missing config",
         without(config_digest),
         refused(errors.InvalidArchive, config_digest, root["digest"]),
     )
     yield case(
         "manifest-missing",
-        "what index.json lists is not in the layout",
+        "a missing manifest that index.json lists",
         without(root["digest"]),
         refused(errors.InvalidArchive, root["digest"], "index.json"),
     )
     damaged = A[:600] + b"?" + A[601:]
     yield case(
         "layer-damaged",
-        "a byte of a layer was changed",
+        "a layer with one changed byte",
         spoilt(digest(A), damaged),
         refused(errors.DigestMismatch, "layer 0", want=digest(A), got=digest(damaged)),
     )
     data = layout.blobs[config_digest].replace(b"amd64", b"arm64")
     yield case(
         "config-damaged",
-        "a byte of the config was changed",
+        "a config with a changed value",
         spoilt(config_digest, data),
         refused(errors.DigestMismatch, want=config_digest, got=digest(data)),
     )
     lying = Layout(dict(layout.blobs), [{**layout.roots[0], "size": 7}])
     wrong = refused(errors.DigestMismatch, "index.json", root["digest"], want=7, got=root["size"])
     yield case(
-        "manifest-size-lies", "index.json gives the manifest another size", of_layout(lying), wrong
+        "manifest-size-lies", "a wrong size of the manifest in index.json", of_layout(lying), wrong
     )
     data = layout.blobs[root["digest"]].replace(b"schema", b"Schema")
     yield case(
         "manifest-damaged",
-        "a byte of the manifest was changed",
+        "a manifest with one changed byte",
         spoilt(root["digest"], data),
         refused(errors.DigestMismatch, want=root["digest"], got=digest(data)),
     )
     yield case(
         "layer-empty",
-        "a layer of no bytes where there should be some",
+        "an empty file in place of a layer",
         spoilt(digest(A), b""),
         refused(errors.DigestMismatch, want=len(A), got=0),
     )
@@ -468,7 +470,7 @@ def blobs() -> Iterator[Case]:
     long.blobs[name] = damaged
     yield case(
         "sha512-mismatch",
-        "a layer with another sha512",
+        "a layer that does not have its sha512 digest",
         of_layout(long),
         refused(errors.DigestMismatch, want=name, got=digest(damaged, "sha512")),
     )
@@ -484,7 +486,7 @@ def blobs() -> Iterator[Case]:
     itself.blobs[ABSENT] = text
     yield case(
         "index-names-itself",
-        "an index that lists itself, under a digest it does not have",
+        "an index that lists itself, under a wrong digest",
         of_layout(itself),
         refused(errors.DigestMismatch, want=ABSENT, got=digest(text)),
     )
@@ -506,7 +508,7 @@ def blobs() -> Iterator[Case]:
         circle.root(here)
     yield case(
         "subject-cycle",
-        "two manifests that refer to each other, under digests they do not have",
+        "two manifests that are each other's subject, under wrong digests",
         of_layout(circle),
         refused(errors.DigestMismatch, want=first["digest"]),
     )
@@ -515,7 +517,7 @@ def blobs() -> Iterator[Case]:
     subject.root(subject.artifact(b"signed", subject={**image, "size": 7}))
     yield case(
         "subject-size-lies",
-        "a referrer gives its subject another size",
+        "a referrer with a wrong size of its subject",
         of_layout(subject),
         refused(errors.DigestMismatch, image["digest"], want=7, got=image["size"]),
     )
@@ -526,14 +528,14 @@ def blobs() -> Iterator[Case]:
     )
     yield case(
         "subject-absent",
-        "a referrer of something that is not here",
+        "a referrer whose subject is missing",
         of_layout(nowhere),
-        Accepted("the specification lets a subject be missing", LOADED),
+        Accepted("the specification allows a missing subject", LOADED),
     )
 
 
 def cases() -> Iterator[Case]:
-    """All of them."""
+    """Yield all cases of this module."""
     yield from descriptors()
     yield from manifests()
     yield from blobs()

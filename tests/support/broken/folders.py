@@ -1,4 +1,4 @@
-"""Layouts in which a blob is a link or something else, and ``dir:`` folders."""
+"""Layouts with a link, directory or device in place of a blob, and broken ``dir:`` folders."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 BLOB: Final = path_of(digest(A))
 OUTSIDE: Final = "/proc/self/environ"
-"""A file that is there on every machine, and that no import may read."""
+"""A file that exists on every machine, and that no import may read."""
 
 
 def blobs() -> Iterator[Case]:
-    """Where a layer should be."""
+    """Yield cases of links, directories and devices in the place of a layer."""
     layout, root = app()
 
     def case(
@@ -47,7 +47,7 @@ def blobs() -> Iterator[Case]:
         "blob-symlink-inside",
         "a layer that is a link to a file of the layout",
         inside,
-        Accepted("deduplicating tools do so; the bytes are checked", LOADED),
+        Accepted("tools that deduplicate write such links; the bytes are checked", LOADED),
         Entry("elsewhere", A),
     )
     outside = Entry(BLOB, kind=SYMLINK, link=OUTSIDE)
@@ -69,7 +69,7 @@ def blobs() -> Iterator[Case]:
         "blob-symlink-loop",
         "a layer that is a link to itself",
         Entry(BLOB, kind=SYMLINK, link=digest(A)[7:]),
-        refused(errors.UnsafePath, "circles", member=BLOB),
+        refused(errors.UnsafePath, "or a loop of them", member=BLOB),
         in_folder=False,
     )
     yield case(
@@ -87,7 +87,7 @@ def blobs() -> Iterator[Case]:
     )
     yield case(
         "blob-is-fifo",
-        "a layer that is a FIFO, which would block",
+        "a layer that is a FIFO, which would block a reader",
         Entry(BLOB, kind=FIFO),
         refused(invalid, "regular file", member=BLOB),
     )
@@ -116,15 +116,15 @@ def blobs() -> Iterator[Case]:
     sound, right = layout.blobs[digest(A)], Entry(BLOB, A[:-1] + b"!")
     yield case(
         "blob-twice",
-        "a layer twice, first with other bytes",
+        "a layer twice, the first time with other bytes",
         right,
-        Accepted("the later one replaces the earlier, as when a tar is unpacked", LOADED),
+        Accepted("the second one replaces the first, as when a tar is unpacked", LOADED),
         Entry(BLOB, sound),
         in_folder=False,
     )
     yield case(
         "blob-twice-wrong",
-        "a layer twice, then with other bytes",
+        "a layer twice, the second time with other bytes",
         Entry(BLOB, sound),
         refused(errors.DigestMismatch, want=digest(A)),
         right,
@@ -141,7 +141,7 @@ def blobs() -> Iterator[Case]:
 
 
 def dir_folders() -> Iterator[Case]:
-    """What skopeo's ``dir:`` writes."""
+    """Yield cases of folders of skopeo's ``dir:``."""
     layout = Layout()
     image = layout.root(layout.image(gzip(A), B))
     sound = {
@@ -164,7 +164,7 @@ def dir_folders() -> Iterator[Case]:
     ) -> Case:
         names = {"manifest": "manifest.json", "layer": digest(B)[7:], "version": "version"}
         files = sound | {names[key]: data for key, data in changes.items()}
-        # Without its table of contents a folder is any folder: folder-of-something-else.
+        # A folder without its table of contents is like any folder (see folder-of-something-else).
         return Case(
             name,
             why,
@@ -176,7 +176,7 @@ def dir_folders() -> Iterator[Case]:
     manifest = sound["manifest.json"]
     yield case(
         "dir-version-2",
-        "a dir: folder of a version that is not there yet",
+        "an unknown version",
         refused(errors.InvalidArchive, "version '2.0'", member="version"),
         version=b"Directory Transport Version: 2.0\n",
     )
@@ -188,13 +188,13 @@ def dir_folders() -> Iterator[Case]:
     )
     yield case(
         "dir-layer-missing",
-        "a layer is not in the folder",
+        "a missing layer",
         refused(errors.MissingBlobs, "layer 1", digest(B)),
         without=(digest(B)[7:],),
     )
     yield case(
         "dir-layer-damaged",
-        "a byte of a layer was changed",
+        "a layer with one changed byte",
         refused(errors.DigestMismatch, want=digest(B)),
         layer=B[:-1] + b"!",
     )
@@ -212,8 +212,8 @@ def dir_folders() -> Iterator[Case]:
     )
     yield case(
         "dir-manifest-schema-1",
-        "a manifest.json of Docker's first schema",
-        refused(errors.InvalidDocument, "schema 1 manifest"),
+        "a manifest.json of Docker's schema 1",
+        refused(errors.InvalidDocument, "schema 1 manifests are not supported"),
         manifest=manifest.replace(b'"schemaVersion":2', b'"schemaVersion":1'),
     )
     yield case(
@@ -225,6 +225,6 @@ def dir_folders() -> Iterator[Case]:
 
 
 def cases() -> Iterator[Case]:
-    """All of them."""
+    """Yield all cases of this module."""
     yield from blobs()
     yield from dir_folders()

@@ -1,4 +1,4 @@
-"""index.json, oci-layout, and indexes below them."""
+"""Layouts with a broken index.json or oci-layout, and broken indexes below them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _case(
 
 
 def _tables() -> Iterator[Case]:
-    """The two files at the top."""
+    """Yield cases of the two files at the top."""
     sound, root = app()
 
     def files(**contents: bytes) -> Layout:
@@ -41,39 +41,39 @@ def _tables() -> Iterator[Case]:
     invalid = errors.InvalidDocument
     yield _case(
         "layout-marker-missing",
-        "no oci-layout beside index.json",
+        "an index.json without an oci-layout",
         sound,
         refused(errors.InvalidArchive, "no oci-layout"),
         without=("oci-layout",),
     )
     yield _case(
         "index-missing",
-        "no index.json beside oci-layout",
+        "an oci-layout without an index.json",
         sound,
         refused(errors.MissingMember, "no index.json", member="index.json"),
         without=("index.json",),
     )
     yield _case(
         "layout-of-version-2",
-        "a layout version that is not there yet",
+        "an unknown layout version",
         files(layout=b'{"imageLayoutVersion":"2.0.0"}'),
         refused(invalid, "'2.0.0'", "oci-layout"),
     )
     yield _case(
         "layout-without-version",
-        "an oci-layout that says nothing",
+        "an oci-layout without a version",
         files(layout=b"{}"),
-        refused(invalid, "oci-layout", "version ''"),
+        refused(invalid, "oci-layout", "imageLayoutVersion ''"),
     )
     yield _case(
         "layout-no-json",
-        "an oci-layout that is a text",
+        "an oci-layout that is not JSON",
         files(layout=b"1.0.0"),
         refused(invalid, "oci-layout", "invalid JSON"),
     )
     yield _case(
         "index-empty",
-        "an index.json of no bytes",
+        "an empty index.json",
         files(index=b""),
         refused(invalid, "index.json", "the end of the text, at byte 0"),
     )
@@ -87,33 +87,33 @@ def _tables() -> Iterator[Case]:
         "index-is-a-manifest",
         "an index.json that is a manifest",
         files(index=sound_manifest()),
-        refused(invalid, "index.json", "is a manifest, expected an index"),
+        refused(invalid, "index.json", "expected an index, found a manifest"),
     )
     yield _case(
         "index-lists-a-layer",
-        "index.json points at a layer",
+        "a layer listed in index.json",
         files(index=encode({"schemaVersion": 2, "manifests": [{**root, "mediaType": LAYER}]})),
         refused(invalid, LAYER),
     )
     yield _case(
         "index-of-nothing",
-        "an index.json that lists nothing",
+        "an index.json that lists no manifest",
         Layout(),
-        Accepted("an empty layout is a layout", ()),
+        Accepted("an empty layout is valid", ()),
     )
     bare = Layout()
     bare.root(bare.document({"schemaVersion": 2, "mediaType": INDEX}, INDEX), NAME)
     yield _case(
         "index-without-manifests",
-        "an index without its list",
+        "an index without the member manifests",
         bare,
-        Accepted("Go reads it as an empty one", LOADED),
+        Accepted("Go reads it as an empty index", LOADED),
     )
     twice = Layout()
     one, two = (twice.root(twice.image(each), NAME) for each in (A, B))
     yield _case(
         "name-given-twice",
-        "one name for two images",
+        "one name given to two images",
         twice,
         refused(invalid, NAME, one["digest"], two["digest"]),
     )
@@ -121,18 +121,18 @@ def _tables() -> Iterator[Case]:
     bad.root(bad.image(A), **{REF_NAME: "Not A Name"})
     yield _case(
         "name-is-none",
-        "a name that is none",
+        "an invalid name",
         bad,
         Accepted(
-            "the image is sound; a note says which name was left out",
+            "the image is valid; a note says which name was left out",
             ("Loaded image ID: ",),
-            ("'Not A Name' is no name",),
+            ("invalid image name 'Not A Name'",),
         ),
     )
 
 
 def _graphs() -> Iterator[Case]:
-    """What hangs below them, and what is wanted of it."""
+    """Yield cases of the documents below, and of choices among them."""
     invalid = errors.InvalidDocument
     two_roots = Layout()
     for each in (A, B):
@@ -140,7 +140,7 @@ def _graphs() -> Iterator[Case]:
     tagged = ImportOptions(choice=Choice(tag=Reference.parse("one:name")))
     yield _case(
         "two-roots-one-name",
-        "one name, and two images to give it to",
+        "one new name (--tag) for two images",
         two_roots,
         refused(errors.InvalidInput, "cannot give one name to the 2 images"),
         options=tagged,
@@ -153,9 +153,9 @@ def _graphs() -> Iterator[Case]:
     deep.root(inner, NAME)
     yield _case(
         "indexes-nested-too-deep",
-        "thirty-three indexes in each other",
+        "thirty-three nested indexes",
         deep,
-        refused(invalid, "nested more than 32 deep"),
+        refused(invalid, "nested more than 32 levels deep"),
     )
     sane = Layout()
     inner = sane.image(A)
@@ -164,25 +164,27 @@ def _graphs() -> Iterator[Case]:
     sane.root(inner, NAME)
     yield _case(
         "indexes-nested",
-        "twenty indexes in each other",
+        "twenty nested indexes",
         sane,
-        Accepted("any sane depth is followed", LOADED),
+        Accepted("32 levels are allowed", LOADED),
     )
     sparse = Layout()
     sparse.root(sparse.index(sparse.image(A), sparse.absent("linux/s390x")), NAME)
     yield _case(
         "index-sparse",
-        "a platform is not in the layout",
+        "an index with a missing platform",
         sparse,
         Accepted(
-            "registries are mirrored in part; a note says what is missing", LOADED, ("linux/s390x",)
+            "registries are often mirrored in part; a note lists the missing platforms",
+            LOADED,
+            ("linux/s390x",),
         ),
     )
     everything = ImportOptions(choice=Choice(require_all=True))
-    expected = refused(errors.InvalidInput, "not everything", "linux/s390x")
+    expected = refused(errors.InvalidInput, "content of the indexes", "linux/s390x")
     yield _case(
         "index-sparse-but-all-required",
-        "a platform is missing, and --require-all",
+        "an index with a missing platform, imported with --require-all",
         sparse,
         expected,
         options=everything,
@@ -192,7 +194,7 @@ def _graphs() -> Iterator[Case]:
     expected = refused(errors.InvalidInput, "linux/riscv64")
     yield _case(
         "platform-not-offered",
-        "a platform is asked for that is not there",
+        "a platform (--platform) that the archive does not have",
         sparse,
         expected,
         options=wanted,
@@ -205,7 +207,7 @@ def _graphs() -> Iterator[Case]:
     lies.root(nested)
     yield _case(
         "index-calls-a-manifest-an-index",
-        "one manifest, listed as two kinds",
+        "one manifest, listed once as a manifest and once as an index",
         lies,
         refused(invalid, image["digest"], INDEX),
     )
@@ -216,7 +218,7 @@ def _graphs() -> Iterator[Case]:
     few = ImportOptions(limits=Limits(members=5))
     yield _case(
         "too-many-manifests",
-        "more manifests than the ceiling allows",
+        "more manifests than the limit",
         wide,
         refused(errors.TooLarge, "more than 5", limit=5),
         options=few,
@@ -225,6 +227,6 @@ def _graphs() -> Iterator[Case]:
 
 
 def cases() -> Iterator[Case]:
-    """All of them."""
+    """Yield all cases of this module."""
     yield from _tables()
     yield from _graphs()

@@ -1,4 +1,4 @@
-"""Compressed data that is damaged, cut, hostile or no tar inside: layers, and whole archives."""
+"""Compressed layers and archives that are damaged, incomplete or hostile, or hold no tar."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _flipped(data: bytes, at: int) -> bytes:
 
 
 def layers() -> Iterator[Case]:
-    """Layers that manifests name: the digest is right, and what is inside is not."""
+    """Yield cases of layers whose digest is right and whose content is not."""
 
     def case(
         name: str,
@@ -71,13 +71,13 @@ def layers() -> Iterator[Case]:
     )
     yield case(
         "gzip-layer-checksum",
-        "a gzip layer whose checksum is wrong",
+        "a gzip layer with a wrong checksum",
         _flipped(_gzip(PLAIN), -6),
         refused(corrupt, "gzip"),
     )
     yield case(
         "gzip-layer-junk",
-        "something behind a gzip layer",
+        "other bytes after a gzip layer",
         _gzip(PLAIN) + b"junk" * 9,
         refused(corrupt, "gzip"),
     )
@@ -85,13 +85,13 @@ def layers() -> Iterator[Case]:
         "gzip-layer-of-gzip",
         "a layer that is compressed twice",
         _gzip(_gzip(PLAIN)),
-        refused(errors.InvalidArchive, "no tar archive"),
+        refused(errors.InvalidArchive, "not a tar archive"),
     )
     yield case(
         "gzip-layer-two-streams",
         "a layer of two gzip streams",
         _gzip(PLAIN[:99]) + _gzip(PLAIN[99:]),
-        Accepted("gzip is defined so; eStargz and pigz write it", LOADED),
+        Accepted("the gzip format allows it; eStargz and pigz write such layers", LOADED),
     )
     yield case(
         "zstd-layer-cut",
@@ -101,20 +101,20 @@ def layers() -> Iterator[Case]:
     )
     yield case(
         "zstd-layer-checksum",
-        "a zstd layer whose checksum is wrong",
+        "a zstd layer with a wrong checksum",
         _flipped(_zstd(PLAIN), -2),
         refused(corrupt, "zstd"),
     )
     yield case(
         "zstd-layer-junk",
-        "something behind a zstd layer",
+        "other bytes after a zstd layer",
         _zstd(PLAIN) + b"junk",
         refused(corrupt, "zstd", "unexpected bytes where another frame should begin"),
     )
     window = b"\x28\xb5\x2f\xfd\x00\xa0\x01\0\0"
     yield case(
         "zstd-layer-window",
-        "a zstd frame that wants a gigabyte of memory",
+        "a zstd frame that needs a gigabyte of memory",
         window,
         refused(errors.TooLarge, "128 MiB of memory", limit=128 << 20),
     )
@@ -146,22 +146,22 @@ def layers() -> Iterator[Case]:
     text = b"no tar at all\n" * 60
     yield case(
         "layer-no-tar",
-        "a layer that is a text",
+        "a layer that is not a tar",
         _gzip(text),
-        refused(errors.InvalidArchive, "no tar archive"),
+        refused(errors.InvalidArchive, "not a tar archive"),
         plain=text,
     )
     yield case(
         "layer-no-bytes",
         "a layer that decodes to nothing",
         _gzip(b""),
-        Accepted("Docker writes empty layers so", LOADED),
+        Accepted("Docker writes empty layers in this form", LOADED),
         plain=b"",
     )
     bomb = layer("bomb", bytes(3 << 20))
     yield case(
         "gzip-bomb",
-        "three megabytes of zeros in three kilobytes, and a ceiling of one",
+        "a gzip layer of 3 KiB that decodes to 3 MiB, above a limit of 1 MiB",
         _gzip(bomb),
         refused(errors.TooLarge, limit=1 << 20),
         _BOMB,
@@ -169,7 +169,7 @@ def layers() -> Iterator[Case]:
     )
     yield case(
         "zstd-bomb",
-        "the same in zstd",
+        "a zstd layer that decodes to 3 MiB, above a limit of 1 MiB",
         _zstd(bomb),
         refused(errors.TooLarge, limit=1 << 20),
         _BOMB,
@@ -178,7 +178,7 @@ def layers() -> Iterator[Case]:
 
 
 def archives() -> Iterator[Case]:
-    """Whole archives, compressed."""
+    """Yield cases of compressed archives."""
 
     def case(name: str, why: str, data: bytes, expected: Refused | Accepted) -> Case:
         return Case(name, why, expected, archive=data)
@@ -187,13 +187,13 @@ def archives() -> Iterator[Case]:
     noisy = SOUND.replace(bytes(1024), b"", 1) + bytes(PLAIN) * 2
     yield case(
         "outer-gzip-cut",
-        "a compressed archive that ends early",
+        "a gzip archive that ends early",
         _gzip(noisy)[:-3000],
         refused(cut, "ends"),
     )
     yield case(
         "outer-gzip-checksum",
-        "a compressed archive whose checksum is wrong",
+        "a gzip archive with a wrong checksum",
         _flipped(_gzip(SOUND), -6),
         refused(corrupt, "gzip"),
     )
@@ -201,11 +201,11 @@ def archives() -> Iterator[Case]:
         "outer-gzip-twice",
         "an archive that is compressed twice",
         _gzip(_gzip(SOUND)),
-        refused(cut, "no tar archive", "beginning"),
+        refused(cut, "not a tar archive", "first header"),
     )
     yield case(
         "outer-gzip-of-nothing",
-        "a compressed file of no bytes",
+        "a gzip file that decodes to nothing",
         _gzip(b""),
         refused(errors.MissingMember, "no images"),
     )
@@ -217,19 +217,19 @@ def archives() -> Iterator[Case]:
     )
     yield case(
         "outer-zstd-checksum",
-        "a zstd archive whose checksum is wrong",
+        "a zstd archive with a wrong checksum",
         _flipped(_zstd(SOUND), -2),
         refused(corrupt, "zstd"),
     )
     yield case(
         "outer-xz-damaged",
-        "an xz archive with a byte changed",
+        "an xz archive with one changed byte",
         _flipped(lzma.compress(SOUND), 60),
         refused(corrupt, "xz"),
     )
     yield case(
         "outer-bzip2-damaged",
-        "a bzip2 archive with a byte changed",
+        "a bzip2 archive with one changed byte",
         _flipped(bz2.compress(SOUND), 60),
         refused(corrupt, "bzip2"),
     )
@@ -246,13 +246,13 @@ def archives() -> Iterator[Case]:
     }
     yield Case(
         "xz-inside-zstd",
-        "xz layers in a docker archive",
-        Accepted("Docker sniffs them too", LOADED),
+        "xz layers in a Docker archive",
+        Accepted("Docker also detects the codec from the bytes", LOADED),
         of_files(files),
     )
 
 
 def cases() -> Iterator[Case]:
-    """All of them."""
+    """Yield all cases of this module."""
     yield from layers()
     yield from archives()

@@ -1,4 +1,4 @@
-"""Tars that lie: headers, extensions, sparse maps, links, and what is no file."""
+"""Broken tars: headers, extension headers, sparse maps, links, directories and devices."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _FEW: Final = ImportOptions(
 
 
 def docker(*layer_entries: Entry) -> tuple[Entry, ...]:
-    """A docker archive of one image, whose layer at ``l`` is what the caller gives."""
+    """Return a Docker archive of one image with ``layer_entries``, one of them the layer ``l``."""
     return (*layer_entries, *of_files({"c": CONFIG, "manifest.json": MANIFEST}))
 
 
 def headers() -> Iterator[Case]:
-    """Header blocks."""
+    """Yield cases of header blocks."""
 
     def case(
         name: str,
@@ -50,23 +50,23 @@ def headers() -> Iterator[Case]:
 
     invalid, at = errors.InvalidArchive, len(TABLES)
     yield case(
-        "input-empty", "no bytes at all", b"", refused(errors.TruncatedInput, "the input is empty")
+        "input-empty", "an empty input", b"", refused(errors.TruncatedInput, "the input is empty")
     )
     yield case(
         "input-no-tar",
-        "a text",
+        "a text file",
         b"this is not a tar archive\n" * 40,
-        refused(invalid, "no tar archive", offset=0),
+        refused(invalid, "not a tar archive", offset=0),
     )
     yield case(
         "input-a-zip",
         "a zip file",
         b"PK\x03\x04" + bytes(600),
-        refused(invalid, "no tar archive", offset=0),
+        refused(invalid, "not a tar archive", offset=0),
     )
     yield case(
         "tar-empty",
-        "a tar of nothing",
+        "a tar without members",
         tars.END,
         refused(errors.MissingMember, "no images", "manifest.json", "repositories", "oci-layout"),
     )
@@ -75,21 +75,21 @@ def headers() -> Iterator[Case]:
     )
     yield case(
         "header-checksum",
-        "a header whose checksum is wrong",
+        "a header with a wrong checksum",
         broken,
-        refused(invalid, "bad checksum", offset=at),
+        refused(invalid, "wrong checksum", offset=at),
     )
     yield case(
         "header-size-no-number",
-        "a size that is no octal number",
+        "a size that is not an octal number",
         TABLES + tars.block(b"l", at_124=b"0000000abcd\0"),
-        refused(invalid, "not a number", offset=at),
+        refused(invalid, "the size is not a number", offset=at),
     )
     yield case(
         "header-size-negative",
         "a size below zero, in base 256",
         TABLES + tars.block(b"l", at_124=b"\xff" * 12),
-        refused(invalid, "negative size", offset=at),
+        refused(invalid, "the size is negative: -1", offset=at),
     )
     huge = tars.block(b"l", at_124=b"\x80\0\0\0\x7f" + b"\xff" * 7)
     yield case(
@@ -100,19 +100,19 @@ def headers() -> Iterator[Case]:
     )
     yield case(
         "header-cut",
-        "an end inside a header",
+        "an archive that ends inside a header",
         TABLES + tars.block(b"l")[:300],
         refused(errors.TruncatedInput, "inside a header", offset=at + 300),
     )
     yield case(
         "member-cut",
-        "an end inside a layer",
+        "an archive that ends inside a layer",
         TABLES + tars.member(b"l", A)[:1000],
         refused(errors.TruncatedInput, "inside a member", member="l"),
     )
     yield case(
         "type-unknown",
-        "a type of member that nobody knows",
+        "a member of an unknown type",
         TABLES + tars.member(b"l", A, b"Q"),
         refused(invalid, "type 81 ('Q')", member="l"),
     )
@@ -124,33 +124,33 @@ def headers() -> Iterator[Case]:
     )
     yield case(
         "zero-block-between",
-        "a block of zeros, then something else",
+        "a block of zeros, then a header",
         TABLES + bytes(512) + tars.member(b"l", A),
-        refused(invalid, "after a zero block", offset=at + 512),
+        refused(invalid, "a second zero block", offset=at + 512),
     )
     yield case(
         "end-blocks-missing",
-        "no zero blocks at the end",
+        "an archive without zero blocks at its end",
         SOUND[: -len(tars.END)],
-        Accepted("many tools forget them, and nothing is lost", LOADED),
+        Accepted("many tools leave them out, and no data is lost", LOADED),
     )
     yield case(
         "junk-behind-the-end",
-        "something behind the zero blocks",
+        "other bytes after the zero blocks at the end",
         SOUND + b"junk" * 200,
-        Accepted("tar stops reading at the end blocks", LOADED),
+        Accepted("tar stops reading at the zero blocks", LOADED),
     )
     many = b"".join(tars.member(b"f%d" % number) for number in range(12))
     yield case(
         "too-many-members",
-        "more members than the ceiling allows",
+        "more members than the limit",
         many + SOUND,
         refused(errors.TooLarge, "more than 10 members", limit=10),
         _FEW,
     )
     yield case(
         "too-long-names",
-        "longer names than the ceiling allows",
+        "longer names than the limit",
         tars.member(b"x", b"n" * 3000, b"L") + SOUND,
         refused(errors.TooLarge, "2000 bytes", limit=2000),
         _FEW,
@@ -158,7 +158,7 @@ def headers() -> Iterator[Case]:
 
 
 def extensions() -> Iterator[Case]:
-    """PAX and GNU headers, and the maps of sparse members."""
+    """Yield cases of PAX and GNU headers, and of the maps of sparse members."""
 
     def case(
         name: str,
@@ -182,7 +182,7 @@ def extensions() -> Iterator[Case]:
     invalid, at = errors.InvalidArchive, len(TABLES)
     yield case(
         "pax-size-too-large",
-        "a size in a PAX header that the archive has no bytes for",
+        "a PAX size larger than the archive",
         tars.extended({b"size": b"999999"}),
         refused(errors.TruncatedInput, "inside a member", member="l"),
     )
@@ -190,61 +190,61 @@ def extensions() -> Iterator[Case]:
         "pax-size-negative",
         "a PAX size below zero",
         tars.extended({b"size": b"-1"}),
-        refused(invalid, "negative size", offset=at + 1024),
+        refused(invalid, "the size is negative: -1", offset=at + 1024),
     )
     yield case(
         "pax-size-no-number",
         "a PAX size that is a word",
         tars.extended({b"size": b"many"}),
-        refused(invalid, "not a number", offset=at + 1024),
+        refused(invalid, "'many' is not a number", offset=at + 1024),
     )
     yield case(
         "pax-record-length",
-        "a record that says it is longer than its header",
+        "a PAX record that is longer than its header",
         tars.member(b"p", b"999 path=x\n", b"x"),
-        refused(invalid, "record of the wrong length", offset=at),
+        refused(invalid, "record has the wrong length", offset=at),
     )
     yield case(
         "pax-record-no-key",
-        "a record without a key",
+        "a PAX record without a key",
         tars.member(b"p", b"7 =abc\n", b"x"),
-        refused(invalid, "record without a key", offset=at),
+        refused(invalid, "record has no key", offset=at),
     )
     yield case(
         "pax-nul-in-path",
-        "a path with a NUL in it",
+        "a PAX path with a NUL character",
         tars.extended({b"path": b"l\0x"}),
         refused(invalid, "NUL", offset=at),
     )
     long = tars.block(b"p", 2 << 20, b"x")
     yield case(
         "pax-too-long",
-        "an extended header of two MiB",
+        "a PAX header of 2 MiB",
         long,
         refused(errors.TooLarge, "2097152 bytes", f"byte {at}", limit=1 << 20),
     )
     sparse = tars.sparse_member(b"l", bytes(200), 1000, [(0, 100), (50, 100)], "1.0")
     yield case(
         "sparse-overlap",
-        "pieces of a sparse file that overlap",
+        "a sparse file with extents that overlap",
         b"",
-        refused(invalid, "sparse extents that overlap"),
+        refused(invalid, "sparse extents overlap"),
         member=sparse,
     )
     sparse = tars.sparse_member(b"l", bytes(100), 1000, [(950, 100)], "0.1")
     yield case(
         "sparse-beyond-the-end",
-        "a piece of a sparse file behind its end",
+        "a sparse file with an extent behind its end",
         b"",
-        refused(invalid, "sparse extent beyond the end"),
+        refused(invalid, "behind the end of the file"),
         member=sparse,
     )
     sparse = tars.sparse_member(b"l", bytes(100), 1000, [(0, 300)], "0.1")
     yield case(
         "sparse-too-little-data",
-        "a map that promises more than there is",
+        "a sparse map of more data than the member has",
         b"",
-        refused(invalid, "does not fit the data"),
+        refused(invalid, "lists 300 bytes of data, but the member has 100"),
         member=sparse,
     )
     records = {
@@ -256,15 +256,15 @@ def extensions() -> Iterator[Case]:
     sparse = tars.extended(records) + tars.member(b"x", b"9\n1\n".ljust(512, b"0"))
     yield case(
         "sparse-map-no-end",
-        "a map that goes on where the data has ended",
+        "a sparse map that is longer than the data",
         b"",
-        refused(invalid, "sparse map without an end"),
+        refused(invalid, "ends inside the sparse map"),
         member=sparse,
     )
     sparse = tars.sparse_member(b"l", b"", 1 << 60, [], "0.1")
     yield case(
         "sparse-bomb",
-        "a layer of an exabyte of zeros, in no bytes",
+        "a sparse layer of one exabyte without any data",
         b"",
         refused(errors.TooLarge, "'l'", limit=1 << 20),
         member=sparse,
@@ -275,13 +275,13 @@ def extensions() -> Iterator[Case]:
         "sparse-sound",
         "a layer stored as a sparse file",
         b"",
-        Accepted("GNU tar writes such; it is read as what it stands for", LOADED),
+        Accepted("GNU tar writes such files; the holes are read as zeros", LOADED),
         member=sparse,
     )
 
 
 def links() -> Iterator[Case]:
-    """Links, paths, and what stands where a file should be."""
+    """Yield cases of links, paths, and of directories and devices in the place of files."""
 
     def case(
         name: str,
@@ -305,21 +305,21 @@ def links() -> Iterator[Case]:
     unsafe, invalid = errors.UnsafePath, errors.InvalidArchive
     yield case(
         "path-leaves",
-        "a layer at ../outside",
+        "a layer with the path ../outside",
         named("../outside"),
         refused(unsafe, "leaves the archive", member="../outside"),
     )
     yield case(
         "path-leaves-in-between",
-        "a layer at a/../../b",
+        "a layer with the path a/../../b",
         named("a/../../b"),
         refused(unsafe, "leaves the archive", member="a/../../b"),
     )
     yield case(
         "path-absolute",
-        "a layer at /l",
+        "a layer with the path /l",
         named("/l"),
-        Accepted("Docker reads it as l, inside of the archive", LOADED),
+        Accepted("Docker reads it as l, inside the archive", LOADED),
     )
     yield case(
         "symlink-out",
@@ -331,19 +331,19 @@ def links() -> Iterator[Case]:
         "symlink-up",
         "a layer that is a link to ../../../l2",
         docker(Entry("l", kind=SYMLINK, link="../../../l2"), Entry("l2", A)),
-        Accepted("a link stops at the archive's root, as in a chroot", LOADED),
+        Accepted("a link cannot leave the archive's root, as in a chroot", LOADED),
     )
     yield case(
         "symlink-loop",
         "two links to each other",
         docker(Entry("l", kind=SYMLINK, link="m"), Entry("m", kind=SYMLINK, link="l")),
-        refused(unsafe, "lead in circles", member="l"),
+        refused(unsafe, "or a loop of them", member="l"),
     )
     yield case(
         "symlink-too-long",
-        "a link of five thousand letters",
+        "a link with a target of five thousand characters",
         docker(Entry("l", kind=SYMLINK, link="x" * 5000)),
-        refused(invalid, "symbolic link is too long", member="l"),
+        refused(invalid, "symbolic link has 5000 bytes", member="l"),
     )
     yield case(
         "hard-link-out",
@@ -355,61 +355,61 @@ def links() -> Iterator[Case]:
         "hard-link-to-directory",
         "a hard link to a directory",
         docker(Entry("d", kind=DIRECTORY), Entry("l", kind=HARDLINK, link="d")),
-        refused(invalid, "hard link to a directory", member="l"),
+        refused(invalid, "leads to a directory", member="l"),
     )
     yield case(
         "layer-is-directory",
-        "a directory where the layer should be",
+        "a directory in place of the layer",
         docker(Entry("l", kind=DIRECTORY)),
-        refused(invalid, "is a directory", member="l"),
+        refused(invalid, "found a directory", member="l"),
     )
     yield case(
         "layer-is-device",
-        "a device where the layer should be",
+        "a device in place of the layer",
         docker(Entry("l", kind=DEVICE)),
         refused(invalid, "regular file", member="l"),
     )
     yield case(
         "layer-is-fifo",
-        "a FIFO where the layer should be",
+        "a FIFO in place of the layer",
         docker(Entry("l", kind=FIFO)),
         refused(invalid, "regular file", member="l"),
         in_folder=True,
     )
     yield case(
         "table-is-directory",
-        "a directory called manifest.json",
+        "a directory named manifest.json",
         of_files({"l": A}, Entry("manifest.json", kind=DIRECTORY)),
-        refused(invalid, "is a directory", member="manifest.json"),
+        refused(invalid, "found a directory", member="manifest.json"),
     )
     yield case(
         "below-a-file",
-        "a member below another one that is a file",
+        "a member whose parent is a file",
         docker(Entry("l", A), Entry("l/x", b"")),
-        refused(invalid, "below something that is no directory", member="l/x"),
+        refused(invalid, "parents is not a directory", member="l/x"),
     )
     yield case(
         "member-twice",
-        "a layer twice, first with other bytes",
+        "a layer twice, the first time with other bytes",
         (Entry("l", B), *docker(Entry("l", A))),
-        Accepted("the later one replaces the earlier, as when a tar is unpacked", LOADED),
+        Accepted("the second one replaces the first, as when a tar is unpacked", LOADED),
     )
     yield case(
         "member-twice-wrong",
-        "a layer twice, then with other bytes",
+        "a layer twice, the second time with other bytes",
         (*docker(Entry("l", A)), Entry("l", B)),
         refused(errors.DigestMismatch, "layer 0", "app:1"),
     )
     yield case(
         "names-with-escapes",
-        "names that would steer a terminal",
+        "a name with escape sequences for a terminal",
         docker(Entry("l", A), Entry("\x1b[2J\u202e", b"")),
-        Accepted("nothing asks for that member", LOADED),
+        Accepted("no image uses that member", LOADED),
     )
 
 
 def cases() -> Iterator[Case]:
-    """All of them."""
+    """Yield all cases of this module."""
     yield from headers()
     yield from extensions()
     yield from links()

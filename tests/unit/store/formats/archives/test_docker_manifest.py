@@ -34,7 +34,8 @@ def test_an_archive_of_no_images_is_an_archive(data: bytes) -> None:
 
 
 def test_keys_match_without_regard_to_case_and_unknown_ones_are_skipped() -> None:
-    data = '[{"config":"c","REPOTAGS":["a:1"],"Layer\u017f":["l"],"parent":"p","x":{"Config":1}}]'.encode()
+    text = '[{"config":"c","REPOTAGS":["a:1"],"Layer\u017f":["l"],"parent":"p","x":{"Config":1}}]'
+    data = text.encode()
     assert parse_manifest(data, DEFAULT_LIMITS) == (ArchiveImage("c", ("a:1",), ("l",), "p", {}),)
 
 
@@ -54,8 +55,8 @@ def test_null_lists_are_empty() -> None:
         (b"{}", "manifest.json: expected list of objects, found object, at byte 0"),
         (b'"x"', "expected list of objects, found string"),
         (b"[1]", r"\[0\]: expected object, found number 1, at byte 1"),
-        (b"[{}]", "image 0 names no config"),
-        (b'[{"Config":"c"},null]', "image 1 names no config"),
+        (b"[{}]", "image 0 has no Config"),
+        (b'[{"Config":"c"},null]', "image 1 has no Config"),
         (
             b'[{"Config":"c","Layers":"x"}]',
             r'\[0\].Layers: expected list of strings, found string "x"',
@@ -112,7 +113,10 @@ def test_a_layer_source_is_written_as_docker_writes_it(source: bytes, written: b
 
 
 def test_an_entry_of_layer_sources_that_is_repeated_is_replaced_but_the_map_is_merged() -> None:
-    data = b'[{"Config":"c","LayerSources":{"a":{"size":1},"a":{"digest":"d"}},"layersources":{"b":{"size":2}}}]'
+    data = (
+        b'[{"Config":"c","LayerSources":{"a":{"size":1},"a":{"digest":"d"}},'
+        b'"layersources":{"b":{"size":2}}}]'
+    )
     (image,) = parse_manifest(data, DEFAULT_LIMITS)
     assert {diff: item.encode() for diff, item in image.layer_sources.items()} == {
         "a": b'{"digest":"d"}',
