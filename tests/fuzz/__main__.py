@@ -1,8 +1,9 @@
 """Fuzz every parser: ``python -m tests.fuzz [--seconds N] [--jobs N] [TARGET…]`` (`make fuzz`).
 
 Prints one line for each target: executions, coverage, corpus, peak memory. A finding ends its
-target, is left in the folder with the output, and makes the exit code 1. What was found belongs
-into ``tests/fuzz/findings/TARGET/``, where `test_targets.py` keeps checking it."""
+target, stays in the output folder, and makes the exit code 1. Copy its input to
+``tests/fuzz/findings/TARGET/``: `test_targets.py` checks it from then on.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parents[1]
 TARGETS: Final = tuple(sorted(path.stem for path in (HERE / "targets").glob("*.py")))
 START_S: Final = 600
-"""What a target may take beyond its time: to import and instrument everything, and to finish its last input."""
+"""Seconds that a target may take beyond its time: to import and instrument the code at the start,
+and to finish its last input."""
 
 _STATE: Final = re.compile(
     r"^#[0-9]+\s+\w+\s+cov: (?P<cov>[0-9]+) ft: (?P<ft>[0-9]+) corp: (?P<corpus>[0-9]+)/",
@@ -31,7 +33,7 @@ _STAT: Final = re.compile(r"^stat::(?P<name>\w+):\s+(?P<value>[0-9]+)", re.MULTI
 @final
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one run of a target came to."""
+    """The result of one run of a target."""
 
     target: str
     passed: bool
@@ -39,7 +41,13 @@ class Outcome:
 
 
 def run(target: str, seconds: int, folder: Path) -> Outcome:
-    """Fuzz one target for a time."""
+    """Fuzz one target.
+
+    Args:
+        target: The target's name.
+        seconds: How long it runs, without its start.
+        folder: The folder for its corpus, log and findings.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "tests.fuzz.engine", target, str(seconds), str(folder)]
     log = folder / "log"
@@ -73,7 +81,7 @@ def run(target: str, seconds: int, folder: Path) -> Outcome:
 
 
 def main() -> int:
-    """Run what was asked for; 1 when anything was found."""
+    """Run the targets of the command line; return 1 when there is a finding."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.fuzz",
         description=__doc__.split("\n", maxsplit=1)[0] if __doc__ else None,
@@ -83,23 +91,28 @@ def main() -> int:
         nargs="*",
         choices=[*TARGETS, []],
         metavar="TARGET",
-        help=f"one of: {', '.join(TARGETS)}; all of them by default",
+        help=f"one of: {', '.join(TARGETS)} [default: all]",
     )
-    parser.add_argument("--seconds", type=int, default=20, help="how long each runs [default: 20]")
-    parser.add_argument("--jobs", type=int, default=2, help="how many run at once [default: 2]")
+    parser.add_argument(
+        "--seconds", type=int, default=20, help="seconds for each target [default: 20]"
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=2, help="targets that run at the same time [default: 2]"
+    )
     parser.add_argument(
         "--folder",
         type=Path,
         default=ROOT / ".fuzz",
-        help="where corpora and findings are kept between runs [default: .fuzz]",
+        help="folder for corpora and findings [default: .fuzz]",
     )
     arguments = parser.parse_args()
     try:
-        import atheris  # noqa: F401 - asked here, so that its absence is one sentence and not one traceback for each target
+        # Imported here, so that its absence is one message and not one traceback for each target.
+        import atheris  # noqa: F401
     except ImportError:
         print(
-            "fuzzing needs atheris, which has wheels for Python 3.11 to 3.13 on Linux x86-64: use"
-            " one of these",
+            "cannot fuzz: atheris is not installed\nhint: use Python 3.11, 3.12 or 3.13 on Linux"
+            " x86-64, for which atheris has wheels",
             file=sys.stderr,
         )
         return 2

@@ -1,9 +1,10 @@
-"""One target under libFuzzer, through atheris.
+"""Run one target under libFuzzer, through atheris.
 
 ``python -m tests.fuzz.engine TARGET SECONDS FOLDER`` (`tests.fuzz.__main__` starts it).
 
-The code under test is instrumented, the target is not: what guides the search is the coverage of
-the parsers alone."""
+The code under test is instrumented, the target is not: the coverage of the parsers alone guides the
+search.
+"""
 
 from __future__ import annotations
 
@@ -23,30 +24,30 @@ if TYPE_CHECKING:
 
 PACKAGES: Final = ("store", "exporter", "mirror")
 MEMORY_MIB: Final = 8192
-"""For the whole process, in which what the fuzzer remembers grows with the hours."""
+"""Memory limit of the whole process. The fuzzer's own memory grows over hours."""
 
 GREEDY_MIB: Final = 400
-"""By how much one input may raise the most that the process ever had.
-
-A codec may ask for 256 MiB.
-"""
+"""How much one input may raise the peak memory of the process; a codec may need 256 MiB."""
 HANG_S: Final = 60
 SLOW_S: Final = 4.0
 """CPU seconds for one input.
 
-The largest inputs are 64 KiB: none of them has a reason to take a tenth of it, instrumented as the
-code is.
+The largest inputs are 64 KiB: none should take a tenth of this time, even in instrumented code.
 """
 
 
 class TooMuch(Exception):
-    """An input took more time or memory than any of its size has a reason to."""
+    """An input took more time or memory than an input of its size should."""
 
 
 def bounded(check: Callable[[bytes], None], slow_s: float, found: Path) -> Callable[[bytes], None]:
-    """``check``, with ceilings for its time (CPU seconds) and memory.
+    """Return ``check`` with limits for its time and memory.
 
-    An input that fails is written to ``found``: libFuzzer's own copy may be cut off by its alarm.
+    Args:
+        check: The target's check.
+        slow_s: CPU seconds for one input.
+        found: The file for an input that fails. libFuzzer's own copy may be incomplete, because its
+            alarm interrupts it.
     """
 
     def one(data: bytes) -> None:
@@ -73,10 +74,16 @@ def _most_mib() -> int:
 
 
 def main(name: str, seconds: int, folder: Path) -> None:
-    """Fuzz one target; does not return."""
+    """Fuzz one target; do not return.
+
+    Args:
+        name: The target's name.
+        seconds: How long it runs.
+        folder: The folder for its corpus and findings.
+    """
     with atheris.instrument_imports(include=list(PACKAGES), enable_loader_override=False):
         for package in PACKAGES:
-            # Also what is imported only when it is needed: later would be too late.
+            # Import lazy modules too: only imports in this block are instrumented.
             for module in pkgutil.walk_packages(
                 importlib.import_module(package).__path__, f"{package}."
             ):
@@ -100,8 +107,8 @@ def main(name: str, seconds: int, folder: Path) -> None:
         f"-timeout={HANG_S}",
         f"-artifact_prefix={folder}/finding-",
         "-print_final_stats=1",
-        # The same inputs in every run of CI, as for generated tests: a change is not refused for
-        # what another throw of the dice would have found.
+        # The same inputs in every run of CI, as for generated tests: a change must not fail for an
+        # input that only another seed finds.
         *(["-seed=1"] if os.environ.get("CI") else []),
         *([f"-dict={tokens}"] if target.TOKENS else []),
         str(corpus),

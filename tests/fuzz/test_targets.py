@@ -1,4 +1,4 @@
-"""Every target, without a fuzzer: over its seeds, what was found once, and some damage to both."""
+"""Every target without a fuzzer: its seeds, earlier findings, and slightly damaged seeds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 HERE: Final = Path(__file__).parent
 SLOW: Final = frozenset({"archives"})
-"""Targets of which one input costs a few tenths of a second."""
+"""Targets that need a few tenths of a second for one input."""
 
 
 def target(name: str) -> ModuleType:
@@ -42,12 +42,12 @@ def test_seeds_pass(name: str) -> None:
     [(name, path) for name in TARGETS for path in found(name)],
     ids=lambda value: getattr(value, "name", value),
 )
-def test_what_was_found_once_passes(name: str, path: Path) -> None:
+def test_an_earlier_finding_passes(name: str, path: Path) -> None:
     target(name).check(path.read_bytes())
 
 
 @pytest.mark.parametrize("name", [name for name in TARGETS if name not in SLOW])
-def test_a_little_damage_passes(name: str) -> None:
+def test_slightly_damaged_seeds_pass(name: str) -> None:
     module = target(name)
     chance = random.Random(name)
     for _ in range(60):
@@ -60,5 +60,5 @@ def test_a_little_damage_passes(name: str) -> None:
         module.check(bytes(data))
 
 
-def test_there_is_a_finding_folder_for_targets_only() -> None:
+def test_each_folder_of_findings_belongs_to_a_target() -> None:
     assert {path.name for path in (HERE / "findings").iterdir()} <= set(TARGETS)

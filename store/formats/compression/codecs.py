@@ -1,4 +1,4 @@
-"""Compression formats, detected by their magic numbers and never by names."""
+"""Detection of a stream's codec by its magic number, never by a name."""
 
 from __future__ import annotations
 

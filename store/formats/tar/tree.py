@@ -229,7 +229,7 @@ class Tree:
         found = self._walk(parts, member.name, create=True)
         if found == NOTHING or nodes.kind(found) != _DIRECTORY:
             raise InvalidArchive(
-                "one of its parents is not a directory",
+                "a parent of the member is not a directory",
                 member=member.name,
                 offset=member.offset,
             )
@@ -280,7 +280,7 @@ class Tree:
                 links += 1
                 if links > self._limits.links:
                     raise UnsafePath(
-                        f"the path follows more than {self._limits.links} links, or a loop of them",
+                        f"the path has a loop of links, or more than {self._limits.links} links",
                         member=path,
                     )
                 target, from_root = self._target(node)

@@ -1,8 +1,9 @@
-"""The whole import, from file, pipe and folder, of real archives with something changed in them (`tests.support.mutation`).
+"""The whole import, from file, pipe and folder, of changed archives (`tests.support.mutation`).
 
-A refusal leaves the store as it was, to the row and to the file. What is accepted passes fsck,
-comes in again without changing anything, and can be saved or is refused with an error of ours. A
-file and a pipe of the same bytes are judged alike."""
+A refused archive changes no row and no file of the store. An accepted archive passes fsck, can be
+imported again without any change, and can be saved or raises a StoreError. A file and a pipe of the
+same bytes have the same result.
+"""
 
 from __future__ import annotations
 
@@ -126,11 +127,11 @@ SEEDS: Final = (
 )
 TOKENS: Final = ()
 SLOW_S: Final = 20.0
-"""Imports, saves and a check of the whole store are half a second without the fuzzer's instruments."""
+"""CPU seconds for one input: imports, saves and a check take 0.5 s without instrumentation."""
 
 
 def check(data: bytes) -> None:
-    """One archive, by one way or by two. The bits of the first byte say what is done with it."""
+    """Import one archive in one way or two; the bits of the first byte choose what happens."""
     choices = Choices(data)
     way = choices.byte()
     entries = mutated(choices.one(BASES), choices)
@@ -161,10 +162,10 @@ def check(data: bytes) -> None:
 
 
 class Emptied:
-    """A store that is as new for every input: what an import has brought is taken out again from below, so that the compiled statements stay."""
+    """A store that is empty for each input. Its rows are deleted, so that its statements stay."""
 
     def __init__(self) -> None:
-        # Memory, where there is such a place: what is synced there costs nothing.
+        # In memory, where the system has such a folder: syncing costs nothing there.
         shared = Path("/dev/shm")  # noqa: S108 - a folder of our own below it
         self.folder = Path(
             tempfile.mkdtemp(prefix="storectl-fuzz-", dir=shared if shared.is_dir() else None)
@@ -174,7 +175,7 @@ class Emptied:
         self.before = snapshot(self.store.root)
 
     def again(self) -> None:
-        """Empty it."""
+        """Delete all rows and files that the last input added."""
         with closing(sqlite3.connect(self.store.root / "store.db")) as connection:
             connection.execute("PRAGMA foreign_keys = OFF")
             for name in [
@@ -199,7 +200,7 @@ def _folder() -> Iterator[Path]:
 
 
 def _taken(source: Path | io.BytesIO, way: int) -> ImportReport | None:
-    """What the import reports; None when it is refused."""
+    """Return the report of the import, None when it is refused."""
     store = STORE.store
     try:
         report = store.import_archive(source, OPTIONS)
@@ -216,7 +217,7 @@ def _taken(source: Path | io.BytesIO, way: int) -> ImportReport | None:
 
 
 def _kept_open() -> list[str]:
-    """Files that are deleted and still open, where the system says so: their bytes stay on the disk."""
+    """Return the deleted files that are still open, where the system lists them."""
     folder = Path("/proc/self/fd")
     found = []
     for entry in folder.iterdir() if folder.is_dir() else ():

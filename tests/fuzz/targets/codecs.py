@@ -1,10 +1,11 @@
-"""gzip, bzip2, xz and zstd.
+"""Decoding of gzip, bzip2, xz and zstd.
 
-However a stream is cut it decodes alike, never to more than its ceiling, and to what the reference
-implementation makes of it.
+A stream decodes to the same bytes however it is cut into pieces, to no more than its ceiling, and
+to the bytes that the reference implementation gives.
 
-The first byte says how the rest is cut into pieces and whether it is to be wrapped into a codec
-first; the rest is the stream."""
+The first byte of the input chooses the pieces, and whether the other bytes are compressed first.
+The other bytes are the stream.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +86,7 @@ _REFUSALS: Final = (
 
 
 def check(data: bytes) -> None:
-    """Everything that reads the stream agrees about it."""
+    """Check that all readers of the stream agree."""
     how, stream = data[:1] or b"\0", data[1:]
     turn = how[0] % (_PLAIN + len(_ENCODE))
     if turn >= _PLAIN:
@@ -102,7 +103,7 @@ def check(data: bytes) -> None:
         if whole:
             assert _decoded(codec, stream, (len(stream),), len(whole) - 1) is TooLarge
         if codec is not Codec.IDENTITY:
-            # The reference may stop at what follows a stream, where we look further.
+            # The reference may ignore bytes after the stream that we refuse.
             assert whole.startswith(_reference(codec, stream) or b"")
     elif whole in (CorruptStream, TruncatedInput):
         assert _reference(codec, stream) is None or not _is_one_stream(codec, stream)
@@ -132,7 +133,7 @@ def _decoded(
 
 
 def _read(codec: Codec, stream: bytes) -> bytes | type[StoreError]:
-    """Through the reader that decodes on a thread of its own."""
+    """Decode with the reader that has a thread of its own."""
     reader = DecodingReader(io.BytesIO(stream), codec, CEILING)
     out = bytearray()
     try:
@@ -149,7 +150,7 @@ def _read(codec: Codec, stream: bytes) -> bytes | type[StoreError]:
 
 
 def _reference(codec: Codec, stream: bytes) -> bytes | None:
-    """What another implementation decodes the first stream to; None when it refuses."""
+    """Return the first stream as another implementation decodes it, None when it refuses."""
     decompressor = _decompressor(codec)
     try:
         content: bytes = decompressor.decompress(stream)

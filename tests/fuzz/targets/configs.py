@@ -1,4 +1,7 @@
-"""Image configs and what Docker makes of them: v1 texts, migrated configs, each readable again and the same when it is made again."""
+"""Image configs, and the v1 texts and migrated configs made of them.
+
+Each result can be read again, and is the same when it is made again.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,7 @@ TOKENS: Final = (
 
 
 def check(data: bytes) -> None:
-    """As a config, and as a v1 image."""
+    """Read the text as a config and as a v1 image."""
     config = _config(data)
     if config is not None:
         assert ImageConfig.parse(data, LIMITS) == config
@@ -79,7 +82,7 @@ def _config(data: bytes) -> ImageConfig | None:
 
 
 def _written(config: ImageConfig) -> None:
-    """What Docker 20.10 and Docker 28 make of it is read again as the same."""
+    """Check that the v1 texts of Docker 20.10 and 28 read back as the same values."""
     chain = ChainID.each(config.diff_ids)
     for struct, layers in (
         (V1_IMAGE, v1_layers(config, chain)),
@@ -93,7 +96,7 @@ def _read_again(struct: Struct[Any], layer: V1Layer, config: ImageConfig) -> Non
     try:
         again = unmarshal(struct, parse(layer.json, LIMITS, document="ours"), document="ours")
     except InvalidDocument as exc:
-        # Go writes zones of a hundred hours and more, and does not read them.
+        # Go writes zones of a hundred hours and more, but does not read them.
         assert abs(config.created.offset_s or 0) >= 100 * 3600
         assert "created" in exc.message
         return
@@ -102,7 +105,7 @@ def _read_again(struct: Struct[Any], layer: V1Layer, config: ImageConfig) -> Non
 
 
 def _unescaped(text: bytes) -> bytes:
-    # Newer Go writes two control characters in short.
+    # Newer Go has short escapes for two control characters.
     return text.replace(rb"\u0008", rb"\b").replace(rb"\u000c", rb"\f")
 
 
@@ -121,8 +124,8 @@ def _migrated(data: bytes, parent: ImageConfig | None) -> None:
     assert len(after.history) == len(parent.history if parent is not None else ()) + 1
     keys = [key.lower() for key, _ in parse(data, LIMITS, document="it").members()]
     if len(set(keys)) < len(keys) or not all(map(str.isascii, keys)):
-        # Read in place, keys that are there twice are merged; migrated, the last one replaces the
-        # others: in Docker, too.
+        # As in Docker, reading merges the values of repeated keys, and migrating keeps the last
+        # one.
         return
     assert V1_IMAGE.write(replace(after.v1, size_bytes=0)) == V1_IMAGE.write(
         replace(before, id="", parent="", size_bytes=0)

@@ -1,6 +1,6 @@
-"""manifest.json and repositories: read alone, and as what a whole archive claims.
+"""manifest.json and repositories, read alone and as the claims of an archive.
 
-A NUL separates the table from the config that it may name.
+A NUL separates the file from the config that it may name.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ TOKENS: Final = (
 
 
 def check(data: bytes) -> None:
-    """Each on its own, then together."""
+    """Read each file alone, then both as an archive."""
     table, _, own = data.partition(b"\0")
     _repositories(table)
     try:

@@ -1,4 +1,4 @@
-"""JSON as Go reads it: judged as Python judges it, walked, compacted, quoted."""
+"""JSON as Go reads it, compared with Python's reader; then walked, compacted and quoted."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def check(data: bytes) -> None:
-    """The text is accepted exactly when Python's reader accepts it, and then says the same."""
+    """Check that the text is accepted when Python's reader accepts it, with the same values."""
     try:
         value = parse(data, LIMITS, document="it")
     except InvalidDocument as exc:

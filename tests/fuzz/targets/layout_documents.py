@@ -1,11 +1,11 @@
-r"""The documents of OCI layouts, ``dir:`` folders and hybrids.
+r"""The documents of OCI layouts and ``dir:`` folders, and of layouts with a ``manifest.json``.
 
-What they claim, and which part of it is chosen.
+The claims are read, and a part of them is chosen.
 
-The input is index.json and the blobs, NULs between them. ``@1`` stands for the digest of the first
-blob behind, ``%1`` for its size, ``&1`` for its path, so that a fuzzer that knows nothing of
-SHA-256 can build graphs; what follows is resolved first, so there are no cycles but those it names
-by hand."""
+The input is index.json and the blobs, separated by NULs. ``@1`` is replaced by the digest of the
+next blob, ``%1`` by its size, ``&1`` by its path, so that a fuzzer can build graphs without knowing
+SHA-256. Later blobs are resolved first, so that a cycle needs a digest written in full.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from store import Choice, Platform, Reference
-from store.errors import InvalidInput, MissingMember
+from store.errors import InvalidInput
 from store.formats.archives import docker
 from store.formats.archives import docker_and_oci as hybrid
 from store.formats.archives import oci_layout as layout
@@ -24,6 +24,7 @@ from store.model.digests import Digest
 from store.model.limits import Limits
 from tests.support.images import A, config
 from tests.support.layouts import CONFIG, INDEX, LAYER, MANIFEST
+from tests.support.memory_files import MemoryFiles
 
 if TYPE_CHECKING:
     from store.formats.archives.claims import ArchiveClaim
@@ -153,32 +154,14 @@ CHOICES: Final = (
 )
 
 
-class Files:
-    """A folder in memory (see `store.formats.archives.oci_layout.Files`)."""
-
-    def __init__(self, files: dict[str, bytes]) -> None:
-        self._files = files
-
-    def exists(self, path: str) -> bool:
-        return path in self._files
-
-    def size(self, path: str) -> int:
-        return len(self._files[path])
-
-    def document(self, path: str) -> bytes:
-        if path not in self._files:
-            raise MissingMember("no such file in the archive", member=path)
-        return self._files[path]
-
-
 def check(data: bytes) -> None:
-    """A claim that is sound in itself, or an error of ours."""
+    """Check that the result is a consistent claim or a StoreError."""
     blobs = _resolved(data.split(b"\0", 9))
     _alone(blobs[0])
     table = next((blob for blob in blobs[1:] if blob.lstrip().startswith(b"[")), None)
     named = {Digest.of(blob): blob for blob in blobs[1:]}
     files = {f"blobs/sha256/{digest.hex}": blob for digest, blob in named.items()}
-    in_layout = Files(
+    in_layout = MemoryFiles(
         {
             **files,
             "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
@@ -186,7 +169,7 @@ def check(data: bytes) -> None:
             **({"manifest.json": table} if table else {}),
         }
     )
-    in_folder = Files(
+    in_folder = MemoryFiles(
         {**{digest.hex: blob for digest, blob in named.items()}, "manifest.json": blobs[0]}
     )
     try:
@@ -206,7 +189,7 @@ def check(data: bytes) -> None:
 
 
 def _resolved(documents: list[bytes]) -> list[bytes]:
-    """The documents with the marks in them replaced, from the last to the first."""
+    """Return the documents with their marks replaced, from the last to the first."""
     made: list[bytes] = []
     for document in reversed(documents):
         behind = made[::-1]
@@ -263,7 +246,7 @@ def _sound(claim: ArchiveClaim) -> None:
         )
 
 
-def _both(claim: ArchiveClaim, files: Files) -> ArchiveClaim | None:
+def _both(claim: ArchiveClaim, files: MemoryFiles) -> ArchiveClaim | None:
     try:
         both = hybrid.reconcile(
             claim,

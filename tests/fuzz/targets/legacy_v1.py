@@ -1,11 +1,14 @@
-"""Archives from before Docker 1.10, as far as their JSON goes: ``repositories``, then the ``json`` of each directory, NULs between them."""
+"""The JSON of archives from before Docker 1.10.
+
+The input is ``repositories``, then the ``json`` of each directory, separated by NULs.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
 from store.errors import InvalidInput, MissingMember
-from store.formats.archives import docker_v1 as legacy_v1
+from store.formats.archives import docker_v1
 from store.model.digests import DiffID
 from store.model.limits import Limits
 from tests.support.docker_vectors import V5_JSON, V6_JSON
@@ -40,7 +43,7 @@ TOKENS: Final = (
 
 
 def check(data: bytes) -> None:
-    """Whatever the documents say, there is a claim whose images have their parents' layers and one more, or an error of ours."""
+    """Check that each image has its parent's layers and one more, or a StoreError is raised."""
     repositories, *documents = data.split(b"\0", len(NAMES))
     files = {f"{name}/json": document for name, document in zip(NAMES, documents, strict=False)}
     if repositories:
@@ -53,13 +56,13 @@ def check(data: bytes) -> None:
 
     top_level = tuple(sorted(NAMES[: len(documents)], key=str.encode))
     try:
-        ordered = legacy_v1.directories(top_level, read, LIMITS)
+        ordered = docker_v1.directories(top_level, read, LIMITS)
         assert {step.name for step in ordered} == set(top_level)
         seen: set[str] = set()
         for step in ordered:
             assert step.parent is None or step.parent in seen
             seen.add(step.name)
-        claim = legacy_v1.claim(ordered, DIFFS, read, LIMITS)
+        claim = docker_v1.claim(ordered, DIFFS, read, LIMITS)
     except InvalidInput as exc:
         assert exc.message.isprintable()
         return

@@ -1,4 +1,4 @@
-"""Platforms, as people write them and as descriptors say them: normalised once, and ordered without surprises."""
+"""Platforms as people and as descriptors write them, normalised and ordered."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TOKENS: Final = (
 
 
 def check(data: bytes) -> None:
-    """One platform a line."""
+    """Compare the platforms in the lines of the input."""
     texts = data.decode("utf-8", "surrogateescape").split("\n")[:6]
     found = [one for text in texts for one in (_parsed(text), _of_fields(text)) if one is not None]
     for one in found:
@@ -59,7 +59,7 @@ def _parsed(text: str) -> Platform | None:
 
 
 def _of_fields(text: str) -> Platform:
-    """As in an index, where any text may stand."""
+    """Return the platform of an index's fields, which may hold any text."""
     found = Platform.of_fields(
         dict(zip(("os", "architecture", "variant", "os.version"), text.split("/", 3), strict=False))
     )

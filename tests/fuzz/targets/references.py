@@ -1,4 +1,7 @@
-"""Image references, repository names, digests and patterns of names: what is accepted prints as what reads back as itself."""
+"""Image references, repository names, digests and name patterns.
+
+An accepted value is printed as a text that reads back as the same value.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ TOKENS: Final = (
 
 
 def check(data: bytes) -> None:
-    """Nothing but our two errors comes out of any of them."""
+    """Check that only InvalidReference and InvalidDigest are raised."""
     text = data.decode("utf-8", "surrogateescape")
     _digest(text)
     _pattern(text)
@@ -51,7 +54,7 @@ def check(data: bytes) -> None:
     assert Reference.parse(str(found)) == found
     assert found.tag is None or is_tag(found.tag)
     assert found.with_default_tag().with_default_tag() == found.with_default_tag()
-    # Sixty-four hexadecimal digits alone are an ID for everybody: a tag makes a name of them.
+    # Sixty-four hexadecimal digits alone are an ID; with a tag they are a name.
     tagged = found.with_default_tag()
     assert Reference.parse(tagged.familiar) == tagged
     assert Repository.parse(str(found.repository)) == found.repository

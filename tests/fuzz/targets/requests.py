@@ -1,4 +1,4 @@
-"""What clients of the registry send, as far as it is read before the store is asked: paths, names, ranges, pages, tags, digests, conditions."""
+"""The parts of a registry request: paths, names, ranges, pages, tags, digests, conditions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TOKENS: Final = (
 
 
 def check(data: bytes) -> None:
-    """A line for each of them: path, Range, Content-Range, n, ns, If-None-Match."""
+    """Read one line for each part: path, Range, Content-Range, n, ns, If-None-Match."""
     lines = data.decode("utf-8", "surrogateescape").split("\n", 5)
     path, wanted, sent, count, namespace, condition = lines + [""] * (6 - len(lines))
     route = routes.parse(path)

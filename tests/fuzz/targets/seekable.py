@@ -1,9 +1,8 @@
-"""zstd that says where its frames are.
+"""Seekable zstd: reading by the seek table gives the bytes of a plain decoder, or an error.
 
-Whoever trusts the table gets the bytes that a plain decoder gets, or an error.
-
-The input is a stored file: frames, then a seek table, which may lie. The first byte chooses the
-part that is asked for."""
+The input is a stored file: frames, then a seek table, which may be wrong. The first byte chooses
+the part to read.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +63,7 @@ _READER: Final = Reader(MemoryBlobs(), 1)
 
 
 def check(data: bytes) -> None:
-    """Whole and part, with and without the table."""
+    """Read the whole file and a part of it, with and without the table."""
     choice, stored = (data[:1] or b"\0")[0], data[1:]
     _table(stored)
     whole = _plain(stored)
@@ -84,7 +83,7 @@ def check(data: bytes) -> None:
         read = b"".join(_READER.chunks(sources))
     except StoreError:
         read = None
-    # The stored bytes have their digest: a table in them may be a lie all the same.
+    # The stored bytes have their digest, but a table in them may still be wrong.
     assert read is None or read == whole
     start = size * (choice & 0x0F) // 16
     stop = start + (size - start) * (choice >> 4) // 15
@@ -93,8 +92,8 @@ def check(data: bytes) -> None:
     except StoreError:
         return
     assert len(got) == stop - start
-    # The whole is hashed; of a part only the frames are looked at that it touches, so that two lies
-    # which make up for each other pass.
+    # The whole file is hashed. For a part only its own frames are checked, so that two wrong
+    # entries of the table that cancel each other out are not found.
     assert whole is None or got == whole[start:stop] or _lies(stored) > 1
 
 
@@ -121,7 +120,7 @@ def _plain(stored: bytes) -> bytes | None:
 
 
 def _lies(stored: bytes) -> int:
-    """How many frames have another size than the table says."""
+    """Return how many frames have another size than in the table."""
     length = table_bytes(stored[-FOOTER_BYTES:]) or 0
     return sum(
         _size(stored[one.stored_offset :][: one.stored_bytes]) != one.content_bytes

@@ -1,10 +1,9 @@
-"""Tar archives.
+"""Tar archives: the file reader, the stream reader and the checker agree about every input.
 
-The two readers and the checker agree, in whatever pieces the bytes come; the tree of names answers
-or refuses.
-
-Every input is looked at twice: as it is, and with the checksums that its headers should have, so
-that damage gets past them."""
+The cuts between pieces make no difference, and the tree of names resolves or refuses each name.
+Every input is read twice: unchanged, and with right checksums in its headers, so that damage
+reaches the code behind the check.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ from tests.support.tars import END, block, extended, member, padded, sparse_memb
 MAX_BYTES: Final = 12 * 1024
 LIMITS: Final = Limits(members=200, directories=200, name_bytes=20_000, header_bytes=4096, links=20)
 READ_BYTES: Final = 1 << 20
-"""A few damaged bytes may announce a sparse member of any size; up to this one is read."""
+"""The most bytes of a member that are read: a damaged header may announce any size."""
 
 SEEDS: Final = (
     member(b"a/b", b"alpha")
@@ -88,7 +87,7 @@ TOKENS: Final = (
 
 
 def check(data: bytes) -> None:
-    """Both ways."""
+    """Read the input unchanged, and with right checksums."""
     _agree(data)
     sound = _with_checksums(data)
     if sound != data:
@@ -96,9 +95,9 @@ def check(data: bytes) -> None:
 
 
 def _with_checksums(data: bytes) -> bytes:
-    """Every block that is followed by an archive's magic number gets its checksum.
+    """Return ``data`` with a right checksum in each block that has the magic number of a header.
 
-    Data that looks like a header may get one, too.
+    Data that looks like a header also gets a checksum.
     """
     blocks = [data[start : start + 512] for start in range(0, len(data), 512)]
     return b"".join(
@@ -110,12 +109,12 @@ def _agree(data: bytes) -> None:
     checked = [_checked(data, sizes) for sizes in ((len(data) or 1,), (1000, 24), (511, 1, 513))]
     assert checked[0] == checked[1] == checked[2]
     sought, passed = _listed(data, seekable=True), _listed(data, seekable=False)
-    # A file says at once that a member ends behind its end; in a stream that member comes first.
+    # A file shows at once that a member ends behind its end; a stream yields the member first.
     assert passed[1] is sought[1]
     assert passed[0][: len(sought[0])] == sought[0]
     assert sought[1] is TruncatedInput or len(passed[0]) == len(sought[0])
     if sought[1] is not TooLarge:
-        # The checker has the usual ceilings.
+        # The checker has the default limits.
         assert (checked[0][0] if checked[0] is not None else None) is sought[1]
 
 
@@ -138,7 +137,7 @@ def _checked(data: bytes, sizes: tuple[int, ...]) -> tuple[type[StoreError], str
 def _listed(
     data: bytes, *, seekable: bool
 ) -> tuple[list[tuple[Member, bytes | None]], type[StoreError] | None]:
-    """Every member with its bytes, and the error it ends with."""
+    """Return every member with its bytes, and the error at the end."""
     tree = Tree(LIMITS)
     found: list[tuple[Member, bytes | None]] = []
     reader = TarReader(io.BytesIO(data), LIMITS, seekable=seekable)

@@ -1,4 +1,4 @@
-"""Go's times: written and read again they are the same instant, and datetime agrees where it can."""
+"""Go's times: a time that is written and read again is the same instant, as in datetime."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _STRICT: Final = re.compile(
 
 
 def check(data: bytes) -> None:
-    """Only ValueError comes out of it, or a time that can be asked everything."""
+    """Check that the result is a ValueError, or a time whose methods all work."""
     strict = _datetime(data) if _STRICT.fullmatch(data) else None
     try:
         time = GoTime.parse(data)

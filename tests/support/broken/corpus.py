@@ -49,8 +49,8 @@ _HEAD: Final = """# Broken inputs and their messages
 The test suite imports each of these inputs with `storectl import`: from a file, through a pipe and,
 where a folder can hold the input, from a folder.
 
-- A refused input ends the command with exit code 4 and the message in the table. The store does not
-  change: no row and no file.
+- A refused input ends the command with exit code 4 and the message in the table, followed by a hint
+  that says what to do. The store does not change: no row and no file.
 - An accepted input is imported for the reason in the table, and `storectl fsck` finds no problem.
 
 Digests are cut short on this page.

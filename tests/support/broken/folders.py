@@ -69,7 +69,7 @@ def blobs() -> Iterator[Case]:
         "blob-symlink-loop",
         "a layer that is a link to itself",
         Entry(BLOB, kind=SYMLINK, link=digest(A)[7:]),
-        refused(errors.UnsafePath, "or a loop of them", member=BLOB),
+        refused(errors.UnsafePath, "a loop of links", member=BLOB),
         in_folder=False,
     )
     yield case(

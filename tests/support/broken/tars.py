@@ -337,7 +337,7 @@ def links() -> Iterator[Case]:
         "symlink-loop",
         "two links to each other",
         docker(Entry("l", kind=SYMLINK, link="m"), Entry("m", kind=SYMLINK, link="l")),
-        refused(unsafe, "or a loop of them", member="l"),
+        refused(unsafe, "a loop of links", member="l"),
     )
     yield case(
         "symlink-too-long",
@@ -386,7 +386,7 @@ def links() -> Iterator[Case]:
         "below-a-file",
         "a member whose parent is a file",
         docker(Entry("l", A), Entry("l/x", b"")),
-        refused(invalid, "parents is not a directory", member="l/x"),
+        refused(invalid, "a parent of the member is not a directory", member="l/x"),
     )
     yield case(
         "member-twice",

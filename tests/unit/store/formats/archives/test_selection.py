@@ -1,0 +1,178 @@
+"""Tests for store.formats.archives.selection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from store.errors import InvalidInput, InvalidReference
+from store.formats.archives import docker, oci_layout
+from store.formats.archives.selection import Choice, choose, prefixed
+from store.model.limits import DEFAULT_LIMITS
+from store.model.platforms import Platform
+from store.model.references import Reference
+from store.model.remedies import Note, Remedy
+from tests.support.images import A, B, config, digest
+from tests.support.layouts import REF_NAME, Layout, encode
+from tests.support.memory_files import MemoryFiles
+
+if TYPE_CHECKING:
+    from store.formats.archives.claims import ArchiveClaim
+
+
+def layout_claim(layout: Layout) -> ArchiveClaim:
+    return oci_layout.claim(MemoryFiles(layout.members()), DEFAULT_LIMITS, lambda _: None)
+
+
+def docker_claim(**images: str) -> ArchiveClaim:
+    """Return the claim of a Docker archive, given the tag of each image."""
+    files = {name: config(name.encode()) for name in images}
+    entries = [
+        {"Config": name, "RepoTags": [tag] if tag else None, "Layers": ["l"]}
+        for name, tag in images.items()
+    ]
+    return docker.claim(
+        MemoryFiles({**files, "manifest.json": encode(entries)}).document, DEFAULT_LIMITS
+    )
+
+
+def two_platforms() -> tuple[Layout, list[str]]:
+    """Return a layout of an index for amd64 and arm64 with an attestation and a signature."""
+    layout = Layout()
+    amd64 = layout.image(A, platform="linux/amd64")
+    arm64 = layout.image(B, platform="linux/arm64")
+    statement = layout.attestation(amd64)
+    index = layout.root(layout.index(amd64, arm64, statement), "docker.io/library/app:1")
+    signature = layout.root(layout.artifact(b"signed", subject=index))
+    return layout, [one["digest"] for one in (amd64, arm64, statement, index, signature)]
+
+
+def documents(claim: ArchiveClaim) -> set[str]:
+    return {str(name) for name in claim.graph.documents}
+
+
+def tags(claim: ArchiveClaim) -> list[tuple[str, ...]]:
+    return [image.tags for image in claim.images]
+
+
+def names(claim: ArchiveClaim) -> list[tuple[str, ...]]:
+    return [root.names for root in claim.graph.roots]
+
+
+def test_an_empty_choice_keeps_everything() -> None:
+    layout, everything = two_platforms()
+    claim = layout_claim(layout)
+    chosen = choose(claim, Choice())
+    assert documents(chosen) == set(everything)
+    assert chosen.graph.roots == claim.graph.roots
+
+
+@pytest.mark.parametrize("pattern", ["a", "a:1", "a:*", "docker.io/library/a", "*/a:1"])
+def test_images_are_chosen_by_any_form_of_their_name(pattern: str) -> None:
+    chosen = choose(docker_claim(x="a:1", y="b:1"), Choice(images=(pattern,)))
+    assert tags(chosen) == [("a:1",)]
+
+
+def test_images_are_chosen_by_the_start_of_an_id_of_four_characters() -> None:
+    claim = docker_claim(x="a:1", y="")
+    wanted = digest(config(b"y"))
+    for pattern in (wanted, wanted[:12], wanted[7:11]):
+        assert tags(choose(claim, Choice(images=(pattern,)))) == [()]
+    with pytest.raises(InvalidInput):
+        choose(claim, Choice(images=(wanted[7:10],)))
+
+
+def test_a_pattern_without_a_match_is_refused_and_the_names_are_listed() -> None:
+    with pytest.raises(InvalidInput, match="the archive has no image 'gone' or 'lost'") as caught:
+        choose(docker_claim(x="a:1"), Choice(images=("a", "gone", "lost")))
+    assert caught.value.hint == "choose from a:1"
+    with pytest.raises(InvalidInput) as empty:
+        choose(docker_claim(), Choice(images=("a",)))
+    assert empty.value.hint == "choose another archive: this one has no images"
+
+
+def test_a_platform_keeps_its_image_its_attestation_and_the_referrers() -> None:
+    layout, (amd64, _, statement, index, signature) = two_platforms()
+    chosen = choose(layout_claim(layout), Choice(platforms=(Platform.parse("linux/amd64"),)))
+    assert documents(chosen) == {amd64, statement, index, signature}
+    assert [str(root.digest) for root in chosen.graph.roots] == [index, signature]
+
+
+def test_a_platform_that_the_archive_lacks_is_refused_and_the_others_are_listed() -> None:
+    wanted = Choice(platforms=(Platform.parse("linux/s390x"), Platform.parse("windows/amd64")))
+    layout, _ = two_platforms()
+    with pytest.raises(InvalidInput) as caught:
+        choose(layout_claim(layout), wanted)
+    assert caught.value.message == (
+        "the archive has no image for the platform linux/s390x or windows/amd64"
+    )
+    assert caught.value.hint is not None
+    assert "linux/amd64, linux/arm64" in caught.value.hint
+
+
+def test_a_chosen_image_brings_its_referrers() -> None:
+    layout, everything = two_platforms()
+    layout.root(layout.image(A, B), "docker.io/library/other:1")
+    chosen = choose(layout_claim(layout), Choice(images=("app",)))
+    assert documents(chosen) == set(everything)
+
+
+def test_one_name_is_given_to_the_only_image() -> None:
+    new = Choice(tag=Reference.parse("new:1"))
+    assert tags(choose(docker_claim(x="a:1"), new)) == [("docker.io/library/new:1",)]
+    layout, _ = two_platforms()
+    assert names(choose(layout_claim(layout), new)) == [("docker.io/library/new:1",), ()]
+    with pytest.raises(InvalidInput, match="one name to the 2 images") as caught:
+        choose(docker_claim(x="a:1", y="b:1"), new)
+    assert caught.value.remedy is Remedy.NAME_ONE_IMAGE
+
+
+def test_no_tags_removes_all_names() -> None:
+    assert tags(choose(docker_claim(x="a:1"), Choice(no_tags=True))) == [()]
+    layout, _ = two_platforms()
+    assert names(choose(layout_claim(layout), Choice(no_tags=True))) == [(), ()]
+
+
+def test_a_bare_tag_is_noted_and_a_prefix_makes_it_a_name() -> None:
+    layout = Layout()
+    layout.root(layout.image(A), **{REF_NAME: "1.4"})
+    claim = layout_claim(layout)
+    (note,) = choose(claim, Choice()).notes
+    assert "only by the tag 1.4, without a repository" in note
+    assert isinstance(note, Note)
+    assert note.remedy is Remedy.NAME_BARE_TAG
+    chosen = choose(claim, Choice(prefix="team/app/"))
+    assert (names(chosen), chosen.notes) == ([("docker.io/team/app:1.4",)], ())
+
+
+def test_missing_content_of_an_index_is_noted_or_refused() -> None:
+    layout = Layout()
+    layout.root(layout.index(layout.image(A), layout.absent("linux/s390x")))
+    claim = layout_claim(layout)
+    (note,) = choose(claim, Choice()).notes
+    assert note.startswith("sparse index: neither in the archive nor in the store: linux/s390x (")
+    with pytest.raises(InvalidInput) as caught:
+        choose(claim, Choice(require_all=True))
+    assert caught.value.remedy is Remedy.ACCEPT_SPARSE
+
+
+def test_a_parent_that_was_not_chosen_is_dropped() -> None:
+    parent, child = config(A), config(A, B)
+    entries = [
+        {"Config": "p", "RepoTags": ["p:1"], "Layers": ["l"]},
+        {"Config": "c", "RepoTags": ["c:1"], "Layers": ["l", "m"], "Parent": digest(parent)},
+    ]
+    files = {"p": parent, "c": child, "manifest.json": encode(entries)}
+    claim = docker.claim(MemoryFiles(files).document, DEFAULT_LIMITS)
+    both = choose(claim, Choice())
+    assert [str(image.parent) for image in both.images] == ["None", digest(parent)]
+    assert choose(claim, Choice(images=("c",))).images[0].parent is None
+
+
+def test_a_prefix_goes_before_the_familiar_name() -> None:
+    assert prefixed("app:1", "") == "app:1"
+    assert prefixed("docker.io/library/app:1", "team/") == "docker.io/team/app:1"
+    assert prefixed("app:1", "example.org/x") == "example.org/x/app:1"
+    with pytest.raises(InvalidReference, match="invalid prefix 'Team': it makes 'Team/app:1'"):
+        prefixed("app:1", "Team")
