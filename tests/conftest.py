@@ -1,4 +1,4 @@
-"""A throw-away store, a clock that stands still, and nothing of the user's environment."""
+"""A temporary store, a fixed clock, and an environment without the user's settings."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# A run in the background of a shell, or under nohup, ignores these signals, and so would everything
-# that the tests start.
+# A run in the background of a shell, or under nohup, ignores these signals, and so would every
+# program that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-# The same examples in every run, however long each takes: a change is not refused for another throw
-# of the dice, nor for a busy machine. `--hypothesis-profile=search` throws them.
+# The same examples in every run, however long each takes, so that a change does not fail by chance
+# or because the machine is busy. `--hypothesis-profile=search` draws others.
 settings.register_profile(
     "suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -47,11 +47,12 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def own_process() -> Iterator[None]:
-    """For what ends the process that it runs in.
+    """Restore what a test changes in its own process.
 
-    Signals, the timer, and the rest that `storectl.cli.main` sets are as before for the next test.
+    Signals, the timer and the other process settings of `storectl.cli.main` are as before for the
+    next test.
 
-    What a child is started with, it inherits: one that ignores Ctrl-C goes on ignoring it.
+    A child process inherits them: one that ignores Ctrl-C goes on ignoring it.
     """
     handlers = {
         number: signal.getsignal(number)
@@ -85,7 +86,7 @@ def store(root: Path) -> Iterator[Store]:
 def take_in(
     request: pytest.FixtureRequest, store: Store, tmp_path: Path
 ) -> Callable[[bytes], object]:
-    """Imports bytes, once as a file that can be sought and once as a stream."""
+    """Import bytes, once as a seekable file and once as a stream."""
 
     def from_file(data: bytes) -> object:
         path = tmp_path / "archive.tar"

@@ -46,7 +46,7 @@ def run(root: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Runner:
 
 @pytest.fixture
 def load(run: Runner, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """`docker load`: an archive on standard input; what is printed."""
+    """Run `docker load`: give an archive on standard input, return what is printed."""
 
     def from_stdin(data: bytes, *, code: int = 0) -> str:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
@@ -136,7 +136,7 @@ def test_07_removed_and_loaded_again_it_has_the_same_id(
     assert run("images", "-q", "--no-trunc") == before == f"{image_id(A, B)}\n"
 
 
-def test_08_an_unknown_name_is_said(run: Runner, load: Callable[..., str]) -> None:
+def test_08_an_unknown_name_is_reported(run: Runner, load: Callable[..., str]) -> None:
     load(image(A).bytes())
     run("save", "-o", "out.tar", "nothing", code=3)
     assert "No such image: nothing" in run.err
@@ -220,7 +220,7 @@ def test_15_saved_by_name_only_names_are_printed(run: Runner, load: Callable[...
     assert load(saved(run, "demo")) == "Loaded image: demo:latest\n"
 
 
-def test_16_a_tag_that_points_elsewhere_is_said_to_be_renamed(load: Callable[..., str]) -> None:
+def test_16_a_moved_tag_is_reported_as_renamed(load: Callable[..., str]) -> None:
     load(image(A, tags=("demo:latest",)).bytes())
     renaming = (
         f"The image demo:latest already exists, renaming the old one with ID {image_id(A)} to empty"
@@ -262,7 +262,7 @@ def test_19_one_save_and_one_import_event_each_with_the_id(
     assert found == [("import", image_id(A)), ("save", image_id(A))]
 
 
-def test_21_a_layer_that_is_known_may_be_missing_under_whatever_chain(
+def test_21_a_known_layer_may_be_missing_in_any_chain(
     run: Runner, load: Callable[..., str]
 ) -> None:
     load(image(A, B).bytes())
@@ -325,12 +325,15 @@ def test_22_duplicate_layers_are_one_file_and_links_that_load_again(
         ),
         (
             image(A, history=steps("1", "2")),
-            "config config.json: too many non-empty layers in History section: 2, but rootfs has 1 layer(s)",
+            (
+                "config config.json: too many non-empty layers in History section: 2, "
+                "but rootfs has 1 layer(s)"
+            ),
         ),
     ],
     ids=["layer count", "diff ID", "rootfs", "history"],
 )
-def test_23_what_does_not_fit_together_is_named(
+def test_23_a_mismatch_is_named(
     run: Runner, load: Callable[..., str], archive: Archive, message: str
 ) -> None:
     load(archive.bytes(), code=4)

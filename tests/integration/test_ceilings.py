@@ -1,4 +1,7 @@
-"""Hostile archives are refused, or taken in, within bounded time and memory (docs/adr/0008): measured on the command itself."""
+"""Hostile archives end within bounded time and memory, measured on the command itself.
+
+docs/adr/0011-ceilings-for-documents.md has the ceilings.
+"""
 
 from __future__ import annotations
 
@@ -43,10 +46,11 @@ class Run(NamedTuple):
 
 
 def within(folder: Path, archive: Path, *, piped: bool, cpu_s: float, peak_mib: int) -> Run:
-    """Import an archive into a new store with the command, at no more than this cost.
+    """Import an archive into a new store with the command, within these limits.
 
-    On a processor that is shared a second is less, and how many pieces wait for a thread is chance:
-    what is too much is so three times."""
+    On a shared processor a second is shorter, and how many chunks wait for a thread depends on
+    chance: a limit counts as passed when three runs pass it.
+    """
     for number in range(3):
         run = measured(folder / f"store-{number}", archive, piped=piped)
         if run.cpu_s <= cpu_s and run.peak_mib <= peak_mib:
@@ -57,7 +61,7 @@ def within(folder: Path, archive: Path, *, piped: bool, cpu_s: float, peak_mib: 
 
 
 def measured(root: Path, archive: Path, *, piped: bool) -> Run:
-    """Import an archive with the command, in a process of its own."""
+    """Import an archive with the command in its own process."""
     call = [
         sys.executable,
         "-c",
@@ -67,7 +71,7 @@ def measured(root: Path, archive: Path, *, piped: bool) -> Run:
         "import",
         "-" if piped else str(archive),
     ]
-    # Through `cat` it is a pipe; opened by us it would be a file that can be sought.
+    # Through `cat` it is a pipe; opened here it would be a seekable file.
     source = subprocess.Popen(["cat", archive], stdout=subprocess.PIPE) if piped else None
     ended = subprocess.run(
         call,
@@ -87,7 +91,7 @@ def measured(root: Path, archive: Path, *, piped: bool) -> Run:
 
 
 def filled(before: bytes, unit: bytes, after: bytes) -> bytes:
-    """A config of exactly the largest size: as many ``unit``s as fit, then white space."""
+    """Return a config of exactly the largest size: as many ``unit``s as fit, then white space."""
     head, tail = (
         b'{"rootfs":{"type":"layers","diff_ids":["%s"]}%s' % (digest(A).encode(), before),
         b"%s}" % after,
@@ -116,7 +120,7 @@ DOCUMENTS: Final[dict[str, tuple[Callable[[], bytes], str | None]]] = {
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_any_document_up_to_the_ceiling_is_judged_soon_and_in_little_memory(
+def test_a_document_up_to_the_ceiling_costs_little_time_and_memory(
     tmp_path: Path, name: str
 ) -> None:
     make, refusal = DOCUMENTS[name]
@@ -137,7 +141,7 @@ def test_two_hundred_thousand_members_take_a_few_megabytes(tmp_path: Path) -> No
         for number in range(200_000):
             out.write(tars.member(b"%064x/layer" % number))
         out.write(image(A).bytes())
-    # An empty run takes 60; with objects for all of them it were 150.
+    # An empty run takes 60 MiB; with an object for each member it would take 150 MiB.
     assert within(tmp_path, archive, piped=False, cpu_s=60, peak_mib=115).code == 0
 
 
@@ -179,7 +183,7 @@ def test_names_have_a_ceiling_together(store: Store) -> None:
     for number in range(100):
         archive.file(f"folder/{number:03}", b"")
     assert refused(store, archive, Limits(name_bytes=300)).limit == 300
-    # The name of a folder counts once, however many members are in it.
+    # A folder's name counts once, however many members it holds.
     store.import_archive(
         io.BytesIO(archive.manifest().bytes()), ImportOptions(limits=Limits(name_bytes=330))
     )

@@ -169,7 +169,7 @@ def test_history(filled: Runner) -> None:
     assert filled.json("history", "spec-many")[0]["id"].startswith("sha256:e678")
 
 
-def test_names_come_and_go(filled: Runner) -> None:
+def test_names_are_set_and_removed(filled: Runner) -> None:
     filled("tag", "spec-many", "other:1")
     assert filled.json("tag", "spec-many", "other:2")["name"] == "other:2"
     assert filled("untag", "other:1") == "Untagged: other:1\n"
@@ -350,7 +350,7 @@ def test_progress_is_drawn_on_a_terminal_only(root: Path, tmp_path: Path) -> Non
     assert b"total" in drawn
 
 
-def test_a_terminal_that_knows_few_letters_gets_their_numbers(run: Runner, tmp_path: Path) -> None:
+def test_a_terminal_without_unicode_gets_escaped_characters(run: Runner, tmp_path: Path) -> None:
     path = tmp_path / "a.tar"
     path.write_bytes(image(A, history=[{"created_by": "größe" * 20}]).bytes())
     run("import", str(path))
@@ -366,7 +366,7 @@ def test_a_terminal_that_knows_few_letters_gets_their_numbers(run: Runner, tmp_p
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 def test_forced_removal_of_an_unknown_name_is_no_failure(filled: Runner) -> None:
-    """As docker's: `rmi -f` says so and goes on."""
+    """As docker's `rmi -f`: report the name and go on."""
     assert filled("rm", "-f", "nothing", "spec-many").startswith("Untagged: spec-many:latest\n")
     assert "No such image: nothing" in filled.err
     filled("rm", "nothing", code=3)
@@ -396,7 +396,7 @@ def certified(tmp_path: Path) -> tuple[str, str]:
 
 
 def _naming(file: str, certified: tuple[str, str]) -> list[tuple[str, ...]]:
-    """The options of ``serve`` that name files, each with ``file``."""
+    """Return the options of ``serve`` that name files, each with ``file``."""
     cert, key = certified
     served = ("--tls-cert", cert, "--tls-key", key)
     return [
@@ -408,7 +408,7 @@ def _naming(file: str, certified: tuple[str, str]) -> list[tuple[str, ...]]:
     ]
 
 
-def test_serve_says_which_file_is_none(
+def test_serve_names_the_missing_file(
     run: Runner, tmp_path: Path, certified: tuple[str, str]
 ) -> None:
     dangling = tmp_path / "dangling"
@@ -419,7 +419,7 @@ def test_serve_says_which_file_is_none(
             assert f"{file}: " in run.err
 
 
-def test_serve_says_which_file_it_may_not_read(
+def test_serve_names_the_unreadable_file(
     run: Runner, tmp_path: Path, certified: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = tmp_path / "secret"

@@ -1,4 +1,4 @@
-"""Publish and collect (docs/architecture.md): the interleavings of a writer and a collector, step by step; crashes; many processes at once."""
+"""Publish and collect (docs/architecture.md): step by step, with crashes, with many processes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,10 @@ def test_content_under_a_lease_is_not_collected(store: Store, save: Callable[...
 def test_a_blob_stored_again_between_condemning_and_unlinking_stays(
     store: Store, root: Path, save: Callable[..., bytes]
 ) -> None:
-    """The interleaving that "commit, then unlink" loses: the writer's rename falls between the collector's two steps."""
+    """The case that "commit, then unlink" loses.
+
+    The writer's rename falls between the collector's two steps.
+    """
     put(store, A)
     digest = next(iter(store.blobs.digests()))
     store.remove("x:1")
@@ -62,7 +65,7 @@ def test_a_blob_stored_again_between_condemning_and_unlinking_stays(
         assert condemned.next_condemned(connection, 10) == [digest]
     with Store.open(root) as writer:
         put(writer, A)
-    # The naive collector would now unlink what it has condemned.
+    # The naive collector would now unlink the blob that it has condemned.
     store.collect()
     assert store.blobs.path(digest).is_file()
     assert A in save("x:1")
@@ -76,7 +79,7 @@ def test_known_layers_relied_on_by_an_import_survive_a_collection_meanwhile(
     data = image(B, A, tags=("y:1",)).bytes()
 
     class Interrupting(io.BytesIO):
-        """Removes and collects as soon as the import reads on."""
+        """Remove and collect when the import next reads."""
 
         done = False
 
@@ -92,7 +95,7 @@ def test_known_layers_relied_on_by_an_import_survive_a_collection_meanwhile(
     assert not list(store.fsck())
 
 
-def test_dry_run_changes_nothing_and_tells_what_would_go(store: Store) -> None:
+def test_a_dry_run_changes_nothing_and_lists_what_would_be_removed(store: Store) -> None:
     put(store, A)
     store.remove("x:1")
     rehearsed = store.collect(dry_run=True)
@@ -106,14 +109,14 @@ def test_dry_run_changes_nothing_and_tells_what_would_go(store: Store) -> None:
     assert real.freed_bytes > 0
 
 
-def test_a_dry_run_holds_nobody_up_and_waits_for_nobody(store: Store, root: Path) -> None:
+def test_a_dry_run_takes_no_lock(store: Store, root: Path) -> None:
     put(store, A)
     store.remove("x:1")
     with store.write(), Store.open(root) as other:
         assert len(other.collect(dry_run=True).blobs) == 1
 
 
-def test_a_store_that_can_only_be_read_can_be_rehearsed(store: Store, root: Path) -> None:
+def test_a_dry_run_works_on_a_read_only_store(store: Store, root: Path) -> None:
     put(store, A)
     store.remove("x:1")
     with Store.open(root, read_only=True) as reader:
@@ -121,7 +124,7 @@ def test_a_store_that_can_only_be_read_can_be_rehearsed(store: Store, root: Path
 
 
 def test_condemning_reads_only_what_it_condemns(store: Store) -> None:
-    """A collection that was cut short may leave many; each batch must not pay for all of them."""
+    """An interrupted collection may leave many; a batch must not pay for all of them again."""
     early, late = Digest.of(b"early"), Digest.of(b"late")
     with store.write() as connection:
         condemned.condemn(connection, [early], store.now())
@@ -157,9 +160,7 @@ def test_dead_operations_are_swept_by_the_next_import(store: Store, root: Path) 
 @pytest.mark.parametrize(
     "cut", [b"sha512:" + b"a" * 64, b"\0" * 71, b"\xff" * 71], ids=["a digest", "zeros", "no text"]
 )
-def test_a_list_that_a_crash_has_cut_short_stops_nobody(
-    store: Store, root: Path, cut: bytes
-) -> None:
+def test_a_list_cut_short_by_a_crash_is_ignored(store: Store, root: Path, cut: bytes) -> None:
     folder = root / "staging" / "import-dead"
     folder.mkdir()
     stray = Digest.of(b"stray")
@@ -171,7 +172,7 @@ def test_a_list_that_a_crash_has_cut_short_stops_nobody(
     assert stray not in set(store.blobs.digests())
 
 
-def test_damage_is_found_never_served_and_repaired_by_importing_again(
+def test_damage_is_found_and_repaired_by_importing_again(
     store: Store, save: Callable[..., bytes], tmp_path: Path
 ) -> None:
     put(store, A, B)
@@ -255,7 +256,7 @@ def many_layers(seed: int) -> bytes:
 
 
 @pytest.mark.slow
-def test_kill_9_at_random_moments_leaves_a_sound_store(root: Path, tmp_path: Path) -> None:
+def test_kill_9_at_any_moment_leaves_a_sound_store(root: Path, tmp_path: Path) -> None:
     with Store.open(root, create=True) as store:
         put(store, A, B)
         out = io.BytesIO()

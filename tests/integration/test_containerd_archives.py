@@ -1,4 +1,4 @@
-"""What ``ctr images export`` writes besides ordinary images: hybrid archives whose two tables of contents say different things."""
+"""Archives of ``ctr images export`` whose two tables of contents differ."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def exported(layout: Layout, *entries: dict[str, Any]) -> io.BytesIO:
 
 
 def entry(layout: Layout, manifest: Descriptor, *tags: str) -> dict[str, Any]:
-    """A manifest as containerd lists it, whatever it describes."""
+    """Return a manifest's entry as containerd writes it, for an image or an artifact."""
     document = json.loads(layout.blobs[manifest["digest"]])
     config, *layers = (
         f"blobs/{one['digest'].replace(':', '/')}"

@@ -68,7 +68,7 @@ def test_layers_of_many_frames_come_out_whole(
             )
 
 
-def test_gzip_layers_are_kept_as_they_came(store: Store, save: Callable[..., bytes]) -> None:
+def test_gzip_layers_keep_their_bytes(store: Store, save: Callable[..., bytes]) -> None:
     packed = gzip.compress(BIG, 1)
     put(
         store,
@@ -138,7 +138,7 @@ def test_many_small_members_of_a_pipe_overflow_into_staging(store: Store) -> Non
 # --- what the operating system refuses ------------------------------------------------------------
 
 
-def test_a_missing_store_is_said(root: Path) -> None:
+def test_a_missing_store_is_reported(root: Path) -> None:
     with pytest.raises(errors.StoreNotFound):
         Store.open(root)
     with pytest.raises(errors.StoreNotFound):
@@ -161,7 +161,7 @@ def test_a_store_opened_for_reading_saves_and_cannot_be_changed(store: Store, ro
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_is_said(store: Store) -> None:
+def test_a_full_disk_is_reported(store: Store) -> None:
     put(store, image(A))
     with (
         pytest.raises(errors.StorageFull),
@@ -173,7 +173,7 @@ def test_a_full_disk_is_said(store: Store) -> None:
 
 
 @pytest.mark.parametrize(("patience_s", "said"), [(0.02, ["import-42"]), (600, [])])
-def test_a_writer_that_waits_for_long_is_told_for_whom(
+def test_a_writer_that_waits_long_learns_who_holds_the_lock(
     root: Path, store: Store, monkeypatch: pytest.MonkeyPatch, patience_s: float, said: list[str]
 ) -> None:
     import threading

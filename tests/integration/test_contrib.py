@@ -1,4 +1,4 @@
-"""What contrib/ has for running the mirror: a unit for systemd, a container's health check, a site for nginx. Each is used as it stands."""
+"""The systemd unit, health check and nginx site of contrib/, each used unchanged."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ INSTALLED = "/opt/storectl/bin/storectl"
 
 
 def settings(section: str) -> dict[str, list[str]]:
-    """What a section of the unit says."""
+    """Return the settings of one section of the unit."""
     found: dict[str, list[str]] = {}
     inside = False
     for line in UNIT.read_text().splitlines():
@@ -49,11 +49,11 @@ def settings(section: str) -> dict[str, list[str]]:
     return found
 
 
-def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not installed")
     unit = tmp_path / UNIT.name
-    # The program is not installed here; everything else is looked at.
+    # The program is not installed here; systemd checks everything else.
     unit.write_text(UNIT.read_text().replace(INSTALLED, sys.executable))
     done = subprocess.run(
         ["systemd-analyze", "verify", str(unit)],
@@ -123,7 +123,7 @@ def test_the_health_check_asks_the_server(tls: bool, tmp_path: Path) -> None:
         chain, key = certificate(tmp_path, "server")
         options = ("--tls-cert", str(chain), "--tls-key", str(key))
     with Mirror(tmp_path / "store", *options) as mirror:
-        # It waits for seconds only, as it has to where it is used.
+        # It waits for seconds only, as it must in a health check.
         until(lambda: healthy(mirror.port))
         if not tls:
             mirror.process.send_signal(signal.SIGSTOP)
@@ -154,13 +154,13 @@ http {{
 
 @contextlib.contextmanager
 def nginx(folder: Path, mirror: Mirror) -> Iterator[tuple[int, ssl.SSLContext]]:
-    """Runs with the site in contrib/, in which nothing but addresses and files are others."""
+    """Run nginx with the site of contrib/, with other addresses and file names only."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if program is None:
         pytest.skip("nginx is not installed")
     chain, key = certificate(folder, "proxy")
-    # It takes over a socket that listens already (as from a binary before it): a port that is only
-    # known to be free may be somebody else's a moment later.
+    # It inherits a listening socket (as from the binary before an upgrade): another process could
+    # take a port that is only known to be free.
     listener = socket.create_server(("127.0.0.1", 0))
     port = int(listener.getsockname()[1])
     site = (CONTRIB / "nginx.conf").read_text()
@@ -189,7 +189,7 @@ def nginx(folder: Path, mirror: Mirror) -> Iterator[tuple[int, ssl.SSLContext]]:
             running.terminate()
 
 
-def test_behind_nginx_every_client_is_itself(tmp_path: Path) -> None:
+def test_behind_nginx_every_client_keeps_its_address(tmp_path: Path) -> None:
     users = tmp_path / "users"
     users.write_text(f"alice:{bcrypt.hashpw(b'right', bcrypt.gensalt(4)).decode()}\n")
     data = random.Random(16).randbytes(3_000_000)
@@ -230,7 +230,8 @@ def test_behind_nginx_every_client_is_itself(tmp_path: Path) -> None:
             finally:
                 connection.close()
 
-        # Asked for a token where the client has come in, and not where the mirror listens.
+        # The client is sent to the token service at the address it used, and not at the mirror's
+        # own.
         assert ask("GET", "/v2/", client="127.0.0.2")[:2] == (
             401,
             f'Bearer realm="https://127.0.0.1:{port}/token",service="127.0.0.1:{port}"',
@@ -250,7 +251,7 @@ def test_behind_nginx_every_client_is_itself(tmp_path: Path) -> None:
         assert ask("GET", "/v2/", client="127.0.0.3", login="alice:wrong")[0] == 401
         assert ask("POST", path, data, client="127.0.0.3", login="alice:right")[0] == 201
         assert ask("GET", f"/v2/app/blobs/{Digest.of(data)}", client="127.0.0.4") == (200, "", data)
-        # Somebody who comes past the proxy, from where no proxy is, is believed nothing.
+        # From an address that is not a trusted proxy, forwarded headers are ignored.
         direct = http.client.HTTPConnection(
             "127.0.0.1", mirror.port, timeout=PATIENCE_S, source_address=("127.0.0.5", 0)
         )
@@ -263,8 +264,8 @@ def test_behind_nginx_every_client_is_itself(tmp_path: Path) -> None:
             for line in mirror.log.read_text().splitlines()
             if '"mirror.access"' in line
         ]
-    # A line is written when the answer has gone, and the next request may have come by then: they
-    # are counted, whatever their order.
+    # A log line is written after its answer is sent, and the next request may have arrived by then:
+    # the lines are counted, whatever their order.
     assert Counter(one["remote"] for one in asked) == {
         "127.0.0.2": BURST + 2,
         "127.0.0.3": 2,

@@ -1,4 +1,4 @@
-"""The demo of the README: it succeeds, prints what it promises, and notices a difference."""
+"""The README's demo succeeds, prints what it promises, and notices a difference."""
 
 from __future__ import annotations
 

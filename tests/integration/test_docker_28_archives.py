@@ -40,10 +40,14 @@ def octal(number: int, width: int) -> bytes:
 
 
 def docker_28_entry(name: str, data: bytes | None) -> bytes:
-    """A member as docs/formats/docker-archive.md §9 has it: from the epoch, no owner's name, no type bits in the mode."""
+    """Return a tar member as docs/formats/docker-archive.md §9 describes it.
+
+    Its time is the epoch, it has no owner's name, and its mode has no type bits.
+    """
     mode, size, flag = (0o755, 0, b"5") if data is None else (0o644, len(data), b"0")
     fields = [
-        name.encode().ljust(100, b"\0"), octal(mode, 8), octal(0, 8), octal(0, 8), octal(size, 12), octal(0, 12), b" " * 8, flag, bytes(100),
+        name.encode().ljust(100, b"\0"), octal(mode, 8), octal(0, 8), octal(0, 8),
+        octal(size, 12), octal(0, 12), b" " * 8, flag, bytes(100),
         b"ustar\x0000", bytes(64), octal(0, 8), octal(0, 8), bytes(167),
     ]  # fmt: skip
     header = bytearray(b"".join(fields))
@@ -75,8 +79,8 @@ V2_CHAIN = "sha256:a4fb8770795237c59e7d7567eca5600337bbadc0a22e06e220c0d0cffcdb1
 
 
 def test_an_image_without_a_manifest_comes_out_as_docker_28_writes_it(store: Store) -> None:
-    # Vector V2 of docs/formats/docker-archive.md §11, whose bottom v1 ID a real daemon has
-    # confirmed; the rest is the text of §9.
+    # Vector V2 of docs/formats/docker-archive.md §11, whose lowest v1 ID a real daemon confirmed;
+    # the other values follow from the text of §9.
     take(
         store,
         Archive()
@@ -104,12 +108,21 @@ def test_an_image_without_a_manifest_comes_out_as_docker_28_writes_it(store: Sto
             ],
         }
     )
-    v1_bottom = f'{{"id":"{V2_BOTTOM}","created":"1970-01-01T00:00:00Z","container_config":{EMPTY_CONFIG},"os":"linux"}}'.encode()
-    # §9: `created` is null when the config has none; so it is in the text of §2 that the ID is the
-    # hash of.
-    hashed = f'{{"container_config":{EMPTY_CONFIG},"created":null,"layer_id":"{V2_CHAIN}","os":"linux","parent":"sha256:{V2_BOTTOM}"}}'
+    v1_bottom = (
+        f'{{"id":"{V2_BOTTOM}","created":"1970-01-01T00:00:00Z",'
+        f'"container_config":{EMPTY_CONFIG},"os":"linux"}}'
+    ).encode()
+    # §9: `created` is null when the config has none, and it is part of the text of §2 that the ID
+    # hashes.
+    hashed = (
+        f'{{"container_config":{EMPTY_CONFIG},"created":null,"layer_id":"{V2_CHAIN}",'
+        f'"os":"linux","parent":"sha256:{V2_BOTTOM}"}}'
+    )
     v1_id = digest(hashed.encode()).removeprefix("sha256:")
-    v1_top = f'{{"id":"{v1_id}","parent":"{V2_BOTTOM}","created":null,"container_config":{EMPTY_CONFIG},"os":"linux"}}'.encode()
+    v1_top = (
+        f'{{"id":"{v1_id}","parent":"{V2_BOTTOM}","created":null,'
+        f'"container_config":{EMPTY_CONFIG},"os":"linux"}}'
+    ).encode()
     sources = {
         digest(one): {
             "mediaType": "application/vnd.oci.image.layer.v1.tar",
@@ -187,9 +200,7 @@ def test_parents_foreign_layers_and_images_without_a_tag_in_a_docker_archive(sto
     )
 
 
-def test_manifest_json_speaks_of_the_platform_that_was_asked_for(
-    store: Store, sample: Sample
-) -> None:
+def test_manifest_json_describes_the_requested_platform(store: Store, sample: Sample) -> None:
     for machine, image in ((AMD64, sample.amd64), (ARM64, sample.arm64)):
         found = files(save(store, "team/app:1", format=Format.DOCKER, machine=machine))
         manifest = json.loads(sample.layout.blobs[image["digest"]])

@@ -35,7 +35,7 @@ def run(root: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Runner:
 
 @pytest.fixture
 def load(run: Runner, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """`docker load`: an archive on standard input; what is printed."""
+    """Run `docker load`: give an archive on standard input, return what is printed."""
 
     def from_stdin(data: bytes, *, code: int = 0) -> str:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))

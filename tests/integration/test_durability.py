@@ -1,7 +1,8 @@
-"""What is promised is on the disk before it is promised, and what the disk has refused is not counted afterwards.
+"""Bytes are on disk before they are promised, and a failed write is never counted later.
 
-A process that is killed loses nothing of what it wrote, so killing one cannot show this: looked at
-are the order of the calls, and what follows an error."""
+A killed process loses nothing that it wrote, so killing one cannot show this. The tests check the
+order of the calls and what follows an error.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ LARGE = layer("large", os.urandom(9 * MIB))
 
 @dataclass
 class Calls:
-    """What was asked of the file system, and when the catalogue committed, in order."""
+    """The calls to the file system and the commits of the catalogue, in order."""
 
     made: list[tuple[str, Any, Any]] = field(default_factory=list)
 
@@ -52,7 +53,10 @@ class Calls:
         return [at for at in self.all("fsync") if self.made[at][1] == path]
 
     def require_durable(self, below: Path) -> int:
-        """Every file renamed to a place below a folder was synced as a whole before, and the folders on its way before the next commit; how many there were."""
+        """Check that files were synced before their rename, and folders before the next commit.
+
+        Return how many files were renamed below ``folder``.
+        """
         count = 0
         for at in self.all("rename"):
             _, target, state = self.made[at]
@@ -108,7 +112,7 @@ def described(*blobs: Blob, algorithm: str = "sha256") -> bytes:
 
 
 def other_algorithm() -> Archive:
-    """A layer that is known by two digests."""
+    """Return a layer that is known by two digests."""
     document = config(LARGE).replace(digest(LARGE).encode(), digest(LARGE, "sha512").encode())
     return (
         Archive()
@@ -139,7 +143,7 @@ def test_an_import_is_durable_when_it_is_committed(
     source = io.BytesIO(make()) if from_pipe else tmp_path / "archive.tar"
     store.import_archive(source, ImportOptions(Compression.parse(compression)))
     assert calls.require_durable(store.root / "blobs") >= files
-    # The list of what is about to be renamed comes first: it is what takes a part of it back.
+    # The list of renames is written first: a sweep needs it to undo some of them.
     announced = [at for at in calls.all("fsync") if calls.made[at][1].name == "publishing"]
     assert announced
     assert announced[0] < calls.all("rename")[0]
@@ -155,10 +159,10 @@ def test_a_blob_is_durable_when_its_push_is_acknowledged(store: Store, calls: Ca
     assert calls.require_durable(store.root / "blobs") == 1
 
 
-def test_only_what_makes_a_push_a_blob_waits_for_the_disk(store: Store, calls: Calls) -> None:
-    """The rows of uploads outlive a server that is killed.
+def test_only_the_last_request_of_a_push_waits_for_the_disk(store: Store, calls: Calls) -> None:
+    """The rows of uploads survive a killed server.
 
-    Where the machine goes down a client goes on from what is left, or begins anew.
+    After a power failure a client goes on from the bytes that are left, or starts again.
     """
     levels: list[int] = []
 
@@ -187,7 +191,7 @@ def test_only_what_makes_a_push_a_blob_waits_for_the_disk(store: Store, calls: C
 # --- folders --------------------------------------------------------------------------------------
 
 
-def test_the_end_of_an_upload_is_durable_where_a_killed_server_had_gone_on(
+def test_the_end_of_an_upload_is_durable_after_a_killed_server_wrote_more(
     store: Store, calls: Calls
 ) -> None:
     uploads = Registry(store).uploads
@@ -221,8 +225,8 @@ def test_a_saved_layout_is_durable_with_its_own_name(
         with exporter.open_save(store, ["demo:1"], options=SaveOptions(Format.OCI)) as export:
             export.write_folder(out)
         index = max(at for at in calls.all("rename") if calls.made[at][1] == out / "index.json")
-        # The second time everything is there: whoever put it there may have died before syncing the
-        # folders.
+        # The second time every folder exists: the process that made them may have died before it
+        # synced them.
         for folder in (out / "blobs" / "sha256", out / "blobs", out):
             assert [at for at in calls.synced(folder) if at < index], folder
         assert [at for at in calls.synced(out) if at > index]
@@ -242,10 +246,10 @@ def refuse(number: int) -> Callable[..., None]:
     return call
 
 
-def test_what_the_disk_has_refused_of_an_upload_does_not_count_the_next_time(
+def test_bytes_that_failed_to_sync_do_not_count_later(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk says once that it has lost something, and calls the rest durable the next time."""
+    """A disk reports a lost write once, and calls the file durable the next time."""
     registry = Registry(store)
     upload_id = registry.uploads.begin(APP)
     with registry.uploads.resume(APP, upload_id) as upload:
@@ -286,7 +290,7 @@ def test_an_upload_counts_what_is_durable_and_nothing_else(
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
-def test_what_the_disk_refuses_early_ends_an_import(
+def test_an_early_sync_error_ends_an_import(
     store: Store, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_arguments: object) -> int:

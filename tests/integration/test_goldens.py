@@ -1,4 +1,7 @@
-"""Real archives of Docker Engine 20.10 and 28 go in and come out again (docs/formats/docker-archive.md §9 and §12; README.md beside the archives)."""
+"""Archives of Docker Engine 20.10 and 28 are imported and saved again byte for byte.
+
+docs/formats/docker-archive.md §9 and §12, and the README.md beside the archives, describe them.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ def test_saves_the_bytes_docker_wrote(
         export.write(file)
     assert saved.stat().st_size == export.size_bytes
     if archive.name in WITH_LINKS:
-        # Docker stamps these directories with the time of the save.
+        # Docker gives these directories the time of the save.
         assert without_link_times(saved) == without_link_times(archive)
     else:
         assert saved.read_bytes() == archive.read_bytes()
@@ -44,7 +47,7 @@ def test_saves_the_bytes_docker_wrote(
 
 
 @pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.stem)
-def test_importing_again_changes_nothing_and_says_so(archive: Path, store: Store) -> None:
+def test_importing_again_changes_nothing_and_reports_it(archive: Path, store: Store) -> None:
     first = store.import_archive(archive)
     again = store.import_archive(archive)
     assert first.changed
@@ -53,7 +56,7 @@ def test_importing_again_changes_nothing_and_says_so(archive: Path, store: Store
     assert again.read_bytes == 0
 
 
-def test_all_stores_save_the_same_bytes_whatever_the_order_of_imports(tmp_path: Path) -> None:
+def test_all_stores_save_the_same_bytes_in_any_order_of_imports(tmp_path: Path) -> None:
     outputs = []
     wanted = [name for archive in ARCHIVES for name in names(archive)]
     for turn, order in enumerate((ARCHIVES, ARCHIVES[::-1])):
@@ -83,7 +86,7 @@ def test_the_saved_archive_imports_again(
         assert not list(other.fsck())
 
 
-# --- Docker 28 -------------------------------------------------------------------------------------------------------------------------------------------
+# --- Docker 28 -------------------------------------------------------------------------------
 
 LISTED_BY_US = "tagged-and-untagged"
 """Docker's index leaves out the image without a tag, because it is not the first; ours has it."""
@@ -101,7 +104,7 @@ def saved(store: Store, archive_format: str, wanted: list[str]) -> bytes:
 def pieces_and_index(
     archive: bytes,
 ) -> tuple[list[tuple[bytes, bytes, bytes]], list[dict[str, Any]]]:
-    """What `difference` compares, but for the index; and the index."""
+    """Return the members that `difference` compares, without the index; and the index."""
     pieces = without_clock_times(archive)
     ((position, index),) = [
         (position, piece)
@@ -132,7 +135,9 @@ def test_saves_the_bytes_docker_28_wrote(archive: Path, *, stream: bool, store: 
 
 
 @pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.stem)
-def test_an_archive_of_one_docker_becomes_that_of_the_other(archive: Path, tmp_path: Path) -> None:
+def test_an_archive_of_one_docker_version_becomes_that_of_the_other(
+    archive: Path, tmp_path: Path
+) -> None:
     newer = GOLDEN / "docker-28" / archive.name
     with Store.open(tmp_path / "newer", create=True) as store:
         store.import_archive(archive)

@@ -1,4 +1,7 @@
-"""What is accepted, what is refused, and that a refusal changes nothing (docs/formats/docker-archive.md §6, §7, §10)."""
+"""Which archives are accepted or refused, and that a refusal changes nothing.
+
+docs/formats/docker-archive.md §6, §7 and §10.
+"""
 
 from __future__ import annotations
 
@@ -244,7 +247,10 @@ def test_foreign_layers_keep_their_sources(
 
 
 def repeated(second: str) -> Archive:
-    """An image of one layer twice, the second time at the path ``second``, besides which there are a copy and another layer."""
+    """Return an archive of an image with one layer twice.
+
+    The second time the layer is at the path ``second``; a copy and another layer lie beside it.
+    """
     made = Archive().file("a", A).file("copy", A).file("other", B).file("c", config(A, A))
     return made.manifest({"Config": "c", "RepoTags": ["twice:1"], "Layers": ["a", second]})
 
@@ -254,9 +260,7 @@ def test_a_layer_that_comes_twice_may_be_missing_once(take_in: TakeIn, second: s
     assert take_in(repeated(second).bytes()).lines == ("Loaded image: twice:1",)
 
 
-def test_what_stands_in_the_place_of_a_layer_must_be_it_the_second_time_too(
-    take_in: TakeIn, store: Store
-) -> None:
+def test_a_repeated_layer_must_be_the_same_bytes(take_in: TakeIn, store: Store) -> None:
     with pytest.raises(errors.DigestMismatch) as caught:
         take_in(repeated("other").bytes())
     assert (caught.value.want, caught.value.got) == (
@@ -266,7 +270,7 @@ def test_what_stands_in_the_place_of_a_layer_must_be_it_the_second_time_too(
     assert not store.images()
 
 
-def test_the_layers_of_a_chain_that_came_are_not_looked_at_again(take_in: TakeIn) -> None:
+def test_known_layers_of_a_chain_are_not_read_again(take_in: TakeIn) -> None:
     made = Archive().file("a", A).file("b", B).file("c", config(A)).file("d", config(A, B))
     first, second = (
         {"Config": "c", "RepoTags": ["x:1"], "Layers": ["a"]},
@@ -282,13 +286,13 @@ def test_the_layers_of_a_chain_that_came_are_not_looked_at_again(take_in: TakeIn
     )
 
 
-def test_more_layers_than_docker_takes_are_accepted_with_a_note(take_in: TakeIn) -> None:
+def test_more_layers_than_docker_accepts_give_a_note(take_in: TakeIn) -> None:
     report = take_in(image(*([E] * 130)).bytes())
     assert any("125" in note for note in report.notes)
 
 
 def legacy(**repositories: dict[str, str]) -> Archive:
-    """The archive of docs/formats/docker-archive.md §11, V5 and V6."""
+    """Return the archive of docs/formats/docker-archive.md §11, V5 and V6."""
     archive = Archive()
     for name, document, layer in (("b" * 64, V5_JSON, A), ("a" * 64, V6_JSON, B)):
         archive.directory(name + "/").file(f"{name}/VERSION", b"1.0").file(

@@ -1,4 +1,7 @@
-"""In which order archives came must not show: neither in the catalogue nor in what is saved (docs/architecture.md, "Identity")."""
+"""The order of imports shows neither in the catalogue nor in a saved archive.
+
+docs/architecture.md, "Identity".
+"""
 
 from __future__ import annotations
 
@@ -23,21 +26,21 @@ URL = "https://example.org/a"
 
 
 def elsewhere() -> bytes:
-    """A layout that only says where A may be fetched."""
+    """Return a layout that says only where A can be fetched."""
     layout = Layout()
     layout.root(layout.image(foreign(gzip(A), URL)), "docker.io/library/elsewhere:1")
     return layout.tar()
 
 
 def compressed() -> bytes:
-    """A layout with the very bytes that `elsewhere` points at."""
+    """Return a layout with the very bytes that `elsewhere` points at."""
     layout = Layout()
     layout.root(layout.image(gzip(A), gzip(B)), "docker.io/library/compressed:1")
     return layout.tar()
 
 
 def plain() -> bytes:
-    """Docker's archive of another image with the same layer."""
+    """Return Docker's archive of another image with the same layer."""
     return (
         Archive()
         .file("b", B)
@@ -49,7 +52,7 @@ def plain() -> bytes:
 
 
 def sourced() -> bytes:
-    """Docker's archive, as a Windows daemon writes it: the layer, and where it comes from."""
+    """Return Docker's archive as a Windows daemon writes it: with the layer and its source."""
     source = {
         "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
         "size": 7,
@@ -65,8 +68,8 @@ def sourced() -> bytes:
     return Archive().file("a", A).file("c", config(A, author="w")).manifest(entry).bytes()
 
 
-def told(store: Store) -> tuple[list[tuple[str, str]], list[tuple[str, bytes]], object]:
-    """What the catalogue says, without times and row numbers."""
+def catalogue_rows(store: Store) -> tuple[list[tuple[str, str]], list[tuple[str, bytes]], object]:
+    """Return the rows of the catalogue without times and row numbers."""
     with store.read() as connection:
         states = connection.execute(
             select(content.c.digest, image.c.diff_state).join_from(
@@ -111,7 +114,7 @@ def test_the_order_of_imports_does_not_show(
         with Store.open(shutil.copytree(empty, tmp_path / str(number))) as store:
             for archive in order:
                 store.import_archive(io.BytesIO(archive()))
-            stories.append(told(store))
+            stories.append(catalogue_rows(store))
             assert not list(store.fsck())
             # Every claim holds already.
             assert not any(

@@ -1,9 +1,8 @@
 """Every interleaving of a writer (or a saver) and a collector, write unit by write unit.
 
-And that simpler protocols lose blobs in some of them.
-
-docs/adr/0005-unlink-inside-a-write-transaction.md says why the collector is not simpler: here the
-simpler ones are, and fail."""
+docs/adr/0005-unlink-inside-a-write-transaction.md explains the collector. The simpler protocols of
+this module lose blobs in some interleavings, and the tests show it.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +42,7 @@ RELYING = (
     .manifest({"Config": "c", "RepoTags": ["new:1"], "Layers": ["a", "b"]})
     .bytes()
 )
-"""The same image, but A is not in the archive: it has to be in the store."""
+"""The same image without A in the archive: the store has to have it."""
 
 
 # --- protocols ------------------------------------------------------------------------------------
@@ -54,7 +53,7 @@ def real(store: Store, _gate: Gate) -> None:
 
 
 def _forget_rows(store: Store) -> list[Digest]:
-    """Delete what nothing needs, in one write unit; the files that have lost their rows with it."""
+    """Delete what nothing needs in one write unit, and return the files without rows."""
     gone: list[Digest] = []
     with store.write("rows") as connection:
         while collection.delete_layers(connection, collection.dead_layers(connection)):
@@ -71,14 +70,14 @@ def _forget_rows(store: Store) -> list[Digest]:
 
 
 def commit_then_unlink(store: Store, gate: Gate) -> None:
-    """The first idea: once the rows are gone, nobody can want the files."""
+    """The first idea: once the rows are deleted, no operation can want the files."""
     for name in _forget_rows(store):
         gate("unlink")
         store.blobs.remove(store.blobs.location(name))
 
 
 def look_then_unlink(store: Store, gate: Gate) -> None:
-    """The second idea: look once more before unlinking, but hold nothing meanwhile."""
+    """The second idea: look again before unlinking, but hold no lock meanwhile."""
     for name in _forget_rows(store):
         gate("look")
         with store.read() as connection:
@@ -101,7 +100,7 @@ def unlink_orphans_as_listed(store: Store, gate: Gate) -> None:
 
 
 def sweep_without_a_transaction(store: Store, gate: Gate) -> None:
-    """Take back what a dead operation had announced and no row names."""
+    """Remove the files that a dead operation announced and that no row names."""
     gate("list")
     folder = store.root / STAGING / "import-dead"
     with suppress(FileNotFoundError), store.read() as connection:
@@ -115,12 +114,12 @@ def sweep_without_a_transaction(store: Store, gate: Gate) -> None:
         shutil.rmtree(folder)
 
 
-# --- the stage ------------------------------------------------------------------------------------
+# --- the stage --------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def removed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store whose only image has been removed and whose bytes wait for the collector."""
+    """Make a store whose only image is removed and whose bytes wait for the collector."""
     root = tmp_path_factory.mktemp("removed") / "store"
     with Store.open(root, create=True) as store:
         store.import_archive(io.BytesIO(image(A, B, tags=("old:1",)).bytes()))
@@ -138,7 +137,7 @@ def tagged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def orphaned(tagged: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with files of blobs that it knows nothing of."""
+    """Make a store with blob files that no row names."""
     root = tmp_path_factory.mktemp("orphaned") / "store"
     Store.open(root, create=True).close()
     shutil.copytree(tagged / "blobs", root / "blobs", dirs_exist_ok=True)
@@ -147,7 +146,7 @@ def orphaned(tagged: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def died_publishing(orphaned: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same, left by an import that died between its renames and its commit."""
+    """Make the same store, left by an import that died between its renames and its commit."""
     root = tmp_path_factory.mktemp("died") / "store"
     shutil.copytree(orphaned, root)
     folder = root / STAGING / "import-dead"
@@ -179,7 +178,7 @@ def saving(root: Path) -> Work:
         over = False
 
         def unless_over(step: str) -> None:
-            # What follows the last byte (the operation's end, the event) has nothing to lose.
+            # The steps after the last byte (the operation's end, the event) have nothing to lose.
             if not over:
                 gate(step)
 
@@ -211,16 +210,16 @@ def run_every(
     other: Callable[[Path], Work],
     judge: Callable[[Store, Actor, Actor], str],
 ) -> list[str]:
-    """Drive every interleaving, each on a store of its own.
+    """Drive every interleaving, each on its own store.
 
-    What was wrong, one line for each that went wrong.
+    Return one line for each interleaving that went wrong.
     """
 
     def fresh(number: int) -> Path:
         return shutil.copytree(template, tmp_path / str(number))
 
-    # How many steps each takes is found by letting each go first once; an order that leaves some
-    # over takes them at the end.
+    # A first run of each program counts its steps; an order that leaves some over takes them at the
+    # end.
     alone = [
         drive(one(root), other(root), order)
         for root, order in ((fresh(-1), (True,) * 99), (fresh(-2), (False,) * 99))
@@ -235,16 +234,16 @@ def run_every(
         if problem:
             wrong.append(f"{''.join('W' if first else 'C' for first in order)}: {problem}")
         shutil.rmtree(root)
-    assert number >= 2  # one step among two is three orders already
+    assert number >= 2  # one step among two gives three orders already
     return wrong
 
 
 def sound_image(store: Store, writer: Actor, collector: Actor) -> str:
-    """The image that was imported is there, whole, and so is everything else."""
+    """Require that the imported image and everything else is whole."""
     assert collector.error is None, collector.error
     if isinstance(writer.error, errors.MissingLayers):
-        # What the archive relied on had been collected before it was looked for: said, and nothing
-        # done.
+        # A layer that the archive relied on was collected before the import looked for it: the
+        # import says so and changes nothing.
         return "half done" if store.images() or _faults(store) else ""
     assert writer.error is None, writer.error
     out = io.BytesIO()

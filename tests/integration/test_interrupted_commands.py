@@ -73,7 +73,7 @@ def test_a_signal_in_the_middle_of_a_save_leaves_no_file(
     path = tmp_path / "big.tar"
     path.write_bytes(image(layer("random", os.urandom(3 * 2**20))).bytes())
     run("import", str(path))
-    # A pipe that nobody reads is full at once: the save stands in the middle.
+    # A pipe that no process reads is full at once: the save stops in the middle.
     reader, writer = os.pipe()
     process = start(run.root, "save", "demo:1", stdout=writer)
     os.close(writer)
@@ -85,7 +85,7 @@ def test_a_signal_in_the_middle_of_a_save_leaves_no_file(
     assert not list((run.root / "staging").iterdir())
 
 
-def test_a_hangup_is_nothing_to_what_runs_without_a_terminal(root: Path) -> None:
+def test_a_command_without_a_terminal_ignores_hangups(root: Path) -> None:
     script = (
         "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); import storectl.cli as"
         " c; c.main(['import', '-', '--root', sys.argv[1]])"
@@ -99,7 +99,7 @@ def test_a_hangup_is_nothing_to_what_runs_without_a_terminal(root: Path) -> None
     assert (process.returncode, out) == (0, b"Loaded image: demo:1\n")
 
 
-def test_a_slow_reader_of_an_output_that_does_not_block_gets_everything(
+def test_a_slow_reader_of_a_non_blocking_output_gets_everything(
     run: Runner, tmp_path: Path
 ) -> None:
     path, saved = tmp_path / "big.tar", tmp_path / "saved.tar"
@@ -157,7 +157,7 @@ def test_known_layers_of_a_file_on_standard_input_are_not_read_again(
         )
 
 
-def test_a_reader_that_goes_away_is_no_failure_to_talk_about(run: Runner, tmp_path: Path) -> None:
+def test_a_reader_that_closes_the_pipe_is_not_reported(run: Runner, tmp_path: Path) -> None:
     path = tmp_path / "big.tar"
     path.write_bytes(image(layer("random", os.urandom(3 * 2**20))).bytes())
     run("import", str(path))
@@ -184,7 +184,7 @@ def test_a_full_disk_in_the_middle_of_an_import_leaves_nothing(run: Runner, tmp_
         assert "nothing was changed" in run.err
         assert run("images", "-aq") == ""
         assert not list((run.root / "staging").iterdir())
-        # What was freed is free: something small fits.
+        # The freed space is free: a small archive fits.
         run("import", str(GOLDEN / "single-layer.tar"))
         run("fsck")
     finally:
@@ -208,11 +208,11 @@ def test_output_on_a_full_disk_is_an_error(filled: Runner) -> None:
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
-def test_a_signal_that_strikes_while_garbage_is_collected_ends_the_run_all_the_same(
+def test_a_signal_during_garbage_collection_ends_the_run(
     number: signal.Signals, code: int, busy_s: float
 ) -> None:
-    # What is raised in a weak reference's callback is printed and forgotten by Python; and what is
-    # raised where that is printed, on a machine so busy that the moment is over before.
+    # Python prints and forgets an exception raised in a weak reference's callback, and so it does
+    # with one raised while it prints, on a machine that is too busy.
     script = """
 import os, signal, sys, time, weakref
 import storectl.cli as cli
@@ -256,7 +256,7 @@ cli.main([])
     assert (done.returncode, done.stderr) == (code, b"")
 
 
-def test_nothing_is_searched_for_cycles_on_the_way_out() -> None:
+def test_exit_does_not_search_for_cycles() -> None:
     script = """
 import atexit, gc
 import storectl.cli as cli
@@ -274,7 +274,7 @@ cli.main(["version", "--json"])
     assert done.stdout.splitlines()[-1] == "frozen: True"
 
 
-def test_cleaning_up_after_a_signal_does_not_take_for_ever() -> None:
+def test_cleaning_up_after_a_signal_ends() -> None:
     script = """
 import os, signal, time
 import storectl.cli as cli

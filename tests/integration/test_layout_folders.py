@@ -94,7 +94,7 @@ def test_saving_again_changes_nothing(store: Store, tmp_path: Path) -> None:
     assert (folder / "index.json").read_bytes() == index
 
 
-def test_a_folder_is_added_to_and_what_others_wrote_stays(
+def test_a_save_adds_to_a_folder_and_keeps_foreign_entries(
     store: Store, sample: Sample, tmp_path: Path
 ) -> None:
     theirs = Layout()
@@ -114,7 +114,7 @@ def test_a_folder_is_added_to_and_what_others_wrote_stays(
     )
     save_folder(store, folder, "team/app:1", "team/app:latest")
     after = json.loads((folder / "index.json").read_bytes())
-    # The bare tag `latest` is another image's: ours goes by its full name. Entries of the same
+    # The bare tag `latest` belongs to another image, so ours has its full name. Entries of the same
     # names are replaced in their places.
     assert after == {
         **index,
@@ -142,9 +142,7 @@ def test_a_folder_is_added_to_and_what_others_wrote_stays(
     )
 
 
-def test_a_blob_that_was_cut_short_is_written_anew(
-    store: Store, sample: Sample, tmp_path: Path
-) -> None:
+def test_a_truncated_blob_is_written_again(store: Store, sample: Sample, tmp_path: Path) -> None:
     folder = tmp_path / "layout"
     save_folder(store, folder, "team/app:1")
     blob = folder / "blobs" / sample.arm64["digest"].replace(":", "/")
@@ -188,9 +186,7 @@ def test_a_folder_of_something_else_is_left_alone(
 
 
 @pytest.mark.usefixtures("sample")
-def test_what_a_killed_process_or_one_beside_us_has_left_is_ours(
-    store: Store, tmp_path: Path
-) -> None:
+def test_leftovers_of_a_killed_process_are_replaced(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "layout"
     (folder / "blobs").mkdir(parents=True)
     (folder / ".storectl-abc.partial").write_bytes(b'{"image')
@@ -198,7 +194,7 @@ def test_what_a_killed_process_or_one_beside_us_has_left_is_ours(
     assert (folder / "oci-layout").read_bytes() == b'{"imageLayoutVersion": "1.0.0"}'
 
 
-def test_what_is_half_written_is_no_layout(
+def test_a_half_written_layout_is_refused(
     store: Store, sample: Sample, root: Path, tmp_path: Path
 ) -> None:
     name = json.loads(sample.layout.blobs[sample.arm64["digest"]])["layers"][1][

@@ -41,7 +41,7 @@ from tests.support.imported_layouts import (
 
 @pytest.fixture(params=["pipe", "file", "folder"])
 def way(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Store, Layout], ImportReport]:
-    """Each way for a layout to come in."""
+    """Import a layout as a pipe, as a file, or as a folder."""
 
     def by(store: Store, layout: Layout) -> ImportReport:
         if request.param == "pipe":
@@ -55,7 +55,7 @@ def way(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Store, Layo
     return by
 
 
-def test_everything_comes_in_with_its_digest(
+def test_everything_is_imported_with_its_digest(
     store: Store, way: Callable[[Store, Layout], ImportReport]
 ) -> None:
     layout = everything()
@@ -116,7 +116,7 @@ def test_an_xz_layer_that_a_manifest_names_stays_as_it_is(
     assert not way(store, layout).changed
 
 
-def test_large_blobs_that_are_no_layers_come_through_a_pipe(store: Store) -> None:
+def test_large_blobs_that_are_not_layers_pass_through_a_pipe(store: Store) -> None:
     layout = Layout()
     broken = gzip(LARGE).data[:-5] + b"wrong" + bytes(100_000)
     layout.root(
@@ -136,7 +136,7 @@ def test_large_blobs_that_are_no_layers_come_through_a_pipe(store: Store) -> Non
     assert not take(store, layout).changed
 
 
-def test_what_is_embedded_need_not_be_a_file(store: Store) -> None:
+def test_embedded_content_need_not_be_a_file(store: Store) -> None:
     import base64
 
     layout = Layout()
@@ -150,7 +150,7 @@ def test_what_is_embedded_need_not_be_a_file(store: Store) -> None:
     assert content(store, digest(A)) == A
 
 
-def test_only_what_is_new_has_to_be_in_the_archive(store: Store) -> None:
+def test_known_content_may_be_missing_from_the_archive(store: Store) -> None:
     first, second = Layout(), Layout()
     first.root(first.image(gzip(A)), "docker.io/library/a:1")
     take(store, first)
@@ -169,7 +169,7 @@ def test_only_what_is_new_has_to_be_in_the_archive(store: Store) -> None:
         assert empty.images() == ()
 
 
-def test_everything_that_is_missing_is_listed(store: Store) -> None:
+def test_all_missing_content_is_listed(store: Store) -> None:
     layout = Layout()
     layout.root(
         layout.index(
@@ -204,7 +204,7 @@ def test_a_foreign_layer_may_stay_away(store: Store) -> None:
         (ContentState.PRESENT, ()),
     ]
     assert not take(store, layout).changed
-    # Somebody has it after all.
+    # Another archive has it after all.
     store.import_archive(
         io.BytesIO(
             Archive()
@@ -217,7 +217,7 @@ def test_a_foreign_layer_may_stay_away(store: Store) -> None:
     assert store.inspect("foreign:1").layers[0].state is ContentState.PRESENT
 
 
-def test_a_tag_keeps_the_manifest_it_came_with(store: Store) -> None:
+def test_a_tag_keeps_its_imported_manifest(store: Store) -> None:
     layout = Layout()
     image = layout.image(gzip(A))
     layout.root(
@@ -239,7 +239,7 @@ def test_a_tag_keeps_the_manifest_it_came_with(store: Store) -> None:
     assert str(tag.manifest) == layout.roots[0]["digest"]
 
 
-def test_a_tag_moves_to_another_manifest_of_the_same_image_without_a_word(store: Store) -> None:
+def test_a_tag_moves_silently_to_another_manifest_of_the_same_image(store: Store) -> None:
     one, two = Layout(), Layout()
     one.root(one.image(gzip(A)), "docker.io/team/app:1")
     two.root(two.image(zstd(A)), "docker.io/team/app:1")
@@ -347,7 +347,7 @@ def test_names_can_be_chosen_and_changed(store: Store, choice: Choice, names: se
         ),
     ],
 )
-def test_what_cannot_be_chosen_is_an_error(store: Store, choice: Choice, text: str) -> None:
+def test_an_unknown_choice_is_an_error(store: Store, choice: Choice, text: str) -> None:
     layout = Layout()
     for position, one in enumerate((A, B, C)):
         layout.root(layout.image(one), f"docker.io/team/app:{position}")
@@ -369,7 +369,7 @@ def test_an_image_is_found_by_its_id_too(store: Store) -> None:
             assert [str(one) for one in report.images] == [image_id]
 
 
-def test_an_old_name_is_not_stolen_unless_that_is_meant(store: Store) -> None:
+def test_a_name_is_not_moved_unless_asked(store: Store) -> None:
     one, two = Layout(), Layout()
     one.root(one.image(A), "docker.io/team/app:1")
     two.root(two.image(B), "docker.io/team/app:1")
@@ -388,7 +388,7 @@ def test_an_old_name_is_not_stolen_unless_that_is_meant(store: Store) -> None:
     )
 
 
-def test_a_rehearsal_says_it_all_and_leaves_nothing(store: Store) -> None:
+def test_a_dry_run_reports_everything_and_changes_nothing(store: Store) -> None:
     layout = everything()
     before = sorted(store.root.rglob("*"))
     report = take(store, layout, options=ImportOptions(dry_run=True))

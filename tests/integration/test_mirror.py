@@ -139,7 +139,7 @@ def test_a_push_may_end_when_the_server_is_told_to(tmp_path: Path, workers: str)
     ).read_bytes() == data
 
 
-def test_a_push_that_stands_still_does_not_keep_the_server(tmp_path: Path) -> None:
+def test_a_stalled_push_does_not_keep_the_server_running(tmp_path: Path) -> None:
     with Mirror(tmp_path / "store", "--grace", "1") as mirror, Wire(mirror.port) as wire:
         wire.send(
             request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(b'')}", bytes(100_000))[
@@ -149,7 +149,7 @@ def test_a_push_that_stands_still_does_not_keep_the_server(tmp_path: Path) -> No
         until(lambda: any((tmp_path / "store" / "uploads").glob("*")))
         began = time.monotonic()
         assert mirror.stop() == 0
-        # Whoever is not told to end waits for the rest of a body for a minute.
+        # A server that is not told to stop waits a minute for the remaining body.
         assert time.monotonic() - began < 30
         assert wire.ends()
 
@@ -178,7 +178,7 @@ def test_a_worker_that_dies_is_replaced_and_none_outlives_the_first(tmp_path: Pa
     until(lambda: not any(map(is_running, after)))
 
 
-def test_users_are_taken_over_and_every_request_has_a_line(tmp_path: Path) -> None:
+def test_users_are_reloaded_and_every_request_is_logged(tmp_path: Path) -> None:
     users = tmp_path / "users"
     users.write_text(f"alice:{bcrypt.hashpw(b'secret', bcrypt.gensalt(rounds=4)).decode()}\n")
     alice = {"Authorization": "Basic YWxpY2U6c2VjcmV0"}
@@ -191,8 +191,8 @@ def test_users_are_taken_over_and_every_request_has_a_line(tmp_path: Path) -> No
         "2",
         first=UNWATCHED,
     ) as mirror:
-        # A request's line is written when its answer has gone, and the next request may be another
-        # worker's.
+        # A request's line is written after its answer is sent, and the next request may go to
+        # another worker.
         assert mirror.request("GET", "/v2/?token=secret", headers=alice)[0] == 200
         until(lambda: len(_requests(mirror)) == 1)
         assert mirror.request("GET", "/metrics")[0] == 401
@@ -208,7 +208,7 @@ def test_users_are_taken_over_and_every_request_has_a_line(tmp_path: Path) -> No
         users.write_text("# nobody\n")
         mirror.process.send_signal(signal.SIGHUP)
         until(lambda: mirror.log.read_text().count("took over") == 2)
-        # A file without users lets nobody in, and not everybody.
+        # A file without users denies everybody instead of letting everybody in.
         assert mirror.request("POST", "/v2/app/blobs/uploads/", b"")[0] == 401
         assert mirror.request("GET", "/v2/_catalog")[0] == 401
         assert mirror.stop() == 0
@@ -221,7 +221,7 @@ def test_users_are_taken_over_and_every_request_has_a_line(tmp_path: Path) -> No
 
 
 def _requests(mirror: Mirror) -> list[dict[str, object]]:
-    """The lines of its log that are of requests. Of the last line there may be half."""
+    """Return the lines of the log that are of requests; the last line may be cut short."""
     lines = [
         json.loads(line)
         for line in mirror.log.read_text().splitlines(keepends=True)
@@ -230,7 +230,7 @@ def _requests(mirror: Mirror) -> list[dict[str, object]]:
     return [line for line in lines if line["logger"] == "mirror.access"]
 
 
-def test_what_another_command_imports_is_there_at_once(tmp_path: Path) -> None:
+def test_an_import_by_another_command_is_served_at_once(tmp_path: Path) -> None:
     root = tmp_path / "store"
     archive = tmp_path / "image.tar"
     archive.write_bytes(images.image(images.A, tags=("demo:1",)).bytes())
@@ -329,7 +329,7 @@ def _ask(
         ("127.0.0.1", (), False),
     ],
 )
-def test_a_registry_that_is_open_to_everybody_says_so(
+def test_an_open_registry_warns(
     address: str,
     options: tuple[str, ...],
     warned: bool,
@@ -340,7 +340,7 @@ def test_a_registry_that_is_open_to_everybody_says_so(
         assert ("may push and delete" in mirror.log.read_text()) is warned
 
 
-def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:
+def test_invalid_settings_are_reported(tmp_path: Path) -> None:
     root = str(tmp_path / "store")
     chain, key = _certificate(tmp_path, "server")
     users = tmp_path / "users"
@@ -385,6 +385,6 @@ def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:
         assert done.returncode == code, (options, done.stderr)
         assert done.stderr.startswith("storectl: error: ")
         assert "Traceback" not in done.stderr
-        # Where OpenSSL was asked, what it says of itself says nothing to anybody else.
+        # OpenSSL's own words do not help a reader.
         assert "_ssl.c" not in done.stderr
     taken.close()

@@ -1,4 +1,4 @@
-"""Clients that are slow, stuck, gone or many: the others are served, and nothing is left of these."""
+"""Slow, stuck, vanished or many clients do not disturb others and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PATIENT = (
     " mirror.server.KEEPALIVE_S = progress.STALL_S ="
     " 3600.0"
 )
-"""On a busy machine a test may take longer than a server otherwise waits for who says nothing or takes nothing. How long that is, is not asked here."""
+"""Time-outs so long that none ends a test on a busy machine; they are not measured here."""
 
 HELD_UP = """
 import time
@@ -55,7 +55,7 @@ Connection._end_soon = end_soon
 
 @pytest.fixture(scope="module")
 def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
-    """One server for all of them: each finds it as the others have left it."""
+    """One server for all tests: each finds it as the ones before left it."""
     root = tmp_path_factory.mktemp("connections") / "store"
     with Mirror(root, "-q", first=PATIENT) as running:
         for data in (LARGE, SMALL):
@@ -73,7 +73,10 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
 
 
 def opened(mirror: Mirror) -> Counter[str]:
-    """The files and sockets that the server has open, but for its database: how many connections to that it keeps is its own affair."""
+    """Return the files and sockets that the server has open, without its database.
+
+    How many connections to the database it keeps is not tested here.
+    """
     found: Counter[str] = Counter()
     for target in open_files(mirror.process.pid):
         if "store.db" not in target:
@@ -82,7 +85,7 @@ def opened(mirror: Mirror) -> Counter[str]:
 
 
 def settles(mirror: Mirror, before: Counter[str]) -> None:
-    """Return when the server has closed all that it has opened since."""
+    """Return when the server has closed everything that it opened since."""
     until(lambda: not opened(mirror) - before)
 
 
@@ -92,12 +95,12 @@ def serves(mirror: Mirror) -> bool:
 
 
 def reset(wire: Wire) -> None:
-    """Go away as a killed program does: with a reset, whatever has not been read."""
+    """Close the connection with a reset, as a killed program does, whatever is unread."""
     wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     wire.close()
 
 
-def test_a_thousand_idle_connections_keep_nobody_out(mirror: Mirror) -> None:
+def test_a_thousand_idle_connections_do_not_keep_others_out(mirror: Mirror) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < 2 * IDLE:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4 * IDLE), hard))
@@ -105,7 +108,7 @@ def test_a_thousand_idle_connections_keep_nobody_out(mirror: Mirror) -> None:
     with contextlib.ExitStack() as stack:
         idle = [stack.enter_context(Wire(mirror.port)) for _ in range(IDLE)]
         for wire in idle[::2]:
-            # Half of them have been of use once.
+            # Half of them have been used once.
             assert wire.ask("GET", "/v2/").status == 200
         assert serves(mirror)
         for wire in idle[::100]:
@@ -147,7 +150,7 @@ def test_pipelined_pushes_are_each_stored(mirror: Mirror) -> None:
 
 
 @pytest.mark.parametrize("leave", [Wire.close, reset], ids=["closes", "resets"])
-def test_who_goes_away_in_the_middle_of_a_blob_leaves_nothing(
+def test_a_client_that_leaves_in_the_middle_of_a_blob_leaves_nothing(
     leave: object, mirror: Mirror
 ) -> None:
     before = opened(mirror)
@@ -161,7 +164,7 @@ def test_who_goes_away_in_the_middle_of_a_blob_leaves_nothing(
     assert serves(mirror)
 
 
-def test_who_stops_reading_does_not_stop_the_others(mirror: Mirror) -> None:
+def test_a_client_that_stops_reading_does_not_stop_others(mirror: Mirror) -> None:
     before = opened(mirror)
     stuck = [Wire(mirror.port) for _ in range(40)]
     for wire in stuck:
@@ -169,7 +172,7 @@ def test_who_stops_reading_does_not_stop_the_others(mirror: Mirror) -> None:
     assert serves(mirror)
     with Wire(mirror.port) as wire:
         assert wire.ask("GET", f"/v2/app/blobs/{DIGEST}").body == LARGE
-    # And each of them still gets the whole, when it goes on.
+    # Each of them still gets everything when it reads on.
     for wire in stuck[:5]:
         assert wire.reply().body == LARGE
     for wire in stuck:
@@ -180,7 +183,7 @@ def test_who_stops_reading_does_not_stop_the_others(mirror: Mirror) -> None:
 @pytest.mark.parametrize(
     "path", ["/v2/", f"/v2/app/blobs/{Digest.of(SMALL)}", f"/v2/app/blobs/{DIGEST}", "/v2/_catalog"]
 )
-def test_who_has_said_all_it_has_to_say_is_still_answered(path: str, mirror: Mirror) -> None:
+def test_a_half_closed_client_is_answered(path: str, mirror: Mirror) -> None:
     with Wire(mirror.port) as wire:
         wire.send(request("GET", path))
         wire.socket.shutdown(socket.SHUT_WR)
@@ -191,7 +194,7 @@ def test_who_has_said_all_it_has_to_say_is_still_answered(path: str, mirror: Mir
         assert wire.ends()
 
 
-def test_who_has_said_all_it_has_to_say_is_answered_all_of_it(mirror: Mirror) -> None:
+def test_a_half_closed_client_gets_every_pipelined_answer(mirror: Mirror) -> None:
     paths = [
         f"/v2/app/blobs/{DIGEST}",
         "/v2/",
@@ -202,7 +205,7 @@ def test_who_has_said_all_it_has_to_say_is_answered_all_of_it(mirror: Mirror) ->
         wire.send(b"".join(request("GET", path) for path in paths))
         wire.socket.shutdown(socket.SHUT_WR)
         for path in paths:
-            # The end is known long before the first answer has gone.
+            # The end is known long before the first answer is sent.
             time.sleep(0.15)
             reply = wire.reply()
             assert reply.status == 200
@@ -211,8 +214,8 @@ def test_who_has_said_all_it_has_to_say_is_answered_all_of_it(mirror: Mirror) ->
         assert wire.ends()
 
 
-def test_who_has_said_all_is_answered_by_a_server_that_was_held_up(tmp_path: Path) -> None:
-    """Something else had the processor between the request with its end and the answer."""
+def test_a_half_closed_client_is_answered_by_a_busy_server(tmp_path: Path) -> None:
+    """Another process had the processor between the request with its end and the answer."""
     with Mirror(tmp_path / "store", "-q", first=HELD_UP) as mirror, Wire(mirror.port) as wire:
         wire.send(request("GET", "/v2/") * 3)
         wire.socket.shutdown(socket.SHUT_WR)
@@ -220,7 +223,7 @@ def test_who_has_said_all_is_answered_by_a_server_that_was_held_up(tmp_path: Pat
         assert wire.ends()
 
 
-def test_a_push_is_answered_to_who_has_said_all(mirror: Mirror) -> None:
+def test_a_push_of_a_half_closed_client_is_answered(mirror: Mirror) -> None:
     data = b"pushed, and nothing to add"
     with Wire(mirror.port) as wire:
         wire.send(request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data))
@@ -231,7 +234,7 @@ def test_a_push_is_answered_to_who_has_said_all(mirror: Mirror) -> None:
 
 @pytest.mark.parametrize("how", ["half-closed", "closed", "reset"])
 @pytest.mark.parametrize("framing", ["length", "chunks"])
-def test_half_a_push_is_no_push(how: str, framing: str, mirror: Mirror) -> None:
+def test_half_a_push_stores_nothing(how: str, framing: str, mirror: Mirror) -> None:
     before = opened(mirror)
     uploads = mirror.root / "uploads"
     files = set(uploads.iterdir())
@@ -245,8 +248,7 @@ def test_half_a_push_is_no_push(how: str, framing: str, mirror: Mirror) -> None:
             request("POST", path, fields=[("Transfer-Encoding", "chunked")])
             + chunked(data[:150_000]).removesuffix(b"0\r\n\r\n")
         )
-    # Broken off before the server has begun, it would be too early to look whether anything is
-    # left.
+    # If it broke off before the server began, it would be too early to look for leftovers.
     until(lambda: set(uploads.iterdir()) - files)
     if how == "half-closed":
         wire.socket.shutdown(socket.SHUT_WR)
@@ -311,8 +313,8 @@ def test_headers_that_never_end_are_given_up(mirror: Mirror) -> None:
     assert serves(mirror)
 
 
-def test_a_request_that_is_not_whole_does_not_hold_up_the_end(tmp_path: Path) -> None:
-    """Its answer has begun, and a thread sleeps until the client takes more of it."""
+def test_an_incomplete_request_does_not_delay_the_end(tmp_path: Path) -> None:
+    """Its answer has begun, and a thread sleeps until the client reads more of it."""
     with Mirror(
         tmp_path / "store",
         "--grace",

@@ -1,4 +1,7 @@
-"""Clients that say under TLS that they have said all they have to say (close_notify, RFC 8446 section 6.1) are still answered, as by nginx and Go's server."""
+"""Clients that close one direction of a TLS connection still get their answers.
+
+They send close_notify (RFC 8446 section 6.1); nginx and Go's server answer them too.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,7 @@ class Half:
         self.flush()
 
     def rest(self) -> bytes:
-        """All that comes until the server ends the connection, which it has to do as TLS does."""
+        """Return what the server sends until it ends the connection, as TLS demands."""
         found = bytearray()
         try:
             while data := self.socket.recv(1 << 16):
@@ -103,7 +106,7 @@ def half(request: pytest.FixtureRequest, mirror: Mirror) -> Iterator[Half]:
 
 @pytest.mark.parametrize("path", ["/v2/", f"/v2/app/blobs/{DIGEST}", "/v2/_catalog"])
 @pytest.mark.parametrize("pause_s", [0.0, 0.02], ids=["together", "afterwards"])
-def test_who_has_said_all_is_still_answered(path: str, pause_s: float, half: Half) -> None:
+def test_a_half_closed_tls_client_is_answered(path: str, pause_s: float, half: Half) -> None:
     half.send(request("GET", path))
     if pause_s:
         half.flush()
@@ -115,7 +118,7 @@ def test_who_has_said_all_is_still_answered(path: str, pause_s: float, half: Hal
         assert body == LARGE
 
 
-def test_who_has_said_all_is_answered_by_a_server_that_was_held_up(tmp_path: Path) -> None:
+def test_a_half_closed_client_is_answered_by_a_busy_server(tmp_path: Path) -> None:
     chain, key = certificate(tmp_path, "server")
     with (
         Mirror(
@@ -131,11 +134,11 @@ def test_who_has_said_all_is_answered_by_a_server_that_was_held_up(tmp_path: Pat
 def test_half_a_request_is_not_waited_for(half: Half) -> None:
     half.send(request("GET", "/v2/")[:-4])
     half.close_sending()
-    # Before it would be hung up on for saying nothing (`mirror.server.KEEPALIVE_S`).
+    # Otherwise it would be closed as idle (`mirror.server.KEEPALIVE_S`).
     assert b"200" not in half.rest()[:20]
 
 
-def test_half_a_push_is_no_push(half: Half, mirror: Mirror) -> None:
+def test_half_a_push_stores_nothing(half: Half, mirror: Mirror) -> None:
     data = b"half of this is not sent"
     half.send(request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data)[:-10])
     half.close_sending()
@@ -146,7 +149,7 @@ def test_half_a_push_is_no_push(half: Half, mirror: Mirror) -> None:
         assert again.rest().startswith(b"HTTP/1.1 404")
 
 
-def test_nothing_is_left_of_them(mirror: Mirror) -> None:
+def test_half_closed_clients_leave_nothing(mirror: Mirror) -> None:
     before = len(open_files(mirror.process.pid))
     for number in range(30):
         with Half(mirror.port, ssl.TLSVersion.TLSv1_3) as connection:

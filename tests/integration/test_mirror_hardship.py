@@ -1,6 +1,6 @@
-"""Kills in the middle of everything, and collection beside everything.
+"""Kills in the middle of requests, and collection beside them.
 
-What was acknowledged is there, and nothing else is left.
+Acknowledged content stays, and nothing else is left.
 
 A run takes seconds; ``STORECTL_KILLS=100`` and ``STORECTL_CHURN_S=1200`` make it a long one.
 """
@@ -43,11 +43,11 @@ PULLERS = 2
 CHURNERS = 4
 
 GONE = (OSError, BrokenFraming, Closed)
-"""What a client sees of a server that was killed."""
+"""The errors that a client of a killed server sees."""
 
 
 def contents(count: int, seed: int) -> list[bytes]:
-    """Layers: tars of one file that no two have alike, of up to 300 kB."""
+    """Return layers of up to 300 kB: tars of one file, all of them different."""
     chance = random.Random(seed)
     return [
         images.layer(f"{number}.bin", chance.randbytes(chance.randrange(1, 300_000)))
@@ -56,7 +56,7 @@ def contents(count: int, seed: int) -> list[bytes]:
 
 
 def whole(store: Store, repository: str, image: Image, tag: str) -> None:
-    """An image is there, with all its bytes, as the registry would serve it."""
+    """Require that an image is there with all its bytes, as the registry would serve it."""
     registry, name = Registry(store), Repository.parse(f"docker.io/{repository}")
     assert registry.manifest(name, tag).data == image.manifest
     with store.reader() as reader:
@@ -68,7 +68,7 @@ def whole(store: Store, repository: str, image: Image, tag: str) -> None:
 
 
 class Round:
-    """Clients at work until the server is killed under them."""
+    """Clients that work until the server is killed."""
 
     def __init__(
         self, port: int, number: int, acknowledged: dict[str, Image], shared: list[bytes]
@@ -92,7 +92,7 @@ class Round:
 
     @property
     def answers(self) -> int:
-        """How many the clients have had."""
+        """Return how many answers the clients have received."""
         return sum(client.answers for client in self.clients)
 
     def join(self) -> None:
@@ -143,7 +143,7 @@ def test_a_killed_server_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
         work.join()
         assert work.findings == [], mirror.log.read_text()[-3000:]
         with Store.open(root) as store:
-            # A file without a row is what a kill may leave; gc takes it.
+            # A kill may leave a file without a row; gc removes it.
             assert {finding.kind for finding in store.fsck()} <= {"orphan"}
             if number % 3 == 0:
                 store.collect()
@@ -164,7 +164,10 @@ def test_a_killed_server_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
 
 
 class Churner:
-    """Pushes, pulls and deletes in a repository of its own, out of layers that everybody uses, and knows at any time what has to be there."""
+    """A client that pushes, pulls and deletes in its own repository.
+
+    It uses layers that all clients share, and knows at any time what the repository must hold.
+    """
 
     def __init__(
         self, port: int, number: int, enough: threading.Event, shared: list[bytes]
@@ -223,13 +226,13 @@ class Churner:
 
 
 def done_so_far(churners: Sequence[Churner]) -> dict[str, int]:
-    """How often what was done, by all of them."""
+    """Return how often each action was done by all clients."""
     return {what: sum(churner.counts[what] for churner in churners) for what in churners[0].counts}
 
 
 @contextmanager
 def stopping(enough: threading.Event) -> Iterator[None]:
-    """However this ends, nobody goes on."""
+    """Stop all clients, however the block ends."""
     try:
         yield
     finally:
@@ -246,7 +249,10 @@ def test_collection_beside_pushes_pulls_and_deletes_loses_nothing(tmp_path: Path
         churners = [Churner(mirror.port, number, enough, shared) for number in range(CHURNERS)]
 
         def goes_on() -> bool:
-            """Until the time is over, and until everything has been done at least once, unless that takes for ever or nobody goes on."""
+            """Run for the given time, and until every action was done at least once.
+
+            End earlier when a client has stopped or this takes too long.
+            """
             took_s = time.monotonic() - began
             missing = freed == 0 or min(done_so_far(churners).values()) == 0
             return took_s < CHURN_S or (
@@ -258,7 +264,7 @@ def test_collection_beside_pushes_pulls_and_deletes_loses_nothing(tmp_path: Path
         chance = random.Random(4)
         with stopping(enough), Store.open(root) as store:
             while goes_on():
-                # The same layers come and go as archives as well.
+                # The same layers are imported and removed as archives too.
                 one = images.image(*chance.sample(shared, 2), tags=("churn/archive:1",)).bytes()
                 store.import_archive(io.BytesIO(one))
                 freed += store.collect().freed_bytes

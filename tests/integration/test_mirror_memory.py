@@ -1,4 +1,4 @@
-"""What a server needs while many push at once, and what it has left of it afterwards."""
+"""The memory of a server while many clients push, and afterwards."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 PEAK_MIB = 200
 KEPT_MIB = 40
-"""More than before: code that had not run yet, the database's caches, and what stands between memory that is used."""
+"""Growth that is allowed: code that runs for the first time, the database's caches, fragmentation.
+"""
 PIECE = random.Random(18).randbytes(MIB)
 BLOB_MIB = 4
 DIGEST = hashlib.sha256(PIECE * BLOB_MIB).hexdigest()
@@ -43,7 +44,7 @@ def body(*, slow: bool) -> Iterator[bytes]:
 
 
 def push(mirror: Mirror, number: int, findings: list[str], *, slow: bool) -> None:
-    """As Docker does: one PATCH in chunks, then the digest."""
+    """Push as Docker does: one PATCH in chunks, then the digest."""
     connection = http.client.HTTPConnection("127.0.0.1", mirror.port, timeout=500)
     try:
         place = f"/v2/many/r{number}/blobs/uploads/"
@@ -93,7 +94,7 @@ def test_many_pushes_at_once_take_little_memory_and_give_it_back(
         assert findings == []
         peak = memory_mib(mirror, "VmHWM")
         assert peak <= PEAK_MIB
-        print(f"{before:.0f} MiB before, {peak:.0f} at most")  # noqa: T201 - for whoever looks
+        print(f"{before:.0f} MiB before, {peak:.0f} at most")  # noqa: T201 - the figure of this run
         until(lambda: memory_mib(mirror, "VmRSS") <= before + KEPT_MIB)
 
 
@@ -102,9 +103,7 @@ FIELD = b"x" * 30_000
 
 
 @pytest.mark.parametrize("fields", [3, 100])
-def test_requests_that_wait_behind_an_answer_that_nobody_takes_hold_little_memory(
-    fields: int, tmp_path: Path
-) -> None:
+def test_requests_behind_an_unread_answer_hold_little_memory(fields: int, tmp_path: Path) -> None:
     head = (
         b"GET /v2/ HTTP/1.1\r\nHost: h\r\n"
         + b"".join(b"X%d: %b\r\n" % (number, FIELD) for number in range(fields))
@@ -131,7 +130,7 @@ def test_requests_that_wait_behind_an_answer_that_nobody_takes_hold_little_memor
                 f"GET /v2/app/blobs/sha256:{hashlib.sha256(PIECE * 24).hexdigest()}"
                 " HTTP/1.1\r\nHost: h\r\n\r\n".encode()
             )
-            # Until its thread has given it up: from then on the loop reads again.
+            # The loop reads again once its thread has given it up.
             time.sleep(0.5)
             with contextlib.suppress(TimeoutError):
                 for _ in range(32):

@@ -1,4 +1,4 @@
-"""What changes while ``storectl serve`` runs: authorities, rules, workers; and how it ends."""
+"""Certificates, rules and workers that change while ``storectl serve`` runs; and how it ends."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def took_over(mirror: Mirror, times: int) -> bool:
 
 
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """A self-signed certificate, its own authority, and its key."""
+    """Make a self-signed certificate, which is its own authority, and its key."""
     chain, key = folder / f"{name}.pem", folder / f"{name}.key"
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     command = [
@@ -71,7 +71,7 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
 
 
 class Client:
-    """Somebody with a certificate, who takes up sessions again where the server lets them."""
+    """A client with a certificate, which resumes sessions where the server lets it."""
 
     def __init__(
         self, mirror: Mirror, server: Path, own: tuple[Path, Path], version: ssl.TLSVersion
@@ -102,7 +102,7 @@ class Client:
     "version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["TLS 1.2", "TLS 1.3"]
 )
 @pytest.mark.parametrize("count", ["1", "2"])
-def test_authorities_are_renewed_and_one_that_has_gone_is_believed_no_more(
+def test_a_removed_authority_is_no_longer_trusted(
     count: str, version: ssl.TLSVersion, tmp_path: Path
 ) -> None:
     chain, key = certificate(tmp_path, "server")
@@ -134,7 +134,7 @@ def test_authorities_are_renewed_and_one_that_has_gone_is_believed_no_more(
         mirror.process.send_signal(signal.SIGHUP)
         until(lambda: mirror.log.read_text().count("loaded the new certificate") == int(count))
         for _ in range(5):
-            # Not by the session that it has had, either.
+            # Its earlier session does not help either.
             assert not before.is_let_in()
             assert after.is_let_in()
         assert mirror.stop() == 0
@@ -167,7 +167,7 @@ def test_an_open_connection_outlives_a_renewal(tmp_path: Path) -> None:
         connection.close()
 
 
-def test_a_blob_is_mounted_by_the_rules_of_the_moment(tmp_path: Path) -> None:
+def test_a_mount_obeys_the_current_rules(tmp_path: Path) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text(OPEN)
     data = b"for a few only"
@@ -188,7 +188,7 @@ def test_a_blob_is_mounted_by_the_rules_of_the_moment(tmp_path: Path) -> None:
         assert mirror.request("GET", f"/v2/public/app/blobs/{digest}")[0] == 404
 
 
-def test_a_worker_that_is_started_anew_knows_the_rules_of_the_moment(tmp_path: Path) -> None:
+def test_a_restarted_worker_has_the_current_rules(tmp_path: Path) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text(OPEN)
     with Mirror(
@@ -214,10 +214,10 @@ def test_a_worker_that_is_started_anew_knows_the_rules_of_the_moment(tmp_path: P
 
 
 @pytest.mark.parametrize("broken", ["half [", None])
-def test_a_worker_that_is_started_anew_does_not_go_back_to_what_the_rules_were_at_first(
+def test_a_restarted_worker_does_not_return_to_the_first_rules(
     broken: str | None, tmp_path: Path
 ) -> None:
-    """The files make no sense, or have gone, in that moment."""
+    """The files are invalid or missing at that moment."""
     rules = tmp_path / "rules.toml"
     rules.write_text(OPEN)
     with Mirror(
@@ -265,7 +265,7 @@ def test_failures_to_log_in_are_counted_by_all_workers_together(tmp_path: Path) 
 
 
 def turns_away(port: int) -> bool:
-    """Whether it takes no connection, nor keeps one waiting that nobody will take."""
+    """Return whether the server accepts no connection and leaves none waiting."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S).close()
     except ConnectionRefusedError:
@@ -274,7 +274,7 @@ def turns_away(port: int) -> bool:
 
 
 @pytest.mark.parametrize("count", ["1", "2"])
-def test_who_comes_while_it_ends_is_turned_away_at_once(count: str, tmp_path: Path) -> None:
+def test_new_connections_are_refused_while_it_ends(count: str, tmp_path: Path) -> None:
     data = hashlib.sha256(b"x").digest() * (1 << 20)
     digest = Digest.of(data)
     with Mirror(tmp_path / "store", "--workers", count) as mirror:

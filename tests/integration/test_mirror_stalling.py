@@ -1,4 +1,4 @@
-"""Clients that ask and never read, whatever they ask for: nothing of them stays, and nobody who reads is taken for one of them."""
+"""Clients that ask and never read are cut off; slow readers are not."""
 
 from __future__ import annotations
 
@@ -62,7 +62,10 @@ def fill(mirror: Mirror) -> None:
 def cutting_off(
     scheme: str, folder: Path, stall_s: float
 ) -> Iterator[tuple[Mirror, ssl.SSLContext | None]]:
-    """A server for which a client is gone that takes nothing for ``stall_s``, and how to talk to it."""
+    """Start a server that cuts off a client after ``stall_s`` without progress.
+
+    Return it with the TLS context for its clients.
+    """
     options, context = [], None
     if scheme == "TLS":
         chain, key = certificate(folder, "server")
@@ -92,9 +95,9 @@ def mirror(
 
 @contextlib.contextmanager
 def unread(port: int, context: ssl.SSLContext | None, asked: bytes) -> Iterator[socket.socket]:
-    """A client that has asked, and has room for next to nothing.
+    """Open a connection with almost no receive buffer, and send a request on it.
 
-    What the server does not take at once it goes on to send beside what is done here.
+    The server goes on to send what it cannot send at once while the test runs.
     """
     with socket.socket() as plain:
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
@@ -124,10 +127,11 @@ def ask_on(client: socket.socket, rest: memoryview) -> None:
 
 
 def settle(mirror: Mirror) -> None:
-    """Return when nothing of what was asked can be answered any more until somebody reads.
+    """Return when the server can give no further answer until a client reads.
 
     The server takes turns: where an answer could still be given, one is given between two of its
-    replies here."""
+    replies to this function.
+    """
     deadline, before = time.monotonic() + 60, 0
     while (answered := small_answers(mirror)) != before or not answered:
         assert time.monotonic() < deadline
@@ -136,7 +140,7 @@ def settle(mirror: Mirror) -> None:
 
 
 def small_answers(mirror: Mirror) -> int:
-    """How many the server has given."""
+    """Return how many small answers the server has given."""
     text = mirror.request("GET", "/metrics")[2].decode()
     counted = re.search(
         r'^storectl_http_requests_total{resource="base",method="GET",status="200"} (\d+)$',
@@ -156,11 +160,11 @@ ASKED = {
     "small answers": request("GET", "/v2/") * 20_000,
     "a blob": request("GET", f"/v2/app/blobs/{Digest.of(LARGE)}"),
 }
-"""Of small answers it takes thousands until the buffers of both sockets are full."""
+"""It takes thousands of small answers to fill the buffers of both sockets."""
 
 
 @pytest.mark.parametrize("what", ASKED)
-def test_who_never_reads_is_cut_off(
+def test_a_client_that_never_reads_is_cut_off(
     what: str, mirror: tuple[Mirror, ssl.SSLContext | None]
 ) -> None:
     running, context = mirror
@@ -170,12 +174,12 @@ def test_who_never_reads_is_cut_off(
 
 
 def cut_off(mirror: Mirror) -> int:
-    """Of how many answers its log says so."""
+    """Return how many answers the log calls cut off."""
     return mirror.log.read_text().count(" was cut off: the client has taken nothing for ")
 
 
 @pytest.mark.parametrize("scheme", ["HTTP", "TLS"])
-def test_who_reads_slowly_gets_every_byte(scheme: str, tmp_path: Path) -> None:
+def test_a_slow_reader_gets_every_byte(scheme: str, tmp_path: Path) -> None:
     asked = request("GET", "/v2/app/manifests/1", fields=[("Connection", "close")])
     with (
         cutting_off(scheme, tmp_path, LONG_STALL_S) as (running, context),
@@ -189,7 +193,7 @@ def test_who_reads_slowly_gets_every_byte(scheme: str, tmp_path: Path) -> None:
     assert got.partition(b"\r\n\r\n")[2] == LARGEST
 
 
-def test_who_has_read_everything_may_stay(mirror: tuple[Mirror, ssl.SSLContext | None]) -> None:
+def test_an_idle_client_may_stay(mirror: tuple[Mirror, ssl.SSLContext | None]) -> None:
     running, context = mirror
     with Wire(running.port, context=context) as wire:
         assert wire.ask("GET", "/v2/").status == 200
@@ -197,8 +201,8 @@ def test_who_has_read_everything_may_stay(mirror: tuple[Mirror, ssl.SSLContext |
         assert wire.ask("GET", "/v2/").status == 200
 
 
-def test_what_stalls_while_the_server_ends_has_one_grace_in_all(tmp_path: Path) -> None:
-    """A push that stands still, a blob, a manifest and small answers that nobody reads: together, not one after another."""
+def test_stalled_requests_share_one_grace_period(tmp_path: Path) -> None:
+    """A stalled push and answers that no client reads share one grace period."""
     with (
         Mirror(tmp_path / "store", "--grace", str(GRACE_S), "-q") as mirror,
         contextlib.ExitStack() as stack,
@@ -217,7 +221,7 @@ def test_what_stalls_while_the_server_ends_has_one_grace_in_all(tmp_path: Path) 
         log = mirror.log.read_text()
         assert re.search(r"cut off requests=1 answers=4\b", log), log
         assert "Traceback" not in log, log
-        # By its own words, for a busy machine takes time to end a process as well.
+        # Its own log counts: on a busy machine a process takes time to end as well.
         took_s = (
             said_at(log, "stopping: cut off") - said_at(log, "stopping: transfers may finish")
         ).total_seconds()
@@ -225,7 +229,7 @@ def test_what_stalls_while_the_server_ends_has_one_grace_in_all(tmp_path: Path) 
 
 
 def said_at(log: str, message: str) -> datetime:
-    """When it said so."""
+    """Return when the log said so."""
     (line,) = (
         line for line in map(json.loads, log.splitlines()) if line["message"].startswith(message)
     )

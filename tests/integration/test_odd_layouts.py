@@ -44,7 +44,7 @@ from tests.support.imported_layouts import (
 
 @pytest.fixture(params=["pipe", "file", "folder"])
 def way(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Store, Layout], ImportReport]:
-    """Each way for a layout to come in."""
+    """Import a layout as a pipe, as a file, or as a folder."""
 
     def by(store: Store, layout: Layout) -> ImportReport:
         if request.param == "pipe":
@@ -122,7 +122,7 @@ def test_docker_25_0_0_put_layers_out_of_order(store: Store) -> None:
 def test_an_image_without_a_tag_may_be_missing_from_the_index_of_a_hybrid(
     store: Store, way: Callable[[Store, Layout], ImportReport]
 ) -> None:
-    # So Docker writes it from 25 to 28, unless the image is the first.
+    # Docker 25 to 28 writes it so, unless the image is the first.
     layout = Layout()
     tagged, untagged = layout.image(plain(A), plain(B)), layout.image(plain(B))
     layout.root(tagged, "docker.io/library/one:1")
@@ -157,7 +157,7 @@ def test_parents_and_foreign_sources_of_a_hybrid_stay(store: Store) -> None:
     assert details.layers[0].urls == ("https://example.org/a",)
 
 
-def test_a_layer_that_is_not_what_the_config_says_is_refused(
+def test_a_layer_that_contradicts_the_config_is_refused(
     store: Store, way: Callable[[Store, Layout], ImportReport]
 ) -> None:
     layout = Layout()
@@ -208,7 +208,7 @@ def test_every_place_of_a_foreign_layer_is_kept_whatever_the_order(
         ]
 
 
-def test_a_list_has_indexes_by_their_image_and_artifacts_by_themselves(store: Store) -> None:
+def test_a_list_shows_indexes_by_image_and_artifacts_by_digest(store: Store) -> None:
     layout = everything()
     take(store, layout)
     shown = {tuple(str(tag.reference) for tag in image.references) for image in store.images()}
@@ -251,7 +251,7 @@ def test_a_list_has_indexes_by_their_image_and_artifacts_by_themselves(store: St
         store.inspect_manifest("nothing")
 
 
-def test_an_index_goes_with_its_last_name_and_takes_all_that_was_its_own(store: Store) -> None:
+def test_an_index_goes_with_its_last_name_and_its_own_content(store: Store) -> None:
     layout = everything()
     take(store, layout)
     top = layout.roots[0]["digest"]
@@ -278,7 +278,7 @@ def test_an_index_goes_with_its_last_name_and_takes_all_that_was_its_own(store: 
     assert content(store, layout.roots[4]["digest"])
 
 
-def test_what_another_index_has_too_stays(store: Store) -> None:
+def test_content_of_another_index_stays(store: Store) -> None:
     layout = Layout()
     shared, own = layout.image(gzip(A)), layout.image(gzip(B), platform="linux/arm64")
     layout.root(layout.index(shared, own), "docker.io/library/one:1")

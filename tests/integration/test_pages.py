@@ -43,7 +43,7 @@ def filled(store: Store) -> Store:
 
 
 def pages(store: Store, filters: ImageFilter, limit: int) -> list[str]:
-    """The list as somebody sees it who asks for one page after the other."""
+    """Return the whole list, asked for one page after the other."""
     shown: list[str] = []
     while True:
         page = replace(filters, limit=limit, after=shown[-1] if shown else None)
@@ -104,7 +104,7 @@ def test_a_name_finds_its_image_wherever_it_comes_from(filled: Store) -> None:
         ] == expected, text
 
 
-def test_names_that_begin_so(filled: Store) -> None:
+def test_names_with_a_prefix(filled: Store) -> None:
     def names(prefix: str, limit: int = 10) -> list[str]:
         return [name.familiar for name in filled.names(prefix, limit)]
 
@@ -133,7 +133,7 @@ def test_pages_on_the_command_line(
 
 
 def test_an_archive_of_many_names_moves_each_of_them_once(store: Store) -> None:
-    """More pairs of repository and tag than one statement takes, across each other."""
+    """More pairs of repository and tag than one statement takes, swapped with each other."""
     tags = tuple(f"r{number % 13}/app:t{number % 17}" for number in range(221))
     first = store.import_archive(io.BytesIO(image(A, tags=tags).bytes()))
     second = store.import_archive(io.BytesIO(image(B, tags=tags[:120]).bytes()))

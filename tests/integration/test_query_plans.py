@@ -1,6 +1,6 @@
 """Every statement finds its rows by an index.
 
-What has to look at everything is named here, with the reason.
+A statement that reads a whole table is named here, with the reason.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ REASONS: Final = {
     "usage.stored_sizes": SUM,
     "uploads.count": "as many rows as there are uploads in progress",
 }
-"""The functions of the catalogue that go through a table from end to end, and why they may."""
+"""The functions of the catalogue that read a table from end to end, and why they may."""
 
 IN_ORDER: Final = (
     "image_list.positions",
@@ -74,11 +74,11 @@ IN_ORDER: Final = (
     "references.get",
     "references.beginning_with",
 )
-"""Those that give a page of what may be long: the index gives the order as well, for who sorts first has read all of it."""
+"""Functions that return a page of a long list: the index has to give the order as well."""
 
 
 def drive(root: Path, folder: Path) -> None:
-    """Use everything that asks the catalogue."""
+    """Call every verb that asks the catalogue."""
     docker, loose, layout_tar = folder / "docker.tar", folder / "loose.tar", folder / "layout.tar"
     docker.write_bytes(image(A, B, tags=("demo:1", "demo:2", "team/app:1")).bytes())
     loose.write_bytes(image(B, tags=(), os="plan9").bytes())
@@ -127,15 +127,25 @@ def drive(root: Path, folder: Path) -> None:
         store.collect(dry_run=True, dangling=True)
         drive_repairs(store, image_id)
     for words in (
-        "tag demo:1 demo:3", "tag team/many:1 team/more:1", "untag demo:2", "history demo:1", "inspect demo:1 team/sbom:1", "events", "df -v", "fsck",
-        f"rm demo:3 {image_id.digest.short}", "rm team/many:1 team/more:1 team/sbom:1", "gc --dangling", "images",
-    ):  # fmt: skip
+        "tag demo:1 demo:3",
+        "tag team/many:1 team/more:1",
+        "untag demo:2",
+        "history demo:1",
+        "inspect demo:1 team/sbom:1",
+        "events",
+        "df -v",
+        "fsck",
+        f"rm demo:3 {image_id.digest.short}",
+        "rm team/many:1 team/more:1 team/sbom:1",
+        "gc --dangling",
+        "images",
+    ):
         assert cli.run(["--root", str(root), *words.split()]) in (0, 3), words
     cli.run(["--root", str(root), "prune", "-f"])
 
 
 def drive_repairs(store: Store, image_id: ImageID) -> None:
-    """Ask what is only asked when something is wrong, or of the archives of old."""
+    """Ask what is asked only about damage, or for very old archives."""
     far = next(iter(store.images(ImageFilter(references=("team/far:1",)))))
     with pytest.raises(_EnoughError), store.write() as connection:
         keys = {one: images.key_of(connection, one) for one in (image_id, far.image_id)}
@@ -150,7 +160,7 @@ def drive_repairs(store: Store, image_id: ImageID) -> None:
         uploads.count(connection)
         registry_rows.image_holders(connection, image_id.digest)
         registry_rows.holders_of_all(connection, (image_id.digest,))
-        # Look-ups are run by the driver, which nobody listens to.
+        # Prepared look-ups go to the driver directly, where the recorder does not hear them.
         registry_rows.held_blob(connection, APP, image_id.digest)
         registry_rows.is_fresh(connection, APP, image_id.digest, NOW)
         uploads.get(connection, "0" * 32)
@@ -158,7 +168,7 @@ def drive_repairs(store: Store, image_id: ImageID) -> None:
 
 
 class _EnoughError(Exception):
-    """Takes everything back."""
+    """Roll back."""
 
 
 def drive_registry(store: Store) -> None:
@@ -244,7 +254,7 @@ def test_pages_come_in_the_order_of_an_index(sent: tuple[Statements, Path]) -> N
     ] == []
 
 
-def test_what_goes_through_a_table_is_noticed(sent: tuple[Statements, Path]) -> None:
+def test_a_table_scan_is_noticed(sent: tuple[Statements, Path]) -> None:
     naive = Statements(
         {"naive.tag": {"SELECT one.id FROM reference AS one WHERE one.tag = ?": ("latest",)}}
     )
@@ -253,12 +263,12 @@ def test_what_goes_through_a_table_is_noticed(sent: tuple[Statements, Path]) -> 
     ]
 
 
-def test_nothing_that_asks_was_left_out(sent: tuple[Statements, Path]) -> None:
+def test_every_function_that_asks_is_driven(sent: tuple[Statements, Path]) -> None:
     assert sorted(askers() - sent[0].heard) == []
 
 
 def askers() -> set[str]:
-    """The functions of the catalogue that execute a statement themselves."""
+    """Return the functions of the catalogue that execute a statement themselves."""
     found = set()
     for path in Path(catalog.__path__[0]).rglob("*.py"):
         for node in ast.parse(path.read_text()).body:

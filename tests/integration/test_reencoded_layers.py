@@ -39,7 +39,7 @@ TYPES = {Layers.GZIP: f"{LAYER}+gzip", Layers.ZSTD: f"{LAYER}+zstd", Layers.PLAI
 
 @BOTH
 @pytest.mark.parametrize("how", list(Layers))
-def test_layers_are_encoded_anew_and_image_ids_stay(
+def test_layers_are_encoded_again_and_image_ids_stay(
     store: Store, sample: Sample, tmp_path: Path, format_: Format, how: Layers
 ) -> None:
     archive = save(store, "team/app:1", format=format_, layers=how)
@@ -86,12 +86,12 @@ def test_layers_are_encoded_anew_and_image_ids_stay(
     assert not list((tmp_path / "store" / "staging").iterdir())
 
 
-def test_layers_that_are_so_already_stay_as_they_are(store: Store, sample: Sample) -> None:
+def test_layers_in_the_wanted_encoding_stay(store: Store, sample: Sample) -> None:
     archive = save(store, sample.arm64["digest"], format=Format.OCI, layers=Layers.GZIP)
     assert archive == save(store, sample.arm64["digest"], format=Format.OCI)
 
 
-def test_signatures_do_not_fit_what_is_encoded_anew_and_that_is_said(
+def test_a_save_warns_that_signatures_do_not_fit_reencoded_images(
     store: Store, sample: Sample
 ) -> None:
     notes: list[str] = []
@@ -180,9 +180,7 @@ ODD_MANIFESTS = {
 
 
 @pytest.mark.parametrize("odd", ODD_MANIFESTS)
-def test_what_python_cannot_write_again_is_refused_and_the_rest_is_encoded_anew(
-    store: Store, odd: str
-) -> None:
+def test_a_manifest_that_python_cannot_rewrite_is_refused(store: Store, odd: str) -> None:
     more, error = ODD_MANIFESTS[odd]
     layout = Layout()
     text = layout.blobs.pop(layout.image(gzip(A))["digest"])[:-1] + more
@@ -199,7 +197,7 @@ def test_what_python_cannot_write_again_is_refused_and_the_rest_is_encoded_anew(
         assert root["digest"] in caught.value.message
 
 
-def test_documents_without_their_lists_are_encoded_anew_too(store: Store) -> None:
+def test_documents_without_lists_are_reencoded(store: Store) -> None:
     layout = Layout()
     no_layers = {
         "schemaVersion": 2,
@@ -220,7 +218,7 @@ def test_a_legacy_archive_has_plain_layers_only(store: Store, sample: Sample) ->
 
 
 @pytest.mark.usefixtures("sample")
-def test_nothing_is_encoded_anew_unasked(store: Store) -> None:
+def test_layers_are_not_reencoded_by_default(store: Store) -> None:
     for format_ in (Format.OCI, Format.DOCKER):
         notes: list[str] = []
         found = blobs(save(store, "team/app:1", format=format_, notes=notes))
@@ -229,7 +227,7 @@ def test_nothing_is_encoded_anew_unasked(store: Store) -> None:
         assert any("zstd" in note for note in notes) is (format_ is Format.DOCKER)
 
 
-def test_damage_is_found_while_it_streams(store: Store, sample: Sample, root: Path) -> None:
+def test_damage_is_found_while_streaming(store: Store, sample: Sample, root: Path) -> None:
     name = json.loads(sample.layout.blobs[sample.arm64["digest"]])["layers"][1][
         "digest"
     ].removeprefix("sha256:")

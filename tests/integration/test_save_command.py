@@ -83,7 +83,7 @@ def test_a_compressed_archive_is_the_archive_compressed(
             assert other.import_archive(tmp_path / f"0.tar.{codec}").changed
 
 
-def test_the_command_writes_folders_and_says_what_was_left_out(
+def test_the_command_writes_folders_and_notes_what_is_left_out(
     run: Callable[..., str], tmp_path: Path
 ) -> None:
     run("--format", "oci", "-o", f"{tmp_path / 'new'}/", "team/app:1")
@@ -119,7 +119,7 @@ def test_the_command_writes_folders_and_says_what_was_left_out(
         (("--format", "oci", "--platform", "linux/s390x", "-o", "{folder}/"), 4),
     ],
 )
-def test_what_does_not_go_together_is_refused(
+def test_conflicting_options_are_refused(
     run: Callable[..., str], tmp_path: Path, arguments: tuple[str, ...], code: int
 ) -> None:
     run(*(one.format(folder=tmp_path / "folder") for one in arguments), "team/app:1", code=code)

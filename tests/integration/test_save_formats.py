@@ -31,7 +31,7 @@ def filled(store: Store) -> Store:
 
 
 @pytest.mark.parametrize("format_", [Format.OCI, Format.DOCKER])
-def test_everything_comes_out_as_it_came(filled: Store, format_: Format) -> None:
+def test_everything_is_saved_as_it_was_imported(filled: Store, format_: Format) -> None:
     layout, made = rich()
     archive = save(
         filled,
@@ -42,7 +42,7 @@ def test_everything_comes_out_as_it_came(filled: Store, format_: Format) -> None
         format=format_,
     )
     assert blobs(archive) == layout.blobs
-    # Docker's own bare tags, or names that tell the repositories apart.
+    # Docker's own bare tags, or names that keep the repositories apart.
     shared = (
         ("1", "1") if format_ is Format.DOCKER else ("docker.io/team/app:1", "example.org/other:1")
     )
@@ -150,7 +150,7 @@ def test_a_legacy_archive_has_one_platform_and_says_so(filled: Store) -> None:
         save(filled, f"team/app:{made['top']['digest'].replace(':', '-')}.sig")
 
 
-def test_what_is_not_here_is_not_passed_over(store: Store) -> None:
+def test_missing_content_is_not_skipped(store: Store) -> None:
     layout = Layout()
     image = layout.image(gzip(A))
     layout.root(layout.index(image, layout.absent("linux/s390x")), "docker.io/team/sparse:1")
@@ -221,14 +221,18 @@ def test_an_image_from_a_docker_archive_looks_as_docker_28_writes_it(store: Stor
         return f"blobs/sha256/{hashlib.sha256(data).hexdigest()}"
 
     def source(data: bytes) -> str:
-        return f'"{digest(data)}":{{"mediaType":"application/vnd.oci.image.layer.v1.tar","size":{len(data)},"digest":"{digest(data)}"}}'
+        return (
+            f'"{digest(data)}":{{"mediaType":"application/vnd.oci.image.layer.v1.tar",'
+            f'"size":{len(data)},"digest":"{digest(data)}"}}'
+        )
 
     def sources(*layers: bytes) -> str:
         return "{" + ",".join(sorted(map(source, layers))) + "}"
 
     assert (
         found["manifest.json"].decode()
-        == f'[{{"Config":"{path(top)}","RepoTags":["team/app:1","team/app:2"],"Layers":["{path(A)}","{path(B)}","{path(A)}"],"LayerSources":{sources(A, B)}}},'
+        == f'[{{"Config":"{path(top)}","RepoTags":["team/app:1","team/app:2"],'
+        f'"Layers":["{path(A)}","{path(B)}","{path(A)}"],"LayerSources":{sources(A, B)}}},'
         f'{{"Config":"{path(bare)}","RepoTags":["x:1"],"Layers":["{path(C)}"],"LayerSources":{sources(C)}}}]\n'
     )
     a, c = digest(A)[7:], digest(C)[7:]
@@ -269,14 +273,15 @@ def test_an_image_from_a_docker_archive_looks_as_docker_28_writes_it(store: Stor
         ].rpartition(":")[2]
     assert (
         json.dumps(index, separators=(",", ":"))
-        == f'{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{expected}]}}'
+        == '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json",'
+        f'"manifests":[{expected}]}}'
     )
     stored = {name for name in found if name.startswith("blobs/")}
     described = {path(data) for data in (A, B, C, top, bare, one, two)}
     assert described < stored
     v1 = [json.loads(found[name]) for name in stored - described]
-    # One v1 document for each v1 ID: three layers of the one, one of the other, and null for what
-    # was not told.
+    # One v1 document for each v1 ID: three layers of one image, one of the other, and null for
+    # values that the config lacks.
     assert len(v1) == 4
     assert sorted(str(document["created"]) for document in v1) == [
         "1970-01-01T00:00:00Z",
@@ -326,7 +331,7 @@ def test_a_docker_archive_of_one_image_has_dockers_own_index(store: Store) -> No
     assert json.loads(by_id["manifest.json"])[0]["RepoTags"] is None
 
 
-def test_manifest_json_points_at_the_blobs_as_they_came(filled: Store) -> None:
+def test_manifest_json_points_at_the_original_blobs(filled: Store) -> None:
     layout, made = rich()
     with exporter.open_save(
         filled, ["team/app:1"], options=SaveOptions(format=Format.DOCKER)
@@ -394,7 +399,7 @@ def test_a_tag_that_moves_while_a_save_begins_is_leased_where_it_went(
 
     def leased(kind: str, digests: set[Digest]) -> AbstractContextManager[Path]:
         if not leases:
-            # Somebody is faster.
+            # Another process moves the tag first.
             store.tag("x:1", "x:0")
         leases.append({str(one) for one in digests})
         return real(kind, digests)
@@ -406,7 +411,7 @@ def test_a_tag_that_moves_while_a_save_begins_is_leased_where_it_went(
     assert digest(B) in leases[1]
 
 
-def test_nothing_but_artifacts_is_no_legacy_archive(store: Store) -> None:
+def test_artifacts_alone_make_no_legacy_archive(store: Store) -> None:
     layout = Layout()
     layout.root(layout.artifact(b"thing"), "docker.io/team/thing:1")
     store.import_archive(io.BytesIO(layout.tar()))

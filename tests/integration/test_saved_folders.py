@@ -30,7 +30,7 @@ def filled(store: Store) -> Store:
 
 
 @pytest.mark.parametrize("how", list(Layers))
-def test_layers_are_encoded_anew(filled: Store, how: Layers, tmp_path: Path) -> None:
+def test_layers_are_encoded_again(filled: Store, how: Layers, tmp_path: Path) -> None:
     layout, made = rich()
     archive = save(filled, "team/app:1", format=Format.OCI, layers=how)
     found = blobs(archive)
@@ -75,7 +75,7 @@ def test_layers_are_encoded_anew(filled: Store, how: Layers, tmp_path: Path) -> 
         assert list(other.fsck()) == []
 
 
-def test_what_is_encoded_so_already_stays_as_it_is(store: Store) -> None:
+def test_layers_with_that_encoding_stay(store: Store) -> None:
     layout = Layout()
     layout.root(layout.image(gzip(A), gzip(B)), "docker.io/library/x:1")
     signature = layout.root(layout.artifact(b"signed", subject=layout.roots[0]))
@@ -88,7 +88,10 @@ def test_what_is_encoded_so_already_stays_as_it_is(store: Store) -> None:
         store, ["x:1"], options=SaveOptions(format=Format.OCI, layers=Layers.PLAIN, referrers=True)
     ) as export:
         assert export.notes == (
-            "signatures and other referrers name the digests from before the layers were re-encoded",
+            (
+                "signatures and other referrers name the digests from before the layers were "
+                "re-encoded"
+            ),
         )
 
 
@@ -206,7 +209,7 @@ def test_eight_writers_lose_nothing(store: Store, tmp_path: Path) -> None:
                 range(8),
             )
         )
-    # Who has to wait for another for long says so, and nothing else.
+    # A writer that waits long for another one says so, and nothing else.
     said = [
         line
         for one in done
@@ -306,5 +309,5 @@ def test_a_whole_archive_is_compressed(filled: Store, tmp_path: Path, codec: str
         ("--format", "oci", "--compress", "gzip", "-o", "folder/"),
     ],
 )
-def test_what_does_not_go_together_is_said(filled: Store, arguments: tuple[str, ...]) -> None:
+def test_conflicting_options_are_reported(filled: Store, arguments: tuple[str, ...]) -> None:
     assert run(filled, "save", *arguments, "team/app:1").returncode == 2

@@ -36,7 +36,7 @@ def sample(store: Store) -> Sample:
 
 
 @BOTH
-def test_an_index_comes_out_whole_and_as_it_was(
+def test_an_index_is_saved_whole_and_unchanged(
     store: Store, sample: Sample, format_: Format
 ) -> None:
     archive = save(store, "team/app:1", format=format_)
@@ -81,7 +81,7 @@ def test_headers_say_nothing_of_the_machine(store: Store) -> None:
 
 
 @BOTH
-def test_what_is_not_here_is_listed_and_refused(store: Store, format_: Format) -> None:
+def test_missing_content_is_listed_and_refused(store: Store, format_: Format) -> None:
     layout = Layout()
     absent = [layout.absent("linux/s390x"), layout.absent("linux/ppc64le")]
     top = layout.root(layout.index(layout.image(gzip(A)), *absent), "docker.io/library/sparse:1")
@@ -118,7 +118,7 @@ def test_a_foreign_layer_may_stay_away_and_is_named(store: Store, format_: Forma
 
 
 @BOTH
-def test_only_layers_that_nobody_may_pass_on_may_stay_away(store: Store, format_: Format) -> None:
+def test_only_nondistributable_layers_may_be_missing(store: Store, format_: Format) -> None:
     layout = Layout()
     image = layout.image(gzip(A), gzip(B))
     manifest = json.loads(layout.blobs.pop(image["digest"]))

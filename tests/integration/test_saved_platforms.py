@@ -140,21 +140,19 @@ def test_two_indexes_of_one_image_give_it_both_names(store: Store) -> None:
     }
 
 
-def test_legacy_takes_one_platform_and_says_what_it_left(store: Store, sample: Sample) -> None:
+def test_legacy_takes_one_platform_and_notes_the_others(store: Store, sample: Sample) -> None:
     notes: list[str] = []
     archive = save(store, "team/app:1", machine=ARM64, notes=notes)
     (item,) = json.loads(files(archive)["manifest.json"])
-    assert (
-        item["Config"]
-        == f"{json.loads(sample.layout.blobs[sample.arm64['digest']])['config']['digest'].removeprefix('sha256:')}.json"
-    )
+    manifest = json.loads(sample.layout.blobs[sample.arm64["digest"]])
+    assert item["Config"] == f"{manifest['config']['digest'].removeprefix('sha256:')}.json"
     assert any("saved linux/arm64; left out: linux/amd64" in note for note in notes)
     assert save(store, "team/app:1", platforms=(ARM64,)) == archive
     assert save(store, sample.arm64["digest"]) == save(store, f"team/app@{sample.arm64['digest']}")
 
 
 @pytest.mark.usefixtures("sample")
-def test_legacy_leaves_artifacts_out_and_says_so(store: Store) -> None:
+def test_legacy_leaves_artifacts_out_with_a_note(store: Store) -> None:
     notes: list[str] = []
     archive = save(store, "team/app", notes=notes)
     assert json.loads(files(archive)["manifest.json"])[0]["RepoTags"] == [

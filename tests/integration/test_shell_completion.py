@@ -40,7 +40,7 @@ def test_fish_completes_verbs_options_and_names(filled: Runner) -> None:
         "STORECTL_ROOT": str(filled.root),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
-    # `string replace` ends with 1 when there was no description to take away.
+    # `string replace` ends with 1 where there was no description to remove.
     done = subprocess.run(
         ["fish", "--no-config", "-c", script],
         env=environment,

@@ -1,4 +1,4 @@
-"""The peers: one engine for all tests of a run, for starting one takes longer than most of them."""
+"""The peers: one engine for a whole run, because starting one takes longer than most tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """A Docker Engine 20.10 that has nothing but what these tests give it."""
+    """Start a Docker Engine 20.10 that holds only what these tests give it."""
     require("dockerd", "containerd")
     with Engine(tmp_path_factory.mktemp("engine")) as engine:
         yield engine
@@ -24,6 +24,6 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.fixture
 def storectl(tmp_path: Path) -> Iterator[Storectl]:
-    """An empty store."""
+    """Open an empty store."""
     with Storectl(tmp_path / "storectl") as opened:
         yield opened

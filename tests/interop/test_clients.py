@@ -1,6 +1,6 @@
-"""Real clients against the mirror, over HTTP and over TLS as a user.
+"""Real clients against the mirror, over HTTP and over TLS with a user.
 
-docs/clients.md is this run, written down.
+docs/clients.md records this run.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "clients.md"
 
 @pytest.fixture(scope="module")
 def clients() -> Iterator[Clients]:
-    """One set of clients and two mirrors for all cells."""
+    """Start one set of clients and two mirrors for all cells."""
     require(
         "dockerd",
         "skopeo",
@@ -53,13 +53,13 @@ def clients() -> Iterator[Clients]:
 
 
 @pytest.mark.parametrize("row", PULLS, ids=lambda one: one.command)
-def test_what_is_pulled_is_what_was_stored(clients: Clients, row: Pull) -> None:
+def test_a_pulled_image_is_the_stored_one(clients: Clients, row: Pull) -> None:
     for key in TITLES:
         clients.pulled(row, key)
 
 
 @pytest.mark.parametrize("row", PUSHES, ids=lambda one: one.command)
-def test_what_is_pushed_is_stored_as_it_was(clients: Clients, row: Push) -> None:
+def test_a_pushed_image_is_stored_unchanged(clients: Clients, row: Push) -> None:
     for key in TITLES:
         clients.pushed(row, key)
 
@@ -75,8 +75,8 @@ def test_artifacts_are_attached_found_and_pulled(clients: Clients, door: int) ->
     clients.attach_with_regctl(clients.doors[door])
 
 
-def test_the_document_says_what_ran(clients: Clients) -> None:
-    """`make interop-table` writes it anew."""
+def test_the_document_records_this_run(clients: Clients) -> None:
+    """`make interop-table` writes the document."""
     assert without_versions(DOCUMENT.read_text(encoding="utf-8")) == without_versions(
         render(clients)
     )

@@ -1,4 +1,4 @@
-"""The official conformance program, every data type and every API it knows: nothing fails, nothing is skipped."""
+"""The official conformance program, with every API and data type: no failure, no skip."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.interop
 
 DISABLED = {"1.1": 2, "dev": 0}
-"""Tag parameters, with sha256 and with sha512: no part of 1.1."""
+"""Tag parameters with sha256 and with sha512, which are not part of 1.1."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_every_api_and_data_type(version: str, program: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("version", ["1.1", "dev"])
-def test_as_it_is_without_options(version: str, program: Path, tmp_path: Path) -> None:
+def test_without_options(version: str, program: Path, tmp_path: Path) -> None:
     with Mirror(tmp_path / "store") as mirror:
         result = conformance.run(program, tmp_path / "results", mirror.host, version=version)
     assert result.not_passed == []
@@ -50,10 +50,10 @@ def test_as_it_is_without_options(version: str, program: Path, tmp_path: Path) -
     [((), 7), (("--require-children",), 13)],
     ids=["the image", "the image and the index"],
 )
-def test_what_of_sparse_manifests_is_refused(
+def test_sparse_manifests_are_refused_by_default(
     options: tuple[str, ...], refused: int, program: Path, tmp_path: Path
 ) -> None:
-    """docs/adr/0008: the data type has an image without one of its layers, and an index without one of its images."""
+    """The data type has images that lack layers and indexes that lack images (docs/adr/0008)."""
     with Mirror(tmp_path / "store", *options) as mirror:
         result = conformance.run(
             program, tmp_path / "results", mirror.host, version="dev", data_sparse="true"

@@ -1,9 +1,10 @@
-"""A Debian image with apt layers, built in Docker.
+"""A Debian image with apt layers, built in Docker, is imported and saved byte for byte.
 
-In and out again to the byte, in little memory, and nothing is written but the store and the output.
+Memory stays small, and only the store and the output are written.
 
-STORECTL_INTEROP_DEBIAN says how large: ``small`` as CI has it, ``full`` for an image of 800 MB at
-least."""
+STORECTL_INTEROP_DEBIAN gives the size: ``small`` as in CI, or ``full`` for an image of at least 800
+MB.
+"""
 
 from __future__ import annotations
 
@@ -43,14 +44,17 @@ DEVICES: Final = (Path("/dev/null"), Path("/dev/tty"))
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Room for several copies of the image, given back at once: pytest keeps its own folders for the next three runs."""
+    """Return a folder for copies of the image, removed at the end of the module.
+
+    pytest would keep its own folders for the next three runs.
+    """
     with tempfile.TemporaryDirectory(prefix="debian-") as name:
         yield Path(name)
 
 
 @pytest.fixture
 def archive(docker: Engine, folder: Path) -> Path:
-    """What Docker saves of the image."""
+    """Return the archive that Docker saves of the image."""
     require("debootstrap", "strace", "cmp", "tar")
     debian.build(docker, folder, NAME, debian.STEPS[SIZE])
     path = folder / "docker.tar"
@@ -65,7 +69,7 @@ def assert_equal(one: Path, other: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_what_is_written_elsewhere_is_seen(folder: Path) -> None:
+def test_writes_elsewhere_are_noticed(folder: Path) -> None:
     require("strace")
     made = folder / "made"
     script = (
@@ -106,7 +110,7 @@ def test_a_debian_image_comes_out_as_docker_saved_it(
     assert_equal(archive, saved)
     shutil.rmtree(folder / "piped")
 
-    # A store and an output of their own, so that everything about them is made while it is watched.
+    # Its own store and output, so that the trace sees everything that is made for them.
     watched, target = folder / "watched", folder / "output" / "saved.tar"
     target.parent.mkdir()
     written = written_paths(
@@ -119,7 +123,7 @@ def test_a_debian_image_comes_out_as_docker_saved_it(
     assert any(path.startswith(f"{watched}/blobs/") for path in written)
     assert any(path.startswith(str(target.parent)) for path in written)
     assert outside(written, (watched, target.parent, *DEVICES)) == []
-    # Beside the output lies, for a while, what will be it.
+    # The unfinished output lies beside the output while it is written.
     assert [one.name for one in target.parent.iterdir()] == [target.name]
     assert list(temporary.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""From one registry through an archive, the store and another archive into another registry: not a digest, not a byte is another one."""
+"""From one registry through two archives and the store to another registry: every digest stays."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def workshop() -> Iterator[Workshop]:
 
 @pytest.fixture
 def far(workshop: Workshop) -> Iterator[Registry]:
-    """The registry on the other side, empty."""
+    """Start the empty registry on the other side."""
     server = Registry(workshop.programs, workshop.fresh("registry"))
     try:
         yield server
@@ -47,7 +47,7 @@ def far(workshop: Workshop) -> Iterator[Registry]:
 
 
 def cosigned(layout: Layout, signed: Descriptor) -> Descriptor:
-    """A signature as cosign writes it: an image whose one layer is no tar."""
+    """Return a signature as cosign writes it: an image whose only layer is not a tar."""
     payload = (
         b'{"critical":{"image":{"docker-manifest-digest":"%s"},"type":"cosign container image'
         b' signature"}}' % signed["digest"].encode()
@@ -73,7 +73,7 @@ def cosigned(layout: Layout, signed: Descriptor) -> Descriptor:
 
 @dataclass(frozen=True)
 class Release:
-    """What the registry on this side has: the tags of an index, of its signature, and of an artifact that refers to it."""
+    """The tags of an index, of its signature and of an artifact that refers to it."""
 
     layout: Layout
     index: Descriptor
@@ -116,7 +116,7 @@ def release() -> Release:
 
 @pytest.fixture(scope="module")
 def near(workshop: Workshop) -> Release:
-    """The release, in the registry on this side."""
+    """Push the release to the registry on this side."""
     made = release()
     folder = made.layout.folder(workshop.fresh("layout"))
     for tag in made.tags:
@@ -131,7 +131,7 @@ def near(workshop: Workshop) -> Release:
 
 @pytest.fixture
 def filled(workshop: Workshop, near: Release, store: Store) -> Store:
-    """A store that took in what skopeo fetched from the registry."""
+    """Make a store that imported what skopeo fetched from the registry."""
     for tag in near.tags:
         archive = workshop.fresh("fetched.tar")
         name = f"{REPOSITORY}:{tag}"

@@ -1,4 +1,4 @@
-"""Against a real Docker Engine 28 (scripts/build_peers.sh): it saves what we save as ``docker``, loads what we save, and we take in what it saves."""
+"""Docker Engine 28 (scripts/build_peers.sh) and storectl read and write the same archives."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("engine-28")]
 CONFIGS = int(os.environ.get("STORECTL_INTEROP_CONFIGS", "60"))
 TOGETHER = 6
-"""Images in one archive."""
+"""The number of images in one archive."""
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +58,14 @@ def test_generated_images_are_saved_as_docker_28_saves_them(
         archive = pack([PackedImage(case.config, case.layers, (name,))])
         storectl.load(archive)
         if errors(engine.load(archive)):
-            # What it does not mind, 28 may; then we have to be able to save it all the same.
+            # Docker 28 may accept what Docker 20.10 refuses; then storectl must be able to save it
+            # all the same.
             assert storectl.save([name], "docker")
             continue
         try:
             theirs = engine.save([name])
         except EngineRefusal as refusal:
-            # Offsets of a day and more are read, and cannot be written.
+            # Offsets of a day and more can be read, and cannot be written.
             assert "MarshalJSON" in str(refusal), case  # noqa: PT017 - not the error is tested
             assert storectl.save([name], "docker")
             continue
@@ -113,7 +114,7 @@ def test_it_loads_what_we_save_and_we_what_it_saves(
     ours = storectl.save(["team/app:1", "localhost:5000/app:2", digest(base)], archive_format)
     said = engine.load(ours)
     assert not errors(said)
-    # Where the last image has no tag, it lists the IDs of all besides, as 20.10 does.
+    # Where the last image has no tag, Docker 28 lists the IDs of all images as well, as 20.10 does.
     assert lines(said).startswith("Loaded image: team/app:1\nLoaded image: localhost:5000/app:2\n")
     found = engine.inspect("team/app:1")
     assert (found["Id"], found["Parent"]) == (digest(child), digest(base))
@@ -150,7 +151,7 @@ def test_it_writes_an_untagged_image_into_the_index_only_where_it_is_the_first(
     )
 
 
-# --- with its other image store -------------------------------------------------------------------
+# --- with its containerd image store --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("archive_format", ["docker", "oci"])

@@ -1,4 +1,4 @@
-"""Generated images: whoever loads Docker's own save of one loads ours, and finds the same in it."""
+"""A peer that loads Docker's own save of a generated image loads ours and finds the same in it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def skopeo_copy(shop: Workshop, archive: Path, names: Sequence[str]) -> object:
 
 
 def umoci_unpack(shop: Workshop, archive: Path, names: Sequence[str]) -> object:
-    """umoci knows layouts only: skopeo makes one of the archive."""
+    """Unpack with umoci, which knows layouts only: skopeo makes one of the archive first."""
     found = []
     for name in names:
         layout, bundle = shop.fresh("layout"), shop.fresh("bundle")
@@ -75,7 +75,7 @@ def umoci_unpack(shop: Workshop, archive: Path, names: Sequence[str]) -> object:
 
 
 def images() -> list[ImageCase]:
-    """Images with something odd about them, most of which umoci does not unpack, and plain ones."""
+    """Draw plain images, and images with odd content, most of which umoci does not unpack."""
     plain = [
         image
         for family in sample(families(), IMAGES // 2, seeded=SEED)
@@ -98,7 +98,7 @@ READERS: Final[tuple[Callable[[Workshop, Path, Sequence[str]], object], ...]] = 
 
 
 def tree(folder: Path) -> list[tuple[str, bytes]]:
-    """What lies in a folder."""
+    """Return the files of a folder."""
     return sorted(
         (
             str(one.relative_to(folder)),
@@ -114,14 +114,14 @@ def outcome(
     archive: Path,
     names: Sequence[str],
 ) -> tuple[bool, object]:
-    """Whether the peer takes it, and what it has then, or says."""
+    """Return whether the peer accepts it, and what it then has or says."""
     try:
         return True, reader(shop, archive, names)
     except PeerRefusal as refusal:
         return False, refusal.message
 
 
-def test_whoever_loads_dockers_save_loads_ours(workshop: Workshop, storectl: Storectl) -> None:
+def test_a_peer_that_loads_dockers_save_loads_ours(workshop: Workshop, storectl: Storectl) -> None:
     duel = Duel(workshop.docker, storectl)
     assert duel.judge(images()) == []
     groups = [[name] for name in duel.loaded] + [duel.loaded[-3:]]

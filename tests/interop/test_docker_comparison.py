@@ -1,10 +1,11 @@
 """Generated images and archives, given to a real Docker Engine 20.10 and to storectl.
 
-The same IDs, the same lines, the same parents, and the same bytes saved.
+Both give the same IDs, lines, parents and saved bytes.
 
-Docker is asked about everything, so nothing here says what is right. How much is generated, and
-from which seed, is said by STORECTL_INTEROP_CONFIGS and STORECTL_INTEROP_SEED; a failure names its
-seed, and shows the smallest example that hypothesis finds."""
+Docker's answer is the expected value everywhere. STORECTL_INTEROP_CONFIGS and STORECTL_INTEROP_SEED
+choose how many examples are generated and from which seed; a failure names its seed and shows the
+smallest example that hypothesis finds.
+"""
 
 from __future__ import annotations
 
@@ -50,10 +51,7 @@ def compare(
     count: int,
     judge: Callable[[Sequence[Example]], dict[Example, str]],
 ) -> list[Example]:
-    """Generate examples and let ``judge`` say about which of them the two part.
-
-    Fails with the smallest of those.
-    """
+    """Generate examples and fail with the smallest one on which Docker and storectl differ."""
     examples = sample(strategy, count, seeded=SEED)
     found = judge(examples)
     if found:
@@ -87,7 +85,7 @@ def test_images_are_the_same_images_to_both(docker: Engine, storectl: Storectl) 
     assert CONFIGS * 3 // 4 <= len(duel.loaded) < CONFIGS, (
         "hardly anything was loaded, or nothing refused"
     )
-    # Images that share directories, layers that are links into the directories of other images.
+    # Images that share directories, and layers that are links into the directories of other images.
     for start in range(0, len(duel.loaded), 20):
         assert duel.judge_together(duel.loaded[start : start + 20]) is None
 

@@ -1,4 +1,7 @@
-"""The container file of contrib/, built and run by Docker: a registry that needs no rights and writes nothing but its volume."""
+"""The container file of contrib/, built and run by Docker, needs no privileges.
+
+It writes to its volume only.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ DEADLINE_S: Final = 300
 
 
 def write_context(target: Path) -> None:
-    """What a client sends of a checkout: what .dockerignore lets through, and the container file."""
+    """Write the files of a checkout that .dockerignore allows, and the container file."""
     let_through = [
         line[1:]
         for line in (CHECKOUT / ".dockerignore").read_text().splitlines()
@@ -54,7 +57,7 @@ def write_context(target: Path) -> None:
 
 @pytest.fixture(scope="module")
 def image(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The image, built on a base that has this machine's Python."""
+    """Build the image on a base that has this machine's Python."""
     folder = tmp_path_factory.mktemp("image")
     base, context = folder / "base.tar", folder / "context.tar"
     pythonbase.write(base)
@@ -80,14 +83,14 @@ def image(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @final
 class Container:
-    """A container of the image with a network of its own, on which nobody else has taken the port."""
+    """A container of the image with its own network, in which every port is free."""
 
     def __init__(self, docker: Engine, image: str, volume: str, *arguments: str) -> None:
         self._docker = docker
         settings = {
             "Image": image,
             "Cmd": list(arguments),
-            # The first check comes after an interval, which is half a minute in the image.
+            # The first check runs after an interval, which is half a minute in the image.
             "Healthcheck": {"Interval": 500_000_000},
             "HostConfig": {
                 "NetworkMode": "none",
@@ -143,11 +146,11 @@ class Container:
         return done.stdout
 
     def changes(self) -> list[str]:
-        """What has become of the image's files."""
+        """Return the changes to the image's files."""
         return [one["Path"] for one in self._ask("GET", f"/containers/{self._id}/changes") or ()]
 
     def stop(self) -> int:
-        """End it as ``docker stop`` does; its exit code."""
+        """Stop the container as ``docker stop`` does and return its exit code."""
         self._ask("POST", f"/containers/{self._id}/stop?t=30")
         code: int = self.state["ExitCode"]
         return code
@@ -191,7 +194,7 @@ def pull(container: Container, target: Path) -> None:
     )
 
 
-def test_the_image_serves_without_rights_and_keeps_what_is_pushed(
+def test_the_image_serves_without_privileges_and_keeps_pushed_content(
     docker: Engine, image: str, tmp_path: Path
 ) -> None:
     require("skopeo", "nsenter")
@@ -210,7 +213,7 @@ def test_the_image_serves_without_rights_and_keeps_what_is_pushed(
             push(container, came)
             assert container.changes() == []
             assert container.stop() == 0, container.log()
-        # What was pushed is the volume's, and is served from one that cannot be written.
+        # The volume holds what was pushed, and a read-only server serves it.
         with running(docker, image, f"{volume}", "--read-only") as container:
             pull(container, tmp_path / "went")
             assert "Traceback" not in container.log()
@@ -224,7 +227,7 @@ def test_the_image_serves_without_rights_and_keeps_what_is_pushed(
 def test_a_server_that_does_not_answer_is_unhealthy(docker: Engine, image: str) -> None:
     volume = f"storectl-test-{os.getpid()}-silent"
     try:
-        # On another port than the one that is asked.
+        # On another port than the one that is checked.
         container = Container(docker, image, volume, "--listen", "127.0.0.1:5001")
         try:
             container.start()

@@ -1,6 +1,6 @@
-"""Who reads whom: every peer's formats into storectl, every format of ours into every peer.
+"""Every peer's formats into storectl, and every format of storectl into every peer.
 
-docs/interop.md is this run, written down.
+docs/interop.md records this run.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SUBJECTS = [one.key for one in subjects()]
 
 @pytest.fixture(scope="module")
 def matrix() -> Iterator[Matrix]:
-    """One set of peers for all cells."""
+    """Start one set of peers for all cells."""
     require(
         "dockerd",
         "skopeo",
@@ -50,13 +50,13 @@ def matrix() -> Iterator[Matrix]:
 
 
 @pytest.mark.parametrize("producer", PRODUCERS, ids=lambda one: one.command)
-def test_what_peers_write_comes_in_as_it_was(matrix: Matrix, producer: Producer) -> None:
+def test_archives_of_peers_are_imported_unchanged(matrix: Matrix, producer: Producer) -> None:
     for key in SUBJECTS:
         matrix.produced(producer, key)
 
 
 @pytest.mark.parametrize("consumer", CONSUMERS, ids=lambda one: one.command)
-def test_what_we_save_arrives_as_it_was(matrix: Matrix, consumer: Consumer) -> None:
+def test_saved_archives_arrive_unchanged(matrix: Matrix, consumer: Consumer) -> None:
     for key in (FROM_DOCKER, *SUBJECTS, ATTACHED):
         for form in FORMATS:
             matrix.consumed(consumer, key, form)
@@ -78,8 +78,8 @@ def test_docker_s_own_archive_of_two_images_is_read_no_better(matrix: Matrix) ->
     assert refusal.value.message in str(ours)
 
 
-def test_the_document_says_what_ran(matrix: Matrix) -> None:
-    """`make interop-table` writes it anew."""
+def test_the_document_records_this_run(matrix: Matrix) -> None:
+    """`make interop-table` writes the document."""
     assert without_versions(DOCUMENT.read_text(encoding="utf-8")) == without_versions(
         render(matrix)
     )

@@ -1,4 +1,7 @@
-"""What `storectl mirror-config` prints, given to the clients it is for: they pull from Docker Hub's names through the mirror, and there is no other way."""
+"""Clients with the output of `storectl mirror-config` pull Docker Hub's names from the mirror.
+
+They have no other way to get the images.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ def printed(client: str, door: Endpoint) -> str:
 
 
 def files(text: str, folder: Path) -> list[Path]:
-    """What is printed, each file put below ``folder`` instead of ``/``."""
+    """Write each printed file below ``folder`` instead of ``/``."""
     written: list[Path] = []
     for path, content in re.findall(r"^# (/\S+?)(?:,.*)?\n((?:(?!# /).*\n?)*)", text, re.MULTILINE):
         written.append(folder / path.removeprefix("/"))

@@ -1,4 +1,7 @@
-"""One mirror for all registries: containerd says with ``ns`` whose image it wants, and gets that one, whoever else has one of the same name."""
+"""One mirror for all registries: containerd says with ``ns`` whose image it wants, and gets it.
+
+Images of the same name from other registries do not confuse it.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("clients")]
 
 UPSTREAMS = {"docker.io": images.A, "quay.io": images.B, "registry.example.com:5000": images.E}
-"""Each has a ``team/app:1`` of its own."""
+"""Each has its own ``team/app:1``."""
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +70,7 @@ def requests(mirror: Mirror) -> list[dict[str, Any]]:
 
 
 def hosts(folder: Path, mirror: Mirror) -> Path:
-    """What `storectl mirror-config` prints for all of them, in a folder for containerd."""
+    """Write what `storectl mirror-config` prints for all of them into a folder for containerd."""
     options = [option for domain in UPSTREAMS for option in ("--upstream", domain)]
     command = [
         sys.executable,
@@ -117,8 +120,8 @@ def test_containerd_gets_from_one_mirror_what_each_registry_has(
             made = [
                 line for line in requests(mirror)[seen:] if line["agent"].startswith("containerd")
             ]
-            # The manifest, the config and the layer, by the name without its registry: nothing but
-            # `ns` tells them apart.
+            # The manifest, the config and the layer, by the name without its registry: only `ns`
+            # tells them apart.
             assert {line["ns"] for line in made} == {domain}
             assert {line["path"].rpartition("/")[0] for line in made} == {
                 "/v2/team/app/manifests",

@@ -1,4 +1,4 @@
-"""Real clients pull from the mirror and push to it: digests stay, and what comes back is what went in."""
+"""Real clients pull from the mirror and push to it, and every digest stays."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def mirror(tmp_path: Path) -> Iterator[Mirror]:
 
 
 def take_in(mirror: Mirror, archive: bytes) -> None:
-    """Import beside the running server, as another command would."""
+    """Import with another command while the server runs."""
     with Store.open(mirror.root, create=True) as store:
         store.import_archive(io.BytesIO(archive))
 
@@ -69,9 +69,7 @@ def _through(docker: Engine, path: str) -> list[dict[str, Any]]:
     return said
 
 
-def test_docker_pulls_what_an_archive_brought_and_pushes_it_back(
-    docker: Engine, mirror: Mirror
-) -> None:
+def test_docker_pulls_an_imported_image_and_pushes_it_back(docker: Engine, mirror: Mirror) -> None:
     take_in(
         mirror,
         images.image(
@@ -124,7 +122,7 @@ def test_docker_pushes_an_image_of_its_own_and_gets_it_back(docker: Engine, mirr
 
 
 @pytest.mark.parametrize("layers", ["plain", "gzip", "zstd"])
-def test_skopeo_there_and_back_with_digests(layers: str, mirror: Mirror, tmp_path: Path) -> None:
+def test_skopeo_pushes_and_pulls_with_digests(layers: str, mirror: Mirror, tmp_path: Path) -> None:
     require("skopeo")
     layout = Layout()
     if layers == "gzip":
@@ -205,8 +203,8 @@ def test_podman_and_buildah_pull_and_push(client: str, mirror: Mirror, tmp_path:
         ).bytes(),
     )
     _, before = manifest(mirror, "team/app", "1")
-    # A storage of their own, that needs nothing of the machine's; podman takes no run root of more
-    # than 50 characters.
+    # Its own storage, apart from the machine's; podman accepts no run root of more than 50
+    # characters.
     with tempfile.TemporaryDirectory(prefix="run-") as running:
         base = [
             client,
@@ -225,7 +223,7 @@ def test_podman_and_buildah_pull_and_push(client: str, mirror: Mirror, tmp_path:
     assert after["config"]["digest"] == before["config"]["digest"]
 
 
-def test_what_was_pushed_can_be_saved(mirror: Mirror, tmp_path: Path) -> None:
+def test_a_pushed_image_can_be_saved(mirror: Mirror, tmp_path: Path) -> None:
     require("skopeo")
     archive = tmp_path / "image.tar"
     archive.write_bytes(images.image(images.A, images.B, tags=("team/app:1",)).bytes())

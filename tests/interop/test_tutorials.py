@@ -33,7 +33,7 @@ def command(folder: Path, name: str, *words: object) -> None:
 
 
 def clients(workshop: Workshop, needed: set[str], folder: Path) -> dict[str, str]:
-    """Return an environment in which the clients speak to daemons, and use storage, of their own."""
+    """Return an environment in which the clients use their own daemons and storage."""
     folder.mkdir()
     environment = {"PATH": f"{folder}:{SEARCH_PATH}", "HOME": str(workshop.programs.folder)}
     if "docker" in needed:

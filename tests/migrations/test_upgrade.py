@@ -1,4 +1,4 @@
-"""The schema's history, walked with a store's worth of data in it (docs/architecture.md)."""
+"""The history of the schema, applied to a store full of data (docs/architecture.md)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def saved(root: Path, names: list[str]) -> bytes:
 
 @pytest.fixture(scope="session")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with real images, names that moved and went, and records of it."""
+    """Make a store with real images, moved and removed names, and records of them."""
     root = tmp_path_factory.mktemp("full") / "store"
     with Store.open(root, create=True, clock=lambda: NOW) as store:
         for name in ARCHIVES:
@@ -76,7 +76,7 @@ def test_the_migrations_build_what_the_models_say(store: Store, root: Path) -> N
     assert Store.schema_state(root).is_current
 
 
-def test_drift_is_seen(store: Store, root: Path) -> None:
+def test_drift_is_noticed(store: Store, root: Path) -> None:
     with store.write() as connection:
         connection.exec_driver_sql("ALTER TABLE event ADD COLUMN colour TEXT")
     (difference,) = Store.check_schema(root)
@@ -84,7 +84,7 @@ def test_drift_is_seen(store: Store, root: Path) -> None:
 
 
 @pytest.mark.parametrize("revision", EVERY)
-def test_a_store_of_any_age_comes_up_to_date_with_all_it_holds(
+def test_a_store_of_any_age_is_upgraded_with_all_its_content(
     revision: str, full: Path, names: list[str], tmp_path: Path
 ) -> None:
     root = older.older_store(full, tmp_path / "old", revision, tmp_path / "scripts")
@@ -100,7 +100,8 @@ def test_a_store_of_any_age_comes_up_to_date_with_all_it_holds(
     assert {table: after[table] for table in before} == before
     assert all(saved(root, [name]) == saved(full, [name]) for name in names)
     with Store.open(root) as store:
-        # It is not only read: what is there is recognised, and what is new goes in.
+        # The upgraded store is not only readable: known content is recognised, and new content is
+        # added.
         assert not store.import_archive(GOLDEN / "multi-layer.tar").new_images
         assert store.import_archive(io.BytesIO(image(E, tags=("new:1",)).bytes())).new_images == 1
         store.collect(dangling=True)
@@ -108,7 +109,7 @@ def test_a_store_of_any_age_comes_up_to_date_with_all_it_holds(
 
 
 @pytest.mark.parametrize("revision", EVERY[:-1])
-def test_before_an_upgrade_the_database_is_copied_with_what_its_log_holds(
+def test_an_upgrade_first_copies_the_database_with_its_log(
     revision: str, full: Path, tmp_path: Path
 ) -> None:
     root = older.older_store(full, tmp_path / "old", revision, tmp_path / "scripts")
@@ -120,7 +121,7 @@ def test_before_an_upgrade_the_database_is_copied_with_what_its_log_holds(
     assert (report.before, report.after) == (revision, HEAD)
     assert report.backup == root / f"store.db.{revision}-20260101T000000Z.bak"
     assert older.dump(report.backup) == before
-    # The copy is a database that stands on its own.
+    # The copy is a complete database.
     (tmp_path / "restored").mkdir()
     report.backup.rename(tmp_path / "restored" / "store.db")
     assert Store.upgrade(tmp_path / "restored").before == revision
@@ -199,7 +200,7 @@ def test_a_failing_migration_rolls_back_whole(
     assert older.dump(root / "store.db") == was
     backups = list(root.glob("*.bak"))
     assert [older.dump(backup) for backup in backups] == ([] if before is None else [was])
-    # Nothing is in the way of the program that can do it.
+    # Nothing hinders a program that can apply it.
     upgrading.upgrade(root, now=lambda: NOW)
     assert Store.schema_state(root).is_current
     if before is not None:
@@ -213,7 +214,7 @@ REBUILD = (
 )
 
 
-def test_rebuilding_a_parent_table_takes_no_children_along(full: Path, tmp_path: Path) -> None:
+def test_rebuilding_a_parent_table_deletes_no_children(full: Path, tmp_path: Path) -> None:
     """With foreign keys enforced, dropping the old table would fire ON DELETE CASCADE."""
     root = older.older_store(full, tmp_path / "old", EVERY[0], tmp_path / "until")
     before = older.rows(root / "store.db")
@@ -225,7 +226,7 @@ def test_rebuilding_a_parent_table_takes_no_children_along(full: Path, tmp_path:
         table: found for table, found in before.items() if table != "content"
     }
     assert len(after["content"]) == len(before["content"])
-    # And a program that does not know this revision leaves the store alone.
+    # A program that does not know this revision leaves the store alone.
     with pytest.raises(errors.SchemaMismatch, match=future):
         Store.open(root)
 

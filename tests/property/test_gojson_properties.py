@@ -1,4 +1,4 @@
-"""What must hold for every JSON text, every string and every time, whatever its spelling."""
+"""Properties of every JSON text, every string and every time, whatever its spelling."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def parsed(data: bytes) -> Json:
 
 
 def as_python(value: Json) -> object:
-    """The whole value by the scanner's own means, to be compared with Python's reading."""
+    """Return the whole value as the scanner reads it, for comparison with Python's reading."""
     match value.kind:
         case "object":
             return {key: as_python(member) for key, member in value.members()}
@@ -113,7 +113,7 @@ def python_reads(data: bytes) -> bool:
 
 
 @given(VALUES, st.booleans(), st.sampled_from([None, 1, "\t", " \r\n"]))
-def test_what_python_writes_is_read_alike(
+def test_json_written_by_python_is_read_the_same(
     value: object,
     ascii_only: bool,
     indent: int | str | None,
@@ -127,7 +127,7 @@ def test_what_python_writes_is_read_alike(
 @example(b'{"a":1,}')
 @example(b"[[],[]")
 @example(b"-")
-def test_what_python_calls_json_is_json_and_nothing_else(data: bytes) -> None:
+def test_the_reader_accepts_what_python_accepts(data: bytes) -> None:
     try:
         parsed(data)
     except InvalidDocument:
@@ -138,7 +138,9 @@ def test_what_python_calls_json_is_json_and_nothing_else(data: bytes) -> None:
 
 
 @given(VALUES, st.data())
-def test_one_changed_byte_is_judged_as_python_judges_it(value: object, data: st.DataObject) -> None:
+def test_one_changed_byte_is_accepted_or_refused_as_by_python(
+    value: object, data: st.DataObject
+) -> None:
     text = bytearray(json.dumps(value).encode())
     text[data.draw(st.integers(0, len(text) - 1))] = data.draw(
         st.sampled_from(b'{}[]:,"\\ 0-.eutn\x00')
@@ -152,7 +154,10 @@ def test_one_changed_byte_is_judged_as_python_judges_it(value: object, data: st.
 
 
 def go_runes(data: bytes) -> str:
-    """Go's ``utf8.DecodeRune``, one rune after the other, written from the table in the Unicode standard (table 3-7)."""
+    """Decode like Go's ``utf8.DecodeRune``, one rune after the other.
+
+    Written from table 3-7 of the Unicode standard.
+    """
     ranges: list[tuple[range, list[range]]] = [
         (range(0x80), []),
         (range(0xC2, 0xE0), [range(0x80, 0xC0)]),
@@ -187,7 +192,7 @@ def test_bytes_that_are_not_utf8_are_read_as_go_reads_them(data: bytes) -> None:
 
 
 @given(TEXT)
-def test_what_is_quoted_is_read_back(text: str) -> None:
+def test_quoted_strings_are_read_back(text: str) -> None:
     quoted = quote(text)
     assert parsed(quoted).text() == text
     assert json.loads(quoted) == text

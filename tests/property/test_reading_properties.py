@@ -1,4 +1,4 @@
-"""What must hold for every archive and every compressed stream, however written, damaged, or cut into pieces."""
+"""Properties of every archive and compressed stream, however written, damaged or cut."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ ENTRIES: Final = st.lists(
     max_size=5,
 )
 SPARSE_BYTES: Final = 1 << 20
-"""A few damaged bytes may announce a sparse member of any size; up to this one is read."""
+"""The bytes that are read of a sparse member: damage may announce a member of any size."""
 PIECES: Final = st.lists(st.integers(1, 1500), min_size=1, max_size=8)
 ENCODE: Final[dict[Codec, Callable[[bytes], bytes]]] = {
     Codec.IDENTITY: bytes,
@@ -62,7 +62,7 @@ ENCODE: Final[dict[Codec, Callable[[bytes], bytes]]] = {
 
 @st.composite
 def archives(draw: st.DrawFn) -> tuple[bytes, list[tarfile.TarInfo], list[bytes]]:
-    """An archive that Python's tarfile wrote, with what went into it."""
+    """Draw an archive that Python's tarfile wrote, with the entries in it."""
     file = io.BytesIO()
     written, contents = [], []
     with tarfile.open(fileobj=file, mode="w", format=draw(FORMATS)) as archive:
@@ -103,7 +103,7 @@ def checked(data: bytes, sizes: Sequence[int]) -> tuple[type[StoreError], str] |
 
 
 def listed(data: bytes, *, seekable: bool) -> type[StoreError] | None:
-    """Everything a reader can be asked, and the error it ends with."""
+    """Return every answer of a reader, and the error it ends with."""
     tree = Tree(Limits(directories=1000))
     try:
         reader = TarReader(io.BytesIO(data), seekable=seekable)
@@ -124,7 +124,7 @@ def add(tree: Tree, found: Member) -> None:
 
 
 @given(archives())
-def test_what_tarfile_wrote_is_read_back(
+def test_archives_of_tarfile_are_read_back(
     made: tuple[bytes, list[tarfile.TarInfo], list[bytes]],
 ) -> None:
     archive, written, contents = made
@@ -134,7 +134,7 @@ def test_what_tarfile_wrote_is_read_back(
         assert [(found.kind, found.link, found.size) for found, _ in read] == [
             (KINDS[info.type], info.linkname, info.size) for info in written
         ]
-        # tarfile ends the names of directories with a slash of its own.
+        # tarfile strips the slash at the end of a directory's name.
         assert [found.name.rstrip("/") for found, _ in read] == [
             info.name.rstrip("/") for info in written
         ]
@@ -146,14 +146,14 @@ def test_what_tarfile_wrote_is_read_back(
 
 
 @given(archives(), PIECES, st.data())
-def test_damage_raises_only_our_errors_and_the_same_everywhere(
+def test_damage_raises_the_same_errors_everywhere(
     made: tuple[bytes, list[tarfile.TarInfo], list[bytes]], sizes: list[int], data: st.DataObject
 ) -> None:
     archive = bytearray(made[0])
     for bit in data.draw(st.lists(st.integers(0, min(len(archive), 4096) * 8 - 1), max_size=3)):
         archive[bit // 8] ^= 1 << bit % 8
     if data.draw(st.booleans()):
-        # With a sound checksum the damage gets further.
+        # With a correct checksum the damage gets past the header check.
         archive[:512] = summed(bytes(archive[:512]))
     damaged = bytes(archive[: data.draw(st.integers(0, len(archive)))])
     whole = checked(damaged, [len(damaged) or 1])
@@ -165,9 +165,9 @@ def test_damage_raises_only_our_errors_and_the_same_everywhere(
 
 @st.composite
 def sparse_members(draw: st.DrawFn) -> tuple[bytes, bytes]:
-    """A sparse member in one of the PAX formats, with what it stands for.
+    """Draw a sparse member in one of the PAX formats, with the bytes it stands for.
 
-    Now and then its map tells a lie.
+    Sometimes its map is false.
     """
     content = bytearray()
     data = bytearray()
@@ -191,9 +191,7 @@ SPARSE: Final = sparse_members()
 
 
 @given(sparse_members(), st.integers(1, 3000))
-def test_sparse_members_are_read_as_what_they_stand_for(
-    made: tuple[bytes, bytes], size: int
-) -> None:
+def test_sparse_members_expand_to_their_bytes(made: tuple[bytes, bytes], size: int) -> None:
     archive, content = made
     verdict = checked(archive, [100])
     for seekable in (True, False):
@@ -229,9 +227,7 @@ HEADERS: Final = st.lists(
 
 
 @given(HEADERS, PIECES)
-def test_any_order_of_headers_is_judged_the_same_everywhere(
-    parts: list[bytes], sizes: list[int]
-) -> None:
+def test_any_order_of_headers_gives_one_answer(parts: list[bytes], sizes: list[int]) -> None:
     archive = b"".join(parts)
     verdict = checked(archive, [len(archive) or 1])
     assert checked(archive, sizes) == verdict

@@ -1,8 +1,8 @@
-"""Any sequence of requests that the specification knows, against a model of a registry.
+"""Any sequence of requests that the specification knows, checked against a model of a registry.
 
-Every answer is foreseen, and what is stored is what was promised.
+The model predicts every answer and what is stored.
 
-``STORECTL_FUZZ=2000`` makes a long run of it.
+``STORECTL_FUZZ=2000`` makes a long run.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ EXAMPLES: Final = int(os.environ.get("STORECTL_FUZZ", "15"))
 
 
 class Bytes(bytes):
-    """Shown short, for the report of a failure."""
+    """Bytes that a failure report shows in short form."""
 
     __slots__ = ()
 
@@ -87,13 +87,13 @@ class Upload:
 
 @dataclass
 class Held:
-    """What a repository serves, by digest."""
+    """The content that a repository serves, by digest."""
 
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     subjects: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """For each manifest with a subject, that and the manifest's artifact type."""
+    """For each manifest with a subject, the subject and the manifest's artifact type."""
 
 
 def link(data: bytes, media_type: str, algorithm: str) -> dict[str, object]:
@@ -228,7 +228,7 @@ class RegistryMachine(RuleBasedStateMachine):
 
     @rule(upload=uploads, data=st.sampled_from(BLOBS[2:]))
     def break_off(self, upload: Upload, data: bytes) -> None:
-        """What was taken before the client went away counts, and nothing else."""
+        """Only the bytes that the server received before the connection closed count."""
         with Wire(self.served.port) as wire:
             wire.send(
                 request(
@@ -334,7 +334,7 @@ class RegistryMachine(RuleBasedStateMachine):
         if digest not in self.held[name].blobs:
             assert reply.status == 404
         elif method == "HEAD":
-            # Ranges are of GET alone (RFC 9110 section 14.2).
+            # Ranges apply to GET alone (RFC 9110 section 14.2).
             assert (reply.status, reply.header("content-length"), reply.body) == (
                 200,
                 str(len(data)),
@@ -516,7 +516,7 @@ class RegistryMachine(RuleBasedStateMachine):
         }
         assert {one["digest"] for one in reply.json["manifests"]} == expected
 
-    # --- what happens to servers ------------------------------------------------------------------
+    # --- servers ---------------------------------------------------------------------------------
 
     @rule()
     def collect(self) -> None:

@@ -1,9 +1,8 @@
-"""Requests that nobody means well.
+"""Malformed and hostile requests.
 
-Whatever comes over the socket, the answer is well formed and no failure of ours, and nothing stays
-behind.
+Every answer is well formed, none is a failure of the server, and no state is left behind.
 
-``STORECTL_FUZZ=20000`` makes a long run of it.
+``STORECTL_FUZZ=20000`` makes a long run.
 """
 
 from __future__ import annotations
@@ -58,13 +57,13 @@ CODES: Final = frozenset(
         "UNKNOWN",
     ]
 )
-"""The specification's, and those that registries have always used beside them."""
+"""The specification's paths, and older ones that registries serve too."""
 
 
 class Target:
-    """A server with little in it.
+    """A server with little content.
 
-    Every request has a connection of its own, so that none pays for another.
+    Every request has its own connection, so that none affects another.
     """
 
     def __init__(self, mirror: Mirror) -> None:
@@ -114,14 +113,18 @@ def _uploads_are_known(root: Path, store: Store) -> None:
 
 
 def no_http(reply: Reply) -> bool:
-    """Whether the request never reached the registry: it expects what no HTTP knows, or is none, which ends the connection (and even HEAD is told why)."""
+    """Return whether the request never reached the registry.
+
+    It expects something unknown to HTTP, or is not HTTP at all, which ends the connection; even a
+    HEAD request gets a reason.
+    """
     return reply.status == 417 or (
         reply.status in (400, 414, 431, 501, 505) and not reply.stays_open
     )
 
 
 def sound(reply: Reply, method: str, *, ours: bool = True) -> None:
-    """What every answer has to be; ``ours``: to a request for the registry."""
+    """Check what every answer must be; ``ours``: an answer to a request for the registry."""
     assert reply.status < 500 or no_http(reply), (reply.status, reply.body)
     assert reply.header("server") == "storectl"
     if reply.status >= 400 and (method != "HEAD" or reply.body) and ours:
@@ -410,7 +413,7 @@ _GOOD: Final = {
     reference=st.sampled_from(("latest", "DIGEST", "OTHER")),
     cut=st.integers(0, 3),
 )
-def test_any_manifest_is_taken_or_refused(
+def test_any_manifest_is_accepted_or_refused(
     document: object, media_type: str, reference: str, cut: int, target: Target
 ) -> None:
     data = json.dumps(document).encode()
@@ -470,13 +473,13 @@ def _mutated(draw: st.DrawFn) -> bytes:
 
 @THOROUGH
 @given(data=_mutated() | st.binary(min_size=1, max_size=200))
-def test_any_bytes_are_answered_or_hung_up_on(data: bytes, target: Target) -> None:
+def test_any_bytes_get_an_answer_or_a_closed_connection(data: bytes, target: Target) -> None:
     with Wire(target.mirror.port, timeout_s=0.05) as wire:
         wire.send(data)
         try:
             for _ in range(20):
-                # A HEAD's answer has no body; a mutation seldom makes one.
+                # The answer to HEAD has no body; a mutation seldom makes one.
                 sound(wire.reply("HEAD" if data.startswith(b"HEAD") else "GET"), "GET", ours=False)
         except (Closed, TimeoutError):
-            # Nothing more to say, or waiting for the rest.
+            # The server has nothing more to say, or waits for more bytes.
             pass

@@ -1,4 +1,4 @@
-"""What a store saves, another store takes in and saves again: the same IDs, digests, tags and referrers, the same bytes."""
+"""A saved archive, imported elsewhere and saved again, keeps every ID, digest, tag and byte."""
 
 from __future__ import annotations
 
@@ -34,11 +34,15 @@ QUERIES = {
         JOIN content c ON c.id = i.content_id LEFT JOIN layer l ON l.id = i.top_layer_id"""
     ),
     "manifests": (
-        """SELECT c.digest, m.media_type, m.kind, m.artifact_type, s.digest, i.digest FROM manifest m
-        JOIN content c ON c.id = m.content_id LEFT JOIN content s ON s.id = m.subject_id LEFT JOIN content i ON i.id = m.image_id"""
+        """SELECT c.digest, m.media_type, m.kind, m.artifact_type, s.digest, i.digest
+        FROM manifest m
+        JOIN content c ON c.id = m.content_id LEFT JOIN content s ON s.id = m.subject_id
+        LEFT JOIN content i ON i.id = m.image_id"""
     ),
     "edges": (
-        """SELECT c.digest, e.role, e.position, t.digest, t.state, e.media_type, e.platform, e.annotations, e.urls FROM manifest_edge e
+        """SELECT c.digest, e.role, e.position, t.digest, t.state, e.media_type,
+        e.platform, e.annotations, e.urls
+        FROM manifest_edge e
         JOIN content c ON c.id = e.manifest_id JOIN content t ON t.id = e.content_id"""
     ),
     "references": (
@@ -55,7 +59,7 @@ QUERIES = {
 
 
 def catalogue(store: Store) -> dict[str, list[str]]:
-    """Everything that outlives a journey, as sorted rows of text."""
+    """Return everything that survives the round trip, as sorted rows of text."""
     with store.read() as connection:
         return {
             name: sorted(repr(tuple(row)) for row in connection.execute(text(query)))
@@ -65,7 +69,7 @@ def catalogue(store: Store) -> dict[str, list[str]]:
 
 @st.composite
 def layouts(draw: DrawFn, *, layerless: bool) -> Layout:
-    """A few images, indexes and artifacts over shared layers, some with names, some referring to others."""
+    """Draw images, indexes and artifacts over shared layers, with names and referrers."""
     layout = Layout()
     encodings = [plain, gzip, zstd]
 

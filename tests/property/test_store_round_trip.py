@@ -1,6 +1,6 @@
-"""What is saved and imported into an empty store is what was saved, whatever the store held.
+"""A saved archive, imported into an empty store, gives back what was saved.
 
-And saving it again gives the same bytes.
+Saving it again gives the same bytes, whatever the first store held.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LAYERS = (A, B, E, layer("c.txt", b"gamma\n"), layer("large", b"0123456789abcdef" * 9_000))
 ELSEWHERE = layer("elsewhere", b"not everybody may pass it on")
-"""A foreign layer that no store here has."""
+"""A foreign layer that neither store has."""
 
 ENCODINGS = (plain, gzip, zstd)
 PLATFORMS = ("linux/amd64", "linux/arm64", "linux/arm/v6", "windows/amd64")
@@ -41,7 +41,7 @@ TAGS = ("1", "latest")
 
 @dataclass(frozen=True)
 class Made:
-    """What an image is made from: its layers with their encodings, and how its digests are made."""
+    """The parts of an image: its layers with their encodings, and its digest algorithms."""
 
     layers: tuple[tuple[int, int], ...]
     algorithm: str
@@ -55,7 +55,7 @@ SLOW = settings(
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )
-"""Two stores on disk for every example: few of them, and none only to make a failing one smaller."""
+"""Few examples, and none only to make a failing one smaller: each needs two stores on disk."""
 
 MADE = st.builds(
     Made,
@@ -72,9 +72,9 @@ MADE = st.builds(
 
 @dataclass(frozen=True)
 class Root:
-    """One thing that has names: an image, or an index of several.
+    """A named image, or an index of several.
 
-    With attestations, and with what refers to it.
+    It may have attestations and referrers.
     """
 
     images: tuple[Made, ...]
@@ -83,7 +83,7 @@ class Root:
     attested: bool
     sparse: bool
     referrers: int
-    """How many referrers stand on it, each on the one before."""
+    """The number of referrers, each of which refers to the one before."""
     signed: bool
     """Whether a tag made of its digest holds a signature."""
     names: frozenset[tuple[str, str]]
@@ -154,7 +154,7 @@ def layout_of(roots: list[Root]) -> Layout:
 
 
 def docker_archive(images: list[Made]) -> bytes:
-    """The same images as Docker ≤ 24 has them."""
+    """Return the same images as Docker ≤ 24 writes them."""
     archive = Archive()
     items: list[dict[str, object]] = []
     for number, made in enumerate(images):
@@ -176,8 +176,8 @@ def docker_archive(images: list[Made]) -> bytes:
 
 
 QUERIES = {
-    # What something names; how layers are encoded on disk is the store's own business and depends
-    # on what came first.
+    # The content that names refer to; the encoding on disk is the store's own choice and depends on
+    # the order of imports.
     "content": (
         "SELECT digest, size_bytes, state FROM content WHERE id IN (SELECT content_id FROM"
         " manifest_edge UNION SELECT content_id FROM manifest UNION SELECT content_id FROM image"
@@ -239,7 +239,7 @@ def saved(store: Store, names: list[str], format_: Format) -> bytes:
 
 
 def catalogue(store: Store) -> dict[str, list[tuple[Any, ...]]]:
-    """Everything that has a digest or a name, and how it hangs together, row numbers and times aside."""
+    """Return everything with a digest or a name, and its links, without row numbers and times."""
     with store.read() as connection:
         return {
             table: sorted(map(tuple, connection.execute(text(query))), key=repr)
@@ -248,7 +248,7 @@ def catalogue(store: Store) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def everything(store: Store) -> list[str]:
-    """Names for all that the store holds on purpose, but for what it holds because it refers to something."""
+    """Return names for everything that the store keeps, except content kept only as a referrer."""
     held = catalogue(store)
     return [f"{name}:{tag}" for name, tag, _ in held["reference"]] + [
         digest for (digest,) in held["kept"]
@@ -261,7 +261,7 @@ def everything(store: Store) -> list[str]:
     roots=[], docker=[Made(((0, 0), (1, 0)), "sha256", "x"), Made(((0, 0), (0, 0)), "sha256", "y")]
 )
 @pytest.mark.parametrize("format_", [Format.OCI, Format.DOCKER])
-def test_what_is_saved_and_imported_is_what_was_saved(
+def test_an_imported_save_equals_its_source(
     format_: Format, roots: list[Root], docker: list[Made]
 ) -> None:
     with stores(2) as (first, second):
@@ -281,7 +281,7 @@ def test_what_is_saved_and_imported_is_what_was_saved(
 @SLOW
 @given(roots=st.lists(ROOTS, min_size=1, max_size=3))
 @pytest.mark.parametrize("format_", [Format.OCI, Format.DOCKER])
-def test_what_refers_to_an_image_goes_with_it(format_: Format, roots: list[Root]) -> None:
+def test_referrers_go_with_their_image(format_: Format, roots: list[Root]) -> None:
     with stores(2) as (first, second):
         layout = layout_of(roots)
         first.import_archive(io.BytesIO(layout.tar()))
