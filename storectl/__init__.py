@@ -1,1 +1,1 @@
-"""The command line: words in, words out, progress, exit codes."""
+"""The command line: commands, their options and output, and exit codes."""

@@ -99,8 +99,8 @@ def command(  # noqa: PLR0913 - one for each option
     Artifacts follow the images; the ID of an artifact is the digest of its manifest.
 
     --limit N shows one page of a long list, and --after with the last ID of that page shows the
-    next one. In a store of any size, a page takes no longer than its images, and so does the list
-    of a name or of names with a common beginning.
+    next one. The time for a page depends on its length and not on the size of the store, and so
+    does the time for the list of a name, or of names with a common beginning.
     """
     from dataclasses import replace  # noqa: PLC0415 - `--help` does without
 

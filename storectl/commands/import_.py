@@ -133,7 +133,7 @@ def command(  # noqa: PLR0913 - one for each option
     skopeo's `dir:` folders, compressed or not. Without a SOURCE, or with `-`, reads standard input.
 
     Each archive is imported completely or not at all, and digests stay as they are. A layer that
-    the store already has may be missing from the archive; in a file it is not read again.
+    the store already has may be missing from the archive, and is not read again from a file.
     """
     from store import Compression, ImportOptions, Limits  # noqa: PLC0415 - `--help` does without
     from storectl.output import render  # noqa: PLC0415

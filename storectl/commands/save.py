@@ -101,7 +101,8 @@ def command(  # noqa: PLR0913 - one for each option
     """Save images to one archive, which goes to standard output by default.
 
     A name without a tag means all of its tags. The formats docker and oci keep manifests, indexes
-    and digests unchanged. Every byte is checked against its digest while it is written.
+    and digests unchanged. Every byte is checked against its digest while it is written. --json
+    needs -o.
     """
     if all_platforms and (platforms or format_ == "legacy"):
         raise click.UsageError(
@@ -114,10 +115,11 @@ def command(  # noqa: PLR0913 - one for each option
     folder = _folder(output)
     if folder is not None and format_ != "oci":
         from store.errors import InvalidInput  # noqa: PLC0415 - `--help` does without
+        from store.model.remedies import Remedy  # noqa: PLC0415
 
         raise InvalidInput(
-            f"{folder} is a folder, and only the format oci can be one",
-            hint="give -o the name of a file, or --format oci",
+            f"cannot save to {folder}: it is a folder, and only the format oci is written to folders",
+            remedy=Remedy.SAVE_TO_FILE,
         )
     if folder is not None and compress:
         raise click.UsageError("--compress needs an archive, but the output is a folder")

@@ -40,7 +40,7 @@ _FILE = click.Path(readable=False, path_type=Path)
     metavar="DOMAIN",
     default="docker.io",
     show_default=True,
-    help="Registry of image names that name none.",
+    help="Registry of image names without one.",
 )
 @click.option(
     "--read-only",

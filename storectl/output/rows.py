@@ -63,7 +63,7 @@ def _known(ctx: click.Context, param: click.Parameter, value: str) -> str:
     if value in {"table", "json"} or "{{" in value:
         return value
     raise click.BadParameter(
-        f"invalid format {value!r}: expected table, json or a template such as '{{{{.ID}}}}'"
+        f"expected table, json or a template such as '{{{{.ID}}}}', not {value!r}"
     )
 
 

@@ -80,11 +80,11 @@ def test_a_missing_store_is_created(
 ) -> None:
     seen: list[dict[str, Any]] = []
 
-    def take_in(*_arguments: object) -> ImportReport:
+    def import_archive(*_arguments: object) -> ImportReport:
         seen.append(fake.opened)
         return imported()
 
-    monkeypatch.setattr(fake, "import_archive", take_in, raising=False)
+    monkeypatch.setattr(fake, "import_archive", import_archive, raising=False)
     shell("import", "a.tar")
     assert seen == [{"create": True}]
 
