@@ -1,4 +1,4 @@
-"""``python -m bench``: measure cases, keep the results, show them beside the targets."""
+"""``python -m bench``: measure cases, store the results and compare them with the targets."""
 
 from __future__ import annotations
 
@@ -25,18 +25,19 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parent.parent
 FULL: Final = ROOT / "docs" / "benchmarks"
 QUICK: Final = ROOT / "build" / "bench-quick"
-"""Quick runs measure smaller inputs: their results never stand beside those of full runs."""
+"""Quick runs measure smaller inputs: their results are kept apart from those of full runs."""
 
 BASELINE: Final = Path(__file__).with_name("baseline.json")
 _QUICK_ROUNDS: Final = 2
 _QUICK_S: Final = 140
-"""After so many seconds a quick run begins with nothing new, so that it ends within three minutes."""
+"""A quick run starts no case after this time, so that it ends within three minutes."""
 
 
 def main() -> int:
-    """Run what the arguments say.
+    """Run the command line.
 
-    The exit code: 1 when a case failed or the gate is shut, 2 for a case that does not exist.
+    Returns:
+        The exit code: 1 if a case failed or a ratio became worse, 2 if no case has that name.
     """
     arguments = _arguments()
     chosen = [
@@ -50,7 +51,7 @@ def main() -> int:
         return 0
     if not chosen:
         print(
-            f"no case is called {' or '.join(arguments.only)}; there are:"
+            f"no case has the name {' or '.join(arguments.only)}; the cases are:"
             f" {' '.join(case.name for case in CASES)}",
             file=sys.stderr,
         )
@@ -71,7 +72,7 @@ def main() -> int:
     _write(folder, found)
     for name in failed:
         print(
-            f"{name} failed: what is shown of it, if anything, is of an earlier run",
+            f"{name} failed: its results, if any, are from an earlier run",
             file=sys.stderr,
         )
     return 1 if failed else 0
@@ -80,9 +81,9 @@ def main() -> int:
 def _measure(
     cases: Sequence[Case], path: Path, found: Results, arguments: argparse.Namespace
 ) -> list[str]:
-    """Measure the cases, each result kept as soon as it is there.
+    """Measure the cases, store each result at once, and return the names of failed cases.
 
-    Returns the names of those that failed: half an hour is not lost for one of them.
+    A failed case does not end the run: the other cases take half an hour.
     """
     failed = []
     with (
@@ -92,21 +93,21 @@ def _measure(
     ):
         if not served:
             print(
-                "note: whatever else runs on this machine is served as well as the benchmark is;"
+                "note: other processes on this machine have the same priority as the benchmark;"
                 " the figures will spread",
                 file=sys.stderr,
             )
         if not unpaced:
             print(
-                "note: this machine paces what TCP sends, also to itself; the figures of servers"
-                " will spread",
+                "note: TCP on this machine paces its packets, on the loopback interface too; the"
+                " figures of servers will spread",
                 file=sys.stderr,
             )
         until_s = time.monotonic() + _QUICK_S if arguments.quick else math.inf
         for case in cases:
             if time.monotonic() > until_s:
                 print(
-                    f"note: the time of a quick run is up: {case.name} is left out", file=sys.stderr
+                    f"note: the quick run is out of time: {case.name} is skipped", file=sys.stderr
                 )
                 continue
             try:
@@ -121,8 +122,8 @@ def _measure(
                 failed.append(case.name)
                 continue
             found.machine = machine.describe()
-            # After each case: what was measured is kept, whatever happens to the next one. Beside
-            # what another run may have put there meanwhile.
+            # Stored after each case, because the next one may fail; added to the file as it is now,
+            # because another run may have changed it.
             found.cases = {**results.load(path).cases, case.name: found.cases[case.name]}
             results.store(path, found)
     return failed
@@ -130,10 +131,10 @@ def _measure(
 
 def _write(folder: Path, found: Results) -> None:
     try:
-        from bench import charts  # noqa: PLC0415 - matplotlib is asked for by the bench alone
+        from bench import charts  # noqa: PLC0415 - only the bench group installs matplotlib
     except ImportError:
         print(
-            "note: no charts are drawn, matplotlib is not installed (`make bench` does it)",
+            "note: no charts are drawn: matplotlib is not installed (`make bench` installs it)",
             file=sys.stderr,
         )
         names = sorted(path.name for path in folder.glob("*.svg"))
@@ -150,8 +151,8 @@ def _gate(cases: Sequence[Case], found: Results, *, accept: bool) -> int:
     regressions = gate.regressions(cases, gate.load(BASELINE), measured)
     for regression in regressions:
         print(
-            f"{regression.key}: {regression.measured:.2f}, accepted was {regression.accepted:.2f}"
-            f" ({regression.worse_by:.0%} worse)"
+            f"{regression.key}: measured {regression.measured:.2f},"
+            f" accepted {regression.accepted:.2f} ({regression.worse_by:.0%} worse)"
         )
     return 1 if regressions else 0
 
@@ -159,36 +160,36 @@ def _gate(cases: Sequence[Case], found: Results, *, accept: bool) -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measure storectl beside other programs and beside what the machine can do.",
+        description="Compare storectl with other programs and with the limits of the machine.",
     )
     parser.add_argument(
         "--only",
         nargs="*",
         metavar="CASE",
-        help="names or patterns of cases; their results are put beside those that are there",
+        help="names or patterns of cases; the results of other cases stay",
     )
     parser.add_argument(
-        "--quick", action="store_true", help="small inputs, few rounds: within three minutes"
+        "--quick", action="store_true", help="small inputs and few rounds: at most three minutes"
     )
     parser.add_argument(
-        "--rounds", type=int, help="how many rounds, instead of what each case says"
+        "--rounds", type=int, help="the number of rounds, instead of the default of each case"
     )
     parser.add_argument(
         "--report",
         action="store_true",
-        help="measure nothing: show again, and write again, what was measured",
+        help="measure nothing: show the results and write the report again",
     )
     parser.add_argument(
         "--gate",
         action="store_true",
-        help="measure nothing: fail when a ratio is worse than in baseline.json",
+        help="measure nothing: fail if a ratio is worse than in baseline.json",
     )
     parser.add_argument(
         "--accept",
         action="store_true",
-        help="measure nothing: what was measured becomes baseline.json",
+        help="measure nothing: write the measured ratios to baseline.json",
     )
-    parser.add_argument("--list", action="store_true", help="only say which cases there are")
+    parser.add_argument("--list", action="store_true", help="list the cases and exit")
     return parser.parse_args()
 
 

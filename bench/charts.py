@@ -1,4 +1,4 @@
-"""Charts of the results, as SVG."""
+"""Charts of the results as SVG."""
 
 from __future__ import annotations
 
@@ -26,12 +26,18 @@ _LIMITS: Final = ("sha256", "cp", "zstd", "isal", "process start")
 
 
 def draw(cases: Sequence[Case], results: Results, folder: Path) -> list[str]:
-    """Write the charts into ``folder``; their names."""
-    # The same results make the same file: no time, and no names of parts made by chance.
+    """Write the charts, and return their names.
+
+    Args:
+        cases: The cases in the order of the charts.
+        results: The measurements.
+        folder: The folder for the charts.
+    """
+    # The same results give the same file: without a time and without random element names.
     mpl.rcParams.update(
         {
             "svg.hashsalt": "storectl",
-            # Text stays text: a fifth of the size of outlines, and it can be searched.
+            # Text as text is a fifth of the size of outlines, and can be searched.
             "svg.fonttype": "none",
             "font.size": 9,
             "axes.spines.top": False,
@@ -77,7 +83,7 @@ def _walls(result: CaseResult, path: Path) -> None:
 
 
 def _targets(cases: Sequence[Case], results: Results, path: Path) -> None:
-    """How much of each limit is used: up to 1 the target is met, whichever way it is asked."""
+    """Draw the share of each limit that is used: a target is met up to 1."""
     rows = []
     for case in cases:
         for target in case.targets:

@@ -1,4 +1,4 @@
-"""Medians, spreads and ratios; pure."""
+"""Medians, spreads and ratios of samples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The median of some figures, and the least and the most of them."""
+    """The median, the least and the greatest of some figures."""
 
     median: float
     low: float
@@ -23,7 +23,11 @@ class Spread:
 
     @classmethod
     def of(cls, figures: Iterable[float]) -> Spread:
-        """Raises ValueError when there are none."""
+        """Return the spread of ``figures``.
+
+        Raises:
+            ValueError: There are no figures.
+        """
         found = sorted(figures)
         if not found:
             raise ValueError("no figures to summarise")
@@ -31,17 +35,29 @@ class Spread:
 
 
 def of_contestant(rounds: Sequence[Round], name: str, figure: Callable[[Sample], float]) -> Spread:
-    """A figure of one contestant over the rounds that it took part in.
+    """Return the spread of a contestant's figure over its rounds.
 
-    Raises ValueError when there are none.
+    Args:
+        rounds: The rounds of a case.
+        name: The contestant.
+        figure: Returns the figure of a sample.
+
+    Raises:
+        ValueError: The contestant took part in no round.
     """
     return Spread.of(figure(one[name]) for one in rounds if name in one)
 
 
 def paired(rounds: Sequence[Round], ours: str, theirs: str) -> Spread:
-    """How many times as long as ``ours`` the other took, pair by pair.
+    """Return the spread of the ratio of two contestants' times within each round.
 
-    Raises ValueError when they never ran in one round.
+    Args:
+        rounds: The rounds of a case.
+        ours: The contestant whose time is 1.
+        theirs: The other contestant.
+
+    Raises:
+        ValueError: No round has both contestants.
     """
     return Spread.of(
         one[theirs].wall_s / one[ours].wall_s for one in rounds if ours in one and theirs in one
@@ -50,22 +66,24 @@ def paired(rounds: Sequence[Round], ours: str, theirs: str) -> Spread:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A target beside what was measured.
-
-    ``spread`` is None where a contestant that it needs was missing.
-    """
+    """A target and its measured figure; ``spread`` is None if a contestant of it was missing."""
 
     target: Target
     spread: Spread | None
 
     @property
     def met(self) -> bool | None:
-        """Whether the median keeps the limit; None when nothing was measured."""
+        """Whether the median keeps the limit; None if nothing was measured."""
         return None if self.spread is None else self.target.met_by(self.spread.median)
 
 
 def judge(target: Target, rounds: Sequence[Round]) -> Verdict:
-    """The target's figure in every round that has what it needs."""
+    """Compute a target's figure in every round that has the target's contestants.
+
+    Args:
+        target: The target.
+        rounds: The rounds of its case.
+    """
     figures = []
     for one in rounds:
         try:

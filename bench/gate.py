@@ -1,4 +1,7 @@
-"""Has something become slower? Ratios are compared with those that were accepted last, never seconds: another machine has other seconds."""
+"""The regression gate: compares measured ratios with accepted ones.
+
+Seconds are not compared, because they depend on the machine.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from bench.results import Results
 
 TOLERANCE: Final = 0.15
-"""How much worse a ratio may be before it counts: as much as rounds of one run differ on a busy machine."""
+"""The tolerated change of a ratio: as much as rounds of one run differ on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +32,16 @@ class Regression:
 
     @property
     def worse_by(self) -> float:
-        """As a share of the accepted ratio."""
+        """The change as a share of the accepted ratio."""
         return abs(self.measured - self.accepted) / self.accepted
 
 
 def ratios(cases: Iterable[Case], results: Results) -> dict[str, float]:
-    """The median of every ratio that was measured, by "case: target".
+    """Return the median of every measured ratio, by "case: target".
 
-    Figures with a unit are left out.
+    Args:
+        cases: The cases; figures with a unit are left out.
+        results: The measurements.
     """
     found = {}
     for case in cases:
@@ -53,9 +58,15 @@ def regressions(
     measured: Mapping[str, float],
     tolerance: float = TOLERANCE,
 ) -> list[Regression]:
-    """What became worse by more than ``tolerance``.
+    """Return the ratios that became worse by more than ``tolerance``.
 
-    What is measured for the first time, or was not measured now, is no regression.
+    Ratios that were not accepted before or not measured now are skipped.
+
+    Args:
+        cases: The cases.
+        baseline: The accepted ratios.
+        measured: The measured ratios.
+        tolerance: The tolerated change, as a share of the accepted ratio.
     """
     found = []
     for case in cases:
@@ -71,7 +82,7 @@ def regressions(
 
 
 def load(path: Path) -> dict[str, float]:
-    """The accepted ratios; none when there is no file."""
+    """Return the accepted ratios in a file, or none if the file does not exist."""
     if not path.exists():
         return {}
     found: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
@@ -79,7 +90,7 @@ def load(path: Path) -> dict[str, float]:
 
 
 def accept(path: Path, measured: Mapping[str, float]) -> None:
-    """Take what was measured for the accepted ratios; those that were not measured stay."""
+    """Replace accepted ratios by the measured ones; the other accepted ratios stay."""
     path.write_text(
         json.dumps({**load(path), **measured}, indent=1, sort_keys=True, ensure_ascii=False) + "\n",
         encoding="utf-8",

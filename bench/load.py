@@ -1,12 +1,11 @@
-"""A client that costs as little as a client can.
+"""An HTTP client with the least possible cost.
 
-It asks for a path on several connections at once, and drops what comes without copying it.
+It requests a path on several connections at once, and discards response bodies without copying.
 
 python -m bench.load PORT CLIENTS TIMES BYTES PATH
 
-Each connection asks for ``PATH`` so many times, one after the other; ``BYTES`` is how long a body
-is. Printed as JSON: the seconds that all of it took, and the longest time to the first byte of one
-answer.
+Each of CLIENTS connections requests PATH TIMES times in sequence; BYTES is the length of a body.
+The program prints JSON: the elapsed seconds, and the longest time to the first byte of a response.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _HEAD: Final = 16384
 
 
 class Connection:
-    """One client of the many."""
+    """One connection, with at most one request in progress."""
 
     def __init__(self, port: int, request: bytes, size_bytes: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
@@ -41,14 +40,15 @@ class Connection:
         self.socket.sendall(self._request)
 
     def more(self) -> bool:
-        """Take what has come; whether the answer is whole.
+        """Receive bytes, and return whether the response is complete.
 
-        Raises RuntimeError when it is not the one that was asked for.
+        Raises:
+            RuntimeError: The status is not 200, or the server closed the connection.
         """
         if self._left < 0:
             data = self.socket.recv(_HEAD)
             if not data:
-                raise RuntimeError("the server has hung up")
+                raise RuntimeError("the server closed the connection")
             if not self._head:
                 self.slowest_s = max(self.slowest_s, time.perf_counter() - self._asked)
             self._head += data
@@ -62,13 +62,24 @@ class Connection:
             # MSG_TRUNC: the kernel counts the bytes and forgets them (tcp(7)).
             got = self.socket.recv_into(self._buffer, min(_PIECE, self._left), socket.MSG_TRUNC)
             if not got:
-                raise RuntimeError("the server has hung up in the middle of a body")
+                raise RuntimeError("the server closed the connection within a body")
             self._left -= got
         return self._left == 0
 
 
 def run(port: int, clients: int, times: int, size_bytes: int, path: str) -> dict[str, float]:
-    """Do it. Raises RuntimeError."""
+    """Send all requests, and return the figures.
+
+    Args:
+        port: The server's port on 127.0.0.1.
+        clients: The number of connections.
+        times: The number of requests on each connection.
+        size_bytes: The length of a response body.
+        path: The path to request.
+
+    Raises:
+        RuntimeError: A response has another status than 200 or ends early.
+    """
     accept = "application/vnd.oci.image.manifest.v1+json"
     request = (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: {accept}, */*\r\n\r\n".encode()
@@ -98,7 +109,7 @@ def run(port: int, clients: int, times: int, size_bytes: int, path: str) -> dict
 
 
 def main() -> None:
-    """Read the command line."""
+    """Run the command line, and print the figures."""
     port, clients, times, size, path = sys.argv[1:]
     print(json.dumps(run(int(port), int(clients), int(times), int(size), path)))
 

@@ -1,4 +1,4 @@
-"""The machine in general terms: what somebody needs to judge the figures, and nothing that says whose it is."""
+"""A description of the machine that helps to judge the figures, without its name or owner."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench import pacing, workshop
 
 
 def describe() -> dict[str, str]:
-    """Cores, memory, kernel, file system and the versions of what was run."""
+    """Return cores, memory, kernel, file system and versions, by name."""
     return {
         "cores": str(os.cpu_count()),
         "processor": (

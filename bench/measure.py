@@ -1,4 +1,4 @@
-"""Runs a program and takes down what it cost: time, processor, memory and disk, its children included."""
+"""The cost of running a program: time, processor, memory and disk, children included."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SAMPLE_S: Final = 0.02
 _DISK_EVERY: Final = 5
-"""Disk is looked at once in so many looks at memory: it costs more."""
+"""Disk usage is read once in this many samples of memory, because reading it costs more."""
 
 _BLOCK: Final = 512
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -27,13 +27,13 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 @dataclass(slots=True)
 class Daemon:
-    """A server that does part of the work: what its processes spent and held while the program ran is counted in."""
+    """The processes of a server whose cost is added to that of the program it works for."""
 
     pids: tuple[int, ...]
     _before: float = field(default=0.0)
 
     def begin(self) -> None:
-        """Note where it stands, and let its peak be counted anew."""
+        """Record the processor time so far, and reset the peak of memory."""
         self._before = self._cpu_s()
         for pid in self.pids:
             # 5: reset VmHWM (proc_pid_clear_refs(5)).
@@ -60,12 +60,16 @@ def run(
     """Run ``command`` and wait for it.
 
     Args:
-        command: The program and its arguments. watch: Folders and files whose allocated size is
-            followed; what is in them afterwards is the sample's ``disk_bytes``. env: Set besides
-            the environment that is there. stdin: Read from this file instead of nothing. stdout:
-            Write to this file instead of nowhere. daemon: A server that works for the program.
+        command: The program and its arguments.
+        watch: Folders and files whose size on disk is sampled; their size afterwards is
+            ``disk_bytes``.
+        env: Environment variables to add.
+        stdin: The file for standard input; None for no input.
+        stdout: The file for standard output; None to discard it.
+        daemon: A server that works for the program.
 
-    Raises CalledProcessError, with the end of standard error, when the program fails.
+    Raises:
+        CalledProcessError: The program failed; it carries the end of standard error.
     """
     watched = list(watch)
     with contextlib.ExitStack() as held:
@@ -108,10 +112,7 @@ def run(
 
 
 class _Errors:
-    """Standard error, drained so that nobody waits for it.
-
-    Its end is kept for the message of a failure.
-    """
+    """Standard error, read by a thread so that the program never waits; its end is kept."""
 
     _KEPT: Final = 4000
 
@@ -143,9 +144,9 @@ class _Errors:
 
 
 class _Sampler(threading.Thread):
-    """Looks at processes and folders while the work is done.
+    """A thread that samples processes and folders while the program runs.
 
-    Peaks of memory never sink, so only growth in the last hundredths of a second is missed.
+    A peak of memory never falls, so only growth in the last hundredths of a second is missed.
     """
 
     def __init__(self, pids: tuple[int, ...], watched: Sequence[Path]) -> None:
@@ -174,7 +175,7 @@ class _Sampler(threading.Thread):
 
 
 def peak_of(pid: int) -> int:
-    """VmHWM of a process in bytes; 0 when it is gone."""
+    """Return VmHWM of a process in bytes, or 0 if it has ended."""
     try:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -185,10 +186,7 @@ def peak_of(pid: int) -> int:
 
 
 def allocated(path: Path) -> int:
-    """Bytes on disk under a path, as the file system counts them.
-
-    What vanishes meanwhile counts for nothing.
-    """
+    """Return the bytes on disk below a path; files that vanish meanwhile are not counted."""
     try:
         status = path.lstat()
     except OSError:
@@ -207,7 +205,7 @@ def allocated(path: Path) -> int:
 
 
 def _family(pids: Iterable[int]) -> list[int]:
-    """The processes and all below them."""
+    """Return the processes and all of their descendants."""
     found = list(pids)
     for pid in found:
         with contextlib.suppress(OSError):
@@ -220,7 +218,7 @@ def _family(pids: Iterable[int]) -> list[int]:
 
 
 def _unlinked(pid: int) -> int:
-    """Bytes on disk in files that a process holds open and that have no name any more."""
+    """Return the bytes on disk in files without a name that a process holds open."""
     total = 0
     with contextlib.suppress(OSError):
         for opened in Path(f"/proc/{pid}/fd").iterdir():
@@ -232,7 +230,7 @@ def _unlinked(pid: int) -> int:
 
 
 def _cpu_s(pid: int) -> float:
-    """User and system time of a process and of the children it has waited for."""
+    """Return the user and system time of a process and of the children it has waited for."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class MissingError(Exception):
-    """A contestant cannot take part; the text says what is not there.
+    """A contestant cannot take part, because a program or file is missing.
 
-    It is shown, never passed over.
+    Results show the message in place of the contestant's figures.
     """

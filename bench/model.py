@@ -1,9 +1,9 @@
-"""What is measured and what is asked of it, as values; nothing here runs anything.
+"""The values of the benchmark: cases, contestants, samples and targets.
 
 A *case* is one piece of work on one input. Several *contestants* do it in turn: storectl, other
-programs, and limits, which are the least that the work can cost (a copy, a hash). One turn of all
-of them is a *round*; figures that compare are made within a round and only then summarised, so that
-a machine that is slower for a while is slower for all.
+programs, and limits, which are the least that the work can cost (a copy, a hash). A *round* is one
+run of every contestant. Ratios are computed within a round and summarised afterwards: if the
+machine is slow for a while, it is slow for every contestant of the round.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ CORES = os.cpu_count() or 1
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run.
+    """The cost of one run.
 
-    ``wall_s`` and ``cpu_s`` are seconds, children and daemons counted; ``peak_bytes`` is the
-    largest resident size (VmHWM) of any one process; ``temporary_bytes`` is the most that lay on
-    disk at once beyond what stayed; ``disk_bytes`` is what stayed: the store, or the output.
-    ``extra`` is what only this kind of work has to tell, by name.
+    Attributes:
+        wall_s: Elapsed seconds.
+        cpu_s: Processor seconds, including children and daemons.
+        peak_bytes: The largest resident size (VmHWM) of any single process.
+        temporary_bytes: The peak of disk usage, less ``disk_bytes``.
+        disk_bytes: Disk usage after the run: of the store or the output.
+        extra: Further figures of this kind of work, by name.
     """
 
     wall_s: float
@@ -38,40 +41,45 @@ class Sample:
 
 
 Round: TypeAlias = Mapping[str, Sample]
-"""The samples of one turn, by the contestants' names."""
+"""The samples of one round, by the names of the contestants."""
 
 
 class Contestant(Protocol):
-    """Does the work of a case, any number of times."""
+    """A program or a limit that does the work of a case, once a round."""
 
     @property
     def name(self) -> str:
-        """Unique in its case; the same program has the same name in every case."""
+        """The name: unique in its case, and the same in every case for the same program."""
 
     def prepare(self) -> None:
-        """Untimed: an empty store, the input in the page cache. Raises MissingError."""
+        """Prepare a run, untimed: make an empty store, read the input into the page cache.
+
+        Raises:
+            MissingError: A program or file is missing.
+        """
 
     def run(self) -> Sample:
-        """The work, timed.
+        """Do the work, and return its cost.
 
-        Raises CalledProcessError or any other exception when it fails: a benchmark of a failure is
-        none.
+        Raises:
+            CalledProcessError: The program failed; a failed run has no cost.
         """
 
     def clean(self) -> None:
-        """Untimed: leave nothing behind."""
+        """Remove everything that the run left behind, untimed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is asked of a case.
+    """A demand on the results of a case.
 
-    Args:
-        text: The demand as people read it, such as "≥ 3x faster than docker load". figure: The
-            figure of one round. KeyError says that a contestant is missing. limit: What the median
-            of the figures has to keep. at_least: Whether the figure has to be at least the limit;
-            else at most. unit: Empty for a ratio, which the regression gate then watches; else what
-            the figure is measured in: ``s``, ``ms``, ``MiB``.
+    Attributes:
+        text: The demand as people read it, such as "≥ 3x faster than docker load".
+        figure: Returns the figure of one round; raises KeyError if a contestant is missing.
+        limit: The limit of the median of all figures.
+        at_least: Whether the median must be at least the limit; otherwise at most.
+        unit: The unit of the figure (``s``, ``ms``, ``MiB``). Empty for a ratio, which the gate
+            compares with the accepted one.
     """
 
     text: str
@@ -81,21 +89,24 @@ class Target:
     unit: str = ""
 
     def met_by(self, figure: float) -> bool:
-        """Whether the figure keeps the limit."""
+        """Return whether ``figure`` keeps the limit."""
         return figure >= self.limit if self.at_least else figure <= self.limit
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One piece of work.
+    """One piece of work on one input.
 
-    Args:
-        name: As ``make bench ONLY=name`` takes it, and as results are filed under. title: One line
-            for people. contestants: Makes them; the first is ours, and others are compared with it.
-            Called once, before the first round. targets: What is asked of it. input_bytes: The size
-            of what is worked on, for rates; None where a rate means nothing. Called after
-            ``contestants``. rounds: How many turns in a full run. quick: Whether a quick run has it
-            too.
+    Attributes:
+        name: The name for ``make bench ONLY=name`` and in the results.
+        title: One line for people.
+        contestants: Makes the contestants; called once, before the first round. The first is
+            storectl, and the others are compared with it.
+        targets: The demands on the results.
+        input_bytes: Returns the size of the input, for rates; None where a rate means nothing.
+            Called after ``contestants``.
+        rounds: The number of rounds in a full run.
+        quick: Whether a quick run includes the case.
     """
 
     name: str

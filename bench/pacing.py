@@ -1,8 +1,8 @@
-"""What TCP does between two processes of one machine, the same for all contestants.
+"""TCP without pacing between the processes of one machine.
 
-BBR paces what it sends by timers. On the loopback interface a server then waits for timers and not
-for its client, in one of several states that a connection keeps: the figures of one and the same
-server spread by a factor of two. Linux's own default does not pace.
+BBR paces packets by timers. On the loopback interface a server then waits for timers instead of its
+client, in one of several states that a connection keeps: the figures of one server spread by a
+factor of two. Linux's default, CUBIC, does not pace.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _DEFAULT: Final = "cubic"
 
 
 def current() -> str:
-    """What new connections use."""
+    """Return the congestion control of new connections, or ``unknown``."""
     try:
         return SETTING.read_text().strip()
     except OSError:
@@ -28,9 +28,10 @@ def current() -> str:
 
 @contextmanager
 def none() -> Iterator[bool]:
-    """While the block runs, new connections are not paced.
+    """Turn pacing off for new connections while the block runs.
 
-    Whether the system lets us (it takes root, and Linux).
+    Yields:
+        Whether new connections are not paced; turning pacing off needs root and Linux.
     """
     before = current()
     try:

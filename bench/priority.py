@@ -1,4 +1,4 @@
-"""Being served first: what else runs on the machine should be felt as little as can be, and by all contestants alike."""
+"""The scheduling priority of the benchmark over the other processes of the machine."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ _FIRST: Final = "-20"
 
 @contextmanager
 def first() -> Iterator[bool]:
-    """While the block runs, this session comes before all others.
+    """Give this session the highest priority while the block runs.
 
-    Whether the system lets us (it takes root, and Linux).
+    Where the kernel groups processes by session, only the niceness of the group counts against
+    other sessions.
 
-    Where the kernel groups processes by session, only the group's niceness counts against others.
+    Yields:
+        Whether the session has the priority; it needs root and Linux.
     """
     try:
         before = _OWN.read_text().split()[-1]
@@ -34,10 +36,7 @@ def first() -> Iterator[bool]:
 
 
 def also(pid: int) -> None:
-    """The same for a daemon that has a session of its own, as long as it lives.
-
-    Where `first` could not, this does nothing.
-    """
+    """Give a daemon with a session of its own the same priority, if the system allows it."""
     try:
         Path(f"/proc/{pid}/autogroup").write_text(_FIRST)
     except OSError:

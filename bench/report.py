@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bench.figures import judge
-from bench.shown import contestant_row, figure, verdict
+from bench.formatting import contestant_row, figure, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -64,7 +64,8 @@ def to_json(results: Results) -> str:
         f"{_compact(name)}: {_compact(asdict(case))}"
         for name, case in sorted(results.cases.items())
     )
-    return f'{{"format": {FORMAT},\n"machine": {json.dumps(results.machine)},\n"cases": {{\n{cases}\n}}}}\n'
+    machine = json.dumps(results.machine)
+    return f'{{"format": {FORMAT},\n"machine": {machine},\n"cases": {{\n{cases}\n}}}}\n'
 
 
 def _compact(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Runs cases: all contestants of a case in turn, round after round, each round beginning with another of them."""
+"""The runner of cases: every contestant once in each round, each round in another order."""
 
 from __future__ import annotations
 
@@ -18,9 +18,19 @@ if TYPE_CHECKING:
 
 
 def run(case: Case, shop: Workshop, rounds: int, until_s: float = math.inf) -> CaseResult:
-    """Measure one case; after ``until_s`` (of `time.monotonic`) no round is begun but the first.
+    """Measure one case.
 
-    Raises what a contestant's failure raises; one that is missing is noted.
+    Args:
+        case: The case.
+        shop: Provides folders and programs.
+        rounds: The number of rounds.
+        until_s: The time (`time.monotonic`) after which only a first round is started.
+
+    Returns:
+        The results; contestants whose programs are missing are listed in ``missing``.
+
+    Raises:
+        Exception: A contestant failed.
     """
     contestants = list(case.contestants(shop))
     result = CaseResult(
@@ -53,7 +63,7 @@ def run(case: Case, shop: Workshop, rounds: int, until_s: float = math.inf) -> C
 
 
 def rotated(contestants: list[Contestant], turn: int) -> list[Contestant]:
-    """The order of a round: nobody is always first, or always behind the same other."""
+    """Return the order of a round: each round starts with another contestant."""
     first = turn % len(contestants)
     return contestants[first:] + contestants[:first]
 
@@ -70,10 +80,7 @@ def _once(contestant: Contestant) -> Sample:
 
 
 def _revision() -> str:
-    """The commit, and whether what is measured differs from it.
-
-    What is written about it does not count.
-    """
+    """Return the commit, marked if the shipped packages differ from it."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True
     ).stdout.strip()

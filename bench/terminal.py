@@ -1,4 +1,4 @@
-"""Results on a terminal."""
+"""The results as tables on a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.figures import judge
-from bench.shown import contestant_row, figure, verdict
+from bench.formatting import contestant_row, figure, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def show(cases: Iterable[Case], results: Results) -> None:
-    """Print a table for each case, then all targets with what was measured beside them."""
+    """Print a table for each measured case, then a table of all targets.
+
+    Args:
+        cases: The cases to show.
+        results: The measurements.
+    """
     console = Console(width=None if Console().is_terminal else 160)
     measured = [case for case in cases if results.rounds(case.name)]
     for case in measured:

@@ -1,6 +1,6 @@
-"""Bare work, as fast as its library does it: the parts that limits are made of.
+"""Single parts of the work, done by a library alone, for limits.
 
-Run as a program, it prints what the work alone took, start-up left out.
+As a program it prints the cost of the work without the start of the process.
 
 python -m bench.work sha256|inflate FILE
 """
@@ -32,7 +32,7 @@ def sha256(path: Path) -> None:
 
 
 def inflate(path: Path) -> None:
-    """Decode a gzip file with ISA-L and drop what comes out."""
+    """Decode a gzip file with ISA-L and discard the output."""
     stream = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
     with path.open("rb", buffering=0) as file:
         while piece := file.read(_PIECE):
@@ -52,7 +52,7 @@ WORK: Final[dict[str, Callable[[Path], None]]] = {"sha256": sha256, "inflate": i
 
 
 def main() -> None:
-    """Do one work on one file, and print what it took."""
+    """Do the work on one file, and print its cost."""
     name, file = sys.argv[1:]
     wall, cpu = time.perf_counter(), time.process_time()
     WORK[name](Path(file))

@@ -1,4 +1,4 @@
-"""Where a run works: its cache of inputs, its scratch folder, the programs it can call, the engine it can have."""
+"""The surroundings of a run: the cache of inputs, a scratch folder, programs, a Docker Engine."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "storectl-bench"
 PEERS: Final = CACHE.parent / "storectl-peers"
-"""Where peers that Debian lacks, or has only old, are built to (scripts/build_peers.sh)."""
+"""The folder of the programs that scripts/build_peers.sh builds."""
 
 _READ_BYTES: Final = 1 << 22
 _PACKAGES: Final = ("storectl", "mirror", "exporter", "store", "migrations")
 
 
 class Workshop:
-    """One run's surroundings; close it, and only the cache stays.
-
-    Args:
-        quick: Inputs are small, and cases are repeated less.
-    """
+    """The surroundings of one run; closing it removes everything except the cache."""
 
     def __init__(self, *, quick: bool) -> None:
+        """Make the scratch folder.
+
+        Args:
+            quick: Whether inputs are small and cases have few rounds.
+        """
         self.quick = quick
         self._held = ExitStack()
-        # Beside the cache: a copy from one to the other stays on one file system, and so does a
-        # rename.
+        # In the cache: copies and renames between the two stay on one file system.
         CACHE.mkdir(parents=True, exist_ok=True)
         self.scratch = Path(
             self._held.enter_context(tempfile.TemporaryDirectory(dir=CACHE, prefix="run-"))
@@ -58,14 +58,18 @@ class Workshop:
         self._held.close()
 
     def folder(self) -> Path:
-        """A new, empty folder."""
+        """Make a new, empty folder, and return its path."""
         self._count += 1
         path = self.scratch / f"{self._count:04d}"
         path.mkdir()
         return path
 
     def engine(self) -> Engine:
-        """A Docker Engine of our own, until `settle`. Raises MissingError."""
+        """Return the run's own Docker Engine, started when first asked for and stopped by `settle`.
+
+        Raises:
+            MissingError: The engine cannot be started.
+        """
         if self._engine is None:
             from tests.support.engine import (  # noqa: PLC0415
                 Engine,
@@ -83,20 +87,22 @@ class Workshop:
         return self._engine
 
     def on_settle(self, stop: Callable[[], None]) -> None:
-        """Have something stopped when the case is over."""
+        """Register a function that `settle` calls at the end of the case."""
         self._settling.callback(stop)
 
     def settle(self) -> None:
-        """A case is over: stop what was started for it."""
+        """Stop everything that was started for a case."""
         self._settling.close()
         if self._engine is not None:
             self._engine.stop()
             self._engine = None
 
     def cached(self, name: str, make: Callable[[Path], None]) -> Path:
-        """An input that is made once.
+        """Return the path of an input, and make it if the cache lacks it.
 
-        ``make`` is given the path to write; what it leaves unfinished is not kept.
+        Args:
+            name: The name in the cache.
+            make: Writes the input to the path it is called with; if it raises, nothing is kept.
         """
         path = CACHE / name
         if not path.exists():
@@ -109,12 +115,10 @@ class Workshop:
 
 @cache
 def storectl() -> str:
-    """Our own command.
+    """Return the path of the storectl command beside the running Python.
 
-    The one of the environment that runs the bench, with its bytecode beside it, as pip leaves it.
-
-    Where Python may not write bytecode (PYTHONDONTWRITEBYTECODE), each run would compile every
-    module anew: nobody who installed storectl waits for that.
+    The modules are compiled first, as pip compiles installed ones. Otherwise each run would compile
+    every module again where Python may not write bytecode (PYTHONDONTWRITEBYTECODE).
     """
     for name in _PACKAGES:
         spec = importlib.util.find_spec(name)
@@ -124,9 +128,14 @@ def storectl() -> str:
 
 
 def program(name: str, *, newest: bool = False) -> str:
-    """The path of a peer; ``newest`` for the one that was built, not Debian's.
+    """Return the path of another program.
 
-    Raises MissingError.
+    Args:
+        name: The program's name.
+        newest: Whether to take the one that scripts/build_peers.sh built instead of Debian's.
+
+    Raises:
+        MissingError: The program is not installed or was not built.
     """
     found = (
         str(PEERS / name)
@@ -145,7 +154,7 @@ def program(name: str, *, newest: bool = False) -> str:
 
 
 def version(*command: str) -> str:
-    """The first line that a program says of its version."""
+    """Return the first line that ``command`` prints."""
     return (
         subprocess.run(command, check=True, capture_output=True, text=True)
         .stdout.partition("\n")[0]
@@ -154,7 +163,7 @@ def version(*command: str) -> str:
 
 
 def warm(path: Path) -> None:
-    """Read a file, so that everybody finds it in the page cache."""
+    """Read a file, or all files of a folder, into the page cache."""
     if path.is_dir():
         for entry in sorted(path.rglob("*")):
             if entry.is_file() and not entry.is_symlink():
@@ -167,5 +176,5 @@ def warm(path: Path) -> None:
 
 
 def sync() -> None:
-    """Have everything written out that earlier runs left to be written."""
+    """Write all dirty pages of earlier runs to disk."""
     os.sync()

@@ -1,9 +1,7 @@
-"""Whether the server of this container is alive, by HTTP or, where it speaks that, TLS.
+"""The health check of the container: asks the server over HTTP, then over TLS.
 
-Exit code 0 or 1.
-
-With ``--tls-client-ca`` it has no certificate to show: run the container with ``--no-healthcheck``
-then.
+The exit code is 0 if the server is alive, and 1 otherwise. The check has no client certificate: with
+``--tls-client-ca``, run the container with ``--no-healthcheck``.
 """
 
 import ssl
@@ -14,8 +12,8 @@ PORT = sys.argv[1] if len(sys.argv) > 1 else "5000"
 
 
 def is_alive(scheme: str) -> bool:
-    """Ask once."""
-    # The server is on this machine, whatever name its certificate is for.
+    """Return whether the server answers a request with status 200."""
+    # The server is on this machine: the name in its certificate does not matter.
     context = ssl._create_unverified_context()  # noqa: S323, SLF001
     try:
         with urllib.request.urlopen(  # noqa: S310
@@ -25,7 +23,7 @@ def is_alive(scheme: str) -> bool:
     except OSError:
         return False
     except ValueError:
-        # What answers does not speak HTTP.
+        # The answer is not HTTP.
         return False
 
 

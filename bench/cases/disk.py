@@ -1,4 +1,4 @@
-"""What lies on disk, and work on what lies there."""
+"""Cases of the size of a store on disk, and of work on stored bytes: fsck and gc."""
 
 from __future__ import annotations
 
@@ -29,20 +29,17 @@ GZIP: Final = "gzip blobs, as a registry keeps them"
 
 @dataclass(slots=True)
 class Layers:
-    """The layers of archives, each given to a command that writes to its standard output.
-
-    Only the size of what comes out is told.
-    """
+    """A command that compresses every layer of some archives; only the total size is measured."""
 
     name: str
     command: Sequence[str]
     archives: Sequence[Path]
 
     def prepare(self) -> None:
-        """See `Contestant`."""
+        """Do nothing: reading is not timed."""
 
     def run(self) -> Sample:
-        """See `Contestant`. Layers are passed on member by member, and nothing of them is kept."""
+        """Compress each layer, and return the total size as ``disk_bytes``."""
         total = 0
         for archive in self.archives:
             with tarfile.open(archive) as tar:
@@ -64,21 +61,21 @@ class Layers:
         )
 
     def clean(self) -> None:
-        """See `Contestant`."""
+        """Do nothing: the run leaves nothing behind."""
 
 
 @dataclass(slots=True)
 class Blobs:
-    """What storectl keeps of archives: its blobs, as they lie there."""
+    """The blobs of a store; only their total size is measured."""
 
     name: str
     root: Callable[[], Path]
 
     def prepare(self) -> None:
-        """See `Contestant`."""
+        """Do nothing: the store exists already."""
 
     def run(self) -> Sample:
-        """See `Contestant`."""
+        """Return the total size of the store's blobs as ``disk_bytes``."""
         return Sample(
             0.0,
             0.0,
@@ -88,7 +85,7 @@ class Blobs:
         )
 
     def clean(self) -> None:
-        """See `Contestant`."""
+        """Do nothing: the run leaves nothing behind."""
 
 
 def _sizes(make: Callable[[Inputs], Sequence[Path]], shop: Workshop) -> Sequence[Contestant]:

@@ -1,4 +1,4 @@
-"""Archives in."""
+"""Cases of importing archives."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TEMPORARY: Final = Target(
     1,
     unit="MiB",
 )
-"""The database's log may be a few hundred kilobytes larger for a moment than it is left."""
+"""The limit of 1 MiB leaves room for the database's log, which is truncated at the end."""
 
 
 def _raw(shop: Workshop) -> Sequence[Contestant]:

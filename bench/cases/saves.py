@@ -1,4 +1,4 @@
-"""Archives out."""
+"""Cases of saving archives."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""What does not grow with the store: questions, pages, small imports.
+"""Cases on a store of a million names.
 
-And what may, within bounds.
+The cost of questions, pages and small imports must not grow with the store; that of ``gc`` and
+``df`` may, within bounds.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bench.contestants import ours
-from bench.contestants.crowded import Asked, command, crowd, importing_new, names
+from bench.contestants.crowded import Question, command, crowd, importing_new, names
 from bench.corpora.inputs import Inputs
 from bench.derived import beyond_start_s, net, wall
 from bench.model import Case, Target
@@ -28,11 +29,11 @@ _MEMORY: Final = Target(
 
 
 def _asked(question: str, shop: Workshop) -> Sequence[Contestant]:
-    return [Asked(OURS, question, Inputs(shop).crowd(), partial(names, shop))]
+    return [Question(OURS, question, Inputs(shop).crowd(), partial(names, shop))]
 
 
 def _command(words: str, shop: Workshop) -> Sequence[Contestant]:
-    # Only what changes the store needs a copy of it.
+    # A command that changes the store works on a copy.
     root = crowd(shop) if words.startswith("tag") else Inputs(shop).crowd()
     return [
         command(OURS, shop, root, *words.format(name=names(shop)[5]).split()),

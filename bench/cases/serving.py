@@ -1,4 +1,4 @@
-"""The mirror, beside other registries and beside nginx with the same bytes as a file."""
+"""Cases of the mirror, compared with other registries and with nginx serving the same bytes."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from bench.contestants.pushes import (
     by_docker,
     by_skopeo,
 )
+from bench.contestants.requests import BlobPush, ListPages, Requests, RequestsUnderLoad
 from bench.contestants.servers import (
     MANIFEST,
     NEWEST_REGISTRY,
@@ -29,10 +30,6 @@ from bench.contestants.servers import (
     REGISTRY,
     REPOSITORY,
     ZOT,
-    Asked,
-    Beside,
-    Listing,
-    Pushing,
     Served,
     digest_of,
 )
@@ -59,7 +56,7 @@ LAYERS: Final = 6
 
 
 def _noise(shop: Workshop, size_mib: int, seed: int = 0) -> Path:
-    """A file that nothing compresses, as a compressed layer is one."""
+    """Return a file of random bytes, which are as incompressible as a compressed layer."""
 
     def make(path: Path) -> None:
         chance = random.Random(seed)
@@ -86,7 +83,7 @@ def _archive(shop: Workshop) -> Path:
     )
 
 
-# --- what servers are fed -------------------------------------------------------------------------
+# --- content of the servers -----------------------------------------------------------------------
 
 
 def _feed_blob(shop: Workshop, running: Running) -> tuple[str, int]:
@@ -108,7 +105,10 @@ def _feed_manifest(shop: Workshop, running: Running) -> tuple[str, int]:
 
 
 def _layer(shop: Workshop, size_mib: int, seed: int) -> Path:
-    """A layer that is stored as it is unpacked: decoding it is the client's work alone, and would be the same from everybody."""
+    """Return an uncompressed layer.
+
+    Decoding would be work of the client alone, and the same for every server.
+    """
     source = _noise(shop, size_mib, seed)
 
     def make(path: Path) -> None:
@@ -158,11 +158,11 @@ def _asked(
     times: int,
     shop: Workshop,
 ) -> Sequence[Contestant]:
-    return [Asked(Served(name, shop, partial(feed, shop)), clients, times) for name in names]
+    return [Requests(Served(name, shop, partial(feed, shop)), clients, times) for name in names]
 
 
 def _best(one: Round, figure: Callable[[Round, str], float]) -> float:
-    """The least of all other registries."""
+    """Return the least figure of all other registries."""
     return min(figure(one, name) for name in REGISTRIES if name in one)
 
 
@@ -206,7 +206,7 @@ def _decoded(clients: int) -> Case:
 def _starving(shop: Workshop) -> Sequence[Contestant]:
     busy = Served(OURS, shop, partial(_feed_archive, shop))
     return [
-        Beside(
+        RequestsUnderLoad(
             OURS, busy, Served(OURS, shop, lambda running: _archived(running, "manifest")), 32, 20
         )
     ]
@@ -221,7 +221,7 @@ def _named(shop: Workshop) -> Path:
 
 
 def _lists(shop: Workshop) -> Sequence[Contestant]:
-    return [Listing(OURS, shop, partial(_named, shop))]
+    return [ListPages(OURS, shop, partial(_named, shop))]
 
 
 def _pulls(how: Callable[[Served], Contestant], shop: Workshop) -> Sequence[Contestant]:
@@ -243,7 +243,7 @@ def _pull(name: str, client: str, how: Callable[[Served], Contestant], rounds: i
 
 
 def _blob_pushes(shop: Workshop) -> Sequence[Contestant]:
-    return [Pushing(name, shop, partial(_large, shop)) for name in (OURS, *REGISTRIES)]
+    return [BlobPush(name, shop, partial(_large, shop)) for name in (OURS, *REGISTRIES)]
 
 
 def _feed_two(
@@ -355,7 +355,7 @@ CASES: Final = (
         lambda shop: _large(shop).stat().st_size,
         rounds=3,
     ),
-    # What is measured is the client, and it spreads by a tenth.
+    # The client takes most of the time, and its time spreads by a tenth.
     _pull("serve-pull", "skopeo", partial(FolderPull, skopeo), rounds=9),
     _pull("serve-pull-crane", "crane", partial(FolderPull, crane)),
     _pull("serve-pull-docker", "Docker", DockerPull),

@@ -1,4 +1,4 @@
-"""How long a command takes that has nothing to do."""
+"""Cases of the time that a command takes to start."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _contestants(shop: Workshop) -> Sequence[Contestant]:
     root = new_store(shop, [Inputs(shop).tiny()])
 
     def one(name: str, *argv: str) -> Contestant:
-        # Bytecode is kept, as of an installed program: without, this would measure Python's
+        # Bytecode is kept, as for an installed program; otherwise this would measure Python's
         # compiler.
         return Command(
             name, shop, lambda _folder: argv, env=lambda _folder: {"PYTHONDONTWRITEBYTECODE": ""}

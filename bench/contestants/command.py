@@ -1,4 +1,4 @@
-"""Contestants that are programs: one command in a fresh folder."""
+"""Contestants that run one command line in a new folder."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Command:
-    """Runs one command line in a new folder, with TMPDIR inside of it.
+    """One command line in a new folder, with TMPDIR inside it.
 
-    Args:
-        name: See `bench.model.Contestant`.
-        shop: Where folders come from.
-        argv: The command line, told the folder.
-        inputs: What is read into the page cache before; files and folders.
-        setup: Makes what has to be there before, in the folder; untimed. May raise MissingError.
-        keeps: Names in the folder that are the result: what is in them afterwards is counted.
-        stdin: A file to be read from.
-        stdout: A name in the folder to write standard output to; None for nowhere.
-        env: More environment, told the folder.
+    Attributes:
+        name: The contestant's name.
+        shop: Provides folders.
+        argv: Returns the command line for a folder.
+        inputs: Files and folders to read into the page cache before the run.
+        setup: Called with the folder before the run, untimed; may raise MissingError.
+        keeps: Names in the folder that are the result: their size is ``disk_bytes``.
+        stdin: A file for standard input; None for no input.
+        stdout: A name in the folder for standard output; None to discard it.
+        env: Returns more environment variables for a folder.
         teardown: Called before the folder is removed.
-        daemon: A server that works for the command.
+        daemon: Returns a server that works for the command.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Command:
     _folder: Path = field(default=Path(), init=False)
 
     def prepare(self) -> None:
-        """See `Contestant`."""
+        """Make a new folder, run ``setup``, and read the inputs into the page cache."""
         self._folder = self.shop.folder()
         (self._folder / "tmp").mkdir()
         if self.setup is not None:
@@ -59,7 +59,7 @@ class Command:
         workshop.sync()
 
     def run(self) -> Sample:
-        """See `Contestant`."""
+        """Run the command line in the folder, and return its cost."""
         folder = self._folder
         return measure.run(
             self.argv(folder),
@@ -71,7 +71,7 @@ class Command:
         )
 
     def clean(self) -> None:
-        """See `Contestant`."""
+        """Run ``teardown`` and remove the folder."""
         if self.teardown is not None:
             self.teardown(self._folder)
         shutil.rmtree(self._folder, ignore_errors=True)

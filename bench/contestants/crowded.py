@@ -28,20 +28,20 @@ _seeds = count(100_000)
 
 
 def crowd(shop: Workshop) -> Path:
-    """A copy of the crowded store, which may be changed; its files are the same files."""
+    """Return a copy of the crowded store, which may be changed."""
     source, root = Inputs(shop).crowd(), shop.folder() / "store"
     subprocess.run(["cp", "-r", str(source), str(root), "--reflink=auto"], check=True)
     return root
 
 
 def names(shop: Workshop) -> list[str]:
-    """Some names of the crowded store, from all over it."""
+    """Return eleven names spread over the crowded store."""
     scale = SMALL if shop.quick else MILLION
     return [scale.tag(index) for index in range(7, scale.images, scale.images // 11)]
 
 
 def command(name: str, shop: Workshop, root: Path, *arguments: str) -> Command:
-    """A command on a store; its database is read into the page cache before."""
+    """Run a command on a store whose database is in the page cache."""
     return Command(
         name,
         shop,
@@ -51,9 +51,12 @@ def command(name: str, shop: Workshop, root: Path, *arguments: str) -> Command:
 
 
 def importing_new(name: str, shop: Workshop, root: Path | None) -> Command:
-    """Import an image of 64 KiB that is not there yet, into ``root`` or into an empty store.
+    """Import a new image of 64 KiB in each round.
 
-    Each turn has another one.
+    Args:
+        name: The contestant's name.
+        shop: Provides folders.
+        root: The store; None for an empty one.
     """
 
     def setup(folder: Path) -> None:
@@ -80,8 +83,8 @@ def importing_new(name: str, shop: Workshop, root: Path | None) -> Command:
 
 
 @dataclass(slots=True)
-class Asked:
-    """A question of `bench.asking`, the time of one."""
+class Question:
+    """A question of `bench.questions`; measured is the median time of one answer."""
 
     name: str
     question: str
@@ -89,16 +92,16 @@ class Asked:
     about: Callable[[], Sequence[str]]
 
     def prepare(self) -> None:
-        """See `Contestant`."""
+        """Read the database into the page cache."""
         workshop.warm(self.root / "store.db")
         workshop.sync()
 
     def run(self) -> Sample:
-        """See `Contestant`."""
+        """Ask the question in a new process, and return the median cost of one answer."""
         command = [
             sys.executable,
             "-m",
-            "bench.asking",
+            "bench.questions",
             self.question,
             str(self.root),
             *self.about(),
@@ -109,4 +112,4 @@ class Asked:
         return Sample(told["wall_s"], told["cpu_s"], told["peak_bytes"])
 
     def clean(self) -> None:
-        """See `Contestant`."""
+        """Do nothing: a question changes nothing."""

@@ -1,4 +1,4 @@
-"""Limits: the least that a piece of work can cost on this machine, measured beside it in the same round."""
+"""Limits: the least that parts of the work can cost on this machine, measured in each round."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DECODE = "zstd -d"
 
 
 def copying(shop: Workshop, source: Path, name: str = COPY) -> Command:
-    """Copy a file and have it on disk."""
+    """Copy a file and sync the copy."""
     script = 'cp --reflink=never "$1" "$2" && sync "$2"'
     return Command(
         name,
@@ -38,7 +38,7 @@ def copying(shop: Workshop, source: Path, name: str = COPY) -> Command:
 
 
 def encoding(shop: Workshop, source: Path, level: int, name: str = ENCODE) -> Command:
-    """Compress a file with every core, into a file that is not synced: ``disk_bytes`` is what a zstd of this level makes of it."""
+    """Compress a file with zstd on every core; ``disk_bytes`` is the compressed size."""
     return Command(
         name,
         shop,
@@ -48,7 +48,7 @@ def encoding(shop: Workshop, source: Path, level: int, name: str = ENCODE) -> Co
 
 
 def decoding(shop: Workshop, files: Callable[[], list[Path]], name: str = DECODE) -> Command:
-    """Decode files one after the other and drop what comes out."""
+    """Decode files one after the other and discard the output."""
     return Command(
         name, shop, lambda _folder: ["zstd", "-q", "-d", "-c", *map(str, files())], inputs=files()
     )
@@ -56,20 +56,20 @@ def decoding(shop: Workshop, files: Callable[[], list[Path]], name: str = DECODE
 
 @dataclass(slots=True)
 class Bare:
-    """Work of `bench.work` on files, in a process of its own whose start is left out."""
+    """Work of `bench.work` on files, without the cost of starting its process."""
 
     name: str
     work: str
     files: Callable[[], list[Path]]
 
     def prepare(self) -> None:
-        """See `Contestant`."""
+        """Read the files into the page cache."""
         for path in self.files():
             workshop.warm(path)
         workshop.sync()
 
     def run(self) -> Sample:
-        """See `Contestant`."""
+        """Do the work on each file, and return the sum of the costs."""
         wall = cpu = 0.0
         for path in self.files():
             command = [sys.executable, "-m", "bench.work", self.work, str(path)]
@@ -80,4 +80,4 @@ class Bare:
         return Sample(wall, cpu)
 
     def clean(self) -> None:
-        """See `Contestant`."""
+        """Do nothing: the work writes nothing."""

@@ -1,4 +1,4 @@
-"""storectl, as people run it."""
+"""The commands of storectl."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from bench.workshop import Workshop
 
 START = "process start"
-"""The contestant whose time is taken off ours where the work is short."""
+"""The contestant whose time is subtracted from storectl's where the work is short."""
 
 
 def storectl_json(root: Path, *arguments: str) -> object:
-    """What storectl answers with ``--json``."""
+    """Return the answer of a storectl command with ``--json``."""
     return json.loads(
         subprocess.run(
             [storectl(), "--root", str(root), *arguments, "--json"],
@@ -34,7 +34,7 @@ def storectl_json(root: Path, *arguments: str) -> object:
 
 
 def new_store(shop: Workshop, archives: Sequence[Path], *options: str) -> Path:
-    """A store with these archives in it."""
+    """Import archives into a new store, and return its root."""
     root = shop.folder() / "store"
     subprocess.run(
         [storectl(), "--root", str(root), "import", "-q", *options, *map(str, archives)],
@@ -45,7 +45,7 @@ def new_store(shop: Workshop, archives: Sequence[Path], *options: str) -> Path:
 
 
 def empty_store(root: Path) -> None:
-    """Make a store with nothing in it: what an engine that runs has too."""
+    """Make an empty store, so that an import does not have to; a running engine has one too."""
     with Store.open(root, create=True):
         pass
 
@@ -107,6 +107,6 @@ def saving(
 
 
 def starting(shop: Workshop) -> Command:
-    """A process that opens a store and does nothing (``db current`` imports no Alembic)."""
+    """Open a store and do nothing else (``db current`` does not import Alembic)."""
     root = new_store(shop, [Inputs(shop).tiny()])
     return Command(START, shop, lambda _folder: [storectl(), "--root", str(root), "db", "current"])

@@ -1,4 +1,4 @@
-"""Other programs, at the settings that suit them best: what they take in and give out here is what storectl takes in and gives out."""
+"""Other programs, with their fastest settings, on the same inputs and outputs as storectl."""
 
 from __future__ import annotations
 
@@ -29,24 +29,32 @@ PODMAN = "podman"
 
 
 _RUNROOT: Final = Path(tempfile.gettempdir()) / f"bench-{os.getpid()}"
-"""Podman wants a short one."""
+"""Podman's run root, whose path must be short."""
 
 
 class DockerLoad:
-    """``docker load`` into an engine that has nothing yet, or with ``again`` all of it.
-
-    The engine syncs no layer; ours does.
-    """
+    """``docker load`` into an empty engine. The engine does not sync layers; storectl does."""
 
     name = DOCKER
 
     def __init__(self, shop: Workshop, archive: Path, *, again: bool = False) -> None:
+        """Prepare the contestant.
+
+        Args:
+            shop: Provides the engine.
+            archive: The archive to load.
+            again: Whether the engine holds the image already.
+        """
         self._shop = shop
         self._archive = archive
         self._again = again
 
     def prepare(self) -> None:
-        """See `Contestant`. Raises MissingError."""
+        """Empty the engine, or load the archive with ``again``.
+
+        Raises:
+            MissingError: A program of the measurement is missing.
+        """
         engine = self._shop.engine()
         engine.clear()
         if self._again:
@@ -56,17 +64,17 @@ class DockerLoad:
         workshop.sync()
 
     def run(self) -> Sample:
-        """See `Contestant`."""
+        """Run ``docker load``, and return its cost with that of the engine."""
         return _docker(self._shop, ["load", "-q", "-i", str(self._archive)], [])
 
     def clean(self) -> None:
-        """See `Contestant`."""
+        """Remove all images from the engine."""
         with contextlib.suppress(MissingError):
             self._shop.engine().clear()
 
 
 class DockerSave:
-    """``docker save`` of one image that the engine has."""
+    """``docker save`` of one image in the engine."""
 
     name = DOCKER
 
@@ -78,7 +86,11 @@ class DockerSave:
         self._loaded = False
 
     def prepare(self) -> None:
-        """See `Contestant`. Raises MissingError."""
+        """Load the image before the first round, and make a new folder.
+
+        Raises:
+            MissingError: A program of the measurement is missing.
+        """
         if not self._loaded:
             with self._archive.open("rb") as body:
                 self._shop.engine().load(body)
@@ -87,7 +99,7 @@ class DockerSave:
         workshop.sync()
 
     def run(self) -> Sample:
-        """See `Contestant`."""
+        """Run ``docker save``, and return its cost with that of the engine."""
         return _docker(
             self._shop,
             ["save", "-o", str(self._folder / "out"), self._image],
@@ -95,7 +107,7 @@ class DockerSave:
         )
 
     def clean(self) -> None:
-        """See `Contestant`."""
+        """Remove the saved archive."""
         (self._folder / "out").unlink(missing_ok=True)
 
 
@@ -111,7 +123,7 @@ def _docker(shop: Workshop, arguments: list[str], results: list[Path]) -> Sample
 def skopeo_import(
     shop: Workshop, transport: str, archive: Path, codec: str, *, newest: bool
 ) -> Command:
-    """Copy an archive to an image layout, layers compressed by ``codec`` where they are not compressed yet."""
+    """Copy an archive to an image layout, and compress plain layers with ``codec``."""
     name = f"{NEWEST_SKOPEO if newest else SKOPEO}, {codec}"
     level = ["--dest-compress-level", "1"] if codec == "zstd" else []
 
@@ -137,7 +149,7 @@ def skopeo_import(
 
 
 def skopeo_decode(shop: Workshop, archive: Path, *, newest: bool) -> Command:
-    """Copy an OCI archive so that compressed layers are verified, and decoded and hashed as well: what has to be done to know that their diff IDs are true."""
+    """Copy an OCI archive, and decode and hash its layers, which verifies their diff IDs."""
 
     def argv(folder: Path) -> list[str]:
         return [
@@ -184,7 +196,7 @@ def skopeo_save(
 
 
 def podman_load(shop: Workshop, archive: Path) -> Command:
-    """``podman load`` into a storage that has nothing yet."""
+    """``podman load`` into an empty storage."""
     return Command(
         PODMAN,
         shop,
@@ -196,7 +208,7 @@ def podman_load(shop: Workshop, archive: Path) -> Command:
 
 
 class PodmanSave:
-    """``podman save`` of an image that a storage has."""
+    """``podman save`` of one image in a storage."""
 
     name = PODMAN
 
@@ -217,7 +229,11 @@ class PodmanSave:
         )
 
     def prepare(self) -> None:
-        """See `Contestant`. Raises MissingError."""
+        """Load the image before the first round.
+
+        Raises:
+            MissingError: A program of the measurement is missing.
+        """
         if not self._storage.exists():
             subprocess.run(
                 [*_podman(self._storage), "load", "-q", "-i", str(self._archive)],
@@ -227,14 +243,11 @@ class PodmanSave:
         self._command.prepare()
 
     def run(self) -> Sample:
-        """See `Contestant`."""
+        """Run ``podman save``, and return its cost."""
         return self._command.run()
 
     def clean(self) -> None:
-        """See `Contestant`.
-
-        Nobody will miss the storage when the run is over, but its mount has to go.
-        """
+        """Remove the saved archive, and unmount the storage, which is removed with the run."""
         self._command.clean()
         _unmount(self._storage)
 
@@ -252,7 +265,7 @@ def _podman(storage: Path) -> list[str]:
 
 
 def _unmount(folder: Path) -> None:
-    """Containers' storage mounts its own folder on itself."""
+    """Unmount everything below a folder: podman's storage is mounted on itself."""
     shutil.rmtree(_RUNROOT, ignore_errors=True)
     for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
         point = line.split()[4]

@@ -1,4 +1,4 @@
-"""Clients that pull a whole image from a registry, as people do."""
+"""Pulls of a whole image from a registry by its usual clients."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def skopeo(image: str, target: Path) -> list[str]:
-    """What copies ``image`` into the folder ``target``. Raises MissingError, as the other does."""
+    """Return the command line that copies ``image`` into a folder. Raises MissingError."""
     return [
         program("skopeo"),
         "copy",
@@ -34,7 +34,7 @@ def skopeo(image: str, target: Path) -> list[str]:
 
 
 def crane(image: str, target: Path) -> list[str]:
-    """The same, as a layout."""
+    """Return the command line that copies ``image`` into a layout. Raises MissingError."""
     return [
         program("crane-0.22", newest=True),
         "pull",
@@ -47,24 +47,28 @@ def crane(image: str, target: Path) -> list[str]:
 
 @dataclass(slots=True)
 class FolderPull:
-    """A server, and a client that copies an image from it into a folder. ``cpu_s`` is both."""
+    """A client that copies an image from a server into a folder. ``cpu_s`` includes the server."""
 
     client: Callable[[str, Path], list[str]]
     served: Served
 
     @property
     def name(self) -> str:
-        """See `Contestant`."""
+        """The name of the server."""
         return self.served.name
 
     def prepare(self) -> None:
-        """See `Contestant`. Raises MissingError."""
+        """Start and fill the server before the first round.
+
+        Raises:
+            MissingError: A program of the measurement is missing.
+        """
         self.client("", Path())
         self.served.ready()
         workshop.sync()
 
     def run(self) -> Sample:
-        """See `Contestant`."""
+        """Pull the image, and return the cost of client and server."""
         running, image, _ = self.served.ready()
         target = self.served.shop.folder()
         try:
@@ -75,35 +79,36 @@ class FolderPull:
             shutil.rmtree(target)
 
     def clean(self) -> None:
-        """See `Contestant`."""
+        """Do nothing: the folder is removed with the run."""
 
 
 @dataclass(slots=True)
 class DockerPull:
-    """A server, and a Docker Engine that has nothing yet and pulls an image from it.
-
-    ``cpu_s`` is both.
-    """
+    """An empty Docker Engine that pulls an image from a server. ``cpu_s`` includes the server."""
 
     served: Served
 
     @property
     def name(self) -> str:
-        """See `Contestant`."""
+        """The name of the server."""
         return self.served.name
 
     def prepare(self) -> None:
-        """See `Contestant`. Raises MissingError."""
+        """Start and fill the server before the first round, and empty the engine.
+
+        Raises:
+            MissingError: A program of the measurement is missing.
+        """
         program("docker")
         self.served.ready()
         self.served.shop.engine().clear()
         workshop.sync()
 
     def run(self) -> Sample:
-        """See `Contestant`."""
+        """Pull the image, and return the cost of client and server."""
         running, image, _ = self.served.ready()
         engine = self.served.shop.engine()
-        # To an engine a registry on the loopback interface is one without TLS.
+        # An engine uses no TLS for a registry on the loopback interface.
         command = [
             program("docker"),
             "-H",
@@ -119,6 +124,6 @@ class DockerPull:
         )
 
     def clean(self) -> None:
-        """See `Contestant`."""
+        """Remove all images from the engine."""
         with contextlib.suppress(MissingError):
             self.served.shop.engine().clear()

@@ -1,4 +1,4 @@
-"""Clients that push a whole image to a registry, as people do."""
+"""Pushes of a whole image to a registry by its usual clients."""
 
 from __future__ import annotations
 
@@ -22,30 +22,31 @@ if TYPE_CHECKING:
 
 MEASURED: Final = "1"
 WARMING: Final = "warming"
-"""Tags of a source's images: of the one that a case is about, and of one that is pushed before it."""
+"""Tags of a source's images: the measured image, and the image that is pushed before it."""
 
 
 @dataclass(slots=True)
 class Source:
-    """Images of one repository, as a server has them that is none of the contestants', as layouts and in an engine: each is made when it is first wanted."""
+    """Images to push: in a server of their own, as layouts and in an engine; made when needed."""
 
     served: Served
     _layouts: dict[str, Path] = field(default_factory=dict)
 
     @property
     def shop(self) -> Workshop:
-        """Where all this is."""
+        """The workshop of the server."""
         return self.served.shop
 
     def name(self, tag: str) -> str:
-        """Where the server has an image. Raises MissingError."""
+        """Return the reference of an image in the server. Raises MissingError."""
         running, repository, _ = self.served.ready()
         return f"127.0.0.1:{running.port}/{repository}:{tag}"
 
     def layout(self, tag: str) -> Path:
-        """A folder with the image as an OCI layout, its layers not compressed.
+        """Return a folder with the image as an OCI layout with uncompressed layers.
 
-        Raises MissingError.
+        Raises:
+            MissingError: skopeo or the server is missing.
         """
         if tag not in self._layouts:
             folder = self.shop.folder()
@@ -66,7 +67,7 @@ class Source:
         return self._layouts[tag]
 
     def in_engine(self, tag: str) -> str:
-        """The name that the engine has it by. Raises MissingError."""
+        """Pull an image into the engine, and return its name there. Raises MissingError."""
         name = self.name(tag)
         subprocess.run(
             [*docker(self.shop), "pull", "-q", name], check=True, stdout=subprocess.DEVNULL
@@ -75,12 +76,12 @@ class Source:
 
 
 def docker(shop: Workshop) -> list[str]:
-    """The client, told which engine. Raises MissingError."""
+    """Return the start of a docker command line for the run's engine. Raises MissingError."""
     return [program("docker"), "-H", f"unix://{shop.engine().socket}"]
 
 
 def by_skopeo(source: Source, tag: str, target: str) -> list[str]:
-    """What pushes the image to ``target`` as it is. Raises MissingError, as the others do."""
+    """Return a command line that pushes the image unchanged. Raises MissingError."""
     layout = f"oci:{source.layout(tag)}:1"
     return [
         program("skopeo"),
@@ -95,7 +96,7 @@ def by_skopeo(source: Source, tag: str, target: str) -> list[str]:
 
 
 def by_crane(source: Source, tag: str, target: str) -> list[str]:
-    """The same."""
+    """Return a command line that pushes the image unchanged. Raises MissingError."""
     return [
         program("crane-0.22", newest=True),
         "push",
@@ -106,16 +107,20 @@ def by_crane(source: Source, tag: str, target: str) -> list[str]:
 
 
 def by_docker(source: Source, tag: str, target: str) -> list[str]:
-    """The same, but that Docker packs each layer with gzip on the way."""
+    """Return a command line that pushes the image; Docker compresses its layers.
+
+    Raises:
+        MissingError: docker, the engine or the server is missing.
+    """
     subprocess.run([*docker(source.shop), "tag", source.in_engine(tag), target], check=True)
     return [*docker(source.shop), "push", "-q", target]
 
 
 @dataclass(slots=True)
 class ImagePush:
-    """A server that has run for a while and has nothing of an image, and a client that pushes it.
+    """A client that pushes an image to a server that received another image before.
 
-    ``cpu_s`` is both.
+    ``cpu_s`` includes the server.
     """
 
     client: Callable[[Source, str, str], Sequence[str]]
@@ -125,7 +130,11 @@ class ImagePush:
     _command: Sequence[str] = ()
 
     def prepare(self) -> None:
-        """See `Contestant`. Raises MissingError."""
+        """Start a server and push another image to it.
+
+        Raises:
+            MissingError: A program of the measurement is missing.
+        """
         running = start(self.source.shop, SERVERS[self.name])
         self._running.append(running)
         target = f"127.0.0.1:{running.port}/bench/image:1"
@@ -139,12 +148,12 @@ class ImagePush:
         workshop.sync()
 
     def run(self) -> Sample:
-        """See `Contestant`."""
+        """Push the image, and return the cost of client and server."""
         (running,) = self._running
         engine = self.source.shop.engine().pids() if self.client is by_docker else ()
         return measure.run(self._command, daemon=Daemon((*engine, *running.daemon().pids)))
 
     def clean(self) -> None:
-        """See `Contestant`."""
+        """Stop the server and remove its folder."""
         while self._running:
             remove(self._running.pop())

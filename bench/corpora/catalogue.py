@@ -1,9 +1,7 @@
-"""A store of many small images, written into the catalogue directly.
+"""A store of many small images, written into the database directly.
 
-A million names are not imported on every machine that measures.
-
-Everything in it is true: documents have their digests, edges are what manifests say, chains are
-chained, layers lie in files. `storectl fsck` finds nothing.
+Importing a million names would take too long. The store is consistent: digests, manifest edges,
+chain IDs and layer files are correct, and `storectl fsck` finds nothing.
 """
 
 from __future__ import annotations
@@ -33,12 +31,12 @@ _SEED: Final = 4
 _BATCH: Final = 20_000
 _LAYER_BYTES: Final = 300
 _STEM: Final = 6
-"""How many of an image's layers it shares with its relatives; the others are drawn from all."""
+"""The number of layers that an image shares with its family; the others are drawn at random."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much of everything; each image has ``layers`` layers and so many edges and one more."""
+    """The size of a store; each image has ``layers`` layers and ``layers + 1`` manifest edges."""
 
     images: int
     layers: int = 9
@@ -49,12 +47,13 @@ class Scale:
 
     @property
     def references(self) -> int:
-        """How many names there are."""
+        """The number of names."""
         return self.images * self.tags_of_image
 
     def tag(self, index: int) -> str:
-        """One of the names of an image."""
-        return f"team-{index // 1000 % 100:02d}/app-{index // self.images_of_repository:05d}:{index % self.images_of_repository}.0"
+        """Return the first name of an image."""
+        repository, number = divmod(index, self.images_of_repository)
+        return f"team-{index // 1000 % 100:02d}/app-{repository:05d}:{number}.0"
 
 
 MILLION: Final = Scale(200_000)
@@ -66,7 +65,7 @@ SMALL: Final = Scale(2_000, diffs=500, stems=40)
 
 
 def build(root: Path, scale: Scale) -> None:
-    """Make a store of this size at ``root``, the same bytes and rows every time."""
+    """Make a store of this size at ``root``, with the same bytes and rows every time."""
     with Store.open(root, create=True):
         pass
     with closing(sqlite3.connect(root / "store.db", isolation_level=None)) as connection:
@@ -78,8 +77,7 @@ def build(root: Path, scale: Scale) -> None:
         ):
             connection.execute(f"PRAGMA {pragma}")
         _Filler(connection, root, scale).fill()
-        # As a store that has grown by itself: what SQLite counts, it counts when a change has been
-        # made.
+        # As in a store that has grown by imports.
         connection.execute("PRAGMA journal_mode=WAL")
 
 
@@ -112,14 +110,14 @@ class _Filler:
         self._connection.execute("COMMIT")
 
     def _insert(self, table: str, width: int, rows: Iterable[tuple[Any, ...]]) -> None:
-        self._connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * width)})", rows)  # noqa: S608 - names of ours
+        self._connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * width)})", rows)  # noqa: S608 - only names from this module
 
     def _key(self) -> int:
         key = self._next_content
         self._next_content += 1
         return key
 
-    # --- layers: a file each, and the chains made of them -----------------------------------------
+    # --- layers and their chains ------------------------------------------------------------------
 
     def _diffs(self) -> list[_Diff]:
         codec = zstandard.ZstdCompressor(level=3, write_checksum=True)
@@ -146,7 +144,7 @@ class _Filler:
         return found
 
     def _chain(self, diffs: list[_Diff], path: tuple[int, ...]) -> int:
-        """The row of the top of a chain; its rows are made when they are new."""
+        """Return the row of the top of a chain, and make missing rows."""
         if path in self._layers:
             return self._layers[path][0]
         own = diffs[path[-1]]
@@ -213,7 +211,7 @@ class _Filler:
             self._insert(table, _WIDTHS[table], found)
 
     def _path(self, index: int) -> tuple[int, ...]:
-        """The layers of an image: those of its family, then some from anywhere, each once."""
+        """Return the layers of an image: those of its family, then random ones without repeats."""
         family = index % self._scale.stems
         path = [
             (family * _STEM + step) % self._scale.diffs
@@ -289,11 +287,11 @@ _WIDTHS: Final = {
     "reference_log": 7,
     "event": 5,
 }
-"""The tables that images fill, and how many columns each has."""
+"""The number of columns of each table that images fill."""
 
 
 def _small_layer(index: int) -> bytes:
-    """A layer with one file."""
+    """Return a layer with one file."""
     member = tarfile.TarInfo(f"srv/{index:06d}")
     member.size = _LAYER_BYTES
     return (

@@ -1,10 +1,7 @@
-"""A real image.
+"""A real image: Debian's root file system and layers of packages, built by a Docker Engine.
 
-Debian's root file system with layers of packages on top, built by a Docker Engine the way people
-build images.
-
-The packages are today's, so two machines may differ by a few bytes; on one machine the archive is
-made once and kept.
+The packages are current ones, so the images of two machines may differ by a few bytes; on one
+machine the archive is made once and kept.
 """
 
 from __future__ import annotations
@@ -23,10 +20,18 @@ _DOCKERFILE: Final = """\
 FROM scratch
 ADD rootfs.tar /
 ENV DEBIAN_FRONTEND=noninteractive LANG=C.UTF-8
-RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates curl git openssh-client && rm -rf /var/lib/apt/lists/*
-RUN apt-get update && apt-get install -y --no-install-recommends build-essential pkg-config && rm -rf /var/lib/apt/lists/*
-RUN apt-get update && apt-get install -y --no-install-recommends python3-full python3-dev && rm -rf /var/lib/apt/lists/*
-RUN apt-get update && apt-get install -y --no-install-recommends openjdk-17-jre-headless && rm -rf /var/lib/apt/lists/*
+RUN apt-get update \
+&& apt-get install -y --no-install-recommends ca-certificates curl git openssh-client \
+&& rm -rf /var/lib/apt/lists/*
+RUN apt-get update \
+&& apt-get install -y --no-install-recommends build-essential pkg-config \
+&& rm -rf /var/lib/apt/lists/*
+RUN apt-get update \
+&& apt-get install -y --no-install-recommends python3-full python3-dev \
+&& rm -rf /var/lib/apt/lists/*
+RUN apt-get update \
+&& apt-get install -y --no-install-recommends openjdk-17-jre-headless \
+&& rm -rf /var/lib/apt/lists/*
 COPY entry.sh /usr/local/bin/entry
 RUN apt-get purge -y openssh-client && chmod 755 /usr/local/bin/entry
 ENTRYPOINT ["/usr/local/bin/entry"]
@@ -37,15 +42,19 @@ _APT_SETTINGS: Final = (
     Path("/etc/apt/sources.list.d"),
     Path("/etc/apt/apt.conf.d"),
 )
-"""The builder fetches packages from where this machine does."""
+"""Settings that make the builder fetch packages from the same servers as this machine."""
 
 
 def build(folder: Path, target: Path) -> None:
-    """Write what ``docker save`` gives for the image to ``target``.
+    """Build the image, and write its ``docker save`` archive.
 
-    ``folder`` is for the work, and emptied by the caller.
+    Args:
+        folder: An empty folder for the work; the caller removes it.
+        target: The archive to write.
 
-    Raises CalledProcessError when debootstrap fails, EngineError when the engine does.
+    Raises:
+        CalledProcessError: debootstrap failed.
+        EngineError: The engine failed.
     """
     rootfs = folder / "rootfs"
     subprocess.run(

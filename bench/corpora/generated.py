@@ -1,7 +1,7 @@
-"""Images that are generated: the same bytes on every machine, from a seed.
+"""Generated images: the same bytes on every machine, from a seed.
 
-Text is made of words drawn from a vocabulary, so that it compresses about as programs and documents
-do; noise does not compress at all.
+Text consists of words drawn from a vocabulary, and compresses about as well as programs and
+documents; noise does not compress.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ _LARGEST_OCTAL: Final = 0o77777777777
 class LayerSpec:
     """A layer to be generated.
 
-    A seed, the bytes of its files, and how much of them is noise (0 to 1).
-
-    ``one_file``: all of it is one file, else files of 64 KiB.
+    Attributes:
+        seed: The seed of its bytes.
+        size_bytes: The total size of its files.
+        noise: The share of noise, from 0 to 1.
+        one_file: Whether the layer is one file; otherwise files of 64 KiB.
     """
 
     seed: int
@@ -52,9 +54,11 @@ class ImageSpec:
 
 
 def write_archive(path: Path, images: Sequence[ImageSpec]) -> None:
-    """Write a docker archive (`docker save`, up to 24) of these images.
+    """Write a docker archive of these images, as `docker save` up to version 24 does.
 
-    A layer that several have is in it once.
+    Args:
+        path: The archive to write.
+        images: The images; a layer of several images is written once.
     """
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
         layers: dict[LayerSpec, tuple[str, str]] = {}
@@ -87,7 +91,7 @@ def write_archive(path: Path, images: Sequence[ImageSpec]) -> None:
 
 
 def _add_layer(tar: tarfile.TarFile, spec: LayerSpec, near: Path) -> tuple[str, str]:
-    """Append a layer; its diff ID, and its member's name."""
+    """Append a layer, and return its diff ID and its member's name."""
     scratch = near.with_name(near.name + ".layer")
     hashed = hashlib.sha256()
     with scratch.open("wb") as file:
@@ -110,8 +114,8 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def layer_tar(spec: LayerSpec) -> Iterator[bytes]:
-    """The bytes of a layer."""
-    source = _content(spec)
+    """Yield the bytes of a layer."""
+    source = _Content(spec)
     each = spec.size_bytes if spec.one_file else _FILE_BYTES
     for index, start in enumerate(range(0, spec.size_bytes, each)):
         size = min(each, spec.size_bytes - start)
@@ -127,8 +131,8 @@ def layer_tar(spec: LayerSpec) -> Iterator[bytes]:
     yield bytes(2 * tarfile.BLOCKSIZE)
 
 
-class _content:  # noqa: N801 - an iterator with a take
-    """Text and noise by turns, in pieces of 64 KiB."""
+class _Content:
+    """A stream of text and noise, in random order, in pieces of 64 KiB."""
 
     def __init__(self, spec: LayerSpec) -> None:
         self._random = random.Random(spec.seed)

@@ -1,4 +1,4 @@
-"""The inputs of a run by name, made on first use and cached: `Inputs(shop).real()` is a path."""
+"""The inputs of a run by name, made on first use and cached."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 QUICK_IMAGE: Final = "bench/quick:1"
 _DOCUMENT_BYTES: Final = 16 * 1024
-"""Configs and manifests of these images are smaller, layers are not (all but a script of a few bytes, which costs nothing to decode)."""
+"""An upper limit of the size of configs and manifests.
+
+Layers are larger, except for one with a script of a few bytes, which costs nothing to decode.
+"""
 
 
 class Inputs:
-    """What cases read. In a quick run everything is generated and an eighth or less of the size."""
+    """The inputs of cases; a quick run has generated ones of at most an eighth of the size."""
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop
@@ -33,9 +36,9 @@ class Inputs:
         return QUICK_IMAGE if self._shop.quick else debian.IMAGE
 
     def real(self) -> Path:
-        """A docker archive with a real image: Debian with layers of packages, about 900 MB.
+        """Return a docker archive with a real image: Debian with layers of packages, about 900 MB.
 
-        In a quick run: 96 MiB in 7 generated layers.
+        In a quick run the image has 96 MiB in 7 generated layers.
         """
         if not self._shop.quick:
             return self._shop.cached(
@@ -48,7 +51,7 @@ class Inputs:
         )
 
     def real_outer_gzip(self) -> Path:
-        """The same archive, compressed by gzip as a whole."""
+        """Return the archive of `real`, compressed as a whole with gzip."""
         source = self.real()
 
         def make(path: Path) -> None:
@@ -58,7 +61,11 @@ class Inputs:
         return self._shop.cached(f"{self._mark}real.tar.gz", make)
 
     def real_layout(self, codec: str) -> Path:
-        """The image as an image layout, its layers compressed by ``codec`` (gzip, zstd) at the level that skopeo takes; made by skopeo."""
+        """Return the image of `real` as an image layout, made by skopeo.
+
+        Args:
+            codec: The compression of the layers, gzip or zstd, at skopeo's default level.
+        """
         source = self.real()
 
         def make(path: Path) -> None:
@@ -76,7 +83,7 @@ class Inputs:
         return self._shop.cached(f"{self._mark}real-{codec}", make)
 
     def real_oci(self, codec: str) -> Path:
-        """The same layout in a tar, in the order of its names: blobs come before the index."""
+        """Return the layout as a tar archive sorted by name: blobs come before the index."""
         layout = self.real_layout(codec)
 
         def make(path: Path) -> None:
@@ -98,7 +105,7 @@ class Inputs:
         return self._shop.cached(f"{self._mark}real-{codec}.tar", make)
 
     def oci_blobs(self, codec: str) -> list[Path]:
-        """The layers in the layout."""
+        """Return the layers in the layout."""
         layout = self.real_layout(codec)
         return [
             path
@@ -107,20 +114,20 @@ class Inputs:
         ]
 
     def many_layers(self) -> Path:
-        """125 layers of 64 KiB."""
+        """Return a docker archive with 125 layers of 64 KiB."""
         layers = tuple(LayerSpec(1000 + index, MIB // 16) for index in range(125))
         return self._shop.cached(
             "many-layers.tar", lambda path: write_archive(path, [ImageSpec("bench/many:1", layers)])
         )
 
     def huge_layer(self) -> Path:
-        """One layer of 4 GiB; 256 MiB in a quick run."""
+        """Return a docker archive with one layer of 4 GiB, or 256 MiB in a quick run."""
         size = 256 * MIB if self._shop.quick else 4 * GIB
         spec = ImageSpec("bench/huge:1", (LayerSpec(7, size, one_file=True),))
         return self._shop.cached(f"{self._mark}huge.tar", lambda path: write_archive(path, [spec]))
 
     def family(self) -> Path:
-        """200 images (20 in a quick run) on one base of 16 MiB, each with 256 KiB of its own."""
+        """Return an archive of 200 images (quick run: 20) of 256 KiB each on one base of 16 MiB."""
         count = 20 if self._shop.quick else 200
         base = (LayerSpec(2000, 12 * MIB), LayerSpec(2001, 4 * MIB))
         images = [
@@ -132,25 +139,22 @@ class Inputs:
         )
 
     def noise(self) -> Path:
-        """512 MiB (64 in a quick run) that nothing compresses."""
+        """Return a docker archive with 512 MiB (quick run: 64 MiB) of noise."""
         size = 64 * MIB if self._shop.quick else 512 * MIB
         spec = ImageSpec("bench/noise:1", (LayerSpec(9, size, noise=1, one_file=True),))
         return self._shop.cached(f"{self._mark}noise.tar", lambda path: write_archive(path, [spec]))
 
     def crowd(self) -> Path:
-        """A store of a million names (10,000 in a quick run): `bench.corpora.catalogue`.
-
-        Not to be changed.
-        """
+        """Return a store of a million names (quick run: 10,000). The caller must not change it."""
         scale = SMALL if self._shop.quick else MILLION
         return self._shop.cached(f"{self._mark}crowd", lambda path: build(path, scale))
 
     def thousands(self) -> Path:
-        """A store of 10,000 images with a name each. Not to be changed."""
+        """Return a store of 10,000 images with a name each. The caller must not change it."""
         return self._shop.cached("thousands", lambda path: build(path, THOUSANDS))
 
     def tiny(self) -> Path:
-        """One layer of 64 KiB."""
+        """Return a docker archive with one layer of 64 KiB."""
         return self._shop.cached(
             "tiny.tar",
             lambda path: write_archive(

@@ -1,4 +1,4 @@
-"""A store with very many names and next to nothing behind them."""
+"""A store with very many names of one small image."""
 
 from __future__ import annotations
 
@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_AT_ONCE: Final = 100
-"""Repositories in one transaction."""
+_BATCH_SIZE: Final = 100
+"""The number of repositories in one transaction."""
 
 
 def write_store(path: Path, scratch: Path, *, repositories: int, tags: int) -> None:
-    """A store at ``path`` where one small image has ``tags`` names in each of ``repositories``."""
+    """Make a store in which one small image has many names.
+
+    Args:
+        path: The root of the new store.
+        scratch: A folder for the archive that is imported.
+        repositories: The number of repositories.
+        tags: The number of tags in each repository.
+    """
     archive = scratch / "named.tar"
     write_archive(archive, [ImageSpec("named:1", (LayerSpec(1, 4096),))])
     with Store.open(path, create=True) as store:
@@ -35,9 +42,9 @@ def write_store(path: Path, scratch: Path, *, repositories: int, tags: int) -> N
 
 
 def _names(repositories: int, tags: int) -> Iterator[list[Reference]]:
-    for first in range(0, repositories, _AT_ONCE):
+    for first in range(0, repositories, _BATCH_SIZE):
         some = [
             Repository("docker.io", f"team{number % 100:02d}/app{number:05d}")
-            for number in range(first, min(first + _AT_ONCE, repositories))
+            for number in range(first, min(first + _BATCH_SIZE, repositories))
         ]
         yield [Reference(one, f"v{number:03d}") for one in some for number in range(tags)]

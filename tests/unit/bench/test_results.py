@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from bench import report, results
+from bench.formatting import duration, figure, rate, size
 from bench.model import Case, Contestant, Sample, Target
 from bench.results import CaseResult, Results
 from bench.runner import rotated
-from bench.shown import duration, figure, rate, size
 
 FOUND = Results(
     {"cores": "2"},

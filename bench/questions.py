@@ -1,8 +1,8 @@
-"""Questions to a store that are over before a process has started.
+"""Questions to a store that take less time than the start of a process.
 
-Asked again and again inside of one. Prints what one took, and the memory of all.
+One process asks a question many times, and prints the median cost of an answer and its peak memory.
 
-python -m bench.asking look-up|plan ROOT NAME…
+python -m bench.questions look-up|plan ROOT NAME…
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TIMES: Final = 25
 
 @contextmanager
 def look_up(store: Store, name: str) -> Iterator[None]:
-    """From a name to its image, in a snapshot of its own: what nearly every command begins with."""
+    """Resolve a name to its image in a new snapshot, as nearly every command does first."""
     with store.read() as connection:
         resolve_image(connection, name)
         yield
@@ -37,7 +37,7 @@ def look_up(store: Store, name: str) -> Iterator[None]:
 
 @contextmanager
 def plan(store: Store, name: str) -> Iterator[None]:
-    """Plan a save: every entry of the archive with its size, and all of it leased for as long as it would be written."""
+    """Plan and lease a save, as `exporter.open_save` does before the first byte."""
     with exporter.open_save(store, (name,)) as export:
         assert export.size_bytes  # noqa: S101 - the length is known before a byte
         yield
@@ -50,9 +50,9 @@ QUESTIONS: Final[dict[str, Callable[[Store, str], AbstractContextManager[None]]]
 
 
 def main() -> None:
-    """Ask one question of one store, by turns about each name, until it is answered.
+    """Ask one question about each name in turn, and print the cost.
 
-    The first time, which compiles statements, does not count.
+    The first answer is not counted, because it compiles statements.
     """
     question, root, *names = sys.argv[1:]
     ask, walls, cpus = QUESTIONS[question], [], []

@@ -1,4 +1,4 @@
-"""Figures as text, the same on a terminal and in the report."""
+"""Figures as text, for the terminal and the report."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def duration(seconds: float) -> str:
-    """Three digits: ``1.23 s``, ``45.6 ms``."""
+    """Return a duration with three digits: ``1.23 s``, ``45.6 ms``."""
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
 
 
 def size(number: float) -> str:
-    """Bytes as people read them; nothing for none."""
+    """Return a number of bytes with three digits and a unit, or nothing for 0."""
     if not number:
         return ""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
@@ -27,26 +27,37 @@ def size(number: float) -> str:
 
 
 def rate(size_bytes: int, seconds: float) -> str:
-    """Bytes a second; nothing where a rate means nothing."""
+    """Return the bytes per second, or nothing where a rate means nothing."""
     return f"{size_bytes / seconds / 1e6:.0f} MB/s" if size_bytes and seconds else ""
 
 
 def figure(number: float, unit: str) -> str:
-    """A target's figure with its unit; a ratio as a plain number."""
+    """Return a target's figure with its unit, or a ratio as a plain number."""
     return f"{number:.3g} {unit}".strip()
 
 
 def verdict(found: Verdict) -> str:
-    """Whether it was met, in a word."""
+    """Return ``met``, ``missed``, or nothing if the target was not measured."""
     return "" if found.met is None else "met" if found.met else "missed"
 
 
 def contestant_row(result: CaseResult, name: str) -> tuple[str, ...]:
-    """Wall time, its spread, CPU, rate, memory, temporary disk, disk, and how many times as long as ours it took. Raises ValueError when it never ran."""
+    """Return the cells of a contestant's row.
+
+    They are wall time, its spread, CPU, rate, memory, temporary disk, disk, and the ratio of its
+    time to storectl's.
+
+    Args:
+        result: The results of the case.
+        name: The contestant.
+
+    Raises:
+        ValueError: The contestant never ran.
+    """
     rounds = result.rounds
     wall = of_contestant(rounds, name, lambda sample: sample.wall_s)
     cpu = of_contestant(rounds, name, lambda sample: sample.cpu_s)
-    # Some cases weigh and take no time.
+    # Some cases measure only sizes.
     untimed = not wall.high
     return (
         *(
