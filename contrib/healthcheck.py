@@ -1,7 +1,7 @@
 """The health check of the container: asks the server over HTTP, then over TLS.
 
-The exit code is 0 if the server is alive, and 1 otherwise. The check has no client certificate: with
-``--tls-client-ca``, run the container with ``--no-healthcheck``.
+The exit code is 0 if the server is alive, and 1 otherwise. The check has no client certificate:
+with ``--tls-client-ca``, run the container with ``--no-healthcheck``.
 """
 
 import ssl

@@ -57,7 +57,7 @@ class LegacySave:
         return self.selection.needs()
 
     def decoded_images(self) -> set[ImageID]:
-        """Return the images whose layers are written decoded: all of them."""
+        """Return the images whose layers are decoded: every selected one."""
         return self.selection.image_ids()
 
     def contents(self) -> list[Sources]:

@@ -67,8 +67,8 @@ class SaveOptions:
 
     Attributes:
         format: The archive's format; its name as text is accepted too.
-        platforms: The platforms to save of an index. Empty for all of them, or, in a format that
-            holds one image of an index, for the best one for ``machine``.
+        platforms: The platforms to save of an index. Empty for every platform, or, in a format that
+            holds one image of an index, for the best image for ``machine``.
         machine: The platform that is saved if none is asked for and only one can be.
         sparse: Whether to save an index whose images are not all in the archive.
         referrers: Whether to save signatures, attestations and other referrers too.

@@ -172,7 +172,7 @@ def open_save(
         InvalidInput: The options contradict each other, or no image is for the platforms.
         NothingToExport: An image has no layers, and the format is legacy.
         IncompleteImage: A content that the images name is not in the store.
-        DiffMismatch: The layers of an image are not those that its config names.
+        DiffMismatch: The layers of an image do not have the diff IDs in its config.
     """
     options = options or SaveOptions()
     if options.layers is not None and not options.format.keeps_manifests:

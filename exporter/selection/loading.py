@@ -52,7 +52,7 @@ class Loading:
         """Read ``digests`` and every stored document below them, a level at a time.
 
         Args:
-            digests: Digests of manifests and indexes; those that are not stored are skipped.
+            digests: Digests of manifests and indexes; a document that is not stored is skipped.
 
         Raises:
             DamagedContent: A stored document does not have its digest.
@@ -80,7 +80,7 @@ class Loading:
             wanted = [digest for digest in below if digest not in self.documents]
 
     def below(self, digest: Digest) -> set[Digest]:
-        """Return ``digest`` and every document below it, without those that were not read."""
+        """Return ``digest`` and every document below it that was read."""
         seen: set[Digest] = set()
         todo = [digest]
         while todo:
