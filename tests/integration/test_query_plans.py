@@ -28,8 +28,8 @@ from storectl import cli
 from tests.conftest import NOW
 from tests.support.images import A, B, image
 from tests.support.layouts import EMPTY, MANIFEST, Layout, encode, foreign, gzip, plain
+from tests.support.registry_pushes import APP, OTHER, push_blob, push_image, squeezed
 from tests.support.sql_statements import Statements, recorded
-from tests.unit.store.registry.test_registry import APP, OTHER, push_blob, push_image, squeezed
 
 MARK: Final = "gc marks: what lives is found from every root, and what does not live is the rest"
 CHECK: Final = "fsck checks every row"

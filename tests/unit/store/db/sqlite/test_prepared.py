@@ -14,7 +14,7 @@ from store.db.sqlite.engine import DATABASE
 from store.errors import IntegrityError
 from store.model.digests import Digest
 from store.registry.registry import Registry
-from tests.unit.store.registry.test_registry import APP, OTHER, push_blob, push_image
+from tests.support.registry_pushes import APP, OTHER, push_blob, push_image
 
 if TYPE_CHECKING:
     from store import Store

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from store import Store
+from store.catalog.in_progress import uploads as rows
+from store.errors import (
+    Unavailable,
+    UploadInUse,
+    UploadNotFound,
+)
+from store.model.digests import Digest
+from store.registry.registry import Registry
+from store.registry.uploads import IDLE_S
+from tests.conftest import NOW
+from tests.support.registry_pushes import (
+    APP,
+    OTHER,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+
+def test_bytes_beyond_the_row_are_cut_off_after_a_restart(store: Store, registry: Registry) -> None:
+    upload_id = registry.uploads.begin(APP)
+    with registry.uploads.resume(APP, upload_id) as upload:
+        upload.write(b"safe")
+    with (store.root / "uploads" / upload_id).open("ab") as file:
+        file.write(b"written by a server that was killed")
+    again = Registry(store).uploads
+    assert again.offset(APP, upload_id) == 4
+    with again.resume(APP, upload_id) as upload:
+        upload.write(b" and sound")
+        upload.finish(Digest.of(b"safe and sound", "sha512"))
+    assert registry.blob(APP, Digest.of(b"safe and sound", "sha512")).size_bytes == 14
+
+
+def test_a_file_shorter_than_its_row_continues_from_its_end(
+    store: Store, registry: Registry
+) -> None:
+    upload_id = registry.uploads.begin(APP)
+    with registry.uploads.resume(APP, upload_id) as upload:
+        upload.write(b"abcdef")
+    (store.root / "uploads" / upload_id).write_bytes(b"abc")
+    assert registry.uploads.offset(APP, upload_id) == 3
+    with registry.uploads.resume(APP, upload_id) as upload:
+        assert upload.offset_bytes == 3
+
+
+def test_an_upload_continues_from_an_older_row_after_a_power_cut(
+    store: Store, registry: Registry
+) -> None:
+    upload_id = registry.uploads.begin(APP)
+    for data in (b"abc", b"def"):
+        with registry.uploads.resume(APP, upload_id) as upload:
+            upload.write(data)
+    with store.write() as connection:
+        rows.advance(connection, upload_id, 3, store.now())
+    again = Registry(store).uploads
+    assert again.offset(APP, upload_id) == 3
+    with again.resume(APP, upload_id) as upload:
+        upload.write(b"DEF")
+        upload.finish(Digest.of(b"abcDEF"))
+    upload_id = registry.uploads.begin(APP)
+    with store.write() as connection:
+        assert rows.forget(connection, upload_id)
+    with pytest.raises(UploadNotFound):
+        registry.uploads.resume(APP, upload_id)
+
+
+def test_only_one_request_can_write_at_a_time(registry: Registry) -> None:
+    upload_id = registry.uploads.begin(APP)
+    with registry.uploads.resume(APP, upload_id), pytest.raises(UploadInUse):
+        registry.uploads.resume(APP, upload_id)
+    registry.uploads.resume(APP, upload_id).close()
+
+
+def test_an_upload_belongs_to_its_repository(registry: Registry) -> None:
+    upload_id = registry.uploads.begin(APP)
+    with pytest.raises(UploadNotFound):
+        registry.uploads.resume(OTHER, upload_id)
+    registry.uploads.cancel(APP, upload_id)
+    with pytest.raises(UploadNotFound):
+        registry.uploads.cancel(APP, upload_id)
+
+
+@pytest.mark.parametrize("name", ["", "../store.db", "0" * 31, "g" * 32])
+def test_a_malformed_name_is_an_unknown_upload(name: str, registry: Registry) -> None:
+    with pytest.raises(UploadNotFound):
+        registry.uploads.offset(APP, name)
+    with pytest.raises(UploadNotFound):
+        registry.uploads.resume(APP, name)
+
+
+def test_uploads_fail_while_the_stores_folder_is_missing(store: Store, registry: Registry) -> None:
+    away = store.root.with_name("away")
+    store.root.rename(away)
+    with pytest.raises(Unavailable):
+        registry.uploads.begin(APP)
+    away.rename(store.root)
+    assert registry.uploads.begin(APP)
+
+
+def test_an_upload_that_is_continued_during_a_sweep_stays(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = NOW
+    with Store.open(root, create=True, clock=lambda: now) as store:
+        registry = Registry(store)
+        upload_id = registry.uploads.begin(APP)
+        now = NOW + timedelta(seconds=IDLE_S + 1)
+        find = rows.idle
+
+        def idle(connection: Connection, before: datetime) -> tuple[str, ...]:
+            found = find(connection, before)
+            with registry.uploads.resume(APP, upload_id) as upload:
+                upload.write(b"data")
+            return found
+
+        monkeypatch.setattr(rows, "idle", idle)
+        assert registry.uploads.expire() == 0
+        assert registry.uploads.offset(APP, upload_id) == 4
+        registry.uploads.resume(APP, upload_id).finish(Digest.of(b"data"))
+
+
+def test_idle_uploads_and_stray_files_are_removed(root: Path) -> None:
+    now = NOW
+    with Store.open(root, create=True, clock=lambda: now) as store:
+        registry = Registry(store)
+        old = registry.uploads.begin(APP)
+        lost = registry.uploads.begin(APP)
+        (root / "uploads" / lost).unlink()
+        stray = root / "uploads" / ("a" * 32)
+        stray.touch()
+        os.utime(stray, (now.timestamp() - 7200,) * 2)
+        (root / "uploads" / "not-ours").touch()
+        assert registry.uploads.expire() == 1
+        now = NOW + timedelta(seconds=IDLE_S + 1)
+        fresh = registry.uploads.begin(APP)
+        busy = registry.uploads.resume(APP, old)
+        assert registry.uploads.expire() == 1
+        busy.close()
+        assert registry.uploads.expire() == 1
+        assert registry.uploads.offset(APP, fresh) == 0
+        for gone in (old, lost):
+            with pytest.raises(UploadNotFound):
+                registry.uploads.offset(APP, gone)
+        assert sorted(path.name for path in (root / "uploads").iterdir()) == sorted(
+            [fresh, "not-ours"]
+        )
