@@ -7,7 +7,7 @@ import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, final
+from typing import TYPE_CHECKING, BinaryIO, Final, final
 
 from store.errors import InvalidInput, TruncatedInput, printable
 from store.files.os_errors import Whose, translated
@@ -18,17 +18,11 @@ from store.model.contents import Codec
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from store.formats.tar.reader import ByteSource
     from store.model.limits import Limits
 
 _OUTER_LAYERS: Final = 64
 """A whole archive may decompress to this many times the ceiling of one layer."""
-
-
-class ByteSource(Protocol):
-    """An object with ``read``. It may return fewer bytes than asked for; none are the end."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to ``size`` bytes."""
 
 
 class _Prefixed:

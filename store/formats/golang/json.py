@@ -60,7 +60,7 @@ _SHORT_BYTES: Final = 512
 """A string of at most this length is decoded first and counted afterwards."""
 
 _UCS4_BYTES: Final = 4
-"""The most one character of a string occupies: its widest character decides for all of them."""
+"""The most bytes for one character of a string: the widest character decides for the string."""
 
 
 @final
@@ -118,7 +118,7 @@ class Account:
         """
         raw = self.string(data, start, end)
         if len(raw) > _SHORT_BYTES:
-            # Checked before the string is built: one wide character makes all of them wide.
+            # Checked before the string is built: one wide character widens the whole string.
             need = len(raw) if raw.isascii() and b"\\" not in raw else len(raw) * _UCS4_BYTES
             if need > self._left_bytes:
                 raise self._too_much()

@@ -47,7 +47,7 @@ Go's reader also knows ``7`` (contiguous file) and ``S`` (sparse file in the old
 """
 
 _USUAL_NUMBERS: Final = re.compile(rb"(?:[0-7]{7}\0){3}([0-7]{11})\0[0-7]{11}\0([0-7]{6})\0 ")
-"""Mode, owners, size, time and checksum in the usual form: one match checks all of them.
+"""Mode, owners, size, time and checksum in the usual form: one match checks the whole run.
 
 Other forms are checked field by field.
 """

@@ -47,7 +47,7 @@ class Tree:
     """A tree of names, filled member by member.
 
     Args:
-        limits: ``directories`` bounds the directories, also those that names only imply;
+        limits: ``directories`` bounds the directories, implied ones included;
             ``name_bytes`` the text that is kept; ``links`` the links followed for one path.
     """
 

@@ -15,8 +15,7 @@ from store.importing.staging import too_large
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from store.formats.archives.opening import ByteSource
-    from store.formats.tar.reader import Member
+    from store.formats.tar.reader import ByteSource, Member
     from store.importing.staging import Staged, Stager
     from store.model.limits import Limits
     from store.model.progress import Progress

@@ -17,8 +17,7 @@ from store.importing.staging import plain_bytes, too_large
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from store.formats.archives.opening import ByteSource
-    from store.formats.tar.reader import Member
+    from store.formats.tar.reader import ByteSource, Member
     from store.formats.tar.tree import Leaf
     from store.importing.staging import Staged, Stager
     from store.model.limits import Limits

@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from store import Choice, Platform, Reference
 from store.errors import InvalidInput
-from store.formats.archives import docker
-from store.formats.archives import docker_and_oci as hybrid
-from store.formats.archives import oci_layout as layout
+from store.formats.archives import docker, docker_and_oci, oci_layout
 from store.formats.archives.selection import ALL, choose
 from store.formats.image.manifests import Document, Role
 from store.model.digests import Digest
@@ -173,7 +171,7 @@ def check(data: bytes) -> None:
         {**{digest.hex: blob for digest, blob in named.items()}, "manifest.json": blobs[0]}
     )
     try:
-        claim = layout.claim(in_layout, LIMITS, lambda _: None)
+        claim = oci_layout.claim(in_layout, LIMITS, lambda _: None)
     except InvalidInput as exc:
         assert exc.message.isprintable()
     else:
@@ -183,7 +181,7 @@ def check(data: bytes) -> None:
         for choice in CHOICES:
             _chosen(claim, choice)
     try:
-        _sound(layout.claim_dir(in_folder, LIMITS, named.get))
+        _sound(oci_layout.claim_dir(in_folder, LIMITS, named.get))
     except InvalidInput as exc:
         assert exc.message.isprintable()
 
@@ -248,9 +246,11 @@ def _sound(claim: ArchiveClaim) -> None:
 
 def _both(claim: ArchiveClaim, files: MemoryFiles) -> ArchiveClaim | None:
     try:
-        both = hybrid.reconcile(
+        both = docker_and_oci.reconcile(
             claim,
-            docker.claim(files.document, LIMITS, no_images=hybrid.artifact_configs(claim.graph)),
+            docker.claim(
+                files.document, LIMITS, no_images=docker_and_oci.artifact_configs(claim.graph)
+            ),
         )
     except InvalidInput as exc:
         assert exc.message.isprintable()

@@ -25,7 +25,7 @@ _FEW: Final = ImportOptions(
 
 
 def docker(*layer_entries: Entry) -> tuple[Entry, ...]:
-    """Return a Docker archive of one image with ``layer_entries``, one of them the layer ``l``."""
+    """Return a Docker archive of one image; ``layer_entries`` must include the layer ``l``."""
     return (*layer_entries, *of_files({"c": CONFIG, "manifest.json": MANIFEST}))
 
 

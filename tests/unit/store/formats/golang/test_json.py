@@ -171,7 +171,7 @@ def test_the_memory_of_a_document_has_a_ceiling() -> None:
     data = b'"%s"' % (b"a" * 1000)
     assert parse(data, Limits(json_memory_bytes=2400), document="it").text() == "a" * 1000
     for text in (b"a" * 994 + b"\\u2028", b"a" * 996 + "😀".encode()):
-        # One wide character makes all of them wide: refused before the string is built.
+        # One wide character widens the whole string: refused before the string is built.
         with pytest.raises(TooLarge):
             parse(b'"%s"' % text, Limits(json_memory_bytes=2400), document="it").text()
     with pytest.raises(TooLarge):
