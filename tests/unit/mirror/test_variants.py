@@ -1,4 +1,4 @@
-"""Images published in other encodings."""
+"""Variants: images published in other encodings."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def decoded(data: bytes, encoding: str) -> bytes:
 
 
 @pytest.mark.parametrize("encoding", ["zstd", "gzip"])
-def test_a_variant_is_the_same_image_in_other_layers(
+def test_variant_is_the_same_image_with_other_layers(
     encoding: str, offering: Served, store: Store
 ) -> None:
     plain = offering("GET", "/v2/demo/manifests/1").json
@@ -70,7 +70,9 @@ def test_a_variant_is_the_same_image_in_other_layers(
     assert list(store.fsck()) == []
 
 
-def test_a_variant_follows_its_original_and_goes_with_it(offering: Served, store: Store) -> None:
+def test_variant_follows_its_original_and_is_removed_with_it(
+    offering: Served, store: Store
+) -> None:
     before = offering("GET", "/v2/demo/manifests/1-zstd")
     store.import_archive(io.BytesIO(images.image(images.B, tags=("demo:1",)).bytes()))
     after = offering("GET", "/v2/demo/manifests/1-zstd")
@@ -80,7 +82,9 @@ def test_a_variant_follows_its_original_and_goes_with_it(offering: Served, store
     assert offering("GET", "/v2/demo/manifests/1-zstd").status == 404
 
 
-def test_what_is_not_offered_is_not_there(offering: Served, serve: Callable[..., Served]) -> None:
+def test_variant_that_is_not_offered_is_unknown(
+    offering: Served, serve: Callable[..., Served]
+) -> None:
     for tag in ("2-zstd", "1-xz", "-zstd", "1-zstd-zstd"):
         assert offering("GET", f"/v2/demo/manifests/{tag}").status in (400, 404)
     assert serve()("GET", "/v2/demo/manifests/1-gzip").status == 404
@@ -94,10 +98,10 @@ allow = ["read", "write"]
 """
 
 
-def test_what_a_pushed_index_names_is_not_given_away(
+def test_variant_of_a_pushed_index_gives_no_content_away(
     store: Store, serve: Callable[..., Served]
 ) -> None:
-    """Whoever knows a digest, and may push something, must not get what the digest stands for."""
+    """A client that knows a digest and may push must not get the content of the digest."""
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
     (secret,) = store.images()[0].manifests
     guarded = serve(
@@ -117,14 +121,14 @@ def test_what_a_pushed_index_names_is_not_given_away(
     assert guarded("PUT", "/v2/mine/app/manifests/1", index, Content_Type=INDEX).status == 201
     assert guarded("GET", "/v2/mine/app/tags/list").json["tags"] == ["1"]
     for encoding in ("gzip", "zstd"):
-        # There is nothing in it to be encoded.
+        # The repository holds no image of the index, so there is nothing to encode.
         assert guarded("GET", f"/v2/mine/app/manifests/1-{encoding}").body == index
     assert len(guarded("GET", "/v2/_catalog").json["repositories"]) == 1
     config = store.images()[0].image_id.digest
     assert guarded("GET", f"/v2/mine/app/blobs/{config}").status == 404
 
 
-def test_an_index_is_encoded_as_far_as_its_repository_holds_it(
+def test_only_images_that_the_repository_holds_are_encoded(
     store: Store, serve: Callable[..., Served]
 ) -> None:
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
@@ -153,10 +157,10 @@ def test_an_index_is_encoded_as_far_as_its_repository_holds_it(
     assert gzip.decompress(guarded("GET", f"/v2/mine/app/blobs/{layer['digest']}").body) == images.B
 
 
-def test_what_a_pushed_config_names_is_not_given_away(
+def test_variant_of_a_pushed_config_gives_no_layer_away(
     store: Store, serve: Callable[..., Served]
 ) -> None:
-    """A config is easily copied; the layers that it names are not its pusher's for that."""
+    """A client can copy a config, but does not own the layers that it names."""
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
     config = store.document(store.images()[0].image_id.digest)
     assert config is not None
@@ -177,7 +181,7 @@ def test_what_a_pushed_config_names_is_not_given_away(
     assert guarded("GET", "/v2/mine/app/manifests/1-gzip").status == 404
 
 
-def test_a_tag_that_somebody_pushed_is_left_alone(offering: Served) -> None:
+def test_pushed_tag_with_the_name_of_a_variant_is_left_alone(offering: Served) -> None:
     assert (
         offering("POST", f"/v2/demo/blobs/uploads/?digest={Digest.of(b'{}')}", b"{}").status == 201
     )
@@ -199,7 +203,7 @@ def blobs(store: Store) -> set[Digest]:
     return set(store.blobs.digests())
 
 
-def test_what_is_stored_is_listed_at_once_and_takes_no_compressing(
+def test_stored_encoding_is_listed_at_once_and_needs_no_compression(
     offering: Served, store: Store
 ) -> None:
     """Plain layers are stored as zstd."""
@@ -210,7 +214,7 @@ def test_what_is_stored_is_listed_at_once_and_takes_no_compressing(
     store.import_archive(io.BytesIO(images.image(images.B, tags=("demo:2",)).bytes()))
     assert offering("GET", "/v2/demo/tags/list").json["tags"] == ["1", "1-zstd", "2", "2-zstd"]
     assert offering("GET", "/v2/demo/manifests/1-gzip").status == 200
-    # The layer of the other was one of its layers, too.
+    # Both images share a layer, which is encoded now.
     assert offering("GET", "/v2/demo/tags/list").json["tags"] == [
         "1",
         "1-gzip",
@@ -225,7 +229,7 @@ def test_what_is_stored_is_listed_at_once_and_takes_no_compressing(
     assert offering("GET", "/v2/demo/manifests/2-gzip-zstd").status == 404
 
 
-def test_pages_of_tags_have_each_once(offering: Served, store: Store) -> None:
+def test_pages_list_each_tag_once(offering: Served, store: Store) -> None:
     names = ("a", "a-", "a-y", "a-zstd", "a-zz", "ab", "b-gzip", "c", "x" * 120, "x" * 126)
     store.import_archive(
         io.BytesIO(images.image(images.A, tags=tuple(f"demo:{name}" for name in names)).bytes())
@@ -259,14 +263,15 @@ def test_pages_of_tags_have_each_once(offering: Served, store: Store) -> None:
         ]
 
 
-def test_an_index_is_listed_when_all_its_images_are_stored_so(offering: Served) -> None:
+def test_variant_of_an_index_is_listed_when_all_its_images_are_stored_in_the_encoding(
+    offering: Served,
+) -> None:
     first, second = (image_manifest(offering, content) for content in (images.A, images.B))
     document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [first, second]}
     assert (
         offering("PUT", "/v2/multi/manifests/1", encode(document), Content_Type=INDEX).status == 201
     )
-    # What was pushed is looked into in the background. Of A and B, the archive that was imported
-    # has stored zstd too.
+    # Pushed images are verified in the background. The imported archive has stored A and B as zstd.
     until(lambda: offering("GET", "/v2/multi/tags/list").json["tags"] == ["1", "1-gzip", "1-zstd"])
     third = image_manifest(offering, images.E)
     document["manifests"] = [first, second, third]
@@ -277,7 +282,7 @@ def test_an_index_is_listed_when_all_its_images_are_stored_so(offering: Served) 
 
 
 def image_manifest(offering: Served, layer: bytes) -> dict[str, object]:
-    """Push an image of one gzip layer; its descriptor."""
+    """Push an image of one gzip layer, and return its descriptor."""
     squeezed = gzip.compress(layer, mtime=0)
     config = encode(
         {
@@ -314,20 +319,20 @@ def image_manifest(offering: Served, layer: bytes) -> dict[str, object]:
     return {"mediaType": MANIFEST, "digest": str(Digest.of(manifest)), "size": len(manifest)}
 
 
-# --- what goes with a tag -------------------------------------------------------------------------
+# --- removal with the original --------------------------------------------------------------------
 
 
 def tags(store: Store) -> list[str]:
     return sorted(name.familiar for name in store.names("", 100))
 
 
-def made(offering: Served, *names: str) -> None:
+def create(offering: Served, *names: str) -> None:
     for name in names:
         assert offering("GET", f"/v2/demo/manifests/{name}").status == 200
 
 
-def test_rm_takes_the_variants_too_and_the_image(offering: Served, store: Store) -> None:
-    made(offering, "1-zstd", "1-gzip")
+def test_rm_removes_the_variants_and_the_image(offering: Served, store: Store) -> None:
+    create(offering, "1-zstd", "1-gzip")
     assert tags(store) == ["demo:1", "demo:1-gzip", "demo:1-zstd"]
     done = [(one.kind, one.name) for one in store.remove("demo:1")]
     assert done[:3] == [
@@ -335,26 +340,24 @@ def test_rm_takes_the_variants_too_and_the_image(offering: Served, store: Store)
         ("untagged", "demo:1-gzip"),
         ("untagged", "demo:1-zstd"),
     ]
-    # In docker's archives an image may have its parent, which goes with it.
+    # In Docker's archives an image may have a parent, which is removed with it.
     assert {kind for kind, _ in done[3:]} == {"deleted"}
     assert tags(store) == []
     assert store.images() == ()
     assert offering("GET", "/v2/demo/manifests/1-zstd").status == 404
 
 
-def test_rm_of_one_of_several_names_takes_its_own_variants_alone(
-    offering: Served, store: Store
-) -> None:
+def test_rm_of_one_name_removes_only_its_own_variants(offering: Served, store: Store) -> None:
     store.tag("demo:1", "demo:2")
-    made(offering, "1-zstd", "2-zstd")
+    create(offering, "1-zstd", "2-zstd")
     assert [one.name for one in store.remove("demo:1")] == ["demo:1", "demo:1-zstd"]
     assert tags(store) == ["demo:2", "demo:2-zstd"]
-    made(offering, "2-zstd")
+    create(offering, "2-zstd")
 
 
-def test_untag_takes_the_variants_and_keeps_the_image(offering: Served, store: Store) -> None:
+def test_untag_removes_the_variants_and_keeps_the_image(offering: Served, store: Store) -> None:
     (before,) = store.images()
-    made(offering, "1-gzip")
+    create(offering, "1-gzip")
     assert [one.name for one in store.untag("demo:1")] == ["demo:1", "demo:1-gzip"]
     (after,) = store.images()
     assert (after.image_id, after.references, after.dangling) == (before.image_id, (), True)
@@ -362,7 +365,7 @@ def test_untag_takes_the_variants_and_keeps_the_image(offering: Served, store: S
 
 
 @pytest.mark.parametrize("by", ["tag", "digest"])
-def test_a_delete_takes_the_variants_whatever_is_offered_now(
+def test_delete_removes_variants_that_are_no_longer_offered(
     by: str, offering: Served, serve: Callable[..., Served], store: Store
 ) -> None:
     target = (
@@ -378,18 +381,18 @@ def test_a_delete_takes_the_variants_whatever_is_offered_now(
         assert plain("GET", f"/v2/demo/manifests/{name}").status == 404
 
 
-def test_a_variant_of_what_the_tag_named_before_goes_with_its_image(
+def test_rm_removes_the_variant_of_an_earlier_image_of_the_tag(
     offering: Served, store: Store
 ) -> None:
-    made(offering, "1-gzip")
+    create(offering, "1-gzip")
     store.import_archive(io.BytesIO(images.image(images.E, tags=("demo:1",)).bytes()))
     store.remove("demo:1")
     assert tags(store) == []
-    # What the tag named before was left without a name then, as ever.
+    # The earlier image lost its name when the tag moved.
     assert [image.dangling for image in store.images()] == [True]
 
 
-def test_an_index_goes_with_its_variants(offering: Served, store: Store) -> None:
+def test_index_is_removed_with_its_variants(offering: Served, store: Store) -> None:
     children = [image_manifest(offering, content) for content in (images.A, images.E)]
     assert (
         offering(
@@ -409,8 +412,8 @@ def test_an_index_goes_with_its_variants(offering: Served, store: Store) -> None
     assert store.manifests() == ()
 
 
-def repointed(offering: Served) -> None:
-    """Somebody pushes something else to the variant's tag."""
+def push_over_variant(offering: Served) -> None:
+    """Push another manifest to the variant's tag."""
     manifest = offering("GET", "/v2/demo/manifests/1").body
     assert (
         offering("PUT", "/v2/demo/manifests/1-gzip", manifest, Content_Type=MANIFEST).status == 201
@@ -419,15 +422,15 @@ def repointed(offering: Served) -> None:
 
 @pytest.mark.parametrize("how", ["pushed before", "pushed over", "tagged", "imported"])
 @pytest.mark.parametrize("remove", ["rm", "delete"])
-def test_a_tag_of_that_name_which_somebody_has_set_stays(
+def test_tag_that_a_client_has_set_is_not_removed(
     how: str, remove: str, offering: Served, store: Store
 ) -> None:
     if how != "pushed before":
-        made(offering, "1-gzip")
+        create(offering, "1-gzip")
     if how.startswith("pushed"):
-        repointed(offering)
+        push_over_variant(offering)
     elif how == "tagged":
-        # The very variant, under a name that another tag's would have.
+        # The variant itself, under the name of another tag's variant.
         store.tag("demo:1", "demo:2")
         store.tag("demo:1-gzip", "demo:2-gzip")
     else:
@@ -442,43 +445,43 @@ def test_a_tag_of_that_name_which_somebody_has_set_stays(
     assert offering("GET", f"/v2/demo/manifests/{tag}-gzip").headers["ETag"] == before
 
 
-def test_a_variant_that_somebody_has_given_another_name_keeps_its_manifest(
-    offering: Served, store: Store
-) -> None:
-    made(offering, "1-gzip")
+def test_variant_with_another_name_keeps_its_manifest(offering: Served, store: Store) -> None:
+    create(offering, "1-gzip")
     store.tag("demo:1-gzip", "demo:mine")
     assert offering("DELETE", "/v2/demo/manifests/1").status == 202
     assert tags(store) == ["demo:mine"]
-    made(offering, "mine")
+    create(offering, "mine")
     assert list(store.fsck()) == []
 
 
 @pytest.mark.parametrize("remove", ["rm", "delete"])
-def test_what_a_variant_held_is_freed(remove: str, offering: Served, store: Store) -> None:
+def test_blobs_of_a_removed_variant_are_freed(remove: str, offering: Served, store: Store) -> None:
     digest = offering("GET", "/v2/demo/manifests/1").headers["Docker-Content-Digest"]
-    made(offering, "1-gzip", "1-zstd")
+    create(offering, "1-gzip", "1-zstd")
     assert len(blobs(store)) == 4
     if remove == "rm":
         store.remove("demo:1")
     else:
         assert offering("DELETE", f"/v2/demo/manifests/{digest}").status == 202
-    # Until then pushed blobs are kept for manifests that may come.
+    # For a day, pushed blobs are kept for a manifest that may follow.
     with Store.open(store.root, clock=lambda: NOW + timedelta(days=2)) as later:
         later.collect()
     assert blobs(store) == set()
 
 
-@pytest.mark.parametrize("what", ["moved", "gone", "taken"])
-def test_what_has_changed_while_a_variant_was_made_is_left_as_it_is(
-    what: str, offering: Served, store: Store, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("change", ["moved", "removed", "taken"])
+def test_change_during_the_creation_of_a_variant_wins(
+    change: str, offering: Served, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = offering("GET", "/v2/demo/manifests/1").body
     upload = Variants._upload
 
-    def late(offers: Variants, repository: Repository, digest: Digest, path: Path) -> None:
-        if what == "moved":
+    def change_first(
+        variants: Variants, repository: Repository, digest: Digest, path: Path
+    ) -> None:
+        if change == "moved":
             store.import_archive(io.BytesIO(images.image(images.E, tags=("demo:1",)).bytes()))
-        elif what == "gone":
+        elif change == "removed":
             store.untag("demo:1")
         else:
             assert (
@@ -486,11 +489,14 @@ def test_what_has_changed_while_a_variant_was_made_is_left_as_it_is(
                 == 201
             )
         monkeypatch.undo()
-        upload(offers, repository, digest, path)
+        upload(variants, repository, digest, path)
 
-    monkeypatch.setattr(Variants, "_upload", late)
+    monkeypatch.setattr(Variants, "_upload", change_first)
     answer = offering("GET", "/v2/demo/manifests/1-gzip")
-    assert (answer.status, answer.body) == (200, plain) if what == "taken" else answer.status == 404
     assert (
-        tags(store) == {"moved": ["demo:1"], "gone": [], "taken": ["demo:1", "demo:1-gzip"]}[what]
+        (answer.status, answer.body) == (200, plain) if change == "taken" else answer.status == 404
+    )
+    assert (
+        tags(store)
+        == {"moved": ["demo:1"], "removed": [], "taken": ["demo:1", "demo:1-gzip"]}[change]
     )

@@ -1,4 +1,4 @@
-"""Whom requests come from when a reverse proxy brings them, and whom nobody believes."""
+"""The origin of requests that pass reverse proxies, trusted and others."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ def client(peer: str | None, *forwarded_for: str) -> str | None:
 
 
 @pytest.mark.parametrize(
-    ("peer", "said", "found"),
+    ("peer", "forwarded_for", "found"),
     [
         ("10.1.1.1", ["203.0.113.5"], "203.0.113.5"),
         ("192.0.2.7", ["203.0.113.5"], "203.0.113.5"),
         ("fd00::1", ["2001:db8::5"], "2001:db8::5"),
         ("::ffff:10.1.1.1", ["203.0.113.5"], "203.0.113.5"),
-        # What stands in front of the first one that is no proxy was written by whoever wanted to.
+        # Any client can write the addresses before the last one that is not a trusted proxy's.
         ("10.1.1.1", ["1.2.3.4, 203.0.113.5"], "203.0.113.5"),
         ("10.1.1.1", ["1.2.3.4, 203.0.113.5, 10.2.2.2,192.0.2.7"], "203.0.113.5"),
         ("10.1.1.1", ["rubbish, 203.0.113.5, 10.2.2.2"], "203.0.113.5"),
         ("10.1.1.1", ["1.2.3.4", "203.0.113.5", "10.2.2.2"], "203.0.113.5"),
         ("10.1.1.1", ["::ffff:10.2.2.2"], "10.2.2.2"),
         ("10.1.1.1", ["203.0.113.5, ::ffff:10.2.2.2"], "203.0.113.5"),
-        # Proxies all the way: then one of them is who asks.
+        # If every address is a proxy's, the first proxy is the client.
         ("10.1.1.1", ["10.3.3.3, 10.2.2.2"], "10.3.3.3"),
-        # Some add ports.
+        # Some proxies add ports.
         ("10.1.1.1", ["203.0.113.5:4711"], "203.0.113.5"),
         ("10.1.1.1", ["[2001:DB8::5]:4711"], "2001:db8::5"),
         ("10.1.1.1", ["[2001:db8::5]"], "2001:db8::5"),
     ],
 )
-def test_the_client_is_the_last_that_is_no_trusted_proxy(
-    peer: str, said: list[str], found: str
+def test_client_is_the_last_address_that_is_not_a_trusted_proxy(
+    peer: str, forwarded_for: list[str], found: str
 ) -> None:
-    assert client(peer, *said) == found
+    assert client(peer, *forwarded_for) == found
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_the_client_is_the_last_that_is_no_trusted_proxy(
         "not an address",
     ],
 )
-def test_nobody_else_is_believed(peer: str | None) -> None:
+def test_headers_of_other_peers_are_ignored(peer: str | None) -> None:
     connected = Origin(peer, secure=False, host="inside")
     assert (
         PROXIES.origin(
@@ -77,9 +77,9 @@ def test_nobody_else_is_believed(peer: str | None) -> None:
         )
         == connected
     )
-    none = TrustedProxies()
+    nothing_trusted = TrustedProxies()
     assert (
-        none.origin(
+        nothing_trusted.origin(
             connected, forwarded_for=["203.0.113.5"], proto=["https"], host=["mirror.example.com"]
         )
         == connected
@@ -87,7 +87,7 @@ def test_nobody_else_is_believed(peer: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "forwarded_for",
     [
         [],
         [""],
@@ -110,8 +110,8 @@ def test_nobody_else_is_believed(peer: str | None) -> None:
         ["203.0.113.5\n"],
     ],
 )
-def test_what_cannot_be_read_is_the_proxys_own_doing(said: list[str]) -> None:
-    assert client("10.1.1.1", *said) == "10.1.1.1"
+def test_invalid_header_leaves_the_address_of_the_proxy(forwarded_for: list[str]) -> None:
+    assert client("10.1.1.1", *forwarded_for) == "10.1.1.1"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_what_cannot_be_read_is_the_proxys_own_doing(said: list[str]) -> None:
         (["https, http"], ["one"], False, "one"),
     ],
 )
-def test_how_the_client_called_this_server(
+def test_scheme_and_host_come_from_the_proxy(
     proto: list[str],
     host: list[str],
     secure: bool,
@@ -151,7 +151,7 @@ def test_how_the_client_called_this_server(
         "10.0.0.0/8,192.0.2.7",
     ],
 )
-def test_what_is_no_network_of_proxies(text: str) -> None:
+def test_invalid_network_of_proxies_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
         TrustedProxies.parse([text])
 
@@ -160,19 +160,19 @@ def test_what_is_no_network_of_proxies(text: str) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_attempt_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long a test takes."""
+def _no_refill(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks get no attempts back, so that tests may take any time."""
     monkeypatch.setattr(throttle, "REFILL_S", 3600.0)
 
 
 def guarded(
     serve: Callable[..., Served], *proxies: str
 ) -> Callable[..., tuple[int, http.client.HTTPMessage]]:
-    """Asks with a wrong password, as from the address that ``forwarded_for`` says."""
+    """Return a function that sends a wrong password with ``X-Forwarded-For``."""
     users = {"alice": bcrypt.hashpw(b"right", bcrypt.gensalt(4))}
     ask = serve(MirrorSettings(access=Access(users), proxies=TrustedProxies.parse(proxies)))
 
-    def wrong(forwarded_for: str, **headers: str) -> tuple[int, http.client.HTTPMessage]:
+    def fail(forwarded_for: str, **headers: str) -> tuple[int, http.client.HTTPMessage]:
         authorization = f"Basic {b64encode(b'alice:wrong').decode()}"
         answer = ask(
             "GET",
@@ -184,36 +184,36 @@ def guarded(
         )
         return answer.status, answer.headers
 
-    return wrong
+    return fail
 
 
-def test_failures_are_counted_by_client(serve: Callable[..., Served]) -> None:
-    wrong = guarded(serve, "127.0.0.1")
+def test_failures_are_counted_per_client(serve: Callable[..., Served]) -> None:
+    fail = guarded(serve, "127.0.0.1")
     for number in range(BURST):
-        # Whatever a client says of itself, it is who the proxy says it is.
-        assert wrong(f"198.51.100.{number}, 203.0.113.5")[0] == 401
-    assert wrong("203.0.113.5")[0] == 429
-    assert wrong("203.0.113.6")[0] == 401
+        # The address that the proxy adds counts, not the one that the client claims.
+        assert fail(f"198.51.100.{number}, 203.0.113.5")[0] == 401
+    assert fail("203.0.113.5")[0] == 429
+    assert fail("203.0.113.6")[0] == 401
 
 
 @pytest.mark.parametrize("proxies", [(), ("127.0.0.2",)], ids=["none", "another"])
-def test_failures_are_counted_by_connection_where_it_comes_from_no_proxy(
+def test_failures_of_other_peers_are_counted_per_connection(
     proxies: tuple[str, ...], serve: Callable[..., Served]
 ) -> None:
-    wrong = guarded(serve, *proxies)
-    assert [wrong(f"203.0.113.{number}")[0] for number in range(BURST + 1)] == [401] * BURST + [429]
+    fail = guarded(serve, *proxies)
+    assert [fail(f"203.0.113.{number}")[0] for number in range(BURST + 1)] == [401] * BURST + [429]
 
 
-def test_the_challenge_calls_the_server_as_the_client_does(serve: Callable[..., Served]) -> None:
-    wrong = guarded(serve, "127.0.0.1")
-    _, headers = wrong(
+def test_challenge_uses_the_host_that_the_client_used(serve: Callable[..., Served]) -> None:
+    fail = guarded(serve, "127.0.0.1")
+    _, headers = fail(
         "203.0.113.5", X_Forwarded_Proto="https", X_Forwarded_Host="mirror.example.com"
     )
     assert (
         headers["WWW-Authenticate"]
         == 'Bearer realm="https://mirror.example.com/token",service="mirror.example.com"'
     )
-    _, headers = wrong("203.0.113.5", X_Forwarded_Host='x" realm="y')
+    _, headers = fail("203.0.113.5", X_Forwarded_Host='x" realm="y')
     assert headers["WWW-Authenticate"].startswith("Basic ")
     _, headers = guarded(serve)(
         "203.0.113.5", X_Forwarded_Proto="https", X_Forwarded_Host="mirror.example.com"

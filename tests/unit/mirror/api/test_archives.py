@@ -12,14 +12,10 @@ import pytest
 
 import exporter
 from mirror.access import Access, read_rules
-from mirror.protocol import archive_request as archives
-from mirror.protocol.errors import WireError
 from mirror.service import MirrorSettings
 from store import Store
 from store.errors import StorageFull
-from store.formats.distribution.names import Names
 from store.model.digests import Digest
-from store.model.platforms import DEFAULT
 from tests.support import images
 from tests.support.layouts import INDEX, MANIFEST, encode
 from tests.support.waiting import PATIENCE_S, until
@@ -48,7 +44,7 @@ def saved(store: Store, *names: str, kind: str = "legacy") -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["legacy", "docker", "oci"])
-def test_the_bytes_of_a_save(kind: str, filled: Store, ask: Served) -> None:
+def test_archive_has_the_bytes_of_a_save(kind: str, filled: Store, ask: Served) -> None:
     for path, names in (
         ("demo:1", ["demo:1"]),
         ("demo", ["demo"]),
@@ -72,11 +68,11 @@ def test_the_bytes_of_a_save(kind: str, filled: Store, ask: Served) -> None:
     )
 
 
-def test_a_download_that_broke_off_goes_on(filled: Store, ask: Served) -> None:
+def test_interrupted_download_resumes(filled: Store, ask: Served) -> None:
     whole = saved(filled, "demo:1")
     path = "/archives/legacy/demo:1"
     tag = ask("HEAD", path).headers["ETag"]
-    # RFC 9110 section 14.2: a range is of what GET gives.
+    # RFC 9110 section 14.2 defines ranges for GET alone.
     head = ask("HEAD", path, Range="bytes=0-4095")
     assert (head.status, head.headers["Content-Length"]) == (200, str(len(whole)))
     first = ask("GET", path, Range="bytes=0-4095")
@@ -89,19 +85,19 @@ def test_a_download_that_broke_off_goes_on(filled: Store, ask: Served) -> None:
     beyond = ask("GET", path, Range=f"bytes={len(whole)}-")
     assert (beyond.status, beyond.headers["Content-Range"]) == (416, f"bytes */{len(whole)}")
 
-    # Whoever has all of it has saved it; whoever has asked has not.
+    # A complete download counts as a save; a request alone does not.
     def saves() -> list[str]:
         return [event.action for event in filled.events(actions=["save"])]
 
-    # It is written down when the last byte has gone.
+    # The event is recorded after the last byte is sent.
     until(lambda: len(saves()) >= 3)
     assert saves() == ["save", "save", "save"]
 
 
-def test_what_was_sent_and_cannot_be_recorded_is_no_failure(
+def test_archive_that_cannot_be_recorded_is_still_sent(
     filled: Store, ask: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The disk is full by then: the client has its archive, and the next answer is that to its next question."""
+    """The client has its archive, and the connection continues with the next request."""
 
     def full(_store: Store, _events: object) -> None:
         raise StorageFull("no space left")
@@ -118,7 +114,7 @@ def test_what_was_sent_and_cannot_be_recorded_is_no_failure(
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-def test_the_tag_is_of_content_and_options(filled: Store, ask: Served) -> None:
+def test_entity_tag_depends_on_content_and_options(filled: Store, ask: Served) -> None:
     def tag(path: str) -> str:
         return str(ask("HEAD", f"/archives/{path}").headers["ETag"])
 
@@ -163,41 +159,19 @@ def test_the_tag_is_of_content_and_options(filled: Store, ask: Served) -> None:
         (f"oci/{','.join(['demo:1'] * 101)}", 414, "NAME_INVALID"),
     ],
 )
-def test_what_cannot_be_had(path: str, status: int, code: str, ask: Served) -> None:
+def test_invalid_request_for_an_archive_is_refused(
+    path: str, status: int, code: str, ask: Served
+) -> None:
     answer = ask("GET", f"/archives/{path}")
     assert (answer.status, answer.code) == (status, code)
 
 
 @pytest.mark.usefixtures("filled")
-def test_other_methods(ask: Served) -> None:
+def test_archive_cannot_be_put(ask: Served) -> None:
     assert ask("PUT", "/archives/oci/demo:1").status == 405
 
 
-def test_options_are_those_of_save() -> None:
-    asked = archives.parse(
-        "oci/demo:1",
-        [
-            ("platform", "linux/arm64"),
-            ("platform", "linux/amd64"),
-            ("referrers", ""),
-            ("sparse", "0"),
-        ],
-        Names(),
-        DEFAULT,
-    )
-    assert [str(one) for one in asked.options.platforms] == ["linux/arm64", "linux/amd64"]
-    assert (asked.options.referrers, asked.options.sparse) == (True, False)
-    assert asked.arguments == ("docker.io/library/demo:1",)
-    assert asked.file_name == "demo-1.oci.tar"
-    assert (
-        archives.parse("legacy/a/b:1,sha256:" + "0" * 64, [], Names(), DEFAULT).file_name
-        == "a-b-1-and-1-more.tar"
-    )
-    with pytest.raises(WireError):
-        archives.parse("oci", [], Names(), DEFAULT)
-
-
-# --- who may have them ----------------------------------------------------------------------------
+# --- permissions ----------------------------------------------------------------------------------
 
 RULES = """
 [[rule]]
@@ -213,7 +187,7 @@ def guarded(serve: Callable[..., Served]) -> Served:
     return serve(MirrorSettings(access=Access(users, rules=read_rules(RULES))))
 
 
-def test_every_name_has_to_be_readable(filled: Store, guarded: Served) -> None:
+def test_every_name_of_an_archive_needs_permission(filled: Store, guarded: Served) -> None:
     assert guarded("GET", "/archives/oci/demo:1").status == 200
     for path in ("quay.io/team/demo:2", "demo:1,quay.io/team/demo:2", "quay.io/team/none:1"):
         answer = guarded("GET", f"/archives/oci/{path}")
@@ -223,8 +197,8 @@ def test_every_name_has_to_be_readable(filled: Store, guarded: Served) -> None:
     assert guarded("GET", f"/archives/legacy/{'sha256:' + '0' * 64}").status == 401
 
 
-def test_what_a_pushed_manifest_names_is_not_given_away(store: Store, guarded: Served) -> None:
-    """Whoever knows a digest, and may push something, must not get what the digest stands for."""
+def test_pushed_index_gives_no_content_away(store: Store, guarded: Served) -> None:
+    """A client that knows a digest and may push must not get the content of the digest."""
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
     (summary,) = store.images()
     secret = summary.manifests[0]
@@ -245,7 +219,7 @@ def test_what_a_pushed_manifest_names_is_not_given_away(store: Store, guarded: S
     assert guarded("GET", f"/v2/public/mine/manifests/{secret}").status == 404
 
 
-def test_a_layer_is_not_given_away_for_its_diff_id(store: Store, guarded: Served) -> None:
+def test_pushed_config_gives_no_layer_away(store: Store, guarded: Served) -> None:
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
     (summary,) = store.images()
     config = store.document(summary.image_id.digest)

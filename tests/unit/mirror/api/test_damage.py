@@ -1,4 +1,4 @@
-"""What is damaged, or gone from the disk, is not there for anybody: so that who has it brings it again, and it is sound."""
+"""Damaged and missing blobs: the registry does not serve them, so that a client pushes them again."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ IMAGE = encode(
 )
 
 
-def recorded(store: Store) -> None:
+def record_damage(store: Store) -> None:
     store.report_damage(DamagedContent("found by fsck", digest=DIGEST))
 
 
-def gone(store: Store) -> None:
+def remove_file(store: Store) -> None:
     store.blobs.path(DIGEST).unlink()
 
 
-def cut_short(store: Store) -> None:
+def truncate_file(store: Store) -> None:
     os.truncate(store.blobs.path(DIGEST), 4096)
 
 
-HARM = [recorded, gone, cut_short]
+HARM = [record_damage, remove_file, truncate_file]
 
 
 def push(ask: Served, data: bytes, name: str = "one") -> int:
@@ -69,7 +69,7 @@ def push(ask: Served, data: bytes, name: str = "one") -> int:
 
 @pytest.mark.parametrize("query", ["", "&from=one"], ids=["anonymous", "from"])
 @pytest.mark.parametrize("harm", HARM)
-def test_a_mount_becomes_an_upload_that_heals(
+def test_mount_of_a_damaged_blob_becomes_an_upload_that_repairs_it(
     harm: Callable[[Store], None], query: str, ask: Served, store: Store
 ) -> None:
     assert push(ask, DATA) == 201
@@ -85,7 +85,7 @@ def test_a_mount_becomes_an_upload_that_heals(
 
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
 @pytest.mark.parametrize("harm", HARM)
-def test_who_asks_first_is_told_that_it_is_not_there(
+def test_damaged_blob_is_unknown_until_it_is_pushed_again(
     harm: Callable[[Store], None], method: str, ask: Served, store: Store
 ) -> None:
     assert push(ask, DATA) == 201
@@ -94,9 +94,9 @@ def test_who_asks_first_is_told_that_it_is_not_there(
         assert ask(method, f"/v2/one/blobs/{DIGEST}").status == 404
     assert store.sources((DIGEST,))[DIGEST].state is ContentState.DAMAGED
     counted = ask("GET", "/metrics").body.decode()
-    # Once: whoever asks later finds it written down.
+    # Counted once: later requests find the damage recorded.
     assert ('storectl_events_total{event="damaged_contents"} 1\n' in counted) is (
-        harm is not recorded
+        harm is not record_damage
     )
     assert push(ask, DATA) == 201
     assert ask("GET", f"/v2/one/blobs/{DIGEST}").body == DATA
@@ -104,7 +104,7 @@ def test_who_asks_first_is_told_that_it_is_not_there(
 
 
 @pytest.mark.parametrize("harm", HARM)
-def test_a_push_heals_without_being_asked(
+def test_push_to_another_repository_repairs_the_blob(
     harm: Callable[[Store], None], ask: Served, store: Store
 ) -> None:
     assert push(ask, DATA) == 201
@@ -115,7 +115,7 @@ def test_a_push_heals_without_being_asked(
 
 
 @pytest.mark.parametrize("harm", HARM)
-def test_a_manifest_is_not_taken_while_its_blob_is_lost(
+def test_manifest_is_refused_while_its_blob_is_damaged(
     harm: Callable[[Store], None], ask: Served, store: Store
 ) -> None:
     assert (push(ask, DATA), push(ask, CONFIG_DATA)) == (201, 201)
@@ -127,7 +127,7 @@ def test_a_manifest_is_not_taken_while_its_blob_is_lost(
     assert ask("PUT", "/v2/one/manifests/1", IMAGE, Content_Type=MANIFEST).status == 201
 
 
-def test_a_layer_whose_encoding_is_lost_is_lost_with_it(ask: Served, store: Store) -> None:
+def test_layer_is_lost_with_its_only_encoding(ask: Served, store: Store) -> None:
     layer = images.layer("big", DATA * 20)
     store.import_archive(io.BytesIO(images.image(layer, tags=("app:1",)).bytes()))
     diff = Digest.of(layer)
@@ -140,13 +140,13 @@ def test_a_layer_whose_encoding_is_lost_is_lost_with_it(ask: Served, store: Stor
     assert ask("POST", f"/v2/other/blobs/uploads/?mount={diff}").status == 201
 
 
-def test_a_file_that_is_lost_is_not_missed_while_there_is_another_form(
+def test_blob_is_served_from_another_encoding_when_its_file_is_lost(
     ask: Served, store: Store
 ) -> None:
     encoded = gzip.compress(DATA, mtime=0)
     assert (push(ask, DATA), push(ask, encoded)) == (201, 201)
     Registry(store).note_encodings({Digest.of(encoded): DiffID(DIGEST)}, "gzip")
-    gone(store)
+    remove_file(store)
     for _ in range(2):
         assert ask("GET", f"/v2/one/blobs/{DIGEST}").body == DATA
     assert ask("POST", f"/v2/two/blobs/uploads/?mount={DIGEST}").status == 201
@@ -154,7 +154,7 @@ def test_a_file_that_is_lost_is_not_missed_while_there_is_another_form(
 
 
 @pytest.mark.parametrize("target", ["1", str(Digest.of(IMAGE))], ids=["tag", "digest"])
-def test_a_damaged_manifest_is_not_there_until_it_is_pushed_again(
+def test_damaged_manifest_is_unknown_until_it_is_pushed_again(
     target: str, ask: Served, store: Store
 ) -> None:
     assert (push(ask, DATA), push(ask, CONFIG_DATA)) == (201, 201)
@@ -168,7 +168,7 @@ def test_a_damaged_manifest_is_not_there_until_it_is_pushed_again(
     assert ask("GET", f"/v2/one/manifests/{target}").body == IMAGE
 
 
-def test_a_config_whose_inline_bytes_were_damaged_is_served_from_what_came_instead(
+def test_config_with_damaged_inline_bytes_is_served_from_its_new_push(
     ask: Served, store: Store
 ) -> None:
     assert (push(ask, DATA), push(ask, CONFIG_DATA)) == (201, 201)
@@ -186,27 +186,25 @@ def test_a_config_whose_inline_bytes_were_damaged_is_served_from_what_came_inste
     assert list(store.fsck()) == []
 
 
-def test_a_store_that_cannot_be_written_says_the_same(
+def test_read_only_store_reports_a_missing_blob_too(
     ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert push(ask, DATA) == 201
-    gone(store)
+    remove_file(store)
     monkeypatch.setattr(type(store), "read_only", property(lambda _: True))
     for method in ("HEAD", "GET"):
         assert ask(method, f"/v2/one/blobs/{DIGEST}").status == 404
     assert store.sources((DIGEST,))[DIGEST].state is ContentState.PRESENT
 
 
-def test_a_store_that_takes_nothing_more_can_be_read(
-    ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_store_can_be_read(ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     other = os.urandom(100)
     assert push(ask, DATA) == push(ask, other) == push(ask, CONFIG_DATA) == 201
     assert ask("PUT", "/v2/one/manifests/latest", IMAGE, Content_Type=MANIFEST).status == 201
     with store.write("test") as connection:
-        # As of blobs that were imported: who asks about one begins their grace.
+        # As for imported blobs, whose grace period a request starts.
         connection.execute(update(repository_content).values(fresh_at=None))
-    gone(store)
+    remove_file(store)
     monkeypatch.setattr(store, "write", full)
     assert ask("HEAD", f"/v2/one/blobs/{Digest.of(other)}").status == 200
     assert ask("GET", f"/v2/one/blobs/{DIGEST}").status == 404

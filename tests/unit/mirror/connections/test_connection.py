@@ -1,4 +1,4 @@
-"""What a connection reads, and where to."""
+"""Connections: their shared buffer, and half-closed clients."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ if TYPE_CHECKING:
 
 
 class Protocol:
-    """Keeps what it is given, as the parser does."""
+    """A protocol that keeps the bytes it gets, as the parser does."""
 
     def __init__(self) -> None:
-        self.came: list[bytes] = []
+        self.received: list[bytes] = []
 
     def data_received(self, data: bytes) -> None:
-        self.came.append(data)
+        self.received.append(data)
 
 
-def test_what_is_read_stays_when_the_buffer_is_used_for_another() -> None:
+def test_read_bytes_survive_the_next_use_of_the_buffer() -> None:
     one, other = Protocol(), Protocol()
     buffer = memoryview(bytearray(BUFFER_BYTES))
     connections: set[Connection] = set()
-    for protocol, said in ((one, b"this"), (other, b"that is longer"), (one, b"and")):
+    for protocol, data in ((one, b"this"), (other, b"that is longer"), (one, b"and")):
         connected = Connection(cast("web.RequestHandler", protocol), connections, buffer)
-        connected.get_buffer(-1)[: len(said)] = said
-        connected.buffer_updated(len(said))
-    assert (one.came, other.came) == ([b"this", b"and"], [b"that is longer"])
+        connected.get_buffer(-1)[: len(data)] = data
+        connected.buffer_updated(len(data))
+    assert (one.received, other.received) == ([b"this", b"and"], [b"that is longer"])
 
 
-def test_one_of_many_reads_less_at_once() -> None:
+def test_each_of_many_connections_reads_less() -> None:
     buffer = memoryview(bytearray(BUFFER_BYTES))
     connections: set[Connection] = set()
     connected = [

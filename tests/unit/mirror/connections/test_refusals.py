@@ -1,4 +1,4 @@
-"""What no handler hears of is answered as everything else is, and holds nothing."""
+"""Refusals of requests that no handler sees."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BROKEN = b"no size\r\n"
 
 
 def refused(reply: Reply, status: int) -> str:
-    """What an answer says that has to be a refusal in the specification's words, and tells nothing of what the server is made of."""
+    """Check that an answer is a refusal in the specification's form, and return its message."""
     assert reply.status == status
     assert reply.header("content-type") == "application/json"
     assert reply.header("server") == "storectl"
@@ -58,7 +58,7 @@ def refused(reply: Reply, status: int) -> str:
         (HEAD + b"".join(b"X%d: %b\r\n" % (number, b"a" * 30_000) for number in range(40)), 431),
     ],
 )
-def test_what_is_no_http_is_refused_in_the_specifications_words(
+def test_invalid_http_is_refused_in_the_form_of_the_specification(
     ask: Served, sent: bytes, status: int
 ) -> None:
     with Wire(ask.port) as wire:
@@ -78,7 +78,7 @@ def test_what_is_no_http_is_refused_in_the_specifications_words(
         (HEAD + b"Expect: the-unexpected\r\n\r\n", 417),
     ],
 )
-def test_what_has_no_handler_is_refused_in_the_specifications_words(
+def test_request_without_a_handler_is_refused_in_the_form_of_the_specification(
     ask: Served, sent: bytes, status: int
 ) -> None:
     with Wire(ask.port) as wire:
@@ -87,7 +87,7 @@ def test_what_has_no_handler_is_refused_in_the_specifications_words(
         assert wire.ask("GET", "/healthz").status == 200
 
 
-def test_who_fails_before_the_application_can_is_refused_in_the_specifications_words(
+def test_failure_before_the_handler_is_answered_in_the_form_of_the_specification(
     ask: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_arguments: object) -> None:
@@ -101,7 +101,7 @@ def test_who_fails_before_the_application_can_is_refused_in_the_specifications_w
         assert wire.ends()
 
 
-def test_a_body_that_turns_out_to_be_no_http_is_not_waited_for(ask: Served) -> None:
+def test_invalid_body_ends_its_request(ask: Served) -> None:
     with Wire(ask.port, timeout_s=10) as wire:
         wire.send(POST)
         assert wire.is_silent(0.2)
@@ -113,7 +113,7 @@ def test_a_body_that_turns_out_to_be_no_http_is_not_waited_for(ask: Served) -> N
         assert wire.ends()
 
 
-def test_nor_is_one_that_has_not_come_to_its_turn(ask: Served) -> None:
+def test_invalid_body_of_a_waiting_request_ends_it(ask: Served) -> None:
     data = b"a" * 20_000_000
     assert ask("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data).status == 201
     with Wire(ask.port, timeout_s=10) as wire:
@@ -126,10 +126,10 @@ def test_nor_is_one_that_has_not_come_to_its_turn(ask: Served) -> None:
         assert wire.ends()
 
 
-def test_a_body_may_be_as_long_as_no_head_may(ask: Served) -> None:
+def test_body_may_be_longer_than_any_head(ask: Served) -> None:
     data = bytes(20 * MAX_HEAD_BYTES)
     with Wire(ask.port) as wire:
-        # It is read and thrown away: nobody wants it there.
+        # The body is read and dropped, because nothing is at this path.
         assert wire.ask("PUT", "/v2/app/nothing", data).status == 404
         assert (
             wire.ask("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data).status == 201
@@ -137,7 +137,7 @@ def test_a_body_may_be_as_long_as_no_head_may(ask: Served) -> None:
         assert wire.ask("GET", "/healthz").status == 200
 
 
-def test_requests_in_one_go_are_all_answered(ask: Served) -> None:
+def test_pipelined_requests_are_all_answered(ask: Served) -> None:
     data = bytes(3 * MAX_HEAD_BYTES)
     push = request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data)
     with Wire(ask.port) as wire:

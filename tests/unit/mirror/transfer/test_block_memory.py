@@ -1,4 +1,4 @@
-"""A fixed amount of memory, shared by turns."""
+"""Memory for blocks and bodies, with a limit for all transfers together."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 from mirror.transfer.block_memory import BlockMemory, BodyMemory
 
 
-def test_whoever_waits_longest_comes_next_and_a_turn_ends() -> None:
+def test_blocks_are_lent_in_order_and_a_turn_ends_when_others_wait() -> None:
     async def main() -> None:
         memory = BlockMemory(1, turn_s=0.05)
         order: list[str] = []
@@ -33,7 +33,7 @@ def test_whoever_waits_longest_comes_next_and_a_turn_ends() -> None:
     asyncio.run(main())
 
 
-def test_who_gives_up_waiting_takes_nothing() -> None:
+def test_cancelled_wait_takes_no_block() -> None:
     async def main() -> None:
         memory = BlockMemory(1)
         with await memory.lend():
@@ -48,34 +48,34 @@ def test_who_gives_up_waiting_takes_nothing() -> None:
     asyncio.run(main())
 
 
-def test_a_share_is_everything_until_it_is_full() -> None:
+def test_share_is_unlimited_until_the_memory_is_used_up() -> None:
     memory = BodyMemory(100)
     assert memory.share_bytes(40) == 40
     memory.held_bytes, memory.bodies = 100, 10
     assert (memory.share_bytes(40), memory.share_bytes(4)) == (10, 4)
 
 
-def test_memory_is_given_back_when_nothing_has_come_for_a_while() -> None:
+def test_memory_is_released_after_an_idle_time() -> None:
     async def main() -> None:
-        given_back = 0
+        released = 0
 
-        def give_back() -> None:
-            nonlocal given_back
-            given_back += 1
+        def release() -> None:
+            nonlocal released
+            released += 1
 
-        memory = BodyMemory(100, on_idle=give_back, idle_s=0.05)
+        memory = BodyMemory(100, on_idle=release, idle_s=0.05)
         with memory, memory:
             await asyncio.sleep(0.1)
         with memory:
-            # The next one came at once.
+            # The next body followed at once.
             await asyncio.sleep(0.1)
-            assert given_back == 0
+            assert released == 0
         await asyncio.sleep(0.1)
-        assert given_back == 1
+        assert released == 1
         with memory:
             pass
         memory.close()
         await asyncio.sleep(0.1)
-        assert given_back == 1
+        assert released == 1
 
     asyncio.run(main())

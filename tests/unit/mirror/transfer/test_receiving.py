@@ -23,7 +23,7 @@ PIECE = 256 * 1024
 
 
 class Body:
-    """What the framework gives out of a body: ``pieces``, then the error or for ever nothing, if that is how it ends."""
+    """A body: pieces, then its end, an error, or silence."""
 
     def __init__(
         self, pieces: Sequence[bytes], *, error: Exception | None = None, stalls: bool = False
@@ -61,7 +61,7 @@ async def received(
     memory: BodyMemory | None = None,
 ) -> None:
     with ThreadPoolExecutor(2) as pool:
-        # By its clock no time goes by: nothing here depends on how long anything takes.
+        # The clock stands still, so that no test depends on how long anything takes.
         deadline = BodyDeadline(pause_s, 500.0, lambda: 0.0)
         await receive(
             cast("StreamReader", body),
@@ -74,13 +74,13 @@ async def received(
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 100])
-def test_everything_is_appended_in_order(count: int) -> None:
+def test_all_bytes_are_written_in_order(count: int) -> None:
     written: list[bytes] = []
     asyncio.run(received(Body(pieces(count)), written.append))
     assert b"".join(written) == b"".join(pieces(count))
 
 
-def test_two_threads_never_write_at_once() -> None:
+def test_only_one_thread_writes_at_a_time() -> None:
     lock = threading.Lock()
 
     def write(_data: bytes) -> None:
@@ -92,23 +92,23 @@ def test_two_threads_never_write_at_once() -> None:
     asyncio.run(received(Body(pieces(2 * receiving._TURN_BYTES // PIECE + 3)), write))
 
 
-def test_a_client_that_is_faster_than_the_disk_has_to_wait() -> None:
+def test_client_that_is_faster_than_the_disk_waits() -> None:
     body = Body(pieces(64))
     written = 0
-    most = 0
+    maximum = 0
 
     def write(piece: bytes) -> None:
-        nonlocal written, most
+        nonlocal written, maximum
         time.sleep(0.002)
-        most = max(most, body.given - written)
+        maximum = max(maximum, body.given - written)
         written += len(piece)
 
     asyncio.run(received(body, write))
     assert written == 64 * PIECE
-    assert most <= receiving._UNWRITTEN_BYTES + PIECE
+    assert maximum <= receiving._UNWRITTEN_BYTES + PIECE
 
 
-def test_nothing_is_written_behind_what_could_not_be_written() -> None:
+def test_nothing_is_written_after_a_failed_write() -> None:
     written: list[bytes] = []
 
     def write(data: bytes) -> None:
@@ -122,13 +122,13 @@ def test_nothing_is_written_behind_what_could_not_be_written() -> None:
         asyncio.run(received(body, write, memory=memory))
     whole = b"".join(written)
     assert whole == b"".join(pieces(64))[: len(whole)]
-    # What could not be written is not in memory either.
+    # The unwritten bytes have left the memory.
     assert (memory.held_bytes, memory.bodies) == (0, 0)
-    # The rest has not been asked for.
+    # The remaining bytes were not read.
     assert body.given < 64 * PIECE
 
 
-def test_the_last_write_can_fail_too() -> None:
+def test_failure_of_the_last_write_is_raised() -> None:
     def write(_piece: bytes) -> None:
         raise OSError("the disk is full")
 
@@ -137,21 +137,21 @@ def test_the_last_write_can_fail_too() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3, 7])
-def test_what_has_come_counts_when_the_client_breaks_off(count: int) -> None:
+def test_received_bytes_are_written_when_the_client_disconnects(count: int) -> None:
     written: list[bytes] = []
     with pytest.raises(ConnectionResetError):
         asyncio.run(received(Body(pieces(count), error=ConnectionResetError()), written.append))
     assert b"".join(written) == b"".join(pieces(count))
 
 
-def test_what_has_come_counts_when_no_more_comes() -> None:
+def test_received_bytes_are_written_when_the_body_times_out() -> None:
     written: list[bytes] = []
     with pytest.raises(TimeoutError):
         asyncio.run(received(Body(pieces(7), stalls=True), written.append, pause_s=0.2))
     assert b"".join(written) == b"".join(pieces(7))
 
 
-def test_what_has_come_counts_when_the_server_stops() -> None:
+def test_received_bytes_are_written_when_the_server_stops() -> None:
     written: list[bytes] = []
     may_write = threading.Event()
 
@@ -173,8 +173,8 @@ def test_what_has_come_counts_when_the_server_stops() -> None:
     assert b"".join(written) == b"".join(pieces(7))
 
 
-def test_a_slow_body_is_on_the_disk_and_not_in_memory() -> None:
-    """Nobody knows whether more comes: what is there is written, although it is not worth a thread yet."""
+def test_bytes_of_a_slow_body_are_on_the_disk() -> None:
+    """After a pause few bytes are written too, because more may never arrive."""
     written: list[bytes] = []
     memory = BodyMemory(1 << 30)
 
@@ -199,18 +199,18 @@ def test_small_pieces_are_written_together() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 16, 100])
-def test_all_bodies_together_hold_what_there_is_room_for(count: int) -> None:
+def test_all_bodies_together_stay_within_the_memory(count: int) -> None:
     size = 16 * PIECE
     memory = BodyMemory(size)
     bodies = [Body(pieces(12)) for _ in range(count)]
-    most = written = 0
+    maximum = written = 0
     lock = threading.Lock()
 
     def write(data: bytes) -> None:
-        nonlocal most, written
+        nonlocal maximum, written
         time.sleep(0.0005)
         with lock:
-            most = max(most, sum(body.given for body in bodies) - written)
+            maximum = max(maximum, sum(body.given for body in bodies) - written)
             written += len(data)
 
     async def main() -> None:
@@ -219,12 +219,11 @@ def test_all_bodies_together_hold_what_there_is_room_for(count: int) -> None:
     asyncio.run(main())
     assert written == count * 12 * PIECE
     assert (memory.held_bytes, memory.bodies) == (0, 0)
-    # Each may bring one piece more, and what two threads of each pool are just writing is not in it
-    # any more.
-    assert most <= 2 * size + count * PIECE
+    # Each body may exceed its share by one piece.
+    assert maximum <= 2 * size + count * PIECE
 
 
-def test_few_bodies_have_wide_buffers() -> None:
+def test_few_bodies_get_wide_buffers() -> None:
     bodies = [Body(pieces(1), stalls=True) for _ in range(receiving.SMALL_CROWD + 3)]
     memory = BodyMemory(1 << 30)
 
