@@ -80,7 +80,7 @@ class ServerSettings:
         """The TLS context made from the current files; None to serve without TLS.
 
         Raises:
-            InvalidInput: A file holds no certificate or key, or they do not match.
+            InvalidInput: A file is missing or holds no certificate or key, or they do not match.
             Unavailable: A file cannot be read.
         """
         return None if self.certificate is None else self.certificate.context()

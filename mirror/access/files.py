@@ -39,7 +39,7 @@ class AccessFiles:
         """Read the files.
 
         Raises:
-            InvalidInput: A file is invalid; the message names it.
+            InvalidInput: A file is missing or invalid; the message names it.
             PermissionDenied: A file may not be read.
             Unavailable: A file cannot be read.
         """

@@ -64,7 +64,7 @@ class Certificate:
         """Return a new TLS context from the current files.
 
         Raises:
-            InvalidInput: A file holds no certificate or key, or they do not match.
+            InvalidInput: A file is missing or holds no certificate or key, or they do not match.
             Unavailable: A file cannot be read.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -6,7 +6,6 @@ import pytest
 
 from mirror.protocol.errors import WireError
 from mirror.protocol.paging import MAX_PAGE, Page
-from store.formats.distribution.paging import next_link
 
 
 def test_page_is_parsed_and_cut() -> None:
@@ -22,7 +21,3 @@ def test_page_is_parsed_and_cut() -> None:
         with pytest.raises(WireError) as caught:
             Page.parse({"n": text})
         assert (caught.value.status, caught.value.code) == (400, "PAGINATION_NUMBER_INVALID")
-    assert (
-        next_link("/v2/a b/tags/list", {"last": "x&y"})
-        == '</v2/a%20b/tags/list?last=x%26y>; rel="next"'
-    )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from store.catalog.lists.repository_lists import Referrer
 from store.formats.distribution import referrers
 from store.model.digests import Digest
+from store.model.references import is_tag
 
 
 def test_index_is_cut_at_the_size_that_clients_accept() -> None:
@@ -32,3 +35,19 @@ def test_index_is_cut_at_the_size_that_clients_accept() -> None:
         == 1
     )
     assert "artifactType" not in json.loads(body)["manifests"][0]
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "hex_digits"), [("sha256", 64), ("sha512", 64)], ids=["sha256", "sha512"]
+)
+def test_fallback_tag_is_cut_to_the_length_of_a_tag(algorithm: str, hex_digits: int) -> None:
+    digest = Digest.of(b"subject", algorithm)
+    assert referrers.fallback_tag(digest) == f"{algorithm}-{digest.hex[:hex_digits]}"
+    assert is_tag(referrers.fallback_tag(digest))
+
+
+def test_text_that_is_not_unicode_does_not_break_the_index() -> None:
+    one = Referrer(Digest.of(b"1"), 1, "a/b", "", {"key": "\udc80"})
+    body, listed = referrers.encode_index([one])
+    assert listed == 1
+    assert json.loads(body)["manifests"][0]["annotations"] == {"key": "?"}

@@ -1,0 +1,45 @@
+"""The origin that is noted for a request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from unittest.mock import Mock
+
+from aiohttp.test_utils import make_mocked_request
+
+from mirror.access.origins import address, note_origin, origin
+from mirror.access.proxies import Origin, TrustedProxies
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+FORWARDED = {
+    "Host": "inside",
+    "X-Forwarded-For": "203.0.113.5",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Host": "mirror.example.com",
+}
+
+
+def request_from(peer: str, headers: dict[str, str]) -> web.Request:
+    transport = Mock()
+    transport.get_extra_info = {"peername": (peer, 4711)}.get
+    return make_mocked_request("GET", "/", headers, transport=transport)
+
+
+def test_headers_of_a_trusted_proxy_are_noted() -> None:
+    request = request_from("10.0.0.1", FORWARDED)
+    note_origin(request, TrustedProxies.parse(["10.0.0.0/8"]))
+    assert origin(request) == Origin("203.0.113.5", secure=True, host="mirror.example.com")
+    assert address(request) == "203.0.113.5"
+
+
+def test_connection_counts_without_trusted_proxies() -> None:
+    request = request_from("10.0.0.1", FORWARDED)
+    note_origin(request, TrustedProxies())
+    assert origin(request) == Origin("10.0.0.1", secure=False, host="inside")
+    assert address(request) == "10.0.0.1"
+
+
+def test_request_without_a_host_has_an_empty_one() -> None:
+    assert origin(request_from("10.0.0.1", {})).host == ""

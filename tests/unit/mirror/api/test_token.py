@@ -1,0 +1,75 @@
+"""The token endpoint over a socket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import pytest
+
+from mirror.access import Access
+from mirror.service import MirrorSettings
+from tests.support.logins import USERS, basic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.mirror_in_process import Served
+
+
+@pytest.fixture
+def guarded(serve: Callable[..., Served]) -> Served:
+    return serve(MirrorSettings(access=Access(USERS)))
+
+
+def form(**members: str) -> bytes:
+    return urlencode(members).encode()
+
+
+def test_password_is_exchanged_for_a_token(guarded: Served) -> None:
+    for answer in (
+        guarded("GET", "/token", Authorization=basic("alice", "secret")),
+        guarded("POST", "/token", b"grant_type=password&username=alice&password=secret"),
+    ):
+        assert answer.status == 200
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.json["token"] == answer.json["access_token"]
+        upload = guarded(
+            "POST", "/v2/app/blobs/uploads/", Authorization=f"Bearer {answer.json['token']}"
+        )
+        assert upload.status == 202
+
+
+def test_anonymous_token_allows_what_anonymous_callers_may_do(guarded: Served) -> None:
+    bearer = f"Bearer {guarded('GET', '/token').json['token']}"
+    assert guarded("GET", "/v2/", Authorization=bearer).status == 200
+    assert guarded("POST", "/v2/app/blobs/uploads/", Authorization=bearer).status == 401
+
+
+def test_wrong_password_is_asked_for_again(guarded: Served) -> None:
+    answer = guarded("GET", "/token", Authorization=basic("alice", "wrong"))
+    assert (answer.status, answer.code) == (401, "UNAUTHORIZED")
+    assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+
+
+def test_anonymous_caller_that_may_read_nothing_gets_no_token(
+    serve: Callable[..., Served],
+) -> None:
+    closed = serve(MirrorSettings(access=Access(USERS, anonymous_read=False)))
+    answer = closed("GET", "/token")
+    assert answer.status == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"\xff", 400),
+        (b"&".join(b"a=1" for _ in range(60)), 400),
+        (form(grant_type="refresh_token"), 400),
+        (b"", 400),
+        (b"x" * 20_000, 413),
+    ],
+)
+def test_invalid_form_is_refused(body: bytes, status: int, guarded: Served) -> None:
+    assert guarded("POST", "/token", body).status == status

@@ -1,0 +1,80 @@
+"""Certificates, and TLS connections that are closed in one direction."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mirror.connections.tls import Certificate, HalfClosableTLS
+from store.errors import InvalidInput
+from tests.support.certificates import make_certificate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+def test_client_certificates_are_required_only_with_authorities(certificate: Certificate) -> None:
+    assert certificate.context().verify_mode is ssl.CERT_NONE
+    required = Certificate(certificate.chain, certificate.key, certificate.chain)
+    assert required.context().verify_mode is ssl.CERT_REQUIRED
+    assert required.paths == (certificate.chain, certificate.key, certificate.chain)
+    assert certificate.paths == (certificate.chain, certificate.key)
+
+
+def test_invalid_files_are_named(certificate: Certificate, tmp_path: Path) -> None:
+    text = tmp_path / "text"
+    text.write_text("no PEM")
+    for chain, key, clients in (
+        (text, certificate.key, None),
+        (certificate.chain, text, None),
+        (certificate.chain, certificate.key, text),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            Certificate(chain, key, clients).context()
+        assert str(text) in refused.value.message
+        assert refused.value.hint is not None
+
+
+def test_missing_file_is_named(certificate: Certificate, tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    for chain, key in ((missing, certificate.key), (certificate.chain, missing)):
+        with pytest.raises(InvalidInput) as failed:
+            Certificate(chain, key).context()
+        assert str(missing) in failed.value.message
+        assert str(certificate.chain) not in failed.value.message
+
+
+def test_end_of_the_client_is_reported_once_and_hidden_from_the_loop(
+    certificate: Certificate,
+) -> None:
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = certificate.context().wrap_bio(to_server, to_client, server_side=True)
+    context = ssl.create_default_context(cafile=str(certificate.chain))
+    context.check_hostname = False
+    client = context.wrap_bio(to_client, to_server)
+    assert isinstance(server, HalfClosableTLS)
+    for _ in range(3):
+        for side in (client, server):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+    ends: list[bool] = []
+    server.on_end = lambda: ends.append(True)
+    client.write(b"request")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.unwrap()
+    assert server.read(100) == b"request"
+    for _ in range(2):
+        with pytest.raises(ssl.SSLWantReadError):
+            server.read(100)
+    assert ends == [True]
+    server.write(b"answer")
+    assert client.read(100) == b"answer"

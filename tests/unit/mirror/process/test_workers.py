@@ -1,0 +1,109 @@
+"""Worker processes and their supervisor, which runs in a child of the test."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, final
+
+import pytest
+
+from mirror.process import workers
+from mirror.process.workers import Workers
+from store.errors import Unavailable
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@final
+class Supervisor:
+    """A process with two workers; each event leaves a file in the folder."""
+
+    def __init__(self, folder: Path, work: Callable[[int], None] | None = None) -> None:
+        self._folder = folder
+        self.pid = os.fork()
+        if self.pid:
+            return
+        code = 1
+        try:
+            Workers(
+                work or self._work, 2, self._note("refreshed"), reloads=True, interval_s=3600.0
+            ).run(self._note("started"), self._note("stopping"))
+            code = 0
+        except Unavailable:
+            code = 2
+        finally:
+            os._exit(code)
+
+    def _note(self, event: str) -> Callable[[], None]:
+        return (self._folder / event).touch
+
+    def _work(self, number: int) -> None:
+        (self._folder / f"worker-{number}-{os.getpid()}").touch()
+        while signal.sigwait((signal.SIGTERM, signal.SIGHUP)) == signal.SIGHUP:
+            (self._folder / f"reloaded-{number}").touch()
+
+    def names(self, prefix: str = "") -> list[str]:
+        """The events so far, in alphabetical order."""
+        return sorted(path.name for path in self._folder.iterdir() if path.name.startswith(prefix))
+
+    def wait(self) -> int:
+        """Wait for the end, and return the exit code."""
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def stop(self) -> int:
+        """Stop the supervisor, and return its exit code."""
+        os.kill(self.pid, signal.SIGTERM)
+        return self.wait()
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Supervisor:
+    running = Supervisor(tmp_path)
+    until(lambda: len(running.names("worker-")) == 2 and running.names("started"))
+    return running
+
+
+def test_all_workers_stop_together(supervisor: Supervisor) -> None:
+    pids = [int(name.rpartition("-")[2]) for name in supervisor.names("worker-")]
+    assert supervisor.stop() == 0
+    assert supervisor.names("stopping") == ["stopping"]
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_killed_worker_is_replaced(supervisor: Supervisor) -> None:
+    (victim,) = supervisor.names("worker-1-")
+    os.kill(int(victim.rpartition("-")[2]), signal.SIGKILL)
+    until(lambda: len(supervisor.names("worker-1-")) == 2)
+    assert len(supervisor.names("worker-0-")) == 1
+    assert supervisor.stop() == 0
+
+
+def test_hangup_reloads_the_supervisor_and_every_worker(supervisor: Supervisor) -> None:
+    os.kill(supervisor.pid, signal.SIGHUP)
+    until(lambda: supervisor.names("re") == ["refreshed", "reloaded-0", "reloaded-1"])
+    assert supervisor.stop() == 0
+
+
+def test_worker_that_fails_at_the_end_fails_the_server(tmp_path: Path) -> None:
+    def fail(number: int) -> None:
+        (tmp_path / f"worker-{number}").touch()
+        signal.sigwait((signal.SIGTERM,))
+        if number:
+            raise RuntimeError("the worker fails")
+
+    running = Supervisor(tmp_path, fail)
+    until(lambda: len(running.names("worker-")) == 2)
+    assert running.stop() == 2
+
+
+def test_workers_that_die_at_once_are_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "_MAX_EARLY_DEATHS", 2)
+    assert Supervisor(tmp_path, lambda _number: os._exit(3)).wait() == 2
