@@ -172,7 +172,7 @@ def command(  # noqa: PLR0913 - one for each option
     are read again when their files change, and on SIGHUP.
     """
     if (tls_cert is None) != (tls_key is None):
-        raise click.UsageError("--tls-cert and --tls-key need each other")
+        raise click.UsageError("--tls-cert and --tls-key must be given together")
     if tls_client_ca is not None and tls_cert is None:
         raise click.UsageError("--tls-client-ca needs --tls-cert and --tls-key")
     if no_anonymous and htpasswd is None and rules is None:
