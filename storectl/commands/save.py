@@ -118,7 +118,7 @@ def command(  # noqa: PLR0913 - one for each option
         from store.model.remedies import Remedy  # noqa: PLC0415
 
         raise InvalidInput(
-            f"cannot save to {folder}: it is a folder, and only the format oci is written to folders",
+            f"cannot save to {folder}: it is a folder, which only the format oci can be",
             remedy=Remedy.SAVE_TO_FILE,
         )
     if folder is not None and compress:
