@@ -1,4 +1,4 @@
-"""The threads of an operation, and what they leave behind."""
+"""The threads of one import."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import hashlib
 import os
 import re
 import threading
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
+import zstandard
 
 from store.errors import StoreError
 from store.importing import workers
@@ -19,13 +21,14 @@ from tests.support.processes import open_files
 from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
-def test_what_is_dropped_with_the_pool_does_not_stay_open(tmp_path: Path) -> None:
+def test_a_file_whose_sync_is_dropped_with_the_pool_is_closed(tmp_path: Path) -> None:
     pool = Pool(1)
     busy = threading.Event()
-    # The lane that syncs is kept busy, so that nothing behind has begun when the pool is closed.
+    # The thread that syncs is busy, so that no sync has begun when the pool is closed.
     pool._syncs.submit(busy.wait)
     staged = tmp_path / "staged"
     with staged.open("wb", buffering=0) as file:
@@ -37,7 +40,7 @@ def test_what_is_dropped_with_the_pool_does_not_stay_open(tmp_path: Path) -> Non
     assert str(staged) not in set(open_files())
 
 
-def test_what_cannot_be_made_durable_is_said_with_the_files_name(
+def test_a_file_that_cannot_be_synced_is_named_in_every_later_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_descriptor: int) -> None:
@@ -47,17 +50,17 @@ def test_what_cannot_be_made_durable_is_said_with_the_files_name(
     staged = tmp_path / "staged"
     with Pool(1) as pool, staged.open("wb", buffering=0) as file:
         with pytest.raises(StoreError, match=re.escape(str(staged))):
-            # As soon as it has failed, and at the latest when it is waited for.
+            # As soon as it has failed, and at the latest in `durable`.
             pool.sync(file, staged)
             pool.durable()
-        # Whoever asks later is told as well: the disk would not say so again.
+        # Later calls raise the error too: the disk would not report it again.
         for _ in range(2):
             with pytest.raises(StoreError, match=re.escape(str(staged))):
                 pool.durable()
     assert str(staged) not in set(open_files())
 
 
-def test_what_is_durable_is_forgotten(tmp_path: Path) -> None:
+def test_finished_syncs_are_forgotten(tmp_path: Path) -> None:
     with Pool(1) as pool, (tmp_path / "staged").open("wb", buffering=0) as file:
         for _ in range(50):
             pool.sync(file, tmp_path / "staged")
@@ -65,7 +68,7 @@ def test_what_is_durable_is_forgotten(tmp_path: Path) -> None:
             assert len(pool._syncing) <= 2
 
 
-def test_files_that_come_faster_than_the_disk_do_not_all_stay_open(
+def test_the_number_of_files_that_wait_for_sync_is_limited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "_UNSYNCED_FILES", 8)
@@ -75,7 +78,7 @@ def test_files_that_come_faster_than_the_disk_do_not_all_stay_open(
     with Pool(1) as pool, staged.open("wb", buffering=0) as file:
 
         def slow(_descriptor: int) -> None:
-            # One is done when one too many waits, and not before.
+            # A sync ends when one file too many waits.
             until(lambda: len(pool._syncing) > 8 or all_came.is_set())
 
         monkeypatch.setattr(os, "fsync", slow)
@@ -87,7 +90,7 @@ def test_files_that_come_faster_than_the_disk_do_not_all_stay_open(
     assert 8 <= most <= 11
 
 
-def test_pieces_stay_in_order_when_other_layers_come_and_go(tmp_path: Path) -> None:
+def test_pieces_stay_in_order_while_the_pool_fills_and_empties(tmp_path: Path) -> None:
     pieces = [bytes([number]) * 1000 for number in range(40)]
     come, left = threading.Event(), threading.Event()
     full: list[bool] = []
@@ -115,7 +118,7 @@ def test_pieces_stay_in_order_when_other_layers_come_and_go(tmp_path: Path) -> N
             return diff.digest.hex, stored.digest.hex
 
         diff, stored = pool.prefetch(layer).result()
-    # The first and the last ten pieces went to the lanes, those between were dealt with at once:
+    # The first and the last ten pieces went to the lanes, the others were written at once, because
     # every core had a layer.
     assert full == [False] * 10 + [True] * 20 + [False] * 10
     assert (tmp_path / "staged").read_bytes() == b"".join(pieces)
@@ -123,7 +126,7 @@ def test_pieces_stay_in_order_when_other_layers_come_and_go(tmp_path: Path) -> N
     assert diff == hashlib.sha256(b"".join(piece[::-1] + b"!" for piece in pieces)).hexdigest()
 
 
-def test_the_disk_failing_is_told_by_whoever_brought_the_piece(tmp_path: Path) -> None:
+def test_an_error_of_the_disk_is_raised_in_the_thread_that_feeds(tmp_path: Path) -> None:
     (tmp_path / "staged").write_bytes(b"")
     for threads in (1, 2):
         with Pool(threads) as pool, (tmp_path / "staged").open("rb", buffering=0) as file:
@@ -135,3 +138,29 @@ def test_the_disk_failing_is_told_by_whoever_brought_the_piece(tmp_path: Path) -
 
             with pytest.raises(OSError, match="not open for writing"):
                 pool.prefetch(layer).result()
+
+
+def test_a_prefetched_layer_ends_when_the_pool_is_closed() -> None:
+    running = threading.Event()
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            running.set()
+            yield b"more"
+
+    with Pool(2) as pool:
+        future = pool.prefetch(lambda: sum(len(piece) for piece in pool.until_closed(endless())))
+        assert running.wait(PATIENCE_S)
+    assert isinstance(
+        future.exception() if not future.cancelled() else CancelledError(), CancelledError
+    )
+
+
+def test_a_frame_does_not_depend_on_the_thread_that_encodes_it() -> None:
+    data = b"".join(b"%d" % number for number in range(10_000))
+    with Pool(2) as pool:
+        frame = pool.compress(data, 1).result()
+        assert frame == pool.compress_now(data, 1)
+        assert frame != pool.compress_now(data, 19)
+    parameters = zstandard.get_frame_parameters(frame)
+    assert (parameters.content_size, parameters.has_checksum) == (len(data), True)
