@@ -1,10 +1,10 @@
-"""Trust nothing: recompute every digest, diff ID, chain ID and edge from the bytes, and yield all findings, not the first."""
+"""The check of a whole store: every digest, diff ID, chain ID and edge is recomputed from the bytes."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from store.catalog import content
 from store.catalog.checking import audit
@@ -24,13 +24,18 @@ if TYPE_CHECKING:
     from store.model.progress import Progress
     from store.workspace.workspace import Workspace
 
-REPAIR: str = "import an archive that holds this content again: that repairs it"
+_REPAIR: Final = "import an archive that holds this content to repair it"
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A finding, and the content whose bytes turned out to be bad (to be marked so)."""
+    """A finding, and what the caller has to do about it.
+
+    Attributes:
+        finding: The finding.
+        damaged: The content to mark as damaged, if its bytes are wrong.
+    """
 
     finding: Finding
     damaged: Digest | None = None
@@ -40,8 +45,12 @@ class Verdict:
 class Checker:
     """One check of the whole store.
 
-    Others may go on writing meanwhile, so what looks wrong is looked at once more before it is
-    said.
+    Other processes may write meanwhile, so a content that looks damaged is looked up again before
+    it is reported.
+
+    Args:
+        workspace: The store.
+        progress: Told about each content that is read.
     """
 
     def __init__(self, workspace: Workspace, progress: Progress) -> None:
@@ -51,7 +60,7 @@ class Checker:
         self._progress = progress
 
     def run(self) -> Iterator[Verdict]:
-        """Every finding: the bytes first, then what the rows make of them."""
+        """Yield every finding: first those about bytes, then those about rows and files."""
         yield from self._bytes()
         yield from self._decodings()
         yield from self._chains()
@@ -77,22 +86,24 @@ class Checker:
                     yield self._finding(
                         "marked-damaged",
                         digest,
-                        "is marked damaged, but its bytes are sound now",
+                        "is marked as damaged, but its bytes are correct",
                         severity=Severity.WARNING,
                     )
 
     def _reread(self, reader: Reader, digest: Digest, *, in_file: bool) -> str | None:
+        """Return what is wrong with a content's own bytes, or None."""
         if in_file and self._blobs.size(self._blobs.location(digest)) is None:
             return "its file is missing"
         with self._read() as connection:
             sources = content.sources(connection, (digest,)).get(digest)
         if sources is None:
             return None
-        whole = Sources(
+        # Without its encodings: this reads the content's own bytes.
+        own = Sources(
             digest, sources.size_bytes, ContentState.PRESENT, sources.inline, sources.in_file, ()
         )
         try:
-            size = sum(len(piece) for piece in reader.chunks(whole))
+            size = sum(len(piece) for piece in reader.chunks(own))
         except StoreError as exc:
             return exc.message
         return (
@@ -110,12 +121,10 @@ class Checker:
             for digest, stored in pairs:
                 with self._read() as connection:
                     sources = content.sources(connection, (digest,)).get(digest)
-                one = (
-                    tuple(encoding for encoding in sources.encodings if encoding.digest == stored)
-                    if sources is not None
-                    else ()
-                )
-                if sources is None or not one:
+                if sources is None:
+                    continue
+                encodings = tuple(one for one in sources.encodings if one.digest == stored)
+                if not encodings:
                     continue
                 hashed = hashlib.new(digest.algorithm, usedforsecurity=False)
                 try:
@@ -126,7 +135,7 @@ class Checker:
                             ContentState.PRESENT,
                             None,
                             in_file=False,
-                            encodings=one,
+                            encodings=encodings,
                         )
                     ):
                         hashed.update(piece)
@@ -137,7 +146,7 @@ class Checker:
                     yield self._damage(
                         "wrong-diff",
                         stored,
-                        f"it decodes to sha256:{hashed.hexdigest()}, not to {digest}",
+                        f"it decodes to {digest.algorithm}:{hashed.hexdigest()}, not to {digest}",
                     )
 
     # --- rows -------------------------------------------------------------------------------------
@@ -146,7 +155,7 @@ class Checker:
         with self._read() as connection:
             for digest, _state in audit.unobtainable(connection):
                 yield self._finding(
-                    "no-bytes", digest, "is said to be present, but nothing holds its bytes"
+                    "no-bytes", digest, "is recorded as present, but is not stored in any form"
                 )
             chains: dict[ChainID, tuple[DiffID, ...]] = {}
             for chain, parent, diff, depth in audit.layers(connection):
@@ -168,14 +177,14 @@ class Checker:
                     continue
                 except InvalidInput as exc:
                     yield self._finding(
-                        "bad-config", image_id.digest, f"is no image config: {exc.message}"
+                        "bad-config", image_id.digest, f"invalid image config: {exc.message}"
                     )
                     continue
                 if config.diff_ids != (chains.get(top, ()) if top is not None else ()):
                     yield self._finding(
                         "wrong-layers",
                         image_id.digest,
-                        "has other layers in its config than in the catalogue",
+                        "its config has other layers than the catalogue",
                     )
 
     def _manifests(self) -> Iterator[Verdict]:
@@ -185,9 +194,9 @@ class Checker:
         with self._reader() as reader:
             for row in rows:
                 try:
-                    # Read as the import read it: Python's reader takes neither all of UTF-8's
-                    # faults nor all depths. What says nothing of its kind is of the one it was
-                    # pushed as.
+                    # Parsed as the import parsed it: Python's JSON parser accepts neither all
+                    # invalid UTF-8 nor all depths. A document without a media type has the one it
+                    # was pushed with.
                     document = Document.parse(
                         b"".join(reader.chunks(documents[row.digest])),
                         digest=row.digest,
@@ -197,14 +206,14 @@ class Checker:
                     continue
                 except InvalidInput as exc:
                     yield self._finding(
-                        "bad-manifest", row.digest, f"is no manifest: {exc.message}"
+                        "bad-manifest", row.digest, f"invalid manifest: {exc.message}"
                     )
                     continue
                 if sorted(
                     (link.role.value, link.position, link.digest) for link in document.links
                 ) != sorted(row.edges):
                     yield self._finding(
-                        "wrong-edges", row.digest, "points at other content than the catalogue says"
+                        "wrong-edges", row.digest, "it points to other content than the catalogue"
                     )
 
     # --- files ------------------------------------------------------------------------------------
@@ -219,7 +228,7 @@ class Checker:
                     Severity.WARNING,
                     "orphan",
                     str(digest),
-                    f"the file of {digest} belongs to nothing",
+                    f"the file of {digest} is not in the catalogue",
                     remedy=Remedy.COLLECT_GARBAGE,
                 )
                 yield Verdict(finding)
@@ -239,6 +248,6 @@ class Checker:
                 str(digest),
                 f"{digest}: {why}",
                 images,
-                hint=REPAIR if severity is Severity.ERROR else None,
+                hint=_REPAIR if severity is Severity.ERROR else None,
             )
         )

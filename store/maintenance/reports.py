@@ -1,9 +1,7 @@
-"""What the store answers when it is asked about everything.
+"""The results of collections and checks.
 
-Images in detail, what lies on disk, what was removed, what is damaged.
-
-Frozen values, as in `store.model.contents`; apart from it because a dataclass takes nearly a
-millisecond to make, and imports and saves need none of these.
+They have a module of their own because a dataclass takes nearly a millisecond to define, and
+imports and saves need none of these.
 """
 
 from __future__ import annotations
@@ -20,7 +18,18 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class CollectionReport:
-    """What ``gc`` removed, or would remove."""
+    """What a collection deleted, or would delete.
+
+    Attributes:
+        images: The images.
+        manifests: How many manifests.
+        layers: How many layers.
+        blobs: The contents whose files were removed.
+        freed_bytes: The size of all removed files.
+        orphan_files: How many files without a row.
+        dead_operations: How many operations of processes that have ended.
+        dry_run: Whether nothing was deleted.
+    """
 
     images: tuple[ImageID, ...]
     manifests: int
@@ -33,7 +42,7 @@ class CollectionReport:
 
 
 class Severity(StrEnum):
-    """How bad a finding of ``fsck`` is."""
+    """How serious a finding is."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -42,7 +51,17 @@ class Severity(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing ``fsck`` found: what kind, where, which images it affects and what to do."""
+    """One finding of a check.
+
+    Attributes:
+        severity: How serious it is.
+        kind: A word for this kind of finding, such as ``damaged``.
+        subject: The digest that it is about.
+        message: The fact, in one line.
+        images: The images that it affects, by name, or by ID if they have none.
+        hint: What to do, if that needs no command.
+        remedy: What to do, if that needs a command.
+    """
 
     severity: Severity
     kind: str

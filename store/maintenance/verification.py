@@ -1,4 +1,8 @@
-"""Does a pushed image's config tell the truth about its layers? Decodes what was pushed and compares; what fits becomes an encoding of its diff."""
+"""Whether the layers of a pushed image decode to the diff IDs in its config.
+
+Pushed layers are decoded and hashed. A layer with the right diff ID becomes an encoding of that
+diff.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +42,8 @@ if TYPE_CHECKING:
 
 @final
 @dataclass(frozen=True, slots=True)
-class _Claim:
-    """One manifest says that ``blob`` decodes to ``diff``."""
+class Claim:
+    """The claim of a manifest and its config that ``blob`` decodes to ``diff``."""
 
     blob: Digest
     diff: DiffID
@@ -47,10 +51,18 @@ class _Claim:
 
 @final
 @dataclass(frozen=True, slots=True)
-class _Proof:
-    """It does. ``path`` holds what it decodes to, when no reader could decode it again."""
+class Proof:
+    """Evidence that a claim holds.
 
-    claim: _Claim
+    Attributes:
+        claim: The claim.
+        codec: The codec of the blob.
+        size_bytes: The size of the decoded layer.
+        seekable: Whether any part of the layer can be decoded alone.
+        path: A file with the decoded layer, if readers do not know the codec.
+    """
+
+    claim: Claim
     codec: Codec
     size_bytes: int
     seekable: bool
@@ -59,18 +71,30 @@ class _Proof:
 
 @final
 class Verifier:
-    """Verifies images of one store. ``read``, ``write`` and ``operation`` open its units."""
+    """Verifies images of one store.
+
+    Args:
+        workspace: The store.
+    """
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
     def verify(self, image_id: ImageID) -> DiffState:
-        """Look at every layer of the image that nobody has looked at yet, and remember the answer.
+        """Decode every layer of an image that was not decoded before, and record the result.
 
-        An image with layers that are not here (foreign ones) stays `DiffState.UNVERIFIED`. Raises
-        ImageNotFound.
+        Args:
+            image_id: The image.
+
+        Returns:
+            Whether the layers have the diff IDs in the config. An image with foreign layers that
+            the store does not have stays `DiffState.UNVERIFIED`.
+
+        Raises:
+            ImageNotFound: The store does not have the image.
         """
-        with self._workspace.read() as connection:
+        workspace = self._workspace
+        with workspace.read() as connection:
             key = images.key_of(connection, image_id)
             if key is None:
                 raise ImageNotFound(f"No such image: {image_id}")
@@ -78,61 +102,25 @@ class Verifier:
         if state is DiffState.VERIFIED:
             return state
         config = ImageConfig.parse(
-            self._workspace.read_whole(image_id.digest), DEFAULT_LIMITS, digest=image_id.digest
+            workspace.read_whole(image_id.digest), DEFAULT_LIMITS, digest=image_id.digest
         )
-        with self._workspace.operation("verify") as operation:
-            with self._workspace.write(operation.id) as connection:
-                claims = self._claims(connection, key, config.diff_ids)
-                leases.add_leases(
-                    connection,
-                    operation.id,
-                    [
-                        one.key
-                        for one in content.find(
-                            connection, {claim.blob for claim in claims}
-                        ).values()
-                    ],
-                )
-            proofs = [
-                proof
-                for proof in (self._prove(claim, operation) for claim in claims)
-                if proof is not None
-            ]
-            with self._workspace.write(operation.id) as connection:
-                self._place(connection, proofs, operation)
-                here = content.present(connection, [diff.digest for diff in config.diff_ids])
-                false = {claim.diff for claim in claims} - {proof.claim.diff for proof in proofs}
-                if all(diff.digest in here for diff in config.diff_ids):
-                    state = DiffState.VERIFIED
-                else:
-                    state = (
-                        DiffState.MISMATCH
-                        if any(diff.digest not in here for diff in false)
-                        else DiffState.UNVERIFIED
-                    )
+        with workspace.operation("verify") as operation:
+            with workspace.write(operation.id) as connection:
+                claims = _claims(connection, key, config.diff_ids)
+                blobs = content.find(connection, {claim.blob for claim in claims})
+                leases.add_leases(connection, operation.id, [blob.key for blob in blobs.values()])
+            attempts = [self._prove(claim, operation) for claim in claims]
+            proofs = [proof for proof in attempts if proof is not None]
+            with workspace.write(operation.id) as connection:
+                self._record(connection, proofs, operation)
+                diffs = [diff.digest for diff in config.diff_ids]
+                state = decide(diffs, content.present(connection, diffs), claims, proofs)
                 verification.set_diff_state(connection, key, state.value)
                 operations.end(connection, operation)
         return state
 
-    @staticmethod
-    def _claims(connection: Connection, key: ContentKey, diffs: tuple[DiffID, ...]) -> list[_Claim]:
-        """What the image's manifests say and nobody has looked into yet."""
-        found: dict[_Claim, None] = {}
-        for blobs in verification.layer_blobs(connection, key).values():
-            if len(blobs) == len(diffs):
-                found.update(
-                    (_Claim(blob, diff), None)
-                    for (blob, state), diff in zip(blobs, diffs, strict=True)
-                    if state is ContentState.PRESENT
-                )
-        known = encodings.encoded(connection, [claim.blob for claim in found])
-        return [
-            claim
-            for claim in found
-            if claim.blob != claim.diff.digest and (claim.blob, claim.diff.digest) not in known
-        ]
-
-    def _prove(self, claim: _Claim, operation: Operation) -> _Proof | None:
+    def _prove(self, claim: Claim, operation: Operation) -> Proof | None:
+        """Decode a blob; return None if it does not decode to the claimed diff."""
         with self._workspace.read() as connection:
             sources = content.sources(connection, (claim.blob,)).get(claim.blob)
         if sources is None or not sources.in_file:
@@ -142,28 +130,31 @@ class Verifier:
             hashed = hashlib.new(claim.diff.digest.algorithm, usedforsecurity=False)
             path = None if codec in (Codec.GZIP, Codec.ZSTD) else operation.new_file()
             try:
-                size = _copy(_decoded(blob, codec), hashed.update, path)
+                size = _consume(_decoded(blob, codec), hashed.update, path)
             except InvalidInput:
                 return None
             if hashed.hexdigest() != claim.diff.digest.hex:
                 return None
             stored = StoredEncoding(claim.blob, codec, sources.size_bytes, seekable=True)
             seekable = Frames.of(blob, stored, size) is not None
-        return _Proof(claim, codec, size, seekable, path)
+        return Proof(claim, codec, size, seekable, path)
 
-    def _place(self, connection: Connection, proofs: list[_Proof], operation: Operation) -> None:
+    def _record(
+        self, connection: Connection, proofs: Iterable[Proof], operation: Operation
+    ) -> None:
+        """Make each proven blob an encoding of its diff, or the decoded file a blob."""
+        blobs, now = self._workspace.blobs, self._workspace.now()
         for proof in proofs:
             diff = proof.claim.diff.digest
             if proof.path is not None:
                 if not content.has_sound_file(connection, diff):
                     operation.announce((diff,))
-                    blobs = self._workspace.blobs
                     blobs.publish(((proof.path, blobs.location(diff)),))
-                content.put_blob(connection, diff, proof.size_bytes, self._workspace.now())
+                content.put_blob(connection, diff, proof.size_bytes, now)
                 continue
             stored = content.find(connection, (proof.claim.blob,))[proof.claim.blob]
             decoded, damaged = content.ensure_decoded(connection, {diff: proof.size_bytes})
-            condemned.condemn(connection, damaged, self._workspace.now())
+            condemned.condemn(connection, damaged, now)
             encodings.put_encodings(
                 connection,
                 [
@@ -174,6 +165,47 @@ class Verifier:
             )
 
 
+def decide(
+    diffs: Iterable[Digest],
+    present: Iterable[Digest],
+    claims: Iterable[Claim],
+    proofs: Iterable[Proof],
+) -> DiffState:
+    """Return the state of an image after its claims have been tried.
+
+    Args:
+        diffs: The diffs of the image.
+        present: The diffs that the store has, in whatever form.
+        claims: The claims that were tried.
+        proofs: The claims that hold. One true manifest is enough for an image.
+    """
+    missing = set(diffs) - set(present)
+    if not missing:
+        return DiffState.VERIFIED
+    refuted = {claim.diff for claim in claims} - {proof.claim.diff for proof in proofs}
+    if any(diff.digest in missing for diff in refuted):
+        return DiffState.MISMATCH
+    return DiffState.UNVERIFIED
+
+
+def _claims(connection: Connection, key: ContentKey, diffs: tuple[DiffID, ...]) -> list[Claim]:
+    """Return the claims of all manifests of an image that were not tried before."""
+    found: dict[Claim, None] = {}
+    for blobs in verification.layer_blobs(connection, key).values():
+        if len(blobs) == len(diffs):
+            found.update(
+                (Claim(blob, diff), None)
+                for (blob, state), diff in zip(blobs, diffs, strict=True)
+                if state is ContentState.PRESENT
+            )
+    known = encodings.encoded(connection, [claim.blob for claim in found])
+    return [
+        claim
+        for claim in found
+        if claim.blob != claim.diff.digest and (claim.blob, claim.diff.digest) not in known
+    ]
+
+
 def _decoded(blob: OpenBlob, codec: Codec) -> Iterable[bytes]:
     decode = decoder(codec, max_bytes=DEFAULT_LIMITS.layer_bytes)
     while data := blob.read(PIECE_BYTES):
@@ -181,22 +213,23 @@ def _decoded(blob: OpenBlob, codec: Codec) -> Iterable[bytes]:
     yield from decode.finish()
 
 
-def _copy(pieces: Iterable[bytes], see: Callable[[bytes], None], path: Path | None) -> int:
-    """Show every piece, write it to ``path`` durably when there is one.
+def _consume(chunks: Iterable[bytes], update: Callable[[bytes], None], path: Path | None) -> int:
+    """Call ``update`` with every chunk, and write it durably to ``path`` if there is one.
 
-    How many bytes there were.
+    Returns:
+        How many bytes there were.
     """
     size = 0
     if path is None:
-        for piece in pieces:
-            see(piece)
-            size += len(piece)
+        for chunk in chunks:
+            update(chunk)
+            size += len(chunk)
         return size
     with translated(path), path.open("xb") as out:
-        for piece in pieces:
-            see(piece)
-            out.write(piece)
-            size += len(piece)
+        for chunk in chunks:
+            update(chunk)
+            out.write(chunk)
+            size += len(chunk)
         out.flush()
         os.fsync(out.fileno())
     return size

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 
-from store.model.contents import DiffState
-from store.model.digests import Digest
+from store.errors import ImageNotFound
+from store.maintenance.verification import Claim, Proof, Verifier, decide
+from store.model.contents import Codec, DiffState
+from store.model.digests import DiffID, Digest, ImageID
 from tests.support import images
 from tests.support.registry_pushes import (
     APP,
@@ -83,3 +85,34 @@ def test_one_true_manifest_verifies_an_image(store: Store, registry: Registry) -
     push_image(registry, (images.A, squeezed(images.A)), tags=("2",))
     assert store.verify_image(image_id) is DiffState.VERIFIED
     assert list(store.fsck()) == []
+
+
+FIRST, SECOND = Digest.of(b"first"), Digest.of(b"second")
+BLOB = Digest.of(b"blob")
+
+
+def proof(claim: Claim) -> Proof:
+    return Proof(claim, Codec.GZIP, 5, seekable=False, path=None)
+
+
+@pytest.mark.parametrize(
+    ("present", "tried", "holds", "want"),
+    [
+        ({FIRST, SECOND}, [], [], DiffState.VERIFIED),
+        ({FIRST, SECOND}, [FIRST], [], DiffState.VERIFIED),
+        ({FIRST}, [SECOND], [], DiffState.MISMATCH),
+        ({FIRST}, [], [], DiffState.UNVERIFIED),
+        ({SECOND}, [FIRST, FIRST], [FIRST], DiffState.UNVERIFIED),
+    ],
+)
+def test_only_a_refuted_claim_about_a_missing_layer_is_a_mismatch(
+    present: set[Digest], tried: list[Digest], holds: list[Digest], want: DiffState
+) -> None:
+    claims = [Claim(BLOB, DiffID(diff)) for diff in tried]
+    proofs = [proof(Claim(BLOB, DiffID(diff))) for diff in holds]
+    assert decide((FIRST, SECOND), present, claims, proofs) is want
+
+
+def test_an_unknown_image_cannot_be_verified(store: Store) -> None:
+    with pytest.raises(ImageNotFound):
+        Verifier(store).verify(ImageID(BLOB))
