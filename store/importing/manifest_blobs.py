@@ -93,7 +93,7 @@ class ManifestBlobs:
     def _path_or_none(self, document: Document, link: Link) -> str | None:
         """Return a blob's path, or None: errors are raised when the blob itself is read."""
         try:
-            return self._paths.checked(link.target, _where(document, link))
+            return self._paths.find_checked(link.target, _where(document, link))
         except StoreError:
             return None
 
@@ -101,7 +101,7 @@ class ManifestBlobs:
         where = _where(document, link)
         staged = self._archive.blobs.get(link.digest)
         if staged is None:
-            path = self._paths.checked(link.target, where)
+            path = self._paths.find_checked(link.target, where)
             if path is None and link.data is None:
                 self._note_missing_layer(document, link, diff)
                 return
@@ -134,7 +134,7 @@ class ManifestBlobs:
 
     def _blob(self, document: Document, link: Link) -> None:
         where = _where(document, link)
-        path = self._paths.checked(link.target, where)
+        path = self._paths.find_checked(link.target, where)
         if path is not None:
             staged = self._members.blob(path)
         elif link.data is not None:

@@ -112,7 +112,7 @@ def claim(
     read: Callable[[str], bytes],
     limits: Limits,
 ) -> ArchiveClaim:
-    """Return the claims of image directories, with the configs that Docker 1.10 and newer make.
+    """Return the claims of image directories, with the configs that Docker ≥ 1.10 makes of them.
 
     Args:
         ordered: The directories, each after its parent.

@@ -40,7 +40,7 @@ DEPTH: Final = 32
 """The most levels of nested indexes."""
 
 _ELSEWHERE: Final = (
-    "import an archive that has it first, or make this archive again with all of its content"
+    "first import an archive that has it, or make this archive again with all of its content"
 )
 
 
@@ -73,7 +73,7 @@ class BlobPaths:
         """
         return next((path for path in self.paths(digest) if self.files.exists(path)), None)
 
-    def checked(self, target: Descriptor, where: str) -> str | None:
+    def find_checked(self, target: Descriptor, where: str) -> str | None:
         """Return the path of a blob, None when the archive does not have it.
 
         Args:
@@ -106,7 +106,7 @@ class BlobPaths:
             TooLarge: The blob passes the ceiling for documents.
             UnsafePath: A link leads out of the archive, or links form a loop.
         """
-        path = self.checked(target, where)
+        path = self.find_checked(target, where)
         if path is None:
             return None
         data = self.files.document(path)
@@ -170,7 +170,7 @@ def claim(files: Files, limits: Limits, stored: Callable[[Digest], bytes | None]
         raise InvalidDocument(
             f"unsupported imageLayoutVersion {printable(version)!r}: expected 1.0.0",
             document=LAYOUT,
-            hint="write the layout in version 1.0.0, or import it with a newer version",
+            hint="write the layout in version 1.0.0, or use a newer version of this program",
         )
     data = files.document(INDEX)
     top = Document.parse(data, limits=limits, name=INDEX)
@@ -206,7 +206,7 @@ def claim_dir(
         raise InvalidArchive(
             f"unsupported version {shown!r} of a dir: folder: expected 1.1",
             member=DIR_VERSION,
-            hint="write the folder in version 1.1, or import it with a newer version",
+            hint="write the folder in version 1.1, or use a newer version of this program",
         )
     data = files.document(MANIFEST)
     digest = Digest.of(data)

@@ -106,7 +106,7 @@ def _decompressed(
     head = _read_head(file)
     if not head:
         raise TruncatedInput(
-            "the input is empty", hint="check that the command that writes it succeeded"
+            "the input is empty", hint="check that the command that wrote it succeeded"
         )
     codec = detect(head)
     if codec is Codec.IDENTITY and seekable:

@@ -72,34 +72,34 @@ def decoder(codec: Codec, *, max_bytes: int, member: str | None = None) -> Decod
         max_bytes: Ceiling for the decoded total, in bytes.
         member: Name of the archive member that the data belongs to, for errors; None without one.
     """
-    account = _Account(max_bytes, member)
+    budget = _Budget(max_bytes, member)
     match codec:
         case Codec.IDENTITY:
-            return _Identity(account)
+            return _Identity(budget)
         case Codec.GZIP:
             return _Streams(
-                account,
+                budget,
                 "gzip",
                 lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP),
                 whole_headers=True,
             )
         case Codec.BZIP2:
-            return _Streams(account, "bzip2", bz2.BZ2Decompressor)
+            return _Streams(budget, "bzip2", bz2.BZ2Decompressor)
         case Codec.XZ:
             return _Streams(
-                account,
+                budget,
                 "xz",
                 lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES),
                 padding=_XZ_PADDING,
             )
         case Codec.ZSTD:
-            return _Zstd(account)
+            return _Zstd(budget)
         case _:
             assert_never(codec)
 
 
 @final
-class _Account:
+class _Budget:
     """Counts the bytes that a decoder yields, and makes its errors."""
 
     def __init__(self, max_bytes: int, member: str | None) -> None:
@@ -152,17 +152,17 @@ class _Account:
 class _Identity:
     """Counts bytes that are not compressed and cuts them into pieces."""
 
-    def __init__(self, account: _Account) -> None:
-        self._account = account
+    def __init__(self, budget: _Budget) -> None:
+        self._budget = budget
 
     def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
         """Yield ``data``."""
         if isinstance(data, bytes) and len(data) <= PIECE_BYTES:
             if data:
-                yield self._account.count(data)
+                yield self._budget.count(data)
             return
         for start in range(0, len(data), PIECE_BYTES):
-            yield self._account.count(bytes(data[start : start + PIECE_BYTES]))
+            yield self._budget.count(bytes(data[start : start + PIECE_BYTES]))
 
     def finish(self) -> Iterator[bytes]:
         """Accept any end: the bytes have no structure."""
@@ -192,14 +192,14 @@ class _Streams:
 
     def __init__(
         self,
-        account: _Account,
+        budget: _Budget,
         name: str,
         new: Callable[[], _Decompressor],
         *,
         padding: int = 0,
         whole_headers: bool = False,
     ) -> None:
-        self._account = account
+        self._budget = budget
         self._name = name
         self._new = new
         self._padding = padding
@@ -238,7 +238,7 @@ class _Streams:
     def finish(self) -> Iterator[bytes]:
         """Check that the input ends after a whole stream."""
         if self._stream is not None or self._head or not self._started or self._zeros:
-            raise self._account.truncated(self._name)
+            raise self._budget.truncated(self._name)
         yield from ()
 
     def _header(self, piece: memoryview) -> memoryview | None:
@@ -246,7 +246,7 @@ class _Streams:
         if not self._whole_headers:
             return piece
         if not gzip_header.begins(self._head + piece[: len(gzip_header.MAGIC)]):
-            raise self._account.corrupt(
+            raise self._budget.corrupt(
                 self._name, "unexpected bytes where another stream should begin"
             )
         # Nearly every header is short and arrives whole, and is not copied.
@@ -255,7 +255,7 @@ class _Streams:
         self._head += piece
         if not gzip_header.is_whole(self._head):
             if len(self._head) > gzip_header.MAX_HEADER_BYTES:
-                raise self._account.corrupt(
+                raise self._budget.corrupt(
                     self._name, f"the header is longer than {gzip_header.MAX_HEADER_BYTES} bytes"
                 )
             return None
@@ -266,15 +266,15 @@ class _Streams:
     def _decode(self, stream: _Decompressor, data: bytes | memoryview) -> Iterator[bytes]:
         while True:
             try:
-                piece = stream.decompress(data, self._account.piece_bytes)
+                piece = stream.decompress(data, self._budget.piece_bytes)
             except lzma.LZMAError as exc:
                 if "memory usage limit" in str(exc).lower():
-                    raise self._account.too_much_memory(self._name, _XZ_MEMORY_BYTES) from exc
-                raise self._account.corrupt(self._name, str(exc)) from exc
+                    raise self._budget.too_much_memory(self._name, _XZ_MEMORY_BYTES) from exc
+                raise self._budget.corrupt(self._name, str(exc)) from exc
             except (OSError, ValueError, igzip_lib.IsalError) as exc:  # type: ignore[misc]  # the stub takes the class for an instance
-                raise self._account.corrupt(self._name, str(exc)) from exc
+                raise self._budget.corrupt(self._name, str(exc)) from exc
             if piece:
-                yield self._account.count(piece)
+                yield self._budget.count(piece)
             if stream.eof or stream.needs_input:
                 return
             data = b""
@@ -292,7 +292,7 @@ class _Streams:
                 break
         self._zeros = (self._zeros + skipped) % self._padding
         if self._zeros and skipped < len(view):
-            raise self._account.corrupt(self._name, "unexpected bytes after the end of a stream")
+            raise self._budget.corrupt(self._name, "unexpected bytes after the end of a stream")
         return skipped
 
 
@@ -303,8 +303,8 @@ class _Zstd:
     The library is fed whole blocks, so that no call decodes to more than `PIECE_BYTES`.
     """
 
-    def __init__(self, account: _Account) -> None:
-        self._account = account
+    def __init__(self, budget: _Budget) -> None:
+        self._budget = budget
         self._context = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES)
         self._head = bytearray()
         self._need = len(zstd_blocks.MAGIC)
@@ -336,12 +336,12 @@ class _Zstd:
                 if self._blocks.done:
                     self._end_frame()
                 if piece:
-                    yield self._account.count(piece)
+                    yield self._budget.count(piece)
 
     def finish(self) -> Iterator[bytes]:
         """Check that the input ends after a whole frame."""
         if self._blocks is not None or self._head or self._skip or not self._started:
-            raise self._account.truncated(Codec.ZSTD)
+            raise self._budget.truncated(Codec.ZSTD)
         yield from ()
 
     def _take_head(self, head: bytes) -> None:
@@ -353,7 +353,7 @@ class _Zstd:
                 return
             self._skip = int.from_bytes(head[4:], "little")
         elif magic != zstd_blocks.MAGIC:
-            raise self._account.corrupt(
+            raise self._budget.corrupt(
                 Codec.ZSTD, "unexpected bytes where another frame should begin"
             )
         elif len(head) == len(magic):
@@ -363,7 +363,7 @@ class _Zstd:
             try:
                 self._need = zstd_blocks.header_bytes(head[-1])
             except zstd_blocks.MalformedError as exc:
-                raise self._account.corrupt(Codec.ZSTD, str(exc)) from exc
+                raise self._budget.corrupt(Codec.ZSTD, str(exc)) from exc
             return
         else:
             self._begin_frame(head)
@@ -373,24 +373,24 @@ class _Zstd:
     def _begin_frame(self, head: bytes) -> None:
         header = zstd_blocks.read_header(head)
         if header.window_bytes > WINDOW_BYTES:
-            raise self._account.too_much_memory(Codec.ZSTD, WINDOW_BYTES)
+            raise self._budget.too_much_memory(Codec.ZSTD, WINDOW_BYTES)
         self._blocks = zstd_blocks.BlockScanner(checksum=header.checksum)
         self._frame = self._context.decompressobj()
         self._decode(head)
 
     def _end_frame(self) -> None:
         if not self._frame.eof:
-            raise self._account.corrupt(Codec.ZSTD, "a frame does not end with its last block")
+            raise self._budget.corrupt(Codec.ZSTD, "a frame does not end with its last block")
         self._blocks = None
 
     def _scan(self, blocks: zstd_blocks.BlockScanner, view: memoryview, position: int) -> int:
         try:
             return blocks.scan(view, position, PIECE_BYTES)
         except zstd_blocks.MalformedError as exc:
-            raise self._account.corrupt(Codec.ZSTD, str(exc)) from exc
+            raise self._budget.corrupt(Codec.ZSTD, str(exc)) from exc
 
     def _decode(self, data: bytes | memoryview) -> bytes:
         try:
             return self._frame.decompress(data)
         except zstandard.ZstdError as exc:
-            raise self._account.corrupt(Codec.ZSTD, str(exc)) from exc
+            raise self._budget.corrupt(Codec.ZSTD, str(exc)) from exc

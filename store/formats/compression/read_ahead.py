@@ -19,10 +19,10 @@ _PIECES_AHEAD: Final = 4
 
 
 class ByteSource(Protocol):
-    """An object with ``read``. It may return fewer bytes than asked for; none are the end."""
+    """An object with ``read``, such as a file or a pipe."""
 
     def read(self, size: int, /) -> bytes:
-        """Return up to ``size`` bytes."""
+        """Return up to ``size`` bytes; an empty result is the end."""
 
 
 @final
@@ -71,7 +71,7 @@ class DecodingReader:
         self._thread.start()
 
     def read(self, size: int, /) -> bytes:
-        """Return the next ``size`` decoded bytes; fewer only at the end, none behind it.
+        """Return the next ``size`` decoded bytes; fewer only at the end, and none after it.
 
         Errors of the source are raised unchanged.
 

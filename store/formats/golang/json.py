@@ -64,7 +64,7 @@ _UCS4_BYTES: Final = 4
 
 
 @final
-class Account:
+class Budget:
     """The memory that the values of one document may still take."""
 
     __slots__ = ("_document", "_left_bytes", "_limits")
@@ -148,14 +148,14 @@ class Account:
 class Json(NamedTuple):
     """One value of a checked document: the span ``data[start:end]``, without white space around it.
 
-    ``account`` counts every string that is read from the span: `text`, `string` and `members` raise
+    ``budget`` counts every string that is read from the span: `text`, `string` and `members` raise
     TooLarge beyond its ceilings.
     """
 
     data: bytes
     start: int
     end: int
-    account: Account
+    budget: Budget
 
     @property
     def kind(self) -> str:
@@ -178,7 +178,7 @@ class Json(NamedTuple):
         Raises:
             TooLarge: The string is too long, or the document has used up its memory.
         """
-        return self.account.text(self.data, self.start + 1, self.end - 1)
+        return self.budget.text(self.data, self.start + 1, self.end - 1)
 
     def string(self) -> bytes:
         """Return the bytes between the string's quotes, escapes not resolved.
@@ -186,7 +186,7 @@ class Json(NamedTuple):
         Raises:
             TooLarge: The string is too long.
         """
-        return self.account.string(self.data, self.start + 1, self.end - 1)
+        return self.budget.string(self.data, self.start + 1, self.end - 1)
 
     def quoted(self, size: int) -> bytes:
         """Return the first ``size`` bytes of the value's text, for messages."""
@@ -198,7 +198,7 @@ class Json(NamedTuple):
         if ARRAY_END.match(data, pos):
             return
         while data[pos - 1] != CLOSER[ARRAY]:
-            item = _locate(data, pos, self.account)
+            item = _locate(data, pos, self.budget)
             yield item
             pos = skip(AFTER_VALUE, data, item.end)
 
@@ -214,8 +214,8 @@ class Json(NamedTuple):
         while data[pos - 1] != CLOSER[OBJECT]:
             key_start = skip(SPACE, data, pos)
             key_end = string_end(data, key_start)
-            value = _locate(data, skip(COLON, data, key_end), self.account)
-            yield self.account.text(data, key_start + 1, key_end - 1), value
+            value = _locate(data, skip(COLON, data, key_end), self.budget)
+            yield self.budget.text(data, key_start + 1, key_end - 1), value
             pos = skip(AFTER_VALUE, data, value.end)
 
 
@@ -266,22 +266,22 @@ def parse_first(data: bytes, limits: Limits, *, document: str) -> Json:
             limit=limits.json_bytes,
         )
     start = skip(SPACE, data, 0)
-    account = Account(limits, document)
+    budget = Budget(limits, document)
     try:
         end = value_end(data, start, limits.json_depth, limits.json_values)
     except SyntaxFault as fault:
         raise _invalid(fault, document) from None
     except TooManyValues:
-        raise account.too_many() from None
-    account.count(data, start, end)
-    return Json(data, start, end, account)
+        raise budget.too_many() from None
+    budget.count(data, start, end)
+    return Json(data, start, end, budget)
 
 
 def _invalid(fault: SyntaxFault, document: str) -> InvalidDocument:
     return InvalidDocument(f"invalid JSON: {fault}", document=document)
 
 
-def _locate(data: bytes, pos: int, account: Account) -> Json:
+def _locate(data: bytes, pos: int, budget: Budget) -> Json:
     """Return the value at or after ``pos`` of a checked text."""
     start = skip(SPACE, data, pos)
     match = SIMPLE.match(data, start)
@@ -289,7 +289,7 @@ def _locate(data: bytes, pos: int, account: Account) -> Json:
         data,
         start,
         match.end() if match else value_end(data, start, _UNBOUNDED, _UNBOUNDED),
-        account,
+        budget,
     )
 
 

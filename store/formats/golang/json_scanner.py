@@ -210,7 +210,7 @@ def string_end(data: bytes, start: int) -> int:
     """Return the end of the string whose opening quote is at ``start``.
 
     Raises:
-        SyntaxFault: The string has no end, a bad escape or a control character.
+        SyntaxFault: The string does not end, or has a bad escape or a control character.
     """
     match = _STRING.match(data, start)
     if match:

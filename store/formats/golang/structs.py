@@ -46,7 +46,7 @@ def unmarshal(shape: Shape[S, V], value: Json, *, document: str) -> V:
     Raises:
         InvalidDocument: A member has the wrong type; the message has the member's path, the
             expected type and the value.
-        TooLarge: The document has used up its memory (see `Account`).
+        TooLarge: The document has used up its memory (see `Budget`).
     """
     try:
         return shape.finish(shape.read(value, shape.zero()))

@@ -188,7 +188,7 @@ class _Time(_Scalar[GoTime]):
         match value.kind:
             case "string":
                 try:
-                    value.account.spend(_TIME_BYTES)
+                    value.budget.spend(_TIME_BYTES)
                     return GoTime.parse(value.string())
                 except ValueError as exc:
                     raise Mismatch(self.label, value, str(exc)) from None

@@ -152,7 +152,7 @@ class ImageConfig:
 
     @property
     def v1(self) -> V1Image:
-        """Return the part that a legacy archive repeats, without ``id`` and ``parent``.
+        """Return the members that a legacy archive repeats, without ``id`` and ``parent``.
 
         `v1` and `history` are read from the bytes on each call: an archive may hold ten thousand
         configs, and few callers need these values.

@@ -112,7 +112,7 @@ def _raw_members(source: Json) -> dict[str, bytes]:
         raw = value.raw
         # Memory holds it three times until the config is complete: as a member, in the config, and
         # in the text that is joined.
-        source.account.spend(compact_size(raw) * 3)
+        source.budget.spend(compact_size(raw) * 3)
         members[name] = compact(raw)
     return members
 

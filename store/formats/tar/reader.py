@@ -33,10 +33,10 @@ _SKIP_BYTES: Final = MIB
 
 
 class ByteSource(Protocol):
-    """An object with ``read``. It may return fewer bytes than asked for; none are the end."""
+    """An object with ``read``, such as a file or a pipe."""
 
     def read(self, size: int, /) -> bytes:
-        """Return up to ``size`` bytes."""
+        """Return up to ``size`` bytes; an empty result is the end."""
 
 
 class SeekableSource(ByteSource, Protocol):

@@ -53,7 +53,7 @@ def test_a_blob_is_found_read_and_verified() -> None:
     path = f"blobs/sha256/{DIGEST.hex}"
     blobs = oci_blob_paths(MemoryFiles({path: BLOB}))
     assert blobs.find(DIGEST) == path
-    assert blobs.checked(target(), "here") == path
+    assert blobs.find_checked(target(), "here") == path
     assert blobs.read(target(), "here") == BLOB
     assert oci_blob_paths(MemoryFiles({})).read(target(), "here") is None
 
@@ -61,7 +61,7 @@ def test_a_blob_is_found_read_and_verified() -> None:
 def test_a_blob_with_another_size_or_digest_is_refused() -> None:
     path = f"blobs/sha256/{DIGEST.hex}"
     with pytest.raises(DigestMismatch, match=r"^here: size of sha256:") as size:
-        oci_blob_paths(MemoryFiles({path: BLOB})).checked(target(7), "here")
+        oci_blob_paths(MemoryFiles({path: BLOB})).find_checked(target(7), "here")
     assert (size.value.want, size.value.got) == (7, len(BLOB))
     with pytest.raises(DigestMismatch, match=r"^here: content of 'blobs/sha256/") as content:
         oci_blob_paths(MemoryFiles({path: b"A blob"})).read(target(), "here")
