@@ -1,4 +1,4 @@
-"""What the files of the project say of each other has to agree."""
+"""The files of the project agree with each other."""
 
 from __future__ import annotations
 
@@ -81,7 +81,14 @@ def test_the_version_has_one_source() -> None:
     assert "version" not in pyproject()["project"]
 
 
-def test_the_changelog_knows_this_version_or_is_about_to() -> None:
+def test_the_readme_installs_this_version() -> None:
+    wheels = re.findall(
+        r"storectl-(\S+?)-py3-none-any\.whl", (ROOT / "README.md").read_text("utf-8")
+    )
+    assert wheels == [__version__]
+
+
+def test_the_changelog_has_an_entry_for_this_version_or_unreleased() -> None:
     headings = re.findall(
         r"^## \[?([^\]\s]+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
     )
@@ -90,7 +97,7 @@ def test_the_changelog_knows_this_version_or_is_about_to() -> None:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel and an sdist of this checkout, made with the pinned build backend and nothing from an index."""
+    """A wheel and an sdist of this checkout, made offline with the pinned build backend."""
     folder = tmp_path_factory.mktemp("dist")
     build = [sys.executable, "-m", "hatchling", "build", "--directory", str(folder)]
     subprocess.run(
@@ -121,6 +128,18 @@ def test_the_wheel_ships_every_file_of_the_packages_and_nothing_else(built: Path
     assert any(re.fullmatch(r"migrations/versions/0001_\w+\.py", name) for name in shipped)
 
 
+def test_the_metadata_leads_to_the_project_and_shows_the_readme(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(one for one in archive.namelist() if one.endswith("/METADATA"))
+        text = archive.read(name).decode()
+    links = dict(re.findall(r"^Project-URL: (\w+), (\S+)$", text, re.MULTILINE))
+    assert links.keys() >= {"Homepage", "Documentation", "Changelog", "Issues", "Source"}
+    assert all(link.startswith("https://github.com/storectl/storectl") for link in links.values())
+    assert "Description-Content-Type: text/markdown" in text
+    assert text.endswith((ROOT / "README.md").read_text(encoding="utf-8"))
+
+
 def test_the_sdist_can_be_tested(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
@@ -131,6 +150,8 @@ def test_the_sdist_can_be_tested(built: Path) -> None:
         "CONTRIBUTING.md",
         "LICENSE",
         "Makefile",
+        "mkdocs.yml",
+        "requirements.txt",
         "requirements-dev.txt",
         "tests/test_project.py",
         "tests/golden/single-layer.tar",
