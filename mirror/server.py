@@ -57,7 +57,7 @@ _HINTS: Final = {
 @final
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """Where and how to listen."""
+    """The address of a server, and the settings of its processes."""
 
     host: str
     port: int
@@ -89,7 +89,7 @@ class ServerSettings:
 @final
 @dataclass(frozen=True, slots=True)
 class _Shared:
-    """What the worker processes share."""
+    """The state that worker processes share."""
 
     listener: socket.socket
     context: Reloadable[ssl.SSLContext | None]

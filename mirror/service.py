@@ -51,7 +51,7 @@ class VariantEncoding(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class MirrorSettings:
-    """How a registry behaves; times in seconds, sizes in bytes."""
+    """The settings of a registry; times in seconds, sizes in bytes."""
 
     default_domain: str = "docker.io"
     access: Access = field(default_factory=Access)

@@ -14,7 +14,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](?:
 
 
 class Scheme(StrEnum):
-    """What clients are asked for; passwords and tokens are accepted under either scheme."""
+    """Schemes of authentication; passwords and tokens are accepted under either scheme."""
 
     BEARER = "bearer"
     """Exchange the password for a token first.

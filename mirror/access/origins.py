@@ -32,13 +32,21 @@ def note_origin(request: web.BaseRequest, proxies: TrustedProxies) -> None:
 
 
 def address(request: web.BaseRequest) -> str | None:
-    """Return the client's address, or None if the connection has none."""
+    """Return the client's address, or None if the connection has none.
+
+    Args:
+        request: The request.
+    """
     noted = request.get(_ORIGIN)
     return request.remote if noted is None else noted.address
 
 
 def origin(request: web.BaseRequest) -> Origin:
-    """Return the noted origin, or that of the connection."""
+    """Return the noted origin, or that of the connection.
+
+    Args:
+        request: The request.
+    """
     return request.get(_ORIGIN) or _connected(request)
 
 

@@ -29,7 +29,7 @@ ANONYMOUS: Final = Caller()
 @final
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What one registry allows.
+    """The permissions of one registry.
 
     Without users and rules every caller may do everything. With users and no rules, users may do
     everything and anonymous callers may read. With rules, callers may do what a rule allows.

@@ -54,6 +54,9 @@ class TrustedProxies:
     def parse(cls, texts: Iterable[str]) -> Self:
         """Parse addresses, and networks such as ``10.1.0.0/16``.
 
+        Args:
+            texts: The addresses and networks.
+
         Raises:
             InvalidInput: A text is neither, or the network holds every address.
         """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Action(StrEnum):
-    """What a request does."""
+    """The kinds of access that rules allow."""
 
     READ = "read"
     WRITE = "write"

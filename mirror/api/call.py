@@ -54,6 +54,9 @@ class Call:
 def parse_digest(text: str) -> Digest:
     """Parse a digest of a path or a parameter.
 
+    Args:
+        text: The digest.
+
     Raises:
         WireError: The text is not a digest of a known algorithm.
     """
@@ -65,6 +68,9 @@ def parse_digest(text: str) -> Digest:
 
 def parse_tag(text: str) -> str:
     """Return a tag of a path or a parameter.
+
+    Args:
+        text: The tag.
 
     Raises:
         WireError: The text is not a tag.

@@ -23,6 +23,10 @@ MAX_PENDING_PASSWORDS: Final = 32
 async def identify(service: Service, request: web.Request) -> Caller:
     """Return the caller of a request.
 
+    Args:
+        service: The service.
+        request: The request.
+
     Raises:
         WireError: The credentials are wrong, or the client has to wait after failed logins.
     """

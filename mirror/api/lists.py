@@ -32,7 +32,16 @@ async def base(_service: Service, _request: web.Request, _caller: Caller) -> web
 
 
 async def catalog(service: Service, request: web.Request, caller: Caller) -> web.StreamResponse:
-    """Answer ``GET /v2/_catalog`` with the repositories that the caller may read."""
+    """Answer ``GET /v2/_catalog`` with the repositories that the caller may read.
+
+    Args:
+        service: The service.
+        request: The request.
+        caller: The caller.
+
+    Raises:
+        WireError: The parameter ``n`` is invalid.
+    """
     page, access = Page.parse(request.query), service.access
 
     def may_read(repository: Repository) -> bool:
@@ -52,6 +61,13 @@ async def tags(call: Call) -> web.StreamResponse:
     """Answer ``GET /v2/NAME/tags/list``.
 
     Without ``n`` the list is complete, because many clients do not follow pages.
+
+    Args:
+        call: The request and its repository.
+
+    Raises:
+        WireError: The parameter ``n`` is invalid.
+        RepositoryNotFound: There is no such repository.
     """
     variants, request = call.service.variants, call.request
     page = Page.parse(request.query)
@@ -70,7 +86,14 @@ async def tags(call: Call) -> web.StreamResponse:
 
 
 async def referrers(call: Call) -> web.StreamResponse:
-    """Answer ``GET /v2/NAME/referrers/DIGEST``."""
+    """Answer ``GET /v2/NAME/referrers/DIGEST``.
+
+    Args:
+        call: The request and its repository.
+
+    Raises:
+        WireError: The digest of the path or of ``last`` is invalid.
+    """
     query, registry = call.request.query, call.service.registry
     subject = call.digest
     last = query.get(LAST_PARAMETER)

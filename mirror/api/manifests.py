@@ -26,7 +26,15 @@ _MAX_TAGS: Final = 100
 
 
 async def get(call: Call) -> web.StreamResponse:
-    """Answer GET and HEAD."""
+    """Answer GET and HEAD.
+
+    Args:
+        call: The request and its repository.
+
+    Raises:
+        WireError: The target is invalid or unknown.
+        DamagedContent: The stored manifest no longer has its digest.
+    """
     service, target = call.service, call.tag_or_digest
     if isinstance(target, str) and service.settings.variants:
         await service.publish(call.repository, target)
@@ -56,7 +64,15 @@ async def _read(call: Call, target: str | Digest) -> ServedManifest:
 
 
 async def put(call: Call) -> web.StreamResponse:
-    """Answer PUT, by tag or by digest (then with any number of ``tag`` parameters)."""
+    """Answer PUT, by tag or by digest (then with any number of ``tag`` parameters).
+
+    Args:
+        call: The request and its repository.
+
+    Raises:
+        WireError: The request is invalid, or names an unknown repository.
+        InvalidInput: The manifest is invalid, or names blobs that the repository lacks.
+    """
     service, request = call.service, call.request
     if call.repository == BY_ID:
         raise WireError(
@@ -120,7 +136,14 @@ async def _body(call: Call) -> bytes:
 
 
 async def delete(call: Call) -> web.StreamResponse:
-    """Answer DELETE, of a tag, or of a manifest with its tags."""
+    """Answer DELETE, of a tag, or of a manifest with its tags.
+
+    Args:
+        call: The request and its repository.
+
+    Raises:
+        WireError: The target is invalid or unknown.
+    """
     registry, target = call.service.registry, call.tag_or_digest
     try:
         if isinstance(target, Digest):

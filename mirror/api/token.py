@@ -32,6 +32,10 @@ async def get(service: Service, request: web.Request) -> web.StreamResponse:
     GET without credentials returns a token for anonymous callers. The requested scopes are
     ignored, because the rules decide when the token is used.
 
+    Args:
+        service: The service.
+        request: The request.
+
     Raises:
         WireError: The credentials are wrong or missing, or the form is invalid.
     """

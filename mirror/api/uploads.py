@@ -28,7 +28,17 @@ _ALGORITHMS: Final = ("sha256", "sha512")
 
 
 async def begin(call: Call) -> web.StreamResponse:
-    """Answer POST: mount a blob, take a whole blob, or begin an upload."""
+    """Answer POST: mount a blob, take a whole blob, or begin an upload.
+
+    Args:
+        call: The request and its repository.
+
+    Raises:
+        WireError: A parameter is invalid, or the body is late.
+        TooManyUploads: Too many uploads are in progress.
+        DigestMismatch: The body has another digest.
+        TooLarge: The blob is larger than uploads may be.
+    """
     service, query = call.service, call.request.query
     if call.repository == BY_ID:
         raise WireError(
@@ -77,14 +87,31 @@ async def _mount(call: Call, digest: Digest) -> bool:
 
 
 async def status(call: Call) -> web.StreamResponse:
-    """Answer GET with the offset of the next byte."""
+    """Answer GET with the offset of the next byte.
+
+    Args:
+        call: The request and its repository.
+
+    Raises:
+        UploadNotFound: There is no such upload.
+    """
     service = call.service
     offset = await service.pools.read(service.registry.uploads.offset, call.repository, call.target)
     return _accepted(call, call.target, offset, status=204)
 
 
 async def append(call: Call) -> web.StreamResponse:
-    """Answer PATCH: append a chunk, or the whole blob as one stream."""
+    """Answer PATCH: append a chunk, or the whole blob as one stream.
+
+    Args:
+        call: The request and its repository.
+
+    Raises:
+        WireError: A header is invalid, or the body is late.
+        UploadNotFound: There is no such upload.
+        UploadInUse: Another request writes to the upload.
+        OutOfOrder: The chunk does not begin at the upload's offset.
+    """
     upload = await call.service.pools.write(
         call.service.registry.uploads.resume, call.repository, call.target
     )
@@ -96,7 +123,17 @@ async def append(call: Call) -> web.StreamResponse:
 
 
 async def finish(call: Call) -> web.StreamResponse:
-    """Answer PUT: append the last chunk, if there is one, and store the blob."""
+    """Answer PUT: append the last chunk, if there is one, and store the blob.
+
+    Args:
+        call: The request and its repository.
+
+    Raises:
+        WireError: The digest or a header is invalid, or the body is late.
+        UploadNotFound: There is no such upload.
+        UploadInUse: Another request writes to the upload.
+        DigestMismatch: The blob has another digest.
+    """
     if "digest" not in call.request.query:
         raise WireError(
             400, ErrorCode.DIGEST_INVALID, "missing parameter: digest of the whole blob"
@@ -119,7 +156,14 @@ def _finish_without_body(call: Call, digest: Digest) -> None:
 
 
 async def cancel(call: Call) -> web.StreamResponse:
-    """Answer DELETE: drop the upload."""
+    """Answer DELETE: drop the upload.
+
+    Args:
+        call: The request and its repository.
+
+    Raises:
+        UploadNotFound: There is no such upload.
+    """
     await call.service.pools.write(
         call.service.registry.uploads.cancel, call.repository, call.target
     )

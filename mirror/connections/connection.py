@@ -58,7 +58,11 @@ class Connection(asyncio.BufferedProtocol):
         self._ending: asyncio.Handle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Register the connection, and pass it to aiohttp."""
+        """Register the connection, and pass it to aiohttp.
+
+        Args:
+            transport: The connection's transport.
+        """
         self._connections.add(self)
         self._transport = transport  # type: ignore[assignment] # a stream's; uvloop's class is not asyncio's
         tls = transport.get_extra_info("ssl_object")
@@ -67,7 +71,11 @@ class Connection(asyncio.BufferedProtocol):
         self._protocol.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection, and tell aiohttp."""
+        """Forget the connection, and tell aiohttp.
+
+        Args:
+            exc: The error that ended the connection; None for a regular end.
+        """
         self._connections.discard(self)
         self._transport = None
         self._protocol.connection_lost(exc)
@@ -76,6 +84,9 @@ class Connection(asyncio.BufferedProtocol):
         """Return the buffer for the next read, a part of it if there are many connections.
 
         Each connection may hold one read beyond what its client should have sent.
+
+        Args:
+            sizehint: Not used.
         """
         return (
             self._buffer
@@ -84,7 +95,11 @@ class Connection(asyncio.BufferedProtocol):
         )
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Pass bytes of the client to aiohttp."""
+        """Pass bytes of the client to aiohttp.
+
+        Args:
+            nbytes: How many bytes the buffer holds.
+        """
         self._protocol.data_received(bytes(self._buffer[:nbytes]))
 
     def pause_writing(self) -> None:

@@ -89,6 +89,9 @@ class StrictRequestHandler(web.RequestHandler):
         """Parse bytes of the client.
 
         An unreadable body ends where the error is, and a head that is too long is refused.
+
+        Args:
+            data: The bytes.
         """
         if self._close or self._force_close:
             return
@@ -146,6 +149,12 @@ class StrictRequestHandler(web.RequestHandler):
     ) -> web.StreamResponse:
         """Return the answer to an invalid request, or to a request whose handler failed.
 
+        Args:
+            request: The request.
+            status: The status that aiohttp found.
+            exc: The error.
+            message: aiohttp's message, which is only logged.
+
         Raises:
             ConnectionError: The handler had begun its answer.
         """
@@ -159,7 +168,13 @@ class StrictRequestHandler(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send an answer, or a refusal for an exception that aiohttp raised."""
+        """Send an answer, or a refusal for an exception that aiohttp raised.
+
+        Args:
+            request: The request.
+            resp: The answer, or an exception of aiohttp that is one.
+            start_time: When the request began.
+        """
         if isinstance(resp, web.HTTPException):
             resp = refusal(resp.status, _message(resp.status))
         return await super().finish_response(request, resp, start_time)

@@ -31,7 +31,15 @@ class HalfClosableTLS(ssl.SSLObject):
     _ended: bool = False
 
     def read(self, len: int = 1024, buffer: Buffer | None = None) -> bytes:  # noqa: A002 - the standard library's signature
-        """Read like `SSLObject.read`, but report ``close_notify`` through ``on_end``."""
+        """Read like `SSLObject.read`, but report ``close_notify`` through ``on_end``.
+
+        Args:
+            len: How many bytes to read at most.
+            buffer: Receives the bytes; None to return them.
+
+        Raises:
+            ssl.SSLWantReadError: The peer has to send more, or has sent ``close_notify``.
+        """
         data = super().read(len, buffer)
         if data or self.on_end is None:
             return data

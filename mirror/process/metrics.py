@@ -127,7 +127,11 @@ class Metrics:
         self._mine[_OFFSETS[_PROCESS.name]] = os.getpid()
 
     def add_running(self, step: int) -> None:
-        """Count a request that begins (1) or ends (-1)."""
+        """Count a request that begins (1) or ends (-1).
+
+        Args:
+            step: 1 or -1.
+        """
         self._mine[_OFFSETS[_RUNNING.name]] += step
 
     def count_answer(
@@ -152,7 +156,11 @@ class Metrics:
         mine[_OFFSETS[_SENT.name] + number] += sent_bytes
 
     def count_received(self, size_bytes: int) -> None:
-        """Count bytes of a blob that a client has sent."""
+        """Count bytes of a blob that a client has sent.
+
+        Args:
+            size_bytes: How many bytes.
+        """
         self._mine[_OFFSETS[_RECEIVED.name]] += size_bytes
 
     def count_event(self, event: str) -> None:

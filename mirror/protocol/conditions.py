@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 
 def etag(digest: Digest) -> str:
-    """Return the entity tag of a content."""
+    """Return the entity tag of a content.
+
+    Args:
+        digest: The digest of the content.
+    """
     return f'"{digest}"'
 
 

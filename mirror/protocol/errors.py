@@ -48,6 +48,9 @@ class WireError(Exception):
         """Return the answer for an error of the store.
 
         It tells what a client can use, and nothing about the server: no paths above all.
+
+        Args:
+            error: The error.
         """
         status, code = next(_TABLE[known] for known in type(error).__mro__ if known in _TABLE)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -207,7 +207,7 @@ def test_users_are_reloaded_and_every_request_is_logged(tmp_path: Path) -> None:
         )
         users.write_text("# nobody\n")
         mirror.process.send_signal(signal.SIGHUP)
-        until(lambda: mirror.log.read_text().count("took over") == 2)
+        until(lambda: mirror.log.read_text().count("loaded the new") == 2)
         # A file without users denies everybody instead of letting everybody in.
         assert mirror.request("POST", "/v2/app/blobs/uploads/", b"")[0] == 401
         assert mirror.request("GET", "/v2/_catalog")[0] == 401

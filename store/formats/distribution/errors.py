@@ -48,7 +48,11 @@ class ErrorEntry:
 
 
 def encode_errors(entries: Iterable[ErrorEntry]) -> bytes:
-    """Return the body of an answer that reports errors, as one line of JSON."""
+    """Return the body of an answer that reports errors, as one line of JSON.
+
+    Args:
+        entries: The errors.
+    """
     listed: list[dict[str, object]] = []
     for entry in entries:
         members: dict[str, object] = {"code": entry.code, "message": printable(entry.message)}

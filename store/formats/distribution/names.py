@@ -78,14 +78,22 @@ class Names:
         return Reference.parse(f"{repository}{text[len(name) :]}")
 
     def spell(self, repository: Repository) -> str:
-        """Return the shortest name that resolves to a repository without ``ns``."""
+        """Return the shortest name that resolves to a repository without ``ns``.
+
+        Args:
+            repository: The repository.
+        """
         if repository.domain != self.default_domain or begins_with_registry(repository.path):
             return str(repository)
         return repository.path
 
 
 def begins_with_registry(name: str) -> bool:
-    """Return whether the first part of a name is a registry, by the rule of image references."""
+    """Return whether the first part of a name is a registry, by the rule of image references.
+
+    Args:
+        name: The name, without tag and digest.
+    """
     first = name.partition("/")[0]
     return "." in first or ":" in first or first == "localhost"
 

@@ -79,6 +79,9 @@ def fallback_tag(digest: Digest) -> str:
     """Return the tag that lists a manifest's referrers at registries without the referrers API.
 
     Spec: distribution-spec, "Referrers Tag Schema": both parts are cut, sha512 to 64 digits.
+
+    Args:
+        digest: The digest of the manifest.
     """
     return f"{digest.algorithm[:_MAX_TAG_ALGORITHM]}-{digest.hex[:_MAX_TAG_HEX]}"
 
