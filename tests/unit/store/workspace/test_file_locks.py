@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from store.errors import Unavailable
+from store.workspace.file_locks import STAGING, UPLOADS, FileLocks
+
+HOLD = (
+    "import sys; from pathlib import Path; from store.workspace.file_locks import FileLocks\n"
+    "lock = FileLocks(Path(sys.argv[1])).lock_operation('one')\n"
+    "print(lock is not None, flush=True); sys.stdin.read()"
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / STAGING / "one").mkdir(parents=True)
+    (tmp_path / UPLOADS).mkdir()
+    return tmp_path
+
+
+def test_a_lock_ends_with_its_process(root: Path) -> None:
+    locks = FileLocks(root)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "True\n"
+        assert locks.lock_operation("one") is None
+        other.kill()
+        other.wait()
+    held = locks.lock_operation("one")
+    assert held is not None
+    held.release()
+
+
+def test_a_program_that_is_started_does_not_inherit_a_lock(root: Path) -> None:
+    locks = FileLocks(root)
+    held = locks.lock_operation("one")
+    assert held is not None
+    with subprocess.Popen(
+        [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        close_fds=False,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"\n"
+        held.release()
+        again = locks.lock_operation("one")
+        assert again is not None
+        again.release()
+        child.kill()
+
+
+def test_locks_of_missing_files_leave_no_files(root: Path) -> None:
+    locks = FileLocks(root)
+    for lock in (locks.lock_operation("two"), locks.lock_upload("two")):
+        assert lock is not None
+        lock.release()
+    assert [path.name for path in (root / STAGING).iterdir()] == ["one"]
+    assert list((root / UPLOADS).iterdir()) == []
+
+
+def test_a_file_in_the_place_of_an_operations_folder_is_an_error(root: Path) -> None:
+    (root / STAGING / "file").touch()
+    with pytest.raises(Unavailable):
+        FileLocks(root).lock_operation("file")
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_held_lock_leaves_no_descriptor_behind(root: Path) -> None:
+    locks = FileLocks(root)
+    held = locks.lock_operation("one")
+    assert held is not None
+    before = open_descriptors()
+    assert locks.lock_operation("one") is None
+    assert open_descriptors() == before
+    held.release()
