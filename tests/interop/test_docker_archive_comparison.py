@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.support.comparable_contents import held_by_docker
+from tests.support.comparable_contents import images_of_engine
 from tests.support.configs import ImageCase, sound_cases
-from tests.support.docker_comparison import Duel
+from tests.support.docker_comparison import ImageComparison
 from tests.support.engine import require
 from tests.support.images import A, B, config
 from tests.support.layouts import REF_NAME
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
     from tests.support.storectl_adapter import Storectl
 
-pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("duel peers"), pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.xdist_group("comparison peers"),
+    pytest.mark.timeout(1800),
+]
 
 IMAGES: Final = max(4, int(os.environ.get("STORECTL_INTEROP_CONFIGS", "60")) // 20)
 SEED: Final = int(os.environ.get("STORECTL_INTEROP_SEED", "20")) + 2
@@ -44,7 +48,7 @@ def workshop() -> Iterator[Workshop]:
 def docker_load(shop: Workshop, archive: Path, _names: Sequence[str]) -> object:
     shop.docker.clear()
     docker.load(shop.docker, archive.read_bytes())
-    return held_by_docker(shop.docker)
+    return images_of_engine(shop.docker)
 
 
 def podman_load(shop: Workshop, archive: Path, _names: Sequence[str]) -> object:
@@ -122,9 +126,9 @@ def outcome(
 
 
 def test_a_peer_that_loads_dockers_save_loads_ours(workshop: Workshop, storectl: Storectl) -> None:
-    duel = Duel(workshop.docker, storectl)
-    assert duel.judge(images()) == []
-    groups = [[name] for name in duel.loaded] + [duel.loaded[-3:]]
+    comparison = ImageComparison(workshop.docker, storectl)
+    assert comparison.compare(images()) == []
+    groups = [[name] for name in comparison.loaded] + [comparison.loaded[-3:]]
     pairs = []
     for names in groups:
         theirs, ours = workshop.fresh("docker.tar"), workshop.fresh("storectl.tar")
@@ -146,10 +150,10 @@ def test_a_peer_that_loads_dockers_save_loads_ours(workshop: Workshop, storectl:
 def test_umoci_unpacks_our_layout_wherever_it_unpacks_what_skopeo_makes_of_dockers_save(
     workshop: Workshop, storectl: Storectl
 ) -> None:
-    duel = Duel(workshop.docker, storectl)
-    assert duel.judge(images()) == []
+    comparison = ImageComparison(workshop.docker, storectl)
+    assert comparison.compare(images()) == []
     unpacked = 0
-    for name in duel.loaded:
+    for name in comparison.loaded:
         archive, layout, bundle = (
             workshop.fresh("docker.tar"),
             workshop.fresh("layout"),

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import pytest
 
 from tests.support.archive_cases import load_sequences
-from tests.support.docker_archive_comparison import ArchiveDuel
-from tests.support.docker_comparison import Duel
+from tests.support.docker_archive_comparison import ArchiveComparison
+from tests.support.docker_comparison import ImageComparison
 from tests.support.flawed_configs import cases
 from tests.support.old_archives import old_sequences
 from tests.support.sampling import sample, smallest
@@ -49,11 +49,11 @@ Example = TypeVar("Example")
 def compare(
     strategy: SearchStrategy[Example],
     count: int,
-    judge: Callable[[Sequence[Example]], dict[Example, str]],
+    differences: Callable[[Sequence[Example]], dict[Example, str]],
 ) -> list[Example]:
     """Generate examples and fail with the smallest one on which Docker and storectl differ."""
     examples = sample(strategy, count, seeded=SEED)
-    found = judge(examples)
+    found = differences(examples)
     if found:
         known = {example: example in found for example in examples}
         least = smallest(
@@ -61,9 +61,9 @@ def compare(
             count,
             seeded=SEED,
             known=known,
-            fails=lambda example: example in found or bool(judge([example])),
+            fails=lambda example: example in found or bool(differences([example])),
         )
-        what = found[least] if least in found else judge([least])[least]
+        what = found[least] if least in found else differences([least])[least]
         shown = "\n".join(map(str, least)) if isinstance(least, tuple) else repr(least)
         pytest.fail(
             f"{len(found)} of {len(examples)} differ (STORECTL_INTEROP_SEED={SEED}); the smallest:"
@@ -75,68 +75,69 @@ def compare(
 
 def test_images_are_the_same_images_to_both(docker: Engine, storectl: Storectl) -> None:
     docker.clear()
-    duel = Duel(docker, storectl)
+    comparison = ImageComparison(docker, storectl)
 
-    def judge(images: Sequence[ImageCase]) -> dict[ImageCase, str]:
-        return {one.case: one.what for one in duel.judge(images)}
+    def differences(images: Sequence[ImageCase]) -> dict[ImageCase, str]:
+        return {found.case: found.what for found in comparison.compare(images)}
 
-    images = compare(cases(), CONFIGS, judge)
+    images = compare(cases(), CONFIGS, differences)
     assert len(images) == CONFIGS
-    assert CONFIGS * 3 // 4 <= len(duel.loaded) < CONFIGS, (
+    assert CONFIGS * 3 // 4 <= len(comparison.loaded) < CONFIGS, (
         "hardly anything was loaded, or nothing refused"
     )
     # Images that share directories, and layers that are links into the directories of other images.
-    for start in range(0, len(duel.loaded), 20):
-        assert duel.judge_together(duel.loaded[start : start + 20]) is None
+    for start in range(0, len(comparison.loaded), 20):
+        assert comparison.compare_joint_save(comparison.loaded[start : start + 20]) is None
 
 
 def test_archives_leave_both_with_the_same_images_names_and_parents(
     docker: Engine, tmp_path: Path
 ) -> None:
-    duel = ArchiveDuel(docker, tmp_path)
+    comparison = ArchiveComparison(docker, tmp_path)
 
-    def judge(sequences: Sequence[tuple[LoadCase, ...]]) -> dict[tuple[LoadCase, ...], str]:
+    def differences(sequences: Sequence[tuple[LoadCase, ...]]) -> dict[tuple[LoadCase, ...], str]:
         verdicts = (
-            (sequence, duel.judge([one.archive() for one in sequence])) for sequence in sequences
+            (sequence, comparison.compare([case.archive() for case in sequence]))
+            for sequence in sequences
         )
         return {sequence: what for sequence, what in verdicts if what is not None}
 
-    sequences = compare(load_sequences(), SEQUENCES, judge)
+    sequences = compare(load_sequences(), SEQUENCES, differences)
     assert len(sequences) == SEQUENCES
-    assert duel.images > SEQUENCES // 2 > duel.refused
-    assert duel.parents
+    assert comparison.images > SEQUENCES // 2 > comparison.refused
+    assert comparison.parents
 
 
 def test_archives_from_before_docker_1_10_become_the_same_images(
     docker: Engine, tmp_path: Path
 ) -> None:
-    duel = ArchiveDuel(docker, tmp_path)
+    comparison = ArchiveComparison(docker, tmp_path)
 
-    def judge(sequences: Sequence[tuple[OldCase, ...]]) -> dict[tuple[OldCase, ...], str]:
+    def differences(sequences: Sequence[tuple[OldCase, ...]]) -> dict[tuple[OldCase, ...], str]:
         verdicts = (
-            (sequence, duel.judge([one.archive() for one in sequence], silent=True))
+            (sequence, comparison.compare([case.archive() for case in sequence], silent=True))
             for sequence in sequences
         )
         return {sequence: what for sequence, what in verdicts if what is not None}
 
-    sequences = compare(old_sequences(), SEQUENCES, judge)
+    sequences = compare(old_sequences(), SEQUENCES, differences)
     assert len(sequences) == SEQUENCES
-    assert duel.images > SEQUENCES // 2 > duel.refused
-    assert duel.parents
+    assert comparison.images > SEQUENCES // 2 > comparison.refused
+    assert comparison.parents
 
 
 def test_a_saved_archive_without_its_manifest_is_an_old_one(
     docker: Engine, storectl: Storectl, tmp_path: Path
 ) -> None:
     docker.clear()
-    duel = Duel(docker, storectl)
-    duel.judge(sample(cases(), max(8, CONFIGS // 10), seeded=SEED + 1))
+    comparison = ImageComparison(docker, storectl)
+    comparison.compare(sample(cases(), max(8, CONFIGS // 10), seeded=SEED + 1))
     archives = [
         without_manifest(storectl.save(list(names)))
-        for names in itertools.pairwise(duel.loaded[:5])
+        for names in itertools.pairwise(comparison.loaded[:5])
     ]
-    old = ArchiveDuel(docker, tmp_path)
+    old = ArchiveComparison(docker, tmp_path)
     assert [
-        what for archive in archives if (what := old.judge([archive], silent=True)) is not None
+        what for archive in archives if (what := old.compare([archive], silent=True)) is not None
     ] == []
     assert old.images

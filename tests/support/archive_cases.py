@@ -1,4 +1,7 @@
-"""Hypothesis strategies for archives with a ``manifest.json``: several images, parents, tags that move, every packing, every spelling of the manifest."""
+"""Hypothesis strategies for archives with a ``manifest.json``.
+
+They vary the images, parents, tags that move, the packing, and the spelling of the manifest.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ TAGS: Final = (
     f"a:1@sha256:{'0' * 64}",
     "sha256:tag",
 )
-"""What RepoTags may hold. The last two are printed, and silently not set."""
+"""Values for RepoTags. Docker prints the last two and does not set them."""
 
 WRONG_TAGS: Final = (
     "",
@@ -80,7 +83,7 @@ OTHER_PARENTS: Final = (
     "sha256:0",
     f"SHA256:{'0' * 64}",
 )
-"""Parents that are no image of the archive, some of them no ID at all: passed over."""
+"""Parents that are not images of the archive, or not IDs: Docker ignores them."""
 
 ENDS: Final = (
     tars.END,
@@ -95,14 +98,14 @@ ENDS: Final = (
 @final
 @dataclass(frozen=True, slots=True)
 class LoadCase:
-    """One archive."""
+    """An archive: its images, its packing and its ``manifest.json``."""
 
     images: tuple[PackedImage, ...]
     packing: Packing
     manifest: bytes
 
     def archive(self) -> bytes:
-        """Its bytes."""
+        """Return the bytes of the archive."""
         return pack(self.images, self.packing, self.manifest)
 
     def __str__(self) -> str:
@@ -114,8 +117,8 @@ class LoadCase:
 
 
 def packings(*, repeats: Sequence[Repeats] = tuple(Repeats)) -> SearchStrategy[Packing]:
-    """Every way to pack that Docker 20.10 reads."""
-    # Plain archives more often than their share: what differs then is none of the packing's doing.
+    """Draw a packing that Docker 20.10 reads."""
+    # Plain archives are drawn more often: the packing cannot cause their differences.
     codecs = st.sampled_from((Codec.NONE, Codec.NONE, Codec.NONE, *Codec))
     flags = dict.fromkeys(("manifest_first", "pax_times", "directories", "dotted"), st.booleans())
     varied = st.builds(
@@ -130,7 +133,7 @@ def packings(*, repeats: Sequence[Repeats] = tuple(Repeats)) -> SearchStrategy[P
 
 
 def tags() -> SearchStrategy[str]:
-    """Names for images; one in forty is not one."""
+    """Draw a name for an image; one in forty is invalid."""
     return st.integers(0, 39).flatmap(
         lambda chance: st.sampled_from(WRONG_TAGS if chance == 29 else TAGS)
     )
@@ -138,12 +141,12 @@ def tags() -> SearchStrategy[str]:
 
 @st.composite
 def images_of(draw: DrawFn, pool: Sequence[ImageCase]) -> tuple[PackedImage, ...]:
-    """Some images of a pool, in any order, the same one twice perhaps.
+    """Draw some images of a pool in any order; an image may be drawn twice.
 
-    Parents point one way, for in a circle they stop an engine.
+    Parents are earlier in the pool: an engine hangs on a cycle of parents.
     """
     positions = range(len(pool))
-    # All of them as often as not: a child alone has no parent.
+    # Half of the draws have the whole pool, because a child alone has no parent.
     chosen = (
         draw(st.permutations(positions))
         if draw(st.booleans())
@@ -174,7 +177,7 @@ def _image_id(image: ImageCase) -> str:
 
 @st.composite
 def text(draw: DrawFn, value: str) -> bytes:
-    """``value`` as a literal of any spelling."""
+    """Draw a JSON literal of ``value``, in any spelling when it is short."""
     return (
         draw(js.escaped(value))
         if value.isascii() and len(value) <= SPELLED_LENGTH
@@ -187,7 +190,7 @@ SPELLED_LENGTH: Final = 16
 
 @st.composite
 def paths(draw: DrawFn, path: str) -> bytes:
-    """A path of the archive, perhaps the long way."""
+    """Draw a spelling of a path in the archive."""
     way = draw(
         st.sampled_from(
             (
@@ -209,7 +212,7 @@ def paths(draw: DrawFn, path: str) -> bytes:
 
 @st.composite
 def plain_sources(draw: DrawFn, layers: Sequence[bytes]) -> bytes:
-    """The descriptors that Docker 25 and newer write for every layer."""
+    """Draw ``LayerSources`` as Docker 25 and newer write them for every layer."""
     known = b'{"mediaType":"application/vnd.oci.image.layer.v1.tar","size":%d,"digest":"%s"}'
     described = [
         (js.literal(digest(layer)), known % (len(layer), digest(layer).encode()))
@@ -220,7 +223,7 @@ def plain_sources(draw: DrawFn, layers: Sequence[bytes]) -> bytes:
 
 @st.composite
 def items(draw: DrawFn, image: PackedImage, position: int, layers: Sequence[str]) -> bytes:
-    """One entry of a manifest."""
+    """Draw an entry of a manifest."""
     listed = js.join_array(
         [
             draw(paths(path)) if len(layers) < SPELLED_LENGTH else js.literal(path)
@@ -261,7 +264,7 @@ def items(draw: DrawFn, image: PackedImage, position: int, layers: Sequence[str]
         )
     )
     if b'"RepoTags"' in dict(before) and not image.tags:
-        before = ()  # for want of others its names would be the image's
+        before = ()  # the image would get these names, because it has none of its own
     after = draw(
         st.sampled_from(((), (), (), ((b'"Config"', b"null"),), ((b'"Parent"', b"null"),)))
     )
@@ -272,7 +275,7 @@ def items(draw: DrawFn, image: PackedImage, position: int, layers: Sequence[str]
 
 @st.composite
 def manifests(draw: DrawFn, images: Sequence[PackedImage], repeats: Repeats) -> bytes:
-    """A ``manifest.json``; what follows the first value is not read."""
+    """Draw a ``manifest.json``, perhaps with bytes after its value, which Docker does not read."""
     written = [
         draw(items(image, position, layers))
         for position, (image, layers) in enumerate(
@@ -289,16 +292,16 @@ def manifests(draw: DrawFn, images: Sequence[PackedImage], repeats: Repeats) -> 
 
 @st.composite
 def load_cases(draw: DrawFn, pool: Sequence[ImageCase]) -> LoadCase:
-    """One archive with images of a pool."""
+    """Draw an archive with images of a pool."""
     images, packing = draw(images_of(pool)), draw(packings())
     return LoadCase(images, packing, draw(manifests(images, packing.repeats)))
 
 
 @st.composite
 def load_sequences(draw: DrawFn) -> tuple[LoadCase, ...]:
-    """One archive after another, with images and tags in common."""
-    # One that has its predecessor for a parent without being built on it is refused as a rule, so
-    # the strangers come first.
+    """Draw one or two archives with images and tags in common."""
+    # An image takes its predecessor as its parent, and Docker usually refuses a parent on which the
+    # image was not built: the unrelated image is first in the pool.
     pool = [*draw(st.lists(sound_cases(), max_size=1)), *draw(families())]
     if draw(st.integers(0, 7)) == 7:
         pool.append(

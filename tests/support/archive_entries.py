@@ -1,4 +1,4 @@
-"""Archives as lists of members, which become a tar or a folder."""
+"""Archives as lists of members, to be written as a tar or a folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEVICE: Final = tarfile.CHRTYPE
 @final
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One member of a tar."""
+    """A member of a tar."""
 
     name: str
     data: bytes = b""
@@ -35,21 +35,21 @@ Entries = list[Entry]
 
 
 def entries_of(archive: bytes) -> Entries:
-    """The members of a sound archive."""
+    """Return the members of a valid archive."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         return [
             Entry(
-                one.name,
-                (tar.extractfile(one) or io.BytesIO()).read() if one.isreg() else b"",
-                one.type,
-                one.linkname,
+                member.name,
+                (tar.extractfile(member) or io.BytesIO()).read() if member.isreg() else b"",
+                member.type,
+                member.linkname,
             )
-            for one in tar
+            for member in tar
         ]
 
 
 def packed(entries: Sequence[Entry]) -> bytes:
-    """A tar of them."""
+    """Return a tar of the entries."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for entry in entries:
@@ -60,7 +60,7 @@ def packed(entries: Sequence[Entry]) -> bytes:
 
 
 def unpacked(entries: Sequence[Entry], folder: Path) -> Path:
-    """A folder of those that a folder can hold."""
+    """Write the entries into a new folder, without those that a folder cannot hold; return it."""
     folder.mkdir(parents=True)
     for entry in entries:
         path = folder / entry.name.lstrip("/")
@@ -69,7 +69,7 @@ def unpacked(entries: Sequence[Entry], folder: Path) -> Path:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if entry.kind == FILE and not path.is_fifo():
-                # A FIFO that is there already, or that a link leads to, would wait for a reader.
+                # Opening an existing FIFO, also through a link, would wait for a reader.
                 path.write_bytes(entry.data)
             elif entry.kind == SYMLINK:
                 path.symlink_to(entry.link)
@@ -78,6 +78,6 @@ def unpacked(entries: Sequence[Entry], folder: Path) -> Path:
             elif entry.kind == FIFO:
                 os.mkfifo(path)
         except (OSError, ValueError):
-            # Over something that is there, or below a file: a folder cannot hold both.
+            # The path exists already or is below a file: a folder cannot hold both.
             continue
     return folder

@@ -1,4 +1,4 @@
-"""Members of an archive in memory, and holdings of a store that a test chooses."""
+"""Members of an archive in memory, and the contents of a store, as a test chooses them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class MemoryMembers:
-    """Files by path; records what is read from them."""
+    """Files by path; they record which paths were read."""
 
     files: Mapping[str, bytes]
     stager: Stager | None = None
@@ -65,7 +65,7 @@ class MemoryMembers:
 
 @dataclass
 class ChosenHoldings:
-    """Digests that the store has, and what its blobs decode to."""
+    """The digests that the store has, and the diffs to which its blobs decode."""
 
     held: set[Digest] = field(default_factory=set)
     decoded: set[tuple[Digest, DiffID]] = field(default_factory=set)

@@ -1,9 +1,8 @@
-"""Archives of images as nobody's tool would pack them all.
+"""Docker archives of images, packed in every way that Docker reads.
 
-Any order, links before or after their target, compression inside and out.
-
-What is packed is the caller's: configs and layers are bytes, sound or not, and are taken as they
-are."""
+The order of members, links before or after their target, and compression inside and outside vary.
+Configs and layers are bytes that the caller gives, valid or not; they are packed unchanged.
+"""
 
 from __future__ import annotations
 
@@ -26,17 +25,17 @@ PORTABLE_NAME_BYTES: Final = 100
 
 
 class Repeats(StrEnum):
-    """How a layer that several positions use stands in the archive."""
+    """How an archive stores a layer that several positions use."""
 
-    SHARED = "one file, named by all"
-    COPIES = "a file for each"
-    SYMLINKS = "one file, links to it after it"
-    EARLY_SYMLINKS = "one file, links to it before it"
-    HARD_LINKS = "one file, hard links to it after it"
+    SHARED = "one file for all positions"
+    COPIES = "a file for each position"
+    SYMLINKS = "one file, then symbolic links to it"
+    EARLY_SYMLINKS = "symbolic links to one file, then the file"
+    HARD_LINKS = "one file, then hard links to it"
 
 
 class Codec(StrEnum):
-    """What Docker 20.10 sniffs, outside and inside."""
+    """A codec that Docker 20.10 detects, for the archive and for its layers."""
 
     NONE = "none"
     GZIP = "gzip"
@@ -47,7 +46,7 @@ class Codec(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """Everything about an archive that is not its content."""
+    """The form of an archive, without its content."""
 
     repeats: Repeats = Repeats.SHARED
     manifest_first: bool = False
@@ -59,7 +58,7 @@ class Packing:
     """Member names begin with ``./``."""
 
     end: bytes = field(default=tars.END, repr=False)
-    """What follows the last member."""
+    """The bytes after the last member."""
 
 
 PLAIN: Final = Packing()
@@ -68,19 +67,19 @@ PLAIN: Final = Packing()
 @final
 @dataclass(frozen=True, slots=True)
 class PackedImage:
-    """One entry of a manifest. ``tags`` are written as they are; none gives null."""
+    """An entry of a manifest; ``tags`` are written unchanged, no tags as null."""
 
     config: bytes
     layers: tuple[bytes, ...]
     tags: tuple[str, ...] = ()
     parent: str = ""
-    """The ID of another image, as the manifest says it; empty says nothing."""
+    """The manifest's ``Parent``, the ID of another image; an empty one is left out."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class OldImage:
-    """One directory of an archive from before Docker 1.10."""
+    """A directory of an archive from before Docker 1.10."""
 
     name: str
     document: bytes
@@ -88,7 +87,7 @@ class OldImage:
 
 
 def compressed(data: bytes, codec: Codec) -> bytes:
-    """``data`` in a codec, the same bytes at each call."""
+    """Return ``data`` in a codec, the same bytes at each call."""
     match codec:
         case Codec.NONE:
             return data
@@ -102,18 +101,18 @@ def compressed(data: bytes, codec: Codec) -> bytes:
 
 
 def config_path(position: int) -> str:
-    """Where `pack` puts the config of an image."""
+    """Return the path at which `pack` puts the config of an image."""
     return f"{position}.json"
 
 
 def layer_paths(images: Sequence[PackedImage], repeats: Repeats) -> list[list[str]]:
-    """Where `pack` puts the layers of each image."""
+    """Return the paths at which `pack` puts the layers of each image."""
     paths = iter(_place([layer for image in images for layer in image.layers], repeats))
     return [[next(paths).path for _ in image.layers] for image in images]
 
 
 def manifest_of(images: Sequence[PackedImage], repeats: Repeats) -> bytes:
-    """The plainest ``manifest.json`` of `pack`'s archive of these images."""
+    """Return the plainest ``manifest.json`` for `pack`'s archive of these images."""
     entries = []
     for position, (image, layers) in enumerate(
         zip(images, layer_paths(images, repeats), strict=True)
@@ -130,7 +129,7 @@ def manifest_of(images: Sequence[PackedImage], repeats: Repeats) -> bytes:
 def pack(
     images: Sequence[PackedImage], packing: Packing = PLAIN, manifest: bytes | None = None
 ) -> bytes:
-    """An archive with a ``manifest.json``: the plainest one unless another is given."""
+    """Return an archive with a ``manifest.json``, by default the plainest one."""
     tar = _Tar(packing)
     document = manifest_of(images, packing.repeats) if manifest is None else manifest
     if packing.manifest_first:
@@ -148,7 +147,10 @@ def pack(
 def pack_old(
     images: Iterable[OldImage], repositories: bytes | None, packing: Packing = PLAIN
 ) -> bytes:
-    """An archive without a ``manifest.json``, as Docker wrote it before 1.10 (docker-archive.md §7). None leaves ``repositories`` out."""
+    """Return an archive without a ``manifest.json``, as Docker wrote it before 1.10.
+
+    ``repositories`` is left out if it is None (docker-archive.md §7).
+    """
     tar = _Tar(packing)
     if packing.manifest_first and repositories is not None:
         tar.file("repositories", repositories)
@@ -171,10 +173,7 @@ def pack_old(
 @final
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """Where one use of a layer points, and which member it asks for.
-
-    None when another use has brought it.
-    """
+    """The path of one use of a layer, and the member to write for it, if any."""
 
     path: str
     data: bytes | None = None
@@ -189,11 +188,11 @@ def _place(
     if names and repeats is Repeats.SHARED:
         repeats = Repeats.COPIES  # each directory of an old archive has its own layer.tar
     home: dict[str, str] = {}
-    bearers = list(zip(layers, own, strict=True))
-    for layer, path in reversed(bearers) if repeats is Repeats.EARLY_SYMLINKS else bearers:
+    uses = list(zip(layers, own, strict=True))
+    for layer, path in reversed(uses) if repeats is Repeats.EARLY_SYMLINKS else uses:
         home.setdefault(digest(layer), path)
     placed = []
-    for layer, path in bearers:
+    for layer, path in uses:
         first = home[digest(layer)]
         if repeats is Repeats.COPIES or first == path:
             placed.append(_Placed(path, data=layer))
@@ -235,16 +234,16 @@ class _Tar:
         self._add(name, flag=b"5")
 
     def layers(self, placed: Iterable[_Placed]) -> None:
-        for one in placed:
-            if one.data is not None:
-                self._add(one.path, compressed(one.data, self._packing.layer_codec))
-            elif one.symlink is not None:
-                self._add(one.path, flag=b"2", link=one.symlink.encode())
-            elif one.hard_link is not None:
+        for use in placed:
+            if use.data is not None:
+                self._add(use.path, compressed(use.data, self._packing.layer_codec))
+            elif use.symlink is not None:
+                self._add(use.path, flag=b"2", link=use.symlink.encode())
+            elif use.hard_link is not None:
                 self._add(
-                    one.path,
+                    use.path,
                     flag=b"1",
-                    link=(f"./{one.hard_link}" if self._packing.dotted else one.hard_link).encode(),
+                    link=(f"./{use.hard_link}" if self._packing.dotted else use.hard_link).encode(),
                 )
 
     def finished(self) -> bytes:

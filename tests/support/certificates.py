@@ -1,4 +1,4 @@
-"""Certificates that sign themselves."""
+"""Self-signed certificates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def make_certificate(folder: Path) -> Certificate:
-    """Write a key and a certificate for it to a folder."""
+    """Write a key and its certificate into a folder; return their paths."""
     command = (
         *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
         *("-subj", "/CN=x", "-keyout", str(folder / "key"), "-out", str(folder / "cert")),

@@ -1,11 +1,11 @@
-"""Clocks that go on when a test says so, however long anything takes meanwhile."""
+"""Clocks that advance only when a test says so."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, final
 
-from mirror.transfer import client_progress as taking
+from mirror.transfer import client_progress
 
 if TYPE_CHECKING:
     import pytest
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @final
 class StillClock:
-    """Gives seconds."""
+    """A clock whose time in seconds, ``now``, is what the test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -23,13 +23,12 @@ class StillClock:
 
 
 def hold_stalling(monkeypatch: pytest.MonkeyPatch, stall_s: float) -> StillClock:
-    """The clock by which clients stall, after ``stall_s``.
+    """Set the stall timeout, and return the clock that measures it.
 
-    How often they are looked at still goes by the loop's.
+    The loop's own clock still decides how often clients are checked.
     """
     clock = StillClock()
-    monkeypatch.setattr(taking, "STALL_S", stall_s)
-    monkeypatch.setattr(
-        taking, "asyncio", SimpleNamespace(get_running_loop=lambda: SimpleNamespace(time=clock))
-    )
+    monkeypatch.setattr(client_progress, "STALL_S", stall_s)
+    loop = SimpleNamespace(time=clock)
+    monkeypatch.setattr(client_progress, "asyncio", SimpleNamespace(get_running_loop=lambda: loop))
     return clock

@@ -1,4 +1,4 @@
-"""Files that the tests of the command line use."""
+"""Paths that the tests of the command line use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Docker and storectl hold, in terms that can be compared."""
+"""Images of Docker and of storectl, in terms that can be compared."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ UNNAMED: Final = "<none>:<none>"
 
 @final
 @dataclass(frozen=True, slots=True)
-class Held:
-    """An image as either holds it; ``parent`` is empty when it has none."""
+class ComparableImage:
+    """An image's ID, tags and parent ID, which is empty for an image without a parent."""
 
     image_id: str
     tags: tuple[str, ...]
     parent: str
 
 
-def held_by_docker(engine: Engine) -> dict[str, Held]:
-    """Every image of the engine, by its ID."""
+def images_of_engine(engine: Engine) -> dict[str, ComparableImage]:
+    """Return every image of the engine by its ID."""
     listed = json.loads(engine.request("GET", "/images/json?all=1")[1])
     return {
-        one["Id"]: Held(
-            one["Id"],
-            tuple(sorted(tag for tag in one["RepoTags"] or () if tag != UNNAMED)),
-            one["ParentId"],
+        image["Id"]: ComparableImage(
+            image["Id"],
+            tuple(sorted(tag for tag in image["RepoTags"] or () if tag != UNNAMED)),
+            image["ParentId"],
         )
-        for one in listed
+        for image in listed
     }

@@ -1,11 +1,10 @@
 """Hypothesis strategies for image configs, as the bytes of a JSON document.
 
-Every field Docker reads, in every spelling it reads them.
-
-The tables follow Docker 20.10's structs (`image.Image`, `image.V1Image`, `container.Config`,
-`HealthConfig`, `image.History`, `image.RootFS`); what is not in them has to be ignored. Keys come
-in any order, other case and more than once, values in any spelling. These configs are believed to
-be loadable, but nothing relies on that: Docker is asked."""
+They draw every field that Docker 20.10 reads, in every spelling that it reads. The tables follow
+its structs (`image.Image`, `image.V1Image`, `container.Config`, `HealthConfig`, `image.History`,
+`image.RootFS`); Docker ignores other fields. Keys are in any order, may differ in case, and may
+repeat. The configs are expected to load, but no test relies on that: Docker is asked.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class ImageCase:
-    """A config and the layer files that an archive brings for it, base first."""
+    """A config, and the layer files of its archive, base first."""
 
     config: bytes
     layers: tuple[bytes, ...]
@@ -47,7 +46,7 @@ TEXTS: Final = js.nullable(js.array_of(TEXT))
 FLAG: Final = js.nullable(js.booleans())
 INTEGER: Final = js.nullable(js.integers())
 TIME: Final = js.nullable(times.times())
-# A command may be a bare string.
+# A command may be a string instead of an array.
 COMMAND: Final = TEXTS | js.strings()
 EMPTY_OBJECT: Final = js.nullable(st.just(b"{}") | js.object_of(js.strings(1), js.anything(), 2))
 SET: Final = js.nullable(
@@ -60,9 +59,9 @@ MAP: Final = js.nullable(
     js.object_of(st.sampled_from((b'"z"', b'"a"', b'"A"', b'"a.b-c"')) | js.strings(2), TEXT)
 )
 LINUX: Final = js.nullable(js.escaped("linux") | st.just(b'""'))
-"""Operating systems this engine loads.
+"""Operating systems that this engine loads.
 
-Others crash or stop it by their name alone (docker-archive.md §6.2), while a store takes them all.
+The names of others crash or stop it (docker-archive.md §6.2), while a store accepts them all.
 """
 
 HEALTHCHECK: Final[Fields] = {
@@ -98,7 +97,10 @@ def objects(
     max_size: int = 7,
     fixed: Sequence[tuple[bytes, bytes]] = (),
 ) -> bytes:
-    """An object with some of ``fields``, in any order, some of them twice, among keys that mean nothing. Of ``fixed`` nothing is left out."""
+    """Draw an object with some of ``fields``, some of them twice, and perhaps an unknown key.
+
+    All of ``fixed`` are in it. The members are in any order.
+    """
     names = draw(st.lists(st.sampled_from(sorted(fields)), max_size=max_size))
     members = [(draw(js.spelled(name)), draw(fields[name])) for name in names]
     if draw(st.integers(0, 3)) == 3:
@@ -174,7 +176,7 @@ HISTORY: Final[Fields] = {
 
 @st.composite
 def histories(draw: DrawFn, depth: int) -> bytes:
-    """A history with at most ``depth`` entries that stand for a layer."""
+    """Draw a history with at most ``depth`` entries that stand for a layer."""
     entries: list[bytes] = []
     for _ in range(draw(st.integers(0, 4))):
         if len(entries) < depth and draw(st.booleans()):
@@ -190,9 +192,9 @@ def histories(draw: DrawFn, depth: int) -> bytes:
 
 @st.composite
 def rootfs_members(draw: DrawFn, diff_ids: Sequence[str]) -> list[tuple[bytes, bytes]]:
-    """``rootfs``, whole or in several pieces that merge into one."""
+    """Draw ``rootfs``, whole or in several members that merge into one."""
     listed = js.join_array(
-        [draw(js.escaped(one)) if len(diff_ids) < 3 else js.literal(one) for one in diff_ids],
+        [draw(js.escaped(diff)) if len(diff_ids) < 3 else js.literal(diff) for diff in diff_ids],
         draw(st.sampled_from(js.WHITESPACE)),
     )
     key = js.spelled("rootfs")
@@ -230,14 +232,14 @@ def rootfs_members(draw: DrawFn, diff_ids: Sequence[str]) -> list[tuple[bytes, b
 
 @st.composite
 def sound_configs(draw: DrawFn, diff_ids: Sequence[str]) -> bytes:
-    """A config over layers with these diffIDs that Docker is expected to take."""
+    """Draw a config over layers with these diff IDs that Docker is expected to accept."""
     names = draw(st.lists(st.sampled_from(sorted(IMAGE)), max_size=9))
     members = [(draw(js.spelled(name)), draw(IMAGE[name])) for name in names]
     history = st.tuples(js.spelled("history"), js.nullable(histories(len(diff_ids))))
     members += [draw(history) for _ in range(draw(st.sampled_from((0, 0, 1, 1, 1, 2))))]
     if draw(st.integers(0, 3)) == 3:
         members.append((draw(UNKNOWN.map(js.literal) | js.strings(2)), draw(js.anything())))
-    # The pieces of the rootfs keep their order; the rest may stand anywhere between them.
+    # The pieces of the rootfs keep their order; other members may be between them.
     where = draw(st.integers(0, len(members)))
     pieces = draw(rootfs_members(diff_ids))
     members = (
@@ -253,6 +255,6 @@ def sound_configs(draw: DrawFn, diff_ids: Sequence[str]) -> bytes:
 
 @st.composite
 def sound_cases(draw: DrawFn) -> ImageCase:
-    """An image Docker is expected to load."""
+    """Draw an image that Docker is expected to load."""
     layers = draw(layer_tars.stacks())
     return ImageCase(draw(sound_configs([digest(layer) for layer in layers])), layers)

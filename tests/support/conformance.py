@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 MODULE: Final = "github.com/opencontainers/distribution-spec/conformance"
 VERSION: Final = "v0.0.0-20260831232431-97274622c111"
-"""The program of 2026-08-31: it has no releases."""
+"""The commit of 2026-08-31; the program has no releases."""
 
 GO: Final = "1.24"
-"""The oldest that builds it."""
+"""The oldest version that builds the program."""
 
 FIND_GO: Final = Path(__file__).parents[2] / "scripts" / "find_go.sh"
 
 
 def build(folder: Path) -> Path:
-    """Build the program in ``folder``; its path.
+    """Build the program in ``folder`` and return its path.
 
-    Skips where there is no Go, unless STORECTL_INTEROP=1 says that there must be.
+    The test is skipped without Go, and fails if STORECTL_INTEROP=1 says that it must run.
     """
     found = subprocess.run(
         [str(FIND_GO), GO], capture_output=True, text=True, timeout=600, check=False
@@ -57,7 +57,10 @@ def _run(command: list[str], environment: Mapping[str, str]) -> str:
 
 @final
 class Result:
-    """What one run found, by its report on standard output (its result files fail in some modes)."""
+    """The result of one run, read from its standard output.
+
+    In some modes the program fails to write its files of results.
+    """
 
     def __init__(self, report: str) -> None:
         self.report = report
@@ -71,14 +74,21 @@ class Result:
 
     @property
     def not_passed(self) -> list[str]:
-        """The names of what failed or was skipped."""
+        """Return the names of the tests that failed or were skipped."""
         return re.findall(
             r"^ *(OCI Conformance Test.*: (?:FAIL|Skip|Error))$", self.report, re.MULTILINE
         )
 
 
 def run(program: Path, folder: Path, host: str, **options: str) -> Result:
-    """Run it against the registry at ``host`` with ``OCI_``-options (in lower case, without the prefix)."""
+    """Run the program against the registry at ``host``.
+
+    Args:
+        program: The program from `build`.
+        folder: The folder for its results.
+        host: Host and port.
+        **options: Its ``OCI_`` options, in lower case and without the prefix.
+    """
     folder.mkdir(exist_ok=True)
     environment = {
         "PATH": os.defpath,

@@ -1,4 +1,4 @@
-"""A program for containers that have nothing else: it says a sentence and ends."""
+"""A program for images without any other file: it prints a sentence and exits."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _HEAD: Final = 64 + 56
 
 
 def saying(sentence: bytes) -> bytes:
-    """An ELF file for Linux on x86-64, without any library."""
-    # Two system calls: to write the sentence to standard output, and to end with 0.
+    """Return an ELF file for Linux on x86-64 that prints ``sentence`` and needs no library."""
+    # Two system calls: write the sentence to standard output, and exit with 0.
     code = b"\xb8\x01\0\0\0\xbf\x01\0\0\0\x48\xbe%b\xba%b\x0f\x05\xb8\x3c\0\0\0\x31\xff\x0f\x05"
     length = len(code % (bytes(8), bytes(4)))
     code = code % (struct.pack("<Q", _BASE + _HEAD + length), struct.pack("<I", len(sentence)))

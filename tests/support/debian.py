@@ -1,4 +1,4 @@
-"""A real image: Debian from debootstrap, and on top of it what ``apt-get`` installs in a ``docker build``, step by step."""
+"""A real image: Debian from debootstrap, and packages added with apt-get in a ``docker build``."""
 
 from __future__ import annotations
 
@@ -19,15 +19,19 @@ if TYPE_CHECKING:
 SUITE: Final = "bookworm"
 MIRROR: Final = os.environ.get("STORECTL_DEBIAN_MIRROR", "http://deb.debian.org/debian")
 STEPS: Final = {"small": ("python3-minimal",), "full": ("python3", "gcc", "golang-go")}
-"""What each layer installs: 260 MB in all, or more than a gigabyte."""
+"""The packages that each layer installs: 260 MB in all for small, over a gigabyte for full."""
 
 PROXIES: Final = ("http_proxy", "https_proxy", "no_proxy")
 SETTINGS: Final = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries")
-"""What of this machine's apt settings counts for its network and its clock: the build needs it as much."""
+"""The settings of apt for network and clock, which the build copies from this machine."""
 
 
 def build(engine: Engine, folder: Path, tag: str, packages: Sequence[str]) -> None:
-    """Bootstrap Debian in ``folder`` and build an image of it with one layer for each of ``packages`` and more. Raises EngineError with what a step printed."""
+    """Bootstrap Debian in ``folder`` and build an image with a layer for each of ``packages``.
+
+    Raises:
+        EngineError: A step failed; the message has its output.
+    """
     root, base, context = folder / "root", folder / "base.tar", folder / "context.tar"
     _run("debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, str(root), MIRROR)
     _run(
@@ -61,8 +65,8 @@ def _dockerfile(packages: Sequence[str]) -> str:
         "ADD base.tar /",
         "COPY apt.conf /etc/apt/apt.conf.d/90machine",
         "RUN apt-get update",
-        *(f"{install} {one}" for one in packages),
-        # Whiteouts, and the times and links that come with removing and replacing files.
+        *(f"{install} {package}" for package in packages),
+        # Removing and replacing files gives whiteouts, times and links.
         (
             "RUN rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb && ln -sf bash /bin/sh"
             " && chmod 0700 /root"

@@ -1,11 +1,14 @@
-"""Docker Engine and storectl, given the same archives one after another, each time from nothing: what they say, what they hold, what they save of it."""
+"""Comparison of Docker Engine and storectl, which load the same archives one after another.
+
+Both begin without images. Their messages, their images and their saves are compared.
+"""
 
 from __future__ import annotations
 
 import shutil
 from typing import TYPE_CHECKING, final
 
-from tests.support.comparable_contents import held_by_docker
+from tests.support.comparable_contents import images_of_engine
 from tests.support.engine import EngineRefusal
 from tests.support.saved_archives import difference, saved_images, saved_names
 from tests.support.storectl_adapter import Refused, Storectl
@@ -14,18 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from tests.support.comparable_contents import Held
+    from tests.support.comparable_contents import ComparableImage
     from tests.support.engine import Engine
 
 RENAMED = "The image "
 
 
 @final
-class ArchiveDuel:
-    """Judges sequences of archives.
-
-    ``refused``, ``images`` and ``parents`` count what came of them.
-    """
+class ArchiveComparison:
+    """Compares sequences of archives; ``refused``, ``images`` and ``parents`` count its results."""
 
     def __init__(self, engine: Engine, folder: Path) -> None:
         self._engine = engine
@@ -35,13 +35,13 @@ class ArchiveDuel:
         self.images = 0
         self.parents = 0
 
-    def judge(self, archives: Sequence[bytes], *, silent: bool = False) -> str | None:
-        """How the two part about ``archives``, loaded in this order; None where they do not.
+    def compare(self, archives: Sequence[bytes], *, silent: bool = False) -> str | None:
+        """Return how Docker and storectl differ about ``archives``, loaded in this order, or None.
 
         Args:
-            archives: What each is given; the first one that both refuse is the last. silent: Docker
-                does not say what it loads (docker-archive.md §7); its remarks on tags that move are
-                all there is to compare, in any order.
+            archives: The archives; the first one that both refuse is the last that is loaded.
+            silent: Docker does not print what it loads (docker-archive.md §7): only its lines about
+                tags that move are compared, in any order.
         """
         self._engine.clear()
         shutil.rmtree(self._root, ignore_errors=True)
@@ -57,23 +57,23 @@ class ArchiveDuel:
                         None
                         if after == before
                         else (
-                            f"archive {number} was refused, and left the store otherwise: {before},"
+                            f"archive {number} was refused, and changed the store: {before},"
                             f" {after}"
                         )
                     )
-                what = what or _compare_states(held_by_docker(self._engine), storectl.held())
+                what = what or _compare_states(images_of_engine(self._engine), storectl.held())
                 if what is not None:
                     return f"archive {number}: {what}"
             held = storectl.held()
             self.images += len(held)
             self.parents += sum(1 for image in held.values() if image.parent)
-            for names in _ways_to_ask(held):
+            for names in _selections(held):
                 if (what := self._compare_saves(storectl, names)) is not None:
                     return f"save {' '.join(names)}: {what}"
         return None
 
     def _load(self, storectl: Storectl, archive: bytes, *, silent: bool) -> tuple[str | None, bool]:
-        """What differs, and whether both refused it."""
+        """Return how Docker and storectl differ, and whether both refused the archive."""
         messages = self._engine.load(archive)
         errors = [message["error"] for message in messages if "error" in message]
         said = "".join(message.get("stream", "") for message in messages).splitlines()
@@ -81,7 +81,7 @@ class ArchiveDuel:
             lines = list(storectl.load(archive).lines)
         except Refused as refusal:
             return (None if errors else f"Docker loads it, storectl refuses: {refusal}"), True
-        except Exception as exc:  # noqa: BLE001 - whatever it is, it is the finding
+        except Exception as exc:  # noqa: BLE001 - any exception is a finding
             return f"storectl breaks: {exc!r}", False
         if errors:
             return f"storectl loads it, Docker refuses: {errors[0]}", False
@@ -101,7 +101,7 @@ class ArchiveDuel:
             ours = storectl.save(names)
         except Refused as exc:
             return f"Docker saves it, storectl refuses: {exc}" if docker is not None else None
-        except Exception as exc:  # noqa: BLE001 - whatever it is, it is the finding
+        except Exception as exc:  # noqa: BLE001 - any exception is a finding
             return f"storectl breaks: {exc!r}"
         if docker is None:
             return f"storectl saves it, Docker refuses: {refusal}"
@@ -110,21 +110,26 @@ class ArchiveDuel:
         return difference(docker, storectl.save(saved_names(docker)))
 
 
-def _ways_to_ask(held: dict[str, Held]) -> Iterator[list[str]]:
-    """What to save: everything by ID and tag, then by repository, and single images by short ID (docker-archive.md §5)."""
+def _selections(held: dict[str, ComparableImage]) -> Iterator[list[str]]:
+    """Yield the names for each save (docker-archive.md §5).
+
+    All images by ID and tag, then by repository, then single images by short ID.
+    """
     if not held:
         return
     yield [name for image in held.values() for name in (image.image_id, *image.tags)]
     repositories = sorted({tag.rpartition(":")[0] for image in held.values() for tag in image.tags})
     if repositories:
         yield repositories
-    # One digit may name several; which, and whether that is an error, both must see alike.
+    # One digit may be the prefix of several IDs: both must choose the same, or refuse.
     bare = min(held).removeprefix("sha256:")
     yield [bare[:1]]
     yield [bare[:12], max(held)[: len("sha256:") + 12]]
 
 
-def _compare_states(docker: dict[str, Held], ours: dict[str, Held]) -> str | None:
+def _compare_states(
+    docker: dict[str, ComparableImage], ours: dict[str, ComparableImage]
+) -> str | None:
     if docker.keys() != ours.keys():
         return (
             f"images: only Docker has {sorted(docker.keys() - ours.keys())}, only storectl"

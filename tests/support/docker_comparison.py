@@ -1,4 +1,4 @@
-"""Docker Engine and storectl, given the same images: where do they part?"""
+"""Comparison of Docker Engine and storectl, which load and save the same images."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from tests.support.storectl_adapter import Storectl
 
 BATCH: Final = 40
-"""Images per archive handed to the engine: one request for many of them."""
+"""Images per archive for the engine, so that one request loads many of them."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """An image on which the two differ."""
+    """An image about which Docker and storectl differ."""
 
     case: ImageCase
     what: str
@@ -37,14 +37,14 @@ class Disagreement:
         return f"{self.what}\n  config {self.case.config!r}\n  layers {layers}"
 
 
-class Duel:
-    """Judges images by name: each gets a tag of its own, which neither side has seen before."""
+class ImageComparison:
+    """Compares images by name: each gets a tag of its own, which is new to both."""
 
     def __init__(self, engine: Engine, storectl: Storectl) -> None:
         self._engine = engine
         self._storectl = storectl
         self._count = 0
-        self.judged = 0
+        self.compared = 0
         self.loaded: list[str] = []
         """The names of the images that both have loaded."""
 
@@ -54,10 +54,11 @@ class Duel:
         return [f"generated/image:{number}" for number in range(first, first + count)]
 
     def _docker_verdicts(self, named: Sequence[tuple[str, ImageCase]]) -> dict[str, str | None]:
-        """Why Docker refuses each image; None where it does not.
+        """Return for each name why Docker refuses the image, None if it does not.
 
-        A load stops at the first image it refuses and keeps those before it, whose lines it has
-        printed by then: the load goes on behind the refused one."""
+        A load stops at the first image that it refuses. It keeps the images before it and has
+        printed their lines, so that the next load begins behind the refused image.
+        """
         verdicts: dict[str, str | None] = {}
         rest = list(named)
         while rest:
@@ -77,12 +78,12 @@ class Duel:
         return verdicts
 
     def _compare(self, name: str, case: ImageCase, docker: str | None) -> str | None:
-        """How storectl differs from Docker about one image, given why Docker has refused it."""
+        """Return how storectl differs about one image that Docker refused for ``docker``, or not."""
         try:
             self._storectl.load_images([PackedImage(case.config, case.layers, (name,))])
         except Refused as refusal:
             return None if docker is not None else f"Docker loads it, storectl refuses: {refusal}"
-        except Exception as exc:  # noqa: BLE001 - whatever it is, it is the finding
+        except Exception as exc:  # noqa: BLE001 - any exception is a finding
             return f"storectl breaks: {exc!r}"
         if docker is not None:
             return f"storectl loads it, Docker refuses: {docker}"
@@ -92,7 +93,7 @@ class Duel:
         return self._compare_saves([name])
 
     def _compare_saves(self, names: Sequence[str]) -> str | None:
-        """How the saves of ``names`` differ, in the order of images that Docker happens to choose."""
+        """Return how the saves of ``names`` differ, in the order of images that Docker chose."""
         docker = refusal = None
         try:
             docker = self._engine.save(names)
@@ -102,7 +103,7 @@ class Duel:
             ours = self._storectl.save(names if docker is None else saved_names(docker))
         except Refused as exc:
             return f"Docker saves it, storectl refuses: {exc}" if docker is not None else None
-        except Exception as exc:  # noqa: BLE001 - whatever it is, it is the finding
+        except Exception as exc:  # noqa: BLE001 - any exception is a finding
             return f"storectl breaks when saving: {exc!r}"
         return (
             difference(docker, ours)
@@ -110,14 +111,14 @@ class Duel:
             else f"storectl saves it, Docker refuses: {refusal}"
         )
 
-    def judge(self, cases: Sequence[ImageCase]) -> list[Disagreement]:
-        """Where the two part about ``cases``."""
+    def compare(self, cases: Sequence[ImageCase]) -> list[Disagreement]:
+        """Return the images about which Docker and storectl differ."""
         found = []
         for start in range(0, len(cases), BATCH):
             batch = cases[start : start + BATCH]
             named = list(zip(self._names(len(batch)), batch, strict=True))
             verdicts = self._docker_verdicts(named)
-            self.judged += len(batch)
+            self.compared += len(batch)
             for name, case in named:
                 what = self._compare(name, case, verdicts[name])
                 if what is not None:
@@ -126,6 +127,6 @@ class Duel:
                     self.loaded.append(name)
         return found
 
-    def judge_together(self, names: Sequence[str]) -> str | None:
-        """How one archive of several loaded images differs."""
+    def compare_joint_save(self, names: Sequence[str]) -> str | None:
+        """Return how the archive of several loaded images differs, None if it does not."""
         return self._compare_saves(names)

@@ -1,4 +1,4 @@
-"""Archives that the command line loads and saves, as Docker's tests do."""
+"""Archives that the command line loads and saves as Docker does, and the parts of them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ EPOCH_SECONDS = int(datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC).timestamp())
 
 
 def saved(run: Runner, *names: str) -> bytes:
+    """Save images on the command line; return the archive."""
     run("save", *names)
     return run.raw
 
 
 def files(data: bytes) -> dict[str, bytes]:
+    """Return the regular files of a tar, by name."""
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         return {
             member.name: reader.read()
@@ -35,11 +37,12 @@ def files(data: bytes) -> dict[str, bytes]:
 
 
 def image_id(*layers: bytes, **members: object) -> str:
+    """Return the ID of the image with these layers and members of the config."""
     return str(ImageID.of(config(*layers, **members)))
 
 
 def two(**members: Any) -> bytes:  # noqa: ANN401 - of `manifest.json`
-    """Two images over A and B, with these members of their entries."""
+    """Return an archive of two images over A and B; ``first`` and ``second`` are their tags."""
     archive = Archive().file("a", A).file("b", B).file("1", config(A)).file("2", config(B))
     entries = [
         {"Config": "1", "RepoTags": members["first"], "Layers": ["a"]},
@@ -49,13 +52,15 @@ def two(**members: Any) -> bytes:  # noqa: ANN401 - of `manifest.json`
 
 
 def steps(*names: str) -> list[dict[str, str]]:
+    """Return history entries with these values of ``created_by``."""
     return [{"created": CREATED, "created_by": name} for name in names]
 
 
 def with_config(document: bytes, *layers: bytes) -> bytes:
+    """Return an archive of one image with this config and these layers."""
     archive = Archive()
-    for position, one in enumerate(layers):
-        archive.file(f"{position}.tar", one)
+    for position, layer in enumerate(layers):
+        archive.file(f"{position}.tar", layer)
     return (
         archive.file("c", document)
         .manifest(

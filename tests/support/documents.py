@@ -1,9 +1,9 @@
-"""The commands that documents show: fenced blocks, read and run as a reader would type them.
+"""Commands in fenced blocks of documents, run as a reader of the documents would type them.
 
-A ``console`` block reads like a terminal: lines that begin with ``$ `` are commands (with ``> ``
-continuing one), the lines after them are the output. Output that is shown has to fit, ``...``
-standing for anything; output that is not shown is not compared. A command that is to fail says how:
-``# exits 3``. A block with the title ``needs PROGRAM`` uses a program other than storectl.
+In a ``console`` block, lines that begin with ``$ `` are commands, lines that begin with ``> ``
+continue a command, and the lines after it are its output. ``...`` in the output stands for any
+text. If a block shows output, the command's output has to fit it. A command that has to fail says
+so: ``# exits 3``. A block with the title ``needs PROGRAM`` uses a program other than storectl.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ EXITS: Final = re.compile(r"#\s*exits (\d+)\s*$")
 
 @dataclass
 class Block:
-    """A fenced block of a document; ``needs`` names the program that it needs, or is empty."""
+    """A fenced block of a document; ``needs`` is the program that it needs, or is empty."""
 
     language: str
     needs: str
@@ -56,7 +56,8 @@ def blocks(document: str, *languages: str) -> list[Block]:
     """Return the blocks of a document that are in one of the languages, in order."""
     text = (ROOT / document).read_text(encoding="utf-8")
     found = [
-        Block(one["language"], one["needs"] or "", one["body"]) for one in FENCE.finditer(text)
+        Block(match["language"], match["needs"] or "", match["body"])
+        for match in FENCE.finditer(text)
     ]
     return [block for block in found if block.language in languages]
 
@@ -96,11 +97,12 @@ def _line_fits(shown: str, printed: str) -> bool:
 
 @final
 class Reader:
-    """Someone who types the blocks of one document: a folder, a store, and an environment.
+    """A person at a shell who types the blocks of one document.
 
-    The paths of the documents are right in the folder, and nothing outside of it changes. The port
-    that documents give to a server, 5000, is replaced with a free one. On exit, a server whose
-    number the document wrote into ``serve.pid`` is stopped.
+    All blocks share a folder, a store and an environment. The paths in documents are relative to
+    the folder, and no file outside it changes. Port 5000, which the documents give to servers, is
+    replaced with a free port. On exit, the server whose process ID the document wrote to
+    ``serve.pid`` is killed.
     """
 
     def __init__(self, folder: Path, **environment: str) -> None:
@@ -155,5 +157,5 @@ class Reader:
         assert done.returncode == exits, (
             f"{text}\nexited with {done.returncode}, not {exits}:\n{done.stdout}{done.stderr}"
         )
-        # A terminal shows both streams; a command that is to fail shows its error stream.
+        # A terminal shows both streams; the output of a command that fails is its error stream.
         return (done.stdout or done.stderr).splitlines()

@@ -1,4 +1,4 @@
-"""storectl as the comparisons with Docker see it: archives in, archives out, in this process and through the public doors."""
+"""storectl for the comparisons with Docker: archives in and out through its public functions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from exporter.options import Format
 from store import ImageFilter, Store
 from store.errors import InvalidInput, StoreError
 from tests.support.archives import PLAIN, pack
-from tests.support.comparable_contents import Held
+from tests.support.comparable_contents import ComparableImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @final
 class Refused(Exception):
-    """The archive, or the save, was refused; the message says why."""
+    """The import or the save was refused; the message says why."""
 
 
 @final
 class Storectl:
-    """A throw-away store."""
+    """A store for one comparison."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -43,13 +43,14 @@ class Storectl:
         self.close()
 
     def close(self) -> None:
-        """Close it; it stays on disk."""
+        """Close the store; it stays on disk."""
         self._store.close()
 
     def load(self, archive: bytes | Path) -> ImportReport:
-        """Take in an archive: bytes as a pipe would bring them, a path as a file.
+        """Import an archive, from bytes like a pipe, or from a file.
 
-        Raises Refused.
+        Raises:
+            Refused: The archive is not accepted.
         """
         try:
             return self._store.import_archive(
@@ -59,11 +60,15 @@ class Storectl:
             raise Refused(str(exc)) from exc
 
     def load_images(self, images: Sequence[PackedImage], packing: Packing = PLAIN) -> ImportReport:
-        """`load` of an archive of ``images``. Raises Refused."""
+        """Import an archive of ``images`` like `load`."""
         return self.load(pack(images, packing))
 
     def save(self, names: Sequence[str], archive_format: str = "legacy") -> bytes:
-        """Save images by name or ID, in this order. Raises Refused."""
+        """Return an archive of images by name or ID, in this order.
+
+        Raises:
+            Refused: The images cannot be saved.
+        """
         out = io.BytesIO()
         try:
             with exporter.open_save(
@@ -84,21 +89,21 @@ class Storectl:
             export.write_folder(folder)
 
     def image_id(self, name: str) -> str:
-        """The ID of the image that ``name`` names, with its algorithm."""
+        """Return the ID of the image that ``name`` names, with its algorithm."""
         return str(self._store.inspect(name).image_id)
 
     def parent(self, name: str) -> str:
-        """The ID of the image's parent; empty when it has none, as the engine puts it."""
+        """Return the ID of the image's parent, empty for an image without one."""
         return str(self._store.inspect(name).parent or "")
 
-    def held(self) -> dict[str, Held]:
-        """Every image of the store, by its ID."""
+    def held(self) -> dict[str, ComparableImage]:
+        """Return every image of the store by its ID."""
         listed = self._store.images(ImageFilter(include_intermediate=True))
         return {
-            str(one.image_id): Held(
-                str(one.image_id),
-                tuple(sorted(tag.reference.familiar for tag in one.references)),
-                str(one.parent or ""),
+            str(image.image_id): ComparableImage(
+                str(image.image_id),
+                tuple(sorted(tag.reference.familiar for tag in image.references)),
+                str(image.parent or ""),
             )
-            for one in listed
+            for image in listed
         }
