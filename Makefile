@@ -36,7 +36,7 @@ $(BENCH): $(STAMP) requirements-bench.txt
 env: $(STAMP)      ## make the development environment
 
 demo: $(DEMO_STAMP) ## import Docker's archives, list them, save them, compare the bytes
-	@PATH="$(abspath $(DEMO))/bin:$$PATH" bash scripts/demo.sh
+	@PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX="$(abspath $(DEMO))/bytecode" PATH="$(abspath $(DEMO))/bin:$$PATH" bash scripts/demo.sh
 
 test: $(STAMP)     ## run the whole test suite, with branch coverage
 	@$(BIN)/coverage erase

@@ -49,9 +49,9 @@ if [ -n "$uv" ]; then
     installer=uv
     install=("$uv" pip install --python "$venv/bin/python")
     compile=""      # uv compiles nothing unless it is told to
-elif [ "$set" != dev ] && "$python" -m pip --python "$python" --version >/dev/null 2>&1; then
-    # This Python's own pip can install into another environment: pip itself, half of the work of
-    # making an environment, is not installed.
+elif [ "$set" != dev ] && "$python" -m pip --python "$("$python" -c 'import sys; print(sys.executable)')" --version >/dev/null 2>&1; then
+    # This Python has a pip that can install into another environment, which then needs no pip of
+    # its own: installing that is half of the work of making an environment.
     [ -x "$venv/bin/python" ] || "$python" -m venv --without-pip "$venv"
     installer=pip
     install=("$python" -m pip --python "$venv/bin/python" --disable-pip-version-check install)
