@@ -169,7 +169,7 @@ class Authenticator:
 
     def _fingerprint(self, user: str | None) -> bytes | None:
         if user is None:
-            return b"anybody"
+            return b"anonymous"
         known = self.access.users.get(user)
         if known is None and user in self.access.tokens:
             known = self.access.tokens[user].encode()

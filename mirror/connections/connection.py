@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-POLL_INTERVAL_S: Final = 0.05
+END_DELAY_S: Final = 0.05
+"""How long after the end of the client's bytes a connection without a request is closed."""
 _LOOP_ROUNDS: Final = 8
-"""Rounds of the loop, after `POLL_INTERVAL_S`, in which a last request reaches its handler.
+"""Rounds of the loop, after `END_DELAY_S`, in which a last request reaches its handler.
 
 It takes three rounds. The time alone proves nothing: on a busy machine it may pass before the
 loop's next round, which begins with the timers that are due.
@@ -124,7 +125,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._ending is not None:
             # A timer that fires between two requests would not see the second one.
             self._ending.cancel()
-        self._ending = asyncio.get_running_loop().call_later(POLL_INTERVAL_S, self._end)
+        self._ending = asyncio.get_running_loop().call_later(END_DELAY_S, self._end)
 
     def _end(self, rounds: int = _LOOP_ROUNDS) -> None:
         if rounds:

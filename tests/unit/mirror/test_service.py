@@ -1,16 +1,33 @@
-"""Work in the background of a running registry."""
+"""The service: permissions, and jobs in the background."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast, final
+from unittest.mock import Mock
 
-from store.model.digests import Digest
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from mirror.access import ANONYMOUS, Access, Action, Caller, LoginFailures
+from mirror.access.challenge import Scheme
+from mirror.process.metrics import Metrics
+from mirror.protocol.errors import WireError
+from mirror.service import MirrorSettings, Service
+from mirror.transfer.pools import Pools
+from store.errors import StorageFull
+from store.model.digests import Digest, ImageID
+from store.model.references import Repository
 from tests.support import images
 from tests.support.layouts import MANIFEST, encode
+from tests.support.logins import USERS
 from tests.support.pushes import push
-from tests.support.waiting import until
+from tests.support.waiting import until, until_in_loop
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from store import Store
     from tests.support.mirror_in_process import Served
 
@@ -45,3 +62,147 @@ def test_pushed_image_is_verified_in_the_background(ask: Served, store: Store) -
     )
     diff = DiffID(Digest.of(images.A)).digest
     until(lambda: store.sources((diff,))[diff].encodings)
+
+
+@final
+class Services:
+    """Makes services with fakes that record their calls."""
+
+    def __init__(self) -> None:
+        self.pools = Pools(cores=1)
+        self.registry = Mock()
+        self.variants = Mock()
+
+    def make(self, settings: MirrorSettings | None = None) -> Service:
+        store = cast("Store", SimpleNamespace(read_only=False, verify_image=self.registry.verify))
+        return Service(
+            store,
+            self.registry,
+            settings or MirrorSettings(),
+            self.pools,
+            Metrics(),
+            self.variants,
+            LoginFailures(),
+        )
+
+
+@pytest.fixture
+def services() -> Iterator[Services]:
+    made = Services()
+    yield made
+    made.pools.close()
+
+
+APP = Repository.parse("quay.io/team/app")
+
+
+def test_location_is_spelled_out_from_the_default_registry(services: Services) -> None:
+    assert services.make().location(APP, "blobs", "x") == "/v2/quay.io/team/app/blobs/x"
+    settings = MirrorSettings(default_domain="quay.io")
+    assert services.make(settings).location(APP, "blobs", "x") == "/v2/team/app/blobs/x"
+
+
+def test_permission_is_required(services: Services) -> None:
+    service = services.make(MirrorSettings(access=Access(USERS)))
+    service.require_permission(ANONYMOUS, Action.READ, APP)
+    service.require_permission(Caller("alice"), Action.WRITE, APP)
+    with pytest.raises(WireError) as refused:
+        service.require_permission(ANONYMOUS, Action.WRITE, APP)
+    assert refused.value.status == 401
+    assert refused.value.scope == "repository:quay.io/team/app:pull,push"
+    read_only = services.make(MirrorSettings(access=Access(USERS, read_only=True)))
+    assert read_only.read_only
+    with pytest.raises(WireError) as refused:
+        read_only.require_permission(Caller("alice"), Action.WRITE, APP)
+    assert refused.value.status == 403
+
+
+@pytest.mark.parametrize(
+    ("settings", "headers", "needed"),
+    [
+        (MirrorSettings(access=Access(USERS)), {}, True),
+        (MirrorSettings(access=Access(USERS)), {"Authorization": "Bearer x"}, False),
+        (MirrorSettings(access=Access(USERS), scheme=Scheme.BASIC), {}, False),
+        (MirrorSettings(), {}, False),
+    ],
+    ids=["anonymous", "with token", "basic", "open"],
+)
+def test_anonymous_client_gets_a_token_first(
+    settings: MirrorSettings, headers: dict[str, str], needed: bool, services: Services
+) -> None:
+    request = make_mocked_request("GET", "/v2/", headers)
+    assert services.make(settings).needs_token_first(request) is needed
+
+
+def test_concurrent_requests_share_the_creation_of_a_variant(services: Services) -> None:
+    services.variants.original.side_effect = lambda tag: ("1", "zstd") if "-" in tag else None
+    services.variants.publish.return_value = ()
+
+    async def main() -> None:
+        service = services.make()
+        await asyncio.gather(*(service.publish(APP, "1-zstd") for _ in range(5)))
+        await service.publish(APP, "1")
+        assert services.variants.publish.call_count == 1
+        # The next request asks again, because the original may have moved.
+        await service.publish(APP, "1-zstd")
+        assert services.variants.publish.call_count == 2
+
+    asyncio.run(main())
+
+
+def test_failed_variant_is_logged_and_not_raised(
+    services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    services.variants.original.return_value = ("1", "zstd")
+    services.variants.publish.side_effect = StorageFull("no space left")
+    asyncio.run(services.make().publish(APP, "1-zstd"))
+    assert "no space left" in caplog.text
+
+
+@pytest.mark.parametrize("is_leader", [True, False])
+def test_only_the_leader_verifies_images_of_an_earlier_server(
+    is_leader: bool, services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    old, broken, new = (ImageID(Digest.of(name)) for name in (b"old", b"broken", b"new"))
+    services.registry.unverified_images.return_value = [old, broken]
+    verified: list[ImageID] = []
+
+    def verify(image_id: ImageID) -> str:
+        if image_id == broken:
+            raise StorageFull("no space left")
+        verified.append(image_id)
+        return "verified"
+
+    services.registry.verify = verify
+
+    async def main() -> None:
+        service = services.make(MirrorSettings(is_leader=is_leader))
+        task = asyncio.create_task(service.verify_images())
+        if is_leader:
+            await until_in_loop(lambda: verified == [old])
+        service.queue_verification(new)
+        await until_in_loop(lambda: new in verified)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert verified == ([old, new] if is_leader else [new])
+    assert ("no space left" in caplog.text) is is_leader
+
+
+def test_failed_expiry_of_uploads_is_tried_again(
+    services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    services.registry.uploads.expire.side_effect = [StorageFull("no space left"), *[3] * 1000]
+
+    async def main() -> None:
+        task = asyncio.create_task(services.make().expire_uploads(interval_s=0.001))
+        await until_in_loop(lambda: "expired uploads=3" in caplog.text)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with caplog.at_level("INFO"):
+        asyncio.run(main())
+    assert "could not expire uploads: no space left" in caplog.text
