@@ -1,9 +1,9 @@
-"""Files to clients that keep up: a thread for each, asleep in ``sendfile`` most of the time.
+"""Sending files to fast clients: one thread for each, which sleeps in ``sendfile`` most of the time.
 
-A socket that blocks costs one call for many MiB: the kernel wakes the thread when there is room,
-and neither the loop nor the interpreter is asked in between. That is less work than any server does
-that waits for each turn. Threads are few, so a client that makes one wait gives it back: for such a
-one turns are cheap.
+With a blocking socket one call sends many MiB: the kernel wakes the thread when there is room, and
+neither the event loop nor the interpreter runs in between. That is less work than waiting for each
+turn. There are few threads, so a client that makes its thread wait gives the thread back: for slow
+clients turns are cheap (`mirror.transfer.nonblocking_sendfile`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, final
 
-from mirror.transfer.channels import progress
+from mirror.transfer.channels import require_bytes
 from mirror.transfer.threads import finished
 from store.model.limits import MIB
 
@@ -26,73 +26,83 @@ if TYPE_CHECKING:
     from mirror.transfer.channels import Socket
 
 PATIENCE_S: Final = 0.1
-"""How long a client may keep a thread waiting at a time.
+"""How long a client may keep a thread waiting at a time, in seconds.
 
-The kernel asks for it up to three times.
+The kernel applies it up to three times in one call.
 """
 
-_LOOK_AGAIN_S: Final = 1.0
-"""How long a connection that was closed goes on at most."""
+_CHECK_INTERVAL_S: Final = 1.0
+"""How often a closed connection is looked for, in seconds."""
 
-_LEAP_BYTES: Final = 16 * MIB
-"""In one call."""
+SENDFILE_BYTES: Final = 16 * MIB
+"""Bytes per ``sendfile`` call."""
 
 _TIMEVAL: Final = struct.Struct("@ll")
 
 
 @final
 class BlockingSendfile:
-    """Threads for ``count`` files at once."""
+    """Threads that send files.
+
+    Args:
+        count: How many threads there are, and so how many files are sent at once.
+    """
 
     def __init__(self, count: int) -> None:
         self._threads = ThreadPoolExecutor(max(1, count), thread_name_prefix="sendfile")
         self._count = count
-        self._fed: set[Socket] = set()
+        self._sending: set[Socket] = set()
 
-    async def feed(self, channel: Socket, source: int, start: int, stop: int) -> int:
-        """Send the file ``source`` from ``start`` to before ``stop``; where that came to.
+    async def send(self, channel: Socket, source: int, start: int, stop: int) -> int:
+        """Send a part of a file until the client is slow.
 
-        It stops early when the client is slow, and does not begin when no lane is free. Raises
-        OSError.
+        Args:
+            channel: The connection.
+            source: The descriptor of the file.
+            start: Where the part begins, in bytes from the start of the file.
+            stop: Where the part ends.
+
+        Returns:
+            How far it came: ``start`` if no thread is free, ``stop`` if everything was sent.
+
+        Raises:
+            OSError: The connection is closed, or the file cannot be read or ends early.
         """
-        if len(self._fed) >= self._count:
+        if len(self._sending) >= self._count:
             return start
         with _blocking(channel):
-            return await self._feed(channel, source, start, stop)
+            return await self._send(channel, source, start, stop)
 
-    async def _feed(self, channel: Socket, source: int, start: int, stop: int) -> int:
-        feeding = asyncio.get_running_loop().run_in_executor(
-            self._threads, _feed, channel, source, start, stop
+    async def _send(self, channel: Socket, source: int, start: int, stop: int) -> int:
+        sending = asyncio.get_running_loop().run_in_executor(
+            self._threads, _sendfile, channel, source, start, stop
         )
-        self._fed.add(channel)
+        self._sending.add(channel)
         try:
-            while not (await asyncio.wait((feeding,), timeout=_LOOK_AGAIN_S))[0]:
-                # Whoever closes a transport knows of nobody else who has its connection.
+            while not (await asyncio.wait((sending,), timeout=_CHECK_INTERVAL_S))[0]:
+                # Closing the transport does not close the second socket, so it wakes no thread.
                 if not channel.is_open:
                     channel.hang_up()
-            return feeding.result()
+            return sending.result()
         except asyncio.CancelledError:
             channel.hang_up()
             with suppress(OSError):
-                await finished(feeding)
+                await finished(sending)
             raise
         finally:
-            self._fed.discard(channel)
+            self._sending.discard(channel)
 
     def close(self) -> None:
-        """Hang up on whoever is still being sent something, and stop."""
-        for channel in self._fed:
+        """End the connections that are being sent to, and the threads."""
+        for channel in self._sending:
             channel.hang_up()
         self._threads.shutdown(cancel_futures=True)
 
 
 @contextmanager
 def _blocking(channel: Socket) -> Iterator[None]:
-    """Meanwhile whoever writes into the socket waits for room.
-
-    Nobody reads from it: the loop would wait as well.
-    """
-    with channel.unread():
+    """Make the socket blocking, and keep the loop from reading from it, which would block too."""
+    with channel.reading_paused():
         channel.own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(PATIENCE_S))
         os.set_blocking(channel.descriptor, True)
         try:
@@ -106,13 +116,14 @@ def _timeval(seconds: float) -> bytes:
     return _TIMEVAL.pack(whole, int((seconds - whole) * 1e6))
 
 
-def _feed(channel: Socket, source: int, start: int, stop: int) -> int:
+def _sendfile(channel: Socket, source: int, start: int, stop: int) -> int:
     while start < stop:
-        asked = min(_LEAP_BYTES, stop - start)
+        asked = min(SENDFILE_BYTES, stop - start)
         try:
-            sent = channel.count(progress(os.sendfile(channel.descriptor, source, start, asked)))
+            sent = require_bytes(os.sendfile(channel.descriptor, source, start, asked))
         except BlockingIOError:
             break
+        channel.note_sent(sent)
         start += sent
         if sent < asked:
             break

@@ -1,4 +1,8 @@
-"""The two kinds of connection that bodies are sent through: a plain socket, fed past the loop's buffers, and any other, through aiohttp."""
+"""The two kinds of connection that response bodies are sent through.
+
+A plain socket is written to directly, past the event loop's buffers; any other connection, such as
+TLS, through aiohttp.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +22,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SENT: Final = web.RequestKey("sent", int)
-"""Bytes of a body that went past aiohttp."""
+"""How many bytes of a response body were written past aiohttp."""
 
 PIECE_BYTES: Final = MIB // 4
-"""Handed to aiohttp at once."""
+"""How much is handed to aiohttp at once."""
 
 POLL_INTERVAL_S: Final = 0.002
+"""How often the loop's write buffer is looked at while it drains, in seconds."""
 
 
-def can_be_fed(request: web.Request) -> bool:
-    """Whether the connection of ``request`` is a plain socket."""
+def is_plain_socket(request: web.Request) -> bool:
+    """Return whether the connection of a request is a plain socket.
+
+    Args:
+        request: The request.
+    """
     transport = request.transport
     return (
         transport is not None
@@ -37,45 +46,69 @@ def can_be_fed(request: web.Request) -> bool:
 
 
 def cut_off(request: web.Request) -> None:
-    """End the connection at once, so that the client cannot take what it got for the whole."""
+    """End the connection of a request at once, so that the client notices the missing bytes.
+
+    Args:
+        request: The request.
+    """
     if request.transport is not None:
         request.transport.abort()
 
 
-async def drained(request: web.Request) -> asyncio.Transport:
-    """The transport of ``request``, when all that it was given has gone into the socket.
+async def drained_transport(request: web.Request) -> asyncio.Transport:
+    """Wait until the loop's write buffer is empty, and return the transport.
 
-    Raises ConnectionError, TimeoutError.
+    Args:
+        request: The request.
+
+    Raises:
+        ConnectionError: The connection is closed.
+        TimeoutError: The client takes nothing.
     """
-    wait_s, taking = 0.0, taking_of(request)
+    wait_s, client = 0.0, client_progress(request)
     while (transport := request.transport) is not None and not transport.is_closing():
         if not transport.get_write_buffer_size():
             return transport
-        # A head is small: the socket takes it in the loop's next round, unless the client has
-        # stopped reading.
+        # The head of a response is small: the socket takes it in the loop's next round, unless the
+        # client has stopped reading.
         await asyncio.sleep(wait_s)
         wait_s = POLL_INTERVAL_S
-        taking.raise_if_stalled()
-    raise ConnectionResetError("the client has gone")
+        client.raise_if_stalled()
+    raise ConnectionResetError("the client has closed the connection")
 
 
-def taking_of(request: web.Request) -> ClientProgress:
-    """What the client of ``request`` takes. Raises ConnectionResetError when it has gone."""
+def client_progress(request: web.Request) -> ClientProgress:
+    """Return a stall timer for the client of a request.
+
+    Args:
+        request: The request.
+
+    Raises:
+        ConnectionResetError: The connection is closed.
+    """
     if request.transport is None:
-        raise ConnectionResetError("the client has gone")
+        raise ConnectionResetError("the client has closed the connection")
     return ClientProgress(request.transport.get_extra_info("socket"))
 
 
-def settle(ready: asyncio.Future[None]) -> None:
-    """What was waited for is so, unless nobody waits any more."""
+def set_ready(ready: asyncio.Future[None]) -> None:
+    """Set the result of a future, unless it is done or cancelled.
+
+    Args:
+        ready: The future.
+    """
     if not ready.done():
         ready.set_result(None)
 
 
-def progress(size_bytes: int) -> int:
-    """So many bytes of a file.
+def require_bytes(size_bytes: int) -> int:
+    """Return a number of bytes that were read from a file, if there were any.
 
-    Raises ConnectionAbortedError when there are none left, though there should be.
+    Args:
+        size_bytes: The number.
+
+    Raises:
+        ConnectionAbortedError: There were none: the file is shorter than the response promised.
     """
     if not size_bytes:
         raise ConnectionAbortedError("the file is shorter than it was")
@@ -84,34 +117,71 @@ def progress(size_bytes: int) -> int:
 
 @final
 class Socket:
-    """A plain connection, fed past the loop's buffers."""
+    """A plain connection, written to past the loop's buffers.
+
+    Args:
+        request: The request that is answered.
+        transport: Its transport, with an empty write buffer.
+    """
 
     def __init__(self, request: web.Request, transport: asyncio.Transport) -> None:
-        # A socket of our own for the same connection: the loop refuses to watch one that a
+        # A second socket for the same connection: the loop refuses to watch a socket that a
         # transport owns.
         self.own = own = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
         self.descriptor = own.fileno()
         self._transport = transport
-        self.taking = ClientProgress(own)
+        self.client = ClientProgress(own)
         self._request = request
         self._is_full = False
         self._cork(1)
 
     @classmethod
     async def of(cls, request: web.Request) -> Socket:
-        """The connection of ``request``, when the head of the answer has gone."""
-        return cls(request, await drained(request))
+        """Return the connection of a request, once the head of the response has been written.
 
-    def send_some(self, source: int, start: int, size_bytes: int) -> int:
-        """Send what the socket takes at once of the file ``source``.
+        Args:
+            request: The request.
 
-        Raises BlockingIOError, ConnectionError.
+        Raises:
+            ConnectionError: The connection is closed.
+            TimeoutError: The client takes nothing.
+        """
+        return cls(request, await drained_transport(request))
+
+    def sendfile(self, source: int, start: int, size_bytes: int) -> int:
+        """Send as much of a file as the socket takes at once.
+
+        Args:
+            source: The descriptor of the file.
+            start: Where the part begins, in bytes from the start of the file.
+            size_bytes: How many bytes the part has.
+
+        Returns:
+            How many bytes the socket took.
+
+        Raises:
+            BlockingIOError: The socket takes nothing at present.
+            ConnectionError: The connection is closed, or the file ends early.
         """
         self.require_open()
-        return self.count(progress(os.sendfile(self.descriptor, source, start, size_bytes)))
+        return self.note_sent(
+            require_bytes(os.sendfile(self.descriptor, source, start, size_bytes))
+        )
 
     async def send(self, view: memoryview, patience_s: float) -> int:
-        """Send some of ``view``: nothing, when the client takes nothing for ``patience_s``."""
+        """Send the beginning of some bytes.
+
+        Args:
+            view: The bytes.
+            patience_s: How long to wait for a client that takes nothing, in seconds.
+
+        Returns:
+            How many bytes the socket took; 0 if the client took none.
+
+        Raises:
+            ConnectionError: The connection is closed.
+            TimeoutError: The client has stalled.
+        """
         self.require_open()
         try:
             sent = os.write(self.descriptor, view)
@@ -119,16 +189,20 @@ class Socket:
             await self._writable(patience_s)
             return 0
         await asyncio.sleep(0)
-        return self.count(sent)
+        return self.note_sent(sent)
 
-    async def settle(self) -> None:
-        """Wait until the client takes something again, if it has stopped."""
+    async def drain(self) -> None:
+        """Wait until the client takes bytes again, if it has stopped.
+
+        Raises:
+            TimeoutError: The client has stalled.
+        """
         while self._is_full:
             await self._writable(check_interval_s())
 
     @contextmanager
-    def unread(self) -> Iterator[None]:
-        """Meanwhile the loop reads nothing from it."""
+    def reading_paused(self) -> Iterator[None]:
+        """Keep the loop from reading from the connection while the block runs."""
         transport = self._transport
         if not transport.is_reading():
             yield
@@ -141,85 +215,115 @@ class Socket:
                 transport.resume_reading()
 
     def close(self) -> None:
-        """Leave the connection to its transport."""
-        # What did not fill a packet goes now.
+        """Give the connection back to its transport."""
+        # This sends the bytes that did not fill a packet.
         self._cork(0)
         self.own.close()
 
     def _cork(self, whether: int) -> None:
-        """Send full packets only (tcp(7)): every other one wakes the client for next to nothing."""
+        """Send full packets only (tcp(7)): other packets wake the client for a few bytes."""
         if sys.platform == "linux":
             with suppress(OSError):
                 self.own.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, whether)
 
     @property
     def is_open(self) -> bool:
-        """Whether the transport still has it.
+        """Whether the transport has not closed the connection.
 
-        One that was closed may live on here, and its client take what nobody wants it to have.
+        The second socket keeps a closed connection alive, so writing to it would still succeed.
         """
         transport = self._request.transport
         return transport is not None and not transport.is_closing()
 
     def require_open(self) -> None:
-        """Raise ConnectionResetError when there is no connection any more."""
+        """Check that the transport has not closed the connection.
+
+        Raises:
+            ConnectionResetError: It has.
+        """
         if not self.is_open:
-            raise ConnectionResetError("the client has gone")
+            raise ConnectionResetError("the client has closed the connection")
 
     def hang_up(self) -> None:
-        """End the connection: the only way to wake a thread that waits for room in it."""
+        """End the connection: nothing else wakes a thread that waits for room in the socket."""
         with suppress(OSError):
             self.own.shutdown(socket.SHUT_RDWR)
 
-    def count(self, sent: int) -> int:
-        """So many bytes went into it."""
-        self._request[SENT] = self._request.get(SENT, 0) + sent
-        self.taking.note()
-        return sent
+    def note_sent(self, size_bytes: int) -> int:
+        """Count bytes that the socket took, and return their number.
+
+        Args:
+            size_bytes: The number.
+        """
+        self._request[SENT] = self._request.get(SENT, 0) + size_bytes
+        self.client.note()
+        return size_bytes
 
     async def _writable(self, at_most_s: float) -> None:
         loop = asyncio.get_running_loop()
         ready: asyncio.Future[None] = loop.create_future()
-        loop.add_writer(self.descriptor, settle, ready)
+        loop.add_writer(self.descriptor, set_ready, ready)
         self._is_full = True
         try:
             async with asyncio.timeout(at_most_s):
                 await ready
             self._is_full = False
         except TimeoutError:
-            self.taking.raise_if_stalled()
+            self.client.raise_if_stalled()
         finally:
             loop.remove_writer(self.descriptor)
 
 
 @final
 class Stream:
-    """Any other connection: what is sent is copied, so that the block is free again."""
+    """Any other connection, written to through aiohttp, which copies the bytes.
 
-    def __init__(self, response: web.StreamResponse, taking: ClientProgress) -> None:
+    Args:
+        response: The response, whose head has been written.
+        client: The stall timer of the client.
+    """
+
+    def __init__(self, response: web.StreamResponse, client: ClientProgress) -> None:
         self._response = response
-        self._taking = taking
+        self._client = client
         self._writing: asyncio.Task[None] | None = None
 
     async def send(self, view: memoryview, patience_s: float) -> int:
-        """Send some of ``view``: nothing, when what was sent before has not gone after ``patience_s``."""
+        """Send the beginning of some bytes.
+
+        Args:
+            view: The bytes; they may change after the call.
+            patience_s: How long to wait until earlier bytes have been written, in seconds.
+
+        Returns:
+            How many bytes are being written; 0 if earlier bytes are not written yet.
+
+        Raises:
+            ConnectionError: The connection is closed.
+            TimeoutError: The client has stalled.
+        """
         if self._writing is not None:
             await asyncio.wait((self._writing,), timeout=patience_s)
             if not self._writing.done():
                 return 0
             self._writing.result()
         piece = bytes(view[:PIECE_BYTES])
-        self._writing = asyncio.create_task(written(self._response, piece, self._taking))
+        self._writing = asyncio.create_task(write_piece(self._response, piece, self._client))
         return len(piece)
 
-    async def settle(self) -> None:
-        """Wait until all has gone."""
+    async def drain(self) -> None:
+        """Wait until all bytes are written.
+
+        Raises:
+            ConnectionError: The connection is closed.
+            TimeoutError: The client has stalled.
+        """
         if self._writing is not None:
             await self._writing
             self._writing = None
 
     def close(self) -> None:
-        """Nothing more is sent."""
+        """Stop writing."""
         if self._writing is not None:
             self._writing.cancel()
 
@@ -227,17 +331,23 @@ class Stream:
 Channel = Socket | Stream
 
 
-async def written(response: web.StreamResponse, piece: bytes, taking: ClientProgress) -> None:
-    """Hand ``piece`` to aiohttp.
+async def write_piece(response: web.StreamResponse, piece: bytes, client: ClientProgress) -> None:
+    """Write bytes through aiohttp.
 
-    Raises ConnectionError; TimeoutError when the client takes nothing for
-    `mirror.transfer.client_progress.STALL_S`.
+    Args:
+        response: The response, whose head has been written.
+        piece: The bytes.
+        client: The stall timer of the client.
+
+    Raises:
+        ConnectionError: The connection is closed.
+        TimeoutError: The client has stalled.
     """
     writing = asyncio.create_task(response.write(piece))
     try:
-        taking.note()
+        client.note()
         while not (await asyncio.wait((writing,), timeout=check_interval_s()))[0]:
-            taking.raise_if_stalled()
+            client.raise_if_stalled()
         await writing
     finally:
         writing.cancel()

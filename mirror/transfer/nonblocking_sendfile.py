@@ -1,4 +1,4 @@
-"""Files to clients that have no lane: the loop gives each its turn when its socket takes more."""
+"""Sending files to slow clients: the loop gives each socket a turn when there is room in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, final
 
-from mirror.transfer.channels import progress, settle
+from mirror.transfer.channels import require_bytes, set_ready
 from mirror.transfer.client_progress import check_interval_s
 from mirror.transfer.threads import finished
 from store.model.limits import MIB
@@ -19,20 +19,31 @@ if TYPE_CHECKING:
     from mirror.transfer.channels import Socket
 
 MAX_TURN_BYTES: Final = 2 * MIB
+"""The most that one socket is sent in a turn."""
+
 MIN_TURN_BYTES: Final = MIB // 2
+"""The least that one socket is offered in a turn."""
+
 _ROUND_BYTES: Final = 16 * MIB
-"""When every socket has had its turn: the fewer there are, the more goes into each at once, and others never wait for long."""
+"""About how much all sockets together are sent in a round of turns.
+
+With fewer sockets each turn is larger, so that no socket waits long for its next turn.
+"""
 
 
 @final
 class NonblockingSendfile:
-    """A part of a file on its way into a socket.
+    """The sending of a part of a file to one client, in turns.
 
-    The loop calls when the socket takes more; nothing else of it runs meanwhile, so that a turn
-    costs little.
+    A turn is one call from the loop: no task is switched to, so it costs little. Bytes that are not
+    in memory are sent by a thread of ``pool``, because a slow disk must not hold up the loop.
 
-    What would have to come from the disk first is sent by a thread of ``pool``: a slow disk must
-    not hold up the loop.
+    Args:
+        channel: The connection.
+        pool: The threads that read from the disk.
+        source: The descriptor of the file.
+        start: Where the part begins, in bytes from the start of the file.
+        stop: Where the part ends.
     """
 
     def __init__(self, channel: Socket, pool: Executor, source: int, start: int, stop: int) -> None:
@@ -45,41 +56,43 @@ class NonblockingSendfile:
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._reading: asyncio.Future[int] | None = None
 
-    async def take(self) -> None:
-        """Send it all.
+    async def send(self) -> None:
+        """Send all of it.
 
-        Raises OSError; TimeoutError when the client takes nothing for
-        `mirror.transfer.client_progress.STALL_S`.
+        Raises:
+            ConnectionError: The connection is closed, or the file ends early.
+            TimeoutError: The client has stalled.
+            OSError: The file cannot be read.
         """
         self._watching = self._loop.call_later(check_interval_s(), self._watch)
-        _taking_turns.add(self)
-        self._loop.add_writer(self._channel.descriptor, self._writable)
+        _sending.add(self)
+        self._loop.add_writer(self._channel.descriptor, self._take_turn)
         try:
             await self._done
         finally:
-            _taking_turns.discard(self)
+            _sending.discard(self)
             self._loop.remove_writer(self._channel.descriptor)
             self._watching.cancel()
             if self._reading is not None:
-                # It has our descriptors.
+                # The thread uses the descriptors, which the caller is about to close.
                 with suppress(OSError):
                     await finished(self._reading)
 
-    def _writable(self) -> None:
+    def _take_turn(self) -> None:
         if self._done.done():
             return
         size_bytes = min(_turn_bytes(), self._stop - self._start)
         try:
-            if not is_at_hand(self._source, self._start, self._start + size_bytes):
+            if not is_cached(self._source, self._start, self._start + size_bytes):
                 self._begin_reading(size_bytes)
                 return
             with suppress(BlockingIOError):
-                self._start += self._channel.send_some(self._source, self._start, size_bytes)
+                self._start += self._channel.sendfile(self._source, self._start, size_bytes)
         except OSError as exc:
             self._fail(exc)
             return
         if self._start == self._stop:
-            settle(self._done)
+            set_ready(self._done)
 
     def _begin_reading(self, size_bytes: int) -> None:
         self._channel.require_open()
@@ -87,32 +100,32 @@ class NonblockingSendfile:
         self._reading = self._loop.run_in_executor(
             self._pool, os.sendfile, self._channel.descriptor, self._source, self._start, size_bytes
         )
-        self._reading.add_done_callback(self._have_read)
+        self._reading.add_done_callback(self._end_reading)
 
-    def _have_read(self, reading: asyncio.Future[int]) -> None:
+    def _end_reading(self, reading: asyncio.Future[int]) -> None:
         if self._done.done():
             return
         self._reading = None
-        # It was not the client that kept us waiting.
-        self._channel.taking.note()
+        # The disk kept the client waiting, so the client has not stalled.
+        self._channel.client.note()
         try:
             if reading.cancelled():
                 raise ConnectionAbortedError("the server stops")
             with suppress(BlockingIOError):
-                self._start += self._channel.count(progress(reading.result()))
+                self._start += self._channel.note_sent(require_bytes(reading.result()))
         except OSError as exc:
             self._fail(exc)
             return
         if self._start == self._stop:
-            settle(self._done)
+            set_ready(self._done)
         else:
-            self._loop.add_writer(self._channel.descriptor, self._writable)
+            self._loop.add_writer(self._channel.descriptor, self._take_turn)
 
     def _watch(self) -> None:
         try:
             if self._reading is None:
                 self._channel.require_open()
-                self._channel.taking.raise_if_stalled()
+                self._channel.client.raise_if_stalled()
         except OSError as exc:
             self._fail(exc)
         else:
@@ -123,15 +136,26 @@ class NonblockingSendfile:
             self._done.set_exception(error)
 
 
-_taking_turns: Final[set[NonblockingSendfile]] = set()
+_sending: Final[set[NonblockingSendfile]] = set()
 
 
 def _turn_bytes() -> int:
-    return min(MAX_TURN_BYTES, max(MIN_TURN_BYTES, _ROUND_BYTES // (len(_taking_turns) or 1)))
+    return min(MAX_TURN_BYTES, max(MIN_TURN_BYTES, _ROUND_BYTES // (len(_sending) or 1)))
 
 
-def is_at_hand(source: int, start: int, stop: int) -> bool:
-    """Whether this part of the file ``source`` is in memory, judged by its ends, for files are read ahead in order; so it seems where nobody can tell."""
+def is_cached(source: int, start: int, stop: int) -> bool:
+    """Return whether a part of a file is in memory.
+
+    Only the two ends are looked at, because files are read ahead in order.
+
+    Args:
+        source: The descriptor of the file.
+        start: Where the part begins, in bytes from the start of the file.
+        stop: Where the part ends, after ``start``.
+
+    Returns:
+        True also where the system cannot tell.
+    """
     if sys.platform != "linux":
         return True
     try:

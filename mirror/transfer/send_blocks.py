@@ -1,4 +1,4 @@
-"""What is made on the way, a block at a time."""
+"""Sending bytes that are made on the way, such as decoded layers, a block at a time."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from mirror.transfer.channels import (
     Channel,
     Socket,
     Stream,
-    can_be_fed,
+    client_progress,
     cut_off,
-    drained,
-    taking_of,
+    drained_transport,
+    is_plain_socket,
 )
 from mirror.transfer.threads import run
 
@@ -33,16 +33,31 @@ async def send_blocks(
     start: int,
     stop: int,
 ) -> None:
-    """Send the bytes of ``blocks`` from ``start`` to before ``stop``, with as much memory as `BlockMemory` gives.
+    """Send a response whose body is a part of some blocks.
 
-    Before the first block has been read nothing is said, so that a failure can be answered; later
-    ones cut the connection, for the client to see.
+    The response begins when the first block has been read, so that an error before can still be the
+    response. A later error cuts the connection off, for the client to notice.
+
+    Args:
+        request: The request that is answered.
+        response: The response; its headers are set and nothing has been written.
+        pool: The threads that read blocks.
+        memory: Lends a buffer for each block.
+        blocks: The bytes.
+        start: Where the body begins, in bytes from the start of the blocks.
+        stop: Where the body ends.
+
+    Raises:
+        ConnectionError: The connection is closed; it was cut off.
+        TimeoutError: The client has stalled; it was cut off.
+        DamagedContent: A block cannot be read. The client was cut off if the response had begun.
+        ContentMissing: A block cannot be read. The client was cut off if the response had begun.
     """
     channel: Channel | None = None
-    if can_be_fed(request):
-        # Who does not take earlier answers must not hold a block meanwhile.
+    if is_plain_socket(request):
+        # A client that does not read earlier responses must not hold a block meanwhile.
         try:
-            await drained(request)
+            await drained_transport(request)
         except (ConnectionError, TimeoutError):
             cut_off(request)
             raise
@@ -55,15 +70,15 @@ async def send_blocks(
                     await response.prepare(request)
                     channel = (
                         await Socket.of(request)
-                        if can_be_fed(request)
-                        else Stream(response, taking_of(request))
+                        if is_plain_socket(request)
+                        else Stream(response, client_progress(request))
                     )
-                taken = 0
-                while taken < len(view) and not loan.is_due:
-                    taken += await channel.send(view[taken:], memory.patience_s)
-                start += taken
+                sent = 0
+                while sent < len(view) and not loan.is_due:
+                    sent += await channel.send(view[sent:], memory.patience_s)
+                start += sent
                 view.release()
-            await channel.settle()
+            await channel.drain()
     except BaseException:
         if response.prepared:
             cut_off(request)

@@ -1,4 +1,4 @@
-"""What lies in a file as clients want it."""
+"""Sending a part of a regular file, inside the kernel where the connection allows it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, BinaryIO
 from mirror.transfer.channels import (
     PIECE_BYTES,
     Socket,
-    can_be_fed,
+    client_progress,
     cut_off,
-    progress,
-    taking_of,
-    written,
+    is_plain_socket,
+    require_bytes,
+    write_piece,
 )
-from mirror.transfer.nonblocking_sendfile import MAX_TURN_BYTES, NonblockingSendfile, is_at_hand
+from mirror.transfer.nonblocking_sendfile import MAX_TURN_BYTES, NonblockingSendfile, is_cached
 from mirror.transfer.threads import run
 
 if TYPE_CHECKING:
@@ -32,35 +32,46 @@ async def send_file(
     start: int,
     stop: int,
 ) -> None:
-    """Send the bytes of ``file`` from ``start`` to before ``stop``.
+    """Send a response whose body is a part of a file.
 
-    Raises OSError; TimeoutError when the client takes nothing for a while.
+    Args:
+        request: The request that is answered.
+        response: The response; its headers are set and nothing has been written.
+        pools: The pools of the server.
+        file: A regular file.
+        start: Where the body begins, in bytes from the start of the file.
+        stop: Where the body ends.
+
+    Raises:
+        ConnectionError: The connection is closed, or the file ends early; it was cut off.
+        TimeoutError: The client has stalled; it was cut off.
+        OSError: The file cannot be read; the client was cut off.
     """
     await response.prepare(request)
     try:
-        if can_be_fed(request):
+        if is_plain_socket(request):
             with closing(await Socket.of(request)) as channel:
-                await _feed(channel, pools, file.fileno(), start, stop)
+                await _sendfile(channel, pools, file.fileno(), start, stop)
         else:
-            taking = taking_of(request)
+            client = client_progress(request)
             while start < stop:
                 piece = await run(
                     pools.files, os.pread, file.fileno(), min(PIECE_BYTES, stop - start), start
                 )
-                start += progress(len(piece))
-                await written(response, piece, taking)
+                start += require_bytes(len(piece))
+                await write_piece(response, piece, client)
     except BaseException:
         cut_off(request)
         raise
     await response.write_eof()
 
 
-async def _feed(channel: Socket, pools: Pools, source: int, start: int, stop: int) -> None:
-    if stop - start <= MAX_TURN_BYTES and is_at_hand(source, start, stop):
-        # No thread is worth its while for what the socket may take at once.
+async def _sendfile(channel: Socket, pools: Pools, source: int, start: int, stop: int) -> None:
+    if stop - start <= MAX_TURN_BYTES and is_cached(source, start, stop):
+        # A small part may go in one call: that is cheaper than to wake a thread.
         with suppress(BlockingIOError):
-            start += channel.send_some(source, start, stop - start)
+            start += channel.sendfile(source, start, stop - start)
     if start < stop:
-        start = await pools.blocking_sendfile.feed(channel, source, start, stop)
+        start = await pools.blocking_sendfile.send(channel, source, start, stop)
     if start < stop:
-        await NonblockingSendfile(channel, pools.files, source, start, stop).take()
+        await NonblockingSendfile(channel, pools.files, source, start, stop).send()

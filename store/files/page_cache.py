@@ -1,8 +1,6 @@
-"""Writing large files the way the page cache likes it.
+"""Writing large files, with the hints to the Linux page cache that Python has no function for.
 
-What Linux can be told about their blocks and Python has no word for.
-
-Where the system cannot do what is asked of it, nothing happens.
+Where the system does not know a hint, it is left out.
 """
 
 from __future__ import annotations
@@ -18,17 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 WRITE_BYTES: Final = 256 * 1024
-"""What goes into a file in one call.
+"""The largest write in one call.
 
-A write of several MiB makes the kernel look for pages as large as it, which are seldom at hand: on
-ext4 such writes were
-measured to be ten times as slow (docs/benchmarks/findings.md)."""
+For a write of several MiB the kernel looks for pages as large as the write, which it seldom has: on
+ext4 such writes were measured to be ten times as slow (docs/benchmarks/findings.md).
+"""
 
 _CANNOT: Final = frozenset(
     {errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.ENODEV, errno.ESPIPE}
 )
 _LATER: Final = frozenset({errno.ENOMEM, errno.EAGAIN, errno.EINTR})
-"""What keeps a write to the disk from beginning, and not from being done later."""
+"""Errors that keep a write to the disk from beginning now, and not from being done later."""
 _SYNC_FILE_RANGE_WRITE: Final = 2
 
 
@@ -46,14 +44,31 @@ _sync_file_range = _function(
 
 
 def write_all(file: BinaryIO, data: bytes | memoryview) -> None:
-    """Append every byte to a raw file."""
+    """Append every byte of ``data`` to a file.
+
+    Args:
+        file: A file without a buffer, which may take fewer bytes than it is given.
+        data: The bytes.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     view = memoryview(data)
     while view:
         view = view[file.write(view[:WRITE_BYTES]) :]
 
 
 def write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
-    """Write every byte at ``offset`` bytes from the start of a file."""
+    """Write every byte of ``data`` at a place in a file.
+
+    Args:
+        descriptor: The file.
+        data: The bytes.
+        offset: Where they begin, in bytes from the start of the file.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     view = memoryview(data)
     while view:
         taken = os.pwrite(descriptor, view[:WRITE_BYTES], offset)
@@ -62,11 +77,17 @@ def write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
 
 
 def reserve(descriptor: int, offset: int, size_bytes: int) -> None:
-    """Have the file system set aside the room for what will be written.
+    """Have the file system set aside the room for bytes that will be written.
 
     A full disk is found now, and writing in any order leaves no fragments.
 
-    Raises StorageFull.
+    Args:
+        descriptor: The output file.
+        offset: Where the bytes will begin, in bytes from the start of the file.
+        size_bytes: How many bytes will be written.
+
+    Raises:
+        StorageFull: There is not enough room.
     """
     # Not os.posix_fallocate: where the file system cannot, the C library writes zeros instead.
     if _fallocate is None or not size_bytes:
@@ -79,12 +100,18 @@ def reserve(descriptor: int, offset: int, size_bytes: int) -> None:
 
 
 def begin_writeback(descriptor: int, offset: int, size_bytes: int) -> None:
-    """Have the disk begin to write this part, without waiting for it.
+    """Have the disk begin to write a part of a file, without waiting for it.
 
     The fsync at the end then finds little left to do.
 
-    Raises OSError for what the disk has refused: told once, it need not be told by that fsync again
-    (sync_file_range(2), EIO and ENOSPC).
+    Args:
+        descriptor: The file.
+        offset: Where the part begins, in bytes from the start of the file.
+        size_bytes: How many bytes it has.
+
+    Raises:
+        OSError: The disk has refused an earlier write. The kernel reports such an error only once,
+            so the fsync would not report it again (sync_file_range(2), EIO and ENOSPC).
     """
     if _sync_file_range is not None and _sync_file_range(
         descriptor, offset, size_bytes, _SYNC_FILE_RANGE_WRITE

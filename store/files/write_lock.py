@@ -15,19 +15,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-
 WRITE_LOCK: Final = "write.lock"
-
+"""The name of the lock's file in the store."""
 
 PATIENCE_S: Final = 1.0
-"""How long a writer waits before it says whom it waits for."""
-
+"""How long a writer waits before it reports the owner of the lock, in seconds."""
 
 _OWNER_BYTES: Final = 200
 
 
 class WriteLock:
-    """The lock that writers queue on before BEGIN IMMEDIATE, so that they wait in the kernel and can say whom they wait for."""
+    """A lock on which writers queue before ``BEGIN IMMEDIATE``.
+
+    They wait in the kernel, in turn, and can tell which operation they wait for.
+
+    Args:
+        path: The file of the lock, which is made if it is missing.
+        on_wait: Called with the owner of the lock, from another thread, when the wait is long.
+    """
 
     def __init__(self, path: Path, on_wait: Callable[[str], None] | None = None) -> None:
         self._path = path
@@ -35,16 +40,22 @@ class WriteLock:
 
     @contextmanager
     def held(self, owner: str) -> Iterator[None]:
-        """Wait for the lock and hold it.
+        """Wait for the lock, and hold it while the block runs.
 
-        Every use opens the file anew: flock then also excludes threads of one process.
+        Each use opens the file again, because flock then excludes threads of one process too.
+
+        Args:
+            owner: Names the holder for other writers; at most 200 bytes are kept.
+
+        Raises:
+            Unavailable: The file cannot be opened, locked or written.
         """
         with translated(self._path):
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             with translated(self._path):
                 self._acquire(descriptor)
-                # Written over and not anew: ext4 takes a file that was cut to nothing for one that
+                # Overwritten and not truncated: ext4 takes a file that was truncated for one that
                 # is being replaced, and syncs it when it is closed.
                 os.pwrite(descriptor, owner.encode()[:_OWNER_BYTES].ljust(_OWNER_BYTES, b"\0"), 0)
             yield
@@ -57,8 +68,8 @@ class WriteLock:
         except OSError as exc:
             if exc.errno not in (errno.EAGAIN, errno.EACCES):
                 raise
-            # Most waits are over before anybody could read of them.
-            notice = threading.Timer(PATIENCE_S, self._say, (descriptor,))
+            # Most waits end before a person could read about them.
+            notice = threading.Timer(PATIENCE_S, self._report, (descriptor,))
             notice.daemon = True
             notice.start()
             try:
@@ -67,7 +78,7 @@ class WriteLock:
                 notice.cancel()
                 notice.join()
 
-    def _say(self, descriptor: int) -> None:
+    def _report(self, descriptor: int) -> None:
         if self._on_wait is not None:
             self._on_wait(
                 os.pread(descriptor, _OWNER_BYTES, 0).rstrip(b"\0").decode("utf-8", "replace")

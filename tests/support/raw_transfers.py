@@ -93,7 +93,7 @@ def evict(path: Path, patch: pytest.MonkeyPatch) -> None:
 def pretend_uncached(patch: pytest.MonkeyPatch) -> None:
     """Have the server take every file for one that is not in the page cache."""
     for module in (send_file, nonblocking_sendfile):
-        patch.setattr(module, "is_at_hand", lambda *_: False)
+        patch.setattr(module, "is_cached", lambda *_: False)
 
 
 def _cached_pages(descriptor: int) -> int:

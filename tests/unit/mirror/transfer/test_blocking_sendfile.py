@@ -51,16 +51,16 @@ def test_slow_client_gives_its_thread_back(
 ) -> None:
     monkeypatch.setattr(pools, "SENDFILE_THREADS", 1)
     monkeypatch.setattr(blocking_sendfile, "PATIENCE_S", 0.05)
-    feed, returned = blocking_sendfile.BlockingSendfile.feed, threading.Event()
+    send, returned = blocking_sendfile.BlockingSendfile.send, threading.Event()
 
     async def recorded(
         self: blocking_sendfile.BlockingSendfile, channel: Socket, *part: int
     ) -> int:
-        reached = await feed(self, channel, *part)
+        reached = await send(self, channel, *part)
         returned.set()
         return reached
 
-    monkeypatch.setattr(blocking_sendfile.BlockingSendfile, "feed", recorded)
+    monkeypatch.setattr(blocking_sendfile.BlockingSendfile, "send", recorded)
     ask = serve()
     path = push_blob(ask, HUGE)
     threads.clear()
@@ -112,10 +112,10 @@ def test_closed_connection_gets_no_more_bytes(
 ) -> None:
     """The transport does not know that a thread uses its connection too."""
     monkeypatch.setattr(blocking_sendfile, "PATIENCE_S", NEVER_S)
-    monkeypatch.setattr(blocking_sendfile, "_LOOK_AGAIN_S", 0.1)
+    monkeypatch.setattr(blocking_sendfile, "_CHECK_INTERVAL_S", 0.1)
     transports: list[asyncio.Transport] = []
-    feed, hang_up, hung_up = (
-        blocking_sendfile.BlockingSendfile.feed,
+    send, hang_up, hung_up = (
+        blocking_sendfile.BlockingSendfile.send,
         channels.Socket.hang_up,
         threading.Event(),
     )
@@ -128,9 +128,9 @@ def test_closed_connection_gets_no_more_bytes(
         self: blocking_sendfile.BlockingSendfile, channel: Socket, *part: int
     ) -> Coroutine[None, None, int]:
         transports.append(channel._transport)
-        return feed(self, channel, *part)
+        return send(self, channel, *part)
 
-    monkeypatch.setattr(blocking_sendfile.BlockingSendfile, "feed", recorded)
+    monkeypatch.setattr(blocking_sendfile.BlockingSendfile, "send", recorded)
     monkeypatch.setattr(channels.Socket, "hang_up", ended)
     with Served(store, MirrorSettings(), uvloop.new_event_loop) as ask:
         client = send_requests(ask, push_blob(ask, HUGE))
@@ -144,7 +144,7 @@ def test_shutdown_wakes_threads_of_closed_connections(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(blocking_sendfile, "PATIENCE_S", NEVER_S)
-    monkeypatch.setattr(blocking_sendfile, "_LOOK_AGAIN_S", NEVER_S)
+    monkeypatch.setattr(blocking_sendfile, "_CHECK_INTERVAL_S", NEVER_S)
     with ExitStack() as stack, Served(store, MirrorSettings(), uvloop.new_event_loop) as ask:
         client = stack.enter_context(send_requests(ask, push_blob(ask, HUGE)))
         read(client, 1000)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.support.mirror_in_process import Served
 
 
-@pytest.mark.parametrize("failing", ["drained", "Socket"])
+@pytest.mark.parametrize("failing", ["drained_transport", "Socket"])
 def test_failure_before_the_first_block_sends_no_head(
     failing: str, serve: Callable[..., Served], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -45,7 +45,7 @@ def test_failure_before_the_first_block_sends_no_head(
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     monkeypatch.setattr(
-        send_blocks, failing, drained if failing == "drained" else SimpleNamespace(of=of)
+        send_blocks, failing, drained if failing == "drained_transport" else SimpleNamespace(of=of)
     )
     with send_requests(ask, f"/v2/app/blobs/{Digest.of(layer)}") as client:
         client.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -61,7 +61,7 @@ def test_client_with_unread_answers_holds_no_block(monkeypatch: pytest.MonkeyPat
         get_write_buffer_size=lambda: 1000,
         abort=lambda: None,
     )
-    monkeypatch.setattr(send_blocks, "can_be_fed", lambda _: True)
+    monkeypatch.setattr(send_blocks, "is_plain_socket", lambda _: True)
     clock = hold_stalling(monkeypatch, 60)
 
     async def main() -> None:

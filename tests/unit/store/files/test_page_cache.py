@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from store.files import page_cache as pages
+import pytest
+
+from store.errors import StorageFull
+from store.files import page_cache
+from store.files.page_cache import WRITE_BYTES, begin_writeback, reserve, write_all, write_at
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-DATA = os.urandom(3 * pages.WRITE_BYTES + 7)
+DATA = os.urandom(3 * WRITE_BYTES + 7)
 
 
 class Reluctant:
@@ -25,23 +32,72 @@ class Reluctant:
         return step
 
 
+def failing(number: int) -> Callable[..., int]:
+    def call(*_arguments: Any) -> int:  # noqa: ANN401 - whatever the call takes
+        ctypes.set_errno(number)
+        return -1
+
+    return call
+
+
 def test_every_byte_is_written_however_little_a_file_takes_at_once() -> None:
     file = Reluctant()
-    pages.write_all(file, DATA)  # type: ignore[arg-type]  # it has what is needed of a raw file
+    write_all(file, DATA)  # type: ignore[arg-type]  # it has the one method that is used
     assert file.taken == DATA
-    assert file.largest == pages.WRITE_BYTES
+    assert file.largest == WRITE_BYTES
 
 
 def test_bytes_are_written_at_their_place(tmp_path: Path) -> None:
     with (tmp_path / "file").open("w+b", buffering=0) as file:
-        pages.write_at(file.fileno(), DATA, 5)
-        pages.write_at(file.fileno(), b"", 10**9)
-        pages.begin_writeback(file.fileno(), 5, len(DATA))
+        write_at(file.fileno(), DATA, 5)
+        write_at(file.fileno(), b"", 10**9)
+        begin_writeback(file.fileno(), 5, len(DATA))
     assert (tmp_path / "file").read_bytes() == bytes(5) + DATA
 
 
-def test_writeback_of_what_is_no_file_is_no_error() -> None:
+def test_reserved_room_reads_as_zeros_until_it_is_written(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("w+b", buffering=0) as file:
+        reserve(file.fileno(), 0, 1000)
+        write_at(file.fileno(), b"end", 997)
+    assert (tmp_path / "file").read_bytes() == bytes(997) + b"end"
+
+
+def test_writeback_of_a_pipe_does_nothing() -> None:
     reader, writer = os.pipe()
-    pages.begin_writeback(writer, 0, 10)
+    begin_writeback(writer, 0, 10)
     os.close(reader)
     os.close(writer)
+
+
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL])
+def test_hints_that_the_file_system_does_not_know_are_left_out(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_fallocate", "_sync_file_range"):
+        monkeypatch.setattr(page_cache, name, failing(number))
+    reserve(0, 0, 1)
+    begin_writeback(0, 0, 1)
+
+
+def test_a_full_disk_is_found_when_room_is_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_cache, "_fallocate", failing(errno.ENOSPC))
+    with pytest.raises(StorageFull) as caught:
+        reserve(0, 0, 1)
+    assert "store" not in (caught.value.hint or "")
+    reserve(0, 0, 0)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_a_write_that_the_disk_refused_is_reported_at_once(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_cache, "_sync_file_range", failing(number))
+    with pytest.raises(OSError, match=os.strerror(number)):
+        begin_writeback(0, 0, 1)
+
+
+def test_a_writeback_that_can_begin_later_is_not_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(page_cache, "_sync_file_range", failing(errno.EAGAIN))
+    begin_writeback(0, 0, 1)
