@@ -1,9 +1,7 @@
-"""A content-addressed store of container images.
+"""A content-addressed store of container images: a SQLite catalogue, and files named by digest.
 
-SQLite for what is known, files by digest for the bytes.
-
-A name is imported when it is first asked for (PEP 562): who opens a store to look something up does
-not wait for what reads archives.
+A public name is imported at its first use (PEP 562), so that a look-up does not load the modules
+that read archives.
 """
 
 from importlib import import_module

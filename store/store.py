@@ -91,8 +91,8 @@ class Store(Workspace):
         """Import everything that an archive holds, in one transaction.
 
         Args:
-            source: A file or a folder, of which only the needed parts are read, or a stream, which
-                is read once from end to end.
+            source: A file or a folder, or a stream. A stream is read once from end to end; of a
+                file or folder only the needed parts are read.
             options: How to import; None for the defaults.
             progress: Told about each layer; None if progress is not shown.
 

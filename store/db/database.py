@@ -71,7 +71,7 @@ class Database(Protocol):
         Only one process and thread is inside a write unit at a time; the others wait.
 
         Args:
-            owner: The name of this writer, which writers who wait for it are told.
+            owner: The name of this writer; a writer that waits for it shows this name.
             durability: When the change has to survive a power cut.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The check of a whole store: every digest, diff ID, chain ID and edge is recomputed from the bytes."""
+"""The check of a whole store: it recomputes every digest, diff ID, chain ID and edge from bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blobs as a registry serves them: found in the catalogue, looked for on disk, opened."""
+"""Blobs as a registry serves them: found in the catalogue, checked on disk, opened."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class ServedBlob:
     """A blob that a repository serves, to be closed by the caller.
 
     Attributes:
-        digest: Its digest.
-        size_bytes: Its size.
+        digest: The blob's digest.
+        size_bytes: The blob's size in bytes.
     """
 
     def __init__(self, blobs: BlobStore, sources: Sources, blob: OpenBlob | None) -> None:
@@ -95,6 +95,10 @@ class ServedBlobs:
     def open_if_cached(self, repository: Repository, digest: Digest) -> ServedBlob | None:
         """Open a blob with one look-up by index and without waiting, so that an event loop may.
 
+        Args:
+            repository: The repository.
+            digest: The blob.
+
         Returns:
             The blob; None if only `open` can tell.
 
@@ -121,6 +125,10 @@ class ServedBlobs:
     def open(self, repository: Repository, digest: Digest) -> ServedBlob:
         """Open a blob; this may wait for a disk.
 
+        Args:
+            repository: The repository.
+            digest: The blob.
+
         Raises:
             ContentNotFound: The repository does not hold the blob.
         """
@@ -130,9 +138,13 @@ class ServedBlobs:
         )
 
     def sources(self, repository: Repository, digest: Digest) -> Sources:
-        """Return the forms of a blob whose files are there.
+        """Return the forms of a blob whose files exist.
 
         Missing files are marked as damaged, if the store can be written.
+
+        Args:
+            repository: The repository.
+            digest: The blob.
 
         Raises:
             ContentNotFound: The repository does not hold the blob.
@@ -141,19 +153,24 @@ class ServedBlobs:
             if not _is_held(connection, repository, digest):
                 raise unknown_blob(repository, digest)
             sources = content.sources(connection, (digest,))[digest]
-        gone = missing_files(self._workspace.blobs, sources)
-        if not gone:
+        missing = missing_files(self._workspace.blobs, sources)
+        if not missing:
             return sources
         if not self._workspace.read_only:
             with tolerating_failed_notes(), self._workspace.write("damage") as connection:
                 self.mark_missing(connection, digest)
-        left = excluding(sources, gone)
-        if left is None:
+        remaining = excluding(sources, missing)
+        if remaining is None:
             raise unknown_blob(repository, digest)
-        return left
+        return remaining
 
     def mark_missing(self, connection: Connection, digest: Digest) -> None:
-        """Mark the missing files of a content as damaged, inside a write unit."""
+        """Mark the missing files of a content as damaged.
+
+        Args:
+            connection: A write unit.
+            digest: The content.
+        """
         for missing in mark_missing(connection, self._workspace.blobs, (digest,)):
             self._on_damage(missing)
 
@@ -165,5 +182,10 @@ def _is_held(connection: Connection, repository: Repository, digest: Digest) -> 
 
 
 def unknown_blob(repository: Repository, digest: Digest) -> ContentNotFound:
-    """Return the error for a blob that a repository does not hold."""
+    """Return the error for a blob that a repository does not hold.
+
+    Args:
+        repository: The repository.
+        digest: The blob.
+    """
     return ContentNotFound(f"{repository} holds no blob {digest}", digest=digest)

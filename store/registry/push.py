@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from store.model.limits import Limits
 
 MAX_MANIFEST_BYTES: Final = 4 * MIB
-"""The largest manifest that can be pushed, in bytes; the specification requires at least as much."""
+"""The largest manifest that can be pushed, in bytes: the least that the specification allows."""
 
 
 class Sparse(StrEnum):

@@ -1,4 +1,4 @@
-"""One request's hold on an upload: appends bytes, and ends with a blob or with a resumable file."""
+"""One request's hold on an upload: bytes are appended, then it becomes a blob or waits for more."""
 
 from __future__ import annotations
 

@@ -73,8 +73,8 @@ class Uploads:
         """
         if self._max_uploads is not None and self.count() >= self._max_uploads:
             raise TooManyUploads(
-                f"{self._max_uploads} uploads are in progress",
-                hint="finish or cancel some; idle ones go after a day",
+                f"cannot begin an upload: {self._max_uploads} uploads are in progress",
+                hint="finish or cancel some of these; idle uploads end after a day",
             )
         upload_id = os.urandom(16).hex()
         self._make(upload_id).close()
@@ -192,8 +192,8 @@ class Uploads:
                 self._folder.mkdir(exist_ok=True)
             except FileNotFoundError as exc:
                 raise Unavailable(
-                    f"{self._folder.parent} has gone",
-                    hint="is the store's file system still mounted?",
+                    f"cannot begin an upload: {self._folder.parent} does not exist",
+                    hint="check that the store's file system is mounted",
                 ) from exc
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         return self._opened(

@@ -139,7 +139,7 @@ class Workspace:
         """Return a write unit: one change of the catalogue, all of it or none.
 
         Args:
-            owner: The name of this writer, which writers who wait for it are told.
+            owner: The name of this writer; a writer that waits for it shows this name.
             durability: When the change has to survive a power cut.
 
         Raises:

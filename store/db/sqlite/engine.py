@@ -122,7 +122,7 @@ def write_unit(
     Args:
         engine: The database.
         lock: The lock that writers queue on.
-        owner: The name of this writer, which writers who wait for it are told.
+        owner: The name of this writer; a writer that waits for it shows this name.
         durability: When the change has to survive a power cut.
 
     Raises:
