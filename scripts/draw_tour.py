@@ -1,8 +1,6 @@
-"""Draws docs/images/tour.svg, the picture in the README.
+"""Draw docs/images/tour.svg, the picture in the README, from the output of real commands.
 
-Commands that are really run, and what they really print.
-
-Run it from the checkout with the environment's Python: ``.venv/bin/python scripts/draw_tour.py``.
+Run it in a checkout with the environment's Python: ``.venv/bin/python scripts/draw_tour.py``.
 """
 
 from __future__ import annotations
@@ -31,7 +29,7 @@ ARCHIVES = {"spec-many.tar": "multi-layer.tar", "parent-and-tags.tar": "parent-a
 
 
 def main() -> int:
-    """Run the commands in a throw-away folder and draw what a terminal would show."""
+    """Run the commands in a temporary folder and draw the terminal."""
     with tempfile.TemporaryDirectory() as folder:
         for name, golden in ARCHIVES.items():
             (Path(folder) / name).write_bytes((ROOT / "tests" / "golden" / golden).read_bytes())
@@ -55,7 +53,7 @@ def main() -> int:
             if done.stdout:
                 screen.print(Text(done.stdout.rstrip()))
     picture = screen.export_svg(title="storectl", unique_id="tour")
-    # The fonts it would fetch from elsewhere: any monospaced one will do.
+    # Without the fonts from another host: any monospaced font fits.
     target = ROOT / "docs" / "images" / "tour.svg"
     target.parent.mkdir(exist_ok=True)
     target.write_text(
