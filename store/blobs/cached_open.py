@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OPENAT2: Final = 437
-"""The number of the system call, the same on every architecture since Linux 5.1 but for alpha."""
+"""The number of the system call, the same on every architecture except alpha."""
 _AT_FDCWD: Final = -100
 _RESOLVE_CACHED: Final = 0x20
 

@@ -78,8 +78,8 @@ class BlobStore(Protocol):
     """Bytes kept under locations; a blob never changes after the call that publishes it.
 
     A blob store needs no locks of its own. Blobs are read at any time, beside all other calls. It
-    hashes nothing either: `store.content` verifies what it reads, and whoever stages a file has
-    just hashed it.
+    hashes nothing either: `store.content` verifies what it reads, and a file is hashed while it is
+    staged.
 
     `store.blobs.memory` is this contract in code; ``tests/contracts/test_blob_store.py`` holds
     every implementation to it. What the blob store refuses (no room, no permission, a failing disk)

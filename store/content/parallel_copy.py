@@ -247,7 +247,7 @@ class _Content:
             self._blob.close()
 
     def settle(self) -> None:
-        """Wait for the tasks, and raise what went wrong.
+        """Wait for the tasks, and raise the error of a task that failed.
 
         A wrong digest explains every other problem, so it is raised first.
         """

@@ -21,7 +21,7 @@ def seekable() -> bytes:
 
 
 def read(stored: bytes, claimed: bytes) -> bytes:
-    """Read what lies on disk as ``stored``, under the digest of ``claimed``."""
+    """Read a content whose blob holds ``stored`` and is named by the digest of ``claimed``."""
     content = b"".join(PARTS)
     encoding = StoredEncoding(Digest.of(claimed), Codec.ZSTD, len(claimed), seekable=True)
     sources = Sources(
