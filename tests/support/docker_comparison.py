@@ -78,7 +78,7 @@ class ImageComparison:
         return verdicts
 
     def _compare(self, name: str, case: ImageCase, docker: str | None) -> str | None:
-        """Return how storectl differs about one image that Docker refused for ``docker``, or not."""
+        """Return how storectl differs about an image; ``docker`` is why Docker refused it."""
         try:
             self._storectl.load_images([PackedImage(case.config, case.layers, (name,))])
         except Refused as refusal:

@@ -1,9 +1,8 @@
-"""A Docker Engine of our own.
+"""A Docker Engine for the tests, with a socket and a folder of its own, removed afterwards.
 
-On a socket of its own, in a folder of its own, gone without a trace afterwards.
-
-It is spoken to over its HTTP API, so no docker client is needed, and its answers are taken as they
-are, before a client has rephrased them."""
+The tests use its HTTP API. So they need no docker client, and see the answers as they are, before a
+client rephrases them.
+"""
 
 from __future__ import annotations
 
@@ -28,18 +27,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 API: Final = "/v1.41"
-"""The API of Docker Engine 20.10.
+"""The API version of Docker Engine 20.10.
 
-The path must say so, or a newer engine answers in its own way.
+Without it in the path, a newer engine answers in its own version.
 """
 
 VERSION: Final = "20.10."
-"""The engine whose archives docs/formats/docker-archive.md describes, unless a test asks for another."""
+"""The version of the engine, unless a test asks for another (docs/formats/docker-archive.md)."""
 
 BUILT: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "storectl-peers"
-"""Where scripts/build_peers.sh puts what it builds.
+"""The folder where scripts/build_peers.sh puts its programs.
 
-Taken here and now: tests have a home of their own.
+It is read on import, because tests have another home directory.
 """
 
 ANSWER_TIMEOUT_S: Final = 900
@@ -47,15 +46,15 @@ START_TIMEOUT_S: Final = 180
 STOP_TIMEOUT_S: Final = 30
 CHUNK: Final = 1 << 20
 SEARCH_PATH: Final = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin:{BUILT}"
-"""Where peers are looked for: Debian keeps daemons where a user's PATH does not lead."""
+"""The folders with peers; Debian has daemons in folders that a user's PATH does not name."""
 
 
 class EngineError(Exception):
-    """The engine did not do what the harness needs: a broken harness or machine, never a finding about an archive."""
+    """The engine did not work: the tests or the machine are broken, not an archive."""
 
 
 class EngineRefusal(EngineError):
-    """The engine was asked for something that it does not give, and said why."""
+    """The engine refused a request and said why."""
 
 
 class _Connection(http.client.HTTPConnection):
@@ -71,12 +70,13 @@ class _Connection(http.client.HTTPConnection):
 
 @final
 class Engine:
-    """A private ``dockerd``, started on construction.
+    """A ``dockerd`` of the tests, started on construction.
 
-    `wait` until it answers, and `stop` it whatever happens.
+    Call `wait` before the first request, and `stop` in any case.
 
-    overlay2 is tried first. Where the folder's file system cannot carry it (another overlay, as in
-    a container), the engine starts again with the other of its drivers, vfs."""
+    overlay2 is tried first. The engine starts again with vfs if the folder's file system cannot
+    carry overlay2, for example because it is an overlay too, as in a container.
+    """
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Engine:
         drivers: tuple[str, str] = ("overlay2", "vfs"),
         options: Sequence[str] = (),
     ) -> None:
-        """Start the program ``name``, which has to be of ``version``, with one of the ``drivers``."""
+        """Start the program ``name`` of this version, with the first of ``drivers``."""
         self._program = program(name)
         self._version = version
         self._options = options
@@ -109,17 +109,17 @@ class Engine:
             f"--exec-root={self._run}/exec",
             f"--pidfile={self._run}/pid",
             f"--host=unix://{self.socket}",
-            # A containerd that runs on this machine already is used by dockerd unasked; these keep
-            # apart what is ours.
+            # dockerd uses a containerd that already runs on this machine: namespaces of our own
+            # keep the tests' data apart.
             "--containerd-namespace=storectl-interop",
             "--containerd-plugins-namespace=storectl-interop-plugins",
             *self._options,
         ]
         if guard := shutil.which("setpriv"):
-            # Should the tests be killed, their engine ends too.
+            # The engine ends with the tests, even when they are killed.
             command = [guard, "--pdeathsig", "TERM", "--", *command]
         with self._log.open("ab") as log:
-            # UTC: the zone goes into every v1 ID (docker-archive.md §2).
+            # In UTC, because every v1 ID depends on the zone (docker-archive.md §2).
             return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -132,7 +132,8 @@ class Engine:
     def wait(self) -> None:
         """Return when the engine answers.
 
-        Raises EngineError with the end of its log when it does not.
+        Raises:
+            EngineError: It does not answer; the message has the end of its log.
         """
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
@@ -157,16 +158,16 @@ class Engine:
             )
 
     def pids(self) -> tuple[int, ...]:
-        """The engine and its containerd."""
+        """Return the process IDs of the engine and of its containerd."""
         containerd = _pid_in(self._run / "exec" / "containerd" / "containerd.pid")
         return (self._process.pid, *(() if containerd is None else (containerd,)))
 
     def log_tail(self) -> str:
-        """The last lines the engine logged."""
+        """Return the last lines of the engine's log."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-25:])
 
     def stop(self) -> None:
-        """End the engine, its containerd and its mounts, and remove all it has stored."""
+        """End the engine, its containerd and its mounts, and remove its folders."""
         containerd = _pid_in(self._run / "exec" / "containerd" / "containerd.pid")
         if self._process.poll() is None:
             self._process.terminate()
@@ -192,9 +193,9 @@ class Engine:
         body: BinaryIO | bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Iterator[http.client.HTTPResponse]:
-        """One exchange; the answer is read by the caller.
+        """Send a request, and yield the answer, which the caller reads.
 
-        A file is sent from where it stands, by its size.
+        A file is sent from its position, with its size as the length.
         """
         connection = _Connection(self.socket)
         sent = dict(headers or {})
@@ -210,27 +211,33 @@ class Engine:
     def request(
         self, method: str, path: str, body: BinaryIO | bytes | None = None
     ) -> tuple[int, bytes]:
-        """One exchange: status and body."""
+        """Send a request; return the answer's status and body."""
         with self.answer(method, path, body) as response:
             return response.status, response.read()
 
     def load(self, archive: bytes | BinaryIO) -> list[dict[str, Any]]:
-        """The messages of a load, the error among them if there is one."""
+        """Load an archive; return the messages, with the error among them if there is one."""
         status, body = self.request("POST", "/images/load", archive)
         if status != http.client.OK:
             return [{"error": json.loads(body)["message"]}]
         return [json.loads(line) for line in body.splitlines() if line.strip()]
 
     def save(self, names: Sequence[str]) -> bytes:
-        """What ``docker save`` writes. Raises EngineRefusal."""
+        """Return the archive that ``docker save`` writes.
+
+        Raises:
+            EngineRefusal: The engine refused the save.
+        """
         buffer = io.BytesIO()
         self.save_to(names, buffer)
         return buffer.getvalue()
 
     def save_to(self, names: Sequence[str], sink: BinaryIO) -> None:
-        """`save`, straight into a file.
+        """Write the archive that ``docker save`` writes to a file.
 
-        Raises EngineRefusal, and EngineError when the engine stops in the middle.
+        Raises:
+            EngineRefusal: The engine refused the save.
+            EngineError: The archive ends in the middle.
         """
         with self.answer(
             "GET", f"/images/get?{urlencode([('names', name) for name in names])}"
@@ -245,7 +252,11 @@ class Engine:
                 ) from exc
 
     def inspect(self, name: str) -> dict[str, Any]:
-        """What ``docker inspect`` says of an image. Raises EngineRefusal when there is none."""
+        """Return the engine's description of an image.
+
+        Raises:
+            EngineRefusal: The engine has no such image.
+        """
         status, body = self.request("GET", f"/images/{quote(name)}/json")
         found: dict[str, Any] = json.loads(body)
         if status != http.client.OK:
@@ -262,7 +273,8 @@ class Engine:
     ) -> None:
         """Build an image from a tar with a ``dockerfile``, on the machine's network.
 
-        Raises EngineError with the output of a step that fails.
+        Raises:
+            EngineError: A step failed; the message has its output.
         """
         options = {
             "t": tag,
@@ -276,29 +288,29 @@ class Engine:
         said: list[dict[str, Any]] = []
         with self.answer("POST", f"/build?{urlencode(options)}", context) as response:
             said.extend(json.loads(line) for line in response)
-        if response.status != http.client.OK or any("error" in one for one in said):
+        if response.status != http.client.OK or any("error" in message for message in said):
             raise EngineError(
                 "docker build: "
                 + "".join(
-                    one.get("stream") or one.get("error") or one.get("message") or ""
-                    for one in said[-40:]
+                    message.get("stream") or message.get("error") or message.get("message") or ""
+                    for message in said[-40:]
                 )
             )
 
     def events(self, since: float, until: float) -> list[dict[str, Any]]:
-        """What happened between two moments (seconds since the epoch)."""
+        """Return the events between two times, in seconds since the epoch."""
         _, body = self.request("GET", f"/events?since={since:.9f}&until={until:.9f}")
         return [json.loads(line) for line in body.splitlines() if line.strip()]
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove images, by force; what is not there is gone already."""
+        """Remove images by force; absent images are ignored."""
         for name in names:
             self.request("DELETE", f"/images/{quote(name)}?force=1&noprune=1")
 
     def clear(self) -> None:
         """Remove every image."""
         while found := json.loads(self.request("GET", "/images/json?all=1")[1]):
-            self.remove(one["Id"] for one in found)
+            self.remove(image["Id"] for image in found)
 
     def __enter__(self) -> Self:
         try:
@@ -313,7 +325,11 @@ class Engine:
 
 
 def program(name: str) -> str:
-    """The path of a peer. Raises EngineError."""
+    """Return the path of a peer.
+
+    Raises:
+        EngineError: It is not installed.
+    """
     found = shutil.which(name, path=SEARCH_PATH)
     if found is None:
         raise EngineError(f"{name} is not installed")
@@ -321,10 +337,11 @@ def program(name: str) -> str:
 
 
 def require(*names: str) -> None:
-    """Skip without the peers ``names``, saying which are missing.
+    """Skip the test if a peer of ``names`` or root's rights are missing.
 
-    With STORECTL_INTEROP=1 their absence is a failure, but of those that STORECTL_WITHOUT lists:
-    what could not be built on this machine."""
+    With STORECTL_INTEROP=1 the test fails instead, unless STORECTL_WITHOUT lists all that is
+    missing, because it cannot be built on this machine.
+    """
     missing = [name for name in names if shutil.which(name, path=SEARCH_PATH) is None]
     if os.geteuid() != 0:
         missing.append("root's rights")
@@ -349,7 +366,7 @@ def _pid_in(path: Path) -> int | None:
 
 
 def _await_end(pid: int) -> None:
-    """Give a daemon's child the time to end by itself, then end it."""
+    """Wait until a daemon's child ends, and kill it if it does not."""
     deadline = time.monotonic() + STOP_TIMEOUT_S
     while time.monotonic() < deadline:
         if not Path(f"/proc/{pid}").exists():
@@ -360,7 +377,7 @@ def _await_end(pid: int) -> None:
 
 
 def _mounts_below(*folders: Path) -> list[str]:
-    """Mount points inside ``folders``, the deepest first."""
+    """Return the mount points inside ``folders``, the deepest first."""
     points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     return sorted(
         (

@@ -1,4 +1,4 @@
-"""The command line on a fake store, with a clock that stands still."""
+"""The command line on a fake store, with a fixed clock."""
 
 from __future__ import annotations
 

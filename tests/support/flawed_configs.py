@@ -1,7 +1,8 @@
-"""Hypothesis strategies for images that Docker should refuse: sound but for one thing.
+"""Hypothesis strategies for images that Docker should refuse for exactly one fault.
 
-Some of them turn out sound (a wrong type may fit after all, an odd offset is taken by some versions
-of Go): Docker is asked."""
+Docker is asked, because it accepts some of them: a wrong type may still fit, and some versions of
+Go accept an odd offset.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +44,7 @@ WRONG_TYPES: Final = (
     b'{"80/tcp":[]}',
     b'["a",null,1]',
 )
-"""A value of each kind; most fields take one kind only."""
+"""A value of each kind; most fields accept only one kind."""
 
 WRONG_INTEGERS: Final = (
     b"1.0",
@@ -88,7 +89,7 @@ NOT_VALUES: Final = (
     b"\x0bnull",
     b"",
 )
-"""Not JSON, wherever they stand."""
+"""Texts that are not JSON."""
 
 DAMAGE: Final[tuple[Callable[[bytes], bytes], ...]] = (
     lambda text: b"\xef\xbb\xbf" + text,
@@ -127,7 +128,7 @@ PLACES: Final = ((), ("config",), ("container_config",), ("config", "Healthcheck
 
 
 def over(layers: Sequence[bytes], *members: Member) -> bytes:
-    """A plain config of ``layers`` with ``members`` before the rootfs."""
+    """Return a plain config of ``layers`` with ``members`` before the rootfs."""
     rootfs = js.join_object(
         [
             (b'"type"', b'"layers"'),
@@ -138,7 +139,7 @@ def over(layers: Sequence[bytes], *members: Member) -> bytes:
 
 
 def within(path: Sequence[str], member: Member) -> Member:
-    """``member`` inside the objects that ``path`` names."""
+    """Return ``member`` inside the objects that ``path`` names."""
     for name in reversed(path):
         member = (js.literal(name), js.join_object([member]))
     return member
@@ -227,13 +228,14 @@ def long_histories(draw: DrawFn, depth: int) -> Member:
 
 @st.composite
 def wrong_files(draw: DrawFn) -> ImageCase:
-    """A good config whose archive brings other layers.
+    """Draw a valid config and an archive with other layers.
 
-    Nobody has seen the right ones before: an engine does not look at the file of a chain that it
-    has, and a store not at that of a diff."""
+    The config's layers are new: an engine does not read the file of a chain that it has, and a
+    store does not read the file of a diff that it has.
+    """
     fresh = layer("fresh", b"wanted " + draw(st.binary(min_size=8, max_size=8)))
     wanted = draw(st.sampled_from(((fresh,), (A, fresh), (fresh, fresh))))
-    brought = draw(
+    archived = draw(
         st.sampled_from(
             (
                 wanted[:-1],
@@ -244,12 +246,12 @@ def wrong_files(draw: DrawFn) -> ImageCase:
             )
         )
     )
-    return ImageCase(over(wanted), brought)
+    return ImageCase(over(wanted), archived)
 
 
 @st.composite
 def flawed_cases(draw: DrawFn) -> ImageCase:
-    """An image with one thing wrong."""
+    """Draw an image with one fault."""
     layers = tuple(draw(st.lists(st.sampled_from((A, B)), min_size=1, max_size=2)))
     members = st.one_of(
         wrong_types(),
@@ -275,7 +277,7 @@ def flawed_cases(draw: DrawFn) -> ImageCase:
 
 
 def cases() -> SearchStrategy[ImageCase]:
-    """Images as they come: eight sound ones for each that Docker should refuse."""
+    """Draw images: eight valid ones for each that Docker should refuse."""
     return st.integers(0, 8).flatmap(
         lambda chance: flawed_cases() if chance == 8 else sound_cases()
     )

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for times in JSON as Go 1.19 reads them (docker-archive.md §2.1): stricter than people here, more lenient there."""
+"""Hypothesis strategies for times in JSON as Go 1.19 reads them (docker-archive.md §2.1)."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ NOTABLE: Final = (
     b'"2038-01-19T03:14:08Z"',
     b'"2242-03-16T12:56:31Z"',
     b'"2242-03-16T12:56:31.999999999Z"',
-    b'"2242-03-16T12:56:32Z"',  # 8^11 seconds: more than an octal field holds
+    b'"2242-03-16T12:56:32Z"',  # 8^11 seconds exceed an octal field
     b'"2262-04-11T23:47:16.854775807Z"',
-    b'"2262-04-11T23:47:16.854775808Z"',  # more nanoseconds than an int64 holds
+    b'"2262-04-11T23:47:16.854775808Z"',  # its nanoseconds exceed an int64
     b'"9999-12-31T23:59:59.999999999Z"',
     b'"9999-12-31T23:59:59-23:59"',
 )
@@ -63,7 +63,7 @@ BROKEN: Final = (
     b'"2020-01-01T00:00:00Z "',
     b'" 2020-01-01T00:00:00Z"',
     b'"2020-01-01T00:00:00 Z"',
-    b'"2020\\u002d01-01T00:00:00Z"',  # escapes are not read
+    b'"2020\\u002d01-01T00:00:00Z"',  # Go does not decode escapes in times
     b'"2020-01-01T00:00:00\\u005a"',
     b'"20200-01-01T00:00:00Z"',
     b'"220-01-01T00:00:00Z"',
@@ -95,13 +95,13 @@ _ZONES: Final = (
 
 @st.composite
 def sound(draw: DrawFn) -> bytes:
-    """Times that Docker takes."""
+    """Draw a time that Docker accepts."""
     year = draw(
         st.sampled_from((2020, 2015, 1969, 1970, 2242, 2262, 9999, 0, 1, 400))
         | st.integers(0, 9999)
     )
     month = draw(st.integers(1, 12))
-    # Python's calendar begins with the year 1; the year 0 is as long as 400.
+    # Python's calendar begins with year 1; year 0 is a leap year like year 400.
     day = draw(st.integers(1, calendar.monthrange(year or 400, month)[1]))
     hour = draw(st.integers(0, 23).map("{:02}".format) | st.integers(0, 9).map(str))
     fraction = draw(
@@ -111,16 +111,19 @@ def sound(draw: DrawFn) -> bytes:
         )
     )
     zone = draw(st.sampled_from(_ZONES))
-    return f'"{year:04}-{month:02}-{day:02}T{hour}:{draw(st.integers(0, 59)):02}:{draw(st.integers(0, 59)):02}{fraction}{zone}"'.encode()
+    minute, second = draw(st.integers(0, 59)), draw(st.integers(0, 59))
+    return (
+        f'"{year:04}-{month:02}-{day:02}T{hour}:{minute:02}:{second:02}{fraction}{zone}"'.encode()
+    )
 
 
 def times() -> SearchStrategy[bytes]:
-    """Times that Docker takes, and the most remarkable of them."""
+    """Draw a time that Docker accepts, often a notable one."""
     return st.sampled_from(NOTABLE) | sound()
 
 
 def wild_offsets() -> SearchStrategy[bytes]:
-    """Offsets that no clock has, about which versions of Go differ."""
+    """Draw an offset that no clock has; versions of Go differ about these."""
     return st.builds(
         lambda sign, hours, minutes: f'"2020-01-01T00:00:00{sign}{hours:02}:{minutes:02}"'.encode(),
         st.sampled_from("+-"),
@@ -130,5 +133,5 @@ def wild_offsets() -> SearchStrategy[bytes]:
 
 
 def broken() -> SearchStrategy[bytes]:
-    """Times that Docker refuses."""
+    """Draw a time that Docker refuses."""
     return st.sampled_from(BROKEN)

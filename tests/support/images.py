@@ -1,4 +1,4 @@
-"""Tiny docker archives, valid ones and precisely broken ones, built byte by byte."""
+"""Tiny Docker archives, valid ones and broken ones, built byte by byte."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from typing import Any
 
 
 def layer(name: str, data: bytes, *, mode: int = 0o644) -> bytes:
-    """A layer as docs/formats/docker-archive.md §11 writes its own: one ustar member without owner names, two zero blocks."""
+    """Return a layer as in docs/formats/docker-archive.md §11.
+
+    It has one ustar member without owner names, then two zero blocks.
+    """
     header = bytearray(512)
     header[0 : len(name)] = name.encode()
     header[100:108] = b"%07o\0" % mode
@@ -35,19 +38,19 @@ def digest(data: bytes) -> str:
 
 
 def config(*layers: bytes, **members: object) -> bytes:
-    """A config of these layers, as compact JSON."""
+    """Return a config of these layers as compact JSON."""
     document = {
         "architecture": "amd64",
         "os": "linux",
         **members,
-        "rootfs": {"type": "layers", "diff_ids": [digest(one) for one in layers]},
+        "rootfs": {"type": "layers", "diff_ids": [digest(data) for data in layers]},
     }
     return json.dumps(document, separators=(",", ":")).encode()
 
 
 @dataclass
 class Archive:
-    """A tar that is put together member by member, in the order of the calls."""
+    """A tar that is built member by member, in the order of the calls."""
 
     members: list[tuple[tarfile.TarInfo, bytes]] = field(default_factory=list)
 
@@ -82,13 +85,13 @@ class Archive:
 
 
 def image(*layers: bytes, tags: tuple[str, ...] = ("demo:1",), **members: object) -> Archive:
-    """An archive of one image whose layers lie at ``0/layer.tar``, ``1/layer.tar``…"""
+    """Return an archive of one image with the layers ``0/layer.tar``, ``1/layer.tar`` and so on."""
     archive = Archive()
     data = config(*layers, **members)
     paths = []
-    for position, one in enumerate(layers):
+    for position, blob in enumerate(layers):
         paths.append(f"{position}/layer.tar")
-        archive.file(paths[-1], one)
+        archive.file(paths[-1], blob)
     archive.file("config.json", data)
     return archive.manifest(
         {"Config": "config.json", "RepoTags": list(tags) or None, "Layers": paths}

@@ -1,4 +1,4 @@
-"""Image layouts that are imported in every way."""
+"""Image layouts, and what a store has after their import."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def sources(store: Store, name: str) -> Sources | None:
 
 
 def content(store: Store, name: str) -> bytes:
-    """The bytes the store has under a digest."""
+    """Return the bytes that the store has for a digest."""
     found = sources(store, name)
     assert found is not None, name
     with store.reader() as reader:
@@ -50,7 +50,11 @@ def assert_has_all(store: Store, layout: Layout) -> None:
 
 
 def everything() -> Layout:
-    """An index with three platforms, attestations, an absent platform, a signature, a referrer of the referrer, and sha512."""
+    """Return a layout with every kind of entry.
+
+    An index with three platforms, attestations and an absent platform; a signature and a referrer
+    of it; an image in SHA-512.
+    """
     layout = Layout()
     amd64 = layout.image(
         gzip(A), zstd(B), plain(LARGE), platform="linux/amd64", annotations={"made": "here"}

@@ -1,4 +1,7 @@
-"""Hypothesis strategies for JSON as text: every spelling Go's decoder reads, and some that it refuses. They yield bytes, for not all of it is UTF-8."""
+"""Hypothesis strategies for JSON in every spelling that Go's decoder reads, and in some it refuses.
+
+They draw bytes, because some of the texts are not UTF-8.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ FAVOURITES: Final = (
     "PATH=/usr/bin:/bin",
     "#(nop) ",
 )
-"""What the encoder treats by name, the ends of each UTF-8 length, and what people write."""
+"""Characters that the encoder escapes, the ends of each UTF-8 length, and common text."""
 
 ESCAPES: Final = (b'\\"', b"\\\\", b"\\/", b"\\b", b"\\f", b"\\n", b"\\r", b"\\t")
 UNITS: Final = (
@@ -60,16 +63,16 @@ UNITS: Final = (
     0xFFFD,
     0xFFFF,
 )
-"""Code units for ``\\u`` escapes; surrogates come besides."""
+"""Code units for ``\\u`` escapes; surrogates are drawn apart from these."""
 
 INVALID_UTF8: Final = (
     b"\x80",
     b"\xff",
-    b"\xc0\xaf",  # overlong
-    b"\xe2\x82",  # cut short
+    b"\xc0\xaf",  # an overlong form
+    b"\xe2\x82",  # a truncated character
     b"\xe2\x82A",
     b"\xed\xa0\x80",  # a surrogate
-    b"\xed\xa0\xbd\xed\xb8\x80",  # a pair of them (CESU-8)
+    b"\xed\xa0\xbd\xed\xb8\x80",  # a pair of surrogates (CESU-8)
     b"\xf0\x9f\x98",
     b"\xf4\x90\x80\x80",  # beyond U+10FFFF
     b"\xf8\x88\x80\x80\x80",
@@ -92,7 +95,7 @@ NUMBERS: Final = (
 )
 
 FOLDS: Final = {"s": "\u017f", "k": "\u212a"}
-"""Letters beyond ASCII that fold to ASCII ones (docker-archive.md §2.1)."""
+"""Letters beyond ASCII that fold to ASCII letters (docker-archive.md §2.1)."""
 
 
 def _unit(code: int, *, upper: bool) -> bytes:
@@ -131,20 +134,20 @@ FRAGMENTS: Final[SearchStrategy[bytes]] = st.one_of(
 
 
 def strings(max_fragments: int = 4) -> SearchStrategy[bytes]:
-    """String literals."""
+    """Draw a string literal."""
     return st.lists(FRAGMENTS, max_size=max_fragments).map(
         lambda parts: b'"' + b"".join(parts) + b'"'
     )
 
 
 def literal(text: str) -> bytes:
-    """The plainest literal of ``text`` (which needs no escapes)."""
+    """Return the plainest literal of ``text``, which has no character to escape."""
     return b'"' + text.encode() + b'"'
 
 
 @st.composite
 def escaped(draw: DrawFn, text: str) -> bytes:
-    """A literal of ``text`` with any of its characters written as escapes."""
+    """Draw a literal of ``text`` with any of its characters as escapes."""
     marks = draw(st.integers(0, 2 ** min(len(text), 16) - 1))
     upper = draw(st.booleans())
     return (
@@ -159,7 +162,10 @@ def escaped(draw: DrawFn, text: str) -> bytes:
 
 @st.composite
 def spelled(draw: DrawFn, name: str) -> bytes:
-    """A key that Go takes for ``name``: as it is, in other case, with letters that fold to it, or in escapes."""
+    """Draw a key that Go reads as ``name``.
+
+    The key is equal, in another case, with letters that fold to it, or with escapes.
+    """
     way = draw(
         st.sampled_from(("exact", "exact", "exact", "lower", "upper", "mixed", "folded", "escaped"))
     )
@@ -178,7 +184,7 @@ def spelled(draw: DrawFn, name: str) -> bytes:
 
 
 def integers(numbers: Sequence[int] = INTEGERS) -> SearchStrategy[bytes]:
-    """Integers as Go's int64 takes them."""
+    """Draw an integer in the range of Go's int64."""
     return (st.sampled_from(numbers) | st.integers(-(2**63), 2**63 - 1)).map(
         lambda number: str(number).encode()
     ) | st.just(b"-0")
@@ -189,7 +195,7 @@ def booleans() -> SearchStrategy[bytes]:
 
 
 def nullable(values: SearchStrategy[bytes]) -> SearchStrategy[bytes]:
-    """``values``, and null one time in eight."""
+    """Draw from ``values``, and null one time in eight."""
     return st.integers(0, 7).flatmap(lambda chance: st.just(b"null") if chance == 7 else values)
 
 
@@ -202,7 +208,7 @@ def array_of(draw: DrawFn, items: SearchStrategy[bytes], max_size: int = 4) -> b
 def object_of(
     draw: DrawFn, keys: SearchStrategy[bytes], values: SearchStrategy[bytes], max_size: int = 4
 ) -> bytes:
-    """An object; keys may repeat."""
+    """Draw an object, in which keys may repeat."""
     return join_object(
         draw(st.lists(st.tuples(keys, values), max_size=max_size)),
         draw(st.sampled_from(WHITESPACE)),
@@ -224,7 +230,7 @@ def join_object(members: Sequence[tuple[bytes, bytes]], space: bytes = b"") -> b
 
 
 def anything() -> SearchStrategy[bytes]:
-    """Any JSON value, not too deep."""
+    """Draw a JSON value of little depth."""
     leaves = st.one_of(
         st.sampled_from((b"null", b"true", b"false", b"{}", b"[]")),
         st.sampled_from(NUMBERS),

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for layers: a few well-known ones, and tiny tars with whatever real layers hold."""
+"""Hypothesis strategies for layers: a few known ones, and tiny tars with all kinds of members."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ RECORD: Final = 10240
 ZERO: Final = b""
 PADDED: Final = (tars.member(b"p.txt", b"pad\n") + tars.END).ljust(RECORD, b"\0")
 FAMILIAR: Final = (A, B, E, A, B, E, ZERO, PADDED)
-"""The layers of docker-archive.md §11, an empty file, and one with tar's record padding."""
+"""The layers of docker-archive.md §11, an empty file, and a layer with tar's record padding."""
 
 DEEP: Final = ((A, B, E), (A,), (E, E, A, B, PADDED))
 """Patterns for images of many layers.
 
-They are few: an engine takes longest over a chain that it sees for the first time.
+They are few, because an engine is slowest with a chain that it does not know.
 """
 
 MAX_DEPTH: Final = 125
-"""Docker's own ceiling (docker-archive.md §1)."""
+"""Docker's maximal number of layers (docker-archive.md §1)."""
 
 _NAMES: Final = (
     "etc/motd",
@@ -41,9 +41,9 @@ _NAMES: Final = (
 
 @st.composite
 def tiny_tars(draw: DrawFn) -> bytes:
-    """A sound layer tar.
+    """Draw a valid layer tar.
 
-    Names are unique in it: Docker itself cannot give back a layer that holds one name twice.
+    Its names are unique, because Docker cannot save a layer that holds a name twice.
     """
     parts = []
     for name in draw(st.lists(st.sampled_from(_NAMES), min_size=1, max_size=4, unique=True)):
@@ -92,7 +92,7 @@ def tiny_tars(draw: DrawFn) -> bytes:
 
 @st.composite
 def stacks(draw: DrawFn) -> tuple[bytes, ...]:
-    """The layers of one image, base first; they may repeat."""
+    """Draw the layers of an image, base first; layers may repeat."""
     shape = draw(st.integers(0, 39))
     if shape < 36:
         return tuple(draw(st.lists(one_layer(), min_size=1, max_size=4)))
@@ -105,7 +105,7 @@ def stacks(draw: DrawFn) -> tuple[bytes, ...]:
 
 
 def one_layer() -> SearchStrategy[bytes]:
-    """One layer: mostly a familiar one, for each new chain costs an engine a tenth of a second."""
+    """Draw a layer, mostly a known one, because a new chain takes an engine a tenth of a second."""
     return st.integers(0, 9).flatmap(
         lambda chance: tiny_tars() if chance == 9 else st.sampled_from(FAMILIAR)
     )

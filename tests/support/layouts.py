@@ -1,12 +1,12 @@
-"""OCI image layouts, put together document by document.
+"""OCI image layouts, built document by document, valid or as broken as a test needs.
 
-Valid ones, and as wrong as a test wants them.
+For example:
 
-layout = Layout()
-app = layout.image(A, gzip(B), platform="linux/amd64")
-layout.root(layout.index(app, layout.absent("linux/arm64")), "docker.io/team/app:1")
-layout.root(layout.artifact(b"signature", subject=app))
-layout.tar()
+    layout = Layout()
+    app = layout.image(A, gzip(B), platform="linux/amd64")
+    layout.root(layout.index(app, layout.absent("linux/arm64")), "docker.io/team/app:1")
+    layout.root(layout.artifact(b"signature", subject=app))
+    layout.tar()
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ def encode(document: object) -> bytes:
 
 @dataclass(frozen=True)
 class Blob:
-    """A layer as it lies in the layout: ``data`` is ``plain``, or decodes to it."""
+    """A layer's blob in a layout; ``data`` is ``plain``, or decodes to it."""
 
     plain: bytes
     data: bytes
     suffix: str = ""
     urls: tuple[str, ...] = ()
-    """Of a foreign layer, which is not in the layout."""
+    """The URLs of a foreign layer, whose blob is not in the layout."""
 
 
 def plain(data: bytes) -> Blob:
@@ -68,15 +68,15 @@ def zstd(data: bytes, level: int = 3) -> Blob:
 
 
 def foreign(blob: Blob, *urls: str) -> Blob:
-    """The same layer, to be fetched from ``urls``: only its descriptor is in the layout."""
+    """Return the same layer with ``urls``: the layout has its descriptor but not its blob."""
     return replace(blob, urls=urls)
 
 
 @dataclass
 class Layout:
-    """``blobs`` by digest and ``roots`` for index.json.
+    """An image layout: ``blobs`` by digest, and ``roots`` for index.json.
 
-    Both may be tampered with before `tar` or `folder` is called.
+    A test may change both before it calls `tar` or `folder`.
     """
 
     blobs: dict[str, bytes] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Layout:
     def blob(
         self, data: bytes, media_type: str, *, algorithm: str = "sha256", **members: object
     ) -> Descriptor:
-        """Put ``data`` into the layout; its descriptor, with ``members`` added."""
+        """Add ``data`` as a blob; return its descriptor with ``members``."""
         name = digest(data, algorithm)
         self.blobs[name] = data
         return {"mediaType": media_type, "digest": name, "size": len(data), **members}
@@ -106,31 +106,31 @@ class Layout:
         config: dict[str, Any] | None = None,
         **members: object,
     ) -> Descriptor:
-        """An image for ``platform``: its manifest's descriptor.
+        """Add an image for ``platform``; return its manifest's descriptor.
 
-        ``config`` members are added to the config, ``members`` to the manifest.
+        ``config`` has more members for the config, ``members`` more members for the manifest.
         """
-        blobs = [one if isinstance(one, Blob) else plain(one) for one in layers]
+        blobs = [blob if isinstance(blob, Blob) else plain(blob) for blob in layers]
         fields = platform_fields(platform)
         document = {
             **fields,
             **(config or {}),
             "rootfs": {
                 "type": "layers",
-                "diff_ids": [digest(one.plain, algorithm) for one in blobs],
+                "diff_ids": [digest(blob.plain, algorithm) for blob in blobs],
             },
         }
         manifest = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "config": self.document(document, CONFIG, algorithm=algorithm),
-            "layers": [self.layer(one, algorithm) for one in blobs],
+            "layers": [self.layer(blob, algorithm) for blob in blobs],
             **members,
         }
         return self.document(manifest, MANIFEST, algorithm=algorithm, platform=fields)
 
     def layer(self, blob: Blob, algorithm: str = "sha256") -> Descriptor:
-        """Put a layer into the layout, if it is no foreign one; its descriptor."""
+        """Add a layer's blob, unless the layer is foreign; return its descriptor."""
         if blob.urls:
             return {
                 "mediaType": FOREIGN_LAYER + blob.suffix,
@@ -148,13 +148,13 @@ class Layout:
         blob_type: str = "text/plain",
         **members: object,
     ) -> Descriptor:
-        """A manifest of something that is no image, perhaps about another manifest."""
+        """Add a manifest of an artifact, perhaps with a subject; return its descriptor."""
         manifest: dict[str, Any] = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "artifactType": artifact_type,
             "config": {**self.blob(b"{}", EMPTY), "data": "e30="},
-            "layers": [self.blob(one, blob_type) for one in blobs],
+            "layers": [self.blob(data, blob_type) for data in blobs],
             **members,
         }
         if subject is not None:
@@ -164,7 +164,7 @@ class Layout:
     def attestation(
         self, image: Descriptor, statement: bytes = b'{"_type":"https://in-toto.io/Statement/v0.1"}'
     ) -> Descriptor:
-        """What buildx adds to an index about one of its images."""
+        """Add an attestation of an image as buildx adds it to an index; return its descriptor."""
         layer = self.blob(
             statement,
             "application/vnd.in-toto+json",
@@ -192,7 +192,7 @@ class Layout:
     def index(
         self, *manifests: Descriptor, algorithm: str = "sha256", **members: object
     ) -> Descriptor:
-        """An index of ``manifests``."""
+        """Add an index of ``manifests``; return its descriptor."""
         return self.document(
             {"schemaVersion": 2, "mediaType": INDEX, "manifests": list(manifests), **members},
             INDEX,
@@ -200,7 +200,7 @@ class Layout:
         )
 
     def absent(self, platform: str = "linux/s390x", media_type: str = MANIFEST) -> Descriptor:
-        """A descriptor of a manifest that is not here."""
+        """Return the descriptor of a manifest that is not in the layout."""
         return {
             "mediaType": media_type,
             "digest": digest(platform.encode()),
@@ -209,7 +209,7 @@ class Layout:
         }
 
     def root(self, descriptor: Descriptor, *names: str, **annotations: str) -> Descriptor:
-        """List it in index.json: once for each full name, or once without any."""
+        """List a descriptor in index.json: once for each full name, or once without a name."""
         for name in names:
             given = {CONTAINERD_NAME: name, REF_NAME: name.rpartition(":")[2], **annotations}
             self.roots.append(
@@ -224,7 +224,7 @@ class Layout:
         return descriptor
 
     def members(self) -> dict[str, bytes]:
-        """Every file, by path."""
+        """Return every file by its path."""
         index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": self.roots})
         blobs = {f"blobs/{name.replace(':', '/')}": data for name, data in self.blobs.items()}
         return {**blobs, "index.json": index, **self.files}
@@ -246,11 +246,11 @@ class Layout:
         return path
 
     def dir_folder(self, path: Path) -> Path:
-        """The first root as skopeo's ``dir:`` writes it."""
+        """Write the first root as skopeo's ``dir:`` does."""
         path.mkdir(parents=True, exist_ok=True)
         (path / "version").write_bytes(b"Directory Transport Version: 1.1\n")
         top = self.roots[0]["digest"]
-        children = {one["digest"] for one in json.loads(self.blobs[top]).get("manifests", ())}
+        children = {link["digest"] for link in json.loads(self.blobs[top]).get("manifests", ())}
         for name, data in self.blobs.items():
             bare = name.partition(":")[2]
             (
@@ -267,5 +267,5 @@ class Layout:
 
 
 def platform_fields(text: str) -> dict[str, str]:
-    """``os/architecture[/variant]`` as a descriptor says it."""
+    """Return ``os/architecture[/variant]`` as the fields of a descriptor's platform."""
     return dict(zip(("os", "architecture", "variant"), text.split("/"), strict=False))

@@ -53,7 +53,7 @@ def log_in(
     address: str = "10.0.0.1",
     certificate: str | None = None,
 ) -> Caller:
-    """Return the caller that credentials prove, comparing a password if needed."""
+    """Return the caller that the credentials prove, comparing a password if needed."""
     found = authenticator.authenticate(authorization, address=address, certificate=certificate)
     return (
         authenticator.check_password(found, address=address)

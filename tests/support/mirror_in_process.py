@@ -1,4 +1,4 @@
-"""The registry's application in this process, on a loop in a thread of its own, asked over a real socket."""
+"""The mirror's application in this process, on a loop in its own thread, asked over a socket."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Answer:
-    """Status, headers and body of one answer."""
+    """The status, headers and body of an answer."""
 
     def __init__(self, response: http.client.HTTPResponse) -> None:
         self.status = response.status
@@ -37,16 +37,13 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The code of an error."""
+        """Return the code of an error."""
         code: str = self.json["errors"][0]["code"]
         return code
 
 
 class Served:
-    """A running application.
-
-    A client that says nothing whole for ``keepalive_s`` seconds is hung up on.
-    """
+    """A running application; it closes a connection without a whole request for ``keepalive_s``."""
 
     def __init__(
         self,
@@ -80,24 +77,25 @@ class Served:
 
     @property
     def connections(self) -> int:
-        """How many are open, or have requests that are still being worked on."""
+        """Return the number of connections that are open or have an unfinished request."""
         return 0 if self._runner.server is None else len(self._runner.server.connections)
 
     def soon(self, call: Callable[[], object]) -> None:
-        """Have ``call`` called by the loop."""
+        """Schedule ``call`` on the loop."""
         self._loop.call_soon_threadsafe(call)
 
     def abort(self) -> None:
         """Close every connection at once; only the loop may call it."""
         server = self._runner.server
-        for one in () if server is None else server.connections:
-            if one.transport is not None:
-                one.transport.abort()
+        for connection in () if server is None else server.connections:
+            if connection.transport is not None:
+                connection.transport.abort()
 
     def end(self) -> None:
-        """As a server that is told to ends: what it has begun it may finish.
+        """Shut down like the server: finish the requests that have begun.
 
-        Raises TimeoutError when it does not.
+        Raises:
+            TimeoutError: They do not finish in time.
         """
         self._loop.call_soon_threadsafe(self._server.close)
         asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(PATIENCE_S)
@@ -112,7 +110,7 @@ class Served:
         self._loop.close()
 
     def __call__(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
-        """One exchange; ``If_None_Match="…"`` is the header of that name with hyphens."""
+        """Send a request and return the answer; ``If_None_Match="…"`` is a header."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             connection.request(method, path, body, _named(headers))

@@ -1,4 +1,4 @@
-"""``storectl serve`` as a process, and what is asked of it over a socket."""
+"""``storectl serve`` as a process, and requests to it over a socket."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 120
 
 UNWATCHED = "import mirror.process.reloading as r; r.watch.__kwdefaults__['interval_s'] = 3600.0"
-"""What to run ``first`` where it is counted how often files are taken over: when the server is told to, and not when it looks by itself as well."""
+"""A line for ``first``: files are reloaded on a signal only, so that a test can count reloads."""
 
 NO_REFILL = "import mirror.access.throttle; mirror.access.throttle.REFILL_S = 3600.0"
-"""The same where attempts to log in are counted: none is given back meanwhile."""
+"""A line for ``first``: login attempts are not given back, so that a test can count them."""
 
 
 @final
 class Mirror:
-    """A server of its own process on a port of the system's choice. What it logs is in ``log``.
+    """A server in a process of its own, on a port that the system chooses; its log is in ``log``.
 
-    ``first`` is a line of Python that is run in it before it begins: to shorten a time, say, that
-    no option sets."""
+    ``first`` is a line of Python that runs before the server starts, for example to shorten a time
+    that no option sets.
+    """
 
     def __init__(
         self, root: Path, *options: str, address: str = "127.0.0.1", first: str = ""
@@ -82,7 +83,7 @@ class Mirror:
         self.stop()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """End it; its exit code."""
+        """End the server and return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(STOP_TIMEOUT_S)

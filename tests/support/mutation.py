@@ -1,9 +1,10 @@
-"""Archives with something changed in them, chosen by a row of choices.
+"""Changes of archives, chosen by a series of choices.
 
-A member gone, renamed, linked elsewhere, cut short, a JSON document edited.
+Members are removed, renamed, linked elsewhere or truncated, and JSON documents are edited.
 
-Digests and sizes follow a change where that is chosen, so that it is found by whatever understands
-the document and not by whoever hashes it."""
+Digests and sizes follow a change if the choices say so. Then the code that reads the document has
+to find the change, because the digests are right.
+"""
 
 from __future__ import annotations
 
@@ -99,23 +100,23 @@ KEYS: Final = (
 _BLOB: Final = re.compile(r"(?:\./)?blobs/(?P<algorithm>sha256|sha512)/(?P<hex>[0-9a-f]+)")
 _ROUNDS: Final = 8
 _DEEPEST: Final = 6
-"""How many documents a changed digest is followed through: two that name each other would go on for ever."""
+"""The number of documents through which a changed digest is followed: they may form a cycle."""
 
 
 def mutated(entries: Entries, choices: Choices) -> Entries:
-    """A few changes, as long as there are choices left."""
+    """Return the entries after up to eight changes, as long as choices are left."""
     entries = list(entries)
     for _ in range(_ROUNDS):
         if not choices or not entries:
             break
-        change = choices.one(_CHANGES)
+        change = choices.pick(_CHANGES)
         position = choices.below(len(entries))
         change(entries, position, choices)
     return entries
 
 
 def compressed(data: bytes, choices: Choices) -> bytes:
-    """``data`` in some codec, mostly in none."""
+    """Return ``data`` in a codec, mostly in none."""
     codecs: tuple[Callable[[bytes], bytes], ...] = (
         bytes,
         bytes,
@@ -125,7 +126,7 @@ def compressed(data: bytes, choices: Choices) -> bytes:
         bz2.compress,
         lzma.compress,
     )
-    return choices.one(codecs)(data)
+    return choices.pick(codecs)(data)
 
 
 def _gzip(data: bytes) -> bytes:
@@ -142,7 +143,7 @@ def _delete(entries: Entries, position: int, _choices: Choices) -> None:
 
 def _repeat(entries: Entries, position: int, choices: Choices) -> None:
     again = entries[position]
-    if choices.yes():
+    if choices.flag():
         again = replace(again, data=_edited(again.data, choices))
     entries.insert(choices.below(len(entries) + 1), again)
 
@@ -156,7 +157,7 @@ def _rename(entries: Entries, position: int, choices: Choices) -> None:
 
 
 def _retype(entries: Entries, position: int, choices: Choices) -> None:
-    kind = choices.one(KINDS)
+    kind = choices.pick(KINDS)
     data = entries[position].data if kind == FILE else b""
     entries[position] = replace(
         entries[position], kind=kind, data=data, link=_name(entries, choices)
@@ -168,25 +169,25 @@ def _add(entries: Entries, position: int, choices: Choices) -> None:
         position,
         Entry(
             _name(entries, choices),
-            choices.one((b"", b"{}", b"[]", b"null", b"x", bytes(1024), entries[position].data)),
+            choices.pick((b"", b"{}", b"[]", b"null", b"x", bytes(1024), entries[position].data)),
         ),
     )
 
 
 def _edit_bytes(entries: Entries, position: int, choices: Choices) -> None:
-    _set(entries, position, _edited(entries[position].data, choices), follow=choices.yes())
+    _set(entries, position, _edited(entries[position].data, choices), follow=choices.flag())
 
 
 def _borrow(entries: Entries, position: int, choices: Choices) -> None:
-    _set(entries, position, choices.one(entries).data, follow=choices.yes())
+    _set(entries, position, choices.pick(entries).data, follow=choices.flag())
 
 
 def _recompress(entries: Entries, position: int, choices: Choices) -> None:
-    _set(entries, position, compressed(entries[position].data, choices), follow=choices.yes())
+    _set(entries, position, compressed(entries[position].data, choices), follow=choices.flag())
 
 
 def _edit_json(entries: Entries, position: int, choices: Choices) -> None:
-    # A document nearby: most of the bytes of an archive are none.
+    # The next document: most members of an archive are not JSON.
     for step in range(len(entries)):
         place = (position + step) % len(entries)
         try:
@@ -221,7 +222,7 @@ _CHANGES: Final[tuple[Callable[[Entries, int, Choices], None], ...]] = (
 
 
 def _name(entries: Entries, choices: Choices) -> str:
-    return choices.one(NAMES) if choices.yes() else choices.one(entries).name
+    return choices.pick(NAMES) if choices.flag() else choices.pick(entries).name
 
 
 def _edited(data: bytes, choices: Choices) -> bytes:
@@ -238,45 +239,46 @@ def _edited(data: bytes, choices: Choices) -> bytes:
 
 
 def _edited_tree(document: Any, choices: Choices) -> Any:  # noqa: ANN401 - JSON
-    """One node of ``document`` changed, deleted, or added to."""
+    """Return ``document`` with one node changed, deleted or added."""
     parent: Any = [document]
     key: Any = 0
     node = document
     while isinstance(node, dict | list) and node and choices.below(5):
         parent = node
-        key = choices.one(list(node)) if isinstance(node, dict) else choices.below(len(node))
+        key = choices.pick(list(node)) if isinstance(node, dict) else choices.below(len(node))
         node = node[key]
     match choices.below(5):
         case 0:
             del parent[key]
         case 1 if isinstance(node, dict):
-            node[choices.one(KEYS)] = choices.one(VALUES)
+            node[choices.pick(KEYS)] = choices.pick(VALUES)
         case 1 if isinstance(node, list):
-            node.append(choices.one(node) if node and choices.yes() else choices.one(VALUES))
+            node.append(choices.pick(node) if node and choices.flag() else choices.pick(VALUES))
         case 2 if isinstance(node, str):
-            parent[key] = node[: choices.below(len(node) + 1)] + choices.one(
+            parent[key] = node[: choices.below(len(node) + 1)] + choices.pick(
                 ("", "x", "\u00e9", ":", "/", "@", "\x00", "A")
             )
         case 2 if isinstance(node, int):
             parent[key] = node + choices.below(3) - 1
         case _:
-            parent[key] = choices.one(VALUES)
+            parent[key] = choices.pick(VALUES)
     return document
 
 
 def _written(document: Any, choices: Choices) -> bytes:  # noqa: ANN401 - JSON
-    text = json.dumps(document, indent=choices.one((None, None, 1))).encode()
+    text = json.dumps(document, indent=choices.pick((None, None, 1))).encode()
     return (
-        choices.one((b"", b"", b"", b"\xef\xbb\xbf", b" "))
+        choices.pick((b"", b"", b"", b"\xef\xbb\xbf", b" "))
         + text
-        + choices.one((b"", b"", b"", b"\n", b" x", b"}"))
+        + choices.pick((b"", b"", b"", b"\n", b" x", b"}"))
     )
 
 
 def _set(entries: Entries, position: int, data: bytes, *, follow: bool, depth: int = 0) -> None:
-    """Give a member other bytes.
+    """Replace the bytes of a member.
 
-    With ``follow`` it moves to its new digest, and so does everything that names it.
+    With ``follow`` the member moves to its new digest, and every document that names it changes
+    too.
     """
     old = entries[position]
     entries[position] = replace(old, data=data)

@@ -1,7 +1,9 @@
-"""Hypothesis strategies for archives from before Docker 1.10, without a ``manifest.json`` (docker-archive.md §7), some of them with one thing wrong.
+"""Hypothesis strategies for archives from before Docker 1.10 (docker-archive.md §7).
 
-What a new config is made of is the raw text of the old one, or what Docker understood of it,
-depending on who wrote it: both have to come out to the byte."""
+They have no ``manifest.json``; some have one fault. Docker makes a new config from the raw text of
+the old one, or from the values that it read, depending on the version that wrote the old one. The
+tests need both cases, to the byte.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ VERSIONS: Final = (
         "99999999999999999999x",
     ),
 )
-"""On either side of 1.8.3, the first whose texts Docker trusts."""
+"""Versions before and after 1.8.3, the first whose texts Docker keeps."""
 
 NAMES: Final = (
     *("0a" * 32, "fe" * 32, "F" * 64),
@@ -57,7 +59,7 @@ NAMES: Final = (
     "<&>",
     "a.b:c",
 )
-"""What directories may be called: anything."""
+"""Names of directories, which may be any text."""
 
 NOT_KEPT: Final = ("id", "Size", "throwaway", "parent_id", "layer_id")
 NEARLY_NOT_KEPT: Final = (
@@ -78,14 +80,14 @@ NEARLY_NOT_KEPT: Final = (
 @final
 @dataclass(frozen=True, slots=True)
 class OldCase:
-    """One archive."""
+    """An archive: its directories, ``repositories``, and packing."""
 
     images: tuple[OldImage, ...]
     repositories: bytes | None
     packing: Packing
 
     def archive(self) -> bytes:
-        """Its bytes."""
+        """Return the bytes of the archive."""
         return pack_old(self.images, self.repositories, self.packing)
 
     def __str__(self) -> str:
@@ -109,7 +111,7 @@ FIELDS: Final = {
 
 
 def _others() -> SearchStrategy[tuple[bytes, bytes]]:
-    """Members that Docker takes out, those it only nearly takes out, and those that mean nothing."""
+    """Draw a member that Docker removes, that resembles such a member, or that is unknown."""
     taken_out = st.tuples(st.sampled_from(NOT_KEPT).map(js.literal), TEXT | INTEGER)
     nearly = st.tuples(
         st.sampled_from(NEARLY_NOT_KEPT).map(js.literal), st.sampled_from((b"null", b"{}", b"[]"))
@@ -120,7 +122,7 @@ def _others() -> SearchStrategy[tuple[bytes, bytes]]:
 
 @st.composite
 def documents(draw: DrawFn, parent: str | None) -> bytes:
-    """The ``json`` of an image built on ``parent``."""
+    """Draw the ``json`` of an image built on ``parent``."""
     names = draw(st.lists(st.sampled_from(sorted(FIELDS)), max_size=7))
     members = [(draw(js.spelled(name)), draw(FIELDS[name])) for name in names]
     members += draw(st.lists(_others(), max_size=3))
@@ -140,7 +142,7 @@ def documents(draw: DrawFn, parent: str | None) -> bytes:
         )
     elif draw(st.booleans()):
         members.append((draw(js.spelled("parent")), draw(st.sampled_from((b"null", b'""')))))
-    # Newer than 1.8.3 more often than chance would have it: that is where the text is kept.
+    # Versions after 1.8.3 are drawn more often, because Docker keeps their text.
     if draw(st.booleans()):
         members.insert(draw(st.integers(0, len(members))), (b'"docker_version"', b'"1.9.1"'))
     around = st.sampled_from((b"", b"", b" ", b"\n"))
@@ -151,10 +153,7 @@ def documents(draw: DrawFn, parent: str | None) -> bytes:
 
 @st.composite
 def image_sets(draw: DrawFn) -> tuple[OldImage, ...]:
-    """Images of one archive, each built on one before it or on none.
-
-    In the archive they come in any order.
-    """
+    """Draw the images of an archive, in any order; each is built on an earlier one or on none."""
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True))
     images = []
     for number, name in enumerate(names):
@@ -195,12 +194,12 @@ def repositories(draw: DrawFn, images: Sequence[OldImage]) -> bytes:
 
 @st.composite
 def sound_old_cases(draw: DrawFn) -> OldCase:
-    """An archive Docker is expected to load."""
+    """Draw an archive that Docker is expected to load."""
     images = draw(image_sets())
     return OldCase(
         images,
         draw(repositories(images)),
-        draw(packings(repeats=[one for one in Repeats if one is not Repeats.SHARED])),
+        draw(packings(repeats=[form for form in Repeats if form is not Repeats.SHARED])),
     )
 
 
@@ -235,7 +234,7 @@ BAD_REPOSITORIES: Final = (
 
 @st.composite
 def flawed_old_cases(draw: DrawFn) -> OldCase:
-    """An archive with one thing wrong, or nearly."""
+    """Draw an archive with one fault, or with a member that looks like one."""
     base = OldImage("base", draw(documents(None)), draw(layer_tars.one_layer()))
     kind = draw(st.integers(0, 5))
     names: bytes | None = b'{"a":{"1":"base"}}'
@@ -313,7 +312,7 @@ def flawed_old_cases(draw: DrawFn) -> OldCase:
 
 
 def old_sequences() -> SearchStrategy[tuple[OldCase, ...]]:
-    """Archives one after another.
+    """Draw archives to load one after another.
 
     One sequence in five is a single archive that Docker should refuse.
     """

@@ -1,4 +1,4 @@
-"""Stores as an older program would have left them: the schema of any revision, with the rows and files of a real store in it."""
+"""Stores as an older program left them: the schema of any revision with a real store's content."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from store.db.sqlite import upgrade as upgrading
+from store.db.sqlite.upgrade import upgrade
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def revisions(scripts: Path | None = None) -> list[str]:
-    """Every revision there is, oldest first, as Alembic finds them."""
+    """Return every revision that Alembic finds, oldest first."""
     config = Config()
     config.set_main_option("script_location", str(scripts or files("migrations")))
     return [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][
@@ -30,7 +30,7 @@ def revisions(scripts: Path | None = None) -> list[str]:
 
 
 def copy_scripts(folder: Path, *, up_to: str | None = None) -> Path:
-    """The migrations, without those that came after ``up_to``."""
+    """Copy the migrations, without the revisions after ``up_to``; return their folder."""
     shutil.copytree(str(files("migrations")), folder, ignore=shutil.ignore_patterns("__pycache__"))
     every = revisions(folder)
     for later in every[every.index(up_to) + 1 :] if up_to is not None else ():
@@ -39,13 +39,13 @@ def copy_scripts(folder: Path, *, up_to: str | None = None) -> Path:
 
 
 def script(scripts: Path, revision: str) -> Path:
-    """The file of one revision."""
+    """Return the file of a revision."""
     (found,) = (scripts / "versions").glob(f"{revision}_*.py")
     return found
 
 
 def extend(path: Path, *statements: str) -> None:
-    """Let a migration do more when it has done what it does."""
+    """Add statements to the end of a migration."""
     body = "".join(f"    {statement}\n" for statement in statements)
     path.write_text(
         f"{path.read_text()}\n\n_as_released = upgrade\n\n\ndef upgrade():\n   "
@@ -54,7 +54,7 @@ def extend(path: Path, *statements: str) -> None:
 
 
 def add_revision(scripts: Path, *statements: str) -> str:
-    """A migration that the future may bring, on top of all others."""
+    """Add a migration on top of all others; return its revision."""
     head = revisions(scripts)[-1]
     text = (
         "import sqlalchemy as sa\nfrom alembic import op\n\nrevision = '9000'\ndown_revision ="
@@ -67,9 +67,12 @@ def add_revision(scripts: Path, *statements: str) -> str:
 
 
 def older_store(full: Path, root: Path, revision: str, scripts: Path) -> Path:
-    """A store at ``revision`` with all of ``full``'s files, and all of its rows that this revision has tables and columns for."""
+    """Make a store at ``revision`` with ``full``'s files and rows.
+
+    Rows and columns that this revision does not have are left out.
+    """
     shutil.copytree(full, root, ignore=shutil.ignore_patterns("store.db*", "*.lock"))
-    upgrading.upgrade(root, now=lambda: NOW, scripts=copy_scripts(scripts, up_to=revision))
+    upgrade(root, now=lambda: NOW, scripts=copy_scripts(scripts, up_to=revision))
     with closing(sqlite3.connect(root / "store.db", isolation_level=None)) as connection:
         connection.execute("ATTACH ? AS full", (str(full / "store.db"),))
         for table in tables(connection):
@@ -85,7 +88,7 @@ def older_store(full: Path, root: Path, revision: str, scripts: Path) -> Path:
 
 
 def tables(connection: sqlite3.Connection) -> list[str]:
-    """The tables of ours."""
+    """Return the names of the store's tables."""
     query = (
         "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND"
         " name <> 'alembic_version' ORDER BY name"
@@ -98,7 +101,7 @@ def _columns(connection: sqlite3.Connection, schema: str, table: str) -> list[st
 
 
 def rows(database: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Every row of every table of ours, columns by name."""
+    """Return every row of every table, with columns in the order of their names."""
     with closing(sqlite3.connect(database)) as connection:
         found = {}
         for table in tables(connection):
@@ -111,6 +114,6 @@ def rows(database: Path) -> dict[str, list[tuple[object, ...]]]:
 
 
 def dump(database: Path) -> list[str]:
-    """The whole database as SQL: schema, rows and revision."""
+    """Return the whole database as SQL: schema, rows and revision."""
     with closing(sqlite3.connect(database)) as connection:
         return sorted(connection.iterdump())

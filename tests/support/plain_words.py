@@ -1,7 +1,7 @@
-"""Phrases that a reader has to read twice, and where they stand in the project's English.
+"""Phrases that a reader has to read twice, and a search for them in the project's files.
 
-The English of a Python file is its docstrings, its comments and its string literals; that of a
-Markdown file is everything outside code blocks.
+Of a Python file, the docstrings, comments and string literals are searched; of a Markdown file,
+everything outside code blocks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the kernel says of a process while that goes on: what is listed may have gone before it is looked at."""
+"""Facts about processes from /proc, where an entry may vanish before it is read."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from pathlib import Path
 
 
 def open_files(process: int | str = "self") -> list[str]:
-    """What its descriptors stand for: paths, and words like ``socket:[123]`` (proc(5))."""
+    """Return the targets of a process's descriptors: paths or words like ``socket:[123]``."""
     found = []
     for descriptor in Path(f"/proc/{process}/fd").iterdir():
-        # The one that lists them is gone by now.
+        # The descriptor that listed the folder is closed by now.
         with suppress(OSError):
             found.append(str(descriptor.readlink()))
     return found
 
 
 def children(process: int) -> set[int]:
-    """The processes that it has started, and not reaped yet."""
+    """Return the processes that a process has started and not reaped."""
     return {
         int(text) for text in Path(f"/proc/{process}/task/{process}/children").read_text().split()
     }
 
 
 def is_running(process: int) -> bool:
-    """Whether there is such a process, and it has not ended."""
+    """Return whether the process exists and has not ended."""
     try:
-        # Of one that has ended, and was not reaped yet, this is empty.
+        # The file of a process that has ended but is not reaped is empty.
         return bool(Path(f"/proc/{process}/cmdline").read_bytes())
     except OSError:
         return False

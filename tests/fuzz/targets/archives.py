@@ -134,7 +134,7 @@ def check(data: bytes) -> None:
     """Import one archive in one way or two; the bits of the first byte choose what happens."""
     choices = Choices(data)
     way = choices.byte()
-    entries = mutated(choices.one(BASES), choices)
+    entries = mutated(choices.pick(BASES), choices)
     if way & WAYS == FOLDER:
         with _folder() as folder:
             _taken(unpacked(entries, folder / "layout"), way)
