@@ -36,7 +36,15 @@ from tests.support.images import A, Archive, B, config, image
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-from tests.support.docker_load import CREATED, EPOCH_SECONDS, files, image_id, saved, steps, two
+from tests.support.docker_load import (
+    CREATED,
+    EPOCH_SECONDS,
+    files,
+    image_id,
+    saved,
+    steps,
+    two_images,
+)
 
 
 @pytest.fixture
@@ -143,7 +151,7 @@ def test_08_an_unknown_name_is_reported(run: Runner, load: Callable[..., str]) -
 
 
 def test_09_two_names_are_both_in_repositories(run: Runner, load: Callable[..., str]) -> None:
-    load(two(first=["x-one:latest"], second=["x-two:latest"]))
+    load(two_images(first=["x-one:latest"], second=["x-two:latest"]))
     assert set(json.loads(files(saved(run, "x-one", "x-two:latest"))["repositories"])) == {
         "x-one",
         "x-two",
@@ -153,7 +161,7 @@ def test_09_two_names_are_both_in_repositories(run: Runner, load: Callable[..., 
 def test_10_a_repository_of_two_images_and_a_name_are_three_configs(
     run: Runner, load: Callable[..., str]
 ) -> None:
-    load(two(first=["demo:1"], second=["demo:2"]))
+    load(two_images(first=["demo:1"], second=["demo:2"]))
     load(image(A, B, tags=("other:latest",)).bytes())
     configs = {
         name
@@ -343,8 +351,8 @@ def test_23_a_mismatch_is_named(
 
 def test_24_untagged_images(run: Runner, load: Callable[..., str]) -> None:
     both = f"Loaded image ID: {image_id(A)}\nLoaded image ID: {image_id(B)}\n"
-    assert load(two(first=["x:1"], second=None)) == f"Loaded image: x:1\n{both}"
-    assert load(two(first=None, second=["x:2"])) == "Loaded image: x:2\n"
+    assert load(two_images(first=["x:1"], second=None)) == f"Loaded image: x:1\n{both}"
+    assert load(two_images(first=None, second=["x:2"])) == "Loaded image: x:2\n"
     found = files(saved(run, image_id(A)))
     assert b'"RepoTags":null' in found["manifest.json"]
     assert "repositories" not in found
@@ -356,7 +364,7 @@ def test_25_one_tag_twice(run: Runner, load: Callable[..., str]) -> None:
         " string\n"
     )
     assert (
-        load(two(first=["x:1"], second=["x:1"]))
+        load(two_images(first=["x:1"], second=["x:1"]))
         == f"Loaded image: x:1\n{renaming}Loaded image: x:1\n"
     )
     assert run.json("inspect", "x:1")[0]["Id"] == image_id(B)

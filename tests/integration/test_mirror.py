@@ -22,7 +22,7 @@ from store.model.digests import Digest
 from tests.support import images
 from tests.support.mirror_process import UNWATCHED, Mirror
 from tests.support.processes import children, is_running
-from tests.support.raw_http import Wire, request
+from tests.support.raw_http import RawConnection, request
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def test_a_push_may_end_when_the_server_is_told_to(tmp_path: Path, workers: str)
     data = random.Random(15).randbytes(3_000_000)
     digest = Digest.of(data)
     with Mirror(tmp_path / "store", "--workers", workers) as mirror:
-        with Wire(mirror.port) as wire:
+        with RawConnection(mirror.port) as wire:
             asked = request("POST", f"/v2/app/blobs/uploads/?digest={digest}", data)
             wire.send(asked[:1_500_000])
             until(lambda: any((tmp_path / "store" / "uploads").glob("*")))
@@ -140,7 +140,7 @@ def test_a_push_may_end_when_the_server_is_told_to(tmp_path: Path, workers: str)
 
 
 def test_a_stalled_push_does_not_keep_the_server_running(tmp_path: Path) -> None:
-    with Mirror(tmp_path / "store", "--grace", "1") as mirror, Wire(mirror.port) as wire:
+    with Mirror(tmp_path / "store", "--grace", "1") as mirror, RawConnection(mirror.port) as wire:
         wire.send(
             request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(b'')}", bytes(100_000))[
                 :50_000

@@ -20,7 +20,7 @@ from store import Store
 from store.model.digests import Digest
 from tests.support.mirror_process import Mirror
 from tests.support.processes import children, is_running, open_files
-from tests.support.raw_http import Closed, Wire, chunked, request
+from tests.support.raw_http import Closed, RawConnection, chunked, request
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -90,11 +90,11 @@ def settles(mirror: Mirror, before: Counter[str]) -> None:
 
 
 def serves(mirror: Mirror) -> bool:
-    with Wire(mirror.port) as wire:
+    with RawConnection(mirror.port) as wire:
         return wire.ask("GET", f"/v2/app/blobs/{Digest.of(SMALL)}").body == SMALL
 
 
-def reset(wire: Wire) -> None:
+def reset(wire: RawConnection) -> None:
     """Close the connection with a reset, as a killed program does, whatever is unread."""
     wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     wire.close()
@@ -106,7 +106,7 @@ def test_a_thousand_idle_connections_do_not_keep_others_out(mirror: Mirror) -> N
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4 * IDLE), hard))
     before = opened(mirror)
     with contextlib.ExitStack() as stack:
-        idle = [stack.enter_context(Wire(mirror.port)) for _ in range(IDLE)]
+        idle = [stack.enter_context(RawConnection(mirror.port)) for _ in range(IDLE)]
         for wire in idle[::2]:
             # Half of them have been used once.
             assert wire.ask("GET", "/v2/").status == 200
@@ -124,7 +124,7 @@ def test_pipelined_requests_are_answered_in_order(mirror: Mirror) -> None:
         "/v2/app/tags/list",
         f"/v2/app/blobs/{DIGEST}",
     ] * 3
-    with Wire(mirror.port) as wire:
+    with RawConnection(mirror.port) as wire:
         wire.send(b"".join(request("GET", path) for path in paths) + request("HEAD", paths[0]))
         for path in paths:
             reply = wire.reply()
@@ -137,7 +137,7 @@ def test_pipelined_requests_are_answered_in_order(mirror: Mirror) -> None:
 
 def test_pipelined_pushes_are_each_stored(mirror: Mirror) -> None:
     blobs = [f"pipelined {number}".encode() for number in range(20)]
-    with Wire(mirror.port) as wire:
+    with RawConnection(mirror.port) as wire:
         wire.send(
             b"".join(
                 request("POST", f"/v2/pipe/blobs/uploads/?digest={Digest.of(data)}", data)
@@ -149,13 +149,13 @@ def test_pipelined_pushes_are_each_stored(mirror: Mirror) -> None:
             assert wire.ask("GET", f"/v2/pipe/blobs/{Digest.of(data)}").body == data
 
 
-@pytest.mark.parametrize("leave", [Wire.close, reset], ids=["closes", "resets"])
+@pytest.mark.parametrize("leave", [RawConnection.close, reset], ids=["closes", "resets"])
 def test_a_client_that_leaves_in_the_middle_of_a_blob_leaves_nothing(
     leave: object, mirror: Mirror
 ) -> None:
     before = opened(mirror)
     for taken in (0, 1, 100, 1 << 16, 1 << 20, 8 << 20):
-        wire = Wire(mirror.port)
+        wire = RawConnection(mirror.port)
         wire.send(request("GET", f"/v2/app/blobs/{DIGEST}"))
         for _ in range(taken >> 16):
             wire.socket.recv(1 << 16)
@@ -166,11 +166,11 @@ def test_a_client_that_leaves_in_the_middle_of_a_blob_leaves_nothing(
 
 def test_a_client_that_stops_reading_does_not_stop_others(mirror: Mirror) -> None:
     before = opened(mirror)
-    stuck = [Wire(mirror.port) for _ in range(40)]
+    stuck = [RawConnection(mirror.port) for _ in range(40)]
     for wire in stuck:
         wire.send(request("GET", f"/v2/app/blobs/{DIGEST}"))
     assert serves(mirror)
-    with Wire(mirror.port) as wire:
+    with RawConnection(mirror.port) as wire:
         assert wire.ask("GET", f"/v2/app/blobs/{DIGEST}").body == LARGE
     # Each of them still gets everything when it reads on.
     for wire in stuck[:5]:
@@ -184,7 +184,7 @@ def test_a_client_that_stops_reading_does_not_stop_others(mirror: Mirror) -> Non
     "path", ["/v2/", f"/v2/app/blobs/{Digest.of(SMALL)}", f"/v2/app/blobs/{DIGEST}", "/v2/_catalog"]
 )
 def test_a_half_closed_client_is_answered(path: str, mirror: Mirror) -> None:
-    with Wire(mirror.port) as wire:
+    with RawConnection(mirror.port) as wire:
         wire.send(request("GET", path))
         wire.socket.shutdown(socket.SHUT_WR)
         reply = wire.reply()
@@ -201,7 +201,7 @@ def test_a_half_closed_client_gets_every_pipelined_answer(mirror: Mirror) -> Non
         f"/v2/app/blobs/{DIGEST}",
         f"/v2/app/blobs/{Digest.of(SMALL)}",
     ]
-    with Wire(mirror.port) as wire:
+    with RawConnection(mirror.port) as wire:
         wire.send(b"".join(request("GET", path) for path in paths))
         wire.socket.shutdown(socket.SHUT_WR)
         for path in paths:
@@ -216,7 +216,10 @@ def test_a_half_closed_client_gets_every_pipelined_answer(mirror: Mirror) -> Non
 
 def test_a_half_closed_client_is_answered_by_a_busy_server(tmp_path: Path) -> None:
     """Another process had the processor between the request with its end and the answer."""
-    with Mirror(tmp_path / "store", "-q", first=HELD_UP) as mirror, Wire(mirror.port) as wire:
+    with (
+        Mirror(tmp_path / "store", "-q", first=HELD_UP) as mirror,
+        RawConnection(mirror.port) as wire,
+    ):
         wire.send(request("GET", "/v2/") * 3)
         wire.socket.shutdown(socket.SHUT_WR)
         assert [wire.reply().status for _ in range(3)] == [200] * 3
@@ -225,7 +228,7 @@ def test_a_half_closed_client_is_answered_by_a_busy_server(tmp_path: Path) -> No
 
 def test_a_push_of_a_half_closed_client_is_answered(mirror: Mirror) -> None:
     data = b"pushed, and nothing to add"
-    with Wire(mirror.port) as wire:
+    with RawConnection(mirror.port) as wire:
         wire.send(request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data))
         wire.socket.shutdown(socket.SHUT_WR)
         assert wire.reply("POST").status == 201
@@ -240,7 +243,7 @@ def test_half_a_push_stores_nothing(how: str, framing: str, mirror: Mirror) -> N
     files = set(uploads.iterdir())
     data = random.Random(f"{how} {framing}").randbytes(300_000)
     path = f"/v2/half/blobs/uploads/?digest={Digest.of(data)}"
-    wire = Wire(mirror.port)
+    wire = RawConnection(mirror.port)
     if framing == "length":
         wire.send(request("POST", path, data)[:-150_000])
     else:
@@ -272,7 +275,7 @@ def test_ten_clients_push_the_same_at_once_and_it_is_stored_once(mirror: Mirror)
     answers: list[int] = []
 
     def push(number: int) -> None:
-        with Wire(mirror.port) as wire:
+        with RawConnection(mirror.port) as wire:
             start.wait()
             if number % 2:
                 place = wire.ask("POST", f"/v2/many{number}/blobs/uploads/", b"").header("location")
@@ -302,7 +305,7 @@ def test_ten_clients_push_the_same_at_once_and_it_is_stored_once(mirror: Mirror)
 
 
 def test_headers_that_never_end_are_given_up(mirror: Mirror) -> None:
-    with Wire(mirror.port) as wire:
+    with RawConnection(mirror.port) as wire:
         wire.send(b"GET /v2/ HTTP/1.1\r\n")
         with contextlib.suppress(ConnectionError):
             for number in range(4000):
@@ -322,7 +325,7 @@ def test_an_incomplete_request_does_not_delay_the_end(tmp_path: Path) -> None:
         first="from mirror.transfer import blocking_sendfile as b; b.PATIENCE_S = 600",
     ) as mirror:
         assert mirror.request("POST", f"/v2/app/blobs/uploads/?digest={DIGEST}", LARGE)[0] == 201
-        with Wire(mirror.port) as wire:
+        with RawConnection(mirror.port) as wire:
             wire.send(request("GET", f"/v2/app/blobs/{DIGEST}", fields=[("Content-Length", "5")]))
             assert wire.socket.recv(1000)
             time.sleep(0.2)

@@ -22,7 +22,7 @@ from tests.integration.test_mirror_renewal import certificate
 from tests.support.layouts import MANIFEST, encode
 from tests.support.mirror_process import Mirror
 from tests.support.processes import open_files
-from tests.support.raw_http import Wire, request
+from tests.support.raw_http import RawConnection, request
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def test_a_slow_reader_gets_every_byte(scheme: str, tmp_path: Path) -> None:
 
 def test_an_idle_client_may_stay(mirror: tuple[Mirror, ssl.SSLContext | None]) -> None:
     running, context = mirror
-    with Wire(running.port, context=context) as wire:
+    with RawConnection(running.port, context=context) as wire:
         assert wire.ask("GET", "/v2/").status == 200
         time.sleep(STALL_S * 2)
         assert wire.ask("GET", "/v2/").status == 200
@@ -210,11 +210,11 @@ def test_stalled_requests_share_one_grace_period(tmp_path: Path) -> None:
         fill(mirror)
         for asked in ASKED.values():
             stack.enter_context(unread(mirror.port, None, asked))
-        wire = stack.enter_context(Wire(mirror.port))
+        wire = stack.enter_context(RawConnection(mirror.port))
         wire.send(
             request("POST", f"/v2/app/blobs/uploads/?digest={EMPTY}", bytes(100_000))[:50_000]
         )
-        idle = stack.enter_context(Wire(mirror.port))
+        idle = stack.enter_context(RawConnection(mirror.port))
         assert idle.ask("GET", "/v2/").status == 200
         settle(mirror)
         assert mirror.stop(signal.SIGTERM) == 0

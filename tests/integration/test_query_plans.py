@@ -239,17 +239,17 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> tuple[Statements, Path]:
 
 
 def test_every_statement_finds_its_rows_by_an_index(sent: tuple[Statements, Path]) -> None:
-    walks = {walk.speaker: walk for walk in sent[0].walks(sent[1])}
-    unexplained = [walks[speaker] for speaker in sorted(walks.keys() - REASONS.keys())]
+    walks = {walk.sender: walk for walk in sent[0].walks(sent[1])}
+    unexplained = [walks[sender] for sender in sorted(walks.keys() - REASONS.keys())]
     assert unexplained == []
     assert sorted(REASONS.keys() - walks.keys()) == [], "no reason is needed any more"
 
 
 def test_pages_come_in_the_order_of_an_index(sent: tuple[Statements, Path]) -> None:
     assert [
-        (speaker, step)
-        for speaker in IN_ORDER
-        for step in sent[0].steps(speaker, sent[1])
+        (sender, step)
+        for sender in IN_ORDER
+        for step in sent[0].steps(sender, sent[1])
         if "TEMP B-TREE" in step
     ] == []
 
@@ -258,16 +258,16 @@ def test_a_table_scan_is_noticed(sent: tuple[Statements, Path]) -> None:
     naive = Statements(
         {"naive.tag": {"SELECT one.id FROM reference AS one WHERE one.tag = ?": ("latest",)}}
     )
-    assert [(walk.speaker, walk.table) for walk in naive.walks(sent[1])] == [
+    assert [(walk.sender, walk.table) for walk in naive.walks(sent[1])] == [
         ("naive.tag", "reference")
     ]
 
 
 def test_every_function_that_asks_is_driven(sent: tuple[Statements, Path]) -> None:
-    assert sorted(askers() - sent[0].heard) == []
+    assert sorted(read_functions() - sent[0].functions) == []
 
 
-def askers() -> set[str]:
+def read_functions() -> set[str]:
     """Return the functions of the catalogue that execute a statement themselves."""
     found = set()
     for path in Path(catalog.__path__[0]).rglob("*.py"):

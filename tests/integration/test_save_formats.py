@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from store import Digest
-from tests.support.rich_layouts import C, blobs, files, foreign_layout, listed, rich, save
+from tests.support.rich_layouts import C, blobs, files, foreign_layout, listed, rich_layout, save
 
 
 @pytest.fixture
 def filled(store: Store) -> Store:
-    store.import_archive(io.BytesIO(rich()[0].tar()))
+    store.import_archive(io.BytesIO(rich_layout()[0].tar()))
     return store
 
 
 @pytest.mark.parametrize("format_", [Format.OCI, Format.DOCKER])
 def test_everything_is_saved_as_it_was_imported(filled: Store, format_: Format) -> None:
-    layout, made = rich()
+    layout, made = rich_layout()
     archive = save(
         filled,
         "team/app",
@@ -76,7 +76,7 @@ def test_everything_is_saved_as_it_was_imported(filled: Store, format_: Format) 
 
 
 def test_referrers_come_along_when_asked_for(filled: Store) -> None:
-    _, made = rich()
+    _, made = rich_layout()
     assert made["signature"]["digest"] not in blobs(save(filled, "team/app:1", format=Format.OCI))
     found = listed(save(filled, "team/app:1", format=Format.OCI, referrers=True))
     assert {name for name, _, _ in found} == {
@@ -88,7 +88,7 @@ def test_referrers_come_along_when_asked_for(filled: Store) -> None:
 
 
 def test_platforms_are_roots_of_their_own(filled: Store) -> None:
-    _, made = rich()
+    _, made = rich_layout()
     archive = save(
         filled,
         "team/app:1",
@@ -129,7 +129,7 @@ def test_a_legacy_archive_has_one_platform_and_says_so(filled: Store) -> None:
         with exporter.open_save(filled, ["team/app:1"], options=SaveOptions(**options)) as export:
             return str(export.images[0]), export.notes
 
-    layout, made = rich()
+    layout, made = rich_layout()
     ids = {
         key: json.loads(layout.blobs[made[key]["digest"]])["config"]["digest"]
         for key in ("amd64", "arm64", "arm")
@@ -332,7 +332,7 @@ def test_a_docker_archive_of_one_image_has_dockers_own_index(store: Store) -> No
 
 
 def test_manifest_json_points_at_the_original_blobs(filled: Store) -> None:
-    layout, made = rich()
+    layout, made = rich_layout()
     with exporter.open_save(
         filled, ["team/app:1"], options=SaveOptions(format=Format.DOCKER)
     ) as export:
@@ -364,7 +364,7 @@ def test_parents_of_a_docker_archive_stay(store: Store) -> None:
 
 
 def test_names_are_found_as_they_are_typed(filled: Store) -> None:
-    _, made = rich()
+    _, made = rich_layout()
     arm = made["arm64"]["digest"]
     image = str(filled.inspect("team/app:1").image_id)
     for name, wanted in (

@@ -20,18 +20,18 @@ from tests.support.layouts import MANIFEST, Layout, digest, encode, gzip, zstd
 if TYPE_CHECKING:
     from pathlib import Path
 
-from tests.support.rich_layouts import LARGE, blobs, listed, rich, run, save
+from tests.support.rich_layouts import LARGE, blobs, listed, rich_layout, run, save
 
 
 @pytest.fixture
 def filled(store: Store) -> Store:
-    store.import_archive(io.BytesIO(rich()[0].tar()))
+    store.import_archive(io.BytesIO(rich_layout()[0].tar()))
     return store
 
 
 @pytest.mark.parametrize("how", list(Layers))
 def test_layers_are_encoded_again(filled: Store, how: Layers, tmp_path: Path) -> None:
-    layout, made = rich()
+    layout, made = rich_layout()
     archive = save(filled, "team/app:1", format=Format.OCI, layers=how)
     found = blobs(archive)
     index = json.loads(found[listed(archive)[0][0]])
@@ -131,7 +131,7 @@ def test_a_legacy_archive_has_plain_layers_anyway(filled: Store) -> None:
 
 
 def test_a_folder_is_a_layout_and_is_added_to(filled: Store, tmp_path: Path) -> None:
-    layout, made = rich()
+    layout, made = rich_layout()
     folder = tmp_path / "layout"
     assert run(filled, "save", "--format", "oci", "-o", f"{folder}/", "team/app:1").returncode == 0
     index = json.loads((folder / "index.json").read_bytes())

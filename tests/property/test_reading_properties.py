@@ -21,7 +21,7 @@ from store.formats.tar.reader import Member, MemberKind, TarReader
 from store.formats.tar.tree import Tree
 from store.model.contents import Codec
 from store.model.limits import Limits
-from tests.support.tars import extended, member, sparse_member, summed
+from tests.support.tars import extended, member, sparse_member, with_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -154,7 +154,7 @@ def test_damage_raises_the_same_errors_everywhere(
         archive[bit // 8] ^= 1 << bit % 8
     if data.draw(st.booleans()):
         # With a correct checksum the damage gets past the header check.
-        archive[:512] = summed(bytes(archive[:512]))
+        archive[:512] = with_checksum(bytes(archive[:512]))
     damaged = bytes(archive[: data.draw(st.integers(0, len(archive)))])
     whole = checked(damaged, [len(damaged) or 1])
     assert checked(damaged, sizes) == whole

@@ -26,7 +26,7 @@ from store import Store
 from store.model.digests import Digest
 from tests.support.layouts import CONFIG, EMPTY, INDEX, LAYER, MANIFEST, encode
 from tests.support.mirror_in_process import Served
-from tests.support.raw_http import Wire, chunked, request
+from tests.support.raw_http import RawConnection, chunked, request
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class RegistryMachine(RuleBasedStateMachine):
     def start(self) -> None:
         self.store = Store.open(self.folder / "store", create=True)
         self.served = Served(self.store, MirrorSettings(), uvloop.new_event_loop)
-        self.wire = Wire(self.served.port)
+        self.wire = RawConnection(self.served.port)
 
     def stop(self) -> None:
         self.wire.close()
@@ -168,7 +168,7 @@ class RegistryMachine(RuleBasedStateMachine):
         reply = self.wire.reply(method)
         if not reply.stays_open:
             assert self.wire.ends()
-            self.wire = Wire(self.served.port)
+            self.wire = RawConnection(self.served.port)
         if reply.status >= 400 and method != "HEAD":
             assert (
                 reply.header("content-type") == "application/json; charset=utf-8"
@@ -229,7 +229,7 @@ class RegistryMachine(RuleBasedStateMachine):
     @rule(upload=uploads, data=st.sampled_from(BLOBS[2:]))
     def break_off(self, upload: Upload, data: bytes) -> None:
         """Only the bytes that the server received before the connection closed count."""
-        with Wire(self.served.port) as wire:
+        with RawConnection(self.served.port) as wire:
             wire.send(
                 request(
                     "PATCH",

@@ -20,7 +20,7 @@ from store import Store
 from store.model.digests import Digest
 from tests.support.layouts import CONFIG, EMPTY, INDEX, LAYER, MANIFEST, encode
 from tests.support.mirror_process import Mirror
-from tests.support.raw_http import Closed, Reply, Wire, chunked, request
+from tests.support.raw_http import Closed, RawConnection, Reply, chunked, request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,7 +73,7 @@ class Target:
         )
 
     def ask(self, data: bytes, method: str) -> Reply:
-        with Wire(self.mirror.port) as wire:
+        with RawConnection(self.mirror.port) as wire:
             wire.send(data)
             reply = wire.reply(method)
             assert no_http(reply) or wire.is_silent(0)
@@ -474,7 +474,7 @@ def _mutated(draw: st.DrawFn) -> bytes:
 @THOROUGH
 @given(data=_mutated() | st.binary(min_size=1, max_size=200))
 def test_any_bytes_get_an_answer_or_a_closed_connection(data: bytes, target: Target) -> None:
-    with Wire(target.mirror.port, timeout_s=0.05) as wire:
+    with RawConnection(target.mirror.port, timeout_s=0.05) as wire:
         wire.send(data)
         try:
             for _ in range(20):

@@ -9,7 +9,7 @@ _BASE: Final = 0x400000
 _HEAD: Final = 64 + 56
 
 
-def saying(sentence: bytes) -> bytes:
+def printing_program(sentence: bytes) -> bytes:
     """Return an ELF file for Linux on x86-64 that prints ``sentence`` and needs no library."""
     # Two system calls: write the sentence to standard output, and exit with 0.
     code = b"\xb8\x01\0\0\0\xbf\x01\0\0\0\x48\xbe%b\xba%b\x0f\x05\xb8\x3c\0\0\0\x31\xff\x0f\x05"

@@ -41,7 +41,7 @@ def image_id(*layers: bytes, **members: object) -> str:
     return str(ImageID.of(config(*layers, **members)))
 
 
-def two(**members: Any) -> bytes:  # noqa: ANN401 - of `manifest.json`
+def two_images(**members: Any) -> bytes:  # noqa: ANN401 - of `manifest.json`
     """Return an archive of two images over A and B; ``first`` and ``second`` are their tags."""
     archive = Archive().file("a", A).file("b", B).file("1", config(A)).file("2", config(B))
     entries = [

@@ -1,8 +1,7 @@
-"""The file system of a base image.
+"""The file system of a base image with Python, as a replacement for python:3.13-slim.
 
-The Python that runs the tests and the few programs that a build needs, as they are on this machine.
-
-It stands in for python:3.13-slim where there is no registry to pull that from.
+It has the Python that runs the tests and the programs that a build needs, copied from this machine,
+so that no image has to be pulled.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 PROGRAMS: Final = ("/bin/sh", "/usr/bin/install", "/usr/sbin/useradd")
 WHEELS: Final = Path("/usr/share/python-wheels")
-"""Where Debian keeps pip for ``python -m venv``."""
+"""The folder where Debian keeps pip for ``python -m venv``."""
 LIBRARIES: Final = (
     "libc.so.6",
     "libdl.so.2",
@@ -32,7 +31,7 @@ LIBRARIES: Final = (
     "libstdc++.so.6",
     "libutil.so.1",
 )
-"""What wheels may count on (PEP 599)."""
+"""The libraries that wheels may use (PEP 599)."""
 LEFT_OUT: Final = frozenset(
     {
         "test",
@@ -58,11 +57,11 @@ PIP_SETTINGS: Final = re.compile(
     r"^(?:global|:env:|install)\.((?:extra-)?index-url|cert|proxy|trusted-host|timeout)='(.*)'$",
     re.MULTILINE,
 )
-"""What of this machine's pip settings counts for its network: the build needs it as much."""
+"""The settings of pip for the network, which the build copies from this machine."""
 
 
 def write(target: Path) -> None:
-    """Write it as a tar."""
+    """Write the file system as a tar."""
     with tarfile.open(target, "w", dereference=True) as tar:
         for name in (
             "etc",
@@ -90,9 +89,9 @@ def write(target: Path) -> None:
             "".join(("[global]\n", *(f"{name} = {value}\n" for name, value in settings.items()))),
         )
         library = Path(sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix}))
-        there = {
-            _place(one): one
-            for one in (
+        members = {
+            _place(path): path
+            for path in (
                 python,
                 *map(Path, PROGRAMS),
                 Path("/etc/login.defs"),
@@ -100,28 +99,28 @@ def write(target: Path) -> None:
                 *_below(WHEELS),
             )
         }
-        there |= {_place(one): one for one in _needed(there.values())}
+        members |= {_place(path): path for path in _needed(members.values())}
         if "cert" in settings:
-            there[Path(settings["cert"])] = Path(settings["cert"])
-        for place, one in sorted(there.items()):
-            tar.add(one, str(place), filter=_of_root)
+            members[Path(settings["cert"])] = Path(settings["cert"])
+        for place, path in sorted(members.items()):
+            tar.add(path, str(place), filter=_owned_by_root)
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    for one in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if one.is_dir():
-            if one.name not in LEFT_OUT and not one.name.startswith("config-"):
-                yield from _below(one)
-        elif one.is_file():
-            yield one
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.is_dir():
+            if path.name not in LEFT_OUT and not path.name.startswith("config-"):
+                yield from _below(path)
+        elif path.is_file():
+            yield path
 
 
 def _needed(files: Iterable[Path]) -> set[Path]:
-    """The shared libraries of these programs and modules."""
+    """Return the shared libraries of programs and extension modules."""
     binaries = [
-        str(one)
-        for one in files
-        if one.suffix == ".so" or (one.stat().st_mode & 0o111 and _is_elf(one))
+        str(path)
+        for path in files
+        if path.suffix == ".so" or (path.stat().st_mode & 0o111 and _is_elf(path))
     ]
     known = dict(
         re.findall(r"^\t(\S+) \(libc6.* => (/.+)$", _run("/sbin/ldconfig", "-p"), re.MULTILINE)
@@ -139,14 +138,14 @@ def _is_elf(path: Path) -> bool:
 
 
 def _place(path: Path) -> Path:
-    """Where it stands once the links of its folders are followed.
+    """Return the path with the links in its folders resolved.
 
-    Links to files become what they lead to.
+    A link at the end stays, and is stored as the file that it leads to.
     """
     return path.parent.resolve() / path.name
 
 
-def _of_root(info: tarfile.TarInfo) -> tarfile.TarInfo:
+def _owned_by_root(info: tarfile.TarInfo) -> tarfile.TarInfo:
     info.uid = info.gid = 0
     return info
 

@@ -1,9 +1,8 @@
-"""HTTP/1.1 over a bare socket.
+"""HTTP/1.1 over a bare socket, with requests as wrong as a test needs.
 
-Requests may be as wrong as a test wants them, and answers are held to the letter of RFC 9112.
-
-A client library forgives much: it takes a body that is cut short for a slow one, and never sees
-what is sent behind an answer. This one does not."""
+Answers have to follow RFC 9112 to the letter. A client library forgives much: it waits for more of
+a truncated body, and does not see bytes after an answer.
+"""
 
 from __future__ import annotations
 
@@ -29,26 +28,30 @@ _NO_BODY: Final = frozenset({204, 304})
 
 
 class BrokenFraming(Exception):
-    """The server sent what is no HTTP, or not what it had announced."""
+    """The server's bytes are not HTTP, or not as long as it announced."""
 
 
 class Closed(Exception):
-    """The server closed the connection where an answer could have begun."""
+    """The server closed the connection where an answer could begin."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer; the names of ``fields`` are in lower case."""
+    """An answer; the names of ``fields`` are in lower case."""
 
     status: int
     fields: Sequence[tuple[str, str]]
     body: bytes = b""
     version: str = "1.1"
-    """That of the request, or 1.0 where the server could make nothing of it."""
+    """The version of the request, or 1.0 if the server could not read the request."""
 
     def header(self, name: str) -> str | None:
-        """A field's value, None without one. Raises BrokenFraming when it is there twice."""
+        """Return a field's value, or None without the field.
+
+        Raises:
+            BrokenFraming: The field is repeated.
+        """
         found = [value for key, value in self.fields if key == name.lower()]
         if len(found) > 1:
             raise BrokenFraming(f"{name} {len(found)} times: {found}")
@@ -60,19 +63,19 @@ class Reply:
 
     @property
     def stays_open(self) -> bool:
-        """Whether another request may follow."""
+        """Return whether another request may follow."""
         said = (self.header("connection") or "").lower()
         return said != "close" if self.version >= "1.1" else said == "keep-alive"
 
 
 @final
 @dataclass(slots=True)
-class Wire:
-    """One connection."""
+class RawConnection:
+    """A connection to the mirror."""
 
     port: int
     timeout_s: float = 60.0
-    """Less than an idle connection is kept (`mirror.server.KEEPALIVE_S`): what `ends` says is not owed to that."""
+    """Shorter than `mirror.server.KEEPALIVE_S`, so that `ends` does not see an idle timeout."""
     context: ssl.SSLContext | None = None
     socket: socket.socket = field(init=False)
     _held: bytearray = field(default_factory=bytearray)
@@ -90,11 +93,11 @@ class Wire:
         self.close()
 
     def close(self) -> None:
-        """Close it, for both directions."""
+        """Close the connection in both directions."""
         self.socket.close()
 
     def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
+        """Send bytes unchanged."""
         self.socket.sendall(data)
 
     def ask(
@@ -104,14 +107,17 @@ class Wire:
         body: bytes | None = None,
         fields: Iterable[tuple[str, str]] = (),
     ) -> Reply:
-        """A request that is well formed, and its answer."""
+        """Send a well-formed request; return the answer."""
         self.send(request(method, target, body, fields))
         return self.reply(method)
 
     def reply(self, method: str = "GET") -> Reply:
-        """The next answer that is final, to a request with ``method``.
+        """Return the next final answer, to a request with ``method``.
 
-        Raises BrokenFraming, Closed, TimeoutError.
+        Raises:
+            BrokenFraming: The answer is not HTTP.
+            Closed: The connection ended before the answer.
+            TimeoutError: The answer does not arrive in time.
         """
         while True:
             head = self._head()
@@ -119,7 +125,7 @@ class Wire:
                 return replace(head, body=self._body(head, method))
 
     def is_silent(self, for_s: float = 0.05) -> bool:
-        """Whether nothing has come that no answer accounts for."""
+        """Return whether no byte arrived that belongs to no answer."""
         if self._held:
             return False
         self.socket.settimeout(for_s)
@@ -132,7 +138,7 @@ class Wire:
         return not self._held
 
     def ends(self) -> bool:
-        """Whether the server closes the connection, with nothing more to say, before the timeout."""
+        """Return whether the server closes the connection in time, without another byte."""
         try:
             return not self._held and self.socket.recv(1) == b""
         except ConnectionError:
@@ -146,12 +152,12 @@ class Wire:
         line = self._line(first=True)
         match = _STATUS.fullmatch(line)
         if match is None:
-            raise BrokenFraming(f"no status line: {line[:200]!r}")
+            raise BrokenFraming(f"expected a status line: {line[:200]!r}")
         fields: list[tuple[str, str]] = []
         while line := self._line():
             found = _FIELD.fullmatch(line)
             if found is None:
-                raise BrokenFraming(f"no header field: {line[:200]!r}")
+                raise BrokenFraming(f"expected a header field: {line[:200]!r}")
             fields.append((found["name"].decode().lower(), found["value"].decode("latin-1")))
         return Reply(int(match["status"]), fields, version=match["version"].decode())
 
@@ -175,7 +181,7 @@ class Wire:
             line = self._line()
             match = _CHUNK.fullmatch(line)
             if match is None:
-                raise BrokenFraming(f"no chunk: {line[:200]!r}")
+                raise BrokenFraming(f"expected a chunk: {line[:200]!r}")
             size = int(match["size"], 16)
             if size == 0:
                 while self._line():
@@ -218,7 +224,7 @@ class Wire:
 def request(
     method: str, target: str, body: bytes | None = None, fields: Iterable[tuple[str, str]] = ()
 ) -> bytes:
-    """The bytes of a request, with a Host, and a Content-Length when it has a body."""
+    """Return the bytes of a request, with Host, and with Content-Length if it has a body."""
     lines = [
         f"{method} {target} HTTP/1.1",
         "Host: mirror",
@@ -230,7 +236,7 @@ def request(
 
 
 def chunked(*pieces: bytes) -> bytes:
-    """``pieces`` in chunked transfer coding."""
+    """Return ``pieces`` in chunked transfer coding."""
     return (
         b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces if piece) + b"0\r\n\r\n"
     )

@@ -1,4 +1,4 @@
-"""Clients that read answers at a pace of the test's choice, and files that are slow to read."""
+"""Clients that read answers as slowly as a test needs, and files that are slow to read."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 SMALL = random.Random(11).randbytes(1 << 20)
 LARGE = SMALL * 6
 HUGE = LARGE * 6
-"""More than the buffers of two sockets hold."""
+"""More bytes than the buffers of two sockets hold."""
 
 NEVER_S = 600
-"""Longer than any test waits."""
+"""Longer than any test."""
 
 
 def push_blob(ask: Served, data: bytes) -> str:
@@ -91,7 +91,7 @@ def evict(path: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 def pretend_uncached(patch: pytest.MonkeyPatch) -> None:
-    """Have the server take every file for one that is not in the page cache."""
+    """Make the server handle every file like one that is not in the page cache."""
     for module in (send_file, nonblocking_sendfile):
         patch.setattr(module, "is_cached", lambda *_: False)
 

@@ -1,4 +1,4 @@
-"""A client of a registry that pushes, pulls and deletes images, in every way the specification knows, and believes nothing it has not hashed."""
+"""A client that pushes, pulls and deletes images in every way, and checks every digest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from store.model.digests import Digest
 from tests.support.layouts import CONFIG, LAYER, MANIFEST, encode
-from tests.support.raw_http import Wire, chunked, request
+from tests.support.raw_http import RawConnection, chunked, request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ ACCEPT: Final = (("Accept", MANIFEST),)
 
 
 class Refused(Exception):
-    """An answer that such a client must not get: ``status`` and what the server says."""
+    """An answer that the client must not get; ``status`` is its status."""
 
     def __init__(self, what: str, reply: Reply) -> None:
         super().__init__(f"{what}: {reply.status} {reply.body[:300]!r}")
@@ -30,15 +30,15 @@ class Refused(Exception):
 @final
 @dataclass(frozen=True)
 class Image:
-    """Layers and a config, as they are pushed."""
+    """A config and layers to push."""
 
     config: bytes
     layers: tuple[bytes, ...]
 
     @classmethod
     def of(cls, layers: Sequence[bytes], label: str) -> Image:
-        """A config that fits ``layers``, told apart by ``label``."""
-        diffs = [str(Digest.of(one)) for one in layers]
+        """Return an image of ``layers``, distinguished by ``label``."""
+        diffs = [str(Digest.of(layer)) for layer in layers]
         config = {
             "architecture": "amd64",
             "os": "linux",
@@ -49,17 +49,17 @@ class Image:
 
     @property
     def blobs(self) -> dict[str, bytes]:
-        """Everything but the manifest, by digest."""
-        return {str(Digest.of(one)): one for one in (*self.layers, self.config)}
+        """Return the config and the layers by digest."""
+        return {str(Digest.of(blob)): blob for blob in (*self.layers, self.config)}
 
     @property
     def manifest(self) -> bytes:
-        """The manifest."""
+        """Return the manifest."""
 
         def link(data: bytes, media_type: str) -> dict[str, object]:
             return {"mediaType": media_type, "digest": str(Digest.of(data)), "size": len(data)}
 
-        layers = [link(one, LAYER) for one in self.layers]
+        layers = [link(layer, LAYER) for layer in self.layers]
         return encode(
             {
                 "schemaVersion": 2,
@@ -71,29 +71,29 @@ class Image:
 
     @property
     def digest(self) -> str:
-        """The manifest's digest."""
+        """Return the manifest's digest."""
         return str(Digest.of(self.manifest))
 
 
 @final
 @dataclass
 class Client:
-    """One connection that is made again when it ends.
+    """A connection that is opened again when it ends.
 
-    What fails because the server is gone raises OSError, BrokenFraming or Closed.
+    When the server is gone, methods raise OSError, BrokenFraming or Closed.
     """
 
     port: int
     chance: random.Random = field(default_factory=random.Random)
     answers: int = 0
-    """How many there were."""
-    _wire: Wire | None = None
+    """The number of answers so far."""
+    _connection: RawConnection | None = None
 
     def close(self) -> None:
-        """End the connection."""
-        if self._wire is not None:
-            self._wire.close()
-            self._wire = None
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def ask(
         self,
@@ -102,15 +102,15 @@ class Client:
         body: bytes | None = None,
         fields: Sequence[tuple[str, str]] = (),
     ) -> Reply:
-        """A request and its answer, whatever it says."""
+        """Send a request and return the answer, whatever its status."""
         return self._exchange(method, request(method, target, body, fields))
 
     def _exchange(self, method: str, data: bytes) -> Reply:
-        if self._wire is None:
-            self._wire = Wire(self.port)
+        if self._connection is None:
+            self._connection = RawConnection(self.port)
         try:
-            self._wire.send(data)
-            reply = self._wire.reply(method)
+            self._connection.send(data)
+            reply = self._connection.reply(method)
         except BaseException:
             self.close()
             raise
@@ -122,9 +122,9 @@ class Client:
     # --- pushing ----------------------------------------------------------------------------------
 
     def push(self, repository: str, image: Image, tag: str, *, others: Sequence[str] = ()) -> None:
-        """Push all of it; when this returns, the registry has promised to keep it.
+        """Push all of an image; once this returns, the registry has promised to keep it.
 
-        ``others`` are repositories that blobs may be mounted from.
+        ``others`` are repositories from which blobs may be mounted.
         """
         for digest, data in image.blobs.items():
             self.push_blob(repository, digest, data, others)
@@ -137,7 +137,7 @@ class Client:
     def push_blob(
         self, repository: str, digest: str, data: bytes, others: Sequence[str] = ()
     ) -> None:
-        """Push one in a way of chance's choice, unless it is there already."""
+        """Push a blob in a random way, unless the repository holds it."""
         base = f"/v2/{repository}/blobs"
         if self.chance.random() < 0.5 and self.ask("HEAD", f"{base}/{digest}").status == 200:
             return
@@ -184,7 +184,7 @@ class Client:
     # --- pulling ----------------------------------------------------------------------------------
 
     def pull(self, repository: str, image: Image, tag: str | None = None) -> None:
-        """Fetch all of it, and compare."""
+        """Fetch all of an image and compare it."""
         reply = self.ask("GET", f"/v2/{repository}/manifests/{tag or image.digest}", fields=ACCEPT)
         self._same(reply, image.manifest, f"{repository}:{tag or image.digest}")
         manifest = json.loads(reply.body)
@@ -205,7 +205,7 @@ class Client:
     # --- deleting ---------------------------------------------------------------------------------
 
     def delete(self, repository: str, path: str) -> None:
-        """Delete a manifest, tag or blob that is there."""
+        """Delete a manifest, tag or blob that exists."""
         reply = self.ask("DELETE", f"/v2/{repository}/{path}")
         if reply.status != 202:
             raise Refused(f"DELETE {repository}/{path}", reply)

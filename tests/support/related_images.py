@@ -1,4 +1,7 @@
-"""Hypothesis strategies for images that may be each other's parents: their histories have what they share in common, or nearly so (docker-archive.md §6.2)."""
+"""Hypothesis strategies for images that may be parents of each other (docker-archive.md §6.2).
+
+Their histories share their beginnings, or nearly.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ SPELLINGS: Final = (
     b'{"created_by":"\xff"}',
     b'{"created_by":"\\ud800"}',
 )
-"""Entries of which some say the same in other words, and some nearly the same: what Docker compares are the structures it makes of them."""
+"""Entries of a history; some are equal, or nearly equal, as the structures that Docker compares."""
 
 EMPTY: Final = b'{"empty_layer":true}'
 
@@ -40,7 +43,10 @@ def entries() -> SearchStrategy[bytes]:
 
 @st.composite
 def families(draw: DrawFn) -> tuple[ImageCase, ...]:
-    """An image and others built on it, some of them with a history that is not quite the one before and one entry more."""
+    """Draw an image and images built on it.
+
+    The history of some does not continue their parent's.
+    """
     layers = tuple(draw(st.lists(layer_tars.one_layer(), max_size=2)))
     history = draw(st.lists(entries(), max_size=len(layers)))
     members = [_image(layers, history, 0)]

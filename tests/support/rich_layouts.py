@@ -54,9 +54,9 @@ def blobs(archive: bytes) -> dict[str, bytes]:
 
 
 def listed(archive: bytes) -> list[tuple[str, str, str]]:
-    """(digest, full name, ref name) of each entry of index.json."""
+    """Return the digest, full name and ref name of each entry of index.json."""
     index = json.loads(files(archive)["index.json"])
-    entries = [(one["digest"], one.get("annotations", {})) for one in index["manifests"]]
+    entries = [(root["digest"], root.get("annotations", {})) for root in index["manifests"]]
     return [
         (
             name,
@@ -67,8 +67,12 @@ def listed(archive: bytes) -> list[tuple[str, str, str]]:
     ]
 
 
-def rich() -> tuple[Layout, dict[str, dict[str, Any]]]:
-    """An index with three platforms and attestations, a signature and a note on it, a cosign tag, and another repository with the same tag."""
+def rich_layout() -> tuple[Layout, dict[str, dict[str, Any]]]:
+    """Return a layout with every kind of entry, and the descriptors in it.
+
+    An index with three platforms and attestations, a signature and a note on it, a cosign tag, and
+    another repository with the same tag.
+    """
     layout = Layout()
     amd64 = layout.image(
         gzip(A),

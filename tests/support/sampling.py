@@ -1,9 +1,9 @@
-"""Drawing many examples from a strategy at once, and afterwards the smallest one that fails.
+"""Many examples drawn from a strategy at once, and then the smallest one that fails.
 
-A real peer judges dozens of images per request far faster than one by one, which is how hypothesis
-would hand them out. So examples are drawn first and judged in batches. Should one fail, the same
-seed draws the same examples again; what is known about them is not asked twice, and hypothesis
-shrinks the failing one."""
+A real peer judges dozens of images per request, much faster than one by one as hypothesis draws
+them. So examples are drawn first and judged in batches. If one fails, the same seed draws the same
+examples again, known results are not computed again, and hypothesis shrinks the failing example.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 Example = TypeVar("Example")
 
 SHRINKING_S: Final = 60
-"""After so long the smallest example so far is good enough."""
+"""After this time in seconds, shrinking stops."""
 
 SPARE: Final = 1.5
-"""Hypothesis draws some examples twice; so many more are asked for."""
+"""The factor by which more examples are drawn, because hypothesis draws some of them twice."""
 
 
 class _Found(Exception):
@@ -59,9 +59,9 @@ def _draw(
 
 
 def sample(strategy: SearchStrategy[Example], count: int, *, seeded: int) -> list[Example]:
-    """``count`` different examples, the same for the same seed.
+    """Return ``count`` different examples, the same for the same seed.
 
-    Fewer only when the strategy has no more.
+    There are fewer only if the strategy has no more.
     """
     seen: dict[Example, None] = {}
     _draw(strategy, count, seeded, [Phase.generate], lambda example: seen.setdefault(example, None))
@@ -76,18 +76,21 @@ def smallest(
     known: dict[Example, bool],
     fails: Callable[[Example], bool],
 ) -> Example:
-    """The smallest failing example that hypothesis finds from a failing one of `sample` with the same arguments.
+    """Return the smallest failing example that hypothesis finds.
 
     Args:
-        known: The examples judged so far, and whether each failed; one did at least.
-        fails: Judges any other.
+        strategy: As for `sample`.
+        count: As for `sample`.
+        seeded: As for `sample`.
+        known: The examples judged so far, and whether each failed; at least one did.
+        fails: Judges another example.
     """
     best: list[Example] = []
     deadline = time.monotonic() + SHRINKING_S
 
     def see(example: Example) -> None:
         if example not in known:
-            # What nobody judged while drawing must not change the course of drawing.
+            # An example that was not judged must not change how examples are drawn.
             known[example] = bool(best) and time.monotonic() < deadline and fails(example)
         if known[example]:
             best.append(example)

@@ -1,4 +1,7 @@
-"""Comparing two saved archives, byte for byte but for what Docker itself leaves to chance (docker-archive.md §3, §4, §9)."""
+"""Comparison of saved archives, except what differs between two of Docker's own saves.
+
+Docker leaves these bytes to chance: docker-archive.md §3, §4 and §9.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ BLOBS: Final = "blobs/sha256/"
 @final
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A member's raw header block, the raw PAX header before it (empty without one), and its padded data."""
+    """A member: its header block, the PAX header before it (perhaps empty), and its padded data."""
 
     header: bytes
     extension: bytes
@@ -32,9 +35,10 @@ class Entry:
 
 
 def entries(archive: bytes) -> tuple[list[Entry], bytes]:
-    """The members of a saved archive, and what follows the last of them.
+    """Return the members of a saved archive, and the bytes after the last one.
 
-    Raises ValueError when it is no such archive.
+    Raises:
+        ValueError: The bytes are not such an archive.
     """
     found = []
     extension = b""
@@ -42,7 +46,7 @@ def entries(archive: bytes) -> tuple[list[Entry], bytes]:
     while at + BLOCK <= len(archive) and archive[at : at + BLOCK] != bytes(BLOCK):
         header = archive[at : at + BLOCK]
         if header[257:262] != b"ustar":
-            raise ValueError(f"no tar header at byte {at}")
+            raise ValueError(f"byte {at} is not the start of a tar header")
         end = at + BLOCK + -(-int(header[124:135], 8) // BLOCK) * BLOCK
         if header[156:157] == b"x":
             extension = archive[at:end]
@@ -54,13 +58,12 @@ def entries(archive: bytes) -> tuple[list[Entry], bytes]:
 
 
 def without_clock_times(archive: bytes) -> list[tuple[bytes, bytes, bytes]]:
-    """An archive in pieces, the times taken out where Docker writes the time of the save.
+    """Return an archive in pieces, without the times where Docker writes the time of the save.
 
-    Of directories whose layer is a link, and of the blobs' folder.
-
-    A time too late for the header stands in a PAX header of its own, which goes with it.
+    These are the times of directories whose layer is a link, and of the blobs' folder. A time too
+    late for the header is in a PAX header, which is left out as a whole.
     """
-    found, rest = entries(archive)
+    found, end = entries(archive)
     linked = {entry.name.partition("/")[0] for entry in found if entry.is_symlink}
     pieces = []
     for entry in found:
@@ -70,13 +73,13 @@ def without_clock_times(archive: bytes) -> list[tuple[bytes, bytes, bytes]]:
             if extension[BLOCK:].rstrip(b"\0").count(b"\n") == 1 and PAX_TIME in extension[BLOCK:]:
                 extension = b""
         pieces.append((bytes(header), extension, entry.data))
-    return [*pieces, (b"", b"", rest)]
+    return [*pieces, (b"", b"", end)]
 
 
 def difference(docker: bytes, ours: bytes) -> str | None:
-    """Where two archives differ, in words.
+    """Describe where two archives differ, or return None.
 
-    None when they are equal as far as Docker is equal to itself.
+    Differences that two of Docker's own saves may have do not count.
     """
     if docker == ours:
         return None
@@ -105,7 +108,7 @@ def difference(docker: bytes, ours: bytes) -> str | None:
 
 
 def saved_images(archive: bytes) -> dict[str, tuple[str, ...]]:
-    """The IDs (bare) of the images in a saved archive, in its order, each with its tags."""
+    """Return the bare IDs of the images in a saved archive, in its order, each with its tags."""
     found, _ = entries(archive)
     manifest = json.loads(
         next(entry.data for entry in found if entry.name == "manifest.json").rstrip(b"\0")
@@ -117,18 +120,18 @@ def saved_images(archive: bytes) -> dict[str, tuple[str, ...]]:
 
 
 def saved_names(archive: bytes) -> list[str]:
-    """Names that ask for the images of a saved archive in its own order: Docker's is random."""
+    """Return names for the images of a saved archive in its order, which is random for Docker."""
     return [name for image_id, tags in saved_images(archive).items() for name in tags or [image_id]]
 
 
 def without_manifest(archive: bytes) -> bytes:
     """What is left of a saved archive for those who do not know of ``manifest.json``: an archive from before Docker 1.10 (docker-archive.md §7)."""
-    found, rest = entries(archive)
+    found, end = entries(archive)
     return (
         b"".join(
             entry.extension + entry.header + entry.data
             for entry in found
             if entry.name != "manifest.json"
         )
-        + rest
+        + end
     )

@@ -1,4 +1,4 @@
-"""Graphs of manifests made from a `Layout`, and plans read as archives: no store, no disk."""
+"""Graphs of manifests made from a `Layout`, and the entries of plans, without store or disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def inline(digest: Digest, data: bytes) -> Sources:
-    """The source of a content that the database holds."""
+    """Return the source of a content that the database holds."""
     return Sources(digest, len(data), ContentState.PRESENT, data, in_file=False, encodings=())
 
 
@@ -28,7 +28,7 @@ def graph_of(
     *roots: tuple[Descriptor, tuple[str, ...]],
     made: dict[Digest, tuple[bytes, int]] | None = None,
 ) -> SavedGraph:
-    """All blobs of ``layout``, below ``roots`` with their tags."""
+    """Return all blobs of ``layout`` as a graph below ``roots`` with their tags."""
     documents: dict[Digest, Document] = {}
     configs: dict[Digest, ImageConfig] = {}
     sources: dict[Digest, Sources] = {}
@@ -42,20 +42,20 @@ def graph_of(
                     layout.blobs[str(document.config.digest)], digest=document.config.digest
                 )
     saved = tuple(
-        SavedRoot(Digest.parse(one["digest"]), tuple(Reference.parse(name) for name in names))
-        for one, names in roots
+        SavedRoot(Digest.parse(root["digest"]), tuple(Reference.parse(name) for name in names))
+        for root, names in roots
     )
     return SavedGraph(saved, documents, configs, sources, made=made or {})
 
 
 def entry(plan: Plan, path: str) -> Entry:
-    """The only member of that name."""
-    (found,) = (one for one in plan.entries if one.path == path)
+    """Return the only member with this path."""
+    (found,) = (candidate for candidate in plan.entries if candidate.path == path)
     return found
 
 
 def document(plan: Plan, path: str) -> Any:  # noqa: ANN401 - JSON
-    """The JSON in a member that the planner made."""
+    """Return the JSON of a member that the planner made."""
     source = entry(plan, path).source
     assert isinstance(source, bytes)
     return json.loads(source)

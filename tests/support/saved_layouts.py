@@ -1,4 +1,4 @@
-"""Image layouts that are imported, saved again and taken apart."""
+"""Image layouts that are imported and saved again, and the parts of the saved archives."""
 
 from __future__ import annotations
 
@@ -80,19 +80,19 @@ def listed(archive: bytes) -> list[Descriptor]:
 
 
 def names_of(archive: bytes) -> dict[str, list[str]]:
-    """The full names that index.json gives to each digest."""
+    """Return the full names that index.json gives to each digest."""
     found: dict[str, list[str]] = {}
-    for one in listed(archive):
-        found.setdefault(one["digest"], []).extend(
-            [one["annotations"][CONTAINERD_NAME]] if "annotations" in one else []
+    for root in listed(archive):
+        found.setdefault(root["digest"], []).extend(
+            [root["annotations"][CONTAINERD_NAME]] if "annotations" in root else []
         )
     return found
 
 
 class Sample:
-    """An index of two platforms with an attestation.
+    """An index of two platforms with an attestation, and artifacts that refer to it.
 
-    A signature by subject, one about that, one by tag; an artifact.
+    They are a signature by subject, an artifact about the signature, and a signature by tag.
     """
 
     def __init__(self) -> None:

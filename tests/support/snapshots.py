@@ -1,4 +1,4 @@
-"""Everything a store is, so that two moments can be compared: the rows of every table and the files on disk."""
+"""The state of a store, to compare two moments: the rows of every table and the files on disk."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _FOLDERS = ("blobs", "staging", "uploads")
 
 
 def snapshot(root: Path) -> Snapshot:
-    """The store at ``root``: tables by name, and files with their size, time and digest.
+    """Return the tables by name, and the files with their sizes, times and digests.
 
-    Two are equal when nothing has changed in between.
+    Two snapshots are equal if nothing has changed between them.
     """
     taken: Snapshot = {}
     with closing(sqlite3.connect(f"file:{root / 'store.db'}?mode=ro", uri=True)) as connection:
@@ -43,6 +43,6 @@ def snapshot(root: Path) -> Snapshot:
                     hashlib.sha256(path.read_bytes()).hexdigest(),
                 )
             elif folder == "staging":
-                # Nobody's folder is left. (Among blobs an empty folder says nothing.)
+                # Staging folders are removed after use. Empty folders of blobs do not matter.
                 taken[str(path.relative_to(root))] = "folder"
     return taken

@@ -1,4 +1,4 @@
-"""Every statement that a store sends to its database, with the function of the catalogue that sent it, and what SQLite means to do about it."""
+"""The statements that a store sends to its database, with their senders and SQLite's plans."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-_SPEAKERS: Final = re.compile(r"/(?:store/catalog|exporter)/(?:\w+/)*(\w+)\.py$")
+_SENDERS: Final = re.compile(r"/(?:store/catalog|exporter)/(?:\w+/)*(\w+)\.py$")
 _PLANNED: Final = re.compile(r"^\s*(?:WITH|SELECT|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 _ALIAS: Final = re.compile(r"\b(\w+) AS \"?(\w+)\"?")
 _STEP: Final = re.compile(r"SCAN (\w+)")
@@ -26,9 +26,9 @@ _STEP: Final = re.compile(r"SCAN (\w+)")
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """A table that a statement goes through from end to end."""
+    """A table that a statement reads from end to end."""
 
-    speaker: str
+    sender: str
     table: str
     step: str
     statement: str
@@ -36,44 +36,47 @@ class Walk:
 
 @dataclass
 class Statements:
-    """What was sent while the recorder ran: for each function its statements, each with the parameters it was last sent with."""
+    """The statements of each function while the recorder ran, with their last parameters."""
 
     sent: dict[str, dict[str, Any]] = field(default_factory=dict)
-    heard: set[str] = field(default_factory=set)
-    """Every function that had a part in one."""
+    functions: set[str] = field(default_factory=set)
+    """Every function that took part in sending a statement."""
 
     def note(self, statement: str, parameters: Any) -> None:  # noqa: ANN401 - whatever the driver takes
-        speakers = _speakers()
-        self.heard.update(speakers)
-        self.sent.setdefault(speakers[-1], {})[statement] = parameters
+        senders = _senders()
+        self.functions.update(senders)
+        self.sent.setdefault(senders[-1], {})[statement] = parameters
 
     def plans(self, database: Path) -> Iterator[tuple[str, str, str]]:
-        """Every step of every statement, as (function, statement, step).
+        """Yield every step of every statement, as function, statement and step.
 
-        SQLite is asked, on this database.
-
-        Without statistics, which a store never gathers, the answer depends on the schema alone: it
-        is the same however many rows there are."""
+        SQLite explains the statements on this database. Stores do not gather statistics, so that
+        the plan depends on the schema and not on the number of rows.
+        """
         with closing(sqlite3.connect(database)) as connection:
-            for speaker, statements in self.sent.items():
+            for sender, statements in self.sent.items():
                 for statement, parameters in statements.items():
                     one = parameters[0] if isinstance(parameters, list) else parameters
                     for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", one):
-                        yield speaker, statement, step
+                        yield sender, statement, step
 
-    def steps(self, speaker: str, database: Path) -> list[str]:
-        """The steps of the statements of one function. Raises KeyError when it was not heard."""
-        return [step for _, _, step in Statements({speaker: self.sent[speaker]}).plans(database)]
+    def steps(self, sender: str, database: Path) -> list[str]:
+        """Return the steps of the statements of one function.
+
+        Raises:
+            KeyError: The function sent no statement.
+        """
+        return [step for _, _, step in Statements({sender: self.sent[sender]}).plans(database)]
 
     def walks(self, database: Path) -> Iterator[Walk]:
-        """Whole tables that any of the statements goes through."""
-        for speaker, statement, step in self.plans(database):
+        """Yield the tables that any statement reads from end to end."""
+        for sender, statement, step in self.plans(database):
             match = _STEP.match(step)
             if match is not None:
                 names = {alias: table for table, alias in _ALIAS.findall(statement)}
                 table = names.get(match[1], str(match[1]))
                 if table in metadata.tables:
-                    yield Walk(speaker, table, step, statement)
+                    yield Walk(sender, table, step, statement)
 
 
 @contextmanager
@@ -100,13 +103,16 @@ def recorded() -> Iterator[Statements]:
         event.remove(Engine, "before_cursor_execute", note)
 
 
-def _speakers() -> list[str]:
-    """The functions of the module of the catalogue that is at work, innermost first: the outermost speaks, the others help it."""
+def _senders() -> list[str]:
+    """Return the catalogue's functions on the stack, all of one module, innermost first.
+
+    The outermost is the sender; the others help it.
+    """
     found: list[str] = []
     module = ""
     at: FrameType | None = sys._getframe()
     while at is not None:
-        match = _SPEAKERS.search(at.f_code.co_filename)
+        match = _SENDERS.search(at.f_code.co_filename)
         if match is not None and module in ("", match[1]):
             module = match[1]
             if not at.f_code.co_name.startswith("<"):

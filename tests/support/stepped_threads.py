@@ -1,4 +1,7 @@
-"""Two programs on one store, driven step by step: each runs on a thread of its own and stops before each of its steps until it is told to go on."""
+"""Two programs on one store, driven step by step.
+
+Each runs on a thread of its own and stops before each of its steps until the driver lets it go on.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ _STUCK_S: Final = 120
 
 @final
 class Actor:
-    """One of the two. ``steps`` are the names of those it has been let into."""
+    """A program on its thread; ``steps`` are the names of the steps that it has begun."""
 
     def __init__(self, work: Work) -> None:
         self.steps: list[str] = []
@@ -43,7 +46,7 @@ class Actor:
     def _run(self) -> None:
         try:
             self.result = self._work(self._gate)
-        except BaseException as exc:  # noqa: BLE001 - handed to whoever drives
+        except BaseException as exc:  # noqa: BLE001 - the driver reads it
             self.error = exc
         finally:
             self._stopped.put(None)
@@ -54,7 +57,7 @@ class Actor:
             raise TimeoutError(step)
 
     def advance(self) -> None:
-        """Let it take its next step, up to the one after."""
+        """Let the program take its next step."""
         if self.done:
             return
         self.steps.append(self._before or "")
@@ -65,13 +68,13 @@ class Actor:
             self._thread.join(_STUCK_S)
 
     def finish(self) -> None:
-        """Let it run to its end."""
+        """Let the program run to its end."""
         while not self.done:
             self.advance()
 
 
 def gated(store: Store, gate: Gate) -> Store:
-    """The store, stopping before each of its write units: between two of them is where others come in."""
+    """Make the store stop before each of its write units, and return it."""
     ungated = store.write
 
     @contextmanager
@@ -87,13 +90,13 @@ def gated(store: Store, gate: Gate) -> Store:
 
 
 def interleavings(first: int, second: int) -> Iterator[tuple[bool, ...]]:
-    """Every order in which ``first`` steps of one (True) and ``second`` steps of another can be taken."""
+    """Yield every order of ``first`` steps of one program (True) and ``second`` of another."""
     for places in itertools.combinations(range(first + second), first):
         yield tuple(place in places for place in range(first + second))
 
 
 def drive(one: Work, other: Work, order: Sequence[bool]) -> tuple[Actor, Actor]:
-    """Run both in this order; steps that the order does not foresee are taken at the end."""
+    """Run two programs in this order; further steps are taken at the end."""
     actors = Actor(one), Actor(other)
     for first in order:
         actors[0 if first else 1].advance()

@@ -1,4 +1,4 @@
-"""Tar archives built field by field, sound or broken on purpose: tarfile writes neither all formats nor any mistakes."""
+"""Tar archives built field by field, valid or broken, in forms that tarfile cannot write."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def block(
     magic: bytes = b"ustar\x0000",
     **fields: bytes,
 ) -> bytes:
-    """A header block with a sound checksum.
+    """Return a header block with a right checksum.
 
     ``fields`` set raw bytes by offset: ``at_345=b"prefix"``.
     """
@@ -33,27 +33,27 @@ def block(
     for key, value in fields.items():
         start = int(key.removeprefix("at_"))
         raw[start : start + len(value)] = value
-    return summed(bytes(raw))
+    return with_checksum(bytes(raw))
 
 
-def summed(header: bytes) -> bytes:
-    """``header`` with the checksum that it should have."""
+def with_checksum(header: bytes) -> bytes:
+    """Return ``header`` with its right checksum."""
     blank = header[:148] + b" " * 8 + header[156:]
     return header[:148] + b"%06o\0 " % sum(blank) + header[156:]
 
 
 def padded(data: bytes) -> bytes:
-    """``data`` filled up to whole blocks."""
+    """Return ``data`` filled up to whole blocks."""
     return data + bytes(-len(data) % 512)
 
 
 def member(name: bytes = b"file", data: bytes = b"", flag: bytes = b"0", **options: bytes) -> bytes:
-    """A header with its data."""
+    """Return a header with its data."""
     return block(name, len(data), flag, **options) + padded(data)
 
 
 def record(key: bytes, value: bytes) -> bytes:
-    """One PAX record, its length included in itself."""
+    """Return a PAX record, whose length includes itself."""
     body = b" " + key + b"=" + value + b"\n"
     size = len(body) + len(str(len(body)))
     size = len(body) + len(str(size))
@@ -61,7 +61,7 @@ def record(key: bytes, value: bytes) -> bytes:
 
 
 def extended(records: dict[bytes, bytes], flag: bytes = b"x") -> bytes:
-    """A PAX header."""
+    """Return a PAX header."""
     return member(
         b"PaxHeaders.0/x", b"".join(record(key, value) for key, value in records.items()), flag
     )
@@ -70,7 +70,15 @@ def extended(records: dict[bytes, bytes], flag: bytes = b"x") -> bytes:
 def sparse_member(
     name: bytes, data: bytes, size: int, extents: Sequence[tuple[int, int]], version: str
 ) -> bytes:
-    """A member of ``size`` bytes when unpacked, of which only the ``extents`` are stored, as ``data``; in the PAX format 0.0, 0.1 or 1.0."""
+    """Return a sparse member in the PAX format 0.0, 0.1 or 1.0.
+
+    Args:
+        name: The member's name.
+        data: The bytes of the extents, one after another.
+        size: The size of the unpacked file in bytes.
+        extents: Offset and size of each stored part, in bytes.
+        version: The version of the format.
+    """
     numbers = [b"%d" % number for extent in extents for number in extent]
     count = b"%d" % len(extents)
     if version == "1.0":
@@ -82,7 +90,7 @@ def sparse_member(
             b"GNU.sparse.realsize": b"%d" % size,
         }
         return extended(records) + member(b"GNUSparseFile.0/x", padded(listed) + data)
-    # Without any extents there is no map either: then the version alone says that it is sparse.
+    # Without extents there is no map: only the version shows that the member is sparse.
     head = record(b"GNU.sparse.major", b"0") + record(b"GNU.sparse.minor", version[2:].encode())
     head += record(b"GNU.sparse.size", b"%d" % size) + record(b"GNU.sparse.numblocks", count)
     if version == "0.1":

@@ -1,4 +1,4 @@
-"""A command, and what the kernel knows of it afterwards: its peak memory, or every path it wrote to."""
+"""A command with the facts that the kernel recorded: its peak memory, or the paths it wrote to."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ status, usage = os.wait4(pid, 0)[1:]
 with open(sys.argv[1], "w") as file:
     json.dump({"code": os.waitstatus_to_exitcode(status), "peak_kib": usage.ru_maxrss}, file)
 """
-# The kernel counts towards a command's peak what its parent had in memory when it started it, so it
-# is started by a small one.
+# The kernel adds the parent's memory at the start to a command's peak, so that a small program
+# starts it.
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A command that has ended well. ``peak_kib`` is its VmHWM."""
+    """A command that succeeded; ``peak_kib`` is its VmHWM."""
 
     seconds: float
     peak_kib: int
 
 
 def environment() -> dict[str, str]:
-    """This process's environment, but for what makes Python measure coverage: that takes memory and writes files of its own."""
+    """Return this process's environment without Python's coverage, which takes memory and files."""
     return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
 
 
@@ -54,7 +54,11 @@ def measured(
     stdin: IO[bytes] | None = None,
     stdout: IO[bytes] | None = None,
 ) -> Run:
-    """Run a command. Raises CalledProcessError with what it said when it fails."""
+    """Run a command and measure its time and memory.
+
+    Raises:
+        CalledProcessError: It failed; the error has its output.
+    """
     report = folder / "measured.json"
     words = [sys.executable, "-S", "-c", _LAUNCHER, str(report), *map(str, command)]
     start = time.monotonic()
@@ -74,9 +78,15 @@ def measured(
 
 
 def written_paths(folder: Path, *command: str | Path) -> list[str]:
-    """Run a command under strace: every path that it, or a thread or child of it, opened for writing, made, renamed or removed. Raises CalledProcessError."""
+    """Run a command under strace and return every path that it or its children wrote to.
+
+    A path that is opened for writing, created, renamed or removed counts.
+
+    Raises:
+        CalledProcessError: The command failed.
+    """
     folder.mkdir()
-    # A file for each thread: in a common one, calls are torn in two.
+    # Each thread has a log of its own: in a common log, strace splits calls.
     words = [
         "strace",
         "-ff",
@@ -106,7 +116,7 @@ def written_paths(folder: Path, *command: str | Path) -> list[str]:
 
 
 def paths_of(lines: Iterable[str]) -> set[str]:
-    """The paths that calls as strace shows them wrote to; failed calls count for nothing."""
+    """Return the paths that calls in strace's log wrote to; failed calls do not count."""
     found: set[str] = set()
     for line in lines:
         call = _CALL.match(line)
@@ -117,18 +127,18 @@ def paths_of(lines: Iterable[str]) -> set[str]:
                 found.add(call["opened"])
             continue
         named = [
-            os.path.normpath(os.path.join(one["folder"] or "", one["path"]))  # noqa: PTH118
-            for one in _PATH.finditer(call["arguments"])
+            os.path.normpath(os.path.join(path["folder"] or "", path["path"]))  # noqa: PTH118
+            for path in _PATH.finditer(call["arguments"])
         ]
-        # What a symbolic link points to is not touched by it.
+        # The target of a symbolic link is not written to.
         found.update(named[1:] if call["name"].startswith("symlink") else named)
     return found
 
 
 def outside(paths: Iterable[str], allowed: Sequence[Path]) -> list[str]:
-    """The paths that are none of ``allowed`` and not below one."""
+    """Return the paths that are neither in ``allowed`` nor below one of its folders."""
     return [
         path
         for path in paths
-        if not any(path == str(one) or path.startswith(f"{one}/") for one in allowed)
+        if not any(path == str(folder) or path.startswith(f"{folder}/") for folder in allowed)
     ]

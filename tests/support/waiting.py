@@ -1,4 +1,4 @@
-"""Waiting for what has to come about: on a busy machine that takes its time, and only what never comes about is a failure."""
+"""Waiting for a condition, long enough for a busy machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ _LOOK_AGAIN_S: Final = 0.02
 
 
 def until(holds: Callable[[], object]) -> None:
-    """Return as soon as ``holds()`` is true. Raises AssertionError when it does not become so."""
+    """Return as soon as ``holds()`` is true.
+
+    Raises:
+        AssertionError: It stays false.
+    """
     deadline = time.monotonic() + PATIENCE_S
     while not holds():
         assert time.monotonic() < deadline
@@ -22,7 +26,7 @@ def until(holds: Callable[[], object]) -> None:
 
 
 async def until_in_loop(holds: Callable[[], object]) -> None:
-    """The same, while the loop goes on."""
+    """Wait like `until`, while the loop goes on."""
     deadline = time.monotonic() + PATIENCE_S
     while not holds():
         assert time.monotonic() < deadline

@@ -16,7 +16,7 @@ from store.formats.tar.checker import TarCheck
 from store.formats.tar.reader import Member, MemberKind, TarReader
 from store.formats.tar.tree import Tree
 from store.model.limits import Limits
-from tests.support.tars import END, block, extended, member, padded, sparse_member, summed
+from tests.support.tars import END, block, extended, member, padded, sparse_member, with_checksum
 
 MAX_BYTES: Final = 12 * 1024
 LIMITS: Final = Limits(members=200, directories=200, name_bytes=20_000, header_bytes=4096, links=20)
@@ -101,7 +101,8 @@ def _with_checksums(data: bytes) -> bytes:
     """
     blocks = [data[start : start + 512] for start in range(0, len(data), 512)]
     return b"".join(
-        summed(one) if len(one) == 512 and one[257:262] == b"ustar" else one for one in blocks
+        with_checksum(one) if len(one) == 512 and one[257:262] == b"ustar" else one
+        for one in blocks
     )
 
 

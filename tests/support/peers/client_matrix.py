@@ -10,7 +10,7 @@ import tarfile
 from typing import TYPE_CHECKING, Final, Self, final
 
 from tests.support import images
-from tests.support.container_program import saying
+from tests.support.container_program import printing_program
 from tests.support.images import A
 from tests.support.layouts import Layout
 from tests.support.peers.clients import PULLS, docker_run, oras, regctl, slug
@@ -56,7 +56,7 @@ class Clients:
             self._stack.enter_context(Endpoint(shop.folder / name, tls=tls))
             for name, tls in (("h", False), ("t", True))
         ]
-        runnable = images.layer("hello", saying(SENTENCE.encode()), mode=0o755)
+        runnable = images.layer("hello", printing_program(SENTENCE.encode()), mode=0o755)
         self._archive = images.image(
             runnable,
             A,

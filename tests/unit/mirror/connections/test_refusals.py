@@ -8,7 +8,7 @@ import pytest
 
 from mirror.connections.refusals import MAX_FIELD_BYTES, MAX_HEAD_BYTES, MAX_LINE_BYTES
 from store.model.digests import Digest
-from tests.support.raw_http import Wire, request
+from tests.support.raw_http import RawConnection, request
 
 if TYPE_CHECKING:
     from tests.support.mirror_in_process import Served
@@ -61,7 +61,7 @@ def refused(reply: Reply, status: int) -> str:
 def test_invalid_http_is_refused_in_the_form_of_the_specification(
     ask: Served, sent: bytes, status: int
 ) -> None:
-    with Wire(ask.port) as wire:
+    with RawConnection(ask.port) as wire:
         wire.send(sent)
         reply = wire.reply()
         assert "SECRET" not in refused(reply, status)
@@ -81,7 +81,7 @@ def test_invalid_http_is_refused_in_the_form_of_the_specification(
 def test_request_without_a_handler_is_refused_in_the_form_of_the_specification(
     ask: Served, sent: bytes, status: int
 ) -> None:
-    with Wire(ask.port) as wire:
+    with RawConnection(ask.port) as wire:
         wire.send(sent)
         refused(wire.reply(), status)
         assert wire.ask("GET", "/healthz").status == 200
@@ -94,7 +94,7 @@ def test_failure_before_the_handler_is_answered_in_the_form_of_the_specification
         raise RuntimeError("SECRET")
 
     monkeypatch.setattr("mirror.app.note_origin", fail)
-    with Wire(ask.port) as wire:
+    with RawConnection(ask.port) as wire:
         reply = wire.ask("GET", "/v2/")
         assert refused(reply, 500) == "the registry failed"
         assert reply.header("connection") == "close"
@@ -102,7 +102,7 @@ def test_failure_before_the_handler_is_answered_in_the_form_of_the_specification
 
 
 def test_invalid_body_ends_its_request(ask: Served) -> None:
-    with Wire(ask.port, timeout_s=10) as wire:
+    with RawConnection(ask.port, timeout_s=10) as wire:
         wire.send(POST)
         assert wire.is_silent(0.2)
         wire.send(BROKEN)
@@ -116,7 +116,7 @@ def test_invalid_body_ends_its_request(ask: Served) -> None:
 def test_invalid_body_of_a_waiting_request_ends_it(ask: Served) -> None:
     data = b"a" * 20_000_000
     assert ask("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data).status == 201
-    with Wire(ask.port, timeout_s=10) as wire:
+    with RawConnection(ask.port, timeout_s=10) as wire:
         wire.send(request("GET", f"/v2/app/blobs/{Digest.of(data)}"))
         wire.send(POST)
         assert not wire.is_silent(1)
@@ -128,7 +128,7 @@ def test_invalid_body_of_a_waiting_request_ends_it(ask: Served) -> None:
 
 def test_body_may_be_longer_than_any_head(ask: Served) -> None:
     data = bytes(20 * MAX_HEAD_BYTES)
-    with Wire(ask.port) as wire:
+    with RawConnection(ask.port) as wire:
         # The body is read and dropped, because nothing is at this path.
         assert wire.ask("PUT", "/v2/app/nothing", data).status == 404
         assert (
@@ -140,7 +140,7 @@ def test_body_may_be_longer_than_any_head(ask: Served) -> None:
 def test_pipelined_requests_are_all_answered(ask: Served) -> None:
     data = bytes(3 * MAX_HEAD_BYTES)
     push = request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data)
-    with Wire(ask.port) as wire:
+    with RawConnection(ask.port) as wire:
         wire.send((HEALTHY * 50 + push) * 3)
         for _ in range(3):
             assert [wire.reply().status for _ in range(50)] == [200] * 50

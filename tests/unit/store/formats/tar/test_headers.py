@@ -13,7 +13,7 @@ from store.formats.tar.headers import (
     padding,
 )
 from store.model.remedies import Remedy
-from tests.support.tars import block, extended, member, padded, record, summed
+from tests.support.tars import block, extended, member, padded, record, with_checksum
 
 
 def headers(archive: bytes, header_bytes: int = 1 << 20) -> list[Header]:
@@ -152,7 +152,9 @@ def test_star_times_are_checked() -> None:
 
 def test_numbers_between_spaces_and_nuls_are_read() -> None:
     assert (
-        only(summed(block(at_100=b" 644 \0\0\0", at_124=b"    3 \0     ")) + padded(b"abc")).size
+        only(
+            with_checksum(block(at_100=b" 644 \0\0\0", at_124=b"    3 \0     ")) + padded(b"abc")
+        ).size
         == 3
     )
 
