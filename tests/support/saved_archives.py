@@ -125,7 +125,10 @@ def saved_names(archive: bytes) -> list[str]:
 
 
 def without_manifest(archive: bytes) -> bytes:
-    """What is left of a saved archive for those who do not know of ``manifest.json``: an archive from before Docker 1.10 (docker-archive.md §7)."""
+    """Return an archive without its ``manifest.json``, as before Docker 1.10.
+
+    Source: docker-archive.md §7.
+    """
     found, end = entries(archive)
     return (
         b"".join(
