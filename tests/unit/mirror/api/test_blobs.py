@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from store.blobs.memory import MemoryBlobs
 from store.model.contents import ContentState
 from store.model.digests import Digest
 from tests.support import images
@@ -101,3 +102,13 @@ def test_deleted_blob_is_gone(ask: Served) -> None:
     for method in ("GET", "HEAD", "DELETE"):
         assert ask(method, f"/v2/app/blobs/{digest}").status == 404
     assert ask("GET", "/v2/app/blobs/sha256:bad").code == "DIGEST_INVALID"
+
+
+def test_a_store_without_files_is_served_in_blocks(ask: Served, store: Store) -> None:
+    """Sending by ``sendfile`` is a capability of the folder alone."""
+    digest = Digest.parse(push(ask, LARGE))
+    store.blobs = MemoryBlobs({digest: LARGE})  # type: ignore[assignment]  # any engine will do
+    path = f"/v2/app/blobs/{digest}"
+    assert ask("GET", path).body == LARGE
+    assert ask("GET", path, Range="bytes=4194300-4194310").body == LARGE[4194300:4194311]
+    assert ask("HEAD", path).headers["Content-Length"] == str(len(LARGE))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from mirror.transfer import client_progress as progress_module
 from mirror.transfer.channels import (
     PIECE_BYTES,
     SENT,
@@ -135,7 +134,7 @@ def test_a_transport_is_taken_over_when_its_buffer_is_empty() -> None:
 def test_a_client_that_does_not_read_earlier_responses_is_stalled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(progress_module, "STALL_S", 0.01)
+    monkeypatch.setattr("mirror.transfer.client_progress.STALL_S", 0.01)
 
     async def main() -> None:
         with pytest.raises(TimeoutError):

@@ -7,7 +7,6 @@ import pytest
 import zstandard
 
 from store.blobs.memory import MemoryBlobs
-from store.content import frames as frames_module
 from store.content.frames import Frames
 from store.content.stored import open_stored
 from store.errors import DamagedContent
@@ -86,7 +85,7 @@ def test_other_encodings_have_no_frames() -> None:
 def test_frames_that_are_too_large_for_memory_are_decoded_as_a_stream(
     limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(frames_module, "MAX_FRAME_BYTES", limit)
+    monkeypatch.setattr("store.content.frames.MAX_FRAME_BYTES", limit)
     assert (frames_of(SOUND) is None) is (limit < max(len(part) for part in PARTS))
 
 

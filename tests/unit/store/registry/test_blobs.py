@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from store.blobs.memory import MemoryBlobs
 from store.errors import ContentNotFound, StorageFull
 from store.formats.distribution.names import BY_ID
 from store.model.contents import ContentState
@@ -123,3 +124,14 @@ def test_another_form_takes_the_place_of_a_missing_file(store: Store, blobs: Ser
         blob = blobs.open(APP, DIGEST)
         assert blob.file is None
         assert content_of(blob) == DATA
+
+
+def test_a_store_without_files_serves_blocks(store: Store, blobs: ServedBlobs) -> None:
+    store.blobs = MemoryBlobs({DIGEST: DATA})  # type: ignore[assignment]  # any engine will do
+    blob = blobs.open(APP, DIGEST)
+    assert blob.file is None
+    assert content_of(blob) == DATA
+    cached = blobs.open_if_cached(APP, DIGEST)
+    assert cached is not None
+    assert cached.file is None
+    assert content_of(cached) == DATA
