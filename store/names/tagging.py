@@ -8,8 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from store.catalog import events, images, manifests, naming, references, repositories, serving
-from store.catalog import variants as catalog_variants
+from store.catalog import (
+    events,
+    images,
+    manifests,
+    naming,
+    references,
+    repositories,
+    serving,
+    variants,
+)
 from store.catalog.collection import garbage, reachability
 from store.catalog.events import Event
 from store.catalog.lists import repository_lists
@@ -136,7 +144,7 @@ def remove_variants(
         A line for each removed tag and each deleted image.
     """
     removed: list[RemovedName] = []
-    for variant in catalog_variants.offered(connection, original):
+    for variant in variants.offered(connection, original):
         _remove_tag(connection, variant, now, operation)
         removed.append(RemovedName("untagged", variant.reference.familiar))
         repository = repositories.find(connection, variant.reference.repository)
@@ -322,8 +330,8 @@ def _record_deleted(connection: Connection, names: Iterable[object], now: dateti
 
 def _has_other_tags(connection: Connection, target: TagTarget, tags: Sequence[TagTarget]) -> bool:
     """Return whether an image has tags other than ``target`` and its variants."""
-    variants = catalog_variants.offered(connection, target.reference)
-    removed = {target.reference, *(variant.reference for variant in variants)}
+    offered = variants.offered(connection, target.reference)
+    removed = {target.reference, *(variant.reference for variant in offered)}
     return any(tag.reference not in removed for tag in tags)
 
 

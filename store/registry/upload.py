@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Self, final
 
 from store.catalog import content, serving
-from store.catalog.in_progress import uploads as rows
+from store.catalog.in_progress import uploads
 from store.db.database import Durability
 from store.errors import DigestMismatch, OutOfOrder, TooLarge, Unavailable
 from store.files.os_errors import translated
@@ -145,7 +145,9 @@ class Upload:
                 if self.offset_bytes != self._first_offset:
                     self._sync()
                     with self._workspace.write(f"upload {self.id}", Durability.SOON) as connection:
-                        rows.advance(connection, self.id, self.offset_bytes, self._workspace.now())
+                        uploads.advance(
+                            connection, self.id, self.offset_bytes, self._workspace.now()
+                        )
                 if self._hasher is not None and self.offset_bytes:
                     # Also after a request that was rejected or brought no bytes: the next one must
                     # not hash the whole file again.
@@ -159,7 +161,7 @@ class Upload:
         try:
             if self._has_row:
                 with self._workspace.write(f"upload {self.id}", Durability.SOON) as connection:
-                    rows.forget(connection, self.id)
+                    uploads.forget(connection, self.id)
             self._path.unlink(missing_ok=True)
         finally:
             self._release()
@@ -198,7 +200,7 @@ class Upload:
                 self._repository
             ]
             serving.hold(connection, repository_key, key, fresh_at=now)
-            rows.forget(connection, self.id)
+            uploads.forget(connection, self.id)
         self._is_open = False
         self._release()
         # If the store had the blob already, the file is still there.

@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, final
 
-from store.catalog.in_progress import uploads as rows
+from store.catalog.in_progress import uploads
 from store.db.database import Durability
 from store.errors import TooManyUploads, Unavailable, UploadInUse, UploadNotFound, printable
 from store.files.os_errors import translated
@@ -79,7 +79,7 @@ class Uploads:
         upload_id = os.urandom(16).hex()
         self._make(upload_id).close()
         with self._workspace.write(f"upload {upload_id}", Durability.SOON) as connection:
-            rows.add(connection, upload_id, str(repository), self._workspace.now())
+            uploads.add(connection, upload_id, str(repository), self._workspace.now())
         return upload_id
 
     def once(self, repository: Repository) -> Upload:
@@ -93,7 +93,7 @@ class Uploads:
     def count(self) -> int:
         """Return how many uploads are in progress."""
         with self._workspace.read() as connection:
-            return rows.count(connection)
+            return uploads.count(connection)
 
     def offset(self, repository: Repository, upload_id: str) -> int:
         """Return how many bytes an upload has.
@@ -107,7 +107,7 @@ class Uploads:
         """
         path = self._path(upload_id)
         with self._workspace.look() as connection:
-            row = rows.get(connection, upload_id)
+            row = uploads.get(connection, upload_id)
         if row is None or row.repository != str(repository):
             raise _unknown(upload_id)
         try:
@@ -173,7 +173,7 @@ class Uploads:
         """
         before = self._workspace.now() - timedelta(seconds=IDLE_S)
         with self._workspace.read() as connection:
-            idle = rows.idle(connection, before)
+            idle = uploads.idle(connection, before)
         removed = sum(
             self._sweep(self._path(upload_id), untouched_since=before) for upload_id in idle
         )
@@ -246,7 +246,7 @@ class Uploads:
         if age_s < _STRAY_S:
             return False
         with self._workspace.read() as connection:
-            return rows.get(connection, path.name) is None
+            return uploads.get(connection, path.name) is None
 
     def _sweep(self, path: Path, *, untouched_since: datetime | None = None) -> bool:
         """Remove an upload that no request is writing to; return whether there was one."""
@@ -255,7 +255,7 @@ class Uploads:
             return False
         try:
             with self._workspace.write("uploads") as connection:
-                had_row = rows.forget(connection, path.name, untouched_since=untouched_since)
+                had_row = uploads.forget(connection, path.name, untouched_since=untouched_since)
             if not had_row and untouched_since is not None:
                 # A request has continued the upload since its row was read.
                 return False

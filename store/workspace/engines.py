@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from store.db.sqlite.database import SqliteDatabase
 from store.db.sqlite.location import DatabaseLocation
-from store.db.sqlite.upgrade import drift, upgrade
-from store.db.sqlite.upgrade import schema_state as _schema_state
+from store.db.sqlite.upgrade import drift, read_schema_state, upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,4 +50,4 @@ def schema_state(root: Path) -> SchemaState:
         SchemaMismatch: The database belongs to another program.
     """
     with DatabaseLocation.at(root, read_only=True) as location:
-        return _schema_state(location)
+        return read_schema_state(location)

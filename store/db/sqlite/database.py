@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self, final
 from store.db.sqlite.engine import DATABASE, make_engine, read_unit, write_unit
 from store.db.sqlite.location import DatabaseLocation
 from store.db.sqlite.prepared import Lookups
-from store.db.sqlite.upgrade import require_known, schema_state, upgrade
+from store.db.sqlite.upgrade import read_schema_state, require_known, upgrade
 from store.errors import ReadOnlyStore
 from store.files.write_lock import WRITE_LOCK, WriteLock
 
@@ -114,7 +114,7 @@ def _is_current(location: DatabaseLocation) -> bool:
         SchemaMismatch: The schema is newer.
         ReadOnlyStore: The schema is older, and cannot be upgraded.
     """
-    state = schema_state(location)
+    state = read_schema_state(location)
     require_known(state)
     if not state.is_current and not location.writable:
         raise ReadOnlyStore(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 VERSION_TABLE: Final = "alembic_version"
 
 
-def schema_state(location: DatabaseLocation) -> SchemaState:
+def read_schema_state(location: DatabaseLocation) -> SchemaState:
     """Return a database's revision, read without SQLAlchemy.
 
     Args:

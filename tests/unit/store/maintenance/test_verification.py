@@ -58,10 +58,10 @@ def test_a_damaged_layer_is_replaced_when_it_is_decoded_again(
 def test_plain_layers_need_no_verification(store: Store, registry: Registry) -> None:
     image_id, _ = push_image(registry, (images.A, images.A))
     with store.read() as connection:
-        from store.catalog import images as rows
         from store.catalog.checking import verification
+        from store.catalog.images import key_of
 
-        key = rows.key_of(connection, image_id)
+        key = key_of(connection, image_id)
         assert key is not None
         assert verification.diff_state(connection, key) == "verified"
 

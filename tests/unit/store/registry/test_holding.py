@@ -1,17 +1,18 @@
 from __future__ import annotations
 
+import gzip
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from store import Store
-from store.errors import (
-    ContentNotFound,
-)
-from store.model.digests import Digest
+from store.errors import ContentNotFound, DamagedContent
+from store.model.contents import Codec
+from store.model.digests import DiffID, Digest
 from store.registry.registry import Registry
 from tests.conftest import NOW
+from tests.support.images import A
 from tests.support.registry_pushes import (
     APP,
     OTHER,
@@ -46,3 +47,22 @@ def test_blobs_without_a_manifest_have_a_day_of_grace(root: Path) -> None:
         assert registry.blob(APP, asked).size_bytes == 9
         now = NOW + timedelta(hours=48)
         assert store.collect().blobs == (asked,)
+
+
+def test_stored_contents_can_be_adopted_and_missing_ones_are_left_out(
+    store: Store, registry: Registry
+) -> None:
+    digest, damaged = push_blob(registry, b"mine"), push_blob(registry, b"damaged")
+    store.report_damage(DamagedContent("damaged", digest=damaged))
+    registry.adopt(OTHER, (digest, damaged, Digest.of(b"nowhere")))
+    assert set(registry.holders(digest)) == {APP, OTHER}
+    assert registry.holders(damaged) == ()
+    assert registry.holders(Digest.of(b"nowhere")) == ()
+
+
+def test_a_recorded_encoding_gives_the_layer_another_form(store: Store, registry: Registry) -> None:
+    plain = push_blob(registry, A)
+    packed = push_blob(registry, gzip.compress(A))
+    registry.note_encodings({packed: DiffID(plain), Digest.of(b"nowhere"): DiffID(plain)}, "gzip")
+    (encoding,) = store.sources((plain,))[plain].encodings
+    assert (encoding.digest, encoding.codec) == (packed, Codec.GZIP)

@@ -5,27 +5,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from store.errors import (
-    ContentNotFound,
-    ReferenceNotFound,
-)
+from store.errors import ContentNotFound, DamagedContent, ReferenceNotFound
 from store.formats.distribution.names import BY_ID
 from store.model.digests import Digest
+from store.registry.manifests import unknown_manifest
+from store.registry.registry import Registry
 from tests.support import images
 from tests.support.layouts import INDEX, MANIFEST, encode
-from tests.support.registry_pushes import (
-    APP,
-    OTHER,
-    descriptor,
-    push_image,
-    squeezed,
-)
+from tests.support.registry_pushes import APP, OTHER, descriptor, push_image, squeezed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from store import Store
-    from store.registry.registry import Registry
 
 
 def _file(store: Store, data: bytes) -> Path:
@@ -75,3 +67,32 @@ def test_images_without_a_name_are_served_by_their_digest(store: Store, registry
         registry.blob(BY_ID, Digest.of(b"nothing"))
     with pytest.raises(ContentNotFound):
         registry.manifest(BY_ID, Digest.parse(layer))
+
+
+def test_an_inline_manifest_is_found_with_one_look_up(store: Store, registry: Registry) -> None:
+    _, digest = push_image(registry, (images.A, squeezed(images.A)), tags=("1",))
+    for target in ("1", digest):
+        assert registry.manifest_if_inline(APP, target) == registry.manifest(APP, target)
+    for repository, target in ((APP, "2"), (OTHER, digest), (BY_ID, digest)):
+        assert registry.manifest_if_inline(repository, target) is None
+    store.report_damage(DamagedContent("damaged", digest=digest))
+    assert registry.manifest_if_inline(APP, "1") is None
+
+
+def test_a_damaged_manifest_counts_as_not_held(store: Store) -> None:
+    damaged: list[Digest] = []
+    registry = Registry(store, on_damage=damaged.append)
+    _, digest = push_image(registry, (images.A, squeezed(images.A)), tags=("1",))
+    store.report_damage(DamagedContent("damaged", digest=digest))
+    with pytest.raises(ContentNotFound, match="push it again"):
+        registry.manifest(APP, digest)
+    with pytest.raises(ReferenceNotFound, match="push it again"):
+        registry.manifest(APP, "1")
+    assert damaged == []
+
+
+def test_an_unknown_manifest_is_named_in_its_error() -> None:
+    assert isinstance(unknown_manifest(APP, "1"), ReferenceNotFound)
+    error = unknown_manifest(APP, Digest.of(b"x"), because="a reason")
+    assert isinstance(error, ContentNotFound)
+    assert error.message.endswith(": a reason")

@@ -2,22 +2,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from store.catalog.lists import repository_lists
+from store.errors import ReferenceNotFound
 from store.model.digests import Digest
+from store.model.references import Reference
 from tests.support import images
 from tests.support.layouts import INDEX, MANIFEST, encode
-from tests.support.registry_pushes import (
-    APP,
-    OTHER,
-    push_blob,
-    push_image,
-    squeezed,
-)
+from tests.support.registry_pushes import APP, OTHER, push_blob, push_image, squeezed
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from store import Store
     from store.registry.registry import Registry
@@ -121,3 +117,33 @@ def test_referrers_of_a_missing_subject_are_listed(registry: Registry) -> None:
     assert (
         registry.referrers(OTHER, Digest.of(b"later"), artifact_type=None, after="", limit=9) == []
     )
+
+
+def test_a_variant_is_written_only_while_its_original_is_in_place(registry: Registry) -> None:
+    _, digest = push_image(registry, (images.A, squeezed(images.A)), tags=("1",))
+    data = registry.manifest(APP, digest).data
+
+    def offer(original: Reference, tag: str) -> None:
+        registry.put_manifest(
+            APP, data, media_type=MANIFEST, digest=digest, tags=(tag,), offered_for=original
+        )
+
+    offer(Reference(APP, "1", digest), "1-zstd")
+    assert not registry.is_taken(APP, "1-zstd")
+    assert registry.is_taken(APP, "1")
+    with pytest.raises(ReferenceNotFound):
+        offer(Reference(APP, "1", digest), "1")
+    with pytest.raises(ReferenceNotFound):
+        offer(Reference(APP, "1", Digest.of(b"moved")), "2-zstd")
+    registry.delete_tag(APP, "1")
+    assert registry.tags(APP) == []
+
+
+def test_unverified_images_are_listed_until_they_are_verified(
+    store: Store, registry: Registry
+) -> None:
+    image_id, _ = push_image(registry, (images.A, squeezed(images.A)))
+    assert registry.unverified_images() == (image_id,)
+    store.verify_image(image_id)
+    assert registry.unverified_images() == ()
+    assert registry.image_holders(image_id.digest) == (APP,)

@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from store import Store
-from store.catalog.in_progress import uploads as rows
-from store.errors import (
-    Unavailable,
-    UploadInUse,
-    UploadNotFound,
-)
+from store.catalog.in_progress import uploads
+from store.errors import TooManyUploads, Unavailable, UploadInUse, UploadNotFound
 from store.model.digests import Digest
 from store.registry.registry import Registry
 from store.registry.uploads import IDLE_S
@@ -63,7 +59,7 @@ def test_an_upload_continues_from_an_older_row_after_a_power_cut(
         with registry.uploads.resume(APP, upload_id) as upload:
             upload.write(data)
     with store.write() as connection:
-        rows.advance(connection, upload_id, 3, store.now())
+        uploads.advance(connection, upload_id, 3, store.now())
     again = Registry(store).uploads
     assert again.offset(APP, upload_id) == 3
     with again.resume(APP, upload_id) as upload:
@@ -71,7 +67,7 @@ def test_an_upload_continues_from_an_older_row_after_a_power_cut(
         upload.finish(Digest.of(b"abcDEF"))
     upload_id = registry.uploads.begin(APP)
     with store.write() as connection:
-        assert rows.forget(connection, upload_id)
+        assert uploads.forget(connection, upload_id)
     with pytest.raises(UploadNotFound):
         registry.uploads.resume(APP, upload_id)
 
@@ -117,7 +113,7 @@ def test_an_upload_that_is_continued_during_a_sweep_stays(
         registry = Registry(store)
         upload_id = registry.uploads.begin(APP)
         now = NOW + timedelta(seconds=IDLE_S + 1)
-        find = rows.idle
+        find = uploads.idle
 
         def idle(connection: Connection, before: datetime) -> tuple[str, ...]:
             found = find(connection, before)
@@ -125,7 +121,7 @@ def test_an_upload_that_is_continued_during_a_sweep_stays(
                 upload.write(b"data")
             return found
 
-        monkeypatch.setattr(rows, "idle", idle)
+        monkeypatch.setattr(uploads, "idle", idle)
         assert registry.uploads.expire() == 0
         assert registry.uploads.offset(APP, upload_id) == 4
         registry.uploads.resume(APP, upload_id).finish(Digest.of(b"data"))
@@ -156,3 +152,14 @@ def test_idle_uploads_and_stray_files_are_removed(root: Path) -> None:
         assert sorted(path.name for path in (root / "uploads").iterdir()) == sorted(
             [fresh, "not-ours"]
         )
+
+
+def test_uploads_in_progress_have_a_largest_number(store: Store) -> None:
+    registry = Registry(store, max_uploads=2)
+    first = registry.uploads.begin(APP)
+    registry.uploads.begin(APP)
+    with pytest.raises(TooManyUploads):
+        registry.uploads.begin(APP)
+    registry.uploads.cancel(APP, first)
+    assert registry.uploads.count() == 1
+    assert registry.uploads.begin(APP)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import bindparam, literal, select
 
-from store.catalog import repositories as catalog
+from store.catalog import repositories
 from store.catalog.repositories import HeldBlob
 from store.db.schema import content, repository
 from store.db.sqlite.engine import DATABASE
@@ -33,21 +33,23 @@ def test_look_ups_return_what_a_read_unit_returns(store: Store, digest: Digest) 
     with store.read() as connection, store.look() as lookup:
         for name in (APP, OTHER):
             for one in (digest, pushed, Digest.of(b"nothing")):
-                assert catalog.held_blob(lookup, name, one) == catalog.held_blob(
+                assert repositories.held_blob(lookup, name, one) == repositories.held_blob(
                     connection, name, one
                 )
-                assert catalog.by_digest(lookup, name, one) == catalog.by_digest(
+                assert repositories.by_digest(lookup, name, one) == repositories.by_digest(
                     connection, name, one
                 )
                 for since in (now - timedelta(days=1), now + timedelta(days=1)):
-                    assert catalog.is_fresh(lookup, name, one, since) is catalog.is_fresh(
+                    assert repositories.is_fresh(lookup, name, one, since) is repositories.is_fresh(
                         connection, name, one, since
                     )
             for tag in ("1", "none"):
-                assert catalog.by_tag(lookup, name, tag) == catalog.by_tag(connection, name, tag)
-        assert catalog.held_blob(lookup, APP, digest) == HeldBlob(len(BLOB), in_file=True)
-        assert catalog.by_digest(lookup, APP, pushed) is not None
-        assert catalog.is_fresh(lookup, APP, digest, now - timedelta(days=1))
+                assert repositories.by_tag(lookup, name, tag) == repositories.by_tag(
+                    connection, name, tag
+                )
+        assert repositories.held_blob(lookup, APP, digest) == HeldBlob(len(BLOB), in_file=True)
+        assert repositories.by_digest(lookup, APP, pushed) is not None
+        assert repositories.is_fresh(lookup, APP, digest, now - timedelta(days=1))
 
 
 def test_constants_of_a_statement_keep_their_value(store: Store, digest: Digest) -> None:
@@ -79,9 +81,9 @@ def test_each_look_up_sees_the_newest_state_and_keeps_no_snapshot(
     store: Store, digest: Digest
 ) -> None:
     with store.look() as lookup:
-        assert catalog.held_blob(lookup, APP, digest) == HeldBlob(len(BLOB), in_file=True)
+        assert repositories.held_blob(lookup, APP, digest) == HeldBlob(len(BLOB), in_file=True)
         later = push_blob(Registry(store), b"later")
-        assert catalog.held_blob(lookup, APP, later) == HeldBlob(5, in_file=True)
+        assert repositories.held_blob(lookup, APP, later) == HeldBlob(5, in_file=True)
         with sqlite3.connect(store.root / DATABASE) as other:
             # The whole log can be merged, because no connection reads an older state.
             assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)

@@ -11,7 +11,7 @@ import pytest
 from store.db.schema import HEAD, REVISIONS
 from store.db.schema_state import SchemaState
 from store.db.sqlite.location import DatabaseLocation
-from store.db.sqlite.upgrade import require_known, schema_state, upgrade
+from store.db.sqlite.upgrade import read_schema_state, require_known, upgrade
 from store.errors import IntegrityError, SchemaMismatch
 from tests.conftest import NOW
 
@@ -31,7 +31,7 @@ def test_an_unknown_revision_names_itself_and_the_newest_known_one() -> None:
 
 def state(root: Path) -> SchemaState:
     with DatabaseLocation.at(root, read_only=True) as location:
-        return schema_state(location)
+        return read_schema_state(location)
 
 
 def test_an_empty_database_has_no_revision(tmp_path: Path) -> None:
