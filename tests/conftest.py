@@ -19,8 +19,8 @@ from store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# A run in the background of a shell, or under nohup, ignores these signals, and so would every
-# program that the tests start.
+# A run in the background of a shell, or under nohup, ignores these signals, and the programs that
+# the tests start would ignore them too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

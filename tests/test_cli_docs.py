@@ -1,4 +1,4 @@
-"""docs/cli.md is what the command line says of itself."""
+"""docs/cli.md is generated from the command line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from storectl.cli import ALIASES, VERBS
 from storectl.output.exit_codes import ExitCode
 
 
-def test_regenerating_changes_nothing() -> None:
+def test_generating_the_reference_again_changes_nothing() -> None:
     assert gen_cli_docs.TARGET.read_text(encoding="utf-8") == gen_cli_docs.document(), (
         "run `make docs`"
     )

@@ -38,7 +38,10 @@ def test_a_link_leads_to_the_page_or_to_the_repository(
 
 
 def test_links_inside_code_blocks_stay() -> None:
-    text = "[a](docs/cli.md)\n```\n[b](docs/cli.md)\n```\n![c](docs/images/tour.svg)\n[d]: docs/cli.md\n"
+    text = (
+        "[a](docs/cli.md)\n```\n[b](docs/cli.md)\n```\n"
+        "![c](docs/images/tour.svg)\n[d]: docs/cli.md\n"
+    )
     assert build_site.with_site_links(text, "README.md", PAGES) == (
         "[a](cli.md)\n```\n[b](docs/cli.md)\n```\n![c](images/tour.svg)\n[d]: cli.md\n"
     )

@@ -44,10 +44,10 @@ def clients() -> Iterator[Clients]:
     )
     with Workshop() as shop, Clients(shop) as opened:
         yield opened
-        for door in opened.doors:
-            assert door.findings() == []
-            assert door.mirror.stop() == 0
-            log = door.mirror.log.read_text()
+        for endpoint in opened.endpoints:
+            assert endpoint.findings() == []
+            assert endpoint.mirror.stop() == 0
+            log = endpoint.mirror.log.read_text()
             assert "Traceback" not in log, log
             assert "ERROR" not in log, log
 
@@ -64,15 +64,15 @@ def test_a_pushed_image_is_stored_unchanged(clients: Clients, row: Push) -> None
         clients.pushed(row, key)
 
 
-@pytest.mark.parametrize("door", [0, 1], ids=["HTTP", "TLS"])
-def test_an_image_from_an_archive_runs_in_docker(clients: Clients, door: int) -> None:
-    clients.run_in_docker(clients.doors[door])
+@pytest.mark.parametrize("endpoint", [0, 1], ids=["HTTP", "TLS"])
+def test_an_image_from_an_archive_runs_in_docker(clients: Clients, endpoint: int) -> None:
+    clients.run_in_docker(clients.endpoints[endpoint])
 
 
-@pytest.mark.parametrize("door", [0, 1], ids=["HTTP", "TLS"])
-def test_artifacts_are_attached_found_and_pulled(clients: Clients, door: int) -> None:
-    clients.attach_with_oras(clients.doors[door])
-    clients.attach_with_regctl(clients.doors[door])
+@pytest.mark.parametrize("endpoint", [0, 1], ids=["HTTP", "TLS"])
+def test_artifacts_are_attached_found_and_pulled(clients: Clients, endpoint: int) -> None:
+    clients.attach_with_oras(clients.endpoints[endpoint])
+    clients.attach_with_regctl(clients.endpoints[endpoint])
 
 
 def test_the_document_records_this_run(clients: Clients) -> None:

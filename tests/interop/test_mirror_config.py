@@ -38,23 +38,23 @@ def workshop() -> Iterator[Workshop]:
 
 
 @pytest.fixture(scope="module")
-def door(workshop: Workshop) -> Iterator[Endpoint]:
+def endpoint(workshop: Workshop) -> Iterator[Endpoint]:
     with Endpoint(workshop.folder / "h", tls=False) as opened:
-        opened.bring(
+        opened.import_archive(
             images.image(images.A, images.B, tags=(NAME,), config={"Cmd": ["/nothing"]}).bytes()
         )
         yield opened
 
 
-def image_id(door: Endpoint) -> str:
-    found = door.manifest("library/mirrored", "1")
+def image_id(endpoint: Endpoint) -> str:
+    found = endpoint.manifest("library/mirrored", "1")
     assert found is not None
     digest: str = json.loads(found.data)["config"]["digest"]
     return digest
 
 
-def printed(client: str, door: Endpoint) -> str:
-    command = [sys.executable, "-m", "storectl", "mirror-config", client, f"http://{door.host}"]
+def printed(client: str, endpoint: Endpoint) -> str:
+    command = [sys.executable, "-m", "storectl", "mirror-config", client, f"http://{endpoint.host}"]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
 
 
@@ -68,28 +68,28 @@ def files(text: str, folder: Path) -> list[Path]:
     return written
 
 
-def test_docker_asks_the_mirror_first(door: Endpoint, workshop: Workshop) -> None:
+def test_docker_asks_the_mirror_first(endpoint: Endpoint, workshop: Workshop) -> None:
     require("dockerd")
-    (config,) = files(printed("docker", door), door.fresh("etc"))
+    (config,) = files(printed("docker", endpoint), endpoint.fresh("etc"))
     with Engine(workshop.folder / "mirrored", options=(f"--config-file={config}",)) as engine:
         status, said = engine.request("POST", "/images/create?fromImage=mirrored&tag=1")
         assert status == 200
         assert b'"error"' not in said, said
-        assert engine.inspect("mirrored:1")["Id"] == image_id(door)
+        assert engine.inspect("mirrored:1")["Id"] == image_id(endpoint)
 
 
 def test_containerd_asks_the_mirror_first_and_says_whose_image_it_wants(
-    door: Endpoint, workshop: Workshop
+    endpoint: Endpoint, workshop: Workshop
 ) -> None:
     require("containerd", "ctr")
-    written = files(printed("containerd", door), door.fresh("etc"))
+    written = files(printed("containerd", endpoint), endpoint.fresh("etc"))
     hosts = next(path for path in written if path.name == "hosts.toml")
     daemon = Containerd(workshop.programs, workshop.folder / "ctrd")
     try:
         daemon.run(
             "images", "pull", "--snapshotter", "native", "--hosts-dir", hosts.parent.parent, NAME
         )
-        found = door.manifest("library/mirrored", "1")
+        found = endpoint.manifest("library/mirrored", "1")
         assert found is not None
         assert daemon.images()[NAME] == str(found.digest)
     finally:
@@ -97,12 +97,12 @@ def test_containerd_asks_the_mirror_first_and_says_whose_image_it_wants(
 
 
 @pytest.mark.parametrize("client", ["podman", "buildah", "skopeo"])
-def test_podman_and_its_kin_ask_the_mirror_first(client: str, door: Endpoint) -> None:
+def test_podman_and_its_kin_ask_the_mirror_first(client: str, endpoint: Endpoint) -> None:
     require(client)
-    (config,) = files(printed("podman", door), door.fresh("etc"))
-    programs = Programs(door.fresh("programs"), CONTAINERS_REGISTRIES_CONF=str(config))
+    (config,) = files(printed("podman", endpoint), endpoint.fresh("etc"))
+    programs = Programs(endpoint.fresh("programs"), CONTAINERS_REGISTRIES_CONF=str(config))
     if client == "skopeo":
-        target = door.fresh("copied")
+        target = endpoint.fresh("copied")
         programs.run(
             "skopeo",
             "--registries-conf",
@@ -114,11 +114,11 @@ def test_podman_and_its_kin_ask_the_mirror_first(client: str, door: Endpoint) ->
             f"dir:{target}",
         )
         assert json.loads((target / "manifest.json").read_bytes())["config"]["digest"] == image_id(
-            door
+            endpoint
         )
     else:
-        storage = door.fresh("storage")
+        storage = endpoint.fresh("storage")
         pull = (
             Podman(programs, storage).run if client == "podman" else Buildah(programs, storage).run
         )
-        assert f"sha256:{pull('pull', '--quiet', NAME).strip()}" == image_id(door)
+        assert f"sha256:{pull('pull', '--quiet', NAME).strip()}" == image_id(endpoint)

@@ -35,7 +35,7 @@ def put_image(
 
 
 def set_parent(store: Store, child: ImageID, parent: ImageID) -> None:
-    """Record that ``child`` was built on ``parent``; an import does so for images of one archive."""
+    """Record ``parent`` as an import of both images in one archive does."""
     with store.write("test") as connection:
         keys = [images.key_of(connection, image_id) for image_id in (child, parent)]
         assert None not in keys

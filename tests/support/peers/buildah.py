@@ -1,4 +1,4 @@
-"""buildah, on a storage of its own."""
+"""buildah with a storage of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @final
 class Buildah:
-    """buildah with the vfs driver: it needs nothing of the kernel."""
+    """buildah with the vfs driver, which works on any kernel."""
 
     def __init__(self, programs: Programs, storage: Path) -> None:
         self._programs = programs
@@ -26,11 +26,15 @@ class Buildah:
         ]
 
     def version(self) -> str:
-        """As it says it."""
+        """Return buildah's version."""
         return self._programs.run("buildah", "--version").split()[2]
 
     def run(self, *words: str | Path) -> str:
-        """A buildah command. Raises PeerRefusal."""
+        """Run a buildah command; return its output.
+
+        Raises:
+            PeerRefusal: It failed.
+        """
         return self._programs.run(*self._command, *words)
 
     def clear(self) -> None:

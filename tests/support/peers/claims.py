@@ -1,4 +1,4 @@
-"""What an archive or folder says it holds, read without the code under test."""
+"""The claims of an archive or folder, read without the code under test."""
 
 from __future__ import annotations
 
@@ -16,44 +16,41 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True)
 class Claims:
-    """``roots``: the descriptors of index.json, or the manifest of a ``dir:`` folder.
-
-    ``tags``: the names in manifest.json.
-    """
+    """The roots of an index.json or of a ``dir:`` folder, and the names in manifest.json."""
 
     roots: tuple[dict[str, Any], ...]
     tags: tuple[str, ...]
 
     def digests(self) -> set[str]:
-        """The digests of the roots."""
-        return {one["digest"] for one in self.roots}
+        """Return the digests of the roots."""
+        return {root["digest"] for root in self.roots}
 
     def names(self, name: str) -> bool:
-        """Whether anything is called so, in whatever registry."""
+        """Return whether anything has this name, in any registry."""
         written = [
             *self.tags,
             *(
-                one.get("annotations", {}).get(key, "")
+                root.get("annotations", {}).get(key, "")
                 for key in (REF_NAME, CONTAINERD_NAME)
-                for one in self.roots
+                for root in self.roots
             ),
         ]
-        return any(f"/{one}".endswith(f"/{name}") for one in written)
+        return any(f"/{candidate}".endswith(f"/{name}") for candidate in written)
 
     def written_names(self) -> list[str]:
-        """Every name, said as where it stands."""
+        """Return every name with its place."""
         found = [f"`{tag}` in manifest.json" for tag in self.tags]
         for key, short in ((REF_NAME, "ref.name"), (CONTAINERD_NAME, "io.containerd.image.name")):
             found += [
-                f"{short} `{one['annotations'][key]}`"
-                for one in self.roots
-                if key in one.get("annotations", {})
+                f"{short} `{root['annotations'][key]}`"
+                for root in self.roots
+                if key in root.get("annotations", {})
             ]
         return found
 
 
 def claims(path: Path) -> Claims:
-    """Read them."""
+    """Read the claims of an archive or folder."""
     files = _files(path)
     if "version" in files:
         return Claims(({"digest": digest(files["manifest.json"])},), ())

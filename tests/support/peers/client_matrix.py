@@ -1,4 +1,4 @@
-"""Clients against the mirror: every way of pulling and pushing, over HTTP and over TLS as a user, each cell judged."""
+"""The matrix of clients: every way to pull and push, over HTTP and over TLS as a user."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tests.support.peers.workshop import Workshop
 
 ARCHIVE: Final = "archive"
-"""What came as a docker archive, and runs."""
+"""An image from a Docker archive that runs."""
 
 SENTENCE: Final = "hello from the mirror\n"
 TITLES: Final = {
@@ -47,12 +47,12 @@ TITLES: Final = {
 
 @final
 class Clients:
-    """Each cell is run once for each door, when it is first asked for."""
+    """The cells of the matrix; each is run once per endpoint, on its first use."""
 
     def __init__(self, shop: Workshop) -> None:
         self.shop = shop
         self._stack = contextlib.ExitStack()
-        self.doors = [
+        self.endpoints = [
             self._stack.enter_context(Endpoint(shop.folder / name, tls=tls))
             for name, tls in (("h", False), ("t", True))
         ]
@@ -64,10 +64,10 @@ class Clients:
             config={"Cmd": ["/hello"]},
             created="2024-01-01T00:00:00Z",
         ).bytes()
-        for door in self.doors:
-            door.bring(self._archive)
+        for endpoint in self.endpoints:
+            endpoint.import_archive(self._archive)
             for key in ("image", "index", "referrers"):
-                door.bring(shop.subjects[key].tar())
+                endpoint.import_archive(shop.subjects[key].tar())
 
     def __enter__(self) -> Self:
         return self
@@ -77,13 +77,13 @@ class Clients:
 
     @functools.cached_property
     def archive(self) -> Part:
-        """The image that came as a docker archive, with the manifest that the mirror serves for it: the same whoever is asked."""
-        served = [door.manifest("matrix/archive", "1") for door in self.doors]
+        """Return the image from a Docker archive, with the manifest that all endpoints serve."""
+        served = [endpoint.manifest("matrix/archive", "1") for endpoint in self.endpoints]
         if served[0] is None or served[0] != served[1]:
             raise Disagreement(f"two stores serve one archive as {served}")
         layout = Layout()
         layout.blobs[str(served[0].digest)] = served[0].data
-        for name, data in images_of(self._archive):
+        for name, data in files_of(self._archive):
             if not name.endswith("manifest.json"):
                 layout.blobs[images.digest(data)] = data
         return Part(
@@ -95,30 +95,38 @@ class Clients:
         )
 
     def parts(self, key: str) -> Sequence[Part]:
-        """What a subject consists of."""
+        """Return the parts of a subject."""
         return (self.archive,) if key == ARCHIVE else self.shop.subjects[key].parts
 
     # --- cells ------------------------------------------------------------------------------------
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def pulled(self, row: Pull, key: str) -> Cell | None:
-        """How a client knows a subject that it has pulled.
+        """Return how a client identifies a subject that it has pulled.
 
-        None: the command is about something else. Raises Disagreement.
+        Returns:
+            The cell, or None if the command is not for this subject.
+
+        Raises:
+            Disagreement: The result is not one of the expected ones.
         """
         if key not in row.subjects:
             return None
         return self._agreed(
             row.command,
             [
-                Cell(tuple((part.what, self._pulled(row, door, part)) for part in self.parts(key)))
-                for door in self.doors
+                Cell(
+                    tuple(
+                        (part.what, self._pulled(row, endpoint, part)) for part in self.parts(key)
+                    )
+                )
+                for endpoint in self.endpoints
             ],
         )
 
-    def _pulled(self, row: Pull, door: Endpoint, part: Part) -> str:
+    def _pulled(self, row: Pull, endpoint: Endpoint, part: Part) -> str:
         try:
-            seen = row.take(self.shop, door, part)
+            seen = row.pull(self.shop, endpoint, part)
         except PeerRefusal as exc:
             return refused(exc.message)
         if part.root in seen:
@@ -126,33 +134,41 @@ class Clients:
         if part.image in seen:
             return SAME_IMAGE
         raise Disagreement(
-            f"{row.command}, {door.title}: {part.name} is {part.image} in {part.root}, and arrived"
-            f" as {', '.join(seen) or 'nothing'}"
+            f"{row.command}, {endpoint.title}: {part.name} is {part.image} in {part.root}, and"
+            f" arrived as {', '.join(seen) or 'nothing'}"
         )
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def pushed(self, row: Push, key: str) -> Cell | None:
-        """How the mirror knows a subject that a client has pushed.
+        """Return how the mirror identifies a subject that a client has pushed.
 
-        None: the command is about something else. Raises Disagreement.
+        Returns:
+            The cell, or None if the command is not for this subject.
+
+        Raises:
+            Disagreement: The result is not one of the expected ones.
         """
         if key not in row.subjects:
             return None
         return self._agreed(
             row.command,
             [
-                Cell(tuple((part.what, self._pushed(row, door, part)) for part in self.parts(key)))
-                for door in self.doors
+                Cell(
+                    tuple(
+                        (part.what, self._pushed(row, endpoint, part)) for part in self.parts(key)
+                    )
+                )
+                for endpoint in self.endpoints
             ],
         )
 
-    def _pushed(self, row: Push, door: Endpoint, part: Part) -> str:
-        repository = f"{slug(row.command, door)}/{part.repository}"
+    def _pushed(self, row: Push, endpoint: Endpoint, part: Part) -> str:
+        repository = f"{slug(row.command, endpoint)}/{part.repository}"
         try:
-            row.give(self.shop, door, part, f"{repository}:{part.tag}")
+            row.push(self.shop, endpoint, part, f"{repository}:{part.tag}")
         except PeerRefusal as exc:
             return refused(exc.message)
-        found = door.manifest(repository, part.tag)
+        found = endpoint.manifest(repository, part.tag)
         if found is None:
             return LEFT
         if str(found.digest) == part.root:
@@ -160,7 +176,7 @@ class Clients:
         if json.loads(found.data).get("config", {}).get("digest") == part.image is not None:
             return OWN_MANIFEST
         raise Disagreement(
-            f"{row.command}, {door.title}: {part.name} is {part.image} in {part.root}, and was"
+            f"{row.command}, {endpoint.title}: {part.name} is {part.image} in {part.root}, and was"
             f" pushed as {found}"
         )
 
@@ -170,25 +186,33 @@ class Clients:
             raise Disagreement(f"{command}: over HTTP {cells[0]}, over TLS {cells[1]}")
         return cells[0]
 
-    # --- what is no copy --------------------------------------------------------------------------
+    # --- other commands than copies ---------------------------------------------------------------
 
-    def run_in_docker(self, door: Endpoint) -> None:
-        """Have Docker pull the image from the archive, and run it. Raises Disagreement."""
+    def run_in_docker(self, endpoint: Endpoint) -> None:
+        """Pull the image from the archive with Docker and run it.
+
+        Raises:
+            Disagreement: It prints something else.
+        """
         pull = next(row for row in PULLS if row.command == "docker pull")
-        pull.take(self.shop, door, self.archive)
-        said = docker_run(self.shop.docker, f"{door.host}/{self.archive.name}")
+        pull.pull(self.shop, endpoint, self.archive)
+        said = docker_run(self.shop.docker, f"{endpoint.host}/{self.archive.name}")
         if said != SENTENCE:
-            raise Disagreement(f"docker run, {door.title}: {said!r}")
+            raise Disagreement(f"docker run, {endpoint.title}: {said!r}")
 
-    def attach_with_oras(self, door: Endpoint) -> None:
-        """Push a file as an artifact, attach another to it and to an image, find them, and pull them. Raises Disagreement."""
-        folder = door.fresh("files")
+    def attach_with_oras(self, endpoint: Endpoint) -> None:
+        """Push an artifact, attach another to it and to an image, and find and pull them.
+
+        Raises:
+            Disagreement: An artifact is missing or differs.
+        """
+        folder = endpoint.fresh("files")
         folder.mkdir()
         (folder / "thing.txt").write_text("a thing\n")
         (folder / "about.txt").write_text("about it\n")
-        name = f"{door.host}/oras/thing:1"
+        name = f"{endpoint.host}/oras/thing:1"
         oras(
-            door,
+            endpoint,
             "push",
             "--artifact-type",
             "application/vnd.example.thing",
@@ -196,9 +220,9 @@ class Clients:
             "thing.txt:text/plain",
             cwd=folder,
         )
-        for subject in (name, f"{door.host}/matrix/image:1"):
+        for subject in (name, f"{endpoint.host}/matrix/image:1"):
             oras(
-                door,
+                endpoint,
                 "attach",
                 "--artifact-type",
                 "application/vnd.example.note",
@@ -208,7 +232,7 @@ class Clients:
             )
             found = json.loads(
                 oras(
-                    door,
+                    endpoint,
                     "discover",
                     "--format",
                     "json",
@@ -218,23 +242,31 @@ class Clients:
                 )
             )["referrers"]
             if len(found) != 1:
-                raise Disagreement(f"oras discover, {door.title}: {found}")
-            out = door.fresh("pulled")
+                raise Disagreement(f"oras discover, {endpoint.title}: {found}")
+            out = endpoint.fresh("pulled")
             oras(
-                door, "pull", "--output", out, f"{subject.rpartition(':')[0]}@{found[0]['digest']}"
+                endpoint,
+                "pull",
+                "--output",
+                out,
+                f"{subject.rpartition(':')[0]}@{found[0]['digest']}",
             )
             if (out / "about.txt").read_text() != "about it\n":
-                raise Disagreement(f"oras pull, {door.title}")
-        out = door.fresh("pulled")
-        oras(door, "pull", "--output", out, name)
+                raise Disagreement(f"oras pull, {endpoint.title}")
+        out = endpoint.fresh("pulled")
+        oras(endpoint, "pull", "--output", out, name)
         if (out / "thing.txt").read_text() != "a thing\n":
-            raise Disagreement(f"oras pull, {door.title}")
+            raise Disagreement(f"oras pull, {endpoint.title}")
 
-    def attach_with_regctl(self, door: Endpoint) -> None:
-        """The same with regctl, with annotations to filter by. Raises Disagreement."""
-        file = door.fresh("about.txt")
+    def attach_with_regctl(self, endpoint: Endpoint) -> None:
+        """Attach artifacts with regctl, and find them by annotations.
+
+        Raises:
+            Disagreement: An artifact is missing or differs.
+        """
+        file = endpoint.fresh("about.txt")
         file.write_text("about it\n")
-        name = f"{door.host}/matrix/index:1"
+        name = f"{endpoint.host}/matrix/index:1"
         put = (
             "artifact",
             "put",
@@ -246,10 +278,10 @@ class Clients:
             name,
         )
         for wanted in ("one", "two"):
-            regctl(door, *put, "--annotation", f"which={wanted}", "--file", file)
+            regctl(endpoint, *put, "--annotation", f"which={wanted}", "--file", file)
         listed = json.loads(
             regctl(
-                door,
+                endpoint,
                 "artifact",
                 "list",
                 "--filter-annotation",
@@ -259,10 +291,10 @@ class Clients:
                 name,
             )
         )
-        if [one["annotations"]["which"] for one in listed["descriptors"]] != ["two"]:
-            raise Disagreement(f"regctl artifact list, {door.title}: {listed}")
+        if [found["annotations"]["which"] for found in listed["descriptors"]] != ["two"]:
+            raise Disagreement(f"regctl artifact list, {endpoint.title}: {listed}")
         said = regctl(
-            door,
+            endpoint,
             "artifact",
             "get",
             "--subject",
@@ -273,11 +305,11 @@ class Clients:
             "which=one",
         )
         if said != "about it\n":
-            raise Disagreement(f"regctl artifact get, {door.title}: {said!r}")
+            raise Disagreement(f"regctl artifact get, {endpoint.title}: {said!r}")
 
 
-def images_of(archive: bytes) -> list[tuple[str, bytes]]:
-    """The files of an archive."""
+def files_of(archive: bytes) -> list[tuple[str, bytes]]:
+    """Return the files of an archive, by name."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         return [
             (member.name, file.read())

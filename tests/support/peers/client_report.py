@@ -76,9 +76,9 @@ def render(clients: Clients) -> str:
         "podman": shop.podman.version(),
         "buildah": shop.buildah.version(),
         "skopeo": shop.skopeo.version(),
-        "containerd": clients.doors[0].containerd.version(),
+        "containerd": clients.endpoints[0].containerd.version(),
         "crane": shop.crane.version(),
-        **versions(clients.doors[0]),
+        **versions(clients.endpoints[0]),
     }
     parts = [HEAD, versions_line(compared), PULLED]
     rows = [

@@ -1,4 +1,4 @@
-"""Every way in which a client pulls from the mirror, or pushes to it."""
+"""Every way in which a client pulls from the mirror or pushes to it."""
 
 from __future__ import annotations
 
@@ -32,44 +32,47 @@ LAYOUTS: Final = ("image", "index", "referrers")
 @final
 @dataclass(frozen=True)
 class Pull:
-    """A row of the first table: ``take`` gives the digests by which the client knows a part afterwards, or raises PeerRefusal."""
+    """A row of the first table.
+
+    ``pull`` returns the digests by which the client then identifies a part, or raises PeerRefusal.
+    """
 
     command: str
-    take: Callable[[Workshop, Endpoint, Part], set[str]]
+    pull: Callable[[Workshop, Endpoint, Part], set[str]]
     subjects: tuple[str, ...] = ALL
 
 
 @final
 @dataclass(frozen=True)
 class Push:
-    """A row of the second: ``give`` pushes a part under the name it is told, or raises PeerRefusal."""
+    """A row of the second table; ``push`` pushes a part under a name, or raises PeerRefusal."""
 
     command: str
-    give: Callable[[Workshop, Endpoint, Part, str], None]
+    push: Callable[[Workshop, Endpoint, Part, str], None]
     subjects: tuple[str, ...] = LAYOUTS
 
 
 # --- Docker ---------------------------------------------------------------------------------------
 
 
-def _through(engine: Engine, door: Endpoint, path: str, command: str) -> None:
-    with engine.answer("POST", path, b"", {"X-Registry-Auth": door.engine_account}) as response:
+def _ask_engine(engine: Engine, endpoint: Endpoint, path: str, command: str) -> None:
+    with engine.answer("POST", path, b"", {"X-Registry-Auth": endpoint.engine_account}) as response:
         said = [json.loads(line) for line in response.read().splitlines() if line.strip()]
     problems = [
-        one.get("error") or one.get("message")
-        for one in said
-        if "error" in one or response.status >= 400
+        message.get("error") or message.get("message")
+        for message in said
+        if "error" in message or response.status >= 400
     ]
     if problems:
         raise PeerRefusal(["docker", command], str(problems[-1]))
 
 
-def _docker_pull(shop: Workshop, door: Endpoint, part: Part) -> set[str]:
+def _docker_pull(shop: Workshop, endpoint: Endpoint, part: Part) -> set[str]:
     shop.docker.clear()
-    name = f"{door.host}/{part.repository}"
-    _through(
+    name = f"{endpoint.host}/{part.repository}"
+    _ask_engine(
         shop.docker,
-        door,
+        endpoint,
         f"/images/create?{urlencode({'fromImage': name, 'tag': part.tag})}",
         "pull",
     )
@@ -78,7 +81,11 @@ def _docker_pull(shop: Workshop, door: Endpoint, part: Part) -> set[str]:
 
 
 def docker_run(engine: Engine, name: str) -> str:
-    """What a container of an image says. Raises EngineError."""
+    """Return the output of a container of an image.
+
+    Raises:
+        EngineError: The container does not run.
+    """
     body = json.dumps({"Image": name, "HostConfig": {"NetworkMode": "none"}}).encode()
     with engine.answer(
         "POST", "/containers/create", body, {"Content-Type": "application/json"}
@@ -92,25 +99,24 @@ def docker_run(engine: Engine, name: str) -> str:
         if status >= 400:
             raise EngineError(f"docker start {name}: {said.decode(errors='replace')}")
         engine.request("POST", f"/containers/{container}/wait")
-        # Eight bytes before each piece say which stream it is of.
+        # Eight bytes before each piece name its stream.
         return engine.request("GET", f"/containers/{container}/logs?stdout=1")[1][8:].decode()
     finally:
         engine.request("DELETE", f"/containers/{container}?force=1")
 
 
-def _docker_push(shop: Workshop, door: Endpoint, part: Part, name: str) -> None:
+def _docker_push(shop: Workshop, endpoint: Endpoint, part: Part, name: str) -> None:
     shop.docker.clear()
-    problems = [one["error"] for one in shop.docker.load(docker_archive((part,))) if "error" in one]
+    messages = shop.docker.load(docker_archive((part,)))
+    problems = [message["error"] for message in messages if "error" in message]
     assert not problems, problems
     repository, _, tag = name.rpartition(":")
-    shop.docker.request(
-        "POST",
-        f"/images/{quote(part.name, safe='')}/tag?{urlencode({'repo': f'{door.host}/{repository}', 'tag': tag})}",
-    )
-    _through(
+    target = urlencode({"repo": f"{endpoint.host}/{repository}", "tag": tag})
+    shop.docker.request("POST", f"/images/{quote(part.name, safe='')}/tag?{target}")
+    _ask_engine(
         shop.docker,
-        door,
-        f"/images/{door.host}/{repository}/push?{urlencode({'tag': tag})}",
+        endpoint,
+        f"/images/{endpoint.host}/{repository}/push?{urlencode({'tag': tag})}",
         "push",
     )
 
@@ -118,55 +124,66 @@ def _docker_push(shop: Workshop, door: Endpoint, part: Part, name: str) -> None:
 # --- podman, buildah, skopeo ----------------------------------------------------------------------
 
 
-def _verify(door: Endpoint, prefix: str = "") -> str:
-    return f"--{prefix}tls-verify={'true' if door.tls else 'false'}"
+def _verify(endpoint: Endpoint, prefix: str = "") -> str:
+    return f"--{prefix}tls-verify={'true' if endpoint.tls else 'false'}"
 
 
-def _podman_pull(_shop: Workshop, door: Endpoint, part: Part) -> set[str]:
-    door.podman.clear()
-    door.podman.run("pull", "--quiet", _verify(door), f"{door.host}/{part.name}")
-    return door.podman.image_ids() | door.podman.digests()
+def _podman_pull(_shop: Workshop, endpoint: Endpoint, part: Part) -> set[str]:
+    endpoint.podman.clear()
+    endpoint.podman.run("pull", "--quiet", _verify(endpoint), f"{endpoint.host}/{part.name}")
+    return endpoint.podman.image_ids() | endpoint.podman.digests()
 
 
-def _podman_push(shop: Workshop, door: Endpoint, part: Part, name: str) -> None:
-    door.podman.clear()
-    image = door.podman.run("pull", "--quiet", shop.oci(part)).strip()
-    door.podman.run("push", "--quiet", _verify(door), image, f"docker://{door.host}/{name}")
+def _podman_push(shop: Workshop, endpoint: Endpoint, part: Part, name: str) -> None:
+    endpoint.podman.clear()
+    image = endpoint.podman.run("pull", "--quiet", shop.oci(part)).strip()
+    endpoint.podman.run(
+        "push", "--quiet", _verify(endpoint), image, f"docker://{endpoint.host}/{name}"
+    )
 
 
-def _buildah_pull(_shop: Workshop, door: Endpoint, part: Part) -> set[str]:
-    door.buildah.clear()
-    image = door.buildah.run("pull", "--quiet", _verify(door), f"{door.host}/{part.name}").strip()
-    found = json.loads(door.buildah.run("images", "--digests", "--json"))
+def _buildah_pull(_shop: Workshop, endpoint: Endpoint, part: Part) -> set[str]:
+    endpoint.buildah.clear()
+    image = endpoint.buildah.run(
+        "pull", "--quiet", _verify(endpoint), f"{endpoint.host}/{part.name}"
+    ).strip()
+    found = json.loads(endpoint.buildah.run("images", "--digests", "--json"))
     return {f"sha256:{image}", *(one["digest"] for one in found if one.get("digest"))}
 
 
-def _buildah_push(shop: Workshop, door: Endpoint, part: Part, name: str) -> None:
-    door.buildah.clear()
-    image = door.buildah.run("pull", "--quiet", shop.oci(part)).strip()
-    door.buildah.run("push", "--quiet", _verify(door), image, f"docker://{door.host}/{name}")
+def _buildah_push(shop: Workshop, endpoint: Endpoint, part: Part, name: str) -> None:
+    endpoint.buildah.clear()
+    image = endpoint.buildah.run("pull", "--quiet", shop.oci(part)).strip()
+    endpoint.buildah.run(
+        "push", "--quiet", _verify(endpoint), image, f"docker://{endpoint.host}/{name}"
+    )
 
 
-def _skopeo(door: Endpoint, *words: str) -> None:
-    door.programs.run(
+def _skopeo(endpoint: Endpoint, *words: str) -> None:
+    endpoint.programs.run(
         "skopeo", "--insecure-policy", "copy", "--quiet", "--all", "--preserve-digests", *words
     )
 
 
-def _skopeo_pull(_shop: Workshop, door: Endpoint, part: Part) -> set[str]:
-    target = door.fresh("copied")
+def _skopeo_pull(_shop: Workshop, endpoint: Endpoint, part: Part) -> set[str]:
+    target = endpoint.fresh("copied")
     _skopeo(
-        door, _verify(door, "src-"), f"docker://{door.host}/{part.name}", f"oci:{target}:{part.tag}"
+        endpoint,
+        _verify(endpoint, "src-"),
+        f"docker://{endpoint.host}/{part.name}",
+        f"oci:{target}:{part.tag}",
     )
-    return _whole(part, target)
+    return _complete_roots(part, target)
 
 
-def _skopeo_push(shop: Workshop, door: Endpoint, part: Part, name: str) -> None:
-    _skopeo(door, _verify(door, "dest-"), shop.oci(part), f"docker://{door.host}/{name}")
+def _skopeo_push(shop: Workshop, endpoint: Endpoint, part: Part, name: str) -> None:
+    _skopeo(
+        endpoint, _verify(endpoint, "dest-"), shop.oci(part), f"docker://{endpoint.host}/{name}"
+    )
 
 
-def _whole(part: Part, layout: Path) -> set[str]:
-    """The roots of a layout that a client wrote, after a look at whether all that belongs to the part is in it."""
+def _complete_roots(part: Part, layout: Path) -> set[str]:
+    """Return the roots of a layout that a client wrote, and check that all of the part is in it."""
     found = claims(layout).digests()
     if part.root in found:
         for digest, data in part.layout.blobs.items():
@@ -177,127 +194,155 @@ def _whole(part: Part, layout: Path) -> set[str]:
 # --- containerd -----------------------------------------------------------------------------------
 
 
-def _ctr_options(door: Endpoint) -> list[str | Path]:
-    """What ctr is told of the mirror, as hosts.toml: without, it takes a registry on the loopback interface for one without TLS."""
-    scheme = "https" if door.tls else "http"
-    folder = door.fresh("hosts")
-    (folder / door.host).mkdir(parents=True)
+def _ctr_options(endpoint: Endpoint) -> list[str | Path]:
+    """Return ctr's options for the mirror, with its settings as hosts.toml.
+
+    Without the file, ctr does not use TLS with a registry on the loopback interface.
+    """
+    scheme = "https" if endpoint.tls else "http"
+    folder = endpoint.fresh("hosts")
+    (folder / endpoint.host).mkdir(parents=True)
     lines = [
-        f'server = "{scheme}://{door.host}"',
-        f'[host."{scheme}://{door.host}"]',
+        f'server = "{scheme}://{endpoint.host}"',
+        f'[host."{scheme}://{endpoint.host}"]',
         'capabilities = ["pull", "resolve", "push"]',
     ]
-    if door.tls:
-        lines.append(f'ca = "{door.authority}"')
-    (folder / door.host / "hosts.toml").write_text("\n".join(lines) + "\n")
-    return ["--hosts-dir", folder, *(["--user", f"{USER}:{PASSWORD}"] if door.tls else [])]
+    if endpoint.tls:
+        lines.append(f'ca = "{endpoint.authority}"')
+    (folder / endpoint.host / "hosts.toml").write_text("\n".join(lines) + "\n")
+    return ["--hosts-dir", folder, *(["--user", f"{USER}:{PASSWORD}"] if endpoint.tls else [])]
 
 
 def _ctr_pull(*options: str) -> Callable[[Workshop, Endpoint, Part], set[str]]:
-    def take(_shop: Workshop, door: Endpoint, part: Part) -> set[str]:
-        door.containerd.clear()
-        name = f"{door.host}/{part.name}"
-        door.containerd.run(
-            "images", "pull", "--snapshotter", "native", *options, *_ctr_options(door), name
+    def pull(_shop: Workshop, endpoint: Endpoint, part: Part) -> set[str]:
+        endpoint.containerd.clear()
+        name = f"{endpoint.host}/{part.name}"
+        endpoint.containerd.run(
+            "images", "pull", "--snapshotter", "native", *options, *_ctr_options(endpoint), name
         )
-        return {door.containerd.images()[name]}
+        return {endpoint.containerd.images()[name]}
 
-    return take
+    return pull
 
 
-def _ctr_push(_shop: Workshop, door: Endpoint, part: Part, name: str) -> None:
-    door.containerd.clear()
-    archive = door.fresh("part.tar")
+def _ctr_push(_shop: Workshop, endpoint: Endpoint, part: Part, name: str) -> None:
+    endpoint.containerd.clear()
+    archive = endpoint.fresh("part.tar")
     archive.write_bytes(part.layout.tar())
-    door.containerd.import_archive(archive, "--all-platforms", "--no-unpack")
-    door.containerd.run(
-        "images", "push", *_ctr_options(door), f"{door.host}/{name}", f"docker.io/{part.name}"
+    endpoint.containerd.import_archive(archive, "--all-platforms", "--no-unpack")
+    endpoint.containerd.run(
+        "images",
+        "push",
+        *_ctr_options(endpoint),
+        f"{endpoint.host}/{name}",
+        f"docker.io/{part.name}",
     )
 
 
 # --- crane, regctl, oras --------------------------------------------------------------------------
 
 
-def _crane(door: Endpoint, *words: str | Path) -> str:
-    return door.programs.run(CRANE, *([] if door.tls else ["--insecure"]), *words)
+def _crane(endpoint: Endpoint, *words: str | Path) -> str:
+    return endpoint.programs.run(CRANE, *([] if endpoint.tls else ["--insecure"]), *words)
 
 
-def _crane_pull(_shop: Workshop, door: Endpoint, part: Part) -> set[str]:
-    target = door.fresh("pulled")
-    _crane(door, "pull", "--format=oci", f"{door.host}/{part.name}", target)
-    return _whole(part, target)
+def _crane_pull(_shop: Workshop, endpoint: Endpoint, part: Part) -> set[str]:
+    target = endpoint.fresh("pulled")
+    _crane(endpoint, "pull", "--format=oci", f"{endpoint.host}/{part.name}", target)
+    return _complete_roots(part, target)
 
 
-def _crane_copy_out(shop: Workshop, door: Endpoint, part: Part) -> set[str]:
-    repository = f"copied/{door.fresh('x').parent.name}{'t' if door.tls else ''}"
-    _crane(door, "copy", f"{door.host}/{part.name}", f"{shop.registry.host}/{repository}:1")
-    return {one for one, _ in shop.registry.everything(repository, "1")}
+def _crane_copy_out(shop: Workshop, endpoint: Endpoint, part: Part) -> set[str]:
+    repository = f"copied/{endpoint.fresh('x').parent.name}{'t' if endpoint.tls else ''}"
+    _crane(endpoint, "copy", f"{endpoint.host}/{part.name}", f"{shop.registry.host}/{repository}:1")
+    return {digest for digest, _ in shop.registry.everything(repository, "1")}
 
 
-def _crane_push(shop: Workshop, door: Endpoint, part: Part, name: str) -> None:
-    _crane(door, "push", shop.layout(part), f"{door.host}/{name}")
+def _crane_push(shop: Workshop, endpoint: Endpoint, part: Part, name: str) -> None:
+    _crane(endpoint, "push", shop.layout(part), f"{endpoint.host}/{name}")
 
 
-def _crane_copy_in(shop: Workshop, door: Endpoint, part: Part, name: str) -> None:
-    _crane(door, "copy", shop.seeded(part), f"{door.host}/{name}")
+def _crane_copy_in(shop: Workshop, endpoint: Endpoint, part: Part, name: str) -> None:
+    _crane(endpoint, "copy", shop.seeded(part), f"{endpoint.host}/{name}")
 
 
-def regctl(door: Endpoint, *words: str | Path) -> str:
-    """A regctl command. Raises PeerRefusal."""
-    return door.programs.run(
-        REGCTL, "--host", f"reg={door.host},tls={'enabled' if door.tls else 'disabled'}", *words
+def regctl(endpoint: Endpoint, *words: str | Path) -> str:
+    """Run a regctl command; return its output.
+
+    Raises:
+        PeerRefusal: It failed.
+    """
+    return endpoint.programs.run(
+        REGCTL,
+        "--host",
+        f"reg={endpoint.host},tls={'enabled' if endpoint.tls else 'disabled'}",
+        *words,
     )
 
 
-def _regctl_pull(_shop: Workshop, door: Endpoint, part: Part) -> set[str]:
-    target = door.fresh("copied")
+def _regctl_pull(_shop: Workshop, endpoint: Endpoint, part: Part) -> set[str]:
+    target = endpoint.fresh("copied")
     regctl(
-        door,
+        endpoint,
         "image",
         "copy",
         "--referrers",
-        f"{door.host}/{part.name}",
+        f"{endpoint.host}/{part.name}",
         f"ocidir://{target}:{part.tag}",
     )
-    return _whole(part, target)
+    return _complete_roots(part, target)
 
 
-def _regctl_push(shop: Workshop, door: Endpoint, part: Part, name: str) -> None:
-    regctl(door, "image", "copy", f"ocidir://{shop.layout(part)}:{part.tag}", f"{door.host}/{name}")
+def _regctl_push(shop: Workshop, endpoint: Endpoint, part: Part, name: str) -> None:
+    regctl(
+        endpoint,
+        "image",
+        "copy",
+        f"ocidir://{shop.layout(part)}:{part.tag}",
+        f"{endpoint.host}/{name}",
+    )
 
 
 def oras(
-    door: Endpoint, command: str, *words: str | Path, side: str = "", cwd: Path | None = None
+    endpoint: Endpoint, command: str, *words: str | Path, side: str = "", cwd: Path | None = None
 ) -> str:
-    """An oras command; ``side`` is before the options that say how to reach the mirror.
+    """Run an oras command; return its output.
 
-    Raises PeerRefusal.
+    Args:
+        endpoint: The mirror.
+        command: The verb.
+        *words: Its arguments.
+        side: The prefix of the options about the mirror, ``from-`` or ``to-``.
+        cwd: The working directory.
+
+    Raises:
+        PeerRefusal: It failed.
     """
-    how = [] if door.tls else [f"--{side}plain-http"]
-    return door.programs.run(ORAS, command, *how, *words, cwd=cwd)
+    how = [] if endpoint.tls else [f"--{side}plain-http"]
+    return endpoint.programs.run(ORAS, command, *how, *words, cwd=cwd)
 
 
-def _oras_pull(_shop: Workshop, door: Endpoint, part: Part) -> set[str]:
-    target = door.fresh("copied")
+def _oras_pull(_shop: Workshop, endpoint: Endpoint, part: Part) -> set[str]:
+    target = endpoint.fresh("copied")
     oras(
-        door,
+        endpoint,
         "cp",
         "--recursive",
         "--to-oci-layout",
-        f"{door.host}/{part.name}",
+        f"{endpoint.host}/{part.name}",
         f"{target}:{part.tag}",
         side="from-",
     )
-    return _whole(part, target)
+    return _complete_roots(part, target)
 
 
-def _oras_push(shop: Workshop, door: Endpoint, part: Part, name: str) -> None:
+def _oras_push(shop: Workshop, endpoint: Endpoint, part: Part, name: str) -> None:
     oras(
-        door,
+        endpoint,
         "cp",
         "--from-oci-layout",
         f"{shop.layout(part)}:{part.tag}",
-        f"{door.host}/{name}",
+        f"{endpoint.host}/{name}",
         side="to-",
     )
 
@@ -328,14 +373,14 @@ PUSHES: Final = (
 )
 
 
-def slug(command: str, door: Endpoint) -> str:
-    """A repository's name for what a command pushes."""
-    letters = "".join(one if one.isalnum() else "-" for one in command.lower())
-    return "-".join(filter(None, letters.split("-"))) + ("/tls" if door.tls else "/http")
+def slug(command: str, endpoint: Endpoint) -> str:
+    """Return the repository that a command pushes to."""
+    letters = "".join(letter if letter.isalnum() else "-" for letter in command.lower())
+    return "-".join(filter(None, letters.split("-"))) + ("/tls" if endpoint.tls else "/http")
 
 
-def versions(door: Endpoint) -> dict[str, str]:
-    """Of those that no other table has."""
-    found = json.loads(door.programs.run(REGCTL, "version", "--format", "{{json .}}"))
-    said: Sequence[str] = door.programs.run(ORAS, "version").split()
+def versions(endpoint: Endpoint) -> dict[str, str]:
+    """Return the versions of the clients that are in no other table."""
+    found = json.loads(endpoint.programs.run(REGCTL, "version", "--format", "{{json .}}"))
+    said: Sequence[str] = endpoint.programs.run(ORAS, "version").split()
     return {"regctl": str(found["vcsTag"]).removeprefix("v"), "oras": said[1]}

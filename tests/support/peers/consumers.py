@@ -1,4 +1,4 @@
-"""Every way in which a peer reads what we save."""
+"""Every way in which a peer reads archives of storectl."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @final
 @dataclass(frozen=True)
-class Seen:
-    """The digests by which a peer knows a part afterwards: of manifests, indexes and configs.
+class PeerDigests:
+    """The digests by which a peer identifies a part: of manifests, indexes and configs.
 
-    ``remarks`` are refusals of a second look.
+    ``remarks`` are refusals of further commands.
     """
 
     digests: frozenset[str]
@@ -33,8 +33,8 @@ class Seen:
 
 @final
 @dataclass(frozen=True)
-class Offer:
-    """What a peer is given: an archive or folder, the part it is asked for, and the ``ref`` that its index.json calls this part."""
+class SavedPart:
+    """An archive or folder with a part, and the ``ref`` of the part in its index.json."""
 
     path: Path
     part: Part
@@ -45,95 +45,98 @@ class Offer:
 @final
 @dataclass(frozen=True)
 class Consumer:
-    """A row of the table. ``take`` raises PeerRefusal. ``formats``: what the command is for."""
+    """A row of the table: a command that reads ``formats``.
+
+    ``read`` returns the digests, or raises PeerRefusal.
+    """
 
     peer: str
     command: str
-    take: Callable[[Workshop, Offer], Seen]
+    read: Callable[[Workshop, SavedPart], PeerDigests]
     formats: tuple[str, ...] = ("legacy", "docker", "oci, tar", "oci, folder")
 
 
-def _docker_load(shop: Workshop, offer: Offer) -> Seen:
+def _docker_load(shop: Workshop, saved: SavedPart) -> PeerDigests:
     shop.docker.clear()
-    docker.load(shop.docker, as_tar(offer.path, shop.fresh("folder.tar")).read_bytes())
-    found = docker.image_id(shop.docker, offer.part.name)
-    return Seen(frozenset(() if found is None else (found,)))
+    docker.load(shop.docker, as_tar(saved.path, shop.fresh("folder.tar")).read_bytes())
+    found = docker.image_id(shop.docker, saved.part.name)
+    return PeerDigests(frozenset(() if found is None else (found,)))
 
 
-def _named(kind: str, offer: Offer) -> str:
-    return f"{kind}:{offer.path}:{offer.part.name if kind == 'docker-archive' else offer.ref}"
+def _named(kind: str, saved: SavedPart) -> str:
+    return f"{kind}:{saved.path}:{saved.part.name if kind == 'docker-archive' else saved.ref}"
 
 
-def _skopeo_copy(kind: str) -> Callable[[Workshop, Offer], Seen]:
-    def take(shop: Workshop, offer: Offer) -> Seen:
+def _skopeo_copy(kind: str) -> Callable[[Workshop, SavedPart], PeerDigests]:
+    def read(shop: Workshop, saved: SavedPart) -> PeerDigests:
         target = shop.fresh("copied")
         shop.skopeo.copy(
-            _named(kind, offer), f"dir:{target}", everything=True, preserve=kind != "docker-archive"
+            _named(kind, saved), f"dir:{target}", everything=True, preserve=kind != "docker-archive"
         )
         manifest = (target / "manifest.json").read_bytes()
         config = json.loads(manifest).get("config", {}).get("digest")
-        return Seen(frozenset({digest(manifest)} | ({config} if config else set())))
+        return PeerDigests(frozenset({digest(manifest)} | ({config} if config else set())))
 
-    return take
-
-
-def _podman_found(shop: Workshop) -> Seen:
-    return Seen(frozenset(shop.podman.image_ids() | shop.podman.digests()))
+    return read
 
 
-def _podman_load(shop: Workshop, offer: Offer) -> Seen:
+def _podman_found(shop: Workshop) -> PeerDigests:
+    return PeerDigests(frozenset(shop.podman.image_ids() | shop.podman.digests()))
+
+
+def _podman_load(shop: Workshop, saved: SavedPart) -> PeerDigests:
     shop.podman.clear()
-    shop.podman.run("load", "--quiet", "--input", offer.path)
+    shop.podman.run("load", "--quiet", "--input", saved.path)
     return _podman_found(shop)
 
 
-def _podman_pull(kind: str) -> Callable[[Workshop, Offer], Seen]:
-    def take(shop: Workshop, offer: Offer) -> Seen:
+def _podman_pull(kind: str) -> Callable[[Workshop, SavedPart], PeerDigests]:
+    def read(shop: Workshop, saved: SavedPart) -> PeerDigests:
         shop.podman.clear()
-        shop.podman.run("pull", "--quiet", _named(kind, offer))
+        shop.podman.run("pull", "--quiet", _named(kind, saved))
         return _podman_found(shop)
 
-    return take
+    return read
 
 
-def _umoci_unpack(shop: Workshop, offer: Offer) -> Seen:
-    layout = as_folder(offer.path, shop.fresh("layout"))
+def _umoci_unpack(shop: Workshop, saved: SavedPart) -> PeerDigests:
+    layout = as_folder(saved.path, shop.fresh("layout"))
     bundle = shop.fresh("bundle")
-    seen = shop.umoci.unpack(layout, offer.ref, bundle)
+    seen = shop.umoci.unpack(layout, saved.ref, bundle)
     assert (bundle / "rootfs" / "a.txt").read_text() == "alpha\n"
-    return Seen(frozenset({seen}))
+    return PeerDigests(frozenset({seen}))
 
 
-def _ctr_import(*options: str) -> Callable[[Workshop, Offer], Seen]:
-    def take(shop: Workshop, offer: Offer) -> Seen:
+def _ctr_import(*options: str) -> Callable[[Workshop, SavedPart], PeerDigests]:
+    def read(shop: Workshop, saved: SavedPart) -> PeerDigests:
         shop.containerd.clear()
-        shop.containerd.import_archive(as_tar(offer.path, shop.fresh("folder.tar")), *options)
+        shop.containerd.import_archive(as_tar(saved.path, shop.fresh("folder.tar")), *options)
         images = shop.containerd.images()
-        name = f"docker.io/{offer.part.name}"
+        name = f"docker.io/{saved.part.name}"
         found = (
             [images[name], shop.containerd.config_digest(images[name])] if name in images else []
         )
-        return Seen(frozenset(one for one in found if one))
+        return PeerDigests(frozenset(one for one in found if one))
 
-    return take
+    return read
 
 
-def _crane_push(shop: Workshop, offer: Offer) -> Seen:
+def _crane_push(shop: Workshop, saved: SavedPart) -> PeerDigests:
     repository = f"pushed/{shop.fresh('x').parent.name}"
     name = f"{shop.registry.host}/{repository}:1"
     shop.crane.run(
-        "push", *(["--index"] if offer.path.is_dir() and offer.several else []), offer.path, name
+        "push", *(["--index"] if saved.path.is_dir() and saved.several else []), saved.path, name
     )
-    found = {one for one, _ in shop.registry.everything(repository, "1")}
+    found = {digest for digest, _ in shop.registry.everything(repository, "1")}
     remarks = []
     try:
         shop.crane.run("validate", "--remote", name)
     except PeerRefusal as exc:
         remarks.append(f"`crane validate` refuses it: “{exc.message}”")
-    return Seen(frozenset(found), tuple(remarks))
+    return PeerDigests(frozenset(found), tuple(remarks))
 
 
-# The formats that a transport of containers/image is for.
+# The formats that each transport of containers/image reads.
 TRANSPORTS: Final = {
     "docker-archive": ("legacy", "docker"),
     "oci-archive": ("docker", "oci, tar"),

@@ -1,4 +1,4 @@
-"""containerd and its client ``ctr``: a daemon on a socket of its own, in a folder of its own."""
+"""containerd and its client ``ctr``, with a socket and a folder of their own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONFIG: Final = """version = 2
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.internal.v1.opt"]
+disabled_plugins = [
+  "io.containerd.grpc.v1.cri",
+  "io.containerd.snapshotter.v1.btrfs",
+  "io.containerd.snapshotter.v1.zfs",
+  "io.containerd.internal.v1.opt",
+]
 root = "{folder}/root"
 state = "{folder}/state"
 [grpc]
@@ -24,9 +29,9 @@ address = "{folder}/t"
 
 @final
 class Containerd:
-    """A private containerd; `stop` it whatever happens.
+    """A containerd of the tests; call `stop` in any case.
 
-    Layers are unpacked by the ``native`` snapshotter, which needs nothing of the kernel.
+    Layers are unpacked by the ``native`` snapshotter, which works on any kernel.
     """
 
     def __init__(self, programs: Programs, folder: Path) -> None:
@@ -46,29 +51,37 @@ class Containerd:
         self._server.stop()
 
     def version(self) -> str:
-        """As the client says it."""
+        """Return the client's version."""
         return self._programs.run("ctr", "--version").split()[-1].partition("~")[0]
 
     @property
     def command(self) -> list[str]:
-        """The client's command line up to its verb."""
+        """Return the client's command line up to its verb."""
         namespace = f"matrix-{self._namespaces}"
         return [program("ctr"), "--address", str(self._socket), "--namespace", namespace]
 
     def run(self, *words: str | Path, stdin: Path | None = None) -> str:
-        """Run a ctr command. Raises PeerRefusal."""
+        """Run a ctr command; return its output.
+
+        Raises:
+            PeerRefusal: It failed.
+        """
         return self._programs.run(*self.command, *words, stdin=stdin)
 
     def import_archive(self, archive: Path, *options: str) -> None:
-        """``ctr images import``. Raises PeerRefusal."""
+        """Run ``ctr images import``.
+
+        Raises:
+            PeerRefusal: It failed.
+        """
         self.run("images", "import", "--snapshotter", "native", *options, archive)
 
     def clear(self) -> None:
-        """Go on in a namespace of its own: no image is there, and no content, until it is imported."""
+        """Change to a new namespace, which has no image and no content."""
         self._namespaces += 1
 
     def images(self) -> dict[str, str]:
-        """The digest of each image, by name."""
+        """Return the digest of each image by its name."""
         lines = [line.split() for line in self.run("images", "ls").splitlines()[1:]]
         return {
             fields[0]: next(field for field in fields if field.startswith("sha256:"))
@@ -76,7 +89,7 @@ class Containerd:
         }
 
     def config_digest(self, manifest: str) -> str | None:
-        """The config of a manifest; None for an index."""
+        """Return the digest of a manifest's config, None for an index."""
         document = json.loads(self.run("content", "get", manifest))
         digest: str | None = document.get("config", {}).get("digest")
         return digest

@@ -21,9 +21,13 @@ class Crane:
         self._programs = programs
 
     def version(self) -> str:
-        """As it says it."""
+        """Return crane's version."""
         return self._programs.run(PROGRAM, "version").strip().removeprefix("v")
 
     def run(self, *words: str | Path) -> str:
-        """A crane command. Raises PeerRefusal."""
+        """Run a crane command; return its output.
+
+        Raises:
+            PeerRefusal: It failed.
+        """
         return self._programs.run(PROGRAM, "--insecure", *words)

@@ -1,4 +1,4 @@
-"""Docker Engine as a producer and consumer of archives (`tests.support.engine` starts it)."""
+"""Docker Engine as a producer and consumer of archives; `tests.support.engine` starts it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,23 @@ if TYPE_CHECKING:
 
 
 def version(engine: Engine) -> str:
-    """As the engine says it."""
+    """Return the engine's version."""
     said: str = json.loads(engine.request("GET", "/version")[1])["Version"]
     return said.partition("+")[0]
 
 
 def pull(engine: Engine, source: str, name: str) -> None:
-    """Pull an image and give it another name. Raises PeerRefusal."""
+    """Pull an image and give it another name.
+
+    Raises:
+        PeerRefusal: The engine cannot pull it.
+    """
     status, body = engine.request("POST", f"/images/create?{urlencode({'fromImage': source})}")
     said = [json.loads(line) for line in body.splitlines() if line.strip()]
     problems = [
-        one.get("error") or one["message"]
-        for one in said
-        if "error" in one or status != http.client.OK
+        message.get("error") or message["message"]
+        for message in said
+        if "error" in message or status != http.client.OK
     ]
     if problems:
         raise PeerRefusal(["docker", "pull", source], problems[-1])
@@ -39,14 +43,18 @@ def pull(engine: Engine, source: str, name: str) -> None:
 
 
 def load(engine: Engine, archive: bytes) -> None:
-    """Load an archive. Raises PeerRefusal."""
-    problems = [one["error"] for one in engine.load(archive) if "error" in one]
+    """Load an archive.
+
+    Raises:
+        PeerRefusal: The engine refuses it.
+    """
+    problems = [message["error"] for message in engine.load(archive) if "error" in message]
     if problems:
         raise PeerRefusal(["docker", "load"], problems[-1])
 
 
 def image_id(engine: Engine, name: str) -> str | None:
-    """The ID of the image that the engine knows by ``name``; None when it knows none."""
+    """Return the ID of the image that the engine has under ``name``, or None."""
     try:
         found: str = engine.inspect(name)["Id"]
     except EngineRefusal:

@@ -1,4 +1,4 @@
-"""The matrix: every producer into storectl, and storectl into every consumer, each cell judged."""
+"""The matrix of peers: every producer into storectl, and storectl into every consumer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from store.errors import StoreError
 from tests.support.layouts import CONTAINERD_NAME, REF_NAME
 from tests.support.peers import docker
 from tests.support.peers.claims import claims
-from tests.support.peers.consumers import Offer
+from tests.support.peers.consumers import SavedPart
 from tests.support.peers.process import PeerRefusal, essence
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from store.importing.report import ImportReport
     from tests.support.peers.claims import Claims
     from tests.support.peers.consumers import Consumer
-    from tests.support.peers.producers import Made, Producer
+    from tests.support.peers.producers import Producer, WrittenArchive
     from tests.support.peers.subjects import Part, Subject
     from tests.support.peers.workshop import Workshop
 
@@ -41,19 +41,19 @@ FORMATS: Final = {
     "oci, folder": (Format.OCI, True),
 }
 FROM_DOCKER: Final = "docker"
-"""What consumers are given besides the subjects: the one image, as storectl knows it from a docker archive."""
+"""Another subject for consumers: the single image, imported from a Docker archive."""
 ATTACHED: Final = "attached"
-"""And the image of the last subject, saved with what refers to it, which has no name then."""
+"""Another subject for consumers: the last subject's image with its referrers, without names."""
 
 
 class Disagreement(Exception):
-    """A cell is none of what it may be."""
+    """The result of a cell is not one of the expected ones."""
 
 
 @final
 @dataclass(frozen=True)
 class Cell:
-    """What happened to each part of a subject."""
+    """The result for each part of a subject."""
 
     parts: tuple[tuple[str, str], ...]
 
@@ -68,20 +68,24 @@ class Cell:
 
 @final
 class Matrix:
-    """Each cell is run once, when it is first asked for."""
+    """The cells of the matrix; each is run once, on its first use."""
 
     def __init__(self, shop: Workshop) -> None:
         self.shop = shop
         self.names: dict[str, tuple[str, str]] = {}
-        """For each producer's command, of one image: the names it writes, and what storectl calls it."""
+        """For each producer's command, the names that it writes and the names in the store."""
 
     # --- in ---------------------------------------------------------------------------------------
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def produced(self, producer: Producer, key: str) -> Cell | None:
-        """A producer's archives of a subject, imported.
+        """Import a producer's archives of a subject.
 
-        None: the command is about something else. Raises Disagreement.
+        Returns:
+            The cell, or None if the command is not for this subject.
+
+        Raises:
+            Disagreement: The result is not one of the expected ones.
         """
         subject = self.shop.subjects[key]
         if key not in producer.subjects:
@@ -102,7 +106,12 @@ class Matrix:
         return Cell(tuple(verdicts))
 
     def _imported(
-        self, store: Store, producer: Producer, subject: Subject, group: Sequence[Part], made: Made
+        self,
+        store: Store,
+        producer: Producer,
+        subject: Subject,
+        group: Sequence[Part],
+        made: WrittenArchive,
     ) -> list[tuple[str, str]]:
         said = claims(made.path)
         try:
@@ -123,10 +132,10 @@ class Matrix:
         for digest in said.digests():
             if store.document(Digest.parse(digest)) is None:
                 raise Disagreement(f"{producer.command}: the manifest {digest} did not come in")
-        return [(part.what, _came_in(producer, part, made, said, report)) for part in group]
+        return [(part.what, _import_verdict(producer, part, made, said, report)) for part in group]
 
     def _refused_by_docker_too(self, archive: Path, ours: StoreError) -> str:
-        """An archive that we refuse must be one that nobody takes."""
+        """Return the verdict for an archive that storectl refuses and Docker has to refuse."""
         try:
             docker.load(self.shop.docker, archive.read_bytes())
         except PeerRefusal as exc:
@@ -137,9 +146,13 @@ class Matrix:
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def consumed(self, consumer: Consumer, key: str, form: str) -> Cell | None:
-        """What a consumer knows a subject by that it got in a format.
+        """Return how a consumer identifies a subject that it got in a format.
 
-        None: the command is for another format. Raises Disagreement.
+        Returns:
+            The cell, or None if the command is not for this format.
+
+        Raises:
+            Disagreement: The result is not one of the expected ones.
         """
         if form not in consumer.formats:
             return None
@@ -169,13 +182,13 @@ class Matrix:
 
     def _taken(self, consumer: Consumer, part: Part, saved: Path, *, original: bool) -> str:
         root, ref, roots = None, part.tag, claims(saved).roots
-        for one in roots:
-            if one.get("annotations", {}).get(CONTAINERD_NAME) == f"docker.io/{part.name}":
-                root, ref = one["digest"], one["annotations"][REF_NAME]
+        for listed in roots:
+            if listed.get("annotations", {}).get(CONTAINERD_NAME) == f"docker.io/{part.name}":
+                root, ref = listed["digest"], listed["annotations"][REF_NAME]
         if original and root not in {None, part.root}:
             raise Disagreement(f"{part.name} was saved as {root}, and is {part.root}")
         try:
-            seen = consumer.take(self.shop, Offer(saved, part, ref, several=len(roots) > 1))
+            seen = consumer.read(self.shop, SavedPart(saved, part, ref, several=len(roots) > 1))
         except PeerRefusal as exc:
             return refused(exc.message)
         if root in seen.digests:
@@ -185,7 +198,9 @@ class Matrix:
         elif part.image is None:
             return LEFT
         elif seen.digests & {
-            one["digest"] for one in roots if one.get("annotations", {}).get(REF_NAME) == ref
+            listed["digest"]
+            for listed in roots
+            if listed.get("annotations", {}).get(REF_NAME) == ref
         }:
             return FIRST_OF_TAG
         else:
@@ -196,16 +211,18 @@ class Matrix:
         return ", but ".join((verdict, *seen.remarks))
 
 
-def _came_in(producer: Producer, part: Part, made: Made, said: Claims, report: ImportReport) -> str:
+def _import_verdict(
+    producer: Producer, part: Part, made: WrittenArchive, said: Claims, report: ImportReport
+) -> str:
     root, image = made.root or part.root, made.image or part.image
     if said.names(part.name) and not any(
-        one.reference.familiar.endswith(part.name) for one in report.tags
+        tag.reference.familiar.endswith(part.name) for tag in report.tags
     ):
         raise Disagreement(
-            f"{producer.command}: it writes {said.written_names()}, and what came in is called"
+            f"{producer.command}: it writes {said.written_names()}, and the imported names are"
             f" {report.tags}"
         )
-    if image is not None and image not in {str(one) for one in report.images}:
+    if image is not None and image not in {str(image_id) for image_id in report.images}:
         raise Disagreement(
             f"{producer.command}: {part.name} is {image}, and came in as {report.images}"
         )
@@ -219,5 +236,5 @@ def _came_in(producer: Producer, part: Part, made: Made, said: Claims, report: I
 
 
 def refused(message: str) -> str:
-    """A cell of a peer that cannot do it."""
+    """Return the text of a cell whose peer refused the command."""
     return f"not supported by the peer: “{essence(message)}”"

@@ -1,4 +1,4 @@
-"""The mirror as a client meets it: over plain HTTP without a name, or over TLS as a user."""
+"""The mirror as clients use it: over plain HTTP without a user, or over TLS as a user."""
 
 from __future__ import annotations
 
@@ -27,15 +27,12 @@ if TYPE_CHECKING:
     from store.registry.registry import ServedManifest
 
 USER: Final = "alice"
-PASSWORD: Final = "open sesame"  # noqa: S105 - no secret: the server is the test's
+PASSWORD: Final = "open sesame"  # noqa: S105 - not a secret: the server belongs to the test
 
 
 @final
 class Endpoint:
-    """A mirror of its own, and clients that know how to speak to it.
-
-    Close it, and both are gone.
-    """
+    """A mirror with a store of its own, and clients with its settings; closing it ends both."""
 
     def __init__(self, folder: Path, *, tls: bool) -> None:
         folder.mkdir()
@@ -69,37 +66,37 @@ class Endpoint:
 
     @functools.cached_property
     def containerd(self) -> Containerd:
-        """A containerd of its own."""
+        """Return a containerd for this endpoint."""
         daemon = Containerd(self.programs, self.folder / "ctrd")
         self._stack.callback(daemon.stop)
         return daemon
 
     @property
     def engine_account(self) -> str:
-        """What the Docker Engine is told of the user, as its header says it."""
+        """Return the user's account as the value of Docker Engine's header."""
         account = (
             {"username": USER, "password": PASSWORD, "serveraddress": self.host} if self.tls else {}
         )
         return base64.urlsafe_b64encode(json.dumps(account).encode()).decode()
 
     def fresh(self, name: str) -> Path:
-        """A path where nothing is yet."""
+        """Return a path that does not exist."""
         self._count += 1
         folder = self.folder / "work" / str(self._count)
         folder.mkdir(parents=True)
         return folder / name
 
-    # --- the store behind it ----------------------------------------------------------------------
+    # --- the store of the mirror ------------------------------------------------------------------
 
-    def bring(self, archive: bytes) -> None:
-        """Import an archive beside the running server."""
+    def import_archive(self, archive: bytes) -> None:
+        """Import an archive while the server runs."""
         path = self.fresh("archive.tar")
         path.write_bytes(archive)
         with Store.open(self.mirror.root) as store:
             store.import_archive(path)
 
     def manifest(self, repository: str, reference: str) -> ServedManifest | None:
-        """What the mirror serves under a name; None when it serves nothing."""
+        """Return the manifest that the mirror serves under a name, or None."""
         with Store.open(self.mirror.root) as store:
             try:
                 return Registry(store).manifest(
@@ -109,12 +106,12 @@ class Endpoint:
                 return None
 
     def findings(self) -> list[str]:
-        """What is wrong with the store: layers that are not what their images say, too."""
+        """Return the damage in the store, with images whose layers do not match their configs."""
         with Store.open(self.mirror.root) as store:
             wrong = [
-                f"{one.image_id} is {state}"
-                for one in store.images()
-                if (state := store.verify_image(one.image_id)) != "verified"
+                f"{image.image_id} is {state}"
+                for image in store.images()
+                if (state := store.verify_image(image.image_id)) != "verified"
             ]
             return wrong + [str(finding) for finding in store.fsck()]
 

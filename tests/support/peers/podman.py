@@ -1,4 +1,4 @@
-"""podman, on a storage of its own."""
+"""podman with a storage of its own."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 @final
 class Podman:
-    """podman with the vfs driver: it needs nothing of the kernel."""
+    """podman with the vfs driver, which works on any kernel."""
 
     def __init__(self, programs: Programs, storage: Path) -> None:
         self._programs = programs
-        # The runtime folder's path is stored in 50 bytes.
+        # podman stores the runtime folder's path in 50 bytes.
         own = [
             "--root",
             storage / "root",
@@ -37,11 +37,15 @@ class Podman:
         ]
 
     def version(self) -> str:
-        """As it says it."""
+        """Return podman's version."""
         return self._programs.run("podman", "--version").split()[-1]
 
     def run(self, *words: str | Path) -> str:
-        """A podman command. Raises PeerRefusal."""
+        """Run a podman command; return its output.
+
+        Raises:
+            PeerRefusal: It failed.
+        """
         return self._programs.run(*self.command, *words)
 
     def clear(self) -> None:
@@ -49,14 +53,14 @@ class Podman:
         self.run("rmi", "--all", "--force")
 
     def image_ids(self) -> set[str]:
-        """The IDs of all images."""
+        """Return the IDs of all images."""
         return {
             f"sha256:{one['Id']}"
             for one in json.loads(self.run("images", "--all", "--format", "json"))
         }
 
     def digests(self) -> set[str]:
-        """The manifest digests that podman knows its images by."""
+        """Return the manifest digests of all images."""
         found = json.loads(self.run("images", "--all", "--digests", "--format", "json"))
         return {one["Digest"] for one in found} | {
             name.partition("@")[2] for one in found for name in one.get("RepoDigests") or ()

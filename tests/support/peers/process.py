@@ -1,4 +1,4 @@
-"""Running a peer: what it said, and why when it would not."""
+"""Peers as processes: their environment, servers, ports and error messages."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ STOP_TIMEOUT_S: Final = 30
 
 
 class PeerError(Exception):
-    """A peer's server did not start: a broken machine, never a finding."""
+    """A peer's server did not start: the machine is broken, and no test result follows."""
 
 
 @final
 class PeerRefusal(Exception):
-    """A peer ended with an error. ``message`` is its own, without what differs from run to run."""
+    """A peer failed; ``message`` is its own, without the parts that differ from run to run."""
 
     def __init__(self, command: Sequence[str], said: str) -> None:
         self.message = essence(said)
@@ -39,7 +39,7 @@ class PeerRefusal(Exception):
 
 @final
 class Programs:
-    """Runs peers in one environment: a home, temporary files and a runtime folder that are nobody else's."""
+    """Runs peers in an environment with a home, temporary files and a runtime folder of its own."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
@@ -61,9 +61,10 @@ class Programs:
         self.environment = {**kept, **own, **environment}
 
     def run(self, *command: str | Path, stdin: Path | None = None, cwd: Path | None = None) -> str:
-        """What the command prints on standard output.
+        """Run a command; return its standard output.
 
-        Raises PeerRefusal when it ends with an error.
+        Raises:
+            PeerRefusal: It failed.
         """
         words = [str(word) for word in command]
         with contextlib.ExitStack() as stack:
@@ -90,14 +91,14 @@ class Programs:
 
 @final
 class Server:
-    """A peer's daemon: started on construction, `await_start`-ed, ended by `stop`."""
+    """A peer's daemon, started on construction; call `await_start`, and `stop` in any case."""
 
     def __init__(
         self, command: Sequence[str | Path], log: Path, environment: Mapping[str, str]
     ) -> None:
         words = [str(word) for word in command]
         if guard := shutil.which("setpriv"):
-            # Should the tests be killed, their servers end too.
+            # The servers end with the tests, even when they are killed.
             words = [guard, "--pdeathsig", "TERM", "--", *words]
         self._log = log
         with log.open("ab") as file:
@@ -111,9 +112,10 @@ class Server:
             )
 
     def await_start(self, ready: Callable[[], bool]) -> Self:
-        """Return when ``ready`` says so.
+        """Return when ``ready`` is true.
 
-        Raises PeerError with the end of the log when it never does.
+        Raises:
+            PeerError: It stays false; the message has the end of the log.
         """
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and self._process.poll() is None:
@@ -124,7 +126,7 @@ class Server:
         raise PeerError("\n".join(self._log.read_text(errors="replace").splitlines()[-25:]))
 
     def stop(self) -> None:
-        """End it, and what it started."""
+        """End the daemon and its children."""
         if self._process.poll() is None:
             self._process.terminate()
             try:
@@ -135,24 +137,24 @@ class Server:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on, for a program that has to be told one.
+    """Return a free TCP port of the loopback interface, for a program that cannot choose one.
 
-    It is none of those that the system hands out by itself (ip(7), ip_local_port_range), to clients
-    and to whoever asks for any: one of these might be somebody else's by the time that the program
-    listens."""
+    The port is below the range that the system gives to clients and to servers that ask for any
+    port (ip_local_port_range in ip(7)). So no other process gets it before the program listens.
+    """
     given_out = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     candidates = random.SystemRandom().sample(range(given_out // 2, given_out), 100)
     for port in candidates:
-        with socket.socket() as one, contextlib.suppress(OSError):
-            one.bind(("127.0.0.1", port))
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
             return port
     raise PeerError(f"no port below {given_out} is free")
 
 
 def listens(port: int) -> bool:
-    """Whether somebody does."""
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) == 0
+    """Return whether a process listens on the port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 _LOGRUS: Final = re.compile(r'^time="[^"]*" level=\w+ msg="(?P<message>(?:[^"\\]|\\.)*)".*$')
@@ -167,7 +169,7 @@ _VARYING: Final = (
 
 
 def essence(said: str) -> str:
-    """The last line of an error (all of them, where they are a list), freed of times, paths, ports and digests."""
+    """Return the last line of an error, or all lines of a list, without what varies by run."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     line = " ".join(lines) if lines[-1].startswith("* ") else lines[-1]
     if match := _LOGRUS.match(line):

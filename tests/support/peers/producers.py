@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @final
 @dataclass(frozen=True)
-class Made:
-    """What a peer wrote.
+class WrittenArchive:
+    """The file or folder that a peer wrote.
 
-    ``root`` and ``image`` are what it says of the one part when it made something new of it; None:
-    they are the part's.
+    ``root`` and ``image`` are digests if the peer changed the part, and None if they are the
+    part's.
     """
 
     path: Path
@@ -35,11 +35,14 @@ class Made:
 @final
 @dataclass(frozen=True)
 class Producer:
-    """A row of the table: ``make`` writes parts (one, unless ``together``) to ``out`` or raises PeerRefusal. ``subjects``: what the command is about."""
+    """A row of the table: a command for some ``subjects``.
+
+    ``make`` writes a part, or several parts if ``together`` is set, and may raise PeerRefusal.
+    """
 
     peer: str
     command: str
-    make: Callable[[Workshop, Sequence[Part], Path], Made]
+    make: Callable[[Workshop, Sequence[Part], Path], WrittenArchive]
     together: bool = False
     subjects: frozenset[str] = frozenset({"image", "images", "index", "referrers"})
 
@@ -48,12 +51,12 @@ ONE: Final = frozenset({"image"})
 INDEX: Final = frozenset({"index"})
 
 
-def _docker_save(shop: Workshop, parts: Sequence[Part], out: Path) -> Made:
+def _docker_save(shop: Workshop, parts: Sequence[Part], out: Path) -> WrittenArchive:
     shop.docker.clear()
     for part in parts:
         docker.pull(shop.docker, shop.seeded(part), part.name)
     out.write_bytes(shop.docker.save([part.name for part in parts]))
-    return Made(out)
+    return WrittenArchive(out)
 
 
 def _transport(kind: str, out: Path, part: Part) -> str:
@@ -61,16 +64,16 @@ def _transport(kind: str, out: Path, part: Part) -> str:
     return f"{kind}:{out}{name}"
 
 
-def _skopeo_copy(kind: str) -> Callable[[Workshop, Sequence[Part], Path], Made]:
-    def make(shop: Workshop, parts: Sequence[Part], out: Path) -> Made:
+def _skopeo_copy(kind: str) -> Callable[[Workshop, Sequence[Part], Path], WrittenArchive]:
+    def make(shop: Workshop, parts: Sequence[Part], out: Path) -> WrittenArchive:
         shop.skopeo.copy(shop.oci(parts[0]), _transport(kind, out, parts[0]), everything=True)
-        return Made(out)
+        return WrittenArchive(out)
 
     return make
 
 
-def _podman_save(*options: str) -> Callable[[Workshop, Sequence[Part], Path], Made]:
-    def make(shop: Workshop, parts: Sequence[Part], out: Path) -> Made:
+def _podman_save(*options: str) -> Callable[[Workshop, Sequence[Part], Path], WrittenArchive]:
+    def make(shop: Workshop, parts: Sequence[Part], out: Path) -> WrittenArchive:
         shop.podman.clear()
         for part in parts:
             shop.podman.run(
@@ -81,23 +84,23 @@ def _podman_save(*options: str) -> Callable[[Workshop, Sequence[Part], Path], Ma
         shop.podman.run(
             "save", "--quiet", *options, "--output", out, *(part.name for part in parts)
         )
-        return Made(out)
+        return WrittenArchive(out)
 
     return make
 
 
-def _buildah_push(kind: str) -> Callable[[Workshop, Sequence[Part], Path], Made]:
-    def make(shop: Workshop, parts: Sequence[Part], out: Path) -> Made:
+def _buildah_push(kind: str) -> Callable[[Workshop, Sequence[Part], Path], WrittenArchive]:
+    def make(shop: Workshop, parts: Sequence[Part], out: Path) -> WrittenArchive:
         shop.buildah.clear()
         image = shop.buildah.run("pull", "--quiet", shop.oci(parts[0])).strip()
         shop.buildah.run("push", "--quiet", image, _transport(kind, out, parts[0]))
-        return Made(out)
+        return WrittenArchive(out)
 
     return make
 
 
-def _buildah_manifest(kind: str) -> Callable[[Workshop, Sequence[Part], Path], Made]:
-    def make(shop: Workshop, parts: Sequence[Part], out: Path) -> Made:
+def _buildah_manifest(kind: str) -> Callable[[Workshop, Sequence[Part], Path], WrittenArchive]:
+    def make(shop: Workshop, parts: Sequence[Part], out: Path) -> WrittenArchive:
         shop.buildah.clear()
         written = shop.fresh("digest")
         shop.buildah.run("manifest", "create", "list")
@@ -116,13 +119,13 @@ def _buildah_manifest(kind: str) -> Callable[[Workshop, Sequence[Part], Path], M
             raise PeerRefusal(
                 ["buildah", "manifest", "push"], "ended without a word, and without a file"
             )
-        return Made(out, root=written.read_text().strip())
+        return WrittenArchive(out, root=written.read_text().strip())
 
     return make
 
 
-def _ctr_export(*options: str) -> Callable[[Workshop, Sequence[Part], Path], Made]:
-    def make(shop: Workshop, parts: Sequence[Part], out: Path) -> Made:
+def _ctr_export(*options: str) -> Callable[[Workshop, Sequence[Part], Path], WrittenArchive]:
+    def make(shop: Workshop, parts: Sequence[Part], out: Path) -> WrittenArchive:
         shop.containerd.clear()
         for part in parts:
             archive = shop.fresh("part.tar")
@@ -131,37 +134,37 @@ def _ctr_export(*options: str) -> Callable[[Workshop, Sequence[Part], Path], Mad
         shop.containerd.run(
             "images", "export", *options, out, *(f"docker.io/{part.name}" for part in parts)
         )
-        return Made(out)
+        return WrittenArchive(out)
 
     return make
 
 
-def _crane_pull(*options: str) -> Callable[[Workshop, Sequence[Part], Path], Made]:
-    def make(shop: Workshop, parts: Sequence[Part], out: Path) -> Made:
+def _crane_pull(*options: str) -> Callable[[Workshop, Sequence[Part], Path], WrittenArchive]:
+    def make(shop: Workshop, parts: Sequence[Part], out: Path) -> WrittenArchive:
         shop.crane.run("pull", *options, *map(shop.seeded, parts), out)
-        return Made(out)
+        return WrittenArchive(out)
 
     return make
 
 
-def _crane_append(shop: Workshop, parts: Sequence[Part], out: Path) -> Made:
+def _crane_append(shop: Workshop, parts: Sequence[Part], out: Path) -> WrittenArchive:
     target = f"{shop.registry.host}/matrix/appended:1"
     name = shop.crane.run(
         "index", "append", "--manifest", shop.seeded(parts[0]), "--flatten", "--tag", target
     ).strip()
     shop.crane.run("pull", "--format=oci", "--annotate-ref", name, out)
-    return Made(out, root=name.partition("@")[2])
+    return WrittenArchive(out, root=name.partition("@")[2])
 
 
-def _umoci_tag(shop: Workshop, parts: Sequence[Part], out: Path) -> Made:
-    # skopeo's copy of the layout has the one annotation that umoci knows.
+def _umoci_tag(shop: Workshop, parts: Sequence[Part], out: Path) -> WrittenArchive:
+    # skopeo's copy of the layout has the only annotation that umoci reads.
     shop.skopeo.copy(shop.oci(parts[0]), f"oci:{out}:made", everything=True)
     shop.umoci.run("tag", "--image", f"{out}:made", parts[0].tag)
     shop.umoci.run("remove", "--image", f"{out}:made")
-    return Made(out)
+    return WrittenArchive(out)
 
 
-def _umoci_insert(shop: Workshop, parts: Sequence[Part], out: Path) -> Made:
+def _umoci_insert(shop: Workshop, parts: Sequence[Part], out: Path) -> WrittenArchive:
     shop.skopeo.copy(shop.oci(parts[0]), f"oci:{out}:{parts[0].tag}", everything=True)
     file = shop.fresh("file")
     file.write_text("inserted\n")
@@ -169,7 +172,7 @@ def _umoci_insert(shop: Workshop, parts: Sequence[Part], out: Path) -> Made:
     (root,) = (one["digest"] for one in json.loads((out / "index.json").read_text())["manifests"])
     manifest = (out / "blobs" / root.replace(":", "/")).read_bytes()
     assert hashlib.sha256(manifest).hexdigest() == root.partition(":")[2]
-    return Made(out, root=root, image=json.loads(manifest)["config"]["digest"])
+    return WrittenArchive(out, root=root, image=json.loads(manifest)["config"]["digest"])
 
 
 PRODUCERS: Final = (

@@ -1,4 +1,4 @@
-"""A registry to throw away: Debian's docker-registry (CNCF Distribution), on the loopback interface, anonymous."""
+"""A registry for the tests: Debian's docker-registry, on the loopback interface, without users."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ACCEPT: Final = ", ".join(
 
 @final
 class Registry:
-    """A private registry; `stop` it whatever happens."""
+    """A registry of the tests; call `stop` in any case."""
 
     def __init__(self, programs: Programs, folder: Path) -> None:
         folder.mkdir()
@@ -51,7 +51,7 @@ class Registry:
         self._server.stop()
 
     def version(self) -> str:
-        """As it says it."""
+        """Return the registry's version."""
         return self._programs.run(program("docker-registry"), "--version").split()[-1]
 
     def _get(self, path: str) -> tuple[bytes, str]:
@@ -67,26 +67,35 @@ class Registry:
             connection.close()
 
     def manifest(self, repository: str, reference: str) -> tuple[str, bytes]:
-        """Digest and bytes of a manifest or index. Raises LookupError."""
+        """Return the digest and the bytes of a manifest or index.
+
+        Raises:
+            LookupError: The registry does not have it.
+        """
         data, digest = self._get(f"/v2/{repository}/manifests/{reference}")
         return digest, data
 
     def tags(self, repository: str) -> set[str]:
-        """The tags of a repository. Raises LookupError."""
+        """Return the tags of a repository.
+
+        Raises:
+            LookupError: The registry does not have the repository.
+        """
         return set(json.loads(self._get(f"/v2/{repository}/tags/list")[0])["tags"] or ())
 
     def everything(self, repository: str, reference: str) -> Iterator[tuple[str, bytes]]:
-        """Digest and bytes of a manifest and of all that it leads to.
+        """Yield digest and bytes of a manifest and of all that it leads to.
 
-        Raises LookupError when something is missing.
+        Raises:
+            LookupError: A blob or manifest is missing.
         """
         digest, data = self.manifest(repository, reference)
         yield digest, data
         document: dict[str, Any] = json.loads(data)
-        for one in document.get("manifests", ()):
-            yield from self.everything(repository, one["digest"])
-        for one in (
+        for link in document.get("manifests", ()):
+            yield from self.everything(repository, link["digest"])
+        for link in (
             *([document["config"]] if "config" in document else ()),
             *document.get("layers", ()),
         ):
-            yield one["digest"], self._get(f"/v2/{repository}/blobs/{one['digest']}")[0]
+            yield link["digest"], self._get(f"/v2/{repository}/blobs/{link['digest']}")[0]

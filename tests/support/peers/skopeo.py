@@ -16,13 +16,17 @@ class Skopeo:
         self._programs = programs
 
     def version(self) -> str:
-        """As it says it."""
+        """Return skopeo's version."""
         return self._programs.run("skopeo", "--version").split()[-1]
 
     def copy(
         self, source: str, target: str, *, everything: bool = False, preserve: bool = False
     ) -> None:
-        """Copy an image, or with ``everything`` an index and all it lists. Raises PeerRefusal."""
+        """Copy an image, or with ``everything`` an index and all that it lists.
+
+        Raises:
+            PeerRefusal: It failed.
+        """
         options = [
             *(["--all"] if everything else []),
             *(["--preserve-digests"] if preserve else []),

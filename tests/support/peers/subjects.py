@@ -1,4 +1,4 @@
-"""What goes through the matrix: each subject is one or more named things, and what everybody must still call them afterwards."""
+"""The subjects of the matrices: images, indexes and artifacts with names and known digests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ C: Final = layer("c.txt", b"gamma\n")
 @final
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One named thing: ``root`` is the digest of its manifest or index, ``image`` the ID of the image in it that this machine runs (None: an artifact)."""
+    """A named image, index or artifact.
+
+    ``root`` is the digest of its manifest or index, ``image`` the ID of the image in it for this
+    machine, None for an artifact.
+    """
 
     repository: str
     tag: str
@@ -30,12 +34,12 @@ class Part:
 
     @property
     def name(self) -> str:
-        """As Docker's users write it."""
+        """Return the name as Docker's users write it."""
         return f"{self.repository}:{self.tag}"
 
     @property
     def what(self) -> str:
-        """For cells that say different things of a subject's parts."""
+        """Return a word for the part, for cells whose parts have different results."""
         return self.repository.rpartition("/")[2] if self.image is not None else "artifact"
 
 
@@ -49,22 +53,22 @@ class Subject:
     parts: tuple[Part, ...]
 
     def tar(self) -> bytes:
-        """All parts as one layout."""
-        whole = Layout()
+        """Return all parts as a layout in a tar."""
+        layout = Layout()
         for part in self.parts:
-            whole.blobs |= part.layout.blobs
-            whole.roots += part.layout.roots
-        return whole.tar()
+            layout.blobs |= part.layout.blobs
+            layout.roots += part.layout.roots
+        return layout.tar()
 
 
 def docker_archive(parts: Sequence[Part]) -> bytes:
-    """Images without their manifests: what is left of them in a docker archive."""
+    """Return images as a Docker archive, without their manifests."""
     archive = Archive()
     entries = []
     for number, part in enumerate(parts):
         config = part.layout.blobs[str(part.image)]
         archive.file(f"{number}.json", config)
-        plain = {one: data for data in (A, B, C) for one in [gzip_name(data)]}
+        plain = {gzip_name(data): data for data in (A, B, C)}
         manifest = json.loads(part.layout.blobs[part.root])
         for position, link in enumerate(manifest["layers"]):
             archive.file(f"{number}-{position}.tar", plain[link["digest"]])
@@ -74,7 +78,7 @@ def docker_archive(parts: Sequence[Part]) -> bytes:
 
 
 def gzip_name(data: bytes) -> str:
-    """The digest that a layer has as these subjects hold it."""
+    """Return the digest of a layer's blob in these subjects."""
     layout = Layout()
     name: str = layout.blob(gzip(data).data, "")["digest"]
     return name
@@ -139,7 +143,7 @@ def _artifact(name: str, subject: Part) -> Part:
 
 
 def subjects() -> tuple[Subject, ...]:
-    """All of them."""
+    """Return all subjects."""
     signed = _image("matrix/signed:1", A, C)
     return (
         Subject("image", "one image", (_image("matrix/image:1", A, B),)),

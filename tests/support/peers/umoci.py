@@ -1,4 +1,4 @@
-"""umoci: image layouts in folders, and nothing else."""
+"""umoci, which reads and writes image layouts in folders."""
 
 from __future__ import annotations
 
@@ -13,23 +13,28 @@ if TYPE_CHECKING:
 
 @final
 class Umoci:
-    """umoci keeps nothing anywhere but in the layouts it is given."""
+    """umoci, which stores nothing outside the layouts."""
 
     def __init__(self, programs: Programs) -> None:
         self._programs = programs
 
     def version(self) -> str:
-        """As it says it."""
+        """Return umoci's version."""
         return self._programs.run("umoci", "--version").split()[-1]
 
     def run(self, *words: str | Path) -> str:
-        """An umoci command. Raises PeerRefusal."""
+        """Run a umoci command; return its output.
+
+        Raises:
+            PeerRefusal: It failed.
+        """
         return self._programs.run("umoci", *words)
 
     def unpack(self, layout: Path, tag: str, bundle: Path) -> str:
-        """Unpack an image; the digest of the manifest that umoci took it from.
+        """Unpack an image; return the digest of the manifest that umoci chose.
 
-        Raises PeerRefusal.
+        Raises:
+            PeerRefusal: It failed.
         """
         self.run("unpack", "--image", f"{layout}:{tag}", bundle)
         record = json.loads((bundle / "umoci.json").read_text())

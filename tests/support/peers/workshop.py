@@ -1,4 +1,4 @@
-"""All peers in one folder, each started when it is first asked for, and what they are given to work on."""
+"""All peers in one folder, each started on its first use, and the images that they work on."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 @final
 class Workshop:
-    """Close it, and nothing is left: no process, no mount, no file."""
+    """The peers; closing it leaves no process, mount or file."""
 
     def __init__(self) -> None:
-        # A short path: sockets and podman's runtime folder must lie below it. Without the
-        # underscores of `mkdtemp`: podman takes paths for names of images.
+        # The path is short, because sockets and podman's runtime folder are below it. It has no
+        # underscore, as `mkdtemp` makes them, because podman reads paths as names of images.
         self.folder = Path(tempfile.gettempdir()) / f"peers-{os.urandom(5).hex()}"
         self.folder.mkdir(mode=0o700)
         self._stack = contextlib.ExitStack()
@@ -48,7 +48,7 @@ class Workshop:
         self.buildah = Buildah(self.programs, self.folder / "buildah")
         self.umoci = Umoci(self.programs)
         self.crane = Crane(self.programs)
-        self.subjects = {one.key: one for one in subjects()}
+        self.subjects = {subject.key: subject for subject in subjects()}
         self._count = 0
 
     def __enter__(self) -> Self:
@@ -59,61 +59,61 @@ class Workshop:
 
     @functools.cached_property
     def docker(self) -> Engine:
-        """A Docker Engine 20.10 of its own."""
+        """Return a Docker Engine 20.10 of the tests."""
         return self._stack.enter_context(Engine(self.folder / "engine"))
 
     @functools.cached_property
     def containerd(self) -> Containerd:
-        """A containerd of its own."""
+        """Return a containerd of the tests."""
         daemon = Containerd(self.programs, self.folder / "ctrd")
         self._stack.callback(daemon.stop)
         return daemon
 
     @functools.cached_property
     def registry(self) -> Registry:
-        """A registry of its own."""
+        """Return a registry of the tests."""
         server = Registry(self.programs, self.folder / "registry")
         self._stack.callback(server.stop)
         return server
 
     def fresh(self, name: str) -> Path:
-        """A path where nothing is yet."""
+        """Return a path that does not exist."""
         self._count += 1
         folder = self.folder / "work" / str(self._count)
         folder.mkdir(parents=True)
         return folder / name
 
     def store(self) -> Store:
-        """An empty store; the caller closes it."""
+        """Return an empty store, which the caller closes."""
         return Store.open(self.fresh("store"), create=True)
 
-    # --- what producers start from ----------------------------------------------------------------
+    # --- sources for producers --------------------------------------------------------------------
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def layout(self, part: Part) -> Path:
-        """A layout in a folder with this part alone."""
+        """Return a layout in a folder with only this part."""
         return part.layout.folder(
             self.folder / "source" / f"{part.repository}-{part.tag}".replace("/", "-")
         )
 
     def oci(self, part: Part) -> str:
-        """`layout` as skopeo, podman and buildah name it."""
+        """Return `layout` as skopeo, podman and buildah name it."""
         return f"oci:{self.layout(part)}:{part.tag}"
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def seeded(self, part: Part) -> str:
-        """The part's name in the registry, after it has been put there with its digest."""
+        """Copy the part into the registry with its digest; return its name there."""
         name = f"{self.registry.host}/{part.name}"
         self.skopeo.copy(self.oci(part), f"docker://{name}", everything=True, preserve=True)
         return name
 
-    # --- what consumers are given -----------------------------------------------------------------
+    # --- archives for consumers -------------------------------------------------------------------
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def saved(
         self, source: bytes, parts: Sequence[Part], form: Format, *, folder: bool, referrers: bool
     ) -> Path:
-        """The parts, imported from ``source`` and saved again."""
+        """Import ``source`` and save the parts; return the path."""
         archive = self.fresh("source.tar")
         archive.write_bytes(source)
         saved = self.fresh("saved" if folder else "saved.tar")
@@ -130,12 +130,12 @@ class Workshop:
         return saved
 
     def source(self, subject: Subject, *, docker: bool) -> bytes:
-        """A subject's archive: with its manifests, or as docker archives know it."""
+        """Return a subject as a layout, or as a Docker archive without its manifests."""
         return docker_archive(subject.parts) if docker else subject.tar()
 
 
 def as_tar(path: Path, target: Path) -> Path:
-    """A folder's content as a tar, as ``tar -C folder -c .`` packs it; a file as it is."""
+    """Pack a folder into a tar like ``tar -C folder -c .``; return the path of a file unchanged."""
     if not path.is_dir():
         return path
     with tarfile.open(target, "w") as tar:
@@ -144,7 +144,7 @@ def as_tar(path: Path, target: Path) -> Path:
 
 
 def as_folder(path: Path, target: Path) -> Path:
-    """A tar's content in a folder; a folder as it is."""
+    """Unpack a tar into a folder; return the path of a folder unchanged."""
     if path.is_dir():
         return path
     with tarfile.open(path) as tar:
