@@ -1,4 +1,4 @@
-"""Sending files to fast clients: one thread for each, which sleeps in ``sendfile`` most of the time.
+"""Sending files to fast clients: each has a thread, which sleeps in ``sendfile`` most of the time.
 
 With a blocking socket one call sends many MiB: the kernel wakes the thread when there is room, and
 neither the event loop nor the interpreter runs in between. That is less work than waiting for each

@@ -57,7 +57,7 @@ class NonblockingSendfile:
         self._reading: asyncio.Future[int] | None = None
 
     async def send(self) -> None:
-        """Send all of it.
+        """Send the whole part.
 
         Raises:
             ConnectionError: The connection is closed, or the file ends early.

@@ -22,7 +22,7 @@ class OpenBlob(Protocol):
 
     @property
     def size(self) -> int:
-        """The size in bytes of what is stored; another than the catalogue's if it was damaged."""
+        """The size of the stored bytes; it differs from the catalogue's if the blob was damaged."""
 
     def read(self, size: int = -1, /) -> bytes:
         """Return the next bytes.

@@ -1,4 +1,4 @@
-"""Platforms, parsed, normalised and matched as containerd does.
+"""Platforms: parsed, normalised and matched as containerd does.
 
 Source: containerd/platforms; OCI image-spec, image-index.md.
 """
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _PART: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _DIGITS: Final = re.compile(r"[0-9]+")
 """`str.isdigit` is also true of digits that `int` refuses, such as superscripts."""
+
+_LEVEL: Final = re.compile(r"[0-9]{1,3}")
+"""The number of a variant, ``7`` in ``v7``: none has more than three digits."""
 
 _OS_VERSION: Final = re.compile(r"(?P<os>[^()]+)\((?P<version>[^()]+)\)")
 _ARCHITECTURES: Final = {
@@ -60,7 +63,7 @@ class Platform:
                 f"invalid platform {printable(text)!r}",
                 hint="expected os/architecture[/variant], for example linux/arm64 or linux/arm/v7",
             )
-        return cls.of(system, parts[1], parts[2] if len(parts) == 3 else "", version)  # noqa: PLR2004 - the three parts
+        return cls.of(system, parts[1], "".join(parts[2:]), version)
 
     @classmethod
     def of(cls, os: str, architecture: str, variant: str = "", os_version: str = "") -> Self:
@@ -168,4 +171,4 @@ def best(machine: Platform, offers: Iterable[Platform]) -> int | None:
 
 def _level(variant: str) -> int:
     digits = variant.removeprefix("v").partition(".")[0]
-    return int(digits) if len(digits) < 4 and _DIGITS.fullmatch(digits) else 0  # noqa: PLR2004 - no version has more than three digits
+    return int(digits) if _LEVEL.fullmatch(digits) else 0

@@ -35,7 +35,7 @@ SYNTAX_HINT: Final = (
 @final
 @dataclass(frozen=True, slots=True, order=True)
 class Repository:
-    """A normalised repository name: registry domain (``docker.io``) and path (``library/debian``)."""
+    """A normalised repository name: a domain (``docker.io``) and a path (``library/debian``)."""
 
     domain: str
     path: str

@@ -1,4 +1,4 @@
-"""The contract is tested in ``tests/contracts/test_blob_store.py``; here is what only memory does."""
+"""Behaviour of the memory store beyond the contract (``tests/contracts/test_blob_store.py``)."""
 
 from __future__ import annotations
 
