@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from store.errors import StoreError, printable
-from store.files.os_errors import translate
+from store.files.os_errors import Whose, translate
 from storectl.output.exit_codes import ExitCode, exit_code
 from storectl.output.remedies import hints
 
@@ -26,7 +26,8 @@ def report(exc: Exception, *, debug: bool, about: str = "the operating system sa
 
         traceback.print_exception(exc)
     if isinstance(exc, OSError):
-        exc = translate(exc, exc.filename or about)
+        # Errors about the store's own files were translated where they entered.
+        exc = translate(exc, exc.filename or about, whose=Whose.OUTPUT)
     if isinstance(exc, StoreError):
         print_error(exc)
         return exit_code(exc)
