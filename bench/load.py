@@ -15,6 +15,7 @@ import selectors
 import socket
 import sys
 import time
+from contextlib import ExitStack
 from typing import Final
 
 _PIECE: Final = 1 << 20
@@ -84,28 +85,30 @@ def run(port: int, clients: int, times: int, size_bytes: int, path: str) -> dict
     request = (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: {accept}, */*\r\n\r\n".encode()
     )
-    connections = [Connection(port, request, size_bytes) for _ in range(clients)]
-    chosen = selectors.DefaultSelector()
-    began = time.perf_counter()
-    for one in connections:
-        chosen.register(one.socket, selectors.EVENT_READ, one)
-        one.ask()
-    left = dict.fromkeys(connections, times)
-    while left:
-        for key, _ in chosen.select():
-            one = key.data
-            if not one.more():
-                continue
-            left[one] -= 1
-            if left[one]:
-                one.ask()
-            else:
-                chosen.unregister(one.socket)
-                del left[one]
-    return {
-        "wall_s": time.perf_counter() - began,
-        "first_byte_s": max(one.slowest_s for one in connections),
-    }
+    with ExitStack() as held, selectors.DefaultSelector() as selector:
+        connections = [Connection(port, request, size_bytes) for _ in range(clients)]
+        for one in connections:
+            held.callback(one.socket.close)
+        began = time.perf_counter()
+        for one in connections:
+            selector.register(one.socket, selectors.EVENT_READ, one)
+            one.ask()
+        left = dict.fromkeys(connections, times)
+        while left:
+            for key, _ in selector.select():
+                one = key.data
+                if not one.more():
+                    continue
+                left[one] -= 1
+                if left[one]:
+                    one.ask()
+                else:
+                    selector.unregister(one.socket)
+                    del left[one]
+        return {
+            "wall_s": time.perf_counter() - began,
+            "first_byte_s": max(one.slowest_s for one in connections),
+        }
 
 
 def main() -> None:

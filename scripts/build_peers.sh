@@ -1,18 +1,27 @@
 #!/usr/bin/env bash
-# Builds programs that storectl is tested and measured against and that Debian does not have, or not in this version. Each is built from its source, in one
-# pinned version, which Go's module proxy serves and its checksum database vouches for, or from a tag of its repository, into
-# ${XDG_CACHE_HOME:-~/.cache}/storectl-peers/NAME. What is there in that version already is left alone, so it may be asked for as often as one likes.
+# Build the programs that storectl is tested and measured with, and that Debian lacks or has only in
+# an older version.
 #
-#   scripts/build_peers.sh NAME…      build these
-#   scripts/build_peers.sh --list     what there is, and which Go each of them needs
+# Each is built from the source of one pinned version, into storectl-peers in the folder
+# ${XDG_CACHE_HOME:-~/.cache}. The source is a module that Go's module proxy serves and Go's checksum
+# database verifies, or a tag of a repository. A program that exists in that version is not built
+# again.
+#
+#   scripts/build_peers.sh NAME…      build these programs
+#   scripts/build_peers.sh --list     list the programs, and the Go version that each needs
 set -euo pipefail
 
-# name, how it is built, module, package in it, version, the oldest Go that builds it
+# Columns: name, kind, module, package in the module, version, the oldest Go that builds it.
 #
-# module: as the module is. vendored: the module has no go.mod, because it is built in GOPATH mode; its requirements and their checksums are in vendor.mod and
-# vendor.sum. Those become go.mod and go.sum of a copy. cloned: the module's own requirements replace others, or are in its repository, so that go install
-# would refuse it or build something else: its repository is cloned.
-# The crane that docs/interop.md is about is an older one, which .ci/run builds with Debian's Go: hence the number in the name of this one.
+# Kinds:
+#   module    go install builds the module.
+#   vendored  The module has no go.mod, because it is built in GOPATH mode. Its vendor.mod and
+#             vendor.sum become go.mod and go.sum of a copy.
+#   cloned    The repository is cloned, because go install refuses the module or ignores the
+#             requirements that it replaces.
+#
+# docs/interop.md uses an older crane, which .ci/run builds with Debian's Go: hence the number in
+# crane-0.22.
 peers() {
     cat <<'END'
 crane-0.22 module   github.com/google/go-containerregistry   cmd/crane    v0.22.1              1.25
@@ -37,30 +46,33 @@ from_vendored_module() {
     local module=$1 package=$2 version=$3 folder
     folder=$("$go" mod download -json "$module@$version" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
     cp -r --no-preserve=mode "$folder" "$work/source"
-    # A list of what would be vendored, without the files: with it, go would look for nothing outside.
+    # The folder lists vendored modules without their files; with it, go would not fetch any.
     rm -rf "$work/source/vendor"
     mv "$work/source/vendor.mod" "$work/source/go.mod"
     mv "$work/source/vendor.sum" "$work/source/go.sum"
-    # Unless it is told, the engine does not know its version, and tests could not tell that it is the right one.
+    # Tests check the version, which the engine knows only from the linker.
     local told=${version#v}
     local flags="-s -w -X $module/dockerversion.Version=${told%+incompatible}"
-    (cd "$work/source" && "$go" build -mod=readonly -buildvcs=false -trimpath -ldflags="$flags" -o "$work/${package##*/}" \
+    (cd "$work/source" && "$go" build -mod=readonly -buildvcs=false -trimpath -ldflags="$flags" \
+        -o "$work/${package##*/}" \
         -tags 'exclude_graphdriver_btrfs exclude_graphdriver_devicemapper no_systemd' "./$package")
 }
 
 from_clone() {
     local module=$1 package=$2 version=$3
-    git -c advice.detachedHead=false clone -q --depth 1 --branch "$version" "https://$module" "$work/source"
-    (cd "$work/source" && "$go" build -buildvcs=false -trimpath -ldflags='-s -w' -o "$work/${package##*/}" \
+    git -c advice.detachedHead=false clone -q --depth 1 --branch "$version" \
+        "https://$module" "$work/source"
+    (cd "$work/source" && "$go" build -buildvcs=false -trimpath -ldflags='-s -w' \
+        -o "$work/${package##*/}" \
         -tags 'containers_image_openpgp exclude_graphdriver_btrfs' "./$package")
 }
 
 build() {
     local name=$1 how module package version needed started=$SECONDS
     read -r _ how module package version needed < <(peers | awk -v name="$name" '$1 == name') ||
-        { say "no peer is called $name; there are: $(peers | awk '{ printf "%s ", $1 }')"; exit 2; }
+        { say "no peer has the name $name; the peers are: $(peers | awk '{ printf "%s ", $1 }')"; exit 2; }
     if [ -x "$target/$name" ] && [ "$(cat "$target/.$name.version" 2>/dev/null)" = "$version" ]; then
-        say "$name $version is there: $target/$name"
+        say "$name $version exists: $target/$name"
         return
     fi
     go=$(scripts/find_go.sh "$needed") || { say "$name $version needs Go $needed"; exit 3; }
@@ -72,7 +84,7 @@ build() {
         vendored) from_vendored_module "$module" "$package" "$version" ;;
         cloned) from_clone "$module" "$package" "$version" ;;
     esac
-    # The stamp last: what is half-done is done again.
+    # The stamp is written last, so that an interrupted build is repeated.
     rm -f "$target/.$name.version"
     mv -f "$work/${package##*/}" "$target/$name"
     echo "$version" >"$target/.$name.version"
@@ -91,7 +103,7 @@ fi
 cd "$(dirname "$0")/.."
 target=${XDG_CACHE_HOME:-$HOME/.cache}/storectl-peers
 mkdir -p "$target"
-# Static programs: they run wherever the kernel does. `local`: a build that fetched another compiler would not be the one that was asked for.
+# Static programs run on every Linux. GOTOOLCHAIN=local: do not fetch another compiler.
 export CGO_ENABLED=0 GOTOOLCHAIN=local GO111MODULE=on
 for name in "$@"; do
     build "$name"

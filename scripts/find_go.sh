@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Prints the path of a Go that is VERSION or newer: the newest on this machine, or, where that is too old, the one that Go's module proxy serves as a module and
-# its checksum database vouches for. Which is what a Go from 1.21 on does by itself; Debian 12's, which needs to be told, is 1.19. Exits with 3 where there is none.
+# Print the path of a Go toolchain, VERSION or newer. Exit with 3 if there is none.
+#
+# It is the newest on this machine, or, if that is too old, the one that Go's module proxy serves as
+# a module and Go's checksum database verifies. Go 1.21 and later fetch it without help; Debian 12
+# has Go 1.19.
 #
 #   scripts/find_go.sh VERSION
 set -euo pipefail
@@ -9,7 +12,7 @@ FETCHED=1.26.8
 
 say() { echo "find_go: $*" >&2; }
 
-# A Linux distribution's Go stands beside one from go.dev on many machines: the newest is taken.
+# Many machines have both a distribution's Go and one from go.dev: take the newest.
 newest() {
     local candidate
     for candidate in "$(command -v go || true)" /usr/local/go/bin/go /usr/lib/go/bin/go; do
@@ -21,8 +24,11 @@ at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
 fetch() {
     local go=$1 folder
-    # Where its own toolchain looks for it too, so that it is fetched once.
-    folder=$(cd / && GOTOOLCHAIN=local GOFLAGS=-modcacherw "$go" mod download -json "golang.org/toolchain@v0.0.1-go$FETCHED.$("$go" env GOOS)-$("$go" env GOARCH)" |
+    # Into the module cache, where Go looks for toolchains: it is fetched once.
+    local platform
+    platform=$("$go" env GOOS)-$("$go" env GOARCH)
+    folder=$(cd / && GOTOOLCHAIN=local GOFLAGS=-modcacherw \
+        "$go" mod download -json "golang.org/toolchain@v0.0.1-go$FETCHED.$platform" |
         sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
     [ -n "$folder" ] || return 1
     # The files of a module are not executable.
@@ -34,7 +40,7 @@ fetch() {
 needed=$1
 read -r version go <<<"$(newest)" || true
 if [ -z "${go:-}" ]; then
-    say "there is no go on PATH: install one (Debian: golang-go)"
+    say "no go on PATH: install one (Debian: golang-go)"
     exit 3
 fi
 if at_least "$needed" "${version#go}"; then
@@ -42,7 +48,9 @@ if at_least "$needed" "${version#go}"; then
 elif at_least "$needed" "$FETCHED" && fetch "$go"; then
     :
 else
-    say "Go $needed or newer is needed: $go is Go ${version#go}, and Go $FETCHED $(at_least "$needed" "$FETCHED" && echo "could not be fetched with it" || echo "is the newest that can be fetched")"
-    say "put a newer one on PATH: https://go.dev/dl/"
+    why="is the newest that can be fetched"
+    ! at_least "$needed" "$FETCHED" || why="could not be fetched"
+    say "Go $needed or newer is needed: $go is Go ${version#go}, and Go $FETCHED $why"
+    say "put a newer Go on PATH: https://go.dev/dl/"
     exit 3
 fi

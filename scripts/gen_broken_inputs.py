@@ -1,11 +1,11 @@
-"""Writes docs/formats/broken-inputs.md: the corpus of broken inputs, with what storectl says to each (`make docs`)."""
+"""Generator of docs/formats/broken-inputs.md (``make docs``): broken inputs and their errors."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-# A stand-alone program: the corpus belongs to the tests.
+# A program of its own, which imports the corpus from the tests.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.support.broken.corpus import TARGET, document

@@ -1,6 +1,6 @@
-"""Write docs/interop.md and docs/clients.md: run every cell against the real programs.
+"""Generator of docs/interop.md and docs/clients.md: runs every cell with the real programs.
 
-Needs root, and the programs that `.ci/run` installs.
+It needs root, and the programs that `.ci/run` installs.
 
 python scripts/interop_table.py
 """
@@ -16,9 +16,9 @@ CLIENTS = ROOT / "docs" / "clients.md"
 
 
 def main() -> None:
-    """Run it all."""
+    """Run every cell, and write both documents."""
     sys.path.insert(0, str(ROOT))
-    from tests.support.peers import client_report, report  # noqa: PLC0415 - the path is known now
+    from tests.support.peers import client_report, report  # noqa: PLC0415 - after the path is set
     from tests.support.peers.client_matrix import Clients  # noqa: PLC0415
     from tests.support.peers.matrix import Matrix  # noqa: PLC0415
     from tests.support.peers.workshop import Workshop  # noqa: PLC0415

@@ -35,7 +35,7 @@ def crowd(shop: Workshop) -> Path:
 
 
 def names(shop: Workshop) -> list[str]:
-    """Return eleven names spread over the crowded store."""
+    """Return twelve names spread over the crowded store."""
     scale = SMALL if shop.quick else MILLION
     return [scale.tag(index) for index in range(7, scale.images, scale.images // 11)]
 

@@ -21,9 +21,9 @@ def test_the_start_is_taken_off_work_of_less_than_three_seconds() -> None:
     assert net({"ours": Sample(3.4, 1), START: Sample(0.5, 1)}, "ours") == pytest.approx(2.9)
 
 
-def test_what_is_asked_beyond_the_start_is_taken_as_it_is() -> None:
+def test_seconds_beyond_the_start_never_include_it() -> None:
     assert beyond_start_s("long", ROUND) == 3.5
 
 
-def test_ratios_are_of_what_is_left() -> None:
+def test_ratios_are_computed_without_the_start() -> None:
     assert times_faster("ours", "theirs, zstd", ROUND) == 2.0

@@ -18,7 +18,7 @@ def test_a_spread_is_the_median_between_the_least_and_the_most() -> None:
     assert Spread.of([4.0, 1.0]) == Spread(2.5, 1.0, 4.0, 2)
 
 
-def test_nothing_measured_has_no_spread() -> None:
+def test_no_figures_have_no_spread() -> None:
     with pytest.raises(ValueError, match="no figures"):
         Spread.of([])
 
@@ -43,6 +43,6 @@ def test_a_target_is_met_by_the_median(limit: float, at_least: bool, met: bool) 
 
 
 def test_a_target_whose_contestant_is_missing_is_neither_met_nor_missed() -> None:
-    verdict = judge(Target("text", lambda one: one["nobody"].wall_s, 1), ROUNDS)
+    verdict = judge(Target("text", lambda one: one["absent"].wall_s, 1), ROUNDS)
     assert verdict.spread is None
     assert verdict.met is None

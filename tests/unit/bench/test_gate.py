@@ -38,7 +38,7 @@ def test_ratios_are_watched_and_figures_with_a_unit_are_not() -> None:
         (3.0, ["case: faster", "case: within"]),
     ],
 )
-def test_worse_by_more_than_the_tolerance_shuts_the_gate_whichever_way_a_target_is_asked(
+def test_a_ratio_worse_by_more_than_the_tolerance_is_a_regression(
     ours: float, keys: list[str]
 ) -> None:
     found = gate.regressions(
@@ -47,7 +47,7 @@ def test_worse_by_more_than_the_tolerance_shuts_the_gate_whichever_way_a_target_
     assert [regression.key for regression in found] == keys
 
 
-def test_how_much_worse_it_is() -> None:
+def test_the_change_is_a_share_of_the_accepted_ratio() -> None:
     regression, _ = gate.regressions(
         [CASE],
         {"case: faster": 4.0, "case: within": 1.0},
@@ -57,7 +57,7 @@ def test_how_much_worse_it_is() -> None:
     assert regression.worse_by == 0.5
 
 
-def test_what_is_new_or_was_not_measured_is_no_regression() -> None:
+def test_new_and_unmeasured_ratios_are_skipped() -> None:
     assert gate.regressions([CASE], {}, {"case: faster": 0.1}) == []
     assert gate.regressions([CASE], {"case: faster": 4.0}, {}) == []
 

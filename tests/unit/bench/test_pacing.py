@@ -18,7 +18,7 @@ def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_the_system_is_as_before_whatever_happens(setting: Path) -> None:
+def test_the_setting_is_restored_after_an_interrupt(setting: Path) -> None:
     def measure() -> None:
         with pacing.none() as unpaced:
             assert unpaced
@@ -31,7 +31,7 @@ def test_the_system_is_as_before_whatever_happens(setting: Path) -> None:
 
 
 @pytest.mark.parametrize(("before", "unpaced"), [("bbr", False), ("cubic", True)])
-def test_where_nothing_may_be_set(
+def test_without_permission_the_setting_is_only_read(
     before: str,
     unpaced: bool,
     setting: Path,
@@ -47,7 +47,7 @@ def test_where_nothing_may_be_set(
         assert found is unpaced
 
 
-def test_where_there_is_no_such_thing(
+def test_a_system_without_the_setting_is_unknown(
     setting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pacing, "SETTING", tmp_path / "none" / "such")

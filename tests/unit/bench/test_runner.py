@@ -5,16 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench import runner
+from bench import model, runner
 from bench.missing import MissingError
 from bench.model import Case, Sample
+from bench.runner import rotated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 class Contestant:
-    """Says what is done with it."""
+    """A contestant that logs its calls."""
 
     def __init__(
         self, name: str, log: list[str], run: Callable[[], Sample] = lambda: Sample(1, 1)
@@ -46,7 +47,7 @@ def broken() -> Sample:
     raise ZeroDivisionError
 
 
-def test_everybody_takes_part_in_each_round_and_cleans_up() -> None:
+def test_each_contestant_runs_in_each_round_and_cleans_up() -> None:
     log: list[str] = []
     case = Case("case", "a case", lambda _shop: [Contestant("a", log), Contestant("b", log)])
     result = runner.run(case, shop(), 2)
@@ -55,7 +56,7 @@ def test_everybody_takes_part_in_each_round_and_cleans_up() -> None:
     assert sum(line.startswith("clean") for line in log) == 4
 
 
-def test_who_is_missing_is_noted_once_and_not_asked_again() -> None:
+def test_a_missing_contestant_is_noted_once_and_not_run_again() -> None:
     log: list[str] = []
     case = Case(
         "case", "a case", lambda _shop: [Contestant("a", log), Contestant("b", log, missing)]
@@ -73,8 +74,14 @@ def test_a_failure_ends_the_case_and_is_cleaned_up_after() -> None:
     assert log == ["prepare a", "run a", "clean a"]
 
 
-def test_when_the_time_is_up_there_is_one_round_all_the_same() -> None:
+def test_one_round_is_run_after_the_time_is_up() -> None:
     result = runner.run(
         Case("case", "a case", lambda _shop: [Contestant("a", [])]), shop(), 5, until_s=0
     )
     assert len(result.rounds) == 1
+
+
+def test_each_round_begins_with_another_contestant() -> None:
+    contestants: list[model.Contestant] = [Contestant(name, []) for name in "abc"]
+    orders = ["".join(one.name for one in rotated(contestants, turn)) for turn in range(4)]
+    assert orders == ["abc", "bca", "cab", "abc"]
