@@ -1,7 +1,7 @@
 """The commands that the documents show are run, and their links lead to something.
 
-``console`` blocks are shell sessions, ``python`` blocks are programs (`tests.support.documents`). All
-blocks of one document share a folder and a store, in their order, as a reader would type them.
+``console`` blocks are shell sessions, ``python`` blocks are programs (`tests.support.documents`).
+All blocks of one document share a folder and a store, in their order, as a reader would type them.
 Blocks that need a program other than storectl run in `tests/interop/test_tutorials.py`.
 """
 
