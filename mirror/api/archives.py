@@ -47,25 +47,25 @@ async def get(
         WireError: The request is invalid, or the caller lacks a permission.
         StoreError: The images cannot be saved.
     """
-    wish = archive_request.parse(
+    archive = archive_request.parse(
         path, request.query.items(), service.names, service.settings.machine
     )
-    await _require_permission(service, caller, wish)
+    await _require_permission(service, caller, archive)
     pools = service.pools
     # Every request makes the plan again, in any process: two ranges fit each other because their
     # plans are equal, not because a process remembers the first one.
-    opened = open_save(service.store, wish.arguments, options=wish.options, record=False)
+    opened = open_save(service.store, archive.arguments, options=archive.options, record=False)
     export = await run(pools.planners, opened.__enter__)
     try:
         if not service.access.allows_everywhere(caller, Action.READ):
             await _require_readable(service, caller, export)
-        return await _answer(service, request, wish, export)
+        return await _answer(service, request, archive, export)
     finally:
         await run(pools.planners, opened.__exit__, None, None, None)
 
 
 async def _answer(
-    service: Service, request: web.Request, wish: ArchiveRequest, export: Export
+    service: Service, request: web.Request, archive: ArchiveRequest, export: Export
 ) -> web.StreamResponse:
     pools, size = service.pools, export.size_bytes
     tag = f'"{await run(pools.planners, identity, export.plan)}"'
@@ -73,7 +73,7 @@ async def _answer(
         "ETag": tag,
         "Accept-Ranges": "bytes",
         "Content-Type": "application/x-tar",
-        "Content-Disposition": f'attachment; filename="{wish.file_name}"',
+        "Content-Disposition": f'attachment; filename="{archive.file_name}"',
         # The same name may have another archive tomorrow.
         "Cache-Control": "no-cache",
     }
@@ -151,12 +151,12 @@ async def _require_readable(service: Service, caller: Caller, export: Export) ->
         )
 
 
-async def _require_permission(service: Service, caller: Caller, wish: ArchiveRequest) -> None:
+async def _require_permission(service: Service, caller: Caller, archive: ArchiveRequest) -> None:
     """Raise unless the caller may read every name.
 
     A digest is readable if a repository that the caller may read holds it.
     """
-    for name in wish.names:
+    for name in archive.names:
         if not isinstance(name, Digest):
             service.require_permission(caller, Action.READ, name.repository)
             continue
