@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+from sqlalchemy import update
 
 from store.blobs.memory import MemoryBlobs
+from store.db.schema import document, repository_content
+from store.errors import DamagedContent, StorageFull
 from store.model.contents import ContentState
-from store.model.digests import Digest
+from store.model.digests import DiffID, Digest
+from store.registry.registry import Registry
 from tests.support import images
+from tests.support.damage import (
+    CONFIG_DATA,
+    DATA,
+    DIGEST,
+    HARM,
+    IMAGE,
+    push_status,
+    record_damage,
+    remove_file,
+)
+from tests.support.layouts import MANIFEST
 from tests.support.pushes import import_archive, push
 from tests.support.waiting import PATIENCE_S, until
 
@@ -104,7 +121,7 @@ def test_deleted_blob_is_gone(ask: Served) -> None:
     assert ask("GET", "/v2/app/blobs/sha256:bad").code == "DIGEST_INVALID"
 
 
-def test_a_store_without_files_is_served_in_blocks(ask: Served, store: Store) -> None:
+def test_store_without_files_is_served_in_blocks(ask: Served, store: Store) -> None:
     """Sending by ``sendfile`` is a capability of the folder alone."""
     digest = Digest.parse(push(ask, LARGE))
     store.blobs = MemoryBlobs({digest: LARGE})  # type: ignore[assignment]  # any engine will do
@@ -112,3 +129,97 @@ def test_a_store_without_files_is_served_in_blocks(ask: Served, store: Store) ->
     assert ask("GET", path).body == LARGE
     assert ask("GET", path, Range="bytes=4194300-4194310").body == LARGE[4194300:4194311]
     assert ask("HEAD", path).headers["Content-Length"] == str(len(LARGE))
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+@pytest.mark.parametrize("harm", HARM)
+def test_damaged_blob_is_unknown_until_it_is_pushed_again(
+    harm: Callable[[Store], None], method: str, ask: Served, store: Store
+) -> None:
+    assert push_status(ask, DATA) == 201
+    harm(store)
+    for _ in range(2):
+        assert ask(method, f"/v2/one/blobs/{DIGEST}").status == 404
+    assert store.sources((DIGEST,))[DIGEST].state is ContentState.DAMAGED
+    counted = ask("GET", "/metrics").body.decode()
+    # Counted once: later requests find the damage recorded.
+    assert ('storectl_events_total{event="damaged_contents"} 1\n' in counted) is (
+        harm is not record_damage
+    )
+    assert push_status(ask, DATA) == 201
+    assert ask("GET", f"/v2/one/blobs/{DIGEST}").body == DATA
+    assert list(store.fsck()) == []
+
+
+def test_layer_is_lost_with_its_only_encoding(ask: Served, store: Store) -> None:
+    layer = images.layer("big", DATA * 20)
+    store.import_archive(io.BytesIO(images.image(layer, tags=("app:1",)).bytes()))
+    diff = Digest.of(layer)
+    (encoded,) = store.sources((diff,))[diff].encodings
+    store.blobs.path(encoded.digest).unlink()
+    assert ask("POST", f"/v2/other/blobs/uploads/?mount={diff}").status == 202
+    assert ask("HEAD", f"/v2/app/blobs/{diff}").status == 404
+    assert push_status(ask, layer, "app") == 201
+    assert ask("GET", f"/v2/app/blobs/{diff}").body == layer
+    assert ask("POST", f"/v2/other/blobs/uploads/?mount={diff}").status == 201
+
+
+def test_blob_is_served_from_another_encoding_when_its_file_is_lost(
+    ask: Served, store: Store
+) -> None:
+    encoded = gzip.compress(DATA, mtime=0)
+    assert (push_status(ask, DATA), push_status(ask, encoded)) == (201, 201)
+    Registry(store).note_encodings({Digest.of(encoded): DiffID(DIGEST)}, "gzip")
+    remove_file(store)
+    for _ in range(2):
+        assert ask("GET", f"/v2/one/blobs/{DIGEST}").body == DATA
+    assert ask("POST", f"/v2/two/blobs/uploads/?mount={DIGEST}").status == 201
+    assert list(store.fsck()) == []
+
+
+def test_config_with_damaged_inline_bytes_is_served_from_its_new_push(
+    ask: Served, store: Store
+) -> None:
+    assert (push_status(ask, DATA), push_status(ask, CONFIG_DATA)) == (201, 201)
+    assert ask("PUT", "/v2/one/manifests/1", IMAGE, Content_Type=MANIFEST).status == 201
+    config = Digest.of(CONFIG_DATA)
+    with store.write("test") as connection:
+        connection.execute(
+            document.update().where(document.c.bytes == CONFIG_DATA).values(bytes=b"flipped")
+        )
+    store.report_damage(DamagedContent("found by fsck", digest=config))
+    assert ask("HEAD", f"/v2/one/blobs/{config}").status == 404
+    assert push_status(ask, CONFIG_DATA) == 201
+    assert ask("GET", f"/v2/one/blobs/{config}").body == CONFIG_DATA
+    assert ask("PUT", "/v2/one/manifests/1", IMAGE, Content_Type=MANIFEST).status == 201
+    assert list(store.fsck()) == []
+
+
+def test_read_only_store_reports_a_missing_blob_too(
+    ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert push_status(ask, DATA) == 201
+    remove_file(store)
+    monkeypatch.setattr(type(store), "read_only", property(lambda _: True))
+    for method in ("HEAD", "GET"):
+        assert ask(method, f"/v2/one/blobs/{DIGEST}").status == 404
+    assert store.sources((DIGEST,))[DIGEST].state is ContentState.PRESENT
+
+
+def test_full_store_can_be_read(ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = os.urandom(100)
+    assert push_status(ask, DATA) == push_status(ask, other) == push_status(ask, CONFIG_DATA) == 201
+    assert ask("PUT", "/v2/one/manifests/latest", IMAGE, Content_Type=MANIFEST).status == 201
+    with store.write("test") as connection:
+        # As for imported blobs, whose grace period a request starts.
+        connection.execute(update(repository_content).values(fresh_at=None))
+    remove_file(store)
+    monkeypatch.setattr(store, "write", full)
+    assert ask("HEAD", f"/v2/one/blobs/{Digest.of(other)}").status == 200
+    assert ask("GET", f"/v2/one/blobs/{DIGEST}").status == 404
+    assert ask("HEAD", f"/v2/one/blobs/{DIGEST}").status == 404
+    assert ask("POST", "/v2/one/blobs/uploads/").status == 507
+
+
+def full(*_arguments: object) -> NoReturn:
+    raise StorageFull("store.db: No space left on device")

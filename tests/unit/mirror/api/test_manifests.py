@@ -6,12 +6,22 @@ import json
 import socket
 from typing import TYPE_CHECKING
 
+import pytest
 from sqlalchemy import Engine, event
 
 from mirror.service import MirrorSettings
+from store.errors import DamagedContent
 from store.model.digests import Digest
 from store.registry.registry import Sparse
 from tests.support import images
+from tests.support.damage import (
+    CONFIG_DATA,
+    DATA,
+    DIGEST,
+    HARM,
+    IMAGE,
+    push_status,
+)
 from tests.support.layouts import INDEX, MANIFEST, encode
 from tests.support.pushes import artifact, import_archive
 
@@ -151,3 +161,31 @@ def test_pushed_index_does_not_open_content_of_other_repositories(
         assert ask("GET", f"/v2/_/by-id/manifests/{secret}").status == 404
     store.untag("secret:1")
     assert ask("GET", f"/v2/_/by-id/manifests/{secret}").status == 200
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_manifest_is_refused_while_its_blob_is_damaged(
+    harm: Callable[[Store], None], ask: Served, store: Store
+) -> None:
+    assert (push_status(ask, DATA), push_status(ask, CONFIG_DATA)) == (201, 201)
+    harm(store)
+    refused = ask("PUT", "/v2/one/manifests/1", IMAGE, Content_Type=MANIFEST)
+    assert (refused.status, refused.code) == (404, "MANIFEST_BLOB_UNKNOWN")
+    assert refused.json["errors"][0]["detail"] == [{"digest": str(DIGEST)}]
+    assert push_status(ask, DATA) == 201
+    assert ask("PUT", "/v2/one/manifests/1", IMAGE, Content_Type=MANIFEST).status == 201
+
+
+@pytest.mark.parametrize("target", ["1", str(Digest.of(IMAGE))], ids=["tag", "digest"])
+def test_damaged_manifest_is_unknown_until_it_is_pushed_again(
+    target: str, ask: Served, store: Store
+) -> None:
+    assert (push_status(ask, DATA), push_status(ask, CONFIG_DATA)) == (201, 201)
+    assert ask("PUT", "/v2/one/manifests/1", IMAGE, Content_Type=MANIFEST).status == 201
+    store.report_damage(DamagedContent("found by fsck", digest=Digest.of(IMAGE)))
+    assert ask("HEAD", f"/v2/one/manifests/{target}").status == 404
+    answer = ask("GET", f"/v2/one/manifests/{target}")
+    assert (answer.status, answer.code) == (404, "MANIFEST_UNKNOWN")
+    assert "damaged" in answer.json["errors"][0]["message"]
+    assert ask("PUT", "/v2/one/manifests/1", IMAGE, Content_Type=MANIFEST).status == 201
+    assert ask("GET", f"/v2/one/manifests/{target}").body == IMAGE

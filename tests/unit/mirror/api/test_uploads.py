@@ -7,8 +7,16 @@ import socket
 import threading
 from typing import TYPE_CHECKING
 
+import pytest
+
 from mirror.service import MirrorSettings
 from store.model.digests import Digest
+from tests.support.damage import (
+    DATA,
+    DIGEST,
+    HARM,
+    push_status,
+)
 from tests.support.pushes import push
 from tests.support.waiting import until
 
@@ -84,7 +92,8 @@ def test_stopped_body_times_out(serve: Callable[..., Served]) -> None:
         with socket.create_connection(("127.0.0.1", ask.port)) as client:
             method = "PATCH" if path == place else "PUT"
             client.sendall(
-                f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nonly this".encode()
+                f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n".encode()
+                + b"only this"
             )
             assert client.recv(1000).split()[1] == b"408"
 
@@ -122,3 +131,30 @@ def test_blob_is_mounted_from_readable_repositories(ask: Served) -> None:
     ):
         assert ask("POST", f"/v2/two/blobs/uploads/?{query}").status == 202
     assert ask("POST", "/v2/two/blobs/uploads/?mount=x").code == "DIGEST_INVALID"
+
+
+@pytest.mark.parametrize("query", ["", "&from=one"], ids=["anonymous", "from"])
+@pytest.mark.parametrize("harm", HARM)
+def test_mount_of_a_damaged_blob_becomes_an_upload_that_repairs_it(
+    harm: Callable[[Store], None], query: str, ask: Served, store: Store
+) -> None:
+    assert push_status(ask, DATA) == 201
+    harm(store)
+    begun = ask("POST", f"/v2/two/blobs/uploads/?mount={DIGEST}{query}")
+    assert begun.status == 202
+    assert ask("PUT", f"{begun.headers['Location']}?digest={DIGEST}", DATA).status == 201
+    for name in ("one", "two"):
+        assert ask("GET", f"/v2/{name}/blobs/{DIGEST}").body == DATA
+    assert ask("POST", f"/v2/three/blobs/uploads/?mount={DIGEST}{query}").status == 201
+    assert list(store.fsck()) == []
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_push_to_another_repository_repairs_the_blob(
+    harm: Callable[[Store], None], ask: Served, store: Store
+) -> None:
+    assert push_status(ask, DATA) == 201
+    harm(store)
+    assert push_status(ask, DATA, "two") == 201
+    assert ask("GET", f"/v2/one/blobs/{DIGEST}").body == DATA
+    assert list(store.fsck()) == []
