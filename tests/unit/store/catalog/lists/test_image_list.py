@@ -35,6 +35,7 @@ def test_pages_of_any_size_make_up_the_whole_list(rows: Rows, limit: int) -> Non
     while page := image_list.positions(rows.connection, after=after, limit=limit):
         assert len(page) <= limit
         found += [position.key for position in page]
+        assert len(found) <= len(expected)
         after = page[-1]
     assert found == expected
 
