@@ -15,7 +15,7 @@ import pytest
 import exporter
 from exporter.output import tar_file
 from store import Compression, ImportOptions, Store, errors
-from store.files import page_cache as pages
+from store.files import page_cache
 from store.model.limits import MIB
 from tests.support.images import A, Archive, B, config, layer
 from tests.support.layouts import Layout, gzip, zstd
@@ -209,10 +209,10 @@ def test_a_lack_of_space_is_reported_before_the_first_byte(filled: Store, tmp_pa
 
 def test_a_file_system_without_reservation_can_be_written(tmp_path: Path) -> None:
     with (tmp_path / "file").open("wb", buffering=0) as file:
-        pages.reserve(file.fileno(), 0, 1000)
+        page_cache.reserve(file.fileno(), 0, 1000)
         assert os.fstat(file.fileno()).st_size == 1000
-        pages.reserve(file.fileno(), 0, 0)
+        page_cache.reserve(file.fileno(), 0, 0)
     reader, writer = os.pipe()
-    pages.reserve(writer, 0, 1000)
+    page_cache.reserve(writer, 0, 1000)
     os.close(reader)
     os.close(writer)
