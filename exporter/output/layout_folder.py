@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter.planning import layout, oci
-from exporter.selection.json_documents import compact, editable
+from exporter.selection.json_documents import compact, parse_editable
 from store.content.parallel_copy import Scatter
 from store.errors import InvalidDocument, InvalidInput, printable
 from store.files.durable import make_folder, sync_folder
@@ -170,7 +170,7 @@ def _merged(path: Path, graph: SavedGraph) -> bytes:
         return oci.index(graph)
     if Document.parse(data, name=printable(str(path))).kind is not Kind.INDEX:
         raise InvalidDocument("is not an index", document=printable(str(path)))
-    document = editable(data, printable(str(path)))
+    document = parse_editable(data, printable(str(path)))
     entries: list[dict[str, Any]] = list(document.get("manifests") or [])
     ours = {str(tag) for root in graph.roots for tag in root.tags}
     new = _new_entries(graph, [entry for entry in entries if not _names(entry) & ours])

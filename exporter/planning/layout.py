@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter.planning.plan import Entry, EntryType
-from exporter.selection.json_documents import compact, described
+from exporter.selection.json_documents import compact, descriptor_of
 from store.formats.image.layout_names import CONTAINERD_NAME, REF_NAME
 from store.formats.image.media_types import OCI_INDEX
 
@@ -78,8 +78,8 @@ def descriptors(
         shared_tags: Tags to write with their repository.
     """
     if not root.tags:
-        return [described(document)]
-    return [described(document) | {"annotations": names(tag, shared_tags)} for tag in root.tags]
+        return [descriptor_of(document)]
+    return [descriptor_of(document) | {"annotations": names(tag, shared_tags)} for tag in root.tags]
 
 
 def names(tag: Reference, shared_tags: frozenset[str]) -> dict[str, str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
-from exporter.selection.loading import Loading, ordered
-from exporter.selection.platforms import roots_for
-from exporter.selection.referrers import with_referrers
+from exporter.selection.loading import Loading, sort_documents
+from exporter.selection.platforms import choose_roots
+from exporter.selection.referrers import add_referrers
 from exporter.selection.roots import SavedRoot
 from store.catalog import content
 from store.errors import IncompleteImage, printable
@@ -85,13 +85,13 @@ def load(
     notes: list[str] = []
     keep: set[Digest] = set()
     saved = _merged(
-        [one for root in roots for one in roots_for(loading, root, options, keep, notes)]
+        [one for root in roots for one in choose_roots(loading, root, options, keep, notes)]
     )
     if options.referrers:
-        saved = with_referrers(loading, saved, keep)
+        saved = add_referrers(loading, saved, keep)
     documents = {
         digest: document
-        for digest, document in ordered(loading.documents, saved).items()
+        for digest, document in sort_documents(loading.documents, saved).items()
         if digest in keep
     }
     wanted = {

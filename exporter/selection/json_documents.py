@@ -29,7 +29,7 @@ def compact(document: object) -> bytes:
     ).encode()
 
 
-def editable(data: bytes, name: str) -> dict[str, Any]:
+def parse_editable(data: bytes, name: str) -> dict[str, Any]:
     """Return the document as a dictionary that can be changed and written again.
 
     Args:
@@ -53,7 +53,7 @@ def editable(data: bytes, name: str) -> dict[str, Any]:
     return document
 
 
-def described(document: Document) -> dict[str, Any]:
+def descriptor_of(document: Document) -> dict[str, Any]:
     """Return the descriptor of a manifest or index."""
     return {
         "mediaType": document.media_type,

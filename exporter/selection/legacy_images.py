@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
-from exporter.selection.platforms import image_for, is_index
+from exporter.selection.platforms import choose_image, is_index
 from store.catalog import content, foreign_layers, images, layers, manifests, references
 from store.errors import ReferenceNotFound
 from store.model.remedies import Note, Remedy
@@ -108,7 +108,7 @@ class _Chosen:
 
     def _add_manifest(self, digest: Digest, tag: Reference | None, name: str) -> None:
         """Add the image of a manifest, or the image of an index that is for the platform."""
-        manifest, notes = image_for(self.connection, digest, self.options, self.read, name)
+        manifest, notes = choose_image(self.connection, digest, self.options, self.read, name)
         key = manifests.key_of(self.connection, manifest)
         image = None if key is None else references.image_of(self.connection, key)
         if image is None:

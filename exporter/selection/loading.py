@@ -115,7 +115,7 @@ def platform_of(config: ImageConfig) -> Platform:
     return Platform.of(config.os or "linux", config.architecture, config.variant, config.os_version)
 
 
-def ordered(
+def sort_documents(
     documents: Mapping[Digest, Document], roots: Iterable[SavedRoot]
 ) -> dict[Digest, Document]:
     """Return the documents in an order where each follows those it points at.

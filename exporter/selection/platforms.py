@@ -33,7 +33,7 @@ def is_index(connection: Connection, digest: Digest) -> bool:
     return manifests.media_types(connection, (digest,)).get(digest) in INDEXES
 
 
-def roots_for(
+def choose_roots(
     loading: Loading, root: SavedRoot, options: SaveOptions, keep: set[Digest], notes: list[str]
 ) -> list[SavedRoot]:
     """Return the roots of the archive that stand for one root of the save.
@@ -91,7 +91,7 @@ def _chosen(
     loading: Loading, index: Document, options: SaveOptions, name: str
 ) -> dict[Digest, Platform | None]:
     """Return the images of an index for the platforms, in the order of the platforms."""
-    offers = offered(loading, index)
+    offers = stored_images(loading, index)
     chosen: dict[Digest, Platform | None] = {}
     unmatched = []
     for wanted in options.platforms:
@@ -104,7 +104,7 @@ def _chosen(
     return chosen
 
 
-def offered(loading: Loading, index: Document) -> list[tuple[Digest, Platform]]:
+def stored_images(loading: Loading, index: Document) -> list[tuple[Digest, Platform]]:
     """Return the stored images of an index with their platforms.
 
     Args:
@@ -117,7 +117,7 @@ def offered(loading: Loading, index: Document) -> list[tuple[Digest, Platform]]:
         if document is None or ATTESTED in link.annotations:
             continue
         if document.kind is Kind.INDEX:
-            found += offered(loading, document)
+            found += stored_images(loading, document)
         elif (platform := loading.platform(document)) is not None:
             listed = link.made_for
             stated = listed if listed is not None and listed.is_known else platform
@@ -126,7 +126,7 @@ def offered(loading: Loading, index: Document) -> list[tuple[Digest, Platform]]:
     return found
 
 
-def image_for(
+def choose_image(
     connection: Connection, digest: Digest, options: SaveOptions, read: Read, name: str
 ) -> tuple[Digest, tuple[str, ...]]:
     """Return the manifest of the one image to save, and notes on the images left out.
@@ -155,7 +155,7 @@ def image_for(
         if options.platforms and not options.wants(platform):
             raise _other_platform(name, options.platforms, platform)
         return digest, ()
-    offers = offered(loading, document)
+    offers = stored_images(loading, document)
     position = options.choose(platform for _, platform in offers)
     if position is None:
         raise _no_image(name, options.platforms or (options.machine,), offers)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import zstandard
 
 from exporter.options import Layers
-from exporter.selection.json_documents import compact, described, editable
+from exporter.selection.json_documents import compact, descriptor_of, parse_editable
 from exporter.selection.loading import ATTESTED
 from exporter.selection.roots import SavedRoot
 from store.catalog import content
@@ -163,7 +163,7 @@ def reencode(
 
 def _manifest(work: _Work, document: Document) -> Document:
     config = work.graph.configs[document.digest]
-    data = editable(document.data, f"{document.kind} {document.digest}")
+    data = parse_editable(document.data, f"{document.kind} {document.digest}")
     layers: list[dict[str, Any]] = data.get("layers") or []
     changed = False
     for layer, link, diff in zip(layers, document.layers, config.diff_ids, strict=True):
@@ -202,13 +202,13 @@ def _as_oci_or_docker(data: dict[str, Any], layers: list[dict[str, Any]], how: L
 
 
 def _index(work: _Work, document: Document, renamed: dict[Digest, Document]) -> Document:
-    data = editable(document.data, f"{document.kind} {document.digest}")
+    data = parse_editable(document.data, f"{document.kind} {document.digest}")
     changed = False
     names = {str(old): str(new.digest) for old, new in renamed.items()}
     for entry, link in zip(data.get("manifests") or [], document.children, strict=True):
         new = renamed.get(link.digest)
         if new is not None and new.digest != link.digest:
-            entry.update(described(new))
+            entry.update(descriptor_of(new))
             changed = True
         annotations = entry.get("annotations") or {}
         if annotations.get(ATTESTED) in names:

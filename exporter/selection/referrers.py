@@ -29,7 +29,7 @@ _HEX_LENGTH: Final = 64
 """The longest parts of a digest in such a tag (distribution specification)."""
 
 
-def with_referrers(
+def add_referrers(
     loading: Loading, roots: Sequence[SavedRoot], keep: set[Digest]
 ) -> list[SavedRoot]:
     """Return the roots, followed by all referrers of the documents in ``keep`` and of each other.
@@ -47,7 +47,7 @@ def with_referrers(
         named = [
             target
             for digest in sorted({*fresh, *found})
-            for tag in tag_names(digest)
+            for tag in referrer_tags(digest)
             for target in signatures.get(tag, ())
         ]
         for digest in found:
@@ -66,7 +66,7 @@ def with_referrers(
     ]
 
 
-def tag_names(digest: Digest) -> tuple[str, ...]:
+def referrer_tags(digest: Digest) -> tuple[str, ...]:
     """Return the tags that referrers of ``digest`` may have."""
     start = f"{digest.algorithm[:_ALGORITHM_LENGTH]}-{digest.hex[:_HEX_LENGTH]}"
     return tuple(start + suffix for suffix in SUFFIXES)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.selection.loading import Loading, ordered, platform_of
+from exporter.selection.loading import Loading, platform_of, sort_documents
 from exporter.selection.roots import SavedRoot
 from store.formats.image.config import ImageConfig
 from store.model.digests import Digest
@@ -79,6 +79,6 @@ def test_documents_follow_those_they_point_at() -> None:
     inner = layout.index(images[1])
     top = layout.index(images[0], inner)
     graph = graph_of(layout, (top, ()))
-    found = list(ordered(dict(reversed(list(graph.documents.items()))), graph.roots))
+    found = list(sort_documents(dict(reversed(list(graph.documents.items()))), graph.roots))
     assert found == digests(images[0], images[1], inner, top)
-    assert list(ordered(graph.documents, [SavedRoot(Digest.of(b"absent"))])) == found
+    assert list(sort_documents(graph.documents, [SavedRoot(Digest.of(b"absent"))])) == found

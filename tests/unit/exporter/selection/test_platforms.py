@@ -7,7 +7,7 @@ import pytest
 
 from exporter.options import SaveOptions
 from exporter.selection.loading import Loading
-from exporter.selection.platforms import image_for, is_index, roots_for
+from exporter.selection.platforms import choose_image, choose_roots, is_index
 from exporter.selection.roots import SavedRoot
 from store import Store, errors
 from store.model.digests import Digest
@@ -54,7 +54,7 @@ class Index:
             loading = Loading(connection, read)
             loading.descend([Digest.parse(one["digest"])])
             root = SavedRoot(Digest.parse(one["digest"]), (TAG,))
-            found = roots_for(loading, root, SaveOptions(**options), keep, notes)
+            found = choose_roots(loading, root, SaveOptions(**options), keep, notes)
         return found, set(map(str, keep)), notes
 
     def image(
@@ -63,7 +63,7 @@ class Index:
         **options: Any,  # noqa: ANN401 - of `SaveOptions`
     ) -> tuple[str, tuple[str, ...]]:
         with self.store.read() as connection:
-            digest, notes = image_for(
+            digest, notes = choose_image(
                 connection, Digest.parse(one["digest"]), SaveOptions(**options), read, "app:1"
             )
         return str(digest), notes

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import exporter
 from exporter.options import Format, SaveOptions
-from exporter.selection.referrers import tag_names
+from exporter.selection.referrers import referrer_tags
 from store.model.digests import Digest
 from tests.support.images import A
 from tests.support.layouts import Layout
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def test_tags_name_the_digest_with_at_most_64_digits() -> None:
-    assert tag_names(Digest.of(b""))[:2] == (
+    assert referrer_tags(Digest.of(b""))[:2] == (
         f"sha256-{Digest.of(b'').hex}",
         f"sha256-{Digest.of(b'').hex}.sig",
     )
-    long = tag_names(Digest.of(b"", "sha512"))
+    long = referrer_tags(Digest.of(b"", "sha512"))
     assert long[0] == f"sha512-{Digest.of(b'', 'sha512').hex[:64]}"
     assert all(len(tag) <= 128 for tag in long)
 
