@@ -54,7 +54,7 @@ def run(root: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Runner:
 
 @pytest.fixture
 def load(run: Runner, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Run `docker load`: give an archive on standard input, return what is printed."""
+    """Return a function that gives an archive to the command and returns its output."""
 
     def from_stdin(data: bytes, *, code: int = 0) -> str:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
@@ -349,7 +349,7 @@ def test_23_a_mismatch_is_named(
     assert run("images", "-aq") == ""
 
 
-def test_24_untagged_images(run: Runner, load: Callable[..., str]) -> None:
+def test_24_untagged_images_are_reported_by_id(run: Runner, load: Callable[..., str]) -> None:
     both = f"Loaded image ID: {image_id(A)}\nLoaded image ID: {image_id(B)}\n"
     assert load(two_images(first=["x:1"], second=None)) == f"Loaded image: x:1\n{both}"
     assert load(two_images(first=None, second=["x:2"])) == "Loaded image: x:2\n"
@@ -358,7 +358,7 @@ def test_24_untagged_images(run: Runner, load: Callable[..., str]) -> None:
     assert "repositories" not in found
 
 
-def test_25_one_tag_twice(run: Runner, load: Callable[..., str]) -> None:
+def test_25_one_tag_twice_moves_to_the_second_image(run: Runner, load: Callable[..., str]) -> None:
     renaming = (
         f"The image x:1 already exists, renaming the old one with ID {image_id(A)} to empty"
         " string\n"

@@ -52,7 +52,7 @@ def ids(pairs: list[tuple[Case, str]]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Snapshot]]:
+def used_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Snapshot]]:
     """Yield a store with an image and its snapshot; one store serves all refused cases."""
     with Store.open(
         tmp_path_factory.mktemp("broken") / "store", create=True, clock=lambda: NOW
@@ -64,14 +64,14 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, 
 
 @pytest.mark.parametrize(("case", "way"), REFUSED, ids=ids(REFUSED))
 def test_a_broken_input_is_refused_and_changes_nothing(
-    lived_in: tuple[Store, Snapshot],
+    used_store: tuple[Store, Snapshot],
     case: Case,
     way: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    store, before = lived_in
+    store, before = used_store
     expected = case.expected
     assert isinstance(expected, Refused)
     with handed_in(case, way, tmp_path) as source, pytest.raises(InvalidInput) as caught:

@@ -129,7 +129,7 @@ def test_errors_say_what_is_wrong_and_end_with_their_code(
     assert not list(tmp_path.glob("*x.tar*"))
 
 
-def test_images_in_dockers_columns(filled: Runner) -> None:
+def test_images_are_listed_in_dockers_columns(filled: Runner) -> None:
     lines = filled("images").splitlines()
     assert lines[0].split() == ["REPOSITORY", "TAG", "IMAGE", "ID", "CREATED", "SIZE"]
     assert any(
@@ -160,7 +160,7 @@ def test_inspect_has_dockers_shape_and_more(filled: Runner) -> None:
     assert child["Parent"] == filled.json("inspect", "spec-golden-parent:base")[0]["Id"]
 
 
-def test_history(filled: Runner) -> None:
+def test_history_lists_the_steps_of_an_image(filled: Runner) -> None:
     lines = filled("history", "spec-many").splitlines()
     assert lines[0].split() == ["IMAGE", "CREATED", "CREATED", "BY", "SIZE", "COMMENT"]
     assert lines[1].startswith("e678c099804f")
@@ -180,7 +180,7 @@ def test_names_are_set_and_removed(filled: Runner) -> None:
     }
 
 
-def test_events(filled: Runner) -> None:
+def test_events_are_filtered_by_time_and_kind(filled: Runner) -> None:
     filled("tag", "spec-many", "other:1")
     assert " image import sha256:" in filled("events", "--since", "10m")
     assert [one["action"] for one in filled.json("events", "--filter", "event=tag")] == ["tag"]
@@ -189,7 +189,9 @@ def test_events(filled: Runner) -> None:
     assert filled.json("events", "--filter", "image=other:1")[0]["action"] == "import"
 
 
-def test_upkeep(filled: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_collection_and_checks_report_what_they_did(
+    filled: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "RECLAIMABLE" in filled("df", "-v")
     assert filled.json("df")["onDisk"] > 0
     assert "Would delete: 1 image(s)" in filled("gc", "--dry-run", "--dangling")
@@ -213,7 +215,7 @@ def test_fsck_ends_with_5_when_something_is_wrong(filled: Runner) -> None:
     filled("save", "-o", "/dev/null", "spec-many", code=5)
 
 
-def test_db(run: Runner) -> None:
+def test_db_shows_upgrades_and_checks_the_schema(run: Runner) -> None:
     run("db", "current", code=10)
     assert "there is no store" in run.err
     run("import", str(GOLDEN / "single-layer.tar"))
@@ -225,7 +227,7 @@ def test_db(run: Runner) -> None:
     assert run.json("db", "check") == []
 
 
-def test_version_and_completion(run: Runner) -> None:
+def test_version_and_completion_scripts_are_printed(run: Runner) -> None:
     assert run("version").startswith("storectl")
     assert "zstandard" in run.json("version")
     for shell in ("bash", "zsh", "fish"):
@@ -294,7 +296,7 @@ def test_every_error_has_a_documented_code() -> None:
         (BrokenPipeError(32, "Broken pipe"), 141, ""),
     ],
 )
-def test_the_last_resort(
+def test_unexpected_errors_end_with_a_code_and_a_text(
     run: Runner, monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, text: str
 ) -> None:
     def fail(*_arguments: object, **_options: object) -> None:
@@ -308,7 +310,7 @@ def test_the_last_resort(
 
 
 @pytest.mark.usefixtures("own_process")
-def test_start_without_the_database(root: Path) -> None:
+def test_help_and_version_do_not_load_the_database(root: Path) -> None:
     modules = "('sqlalchemy', 'alembic', 'store.store')"
     script = (
         f"import sys, storectl.cli as c\nassert c.run(['--help']) == 0\nprint([m for m in {modules}"
@@ -365,8 +367,8 @@ def test_a_terminal_without_unicode_gets_escaped_characters(run: Runner, tmp_pat
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
-def test_forced_removal_of_an_unknown_name_is_no_failure(filled: Runner) -> None:
-    """As docker's `rmi -f`: report the name and go on."""
+def test_forced_removal_of_an_unknown_name_succeeds(filled: Runner) -> None:
+    """Like `docker rmi -f`, report the name and continue."""
     assert filled("rm", "-f", "nothing", "spec-many").startswith("Untagged: spec-many:latest\n")
     assert "No such image: nothing" in filled.err
     filled("rm", "nothing", code=3)

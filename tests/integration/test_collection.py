@@ -16,8 +16,7 @@ from sqlalchemy import event
 
 import exporter
 from store import Compression, ImageID, ImportOptions, Store, errors
-from store.catalog.collection import condemned
-from store.catalog.collection import garbage as collection
+from store.catalog.collection import condemned, garbage
 from store.model.digests import Digest
 from tests.support.images import A, B, E, config, image, layer
 
@@ -57,10 +56,10 @@ def test_a_blob_stored_again_between_condemning_and_unlinking_stays(
     store.remove("x:1")
     with store.write() as connection:
         keys = []
-        collection.delete_layers(connection, collection.dead_layers(connection))
-        while dead := collection.dead_contents(connection, store.now()):
+        garbage.delete_layers(connection, garbage.dead_layers(connection))
+        while dead := garbage.dead_contents(connection, store.now()):
             keys.extend(dead)
-            collection.delete_contents(connection, dead, fresh_since=store.now(), now=store.now())
+            garbage.delete_contents(connection, dead, fresh_since=store.now(), now=store.now())
     with store.read() as connection:
         assert condemned.next_condemned(connection, 10) == [digest]
     with Store.open(root) as writer:

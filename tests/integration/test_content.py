@@ -1,4 +1,4 @@
-"""Layers of many frames, other encodings, and what the operating system refuses."""
+"""Layers of many frames, other encodings, and errors of the operating system."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_many_small_members_of_a_pipe_overflow_into_staging(store: Store) -> Non
     assert len(list(store.blobs.digests())) == 1
 
 
-# --- what the operating system refuses ------------------------------------------------------------
+# --- errors of the operating system ---------------------------------------------------------------
 
 
 def test_a_missing_store_is_reported(root: Path) -> None:

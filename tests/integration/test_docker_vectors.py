@@ -1,4 +1,4 @@
-"""The vectors of docker-archive.md §11, literally."""
+"""The vectors of docker-archive.md §11, word for word."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run(root: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Runner:
 
 @pytest.fixture
 def load(run: Runner, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Run `docker load`: give an archive on standard input, return what is printed."""
+    """Return a function that gives an archive to the command and returns its output."""
 
     def from_stdin(data: bytes, *, code: int = 0) -> str:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))

@@ -21,7 +21,6 @@ from sqlalchemy import Engine, event
 import exporter
 from exporter import Format, SaveOptions
 from store import Compression, ImportOptions, Store, errors
-from store.files import page_cache as pages
 from store.model.digests import Digest
 from store.model.limits import MIB
 from store.model.references import Repository
@@ -236,7 +235,7 @@ def test_a_saved_layout_is_durable_with_its_own_name(
         pytest.fail("the folder of a layout that is there is synced again")
 
 
-# --- what the disk refuses ------------------------------------------------------------------------
+# --- errors of the disk ---------------------------------------------------------------------------
 
 
 def refuse(number: int) -> Callable[..., None]:
@@ -297,7 +296,7 @@ def test_an_early_sync_error_ends_an_import(
         ctypes.set_errno(number)
         return -1
 
-    monkeypatch.setattr(pages, "_sync_file_range", refused)
+    monkeypatch.setattr(page_cache, "_sync_file_range", refused)
     with pytest.raises(errors.StorageFull if number == errno.ENOSPC else errors.Unavailable):
         store.import_archive(io.BytesIO(image(A, LARGE).bytes()))
     assert not list(store.blobs.digests())

@@ -29,7 +29,7 @@ WITH_LINKS = {"duplicate-layers.tar", "parent-and-tags.tar", "timestamps.tar"}
 @pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("compression", ["none", "zstd", "zstd:9"])
 @pytest.mark.parametrize("stream", [False, True], ids=["file", "pipe"])
-def test_saves_the_bytes_docker_wrote(
+def test_a_save_has_the_bytes_that_docker_wrote(
     archive: Path, compression: str, *, stream: bool, store: Store, tmp_path: Path
 ) -> None:
     options = ImportOptions(Compression.parse(compression))
@@ -118,7 +118,9 @@ def pieces_and_index(
 
 @pytest.mark.parametrize("stream", [False, True], ids=["file", "pipe"])
 @pytest.mark.parametrize("archive", ARCHIVES_28, ids=lambda path: path.stem)
-def test_saves_the_bytes_docker_28_wrote(archive: Path, *, stream: bool, store: Store) -> None:
+def test_a_save_has_the_bytes_that_docker_28_wrote(
+    archive: Path, *, stream: bool, store: Store
+) -> None:
     data = archive.read_bytes()
     store.import_archive(io.BytesIO(data) if stream else archive)
     ours = saved(store, "docker", saved_names(data))

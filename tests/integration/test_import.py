@@ -1,4 +1,4 @@
-"""Which archives are accepted or refused, and that a refusal changes nothing.
+"""Accepted and refused archives; a refusal changes nothing.
 
 docs/formats/docker-archive.md §6, §7 and §10.
 """
@@ -120,7 +120,7 @@ def test_missing_layers_are_all_listed(take_in: TakeIn, store: Store) -> None:
     assert not store.images()
 
 
-def test_one_bad_image_keeps_all_others_out(take_in: TakeIn, store: Store) -> None:
+def test_one_bad_image_refuses_the_whole_archive(take_in: TakeIn, store: Store) -> None:
     archive = (
         Archive()
         .file("a", A)

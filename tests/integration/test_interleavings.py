@@ -16,8 +16,7 @@ import pytest
 import exporter
 from store import Store, errors
 from store.catalog import content
-from store.catalog.collection import condemned
-from store.catalog.collection import garbage as collection
+from store.catalog.collection import condemned, garbage
 from store.maintenance.reports import Severity
 from store.workspace.file_locks import STAGING
 from store.workspace.operations import PUBLISHING
@@ -56,12 +55,12 @@ def _forget_rows(store: Store) -> list[Digest]:
     """Delete what nothing needs in one write unit, and return the files without rows."""
     gone: list[Digest] = []
     with store.write("rows") as connection:
-        while collection.delete_layers(connection, collection.dead_layers(connection)):
+        while garbage.delete_layers(connection, garbage.dead_layers(connection)):
             pass
-        while dead := collection.dead_contents(connection, store.now()):
+        while dead := garbage.dead_contents(connection, store.now()):
             gone.extend(
                 name
-                for name, _ in collection.delete_contents(
+                for name, _ in garbage.delete_contents(
                     connection, dead, fresh_since=store.now(), now=store.now()
                 )[1]
             )

@@ -1,4 +1,4 @@
-"""Commands that meet signals, full disks and readers that go away."""
+"""Commands that meet signals, full disks, and readers that close the pipe."""
 
 from __future__ import annotations
 

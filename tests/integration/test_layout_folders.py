@@ -1,4 +1,4 @@
-"""Layouts that are saved into folders."""
+"""Layouts saved into folders."""
 
 from __future__ import annotations
 

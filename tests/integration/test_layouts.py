@@ -1,4 +1,4 @@
-"""Image layouts are imported with every digest as it was."""
+"""Image layouts are imported with every digest unchanged."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_layer_in_two_encodings_is_one_diff(store: Store) -> None:
     assert_has_all(store, layout)
 
 
-def test_media_types_lie_and_bytes_do_not(store: Store) -> None:
+def test_bytes_and_not_media_types_decide_about_a_layer(store: Store) -> None:
     # Docker's own push calls a plain layer gzip.
     layout = Layout()
     layout.root(
@@ -187,7 +187,7 @@ def test_all_missing_content_is_listed(store: Store) -> None:
     assert all(name in caught.value.message for name in gone)
 
 
-def test_a_foreign_layer_may_stay_away(store: Store) -> None:
+def test_a_foreign_layer_may_be_absent(store: Store) -> None:
     layout = Layout()
     image = layout.image(gzip(A), gzip(B))
     document = json.loads(layout.blobs[image["digest"]])
@@ -267,7 +267,7 @@ def test_referrers_live_as_long_as_what_they_refer_to(store: Store) -> None:
     assert list(store.fsck()) == []
 
 
-def test_names_are_read_as_their_writers_mean_them(store: Store) -> None:
+def test_names_are_read_in_the_form_of_each_tool(store: Store) -> None:
     layout = Layout()
     layout.root(
         layout.image(A), **{"org.opencontainers.image.ref.name": "docker.io/library/skopeo:1"}
@@ -404,7 +404,7 @@ def test_a_dry_run_reports_everything_and_changes_nothing(store: Store) -> None:
     assert take(store, layout).lines == report.lines
 
 
-def test_a_platform_comes_in_with_its_index_and_attestation(store: Store) -> None:
+def test_a_platform_is_imported_with_its_index_and_attestation(store: Store) -> None:
     layout = everything()
     report = take(
         store,

@@ -98,7 +98,7 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
         assert set(acknowledged) <= set(store.blobs.digests())
 
 
-def test_a_transfer_may_end_when_the_server_is_told_to(tmp_path: Path) -> None:
+def test_a_transfer_ends_before_the_server_does(tmp_path: Path) -> None:
     root, data = tmp_path / "store", bytes(40 << 20)
     digest = Digest.of(data)
     with Mirror(root) as mirror:
@@ -117,7 +117,7 @@ def test_a_transfer_may_end_when_the_server_is_told_to(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_push_may_end_when_the_server_is_told_to(tmp_path: Path, workers: str) -> None:
+def test_a_push_ends_before_the_server_does(tmp_path: Path, workers: str) -> None:
     data = random.Random(15).randbytes(3_000_000)
     digest = Digest.of(data)
     with Mirror(tmp_path / "store", "--workers", workers) as mirror:

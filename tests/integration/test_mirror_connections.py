@@ -304,7 +304,7 @@ def test_ten_clients_push_the_same_at_once_and_it_is_stored_once(mirror: Mirror)
         assert mirror.request("HEAD", f"/v2/many{number}/blobs/{digest}")[0] == 200
 
 
-def test_headers_that_never_end_are_given_up(mirror: Mirror) -> None:
+def test_a_request_with_endless_headers_is_given_up(mirror: Mirror) -> None:
     with RawConnection(mirror.port) as wire:
         wire.send(b"GET /v2/ HTTP/1.1\r\n")
         with contextlib.suppress(ConnectionError):

@@ -55,8 +55,8 @@ def contents(count: int, seed: int) -> list[bytes]:
     ]
 
 
-def whole(store: Store, repository: str, image: Image, tag: str) -> None:
-    """Require that an image is there with all its bytes, as the registry would serve it."""
+def assert_complete(store: Store, repository: str, image: Image, tag: str) -> None:
+    """Check that the registry can serve an image with all its bytes."""
     registry, name = Registry(store), Repository.parse(f"docker.io/{repository}")
     assert registry.manifest(name, tag).data == image.manifest
     with store.reader() as reader:
@@ -149,7 +149,7 @@ def test_a_killed_server_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
                 store.collect()
                 assert list(store.fsck()) == []
             for tag in acknowledged.keys() - known.keys():
-                whole(store, "kills", acknowledged[tag], tag)
+                assert_complete(store, "kills", acknowledged[tag], tag)
     assert acknowledged
     with Store.open(root, clock=lambda: utc_now() + timedelta(hours=25)) as later:
         Registry(later).uploads.expire()
@@ -157,7 +157,7 @@ def test_a_killed_server_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
         later.collect()
         assert list(later.fsck()) == []
         for tag, image in acknowledged.items():
-            whole(later, "kills", image, tag)
+            assert_complete(later, "kills", image, tag)
 
 
 # --- collection -----------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def test_collection_beside_pushes_pulls_and_deletes_loses_nothing(tmp_path: Path
         began, enough = time.monotonic(), threading.Event()
         churners = [Churner(mirror.port, number, enough, shared) for number in range(CHURNERS)]
 
-        def goes_on() -> bool:
+        def run_for() -> bool:
             """Run for the given time, and until every action was done at least once.
 
             End earlier when a client has stopped or this takes too long.
@@ -263,7 +263,7 @@ def test_collection_beside_pushes_pulls_and_deletes_loses_nothing(tmp_path: Path
 
         chance = random.Random(4)
         with stopping(enough), Store.open(root) as store:
-            while goes_on():
+            while run_for():
                 # The same layers are imported and removed as archives too.
                 one = images.image(*chance.sample(shared, 2), tags=("churn/archive:1",)).bytes()
                 store.import_archive(io.BytesIO(one))
@@ -297,4 +297,4 @@ def test_collection_beside_pushes_pulls_and_deletes_loses_nothing(tmp_path: Path
         assert list(later.fsck()) == []
         for churner in churners:
             for tag, image in churner.live.items():
-                whole(later, churner.repository, image, tag)
+                assert_complete(later, churner.repository, image, tag)

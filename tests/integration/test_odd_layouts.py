@@ -1,4 +1,4 @@
-"""Layouts of other shapes, with damage, and what the verbs show of them."""
+"""Layouts of unusual forms, damaged layouts, and how the verbs show them."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_dir_folder_is_one_image_without_a_name(store: Store, tmp_path: Path) 
     assert_has_all(store, layout)
 
 
-def test_an_unpacked_docker_archive_is_taken_in(store: Store, tmp_path: Path) -> None:
+def test_an_unpacked_docker_archive_is_imported(store: Store, tmp_path: Path) -> None:
     (tmp_path / "image" / "x").mkdir(parents=True)
     (tmp_path / "image" / "x" / "layer.tar").write_bytes(A)
     (tmp_path / "image" / "again.tar").symlink_to("x/layer.tar")
@@ -100,7 +100,7 @@ def test_a_hybrid_has_manifests_of_the_index_and_names_of_manifest_json(store: S
     assert not take(store, layout).changed
 
 
-def test_docker_25_0_0_put_layers_out_of_order(store: Store) -> None:
+def test_layers_that_docker_25_0_0_put_out_of_order_are_imported(store: Store) -> None:
     layout = Layout()
     image = layout.image(plain(A), plain(B), plain(A))
     right = entry(layout, image, "flawed:1")
@@ -179,7 +179,7 @@ def test_damage_is_found(store: Store, way: Callable[[Store, Layout], ImportRepo
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-def test_every_place_of_a_foreign_layer_is_kept_whatever_the_order(
+def test_every_url_of_a_foreign_layer_is_kept_in_any_order(
     store: Store,
     swapped: bool,
 ) -> None:

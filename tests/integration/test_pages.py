@@ -1,4 +1,4 @@
-"""A list, page by page, is the list."""
+"""The pages of a list together are the list."""
 
 from __future__ import annotations
 
@@ -84,12 +84,12 @@ def test_the_newest_come_first_and_those_without_a_date_last(filled: Store) -> N
     assert shown == ["5", "1", "2", "0", "4", "6", "3"]
 
 
-def test_a_page_behind_nothing_is_refused(filled: Store) -> None:
+def test_a_page_after_an_unknown_name_is_refused(filled: Store) -> None:
     with pytest.raises(ImageNotFound):
         filled.images(ImageFilter(after="nobody/knows:1"))
 
 
-def test_a_name_finds_its_image_wherever_it_comes_from(filled: Store) -> None:
+def test_images_are_found_by_names_and_patterns_of_any_registry(filled: Store) -> None:
     for text, expected in (
         ("team/app:3", ["docker.io/team/app:3"]),
         ("team/a*:3", ["docker.io/team/app:3"]),
@@ -104,7 +104,7 @@ def test_a_name_finds_its_image_wherever_it_comes_from(filled: Store) -> None:
         ] == expected, text
 
 
-def test_names_with_a_prefix(filled: Store) -> None:
+def test_names_are_listed_by_prefix(filled: Store) -> None:
     def names(prefix: str, limit: int = 10) -> list[str]:
         return [name.familiar for name in filled.names(prefix, limit)]
 
@@ -116,7 +116,7 @@ def test_names_with_a_prefix(filled: Store) -> None:
     assert names("nobody") == []
 
 
-def test_pages_on_the_command_line(
+def test_the_command_line_lists_pages(
     filled: Store, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def ids(*words: str) -> list[str]:

@@ -14,8 +14,7 @@ import pytest
 import exporter
 from exporter.options import Format, SaveOptions
 from store import ImageFilter, Store, catalog
-from store.catalog import content, foreign_layers, images, references
-from store.catalog import repositories as registry_rows
+from store.catalog import content, foreign_layers, images, references, repositories
 from store.catalog.checking import audit, verification
 from store.catalog.in_progress import uploads
 from store.db.sqlite.engine import DATABASE
@@ -77,8 +76,8 @@ IN_ORDER: Final = (
 """Functions that return a page of a long list: the index has to give the order as well."""
 
 
-def drive(root: Path, folder: Path) -> None:
-    """Call every verb that asks the catalogue."""
+def call_every_verb(root: Path, folder: Path) -> None:
+    """Call every verb that sends a statement."""
     docker, loose, layout_tar = folder / "docker.tar", folder / "loose.tar", folder / "layout.tar"
     docker.write_bytes(image(A, B, tags=("demo:1", "demo:2", "team/app:1")).bytes())
     loose.write_bytes(image(B, tags=(), os="plan9").bytes())
@@ -121,11 +120,11 @@ def drive(root: Path, folder: Path) -> None:
                     options=SaveOptions(format=format_, referrers=format_ is Format.OCI),
                 ) as export:
                     assert export.size_bytes
-        drive_registry(store)
+        use_the_registry(store)
         list(store.events(since=NOW, until=NOW, actions=["import"], targets=[str(image_id)]))
         list(store.fsck())
         store.collect(dry_run=True, dangling=True)
-        drive_repairs(store, image_id)
+        repair_damage(store, image_id)
     for words in (
         "tag demo:1 demo:3",
         "tag team/many:1 team/more:1",
@@ -144,8 +143,8 @@ def drive(root: Path, folder: Path) -> None:
     cli.run(["--root", str(root), "prune", "-f"])
 
 
-def drive_repairs(store: Store, image_id: ImageID) -> None:
-    """Ask what is asked only about damage, or for very old archives."""
+def repair_damage(store: Store, image_id: ImageID) -> None:
+    """Send the statements about damage and about very old archives."""
     far = next(iter(store.images(ImageFilter(references=("team/far:1",)))))
     with pytest.raises(_EnoughError), store.write() as connection:
         keys = {one: images.key_of(connection, one) for one in (image_id, far.image_id)}
@@ -158,20 +157,20 @@ def drive_repairs(store: Store, image_id: ImageID) -> None:
         references.holds(connection, APP, far.manifests[0])
         verification.unverified_images(connection)
         uploads.count(connection)
-        registry_rows.image_holders(connection, image_id.digest)
-        registry_rows.holders_of_all(connection, (image_id.digest,))
+        repositories.image_holders(connection, image_id.digest)
+        repositories.holders_of_all(connection, (image_id.digest,))
         # Prepared look-ups go to the driver directly, where the recorder does not hear them.
-        registry_rows.held_blob(connection, APP, image_id.digest)
-        registry_rows.is_fresh(connection, APP, image_id.digest, NOW)
+        repositories.held_blob(connection, APP, image_id.digest)
+        repositories.is_fresh(connection, APP, image_id.digest, NOW)
         uploads.get(connection, "0" * 32)
         raise _EnoughError
 
 
 class _EnoughError(Exception):
-    """Roll back."""
+    """Raised to roll back a transaction."""
 
 
-def drive_registry(store: Store) -> None:
+def use_the_registry(store: Store) -> None:
     """Push, pull, list, mount and delete."""
     registry = Registry(store)
     push_image(registry, (A, squeezed(A)), tags=("1", "2"))
@@ -234,7 +233,7 @@ def drive_registry(store: Store) -> None:
 def sent(tmp_path_factory: pytest.TempPathFactory) -> tuple[Statements, Path]:
     folder = tmp_path_factory.mktemp("plans")
     with recorded() as statements:
-        drive(folder / "store", folder)
+        call_every_verb(folder / "store", folder)
     return statements, folder / "store" / DATABASE
 
 
@@ -263,7 +262,7 @@ def test_a_table_scan_is_noticed(sent: tuple[Statements, Path]) -> None:
     ]
 
 
-def test_every_function_that_asks_is_driven(sent: tuple[Statements, Path]) -> None:
+def test_every_function_with_a_statement_is_called(sent: tuple[Statements, Path]) -> None:
     assert sorted(read_functions() - sent[0].functions) == []
 
 

@@ -178,7 +178,7 @@ def test_missing_content_is_not_skipped(store: Store) -> None:
     assert save(store, "team/sparse:1")
 
 
-def test_foreign_layers_count_as_closed_but_in_a_legacy_archive(store: Store) -> None:
+def test_foreign_layers_may_be_absent_except_in_a_legacy_archive(store: Store) -> None:
     layout = foreign_layout()
     store.import_archive(io.BytesIO(layout.tar()))
     for format_ in (Format.OCI, Format.DOCKER):
@@ -387,7 +387,7 @@ def test_names_are_found_as_they_are_typed(filled: Store) -> None:
         save(filled, "Bad", format=Format.OCI)
 
 
-def test_a_tag_that_moves_while_a_save_begins_is_leased_where_it_went(
+def test_a_save_leases_the_new_target_of_a_tag_that_moves_as_it_begins(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number, one in enumerate((A, B)):
@@ -411,7 +411,7 @@ def test_a_tag_that_moves_while_a_save_begins_is_leased_where_it_went(
     assert digest(B) in leases[1]
 
 
-def test_artifacts_alone_make_no_legacy_archive(store: Store) -> None:
+def test_artifacts_alone_cannot_be_saved_as_a_legacy_archive(store: Store) -> None:
     layout = Layout()
     layout.root(layout.artifact(b"thing"), "docker.io/team/thing:1")
     store.import_archive(io.BytesIO(layout.tar()))

@@ -1,4 +1,4 @@
-"""The command that saves into folders and compressed files."""
+"""Saves into folders and compressed files on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layouts and docker archives that are saved: complete, the same everywhere, named."""
+"""Saved layouts and Docker archives are complete, reproducible and named."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_missing_content_is_listed_and_refused(store: Store, format_: Format) ->
 
 
 @BOTH
-def test_a_foreign_layer_may_stay_away_and_is_named(store: Store, format_: Format) -> None:
+def test_a_foreign_layer_may_be_absent_and_is_noted(store: Store, format_: Format) -> None:
     layout = Layout()
     layout.root(
         layout.image(foreign(gzip(A), "https://example.org/a"), gzip(B)),

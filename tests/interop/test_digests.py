@@ -173,7 +173,7 @@ def test_every_digest_and_every_byte_crosses(
     assert crossed == near.layout.blobs
 
 
-def test_a_docker_archive_of_the_same_image_takes_no_digest_away(
+def test_importing_a_docker_archive_of_the_same_image_keeps_every_digest(
     workshop: Workshop, near: Release, filled: Store
 ) -> None:
     name = f"{REPOSITORY}:1"

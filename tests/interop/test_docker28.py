@@ -58,15 +58,14 @@ def test_generated_images_are_saved_as_docker_28_saves_them(
         archive = pack([PackedImage(case.config, case.layers, (name,))])
         storectl.load(archive)
         if errors(engine.load(archive)):
-            # Docker 28 may accept what Docker 20.10 refuses; then storectl must be able to save it
-            # all the same.
+            # Docker 28 may refuse a config that Docker 20.10 accepts; storectl can still save it.
             assert storectl.save([name], "docker")
             continue
         try:
             theirs = engine.save([name])
         except EngineRefusal as refusal:
-            # Offsets of a day and more can be read, and cannot be written.
-            assert "MarshalJSON" in str(refusal), case  # noqa: PT017 - not the error is tested
+            # Docker can read offsets of a day and more, but cannot write them.
+            assert "MarshalJSON" in str(refusal), case  # noqa: PT017 - the save is tested, not the error
             assert storectl.save([name], "docker")
             continue
         assert difference(theirs, storectl.save([name], "docker")) is None, case
@@ -78,7 +77,7 @@ def test_generated_images_are_saved_as_docker_28_saves_them(
 
 
 @pytest.mark.parametrize("name", GOLDEN_NAMES)
-def test_what_it_loads_from_docker_20_10_it_saves_as_we_do(
+def test_docker_28_saves_images_of_docker_20_10_as_storectl_does(
     name: str, engine: Engine, storectl: Storectl
 ) -> None:
     engine.clear()
@@ -92,7 +91,7 @@ def test_what_it_loads_from_docker_20_10_it_saves_as_we_do(
 
 
 @pytest.mark.parametrize("archive_format", ["docker", "legacy"])
-def test_it_loads_what_we_save_and_we_what_it_saves(
+def test_docker_28_and_storectl_load_each_others_archives(
     archive_format: str, engine: Engine, storectl: Storectl, tmp_path: Path
 ) -> None:
     engine.clear()
@@ -128,7 +127,7 @@ def test_it_loads_what_we_save_and_we_what_it_saves(
         )
 
 
-def test_it_writes_an_untagged_image_into_the_index_only_where_it_is_the_first(
+def test_docker_28_lists_an_untagged_image_in_the_index_only_as_the_first(
     engine: Engine, storectl: Storectl
 ) -> None:
     engine.clear()
@@ -155,7 +154,7 @@ def test_it_writes_an_untagged_image_into_the_index_only_where_it_is_the_first(
 
 
 @pytest.mark.parametrize("archive_format", ["docker", "oci"])
-def test_its_containerd_store_keeps_manifests_and_platforms(
+def test_the_containerd_store_of_docker_28_keeps_manifests_and_platforms(
     archive_format: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     require("dockerd-28", "containerd")

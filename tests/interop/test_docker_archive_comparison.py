@@ -147,7 +147,7 @@ def test_a_peer_that_loads_dockers_save_loads_ours(workshop: Workshop, storectl:
         assert taken, f"{reader.__name__} took nothing"
 
 
-def test_umoci_unpacks_our_layout_wherever_it_unpacks_what_skopeo_makes_of_dockers_save(
+def test_umoci_unpacks_our_layout_if_it_unpacks_dockers_save(
     workshop: Workshop, storectl: Storectl
 ) -> None:
     comparison = ImageComparison(workshop.docker, storectl)

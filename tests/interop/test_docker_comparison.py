@@ -73,7 +73,7 @@ def compare(
     return examples
 
 
-def test_images_are_the_same_images_to_both(docker: Engine, storectl: Storectl) -> None:
+def test_docker_and_storectl_agree_about_images(docker: Engine, storectl: Storectl) -> None:
     docker.clear()
     comparison = ImageComparison(docker, storectl)
 
@@ -126,7 +126,7 @@ def test_archives_from_before_docker_1_10_become_the_same_images(
     assert comparison.parents
 
 
-def test_a_saved_archive_without_its_manifest_is_an_old_one(
+def test_a_saved_archive_without_its_manifest_loads_as_an_old_one(
     docker: Engine, storectl: Storectl, tmp_path: Path
 ) -> None:
     docker.clear()

@@ -18,8 +18,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from tests.support import images
-from tests.support import python_base_image as pythonbase
+from tests.support import images, python_base_image
 from tests.support.debian import PROXIES
 from tests.support.engine import EngineError, program, require
 from tests.support.layouts import Layout, gzip
@@ -60,7 +59,7 @@ def image(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """Build the image on a base that has this machine's Python."""
     folder = tmp_path_factory.mktemp("image")
     base, context = folder / "base.tar", folder / "context.tar"
-    pythonbase.write(base)
+    python_base_image.write(base)
     write_context(context)
     with base.open("rb") as file:
         repository, _, tag = BASE.partition(":")

@@ -62,7 +62,7 @@ def test_saved_archives_arrive_unchanged(matrix: Matrix, consumer: Consumer) -> 
             matrix.consumed(consumer, key, form)
 
 
-def test_docker_s_own_archive_of_two_images_is_read_no_better(matrix: Matrix) -> None:
+def test_skopeo_refuses_dockers_own_archive_of_two_images_like_ours(matrix: Matrix) -> None:
     shop = matrix.shop
     parts = shop.subjects["images"].parts
     (producer,) = (one for one in PRODUCERS if one.peer == "Docker")

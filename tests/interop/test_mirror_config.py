@@ -78,7 +78,7 @@ def test_docker_asks_the_mirror_first(endpoint: Endpoint, workshop: Workshop) ->
         assert engine.inspect("mirrored:1")["Id"] == image_id(endpoint)
 
 
-def test_containerd_asks_the_mirror_first_and_says_whose_image_it_wants(
+def test_containerd_asks_the_mirror_first_and_names_the_registry(
     endpoint: Endpoint, workshop: Workshop
 ) -> None:
     require("containerd", "ctr")
@@ -97,7 +97,7 @@ def test_containerd_asks_the_mirror_first_and_says_whose_image_it_wants(
 
 
 @pytest.mark.parametrize("client", ["podman", "buildah", "skopeo"])
-def test_podman_and_its_kin_ask_the_mirror_first(client: str, endpoint: Endpoint) -> None:
+def test_podman_buildah_and_skopeo_ask_the_mirror_first(client: str, endpoint: Endpoint) -> None:
     require(client)
     (config,) = files(printed("podman", endpoint), endpoint.fresh("etc"))
     programs = Programs(endpoint.fresh("programs"), CONTAINERS_REGISTRIES_CONF=str(config))

@@ -1,6 +1,6 @@
-"""One mirror for all registries: containerd says with ``ns`` whose image it wants, and gets it.
+"""One mirror for all registries: containerd names the registry of an image with ``ns``.
 
-Images of the same name from other registries do not confuse it.
+Images of the same name in other registries are not confused.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def hosts(folder: Path, mirror: Mirror) -> Path:
     return written[0].parent.parent
 
 
-def test_the_answer_says_whose_it_is(mirror: Mirror) -> None:
+def test_the_answer_depends_on_the_named_registry(mirror: Mirror) -> None:
     configs = set()
     for domain in UPSTREAMS:
         status, headers, body = mirror.request("GET", f"/v2/team/app/manifests/1?ns={domain}")

@@ -15,8 +15,8 @@ import pytest
 import exporter
 from store import Store, errors
 from store.db.schema import HEAD, REVISIONS
-from store.db.sqlite import upgrade as upgrading
-from tests.support import old_stores as older
+from store.db.sqlite import upgrade
+from tests.support import old_stores
 from tests.support.images import A, B, E, image
 from tests.support.old_stores import NOW
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 ARCHIVES = ("multi-layer.tar", "single-layer.tar", "parent-and-tags.tar", "untagged.tar")
-EVERY = older.revisions()
+EVERY = old_stores.revisions()
 
 
 def saved(root: Path, names: list[str]) -> bytes:
@@ -87,8 +87,8 @@ def test_drift_is_noticed(store: Store, root: Path) -> None:
 def test_a_store_of_any_age_is_upgraded_with_all_its_content(
     revision: str, full: Path, names: list[str], tmp_path: Path
 ) -> None:
-    root = older.older_store(full, tmp_path / "old", revision, tmp_path / "scripts")
-    before = older.rows(root / "store.db")
+    root = old_stores.older_store(full, tmp_path / "old", revision, tmp_path / "scripts")
+    before = old_stores.rows(root / "store.db")
     assert Store.schema_state(root).current == revision
     with Store.open(root, clock=lambda: NOW) as store:
         assert not list(store.fsck())
@@ -96,7 +96,7 @@ def test_a_store_of_any_age_is_upgraded_with_all_its_content(
         assert {str(one.image_id) for one in store.images()} == {
             name for name in names if name.startswith("sha256:")
         }
-    after = older.rows(root / "store.db")
+    after = old_stores.rows(root / "store.db")
     assert {table: after[table] for table in before} == before
     assert all(saved(root, [name]) == saved(full, [name]) for name in names)
     with Store.open(root) as store:
@@ -112,15 +112,15 @@ def test_a_store_of_any_age_is_upgraded_with_all_its_content(
 def test_an_upgrade_first_copies_the_database_with_its_log(
     revision: str, full: Path, tmp_path: Path
 ) -> None:
-    root = older.older_store(full, tmp_path / "old", revision, tmp_path / "scripts")
+    root = old_stores.older_store(full, tmp_path / "old", revision, tmp_path / "scripts")
     with closing(sqlite3.connect(root / "store.db", isolation_level=None)) as writer:
         writer.execute("INSERT INTO label SELECT id, 'in the log', 'yes' FROM content LIMIT 1")
         assert (root / "store.db-wal").stat().st_size
-        before = older.dump(root / "store.db")
+        before = old_stores.dump(root / "store.db")
         report = Store.upgrade(root, clock=lambda: NOW)
     assert (report.before, report.after) == (revision, HEAD)
     assert report.backup == root / f"store.db.{revision}-20260101T000000Z.bak"
-    assert older.dump(report.backup) == before
+    assert old_stores.dump(report.backup) == before
     # The copy is a complete database.
     (tmp_path / "restored").mkdir()
     report.backup.rename(tmp_path / "restored" / "store.db")
@@ -130,9 +130,9 @@ def test_an_upgrade_first_copies_the_database_with_its_log(
 def test_the_copy_is_durable_with_its_name_before_the_database_changes(
     full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = older.older_store(full, tmp_path / "old", EVERY[0], tmp_path / "scripts")
+    root = old_stores.older_store(full, tmp_path / "old", EVERY[0], tmp_path / "scripts")
     seen: list[list[str]] = []
-    fsync, migrating = os.fsync, upgrading._migrating
+    fsync, migrating = os.fsync, upgrade._migrating
 
     def note(descriptor: int) -> None:
         if Path(f"/proc/self/fd/{descriptor}").readlink() == root:
@@ -144,7 +144,7 @@ def test_the_copy_is_durable_with_its_name_before_the_database_changes(
         return migrating(root)
 
     monkeypatch.setattr(os, "fsync", note)
-    monkeypatch.setattr(upgrading, "_migrating", begin)
+    monkeypatch.setattr(upgrade, "_migrating", begin)
     Store.upgrade(root, clock=lambda: NOW)
     assert Store.schema_state(root).is_current
 
@@ -158,7 +158,7 @@ def test_an_upgrade_that_has_nothing_to_do_leaves_no_copy(store: Store, root: Pa
 
 @pytest.mark.parametrize("revision", EVERY[:-1])
 def test_two_programs_upgrade_once(revision: str, full: Path, tmp_path: Path) -> None:
-    root = older.older_store(full, tmp_path / "old", revision, tmp_path / "scripts")
+    root = old_stores.older_store(full, tmp_path / "old", revision, tmp_path / "scripts")
     reports: list[UpgradeReport] = []
     together = [
         threading.Thread(target=lambda: reports.append(Store.upgrade(root))) for _ in range(2)
@@ -191,17 +191,17 @@ def test_a_failing_migration_rolls_back_whole(
         root.mkdir()
         sqlite3.connect(root / "store.db").close()
     else:
-        root = older.older_store(full, tmp_path / "old", before, tmp_path / "until")
-    was = older.dump(root / "store.db")
-    scripts = older.copy_scripts(tmp_path / "scripts")
-    older.extend(older.script(scripts, broken), *BREAKAGES[breakage])
+        root = old_stores.older_store(full, tmp_path / "old", before, tmp_path / "until")
+    was = old_stores.dump(root / "store.db")
+    scripts = old_stores.copy_scripts(tmp_path / "scripts")
+    old_stores.extend(old_stores.script(scripts, broken), *BREAKAGES[breakage])
     with pytest.raises((RuntimeError, sqlite3.OperationalError, errors.IntegrityError)):
-        upgrading.upgrade(root, now=lambda: NOW, scripts=scripts)
-    assert older.dump(root / "store.db") == was
+        upgrade.upgrade(root, now=lambda: NOW, scripts=scripts)
+    assert old_stores.dump(root / "store.db") == was
     backups = list(root.glob("*.bak"))
-    assert [older.dump(backup) for backup in backups] == ([] if before is None else [was])
+    assert [old_stores.dump(backup) for backup in backups] == ([] if before is None else [was])
     # Nothing hinders a program that can apply it.
-    upgrading.upgrade(root, now=lambda: NOW)
+    upgrade.upgrade(root, now=lambda: NOW)
     assert Store.schema_state(root).is_current
     if before is not None:
         with Store.open(root) as store:
@@ -216,12 +216,12 @@ REBUILD = (
 
 def test_rebuilding_a_parent_table_deletes_no_children(full: Path, tmp_path: Path) -> None:
     """With foreign keys enforced, dropping the old table would fire ON DELETE CASCADE."""
-    root = older.older_store(full, tmp_path / "old", EVERY[0], tmp_path / "until")
-    before = older.rows(root / "store.db")
-    scripts = older.copy_scripts(tmp_path / "scripts")
-    future = older.add_revision(scripts, *REBUILD)
-    upgrading.upgrade(root, now=lambda: NOW, scripts=scripts)
-    after = older.rows(root / "store.db")
+    root = old_stores.older_store(full, tmp_path / "old", EVERY[0], tmp_path / "until")
+    before = old_stores.rows(root / "store.db")
+    scripts = old_stores.copy_scripts(tmp_path / "scripts")
+    future = old_stores.add_revision(scripts, *REBUILD)
+    upgrade.upgrade(root, now=lambda: NOW, scripts=scripts)
+    after = old_stores.rows(root / "store.db")
     assert {table: after[table] for table in before if table != "content"} == {
         table: found for table, found in before.items() if table != "content"
     }
@@ -232,20 +232,20 @@ def test_rebuilding_a_parent_table_deletes_no_children(full: Path, tmp_path: Pat
 
 
 def test_a_rebuilt_table_comes_back_when_a_later_step_fails(full: Path, tmp_path: Path) -> None:
-    root = older.older_store(full, tmp_path / "old", EVERY[0], tmp_path / "until")
-    before = older.dump(root / "store.db")
-    scripts = older.copy_scripts(tmp_path / "scripts")
-    older.add_revision(scripts, *REBUILD, 'raise RuntimeError("half way")')
+    root = old_stores.older_store(full, tmp_path / "old", EVERY[0], tmp_path / "until")
+    before = old_stores.dump(root / "store.db")
+    scripts = old_stores.copy_scripts(tmp_path / "scripts")
+    old_stores.add_revision(scripts, *REBUILD, 'raise RuntimeError("half way")')
     with pytest.raises(RuntimeError, match="half way"):
-        upgrading.upgrade(root, now=lambda: NOW, scripts=scripts)
-    assert older.dump(root / "store.db") == before
+        upgrade.upgrade(root, now=lambda: NOW, scripts=scripts)
+    assert old_stores.dump(root / "store.db") == before
 
 
 def test_a_newer_store_is_refused_and_left_alone(store: Store, root: Path) -> None:
     with store.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     store.close()
-    before = older.dump(root / "store.db")
+    before = old_stores.dump(root / "store.db")
     for act in (
         lambda: Store.open(root),
         lambda: Store.open(root, create=True),
@@ -254,12 +254,12 @@ def test_a_newer_store_is_refused_and_left_alone(store: Store, root: Path) -> No
     ):
         with pytest.raises(errors.SchemaMismatch, match="9999"):
             act()
-    assert older.dump(root / "store.db") == before
+    assert old_stores.dump(root / "store.db") == before
     assert not list(root.glob("*.bak"))
 
 
 def test_an_older_store_that_cannot_be_written_is_not_read(full: Path, tmp_path: Path) -> None:
-    root = older.older_store(full, tmp_path / "old", EVERY[0], tmp_path / "scripts")
+    root = old_stores.older_store(full, tmp_path / "old", EVERY[0], tmp_path / "scripts")
     with pytest.raises(errors.ReadOnlyStore, match=EVERY[0]):
         Store.open(root, read_only=True)
     assert Store.schema_state(root).current == EVERY[0]
@@ -268,7 +268,7 @@ def test_an_older_store_that_cannot_be_written_is_not_read(full: Path, tmp_path:
 def test_another_programs_database_is_refused(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
         connection.execute("CREATE TABLE mine (x)")
-    for act in (lambda: Store.open(tmp_path), lambda: upgrading.upgrade(tmp_path, now=lambda: NOW)):
+    for act in (lambda: Store.open(tmp_path), lambda: upgrade.upgrade(tmp_path, now=lambda: NOW)):
         with pytest.raises(errors.SchemaMismatch, match="another program"):
             act()
     (tmp_path / "store.db").write_bytes(b"no database at all" * 100)

@@ -76,7 +76,7 @@ class Target:
         with RawConnection(self.mirror.port) as wire:
             wire.send(data)
             reply = wire.reply(method)
-            assert no_http(reply) or wire.is_silent(0)
+            assert is_http_error(reply) or wire.is_silent(0)
             return reply
 
 
@@ -112,20 +112,20 @@ def _uploads_are_known(root: Path, store: Store) -> None:
     assert {path.name for path in (root / "uploads").iterdir()} == rows
 
 
-def no_http(reply: Reply) -> bool:
-    """Return whether the request never reached the registry.
+def is_http_error(reply: Reply) -> bool:
+    """Return whether the request did not reach the registry.
 
-    It expects something unknown to HTTP, or is not HTTP at all, which ends the connection; even a
-    HEAD request gets a reason.
+    It is not HTTP, which ends the connection, or expects something unknown to HTTP. Even a HEAD
+    request then gets a reason.
     """
     return reply.status == 417 or (
         reply.status in (400, 414, 431, 501, 505) and not reply.stays_open
     )
 
 
-def sound(reply: Reply, method: str, *, ours: bool = True) -> None:
-    """Check what every answer must be; ``ours``: an answer to a request for the registry."""
-    assert reply.status < 500 or no_http(reply), (reply.status, reply.body)
+def assert_well_formed(reply: Reply, method: str, *, ours: bool = True) -> None:
+    """Check an answer; ``ours`` says that the request was for the registry."""
+    assert reply.status < 500 or is_http_error(reply), (reply.status, reply.body)
     assert reply.header("server") == "storectl"
     if reply.status >= 400 and (method != "HEAD" or reply.body) and ours:
         assert reply.header("content-type") in (
@@ -337,7 +337,7 @@ def test_any_request_has_a_proper_answer(
     else:
         data = request(method, text, body, fields)
     reply = target.ask(data, method)
-    sound(reply, method, ours=text.partition("?")[0].startswith("/v2/"))
+    assert_well_formed(reply, method, ours=text.partition("?")[0].startswith("/v2/"))
     assert "x-injected" not in dict(reply.fields)
 
 
@@ -428,11 +428,11 @@ def test_any_manifest_is_accepted_or_refused(
         ),
         "PUT",
     )
-    sound(reply, "PUT")
+    assert_well_formed(reply, "PUT")
     if reply.status == 201:
         back = target.ask(request("GET", str(reply.header("location"))), "GET")
         assert back.body == data
-        sound(target.ask(request("GET", "/v2/app/tags/list"), "GET"), "GET")
+        assert_well_formed(target.ask(request("GET", "/v2/app/tags/list"), "GET"), "GET")
     assert target.ask(request("GET", f"/v2/app/referrers/{HERE}"), "GET").status == 200
 
 
@@ -479,7 +479,9 @@ def test_any_bytes_get_an_answer_or_a_closed_connection(data: bytes, target: Tar
         try:
             for _ in range(20):
                 # The answer to HEAD has no body; a mutation seldom makes one.
-                sound(wire.reply("HEAD" if data.startswith(b"HEAD") else "GET"), "GET", ours=False)
+                assert_well_formed(
+                    wire.reply("HEAD" if data.startswith(b"HEAD") else "GET"), "GET", ours=False
+                )
         except (Closed, TimeoutError):
             # The server has nothing more to say, or waits for more bytes.
             pass

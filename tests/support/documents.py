@@ -97,7 +97,7 @@ def _line_fits(shown: str, printed: str) -> bool:
 
 @final
 class Reader:
-    """A person at a shell who types the blocks of one document.
+    """A reader who types the blocks of one document into a shell.
 
     All blocks share a folder, a store and an environment. The paths in documents are relative to
     the folder, and no file outside it changes. Port 5000, which the documents give to servers, is
