@@ -21,6 +21,7 @@ from sqlalchemy import Engine, event
 import exporter
 from exporter import Format, SaveOptions
 from store import Compression, ImportOptions, Store, errors
+from store.files import page_cache
 from store.model.digests import Digest
 from store.model.limits import MIB
 from store.model.references import Repository
