@@ -47,12 +47,10 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def own_process() -> Iterator[None]:
-    """Restore what a test changes in its own process.
+    """Restore the settings of this process that `storectl.cli.main` changes.
 
-    Signals, the timer and the other process settings of `storectl.cli.main` are as before for the
-    next test.
-
-    A child process inherits them: one that ignores Ctrl-C goes on ignoring it.
+    They are signals, the timer, a hook and the garbage collector's thresholds. A child process
+    would inherit them, for example an ignored Ctrl-C.
     """
     handlers = {
         number: signal.getsignal(number)
@@ -83,10 +81,10 @@ def store(root: Path) -> Iterator[Store]:
 
 
 @pytest.fixture(params=["file", "pipe"])
-def take_in(
+def import_bytes(
     request: pytest.FixtureRequest, store: Store, tmp_path: Path
 ) -> Callable[[bytes], object]:
-    """Import bytes, once as a seekable file and once as a stream."""
+    """Return a function that imports bytes, as a seekable file or as a stream."""
 
     def from_file(data: bytes) -> object:
         path = tmp_path / "archive.tar"

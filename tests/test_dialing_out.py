@@ -25,11 +25,11 @@ def clients_in(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Import():
-                yield from (one.name for one in node.names if one.name in _CLIENT_MODULES)
+                yield from (alias.name for alias in node.names if alias.name in _CLIENT_MODULES)
             case ast.ImportFrom(module=str(module)):
-                names = {module, *(f"{module}.{one.name}" for one in node.names)}
+                names = {module, *(f"{module}.{alias.name}" for alias in node.names)}
                 yield from names & _CLIENT_MODULES
-                yield from (one.name for one in node.names if one.name in _CLIENT_CALLS)
+                yield from (alias.name for alias in node.names if alias.name in _CLIENT_CALLS)
             case ast.Attribute(attr=name) if name in _CLIENT_CALLS:
                 yield name
 

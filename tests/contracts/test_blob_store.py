@@ -80,7 +80,7 @@ def test_a_location_leads_back_to_its_digest(blobs: BlobStore, digest: Digest) -
 
 
 def test_locations_of_different_digests_differ(blobs: BlobStore) -> None:
-    assert len({blobs.location(one) for one in (DIGEST, OTHER, LONG)}) == 3
+    assert len({blobs.location(digest) for digest in (DIGEST, OTHER, LONG)}) == 3
 
 
 def test_a_store_that_reuses_locations_gives_a_content_the_same_one_again(
@@ -162,7 +162,7 @@ def test_a_failing_publication_keeps_earlier_blobs_and_leaves_later_files_in_sta
     blobs: BlobStore, stage: Callable[[bytes], Path], tmp_path: Path
 ) -> None:
     first, last = stage(DATA), stage(b"other")
-    locations = [blobs.location(one) for one in (DIGEST, LONG, OTHER)]
+    locations = [blobs.location(digest) for digest in (DIGEST, LONG, OTHER)]
     with pytest.raises(FileNotFoundError):
         blobs.publish(zip((first, tmp_path / "never", last), locations, strict=True))
     assert read(blobs, locations[0]) == DATA

@@ -22,16 +22,16 @@ from tests.support.saved_layouts import (
     Sample,
     compact,
     files,
+    import_into,
     listed,
     save,
-    take,
 )
 
 
 @pytest.fixture
 def sample(store: Store) -> Sample:
     made = Sample()
-    take(store, made.layout)
+    import_into(store, made.layout)
     return made
 
 
@@ -81,7 +81,7 @@ V2_CHAIN = "sha256:a4fb8770795237c59e7d7567eca5600337bbadc0a22e06e220c0d0cffcdb1
 def test_an_image_without_a_manifest_comes_out_as_docker_28_writes_it(store: Store) -> None:
     # Vector V2 of docs/formats/docker-archive.md §11, whose lowest v1 ID a real daemon confirmed;
     # the other values follow from the text of §9.
-    take(
+    import_into(
         store,
         Archive()
         .file("a", A)
@@ -186,7 +186,7 @@ def test_parents_foreign_layers_and_images_without_a_tag_in_a_docker_archive(sto
         {"Config": "base", "RepoTags": None, "Layers": ["a"], "LayerSources": {digest(A): source}},
         {"Config": "child", "RepoTags": ["child:1"], "Layers": ["a", "b"], "Parent": digest(base)},
     )
-    take(store, archive)
+    import_into(store, archive)
     saved = save(store, "child:1", digest(base), format=Format.DOCKER)
     items = json.loads(files(saved)["manifest.json"])
     assert [one["RepoTags"] for one in items] == [["child:1"], None]

@@ -36,8 +36,10 @@ def zstd(data: bytes) -> bytes:
     [bytes, gzip.compress, bz2.compress, lzma.compress, zstd],
     ids=["plain", "gzip", "bzip2", "xz", "zstd"],
 )
-def test_outer_compression_is_undone(take_in: TakeIn, compress: Callable[[bytes], bytes]) -> None:
-    assert take_in(compress(image(A, B).bytes())).lines == ("Loaded image: demo:1",)
+def test_outer_compression_is_undone(
+    import_bytes: TakeIn, compress: Callable[[bytes], bytes]
+) -> None:
+    assert import_bytes(compress(image(A, B).bytes())).lines == ("Loaded image: demo:1",)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,10 @@ def test_outer_compression_is_undone(take_in: TakeIn, compress: Callable[[bytes]
     ids=["gzip", "bzip2", "xz", "zstd"],
 )
 def test_compressed_layers_inside_are_decoded(
-    take_in: TakeIn, compress: Callable[[bytes], bytes], store: Store, save: Callable[..., bytes]
+    import_bytes: TakeIn,
+    compress: Callable[[bytes], bytes],
+    store: Store,
+    save: Callable[..., bytes],
 ) -> None:
     archive = (
         Archive()
@@ -54,14 +59,14 @@ def test_compressed_layers_inside_are_decoded(
         .file("c", config(A))
         .manifest({"Config": "c", "RepoTags": ["demo:1"], "Layers": ["l"]})
     )
-    take_in(archive.bytes())
+    import_bytes(archive.bytes())
     assert A in save("demo:1")
     assert not list(store.fsck())
 
 
 @pytest.mark.parametrize("hard", [False, True], ids=["symlink", "hard link"])
 @pytest.mark.parametrize("first", [False, True], ids=["after", "before"])
-def test_linked_layers_are_followed(take_in: TakeIn, *, hard: bool, first: bool) -> None:
+def test_linked_layers_are_followed(import_bytes: TakeIn, *, hard: bool, first: bool) -> None:
     archive = Archive()
     if first:
         archive.link("x/layer.tar", "real/layer.tar" if hard else "../real/layer.tar", hard=hard)
@@ -71,10 +76,10 @@ def test_linked_layers_are_followed(take_in: TakeIn, *, hard: bool, first: bool)
     archive.file("c", config(A)).manifest(
         {"Config": "c", "RepoTags": None, "Layers": ["x/layer.tar"]}
     )
-    assert take_in(archive.bytes()).new_layers == 1
+    assert import_bytes(archive.bytes()).new_layers == 1
 
 
-def test_links_never_leave_the_archive(take_in: TakeIn, tmp_path: Path) -> None:
+def test_links_never_leave_the_archive(import_bytes: TakeIn, tmp_path: Path) -> None:
     (tmp_path / "outside").write_bytes(A)
     archive = (
         Archive()
@@ -83,36 +88,38 @@ def test_links_never_leave_the_archive(take_in: TakeIn, tmp_path: Path) -> None:
         .manifest({"Config": "c", "RepoTags": None, "Layers": ["l"]})
     )
     with pytest.raises(errors.MissingLayers):
-        take_in(archive.bytes())
+        import_bytes(archive.bytes())
 
 
 @pytest.mark.parametrize("layer", [b"", E], ids=["zero bytes", "end blocks only"])
-def test_empty_layers_are_layers(take_in: TakeIn, layer: bytes, save: Callable[..., bytes]) -> None:
-    take_in(image(A, layer, layer).bytes())
+def test_empty_layers_are_layers(
+    import_bytes: TakeIn, layer: bytes, save: Callable[..., bytes]
+) -> None:
+    import_bytes(image(A, layer, layer).bytes())
     assert save("demo:1").count(b"symlink") >= 0
 
 
-def test_a_known_layer_may_be_missing_under_another_chain(take_in: TakeIn) -> None:
-    take_in(image(A).bytes())
+def test_a_known_layer_may_be_missing_under_another_chain(import_bytes: TakeIn) -> None:
+    import_bytes(image(A).bytes())
     thin = (
         Archive()
         .file("b", B)
         .file("c", config(B, A))
         .manifest({"Config": "c", "RepoTags": ["thin:1"], "Layers": ["b", "gone/layer.tar"]})
     )
-    report = take_in(thin.bytes())
+    report = import_bytes(thin.bytes())
     assert report.new_layers == 1
     assert report.new_images == 1
 
 
-def test_missing_layers_are_all_listed(take_in: TakeIn, store: Store) -> None:
+def test_missing_layers_are_all_listed(import_bytes: TakeIn, store: Store) -> None:
     archive = (
         Archive()
         .file("c", config(A, B))
         .manifest({"Config": "c", "RepoTags": ["demo:1"], "Layers": ["x", "y"]})
     )
     with pytest.raises(errors.MissingLayers) as caught:
-        take_in(archive.bytes())
+        import_bytes(archive.bytes())
     assert [(name, position, str(diff)) for name, position, diff in caught.value.missing] == [
         ("demo:1", 0, digest(A)),
         ("demo:1", 1, digest(B)),
@@ -120,7 +127,7 @@ def test_missing_layers_are_all_listed(take_in: TakeIn, store: Store) -> None:
     assert not store.images()
 
 
-def test_one_bad_image_refuses_the_whole_archive(take_in: TakeIn, store: Store) -> None:
+def test_one_bad_image_refuses_the_whole_archive(import_bytes: TakeIn, store: Store) -> None:
     archive = (
         Archive()
         .file("a", A)
@@ -133,7 +140,7 @@ def test_one_bad_image_refuses_the_whole_archive(take_in: TakeIn, store: Store) 
         )
     )
     with pytest.raises(errors.DigestMismatch) as caught:
-        take_in(archive.bytes())
+        import_bytes(archive.bytes())
     assert str(caught.value.want) == digest(B)
     assert str(caught.value.got) == digest(A)
     assert not store.images()
@@ -141,21 +148,21 @@ def test_one_bad_image_refuses_the_whole_archive(take_in: TakeIn, store: Store) 
     assert not list((store.root / "staging").iterdir())
 
 
-def test_moved_tag_prints_dockers_line_and_moves_back(take_in: TakeIn, store: Store) -> None:
+def test_moved_tag_prints_dockers_line_and_moves_back(import_bytes: TakeIn, store: Store) -> None:
     first = image(A).bytes()
-    take_in(first)
+    import_bytes(first)
     old = store.images()[0].image_id
-    report = take_in(image(B).bytes())
+    report = import_bytes(image(B).bytes())
     assert report.lines == (
         f"The image demo:1 already exists, renaming the old one with ID {old} to empty string",
         "Loaded image: demo:1",
     )
     assert [one.dangling for one in store.images()].count(True) == 1
-    assert take_in(first).changed
+    assert import_bytes(first).changed
     assert store.inspect("demo:1").image_id == old
 
 
-def test_same_tag_on_two_images_goes_to_the_second(take_in: TakeIn, store: Store) -> None:
+def test_same_tag_on_two_images_goes_to_the_second(import_bytes: TakeIn, store: Store) -> None:
     archive = (
         Archive()
         .file("a", A)
@@ -167,7 +174,7 @@ def test_same_tag_on_two_images_goes_to_the_second(take_in: TakeIn, store: Store
             {"Config": "2", "RepoTags": ["x:1", "x:1"], "Layers": ["b"]},
         )
     )
-    lines = take_in(archive.bytes()).lines
+    lines = import_bytes(archive.bytes()).lines
     first = ImageID.of(config(A))
     assert lines == (
         "Loaded image: x:1",
@@ -176,7 +183,7 @@ def test_same_tag_on_two_images_goes_to_the_second(take_in: TakeIn, store: Store
         "Loaded image: x:1",
     )
     assert store.inspect("x:1").image_id == ImageID.of(config(B))
-    assert not take_in(archive.bytes()).changed
+    assert not import_bytes(archive.bytes()).changed
 
 
 def history(*steps: str) -> list[dict[str, str]]:
@@ -203,8 +210,10 @@ def family(child_history: list[dict[str, str]]) -> Archive:
     )
 
 
-def test_parent_links_survive(take_in: TakeIn, store: Store, save: Callable[..., bytes]) -> None:
-    take_in(family(history("one", "two")).bytes())
+def test_parent_links_survive(
+    import_bytes: TakeIn, store: Store, save: Callable[..., bytes]
+) -> None:
+    import_bytes(family(history("one", "two")).bytes())
     parent = store.inspect("p:1")
     assert store.inspect("c:1").parent == parent.image_id
     assert parent.children == (store.inspect("c:1").image_id,)
@@ -213,7 +222,7 @@ def test_parent_links_survive(take_in: TakeIn, store: Store, save: Callable[...,
 
 
 def test_foreign_layers_keep_their_sources(
-    take_in: TakeIn, save: Callable[..., bytes], store: Store
+    import_bytes: TakeIn, save: Callable[..., bytes], store: Store
 ) -> None:
     source = {
         "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
@@ -240,7 +249,7 @@ def test_foreign_layers_keep_their_sources(
             }
         )
     )
-    take_in(archive.bytes())
+    import_bytes(archive.bytes())
     assert store.inspect("demo:1").layers[0].urls == ("https://example.com/l",)
     assert store.inspect("demo:1").layers[1].urls == ()
     assert json.dumps({digest(A): source}, separators=(",", ":")).encode() in save("demo:1")
@@ -256,13 +265,13 @@ def repeated(second: str) -> Archive:
 
 
 @pytest.mark.parametrize("second", ["a", "copy", "nowhere"])
-def test_a_layer_that_comes_twice_may_be_missing_once(take_in: TakeIn, second: str) -> None:
-    assert take_in(repeated(second).bytes()).lines == ("Loaded image: twice:1",)
+def test_a_layer_that_comes_twice_may_be_missing_once(import_bytes: TakeIn, second: str) -> None:
+    assert import_bytes(repeated(second).bytes()).lines == ("Loaded image: twice:1",)
 
 
-def test_a_repeated_layer_must_be_the_same_bytes(take_in: TakeIn, store: Store) -> None:
+def test_a_repeated_layer_must_be_the_same_bytes(import_bytes: TakeIn, store: Store) -> None:
     with pytest.raises(errors.DigestMismatch) as caught:
-        take_in(repeated("other").bytes())
+        import_bytes(repeated("other").bytes())
     assert (caught.value.want, caught.value.got) == (
         DiffID.parse(digest(A)),
         Digest.parse(digest(B)),
@@ -270,7 +279,7 @@ def test_a_repeated_layer_must_be_the_same_bytes(take_in: TakeIn, store: Store) 
     assert not store.images()
 
 
-def test_known_layers_of_a_chain_are_not_read_again(take_in: TakeIn) -> None:
+def test_known_layers_of_a_chain_are_not_read_again(import_bytes: TakeIn) -> None:
     made = Archive().file("a", A).file("b", B).file("c", config(A)).file("d", config(A, B))
     first, second = (
         {"Config": "c", "RepoTags": ["x:1"], "Layers": ["a"]},
@@ -280,14 +289,14 @@ def test_known_layers_of_a_chain_are_not_read_again(take_in: TakeIn) -> None:
             "Layers": ["c", "b"],
         },
     )
-    assert take_in(made.manifest(first, second).bytes()).lines == (
+    assert import_bytes(made.manifest(first, second).bytes()).lines == (
         "Loaded image: x:1",
         "Loaded image: x:2",
     )
 
 
-def test_more_layers_than_docker_accepts_give_a_note(take_in: TakeIn) -> None:
-    report = take_in(image(*([E] * 130)).bytes())
+def test_more_layers_than_docker_accepts_give_a_note(import_bytes: TakeIn) -> None:
+    report = import_bytes(image(*([E] * 130)).bytes())
     assert any("125" in note for note in report.notes)
 
 
@@ -302,14 +311,14 @@ def legacy(**repositories: dict[str, str]) -> Archive:
 
 
 def test_archives_from_before_docker_1_10_become_dockers_images(
-    take_in: TakeIn, store: Store
+    import_bytes: TakeIn, store: Store
 ) -> None:
-    report = take_in(legacy(old={"base": "b" * 64, "top": "a" * 64}).bytes())
+    report = import_bytes(legacy(old={"base": "b" * 64, "top": "a" * 64}).bytes())
     assert sorted(report.lines) == ["Loaded image: old:base", "Loaded image: old:top"]
     top = store.inspect("old:top")
     assert str(top.image_id) == V6_IMAGE_ID
     assert str(top.parent) == V5_IMAGE_ID
-    assert not take_in(legacy(old={"base": "b" * 64, "top": "a" * 64}).bytes()).changed
+    assert not import_bytes(legacy(old={"base": "b" * 64, "top": "a" * 64}).bytes()).changed
 
 
 @pytest.mark.parametrize(
@@ -322,14 +331,16 @@ def test_archives_from_before_docker_1_10_become_dockers_images(
     ],
 )
 def test_the_tag_of_an_old_archive_takes_the_place_of_one_in_the_name(
-    take_in: TakeIn, store: Store, name: str, loaded: str
+    import_bytes: TakeIn, store: Store, name: str, loaded: str
 ) -> None:
-    assert f"Loaded image: {loaded}" in take_in(legacy(**{name: {"x": "b" * 64}}).bytes()).lines
+    assert (
+        f"Loaded image: {loaded}" in import_bytes(legacy(**{name: {"x": "b" * 64}}).bytes()).lines
+    )
     assert str(store.inspect(loaded).image_id) == V5_IMAGE_ID
 
 
-def test_untagged_images_of_old_archives_are_kept(take_in: TakeIn, store: Store) -> None:
-    assert take_in(legacy().bytes()).lines == (f"Loaded image ID: {V6_IMAGE_ID}",)
+def test_untagged_images_of_old_archives_are_kept(import_bytes: TakeIn, store: Store) -> None:
+    assert import_bytes(legacy().bytes()).lines == (f"Loaded image ID: {V6_IMAGE_ID}",)
     assert [str(one.image_id) for one in store.images()] == [V6_IMAGE_ID]
     store.collect()
     assert store.inspect(V5_IMAGE_ID).children
@@ -346,8 +357,8 @@ def test_untagged_images_of_old_archives_are_kept(take_in: TakeIn, store: Store)
     ],
 )
 def test_old_archives_with_bad_names_are_refused(
-    take_in: TakeIn, store: Store, repositories: dict[str, dict[str, str]]
+    import_bytes: TakeIn, store: Store, repositories: dict[str, dict[str, str]]
 ) -> None:
     with pytest.raises(errors.InvalidInput):
-        take_in(legacy(**repositories).bytes())
+        import_bytes(legacy(**repositories).bytes())
     assert not store.images()

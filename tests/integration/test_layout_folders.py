@@ -26,13 +26,13 @@ from tests.support.layouts import (
 
 if TYPE_CHECKING:
     from pathlib import Path
-from tests.support.saved_layouts import Sample, blobs, files, save, take
+from tests.support.saved_layouts import Sample, blobs, files, import_into, save
 
 
 @pytest.fixture
 def sample(store: Store) -> Sample:
     made = Sample()
-    take(store, made.layout)
+    import_into(store, made.layout)
     return made
 
 
@@ -229,7 +229,7 @@ def test_eight_processes_saving_into_one_folder_lose_nothing(
         layout.root(layout.image(gzip(A), gzip(layer(f"{number}", os.urandom(200_000)))), name)
         for number, name in enumerate(names)
     ]
-    take(store, layout)
+    import_into(store, layout)
     folder = tmp_path / "layout"
     code = (
         "import sys; sys.stdin.read(1); from storectl import cli; sys.exit(cli.run(sys.argv[1:]))"

@@ -34,8 +34,8 @@ from tests.support.imported_layouts import (
     assert_has_all,
     content,
     everything,
+    import_into,
     sources,
-    take,
 )
 
 
@@ -80,7 +80,7 @@ def test_a_layer_in_two_encodings_is_one_diff(store: Store) -> None:
     layout.root(layout.image(gzip(A)), "a:gzip")
     layout.root(layout.image(zstd(A)), "a:zstd")
     layout.root(layout.image(plain(A)), "a:plain")
-    take(store, layout)
+    import_into(store, layout)
     found = sources(store, digest(A))
     assert found is not None
     assert {encoding.codec for encoding in found.encodings} == {"gzip", "zstd"}
@@ -100,7 +100,7 @@ def test_bytes_and_not_media_types_decide_about_a_layer(store: Store) -> None:
         layout.image(Blob(A, A, "+gzip"), Blob(B, zstd(B).data, "+gzip"), Blob(C, gzip(C).data)),
         "liar:1",
     )
-    take(store, layout)
+    import_into(store, layout)
     assert store.inspect("liar:1").size_bytes == len(A) + len(B) + len(C)
     assert_has_all(store, layout)
 
@@ -129,11 +129,11 @@ def test_large_blobs_that_are_not_layers_pass_through_a_pipe(store: Store) -> No
         ),
         "artifact:1",
     )
-    report = take(store, layout)
+    report = import_into(store, layout)
     assert report.lines == ("Loaded image: artifact:1",)
     assert report.images == ()
     assert_has_all(store, layout)
-    assert not take(store, layout).changed
+    assert not import_into(store, layout).changed
 
 
 def test_embedded_content_need_not_be_a_file(store: Store) -> None:
@@ -146,26 +146,26 @@ def test_embedded_content_need_not_be_a_file(store: Store) -> None:
         link["data"] = base64.b64encode(layout.blobs.pop(link["digest"])).decode()
     embedded = layout.document(document, MANIFEST)
     layout.root(embedded, "docker.io/library/e:1")
-    take(store, layout)
+    import_into(store, layout)
     assert content(store, digest(A)) == A
 
 
 def test_known_content_may_be_missing_from_the_archive(store: Store) -> None:
     first, second = Layout(), Layout()
     first.root(first.image(gzip(A)), "docker.io/library/a:1")
-    take(store, first)
+    import_into(store, first)
     second.root(
         second.index(second.image(gzip(A), gzip(B)), second.image(gzip(A))), "docker.io/library/a:2"
     )
     for name in first.blobs:
         second.blobs.pop(name, None)
-    report = take(store, second)
+    report = import_into(store, second)
     assert (report.new_images, report.new_layers) == (1, 1)
     assert list(store.fsck()) == []
     second.blobs.pop(digest(gzip(B).data))
     with Store.open(store.root.parent / "other", create=True) as empty:
         with pytest.raises(errors.InvalidInput, match="neither in the archive nor in the store"):
-            take(empty, second)
+            import_into(empty, second)
         assert empty.images() == ()
 
 
@@ -182,7 +182,7 @@ def test_all_missing_content_is_listed(store: Store) -> None:
     for name in gone:
         del layout.blobs[name]
     with pytest.raises(errors.MissingBlobs) as caught:
-        take(store, layout)
+        import_into(store, layout)
     assert [str(missing) for _, _, missing in caught.value.missing] == [gone[0], gone[0], gone[1]]
     assert all(name in caught.value.message for name in gone)
 
@@ -197,13 +197,13 @@ def test_a_foreign_layer_may_be_absent(store: Store) -> None:
     }
     del layout.blobs[document["layers"][0]["digest"]]
     layout.root(layout.document(document, MANIFEST), "docker.io/library/foreign:1")
-    take(store, layout)
+    import_into(store, layout)
     details = store.inspect("foreign:1")
     assert [(one.state, one.urls) for one in details.layers] == [
         (ContentState.ABSENT, ("https://example.org/a",)),
         (ContentState.PRESENT, ()),
     ]
-    assert not take(store, layout).changed
+    assert not import_into(store, layout).changed
     # Another archive has it after all.
     store.import_archive(
         io.BytesIO(
@@ -223,7 +223,7 @@ def test_a_tag_keeps_its_imported_manifest(store: Store) -> None:
     layout.root(
         layout.index(image, layout.image(gzip(B), platform="linux/arm64")), "docker.io/team/app:1"
     )
-    take(store, layout)
+    import_into(store, layout)
     config_bytes = layout.blobs[json.loads(layout.blobs[image["digest"]])["config"]["digest"]]
     docker = (
         Archive()
@@ -243,8 +243,8 @@ def test_a_tag_moves_silently_to_another_manifest_of_the_same_image(store: Store
     one, two = Layout(), Layout()
     one.root(one.image(gzip(A)), "docker.io/team/app:1")
     two.root(two.image(zstd(A)), "docker.io/team/app:1")
-    take(store, one)
-    report = take(store, two)
+    import_into(store, one)
+    report = import_into(store, two)
     assert report.lines == ("Loaded image: team/app:1",)
     assert report.changed
     (tag,) = store.inspect("team/app:1").references
@@ -256,7 +256,7 @@ def test_referrers_live_as_long_as_what_they_refer_to(store: Store) -> None:
     image = layout.root(layout.image(gzip(A)), "docker.io/team/app:1")
     signature = layout.root(layout.artifact(b"signed", subject=image))
     alone = layout.root(layout.artifact(b"about nothing here", subject=layout.absent()))
-    take(store, layout)
+    import_into(store, layout)
     store.collect(dangling=True)
     assert content(store, signature["digest"])
     assert sources(store, alone["digest"]) is None
@@ -282,7 +282,7 @@ def test_names_are_read_in_the_form_of_each_tool(store: Store) -> None:
         layout.image(A, B), **{"io.containerd.image.name": f"docker.io/library/d@{digest(b'')}"}
     )
     layout.root(layout.image(A, C), **{"org.opencontainers.image.ref.name": "not a tag"})
-    report = take(store, layout)
+    report = import_into(store, layout)
     assert [tag.reference.familiar for tag in report.tags] == ["skopeo:1", "podman:2"]
     notes = "\n".join(report.notes)
     assert "only by the tag 1.4" in notes
@@ -319,7 +319,7 @@ def test_names_can_be_chosen_and_changed(store: Store, choice: Choice, names: se
     layout.root(layout.artifact(b"signed", subject=app))
     layout.root(layout.image(B), "example.org/other:1")
     layout.root(layout.image(C), **{"org.opencontainers.image.ref.name": "bare"})
-    report = take(store, layout, options=ImportOptions(choice=choice))
+    report = import_into(store, layout, options=ImportOptions(choice=choice))
     assert {tag.reference.familiar for tag in report.tags} == names
     docker = (
         Archive()
@@ -352,7 +352,7 @@ def test_an_unknown_choice_is_an_error(store: Store, choice: Choice, text: str) 
     for position, one in enumerate((A, B, C)):
         layout.root(layout.image(one), f"docker.io/team/app:{position}")
     with pytest.raises(errors.InvalidInput) as caught:
-        take(store, layout, options=ImportOptions(choice=choice))
+        import_into(store, layout, options=ImportOptions(choice=choice))
     assert text in caught.value.message
     assert caught.value.hint or caught.value.remedy
     assert store.images() == ()
@@ -365,7 +365,9 @@ def test_an_image_is_found_by_its_id_too(store: Store) -> None:
     image_id = json.loads(layout.blobs[wanted["digest"]])["config"]["digest"]
     for pattern in (image_id, image_id[7:19], wanted["digest"]):
         with Store.open(store.root.parent / pattern[-9:], create=True) as empty:
-            report = take(empty, layout, options=ImportOptions(choice=Choice(images=(pattern,))))
+            report = import_into(
+                empty, layout, options=ImportOptions(choice=Choice(images=(pattern,)))
+            )
             assert [str(one) for one in report.images] == [image_id]
 
 
@@ -373,14 +375,14 @@ def test_a_name_is_not_moved_unless_asked(store: Store) -> None:
     one, two = Layout(), Layout()
     one.root(one.image(A), "docker.io/team/app:1")
     two.root(two.image(B), "docker.io/team/app:1")
-    first = take(store, one)
+    first = import_into(store, one)
     with pytest.raises(errors.NameTaken) as caught:
-        take(store, two, options=ImportOptions(clobber=False))
+        import_into(store, two, options=ImportOptions(clobber=False))
     assert caught.value.names == ("team/app:1",)
     assert [image.image_id for image in store.images()] == list(first.images)
     assert not list((store.root / "staging").iterdir())
-    take(store, one, options=ImportOptions(clobber=False))
-    report = take(store, two)
+    import_into(store, one, options=ImportOptions(clobber=False))
+    report = import_into(store, two)
     assert (
         report.lines[0]
         == f"The image team/app:1 already exists, renaming the old one with ID {first.images[0]} to"
@@ -391,7 +393,7 @@ def test_a_name_is_not_moved_unless_asked(store: Store) -> None:
 def test_a_dry_run_reports_everything_and_changes_nothing(store: Store) -> None:
     layout = everything()
     before = sorted(store.root.rglob("*"))
-    report = take(store, layout, options=ImportOptions(dry_run=True))
+    report = import_into(store, layout, options=ImportOptions(dry_run=True))
     assert report.changed
     assert report.new_images == 4
     assert store.images() == ()
@@ -401,12 +403,12 @@ def test_a_dry_run_reports_everything_and_changes_nothing(store: Store) -> None:
         store.blobs.digests()
     ) == []
     assert list(store.events()) == []
-    assert take(store, layout).lines == report.lines
+    assert import_into(store, layout).lines == report.lines
 
 
 def test_a_platform_is_imported_with_its_index_and_attestation(store: Store) -> None:
     layout = everything()
-    report = take(
+    report = import_into(
         store,
         layout,
         options=ImportOptions(
@@ -432,7 +434,7 @@ def test_a_platform_is_imported_with_its_index_and_attestation(store: Store) -> 
         errors.InvalidInput,
         match="content of the indexes is neither in the archive nor in the store",
     ):
-        take(store, layout, options=ImportOptions(choice=Choice(require_all=True)))
+        import_into(store, layout, options=ImportOptions(choice=Choice(require_all=True)))
 
 
 def test_docker_archives_have_platforms_too(store: Store) -> None:

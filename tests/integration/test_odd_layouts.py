@@ -37,8 +37,8 @@ from tests.support.imported_layouts import (
     entry,
     everything,
     hybrid,
+    import_into,
     sources,
-    take,
 )
 
 
@@ -88,7 +88,7 @@ def test_a_hybrid_has_manifests_of_the_index_and_names_of_manifest_json(store: S
     top = layout.root(layout.index(amd64, arm64), "docker.io/team/old:1")
     other = layout.root(layout.image(gzip(C)), "docker.io/team/other:1")
     hybrid(layout, entry(layout, amd64, "team/app:1", "team/app:2"))
-    report = take(store, layout)
+    report = import_into(store, layout)
     assert report.lines == (
         "Loaded image: team/app:1",
         "Loaded image: team/app:2",
@@ -97,7 +97,7 @@ def test_a_hybrid_has_manifests_of_the_index_and_names_of_manifest_json(store: S
     assert {str(tag.manifest) for tag in report.tags} == {top["digest"], other["digest"]}
     assert all(len(image.manifests) == 1 for image in store.images())
     assert_has_all(store, layout)
-    assert not take(store, layout).changed
+    assert not import_into(store, layout).changed
 
 
 def test_layers_that_docker_25_0_0_put_out_of_order_are_imported(store: Store) -> None:
@@ -108,7 +108,7 @@ def test_layers_that_docker_25_0_0_put_out_of_order_are_imported(store: Store) -
     document["layers"] = document["layers"][1::-1]
     layout.root(layout.document(document, MANIFEST), "docker.io/library/flawed:1")
     hybrid(layout, right)
-    report = take(store, layout)
+    report = import_into(store, layout)
     assert report.lines == ("Loaded image: flawed:1",)
     assert "a fault of Docker 25.0.0" in report.notes[0]
     assert [str(one.diff_id) for one in store.inspect("flawed:1").layers] == [
@@ -151,7 +151,7 @@ def test_parents_and_foreign_sources_of_a_hybrid_stay(store: Store) -> None:
         entry(layout, parent, "p:1"),
         entry(layout, child, "c:1") | {"Parent": image_id, "LayerSources": {digest(A): source}},
     )
-    take(store, layout)
+    import_into(store, layout)
     details = store.inspect("c:1")
     assert str(details.parent) == image_id
     assert details.layers[0].urls == ("https://example.org/a",)
@@ -193,7 +193,7 @@ def test_every_url_of_a_foreign_layer_is_kept_in_any_order(
             layout.image(blob, annotations={"number": str(number)}),
             f"docker.io/library/foreign:{number}",
         )
-    take(store, layout)
+    import_into(store, layout)
     with store.read() as connection:
         rows = connection.execute(
             text(
@@ -210,7 +210,7 @@ def test_every_url_of_a_foreign_layer_is_kept_in_any_order(
 
 def test_a_list_shows_indexes_by_image_and_artifacts_by_digest(store: Store) -> None:
     layout = everything()
-    take(store, layout)
+    import_into(store, layout)
     shown = {tuple(str(tag.reference) for tag in image.references) for image in store.images()}
     assert shown == {
         ("docker.io/team/app:1", "docker.io/team/app:latest"),
@@ -253,7 +253,7 @@ def test_a_list_shows_indexes_by_image_and_artifacts_by_digest(store: Store) -> 
 
 def test_an_index_goes_with_its_last_name_and_its_own_content(store: Store) -> None:
     layout = everything()
-    take(store, layout)
+    import_into(store, layout)
     top = layout.roots[0]["digest"]
     store.tag("team/app:1", "copy:1")
     assert [one.kind for one in store.remove("copy:1")] == ["untagged"]
@@ -283,7 +283,7 @@ def test_content_of_another_index_stays(store: Store) -> None:
     shared, own = layout.image(gzip(A)), layout.image(gzip(B), platform="linux/arm64")
     layout.root(layout.index(shared, own), "docker.io/library/one:1")
     layout.root(layout.index(shared), "docker.io/library/two:1")
-    take(store, layout)
+    import_into(store, layout)
     names = [one.name for one in store.remove("one:1")]
     assert names[:2] == ["one:1", layout.roots[0]["digest"]]
     assert len(names) == 3
@@ -303,7 +303,7 @@ def test_the_command_line_shows_artifacts_and_indexes(
     image = layout.image(gzip(A))
     top = layout.root(layout.index(image), "docker.io/team/app:1")
     layout.root(layout.artifact(b"signed", subject=top), "docker.io/team/app:signed")
-    take(store, layout)
+    import_into(store, layout)
 
     def run(*arguments: str) -> str:
         assert cli.run(["--root", str(store.root), *arguments]) == 0

@@ -24,13 +24,13 @@ from tests.support.layouts import (
 
 if TYPE_CHECKING:
     from pathlib import Path
-from tests.support.saved_layouts import BOTH, DECODED, Sample, blobs, listed, save, take
+from tests.support.saved_layouts import BOTH, DECODED, Sample, blobs, import_into, listed, save
 
 
 @pytest.fixture
 def sample(store: Store) -> Sample:
     made = Sample()
-    take(store, made.layout)
+    import_into(store, made.layout)
     return made
 
 
@@ -80,7 +80,7 @@ def test_layers_are_encoded_again_and_image_ids_stay(
         )
         assert ("annotations" in after) == (entry["digest"] != old["digest"])
     with Store.open(tmp_path / "other", create=True) as other:
-        take(other, archive)
+        import_into(other, archive)
         assert {one.image_id for one in other.images()} == {one.image_id for one in store.images()}
     assert save(store, "team/app:1", format=format_, layers=how) == archive
     assert not list((tmp_path / "store" / "staging").iterdir())
@@ -137,7 +137,7 @@ def test_docker_manifests_know_gzip_only(
         "manifests": [child],
     }
     layout.root(layout.document(listing, listing["mediaType"]), "docker.io/library/schema2:1")  # type: ignore[arg-type]  # a text among other things
-    take(store, layout)
+    import_into(store, layout)
     found = blobs(save(store, "schema2:1", format=Format.OCI, layers=how))
     after = next(
         json.loads(data)
@@ -154,7 +154,7 @@ def test_a_foreign_layer_stays_what_its_urls_give(store: Store) -> None:
     image = layout.image(foreign(gzip(A), "https://example.org/a"), gzip(B))
     layout.layer(gzip(A))
     layout.root(image, "docker.io/library/foreign:1")
-    take(store, layout)
+    import_into(store, layout)
     (top,) = listed(archive := save(store, "foreign:1", format=Format.OCI, layers=Layers.PLAIN))
     before, after = (
         json.loads(layout.blobs[image["digest"]])["layers"],
@@ -185,7 +185,7 @@ def test_a_manifest_that_python_cannot_rewrite_is_refused(store: Store, odd: str
     layout = Layout()
     text = layout.blobs.pop(layout.image(gzip(A))["digest"])[:-1] + more
     root = layout.root(layout.blob(text, MANIFEST), "docker.io/library/odd:1")
-    take(store, layout)
+    import_into(store, layout)
     assert list(store.fsck()) == []
     assert blobs(save(store, "odd:1", format=Format.OCI))[root["digest"]] == text
     if error is None:
@@ -208,7 +208,7 @@ def test_documents_without_lists_are_reencoded(store: Store) -> None:
         (({"schemaVersion": 2, "mediaType": INDEX}, INDEX), (no_layers, MANIFEST))
     ):
         layout.root(layout.document(document, media_type), f"docker.io/library/bare:{number}")
-    take(store, layout)
+    import_into(store, layout)
     assert len(listed(save(store, "bare:0", "bare:1", format=Format.OCI, layers=Layers.ZSTD))) == 2
 
 

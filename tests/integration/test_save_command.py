@@ -15,13 +15,13 @@ from storectl import cli
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-from tests.support.saved_layouts import AMD64, ARM64, DECODED, Sample, save, take
+from tests.support.saved_layouts import AMD64, ARM64, DECODED, Sample, import_into, save
 
 
 @pytest.fixture
 def sample(store: Store) -> Sample:
     made = Sample()
-    take(store, made.layout)
+    import_into(store, made.layout)
     return made
 
 

@@ -25,13 +25,13 @@ from tests.support.layouts import (
 
 if TYPE_CHECKING:
     from pathlib import Path
-from tests.support.saved_layouts import BOTH, Sample, blobs, listed, names_of, save, take
+from tests.support.saved_layouts import BOTH, Sample, blobs, import_into, listed, names_of, save
 
 
 @pytest.fixture
 def sample(store: Store) -> Sample:
     made = Sample()
-    take(store, made.layout)
+    import_into(store, made.layout)
     return made
 
 
@@ -57,7 +57,7 @@ def test_two_stores_give_the_same_archive_whatever_the_order(
 ) -> None:
     first = save(store, "team/app", format=format_, referrers=True)
     with Store.open(tmp_path / "other", create=True) as other:
-        take(
+        import_into(
             other,
             Archive()
             .file("a", A)
@@ -85,7 +85,7 @@ def test_missing_content_is_listed_and_refused(store: Store, format_: Format) ->
     layout = Layout()
     absent = [layout.absent("linux/s390x"), layout.absent("linux/ppc64le")]
     top = layout.root(layout.index(layout.image(gzip(A)), *absent), "docker.io/library/sparse:1")
-    take(store, layout)
+    import_into(store, layout)
     with (
         pytest.raises(errors.IncompleteImage) as caught,
         exporter.open_save(store, ["sparse:1"], options=SaveOptions(format=format_)),
@@ -107,7 +107,7 @@ def test_a_foreign_layer_may_be_absent_and_is_noted(store: Store, format_: Forma
         layout.image(foreign(gzip(A), "https://example.org/a"), gzip(B)),
         "docker.io/library/foreign:1",
     )
-    take(store, layout)
+    import_into(store, layout)
     notes: list[str] = []
     archive = save(store, "foreign:1", format=format_, notes=notes)
     assert digest(gzip(A).data) not in blobs(archive)
@@ -125,7 +125,7 @@ def test_only_nondistributable_layers_may_be_missing(store: Store, format_: Form
     del layout.blobs[manifest["layers"][0]["digest"]]
     manifest["layers"][0]["urls"] = ["https://example.org/a"]
     layout.root(layout.document(manifest, MANIFEST), "docker.io/library/away:1")
-    take(store, layout)
+    import_into(store, layout)
     with pytest.raises(errors.IncompleteImage) as caught:
         save(store, "away:1", format=format_)
     assert [manifest["layers"][0]["digest"] in text for text in caught.value.missing] == [True]
@@ -162,7 +162,7 @@ def test_a_tag_that_two_repositories_have_is_written_with_its_repository(store: 
     layout = Layout()
     layout.root(layout.image(A), "docker.io/library/a:1", "docker.io/library/a:only")
     layout.root(layout.image(B), "docker.io/library/b:1")
-    take(store, layout)
+    import_into(store, layout)
     found = [
         one["annotations"][REF_NAME] for one in listed(save(store, "a", "b", format=Format.OCI))
     ]
@@ -198,7 +198,7 @@ def test_a_signature_of_a_signature_comes_along(store: Store, sample: Sample) ->
     elsewhere = layout.root(
         layout.artifact(b"elsewhere"), sample.tag.replace("team/app", "team/other")
     )
-    take(store, layout)
+    import_into(store, layout)
     found = names_of(save(store, "team/app:1", format=Format.OCI, referrers=True))
     assert {above["digest"], refers["digest"]} <= set(found)
     assert elsewhere["digest"] not in found
@@ -209,7 +209,7 @@ def test_a_referrer_with_a_subject_and_a_tag_is_listed_once(store: Store) -> Non
     image = layout.root(layout.image(A), "docker.io/library/app:1")
     tag = f"docker.io/library/app:{image['digest'].replace(':', '-')}.att"
     both = layout.root(layout.artifact(b"both", subject=image), tag)
-    take(store, layout)
+    import_into(store, layout)
     archive = save(store, "app:1", format=Format.OCI, referrers=True)
     assert names_of(archive) == {
         image["digest"]: ["docker.io/library/app:1"],
@@ -223,7 +223,7 @@ def test_the_tag_of_a_long_digest_is_cut_as_the_specification_says(store: Store)
     image = layout.root(layout.image(A, algorithm="sha512"), "docker.io/library/app:1")
     fallback = f"docker.io/library/app:sha512-{image['digest'].removeprefix('sha512:')[:64]}"
     index = layout.root(layout.index(layout.artifact(b"listed")), fallback)
-    take(store, layout)
+    import_into(store, layout)
     assert names_of(save(store, "app:1", format=Format.OCI, referrers=True))[index["digest"]] == [
         fallback
     ]

@@ -25,16 +25,16 @@ from tests.support.saved_layouts import (
     below,
     blobs,
     files,
+    import_into,
     names_of,
     save,
-    take,
 )
 
 
 @pytest.fixture
 def sample(store: Store) -> Sample:
     made = Sample()
-    take(store, made.layout)
+    import_into(store, made.layout)
     return made
 
 
@@ -64,7 +64,7 @@ def test_of_several_platforms_the_first_has_the_name(
     assert set(blobs(archive)) == below(sample.layout, sample.arm64, sample.amd64)
     assert any("linux/arm64" in note and "without a name: linux/amd64" in note for note in notes)
     with Store.open(tmp_path / "other", create=True) as other:
-        take(other, archive)
+        import_into(other, archive)
         assert len(other.images()) == 2
 
 
@@ -106,7 +106,7 @@ def test_a_platform_that_is_not_there_is_refused(
 def test_an_image_for_another_platform_is_refused(store: Store, format_: Format) -> None:
     layout = Layout()
     layout.root(layout.image(A, platform="linux/arm64"), "docker.io/library/one:1")
-    take(store, layout)
+    import_into(store, layout)
     with pytest.raises(errors.InvalidInput, match="for linux/amd64: it is for another platform"):
         save(store, "one:1", format=format_, platforms=(AMD64,))
     assert save(store, "one:1", format=format_, platforms=(ARM64, AMD64))
@@ -117,7 +117,7 @@ def test_a_platform_in_a_nested_index_is_found(store: Store) -> None:
     arm64, amd64 = layout.image(B, platform="linux/arm64"), layout.image(A)
     inner = layout.index(arm64)
     top = layout.root(layout.index(amd64, inner), "docker.io/library/nested:1")
-    take(store, layout)
+    import_into(store, layout)
     archive = save(store, "nested:1", format=Format.OCI, platforms=(ARM64,), sparse=True)
     assert set(blobs(archive)) == {top["digest"], inner["digest"], *below(layout, arm64)}
     assert names_of(save(store, "nested:1", format=Format.OCI, platforms=(ARM64,))) == {
@@ -133,7 +133,7 @@ def test_two_indexes_of_one_image_give_it_both_names(store: Store) -> None:
     amd64 = layout.image(A)
     layout.root(layout.index(amd64), "docker.io/library/first:1")
     layout.root(layout.index(amd64, annotations={"other": "yes"}), "docker.io/library/second:1")
-    take(store, layout)
+    import_into(store, layout)
     archive = save(store, "first:1", "second:1", format=Format.OCI, platforms=(AMD64,))
     assert names_of(archive) == {
         amd64["digest"]: ["docker.io/library/first:1", "docker.io/library/second:1"]
@@ -162,7 +162,7 @@ def test_legacy_leaves_artifacts_out_with_a_note(store: Store) -> None:
     assert any("left out artifacts" in note and ".sig" in note for note in notes)
     layout = Layout()
     layout.root(layout.artifact(b"x"), "docker.io/library/things:1")
-    take(store, layout)
+    import_into(store, layout)
     for name in ("things", "things:1"):
         with pytest.raises(errors.ReferenceNotFound):
             save(store, name)

@@ -34,7 +34,7 @@ def mirror(tmp_path: Path) -> Iterator[Mirror]:
         yield running
 
 
-def take_in(mirror: Mirror, archive: bytes) -> None:
+def import_beside(mirror: Mirror, archive: bytes) -> None:
     """Import with another command while the server runs."""
     with Store.open(mirror.root, create=True) as store:
         store.import_archive(io.BytesIO(archive))
@@ -70,7 +70,7 @@ def _through(docker: Engine, path: str) -> list[dict[str, Any]]:
 
 
 def test_docker_pulls_an_imported_image_and_pushes_it_back(docker: Engine, mirror: Mirror) -> None:
-    take_in(
+    import_beside(
         mirror,
         images.image(
             images.A, images.B, tags=("team/app:1",), config={"Cmd": ["/nothing"]}
@@ -196,7 +196,7 @@ def test_skopeo_copies_an_index_with_everything_in_it(mirror: Mirror, tmp_path: 
 @pytest.mark.parametrize("client", ["podman", "buildah"])
 def test_podman_and_buildah_pull_and_push(client: str, mirror: Mirror, tmp_path: Path) -> None:
     require(client)
-    take_in(
+    import_beside(
         mirror,
         images.image(
             images.A, images.B, tags=("team/app:1",), config={"Cmd": ["/nothing"]}

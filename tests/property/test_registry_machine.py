@@ -25,7 +25,7 @@ from mirror.service import MirrorSettings
 from store import Store
 from store.model.digests import Digest
 from tests.support.layouts import CONFIG, EMPTY, INDEX, LAYER, MANIFEST, encode
-from tests.support.mirror_in_process import Served
+from tests.support.mirror_in_process import InProcessMirror
 from tests.support.raw_http import RawConnection, chunked, request
 from tests.support.waiting import until
 
@@ -123,7 +123,7 @@ class RegistryMachine(RuleBasedStateMachine):
 
     def start(self) -> None:
         self.store = Store.open(self.folder / "store", create=True)
-        self.served = Served(self.store, MirrorSettings(), uvloop.new_event_loop)
+        self.served = InProcessMirror(self.store, MirrorSettings(), uvloop.new_event_loop)
         self.wire = RawConnection(self.served.port)
 
     def stop(self) -> None:

@@ -12,7 +12,7 @@ from tests.support.layouts import CONFIG, LAYER, MANIFEST, encode
 
 if TYPE_CHECKING:
     from store import Store
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
 
 DATA = random.Random(14).randbytes(5000)
 DIGEST = Digest.of(DATA)
@@ -55,6 +55,6 @@ def truncate_file(store: Store) -> None:
 HARM = [record_damage, remove_file, truncate_file]
 
 
-def push_status(ask: Served, data: bytes, name: str = "one") -> int:
+def push_status(ask: InProcessMirror, data: bytes, name: str = "one") -> int:
     """Push a blob, and return the status of the answer."""
     return ask("POST", f"/v2/{name}/blobs/uploads/?digest={Digest.of(data)}", data).status

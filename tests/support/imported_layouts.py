@@ -27,11 +27,15 @@ C = layer("c.txt", b"gamma\n")
 LARGE = layer("large", b"0123456789abcdef" * 20_000)
 
 
-def take(store: Store, layout: Layout, *, options: ImportOptions | None = None) -> ImportReport:
+def import_into(
+    store: Store, layout: Layout, *, options: ImportOptions | None = None
+) -> ImportReport:
+    """Import a layout from memory; return the report."""
     return store.import_archive(io.BytesIO(layout.tar()), options)
 
 
 def sources(store: Store, name: str) -> Sources | None:
+    """Return the sources of a digest, None if the store does not know it."""
     return store.sources((Digest.parse(name),)).get(Digest.parse(name))
 
 
@@ -44,6 +48,7 @@ def content(store: Store, name: str) -> bytes:
 
 
 def assert_has_all(store: Store, layout: Layout) -> None:
+    """Check that the store has every blob of a layout, and no damage."""
     for name, data in layout.blobs.items():
         assert content(store, name) == data
     assert list(store.fsck()) == []
@@ -81,11 +86,13 @@ def everything() -> Layout:
 
 
 def hybrid(layout: Layout, *entries: dict[str, Any]) -> Layout:
+    """Add a manifest.json with these entries to a layout."""
     layout.files["manifest.json"] = encode(list(entries))
     return layout
 
 
 def entry(layout: Layout, image: dict[str, Any], *tags: str) -> dict[str, Any]:
+    """Return the entry in manifest.json of an image in a layout."""
     document = json.loads(layout.blobs[image["digest"]])
     path = [
         f"blobs/{link['digest'].replace(':', '/')}"

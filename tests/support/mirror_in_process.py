@@ -42,7 +42,7 @@ class Answer:
         return code
 
 
-class Served:
+class InProcessMirror:
     """A running application; it closes a connection without a whole request for ``keepalive_s``."""
 
     def __init__(

@@ -10,10 +10,10 @@ from tests.support.layouts import MANIFEST, encode
 
 if TYPE_CHECKING:
     from store import Store
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
 
 
-def push(ask: Served, data: bytes, name: str = "app") -> str:
+def push(ask: InProcessMirror, data: bytes, name: str = "app") -> str:
     """Push a blob, check that it is served, and return its digest."""
     digest = str(Digest.of(data))
     answer = ask("POST", f"/v2/{name}/blobs/uploads/?digest={digest}", data)
@@ -22,7 +22,7 @@ def push(ask: Served, data: bytes, name: str = "app") -> str:
     return digest
 
 
-def artifact(ask: Served, **members: object) -> bytes:
+def artifact(ask: InProcessMirror, **members: object) -> bytes:
     """Push an empty config, and return a manifest of it with more members."""
     config = push(ask, b"{}")
     return encode(

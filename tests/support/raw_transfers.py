@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
 
 SMALL = random.Random(11).randbytes(1 << 20)
 LARGE = SMALL * 6
@@ -32,14 +32,14 @@ NEVER_S = 600
 """Longer than any test."""
 
 
-def push_blob(ask: Served, data: bytes) -> str:
+def push_blob(ask: InProcessMirror, data: bytes) -> str:
     """Push a blob, and return its path."""
     digest = Digest.of(data)
     assert ask("POST", f"/v2/app/blobs/uploads/?digest={digest}", data).status == 201
     return f"/v2/app/blobs/{digest}"
 
 
-def send_requests(ask: Served, *paths: str) -> socket.socket:
+def send_requests(ask: InProcessMirror, *paths: str) -> socket.socket:
     """Return a client that has sent GET requests and has read no answer yet."""
     client = socket.create_connection(("127.0.0.1", ask.port), timeout=PATIENCE_S)
     client.sendall(b"".join(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for path in paths))

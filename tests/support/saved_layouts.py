@@ -36,7 +36,8 @@ AMD64, ARM64, S390X = (Platform.parse(f"linux/{name}") for name in ("amd64", "ar
 BOTH = pytest.mark.parametrize("format_", [Format.OCI, Format.DOCKER])
 
 
-def take(store: Store, source: Layout | Archive | bytes) -> None:
+def import_into(store: Store, source: Layout | Archive | bytes) -> None:
+    """Import a layout, an archive or a tar from memory."""
     data = (
         source.tar()
         if isinstance(source, Layout)
@@ -48,6 +49,7 @@ def take(store: Store, source: Layout | Archive | bytes) -> None:
 
 
 def save(store: Store, *names: str, notes: list[str] | None = None, **options: Any) -> bytes:  # noqa: ANN401 - any option
+    """Save images with these options of `SaveOptions`; return the archive."""
     out = io.BytesIO()
     with exporter.open_save(store, names, options=SaveOptions(**options)) as export:
         export.write(out)
@@ -58,6 +60,7 @@ def save(store: Store, *names: str, notes: list[str] | None = None, **options: A
 
 
 def files(archive: bytes) -> dict[str, bytes]:
+    """Return the files of a tar, by name."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         return {
             member.name: taken.read()
@@ -67,6 +70,7 @@ def files(archive: bytes) -> dict[str, bytes]:
 
 
 def blobs(archive: bytes) -> dict[str, bytes]:
+    """Return the blobs of a layout in a tar, by digest."""
     return {
         name.removeprefix("blobs/").replace("/", ":"): data
         for name, data in files(archive).items()
@@ -75,6 +79,7 @@ def blobs(archive: bytes) -> dict[str, bytes]:
 
 
 def listed(archive: bytes) -> list[Descriptor]:
+    """Return the descriptors in index.json."""
     found: list[Descriptor] = json.loads(files(archive)["index.json"])["manifests"]
     return found
 
@@ -114,11 +119,12 @@ class Sample:
 
 
 def below(layout: Layout, *manifests: Descriptor) -> set[str]:
+    """Return the digests of manifests, their configs and their layers."""
     found = set()
-    for one in manifests:
-        document = json.loads(layout.blobs[one["digest"]])
+    for manifest in manifests:
+        document = json.loads(layout.blobs[manifest["digest"]])
         found |= {
-            one["digest"],
+            manifest["digest"],
             document["config"]["digest"],
             *(blob["digest"] for blob in document["layers"]),
         }
@@ -133,4 +139,5 @@ DECODED: dict[Layers, Callable[[bytes], bytes]] = {
 
 
 def compact(document: object) -> bytes:
+    """Return a document as compact JSON."""
     return json.dumps(document, separators=(",", ":")).encode()

@@ -77,7 +77,7 @@ def _docker_pull(shop: Workshop, endpoint: Endpoint, part: Part) -> set[str]:
         "pull",
     )
     found = shop.docker.inspect(f"{name}:{part.tag}")
-    return {found["Id"], *(one.partition("@")[2] for one in found["RepoDigests"])}
+    return {found["Id"], *(name.partition("@")[2] for name in found["RepoDigests"])}
 
 
 def docker_run(engine: Engine, name: str) -> str:
@@ -148,7 +148,7 @@ def _buildah_pull(_shop: Workshop, endpoint: Endpoint, part: Part) -> set[str]:
         "pull", "--quiet", _verify(endpoint), f"{endpoint.host}/{part.name}"
     ).strip()
     found = json.loads(endpoint.buildah.run("images", "--digests", "--json"))
-    return {f"sha256:{image}", *(one["digest"] for one in found if one.get("digest"))}
+    return {f"sha256:{image}", *(row["digest"] for row in found if row.get("digest"))}
 
 
 def _buildah_push(shop: Workshop, endpoint: Endpoint, part: Part, name: str) -> None:

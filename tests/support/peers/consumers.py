@@ -116,7 +116,7 @@ def _ctr_import(*options: str) -> Callable[[Workshop, SavedPart], PeerDigests]:
         found = (
             [images[name], shop.containerd.config_digest(images[name])] if name in images else []
         )
-        return PeerDigests(frozenset(one for one in found if one))
+        return PeerDigests(frozenset(digest for digest in found if digest))
 
     return read
 

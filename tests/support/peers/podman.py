@@ -62,6 +62,6 @@ class Podman:
     def digests(self) -> set[str]:
         """Return the manifest digests of all images."""
         found = json.loads(self.run("images", "--all", "--digests", "--format", "json"))
-        return {one["Digest"] for one in found} | {
-            name.partition("@")[2] for one in found for name in one.get("RepoDigests") or ()
+        return {row["Digest"] for row in found} | {
+            name.partition("@")[2] for row in found for name in row.get("RepoDigests") or ()
         }

@@ -169,7 +169,8 @@ def _umoci_insert(shop: Workshop, parts: Sequence[Part], out: Path) -> WrittenAr
     file = shop.fresh("file")
     file.write_text("inserted\n")
     shop.umoci.run("insert", "--image", f"{out}:{parts[0].tag}", file, "/inserted")
-    (root,) = (one["digest"] for one in json.loads((out / "index.json").read_text())["manifests"])
+    index = json.loads((out / "index.json").read_text())
+    (root,) = (link["digest"] for link in index["manifests"])
     manifest = (out / "blobs" / root.replace(":", "/")).read_bytes()
     assert hashlib.sha256(manifest).hexdigest() == root.partition(":")[2]
     return WrittenArchive(out, root=root, image=json.loads(manifest)["config"]["digest"])

@@ -7,7 +7,7 @@ import pytest
 import uvloop
 
 from mirror.service import MirrorSettings
-from tests.support.mirror_in_process import Served
+from tests.support.mirror_in_process import InProcessMirror
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,15 +21,15 @@ def loop_factory(request: pytest.FixtureRequest) -> Callable[[], asyncio.Abstrac
 
 
 @pytest.fixture
-def serve(store: Store) -> Iterator[Callable[..., Served]]:
+def serve(store: Store) -> Iterator[Callable[..., InProcessMirror]]:
     """Starts the application on the test's store with settings of the test's choice."""
-    running: list[Served] = []
+    running: list[InProcessMirror] = []
 
     def start(
         settings: MirrorSettings | None = None,
         loop_factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop,
-    ) -> Served:
-        running.append(Served(store, settings or MirrorSettings(), loop_factory))
+    ) -> InProcessMirror:
+        running.append(InProcessMirror(store, settings or MirrorSettings(), loop_factory))
         return running[-1]
 
     yield start
@@ -38,6 +38,6 @@ def serve(store: Store) -> Iterator[Callable[..., Served]]:
 
 
 @pytest.fixture
-def ask(serve: Callable[..., Served]) -> Served:
+def ask(serve: Callable[..., InProcessMirror]) -> InProcessMirror:
     """The application as it is without options."""
     return serve()

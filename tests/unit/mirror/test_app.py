@@ -12,7 +12,7 @@ from mirror.access import Access
 from mirror.service import MirrorSettings
 from store.model.digests import Digest
 from tests.support import images
-from tests.support.mirror_in_process import Served
+from tests.support.mirror_in_process import InProcessMirror
 from tests.support.pushes import import_archive
 from tests.support.waiting import until
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from store import Store
 
 
-def test_base_answers_and_unknown_paths_and_methods_are_refused(ask: Served) -> None:
+def test_base_answers_and_unknown_paths_and_methods_are_refused(ask: InProcessMirror) -> None:
     for path in ("/v2/", "/v2"):
         answer = ask("GET", path)
         assert (answer.status, answer.json) == (200, {})
@@ -44,13 +44,13 @@ def test_base_answers_and_unknown_paths_and_methods_are_refused(ask: Served) -> 
 
 
 @pytest.mark.parametrize("name", ["App", "a//b", "_/by-id/x", "..", "a'--"])
-def test_invalid_name_is_refused(name: str, ask: Served) -> None:
+def test_invalid_name_is_refused(name: str, ask: InProcessMirror) -> None:
     answer = ask("GET", f"/v2/{name}/tags/list")
     assert (answer.status, answer.code) == (400, "NAME_INVALID")
 
 
 def test_internal_error_is_logged_and_not_shown(
-    ask: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ask: InProcessMirror, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from store.registry.registry import Registry
 
@@ -66,7 +66,7 @@ def test_internal_error_is_logged_and_not_shown(
 
 def test_slow_headers_time_out(store: Store) -> None:
     with (
-        Served(store, MirrorSettings(), uvloop.new_event_loop, keepalive_s=0.3) as ask,
+        InProcessMirror(store, MirrorSettings(), uvloop.new_event_loop, keepalive_s=0.3) as ask,
         socket.create_connection(("127.0.0.1", ask.port)) as client,
     ):
         client.sendall(b"GET /v2/ HTTP/1.1\r\nX: ")
@@ -84,7 +84,7 @@ def test_slow_headers_time_out(store: Store) -> None:
         until(has_ended)
 
 
-def test_ns_selects_the_registry(ask: Served, store: Store) -> None:
+def test_ns_selects_the_registry(ask: InProcessMirror, store: Store) -> None:
     import_archive(store, images.image(images.A, tags=("quay.io/a/b:1",)).bytes())
     got = ask("GET", "/v2/a/b/manifests/1?ns=quay.io")
     assert (got.status, got.headers["OCI-Namespace"]) == (200, "quay.io")
@@ -100,7 +100,9 @@ def test_ns_selects_the_registry(ask: Served, store: Store) -> None:
         assert "OCI-Namespace" not in refused.headers
 
 
-def test_read_only_registry_refuses_changes(serve: Callable[..., Served], store: Store) -> None:
+def test_read_only_registry_refuses_changes(
+    serve: Callable[..., InProcessMirror], store: Store
+) -> None:
     import_archive(store, images.image(images.A, tags=("demo:1",)).bytes())
     ask = serve(MirrorSettings(access=Access(read_only=True)))
     assert ask("GET", "/v2/demo/manifests/1").status == 200

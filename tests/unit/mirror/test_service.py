@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from store import Store
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
 
 
-def test_pushed_image_is_verified_in_the_background(ask: Served, store: Store) -> None:
+def test_pushed_image_is_verified_in_the_background(ask: InProcessMirror, store: Store) -> None:
     import gzip
 
     from store.model.digests import DiffID

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from store.model.references import Repository
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
 
 
 @pytest.fixture
-def offering(store: Store, serve: Callable[..., Served]) -> Served:
+def offering(store: Store, serve: Callable[..., InProcessMirror]) -> InProcessMirror:
     store.import_archive(io.BytesIO(images.image(images.A, images.B, tags=("demo:1",)).bytes()))
     return serve(MirrorSettings(variants=(VariantEncoding.ZSTD, VariantEncoding.GZIP)))
 
@@ -45,7 +45,7 @@ def decoded(data: bytes, encoding: str) -> bytes:
 
 @pytest.mark.parametrize("encoding", ["zstd", "gzip"])
 def test_variant_is_the_same_image_with_other_layers(
-    encoding: str, offering: Served, store: Store
+    encoding: str, offering: InProcessMirror, store: Store
 ) -> None:
     plain = offering("GET", "/v2/demo/manifests/1").json
     got = offering("GET", f"/v2/demo/manifests/1-{encoding}")
@@ -71,7 +71,7 @@ def test_variant_is_the_same_image_with_other_layers(
 
 
 def test_variant_follows_its_original_and_is_removed_with_it(
-    offering: Served, store: Store
+    offering: InProcessMirror, store: Store
 ) -> None:
     before = offering("GET", "/v2/demo/manifests/1-zstd")
     store.import_archive(io.BytesIO(images.image(images.B, tags=("demo:1",)).bytes()))
@@ -83,7 +83,7 @@ def test_variant_follows_its_original_and_is_removed_with_it(
 
 
 def test_variant_that_is_not_offered_is_unknown(
-    offering: Served, serve: Callable[..., Served]
+    offering: InProcessMirror, serve: Callable[..., InProcessMirror]
 ) -> None:
     for tag in ("2-zstd", "1-xz", "-zstd", "1-zstd-zstd"):
         assert offering("GET", f"/v2/demo/manifests/{tag}").status in (400, 404)
@@ -99,7 +99,7 @@ allow = ["read", "write"]
 
 
 def test_variant_of_a_pushed_index_gives_no_content_away(
-    store: Store, serve: Callable[..., Served]
+    store: Store, serve: Callable[..., InProcessMirror]
 ) -> None:
     """A client that knows a digest and may push must not get the content of the digest."""
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
@@ -129,7 +129,7 @@ def test_variant_of_a_pushed_index_gives_no_content_away(
 
 
 def test_only_images_that_the_repository_holds_are_encoded(
-    store: Store, serve: Callable[..., Served]
+    store: Store, serve: Callable[..., InProcessMirror]
 ) -> None:
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
     store.import_archive(io.BytesIO(images.image(images.B, tags=("mine/app:own",)).bytes()))
@@ -158,7 +158,7 @@ def test_only_images_that_the_repository_holds_are_encoded(
 
 
 def test_variant_of_a_pushed_config_gives_no_layer_away(
-    store: Store, serve: Callable[..., Served]
+    store: Store, serve: Callable[..., InProcessMirror]
 ) -> None:
     """A client can copy a config, but does not own the layers that it names."""
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
@@ -181,7 +181,7 @@ def test_variant_of_a_pushed_config_gives_no_layer_away(
     assert guarded("GET", "/v2/mine/app/manifests/1-gzip").status == 404
 
 
-def test_pushed_tag_with_the_name_of_a_variant_is_left_alone(offering: Served) -> None:
+def test_pushed_tag_with_the_name_of_a_variant_is_left_alone(offering: InProcessMirror) -> None:
     assert (
         offering("POST", f"/v2/demo/blobs/uploads/?digest={Digest.of(b'{}')}", b"{}").status == 201
     )
@@ -204,7 +204,7 @@ def blobs(store: Store) -> set[Digest]:
 
 
 def test_stored_encoding_is_listed_at_once_and_needs_no_compression(
-    offering: Served, store: Store
+    offering: InProcessMirror, store: Store
 ) -> None:
     """Plain layers are stored as zstd."""
     assert offering("GET", "/v2/demo/tags/list").json["tags"] == ["1", "1-zstd"]
@@ -229,7 +229,7 @@ def test_stored_encoding_is_listed_at_once_and_needs_no_compression(
     assert offering("GET", "/v2/demo/manifests/2-gzip-zstd").status == 404
 
 
-def test_pages_list_each_tag_once(offering: Served, store: Store) -> None:
+def test_pages_list_each_tag_once(offering: InProcessMirror, store: Store) -> None:
     names = ("a", "a-", "a-y", "a-zstd", "a-zz", "ab", "b-gzip", "c", "x" * 120, "x" * 126)
     store.import_archive(
         io.BytesIO(images.image(images.A, tags=tuple(f"demo:{name}" for name in names)).bytes())
@@ -264,7 +264,7 @@ def test_pages_list_each_tag_once(offering: Served, store: Store) -> None:
 
 
 def test_variant_of_an_index_is_listed_when_all_its_images_are_stored_in_the_encoding(
-    offering: Served,
+    offering: InProcessMirror,
 ) -> None:
     first, second = (image_manifest(offering, content) for content in (images.A, images.B))
     document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [first, second]}
@@ -281,7 +281,7 @@ def test_variant_of_an_index_is_listed_when_all_its_images_are_stored_in_the_enc
     until(lambda: offering("GET", "/v2/multi/tags/list").json["tags"] == ["1", "1-gzip"])
 
 
-def image_manifest(offering: Served, layer: bytes) -> dict[str, object]:
+def image_manifest(offering: InProcessMirror, layer: bytes) -> dict[str, object]:
     """Push an image of one gzip layer, and return its descriptor."""
     squeezed = gzip.compress(layer, mtime=0)
     config = encode(
@@ -326,12 +326,12 @@ def tags(store: Store) -> list[str]:
     return sorted(name.familiar for name in store.names("", 100))
 
 
-def create(offering: Served, *names: str) -> None:
+def create(offering: InProcessMirror, *names: str) -> None:
     for name in names:
         assert offering("GET", f"/v2/demo/manifests/{name}").status == 200
 
 
-def test_rm_removes_the_variants_and_the_image(offering: Served, store: Store) -> None:
+def test_rm_removes_the_variants_and_the_image(offering: InProcessMirror, store: Store) -> None:
     create(offering, "1-zstd", "1-gzip")
     assert tags(store) == ["demo:1", "demo:1-gzip", "demo:1-zstd"]
     done = [(one.kind, one.name) for one in store.remove("demo:1")]
@@ -347,7 +347,9 @@ def test_rm_removes_the_variants_and_the_image(offering: Served, store: Store) -
     assert offering("GET", "/v2/demo/manifests/1-zstd").status == 404
 
 
-def test_rm_of_one_name_removes_only_its_own_variants(offering: Served, store: Store) -> None:
+def test_rm_of_one_name_removes_only_its_own_variants(
+    offering: InProcessMirror, store: Store
+) -> None:
     store.tag("demo:1", "demo:2")
     create(offering, "1-zstd", "2-zstd")
     assert [one.name for one in store.remove("demo:1")] == ["demo:1", "demo:1-zstd"]
@@ -355,7 +357,9 @@ def test_rm_of_one_name_removes_only_its_own_variants(offering: Served, store: S
     create(offering, "2-zstd")
 
 
-def test_untag_removes_the_variants_and_keeps_the_image(offering: Served, store: Store) -> None:
+def test_untag_removes_the_variants_and_keeps_the_image(
+    offering: InProcessMirror, store: Store
+) -> None:
     (before,) = store.images()
     create(offering, "1-gzip")
     assert [one.name for one in store.untag("demo:1")] == ["demo:1", "demo:1-gzip"]
@@ -366,7 +370,7 @@ def test_untag_removes_the_variants_and_keeps_the_image(offering: Served, store:
 
 @pytest.mark.parametrize("by", ["tag", "digest"])
 def test_delete_removes_variants_that_are_no_longer_offered(
-    by: str, offering: Served, serve: Callable[..., Served], store: Store
+    by: str, offering: InProcessMirror, serve: Callable[..., InProcessMirror], store: Store
 ) -> None:
     target = (
         "1"
@@ -382,7 +386,7 @@ def test_delete_removes_variants_that_are_no_longer_offered(
 
 
 def test_rm_removes_the_variant_of_an_earlier_image_of_the_tag(
-    offering: Served, store: Store
+    offering: InProcessMirror, store: Store
 ) -> None:
     create(offering, "1-gzip")
     store.import_archive(io.BytesIO(images.image(images.E, tags=("demo:1",)).bytes()))
@@ -392,7 +396,7 @@ def test_rm_removes_the_variant_of_an_earlier_image_of_the_tag(
     assert [image.dangling for image in store.images()] == [True]
 
 
-def test_index_is_removed_with_its_variants(offering: Served, store: Store) -> None:
+def test_index_is_removed_with_its_variants(offering: InProcessMirror, store: Store) -> None:
     children = [image_manifest(offering, content) for content in (images.A, images.E)]
     assert (
         offering(
@@ -412,7 +416,7 @@ def test_index_is_removed_with_its_variants(offering: Served, store: Store) -> N
     assert store.manifests() == ()
 
 
-def push_over_variant(offering: Served) -> None:
+def push_over_variant(offering: InProcessMirror) -> None:
     """Push another manifest to the variant's tag."""
     manifest = offering("GET", "/v2/demo/manifests/1").body
     assert (
@@ -423,7 +427,7 @@ def push_over_variant(offering: Served) -> None:
 @pytest.mark.parametrize("how", ["pushed before", "pushed over", "tagged", "imported"])
 @pytest.mark.parametrize("remove", ["rm", "delete"])
 def test_tag_that_a_client_has_set_is_not_removed(
-    how: str, remove: str, offering: Served, store: Store
+    how: str, remove: str, offering: InProcessMirror, store: Store
 ) -> None:
     if how != "pushed before":
         create(offering, "1-gzip")
@@ -445,7 +449,9 @@ def test_tag_that_a_client_has_set_is_not_removed(
     assert offering("GET", f"/v2/demo/manifests/{tag}-gzip").headers["ETag"] == before
 
 
-def test_variant_with_another_name_keeps_its_manifest(offering: Served, store: Store) -> None:
+def test_variant_with_another_name_keeps_its_manifest(
+    offering: InProcessMirror, store: Store
+) -> None:
     create(offering, "1-gzip")
     store.tag("demo:1-gzip", "demo:mine")
     assert offering("DELETE", "/v2/demo/manifests/1").status == 202
@@ -455,7 +461,9 @@ def test_variant_with_another_name_keeps_its_manifest(offering: Served, store: S
 
 
 @pytest.mark.parametrize("remove", ["rm", "delete"])
-def test_blobs_of_a_removed_variant_are_freed(remove: str, offering: Served, store: Store) -> None:
+def test_blobs_of_a_removed_variant_are_freed(
+    remove: str, offering: InProcessMirror, store: Store
+) -> None:
     digest = offering("GET", "/v2/demo/manifests/1").headers["Docker-Content-Digest"]
     create(offering, "1-gzip", "1-zstd")
     assert len(blobs(store)) == 4
@@ -471,7 +479,7 @@ def test_blobs_of_a_removed_variant_are_freed(remove: str, offering: Served, sto
 
 @pytest.mark.parametrize("change", ["moved", "removed", "taken"])
 def test_change_during_the_creation_of_a_variant_wins(
-    change: str, offering: Served, store: Store, monkeypatch: pytest.MonkeyPatch
+    change: str, offering: InProcessMirror, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = offering("GET", "/v2/demo/manifests/1").body
     upload = Variants._upload

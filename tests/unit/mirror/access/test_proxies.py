@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import http.client
     from collections.abc import Callable
 
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
 
 PROXIES = TrustedProxies.parse(["10.0.0.0/8", "192.0.2.7", "fd00::/8"])
 
@@ -166,7 +166,7 @@ def _no_refill(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def guarded(
-    serve: Callable[..., Served], *proxies: str
+    serve: Callable[..., InProcessMirror], *proxies: str
 ) -> Callable[..., tuple[int, http.client.HTTPMessage]]:
     """Return a function that sends a wrong password with ``X-Forwarded-For``."""
     users = {"alice": bcrypt.hashpw(b"right", bcrypt.gensalt(4))}
@@ -187,7 +187,7 @@ def guarded(
     return fail
 
 
-def test_failures_are_counted_per_client(serve: Callable[..., Served]) -> None:
+def test_failures_are_counted_per_client(serve: Callable[..., InProcessMirror]) -> None:
     fail = guarded(serve, "127.0.0.1")
     for number in range(BURST):
         # The address that the proxy adds counts, not the one that the client claims.
@@ -198,13 +198,15 @@ def test_failures_are_counted_per_client(serve: Callable[..., Served]) -> None:
 
 @pytest.mark.parametrize("proxies", [(), ("127.0.0.2",)], ids=["none", "another"])
 def test_failures_of_other_peers_are_counted_per_connection(
-    proxies: tuple[str, ...], serve: Callable[..., Served]
+    proxies: tuple[str, ...], serve: Callable[..., InProcessMirror]
 ) -> None:
     fail = guarded(serve, *proxies)
     assert [fail(f"203.0.113.{number}")[0] for number in range(BURST + 1)] == [401] * BURST + [429]
 
 
-def test_challenge_uses_the_host_that_the_client_used(serve: Callable[..., Served]) -> None:
+def test_challenge_uses_the_host_that_the_client_used(
+    serve: Callable[..., InProcessMirror],
+) -> None:
     fail = guarded(serve, "127.0.0.1")
     _, headers = fail(
         "203.0.113.5", X_Forwarded_Proto="https", X_Forwarded_Host="mirror.example.com"

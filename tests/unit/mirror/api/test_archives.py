@@ -23,7 +23,7 @@ from tests.support.waiting import PATIENCE_S, until
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
 
 TAGS = ("demo:1", "quay.io/team/demo:2")
 
@@ -44,7 +44,7 @@ def saved(store: Store, *names: str, kind: str = "legacy") -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["legacy", "docker", "oci"])
-def test_archive_has_the_bytes_of_a_save(kind: str, filled: Store, ask: Served) -> None:
+def test_archive_has_the_bytes_of_a_save(kind: str, filled: Store, ask: InProcessMirror) -> None:
     for path, names in (
         ("demo:1", ["demo:1"]),
         ("demo", ["demo"]),
@@ -68,7 +68,7 @@ def test_archive_has_the_bytes_of_a_save(kind: str, filled: Store, ask: Served) 
     )
 
 
-def test_interrupted_download_resumes(filled: Store, ask: Served) -> None:
+def test_interrupted_download_resumes(filled: Store, ask: InProcessMirror) -> None:
     whole = saved(filled, "demo:1")
     path = "/archives/legacy/demo:1"
     tag = ask("HEAD", path).headers["ETag"]
@@ -95,7 +95,10 @@ def test_interrupted_download_resumes(filled: Store, ask: Served) -> None:
 
 
 def test_archive_that_cannot_be_recorded_is_still_sent(
-    filled: Store, ask: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    filled: Store,
+    ask: InProcessMirror,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The client has its archive, and the connection continues with the next request."""
 
@@ -114,7 +117,7 @@ def test_archive_that_cannot_be_recorded_is_still_sent(
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-def test_entity_tag_depends_on_content_and_options(filled: Store, ask: Served) -> None:
+def test_entity_tag_depends_on_content_and_options(filled: Store, ask: InProcessMirror) -> None:
     def tag(path: str) -> str:
         return str(ask("HEAD", f"/archives/{path}").headers["ETag"])
 
@@ -160,14 +163,14 @@ def test_entity_tag_depends_on_content_and_options(filled: Store, ask: Served) -
     ],
 )
 def test_invalid_request_for_an_archive_is_refused(
-    path: str, status: int, code: str, ask: Served
+    path: str, status: int, code: str, ask: InProcessMirror
 ) -> None:
     answer = ask("GET", f"/archives/{path}")
     assert (answer.status, answer.code) == (status, code)
 
 
 @pytest.mark.usefixtures("filled")
-def test_archive_cannot_be_put(ask: Served) -> None:
+def test_archive_cannot_be_put(ask: InProcessMirror) -> None:
     assert ask("PUT", "/archives/oci/demo:1").status == 405
 
 
@@ -182,12 +185,12 @@ allow = ["read", "write"]
 
 
 @pytest.fixture
-def guarded(serve: Callable[..., Served]) -> Served:
+def guarded(serve: Callable[..., InProcessMirror]) -> InProcessMirror:
     users = {"alice": bcrypt.hashpw(b"secret", bcrypt.gensalt(rounds=4))}
     return serve(MirrorSettings(access=Access(users, rules=read_rules(RULES))))
 
 
-def test_every_name_of_an_archive_needs_permission(filled: Store, guarded: Served) -> None:
+def test_every_name_of_an_archive_needs_permission(filled: Store, guarded: InProcessMirror) -> None:
     assert guarded("GET", "/archives/oci/demo:1").status == 200
     for path in ("quay.io/team/demo:2", "demo:1,quay.io/team/demo:2", "quay.io/team/none:1"):
         answer = guarded("GET", f"/archives/oci/{path}")
@@ -197,7 +200,7 @@ def test_every_name_of_an_archive_needs_permission(filled: Store, guarded: Serve
     assert guarded("GET", f"/archives/legacy/{'sha256:' + '0' * 64}").status == 401
 
 
-def test_pushed_index_gives_no_content_away(store: Store, guarded: Served) -> None:
+def test_pushed_index_gives_no_content_away(store: Store, guarded: InProcessMirror) -> None:
     """A client that knows a digest and may push must not get the content of the digest."""
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
     (summary,) = store.images()
@@ -219,7 +222,7 @@ def test_pushed_index_gives_no_content_away(store: Store, guarded: Served) -> No
     assert guarded("GET", f"/v2/public/mine/manifests/{secret}").status == 404
 
 
-def test_pushed_config_gives_no_layer_away(store: Store, guarded: Served) -> None:
+def test_pushed_config_gives_no_layer_away(store: Store, guarded: InProcessMirror) -> None:
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
     (summary,) = store.images()
     config = store.document(summary.image_id.digest)

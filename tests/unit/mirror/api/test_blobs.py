@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from store import Store
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
 
 LARGE = random.Random(12).randbytes(1 << 20) * 6
 
 
 def test_blob_is_served_whole_in_ranges_and_conditionally(
-    serve: Callable[..., Served], loop_factory: Callable[[], asyncio.AbstractEventLoop]
+    serve: Callable[..., InProcessMirror], loop_factory: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:
     ask = serve(None, loop_factory)
     digest = push(ask, LARGE)
@@ -63,7 +63,7 @@ def test_blob_is_served_whole_in_ranges_and_conditionally(
     assert (refused.status, refused.headers["Content-Range"]) == (416, f"bytes */{len(LARGE)}")
 
 
-def test_answers_on_one_connection_keep_their_order(ask: Served) -> None:
+def test_answers_on_one_connection_keep_their_order(ask: InProcessMirror) -> None:
     """A blob bypasses the transport, but must not overtake its own head or the next one."""
     import http.client
 
@@ -77,7 +77,7 @@ def test_answers_on_one_connection_keep_their_order(ask: Served) -> None:
     connection.close()
 
 
-def test_stored_layer_is_decoded_while_it_is_served(ask: Served, store: Store) -> None:
+def test_stored_layer_is_decoded_while_it_is_served(ask: InProcessMirror, store: Store) -> None:
     layer = images.layer("big", LARGE)
     import_archive(store, images.image(layer, tags=("big:1",)).bytes())
     manifest = ask("GET", "/v2/big/manifests/1").json
@@ -89,7 +89,7 @@ def test_stored_layer_is_decoded_while_it_is_served(ask: Served, store: Store) -
     assert ask("HEAD", path).headers["Content-Length"] == str(len(layer))
 
 
-def test_damaged_layer_is_cut_off_and_not_served_again(ask: Served, store: Store) -> None:
+def test_damaged_layer_is_cut_off_and_not_served_again(ask: InProcessMirror, store: Store) -> None:
     import http.client
 
     layer = images.layer("big", random.Random(13).randbytes(9 << 20))
@@ -113,7 +113,7 @@ def test_damaged_layer_is_cut_off_and_not_served_again(ask: Served, store: Store
     assert (answer.status, answer.code) == (404, "BLOB_UNKNOWN")
 
 
-def test_deleted_blob_is_gone(ask: Served) -> None:
+def test_deleted_blob_is_gone(ask: InProcessMirror) -> None:
     digest = push(ask, b"data")
     assert ask("DELETE", f"/v2/app/blobs/{digest}").status == 202
     for method in ("GET", "HEAD", "DELETE"):
@@ -121,7 +121,7 @@ def test_deleted_blob_is_gone(ask: Served) -> None:
     assert ask("GET", "/v2/app/blobs/sha256:bad").code == "DIGEST_INVALID"
 
 
-def test_store_without_files_is_served_in_blocks(ask: Served, store: Store) -> None:
+def test_store_without_files_is_served_in_blocks(ask: InProcessMirror, store: Store) -> None:
     """Sending by ``sendfile`` is a capability of the folder alone."""
     digest = Digest.parse(push(ask, LARGE))
     store.blobs = MemoryBlobs({digest: LARGE})  # type: ignore[assignment]  # any engine will do
@@ -134,7 +134,7 @@ def test_store_without_files_is_served_in_blocks(ask: Served, store: Store) -> N
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
 @pytest.mark.parametrize("harm", HARM)
 def test_damaged_blob_is_unknown_until_it_is_pushed_again(
-    harm: Callable[[Store], None], method: str, ask: Served, store: Store
+    harm: Callable[[Store], None], method: str, ask: InProcessMirror, store: Store
 ) -> None:
     assert push_status(ask, DATA) == 201
     harm(store)
@@ -151,7 +151,7 @@ def test_damaged_blob_is_unknown_until_it_is_pushed_again(
     assert list(store.fsck()) == []
 
 
-def test_layer_is_lost_with_its_only_encoding(ask: Served, store: Store) -> None:
+def test_layer_is_lost_with_its_only_encoding(ask: InProcessMirror, store: Store) -> None:
     layer = images.layer("big", DATA * 20)
     store.import_archive(io.BytesIO(images.image(layer, tags=("app:1",)).bytes()))
     diff = Digest.of(layer)
@@ -165,7 +165,7 @@ def test_layer_is_lost_with_its_only_encoding(ask: Served, store: Store) -> None
 
 
 def test_blob_is_served_from_another_encoding_when_its_file_is_lost(
-    ask: Served, store: Store
+    ask: InProcessMirror, store: Store
 ) -> None:
     encoded = gzip.compress(DATA, mtime=0)
     assert (push_status(ask, DATA), push_status(ask, encoded)) == (201, 201)
@@ -178,7 +178,7 @@ def test_blob_is_served_from_another_encoding_when_its_file_is_lost(
 
 
 def test_config_with_damaged_inline_bytes_is_served_from_its_new_push(
-    ask: Served, store: Store
+    ask: InProcessMirror, store: Store
 ) -> None:
     assert (push_status(ask, DATA), push_status(ask, CONFIG_DATA)) == (201, 201)
     assert ask("PUT", "/v2/one/manifests/1", IMAGE, Content_Type=MANIFEST).status == 201
@@ -196,7 +196,7 @@ def test_config_with_damaged_inline_bytes_is_served_from_its_new_push(
 
 
 def test_read_only_store_reports_a_missing_blob_too(
-    ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch
+    ask: InProcessMirror, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert push_status(ask, DATA) == 201
     remove_file(store)
@@ -206,7 +206,9 @@ def test_read_only_store_reports_a_missing_blob_too(
     assert store.sources((DIGEST,))[DIGEST].state is ContentState.PRESENT
 
 
-def test_full_store_can_be_read(ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_store_can_be_read(
+    ask: InProcessMirror, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = os.urandom(100)
     assert push_status(ask, DATA) == push_status(ask, other) == push_status(ask, CONFIG_DATA) == 201
     assert ask("PUT", "/v2/one/manifests/latest", IMAGE, Content_Type=MANIFEST).status == 201

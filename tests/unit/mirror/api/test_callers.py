@@ -13,10 +13,10 @@ from mirror.service import MirrorSettings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
 
 
-def test_anonymous_clients_read_and_users_write(serve: Callable[..., Served]) -> None:
+def test_anonymous_clients_read_and_users_write(serve: Callable[..., InProcessMirror]) -> None:
     users = {"alice": bcrypt.hashpw(b"secret", bcrypt.gensalt(rounds=4))}
     ask = serve(MirrorSettings(access=Access(users)))
     alice = f"Basic {base64.b64encode(b'alice:secret').decode()}"

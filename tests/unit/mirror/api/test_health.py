@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     import pytest
 
     from store import Store
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
 
 
 def test_registry_is_not_ready_when_its_store_is_full_or_unreadable(
-    ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch
+    ask: InProcessMirror, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mirror.api import health
 

@@ -13,10 +13,10 @@ from tests.support.pushes import artifact, import_archive
 
 if TYPE_CHECKING:
     from store import Store
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
 
 
-def test_pages_of_tags_and_repositories(ask: Served, store: Store) -> None:
+def test_pages_of_tags_and_repositories(ask: InProcessMirror, store: Store) -> None:
     names = ["demo:1", "quay.io/a/b:1", "zoo:1", "team/app:1"]
     for name in names:
         import_archive(store, images.image(images.A, tags=(name,)).bytes())
@@ -43,7 +43,7 @@ def test_pages_of_tags_and_repositories(ask: Served, store: Store) -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 def test_catalog_lists_each_name_once_in_pages_of_any_size(
-    size: int, store: Store, ask: Served
+    size: int, store: Store, ask: InProcessMirror
 ) -> None:
     """Names that begin like a registry are spelled out, so that they sort differently."""
     names = {
@@ -80,7 +80,9 @@ def test_catalog_lists_each_name_once_in_pages_of_any_size(
     assert ask("GET", f"/v2/_catalog?n={size}&last=a.%00").status == 200
 
 
-def test_referrers_are_filtered_and_paged(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_referrers_are_filtered_and_paged(
+    ask: InProcessMirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from store.formats.distribution import referrers
 
     later = str(Digest.of(b"later"))

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from store import Store
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
 
 
-def test_manifest_is_served_and_deleted_by_tag_and_digest(ask: Served) -> None:
+def test_manifest_is_served_and_deleted_by_tag_and_digest(ask: InProcessMirror) -> None:
     data = artifact(ask)
     digest = Digest.of(data)
     put = ask("PUT", "/v2/app/manifests/1", data, Content_Type=f"{MANIFEST}; charset=utf-8")
@@ -64,7 +64,7 @@ def test_manifest_is_served_and_deleted_by_tag_and_digest(ask: Served) -> None:
             assert (answer.status, answer.code) == (404, "MANIFEST_UNKNOWN")
 
 
-def test_invalid_manifest_is_refused(ask: Served) -> None:
+def test_invalid_manifest_is_refused(ask: InProcessMirror) -> None:
     data = artifact(ask)
     assert ask("PUT", "/v2/app/manifests/1", b"{}").code == "MANIFEST_INVALID"
     assert ask("PUT", "/v2/app/manifests/-", data).code == "TAG_INVALID"
@@ -83,7 +83,7 @@ def test_invalid_manifest_is_refused(ask: Served) -> None:
     assert missing.json["errors"][0]["detail"] == [{"digest": str(Digest.of(b"{}"))}]
 
 
-def test_body_without_a_length_has_a_limit(ask: Served) -> None:
+def test_body_without_a_length_has_a_limit(ask: InProcessMirror) -> None:
     with socket.create_connection(("127.0.0.1", ask.port)) as client:
         client.sendall(
             b"PUT /v2/app/manifests/1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -92,7 +92,7 @@ def test_body_without_a_length_has_a_limit(ask: Served) -> None:
         assert client.recv(100).split()[1] == b"413"
 
 
-def test_sparse_index_is_accepted_unless_forbidden(serve: Callable[..., Served]) -> None:
+def test_sparse_index_is_accepted_unless_forbidden(serve: Callable[..., InProcessMirror]) -> None:
     child = {"mediaType": MANIFEST, "digest": str(Digest.of(b"-")), "size": 1}
     data = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [child]})
     assert serve()("PUT", "/v2/app/manifests/1", data, Content_Type=INDEX).status == 201
@@ -104,7 +104,7 @@ def test_sparse_index_is_accepted_unless_forbidden(serve: Callable[..., Served])
     )
 
 
-def test_large_index_needs_few_statements(ask: Served) -> None:
+def test_large_index_needs_few_statements(ask: InProcessMirror) -> None:
     """The statements hold the lock of the only writer."""
     sent: list[str] = []
 
@@ -132,7 +132,7 @@ def test_large_index_needs_few_statements(ask: Served) -> None:
 
 
 def test_image_without_a_name_is_served_by_digest_and_cannot_be_pushed(
-    ask: Served, store: Store
+    ask: InProcessMirror, store: Store
 ) -> None:
     import_archive(store, images.image(images.A, tags=()).bytes())
     (summary,) = store.images()
@@ -144,7 +144,7 @@ def test_image_without_a_name_is_served_by_digest_and_cannot_be_pushed(
 
 
 def test_pushed_index_does_not_open_content_of_other_repositories(
-    ask: Served, store: Store
+    ask: InProcessMirror, store: Store
 ) -> None:
     """A moved tag leaves its index without a name, and the index may name any digest."""
     import_archive(store, images.image(images.A, tags=("secret:1",)).bytes())
@@ -165,7 +165,7 @@ def test_pushed_index_does_not_open_content_of_other_repositories(
 
 @pytest.mark.parametrize("harm", HARM)
 def test_manifest_is_refused_while_its_blob_is_damaged(
-    harm: Callable[[Store], None], ask: Served, store: Store
+    harm: Callable[[Store], None], ask: InProcessMirror, store: Store
 ) -> None:
     assert (push_status(ask, DATA), push_status(ask, CONFIG_DATA)) == (201, 201)
     harm(store)
@@ -178,7 +178,7 @@ def test_manifest_is_refused_while_its_blob_is_damaged(
 
 @pytest.mark.parametrize("target", ["1", str(Digest.of(IMAGE))], ids=["tag", "digest"])
 def test_damaged_manifest_is_unknown_until_it_is_pushed_again(
-    target: str, ask: Served, store: Store
+    target: str, ask: InProcessMirror, store: Store
 ) -> None:
     assert (push_status(ask, DATA), push_status(ask, CONFIG_DATA)) == (201, 201)
     assert ask("PUT", "/v2/one/manifests/1", IMAGE, Content_Type=MANIFEST).status == 201

@@ -14,11 +14,11 @@ from tests.support.logins import USERS, basic
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
 
 
 @pytest.fixture
-def guarded(serve: Callable[..., Served]) -> Served:
+def guarded(serve: Callable[..., InProcessMirror]) -> InProcessMirror:
     return serve(MirrorSettings(access=Access(USERS)))
 
 
@@ -26,7 +26,7 @@ def form(**members: str) -> bytes:
     return urlencode(members).encode()
 
 
-def test_password_is_exchanged_for_a_token(guarded: Served) -> None:
+def test_password_is_exchanged_for_a_token(guarded: InProcessMirror) -> None:
     for answer in (
         guarded("GET", "/token", Authorization=basic("alice", "secret")),
         guarded("POST", "/token", b"grant_type=password&username=alice&password=secret"),
@@ -40,20 +40,20 @@ def test_password_is_exchanged_for_a_token(guarded: Served) -> None:
         assert upload.status == 202
 
 
-def test_anonymous_token_allows_what_anonymous_callers_may_do(guarded: Served) -> None:
+def test_anonymous_token_allows_what_anonymous_callers_may_do(guarded: InProcessMirror) -> None:
     bearer = f"Bearer {guarded('GET', '/token').json['token']}"
     assert guarded("GET", "/v2/", Authorization=bearer).status == 200
     assert guarded("POST", "/v2/app/blobs/uploads/", Authorization=bearer).status == 401
 
 
-def test_wrong_password_is_asked_for_again(guarded: Served) -> None:
+def test_wrong_password_is_asked_for_again(guarded: InProcessMirror) -> None:
     answer = guarded("GET", "/token", Authorization=basic("alice", "wrong"))
     assert (answer.status, answer.code) == (401, "UNAUTHORIZED")
     assert answer.headers["WWW-Authenticate"].startswith("Basic ")
 
 
 def test_anonymous_caller_that_may_read_nothing_gets_no_token(
-    serve: Callable[..., Served],
+    serve: Callable[..., InProcessMirror],
 ) -> None:
     closed = serve(MirrorSettings(access=Access(USERS, anonymous_read=False)))
     answer = closed("GET", "/token")
@@ -71,5 +71,5 @@ def test_anonymous_caller_that_may_read_nothing_gets_no_token(
         (b"x" * 20_000, 413),
     ],
 )
-def test_invalid_form_is_refused(body: bytes, status: int, guarded: Served) -> None:
+def test_invalid_form_is_refused(body: bytes, status: int, guarded: InProcessMirror) -> None:
     assert guarded("POST", "/token", body).status == status

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from store import Store
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
 
 LARGE = random.Random(12).randbytes(1 << 20) * 6
 
 
-def test_upload_in_chunks(ask: Served) -> None:
+def test_upload_in_chunks(ask: InProcessMirror) -> None:
     begun = ask("POST", "/v2/app/blobs/uploads/")
     assert (begun.status, begun.headers["Range"]) == (202, "0-0")
     place = begun.headers["Location"]
@@ -50,13 +50,13 @@ def test_upload_in_chunks(ask: Served) -> None:
     assert ask("GET", place).code == "BLOB_UPLOAD_UNKNOWN"
 
 
-def test_cancelled_upload_is_gone(ask: Served) -> None:
+def test_cancelled_upload_is_gone(ask: InProcessMirror) -> None:
     place = ask("POST", "/v2/app/blobs/uploads/").headers["Location"]
     assert ask("DELETE", place).status == 204
     assert ask("DELETE", place).status == 404
 
 
-def test_blob_with_a_wrong_digest_is_refused(ask: Served, store: Store) -> None:
+def test_blob_with_a_wrong_digest_is_refused(ask: InProcessMirror, store: Store) -> None:
     answer = ask("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(b'x')}", b"y")
     assert (answer.status, answer.code) == (400, "DIGEST_INVALID")
     assert ask("POST", "/v2/app/blobs/uploads/?digest-algorithm=md5").code == "DIGEST_INVALID"
@@ -64,7 +64,7 @@ def test_blob_with_a_wrong_digest_is_refused(ask: Served, store: Store) -> None:
     assert list(store.blobs.digests()) == []
 
 
-def test_upload_continues_after_the_bytes_that_arrived(ask: Served, store: Store) -> None:
+def test_upload_continues_after_the_bytes_that_arrived(ask: InProcessMirror, store: Store) -> None:
     place = ask("POST", "/v2/app/blobs/uploads/").headers["Location"]
     with socket.create_connection(("127.0.0.1", ask.port)) as client:
         client.sendall(
@@ -85,7 +85,7 @@ def test_upload_continues_after_the_bytes_that_arrived(ask: Served, store: Store
     assert done.status == 201
 
 
-def test_stopped_body_times_out(serve: Callable[..., Served]) -> None:
+def test_stopped_body_times_out(serve: Callable[..., InProcessMirror]) -> None:
     ask = serve(MirrorSettings(body_timeout_s=0.2))
     place = ask("POST", "/v2/app/blobs/uploads/").headers["Location"]
     for path in (place, "/v2/app/manifests/1"):
@@ -98,7 +98,7 @@ def test_stopped_body_times_out(serve: Callable[..., Served]) -> None:
             assert client.recv(1000).split()[1] == b"408"
 
 
-def test_ten_clients_can_push_one_blob_at_the_same_time(ask: Served, store: Store) -> None:
+def test_ten_clients_can_push_one_blob_at_the_same_time(ask: InProcessMirror, store: Store) -> None:
     statuses: list[int] = []
     digest = Digest.of(LARGE)
 
@@ -115,7 +115,7 @@ def test_ten_clients_can_push_one_blob_at_the_same_time(ask: Served, store: Stor
     assert not list((store.root / "uploads").iterdir())
 
 
-def test_blob_is_mounted_from_readable_repositories(ask: Served) -> None:
+def test_blob_is_mounted_from_readable_repositories(ask: InProcessMirror) -> None:
     digest = push(ask, b"data", "one")
     for path in (
         f"/v2/two/blobs/uploads/?mount={digest}&from=one",
@@ -136,7 +136,7 @@ def test_blob_is_mounted_from_readable_repositories(ask: Served) -> None:
 @pytest.mark.parametrize("query", ["", "&from=one"], ids=["anonymous", "from"])
 @pytest.mark.parametrize("harm", HARM)
 def test_mount_of_a_damaged_blob_becomes_an_upload_that_repairs_it(
-    harm: Callable[[Store], None], query: str, ask: Served, store: Store
+    harm: Callable[[Store], None], query: str, ask: InProcessMirror, store: Store
 ) -> None:
     assert push_status(ask, DATA) == 201
     harm(store)
@@ -151,7 +151,7 @@ def test_mount_of_a_damaged_blob_becomes_an_upload_that_repairs_it(
 
 @pytest.mark.parametrize("harm", HARM)
 def test_push_to_another_repository_repairs_the_blob(
-    harm: Callable[[Store], None], ask: Served, store: Store
+    harm: Callable[[Store], None], ask: InProcessMirror, store: Store
 ) -> None:
     assert push_status(ask, DATA) == 201
     harm(store)

@@ -11,7 +11,7 @@ from store.model.digests import Digest
 from tests.support.raw_http import RawConnection, request
 
 if TYPE_CHECKING:
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
     from tests.support.raw_http import Reply
 
 HEALTHY = request("GET", "/healthz")
@@ -59,7 +59,7 @@ def refused(reply: Reply, status: int) -> str:
     ],
 )
 def test_invalid_http_is_refused_in_the_form_of_the_specification(
-    ask: Served, sent: bytes, status: int
+    ask: InProcessMirror, sent: bytes, status: int
 ) -> None:
     with RawConnection(ask.port) as wire:
         wire.send(sent)
@@ -79,7 +79,7 @@ def test_invalid_http_is_refused_in_the_form_of_the_specification(
     ],
 )
 def test_request_without_a_handler_is_refused_in_the_form_of_the_specification(
-    ask: Served, sent: bytes, status: int
+    ask: InProcessMirror, sent: bytes, status: int
 ) -> None:
     with RawConnection(ask.port) as wire:
         wire.send(sent)
@@ -88,7 +88,7 @@ def test_request_without_a_handler_is_refused_in_the_form_of_the_specification(
 
 
 def test_failure_before_the_handler_is_answered_in_the_form_of_the_specification(
-    ask: Served, monkeypatch: pytest.MonkeyPatch
+    ask: InProcessMirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_arguments: object) -> None:
         raise RuntimeError("SECRET")
@@ -101,7 +101,7 @@ def test_failure_before_the_handler_is_answered_in_the_form_of_the_specification
         assert wire.ends()
 
 
-def test_invalid_body_ends_its_request(ask: Served) -> None:
+def test_invalid_body_ends_its_request(ask: InProcessMirror) -> None:
     with RawConnection(ask.port, timeout_s=10) as wire:
         wire.send(POST)
         assert wire.is_silent(0.2)
@@ -113,7 +113,7 @@ def test_invalid_body_ends_its_request(ask: Served) -> None:
         assert wire.ends()
 
 
-def test_invalid_body_of_a_waiting_request_ends_it(ask: Served) -> None:
+def test_invalid_body_of_a_waiting_request_ends_it(ask: InProcessMirror) -> None:
     data = b"a" * 20_000_000
     assert ask("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data).status == 201
     with RawConnection(ask.port, timeout_s=10) as wire:
@@ -126,7 +126,7 @@ def test_invalid_body_of_a_waiting_request_ends_it(ask: Served) -> None:
         assert wire.ends()
 
 
-def test_body_may_be_longer_than_any_head(ask: Served) -> None:
+def test_body_may_be_longer_than_any_head(ask: InProcessMirror) -> None:
     data = bytes(20 * MAX_HEAD_BYTES)
     with RawConnection(ask.port) as wire:
         # The body is read and dropped, because nothing is at this path.
@@ -137,7 +137,7 @@ def test_body_may_be_longer_than_any_head(ask: Served) -> None:
         assert wire.ask("GET", "/healthz").status == 200
 
 
-def test_pipelined_requests_are_all_answered(ask: Served) -> None:
+def test_pipelined_requests_are_all_answered(ask: InProcessMirror) -> None:
     data = bytes(3 * MAX_HEAD_BYTES)
     push = request("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data)
     with RawConnection(ask.port) as wire:

@@ -13,13 +13,15 @@ from mirror.transfer import pools
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
 
 
 @pytest.fixture(params=["threads", "turns"])
 def ask(
-    request: pytest.FixtureRequest, serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
-) -> Served:
+    request: pytest.FixtureRequest,
+    serve: Callable[..., InProcessMirror],
+    monkeypatch: pytest.MonkeyPatch,
+) -> InProcessMirror:
     """The application, with a thread for every file and with none."""
     if request.param == "turns":
         monkeypatch.setattr(pools, "SENDFILE_THREADS", 0)

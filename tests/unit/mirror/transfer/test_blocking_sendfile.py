@@ -11,7 +11,7 @@ import uvloop
 
 from mirror.service import MirrorSettings
 from mirror.transfer import blocking_sendfile, channels, pools
-from tests.support.mirror_in_process import Served
+from tests.support.mirror_in_process import InProcessMirror
 from tests.support.raw_transfers import (
     HUGE,
     NEVER_S,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def test_fast_client_keeps_its_thread(
-    serve: Callable[..., Served], threads: list[str], monkeypatch: pytest.MonkeyPatch
+    serve: Callable[..., InProcessMirror], threads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(blocking_sendfile, "PATIENCE_S", NEVER_S)
     ask = serve()
@@ -47,7 +47,7 @@ def test_fast_client_keeps_its_thread(
 
 
 def test_slow_client_gives_its_thread_back(
-    serve: Callable[..., Served], threads: list[str], monkeypatch: pytest.MonkeyPatch
+    serve: Callable[..., InProcessMirror], threads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pools, "SENDFILE_THREADS", 1)
     monkeypatch.setattr(blocking_sendfile, "PATIENCE_S", 0.05)
@@ -77,7 +77,7 @@ def test_slow_client_gives_its_thread_back(
 
 
 def test_request_during_an_answer_does_not_block_the_loop(
-    serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+    serve: Callable[..., InProcessMirror], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While a thread writes to its socket the socket blocks, so that the loop must not read it."""
     monkeypatch.setattr(blocking_sendfile, "PATIENCE_S", NEVER_S)
@@ -98,7 +98,10 @@ def test_shutdown_wakes_a_thread_that_waits_for_its_client(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(blocking_sendfile, "PATIENCE_S", NEVER_S)
-    with ExitStack() as stack, Served(store, MirrorSettings(), uvloop.new_event_loop) as ask:
+    with (
+        ExitStack() as stack,
+        InProcessMirror(store, MirrorSettings(), uvloop.new_event_loop) as ask,
+    ):
         client = stack.enter_context(send_requests(ask, push_blob(ask, HUGE)))
         read(client, 1000)
         time.sleep(0.2)
@@ -132,7 +135,7 @@ def test_closed_connection_gets_no_more_bytes(
 
     monkeypatch.setattr(blocking_sendfile.BlockingSendfile, "send", recorded)
     monkeypatch.setattr(channels.Socket, "hang_up", ended)
-    with Served(store, MirrorSettings(), uvloop.new_event_loop) as ask:
+    with InProcessMirror(store, MirrorSettings(), uvloop.new_event_loop) as ask:
         client = send_requests(ask, push_blob(ask, HUGE))
         read(client, 1000)
         ask.soon(transports[0].close)
@@ -145,7 +148,10 @@ def test_shutdown_wakes_threads_of_closed_connections(
 ) -> None:
     monkeypatch.setattr(blocking_sendfile, "PATIENCE_S", NEVER_S)
     monkeypatch.setattr(blocking_sendfile, "_CHECK_INTERVAL_S", NEVER_S)
-    with ExitStack() as stack, Served(store, MirrorSettings(), uvloop.new_event_loop) as ask:
+    with (
+        ExitStack() as stack,
+        InProcessMirror(store, MirrorSettings(), uvloop.new_event_loop) as ask,
+    ):
         client = stack.enter_context(send_requests(ask, push_blob(ask, HUGE)))
         read(client, 1000)
         time.sleep(0.2)

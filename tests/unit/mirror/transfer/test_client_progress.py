@@ -17,12 +17,12 @@ from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from store import Store
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
 
 
 @pytest.mark.parametrize("kind", ["file", "decoded"])
 def test_client_that_reads_slowly_but_steadily_is_never_cut_off(
-    kind: str, ask: Served, store: Store, monkeypatch: pytest.MonkeyPatch
+    kind: str, ask: InProcessMirror, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It takes fewer bytes than make Linux report the socket as writable again."""
     data = HUGE

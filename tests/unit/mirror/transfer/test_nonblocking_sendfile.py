@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
 
 
 def test_uncached_part_is_sent_by_a_file_thread(
-    serve: Callable[..., Served], threads: list[str], monkeypatch: pytest.MonkeyPatch
+    serve: Callable[..., InProcessMirror], threads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pools, "SENDFILE_THREADS", 0)
     ask = serve()

@@ -15,11 +15,11 @@ from tests.support.waiting import PATIENCE_S, until
 if TYPE_CHECKING:
     import pytest
 
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
 
 
 def test_pushes_to_a_slow_disk_do_not_delay_pulls(
-    ask: Served, monkeypatch: pytest.MonkeyPatch
+    ask: InProcessMirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = push_blob(ask, LARGE)
     write, may_write = Upload.write, threading.Event()

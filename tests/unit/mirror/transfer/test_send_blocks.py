@@ -26,12 +26,15 @@ if TYPE_CHECKING:
 
     from store import Store
     from store.content.blocks import Blocks
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
 
 
 @pytest.mark.parametrize("failing", ["drained_transport", "Socket"])
 def test_failure_before_the_first_block_sends_no_head(
-    failing: str, serve: Callable[..., Served], store: Store, monkeypatch: pytest.MonkeyPatch
+    failing: str,
+    serve: Callable[..., InProcessMirror],
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The client would take the next answer for the body."""
     ask = serve()

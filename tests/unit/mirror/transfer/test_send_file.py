@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from store import Store
-    from tests.support.mirror_in_process import Served
+    from tests.support.mirror_in_process import InProcessMirror
 
 
-def test_slow_client_gets_every_byte(ask: Served) -> None:
+def test_slow_client_gets_every_byte(ask: InProcessMirror) -> None:
     digest = push(ask, HUGE)
     with socket.create_connection(("127.0.0.1", ask.port)) as client:
         client.sendall(
@@ -50,7 +50,7 @@ def test_slow_client_gets_every_byte(ask: Served) -> None:
     assert bytes(got).partition(b"\r\n\r\n")[2] == HUGE
 
 
-def test_client_that_disconnects_does_not_disturb_others(ask: Served) -> None:
+def test_client_that_disconnects_does_not_disturb_others(ask: InProcessMirror) -> None:
     digest = push(ask, HUGE)
     for _ in range(5):
         with socket.create_connection(("127.0.0.1", ask.port)) as client:
@@ -59,7 +59,9 @@ def test_client_that_disconnects_does_not_disturb_others(ask: Served) -> None:
     assert ask("GET", f"/v2/app/blobs/{digest}").body == HUGE
 
 
-def test_client_that_stops_reading_is_cut_off(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_client_that_stops_reading_is_cut_off(
+    ask: InProcessMirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mirror.transfer import client_progress
 
     monkeypatch.setattr(client_progress, "STALL_S", 0.2)
@@ -75,7 +77,7 @@ def test_client_that_stops_reading_is_cut_off(ask: Served, monkeypatch: pytest.M
 
 
 def test_uncached_file_is_sent_by_a_thread(
-    serve: Callable[..., Served], store: Store, threads: list[str]
+    serve: Callable[..., InProcessMirror], store: Store, threads: list[str]
 ) -> None:
     ask = serve()
     path = push_blob(ask, SMALL)
@@ -88,7 +90,9 @@ def test_uncached_file_is_sent_by_a_thread(
     assert threads[0] != "sendfile"
 
 
-def test_slow_disk_delays_only_its_own_client(ask: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_disk_delays_only_its_own_client(
+    ask: InProcessMirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = push_blob(ask, LARGE)
     pretend_uncached(monkeypatch)
     sendfile, reads, may_read = os.sendfile, threading.Event(), threading.Event()
@@ -112,7 +116,7 @@ def test_slow_disk_delays_only_its_own_client(ask: Served, monkeypatch: pytest.M
 
 
 def test_client_that_leaves_during_a_read_leaves_no_descriptor_open(
-    ask: Served, monkeypatch: pytest.MonkeyPatch
+    ask: InProcessMirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = push_blob(ask, HUGE)
     pretend_uncached(monkeypatch)
@@ -125,7 +129,7 @@ def test_client_that_leaves_during_a_read_leaves_no_descriptor_open(
 
 
 def test_unreadable_disk_cuts_the_answer_off(
-    ask: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ask: InProcessMirror, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = push_blob(ask, LARGE)
 
@@ -138,7 +142,7 @@ def test_unreadable_disk_cuts_the_answer_off(
     assert "Traceback" not in caplog.text
 
 
-def test_shortened_file_cuts_the_answer_off(ask: Served, store: Store) -> None:
+def test_shortened_file_cuts_the_answer_off(ask: InProcessMirror, store: Store) -> None:
     path = push_blob(ask, HUGE)
     with send_requests(ask, path) as client:
         read(client, 1000)
