@@ -121,7 +121,7 @@ def test_docker_28_and_storectl_load_each_others_archives(
     with Storectl(tmp_path / "other") as other:
         other.load(theirs)
         assert other.image_id("localhost:5000/app:2") == digest(child)
-        assert other.held()[digest(child)].parent == digest(base)
+        assert other.images()[digest(child)].parent == digest(base)
         assert (
             other.save(["team/app:1", "localhost:5000/app:2", digest(base)], archive_format) == ours
         )

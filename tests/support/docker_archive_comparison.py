@@ -48,11 +48,11 @@ class ArchiveComparison:
         shutil.copytree(self._blank, self._root)
         with Storectl(self._root) as storectl:
             for number, archive in enumerate(archives):
-                before = storectl.held()
+                before = storectl.images()
                 what, refused = self._load(storectl, archive, silent=silent)
                 if what is None and refused:
                     self.refused += 1
-                    after = storectl.held()
+                    after = storectl.images()
                     return (
                         None
                         if after == before
@@ -61,10 +61,10 @@ class ArchiveComparison:
                             f" {after}"
                         )
                     )
-                what = what or _compare_states(images_of_engine(self._engine), storectl.held())
+                what = what or _compare_states(images_of_engine(self._engine), storectl.images())
                 if what is not None:
                     return f"archive {number}: {what}"
-            held = storectl.held()
+            held = storectl.images()
             self.images += len(held)
             self.parents += sum(1 for image in held.values() if image.parent)
             for names in _selections(held):

@@ -80,7 +80,7 @@ class InProcessMirror:
         """Return the number of connections that are open or have an unfinished request."""
         return 0 if self._runner.server is None else len(self._runner.server.connections)
 
-    def soon(self, call: Callable[[], object]) -> None:
+    def call_soon(self, call: Callable[[], object]) -> None:
         """Schedule ``call`` on the loop."""
         self._loop.call_soon_threadsafe(call)
 

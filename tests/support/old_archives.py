@@ -168,7 +168,7 @@ def image_sets(draw: DrawFn) -> tuple[OldImage, ...]:
 
 @st.composite
 def repositories(draw: DrawFn, images: Sequence[OldImage]) -> bytes:
-    """Names for the images; for all of them as often as not."""
+    """Draw names for the images; half of the draws name all of them."""
     chosen: dict[str, dict[str, str]] = {}
     for image in (
         images if draw(st.booleans()) else draw(st.lists(st.sampled_from(images), max_size=4))

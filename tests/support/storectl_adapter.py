@@ -96,7 +96,7 @@ class Storectl:
         """Return the ID of the image's parent, empty for an image without one."""
         return str(self._store.inspect(name).parent or "")
 
-    def held(self) -> dict[str, ComparableImage]:
+    def images(self) -> dict[str, ComparableImage]:
         """Return every image of the store by its ID."""
         listed = self._store.images(ImageFilter(include_intermediate=True))
         return {

@@ -45,7 +45,7 @@ LIMITS: Final = Limits(
 OPTIONS: Final = ImportOptions(limits=LIMITS, workers=1)
 
 
-def _rich() -> Layout:
+def _example_layout() -> Layout:
     layout = Layout()
     amd64 = layout.image(
         gzip(A), zstd(B), plain(E), platform="linux/amd64", annotations={"made": "here"}
@@ -75,7 +75,7 @@ def _hybrid() -> Layout:
 
     read = json.loads(manifest)
     paths = [
-        f"blobs/{one['digest'].replace(':', '/')}" for one in (read["config"], *read["layers"])
+        f"blobs/{link['digest'].replace(':', '/')}" for link in (read["config"], *read["layers"])
     ]
     layout.files["manifest.json"] = encode(
         [{"Config": paths[0], "RepoTags": ["h:1", "h:2"], "Layers": paths[1:]}]
@@ -103,7 +103,7 @@ def _dir_folder() -> Entries:
 
 
 BASES: Final[tuple[Entries, ...]] = (
-    entries_of(_rich().tar()),
+    entries_of(_example_layout().tar()),
     entries_of(_hybrid().tar()),
     _old(),
     _dir_folder(),
@@ -137,7 +137,7 @@ def check(data: bytes) -> None:
     entries = mutated(choices.pick(BASES), choices)
     if way & WAYS == FOLDER:
         with _folder() as folder:
-            _taken(unpacked(entries, folder / "layout"), way)
+            _import_report(unpacked(entries, folder / "layout"), way)
         return
     archive = compressed(packed(entries), choices)
     if way & DAMAGED:
@@ -145,12 +145,12 @@ def check(data: bytes) -> None:
         archive = archive[:at] + choices.take(3) + archive[at + choices.below(700) :]
     piped = filed = None
     if way & WAYS != FILE:
-        piped = _taken(io.BytesIO(archive), way)
+        piped = _import_report(io.BytesIO(archive), way)
     if way & WAYS != PIPE:
         with _folder() as folder:
             path = folder / "archive"
             path.write_bytes(archive)
-            filed = _taken(path, way)
+            filed = _import_report(path, way)
     if way & WAYS == BOTH:
         assert (piped is None) == (filed is None)
         if piped is not None and filed is not None:
@@ -161,7 +161,7 @@ def check(data: bytes) -> None:
             )
 
 
-class Emptied:
+class EmptiedStore:
     """A store that is empty for each input. Its rows are deleted, so that its statements stay."""
 
     def __init__(self) -> None:
@@ -174,7 +174,7 @@ class Emptied:
         self.store = Store.open(self.folder / "store", create=True, clock=lambda: NOW)
         self.before = snapshot(self.store.root)
 
-    def again(self) -> None:
+    def empty(self) -> None:
         """Delete all rows and files that the last input added."""
         with closing(sqlite3.connect(self.store.root / "store.db")) as connection:
             connection.execute("PRAGMA foreign_keys = OFF")
@@ -190,7 +190,7 @@ class Emptied:
         assert snapshot(self.store.root) == self.before
 
 
-STORE: Final = Emptied()
+STORE: Final = EmptiedStore()
 
 
 @contextmanager
@@ -199,7 +199,7 @@ def _folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _taken(source: Path | io.BytesIO, way: int) -> ImportReport | None:
+def _import_report(source: Path | io.BytesIO, way: int) -> ImportReport | None:
     """Return the report of the import, None when it is refused."""
     store = STORE.store
     try:
@@ -212,7 +212,7 @@ def _taken(source: Path | io.BytesIO, way: int) -> ImportReport | None:
     try:
         _stored(store, source, way)
     finally:
-        STORE.again()
+        STORE.empty()
     return report
 
 

@@ -80,7 +80,7 @@ def check(data: bytes) -> None:
         assert exc.message.isprintable()
     else:
         assert parse_manifest(table + b" trailing", LIMITS) == entries or table[-1:].isalnum()
-        for source in (one for entry in entries for one in entry.layer_sources.values()):
+        for source in (link for entry in entries for link in entry.layer_sources.values()):
             wrapped = b'[{"Config":"c","LayerSources":{"k":%s}}]' % source.encode()
             assert parse_manifest(wrapped, LIMITS)[0].layer_sources["k"].encode() == source.encode()
 

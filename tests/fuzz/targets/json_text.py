@@ -103,7 +103,7 @@ def _tidied(value: object) -> object:
         case _Members():
             return ["object", [[_SURROGATE.sub("\ufffd", key), _tidied(one)] for key, one in value]]
         case list():
-            return [_tidied(one) for one in value]
+            return [_tidied(item) for item in value]
     return value
 
 

@@ -34,7 +34,8 @@ TOKENS: Final = (
 def check(data: bytes) -> None:
     """Compare the platforms in the lines of the input."""
     texts = data.decode("utf-8", "surrogateescape").split("\n")[:6]
-    found = [one for text in texts for one in (_parsed(text), _of_fields(text)) if one is not None]
+    candidates = (platform for text in texts for platform in (_parsed(text), _of_fields(text)))
+    found = [platform for platform in candidates if platform is not None]
     for one in found:
         assert one.matches(one)
         assert one.runs(one) == 0

@@ -34,7 +34,9 @@ CEILING: Final = 1 << 20
 
 
 def _frames(*contents: bytes) -> tuple[bytes, list[tuple[int, int]]]:
-    frames = [zstandard.ZstdCompressor(write_checksum=True).compress(one) for one in contents]
+    frames = [
+        zstandard.ZstdCompressor(write_checksum=True).compress(content) for content in contents
+    ]
     return b"".join(frames), [
         (len(frame), len(one)) for frame, one in zip(frames, contents, strict=True)
     ]
@@ -94,7 +96,7 @@ def check(data: bytes) -> None:
     assert len(got) == stop - start
     # The whole file is hashed. For a part only its own frames are checked, so that two wrong
     # entries of the table that cancel each other out are not found.
-    assert whole is None or got == whole[start:stop] or _lies(stored) > 1
+    assert whole is None or got == whole[start:stop] or _wrong_sizes(stored) > 1
 
 
 def _part(blobs: BlobStore, sources: Sources, start: int, stop: int) -> bytes:
@@ -119,7 +121,7 @@ def _plain(stored: bytes) -> bytes | None:
         return None
 
 
-def _lies(stored: bytes) -> int:
+def _wrong_sizes(stored: bytes) -> int:
     """Return how many frames have another size than in the table."""
     length = table_bytes(stored[-FOOTER_BYTES:]) or 0
     return sum(

@@ -101,8 +101,8 @@ def _with_checksums(data: bytes) -> bytes:
     """
     blocks = [data[start : start + 512] for start in range(0, len(data), 512)]
     return b"".join(
-        with_checksum(one) if len(one) == 512 and one[257:262] == b"ustar" else one
-        for one in blocks
+        with_checksum(block) if len(block) == 512 and block[257:262] == b"ustar" else block
+        for block in blocks
     )
 
 

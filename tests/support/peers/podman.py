@@ -55,8 +55,8 @@ class Podman:
     def image_ids(self) -> set[str]:
         """Return the IDs of all images."""
         return {
-            f"sha256:{one['Id']}"
-            for one in json.loads(self.run("images", "--all", "--format", "json"))
+            f"sha256:{row['Id']}"
+            for row in json.loads(self.run("images", "--all", "--format", "json"))
         }
 
     def digests(self) -> set[str]:

@@ -107,8 +107,8 @@ def test_vector_v4_id_and_parent_of_the_config_are_ignored() -> None:
         "fc9ae37952f799799c25c63ce6ad72d35beb4d193881b245f47e4471751a39e8",
     ]
     assert (
-        layers[3].json.decode()
-        == f'{{"id":"{layers[3].v1_id}","parent":"{layers[2].v1_id}","created":"2015-10-21T07:28:00+02:30","container_config":{EMPTY_CONFIG},'
+        layers[3].json.decode() == f'{{"id":"{layers[3].v1_id}","parent":"{layers[2].v1_id}",'
+        f'"created":"2015-10-21T07:28:00+02:30","container_config":{EMPTY_CONFIG},'
         '"author":"you","os":"linux","Size":42}'
     )
 

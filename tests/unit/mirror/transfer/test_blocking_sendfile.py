@@ -138,7 +138,7 @@ def test_closed_connection_gets_no_more_bytes(
     with InProcessMirror(store, MirrorSettings(), uvloop.new_event_loop) as ask:
         client = send_requests(ask, push_blob(ask, HUGE))
         read(client, 1000)
-        ask.soon(transports[0].close)
+        ask.call_soon(transports[0].close)
         assert hung_up.wait(PATIENCE_S)
         assert drain(client) < len(HUGE) - 1000
 
@@ -155,7 +155,7 @@ def test_shutdown_wakes_threads_of_closed_connections(
         client = stack.enter_context(send_requests(ask, push_blob(ask, HUGE)))
         read(client, 1000)
         time.sleep(0.2)
-        ask.soon(ask.abort)
+        ask.call_soon(ask.abort)
         time.sleep(0.2)
         began = time.monotonic()
         ask.end()
