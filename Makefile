@@ -36,11 +36,13 @@ $(BENCH): $(STAMP) requirements-bench.txt
 env: $(STAMP)      ## make the development environment
 
 demo: $(DEMO_STAMP) ## import Docker's archives, list them, save them, compare the bytes
-	@PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX="$(abspath $(DEMO))/bytecode" PATH="$(abspath $(DEMO))/bin:$$PATH" bash scripts/demo.sh
+	@PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX="$(abspath $(DEMO))/bytecode" \
+	  PATH="$(abspath $(DEMO))/bin:$$PATH" bash scripts/demo.sh
 
 test: $(STAMP)     ## run the whole test suite, with branch coverage
 	@$(BIN)/coverage erase
-	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n auto --dist loadgroup --cov \
+	  --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 fmt: $(STAMP)      ## format the code
 	$(BIN)/ruff format .
@@ -63,7 +65,9 @@ peers:             ## build, with Go, the peers that Debian does not have
 	@bash scripts/build_peers.sh regctl oras dockerd-28
 
 interop: $(STAMP)  ## the tests with the real Docker Engine, skopeo, podman and umoci
-	@PATH="$(abspath $(BIN)):$$PATH" STORECTL_INTEROP=1 STORECTL_INTEROP_CONFIGS=$${STORECTL_INTEROP_CONFIGS:-300} STORECTL_INTEROP_DEBIAN=full $(BIN)/python -m pytest -m interop tests/interop $(PYTEST_ARGS)
+	@PATH="$(abspath $(BIN)):$$PATH" STORECTL_INTEROP=1 \
+	  STORECTL_INTEROP_CONFIGS=$${STORECTL_INTEROP_CONFIGS:-300} STORECTL_INTEROP_DEBIAN=full \
+	  $(BIN)/python -m pytest -m interop tests/interop $(PYTEST_ARGS)
 
 interop-table: $(STAMP) ## run every pair of formats, and write docs/interop.md
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/interop_table.py
@@ -94,6 +98,7 @@ lock:              ## renew uv.lock and the requirements files (needs uv)
 check: lint types arch migrations test site ## run what CI runs
 
 clean:             ## remove the environments and everything built
-	rm -rf $(VENV) $(DEMO) $(DOCS) site .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache .import_linter_cache .coverage* build dist *.egg-info
+	rm -rf $(VENV) $(DEMO) $(DOCS) site build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache .import_linter_cache
 
-.PHONY: help env demo test fmt lint types arch migrations peers interop interop-table fuzz bench docs site lock check clean
+.PHONY: help env demo test fmt lint types arch migrations peers interop interop-table fuzz \
+  bench docs site lock check clean

@@ -141,7 +141,8 @@ def draw(sequence: Sequence) -> str:
         f"<title>{escape(sequence.title)}</title>",
         (
             '<defs><marker id="head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8"'
-            ' markerHeight="8" orient="auto"><path d="M0 0L10 5L0 10z" fill="#1b6ca8"/></marker></defs>'
+            ' markerHeight="8" orient="auto"><path d="M0 0L10 5L0 10z" fill="#1b6ca8"/>'
+            "</marker></defs>"
         ),
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
     ]

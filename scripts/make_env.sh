@@ -26,8 +26,10 @@ for candidate in python3 python3.14 python3.13 python3.12 python3.11 python; do
 done
 uv=$(command -v uv || true)
 if [ -z "$python" ] && [ -z "$uv" ]; then
-    echo "storectl needs Python 3.11 or newer with its venv module; found $(python3 --version 2>/dev/null || echo "no python3")." >&2
-    echo "On Debian and Ubuntu: apt install python3 python3-venv. Elsewhere: install uv, which brings a Python along." >&2
+    found=$(python3 --version 2>/dev/null || echo "no python3")
+    echo "storectl needs Python 3.11 or newer with its venv module; found $found." >&2
+    echo "On Debian and Ubuntu: apt install python3 python3-venv." >&2
+    echo "Elsewhere: install uv, which brings a Python along." >&2
     exit 1
 fi
 

@@ -50,7 +50,7 @@ one rendering of the facts. ``hint`` says what to do next, where that needs no f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from store.model.base_errors import (
     InvalidDigest,
@@ -63,8 +63,8 @@ from store.model.base_errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from store.model.base_errors import Advice
     from store.model.digests import DiffID, Digest, ImageID
-    from store.model.remedies import Remedy
 
 __all__ = [
     "AmbiguousName",
@@ -127,8 +127,7 @@ class InvalidArchive(InvalidInput):
         *,
         member: str | None = None,
         offset: int | None = None,
-        hint: str | None = None,
-        remedy: Remedy | None = None,
+        **advice: Unpack[Advice],
     ) -> None:
         where = "".join(
             (
@@ -136,7 +135,7 @@ class InvalidArchive(InvalidInput):
                 f", at byte {offset}" if offset is not None else "",
             )
         )
-        super().__init__(f"{message}{where}", hint=hint, remedy=remedy)
+        super().__init__(f"{message}{where}", **advice)
         self.member = member
         self.offset = offset
 
@@ -181,12 +180,9 @@ class InvalidDocument(InvalidInput):
         message: str,
         *,
         document: str | None = None,
-        hint: str | None = None,
-        remedy: Remedy | None = None,
+        **advice: Unpack[Advice],
     ) -> None:
-        super().__init__(
-            f"{document}: {message}" if document else message, hint=hint, remedy=remedy
-        )
+        super().__init__(f"{document}: {message}" if document else message, **advice)
         self.document = document
 
 
@@ -202,16 +198,8 @@ class DigestMismatch(InvalidInput):
         "the bytes are damaged, or their digest is wrong: copy the archive again, or save it again"
     )
 
-    def __init__(
-        self,
-        what: str,
-        *,
-        want: object,
-        got: object,
-        hint: str | None = None,
-        remedy: Remedy | None = None,
-    ) -> None:
-        super().__init__(f'{what}: expected "{want}", got "{got}"', hint=hint, remedy=remedy)
+    def __init__(self, what: str, *, want: object, got: object, **advice: Unpack[Advice]) -> None:
+        super().__init__(f'{what}: expected "{want}", got "{got}"', **advice)
         self.want = want
         self.got = got
 
@@ -266,10 +254,8 @@ class TooLarge(InvalidInput):
 
     usual_hint = "real images stay far below this limit: check where the archive comes from"
 
-    def __init__(
-        self, message: str, *, limit: int, hint: str | None = None, remedy: Remedy | None = None
-    ) -> None:
-        super().__init__(message, hint=hint, remedy=remedy)
+    def __init__(self, message: str, *, limit: int, **advice: Unpack[Advice]) -> None:
+        super().__init__(message, **advice)
         self.limit = limit
 
 
@@ -300,10 +286,8 @@ class ContentNotFound(NotFound):
         digest: That digest.
     """
 
-    def __init__(
-        self, message: str, *, digest: Digest, hint: str | None = None, remedy: Remedy | None = None
-    ) -> None:
-        super().__init__(message, hint=hint, remedy=remedy)
+    def __init__(self, message: str, *, digest: Digest, **advice: Unpack[Advice]) -> None:
+        super().__init__(message, **advice)
         self.digest = digest
 
 
@@ -327,10 +311,9 @@ class AmbiguousName(Conflict):
         message: str,
         *,
         matches: Sequence[str] = (),
-        hint: str | None = None,
-        remedy: Remedy | None = None,
+        **advice: Unpack[Advice],
     ) -> None:
-        super().__init__(message, hint=hint, remedy=remedy)
+        super().__init__(message, **advice)
         self.matches = tuple(matches)
 
 
@@ -341,15 +324,8 @@ class NameTaken(Conflict):
         names: These tags.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        names: Sequence[str],
-        hint: str | None = None,
-        remedy: Remedy | None = None,
-    ) -> None:
-        super().__init__(message, hint=hint, remedy=remedy)
+    def __init__(self, message: str, *, names: Sequence[str], **advice: Unpack[Advice]) -> None:
+        super().__init__(message, **advice)
         self.names = tuple(names)
 
 
@@ -360,15 +336,8 @@ class IncompleteImage(Conflict):
         missing: The absent content, one name each.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        missing: Sequence[str],
-        hint: str | None = None,
-        remedy: Remedy | None = None,
-    ) -> None:
-        super().__init__(message, hint=hint, remedy=remedy)
+    def __init__(self, message: str, *, missing: Sequence[str], **advice: Unpack[Advice]) -> None:
+        super().__init__(message, **advice)
         self.missing = tuple(missing)
 
 
@@ -379,15 +348,8 @@ class DiffMismatch(Conflict):
         image_id: The image.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        image_id: ImageID,
-        hint: str | None = None,
-        remedy: Remedy | None = None,
-    ) -> None:
-        super().__init__(message, hint=hint, remedy=remedy)
+    def __init__(self, message: str, *, image_id: ImageID, **advice: Unpack[Advice]) -> None:
+        super().__init__(message, **advice)
         self.image_id = image_id
 
 
@@ -402,15 +364,8 @@ class OutOfOrder(Conflict):
         offset_bytes: Where the last piece ended.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        offset_bytes: int,
-        hint: str | None = None,
-        remedy: Remedy | None = None,
-    ) -> None:
-        super().__init__(message, hint=hint, remedy=remedy)
+    def __init__(self, message: str, *, offset_bytes: int, **advice: Unpack[Advice]) -> None:
+        super().__init__(message, **advice)
         self.offset_bytes = offset_bytes
 
 
@@ -433,10 +388,8 @@ class DamagedContent(IntegrityError):
         digest: The digest of the stored content: a blob, or bytes in the catalogue.
     """
 
-    def __init__(
-        self, message: str, *, digest: Digest, hint: str | None = None, remedy: Remedy | None = None
-    ) -> None:
-        super().__init__(message, hint=hint, remedy=remedy)
+    def __init__(self, message: str, *, digest: Digest, **advice: Unpack[Advice]) -> None:
+        super().__init__(message, **advice)
         self.digest = digest
 
 
@@ -447,10 +400,8 @@ class ContentMissing(IntegrityError):
         digest: The digest of the content.
     """
 
-    def __init__(
-        self, message: str, *, digest: Digest, hint: str | None = None, remedy: Remedy | None = None
-    ) -> None:
-        super().__init__(message, hint=hint, remedy=remedy)
+    def __init__(self, message: str, *, digest: Digest, **advice: Unpack[Advice]) -> None:
+        super().__init__(message, **advice)
         self.digest = digest
 
 

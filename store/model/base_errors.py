@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypedDict, Unpack
 
 if TYPE_CHECKING:
     from store.model.remedies import Remedy
+
+
+class Advice(TypedDict, total=False):
+    """What every error takes besides its own facts (see `StoreError`)."""
+
+    hint: str | None
+    remedy: Remedy | None
 
 
 class StoreError(Exception):
@@ -52,10 +59,8 @@ class InvalidReference(InvalidInput):
         text: The text.
     """
 
-    def __init__(
-        self, message: str, *, text: str, hint: str | None = None, remedy: Remedy | None = None
-    ) -> None:
-        super().__init__(message, hint=hint, remedy=remedy)
+    def __init__(self, message: str, *, text: str, **advice: Unpack[Advice]) -> None:
+        super().__init__(message, **advice)
         self.text = text
 
 

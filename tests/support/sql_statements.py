@@ -7,18 +7,20 @@ import sqlite3
 import sys
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Engine, event
 
+import store
 from store.db.schema import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from types import FrameType
 
-_SENDERS: Final = re.compile(r"/(?:store/catalog|exporter)/(?:\w+/)*(\w+)\.py$")
+_ROOT: Final = re.escape(str(Path(store.__file__).parents[1]))
+_SENDERS: Final = re.compile(rf"^{_ROOT}/(?:store/catalog|exporter)/(?:\w+/)*(\w+)\.py$")
 _PLANNED: Final = re.compile(r"^\s*(?:WITH|SELECT|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 _ALIAS: Final = re.compile(r"\b(\w+) AS \"?(\w+)\"?")
 _STEP: Final = re.compile(r"SCAN (\w+)")
