@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from hypothesis import strategies as st
 
-from tests.support import json_text as js
-from tests.support import tars
+from tests.support import json_text, tars
 from tests.support.archives import (
     RECORD,
     Codec,
@@ -179,9 +178,9 @@ def _image_id(image: ImageCase) -> str:
 def text(draw: DrawFn, value: str) -> bytes:
     """Draw a JSON literal of ``value``, in any spelling when it is short."""
     return (
-        draw(js.escaped(value))
+        draw(json_text.escaped(value))
         if value.isascii() and len(value) <= SPELLED_LENGTH
-        else js.literal(value)
+        else json_text.literal(value)
     )
 
 
@@ -215,42 +214,42 @@ def plain_sources(draw: DrawFn, layers: Sequence[bytes]) -> bytes:
     """Draw ``LayerSources`` as Docker 25 and newer write them for every layer."""
     known = b'{"mediaType":"application/vnd.oci.image.layer.v1.tar","size":%d,"digest":"%s"}'
     described = [
-        (js.literal(digest(layer)), known % (len(layer), digest(layer).encode()))
+        (json_text.literal(digest(layer)), known % (len(layer), digest(layer).encode()))
         for layer in dict.fromkeys(layers)
     ]
-    return draw(st.sampled_from((b"null", b"{}", js.join_object(described))))
+    return draw(st.sampled_from((b"null", b"{}", json_text.join_object(described))))
 
 
 @st.composite
 def items(draw: DrawFn, image: PackedImage, position: int, layers: Sequence[str]) -> bytes:
     """Draw an entry of a manifest."""
-    listed = js.join_array(
+    listed = json_text.join_array(
         [
-            draw(paths(path)) if len(layers) < SPELLED_LENGTH else js.literal(path)
+            draw(paths(path)) if len(layers) < SPELLED_LENGTH else json_text.literal(path)
             for path in layers
         ],
-        draw(st.sampled_from(js.WHITESPACE)),
+        draw(st.sampled_from(json_text.WHITESPACE)),
     )
-    names = js.join_array([draw(text(tag)) for tag in image.tags])
+    names = json_text.join_array([draw(text(tag)) for tag in image.tags])
     members = [
-        (draw(js.spelled("Config")), draw(paths(config_path(position)))),
+        (draw(json_text.spelled("Config")), draw(paths(config_path(position)))),
         (
-            draw(js.spelled("Layers")),
+            draw(json_text.spelled("Layers")),
             draw(st.sampled_from((b"null", b"[]"))) if not layers else listed,
         ),
         (
-            draw(js.spelled("RepoTags")),
+            draw(json_text.spelled("RepoTags")),
             names if image.tags else draw(st.sampled_from((b"null", b"[]"))),
         ),
     ]
     if not image.tags and draw(st.booleans()):
         members.pop()
     if image.parent:
-        members.append((draw(js.spelled("Parent")), draw(text(image.parent))))
+        members.append((draw(json_text.spelled("Parent")), draw(text(image.parent))))
     if draw(st.integers(0, 4)) == 4:
-        members.append((draw(js.spelled("LayerSources")), draw(plain_sources(image.layers))))
+        members.append((draw(json_text.spelled("LayerSources")), draw(plain_sources(image.layers))))
     if draw(st.integers(0, 4)) == 4:
-        members.append((draw(UNKNOWN.map(js.literal)), draw(js.anything())))
+        members.append((draw(UNKNOWN.map(json_text.literal)), draw(json_text.anything())))
     before = draw(
         st.sampled_from(
             (
@@ -268,8 +267,9 @@ def items(draw: DrawFn, image: PackedImage, position: int, layers: Sequence[str]
     after = draw(
         st.sampled_from(((), (), (), ((b'"Config"', b"null"),), ((b'"Parent"', b"null"),)))
     )
-    return js.join_object(
-        [*before, *draw(st.permutations(members)), *after], draw(st.sampled_from(js.WHITESPACE))
+    return json_text.join_object(
+        [*before, *draw(st.permutations(members)), *after],
+        draw(st.sampled_from(json_text.WHITESPACE)),
     )
 
 
@@ -282,7 +282,7 @@ def manifests(draw: DrawFn, images: Sequence[PackedImage], repeats: Repeats) -> 
             zip(images, layer_paths(images, repeats), strict=True)
         )
     ]
-    array = js.join_array(written, draw(st.sampled_from(js.WHITESPACE)))
+    array = json_text.join_array(written, draw(st.sampled_from(json_text.WHITESPACE)))
     return (
         draw(st.sampled_from((b"", b" \n")))
         + array

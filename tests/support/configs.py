@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from hypothesis import strategies as st
 
-from tests.support import go_times as times
-from tests.support import json_text as js
-from tests.support import layer_tars
+from tests.support import go_times, json_text, layer_tars
 from tests.support.images import digest
 
 if TYPE_CHECKING:
@@ -41,24 +39,28 @@ class ImageCase:
 
 Fields = dict[str, "SearchStrategy[bytes]"]
 
-TEXT: Final = js.nullable(js.strings())
-TEXTS: Final = js.nullable(js.array_of(TEXT))
-FLAG: Final = js.nullable(js.booleans())
-INTEGER: Final = js.nullable(js.integers())
-TIME: Final = js.nullable(times.times())
+TEXT: Final = json_text.nullable(json_text.strings())
+TEXTS: Final = json_text.nullable(json_text.array_of(TEXT))
+FLAG: Final = json_text.nullable(json_text.booleans())
+INTEGER: Final = json_text.nullable(json_text.integers())
+TIME: Final = json_text.nullable(go_times.times())
 # A command may be a string instead of an array.
-COMMAND: Final = TEXTS | js.strings()
-EMPTY_OBJECT: Final = js.nullable(st.just(b"{}") | js.object_of(js.strings(1), js.anything(), 2))
-SET: Final = js.nullable(
-    js.object_of(
-        st.sampled_from((b'"80/tcp"', b'"9/udp"', b'"10/tcp"', b'"/data"')) | js.strings(2),
+COMMAND: Final = TEXTS | json_text.strings()
+EMPTY_OBJECT: Final = json_text.nullable(
+    st.just(b"{}") | json_text.object_of(json_text.strings(1), json_text.anything(), 2)
+)
+SET: Final = json_text.nullable(
+    json_text.object_of(
+        st.sampled_from((b'"80/tcp"', b'"9/udp"', b'"10/tcp"', b'"/data"')) | json_text.strings(2),
         EMPTY_OBJECT,
     )
 )
-MAP: Final = js.nullable(
-    js.object_of(st.sampled_from((b'"z"', b'"a"', b'"A"', b'"a.b-c"')) | js.strings(2), TEXT)
+MAP: Final = json_text.nullable(
+    json_text.object_of(
+        st.sampled_from((b'"z"', b'"a"', b'"A"', b'"a.b-c"')) | json_text.strings(2), TEXT
+    )
 )
-LINUX: Final = js.nullable(js.escaped("linux") | st.just(b'""'))
+LINUX: Final = json_text.nullable(json_text.escaped("linux") | st.just(b'""'))
 """Operating systems that this engine loads.
 
 The names of others crash or stop it (docker-archive.md §6.2), while a store accepts them all.
@@ -102,18 +104,23 @@ def objects(
     All of ``fixed`` are in it. The members are in any order.
     """
     names = draw(st.lists(st.sampled_from(sorted(fields)), max_size=max_size))
-    members = [(draw(js.spelled(name)), draw(fields[name])) for name in names]
+    members = [(draw(json_text.spelled(name)), draw(fields[name])) for name in names]
     if draw(st.integers(0, 3)) == 3:
-        members.append((draw(UNKNOWN.map(js.literal) | js.strings(2)), draw(js.anything())))
+        members.append(
+            (
+                draw(UNKNOWN.map(json_text.literal) | json_text.strings(2)),
+                draw(json_text.anything()),
+            )
+        )
     members += fixed
-    return js.join_object(
+    return json_text.join_object(
         draw(st.permutations(members)) if len(members) < 12 else members,
-        draw(st.sampled_from(js.WHITESPACE)),
+        draw(st.sampled_from(json_text.WHITESPACE)),
     )
 
 
 def healthchecks() -> SearchStrategy[bytes]:
-    return js.nullable(objects(HEALTHCHECK, max_size=4))
+    return json_text.nullable(objects(HEALTHCHECK, max_size=4))
 
 
 CONTAINER: Final[Fields] = {
@@ -143,7 +150,7 @@ CONTAINER: Final[Fields] = {
 
 
 def containers() -> SearchStrategy[bytes]:
-    return js.nullable(objects(CONTAINER))
+    return json_text.nullable(objects(CONTAINER))
 
 
 V1_IMAGE: Final[Fields] = {
@@ -184,22 +191,29 @@ def histories(draw: DrawFn, depth: int) -> bytes:
         else:
             entries.append(
                 draw(
-                    objects(HISTORY, max_size=3, fixed=[(draw(js.spelled("empty_layer")), b"true")])
+                    objects(
+                        HISTORY,
+                        max_size=3,
+                        fixed=[(draw(json_text.spelled("empty_layer")), b"true")],
+                    )
                 )
             )
-    return js.join_array(entries, draw(st.sampled_from(js.WHITESPACE)))
+    return json_text.join_array(entries, draw(st.sampled_from(json_text.WHITESPACE)))
 
 
 @st.composite
 def rootfs_members(draw: DrawFn, diff_ids: Sequence[str]) -> list[tuple[bytes, bytes]]:
     """Draw ``rootfs``, whole or in several members that merge into one."""
-    listed = js.join_array(
-        [draw(js.escaped(diff)) if len(diff_ids) < 3 else js.literal(diff) for diff in diff_ids],
-        draw(st.sampled_from(js.WHITESPACE)),
+    listed = json_text.join_array(
+        [
+            draw(json_text.escaped(diff)) if len(diff_ids) < 3 else json_text.literal(diff)
+            for diff in diff_ids
+        ],
+        draw(st.sampled_from(json_text.WHITESPACE)),
     )
-    key = js.spelled("rootfs")
+    key = json_text.spelled("rootfs")
     whole = draw(
-        objects({"type": TEXT}, max_size=2, fixed=[(draw(js.spelled("diff_ids")), listed)])
+        objects({"type": TEXT}, max_size=2, fixed=[(draw(json_text.spelled("diff_ids")), listed)])
     )
     before = draw(
         st.sampled_from(
@@ -234,11 +248,16 @@ def rootfs_members(draw: DrawFn, diff_ids: Sequence[str]) -> list[tuple[bytes, b
 def sound_configs(draw: DrawFn, diff_ids: Sequence[str]) -> bytes:
     """Draw a config over layers with these diff IDs that Docker is expected to accept."""
     names = draw(st.lists(st.sampled_from(sorted(IMAGE)), max_size=9))
-    members = [(draw(js.spelled(name)), draw(IMAGE[name])) for name in names]
-    history = st.tuples(js.spelled("history"), js.nullable(histories(len(diff_ids))))
+    members = [(draw(json_text.spelled(name)), draw(IMAGE[name])) for name in names]
+    history = st.tuples(json_text.spelled("history"), json_text.nullable(histories(len(diff_ids))))
     members += [draw(history) for _ in range(draw(st.sampled_from((0, 0, 1, 1, 1, 2))))]
     if draw(st.integers(0, 3)) == 3:
-        members.append((draw(UNKNOWN.map(js.literal) | js.strings(2)), draw(js.anything())))
+        members.append(
+            (
+                draw(UNKNOWN.map(json_text.literal) | json_text.strings(2)),
+                draw(json_text.anything()),
+            )
+        )
     # The pieces of the rootfs keep their order; other members may be between them.
     where = draw(st.integers(0, len(members)))
     pieces = draw(rootfs_members(diff_ids))
@@ -249,7 +268,9 @@ def sound_configs(draw: DrawFn, diff_ids: Sequence[str]) -> bytes:
     )
     around = st.sampled_from((b"", b"", b" ", b"\n", b"\r\n\t"))
     return (
-        draw(around) + js.join_object(members, draw(st.sampled_from(js.WHITESPACE))) + draw(around)
+        draw(around)
+        + json_text.join_object(members, draw(st.sampled_from(json_text.WHITESPACE)))
+        + draw(around)
     )
 
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from hypothesis import strategies as st
 
-from tests.support import go_times as times
-from tests.support import json_text as js
+from tests.support import go_times, json_text
 from tests.support.configs import (
     CONTAINER,
     HEALTHCHECK,
@@ -129,19 +128,22 @@ PLACES: Final = ((), ("config",), ("container_config",), ("config", "Healthcheck
 
 def over(layers: Sequence[bytes], *members: Member) -> bytes:
     """Return a plain config of ``layers`` with ``members`` before the rootfs."""
-    rootfs = js.join_object(
+    rootfs = json_text.join_object(
         [
             (b'"type"', b'"layers"'),
-            (b'"diff_ids"', js.join_array([js.literal(digest(layer)) for layer in layers])),
+            (
+                b'"diff_ids"',
+                json_text.join_array([json_text.literal(digest(layer)) for layer in layers]),
+            ),
         ]
     )
-    return js.join_object([*members, (b'"rootfs"', rootfs)])
+    return json_text.join_object([*members, (b'"rootfs"', rootfs)])
 
 
 def within(path: Sequence[str], member: Member) -> Member:
     """Return ``member`` inside the objects that ``path`` names."""
     for name in reversed(path):
-        member = (js.literal(name), js.join_object([member]))
+        member = (json_text.literal(name), json_text.join_object([member]))
     return member
 
 
@@ -152,7 +154,7 @@ def wrong_types(draw: DrawFn) -> Member:
     return within(
         path,
         (
-            draw(js.spelled(draw(st.sampled_from(sorted(fields))))),
+            draw(json_text.spelled(draw(st.sampled_from(sorted(fields))))),
             draw(st.sampled_from(WRONG_TYPES)),
         ),
     )
@@ -160,28 +162,32 @@ def wrong_types(draw: DrawFn) -> Member:
 
 @st.composite
 def wrong_history_types(draw: DrawFn) -> Member:
-    entry = js.join_object(
+    entry = json_text.join_object(
         [
             (
-                draw(js.spelled(draw(st.sampled_from(sorted(HISTORY))))),
+                draw(json_text.spelled(draw(st.sampled_from(sorted(HISTORY))))),
                 draw(st.sampled_from(WRONG_TYPES)),
             )
         ]
     )
-    return b'"history"', js.join_array([entry])
+    return b'"history"', json_text.join_array([entry])
 
 
 @st.composite
 def wrong_times(draw: DrawFn) -> Member:
-    value = draw(times.broken() | times.wild_offsets())
+    value = draw(go_times.broken() | go_times.wild_offsets())
     return draw(
         st.sampled_from(
             (
                 (b'"created"', value),
                 (
                     b'"history"',
-                    js.join_array(
-                        [js.join_object([(b'"created"', value), (b'"empty_layer"', b"true")])]
+                    json_text.join_array(
+                        [
+                            json_text.join_object(
+                                [(b'"created"', value), (b'"empty_layer"', b"true")]
+                            )
+                        ]
                     ),
                 ),
             )
@@ -201,12 +207,12 @@ def wrong_integers(draw: DrawFn) -> Member:
             )
         )
     )
-    return within(path[:-1], (js.literal(path[-1]), draw(st.sampled_from(WRONG_INTEGERS))))
+    return within(path[:-1], (json_text.literal(path[-1]), draw(st.sampled_from(WRONG_INTEGERS))))
 
 
 def not_json() -> SearchStrategy[Member]:
     return st.tuples(
-        st.just(b'"unknown"') | js.strings(1), st.sampled_from(NOT_VALUES)
+        st.just(b'"unknown"') | json_text.strings(1), st.sampled_from(NOT_VALUES)
     ) | st.tuples(st.sampled_from(NOT_VALUES), st.just(b"1"))
 
 
@@ -223,7 +229,7 @@ def long_histories(draw: DrawFn, depth: int) -> Member:
             )
         )
     )
-    return b'"history"', js.join_array([entry] * (depth + 1))
+    return b'"history"', json_text.join_array([entry] * (depth + 1))
 
 
 @st.composite
@@ -268,7 +274,9 @@ def flawed_cases(draw: DrawFn) -> ImageCase:
     if kind == 9:
         return draw(wrong_files())
     if kind == 8:
-        return ImageCase(js.join_object([(b'"rootfs"', draw(st.sampled_from(BAD_ROOTFS)))]), layers)
+        return ImageCase(
+            json_text.join_object([(b'"rootfs"', draw(st.sampled_from(BAD_ROOTFS)))]), layers
+        )
     if kind == 7:
         return ImageCase(
             draw(damage)(draw(sound_configs([digest(layer) for layer in layers]))), layers

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from hypothesis import strategies as st
 
-from tests.support import go_times as times
-from tests.support import json_text as js
-from tests.support import layer_tars
+from tests.support import go_times, json_text, layer_tars
 from tests.support.archive_cases import TAGS, packings
 from tests.support.archives import OldImage, Packing, Repeats, pack_old
 from tests.support.configs import INTEGER, TEXT, UNKNOWN, V1_IMAGE
@@ -106,17 +104,18 @@ FIELDS: Final = {
         for name, values in V1_IMAGE.items()
         if name not in {"id", "parent", "docker_version"}
     },
-    "docker_version": js.nullable(st.sampled_from(VERSIONS).map(js.literal)),
+    "docker_version": json_text.nullable(st.sampled_from(VERSIONS).map(json_text.literal)),
 }
 
 
 def _others() -> SearchStrategy[tuple[bytes, bytes]]:
     """Draw a member that Docker removes, that resembles such a member, or that is unknown."""
-    taken_out = st.tuples(st.sampled_from(NOT_KEPT).map(js.literal), TEXT | INTEGER)
+    taken_out = st.tuples(st.sampled_from(NOT_KEPT).map(json_text.literal), TEXT | INTEGER)
     nearly = st.tuples(
-        st.sampled_from(NEARLY_NOT_KEPT).map(js.literal), st.sampled_from((b"null", b"{}", b"[]"))
+        st.sampled_from(NEARLY_NOT_KEPT).map(json_text.literal),
+        st.sampled_from((b"null", b"{}", b"[]")),
     )
-    unknown = st.tuples(UNKNOWN.map(js.literal) | js.strings(2), js.anything())
+    unknown = st.tuples(UNKNOWN.map(json_text.literal) | json_text.strings(2), json_text.anything())
     return taken_out | nearly | unknown
 
 
@@ -124,30 +123,32 @@ def _others() -> SearchStrategy[tuple[bytes, bytes]]:
 def documents(draw: DrawFn, parent: str | None) -> bytes:
     """Draw the ``json`` of an image built on ``parent``."""
     names = draw(st.lists(st.sampled_from(sorted(FIELDS)), max_size=7))
-    members = [(draw(js.spelled(name)), draw(FIELDS[name])) for name in names]
+    members = [(draw(json_text.spelled(name)), draw(FIELDS[name])) for name in names]
     members += draw(st.lists(_others(), max_size=3))
     members = list(draw(st.permutations(members)))
     if parent is not None:
         members.append(
             (
-                draw(js.spelled("parent")),
+                draw(json_text.spelled("parent")),
                 (
-                    js.literal(parent)
+                    json_text.literal(parent)
                     if draw(st.booleans())
-                    else draw(js.escaped(parent))
+                    else draw(json_text.escaped(parent))
                     if len(parent) < 16
-                    else js.literal(parent)
+                    else json_text.literal(parent)
                 ),
             )
         )
     elif draw(st.booleans()):
-        members.append((draw(js.spelled("parent")), draw(st.sampled_from((b"null", b'""')))))
+        members.append((draw(json_text.spelled("parent")), draw(st.sampled_from((b"null", b'""')))))
     # Versions after 1.8.3 are drawn more often, because Docker keeps their text.
     if draw(st.booleans()):
         members.insert(draw(st.integers(0, len(members))), (b'"docker_version"', b'"1.9.1"'))
     around = st.sampled_from((b"", b"", b" ", b"\n"))
     return (
-        draw(around) + js.join_object(members, draw(st.sampled_from(js.WHITESPACE))) + draw(around)
+        draw(around)
+        + json_text.join_object(members, draw(st.sampled_from(json_text.WHITESPACE)))
+        + draw(around)
     )
 
 
@@ -179,17 +180,18 @@ def repositories(draw: DrawFn, images: Sequence[OldImage]) -> bytes:
             )
         ).rpartition(":")
         chosen.setdefault(repository, {})[tag] = image.name
-    space = draw(st.sampled_from(js.WHITESPACE))
+    space = draw(st.sampled_from(json_text.WHITESPACE))
     members = [
         (
-            js.literal(name),
-            js.join_object(
-                [(js.literal(tag), js.literal(image)) for tag, image in tags.items()], space
+            json_text.literal(name),
+            json_text.join_object(
+                [(json_text.literal(tag), json_text.literal(image)) for tag, image in tags.items()],
+                space,
             ),
         )
         for name, tags in chosen.items()
     ]
-    return js.join_object(members, space) + draw(st.sampled_from((b"", b"\n", b"x")))
+    return json_text.join_object(members, space) + draw(st.sampled_from((b"", b"\n", b"x")))
 
 
 @st.composite
@@ -262,7 +264,9 @@ def flawed_old_cases(draw: DrawFn) -> OldCase:
         images = (OldImage("base", draw(st.sampled_from(DAMAGE))(base.document), base.layer),)
     elif kind == 3:
         images = (
-            OldImage("base", js.join_object([draw(wrong_types() | wrong_integers())]), base.layer),
+            OldImage(
+                "base", json_text.join_object([draw(wrong_types() | wrong_integers())]), base.layer
+            ),
         )
     elif kind == 4:
         member = draw(
@@ -294,7 +298,7 @@ def flawed_old_cases(draw: DrawFn) -> OldCase:
         images = (
             OldImage(
                 "base",
-                js.join_object([(member, value), (b'"docker_version"', b'"1.9.1"')]),
+                json_text.join_object([(member, value), (b'"docker_version"', b'"1.9.1"')]),
                 base.layer,
             ),
         )
@@ -302,8 +306,13 @@ def flawed_old_cases(draw: DrawFn) -> OldCase:
         images = (
             OldImage(
                 "base",
-                js.join_object(
-                    [(draw(js.spelled("created")), draw(times.broken() | times.wild_offsets()))]
+                json_text.join_object(
+                    [
+                        (
+                            draw(json_text.spelled("created")),
+                            draw(go_times.broken() | go_times.wild_offsets()),
+                        )
+                    ]
                 ),
                 base.layer,
             ),

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from hypothesis import strategies as st
 
-from tests.support import json_text as js
-from tests.support import layer_tars
+from tests.support import json_text, layer_tars
 from tests.support.configs import ImageCase
 from tests.support.images import digest
 
@@ -63,17 +62,20 @@ def families(draw: DrawFn) -> tuple[ImageCase, ...]:
 
 
 def _image(layers: tuple[bytes, ...], history: list[bytes], generation: int) -> ImageCase:
-    rootfs = js.join_object(
+    rootfs = json_text.join_object(
         [
             (b'"type"', b'"layers"'),
-            (b'"diff_ids"', js.join_array([js.literal(digest(layer)) for layer in layers])),
+            (
+                b'"diff_ids"',
+                json_text.join_array([json_text.literal(digest(layer)) for layer in layers]),
+            ),
         ]
     )
     runs_on = [(b'"architecture"', b'"amd64"'), (b'"os"', b'"linux"')]
     members = [
         (b'"comment"', b'"generation %d"' % generation),
         *runs_on,
-        (b'"history"', js.join_array(history)),
+        (b'"history"', json_text.join_array(history)),
         (b'"rootfs"', rootfs),
     ]
-    return ImageCase(js.join_object(members), layers)
+    return ImageCase(json_text.join_object(members), layers)

@@ -10,7 +10,7 @@ from store.errors import InvalidDocument
 from store.formats.image.config import ImageConfig
 from store.formats.image.docker_28_config import read_v1_image_28
 from store.model.digests import ChainID
-from tests.support import docker_vectors as vectors
+from tests.support import docker_vectors
 from tests.support.docker_vectors import (
     EMPTY_CONFIG,
     GOLDEN_NAMES,
@@ -42,7 +42,7 @@ def check(data: bytes, image_id: str, expected: Sequence[tuple[str, str]]) -> No
 def test_vector_v1_a_config_with_nothing_but_a_layer() -> None:
     v1_id = "b03a912a9104e17009f7a7a7762accfef64eaf8a3357a05d5a1bb901e5c37893"
     check(
-        vectors.V1,
+        docker_vectors.V1,
         "016549d13d84745bca1720b03db43c247085358b870df9fd04ade1acf27373c2",
         [
             (
@@ -59,7 +59,7 @@ def test_vector_v2_only_the_top_layer_carries_the_creation_time() -> None:
         "ecfe87140141c9a13a36d844110c95859d5666977eb0c27a671cf154f1890924",
     )
     check(
-        vectors.V2,
+        docker_vectors.V2,
         "f163e6c35342aab370c6a75550692c8a2dd3d36b47d35fe0ac63faa39fc44986",
         [
             (
@@ -77,7 +77,7 @@ def test_vector_v2_only_the_top_layer_carries_the_creation_time() -> None:
 def test_vector_v3_strings_and_keys_are_written_as_go_writes_them() -> None:
     v1_id = "91b645cd0f99b1d8e38e2c9e15da0fda099028a3da37e6dc51a3578d9eeac78a"
     check(
-        vectors.V3,
+        docker_vectors.V3,
         "feb89a28de3038fefc5ef2ba19b4dfd304e799b3bba901698ea73064563e4b2b",
         [
             (
@@ -95,9 +95,9 @@ def test_vector_v3_strings_and_keys_are_written_as_go_writes_them() -> None:
 
 
 def test_vector_v4_id_and_parent_of_the_config_are_ignored() -> None:
-    layers = layers_of(vectors.V4)
+    layers = layers_of(docker_vectors.V4)
     assert (
-        ImageConfig.parse(vectors.V4).image_id.digest.hex
+        ImageConfig.parse(docker_vectors.V4).image_id.digest.hex
         == "1358859e6ac952c6e47acf4b6606082196575430e0a80f18ac5126538c15e99d"
     )
     assert [layer.v1_id for layer in layers] == [
@@ -129,27 +129,33 @@ def test_golden_archives_exist() -> None:
 
 
 def test_images_that_differ_only_in_ignored_members_share_their_top_folder() -> None:
-    plain = layers_of(vectors.V1)
+    plain = layers_of(docker_vectors.V1)
     assert (
         layers_of(
-            vectors.V1.replace(
+            docker_vectors.V1.replace(
                 b"{", b'{"history":[],"unknown":1,"os.version":"10","created":null,', 1
             )
         )
         == plain
     )
-    assert layers_of(vectors.V1.replace(b"{", b'{"created":"0001-01-01T00:00:00Z",', 1)) == plain
+    assert (
+        layers_of(docker_vectors.V1.replace(b"{", b'{"created":"0001-01-01T00:00:00Z",', 1))
+        == plain
+    )
 
 
 def test_the_operating_system_is_stored_on_every_layer_but_hashed_only_on_the_top_one() -> None:
-    linux, plan9 = layers_of(vectors.V2), layers_of(vectors.V2.replace(b"linux", b"plan9"))
+    linux, plan9 = (
+        layers_of(docker_vectors.V2),
+        layers_of(docker_vectors.V2.replace(b"linux", b"plan9")),
+    )
     assert linux[0].v1_id == plan9[0].v1_id
     assert linux[0].json != plan9[0].json
     assert linux[1].v1_id != plan9[1].v1_id
 
 
 def test_a_thousand_layers_are_chained_one_by_one() -> None:
-    diffs = ",".join(f'"{vectors.DIFF_E}"' for _ in range(1000))
+    diffs = ",".join(f'"{docker_vectors.DIFF_E}"' for _ in range(1000))
     layers = layers_of(f'{{"rootfs":{{"diff_ids":[{diffs}]}}}}'.encode())
     assert len({layer.v1_id for layer in layers}) == 1000
     assert all(
@@ -164,7 +170,7 @@ def test_an_image_without_layers_has_no_v1_layers() -> None:
 
 def test_chain_ids_must_be_as_many_as_layers() -> None:
     with pytest.raises(ValueError, match="0 chain IDs for 1 layers"):
-        v1_layers(ImageConfig.parse(vectors.V1), ())
+        v1_layers(ImageConfig.parse(docker_vectors.V1), ())
 
 
 # --- as Docker 28 ---------------------------------------------------------------------------------
@@ -187,19 +193,19 @@ def test_the_v1_documents_of_docker_28_are_reproduced(name: str) -> None:
 
 def test_docker_28_writes_null_for_an_absent_time() -> None:
     absent, zero = (
-        layers_of_28(vectors.V1),
-        layers_of_28(vectors.V1.replace(b"{", b'{"created":"0001-01-01T00:00:00Z",', 1)),
+        layers_of_28(docker_vectors.V1),
+        layers_of_28(docker_vectors.V1.replace(b"{", b'{"created":"0001-01-01T00:00:00Z",', 1)),
     )
     assert b'"created":null' in absent[0].json
-    assert zero == layers_of(vectors.V1)
+    assert zero == layers_of(docker_vectors.V1)
     # Docker 28 reads the time into a pointer, and a later null clears it; 20.10 keeps the first.
-    again = vectors.V1.replace(b"{", b'{"created":"2020-02-29T12:34:56Z","created":null,', 1)
+    again = docker_vectors.V1.replace(b"{", b'{"created":"2020-02-29T12:34:56Z","created":null,', 1)
     assert layers_of_28(again) == absent
     assert b'"created":"2020-02-29T12:34:56Z"' in layers_of(again)[0].json
 
 
 def test_docker_28_has_a_start_interval_and_short_escapes() -> None:
-    data = vectors.V1.replace(
+    data = docker_vectors.V1.replace(
         b"{",
         b'{"author":"\\b\\f\\\\u0008","config":{"Healthcheck":{"Retries":1,"StartInterval":2,"StartPeriod":3}},',
         1,
@@ -213,7 +219,7 @@ def test_docker_28_has_a_start_interval_and_short_escapes() -> None:
 
 
 def test_a_start_interval_other_than_a_number_is_an_error_only_for_docker_28() -> None:
-    data = vectors.V1.replace(b"{", b'{"config":{"Healthcheck":{"StartInterval":"x"}},', 1)
+    data = docker_vectors.V1.replace(b"{", b'{"config":{"Healthcheck":{"StartInterval":"x"}},', 1)
     assert layers_of(data)
     with pytest.raises(InvalidDocument):
         layers_of_28(data)

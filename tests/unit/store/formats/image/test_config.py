@@ -9,7 +9,7 @@ from store.formats.golang.times import ZERO_TIME, GoTime
 from store.formats.image.config import ImageConfig, is_valid_parent
 from store.model.digests import ImageID
 from store.model.limits import Limits
-from tests.support import docker_vectors as vectors
+from tests.support import docker_vectors
 from tests.support.docker_vectors import DIFF_A, DIFF_B
 
 ROOTFS = f'"rootfs":{{"type":"layers","diff_ids":["{DIFF_A}","{DIFF_B}"]}}'
@@ -183,5 +183,5 @@ def test_a_child_has_the_history_of_its_parent_and_one_step_more(
 
 def test_the_migrated_vectors_are_parent_and_child() -> None:
     assert is_valid_parent(
-        ImageConfig.parse(vectors.V5_CONFIG), ImageConfig.parse(vectors.V6_CONFIG)
+        ImageConfig.parse(docker_vectors.V5_CONFIG), ImageConfig.parse(docker_vectors.V6_CONFIG)
     )

@@ -8,9 +8,9 @@ from store.formats.image.config import ImageConfig
 from store.formats.image.deterministic import deterministic_manifest
 from store.formats.image.manifests import Document, Kind
 from store.formats.image.media_types import OCI_LAYER
-from tests.support import docker_vectors as vectors
+from tests.support import docker_vectors
 
-CONFIG = ImageConfig.parse(vectors.V2)
+CONFIG = ImageConfig.parse(docker_vectors.V2)
 
 
 def test_the_manifest_names_the_config_and_the_layers_by_diff_id() -> None:
@@ -18,16 +18,16 @@ def test_the_manifest_names_the_config_and_the_layers_by_diff_id() -> None:
     assert manifest.kind is Kind.MANIFEST
     assert manifest.claims_image
     assert manifest.config is not None
-    assert manifest.config.target.size_bytes == len(vectors.V2)
+    assert manifest.config.target.size_bytes == len(docker_vectors.V2)
     assert str(manifest.config.digest) == str(CONFIG.image_id)
     assert [
         (str(link.digest), link.target.size_bytes, link.target.media_type)
         for link in manifest.layers
-    ] == [(vectors.DIFF_A, 10, OCI_LAYER), (vectors.DIFF_B, 20, OCI_LAYER)]
+    ] == [(docker_vectors.DIFF_A, 10, OCI_LAYER), (docker_vectors.DIFF_B, 20, OCI_LAYER)]
 
 
 def test_the_text_is_compact_and_has_its_members_in_dockers_order() -> None:
-    text = deterministic_manifest(ImageConfig.parse(vectors.V1), [10])
+    text = deterministic_manifest(ImageConfig.parse(docker_vectors.V1), [10])
     assert text.startswith(
         b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{'
     )

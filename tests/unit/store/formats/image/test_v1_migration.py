@@ -11,24 +11,24 @@ from store.formats.image.config import ImageConfig
 from store.formats.image.v1_migration import migrate, v1_parent
 from store.model.digests import DiffID
 from store.model.limits import DEFAULT_LIMITS, Limits
-from tests.support import docker_vectors as vectors
+from tests.support import docker_vectors
 
-A = DiffID.parse(vectors.DIFF_A)
-B = DiffID.parse(vectors.DIFF_B)
+A = DiffID.parse(docker_vectors.DIFF_A)
+B = DiffID.parse(docker_vectors.DIFF_B)
 RAW = b'"docker_version":"1.8.3",'
 
 
 def test_vector_v5_an_image_from_before_1_8_3_is_written_member_by_member() -> None:
-    config = migrate(vectors.V5_JSON, None, (A,), DEFAULT_LIMITS)
-    assert config == vectors.V5_CONFIG
-    assert str(ImageConfig.parse(config).image_id) == vectors.V5_IMAGE_ID
+    config = migrate(docker_vectors.V5_JSON, None, (A,), DEFAULT_LIMITS)
+    assert config == docker_vectors.V5_CONFIG
+    assert str(ImageConfig.parse(config).image_id) == docker_vectors.V5_IMAGE_ID
 
 
 def test_vector_v6_a_newer_image_keeps_the_text_of_its_members() -> None:
-    parent = ImageConfig.parse(migrate(vectors.V5_JSON, None, (A,), DEFAULT_LIMITS))
-    config = migrate(vectors.V6_JSON, parent, (A, B), DEFAULT_LIMITS)
-    assert config == vectors.V6_CONFIG
-    assert str(ImageConfig.parse(config).image_id) == vectors.V6_IMAGE_ID
+    parent = ImageConfig.parse(migrate(docker_vectors.V5_JSON, None, (A,), DEFAULT_LIMITS))
+    config = migrate(docker_vectors.V6_JSON, parent, (A, B), DEFAULT_LIMITS)
+    assert config == docker_vectors.V6_CONFIG
+    assert str(ImageConfig.parse(config).image_id) == docker_vectors.V6_IMAGE_ID
 
 
 @pytest.mark.parametrize(
