@@ -16,23 +16,31 @@ if TYPE_CHECKING:
 _HEAD: Final = """\
 # Benchmarks
 
-Written by `make bench` from [results.json](results.json); do not edit.
-[findings.md](findings.md) says what was tried, and why a target is missed.
-[bench/README.md](../../bench/README.md) says how storectl is measured, and how to measure again.
+`make bench` writes this page from [results.json](results.json); do not edit it.
+
+- [findings.md](findings.md) says what was tried, and why a target is missed.
+- [bench/README.md](../../bench/README.md) says how storectl is measured, and how you repeat it.
 """
 _TARGETS: Final = """\
 ## Targets
 
-*Measured* is the median over the rounds of a figure that is computed within each round; *spread*
-is the least and the most. Where the work takes less than 3 s, the start of the process
-(`storectl db current`) is subtracted from storectl's time.
+- *Measured*: each round gives one figure; this is the median of the rounds.
+- *Spread*: the smallest and the largest figure of a round.
+- If the work takes less than 3 s, the time to start Python (`storectl db current`) is subtracted
+  from storectl's time.
 """
 _CASES: Final = """\
 ## Every case
 
-Medians. *CPU* includes children and daemons. *Memory* is the largest resident size of any single
-process. *Temporary* is the peak of the disk space that was freed again before the end. *Ratio* is
-how many times as long as storectl the contestant took, pair by pair, including start-up.
+Wall time, CPU time, size on disk and ratio are medians of the rounds. The rate is the size of the
+input divided by the wall time. Memory and temporary disk are the largest of any round.
+
+- *Spread*: the shortest and the longest wall time.
+- *CPU*: user and system time, including child processes and daemons.
+- *Memory*: the largest resident size of a single process.
+- *Temporary*: disk space that the contestant used and freed before it ended, at its peak.
+- *Ratio*: the contestant's time divided by storectl's time in the same round. Both times include
+  the start of the process.
 """
 
 
@@ -78,8 +86,8 @@ def _targets(cases: Sequence[Case], results: Results) -> Iterator[str]:
 def _case(case: Case, result: CaseResult) -> Iterator[str]:
     yield f"### {case.title}\n"
     yield (
-        f"`make bench ONLY={case.name}`, {len(result.rounds)} rounds, measured {result.measured_at}"
-        f" at `{result.revision}`.\n"
+        f"Measured on {result.measured_at} at revision `{result.revision}` by"
+        f" `make bench ONLY={case.name}`. Rounds: {len(result.rounds)}.\n"
     )
     rows = [
         (
