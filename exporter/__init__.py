@@ -1,7 +1,7 @@
 """Archives of stored images, deterministic to the byte.
 
-A name is imported when it is first used (PEP 562): a program that needs only the formats' names
-does not wait for the code that writes them.
+Each name is imported when it is first used (PEP 562). A program that needs only the names of the
+formats does not load the code that writes them.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""A save in a format with manifests: docker (as Docker ≥ 25 writes) or oci."""
+"""A save in a format with manifests: docker (as Docker ≥ 25 writes it) or oci."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class GraphSave:
 
     Attributes:
         graph: The manifests and everything below them.
-        options: The options of the save.
-        layers: The plain form and the stored encodings of every layer, by digest; empty unless
-            layers are to be re-encoded.
+        options: The format, the platforms and the encoding of the layers.
+        layers: The plain form and the stored encodings of every layer, by digest. Empty if layers
+            keep their stored encoding.
     """
 
     graph: SavedGraph
@@ -50,17 +50,17 @@ class GraphSave:
         Args:
             connection: A read transaction.
             names: Tags, repositories, digests, image IDs and prefixes of image IDs.
-            options: They choose platforms, referrers and the encoding of layers.
-            read: Returns the bytes of a small content.
+            options: The platforms, the referrers and the encoding of layers to save.
+            read: Returns the bytes of a stored manifest, index or config.
 
         Raises:
-            ImageNotFound: No image has that ID or name.
-            ReferenceNotFound: No such tag or digest.
+            ImageNotFound: No stored image has the ID or name.
+            ReferenceNotFound: The store has no such tag or digest.
             AmbiguousName: A prefix fits several image IDs.
             InvalidReference: A name is not a valid reference.
-            IncompleteImage: A content that the manifests name is not in the store.
-            InvalidInput: No image is for the platforms.
-            DamagedContent: A stored document does not have its digest.
+            IncompleteImage: Content that the manifests name is not in the store.
+            InvalidInput: No image of an index is for the platforms.
+            DamagedContent: The bytes of a stored manifest, index or config do not have its digest.
         """
         found = graph.load(connection, resolve_roots(connection, names), options, read)
         if options.layers is None:
@@ -78,7 +78,7 @@ class GraphSave:
         return set() if self.options.layers is None else self.graph.image_ids()
 
     def contents(self) -> list[Sources]:
-        """Return every stored content that the archive is made from."""
+        """Return the sources of all stored content that the archive is made from."""
         if self.options.layers is None:
             return list(self.graph.sources.values())
         from exporter.selection.reencoding import origins
@@ -89,11 +89,11 @@ class GraphSave:
         """Return the save with its layers encoded as the options say.
 
         Args:
-            reader: Reads the plain layers. No transaction may be open: compressing takes long.
-            folder: Where compressed layers are kept until the save is done.
+            reader: Reads the plain layers. Keep no transaction open: compressing takes long.
+            folder: The folder for compressed layers; the caller removes it after the save.
 
         Raises:
-            DamagedContent: A stored layer does not have its digest.
+            DamagedContent: The bytes of a stored layer do not have its digest.
             ContentMissing: A file of the store is missing.
             StorageFull: ``folder`` has no space left.
         """
@@ -110,7 +110,7 @@ class GraphSave:
 
         Args:
             connection: A read transaction.
-            read: Returns the bytes of a small content.
+            read: Returns the bytes of a stored manifest, index or config.
         """
         saved = self.graph
         targets = (

@@ -40,12 +40,12 @@ class LegacySave:
         Args:
             connection: A read transaction.
             names: Tags, repositories, digests, image IDs and prefixes of image IDs.
-            options: They choose one image of an index.
-            read: Returns the bytes of a small content.
+            options: The platforms that select one image of each index.
+            read: Returns the bytes of a stored manifest, index or config.
 
         Raises:
-            ImageNotFound: No image has that ID or name.
-            ReferenceNotFound: No such tag or digest, or it is an artifact.
+            ImageNotFound: No stored image has the ID or name.
+            ReferenceNotFound: The store has no such tag or digest, or it names an artifact.
             AmbiguousName: A prefix fits several image IDs.
             InvalidReference: A name is not a valid reference.
             InvalidInput: An index has no image for the platform.
@@ -61,7 +61,7 @@ class LegacySave:
         return self.selection.image_ids()
 
     def contents(self) -> list[Sources]:
-        """Return every stored content that the archive is made from."""
+        """Return the sources of all stored content that the archive is made from."""
         return list(self.selection.sources.values())
 
     def encoded(self, reader: Reader, folder: Path) -> Self:  # noqa: ARG002 - as `GraphSave`
@@ -73,7 +73,7 @@ class LegacySave:
 
         Args:
             connection: A read transaction.
-            read: Returns the bytes of a small content.
+            read: Returns the bytes of a stored manifest, index or config.
 
         Raises:
             NothingToExport: An image has no layers.

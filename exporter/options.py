@@ -31,13 +31,13 @@ class Format(StrEnum):
         """Return the format named ``text``.
 
         Raises:
-            InvalidInput: There is no such format.
+            InvalidInput: No format has this name.
         """
         try:
             return cls(text)
         except ValueError:
             raise InvalidInput(
-                f"invalid format {printable(repr(text))}: unknown",
+                f"invalid format {printable(repr(text))}: no such format",
                 hint=f"give one of {', '.join(cls)}",
             ) from None
 
@@ -66,17 +66,19 @@ class SaveOptions:
     """How images are saved.
 
     Attributes:
-        format: The archive's format; its name as text is accepted too.
-        platforms: The platforms to save of an index. Empty for every platform, or, in a format that
-            holds one image of an index, for the best image for ``machine``.
-        machine: The platform that is saved if none is asked for and only one can be.
-        sparse: Whether to save an index whose images are not all in the archive.
-        referrers: Whether to save signatures, attestations and other referrers too.
-        layers: The encoding to give to layers, or None to keep the stored ones.
-        within: If given, content that this repository does not hold counts as missing.
+        format: The archive's format, as a `Format` or as its name.
+        platforms: The platforms to save of an index. If empty, every platform is saved, or the best
+            image for ``machine`` in a format that holds one image of an index.
+        machine: The platform to choose for if ``platforms`` is empty and the format holds one image
+            of an index.
+        sparse: Whether to save an index even if some of its images are not in the archive.
+        referrers: Whether to include signatures, attestations and other referrers.
+        layers: The encoding to give to layers, or None to keep their stored encoding.
+        within: A repository: content that it does not hold is treated as missing. None for no
+            restriction.
 
     Raises:
-        InvalidInput: ``format`` is a text that is not a format's name.
+        InvalidInput: ``format`` is a string that names no format.
     """
 
     format: Format = Format.LEGACY
@@ -92,7 +94,7 @@ class SaveOptions:
         object.__setattr__(self, "format", Format.parse(self.format))
 
     def choose(self, offers: Iterable[Platform | None]) -> int | None:
-        """Return the position of the image to save where the archive holds only one.
+        """Return the position of the image to save in an archive that holds one image of an index.
 
         Args:
             offers: The platform of every image to choose from; None for an unknown platform.
@@ -113,7 +115,7 @@ class SaveOptions:
         return None
 
     def wants(self, platform: Platform | None) -> bool:
-        """Return whether an image for ``platform`` is to be saved; None is an unknown platform."""
+        """Return whether to save an image for ``platform``; None stands for an unknown platform."""
         return not self.platforms or (
             platform is not None and any(one.matches(platform) for one in self.platforms)
         )

@@ -1,6 +1,6 @@
 """A save: planned before its first byte, leased while it runs, recorded when it is done.
 
-Modules that only one format or option needs are imported when a save uses them, which keeps the
+Modules that only one format or option needs are imported when a save uses them. This keeps the
 start of every other save fast.
 """
 
@@ -53,36 +53,36 @@ class Export:
 
     @property
     def images(self) -> tuple[ImageID, ...]:
-        """The images in the archive, in order."""
+        """The IDs of the images in the archive, each once."""
         return self._planned.images
 
     @property
     def size_bytes(self) -> int:
-        """The archive's exact length."""
+        """The archive's exact length in bytes."""
         return self.plan.size_bytes
 
     @property
     def contents(self) -> tuple[Sources, ...]:
-        """Every stored content in the archive, documents among them."""
+        """The sources of all stored content in the archive, manifests and indexes included."""
         return self._planned.contents
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Remarks for the person who asked for the save."""
+        """Notes for the user about the archive, one sentence each."""
         return self.plan.notes
 
     def write(self, sink: Sink, progress: Progress | None = None) -> None:
-        """Write the archive, and check the digest of every content on the way.
+        """Write the archive, and check the digest of all stored content while reading it.
 
-        After an error the bytes written so far are not a valid archive.
+        After an error, the bytes written so far are not a valid archive.
 
         Args:
             sink: Receives the bytes. A regular file is written by several threads.
-            progress: Told of every file in the archive; None for no reports.
+            progress: Receives one report for each file in the archive; None for no reports.
 
         Raises:
-            DamagedContent: A content does not have its digest. The store marks it as damaged and
-                does not serve it again.
+            DamagedContent: The bytes of stored content do not have its digest. The store marks the
+                content as damaged and no longer serves it.
             ContentMissing: A file of the store is missing.
         """
         progress = progress or Silent()
@@ -103,16 +103,21 @@ class Export:
 
         Args:
             folder: An image layout, or a new or empty folder.
-            progress: Told of every file in the archive; None for no reports.
+            progress: Receives one report for each file in the archive; None for no reports.
 
         Raises:
-            InvalidInput: The format of the save is not oci, or ``folder`` is not a layout.
-            DamagedContent: As `write`.
-            ContentMissing: As `write`.
+            InvalidInput: The format of the save is not oci, ``folder`` holds other files than a
+                layout, or its parent does not exist.
+            InvalidDocument: ``index.json`` in the folder cannot be read or rewritten.
+            DamagedContent: The bytes of stored content do not have its digest. The store marks the
+                content as damaged and no longer serves it.
+            ContentMissing: A file of the store is missing.
+            Unavailable: The operating system refuses an access to ``folder``.
         """
         if self.graph is None or not self._planned.format.can_be_folder:
             raise InvalidInput(
-                f"cannot write the format {self._planned.format} into a folder: only oci is one",
+                f"cannot write the format {self._planned.format} into a folder: only the format oci"
+                " can be a folder",
                 remedy=Remedy.SAVE_TO_FILE,
             )
         from exporter.output import layout_folder
@@ -127,7 +132,7 @@ class Export:
             raise
 
     def blocks(self) -> ArchiveBlocks:
-        """Return a reader of the archive's bytes at any position; close it when done."""
+        """Return a reader of the archive's bytes at any offset; the caller closes it."""
         from exporter.output.tar_range import ArchiveBlocks
 
         return ArchiveBlocks(self.plan, self._store.blobs)
@@ -149,35 +154,39 @@ def open_save(
     record: bool = True,
     approve: Callable[[Iterable[Sources]], None] | None = None,
 ) -> Iterator[Export]:
-    """Plan a save of ``names`` and keep its contents from collection until the block ends.
+    """Plan a save of ``names`` and protect its content from collection until the block ends.
 
-    Every error that the names or the options can cause is raised before any byte is written.
+    Every error that the names or the options can cause is raised before the block starts.
 
     Args:
         store: The store that holds the images.
         names: Tags, repositories (all their tags), digests, image IDs and prefixes of image IDs.
-        options: The format and everything else about the save; None for the format legacy.
-        record: Whether to add the save to the store's events when the block ends without an error.
-        approve: Called with every content that the save is made from, before any layer is
-            re-encoded; an exception from it ends the save.
+        options: The format, platforms, referrers and encoding of layers; None for the format
+            legacy and its defaults.
+        record: Whether to add the save to the store's events if the block ends without an error.
+        approve: Called with the sources of all content that the save is made from, before any
+            layer is re-encoded. An exception that it raises ends the save. None for no check.
 
     Yields:
         The planned archive.
 
     Raises:
-        ImageNotFound: No image has that ID or name.
-        ReferenceNotFound: No such tag or digest.
+        ImageNotFound: No stored image has the ID or name.
+        ReferenceNotFound: The store has no such tag or digest.
         AmbiguousName: A prefix fits several image IDs.
         InvalidReference: A name is not a valid reference.
         InvalidInput: The options contradict each other, or no image is for the platforms.
         NothingToExport: An image has no layers, and the format is legacy.
-        IncompleteImage: A content that the images name is not in the store.
+        IncompleteImage: Content that the images name is not in the store.
         DiffMismatch: The layers of an image do not have the diff IDs in its config.
+        DamagedContent: The bytes of stored content that was read do not have its digest.
+        ContentMissing: A file of the store is missing.
+        StorageFull: The store's file system has no space left for re-encoded layers.
     """
     options = options or SaveOptions()
     if options.layers is not None and not options.format.keeps_manifests:
         raise InvalidInput(
-            f"cannot re-encode layers in the format {options.format}: its layers are plain",
+            f"cannot re-encode layers in the format {options.format}: it has only plain layers",
             remedy=Remedy.SAVE_AS_OCI_OR_DOCKER,
         )
     kind = _kind(options.format)
@@ -194,8 +203,8 @@ def open_save(
 
             verify(store, decoded)
         leased: set[Digest] | None = None
-        # Select again under the lease, until the lease covers the selection: another process may
-        # have removed or moved a name since.
+        # Another process may remove or move a name before the lease begins. So select again under
+        # the lease, until the lease covers the selection.
         while leased is None or not chosen.needs() <= leased:
             held.close()
             leased = chosen.needs()

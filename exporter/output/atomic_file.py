@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """Yield a file that appears at ``path`` if the block succeeds, and is removed if it fails.
 
-    The file is synced before it appears. Its mode is 0600, as Docker's. A device or a named pipe at
-    ``path`` is written directly.
+    The file is synced before it appears. Its mode is 0600, as in Docker. A device or a named pipe
+    at ``path`` is written directly.
 
     Args:
-        path: The file to write; an existing one is replaced.
+        path: The file to write; an existing file is replaced.
 
     Raises:
         InvalidInput: ``path`` is a folder, or its folder does not exist.
         StorageFull: The file system has no space left.
         ReadOnlyStore: The file system is mounted read-only.
         PermissionDenied: The operating system forbids the access.
-        Unavailable: Any other error of the operating system.
+        Unavailable: The operating system reports any other error.
     """
     if path.exists() and not path.is_file():
         if path.is_dir():
@@ -49,7 +49,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     except FileNotFoundError:
         raise InvalidInput(
             f"cannot write {printable(str(path))}: its folder does not exist",
-            hint="create the folder first, or write to another one",
+            hint="create the folder first, or write to a different folder",
         ) from None
     temporary = Path(name)
     try:

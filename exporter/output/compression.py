@@ -1,7 +1,7 @@
 """Compression of a whole archive while it is written.
 
-The same archive and the same library version give the same bytes: the header has no name and no
-time.
+The same archive and the same library version give the same bytes, because the header has no name
+and no time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CODECS: Final = ("gzip", "zstd")
 _GZIP_LEVEL: Final = 6
 _ZSTD_LEVEL: Final = 3
 _GZIP_WINDOW: Final = 31
-"""The largest window, in a gzip wrapper (zlib manual, deflateInit2)."""
+"""The value of zlib's ``wbits`` for the largest window in a gzip wrapper (manual, deflateInit2)."""
 
 
 class _Compressor(Protocol):
@@ -34,14 +34,17 @@ class _Compressor(Protocol):
 
 @final
 class Compressing:
-    """A sink that compresses into another sink. It has no ``fileno``: it can only be a stream."""
+    """A sink that compresses into another sink.
+
+    It has no ``fileno``, so archives are written to it from first to last byte.
+    """
 
     def __init__(self, sink: Sink, compressor: _Compressor) -> None:
         self._sink = sink
         self._compressor = compressor
 
     def write(self, data: bytes | memoryview, /) -> int:
-        """Compress ``data`` and return its length: all of it is taken."""
+        """Compress all of ``data`` and return its length in bytes."""
         write_all(self._sink, self._compressor.compress(data))
         return len(data)
 

@@ -1,7 +1,7 @@
-"""Saves into a folder with an OCI image layout; existing images in it stay.
+"""Saves into a folder with an OCI image layout, which keeps the images it has.
 
-Any number of processes can write to one folder. Blobs are named by their content: each is written
-under a temporary name and renamed. ``index.json`` is changed under a lock on the folder.
+Any number of processes can write to one folder at the same time. Each blob is written under a
+temporary name and then renamed to its digest. ``index.json`` is changed under a lock on the folder.
 """
 
 from __future__ import annotations
@@ -40,20 +40,19 @@ def write(
 ) -> None:
     """Add the images to the layout in ``folder``.
 
-    An entry of the index with a saved name is replaced; every other entry and every other file
-    stays.
+    An entry of ``index.json`` with a saved name is replaced. All other entries and files stay.
 
     Args:
         graph: The manifests to save.
-        folder: An image layout, or a new or empty folder; it is created if its parent exists.
-        store: Its blobs are read.
-        reader: Reads contents that must be decoded.
-        progress: Told of every stored content.
+        folder: An image layout, an empty folder, or a new folder in an existing one.
+        store: The store that holds the blobs.
+        reader: Reads content that is stored only in encoded form.
+        progress: Receives one report for each file with stored content.
 
     Raises:
-        InvalidInput: ``folder`` holds something else, or its parent does not exist.
+        InvalidInput: ``folder`` holds other files than a layout, or its parent does not exist.
         InvalidDocument: ``index.json`` in the folder cannot be read or rewritten.
-        DamagedContent: A content does not have its digest.
+        DamagedContent: The bytes of stored content do not have its digest.
         ContentMissing: A file of the store is missing.
         Unavailable: The operating system refuses an access to ``folder``.
     """
@@ -72,15 +71,15 @@ def _prepare(folder: Path) -> None:
         if not folder.parent.is_dir():
             raise InvalidInput(
                 f"cannot write {name}: its parent folder does not exist",
-                hint="create the parent folder first, or write to another one",
+                hint="create the parent folder first, or write to a different folder",
             )
         make_folder(folder, whose=Whose.OUTPUT)
         present = {entry.name for entry in folder.iterdir()}
-    # Temporary files belong to another process that is writing, or to one that was killed.
+    # Temporary files belong to another process that is writing, or to a process that was killed.
     others = {one for one in present if not (one.startswith(_PREFIX) and one.endswith(_SUFFIX))}
     if others - {"blobs", INDEX} and LAYOUT not in others:
         raise InvalidInput(
-            f"cannot write into {name}: the folder holds something other than an image layout",
+            f"cannot write into {name}: the folder has files, but is not an image layout",
             hint="give a new or empty folder, or one with an oci-layout file",
         )
 
@@ -88,8 +87,8 @@ def _prepare(folder: Path) -> None:
 def _blobs(
     files: Mapping[Any, Entry], folder: Path, store: Store, reader: Reader, progress: Progress
 ) -> None:
-    # Folders that exist already are synced too: the process that renamed a blob into one may have
-    # died before it synced the folder, or may still be about to.
+    # Existing folders are synced as well: another process may have renamed a blob into a folder
+    # without syncing the folder yet, or may have died before that.
     touched = {folder / "blobs": None, folder: None}
     for entry in files.values():
         target = folder / entry.path
@@ -177,7 +176,7 @@ def _merged(path: Path, graph: SavedGraph) -> bytes:
     merged: list[dict[str, Any]] = []
     for entry in entries:
         named = _names(entry) & ours
-        # A replaced entry keeps its position, so that the same save twice changes nothing.
+        # A replaced entry keeps its position, so that repeating a save changes nothing.
         merged += [new.pop(name) for name in sorted(named) if name in new] if named else [entry]
     listed = {
         entry.get("digest")

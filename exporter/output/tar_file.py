@@ -45,14 +45,14 @@ def write(plan: Plan, store: Store, reader: Reader, descriptor: int, progress: P
     After an error the file is not a valid archive.
 
     Args:
-        plan: The archive.
-        store: Its blobs are read.
-        reader: Reads contents that must be decoded.
+        plan: The archive's entries and sizes.
+        store: The store that holds the blobs.
+        reader: Reads content that is stored only in encoded form.
         descriptor: A regular file, open for writing.
-        progress: Told of every stored content.
+        progress: Receives one report for each file with stored content.
 
     Raises:
-        DamagedContent: A content does not have its digest.
+        DamagedContent: The bytes of stored content do not have its digest.
         ContentMissing: A file of the store is missing.
         StorageFull: The file system has no space left.
     """
@@ -74,8 +74,8 @@ def write(plan: Plan, store: Store, reader: Reader, descriptor: int, progress: P
                     contents.append((entry, entry.source, start))
                 scatter.put(bytes(end - start - entry.size_bytes), start + entry.size_bytes)
             offset = end
-        # One thread hashes each content: the largest first, so that it does not run alone at the
-        # end.
+        # Each file is hashed by one thread. Start with the largest file, so that its thread does
+        # not run alone at the end.
         for entry, sources, start in sorted(
             contents, key=lambda one: one[0].size_bytes, reverse=True
         ):

@@ -1,7 +1,6 @@
-"""Any range of a planned archive, so that an interrupted download can resume.
+"""Reads of any range of a planned archive, so that an interrupted download can resume.
 
-An archive is a function of its plan, so a plan has an identity before a byte of the archive is
-read.
+The plan alone determines the archive's bytes. So the archive has an identity before it is read.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ if TYPE_CHECKING:
     from store.model.contents import Sources
 
 _GATHERED_BYTES: Final = MIB
-"""The largest piece made of headers, documents and padding that follow each other."""
+"""The most bytes of consecutive headers, documents and padding that one read returns."""
 
 
 def identity(plan: Plan) -> str:
     """Return a hash that is equal for two plans exactly if their archives have the same bytes.
 
     Args:
-        plan: The archive.
+        plan: The archive's entries and sizes.
 
     Returns:
         64 hexadecimal digits.
@@ -56,14 +55,14 @@ def identity(plan: Plan) -> str:
 class ArchiveBlocks:
     """The bytes of an archive at any position, in the protocol of `store.content.blocks.Blocks`.
 
-    The digest of a content is checked if it is read from its first byte to its last.
+    The digest of stored content is checked if it is read from its first byte to its last.
     """
 
     def __init__(self, plan: Plan, blobs: BlobStore) -> None:
-        """Prepare to read; nothing is opened before the first read.
+        """Prepare to read. The first read opens the first file.
 
         Args:
-            plan: The archive.
+            plan: The archive's entries and sizes.
             blobs: The store's blobs.
         """
         self._plan = plan
@@ -74,17 +73,17 @@ class ArchiveBlocks:
         self._check: _Check | None = None
 
     def read_into(self, position: int, buffer: bytearray) -> memoryview:
-        """Return some bytes of the archive.
+        """Return bytes of the archive from ``position`` on.
 
         Args:
             position: The offset of the first byte.
             buffer: Memory that may be used for the result.
 
         Returns:
-            At least one byte; none at the end of the archive.
+            At least one byte; an empty result at the end of the archive.
 
         Raises:
-            DamagedContent: A content that was read in full does not have its digest.
+            DamagedContent: Stored content was read in full, and its bytes do not have its digest.
             ContentMissing: A file of the store is missing.
         """
         gathered = bytearray()
@@ -133,9 +132,9 @@ class ArchiveBlocks:
 
 @final
 class _Check:
-    """The check of a content's digest while it is read in order; parts may be read twice.
+    """The check of one digest while its content is read from start to end.
 
-    If reading starts in the middle or skips bytes, the digest is not checked.
+    Parts may be read twice. If reading starts in the middle or skips bytes, nothing is checked.
     """
 
     def __init__(self, sources: Sources) -> None:
@@ -147,7 +146,7 @@ class _Check:
         """Hash the bytes at ``offset``.
 
         Raises:
-            DamagedContent: The content is complete, and its digest differs.
+            DamagedContent: All bytes were hashed, and they do not have the digest.
         """
         if not offset <= self._seen < offset + len(view):
             return

@@ -1,6 +1,6 @@
 """Archives written to a stream, byte for byte as Go's archive/tar writes them for Docker.
 
-Headers are built by hand, because Python's tarfile masks the file type bits away
+Headers are built by hand, because Python's tarfile clears the file type bits of the mode
 (docker-archive.md §4).
 """
 
@@ -27,30 +27,30 @@ _CHECKSUM: Final = slice(148, 156)
 
 
 class Sink(Protocol):
-    """A binary file or anything else with ``write``; a short write is allowed.
+    """A binary file, or another object with ``write``. A call may write only part of the data.
 
-    A sink whose ``write`` returns None, because it does not block, has a ``fileno`` to wait for.
+    A non-blocking sink, whose ``write`` can return None, has a ``fileno`` to wait on.
     """
 
     def write(self, data: bytes | memoryview, /) -> int | None:
-        """Write bytes, and return their number, or None if the sink is full."""
+        """Write some of ``data``; return the number of bytes written, None if the sink is full."""
 
 
 def write(plan: Plan, reader: Reader, sink: Sink, progress: Progress) -> None:
     """Write the archive from its first byte to its last.
 
-    After an error the bytes written so far are not a valid archive.
+    After an error, the bytes written so far are not a valid archive.
 
     Args:
-        plan: The archive.
-        reader: Reads stored contents.
+        plan: The archive's entries and sizes.
+        reader: Reads stored content and checks its digest.
         sink: Receives the bytes.
-        progress: Told of every stored content.
+        progress: Receives one report for each file with stored content.
 
     Raises:
-        DamagedContent: A content does not have its digest.
+        DamagedContent: The bytes of stored content do not have its digest.
         ContentMissing: A file of the store is missing.
-        Unavailable: The sink takes no more bytes, and cannot be waited for.
+        Unavailable: The sink is full and has no file descriptor to wait on.
     """
     for entry in plan.entries:
         write_all(sink, b"".join(headers(entry, plan.owner)))
@@ -72,14 +72,14 @@ def _write_content(entry: Entry, reader: Reader, sink: Sink, progress: Progress)
 
 
 def pieces(source: Sources | Path, reader: Reader) -> Iterator[bytes]:
-    """Yield the bytes of a content, verified, or of a file made for this archive.
+    """Yield the bytes of stored content, or of a file made for this archive.
 
     Args:
-        source: The stored content, or the file.
-        reader: Reads stored contents.
+        source: The stored content, or the path of the file.
+        reader: Reads stored content and checks its digest.
 
     Raises:
-        DamagedContent: The content does not have its digest; raised after its last byte.
+        DamagedContent: The bytes do not have the content's digest. Raised after the last byte.
         ContentMissing: A file of the store is missing.
     """
     if not isinstance(source, Path):
@@ -93,11 +93,11 @@ def pieces(source: Sources | Path, reader: Reader) -> Iterator[bytes]:
 def headers(entry: Entry, owner: str) -> Iterator[bytes]:
     """Yield the header blocks of an entry.
 
-    A value that does not fit the ustar header stands in a PAX header before it.
+    A value that does not fit into the ustar header is written into a PAX header before it.
 
     Args:
-        entry: The member.
-        owner: The user and group name.
+        entry: The archive member that the headers describe.
+        owner: The user name, which is also written as the group name.
     """
     records = entry.records()
     if records:
@@ -156,35 +156,31 @@ def _pax_name(path: str) -> str:
 
 
 def write_all(sink: Sink, data: bytes) -> None:
-    """Write every byte, in as many calls as the sink needs.
-
-    Args:
-        sink: Receives the bytes.
-        data: The bytes.
+    """Write all of ``data``, in as many calls as the sink needs.
 
     Raises:
-        Unavailable: The sink takes no more bytes, and cannot be waited for.
+        Unavailable: The sink is full and has no file descriptor to wait on.
     """
     view = memoryview(data)
     while view:
         taken = sink.write(view)
         if taken is None:
-            # The sink took nothing: it is a pipe that is full and does not block.
+            # The sink is a non-blocking pipe that is full.
             _wait_until_writable(sink)
         else:
             view = view[taken:]
 
 
 def _wait_until_writable(sink: Sink) -> None:
-    """Wait until the reader has taken bytes or closed the pipe, which the next write reports."""
+    """Wait until the reader has read bytes or has closed the pipe; the next write reports which."""
     try:
         descriptor: int = sink.fileno()  # type: ignore[attr-defined]  # a sink without one raises AttributeError
     except (AttributeError, OSError):
         raise Unavailable(
-            "cannot write the archive: the output takes no more bytes and has no file descriptor",
+            "cannot write the archive: the output is full and has no file descriptor to wait on",
             hint="write to a file instead",
         ) from None
-    # Not select(), which accepts only descriptors up to 1023.
+    # select() would accept only descriptors up to 1023.
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     poll.poll()

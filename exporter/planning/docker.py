@@ -1,9 +1,9 @@
 """The plan of an archive in the format docker, as Docker ≥ 25 writes it.
 
-An OCI layout with ``manifest.json`` and ``repositories`` (docker-archive.md §9).
+The archive is an OCI layout with ``manifest.json`` and ``repositories`` (docker-archive.md §9).
 
-Images that were imported without a manifest are written as Docker 28 does. Images that were
-imported with one keep it, and ``manifest.json`` points at the same blobs.
+Images that were imported without a manifest are written as in Docker 28. Images that were imported
+with a manifest keep it, and ``manifest.json`` points at the same blobs.
 
 Source: moby v28, ``image/tarexport/save.go``.
 """
@@ -50,8 +50,8 @@ def plan(
 
     Args:
         graph: The manifests to save.
-        options: They choose the one image of an index that ``manifest.json`` lists.
-        facts: What the store knows of the images beyond their manifests.
+        options: The platforms that select the one image of an index that ``manifest.json`` lists.
+        facts: Facts about the images that their manifests do not state.
     """
     blobs = _Blobs(oci.blob_files(graph))
     listed, notes = _listed(graph, options)
@@ -99,7 +99,7 @@ def plan(
     ):
         notes.append(
             Note(
-                "some layers are compressed with zstd, which Docker reads since version 23",
+                "some layers are compressed with zstd, which Docker before version 23 cannot read",
                 Remedy.RECOMPRESS_AS_GZIP,
             )
         )
@@ -109,9 +109,9 @@ def plan(
 def _listed(
     graph: SavedGraph, options: SaveOptions
 ) -> tuple[dict[Digest, dict[Reference, None]], list[str]]:
-    """Return the manifests that ``manifest.json`` lists, with their tags, and notes.
+    """Return the manifests that ``manifest.json`` lists, with their tags, and notes for the user.
 
-    Docker's format holds one image of an index.
+    ``manifest.json`` lists one image of an index.
     """
     listed: dict[Digest, dict[Reference, None]] = {}
     notes: list[str] = []
@@ -126,7 +126,8 @@ def _listed(
         )
         if position is None:
             notes.append(
-                f"{root.name} has no image for {options.machine}: Docker before 25 does not load it"
+                f"{root.name} has no image for {options.machine}: Docker before version 25 cannot"
+                " load it"
             )
             continue
         listed.setdefault(offers[position][0], {}).update(dict.fromkeys(root.tags))
@@ -168,8 +169,8 @@ class _Blobs:
         try:
             image = read_v1_image_28(config.data, document=str(config.image_id))
         except InvalidDocument:
-            # Docker 20.10 loads this config and Docker 28 does not: there are no v1 documents of
-            # Docker 28 to write.
+            # Docker 20.10 loads this config and Docker 28 does not. So Docker 28 has no v1
+            # documents for it.
             self.folder_mtime_s = config.created.mtime()
         else:
             self.folder_mtime_s = image.created.mtime() if image.created is not None else 0
@@ -220,7 +221,7 @@ def _item(
 def _sources(
     document: Document, diffs: tuple[DiffID, ...], foreign: Mapping[Digest, bytes]
 ) -> dict[str, bytes]:
-    """Return a descriptor for every distinct layer; that of a foreign layer has its URLs."""
+    """Return a descriptor for every distinct layer; descriptors of foreign layers have URLs."""
     found: dict[str, bytes] = {}
     for link, diff in zip(document.layers, diffs, strict=True):
         # Docker leaves out a size of zero here, but not in manifests.

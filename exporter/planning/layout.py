@@ -36,9 +36,9 @@ def file(path: str, source: bytes | Sources | Path, size_bytes: int) -> Entry:
     """Return a file of the archive, dated 1970-01-01.
 
     Args:
-        path: Its name in the archive.
-        source: Its bytes, or the stored content or the file on disk that has them.
-        size_bytes: Its size.
+        path: The file's name in the archive.
+        source: The file's bytes, or the stored content or the file on disk with these bytes.
+        size_bytes: The file's size.
     """
     return Entry(path, EntryType.FILE, FILE_MODE, 0, size_bytes, source)
 
@@ -47,8 +47,8 @@ def folder(path: str, mtime_s: int = 0) -> Entry:
     """Return a folder of the archive.
 
     Args:
-        path: Its name in the archive, with a slash at the end.
-        mtime_s: Its modification time in Unix seconds.
+        path: The folder's name in the archive, with a slash at the end.
+        mtime_s: The folder's modification time in Unix seconds.
     """
     return Entry(path, EntryType.DIRECTORY, FOLDER_MODE, mtime_s)
 
@@ -57,7 +57,7 @@ def blobs(files: Mapping[Digest, Entry], mtime_s: int = 0) -> list[Entry]:
     """Return the folder ``blobs`` with the folders and files in it, sorted.
 
     Args:
-        files: The files by digest.
+        files: The blobs' entries, by digest.
         mtime_s: The modification time of the folder ``blobs`` in Unix seconds.
     """
     entries = [folder("blobs/", mtime_s)]
@@ -73,7 +73,7 @@ def descriptors(
     """Return a root's descriptors for ``index.json``: one for each tag, or one without a name.
 
     Args:
-        root: The root with its tags.
+        root: The manifest or index, with its tags.
         document: The root's manifest or index.
         shared_tags: Tags to write with their repository.
     """
@@ -86,9 +86,9 @@ def names(tag: Reference, shared_tags: frozenset[str]) -> dict[str, str]:
     """Return the annotations that name a root: containerd's full name and the OCI reference name.
 
     Args:
-        tag: The name.
-        shared_tags: Tags of several repositories. They are written with the repository, because
-            some readers know only the OCI reference name.
+        tag: The repository and the tag.
+        shared_tags: Tags that occur in several repositories. The OCI reference name of such a tag
+            includes the repository, because some readers ignore containerd's name.
     """
     return {
         CONTAINERD_NAME: str(tag),

@@ -1,7 +1,7 @@
 """The plan of an archive in the format legacy, as Docker ≤ 24 writes it (docker-archive.md §3, §4).
 
-Each layer has a folder; a layer that occurs twice is a symbolic link; ``repositories`` and
-``manifest.json`` name the images.
+Each layer has a folder. If a layer occurs twice, the second one is a symbolic link to the first.
+``repositories`` and ``manifest.json`` name the images.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class _Archive:
 def plan(selection: Selection, document: Callable[[Digest], bytes]) -> Plan:
     """Plan the archive.
 
-    Images are in the order of the arguments, and symbolic links have the image's creation time;
-    Docker is random in both.
+    Images are in the order of the arguments, and symbolic links have the image's creation time. In
+    Docker, both vary from save to save.
 
     Args:
-        selection: The images.
-        document: Reads a config by its digest.
+        selection: The images and their content.
+        document: Returns the bytes of a config by its digest.
 
     Raises:
         NothingToExport: An image has no layers.
@@ -132,8 +132,8 @@ def _missing(diff: DiffID, selection: Selection) -> StoreError:
     urls = json.loads(selection.foreign.get(diff.digest, b"{}")).get("urls", [])
     if urls:
         return IncompleteImage(
-            f"cannot save foreign layer {diff} in the format legacy: it is not in the store, but at"
-            f" {', '.join(printable(url) for url in urls)}",
+            f"cannot save foreign layer {diff} in the format legacy: the store does not have it."
+            f" It can be downloaded from {', '.join(printable(url) for url in urls)}",
             missing=[str(diff)],
             hint="import an archive that holds the layer",
             remedy=Remedy.SAVE_AS_OCI,

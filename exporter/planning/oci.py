@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def blob_files(graph: SavedGraph) -> dict[Digest, Entry]:
-    """Return a file for every content of ``graph``, stored or made for this archive, by digest."""
+    """Return a file for every blob of ``graph``, stored or made for this archive, by digest."""
     files = {
         digest: layout.file(layout.blob_path(digest), sources, sources.size_bytes)
         for digest, sources in graph.sources.items()
@@ -30,7 +30,8 @@ def index(graph: SavedGraph, shared_tags: frozenset[str] | None = None) -> bytes
 
     Args:
         graph: The manifests of the archive.
-        shared_tags: Tags to write with their repository; None for those of several repositories.
+        shared_tags: Tags to write with their repository. If None, these are the tags that occur in
+            several repositories.
     """
     shared = (
         layout.tags_of_several(tag for root in graph.roots for tag in root.tags)
@@ -47,7 +48,7 @@ def index(graph: SavedGraph, shared_tags: frozenset[str] | None = None) -> bytes
 
 
 def plan(graph: SavedGraph) -> Plan:
-    """Plan an image layout in one tar archive."""
+    """Plan a tar archive with an image layout."""
     listed = index(graph)
     files = [
         layout.file("index.json", listed, len(listed)),

@@ -1,4 +1,4 @@
-"""The plan of an archive: its entries in order, with every size known before the first byte."""
+"""The plan of an archive: its entries in archive order, all sizes known before the first byte."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 BLOCK: Final = 512
 END: Final = 2 * BLOCK
-"""The length of the archive's end: two zero blocks, without padding (docker-archive.md §4)."""
+"""The length of the archive's end in bytes: two zero blocks, no padding (docker-archive.md §4)."""
 
 NAME_BYTES: Final = 100
-"""The length of a header's name field. The names in saved archives are ASCII."""
+"""The length of a header's name field in bytes. The names in saved archives are ASCII."""
 
 LARGEST_OCTAL: Final = 8**11 - 1
-"""The largest number that eleven octal digits hold; a larger one needs a PAX record."""
+"""The largest number that eleven octal digits hold; a larger number needs a PAX record."""
 
 
 class EntryType(Enum):
@@ -39,12 +39,12 @@ class Entry:
     """One member of an archive.
 
     Attributes:
-        path: The member's name in the archive; that of a folder ends with a slash.
+        path: The member's name in the archive. A folder's name ends with a slash.
         type: The member's type.
-        mode: The mode field of its header.
+        mode: The mode field of the member's header.
         mtime_s: The modification time in Unix seconds.
         size_bytes: The size of a file; 0 for every other type.
-        source: The bytes of a file, or the stored content or the file on disk that has them.
+        source: The file's bytes, or the stored content or the file on disk with these bytes.
         link: The target of a symbolic link.
     """
 
@@ -63,7 +63,7 @@ class Entry:
         return (2 * BLOCK + padded(records) if records else BLOCK) + padded(self.size_bytes)
 
     def records(self) -> bytes:
-        """Return the PAX records for values that do not fit the ustar header, sorted by key."""
+        """Return the PAX records for values that do not fit into the ustar header, by key."""
         if (
             self.mtime_s <= LARGEST_OCTAL
             and self.size_bytes <= LARGEST_OCTAL
@@ -98,9 +98,9 @@ class Plan:
     """The entries of an archive, in the order they are written.
 
     Attributes:
-        entries: The members.
-        notes: Remarks for the person who asked for the save.
-        owner: The user and group name in every header.
+        entries: The members in archive order.
+        notes: Notes for the user about the archive, one sentence each.
+        owner: The user name in every header, which is also the group name.
     """
 
     entries: tuple[Entry, ...]
@@ -109,21 +109,21 @@ class Plan:
 
     @property
     def size_bytes(self) -> int:
-        """The archive's exact length."""
+        """The archive's exact length in bytes."""
         return sum(entry.archived_bytes for entry in self.entries) + END
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class PlannedSave:
-    """A planned archive and its contents.
+    """A planned archive and the stored content in it.
 
     Attributes:
         format: The archive's format.
         plan: The entries of the archive.
-        images: The images in the archive, in order, without repeats.
+        images: The IDs of the images in the archive, each once.
         targets: The image ID or digest of each saved root, as the store's events record it.
-        contents: Every stored content in the archive, documents among them.
+        contents: The sources of all stored content in the archive, manifests and indexes included.
         graph: The manifests in the archive and everything below them, or None for the format
             legacy, which has no manifests.
     """

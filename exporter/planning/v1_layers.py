@@ -29,7 +29,7 @@ Image = TypeVar("Image", bound=V1Image)
 @final
 @dataclass(frozen=True, slots=True)
 class V1Layer:
-    """One layer as a legacy archive describes it.
+    """A layer as a legacy archive describes it.
 
     Attributes:
         v1_id: The name of the layer's folder: 64 hexadecimal digits.
@@ -51,7 +51,7 @@ def v1_layers(config: ImageConfig, chain_ids: Sequence[ChainID]) -> tuple[V1Laye
         chain_ids: The chain ID of every layer, base first, as `ChainID.each` returns them.
 
     Raises:
-        ValueError: ``chain_ids`` and the config's layers differ in number.
+        ValueError: ``chain_ids`` and the config have different numbers of layers.
     """
     if len(chain_ids) != len(config.diff_ids):
         raise ValueError(f"{len(chain_ids)} chain IDs for {len(config.diff_ids)} layers")

@@ -1,4 +1,4 @@
-"""Facts that Docker's archive format states about images beyond their manifests."""
+"""Facts about images that Docker's archive format needs and that manifests do not state."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class DockerFacts:
     """Facts for ``manifest.json`` and the dates of files.
 
     Attributes:
-        generated: Digests of the manifests that the store made for images imported without one.
+        generated: Digests of the manifests that the store made for images without a manifest.
         parents: The parent image of each image that was built on one.
         foreign: Descriptors of foreign layers as JSON bytes, by diff ID.
     """
@@ -54,7 +54,7 @@ def docker_facts(connection: Connection, graph: SavedGraph) -> DockerFacts:
 
 
 def generated_manifests(graph: SavedGraph) -> frozenset[Digest]:
-    """Return the digests of the manifests that equal the one the store would generate."""
+    """Return the digests of the manifests that the store would generate for their configs."""
     found = []
     for digest, config in graph.configs.items():
         document = graph.documents[digest]

@@ -36,13 +36,12 @@ class SavedGraph:
 
     Attributes:
         roots: The manifests and indexes that the archive's index lists.
-        documents: Every manifest and index, in an order where each follows those it points at.
+        documents: Every manifest and index by digest. Each comes after the documents it points at.
         configs: The configs of images, by the manifest's digest.
-        sources: Where the bytes of every content come from; a content that is not in it is left
-            out of the archive.
-        notes: Remarks for the person who asked for the save.
-        made: The contents that were made for this archive: the bytes or the file, and the size in
-            bytes.
+        sources: The stored forms of every blob, by digest. Blobs without an entry are left out of
+            the archive.
+        notes: Notes for the user about the archive, one sentence each.
+        made: Blobs that were made for this archive, by digest: (bytes or file, size in bytes).
     """
 
     roots: tuple[SavedRoot, ...]
@@ -67,18 +66,18 @@ class SavedGraph:
 def load(
     connection: Connection, roots: Sequence[SavedRoot], options: SaveOptions, read: Read
 ) -> SavedGraph:
-    """Return everything below ``roots`` that the options choose.
+    """Return the content below ``roots`` that the options choose.
 
     Args:
         connection: A read transaction.
         roots: The manifests and indexes to save.
-        options: They choose platforms and referrers.
-        read: Returns the bytes of a small content.
+        options: The platforms and referrers to save.
+        read: Returns the bytes of a stored manifest, index or config.
 
     Raises:
-        IncompleteImage: A content that the manifests name is not in the store.
+        IncompleteImage: Content that the manifests name is not in the store.
         InvalidInput: A root has no image for one of the platforms.
-        DamagedContent: A stored document does not have its digest.
+        DamagedContent: The bytes of a stored manifest, index or config do not have its digest.
     """
     loading = Loading(connection, read, options.within)
     loading.descend(root.digest for root in roots)
@@ -115,7 +114,7 @@ def load(
 
 
 def _merged(roots: Sequence[SavedRoot]) -> list[SavedRoot]:
-    """Return each root once, with all of its tags: two indexes may contain one manifest."""
+    """Return each root once, with all of its tags: two indexes may contain the same manifest."""
     found: dict[Digest, SavedRoot] = {}
     for root in roots:
         known = found.get(root.digest, SavedRoot(root.digest))
@@ -133,7 +132,7 @@ def _require_closed(
     """Return notes on the foreign layers that the archive leaves out.
 
     Raises:
-        IncompleteImage: Any other content that ``documents`` point at is not in the store.
+        IncompleteImage: Content other than foreign layers is not in the store.
     """
     missing: dict[str, None] = {}
     foreign: dict[str, None] = {}
@@ -148,7 +147,7 @@ def _require_closed(
                 continue
             elif link.urls and (sparse or is_foreign_layer(link.target.media_type)):
                 foreign[
-                    f"{link.digest} is not in the archive: readers fetch it from"
+                    f"the archive does not contain {link.digest}: readers download it from"
                     f" {', '.join(map(printable, link.urls))}"
                 ] = None
             else:
@@ -158,10 +157,10 @@ def _require_closed(
                 ] = None
     if missing:
         raise IncompleteImage(
-            f"cannot save the images: {len(missing)} of their contents are not in the store:"
+            f"cannot save the images: {len(missing)} of their blobs are not in the store:"
             + "".join(f"\n  {one}" for one in missing),
             missing=list(missing),
-            hint="import an archive that holds them",
+            hint="import an archive that holds the missing blobs",
             remedy=Remedy.SAVE_PART,
         )
     return list(foreign)

@@ -1,4 +1,4 @@
-"""JSON documents that are edited and written again, and descriptors of them."""
+"""JSON documents that are parsed, edited and rewritten, and descriptors of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def compact(document: object) -> bytes:
     A lone surrogate, which has no UTF-8 form, becomes U+FFFD as in Go.
 
     Args:
-        document: A document that Python's json module can write.
+        document: A value that Python's json module can write.
     """
     return _SURROGATE.sub(
         "\ufffd", json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -30,15 +30,15 @@ def compact(document: object) -> bytes:
 
 
 def parse_editable(data: bytes, name: str) -> dict[str, Any]:
-    """Return the document as a dictionary that can be changed and written again.
+    """Return the document as a dictionary that can be edited and rewritten.
 
     Args:
-        data: A document that was parsed before, by Go's rules, which allow more than Python's.
+        data: The document's bytes, already parsed by Go's rules, which allow more than Python's.
         name: The document's name for messages.
 
     Raises:
-        InvalidDocument: Python cannot write the document again: a number is infinite, or brackets
-            are nested too deep.
+        InvalidDocument: Python cannot rewrite the document: a number is infinite, or brackets are
+            nested too deep.
     """
     try:
         document: dict[str, Any] = json.loads(data.decode(errors="replace"))
@@ -47,7 +47,7 @@ def parse_editable(data: bytes, name: str) -> dict[str, Any]:
         raise InvalidDocument(
             f"cannot be rewritten: {exc}",
             document=name,
-            hint="save it as it is",
+            hint="save the document as it is",
             remedy=Remedy.KEEP_LAYERS,
         ) from exc
     return document

@@ -37,10 +37,10 @@ class SelectedImage:
     """One image of a save.
 
     Attributes:
-        image_id: Its ID.
-        tags: The tags that it has in the archive, in the order they were resolved.
-        layers: Its layers, base first.
-        parent: The image it was built on, if the store knows one.
+        image_id: The digest of the image's config.
+        tags: The image's tags in the archive, in the order they were resolved.
+        layers: The image's layers, base first.
+        parent: The image that this one was built on; None if the store does not know a parent.
     """
 
     image_id: ImageID
@@ -52,13 +52,13 @@ class SelectedImage:
 @final
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The images of a legacy save, and their contents.
+    """The images of a legacy save, and their content.
 
     Attributes:
-        images: The images in the order of their first mention.
-        sources: Where the bytes of every config and layer come from, by digest.
+        images: The images, in the order in which the names first mention them.
+        sources: The stored forms of every config and layer, by digest.
         foreign: Descriptors of foreign layers as JSON bytes, by diff ID.
-        notes: Remarks for the person who asked for the save.
+        notes: Notes for the user about the archive, one sentence each.
     """
 
     images: tuple[SelectedImage, ...]
@@ -80,7 +80,7 @@ class Selection:
 
 @dataclass(slots=True)
 class _Chosen:
-    """Images in the order of their first mention; for each its tags, without repeats."""
+    """Images in the order in which names first mention them, each with its tags."""
 
     connection: Connection
     options: SaveOptions
@@ -95,7 +95,7 @@ class _Chosen:
                 self._add_image(image.key, None)
             case ResolvedManifest() as manifest:
                 name = manifest.reference
-                # A digest reference gives the image no tag, even if it has one beside the digest.
+                # A reference with a digest gives the image no tag, even if it has a tag as well.
                 tag = name if name is not None and name.digest is None else None
                 self._add_manifest(manifest.digest, tag, text if name is None else name.familiar)
             case ResolvedRepository() as repository:
@@ -107,7 +107,7 @@ class _Chosen:
             tags[tag] = None
 
     def _add_manifest(self, digest: Digest, tag: Reference | None, name: str) -> None:
-        """Add the image of a manifest, or the image of an index that is for the platform."""
+        """Add the image of a manifest, or the image of an index for the platform."""
         manifest, notes = choose_image(self.connection, digest, self.options, self.read, name)
         key = manifests.key_of(self.connection, manifest)
         image = None if key is None else references.image_of(self.connection, key)
@@ -125,7 +125,7 @@ class _Chosen:
         ]
         if len(artifacts) == len(repository.targets):
             raise ReferenceNotFound(
-                f"cannot save {name} in the format legacy: all of its tags are artifacts",
+                f"cannot save {name} in the format legacy: all of its tags name artifacts",
                 remedy=Remedy.SAVE_AS_OCI_OR_DOCKER,
             )
         if artifacts:
@@ -146,15 +146,15 @@ def select(
     Args:
         connection: A read transaction.
         names: Tags, repositories, digests, image IDs and prefixes of image IDs.
-        options: They choose one image of an index.
-        read: Returns the bytes of a small content.
+        options: The platforms that select one image of each index.
+        read: Returns the bytes of a stored manifest, index or config.
 
     Raises:
         AmbiguousName: A prefix fits several image IDs.
-        ImageNotFound: No image has that ID or name.
+        ImageNotFound: No stored image has the ID or name.
         InvalidReference: A name is not a valid reference.
         InvalidInput: An index has no image for the platform.
-        ReferenceNotFound: No such tag or digest, or it is an artifact.
+        ReferenceNotFound: The store has no such tag or digest, or it names an artifact.
     """
     chosen = _Chosen(connection, options, read)
     for name in names:

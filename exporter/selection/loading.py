@@ -1,4 +1,4 @@
-"""Manifests and indexes read for a save, and walks over them."""
+"""The manifests and indexes that a save reads, and walks over them."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ Source: BuildKit, attestation-storage.md.
 @final
 @dataclass(slots=True)
 class Loading:
-    """The documents read so far, and the means to read more.
+    """The documents that were read so far, and the means to read more.
 
     Attributes:
         connection: A read transaction.
-        read: Returns the bytes of a small content.
-        within: If given, only documents that this repository holds are read.
+        read: Returns the bytes of a stored manifest, index or config.
+        within: A repository: only documents that it holds are read. None for no restriction.
         documents: The documents read so far, by digest.
     """
 
@@ -55,7 +55,7 @@ class Loading:
             digests: Digests of manifests and indexes; a document that is not stored is skipped.
 
         Raises:
-            DamagedContent: A stored document does not have its digest.
+            DamagedContent: The bytes of a stored manifest, index or config do not have its digest.
         """
         wanted = [digest for digest in dict.fromkeys(digests) if digest not in self.documents]
         while wanted:
@@ -118,11 +118,11 @@ def platform_of(config: ImageConfig) -> Platform:
 def sort_documents(
     documents: Mapping[Digest, Document], roots: Iterable[SavedRoot]
 ) -> dict[Digest, Document]:
-    """Return the documents in an order where each follows those it points at.
+    """Return the documents in an order where each comes after the documents it points at.
 
     Args:
-        documents: The documents by digest.
-        roots: Their order decides where documents are independent of each other.
+        documents: The manifests and indexes, by digest.
+        roots: The roots, in the order that decides between independent documents.
     """
     found: dict[Digest, Document] = {}
 

@@ -1,7 +1,7 @@
 """The choice of images from an index, by platform.
 
-A save takes the images for the platforms asked for. A format that holds one image of an index takes
-the best one for the machine, if no platform is asked for.
+A save includes the images for the platforms in its options. Without platforms it includes every
+image, or the best image for the machine if the format holds one image of an index.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def choose_roots(
     Args:
         loading: The documents below ``root``.
         root: The manifest or index that was named.
-        options: They choose platforms.
-        keep: Digests of the saved documents; those chosen are added.
-        notes: Remarks for the person who asked for the save; some are added.
+        options: The platforms to save.
+        keep: Digests of the saved documents; the digests of chosen documents are added.
+        notes: Notes for the user about the archive; notes on this root are added.
 
     Raises:
         InvalidInput: The root has no image for one of the platforms.
@@ -54,7 +54,7 @@ def choose_roots(
         return [root]
     if document.kind is Kind.MANIFEST:
         platform = loading.platform(document)
-        # An artifact has no platform, and is saved for any.
+        # An artifact has no platform, and is saved for every platform.
         if platform is not None and not options.wants(platform):
             raise _other_platform(root.name, options.platforms, platform)
         keep.add(root.digest)
@@ -79,7 +79,7 @@ def choose_roots(
     if others and root.tags:
         named = chosen[first] or first
         unnamed = ", ".join(str(chosen[digest] or digest) for digest in others)
-        text = f"{root.name} names {named} in the archive; without a name: {unnamed}"
+        text = f"in the archive {root.name} names only the image for {named}; unnamed: {unnamed}"
         notes.append(Note(text, Remedy.SAVE_SPARSE_INDEX))
     return [
         SavedRoot(first, root.tags, root.repositories),
@@ -90,7 +90,7 @@ def choose_roots(
 def _chosen(
     loading: Loading, index: Document, options: SaveOptions, name: str
 ) -> dict[Digest, Platform | None]:
-    """Return the images of an index for the platforms, in the order of the platforms."""
+    """Return the images of an index for the platforms, in the platforms' order."""
     offers = stored_images(loading, index)
     chosen: dict[Digest, Platform | None] = {}
     unmatched = []
@@ -109,7 +109,7 @@ def stored_images(loading: Loading, index: Document) -> list[tuple[Digest, Platf
 
     Args:
         loading: The documents below ``index``.
-        index: The index; images of indexes inside it are returned too.
+        index: The index. Images of nested indexes are included.
     """
     found: list[tuple[Digest, Platform]] = []
     for link in index.children:
@@ -134,8 +134,8 @@ def choose_image(
     Args:
         connection: A read transaction.
         digest: A manifest or an index.
-        options: They choose the platform.
-        read: Returns the bytes of a small content.
+        options: The platform to choose.
+        read: Returns the bytes of a stored manifest, index or config.
         name: The name that the user gave, for messages.
 
     Raises:
@@ -160,7 +160,7 @@ def choose_image(
     if position is None:
         raise _no_image(name, options.platforms or (options.machine,), offers)
     left = [str(other) for at, (_, other) in enumerate(offers) if at != position]
-    # Images that the index lists and the store lacks are left out of the archive as well.
+    # The archive also leaves out images that the index lists but the store does not have.
     stored = {other for other, _ in offers}
     left += [
         str(link.made_for)
@@ -176,8 +176,8 @@ def choose_image(
 
 def _other_platform(name: str, wanted: Iterable[Platform], platform: Platform) -> InvalidInput:
     return InvalidInput(
-        f"cannot save {name} for {_either(wanted)}: it is for another platform",
-        hint=f"save it for {platform}",
+        f"cannot save {name} for {_either(wanted)}: the image is for {platform}",
+        hint=f"save the image for {platform}",
     )
 
 
@@ -186,8 +186,10 @@ def _no_image(
 ) -> InvalidInput:
     stored = ", ".join(sorted({str(platform) for _, platform in offers}))
     return InvalidInput(
-        f"cannot save {name} for {_either(wanted)}: the store has no such image of it",
-        hint=f"the store has it for {stored}" if stored else "import an image of it",
+        f"cannot save {name} for {_either(wanted)}: the store has no image for that platform",
+        hint=f"choose from the stored platforms: {stored}"
+        if stored
+        else "import an archive that holds the images of the index",
         remedy=Remedy.CHOOSE_PLATFORM if stored else None,
     )
 

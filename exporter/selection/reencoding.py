@@ -1,4 +1,4 @@
-"""Images with re-encoded layers: new blobs, and new manifests that name their originals."""
+"""Images with re-encoded layers: new blobs, and new manifests that name the original manifests."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def layer_sources(graph: SavedGraph, connection: Connection) -> dict[Digest, Sou
     """Return the sources of every layer's plain form and stored encodings, for `reencode`.
 
     Args:
-        graph: The images.
+        graph: The images to re-encode.
         connection: A read transaction.
     """
     diffs = content.sources(
@@ -86,12 +86,12 @@ def layer_sources(graph: SavedGraph, connection: Connection) -> dict[Digest, Sou
 
 
 def origins(graph: SavedGraph, plain: Mapping[Digest, Sources]) -> list[Sources]:
-    """Return every stored content that `reencode` makes its images from.
+    """Return the sources of all stored content that `reencode` makes its images from.
 
     A layer is made from the diff that the config names, and a config can name any diff.
 
     Args:
-        graph: The images.
+        graph: The images to re-encode.
         plain: The result of `layer_sources`.
     """
     diffs = {
@@ -109,14 +109,14 @@ def reencode(
     """Return the same images with their layers in another encoding.
 
     Args:
-        graph: The images.
-        how: The encoding.
+        graph: The images to re-encode.
+        how: The encoding for the layers.
         plain: The result of `layer_sources`.
         reader: Reads the plain layers.
-        folder: Where compressed layers are kept until the save is done.
+        folder: The folder for compressed layers; the caller removes it after the save.
 
     Raises:
-        DamagedContent: A stored layer does not have its digest.
+        DamagedContent: The bytes of a stored layer do not have its digest.
         ContentMissing: A file of the store is missing.
         StorageFull: ``folder`` has no space left.
     """
@@ -148,7 +148,7 @@ def reencode(
     }
     if any(renamed[digest].digest != digest for digest in subjects & set(renamed)):
         notes.append(
-            "signatures and other referrers name the digests from before the layers were re-encoded"
+            "signatures and other referrers name the digests that manifests had before re-encoding"
         )
     return replace(
         graph,
@@ -174,8 +174,8 @@ def _manifest(work: _Work, document: Document) -> Document:
             changed = True
             layer.pop("data", None)
             layer.pop("urls", None)
-        # Also if the layer's bytes stay: its media type may have been wrong, and Docker's media
-        # types do not belong in an OCI manifest.
+        # The media type is set even if the layer's bytes stay: it may have been wrong, and an OCI
+        # manifest has no Docker media types.
         layer.update(mediaType=_TYPES[work.how], digest=str(digest), size=size)
     if not changed:
         return document
@@ -186,12 +186,12 @@ def _manifest(work: _Work, document: Document) -> Document:
 
 
 def _is_encoded(graph: SavedGraph, link: Link) -> bool:
-    # A foreign layer is the file behind its URLs: other bytes would not be that file.
+    # A foreign layer is the file at its URLs, so its bytes cannot change.
     return link.digest in graph.sources and not is_foreign_layer(link.target.media_type)
 
 
 def _as_oci_or_docker(data: dict[str, Any], layers: list[dict[str, Any]], how: Layers) -> None:
-    """Give the layers Docker's media type for gzip; any other encoding makes an OCI manifest."""
+    """Set Docker's media type for gzip layers, or turn the manifest into an OCI manifest."""
     if how is Layers.GZIP:
         for layer in layers:
             if layer["mediaType"] == OCI_LAYER_GZIP:
@@ -222,7 +222,7 @@ def _index(work: _Work, document: Document, renamed: dict[Digest, Document]) -> 
 
 
 def _layer(work: _Work, link: Link, diff: DiffID) -> tuple[Digest, int]:
-    """Return the digest and size of the encoded layer, stored already or compressed now."""
+    """Return digest and size of the encoded layer; compress it if the store does not have it."""
     if diff not in work.known:
         work.known[diff] = _found(work, link, diff) or _compressed(work, diff)
     return work.known[diff]
@@ -257,7 +257,7 @@ def _compressed(work: _Work, diff: DiffID) -> tuple[Digest, int]:
     )
     pieces = work.reader.chunks(work.plain[diff.digest])
     with translated(path), path.open("xb") as file:
-        # A layer is too large to hold all of its pieces at once.
+        # Write piece by piece, because a layer can be too large for memory.
         for piece in chain(pieces, (None,)):
             data = compressor.flush() if piece is None else compressor.compress(piece)
             hashed.update(data)

@@ -1,6 +1,6 @@
-"""Referrers of saved manifests: by ``subject``, or by a tag made of a digest.
+"""Referrers of saved manifests, found by ``subject`` or by a tag that contains a digest.
 
-The tags are those of the distribution specification ("Referrers Tag Schema") and of cosign.
+The distribution specification ("Referrers Tag Schema") and cosign define such tags.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from store.model.digests import Digest
 
 SUFFIXES: Final = ("", ".sig", ".att", ".sbom")
-"""Endings of tags behind ``sha256-<hex>``.
+"""Endings of tags after ``sha256-<hex>``.
 
-The empty one is for the index of referrers in registries without the referrers endpoint; the
-others are cosign's.
+The empty ending is for the index of referrers in registries without the referrers endpoint. Cosign
+uses the other endings.
 """
 
 _ALGORITHM_LENGTH: Final = 32
 _HEX_LENGTH: Final = 64
-"""The longest parts of a digest in such a tag (distribution specification)."""
+"""The most hexadecimal digits of a digest in such a tag (distribution specification)."""
 
 
 def add_referrers(
@@ -37,7 +37,8 @@ def add_referrers(
     Args:
         loading: Reads the documents of the referrers.
         roots: The roots of the save.
-        keep: Digests of the saved documents; those of referrers and below them are added.
+        keep: Digests of the saved documents. The digests of referrers, and of the documents below
+            them, are added.
     """
     tags = {root.digest: dict.fromkeys(root.tags) for root in roots}
     signatures = _by_tag(loading, roots, keep)
@@ -77,7 +78,7 @@ def _by_tag(
 ) -> dict[str, list[TagTarget]]:
     """Return all tags of the repositories that hold the saved roots, by their text.
 
-    The repositories of a root without a name are all that hold a document in ``keep``.
+    For a root without a name, these are all repositories that hold a document in ``keep``.
     """
     named = {repository for root in roots for repository in root.repositories}
     if any(not root.repositories for root in roots):

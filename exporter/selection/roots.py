@@ -28,9 +28,9 @@ class SavedRoot:
     """A manifest or index to save.
 
     Attributes:
-        digest: Its digest.
-        tags: The tags that it has in the archive.
-        repositories: The repositories in which it was named.
+        digest: The digest of the manifest or index.
+        tags: Its tags in the archive; empty if it was named by a digest only.
+        repositories: The repositories through which it was named.
     """
 
     digest: Digest
@@ -44,7 +44,7 @@ class SavedRoot:
 
 
 def resolve_roots(connection: Connection, names: Sequence[str]) -> tuple[SavedRoot, ...]:
-    """Return the manifests and indexes that ``names`` name, in the order of their first mention.
+    """Return the manifests and indexes that ``names`` name, in the order of the names.
 
     Args:
         connection: A read transaction.
@@ -52,9 +52,9 @@ def resolve_roots(connection: Connection, names: Sequence[str]) -> tuple[SavedRo
 
     Raises:
         AmbiguousName: A prefix fits several image IDs.
-        ImageNotFound: No image has that ID or name.
+        ImageNotFound: No stored image has the ID or name.
         InvalidReference: A name is not a valid reference.
-        ReferenceNotFound: No such tag or digest.
+        ReferenceNotFound: The store has no such tag or digest.
     """
     chosen: dict[Digest, list[Reference]] = {}
     for name in names:

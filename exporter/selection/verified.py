@@ -1,4 +1,4 @@
-"""The check of pushed images whose layers were never decoded, before a save decodes them."""
+"""The check of pushed images before a save decodes their layers for the first time."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def verify(store: Store, images: Iterable[ImageID]) -> None:
-    """Make sure that the stored layers of ``images`` have their diff IDs.
+    """Check that the stored layers of ``images`` have the diff IDs in the images' configs.
 
-    Decoding takes long: no transaction may be open.
+    Keep no transaction open: decoding takes long.
 
     Args:
-        store: The store that holds the images, and records the result.
+        store: The store that holds the images, and that records the result.
         images: IDs of images.
 
     Raises:
@@ -35,8 +35,9 @@ def verify(store: Store, images: Iterable[ImageID]) -> None:
         found = store.verify_image(ImageID(digest)) if state is DiffState.UNVERIFIED else state
         if found is DiffState.MISMATCH:
             raise DiffMismatch(
-                f"cannot decode the layers of {digest}: their diff IDs differ from its config",
+                f"cannot decode the layers of {digest}: their diff IDs are not those in its config",
                 image_id=ImageID(digest),
-                hint="it was pushed in this state: its blobs can be pulled and saved as they are",
+                hint="pull or save the image with its blobs as they are: it was pushed in this"
+                " state",
                 remedy=Remedy.SAVE_AS_OCI_OR_DOCKER,
             )

@@ -432,7 +432,7 @@ def test_a_platform_is_imported_with_its_index_and_attestation(store: Store) -> 
     assert list(store.fsck()) == []
     with pytest.raises(
         errors.InvalidInput,
-        match="content of the indexes is neither in the archive nor in the store",
+        match="list content that neither the archive nor the store has",
     ):
         import_into(store, layout, options=ImportOptions(choice=Choice(require_all=True)))
 

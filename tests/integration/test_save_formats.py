@@ -113,7 +113,7 @@ def test_platforms_are_roots_of_their_own(filled: Store) -> None:
     with pytest.raises(errors.InvalidInput, match="cannot save team/app:1 for windows") as caught:
         save(filled, "team/app:1", format=Format.OCI, platforms=(Platform.parse("windows/amd64"),))
     assert "linux/arm/v7" in (caught.value.hint or "")
-    with pytest.raises(errors.InvalidInput, match="for linux/arm64: it is for another platform"):
+    with pytest.raises(errors.InvalidInput, match="for linux/arm64: the image is for linux/"):
         save(
             filled,
             "example.org/other:1",
@@ -184,7 +184,8 @@ def test_foreign_layers_may_be_absent_except_in_a_legacy_archive(store: Store) -
     for format_ in (Format.OCI, Format.DOCKER):
         assert blobs(save(store, "foreign:1", format=format_)) == layout.blobs
     with pytest.raises(
-        errors.IncompleteImage, match=r"not in the store, but at https://example\.org/a"
+        errors.IncompleteImage,
+        match=r"does not have it\. It can be downloaded from https://example\.org/a",
     ):
         save(store, "foreign:1")
     store.import_archive(
@@ -415,5 +416,5 @@ def test_artifacts_alone_cannot_be_saved_as_a_legacy_archive(store: Store) -> No
     layout = Layout()
     layout.root(layout.artifact(b"thing"), "docker.io/team/thing:1")
     store.import_archive(io.BytesIO(layout.tar()))
-    with pytest.raises(errors.ReferenceNotFound, match="all of its tags are artifacts"):
+    with pytest.raises(errors.ReferenceNotFound, match="all of its tags name artifacts"):
         save(store, "team/thing")

@@ -89,8 +89,8 @@ def test_layers_with_that_encoding_stay(store: Store) -> None:
     ) as export:
         assert export.notes == (
             (
-                "signatures and other referrers name the digests from before the layers were "
-                "re-encoded"
+                "signatures and other referrers name the digests that manifests had before "
+                "re-encoding"
             ),
         )
 
@@ -234,7 +234,7 @@ def test_a_folder_of_something_else_is_refused(filled: Store, tmp_path: Path) ->
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter").write_text("dear")
     done = run(filled, "save", "--format", "oci", "-o", f"{tmp_path}/home/", "team/app:1")
-    assert (done.returncode, "other than an image layout" in done.stderr) == (4, True)
+    assert (done.returncode, "is not an image layout" in done.stderr) == (4, True)
     done = run(filled, "save", "--format", "oci", "-o", f"{tmp_path}/none/here/", "team/app:1")
     assert (done.returncode, "parent folder does not exist" in done.stderr) == (4, True)
     done = run(filled, "save", "--format", "docker", "-o", f"{tmp_path}/home", "team/app:1")

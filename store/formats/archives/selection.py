@@ -1,4 +1,4 @@
-"""The choice of an archive's images that are imported, and of their names."""
+"""The choice of images to import from an archive, and of their names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from store.model.digests import Digest
 
 ATTESTED: Final = "vnd.docker.reference.digest"
-"""Annotation of an attestation in an index: the digest of the manifest that it describes."""
+"""The annotation of an attestation in an index: the digest of the manifest it describes."""
 
 _SHOWN: Final = 10
 
@@ -33,12 +33,12 @@ class Choice:
     Attributes:
         platforms: Import only images for these platforms; empty for all.
         images: Import only images whose name matches one of these shell patterns, or whose ID or
-            digest starts with one; empty for all.
-        tag: The name for the only image that is chosen.
-        prefix: Put this before every name: ``team/`` makes ``team/app:1`` of ``app:1``. A tag
-            without a repository gets it as its repository.
-        no_tags: Import without names.
-        require_all: Refuse an index when some of its content is absent.
+            digest starts with one of them; empty for all.
+        tag: The name for the chosen image, which must be the only one.
+        prefix: Put this before every name: ``team/`` turns ``app:1`` into ``team/app:1``. For a tag
+            without a repository, the prefix is the repository.
+        no_tags: Import the images without names.
+        require_all: Refuse an index if some of its content is absent.
     """
 
     platforms: tuple[Platform, ...] = ()
@@ -55,7 +55,7 @@ ALL: Final = Choice()
 @final
 @dataclass(slots=True)
 class _Kept:
-    """The part of a graph that is kept while platforms are chosen."""
+    """The documents of a graph that are kept for the chosen platforms."""
 
     documents: dict[Digest, Document] = field(default_factory=dict)
     matched: bool = False
@@ -69,9 +69,9 @@ def choose(claim: ArchiveClaim, choice: Choice) -> ArchiveClaim:
         choice: The images to import, and their names.
 
     Raises:
-        InvalidInput: The archive has no image that was chosen, the one name does not fit, or
-            required content is absent.
-        InvalidReference: The prefix makes an invalid name.
+        InvalidInput: The archive has no image that ``choice`` selects, it has several images for
+            one name, or required content is absent.
+        InvalidReference: A name with the prefix is not valid.
     """
     notes = list(claim.notes)
     images, roots = _by_name(claim, choice.images)
@@ -147,7 +147,7 @@ def _by_name(
             f"the archive has no image {' or '.join(repr(printable(name)) for name in unused)}",
             hint=_names(claim),
         )
-    # A referrer has no name of its own: it is imported with its subject.
+    # A referrer has no name: it is imported with its subject.
     subjects = set(chosen)
     more = [
         root
@@ -164,7 +164,7 @@ def _subject(graph: Graph, root: Root) -> Digest | None:
 
 def _fits(name: Reference, patterns: Iterable[str], used: set[str]) -> bool:
     texts = (name.familiar, str(name), name.repository.familiar, str(name.repository))
-    # Every pattern is tried, because a pattern without a match is an error.
+    # Try every pattern, because a pattern without a match is an error.
     return True in [_match(text, pattern, used) for pattern in patterns for text in texts]
 
 
@@ -207,7 +207,7 @@ def _by_platform(graph: Graph, wanted: tuple[Platform, ...]) -> Graph:
         if _keep(graph, root.digest, wanted, mine) and mine.matched:
             roots.append(root)
             kept.documents.update(mine.documents)
-    # Referrers of kept documents are kept, and so are their referrers.
+    # Keep the referrers of kept documents, and the referrers of those referrers.
     waiting = [root for root in graph.roots if _subject(graph, root) is not None]
     while more := [root for root in waiting if _subject(graph, root) in kept.documents]:
         for root in more:
@@ -233,9 +233,9 @@ def _by_platform(graph: Graph, wanted: tuple[Platform, ...]) -> Graph:
 
 
 def _keep(graph: Graph, digest: Digest, wanted: tuple[Platform, ...], kept: _Kept) -> bool:
-    """Put the wanted part of a document into ``kept``; return whether it has one.
+    """Add a document to ``kept`` if it is for a wanted platform; return whether it is.
 
-    Of an index, only the wanted children are kept.
+    Children of an index are added only if they are for a wanted platform.
     """
     document = graph.documents.get(digest)
     if document is None:
@@ -327,7 +327,7 @@ def prefixed(name: str, prefix: str) -> str:
 
     Args:
         name: A name with a tag.
-        prefix: The prefix; a slash at its end makes no difference.
+        prefix: A repository path such as ``team`` or ``team/``.
 
     Raises:
         InvalidReference: The result is not a valid name.
@@ -340,8 +340,8 @@ def prefixed(name: str, prefix: str) -> str:
         return str(Reference.parse(text))
     except InvalidReference as exc:
         raise InvalidReference(
-            f"invalid prefix {printable(prefix)!r}: it makes {printable(text)!r} of"
-            f" {printable(name)!r}: {exc.message}",
+            f"invalid prefix {printable(prefix)!r}: it turns {printable(name)!r} into"
+            f" {printable(text)!r}: {exc.message}",
             text=text,
             hint=exc.hint,
         ) from exc
@@ -363,11 +363,11 @@ def _sparse(graph: Graph, choice: Choice, notes: list[str]) -> None:
     )
     if choice.require_all:
         raise InvalidInput(
-            f"content of the indexes is neither in the archive nor in the store: {shown}",
-            hint="import an archive that has all of it",
+            f"the indexes list content that neither the archive nor the store has: {shown}",
+            hint="import an archive that has all of this content",
             remedy=Remedy.ACCEPT_SPARSE,
         )
-    notes.append(f"sparse index: neither in the archive nor in the store: {shown}")
+    notes.append(f"sparse index: neither the archive nor the store has {shown}")
 
 
 def _names(claim: ArchiveClaim) -> str:

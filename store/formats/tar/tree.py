@@ -1,4 +1,4 @@
-"""The tree of files that Docker's unpack would make of an archive, without unpacking it.
+"""The tree of files that Docker would unpack from an archive, built without unpacking.
 
 Source: docker-archive.md §6.1.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _LINK_BYTES: Final = 4095
 """The longest target of a symbolic link on Linux (PATH_MAX without its NUL), in bytes.
 
-Docker's unpack fails on longer ones.
+Docker cannot unpack longer targets.
 """
 
 _KINDS: Final = tuple(MemberKind)
@@ -36,7 +36,7 @@ _FILE, _DIRECTORY, _SYMLINK, _HARDLINK = (
 @final
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A file, with the payload that `Tree.add` was given for it."""
+    """A file of the tree, with the payload that was passed to `Tree.add` for it."""
 
     member: Member
     payload: object | None
@@ -47,39 +47,40 @@ class Tree:
     """A tree of names, filled member by member.
 
     Args:
-        limits: ``directories`` bounds the directories, implied ones included;
-            ``name_bytes`` the text that is kept; ``links`` the links followed for one path.
+        limits: ``directories`` bounds the number of directories, parents without a member included.
+            ``name_bytes`` bounds the length of all names and link targets together. ``links``
+            bounds the links that are followed for one path.
     """
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self._limits = limits
         self._nodes = Nodes(limits.name_bytes, root=_DIRECTORY)
         self._directories = 0
-        # Few members have these, so they are not in the arrays.
+        # Few members have extents or a payload, so these are not in the arrays.
         self._extents: dict[int, Extents] = {}
         self._payloads: dict[int, object] = {}
 
     def add(self, member: Member, payload: object | None) -> None:
-        """Add the next member, as unpacking would.
+        """Add the next member of the archive, as unpacking would create it.
 
-        It replaces an earlier member of the same name. Links among its parents are followed, and
-        missing parents are created. A hard link may come before its target.
+        The member replaces an earlier member of the same name. Links among its parents are
+        followed, and missing parents are created. A hard link may come before its target.
 
         Args:
-            member: The member.
-            payload: The caller's data for the member; `resolve` returns it, also through hard
-                links.
+            member: The member's name, kind, size and offset.
+            payload: The caller's data for the member. `resolve` returns it for the member and for
+                every hard link to it.
 
         Raises:
             InvalidArchive: A parent is a file, a hard link names a directory, or the target of a
                 symbolic link is too long.
-            UnsafePath: Links among its parents form a loop.
+            UnsafePath: Links among the member's parents form a loop.
             TooLarge: The tree has more directories than `Limits.directories`, or longer names than
                 `Limits.name_bytes`.
         """
         parts = _inside(member.name)
         if not parts:
-            # The root exists, and cannot be replaced.
+            # The root exists already and cannot be replaced.
             return
         name = parts.pop()
         folder = self._parent(parts, member)
@@ -97,7 +98,7 @@ class Tree:
                 member=member.name,
                 offset=member.offset,
             )
-        # Unpacking removes the replaced member first: a hard link to it finds nothing.
+        # Unpacking removes the replaced member first, so a hard link to itself has no target.
         target = (
             self._link_target(member, gone=there) if member.kind is MemberKind.HARDLINK else NOTHING
         )
@@ -121,14 +122,14 @@ class Tree:
     def resolve(self, path: str) -> Leaf:
         """Return the file at ``path``, with all links followed inside the archive.
 
-        Absolute link targets start at the archive's root, and ``..`` in a target stops there.
+        Absolute link targets start at the archive's root. ``..`` in a target cannot leave the root.
 
         Args:
             path: A path in the archive.
 
         Raises:
             MissingMember: The archive has no such member.
-            InvalidArchive: The member is a directory or a device.
+            InvalidArchive: The member is a directory, a device or a FIFO.
             UnsafePath: ``path`` itself leaves the archive, or its links form a loop.
         """
         node = self._find(path)
@@ -190,7 +191,7 @@ class Tree:
             self._payloads[node] = payload
 
     def _copy(self, target: int, folder: int, name: bytes, over: int) -> None:
-        """Enter a second name for a node: a copy of it."""
+        """Enter a second name for a node, as a copy of the node."""
         nodes = self._nodes
         node = nodes.put(
             folder,
@@ -217,7 +218,7 @@ class Tree:
         return self._walk(parts, path, create=False)
 
     def _parent(self, parts: list[bytes], member: Member) -> int:
-        """Return the directory that ``member`` goes into; missing ones are created."""
+        """Return the directory that holds ``member``; create missing directories."""
         nodes, folder = self._nodes, ROOT
         for part in parts:
             node = nodes.find(folder, part)
@@ -236,9 +237,10 @@ class Tree:
         return found
 
     def _link_target(self, member: Member, *, gone: int) -> int:
-        """Return the target of the hard link ``member``, a link as the last part not followed.
+        """Return the target of the hard link ``member``.
 
-        The result is `NOTHING` when the target is missing so far, or is ``gone``.
+        If the target is itself a link, it is not followed. The result is `NOTHING` if the target is
+        not in the tree yet, or is ``gone``.
         """
         parts = _inside(member.link)
         name = parts.pop() if parts else b""
@@ -257,8 +259,8 @@ class Tree:
     def _walk(self, parts: list[bytes], path: str, *, create: bool, gone: int = NOTHING) -> int:
         """Follow ``parts`` and all links from the root and return the node, or `NOTHING`.
 
-        With ``create`` missing parts become directories. As in Docker's symlink evaluation, a path
-        may pass through a missing part (or ``gone``); from a file only ``..`` leads further.
+        With ``create``, missing parts become directories. As in Docker's symlink evaluation, a path
+        may pass through a missing part (or ``gone``). After a file, only ``..`` may follow.
         """
         nodes = self._nodes
         stack: list[int] = []
@@ -298,7 +300,7 @@ class Tree:
         link = self._nodes.link(node)
         parts = link.split(b"/")
         if self._nodes.kind(node) == _HARDLINK:
-            # A hard link that came before its target. Its target is always inside the root.
+            # This hard link came before its target. Its target is always inside the root.
             return _reduced(parts)[0], True
         return [part for part in parts if part not in _NOWHERE], link.startswith(b"/")
 
@@ -329,14 +331,14 @@ def _decoded(name: bytes) -> str:
 
 
 def _inside(name: str) -> list[bytes]:
-    """Return the parts of a member's name without ``.`` and ``..``; it cannot leave the root."""
+    """Return the parts of a member's name without ``.`` and ``..``, which cannot leave the root."""
     if "/" not in name and name not in _SPECIAL:
         return [_encoded(name)]
     return _reduced(_encoded(name).split(b"/"))[0]
 
 
 def _clean(path: str) -> list[bytes] | None:
-    """Return the parts of a path without ``.`` and ``..``, None when it leaves the root.
+    """Return the parts of a path without ``.`` and ``..``, or None if the path leaves the root.
 
     A leading slash is ignored.
     """

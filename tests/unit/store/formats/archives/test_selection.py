@@ -151,7 +151,7 @@ def test_missing_content_of_an_index_is_noted_or_refused() -> None:
     layout.root(layout.index(layout.image(A), layout.absent("linux/s390x")))
     claim = layout_claim(layout)
     (note,) = choose(claim, Choice()).notes
-    assert note.startswith("sparse index: neither in the archive nor in the store: linux/s390x (")
+    assert note.startswith("sparse index: neither the archive nor the store has linux/s390x (")
     with pytest.raises(InvalidInput) as caught:
         choose(claim, Choice(require_all=True))
     assert caught.value.remedy is Remedy.ACCEPT_SPARSE
@@ -174,5 +174,5 @@ def test_a_prefix_goes_before_the_familiar_name() -> None:
     assert prefixed("app:1", "") == "app:1"
     assert prefixed("docker.io/library/app:1", "team/") == "docker.io/team/app:1"
     assert prefixed("app:1", "example.org/x") == "example.org/x/app:1"
-    with pytest.raises(InvalidReference, match="invalid prefix 'Team': it makes 'Team/app:1'"):
+    with pytest.raises(InvalidReference, match="it turns 'app:1' into 'Team/app:1'"):
         prefixed("app:1", "Team")
