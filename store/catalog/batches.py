@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# SQLite allows 32,766 variables in one statement, and PostgreSQL a limited size of parameters.
+# SQLite allows 32,766 variables in one statement, PostgreSQL 65,535 parameters.
 BATCH: Final = 900
 
 
-# Pairs are looked up as alternatives of one statement, each by an index.
+# Pairs per statement. There are fewer, because each of them may need a condition of its own.
 PAIRS: Final = 100
 
 
@@ -26,7 +26,7 @@ def batches(items: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
     """Cut a list into parts that fit one statement.
 
     Args:
-        items: The list.
+        items: Values for a statement, such as digests or row numbers.
         size: The most items in one part.
     """
     for start in range(0, len(items), size):
@@ -38,7 +38,7 @@ def insert_rows(connection: Connection, table: Table, rows: Iterable[dict[str, A
 
     Args:
         connection: An open write transaction.
-        table: Receives the rows.
+        table: The table that receives the rows.
         rows: Each row as values by column name.
     """
     left = iter(rows)

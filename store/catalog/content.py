@@ -1,4 +1,4 @@
-"""Contents: digests, the bytes behind them, and their states."""
+"""Content: digests, the bytes behind them, and their states."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class ContentRow:
 
     Attributes:
         key: The row number.
-        digest: The digest.
-        size_bytes: None if the size is not known.
+        digest: Names the bytes.
+        size_bytes: Size in bytes; None if it is not known.
         state: Whether the bytes can be read.
     """
 
@@ -70,14 +70,15 @@ def present(connection: Connection, digests: Iterable[Digest]) -> set[Digest]:
 def ensure(
     connection: Connection, digest: Digest, size_bytes: int | None, state: ContentState
 ) -> ContentKey:
-    """Return the row of a digest; insert it if it is new.
+    """Return the row number of a digest; insert a row if it has none.
 
-    An absent or damaged content becomes present if ``state`` is present; no other state changes.
+    A row in state absent or damaged becomes present if ``state`` is present. No other state
+    changes.
 
     Args:
         connection: An open write transaction.
-        digest: The digest.
-        size_bytes: None if the size is not known.
+        digest: Names the bytes.
+        size_bytes: Size in bytes; None if it is not known.
         state: The state of a new row.
     """
     return ensure_all(connection, {digest: size_bytes}, state)[digest]
@@ -86,11 +87,11 @@ def ensure(
 def ensure_all(
     connection: Connection, sizes: Mapping[Digest, int | None], state: ContentState
 ) -> dict[Digest, ContentKey]:
-    """Return the rows of many digests; insert the new ones (see `ensure`).
+    """Return the row numbers of many digests; insert missing rows (see `ensure`).
 
     Args:
         connection: An open write transaction.
-        sizes: The size of each digest's content in bytes, None if it is not known.
+        sizes: Size in bytes by digest; None if it is not known.
         state: The state of a new row.
     """
     return _ensured(connection, sizes, state)[0]
@@ -99,7 +100,7 @@ def ensure_all(
 def _ensured(
     connection: Connection, sizes: Mapping[Digest, int | None], state: ContentState
 ) -> tuple[dict[Digest, ContentKey], set[Digest]]:
-    """Return the rows, and the digests whose state became present."""
+    """Return the row numbers, and the known digests whose state became present."""
     known = find(connection, sizes)
     fresh = [digest for digest in sizes if digest not in known]
     insert_rows(
@@ -126,16 +127,16 @@ def _ensured(
 def ensure_decoded(
     connection: Connection, sizes: Mapping[Digest, int]
 ) -> tuple[dict[Digest, ContentKey], list[Digest]]:
-    """Record contents that are obtained by decoding others.
+    """Record digests whose bytes are decoded from other blobs.
 
-    A content that was damaged loses its own file: it is obtained by decoding from now on.
+    A damaged file loses its blob row: its bytes are decoded from now on.
 
     Args:
         connection: An open write transaction.
-        sizes: The size of each content in bytes, by digest.
+        sizes: Size of the decoded bytes, by digest.
 
     Returns:
-        The row of each content, and the digests of damaged files, which have to be condemned.
+        The row number of each digest, and the digests of damaged files. The caller condemns them.
     """
     keys, again = _ensured(connection, sizes, ContentState.PRESENT)
     damaged: list[Digest] = []
@@ -149,14 +150,14 @@ def ensure_decoded(
 def put_documents(
     connection: Connection, documents: Mapping[Digest, bytes]
 ) -> dict[Digest, ContentKey]:
-    """Store documents inline, and replace damaged ones.
+    """Store documents in the database, and replace damaged documents.
 
     Args:
         connection: An open write transaction.
-        documents: The bytes by digest.
+        documents: The bytes of each document, by digest.
 
     Returns:
-        The row of each document.
+        The row number of each document.
     """
     keys, again = _ensured(
         connection, {digest: len(data) for digest, data in documents.items()}, ContentState.PRESENT
@@ -191,24 +192,24 @@ def put_documents(
 
 
 def put_blob(connection: Connection, digest: Digest, size_bytes: int, now: datetime) -> ContentKey:
-    """Record that the file of a digest is in its place; return its row.
+    """Record that the file of a digest is in place; return the digest's row number.
 
     Args:
         connection: An open write transaction.
-        digest: The digest.
-        size_bytes: The size of the file.
+        digest: Names the file.
+        size_bytes: Size of the file in bytes.
         now: The current time.
     """
     return put_blobs(connection, {digest: size_bytes}, now)[digest]
 
 
 def add_blob(connection: Connection, digest: Digest, size_bytes: int, now: datetime) -> ContentKey:
-    """Record the file of a digest that has no row yet; return the new row.
+    """Record the file of a digest that has no row yet; return the new row number.
 
     Args:
         connection: An open write transaction.
-        digest: The digest.
-        size_bytes: The size of the file.
+        digest: Names the file.
+        size_bytes: Size of the file in bytes.
         now: The current time.
     """
     key = ContentKey(
@@ -227,7 +228,7 @@ def add_blob(connection: Connection, digest: Digest, size_bytes: int, now: datet
 def put_blobs(
     connection: Connection, sizes: Mapping[Digest, int], now: datetime
 ) -> dict[Digest, ContentKey]:
-    """Record that the files of many digests are in their places; return their rows.
+    """Record that the files of many digests are in place; return the row numbers.
 
     Args:
         connection: An open write transaction.
@@ -273,11 +274,11 @@ def has_sound_file(connection: Connection, digest: Digest) -> bool:
 
 
 def with_blob_rows(connection: Connection, digests: Sequence[Digest]) -> set[Digest]:
-    """Return the digests whose files are part of the store.
+    """Return the digests among ``digests`` that have a blob row.
 
     Args:
         connection: An open transaction.
-        digests: As many as fit one statement.
+        digests: At most `BATCH` digests.
     """
     query = (
         select(content.c.digest)
@@ -288,9 +289,9 @@ def with_blob_rows(connection: Connection, digests: Sequence[Digest]) -> set[Dig
 
 
 def sources(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, Sources]:
-    """Return how the bytes of each content can be obtained.
+    """Return where the bytes of each digest are: in the database, in a file, or encoded.
 
-    Damaged encodings are left out, and so are digests without a row.
+    Damaged encodings and digests without a row are left out.
     """
     wanted = list(dict.fromkeys(digests))
     stored = content.alias("stored")
@@ -341,7 +342,7 @@ def _cost(one: StoredEncoding) -> tuple[bool, bool, int, str]:
 
 
 def forget_file(connection: Connection, digest: Digest) -> None:
-    """Delete the blob row of a content that is obtained by decoding others from now on."""
+    """Delete the blob row of a digest whose bytes are decoded from another blob from now on."""
     connection.execute(
         delete(blob).where(
             blob.c.content_id.in_(select(content.c.id).where(content.c.digest == digest))
@@ -350,9 +351,9 @@ def forget_file(connection: Connection, digest: Digest) -> None:
 
 
 def mark_damaged(connection: Connection, digest: Digest) -> None:
-    """Mark a content as damaged, so that it is not served until it is stored again.
+    """Mark a digest as damaged, so that its bytes are not served until they are stored again.
 
-    A content that can be decoded only from this one is damaged too.
+    Digests that can be decoded only from damaged blobs become damaged too.
     """
     connection.execute(
         update(content).where(content.c.digest == digest).values(state=ContentState.DAMAGED.value)

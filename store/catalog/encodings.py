@@ -1,4 +1,4 @@
-"""Encodings: which stored contents decode to which contents."""
+"""Encodings: which stored blobs decode to which digests."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class NewEncoding:
     """An encoding to record.
 
     Attributes:
-        decoded: The content that is obtained by decoding.
-        stored: The content that is decoded.
+        decoded: Row number of the digest of the decoded bytes.
+        stored: Row number of the stored blob.
         codec: The name of the codec.
         seekable: Whether any part can be decoded alone.
     """
@@ -39,11 +39,11 @@ class NewEncoding:
 
 
 def encoded(connection: Connection, stored_digests: Iterable[Digest]) -> set[tuple[Digest, Digest]]:
-    """Return the known (stored, decoded) pairs of contents that are in state present.
+    """Return the known encodings as (stored, decoded), if the stored blob is in state present.
 
     Args:
         connection: An open transaction.
-        stored_digests: The stored contents.
+        stored_digests: The digests of stored blobs.
     """
     stored, decoded = content.alias("stored"), content.alias("decoded")
     found: set[tuple[Digest, Digest]] = set()
@@ -59,7 +59,7 @@ def encoded(connection: Connection, stored_digests: Iterable[Digest]) -> set[tup
 
 
 def put_encodings(connection: Connection, new: Sequence[NewEncoding]) -> None:
-    """Record what stored contents decode to; known encodings are left as they are."""
+    """Record encodings; known encodings are left as they are."""
     there: set[tuple[int, int]] = set()
     for some in batches([one.stored for one in new]):
         rows = connection.execute(

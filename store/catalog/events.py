@@ -1,7 +1,7 @@
-"""Records of what happened: events, and the ledger of imports.
+"""History: events, and the ledger of imports.
 
-They hold digests as plain values, so that they keep nothing alive, and are never a reason to skip
-work.
+These records hold digests as plain values, so that they keep no content in the store. No operation
+skips work because of them.
 """
 
 from __future__ import annotations
@@ -108,12 +108,12 @@ def add_ledger_entry(
 @final
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened to an image: import, save, tag, untag, delete or another action.
+    """An event in the life of an image: import, save, tag, untag, delete or another action.
 
     Attributes:
-        at: When.
-        action: What.
-        target: The image, manifest or name.
+        at: Time of the event.
+        action: Name of the action, such as "import".
+        target: ID of the image, digest of the manifest, or name.
         attributes: Facts that depend on the action.
     """
 

@@ -1,4 +1,4 @@
-"""Foreign layers: descriptors with the addresses that layers can be downloaded from."""
+"""Foreign layers: descriptors that list the download addresses of layers."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def is_foreign(connection: Connection, key: ContentKey) -> bool:
 
 
 def put_foreign_source(connection: Connection, diff: ContentKey, descriptor: bytes) -> bool:
-    """Record a descriptor of a foreign layer; return False if it was known.
+    """Record a descriptor of a foreign layer; return whether it was new.
 
     Every descriptor is kept, so that the order of imports does not matter.
 
     Args:
         connection: An open write transaction.
-        diff: The layer.
+        diff: Row number of the layer's diff ID.
         descriptor: JSON bytes with the addresses.
     """
     if connection.execute(
@@ -51,7 +51,8 @@ def put_foreign_source(connection: Connection, diff: ContentKey, descriptor: byt
 def foreign_sources(connection: Connection, digests: Iterable[Digest]) -> Mapping[Digest, bytes]:
     """Return the descriptor to list for each foreign layer among ``digests``, as JSON bytes.
 
-    Of several descriptors it is the smallest, so that the choice does not depend on their order.
+    If a layer has several descriptors, the smallest is returned, so that the order of imports does
+    not matter.
     """
     chosen: dict[Digest, bytes] = {}
     for some in batches(list(dict.fromkeys(digests))):

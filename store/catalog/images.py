@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class NewImage:
-    """What the catalogue keeps of a config.
+    """An image to record, with the fields of its config that the catalogue stores.
 
     Attributes:
         image_id: The digest of the config.
-        top: The top layer; None for an image without layers.
+        top: Row number of the top layer; None for an image without layers.
         os: The operating system.
         architecture: The CPU architecture.
         variant: The variant of the architecture, or an empty string.
-        created_s: Creation time in seconds of Unix time; None if it is not known.
+        created_s: Creation time as Unix time in seconds; None if it is not known.
         labels: The labels of the config.
-        verified: Whether every layer was seen to have its diff ID.
+        verified: Whether every layer was decoded and has its diff ID.
     """
 
     image_id: ImageID
@@ -49,12 +49,12 @@ class NewImage:
 
     @classmethod
     def of(cls, config: ImageConfig, top: LayerKey | None, *, verified: bool) -> Self:
-        """Return the row for a config.
+        """Return the image to record for a config.
 
         Args:
-            config: The config.
-            top: The image's top layer; None for an image without layers.
-            verified: Whether every layer was seen to have its diff ID.
+            config: The parsed config.
+            top: Row number of the top layer; None for an image without layers.
+            verified: Whether every layer was decoded and has its diff ID.
         """
         return cls(
             image_id=config.image_id,
@@ -69,7 +69,7 @@ class NewImage:
 
 
 def add(connection: Connection, new: Mapping[ContentKey, NewImage]) -> set[ContentKey]:
-    """Insert images by their configs' rows; return the rows that were new."""
+    """Insert images by the row numbers of their configs; return the row numbers that were new."""
     there: set[int] = set()
     for some in batches(list(new)):
         there.update(
@@ -96,7 +96,7 @@ def add(connection: Connection, new: Mapping[ContentKey, NewImage]) -> set[Conte
 
 
 def key_of(connection: Connection, image_id: ImageID) -> ContentKey | None:
-    """Return the row of an image; None if there is no such image."""
+    """Return the row number of an image; None if there is no such image."""
     found = connection.execute(
         select(image.c.content_id)
         .join(content, content.c.id == image.c.content_id)
@@ -108,9 +108,9 @@ def key_of(connection: Connection, image_id: ImageID) -> ContentKey | None:
 def with_prefix(
     connection: Connection, algorithm: str, prefix: str, limit: int
 ) -> tuple[ImageID, ...]:
-    """Return images whose ID begins with some hex digits, in order.
+    """Return images whose ID begins with some hex digits, sorted by ID.
 
-    A range of the index is read, not the whole table.
+    The query reads a range of the index, not the whole table.
 
     Args:
         connection: An open transaction.
@@ -154,7 +154,7 @@ def children_of(connection: Connection, image_key: ContentKey) -> tuple[ImageID,
 
 
 def set_parent(connection: Connection, child: ContentKey, parent: ContentKey) -> bool:
-    """Record the image that ``child`` was built on; return False if it was known."""
+    """Record the image that ``child`` was built on; return whether the record changed."""
     changed = connection.execute(
         update(image)
         .where(image.c.content_id == child, image.c.parent_id.is_distinct_from(parent))
@@ -169,7 +169,7 @@ def manifests_of(
     """Return every manifest that describes an image.
 
     Returns:
-        Tuples (row, digest, media type, size in bytes), by digest.
+        Tuples (row number, digest, media type, size in bytes), by digest.
     """
     rows = connection.execute(
         select(manifest.c.content_id, content.c.digest, manifest.c.media_type, content.c.size_bytes)
@@ -183,7 +183,7 @@ def manifests_of(
 
 
 def rooted(connection: Connection, images: Iterable[ContentKey]) -> set[ContentKey]:
-    """Return the images with a tagged or kept manifest, their own or an index that lists it."""
+    """Return the images whose manifest, or an index above it, is tagged or kept."""
     found: set[ContentKey] = set()
     for some in batches(list(images)):
         up = (

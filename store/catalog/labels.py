@@ -1,4 +1,4 @@
-"""Labels of images and annotations of manifests, which can be searched for."""
+"""Labels of images and annotations of manifests, for searches."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def put(connection: Connection, labels: Mapping[ContentKey, Mapping[str, str]]) -> None:
-    """Record the labels of contents.
+    """Record the labels of images and the annotations of manifests.
 
-    Labels are a function of the content, so that labels that are recorded already are right.
+    A digest always has the same labels, so that digests with recorded labels are skipped.
 
     Args:
         connection: An open write transaction.
-        labels: The labels of each content.
+        labels: Labels or annotations, by the row number of the config or manifest.
     """
     wanted = [key for key, mine in labels.items() if mine]
     there: set[int] = set()

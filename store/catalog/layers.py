@@ -1,4 +1,4 @@
-"""Layers: rows by chain ID, each with its parent, and the chain of an image."""
+"""Layers: rows by chain ID, each linked to its parent, and the layers of an image."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class ChainedLayer:
 def ensure_layers(
     connection: Connection, chains: Sequence[Sequence[tuple[DiffID, ContentKey]]]
 ) -> list[LayerKey | None]:
-    """Return the top layer of each chain; insert the layers that are new.
+    """Return the top layer of each chain; insert missing layers.
 
     Args:
         connection: An open write transaction.
-        chains: For each chain its diffs with their contents, base first.
+        chains: The layers of each image, base first, as (diff ID, its row number).
 
     Returns:
-        The row of each chain's top layer, None for an empty chain.
+        The row number of each chain's top layer; None for an empty chain.
     """
     wanted: list[dict[Digest, _LayerRow]] = []
     tops: list[Digest | None] = []

@@ -1,4 +1,4 @@
-"""Manifests and indexes: what they list, and what refers to them."""
+"""Manifests and indexes: their links, referrers and repositories."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A link of a manifest, and the content that it points at."""
+    """A link of a manifest, with the row number of its target."""
 
     link: Link
     target: ContentKey
@@ -42,15 +42,15 @@ class Edge:
 @final
 @dataclass(frozen=True, slots=True)
 class NewManifest:
-    """What the catalogue keeps of a manifest or index.
+    """A manifest or index to record.
 
     Attributes:
-        key: Its content.
+        key: Its row number.
         kind: "manifest" or "index".
         media_type: Its media type.
         artifact_type: Its artifact type, or an empty string.
-        image: The image that it describes; None for an index or artifact.
-        subject: The content that it refers to; None if it has no subject.
+        image: Row number of the image that it describes; None for an index or artifact.
+        subject: Row number of its subject; None if it has no subject.
         edges: Its links.
         annotations: Its annotations.
     """
@@ -66,7 +66,7 @@ class NewManifest:
 
 
 def add(connection: Connection, new: Sequence[NewManifest]) -> set[ContentKey]:
-    """Insert manifests with their links and annotations; return the rows that were new."""
+    """Insert manifests with their links and annotations; return the new row numbers."""
     there: set[int] = set()
     for some in batches([one.key for one in new]):
         there.update(
@@ -113,7 +113,7 @@ def _edge_row(key: ContentKey, edge: Edge) -> dict[str, object]:
 
 
 def key_of(connection: Connection, digest: Digest) -> ContentKey | None:
-    """Return the row of a manifest or index; None if there is none of this digest."""
+    """Return the row number of a manifest or index; None if no manifest has this digest."""
     query = (
         select(manifest.c.content_id)
         .join(content, content.c.id == manifest.c.content_id)
@@ -159,7 +159,7 @@ def media_types(connection: Connection, digests: Iterable[Digest]) -> dict[Diges
 
 
 def referrers(connection: Connection, digests: Iterable[Digest]) -> list[Digest]:
-    """Return the direct and indirect referrers of ``digests``, in the order of their digests."""
+    """Return the direct and indirect referrers of ``digests``, sorted by digest."""
     subject = content.alias("subject")
     found: set[Digest] = set()
     wanted = list(dict.fromkeys(digests))
@@ -213,13 +213,13 @@ class ManifestRow:
     """A manifest or index with the size of everything that it lists.
 
     Attributes:
-        key: Its row.
+        key: Its row number.
         digest: Its digest.
         media_type: Its media type.
         kind: "manifest" or "index".
-        artifact_type: Its artifact type, if it has one.
-        subject: The digest of its subject, if it has one.
-        size_bytes: The size of the manifest and everything below it, each content once.
+        artifact_type: Its artifact type; None if it has none.
+        subject: The digest of its subject; None if it has no subject.
+        size_bytes: Size of the manifest and everything below it, each digest counted once.
     """
 
     key: ContentKey
@@ -238,7 +238,7 @@ def without_image(
 
     Args:
         connection: An open transaction.
-        after: The last digest of the page before; None for the first page.
+        after: The last digest of the previous page; None for the first page.
         limit: The most rows to return; None for all.
     """
     named = exists(select(literal(1)).where(reference.c.manifest_id == manifest.c.content_id))
@@ -288,7 +288,7 @@ def _described(
 
 
 def size_below(connection: Connection, key: ContentKey) -> int:
-    """Return the size of a manifest and every present content below it, each once, in bytes."""
+    """Return the size of a manifest and everything present below it in bytes, each digest once."""
     down = select(content.c.id).where(content.c.id == key).cte("below", recursive=True)
     down = down.union(
         select(manifest_edge.c.content_id).join(down, down.c.id == manifest_edge.c.manifest_id)
@@ -302,7 +302,7 @@ def size_below(connection: Connection, key: ContentKey) -> int:
 def children_of(
     connection: Connection, key: ContentKey
 ) -> tuple[tuple[Digest, str, str, int, str, dict[str, str]], ...]:
-    """Return the links of a manifest or index, in order.
+    """Return the links of a manifest or index, by role and position.
 
     Returns:
         Tuples (digest, role, media type, size in bytes, state, platform).
@@ -338,7 +338,7 @@ def parts_of_named_indexes(connection: Connection, images: Sequence[ContentKey])
 
     Args:
         connection: An open transaction.
-        images: As many as fit one statement.
+        images: Row numbers of at most `BATCH` images.
     """
     up = select(manifest.c.image_id, manifest_edge.c.manifest_id).join(
         manifest_edge, manifest_edge.c.content_id == manifest.c.content_id

@@ -1,4 +1,4 @@
-"""Changes to names: tags set, moved and removed, and manifests kept without a name."""
+"""Changes to names: set, move and remove tags; keep manifests without a name."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def set_tags(
         now: The current time.
         operation: The ID or name of the operation, for the log of references.
         served: Whether the caller has recorded what the repositories serve. If not, each repository
-            serves the manifest and everything that it reaches.
+            is recorded to serve the manifest and everything below it.
     """
     before = references.get_all(connection, targets)
     moved = {
@@ -107,7 +107,7 @@ def remove_tag(connection: Connection, target: TagTarget, *, now: datetime, oper
 
     Args:
         connection: An open write transaction.
-        target: The tag.
+        target: The tag to remove, with its manifest.
         now: The current time.
         operation: The ID or name of the operation, for the log of references.
     """
@@ -124,11 +124,13 @@ def remove_tag(connection: Connection, target: TagTarget, *, now: datetime, oper
 
 
 def keep(connection: Connection, manifest_key: ContentKey, *, now: datetime) -> bool:
-    """Keep a manifest without a name; return False if it has a tag or is kept already.
+    """Keep a manifest without a name; return whether that changed anything.
+
+    A manifest that has a tag, or is kept already, is left as it is.
 
     Args:
         connection: An open write transaction.
-        manifest_key: The manifest.
+        manifest_key: Row number of the manifest.
         now: The current time.
     """
     if connection.execute(select(exists().where(reference.c.manifest_id == manifest_key))).scalar():

@@ -1,4 +1,4 @@
-"""References: what tags and ``repository@digest`` name."""
+"""References: the manifests that tags and ``repository@digest`` name."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _LAST: Final = "\x7f"
 @final
 @dataclass(frozen=True, slots=True)
 class TagTarget:
-    """A tag and what it points at.
+    """A tag, and the manifest or index that it points at.
 
     Attributes:
         reference: The tag.
-        manifest: The manifest or index.
-        digest: Its digest.
-        image: The image that the tag stands for; None for an artifact, and for an index without an
-            image for the default platform.
+        manifest: Row number of the manifest or index.
+        digest: Digest of the manifest or index.
+        image: Row number of the image that the tag stands for; None for an artifact, and for an
+            index without an image for the default platform.
         image_id: The ID of that image.
     """
 
@@ -114,7 +114,7 @@ def _default_child(connection: Connection, index: int) -> tuple[int | None, Dige
 
 
 def get(connection: Connection, name: Reference) -> TagTarget | None:
-    """Return what ``repository:tag`` points at; None if the tag does not exist."""
+    """Return the target of ``repository:tag``; None if the tag does not exist."""
     found = _read(
         connection,
         _targets().where(repository.c.name == str(name.repository), reference.c.tag == name.tag),
@@ -167,7 +167,8 @@ def beginning_with(
 ) -> tuple[TagTarget, ...]:
     """Return the tags of repositories whose familiar name begins with a prefix.
 
-    Ranges of the index of names are read; tags of a few other repositories may be included.
+    The query reads ranges of the index of names. The result may include tags of a few other
+    repositories.
 
     Args:
         connection: An open transaction.
@@ -190,7 +191,7 @@ def beginning_with(
 
 
 def holds(connection: Connection, name: Repository, digest: Digest) -> ContentKey | None:
-    """Return the manifest of a digest if the repository may serve it, otherwise None."""
+    """Return the row number of a manifest; None if the repository may not serve it."""
     found = connection.execute(
         select(manifest.c.content_id)
         .join(content, content.c.id == manifest.c.content_id)
@@ -202,7 +203,7 @@ def holds(connection: Connection, name: Repository, digest: Digest) -> ContentKe
 
 
 def image_of(connection: Connection, manifest_key: ContentKey) -> ContentKey | None:
-    """Return the image that a manifest describes, or of an index the default platform's image."""
+    """Return the image of a manifest; for an index, its image for the default platform."""
     row = connection.execute(
         select(manifest.c.kind, manifest.c.image_id).where(manifest.c.content_id == manifest_key)
     ).one()
@@ -211,11 +212,11 @@ def image_of(connection: Connection, manifest_key: ContentKey) -> ContentKey | N
 
 
 def get_all(connection: Connection, names: Iterable[Reference]) -> dict[Reference, TagTarget]:
-    """Return what each tag points at; tags that do not exist are left out."""
+    """Return the target of each tag; tags that do not exist are left out."""
     wanted = set(names)
     found: dict[Reference, TagTarget] = {}
-    # SQLite uses no index for a list of pairs, but one for each half. In this order most batches
-    # have a single tag or repository, so that the halves match few other pairs.
+    # SQLite uses no index for a list of pairs, but it uses one for each half of the pairs. In this
+    # order most batches have a single tag or repository, so that the halves match few other pairs.
     for some in batches(sorted(wanted, key=lambda name: (name.tag or "", name.repository)), PAIRS):
         halves = (
             repository.c.name.in_({str(name.repository) for name in some}),
@@ -230,7 +231,7 @@ def get_all(connection: Connection, names: Iterable[Reference]) -> dict[Referenc
 
 
 def is_manifest(connection: Connection, digest: Digest) -> bool:
-    """Return whether there is a manifest or index of this digest."""
+    """Return whether a manifest or index has this digest."""
     return bool(
         connection.execute(
             select(
@@ -243,11 +244,11 @@ def is_manifest(connection: Connection, digest: Digest) -> bool:
 def of_images(
     connection: Connection, keys: Sequence[ContentKey]
 ) -> dict[ContentKey, list[TagTarget]]:
-    """Return the tags of each image that has any, by repository and tag.
+    """Return the tags of each tagged image, sorted by repository and tag.
 
     Args:
         connection: An open transaction.
-        keys: The images; as many as fit one statement.
+        keys: Row numbers of at most `BATCH` images.
     """
     mine = select(manifest.c.content_id).where(manifest.c.image_id.in_(keys))
     indexes = select(manifest_edge.c.manifest_id).where(

@@ -1,4 +1,4 @@
-"""Repositories: the contents that each one may serve."""
+"""Repositories: the manifests and blobs that each of them may serve."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class HeldManifest:
     """A manifest or index that a repository may serve.
 
     Attributes:
-        key: Its row.
+        key: Its row number.
         digest: Its digest.
         media_type: Its media type.
-        data: Its bytes; None if they are not stored inline, or are damaged.
+        data: Its bytes; None if they are not in the database, or are damaged.
     """
 
     key: ContentKey
@@ -56,10 +56,10 @@ class HeldManifest:
 @final
 @dataclass(frozen=True, slots=True)
 class HeldBlob:
-    """A content in state present that a repository may serve.
+    """A blob in state present that a repository may serve.
 
     Attributes:
-        size_bytes: Its size.
+        size_bytes: Its size in bytes.
         in_file: Whether a file holds its bytes unencoded.
     """
 
@@ -68,7 +68,7 @@ class HeldBlob:
 
 
 def find(connection: Connection, name: Repository) -> RepositoryKey | None:
-    """Return the row of a repository; None if it does not exist."""
+    """Return the row number of a repository; None if it does not exist."""
     found = connection.execute(
         select(repository.c.id).where(repository.c.name == str(name))
     ).scalar()
@@ -103,12 +103,12 @@ _IS_FRESH: Final = (
 def held(
     connection: Connection, name: Repository, digests: Iterable[Digest]
 ) -> dict[Digest, ContentKey]:
-    """Return the contents that the repository may serve and that are in state present.
+    """Return the row numbers of the digests in state present that a repository may serve.
 
     Args:
         connection: An open transaction.
-        name: The repository.
-        digests: The contents that are wanted.
+        name: The repository that serves them.
+        digests: The digests to look up.
     """
     found: dict[Digest, ContentKey] = {}
     for some in batches(list(dict.fromkeys(digests))):
@@ -127,7 +127,7 @@ def held(
 
 
 def holders(connection: Connection, digest: Digest) -> tuple[str, ...]:
-    """Return the names of the repositories that may serve a content, if it is in state present."""
+    """Return the names of the repositories that may serve a digest in state present."""
     query = (
         select(repository.c.name)
         .join(repository_content, repository_content.c.repository_id == repository.c.id)
@@ -139,7 +139,7 @@ def holders(connection: Connection, digest: Digest) -> tuple[str, ...]:
 
 
 def holders_of_all(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, list[str]]:
-    """Return the names of the repositories that may serve each of these contents."""
+    """Return the names of the repositories that may serve each of ``digests``."""
     found: dict[Digest, list[str]] = {}
     for some in batches(list(dict.fromkeys(digests))):
         query = (
@@ -175,7 +175,7 @@ def by_tag(connection: Connection | Lookup, name: Repository, tag: str) -> HeldM
 def by_digest(
     connection: Connection | Lookup, name: Repository, digest: Digest
 ) -> HeldManifest | None:
-    """Return a manifest or index that the repository may serve, otherwise None."""
+    """Return a manifest or index by digest; None if the repository may not serve it."""
     return _manifest(connection, _BY_DIGEST, {"name": str(name), "digest": digest})
 
 
@@ -213,15 +213,15 @@ _OF_DIGEST: Final = _MANIFESTS.where(content.c.digest == bindparam("digest"))
 
 
 def held_blob(connection: Connection | Lookup, name: Repository, digest: Digest) -> HeldBlob | None:
-    """Return a content that a repository may serve, by one prepared look-up.
+    """Return a blob that a repository may serve, by one prepared look-up.
 
     Args:
         connection: An open transaction.
-        name: The repository.
-        digest: The content.
+        name: The repository that serves the blob.
+        digest: The digest of the blob.
 
     Returns:
-        None if the repository does not hold the content, or it is not in state present.
+        The blob; None if the repository does not hold it, or it is not in state present.
     """
     row = connection.execute(_HELD_BLOB, {"name": str(name), "digest": digest}).one_or_none()
     return None if row is None else HeldBlob(row[0], in_file=row[1] is not None)
@@ -239,10 +239,10 @@ def _manifest(
 
 
 def kept_without_name(connection: Connection, digest: Digest) -> bool:
-    """Return whether a manifest that is kept without a name is, or reaches, this content.
+    """Return whether a manifest that is kept without a name has this digest or reaches it.
 
     A manifest that a repository holds was pushed there, perhaps by a client that listed digests it
-    had no access to. Such a manifest counts only if the repository holds the content as well.
+    had no access to. Such a manifest counts only if the repository holds the digest as well.
     """
     start = select(content.c.id).where(
         content.c.digest == digest, content.c.state == ContentState.PRESENT.value

@@ -1,4 +1,4 @@
-"""Changes to what repositories may serve."""
+"""Changes to the manifests and blobs that repositories may serve."""
 
 from __future__ import annotations
 
@@ -39,18 +39,19 @@ if TYPE_CHECKING:
 
 
 def serve(connection: Connection, held: Iterable[tuple[RepositoryKey, ContentKey]]) -> None:
-    """Let repositories serve manifests, and everything that these reach.
+    """Let repositories serve manifests, and everything below them.
 
     Args:
         connection: An open write transaction.
-        held: Pairs of a repository and a manifest.
+        held: Pairs of row numbers, of a repository and a manifest.
     """
     for some in batches(sorted(held), PAIRS):
         by_repository: dict[RepositoryKey, list[ContentKey]] = {}
         for repository_key, key in some:
             by_repository.setdefault(repository_key, []).append(key)
-        # Exactly these pairs: a repository may hold an index without serving everything that it
-        # lists. They are not one list of pairs, for which SQLite uses no index.
+        # Select exactly these pairs: a repository may hold an index without serving everything that
+        # it lists. A condition for each repository replaces a list of pairs, because SQLite uses no
+        # index for such a list.
         these = or_(
             *(
                 and_(
@@ -111,7 +112,7 @@ def serve_with_subject(connection: Connection, referrer: ContentKey) -> bool:
 def ensure_repositories(
     connection: Connection, names: Iterable[Repository]
 ) -> dict[Repository, RepositoryKey]:
-    """Return the rows of repositories; insert the new ones."""
+    """Return the row numbers of repositories; insert missing repositories."""
     wanted = {str(name): name for name in sorted(names)}
     known = _repository_keys(connection, wanted)
     fresh = [{"name": name} for name in wanted if name not in known]
@@ -138,14 +139,14 @@ def hold(
     *,
     fresh_at: datetime | None = None,
 ) -> None:
-    """Let a repository serve a content.
+    """Let a repository serve a manifest or blob.
 
     Args:
         connection: An open write transaction.
-        repository_key: The repository.
-        key: The content.
-        fresh_at: Begins, or extends, the grace period of a blob that no manifest lists yet. None
-            leaves it as it is.
+        repository_key: Row number of the repository.
+        key: Row number of the manifest or blob.
+        fresh_at: New start of the grace period of a blob that no manifest lists yet; None leaves a
+            recorded start as it is.
     """
     mine = and_(
         repository_content.c.repository_id == repository_key, repository_content.c.content_id == key
@@ -161,7 +162,7 @@ def hold(
 
 
 def let_go(connection: Connection, repository_key: RepositoryKey, key: ContentKey) -> bool:
-    """Stop serving a content in a repository; return False if it was not served."""
+    """Stop serving a manifest or blob in a repository; return whether it was served."""
     mine = and_(
         repository_content.c.repository_id == repository_key, repository_content.c.content_id == key
     )

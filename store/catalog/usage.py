@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """A number of things, and their size together in bytes."""
+    """A number of images or files, and their total size in bytes."""
 
     count: int
     size_bytes: int
@@ -80,7 +80,7 @@ def diffs_of(
 
 
 def _diffs_by_image(keys: Sequence[ContentKey] | None = None) -> CTE:
-    """Return every (image, diff) pair once; of these images, or of all."""
+    """Return every (image, diff) pair once, for ``keys`` or for all images."""
     start = select(image.c.content_id.label("image_id"), layer.c.parent_id, layer.c.diff_id).join(
         layer, layer.c.id == image.c.top_layer_id
     )
@@ -96,7 +96,7 @@ def _diffs_by_image(keys: Sequence[ContentKey] | None = None) -> CTE:
 
 
 def _totals() -> CTE:
-    """Return every layer with the size of all layers up to it, by one walk from the bases up."""
+    """Return every layer with the total size of itself and the layers below it, in one walk."""
     down = (
         select(layer.c.id, func.coalesce(content.c.size_bytes, 0).label("total"))
         .join(content, content.c.id == layer.c.diff_id)
@@ -112,7 +112,7 @@ def _totals() -> CTE:
 
 
 def size_of_images(connection: Connection) -> int:
-    """Return the size of all images in bytes, if none shared a layer."""
+    """Return the sum of the sizes of all images in bytes; a shared layer counts for each image."""
     totals = _totals()
     return (
         connection.execute(
@@ -134,7 +134,7 @@ def sizes(connection: Connection) -> dict[ContentKey, int]:
 
 
 def shared_bytes(connection: Connection) -> dict[ContentKey, int]:
-    """Return the size of each image's uncompressed layers that another image has too, in bytes."""
+    """Return the size of the uncompressed layers that each image shares with others, in bytes."""
     pairs = _diffs_by_image()
     many = (
         select(pairs.c.diff_id)

@@ -1,4 +1,4 @@
-"""Variants: images in another encoding than their manifests name, stored or offered."""
+"""Variants: images whose layers are stored, or offered, in a different codec."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ CODECS: Final = ("gzip", "zstd")
 """The suffixes of the tags that name variants: ``TAG-gzip`` and ``TAG-zstd``."""
 
 OFFER: Final = "offer"
-"""The operation in the log of references when a registry sets the tag of a variant.
+"""The operation that the log of references records when a registry sets the tag of a variant.
 
-If it is the tag's last entry, nothing else has set the tag since.
+If the tag's last entry has it, no other operation has set the tag since.
 """
 
 
@@ -74,8 +74,8 @@ def encoded_tags(
 
     Args:
         connection: An open transaction.
-        name: The repository.
-        tags: The tags that are wanted.
+        name: The repository that holds the tags.
+        tags: The tags to check.
         codec: The name of the codec.
     """
     found: set[str] = set()

@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class AuditedManifest:
-    """A manifest or index with its links, as the rows state them.
+    """A manifest or index with its links, as the catalogue records them.
 
     Attributes:
-        key: Its row.
+        key: Its row number.
         digest: Its digest.
         media_type: Its media type.
-        edges: Each link as (role, position within the role, digest), in order.
+        edges: Each link as (role, position within the role, digest), by role and position.
         image: The image that it describes; None for an index or artifact.
     """
 
@@ -50,7 +50,7 @@ class AuditedManifest:
 
 
 def stored(connection: Connection) -> tuple[tuple[Digest, int, ContentState, bool], ...]:
-    """Return every content that has bytes of its own.
+    """Return every digest whose bytes are stored in a file or in the database.
 
     Returns:
         Tuples (digest, size in bytes, state, whether the bytes are in a file), by digest.
@@ -71,7 +71,7 @@ def stored(connection: Connection) -> tuple[tuple[Digest, int, ContentState, boo
 
 
 def encodings(connection: Connection) -> tuple[tuple[Digest, Digest], ...]:
-    """Return every encoding as (digest of the content, digest that it is decoded from)."""
+    """Return every encoding as (digest of the decoded bytes, digest of the stored blob)."""
     source = content.alias("source")
     rows = connection.execute(
         select(content.c.digest, source.c.digest.label("stored"))
@@ -83,7 +83,7 @@ def encodings(connection: Connection) -> tuple[tuple[Digest, Digest], ...]:
 
 
 def unobtainable(connection: Connection) -> tuple[tuple[Digest, ContentState], ...]:
-    """Return contents in state present without bytes or an encoding, each with its state."""
+    """Return the digests in state present without bytes or an encoding, each with its state."""
     rows = connection.execute(
         select(content.c.digest, content.c.state)
         .where(
@@ -134,7 +134,7 @@ def images(connection: Connection) -> tuple[tuple[ImageID, ChainID | None], ...]
 
 
 def manifests(connection: Connection) -> tuple[AuditedManifest, ...]:
-    """Return every manifest and index with its links in order, by digest."""
+    """Return every manifest and index with its links, sorted by digest."""
     edges: dict[int, list[tuple[str, int, Digest]]] = {}
     for row in connection.execute(
         select(
@@ -172,7 +172,7 @@ def manifests(connection: Connection) -> tuple[AuditedManifest, ...]:
 
 
 def affected(connection: Connection, digest: Digest) -> tuple[str, ...]:
-    """Return the images that need a content as config, as layer, or to decode a layer from.
+    """Return the images for which a digest is the config, a layer, or the stored form of a layer.
 
     Returns:
         ``repository:tag`` for each tag of such an image, the ID for an image without a tag; sorted.

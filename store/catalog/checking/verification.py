@@ -1,4 +1,4 @@
-"""Whether an image's layers were seen to decode to the diff IDs in its config."""
+"""Diff states: whether the layers of each image decode to the diff IDs in its config."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def diff_state(connection: Connection, image_key: ContentKey) -> str:
-    """Return whether an image's layers were seen to have their diff IDs (a `DiffState` value)."""
+    """Return an image's `DiffState` value: whether its layers decode to their diff IDs."""
     return str(
         connection.execute(
             select(image.c.diff_state).where(image.c.content_id == image_key)
@@ -41,7 +41,7 @@ def diff_state(connection: Connection, image_key: ContentKey) -> str:
 
 
 def diff_states(connection: Connection, image_digests: Iterable[Digest]) -> dict[Digest, DiffState]:
-    """Return the diff states of many images; digests of other contents are left out.
+    """Return the diff states of many images; digests that are not image IDs are left out.
 
     Args:
         connection: An open transaction.
@@ -63,7 +63,7 @@ def set_diff_state(connection: Connection, image_key: ContentKey, state: str) ->
 
     Args:
         connection: An open write transaction.
-        image_key: The image.
+        image_key: Row number of the image.
         state: A `DiffState` value.
     """
     connection.execute(
@@ -72,7 +72,7 @@ def set_diff_state(connection: Connection, image_key: ContentKey, state: str) ->
 
 
 def unverified_images(connection: Connection) -> tuple[Digest, ...]:
-    """Return the config digests of images whose layers have not been decoded yet, in order."""
+    """Return the config digests of images whose layers have not been decoded yet, sorted."""
     query = (
         select(content.c.digest)
         .join(image, image.c.content_id == content.c.id)
@@ -111,10 +111,10 @@ def layer_blobs(
 
 
 def mark_verified(connection: Connection, keys: Sequence[ContentKey]) -> bool:
-    """Record that every layer of these images was seen to have its diff ID.
+    """Record that every layer of these images decodes to its diff ID.
 
     Returns:
-        Whether that was new for any image.
+        Whether the state of any image changed.
     """
     changed = 0
     for some in batches(keys):
@@ -127,7 +127,7 @@ def mark_verified(connection: Connection, keys: Sequence[ContentKey]) -> bool:
 
 
 def completed_by(connection: Connection, diffs: Sequence[ContentKey]) -> list[ContentKey]:
-    """Return the unverified images that contain one of ``diffs`` and lack no layer."""
+    """Return the images, not verified yet, that contain one of ``diffs`` and lack no layer."""
     found: list[ContentKey] = []
     for some in batches(diffs):
         above = select(layer.c.id).where(layer.c.diff_id.in_(some)).cte("above", recursive=True)

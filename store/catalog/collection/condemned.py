@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def condemn(connection: Connection, digests: Sequence[Digest], now: datetime) -> None:
-    """Record files to be unlinked, unless they get a blob row again first.
+    """Record files to unlink. A file that gets a blob row again before that stays.
 
     Args:
         connection: An open write transaction.
-        digests: The files' digests; digests that are condemned already are left as they are.
+        digests: The digests of the files; a digest that is condemned already keeps its time.
         now: The current time.
     """
     there: set[Digest] = set()
@@ -41,7 +41,7 @@ def condemn(connection: Connection, digests: Sequence[Digest], now: datetime) ->
 
 
 def next_condemned(connection: Connection, limit: int) -> list[Digest]:
-    """Return up to ``limit`` digests of files to be unlinked, in order."""
+    """Return up to ``limit`` digests of files to be unlinked, sorted."""
     return list(
         connection.execute(
             select(condemned.c.digest).order_by(condemned.c.digest).limit(limit)
@@ -58,7 +58,7 @@ def still_condemned(
 
     Args:
         connection: An open transaction.
-        digests: As many as fit one statement.
+        digests: At most `BATCH` digests.
     """
     again = exists(
         select(literal(1)).where(
@@ -74,5 +74,5 @@ def still_condemned(
 
 
 def forget(connection: Connection, digests: Sequence[Digest]) -> None:
-    """Remove ``digests`` from the condemned files: each was unlinked, or has to stay."""
+    """Remove ``digests`` from the condemned files, after each file was unlinked or has to stay."""
     connection.execute(delete(condemned).where(condemned.c.digest.in_(list(digests))))

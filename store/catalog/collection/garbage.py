@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from store.model.digests import Digest
 
 FRESH_S: Final = 24 * 3600
-"""Seconds for which a blob that a repository holds is kept although no manifest lists it."""
+"""Grace period in seconds: how long a repository holds a blob that no manifest lists."""
 
 
 def dead_images(connection: Connection) -> list[ContentKey]:
@@ -66,11 +66,11 @@ def dead_layers(connection: Connection) -> list[LayerKey]:
 
 
 def dead_contents(connection: Connection, fresh_since: datetime) -> list[ContentKey]:
-    """Return the contents that nothing refers to.
+    """Return the content rows that nothing refers to.
 
     Args:
         connection: An open transaction.
-        fresh_since: A blob that a repository has held since this time, or later, is kept.
+        fresh_since: A blob whose grace period began at this time, or later, is kept.
     """
     return [
         ContentKey(key)
@@ -165,16 +165,16 @@ def delete_layers(connection: Connection, keys: Sequence[LayerKey]) -> int:
 def delete_contents(
     connection: Connection, keys: Sequence[ContentKey], *, fresh_since: datetime, now: datetime
 ) -> tuple[int, tuple[tuple[Digest, int], ...]]:
-    """Delete the contents among ``keys`` that are still unreferenced, and condemn their files.
+    """Delete the content rows among ``keys`` that are still unreferenced; condemn their files.
 
     Args:
         connection: An open write transaction.
-        keys: The contents.
-        fresh_since: A blob that a repository has held since this time, or later, is kept.
+        keys: Row numbers of content rows.
+        fresh_since: A blob whose grace period began at this time, or later, is kept.
         now: The current time.
 
     Returns:
-        The number of deleted contents, and (digest, size in bytes) of each condemned file.
+        The number of deleted rows, and (digest, size in bytes) of each condemned file.
     """
     count = 0
     files: list[tuple[Digest, int]] = []

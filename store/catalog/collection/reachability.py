@@ -1,4 +1,4 @@
-"""Reachability: the manifests that names reach, through indexes and from subjects to referrers."""
+"""Reachability: the manifests that tags reach, through indexes and from subjects to referrers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def dead_manifests(connection: Connection) -> list[ContentKey]:
-    """Return the manifests that no root reaches: no tag, kept manifest, lease or repository."""
+    """Return the manifests that no tag, kept manifest, lease or repository reaches."""
     live = _reached_from(
         select(reference.c.manifest_id.label("id")),
         select(kept.c.manifest_id),
@@ -57,9 +57,9 @@ def unreached_in_repositories(connection: Connection) -> list[ContentKey]:
 
 
 def _reached_from(*roots: Select[tuple[ContentKey]]) -> FromClause:
-    """Return the ``id`` of everything that ``roots`` name, list, or are the subject of.
+    """Return the row numbers of ``roots``, their children and their referrers, at any depth.
 
-    Children of indexes count, absent ones too; configs and layers do not.
+    Children that are absent are included. Configs and layers are not.
     """
     first = union(*roots).subquery("roots")
     reached = select(first.c.id).cte("reached", recursive=True)
@@ -79,17 +79,18 @@ def _reached_from(*roots: Select[tuple[ContentKey]]) -> FromClause:
 
 
 def unreached_below(connection: Connection, key: ContentKey) -> list[ContentKey]:
-    """Return the manifests in or about ``key`` that neither a tag nor a kept manifest reaches now.
+    """Return the manifests below ``key`` that neither a tag nor a kept manifest reaches.
 
-    The search goes up from these manifests, step by step: there are few manifests below one, while
-    a store may have many names.
+    Below ``key`` are the manifest itself, the manifests that it lists, and their referrers, at any
+    depth. The search goes up from them step by step: there are few manifests below a manifest,
+    while a store may have many names.
 
     Args:
         connection: An open transaction.
-        key: A manifest or index; what it lists and its referrers are included.
+        key: Row number of a manifest or index.
 
     Returns:
-        Manifests that a repository still serves, by row number.
+        Row numbers of manifests that a repository still serves, in ascending order.
     """
     under = {key, *(below for _, below in _walk(connection, {key}, _below))}
     served: set[ContentKey] = set()
@@ -114,7 +115,7 @@ def _walk(
     start: set[ContentKey],
     step: Callable[[Connection, Sequence[ContentKey]], set[tuple[ContentKey, ContentKey]]],
 ) -> set[tuple[ContentKey, ContentKey]]:
-    """Return every (above, below) pair that is found step by step from ``start``."""
+    """Return every (above, below) pair that is found by repeating ``step`` from ``start``."""
     found: set[tuple[ContentKey, ContentKey]] = set()
     seen, front = set(start), sorted(start)
     while front:
@@ -174,7 +175,8 @@ def _rooted(connection: Connection, keys: Iterable[ContentKey]) -> set[ContentKe
 def dangling_manifests(connection: Connection) -> list[ContentKey]:
     """Return the kept manifests that ``docker image prune`` would remove.
 
-    These have no tag, and no tagged image was built on their image.
+    A kept manifest has no tag. It stays if its image has a tag, belongs to a tagged index, or is
+    an ancestor of such an image.
     """
     described = manifest.alias("described")
     used = (

@@ -1,4 +1,4 @@
-"""Running operations, and the content that each one leases."""
+"""Running operations, and the content that each of them leases."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def add_operation(
 
     Args:
         connection: An open write transaction.
-        operation_id: Its ID.
-        kind: What it does, as in "import".
+        operation_id: A new, unique ID.
+        kind: Kind of the operation, such as "import".
         now: The current time.
-        pid: The ID of its process.
+        pid: ID of the process that runs it.
     """
     connection.execute(
         insert(operation).values(id=operation_id, kind=kind, started_at=now, pid=pid)
@@ -46,12 +46,12 @@ def operation_ids(connection: Connection) -> tuple[str, ...]:
 
 
 def add_leases(connection: Connection, operation_id: str, keys: Iterable[ContentKey]) -> None:
-    """Lease contents: none of them is collected until the operation ends.
+    """Lease content: a collection does not delete it until the operation ends.
 
     Args:
         connection: An open write transaction.
-        operation_id: The operation.
-        keys: The contents; a content that the operation has leased already is left as it is.
+        operation_id: ID of the operation.
+        keys: Row numbers of the content; rows that the operation leases already are skipped.
     """
     wanted = set(keys)
     held = set(

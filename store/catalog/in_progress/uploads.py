@@ -1,4 +1,4 @@
-"""Uploads in progress: how many bytes each one has, and when it last received some."""
+"""Upload sessions: how many bytes each has received, and when it received the last of them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class UploadRow:
     """One upload session.
 
     Attributes:
-        id: Its ID.
-        repository: The repository's full name.
-        offset_bytes: How many bytes its file has.
+        id: Unique ID, a part of its URL.
+        repository: Full name of the repository.
+        offset_bytes: Size of its file: the number of bytes received.
     """
 
     id: str
@@ -38,8 +38,8 @@ def add(connection: Connection, upload_id: str, repository: str, now: datetime) 
 
     Args:
         connection: An open write transaction.
-        upload_id: Its ID.
-        repository: The repository's full name.
+        upload_id: A new, unique ID.
+        repository: Full name of the repository.
         now: The current time.
     """
     connection.execute(
@@ -65,8 +65,8 @@ def advance(connection: Connection, upload_id: str, offset_bytes: int, now: date
 
     Args:
         connection: An open write transaction.
-        upload_id: The session.
-        offset_bytes: The size of the file.
+        upload_id: ID of the session.
+        offset_bytes: Size of the file in bytes.
         now: The current time.
     """
     connection.execute(
@@ -79,11 +79,11 @@ def advance(connection: Connection, upload_id: str, offset_bytes: int, now: date
 def forget(
     connection: Connection, upload_id: str, *, untouched_since: datetime | None = None
 ) -> bool:
-    """Delete an upload session; return False if it did not exist.
+    """Delete an upload session; return whether one was deleted.
 
     Args:
         connection: An open write transaction.
-        upload_id: The session.
+        upload_id: ID of the session.
         untouched_since: Delete it only if it received its last bytes before this time.
     """
     over = delete(upload).where(upload.c.id == upload_id)
@@ -95,7 +95,7 @@ def forget(
 
 
 def idle(connection: Connection, before: datetime) -> tuple[str, ...]:
-    """Return the upload sessions that received their last bytes before a time, oldest first."""
+    """Return the IDs of upload sessions that received no bytes since ``before``, oldest first."""
     return tuple(
         connection.execute(
             select(upload.c.id).where(upload.c.touched_at < before).order_by(upload.c.touched_at)

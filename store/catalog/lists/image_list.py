@@ -26,9 +26,9 @@ class ImageSummary:
     """One image in the list.
 
     Attributes:
-        key: Its row.
+        key: Its row number.
         image_id: Its ID.
-        created_s: Creation time in seconds of Unix time; None if it is not known.
+        created_s: Creation time as Unix time in seconds; None if it is not known.
         parent: The image that it was built on; None if it is not recorded.
         has_children: Whether another image was built on it.
     """
@@ -45,7 +45,7 @@ def total_sizes(connection: Connection, keys: Sequence[ContentKey]) -> dict[Cont
 
     Args:
         connection: An open transaction.
-        keys: The images; as many as fit one statement. Images without layers are left out.
+        keys: Row numbers of at most `BATCH` images. Images without layers are left out.
     """
     walk = (
         select(image.c.content_id.label("image_id"), image.c.top_layer_id.label("layer_id"))
@@ -77,8 +77,8 @@ class ListPosition:
     Images without a creation time are at the end.
 
     Attributes:
-        created_s: Creation time in seconds of Unix time; None if it is not known.
-        key: The image.
+        created_s: Creation time as Unix time in seconds; None if it is not known.
+        key: Row number of the image.
     """
 
     created_s: int | None
@@ -101,11 +101,11 @@ def position_of(connection: Connection, key: ContentKey) -> ListPosition:
 def positions(
     connection: Connection, *, after: ListPosition | None, limit: int
 ) -> list[ListPosition]:
-    """Return a page of the list, by a walk along the index without a sort.
+    """Return a page of the list. The query follows an index and does not sort.
 
     Args:
         connection: An open transaction.
-        after: The last position of the page before; None for the first page.
+        after: The last position of the previous page; None for the first page.
         limit: The most positions to return.
     """
     found: list[ListPosition] = []
@@ -148,7 +148,7 @@ def summaries(connection: Connection, keys: Sequence[ContentKey]) -> dict[Conten
 
     Args:
         connection: An open transaction.
-        keys: The images; as many as fit one statement.
+        keys: Row numbers of at most `BATCH` images.
     """
     parent = content.alias("parent")
     child = image.alias("child")
@@ -180,11 +180,11 @@ def summaries(connection: Connection, keys: Sequence[ContentKey]) -> dict[Conten
 def manifest_digests(
     connection: Connection, keys: Sequence[ContentKey]
 ) -> dict[ContentKey, list[Digest]]:
-    """Return the digests of the manifests of each image, in order.
+    """Return the digests of the manifests of each image, sorted.
 
     Args:
         connection: An open transaction.
-        keys: The images; as many as fit one statement.
+        keys: Row numbers of at most `BATCH` images.
     """
     found: dict[ContentKey, list[Digest]] = {}
     rows = connection.execute(

@@ -1,4 +1,4 @@
-"""Pages of what a registry lists: repositories, tags and referrers."""
+"""Pages of the lists of a registry: repositories, tags and referrers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 ANNOTATED_BYTES: Final = 8 * MIB
-"""Size of manifests whose annotations are looked up at once: each may have 4 MiB of annotations."""
+"""Total size of the manifests whose annotations one page loads; each may have 4 MiB of them."""
 _AFTER_SLASH: Final = "0"
 """The character after ``/``: it ends the range of names that begin with ``domain/``."""
 
@@ -41,10 +41,10 @@ class Referrer:
 
     Attributes:
         digest: Its digest.
-        size_bytes: Its size.
+        size_bytes: Its size in bytes.
         media_type: Its media type.
         artifact_type: Its artifact type, or an empty string.
-        annotations: None if they were not looked up: the referrers before it fill one answer.
+        annotations: Its annotations; None if they were not loaded, because the page was full.
     """
 
     digest: Digest
@@ -59,8 +59,8 @@ def tags(connection: Connection, name: Repository, *, after: str, limit: int | N
 
     Args:
         connection: An open transaction.
-        name: The repository.
-        after: The last tag of the page before; an empty string for the first page.
+        name: The repository to list.
+        after: The last tag of the previous page; an empty string for the first page.
         limit: The most tags to return; None for all.
     """
     query = (
@@ -92,7 +92,7 @@ def repositories(
 
     Args:
         connection: An open transaction.
-        after: The last name of the page before; an empty string for the first page.
+        after: The last name of the previous page; an empty string for the first page.
         limit: The most names to return.
         domain: Only repositories of this domain; None for all.
         outside: Only repositories that are not of this domain; None for all.
@@ -128,17 +128,17 @@ def referrers(
     after: str,
     limit: int,
 ) -> list[Referrer]:
-    """Return a page of the referrers of a subject in a repository, in the order of their digests.
+    """Return a page of the referrers of a subject in a repository, sorted by digest.
 
-    If the referrers are larger than `ANNOTATED_BYTES` together, the page ends with the first one
-    beyond that size, without its annotations.
+    If the referrers together exceed `ANNOTATED_BYTES`, the page ends with the first referrer beyond
+    that size. Its annotations are not loaded.
 
     Args:
         connection: An open transaction.
-        name: The repository.
+        name: The repository to list.
         subject: The digest of the subject.
         artifact_type: Only referrers of this type; None for all.
-        after: The last digest of the page before; an empty string for the first page.
+        after: The last digest of the previous page; an empty string for the first page.
         limit: The most referrers to return.
     """
     about = content.alias("about")
@@ -185,7 +185,7 @@ def referrers(
 
 
 def _enough(rows: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
-    """Yield rows up to the first one beyond `ANNOTATED_BYTES`, each with whether it is within.
+    """Yield rows up to the first row beyond `ANNOTATED_BYTES`, each with whether it is within.
 
     The first row is always within.
     """
