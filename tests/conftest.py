@@ -19,13 +19,13 @@ from store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# A run in the background of a shell, or under nohup, ignores these signals, and the programs that
-# the tests start would ignore them too.
+# A shell's background job and nohup ignore these signals. Programs that the tests start would
+# inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-# The same examples in every run, however long each takes, so that a change does not fail by chance
-# or because the machine is busy. `--hypothesis-profile=search` draws others.
+# Draw the same examples in every run and set no deadline, so that no change fails by chance or on a
+# busy machine. `--hypothesis-profile=search` draws other examples.
 settings.register_profile(
     "suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -49,8 +49,9 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def own_process() -> Iterator[None]:
     """Restore the settings of this process that `storectl.cli.main` changes.
 
-    They are signals, the timer, a hook and the garbage collector's thresholds. A child process
-    would inherit them, for example an ignored Ctrl-C.
+    These are the signal handlers, the timer, the hook for unraisable exceptions and the garbage
+    collector's thresholds. A child process would inherit some of them, for example an ignored
+    Ctrl-C.
     """
     handlers = {
         number: signal.getsignal(number)
@@ -84,7 +85,7 @@ def store(root: Path) -> Iterator[Store]:
 def import_bytes(
     request: pytest.FixtureRequest, store: Store, tmp_path: Path
 ) -> Callable[[bytes], object]:
-    """Return a function that imports bytes, as a seekable file or as a stream."""
+    """Return a function that imports bytes: from a seekable file, or from a stream."""
 
     def from_file(data: bytes) -> object:
         path = tmp_path / "archive.tar"

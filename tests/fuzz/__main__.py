@@ -1,8 +1,8 @@
 """Fuzz every parser: ``python -m tests.fuzz [--seconds N] [--jobs N] [TARGET…]`` (`make fuzz`).
 
-Prints one line for each target: executions, coverage, corpus, peak memory. A finding ends its
-target, stays in the output folder, and makes the exit code 1. Copy its input to
-``tests/fuzz/findings/TARGET/``: `test_targets.py` checks it from then on.
+The program prints one line for each target: executions, coverage, corpus, peak memory. A finding
+ends the run of its target, and the exit code is 1. The input of the finding stays in the output
+folder. Copy it to ``tests/fuzz/findings/TARGET/``: `test_targets.py` checks it from then on.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parents[1]
 TARGETS: Final = tuple(sorted(path.stem for path in (HERE / "targets").glob("*.py")))
 START_S: Final = 600
-"""Seconds that a target may take beyond its time: to import and instrument the code at the start,
-and to finish its last input."""
+"""Seconds that a target may run beyond its time.
+
+It needs them to import and instrument the code, and to finish its last input.
+"""
 
 _STATE: Final = re.compile(
     r"^#[0-9]+\s+\w+\s+cov: (?P<cov>[0-9]+) ft: (?P<ft>[0-9]+) corp: (?P<corpus>[0-9]+)/",
@@ -41,12 +43,12 @@ class Outcome:
 
 
 def run(target: str, seconds: int, folder: Path) -> Outcome:
-    """Fuzz one target.
+    """Fuzz one target in a process of its own.
 
     Args:
-        target: The target's name.
-        seconds: How long it runs, without its start.
-        folder: The folder for its corpus, log and findings.
+        target: The name of a module in `tests.fuzz.targets`.
+        seconds: Fuzzing time, without the time to start.
+        folder: Receives the corpus, the log and the findings.
     """
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "tests.fuzz.engine", target, str(seconds), str(folder)]
@@ -81,7 +83,7 @@ def run(target: str, seconds: int, folder: Path) -> Outcome:
 
 
 def main() -> int:
-    """Run the targets of the command line; return 1 when there is a finding."""
+    """Fuzz the targets that the command line names; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.fuzz",
         description=__doc__.split("\n", maxsplit=1)[0] if __doc__ else None,
@@ -107,7 +109,8 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     try:
-        # Imported here, so that its absence is one message and not one traceback for each target.
+        # Import atheris here, so that a missing package gives one message and not a traceback per
+        # target.
         import atheris  # noqa: F401
     except ImportError:
         print(

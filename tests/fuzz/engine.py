@@ -24,30 +24,30 @@ if TYPE_CHECKING:
 
 PACKAGES: Final = ("store", "exporter", "mirror")
 MEMORY_MIB: Final = 8192
-"""Memory limit of the whole process. The fuzzer's own memory grows over hours."""
+"""Memory limit of the whole process in MiB. The fuzzer's own memory grows over hours."""
 
 GREEDY_MIB: Final = 400
-"""How much one input may raise the peak memory of the process; a codec may need 256 MiB."""
+"""MiB by which one input may raise the peak memory of the process; a codec may need 256 MiB."""
 HANG_S: Final = 60
 SLOW_S: Final = 4.0
 """CPU seconds for one input.
 
-The largest inputs are 64 KiB: none should take a tenth of this time, even in instrumented code.
+The largest inputs are 64 KiB. None should take a tenth of this time, even in instrumented code.
 """
 
 
 class TooMuch(Exception):
-    """An input took more time or memory than an input of its size should."""
+    """One input took more time or memory than its size justifies."""
 
 
 def bounded(check: Callable[[bytes], None], slow_s: float, found: Path) -> Callable[[bytes], None]:
     """Return ``check`` with limits for its time and memory.
 
     Args:
-        check: The target's check.
-        slow_s: CPU seconds for one input.
-        found: The file for an input that fails. libFuzzer's own copy may be incomplete, because its
-            alarm interrupts it.
+        check: The check of a target, called with an input.
+        slow_s: CPU seconds allowed for one input.
+        found: Receives an input that fails. libFuzzer's own copy may be incomplete, because its
+            alarm interrupts the write.
     """
 
     def one(data: bytes) -> None:
@@ -77,9 +77,9 @@ def main(name: str, seconds: int, folder: Path) -> None:
     """Fuzz one target; do not return.
 
     Args:
-        name: The target's name.
-        seconds: How long it runs.
-        folder: The folder for its corpus and findings.
+        name: The name of a module in `tests.fuzz.targets`.
+        seconds: Fuzzing time.
+        folder: Receives the corpus and the findings.
     """
     with atheris.instrument_imports(include=list(PACKAGES), enable_loader_override=False):
         for package in PACKAGES:
@@ -107,8 +107,8 @@ def main(name: str, seconds: int, folder: Path) -> None:
         f"-timeout={HANG_S}",
         f"-artifact_prefix={folder}/finding-",
         "-print_final_stats=1",
-        # The same inputs in every run of CI, as for generated tests: a change must not fail for an
-        # input that only another seed finds.
+        # Fix the seed in CI, as for generated tests: a change must not fail on an input that only a
+        # different seed finds.
         *(["-seed=1"] if os.environ.get("CI") else []),
         *([f"-dict={tokens}"] if target.TOKENS else []),
         str(corpus),

@@ -1,4 +1,4 @@
-"""Every target without a fuzzer: its seeds, earlier findings, and slightly damaged seeds."""
+"""Every target, run without a fuzzer on its seeds, earlier findings and slightly damaged seeds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 HERE: Final = Path(__file__).parent
 SLOW: Final = frozenset({"archives"})
-"""Targets that need a few tenths of a second for one input."""
+"""Targets that take a few tenths of a second per input."""
 
 
 def target(name: str) -> ModuleType:

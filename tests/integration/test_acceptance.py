@@ -54,7 +54,7 @@ def run(root: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Runner:
 
 @pytest.fixture
 def load(run: Runner, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Return a function that gives an archive to the command and returns its output."""
+    """Return a function that passes an archive to the command and returns the output."""
 
     def from_stdin(data: bytes, *, code: int = 0) -> str:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
@@ -432,7 +432,7 @@ def test_28_an_image_without_layers_loads_and_cannot_be_saved(
 def test_29_archives_from_before_1_10_become_dockers_images(
     run: Runner, load: Callable[..., str]
 ) -> None:
-    """The vectors V5 and V6 of §11. Docker is silent here; we print what was loaded."""
+    """Import the vectors V5 and V6 of §11. Docker prints nothing, but storectl prints names."""
     archive = Archive()
     for name, document, data in (("b" * 64, V5_JSON, A), ("a" * 64, V6_JSON, B)):
         archive.directory(name + "/").file(f"{name}/VERSION", b"1.0").file(

@@ -35,7 +35,7 @@ ONE_FAULT_IN_DISGUISE = (
     # A link that leads out of a tar finds nothing, as if the member were missing.
     {"symlink-out", "hard-link-out"},
     {"blob-symlink-out", "blob-hard-link-out"},
-    # They hold no image, and the message says which files an archive of images has.
+    # These inputs hold no image. The message names the files that an archive of images has.
     {"old-without-names", "what-docker-export-writes", "tar-empty", "outer-gzip-of-nothing"},
     {"input-no-tar", "input-a-zip"},
     # The table of contents must be a list, and any object in its place gives the same message.
@@ -84,7 +84,7 @@ def test_a_broken_input_is_refused_and_changes_nothing(
     assert snapshot(store.root) == before
     if case.arguments is None:
         return
-    # The same from the command line.
+    # Import the same input with the command line.
     (tmp_path / "again").mkdir()
     with handed_in(case, way, tmp_path / "again") as source:
         code = cli.run(
@@ -100,7 +100,7 @@ def test_a_broken_input_is_refused_and_changes_nothing(
 
 
 def named(source: Path | object, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the command-line argument for a source; a pipe becomes standard input."""
+    """Return the command-line argument for a source; replace standard input by a pipe."""
     if isinstance(source, os.PathLike):
         return str(source)
     assert isinstance(source, io.FileIO)

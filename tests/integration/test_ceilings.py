@@ -1,4 +1,4 @@
-"""Hostile archives end within bounded time and memory, measured on the command itself.
+"""Imports of hostile archives by the command end within limits of time and memory.
 
 docs/adr/0011-ceilings-for-documents.md has the ceilings.
 """
@@ -48,8 +48,8 @@ class Run(NamedTuple):
 def within(folder: Path, archive: Path, *, piped: bool, cpu_s: float, peak_mib: int) -> Run:
     """Import an archive into a new store with the command, within these limits.
 
-    On a shared processor a second is shorter, and how many chunks wait for a thread depends on
-    chance: a limit counts as passed when three runs pass it.
+    A run takes longer on a busy machine, and the number of chunks that wait for a thread varies. So
+    one of three runs has to stay within the limits.
     """
     for number in range(3):
         run = measured(folder / f"store-{number}", archive, piped=piped)
@@ -61,7 +61,7 @@ def within(folder: Path, archive: Path, *, piped: bool, cpu_s: float, peak_mib: 
 
 
 def measured(root: Path, archive: Path, *, piped: bool) -> Run:
-    """Import an archive with the command in its own process."""
+    """Import an archive with the command; return its processor time, peak memory and message."""
     call = [
         sys.executable,
         "-c",
@@ -71,7 +71,7 @@ def measured(root: Path, archive: Path, *, piped: bool) -> Run:
         "import",
         "-" if piped else str(archive),
     ]
-    # Through `cat` it is a pipe; opened here it would be a seekable file.
+    # Standard input has to be a pipe, so `cat` writes it; a file opened here would be seekable.
     source = subprocess.Popen(["cat", archive], stdout=subprocess.PIPE) if piped else None
     ended = subprocess.run(
         call,
@@ -158,7 +158,7 @@ def test_documents_have_a_ceiling_together(store: Store) -> None:
     entries = []
     for number in range(4):
         archive.file(f"c{number}", config(A, author=str(number)))
-        # The same file by another path is read again, and counts again.
+        # The same file under a second path is read again and counts again.
         entries += [
             {"Config": path, "RepoTags": None, "Layers": ["l"]}
             for path in (f"c{number}", f"./c{number}")

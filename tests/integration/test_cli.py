@@ -398,7 +398,7 @@ def certified(tmp_path: Path) -> tuple[str, str]:
 
 
 def _naming(file: str, certified: tuple[str, str]) -> list[tuple[str, ...]]:
-    """Return the options of ``serve`` that name files, each with ``file``."""
+    """Return the options of ``serve`` that name files, each set to ``file``."""
     cert, key = certified
     served = ("--tls-cert", cert, "--tls-key", key)
     return [
@@ -427,7 +427,7 @@ def test_serve_names_the_unreadable_file(
     secret = tmp_path / "secret"
     secret.write_text("")
 
-    # Nothing is forbidden to root.
+    # Raise the errors here, because root may read every file.
     def refusing(call: Callable[..., object]) -> Callable[..., object]:
         def called(*arguments: object, **options: object) -> object:
             if str(secret) in map(str, arguments):

@@ -1,4 +1,4 @@
-"""Publish and collect (docs/architecture.md): step by step, with crashes, with many processes."""
+"""Publishing and collecting (docs/architecture.md): in steps, crashes and many processes."""
 
 from __future__ import annotations
 
@@ -47,10 +47,7 @@ def test_content_under_a_lease_is_not_collected(store: Store, save: Callable[...
 def test_a_blob_stored_again_between_condemning_and_unlinking_stays(
     store: Store, root: Path, save: Callable[..., bytes]
 ) -> None:
-    """The case that "commit, then unlink" loses.
-
-    The writer's rename falls between the collector's two steps.
-    """
+    """Store a blob again between the collector's two steps; "commit, then unlink" would lose it."""
     put(store, A)
     digest = next(iter(store.blobs.digests()))
     store.remove("x:1")
@@ -78,7 +75,7 @@ def test_known_layers_relied_on_by_an_import_survive_a_collection_meanwhile(
     data = image(B, A, tags=("y:1",)).bytes()
 
     class Interrupting(io.BytesIO):
-        """Remove and collect when the import next reads."""
+        """An archive that removes the image and collects while the import reads it."""
 
         done = False
 
@@ -123,7 +120,7 @@ def test_a_dry_run_works_on_a_read_only_store(store: Store, root: Path) -> None:
 
 
 def test_condemning_reads_only_what_it_condemns(store: Store) -> None:
-    """An interrupted collection may leave many; a batch must not pay for all of them again."""
+    """An interrupted collection may leave many condemned digests; no batch may read them all."""
     early, late = Digest.of(b"early"), Digest.of(b"late")
     with store.write() as connection:
         condemned.condemn(connection, [early], store.now())

@@ -37,7 +37,7 @@ INSTALLED = "/opt/storectl/bin/storectl"
 
 
 def settings(section: str) -> dict[str, list[str]]:
-    """Return the settings of one section of the unit."""
+    """Return the settings in one section of the systemd unit."""
     found: dict[str, list[str]] = {}
     inside = False
     for line in UNIT.read_text().splitlines():
@@ -53,7 +53,7 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not installed")
     unit = tmp_path / UNIT.name
-    # The program is not installed here; systemd checks everything else.
+    # The unit names the installed program, which is missing here: use Python in its place.
     unit.write_text(UNIT.read_text().replace(INSTALLED, sys.executable))
     done = subprocess.run(
         ["systemd-analyze", "verify", str(unit)],
@@ -123,7 +123,7 @@ def test_the_health_check_asks_the_server(tls: bool, tmp_path: Path) -> None:
         chain, key = certificate(tmp_path, "server")
         options = ("--tls-cert", str(chain), "--tls-key", str(key))
     with Mirror(tmp_path / "store", *options) as mirror:
-        # It waits for seconds only, as it must in a health check.
+        # A failed health check may take a few seconds, so wait for the server.
         until(lambda: healthy(mirror.port))
         if not tls:
             mirror.process.send_signal(signal.SIGSTOP)
@@ -154,13 +154,13 @@ http {{
 
 @contextlib.contextmanager
 def nginx(folder: Path, mirror: Mirror) -> Iterator[tuple[int, ssl.SSLContext]]:
-    """Run nginx with the site of contrib/, with other addresses and file names only."""
+    """Run nginx with the site of contrib/, in which only addresses and file names are replaced."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if program is None:
         pytest.skip("nginx is not installed")
     chain, key = certificate(folder, "proxy")
-    # It inherits a listening socket (as from the binary before an upgrade): another process could
-    # take a port that is only known to be free.
+    # nginx inherits a listening socket, as in an upgrade of its binary: another process could take
+    # a port that was only seen to be free.
     listener = socket.create_server(("127.0.0.1", 0))
     port = int(listener.getsockname()[1])
     site = (CONTRIB / "nginx.conf").read_text()
@@ -230,8 +230,8 @@ def test_behind_nginx_every_client_keeps_its_address(tmp_path: Path) -> None:
             finally:
                 connection.close()
 
-        # The client is sent to the token service at the address it used, and not at the mirror's
-        # own.
+        # The client is sent to the token service at the address that it used, not at the mirror's
+        # own address.
         assert ask("GET", "/v2/", client="127.0.0.2")[:2] == (
             401,
             f'Bearer realm="https://127.0.0.1:{port}/token",service="127.0.0.1:{port}"',
@@ -264,8 +264,8 @@ def test_behind_nginx_every_client_keeps_its_address(tmp_path: Path) -> None:
             for line in mirror.log.read_text().splitlines()
             if '"mirror.access"' in line
         ]
-    # A log line is written after its answer is sent, and the next request may have arrived by then:
-    # the lines are counted, whatever their order.
+    # The server writes a log line after it sends the answer, and may have received the next request
+    # by then. So the test counts the lines and ignores their order.
     assert Counter(one["remote"] for one in asked) == {
         "127.0.0.2": BURST + 2,
         "127.0.0.3": 2,

@@ -1,7 +1,7 @@
-"""Bytes are on disk before they are promised, and a failed write is never counted later.
+"""Data is on disk before storectl promises it, and data of a failed write never counts as stored.
 
-A killed process loses nothing that it wrote, so killing one cannot show this. The tests check the
-order of the calls and what follows an error.
+A killed process loses nothing that it wrote, so killing a process cannot show this. The tests check
+the order of the calls and what follows an error.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ LARGE = layer("large", os.urandom(9 * MIB))
 
 @dataclass
 class Calls:
-    """The calls to the file system and the commits of the catalogue, in order."""
+    """The calls to the file system and the commits of the catalogue, in the order they happened."""
 
     made: list[tuple[str, Any, Any]] = field(default_factory=list)
 
@@ -55,7 +55,7 @@ class Calls:
     def require_durable(self, below: Path) -> int:
         """Check that files were synced before their rename, and folders before the next commit.
 
-        Return how many files were renamed below ``folder``.
+        Return the number of files that were renamed into folders below ``below``.
         """
         count = 0
         for at in self.all("rename"):
@@ -112,7 +112,7 @@ def described(*blobs: Blob, algorithm: str = "sha256") -> bytes:
 
 
 def other_algorithm() -> Archive:
-    """Return a layer that is known by two digests."""
+    """Return an archive with a layer that has a digest in sha256 and one in sha512."""
     document = config(LARGE).replace(digest(LARGE).encode(), digest(LARGE, "sha512").encode())
     return (
         Archive()
@@ -143,7 +143,8 @@ def test_an_import_is_durable_when_it_is_committed(
     source = io.BytesIO(make()) if from_pipe else tmp_path / "archive.tar"
     store.import_archive(source, ImportOptions(Compression.parse(compression)))
     assert calls.require_durable(store.root / "blobs") >= files
-    # The list of renames is written first: a sweep needs it to undo some of them.
+    # The list of renames is written before the first rename, because a sweep needs the list to undo
+    # them.
     announced = [at for at in calls.all("fsync") if calls.made[at][1].name == "publishing"]
     assert announced
     assert announced[0] < calls.all("rename")[0]
@@ -162,7 +163,7 @@ def test_a_blob_is_durable_when_its_push_is_acknowledged(store: Store, calls: Ca
 def test_only_the_last_request_of_a_push_waits_for_the_disk(store: Store, calls: Calls) -> None:
     """The rows of uploads survive a killed server.
 
-    After a power failure a client goes on from the bytes that are left, or starts again.
+    After a power failure a client continues from the bytes that are left, or starts again.
     """
     levels: list[int] = []
 
@@ -225,8 +226,8 @@ def test_a_saved_layout_is_durable_with_its_own_name(
         with exporter.open_save(store, ["demo:1"], options=SaveOptions(Format.OCI)) as export:
             export.write_folder(out)
         index = max(at for at in calls.all("rename") if calls.made[at][1] == out / "index.json")
-        # The second time every folder exists: the process that made them may have died before it
-        # synced them.
+        # The second time every folder exists, but the process that made them may have died before
+        # it synced them.
         for folder in (out / "blobs" / "sha256", out / "blobs", out):
             assert [at for at in calls.synced(folder) if at < index], folder
         assert [at for at in calls.synced(out) if at > index]
@@ -249,7 +250,7 @@ def refuse(number: int) -> Callable[..., None]:
 def test_bytes_that_failed_to_sync_do_not_count_later(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk reports a lost write once, and calls the file durable the next time."""
+    """A disk reports a lost write once. The next fsync of the file succeeds."""
     registry = Registry(store)
     upload_id = registry.uploads.begin(APP)
     with registry.uploads.resume(APP, upload_id) as upload:

@@ -89,7 +89,8 @@ def test_the_saved_archive_imports_again(
 # --- Docker 28 -------------------------------------------------------------------------------
 
 LISTED_BY_US = "tagged-and-untagged"
-"""Docker's index leaves out the image without a tag, because it is not the first; ours has it."""
+"""An image without a tag that is not the first: Docker's index leaves it out, storectl's lists it.
+"""
 
 
 def saved(store: Store, archive_format: str, wanted: list[str]) -> bytes:
@@ -104,7 +105,7 @@ def saved(store: Store, archive_format: str, wanted: list[str]) -> bytes:
 def pieces_and_index(
     archive: bytes,
 ) -> tuple[list[tuple[bytes, bytes, bytes]], list[dict[str, Any]]]:
-    """Return the members that `difference` compares, without the index; and the index."""
+    """Return the members that `difference` compares without the index, and the index."""
     pieces = without_clock_times(archive)
     ((position, index),) = [
         (position, piece)

@@ -1,4 +1,4 @@
-"""Accepted and refused archives; a refusal changes nothing.
+"""Accepted and refused archives; a refused archive changes nothing.
 
 docs/formats/docker-archive.md §6, §7 and §10.
 """
@@ -256,9 +256,10 @@ def test_foreign_layers_keep_their_sources(
 
 
 def repeated(second: str) -> Archive:
-    """Return an archive of an image with one layer twice.
+    """Return an archive of an image that uses one layer twice.
 
-    The second time the layer is at the path ``second``; a copy and another layer lie beside it.
+    The second use names the path ``second``. The archive also has a copy of the layer and a
+    different layer.
     """
     made = Archive().file("a", A).file("copy", A).file("other", B).file("c", config(A, A))
     return made.manifest({"Config": "c", "RepoTags": ["twice:1"], "Layers": ["a", second]})
@@ -301,7 +302,7 @@ def test_more_layers_than_docker_accepts_give_a_note(import_bytes: TakeIn) -> No
 
 
 def legacy(**repositories: dict[str, str]) -> Archive:
-    """Return the archive of docs/formats/docker-archive.md §11, V5 and V6."""
+    """Return the archive of vectors V5 and V6 (docs/formats/docker-archive.md §11)."""
     archive = Archive()
     for name, document, layer in (("b" * 64, V5_JSON, A), ("a" * 64, V6_JSON, B)):
         archive.directory(name + "/").file(f"{name}/VERSION", b"1.0").file(

@@ -1,4 +1,4 @@
-"""The order of imports shows neither in the catalogue nor in a saved archive.
+"""The order of imports changes neither the catalogue nor a saved archive.
 
 docs/architecture.md, "Identity".
 """
@@ -26,21 +26,21 @@ URL = "https://example.org/a"
 
 
 def elsewhere() -> bytes:
-    """Return a layout that says only where A can be fetched."""
+    """Return a layout with the download address of layer A and without its blob."""
     layout = Layout()
     layout.root(layout.image(foreign(gzip(A), URL)), "docker.io/library/elsewhere:1")
     return layout.tar()
 
 
 def compressed() -> bytes:
-    """Return a layout with the very bytes that `elsewhere` points at."""
+    """Return a layout with the blob whose address `elsewhere` has."""
     layout = Layout()
     layout.root(layout.image(gzip(A), gzip(B)), "docker.io/library/compressed:1")
     return layout.tar()
 
 
 def plain() -> bytes:
-    """Return Docker's archive of another image with the same layer."""
+    """Return a Docker archive of a different image with the same layer."""
     return (
         Archive()
         .file("b", B)
@@ -52,7 +52,7 @@ def plain() -> bytes:
 
 
 def sourced() -> bytes:
-    """Return Docker's archive as a Windows daemon writes it: with the layer and its source."""
+    """Return a Docker archive as a Windows daemon writes it, with the layer and its source."""
     source = {
         "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
         "size": 7,
@@ -116,7 +116,7 @@ def test_the_order_of_imports_does_not_show(
                 store.import_archive(io.BytesIO(archive()))
             stories.append(catalogue_rows(store))
             assert not list(store.fsck())
-            # Every claim holds already.
+            # A second import of each archive changes nothing.
             assert not any(
                 store.import_archive(io.BytesIO(archive())).changed for archive in archives
             )

@@ -1,4 +1,4 @@
-"""Every interleaving of a writer (or a saver) and a collector, write unit by write unit.
+"""Every interleaving of a collector with a writer or a saver, write unit by write unit.
 
 docs/adr/0005-unlink-inside-a-write-transaction.md explains the collector. The simpler protocols of
 this module lose blobs in some interleavings, and the tests show it.
@@ -41,7 +41,7 @@ RELYING = (
     .manifest({"Config": "c", "RepoTags": ["new:1"], "Layers": ["a", "b"]})
     .bytes()
 )
-"""The same image without A in the archive: the store has to have it."""
+"""An archive of the same image without layer A, which the store has to hold."""
 
 
 # --- protocols ------------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ def real(store: Store, _gate: Gate) -> None:
 
 
 def _forget_rows(store: Store) -> list[Digest]:
-    """Delete what nothing needs in one write unit, and return the files without rows."""
+    """Delete all unneeded rows in one write unit; return the digests whose rows are gone."""
     gone: list[Digest] = []
     with store.write("rows") as connection:
         while garbage.delete_layers(connection, garbage.dead_layers(connection)):
@@ -69,14 +69,14 @@ def _forget_rows(store: Store) -> list[Digest]:
 
 
 def commit_then_unlink(store: Store, gate: Gate) -> None:
-    """The first idea: once the rows are deleted, no operation can want the files."""
+    """Delete the rows, commit, then unlink the files: the simplest protocol."""
     for name in _forget_rows(store):
         gate("unlink")
         store.blobs.remove(store.blobs.location(name))
 
 
 def look_then_unlink(store: Store, gate: Gate) -> None:
-    """The second idea: look again before unlinking, but hold no lock meanwhile."""
+    """Delete the rows and commit; then unlink each file that still has no row, without a lock."""
     for name in _forget_rows(store):
         gate("look")
         with store.read() as connection:
@@ -118,7 +118,7 @@ def sweep_without_a_transaction(store: Store, gate: Gate) -> None:
 
 @pytest.fixture(scope="module")
 def removed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a store whose only image is removed and whose bytes wait for the collector."""
+    """Make a store whose only image is removed and whose blobs wait for the collector."""
     root = tmp_path_factory.mktemp("removed") / "store"
     with Store.open(root, create=True) as store:
         store.import_archive(io.BytesIO(image(A, B, tags=("old:1",)).bytes()))
@@ -145,7 +145,7 @@ def orphaned(tagged: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def died_publishing(orphaned: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make the same store, left by an import that died between its renames and its commit."""
+    """Make a store left by an import that died between its renames and its commit."""
     root = tmp_path_factory.mktemp("died") / "store"
     shutil.copytree(orphaned, root)
     folder = root / STAGING / "import-dead"
@@ -209,16 +209,16 @@ def run_every(
     other: Callable[[Path], Work],
     judge: Callable[[Store, Actor, Actor], str],
 ) -> list[str]:
-    """Drive every interleaving, each on its own store.
+    """Run every interleaving, each on its own store.
 
-    Return one line for each interleaving that went wrong.
+    Return one line for each interleaving that lost something.
     """
 
     def fresh(number: int) -> Path:
         return shutil.copytree(template, tmp_path / str(number))
 
-    # A first run of each program counts its steps; an order that leaves some over takes them at the
-    # end.
+    # A first run of each program counts its steps. In such a run, the steps beyond the order are
+    # taken at the end.
     alone = [
         drive(one(root), other(root), order)
         for root, order in ((fresh(-1), (True,) * 99), (fresh(-2), (False,) * 99))
@@ -233,16 +233,16 @@ def run_every(
         if problem:
             wrong.append(f"{''.join('W' if first else 'C' for first in order)}: {problem}")
         shutil.rmtree(root)
-    assert number >= 2  # one step among two gives three orders already
+    assert number >= 2  # one step and two steps already have three orders
     return wrong
 
 
 def sound_image(store: Store, writer: Actor, collector: Actor) -> str:
-    """Require that the imported image and everything else is whole."""
+    """Return what is wrong with the imported image or the store, or an empty text."""
     assert collector.error is None, collector.error
     if isinstance(writer.error, errors.MissingLayers):
-        # A layer that the archive relied on was collected before the import looked for it: the
-        # import says so and changes nothing.
+        # A layer that the archive relied on was collected before the import looked for it. The
+        # import reports it and changes nothing.
         return "half done" if store.images() or _faults(store) else ""
     assert writer.error is None, writer.error
     out = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Commands that meet signals, full disks, and readers that close the pipe."""
+"""Commands that are interrupted by signals, full disks and readers that close the pipe."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_signal_in_the_middle_of_a_save_leaves_no_file(
     path = tmp_path / "big.tar"
     path.write_bytes(image(layer("random", os.urandom(3 * 2**20))).bytes())
     run("import", str(path))
-    # A pipe that no process reads is full at once: the save stops in the middle.
+    # A pipe that no process reads is soon full: the save stops in the middle.
     reader, writer = os.pipe()
     process = start(run.root, "save", "demo:1", stdout=writer)
     os.close(writer)
@@ -184,7 +184,7 @@ def test_a_full_disk_in_the_middle_of_an_import_leaves_nothing(run: Runner, tmp_
         assert "nothing was changed" in run.err
         assert run("images", "-aq") == ""
         assert not list((run.root / "staging").iterdir())
-        # The freed space is free: a small archive fits.
+        # The failed import has freed its space: a small archive fits.
         run("import", str(GOLDEN / "single-layer.tar"))
         run("fsck")
     finally:
@@ -211,8 +211,8 @@ def test_output_on_a_full_disk_is_an_error(filled: Runner) -> None:
 def test_a_signal_during_garbage_collection_ends_the_run(
     number: signal.Signals, code: int, busy_s: float
 ) -> None:
-    # Python prints and forgets an exception raised in a weak reference's callback, and so it does
-    # with one raised while it prints, on a machine that is too busy.
+    # Python prints and drops an exception that is raised in a weak reference's callback. It also
+    # drops one that is raised while it prints, as may happen on a busy machine.
     script = """
 import os, signal, sys, time, weakref
 import storectl.cli as cli

@@ -41,7 +41,7 @@ from tests.support.imported_layouts import (
 
 @pytest.fixture(params=["pipe", "file", "folder"])
 def way(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Store, Layout], ImportReport]:
-    """Import a layout as a pipe, as a file, or as a folder."""
+    """Return a function that imports a layout from a pipe, a file or a folder."""
 
     def by(store: Store, layout: Layout) -> ImportReport:
         if request.param == "pipe":
@@ -94,7 +94,7 @@ def test_a_layer_in_two_encodings_is_one_diff(store: Store) -> None:
 
 
 def test_bytes_and_not_media_types_decide_about_a_layer(store: Store) -> None:
-    # Docker's own push calls a plain layer gzip.
+    # Docker's push gives a plain layer the media type of a gzip layer.
     layout = Layout()
     layout.root(
         layout.image(Blob(A, A, "+gzip"), Blob(B, zstd(B).data, "+gzip"), Blob(C, gzip(C).data)),
@@ -204,7 +204,7 @@ def test_a_foreign_layer_may_be_absent(store: Store) -> None:
         (ContentState.PRESENT, ()),
     ]
     assert not import_into(store, layout).changed
-    # Another archive has it after all.
+    # A second archive has the layer.
     store.import_archive(
         io.BytesIO(
             Archive()
@@ -448,5 +448,6 @@ def test_docker_archives_have_platforms_too(store: Store) -> None:
     report = store.import_archive(
         io.BytesIO(data), ImportOptions(choice=Choice(platforms=(Platform.parse("linux/aarch64"),)))
     )
-    # The builder's own architecture stands before the member that overrides it.
+    # In the config, the architecture from the test helper stands before the member that overrides
+    # it.
     assert [tag.reference.familiar for tag in report.tags] == ["b:1"]

@@ -149,7 +149,7 @@ def test_a_stalled_push_does_not_keep_the_server_running(tmp_path: Path) -> None
         until(lambda: any((tmp_path / "store" / "uploads").glob("*")))
         began = time.monotonic()
         assert mirror.stop() == 0
-        # A server that is not told to stop waits a minute for the remaining body.
+        # A server that is not stopped waits a minute for the remaining body.
         assert time.monotonic() - began < 30
         assert wire.ends()
 
@@ -191,8 +191,8 @@ def test_users_are_reloaded_and_every_request_is_logged(tmp_path: Path) -> None:
         "2",
         first=UNWATCHED,
     ) as mirror:
-        # A request's line is written after its answer is sent, and the next request may go to
-        # another worker.
+        # A request's line is written after its answer is sent, and a different worker may get the
+        # next request.
         assert mirror.request("GET", "/v2/?token=secret", headers=alice)[0] == 200
         until(lambda: len(_requests(mirror)) == 1)
         assert mirror.request("GET", "/metrics")[0] == 401
@@ -208,7 +208,7 @@ def test_users_are_reloaded_and_every_request_is_logged(tmp_path: Path) -> None:
         users.write_text("# nobody\n")
         mirror.process.send_signal(signal.SIGHUP)
         until(lambda: mirror.log.read_text().count("loaded the new") == 2)
-        # A file without users denies everybody instead of letting everybody in.
+        # A file without users denies every request, instead of allowing every request.
         assert mirror.request("POST", "/v2/app/blobs/uploads/", b"")[0] == 401
         assert mirror.request("GET", "/v2/_catalog")[0] == 401
         assert mirror.stop() == 0
@@ -221,7 +221,7 @@ def test_users_are_reloaded_and_every_request_is_logged(tmp_path: Path) -> None:
 
 
 def _requests(mirror: Mirror) -> list[dict[str, object]]:
-    """Return the lines of the log that are of requests; the last line may be cut short."""
+    """Return the complete lines of the log that describe requests."""
     lines = [
         json.loads(line)
         for line in mirror.log.read_text().splitlines(keepends=True)
@@ -385,6 +385,6 @@ def test_invalid_settings_are_reported(tmp_path: Path) -> None:
         assert done.returncode == code, (options, done.stderr)
         assert done.stderr.startswith("storectl: error: ")
         assert "Traceback" not in done.stderr
-        # OpenSSL's own words do not help a reader.
+        # OpenSSL's own message names its source file, which does not help a reader.
         assert "_ssl.c" not in done.stderr
     taken.close()

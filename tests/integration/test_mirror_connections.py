@@ -1,4 +1,4 @@
-"""Slow, stuck, vanished or many clients do not disturb others and leave nothing behind."""
+"""Slow, stuck, vanished or many clients do not disturb other clients and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 IDLE = 1000
 LARGE = random.Random(1).randbytes(1 << 20) * 24
-"""More than the buffers of two sockets hold."""
+"""A blob larger than the buffers of two sockets."""
 
 DIGEST = Digest.of(LARGE)
 SMALL = b"a small blob"
@@ -39,7 +39,7 @@ PATIENT = (
     " mirror.server.KEEPALIVE_S = progress.STALL_S ="
     " 3600.0"
 )
-"""Time-outs so long that none ends a test on a busy machine; they are not measured here."""
+"""Time-outs so long that none ends a test on a busy machine. The tests here do not measure them."""
 
 HELD_UP = """
 import time
@@ -55,7 +55,7 @@ Connection._end_soon = end_soon
 
 @pytest.fixture(scope="module")
 def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
-    """One server for all tests: each finds it as the ones before left it."""
+    """Yield one server for all tests of the module, which find it as earlier tests left it."""
     root = tmp_path_factory.mktemp("connections") / "store"
     with Mirror(root, "-q", first=PATIENT) as running:
         for data in (LARGE, SMALL):
@@ -73,9 +73,9 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
 
 
 def opened(mirror: Mirror) -> Counter[str]:
-    """Return the files and sockets that the server has open, without its database.
+    """Count the server's open descriptors by kind, without those of its database.
 
-    How many connections to the database it keeps is not tested here.
+    How many connections to the database the server keeps is not tested here.
     """
     found: Counter[str] = Counter()
     for target in open_files(mirror.process.pid):
@@ -85,7 +85,7 @@ def opened(mirror: Mirror) -> Counter[str]:
 
 
 def settles(mirror: Mirror, before: Counter[str]) -> None:
-    """Return when the server has closed everything that it opened since."""
+    """Wait until the server has closed everything that it opened since ``before`` was counted."""
     until(lambda: not opened(mirror) - before)
 
 
@@ -95,7 +95,7 @@ def serves(mirror: Mirror) -> bool:
 
 
 def reset(wire: RawConnection) -> None:
-    """Close the connection with a reset, as a killed program does, whatever is unread."""
+    """Close the connection with a reset, as a killed program does, even if bytes are unread."""
     wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     wire.close()
 
@@ -108,7 +108,7 @@ def test_a_thousand_idle_connections_do_not_keep_others_out(mirror: Mirror) -> N
     with contextlib.ExitStack() as stack:
         idle = [stack.enter_context(RawConnection(mirror.port)) for _ in range(IDLE)]
         for wire in idle[::2]:
-            # Half of them have been used once.
+            # Half of the connections have been used once.
             assert wire.ask("GET", "/v2/").status == 200
         assert serves(mirror)
         for wire in idle[::100]:
@@ -172,7 +172,7 @@ def test_a_client_that_stops_reading_does_not_stop_others(mirror: Mirror) -> Non
     assert serves(mirror)
     with RawConnection(mirror.port) as wire:
         assert wire.ask("GET", f"/v2/app/blobs/{DIGEST}").body == LARGE
-    # Each of them still gets everything when it reads on.
+    # Each client still gets the whole answer when it continues to read.
     for wire in stuck[:5]:
         assert wire.reply().body == LARGE
     for wire in stuck:
@@ -205,7 +205,7 @@ def test_a_half_closed_client_gets_every_pipelined_answer(mirror: Mirror) -> Non
         wire.send(b"".join(request("GET", path) for path in paths))
         wire.socket.shutdown(socket.SHUT_WR)
         for path in paths:
-            # The end is known long before the first answer is sent.
+            # The server has long seen the end of the requests when it sends the first answer.
             time.sleep(0.15)
             reply = wire.reply()
             assert reply.status == 200
@@ -215,7 +215,7 @@ def test_a_half_closed_client_gets_every_pipelined_answer(mirror: Mirror) -> Non
 
 
 def test_a_half_closed_client_is_answered_by_a_busy_server(tmp_path: Path) -> None:
-    """Another process had the processor between the request with its end and the answer."""
+    """Delay the server between the request, which arrives with its end, and the answer."""
     with (
         Mirror(tmp_path / "store", "-q", first=HELD_UP) as mirror,
         RawConnection(mirror.port) as wire,
@@ -251,7 +251,7 @@ def test_half_a_push_stores_nothing(how: str, framing: str, mirror: Mirror) -> N
             request("POST", path, fields=[("Transfer-Encoding", "chunked")])
             + chunked(data[:150_000]).removesuffix(b"0\r\n\r\n")
         )
-    # If it broke off before the server began, it would be too early to look for leftovers.
+    # Wait until the server has begun to store: an earlier break would leave nothing to look for.
     until(lambda: set(uploads.iterdir()) - files)
     if how == "half-closed":
         wire.socket.shutdown(socket.SHUT_WR)
@@ -317,7 +317,7 @@ def test_a_request_with_endless_headers_is_given_up(mirror: Mirror) -> None:
 
 
 def test_an_incomplete_request_does_not_delay_the_end(tmp_path: Path) -> None:
-    """Its answer has begun, and a thread sleeps until the client reads more of it."""
+    """The answer has begun, and a thread sleeps until the client reads more of it."""
     with Mirror(
         tmp_path / "store",
         "--grace",

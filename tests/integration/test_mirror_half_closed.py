@@ -31,9 +31,9 @@ DIGEST = Digest.of(LARGE)
 
 
 class Half:
-    """A connection under TLS that is closed in one direction.
+    """A TLS connection that can be closed in one direction.
 
-    `ssl.SSLSocket` can close both only.
+    `ssl.SSLSocket` can only close both.
     """
 
     def __init__(self, port: int, version: ssl.TLSVersion) -> None:
@@ -63,7 +63,7 @@ class Half:
         self.flush()
 
     def rest(self) -> bytes:
-        """Return what the server sends until it ends the connection, as TLS demands."""
+        """Return the server's bytes up to its close_notify, which has to end the connection."""
         found = bytearray()
         try:
             while data := self.socket.recv(1 << 16):
@@ -134,7 +134,8 @@ def test_a_half_closed_client_is_answered_by_a_busy_server(tmp_path: Path) -> No
 def test_half_a_request_is_not_waited_for(half: Half) -> None:
     half.send(request("GET", "/v2/")[:-4])
     half.close_sending()
-    # Otherwise it would be closed as idle (`mirror.server.KEEPALIVE_S`).
+    # A server that waited for the other half would close the connection as idle
+    # (`mirror.server.KEEPALIVE_S`).
     assert b"200" not in half.rest()[:20]
 
 

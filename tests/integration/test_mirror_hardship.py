@@ -1,6 +1,6 @@
-"""Kills in the middle of requests, and collection beside them.
+"""Servers that are killed during requests, and collections while clients work.
 
-Acknowledged content stays, and nothing else is left.
+Acknowledged content stays, and no other content is left.
 
 A run takes seconds; ``STORECTL_KILLS=100`` and ``STORECTL_CHURN_S=1200`` make it a long one.
 """
@@ -43,11 +43,11 @@ PULLERS = 2
 CHURNERS = 4
 
 GONE = (OSError, BrokenFraming, Closed)
-"""The errors that a client of a killed server sees."""
+"""Errors that a client sees when the server is killed."""
 
 
 def contents(count: int, seed: int) -> list[bytes]:
-    """Return layers of up to 300 kB: tars of one file, all of them different."""
+    """Return different layers of up to 300 kB, each a tar of one file."""
     chance = random.Random(seed)
     return [
         images.layer(f"{number}.bin", chance.randbytes(chance.randrange(1, 300_000)))
@@ -92,7 +92,7 @@ class Round:
 
     @property
     def answers(self) -> int:
-        """Return how many answers the clients have received."""
+        """The number of answers that the clients have received."""
         return sum(client.answers for client in self.clients)
 
     def join(self) -> None:
@@ -166,7 +166,7 @@ def test_a_killed_server_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
 class Churner:
     """A client that pushes, pulls and deletes in its own repository.
 
-    It uses layers that all clients share, and knows at any time what the repository must hold.
+    All clients share their layers. Each knows at any time what its repository must hold.
     """
 
     def __init__(
@@ -217,7 +217,7 @@ class Churner:
         tag = self._client.chance.choice(list(self.live))
         image = self.live[tag]
         self._client.delete(self.repository, f"manifests/{image.digest}")
-        # Its other tags have gone with it.
+        # Deleting the manifest has removed its other tags.
         self.live = {one: other for one, other in self.live.items() if other.digest != image.digest}
         used = {digest for other in self.live.values() for digest in other.blobs}
         for digest in image.blobs:
@@ -226,13 +226,13 @@ class Churner:
 
 
 def done_so_far(churners: Sequence[Churner]) -> dict[str, int]:
-    """Return how often each action was done by all clients."""
+    """Return how often the clients have done each action, all together."""
     return {what: sum(churner.counts[what] for churner in churners) for what in churners[0].counts}
 
 
 @contextmanager
 def stopping(enough: threading.Event) -> Iterator[None]:
-    """Stop all clients, however the block ends."""
+    """Stop all clients at the end of the block, even if the block fails."""
     try:
         yield
     finally:
@@ -249,9 +249,9 @@ def test_collection_beside_pushes_pulls_and_deletes_loses_nothing(tmp_path: Path
         churners = [Churner(mirror.port, number, enough, shared) for number in range(CHURNERS)]
 
         def run_for() -> bool:
-            """Run for the given time, and until every action was done at least once.
+            """Return whether to go on: until the time is over and every action was done once.
 
-            End earlier when a client has stopped or this takes too long.
+            A missing action is given `PATIENCE_S` more, as long as a client still runs.
             """
             took_s = time.monotonic() - began
             missing = freed == 0 or min(done_so_far(churners).values()) == 0
@@ -264,7 +264,7 @@ def test_collection_beside_pushes_pulls_and_deletes_loses_nothing(tmp_path: Path
         chance = random.Random(4)
         with stopping(enough), Store.open(root) as store:
             while run_for():
-                # The same layers are imported and removed as archives too.
+                # Import and remove the same layers as archives too.
                 one = images.image(*chance.sample(shared, 2), tags=("churn/archive:1",)).bytes()
                 store.import_archive(io.BytesIO(one))
                 freed += store.collect().freed_bytes

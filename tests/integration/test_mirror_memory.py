@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 PEAK_MIB = 200
 KEPT_MIB = 40
-"""Growth that is allowed: code that runs for the first time, the database's caches, fragmentation.
-"""
+"""Growth in MiB that is allowed: code that first runs, the database's caches, fragmentation."""
 PIECE = random.Random(18).randbytes(MIB)
 BLOB_MIB = 4
 DIGEST = hashlib.sha256(PIECE * BLOB_MIB).hexdigest()
@@ -130,7 +129,7 @@ def test_requests_behind_an_unread_answer_hold_little_memory(fields: int, tmp_pa
                 f"GET /v2/app/blobs/sha256:{hashlib.sha256(PIECE * 24).hexdigest()}"
                 " HTTP/1.1\r\nHost: h\r\n\r\n".encode()
             )
-            # The loop reads again once its thread has given it up.
+            # The loop reads from the socket again once the sending thread has given it up.
             time.sleep(0.5)
             with contextlib.suppress(TimeoutError):
                 for _ in range(32):

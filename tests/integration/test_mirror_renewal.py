@@ -1,4 +1,4 @@
-"""Certificates, rules and workers that change while ``storectl serve`` runs; and how it ends."""
+"""Changes of certificates, rules and workers while ``storectl serve`` runs, and its end."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def took_over(mirror: Mirror, times: int) -> bool:
 
 
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """Make a self-signed certificate, which is its own authority, and its key."""
+    """Make a key and a self-signed certificate, which is its own authority; return their paths."""
     chain, key = folder / f"{name}.pem", folder / f"{name}.key"
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     command = [
@@ -71,7 +71,7 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
 
 
 class Client:
-    """A client with a certificate, which resumes sessions where the server lets it."""
+    """A TLS client with a certificate, which resumes sessions if the server allows it."""
 
     def __init__(
         self, mirror: Mirror, server: Path, own: tuple[Path, Path], version: ssl.TLSVersion
@@ -134,7 +134,7 @@ def test_a_removed_authority_is_no_longer_trusted(
         mirror.process.send_signal(signal.SIGHUP)
         until(lambda: mirror.log.read_text().count("loaded the new certificate") == int(count))
         for _ in range(5):
-            # Its earlier session does not help either.
+            # The session of the earlier connection does not help either.
             assert not before.is_let_in()
             assert after.is_let_in()
         assert mirror.stop() == 0
@@ -217,7 +217,7 @@ def test_a_restarted_worker_has_the_current_rules(tmp_path: Path) -> None:
 def test_a_restarted_worker_does_not_return_to_the_first_rules(
     broken: str | None, tmp_path: Path
 ) -> None:
-    """The files are invalid or missing at that moment."""
+    """The rules file is invalid or missing when the worker restarts."""
     rules = tmp_path / "rules.toml"
     rules.write_text(OPEN)
     with Mirror(
@@ -265,7 +265,7 @@ def test_failures_to_log_in_are_counted_by_all_workers_together(tmp_path: Path) 
 
 
 def turns_away(port: int) -> bool:
-    """Return whether the server accepts no connection and leaves none waiting."""
+    """Return whether the server refuses a new connection instead of leaving it in the backlog."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S).close()
     except ConnectionRefusedError:

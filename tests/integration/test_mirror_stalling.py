@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 
 STALL_S = 1.0
 LONG_STALL_S = 5.0
-"""For clients that go on: long beside any time that a busy machine makes them wait."""
+"""Stall timeout in seconds for clients that make progress: longer than any delay of a busy machine.
+"""
 
 GRACE_S = 5
 LARGE = random.Random(7).randbytes(1 << 20) * 24
-"""More than the buffers of two sockets hold."""
+"""A blob larger than the buffers of two sockets."""
 
 EMPTY = Digest.of(b"{}")
 DOCUMENT = {
@@ -64,7 +65,7 @@ def cutting_off(
 ) -> Iterator[tuple[Mirror, ssl.SSLContext | None]]:
     """Start a server that cuts off a client after ``stall_s`` without progress.
 
-    Return it with the TLS context for its clients.
+    Yield the server and the TLS context for its clients, None for plain HTTP.
     """
     options, context = [], None
     if scheme == "TLS":
@@ -95,9 +96,9 @@ def mirror(
 
 @contextlib.contextmanager
 def unread(port: int, context: ssl.SSLContext | None, asked: bytes) -> Iterator[socket.socket]:
-    """Open a connection with almost no receive buffer, and send a request on it.
+    """Open a connection with almost no receive buffer, and send requests on it.
 
-    The server goes on to send what it cannot send at once while the test runs.
+    A thread sends the bytes that do not fit into the socket's buffer while the test runs.
     """
     with socket.socket() as plain:
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
@@ -121,16 +122,16 @@ def unread(port: int, context: ssl.SSLContext | None, asked: bytes) -> Iterator[
 
 
 def ask_on(client: socket.socket, rest: memoryview) -> None:
-    """Send ``rest`` until the server or the test ends the connection."""
+    """Send ``rest``; stop if the server or the test ends the connection."""
     with contextlib.suppress(OSError):
         client.sendall(rest)
 
 
 def settle(mirror: Mirror) -> None:
-    """Return when the server can give no further answer until a client reads.
+    """Wait until the server can give no further answer before a client reads.
 
-    The server takes turns: where an answer could still be given, one is given between two of its
-    replies to this function.
+    The server serves connections alternately. As long as it can answer a connection, it does so
+    between two requests of this function.
     """
     deadline, before = time.monotonic() + 60, 0
     while (answered := small_answers(mirror)) != before or not answered:
@@ -140,7 +141,7 @@ def settle(mirror: Mirror) -> None:
 
 
 def small_answers(mirror: Mirror) -> int:
-    """Return how many small answers the server has given."""
+    """Return the number of small answers that the server has given."""
     text = mirror.request("GET", "/metrics")[2].decode()
     counted = re.search(
         r'^storectl_http_requests_total{resource="base",method="GET",status="200"} (\d+)$',
@@ -160,7 +161,7 @@ ASKED = {
     "small answers": request("GET", "/v2/") * 20_000,
     "a blob": request("GET", f"/v2/app/blobs/{Digest.of(LARGE)}"),
 }
-"""It takes thousands of small answers to fill the buffers of both sockets."""
+"""Thousands of small answers are needed to fill the buffers of both sockets."""
 
 
 @pytest.mark.parametrize("what", ASKED)
@@ -174,7 +175,7 @@ def test_a_client_that_never_reads_is_cut_off(
 
 
 def cut_off(mirror: Mirror) -> int:
-    """Return how many answers the log calls cut off."""
+    """Return the number of answers that the log reports as cut off."""
     return mirror.log.read_text().count(" was cut off: the client has taken nothing for ")
 
 
@@ -221,7 +222,8 @@ def test_stalled_requests_share_one_grace_period(tmp_path: Path) -> None:
         log = mirror.log.read_text()
         assert re.search(r"cut off requests=1 answers=4\b", log), log
         assert "Traceback" not in log, log
-        # Its own log counts: on a busy machine a process takes time to end as well.
+        # Compare times in the log, because on a busy machine the end of the process also takes
+        # time.
         took_s = (
             said_at(log, "stopping: cut off") - said_at(log, "stopping: transfers may finish")
         ).total_seconds()
@@ -229,7 +231,7 @@ def test_stalled_requests_share_one_grace_period(tmp_path: Path) -> None:
 
 
 def said_at(log: str, message: str) -> datetime:
-    """Return when the log said so."""
+    """Return the time of the only log line whose message begins with ``message``."""
     (line,) = (
         line for line in map(json.loads, log.splitlines()) if line["message"].startswith(message)
     )

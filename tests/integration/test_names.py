@@ -1,4 +1,4 @@
-"""Name resolution of save (docs/formats/docker-archive.md §5), and the verbs around names."""
+"""Name resolution of save (docs/formats/docker-archive.md §5), and the commands about names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layouts of unusual forms, damaged layouts, and how the verbs show them."""
+"""Layouts of unusual forms, damaged layouts, and how the commands show them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from tests.support.imported_layouts import (
 
 @pytest.fixture(params=["pipe", "file", "folder"])
 def way(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Store, Layout], ImportReport]:
-    """Import a layout as a pipe, as a file, or as a folder."""
+    """Return a function that imports a layout from a pipe, a file or a folder."""
 
     def by(store: Store, layout: Layout) -> ImportReport:
         if request.param == "pipe":
@@ -122,7 +122,7 @@ def test_layers_that_docker_25_0_0_put_out_of_order_are_imported(store: Store) -
 def test_an_image_without_a_tag_may_be_missing_from_the_index_of_a_hybrid(
     store: Store, way: Callable[[Store, Layout], ImportReport]
 ) -> None:
-    # Docker 25 to 28 writes it so, unless the image is the first.
+    # Docker 25 to 28 leaves an image without a tag out of the index, unless the image is the first.
     layout = Layout()
     tagged, untagged = layout.image(plain(A), plain(B)), layout.image(plain(B))
     layout.root(tagged, "docker.io/library/one:1")

@@ -1,4 +1,4 @@
-"""The pages of a list together are the list."""
+"""The pages of a list, put together, give the whole list."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def filled(store: Store) -> Store:
 
 
 def pages(store: Store, filters: ImageFilter, limit: int) -> list[str]:
-    """Return the whole list, asked for one page after the other."""
+    """Return the whole list, fetched page by page."""
     shown: list[str] = []
     while True:
         page = replace(filters, limit=limit, after=shown[-1] if shown else None)
@@ -133,7 +133,7 @@ def test_the_command_line_lists_pages(
 
 
 def test_an_archive_of_many_names_moves_each_of_them_once(store: Store) -> None:
-    """More pairs of repository and tag than one statement takes, swapped with each other."""
+    """Two archives swap more pairs of repository and tag than one statement takes."""
     tags = tuple(f"r{number % 13}/app:t{number % 17}" for number in range(221))
     first = store.import_archive(io.BytesIO(image(A, tags=tags).bytes()))
     second = store.import_archive(io.BytesIO(image(B, tags=tags[:120]).bytes()))

@@ -64,7 +64,7 @@ REASONS: Final = {
     "usage.stored_sizes": SUM,
     "uploads.count": "as many rows as there are uploads in progress",
 }
-"""The functions of the catalogue that read a table from end to end, and why they may."""
+"""Functions of the catalogue that read a table from end to end, each with the reason."""
 
 IN_ORDER: Final = (
     "image_list.positions",
@@ -73,7 +73,8 @@ IN_ORDER: Final = (
     "references.get",
     "references.beginning_with",
 )
-"""Functions that return a page of a long list: the index has to give the order as well."""
+"""Functions that return a page of a long list: the index has to give the rows in the list's order.
+"""
 
 
 def call_every_verb(root: Path, folder: Path) -> None:
@@ -159,7 +160,7 @@ def repair_damage(store: Store, image_id: ImageID) -> None:
         uploads.count(connection)
         repositories.image_holders(connection, image_id.digest)
         repositories.holders_of_all(connection, (image_id.digest,))
-        # Prepared look-ups go to the driver directly, where the recorder does not hear them.
+        # Prepared look-ups go directly to the driver, and the recorder does not see them.
         repositories.held_blob(connection, APP, image_id.digest)
         repositories.is_fresh(connection, APP, image_id.digest, NOW)
         uploads.get(connection, "0" * 32)

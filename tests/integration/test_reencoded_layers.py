@@ -1,4 +1,4 @@
-"""Saves whose layers are encoded again."""
+"""Saves that encode layers again."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_docker_manifests_know_gzip_only(
         "schemaVersion": 2,
         "mediaType": types["docker"][0],
         "config": layout.blob(described, "application/vnd.docker.container.image.v1+json"),
-        # Docker's push calls a plain layer gzip.
+        # Docker's push gives a plain layer the media type of a gzip layer.
         "layers": [
             layout.blob(A, types["docker"][1]),
             layout.blob(zstd(B).data, types["docker"][1]),

@@ -1,4 +1,4 @@
-"""Every format of a save gives back what was imported."""
+"""A save in any format preserves what was imported."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def test_everything_is_saved_as_it_was_imported(filled: Store, format_: Format) 
         format=format_,
     )
     assert blobs(archive) == layout.blobs
-    # Docker's own bare tags, or names that keep the repositories apart.
+    # The Docker format writes bare tags; other formats write full names, which differ by
+    # repository.
     shared = (
         ("1", "1") if format_ is Format.DOCKER else ("docker.io/team/app:1", "example.org/other:1")
     )
@@ -95,7 +96,7 @@ def test_platforms_are_roots_of_their_own(filled: Store) -> None:
         format=Format.OCI,
         platforms=(Platform.parse("linux/arm64"), Platform.parse("linux/amd64")),
     )
-    # One name is one image: the first platform has it.
+    # A name can refer to one image only: the first platform gets it.
     assert [(name, full) for name, full, _ in listed(archive)] == [
         (made["arm64"]["digest"], "docker.io/team/app:1"),
         (made["amd64"]["digest"], ""),
@@ -281,8 +282,8 @@ def test_an_image_from_a_docker_archive_looks_as_docker_28_writes_it(store: Stor
     described = {path(data) for data in (A, B, C, top, bare, one, two)}
     assert described < stored
     v1 = [json.loads(found[name]) for name in stored - described]
-    # One v1 document for each v1 ID: three layers of one image, one of the other, and null for
-    # values that the config lacks.
+    # There is one v1 document for each v1 ID: three layers of one image, one of the other, and null
+    # for values that the config lacks.
     assert len(v1) == 4
     assert sorted(str(document["created"]) for document in v1) == [
         "1970-01-01T00:00:00Z",
@@ -293,8 +294,8 @@ def test_an_image_from_a_docker_archive_looks_as_docker_28_writes_it(store: Stor
     assert {document.get("parent") for document in v1} - {None} < {
         document["id"] for document in v1
     }
-    # Files have the time of the image that they were first written for, and manifests none; the
-    # folder has that of the last image.
+    # A file has the time of the first image that uses it, a manifest has none, and the folder has
+    # the time of the last image.
     seconds = 1582979696
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         times = {member.name: member.mtime for member in tar}

@@ -209,7 +209,7 @@ def test_eight_writers_lose_nothing(store: Store, tmp_path: Path) -> None:
                 range(8),
             )
         )
-    # A writer that waits long for another one says so, and nothing else.
+    # A writer that waits long for another writer reports the wait and prints nothing else.
     said = [
         line
         for one in done

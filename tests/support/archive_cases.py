@@ -1,6 +1,6 @@
 """Hypothesis strategies for archives with a ``manifest.json``.
 
-They vary the images, parents, tags that move, the packing, and the spelling of the manifest.
+They vary the images, their parents, tags that move, the packing and the spelling of the manifest.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ OTHER_PARENTS: Final = (
     "sha256:0",
     f"SHA256:{'0' * 64}",
 )
-"""Parents that are not images of the archive, or not IDs: Docker ignores them."""
+"""Values for Parent that are not IDs, or not IDs of images in the archive: Docker ignores them."""
 
 ENDS: Final = (
     tars.END,
@@ -142,10 +142,10 @@ def tags() -> SearchStrategy[str]:
 def images_of(draw: DrawFn, pool: Sequence[ImageCase]) -> tuple[PackedImage, ...]:
     """Draw some images of a pool in any order; an image may be drawn twice.
 
-    Parents are earlier in the pool: an engine hangs on a cycle of parents.
+    A parent is earlier in the pool than its child, because an engine hangs on a cycle of parents.
     """
     positions = range(len(pool))
-    # Half of the draws have the whole pool, because a child alone has no parent.
+    # Half of the draws use the whole pool, because a child that is drawn alone has no parent.
     chosen = (
         draw(st.permutations(positions))
         if draw(st.booleans())
@@ -176,7 +176,7 @@ def _image_id(image: ImageCase) -> str:
 
 @st.composite
 def text(draw: DrawFn, value: str) -> bytes:
-    """Draw a JSON literal of ``value``, in any spelling when it is short."""
+    """Draw a JSON literal of ``value``; a short ASCII value is drawn in any spelling."""
     return (
         draw(json_text.escaped(value))
         if value.isascii() and len(value) <= SPELLED_LENGTH
@@ -222,7 +222,7 @@ def plain_sources(draw: DrawFn, layers: Sequence[bytes]) -> bytes:
 
 @st.composite
 def items(draw: DrawFn, image: PackedImage, position: int, layers: Sequence[str]) -> bytes:
-    """Draw an entry of a manifest."""
+    """Draw the entry of an image in a manifest."""
     listed = json_text.join_array(
         [
             draw(paths(path)) if len(layers) < SPELLED_LENGTH else json_text.literal(path)
@@ -263,7 +263,7 @@ def items(draw: DrawFn, image: PackedImage, position: int, layers: Sequence[str]
         )
     )
     if b'"RepoTags"' in dict(before) and not image.tags:
-        before = ()  # the image would get these names, because it has none of its own
+        before = ()  # else the image would get these names
     after = draw(
         st.sampled_from(((), (), (), ((b'"Config"', b"null"),), ((b'"Parent"', b"null"),)))
     )
@@ -300,8 +300,8 @@ def load_cases(draw: DrawFn, pool: Sequence[ImageCase]) -> LoadCase:
 @st.composite
 def load_sequences(draw: DrawFn) -> tuple[LoadCase, ...]:
     """Draw one or two archives with images and tags in common."""
-    # An image takes its predecessor as its parent, and Docker usually refuses a parent on which the
-    # image was not built: the unrelated image is first in the pool.
+    # An image takes its predecessor in the pool as its parent, and Docker usually refuses a parent
+    # on which the image was not built. So the unrelated image is first in the pool.
     pool = [*draw(st.lists(sound_cases(), max_size=1)), *draw(families())]
     if draw(st.integers(0, 7)) == 7:
         pool.append(

@@ -1,4 +1,4 @@
-"""Members of an archive in memory, and the contents of a store, as a test chooses them."""
+"""Members of an archive in memory, and the content of a store, as a test chooses them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class MemoryMembers:
-    """Files by path; they record which paths were read."""
+    """Files by path, and records of the paths that were resolved, staged and prefetched."""
 
     files: Mapping[str, bytes]
     stager: Stager | None = None
@@ -65,7 +65,7 @@ class MemoryMembers:
 
 @dataclass
 class ChosenHoldings:
-    """The digests that the store has, and the diffs to which its blobs decode."""
+    """The digests in a store, and the pairs of a blob and the diff that it decodes to."""
 
     held: set[Digest] = field(default_factory=set)
     decoded: set[tuple[Digest, DiffID]] = field(default_factory=set)

@@ -46,7 +46,7 @@ class Codec(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """The form of an archive, without its content."""
+    """The form of an archive, which does not depend on its images."""
 
     repeats: Repeats = Repeats.SHARED
     manifest_first: bool = False
@@ -55,7 +55,7 @@ class Packing:
     pax_times: bool = False
     directories: bool = False
     dotted: bool = False
-    """Member names begin with ``./``."""
+    """Whether member names begin with ``./``."""
 
     end: bytes = field(default=tars.END, repr=False)
     """The bytes after the last member."""
@@ -67,13 +67,14 @@ PLAIN: Final = Packing()
 @final
 @dataclass(frozen=True, slots=True)
 class PackedImage:
-    """An entry of a manifest; ``tags`` are written unchanged, no tags as null."""
+    """An entry of a manifest; ``tags`` are written unchanged, and as null if there are none."""
 
     config: bytes
     layers: tuple[bytes, ...]
     tags: tuple[str, ...] = ()
     parent: str = ""
-    """The manifest's ``Parent``, the ID of another image; an empty one is left out."""
+    """The ID of the parent image for the manifest's ``Parent``, which is left out if this is empty.
+    """
 
 
 @final
@@ -87,7 +88,7 @@ class OldImage:
 
 
 def compressed(data: bytes, codec: Codec) -> bytes:
-    """Return ``data`` in a codec, the same bytes at each call."""
+    """Return ``data`` compressed with a codec; each call returns the same bytes."""
     match codec:
         case Codec.NONE:
             return data
@@ -101,12 +102,12 @@ def compressed(data: bytes, codec: Codec) -> bytes:
 
 
 def config_path(position: int) -> str:
-    """Return the path at which `pack` puts the config of an image."""
+    """Return the path of the config of the image at this position in `pack`'s archives."""
     return f"{position}.json"
 
 
 def layer_paths(images: Sequence[PackedImage], repeats: Repeats) -> list[list[str]]:
-    """Return the paths at which `pack` puts the layers of each image."""
+    """Return the paths of each image's layers in `pack`'s archives."""
     paths = iter(_place([layer for image in images for layer in image.layers], repeats))
     return [[next(paths).path for _ in image.layers] for image in images]
 
@@ -129,7 +130,7 @@ def manifest_of(images: Sequence[PackedImage], repeats: Repeats) -> bytes:
 def pack(
     images: Sequence[PackedImage], packing: Packing = PLAIN, manifest: bytes | None = None
 ) -> bytes:
-    """Return an archive with a ``manifest.json``, by default the plainest one."""
+    """Return an archive with ``manifest``, by default the plainest ``manifest.json``."""
     tar = _Tar(packing)
     document = manifest_of(images, packing.repeats) if manifest is None else manifest
     if packing.manifest_first:

@@ -1,4 +1,4 @@
-"""Results of the benchmark with one case of three contestants."""
+"""Benchmark results of one case with three contestants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a small catalogue in memory: contents, images, manifests and tags with short names."""
+"""Rows of a small catalogue in memory: content, images, manifests and tags with short names."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def empty_catalog() -> Iterator[Connection]:
 
 
 def named(text: str) -> Digest:
-    """Return the digest of a name, as if it were the content."""
+    """Return the digest of ``text``, which is both the name of some content and its bytes."""
     return Digest.of(text.encode())
 
 
 class Rows:
-    """Inserts rows; a content's name stands for its bytes, so that `named` returns its digest."""
+    """Inserts rows; a name stands for the bytes of the content, as in `named`."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection

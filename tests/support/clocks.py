@@ -23,9 +23,9 @@ class StillClock:
 
 
 def hold_stalling(monkeypatch: pytest.MonkeyPatch, stall_s: float) -> StillClock:
-    """Set the stall timeout, and return the clock that measures it.
+    """Set the stall timeout; return the clock that measures it.
 
-    The loop's own clock still decides how often clients are checked.
+    The event loop's own clock still decides how often clients are checked.
     """
     clock = StillClock()
     monkeypatch.setattr(client_progress, "STALL_S", stall_s)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @final
 class Runner:
-    """Runs verbs on one store; ``out``, ``err`` and ``raw`` are the last run's output."""
+    """Runs commands on one store; ``out``, ``err`` and ``raw`` are the output of the last run."""
 
     def __init__(self, root: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
         self.root = root
@@ -26,7 +26,7 @@ class Runner:
         self.raw = b""
 
     def __call__(self, *arguments: str, code: int = 0) -> str:
-        """Run a verb, assert its exit code, and return its standard output."""
+        """Run a command, assert its exit code, and return its standard output."""
         self.capture.readouterr()
         got = cli.run(["--root", str(self.root), *arguments])
         sys.stdout.flush()
@@ -36,5 +36,5 @@ class Runner:
         return self.out
 
     def json(self, *arguments: str) -> Any:  # noqa: ANN401 - JSON
-        """Return the document that a verb prints with ``--json``."""
+        """Return the document that a command prints with ``--json``."""
         return json.loads(self(*arguments, "--json"))

@@ -1,4 +1,4 @@
-"""Images of Docker and of storectl, in terms that can be compared."""
+"""Images in Docker and in storectl, in terms that can be compared."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNNAMED: Final = "<none>:<none>"
 @final
 @dataclass(frozen=True, slots=True)
 class ComparableImage:
-    """An image's ID, tags and parent ID, which is empty for an image without a parent."""
+    """An image's ID, its tags and its parent's ID, which is empty for an image without a parent."""
 
     image_id: str
     tags: tuple[str, ...]

@@ -3,7 +3,9 @@
 They draw every field that Docker 20.10 reads, in every spelling that it reads. The tables follow
 its structs (`image.Image`, `image.V1Image`, `container.Config`, `HealthConfig`, `image.History`,
 `image.RootFS`); Docker ignores other fields. Keys are in any order, may differ in case, and may
-repeat. The configs are expected to load, but no test relies on that: Docker is asked.
+repeat.
+
+Docker is expected to load the configs. No test relies on that: each test asks Docker.
 """
 
 from __future__ import annotations
@@ -61,9 +63,9 @@ MAP: Final = json_text.nullable(
     )
 )
 LINUX: Final = json_text.nullable(json_text.escaped("linux") | st.just(b'""'))
-"""Operating systems that this engine loads.
+"""Operating systems whose images this engine loads.
 
-The names of others crash or stop it (docker-archive.md §6.2), while a store accepts them all.
+Other names crash or stop the engine (docker-archive.md §6.2). A store accepts every name.
 """
 
 HEALTHCHECK: Final[Fields] = {
@@ -99,9 +101,9 @@ def objects(
     max_size: int = 7,
     fixed: Sequence[tuple[bytes, bytes]] = (),
 ) -> bytes:
-    """Draw an object with some of ``fields``, some of them twice, and perhaps an unknown key.
+    """Draw an object with some of ``fields`` and all of ``fixed``, in any order.
 
-    All of ``fixed`` are in it. The members are in any order.
+    Some fields are drawn twice, and the object may have an unknown key.
     """
     names = draw(st.lists(st.sampled_from(sorted(fields)), max_size=max_size))
     members = [(draw(json_text.spelled(name)), draw(fields[name])) for name in names]
@@ -258,7 +260,7 @@ def sound_configs(draw: DrawFn, diff_ids: Sequence[str]) -> bytes:
                 draw(json_text.anything()),
             )
         )
-    # The pieces of the rootfs keep their order; other members may be between them.
+    # The members that make up the rootfs keep their order; other members may stand between them.
     where = draw(st.integers(0, len(members)))
     pieces = draw(rootfs_members(diff_ids))
     members = (

@@ -24,9 +24,9 @@ FIND_GO: Final = Path(__file__).parents[2] / "scripts" / "find_go.sh"
 
 
 def build(folder: Path) -> Path:
-    """Build the program in ``folder`` and return its path.
+    """Build the program in ``folder``; return its path.
 
-    The test is skipped without Go, and fails if STORECTL_INTEROP=1 says that it must run.
+    Without Go the test is skipped. With STORECTL_INTEROP=1 it fails instead.
     """
     found = subprocess.run(
         [str(FIND_GO), GO], capture_output=True, text=True, timeout=600, check=False
@@ -57,9 +57,9 @@ def _run(command: list[str], environment: Mapping[str, str]) -> str:
 
 @final
 class Result:
-    """The result of one run, read from its standard output.
+    """The result of one run, read from the program's standard output.
 
-    In some modes the program fails to write its files of results.
+    In some modes the program fails to write its result files.
     """
 
     def __init__(self, report: str) -> None:
@@ -74,7 +74,7 @@ class Result:
 
     @property
     def not_passed(self) -> list[str]:
-        """Return the names of the tests that failed or were skipped."""
+        """The names of the tests that failed or were skipped."""
         return re.findall(
             r"^ *(OCI Conformance Test.*: (?:FAIL|Skip|Error))$", self.report, re.MULTILINE
         )
@@ -85,9 +85,9 @@ def run(program: Path, folder: Path, host: str, **options: str) -> Result:
 
     Args:
         program: The program from `build`.
-        folder: The folder for its results.
-        host: Host and port.
-        **options: Its ``OCI_`` options, in lower case and without the prefix.
+        folder: Receives the program's result files.
+        host: Host and port of the registry.
+        **options: The program's ``OCI_`` options, in lower case and without the prefix.
     """
     folder.mkdir(exist_ok=True)
     environment = {

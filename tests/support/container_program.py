@@ -1,4 +1,4 @@
-"""A program for images without any other file: it prints a sentence and exits."""
+"""A program for images that have no other file: it prints a sentence and exits."""
 
 from __future__ import annotations
 

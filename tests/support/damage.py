@@ -48,7 +48,7 @@ def remove_file(store: Store) -> None:
 
 
 def truncate_file(store: Store) -> None:
-    """Cut the blob's file."""
+    """Truncate the blob's file to 4096 bytes."""
     os.truncate(store.blobs.path(DIGEST), 4096)
 
 
@@ -56,5 +56,5 @@ HARM = [record_damage, remove_file, truncate_file]
 
 
 def push_status(ask: InProcessMirror, data: bytes, name: str = "one") -> int:
-    """Push a blob, and return the status of the answer."""
+    """Push a blob; return the status code of the answer."""
     return ask("POST", f"/v2/{name}/blobs/uploads/?digest={Digest.of(data)}", data).status

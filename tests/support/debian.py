@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 SUITE: Final = "bookworm"
 MIRROR: Final = os.environ.get("STORECTL_DEBIAN_MIRROR", "http://deb.debian.org/debian")
 STEPS: Final = {"small": ("python3-minimal",), "full": ("python3", "gcc", "golang-go")}
-"""The packages that each layer installs: 260 MB in all for small, over a gigabyte for full."""
+"""The packages of each layer, by size of the image: 260 MB for small, over a gigabyte for full."""
 
 PROXIES: Final = ("http_proxy", "https_proxy", "no_proxy")
 SETTINGS: Final = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries")
-"""The settings of apt for network and clock, which the build copies from this machine."""
+"""The machine's settings of apt for network and clock, which the build copies."""
 
 
 def build(engine: Engine, folder: Path, tag: str, packages: Sequence[str]) -> None:
     """Bootstrap Debian in ``folder`` and build an image with a layer for each of ``packages``.
 
     Raises:
-        EngineError: A step failed; the message has its output.
+        EngineError: A step of the build failed; the message has its output.
     """
     root, base, context = folder / "root", folder / "base.tar", folder / "context.tar"
     _run("debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, str(root), MIRROR)

@@ -1,6 +1,6 @@
 """Comparison of Docker Engine and storectl, which load the same archives one after another.
 
-Both begin without images. Their messages, their images and their saves are compared.
+Both start without images. Their messages, their images and their saves are compared.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class ArchiveComparison:
         """Return how Docker and storectl differ about ``archives``, loaded in this order, or None.
 
         Args:
-            archives: The archives; the first one that both refuse is the last that is loaded.
-            silent: Docker does not print what it loads (docker-archive.md §7): only its lines about
+            archives: Docker archives. Loading ends after the first one that both refuse.
+            silent: Docker does not print what it loads (docker-archive.md §7). Only its lines about
                 tags that move are compared, in any order.
         """
         self._engine.clear()
@@ -113,7 +113,8 @@ class ArchiveComparison:
 def _selections(held: dict[str, ComparableImage]) -> Iterator[list[str]]:
     """Yield the names for each save (docker-archive.md §5).
 
-    All images by ID and tag, then by repository, then single images by short ID.
+    The first save names all images by ID and tag, the second names all repositories. The other
+    saves name single images by short ID.
     """
     if not held:
         return
@@ -121,7 +122,8 @@ def _selections(held: dict[str, ComparableImage]) -> Iterator[list[str]]:
     repositories = sorted({tag.rpartition(":")[0] for image in held.values() for tag in image.tags})
     if repositories:
         yield repositories
-    # One digit may be the prefix of several IDs: both must choose the same, or refuse.
+    # One digit may be the prefix of several IDs: both have to choose the same image, or both
+    # refuse.
     bare = min(held).removeprefix("sha256:")
     yield [bare[:1]]
     yield [bare[:12], max(held)[: len("sha256:") + 12]]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.support.storectl_adapter import Storectl
 
 BATCH: Final = 40
-"""Images per archive for the engine, so that one request loads many of them."""
+"""The number of images per archive, so that one request to the engine loads many of them."""
 
 
 @final
@@ -38,7 +38,7 @@ class Disagreement:
 
 
 class ImageComparison:
-    """Compares images by name: each gets a tag of its own, which is new to both."""
+    """Compares images by name; each image gets a tag that neither Docker nor storectl has."""
 
     def __init__(self, engine: Engine, storectl: Storectl) -> None:
         self._engine = engine
@@ -54,10 +54,10 @@ class ImageComparison:
         return [f"generated/image:{number}" for number in range(first, first + count)]
 
     def _docker_verdicts(self, named: Sequence[tuple[str, ImageCase]]) -> dict[str, str | None]:
-        """Return for each name why Docker refuses the image, None if it does not.
+        """Return for each name why Docker refuses the image, or None if Docker loads it.
 
-        A load stops at the first image that it refuses. It keeps the images before it and has
-        printed their lines, so that the next load begins behind the refused image.
+        A load stops at the first image that Docker refuses. Docker keeps the images before it and
+        has printed their lines, so that the next load begins after the refused image.
         """
         verdicts: dict[str, str | None] = {}
         rest = list(named)
@@ -78,7 +78,7 @@ class ImageComparison:
         return verdicts
 
     def _compare(self, name: str, case: ImageCase, docker: str | None) -> str | None:
-        """Return how storectl differs about an image; ``docker`` is why Docker refused it."""
+        """Return how storectl differs about an image, or None; ``docker`` is Docker's refusal."""
         try:
             self._storectl.load_images([PackedImage(case.config, case.layers, (name,))])
         except Refused as refusal:
@@ -93,7 +93,7 @@ class ImageComparison:
         return self._compare_saves([name])
 
     def _compare_saves(self, names: Sequence[str]) -> str | None:
-        """Return how the saves of ``names`` differ, in the order of images that Docker chose."""
+        """Return how the saves of ``names`` differ, or None; storectl saves in Docker's order."""
         docker = refusal = None
         try:
             docker = self._engine.save(names)
@@ -128,5 +128,5 @@ class ImageComparison:
         return found
 
     def compare_joint_save(self, names: Sequence[str]) -> str | None:
-        """Return how the archive of several loaded images differs, None if it does not."""
+        """Return how the archives of several loaded images differ, or None if they do not."""
         return self._compare_saves(names)

@@ -1,4 +1,4 @@
-"""Archives that the command line loads and saves as Docker does, and the parts of them."""
+"""Archives that the command line loads and saves like Docker, and the parts of these archives."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def files(data: bytes) -> dict[str, bytes]:
 
 
 def image_id(*layers: bytes, **members: object) -> str:
-    """Return the ID of the image with these layers and members of the config."""
+    """Return the ID of the image with these layers and config members."""
     return str(ImageID.of(config(*layers, **members)))
 
 
 def two_images(**members: Any) -> bytes:  # noqa: ANN401 - of `manifest.json`
-    """Return an archive of two images over A and B; ``first`` and ``second`` are their tags."""
+    """Return an archive of two images over layers A and B; ``first`` and ``second`` list tags."""
     archive = Archive().file("a", A).file("b", B).file("1", config(A)).file("2", config(B))
     entries = [
         {"Config": "1", "RepoTags": members["first"], "Layers": ["a"]},
@@ -52,7 +52,7 @@ def two_images(**members: Any) -> bytes:  # noqa: ANN401 - of `manifest.json`
 
 
 def steps(*names: str) -> list[dict[str, str]]:
-    """Return history entries with these values of ``created_by``."""
+    """Return history entries, one for each of these ``created_by`` texts."""
     return [{"created": CREATED, "created_by": name} for name in names]
 
 

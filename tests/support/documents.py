@@ -1,9 +1,10 @@
 """Commands in fenced blocks of documents, run as a reader of the documents would type them.
 
-In a ``console`` block, lines that begin with ``$ `` are commands, lines that begin with ``> ``
-continue a command, and the lines after it are its output. ``...`` in the output stands for any
-text. If a block shows output, the command's output has to fit it. A command that has to fail says
-so: ``# exits 3``. A block with the title ``needs PROGRAM`` uses a program other than storectl.
+In a ``console`` block, a line that begins with ``$ `` is a command, and a line that begins with ``>
+`` continues it. The lines after a command are its output, in which ``...`` stands for any text. If
+a block shows output, the command's output has to fit it. A comment such as ``# exits 3`` gives the
+exit code of a command that has to fail. A block with the title ``needs PROGRAM`` uses a program
+other than storectl.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ EXITS: Final = re.compile(r"#\s*exits (\d+)\s*$")
 
 @dataclass
 class Block:
-    """A fenced block of a document; ``needs`` is the program that it needs, or is empty."""
+    """A fenced block of a document; ``needs`` names the program that it needs, or is empty."""
 
     language: str
     needs: str
@@ -53,7 +54,7 @@ class Command:
 
 
 def blocks(document: str, *languages: str) -> list[Block]:
-    """Return the blocks of a document that are in one of the languages, in order."""
+    """Return the blocks of a document that are in one of the languages, in the document's order."""
     text = (ROOT / document).read_text(encoding="utf-8")
     found = [
         Block(match["language"], match["needs"] or "", match["body"])
@@ -78,8 +79,8 @@ def session(body: str) -> list[Command]:
 def fits(shown: list[str], printed: list[str]) -> bool:
     """Return whether the printed lines fit the shown ones.
 
-    A line ``...`` stands for any lines, ``...`` inside a line for any text. Runs of spaces count as
-    one.
+    A shown line ``...`` stands for any lines, and ``...`` inside a line for any text. A run of
+    spaces counts as one space.
     """
     if not shown:
         return not printed
@@ -130,7 +131,7 @@ class Reader:
                 os.kill(int(number.read_text()), signal.SIGKILL)
 
     def run(self, block: Block) -> None:
-        """Run a ``console`` or ``python`` block, and assert that it does what it shows."""
+        """Run a ``console`` or ``python`` block, and assert that its output fits the block."""
         body = block.body.replace("127.0.0.1:5000", f"127.0.0.1:{self._port}")
         if block.language == "python":
             self._run([sys.executable, "-W", "error", "-c", body], body, 0)
@@ -157,5 +158,5 @@ class Reader:
         assert done.returncode == exits, (
             f"{text}\nexited with {done.returncode}, not {exits}:\n{done.stdout}{done.stderr}"
         )
-        # A terminal shows both streams; the output of a command that fails is its error stream.
+        # A terminal shows both streams. Of a command that fails, compare the error stream only.
         return (done.stdout or done.stderr).splitlines()

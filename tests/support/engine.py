@@ -1,7 +1,7 @@
-"""A Docker Engine for the tests, with a socket and a folder of its own, removed afterwards.
+"""A Docker Engine for the tests, with its own socket and folder, which are removed afterwards.
 
-The tests use its HTTP API. So they need no docker client, and see the answers as they are, before a
-client rephrases them.
+The tests use the engine's HTTP API. They need no docker client, and see the engine's answers before
+a client rephrases them.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 API: Final = "/v1.41"
 """The API version of Docker Engine 20.10.
 
-Without it in the path, a newer engine answers in its own version.
+Without a version in the path, a newer engine answers in its own version.
 """
 
 VERSION: Final = "20.10."
-"""The version of the engine, unless a test asks for another (docs/formats/docker-archive.md)."""
+"""The default version of the engine (docs/formats/docker-archive.md)."""
 
 BUILT: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "storectl-peers"
 """The folder where scripts/build_peers.sh puts its programs.
 
-It is read on import, because tests have another home directory.
+The path is read on import, because tests have a different home directory.
 """
 
 ANSWER_TIMEOUT_S: Final = 900
@@ -46,15 +46,15 @@ START_TIMEOUT_S: Final = 180
 STOP_TIMEOUT_S: Final = 30
 CHUNK: Final = 1 << 20
 SEARCH_PATH: Final = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin:{BUILT}"
-"""The folders with peers; Debian has daemons in folders that a user's PATH does not name."""
+"""The folders with peers. Debian has daemons in folders that a user's PATH does not name."""
 
 
 class EngineError(Exception):
-    """The engine did not work: the tests or the machine are broken, not an archive."""
+    """The engine did not work: the fault is in the tests or the machine, not in an archive."""
 
 
 class EngineRefusal(EngineError):
-    """The engine refused a request and said why."""
+    """The engine refused a request; the message is its own."""
 
 
 class _Connection(http.client.HTTPConnection):
@@ -72,10 +72,10 @@ class _Connection(http.client.HTTPConnection):
 class Engine:
     """A ``dockerd`` of the tests, started on construction.
 
-    Call `wait` before the first request, and `stop` in any case.
+    Call `wait` before the first request, and always call `stop`.
 
-    overlay2 is tried first. The engine starts again with vfs if the folder's file system cannot
-    carry overlay2, for example because it is an overlay too, as in a container.
+    overlay2 is tried first. If the folder's file system does not support overlay2, the engine
+    starts again with vfs. An example is the overlay file system of a container.
     """
 
     def __init__(
@@ -130,10 +130,11 @@ class Engine:
             )
 
     def wait(self) -> None:
-        """Return when the engine answers.
+        """Wait until the engine answers.
 
         Raises:
-            EngineError: It does not answer; the message has the end of its log.
+            EngineError: The engine does not answer in time, or has a different version. The message
+                has the end of its log, or the version.
         """
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
@@ -193,9 +194,9 @@ class Engine:
         body: BinaryIO | bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Iterator[http.client.HTTPResponse]:
-        """Send a request, and yield the answer, which the caller reads.
+        """Send a request, and yield the answer for the caller to read.
 
-        A file is sent from its position, with its size as the length.
+        A file is sent from its current position, with its size as the length.
         """
         connection = _Connection(self.socket)
         sent = dict(headers or {})
@@ -216,7 +217,7 @@ class Engine:
             return response.status, response.read()
 
     def load(self, archive: bytes | BinaryIO) -> list[dict[str, Any]]:
-        """Load an archive; return the messages, with the error among them if there is one."""
+        """Load an archive; return the engine's messages, which include its error if it refuses."""
         status, body = self.request("POST", "/images/load", archive)
         if status != http.client.OK:
             return [{"error": json.loads(body)["message"]}]
@@ -233,7 +234,7 @@ class Engine:
         return buffer.getvalue()
 
     def save_to(self, names: Sequence[str], sink: BinaryIO) -> None:
-        """Write the archive that ``docker save`` writes to a file.
+        """Write the archive that ``docker save`` writes to ``sink``.
 
         Raises:
             EngineRefusal: The engine refused the save.
@@ -274,7 +275,7 @@ class Engine:
         """Build an image from a tar with a ``dockerfile``, on the machine's network.
 
         Raises:
-            EngineError: A step failed; the message has its output.
+            EngineError: A step of the build failed; the message has its output.
         """
         options = {
             "t": tag,
@@ -325,10 +326,10 @@ class Engine:
 
 
 def program(name: str) -> str:
-    """Return the path of a peer.
+    """Return the path of a peer's program.
 
     Raises:
-        EngineError: It is not installed.
+        EngineError: The program is not installed.
     """
     found = shutil.which(name, path=SEARCH_PATH)
     if found is None:
@@ -337,10 +338,10 @@ def program(name: str) -> str:
 
 
 def require(*names: str) -> None:
-    """Skip the test if a peer of ``names`` or root's rights are missing.
+    """Skip the test if a program of ``names`` is missing, or if the user is not root.
 
-    With STORECTL_INTEROP=1 the test fails instead, unless STORECTL_WITHOUT lists all that is
-    missing, because it cannot be built on this machine.
+    With STORECTL_INTEROP=1 the test fails instead. It is still skipped if STORECTL_WITHOUT lists
+    everything that is missing because this machine cannot build it.
     """
     missing = [name for name in names if shutil.which(name, path=SEARCH_PATH) is None]
     if os.geteuid() != 0:
@@ -366,7 +367,7 @@ def _pid_in(path: Path) -> int | None:
 
 
 def _await_end(pid: int) -> None:
-    """Wait until a daemon's child ends, and kill it if it does not."""
+    """Wait until a daemon's child has ended; kill it after `STOP_TIMEOUT_S`."""
     deadline = time.monotonic() + STOP_TIMEOUT_S
     while time.monotonic() < deadline:
         if not Path(f"/proc/{pid}").exists():

@@ -32,7 +32,7 @@ DIFFS = (DiffID(Digest.of(b"base")), DiffID(Digest.of(b"top")))
 
 
 class FakeStore:
-    """A store that returns prepared answers, raises prepared errors, and records every call."""
+    """A store that returns prepared answers or raises prepared errors, and records every call."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {"manifests": ()}
@@ -59,7 +59,7 @@ class FakeStore:
 
 
 class Shell:
-    """A command line in this process that keeps the printed text of the last run."""
+    """A command line in this process; it keeps the printed text of its last run."""
 
     def __init__(self, store: FakeStore, capsys: pytest.CaptureFixture[str]) -> None:
         self.store = store

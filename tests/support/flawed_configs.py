@@ -1,7 +1,7 @@
 """Hypothesis strategies for images that Docker should refuse for exactly one fault.
 
-Docker is asked, because it accepts some of them: a wrong type may still fit, and some versions of
-Go accept an odd offset.
+Docker accepts some of them, so each test asks Docker: a wrong type may still fit, and some versions
+of Go accept an odd offset.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def over(layers: Sequence[bytes], *members: Member) -> bytes:
 
 
 def within(path: Sequence[str], member: Member) -> Member:
-    """Return ``member`` inside the objects that ``path`` names."""
+    """Return ``member`` inside nested objects with the keys of ``path``."""
     for name in reversed(path):
         member = (json_text.literal(name), json_text.join_object([member]))
     return member
@@ -234,10 +234,10 @@ def long_histories(draw: DrawFn, depth: int) -> Member:
 
 @st.composite
 def wrong_files(draw: DrawFn) -> ImageCase:
-    """Draw a valid config and an archive with other layers.
+    """Draw a valid config and an archive with different layers.
 
-    The config's layers are new: an engine does not read the file of a chain that it has, and a
-    store does not read the file of a diff that it has.
+    The config's layers are new, because an engine does not read the file of a chain that it has,
+    and a store does not read the file of a diff that it has.
     """
     fresh = layer("fresh", b"wanted " + draw(st.binary(min_size=8, max_size=8)))
     wanted = draw(st.sampled_from(((fresh,), (A, fresh), (fresh, fresh))))
@@ -257,7 +257,7 @@ def wrong_files(draw: DrawFn) -> ImageCase:
 
 @st.composite
 def flawed_cases(draw: DrawFn) -> ImageCase:
-    """Draw an image with one fault."""
+    """Draw an image that has one fault."""
     layers = tuple(draw(st.lists(st.sampled_from((A, B)), min_size=1, max_size=2)))
     members = st.one_of(
         wrong_types(),

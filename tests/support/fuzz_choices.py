@@ -1,6 +1,6 @@
 """Bytes read as a series of choices, so that a fuzzer of bytes steers a test that needs values.
 
-After the last byte, every choice is the first.
+After the last byte, every choice is the first option.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @final
 class Choices:
-    """Choices read from ``data``: a changed byte changes one choice, not all later ones."""
+    """Choices read from ``data``: a changed byte changes one choice and not all later choices."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -25,7 +25,7 @@ class Choices:
         return self._at < len(self._data)
 
     def take(self, size: int) -> bytes:
-        """Return up to ``size`` bytes."""
+        """Return the next ``size`` bytes, or fewer if fewer remain."""
         taken = self._data[self._at : self._at + size]
         self._at += len(taken)
         return taken
@@ -51,5 +51,5 @@ class Choices:
         return options[self.below(len(options))]
 
     def flag(self) -> bool:
-        """Return a boolean."""
+        """Return True or False."""
         return bool(self.byte() & 1)

@@ -118,7 +118,7 @@ def sound(draw: DrawFn) -> bytes:
 
 
 def times() -> SearchStrategy[bytes]:
-    """Draw a time that Docker accepts, often a notable one."""
+    """Draw a time that Docker accepts, often a special one."""
     return st.sampled_from(NOTABLE) | sound()
 
 

@@ -1,4 +1,4 @@
-"""Tiny Docker archives, valid ones and broken ones, built byte by byte."""
+"""Tiny Docker archives, valid or broken, built member by member."""
 
 from __future__ import annotations
 

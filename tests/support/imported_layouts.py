@@ -1,4 +1,4 @@
-"""Image layouts, and what a store has after their import."""
+"""Image layouts, and the content of a store after their import."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def sources(store: Store, name: str) -> Sources | None:
 
 
 def content(store: Store, name: str) -> bytes:
-    """Return the bytes that the store has for a digest."""
+    """Return the bytes of a digest from the store."""
     found = sources(store, name)
     assert found is not None, name
     with store.reader() as reader:
@@ -48,7 +48,7 @@ def content(store: Store, name: str) -> bytes:
 
 
 def assert_has_all(store: Store, layout: Layout) -> None:
-    """Check that the store has every blob of a layout, and no damage."""
+    """Check that the store has every blob of a layout, and that fsck finds no damage."""
     for name, data in layout.blobs.items():
         assert content(store, name) == data
     assert list(store.fsck()) == []
@@ -57,8 +57,9 @@ def assert_has_all(store: Store, layout: Layout) -> None:
 def everything() -> Layout:
     """Return a layout with every kind of entry.
 
-    An index with three platforms, attestations and an absent platform; a signature and a referrer
-    of it; an image in SHA-512.
+    - an index with three platforms, attestations and an absent platform
+    - a signature, and a referrer of the signature
+    - an image in SHA-512
     """
     layout = Layout()
     amd64 = layout.image(
@@ -86,13 +87,13 @@ def everything() -> Layout:
 
 
 def hybrid(layout: Layout, *entries: dict[str, Any]) -> Layout:
-    """Add a manifest.json with these entries to a layout."""
+    """Return the layout with a manifest.json of these entries."""
     layout.files["manifest.json"] = encode(list(entries))
     return layout
 
 
 def entry(layout: Layout, image: dict[str, Any], *tags: str) -> dict[str, Any]:
-    """Return the entry in manifest.json of an image in a layout."""
+    """Return the manifest.json entry of an image in a layout."""
     document = json.loads(layout.blobs[image["digest"]])
     path = [
         f"blobs/{link['digest'].replace(':', '/')}"

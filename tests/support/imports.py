@@ -24,9 +24,9 @@ def modules(packages: tuple[str, ...] = PACKAGES) -> dict[str, Path]:
 
 
 def imports(known: Mapping[str, Path]) -> dict[str, set[str]]:
-    """Return what each module imports of the others.
+    """Return the modules that each known module imports.
 
-    Imports inside functions count, also where only a type checker follows them.
+    Imports inside functions and imports for the type checker count.
     """
     return {
         name: {target for target in _imported(path, known) if target != name}
@@ -37,7 +37,8 @@ def imports(known: Mapping[str, Path]) -> dict[str, set[str]]:
 def circles(graph: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
     """Return the groups of modules that import each other in a circle (Tarjan's algorithm).
 
-    Each group is sorted, and so is the list; a graph without circles gives an empty list.
+    The groups are sorted, and the modules in each group too. A graph without circles gives an empty
+    list.
     """
     number: dict[str, int] = {}
     low: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for JSON in every spelling that Go's decoder reads, and in some it refuses.
+"""Hypothesis strategies for JSON in the spellings that Go's decoder reads, and some it refuses.
 
 They draw bytes, because some of the texts are not UTF-8.
 """
@@ -63,7 +63,7 @@ UNITS: Final = (
     0xFFFD,
     0xFFFF,
 )
-"""Code units for ``\\u`` escapes; surrogates are drawn apart from these."""
+r"""Code units for ``\u`` escapes; surrogates are drawn separately."""
 
 INVALID_UTF8: Final = (
     b"\x80",
@@ -141,7 +141,7 @@ def strings(max_fragments: int = 4) -> SearchStrategy[bytes]:
 
 
 def literal(text: str) -> bytes:
-    """Return the plainest literal of ``text``, which has no character to escape."""
+    """Return the plainest literal of ``text``, in which no character needs an escape."""
     return b'"' + text.encode() + b'"'
 
 
@@ -164,7 +164,8 @@ def escaped(draw: DrawFn, text: str) -> bytes:
 def spelled(draw: DrawFn, name: str) -> bytes:
     """Draw a key that Go reads as ``name``.
 
-    The key is equal, in another case, with letters that fold to it, or with escapes.
+    The key is ``name`` itself, or differs from it in case, in letters that fold to its letters, or
+    in escapes.
     """
     way = draw(
         st.sampled_from(("exact", "exact", "exact", "lower", "upper", "mixed", "folded", "escaped"))
@@ -195,7 +196,7 @@ def booleans() -> SearchStrategy[bytes]:
 
 
 def nullable(values: SearchStrategy[bytes]) -> SearchStrategy[bytes]:
-    """Draw from ``values``, and null one time in eight."""
+    """Draw from ``values``, or null in one of eight draws."""
     return st.integers(0, 7).flatmap(lambda chance: st.just(b"null") if chance == 7 else values)
 
 
@@ -230,7 +231,7 @@ def join_object(members: Sequence[tuple[bytes, bytes]], space: bytes = b"") -> b
 
 
 def anything() -> SearchStrategy[bytes]:
-    """Draw a JSON value of little depth."""
+    """Draw a JSON value that is nested a few levels deep."""
     leaves = st.one_of(
         st.sampled_from((b"null", b"true", b"false", b"{}", b"[]")),
         st.sampled_from(NUMBERS),

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for layers: a few known ones, and tiny tars with all kinds of members."""
+"""Hypothesis strategies for layers: a few known layers, and tiny tars with members of all kinds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FAMILIAR: Final = (A, B, E, A, B, E, ZERO, PADDED)
 DEEP: Final = ((A, B, E), (A,), (E, E, A, B, PADDED))
 """Patterns for images of many layers.
 
-They are few, because an engine is slowest with a chain that it does not know.
+There are few of them, because an engine is slowest with a chain of layers that it does not know.
 """
 
 MAX_DEPTH: Final = 125
@@ -43,7 +43,7 @@ _NAMES: Final = (
 def tiny_tars(draw: DrawFn) -> bytes:
     """Draw a valid layer tar.
 
-    Its names are unique, because Docker cannot save a layer that holds a name twice.
+    Its member names are unique, because Docker cannot save a layer that has a name twice.
     """
     parts = []
     for name in draw(st.lists(st.sampled_from(_NAMES), min_size=1, max_size=4, unique=True)):
@@ -105,7 +105,7 @@ def stacks(draw: DrawFn) -> tuple[bytes, ...]:
 
 
 def one_layer() -> SearchStrategy[bytes]:
-    """Draw a layer, mostly a known one, because a new chain takes an engine a tenth of a second."""
+    """Draw a layer, usually a known one: a new chain costs an engine a tenth of a second."""
     return st.integers(0, 9).flatmap(
         lambda chance: tiny_tars() if chance == 9 else st.sampled_from(FAMILIAR)
     )

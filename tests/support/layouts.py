@@ -46,7 +46,7 @@ def encode(document: object) -> bytes:
 
 @dataclass(frozen=True)
 class Blob:
-    """A layer's blob in a layout; ``data`` is ``plain``, or decodes to it."""
+    """A layer's blob in a layout: ``data`` is the same as ``plain``, or decodes to it."""
 
     plain: bytes
     data: bytes
@@ -68,7 +68,7 @@ def zstd(data: bytes, level: int = 3) -> Blob:
 
 
 def foreign(blob: Blob, *urls: str) -> Blob:
-    """Return the same layer with ``urls``: the layout has its descriptor but not its blob."""
+    """Return the same layer with ``urls``; the layout gets its descriptor and not its blob."""
     return replace(blob, urls=urls)
 
 
@@ -76,7 +76,7 @@ def foreign(blob: Blob, *urls: str) -> Blob:
 class Layout:
     """An image layout: ``blobs`` by digest, and ``roots`` for index.json.
 
-    A test may change both before it calls `tar` or `folder`.
+    A test may change blobs and roots before it calls `tar` or `folder`.
     """
 
     blobs: dict[str, bytes] = field(default_factory=dict)
@@ -108,7 +108,8 @@ class Layout:
     ) -> Descriptor:
         """Add an image for ``platform``; return its manifest's descriptor.
 
-        ``config`` has more members for the config, ``members`` more members for the manifest.
+        ``config`` has further members for the config, and ``members`` further members for the
+        manifest.
         """
         blobs = [blob if isinstance(blob, Blob) else plain(blob) for blob in layers]
         fields = platform_fields(platform)
@@ -148,7 +149,7 @@ class Layout:
         blob_type: str = "text/plain",
         **members: object,
     ) -> Descriptor:
-        """Add a manifest of an artifact, perhaps with a subject; return its descriptor."""
+        """Add a manifest of an artifact, with ``subject`` if it is set; return its descriptor."""
         manifest: dict[str, Any] = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
@@ -209,7 +210,7 @@ class Layout:
         }
 
     def root(self, descriptor: Descriptor, *names: str, **annotations: str) -> Descriptor:
-        """List a descriptor in index.json: once for each full name, or once without a name."""
+        """Add entries to index.json: one for each full name, or one without a name."""
         for name in names:
             given = {CONTAINERD_NAME: name, REF_NAME: name.rpartition(":")[2], **annotations}
             self.roots.append(
@@ -246,7 +247,7 @@ class Layout:
         return path
 
     def dir_folder(self, path: Path) -> Path:
-        """Write the first root as skopeo's ``dir:`` does."""
+        """Write the first root as skopeo's ``dir:`` writes it; return the folder."""
         path.mkdir(parents=True, exist_ok=True)
         (path / "version").write_bytes(b"Directory Transport Version: 1.1\n")
         top = self.roots[0]["digest"]

@@ -43,7 +43,7 @@ allow = ["read", "delete"]
 
 
 def basic(user: str, password: str) -> str:
-    """Return the value of ``Authorization`` for a password."""
+    """Return an ``Authorization`` value with basic authentication for a user and a password."""
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 

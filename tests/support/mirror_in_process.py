@@ -1,4 +1,7 @@
-"""The mirror's application in this process, on a loop in its own thread, asked over a socket."""
+"""The mirror's application in this process, on an event loop in its own thread.
+
+Tests send their requests over a socket.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +40,13 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """Return the code of an error."""
+        """The code of the answer's first error."""
         code: str = self.json["errors"][0]["code"]
         return code
 
 
 class InProcessMirror:
-    """A running application; it closes a connection without a whole request for ``keepalive_s``."""
+    """A running application; it closes connections without a request for ``keepalive_s``."""
 
     def __init__(
         self,
@@ -77,25 +80,25 @@ class InProcessMirror:
 
     @property
     def connections(self) -> int:
-        """Return the number of connections that are open or have an unfinished request."""
+        """The number of connections that are open or have an unfinished request."""
         return 0 if self._runner.server is None else len(self._runner.server.connections)
 
     def call_soon(self, call: Callable[[], object]) -> None:
-        """Schedule ``call`` on the loop."""
+        """Call ``call`` in the event loop, without waiting for it."""
         self._loop.call_soon_threadsafe(call)
 
     def abort(self) -> None:
-        """Close every connection at once; only the loop may call it."""
+        """Close every connection at once; call this only in the event loop."""
         server = self._runner.server
         for connection in () if server is None else server.connections:
             if connection.transport is not None:
                 connection.transport.abort()
 
     def end(self) -> None:
-        """Shut down like the server: finish the requests that have begun.
+        """Shut down like the server, which finishes the requests that have begun.
 
         Raises:
-            TimeoutError: They do not finish in time.
+            TimeoutError: The requests do not finish in time.
         """
         self._loop.call_soon_threadsafe(self._server.close)
         asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(PATIENCE_S)
@@ -110,7 +113,7 @@ class InProcessMirror:
         self._loop.close()
 
     def __call__(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
-        """Send a request and return the answer; ``If_None_Match="…"`` is a header."""
+        """Send a request and return the answer; ``If_None_Match`` sets the header If-None-Match."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             connection.request(method, path, body, _named(headers))

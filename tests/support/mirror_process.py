@@ -1,4 +1,4 @@
-"""``storectl serve`` as a process, and requests to it over a socket."""
+"""``storectl serve`` as a process, with methods that send it requests over a socket."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 120
 
 UNWATCHED = "import mirror.process.reloading as r; r.watch.__kwdefaults__['interval_s'] = 3600.0"
-"""A line for ``first``: files are reloaded on a signal only, so that a test can count reloads."""
+"""A line for ``first``: files are reloaded only on a signal, so that a test can count reloads."""
 
 NO_REFILL = "import mirror.access.throttle; mirror.access.throttle.REFILL_S = 3600.0"
-"""A line for ``first``: login attempts are not given back, so that a test can count them."""
+"""A line for ``first``: login attempts are not refilled, so that a test can count them."""
 
 
 @final
 class Mirror:
-    """A server in a process of its own, on a port that the system chooses; its log is in ``log``.
+    """A server in its own process, on a port that the system chooses; its log is in ``log``.
 
     ``first`` is a line of Python that runs before the server starts, for example to shorten a time
     that no option sets.

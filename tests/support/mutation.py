@@ -1,9 +1,8 @@
 """Changes of archives, chosen by a series of choices.
 
-Members are removed, renamed, linked elsewhere or truncated, and JSON documents are edited.
-
-Digests and sizes follow a change if the choices say so. Then the code that reads the document has
-to find the change, because the digests are right.
+Members are removed, renamed, linked elsewhere or truncated, and JSON documents are edited. If the
+choices say so, digests and sizes follow a change. Then every digest is right, and only the code
+that reads the document can find the change.
 """
 
 from __future__ import annotations
@@ -100,7 +99,7 @@ KEYS: Final = (
 _BLOB: Final = re.compile(r"(?:\./)?blobs/(?P<algorithm>sha256|sha512)/(?P<hex>[0-9a-f]+)")
 _ROUNDS: Final = 8
 _DEEPEST: Final = 6
-"""The number of documents through which a changed digest is followed: they may form a cycle."""
+"""The number of documents through which a changed digest is followed: cycles have no end."""
 
 
 def mutated(entries: Entries, choices: Choices) -> Entries:
@@ -116,7 +115,7 @@ def mutated(entries: Entries, choices: Choices) -> Entries:
 
 
 def compressed(data: bytes, choices: Choices) -> bytes:
-    """Return ``data`` in a codec, mostly in none."""
+    """Return ``data`` in a codec, usually uncompressed."""
     codecs: tuple[Callable[[bytes], bytes], ...] = (
         bytes,
         bytes,
@@ -187,7 +186,7 @@ def _recompress(entries: Entries, position: int, choices: Choices) -> None:
 
 
 def _edit_json(entries: Entries, position: int, choices: Choices) -> None:
-    # The next document: most members of an archive are not JSON.
+    # Go to the next JSON document, because most members of an archive are not JSON.
     for step in range(len(entries)):
         place = (position + step) % len(entries)
         try:
@@ -277,8 +276,8 @@ def _written(document: Any, choices: Choices) -> bytes:  # noqa: ANN401 - JSON
 def _set(entries: Entries, position: int, data: bytes, *, follow: bool, depth: int = 0) -> None:
     """Replace the bytes of a member.
 
-    With ``follow`` the member moves to its new digest, and every document that names it changes
-    too.
+    If ``follow`` is set, the member moves to its new digest, and every document that names the
+    digest changes too.
     """
     old = entries[position]
     entries[position] = replace(old, data=data)

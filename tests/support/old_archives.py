@@ -1,8 +1,8 @@
 """Hypothesis strategies for archives from before Docker 1.10 (docker-archive.md §7).
 
 They have no ``manifest.json``; some have one fault. Docker makes a new config from the raw text of
-the old one, or from the values that it read, depending on the version that wrote the old one. The
-tests need both cases, to the byte.
+the old one, or from the values that it read. Which of the two depends on the version that wrote the
+old config. The tests need both cases, to the byte.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ FIELDS: Final = {
 
 
 def _others() -> SearchStrategy[tuple[bytes, bytes]]:
-    """Draw a member that Docker removes, that resembles such a member, or that is unknown."""
+    """Draw a member that Docker removes, one that resembles such a member, or an unknown member."""
     taken_out = st.tuples(st.sampled_from(NOT_KEPT).map(json_text.literal), TEXT | INTEGER)
     nearly = st.tuples(
         st.sampled_from(NEARLY_NOT_KEPT).map(json_text.literal),
@@ -236,7 +236,7 @@ BAD_REPOSITORIES: Final = (
 
 @st.composite
 def flawed_old_cases(draw: DrawFn) -> OldCase:
-    """Draw an archive with one fault, or with a member that looks like one."""
+    """Draw an archive with one fault, or with a member that looks like a fault."""
     base = OldImage("base", draw(documents(None)), draw(layer_tars.one_layer()))
     kind = draw(st.integers(0, 5))
     names: bytes | None = b'{"a":{"1":"base"}}'

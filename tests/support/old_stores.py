@@ -1,4 +1,4 @@
-"""Stores as an older program left them: the schema of any revision with a real store's content."""
+"""Stores as an older program left them: a real store's content, in any revision's schema."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def extend(path: Path, *statements: str) -> None:
 
 
 def add_revision(scripts: Path, *statements: str) -> str:
-    """Add a migration on top of all others; return its revision."""
+    """Add a migration after the newest one; return its revision."""
     head = revisions(scripts)[-1]
     text = (
         "import sqlalchemy as sa\nfrom alembic import op\n\nrevision = '9000'\ndown_revision ="
@@ -67,9 +67,9 @@ def add_revision(scripts: Path, *statements: str) -> str:
 
 
 def older_store(full: Path, root: Path, revision: str, scripts: Path) -> Path:
-    """Make a store at ``revision`` with ``full``'s files and rows.
+    """Make a store at ``revision`` with the files and rows of the store ``full``.
 
-    Rows and columns that this revision does not have are left out.
+    Rows and columns that the revision does not have are left out.
     """
     shutil.copytree(full, root, ignore=shutil.ignore_patterns("store.db*", "*.lock"))
     upgrade(root, now=lambda: NOW, scripts=copy_scripts(scripts, up_to=revision))
@@ -101,7 +101,7 @@ def _columns(connection: sqlite3.Connection, schema: str, table: str) -> list[st
 
 
 def rows(database: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Return every row of every table, with columns in the order of their names."""
+    """Return the rows of every table, with the columns sorted by name."""
     with closing(sqlite3.connect(database)) as connection:
         found = {}
         for table in tables(connection):

@@ -67,7 +67,7 @@ class Finding(NamedTuple):
 
 
 def findings(path: Path) -> Iterator[Finding]:
-    """Yield the banned phrases of a Python or Markdown file, in order of lines.
+    """Yield the banned phrases of a Python or Markdown file, by line.
 
     Raises:
         SyntaxError: The Python file does not parse.

@@ -17,7 +17,7 @@ def open_files(process: int | str = "self") -> list[str]:
 
 
 def children(process: int) -> set[int]:
-    """Return the processes that a process has started and not reaped."""
+    """Return the IDs of a process's children, including ended children that are not reaped."""
     return {
         int(text) for text in Path(f"/proc/{process}/task/{process}/children").read_text().split()
     }
@@ -26,7 +26,7 @@ def children(process: int) -> set[int]:
 def is_running(process: int) -> bool:
     """Return whether the process exists and has not ended."""
     try:
-        # The file of a process that has ended but is not reaped is empty.
+        # The file of a process that has ended and is not reaped is empty.
         return bool(Path(f"/proc/{process}/cmdline").read_bytes())
     except OSError:
         return False

@@ -1,7 +1,7 @@
 """The file system of a base image with Python, as a replacement for python:3.13-slim.
 
-It has the Python that runs the tests and the programs that a build needs, copied from this machine,
-so that no image has to be pulled.
+It has the Python that runs the tests and the programs that a build needs. They are copied from this
+machine, so that no image has to be pulled.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ PIP_SETTINGS: Final = re.compile(
     r"^(?:global|:env:|install)\.((?:extra-)?index-url|cert|proxy|trusted-host|timeout)='(.*)'$",
     re.MULTILINE,
 )
-"""The settings of pip for the network, which the build copies from this machine."""
+"""This machine's settings of pip for the network, which the build copies."""
 
 
 def write(target: Path) -> None:
@@ -140,7 +140,7 @@ def _is_elf(path: Path) -> bool:
 def _place(path: Path) -> Path:
     """Return the path with the links in its folders resolved.
 
-    A link at the end stays, and is stored as the file that it leads to.
+    A link at the end of the path is kept.
     """
     return path.parent.resolve() / path.name
 

@@ -1,6 +1,6 @@
-"""HTTP/1.1 over a bare socket, with requests as wrong as a test needs.
+"""HTTP/1.1 over a bare socket, with requests as malformed as a test needs.
 
-Answers have to follow RFC 9112 to the letter. A client library forgives much: it waits for more of
+Answers have to follow RFC 9112 exactly. A client library tolerates much: it waits for more bytes of
 a truncated body, and does not see bytes after an answer.
 """
 
@@ -28,7 +28,7 @@ _NO_BODY: Final = frozenset({204, 304})
 
 
 class BrokenFraming(Exception):
-    """The server's bytes are not HTTP, or not as long as it announced."""
+    """The server's bytes are not HTTP, or their number differs from the announced length."""
 
 
 class Closed(Exception):
@@ -44,10 +44,11 @@ class Reply:
     fields: Sequence[tuple[str, str]]
     body: bytes = b""
     version: str = "1.1"
-    """The version of the request, or 1.0 if the server could not read the request."""
+    """The version in the status line: that of the request, or 1.0 if the server could not read it.
+    """
 
     def header(self, name: str) -> str | None:
-        """Return a field's value, or None without the field.
+        """Return a field's value, or None if the field is missing.
 
         Raises:
             BrokenFraming: The field is repeated.
@@ -63,7 +64,7 @@ class Reply:
 
     @property
     def stays_open(self) -> bool:
-        """Return whether another request may follow."""
+        """Whether the connection stays open for a further request."""
         said = (self.header("connection") or "").lower()
         return said != "close" if self.version >= "1.1" else said == "keep-alive"
 
@@ -81,7 +82,7 @@ class RawConnection:
     _held: bytearray = field(default_factory=bytearray)
 
     def __post_init__(self) -> None:
-        """Connect."""
+        """Open the connection."""
         self.socket = socket.create_connection(("127.0.0.1", self.port), self.timeout_s)
         if self.context is not None:
             self.socket = self.context.wrap_socket(self.socket, server_hostname="127.0.0.1")
@@ -112,7 +113,7 @@ class RawConnection:
         return self.reply(method)
 
     def reply(self, method: str = "GET") -> Reply:
-        """Return the next final answer, to a request with ``method``.
+        """Return the next final answer to a request with ``method``.
 
         Raises:
             BrokenFraming: The answer is not HTTP.
@@ -125,7 +126,7 @@ class RawConnection:
                 return replace(head, body=self._body(head, method))
 
     def is_silent(self, for_s: float = 0.05) -> bool:
-        """Return whether no byte arrived that belongs to no answer."""
+        """Return whether the server sent no byte outside of an answer, within ``for_s`` seconds."""
         if self._held:
             return False
         self.socket.settimeout(for_s)
@@ -138,7 +139,7 @@ class RawConnection:
         return not self._held
 
     def ends(self) -> bool:
-        """Return whether the server closes the connection in time, without another byte."""
+        """Return whether the server closes the connection in time, without sending another byte."""
         try:
             return not self._held and self.socket.recv(1) == b""
         except ConnectionError:
@@ -236,7 +237,7 @@ def request(
 
 
 def chunked(*pieces: bytes) -> bytes:
-    """Return ``pieces`` in chunked transfer coding."""
+    """Return ``pieces`` in the chunked transfer coding."""
     return (
         b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces if piece) + b"0\r\n\r\n"
     )

@@ -29,7 +29,7 @@ HUGE = LARGE * 6
 """More bytes than the buffers of two sockets hold."""
 
 NEVER_S = 600
-"""Longer than any test."""
+"""Seconds: longer than any test."""
 
 
 def push_blob(ask: InProcessMirror, data: bytes) -> str:
@@ -77,12 +77,12 @@ def drain(client: socket.socket) -> int:
 
 
 def count_descriptors() -> int:
-    """Count this process' open descriptors, without those of the database's connection pool."""
+    """Count this process's open descriptors, without those of the database's connection pool."""
     return sum("store.db" not in target for target in open_files())
 
 
 def evict(path: Path, patch: pytest.MonkeyPatch) -> None:
-    """Drop a file from the page cache, or pretend so where the cache keeps it, as on tmpfs."""
+    """Evict a file from the page cache, or pretend so if its file system (tmpfs) keeps it."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -91,13 +91,13 @@ def evict(path: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 def pretend_uncached(patch: pytest.MonkeyPatch) -> None:
-    """Make the server handle every file like one that is not in the page cache."""
+    """Make the server treat every file as if it were not in the page cache."""
     for module in (send_file, nonblocking_sendfile):
         patch.setattr(module, "is_cached", lambda *_: False)
 
 
 def _cached_pages(descriptor: int) -> int:
-    """Count a file's pages in the cache without reading it ahead (mincore(2))."""
+    """Return how many pages of a file are in the page cache, without reading ahead (mincore(2))."""
     with mmap.mmap(
         descriptor, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE
     ) as mapped:

@@ -1,4 +1,4 @@
-"""A client that pushes, pulls and deletes images in every way, and checks every digest."""
+"""A client that pushes, pulls and deletes images in many ways, and checks every digest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ACCEPT: Final = (("Accept", MANIFEST),)
 
 
 class Refused(Exception):
-    """An answer that the client must not get; ``status`` is its status."""
+    """An answer with a status that the client must not get."""
 
     def __init__(self, what: str, reply: Reply) -> None:
         super().__init__(f"{what}: {reply.status} {reply.body[:300]!r}")
@@ -49,7 +49,7 @@ class Image:
 
     @property
     def blobs(self) -> dict[str, bytes]:
-        """Return the config and the layers by digest."""
+        """The config and the layers by digest."""
         return {str(Digest.of(blob)): blob for blob in (*self.layers, self.config)}
 
     @property
@@ -78,15 +78,15 @@ class Image:
 @final
 @dataclass
 class Client:
-    """A connection that is opened again when it ends.
+    """A client whose connection is opened again after it ends.
 
-    When the server is gone, methods raise OSError, BrokenFraming or Closed.
+    If the server is gone, methods raise OSError, BrokenFraming or Closed.
     """
 
     port: int
     chance: random.Random = field(default_factory=random.Random)
     answers: int = 0
-    """The number of answers so far."""
+    """The number of answers received so far."""
     _connection: RawConnection | None = None
 
     def close(self) -> None:
@@ -122,7 +122,7 @@ class Client:
     # --- pushing ----------------------------------------------------------------------------------
 
     def push(self, repository: str, image: Image, tag: str, *, others: Sequence[str] = ()) -> None:
-        """Push all of an image; once this returns, the registry has promised to keep it.
+        """Push an image under a tag; after this, the registry has promised to keep the image.
 
         ``others`` are repositories from which blobs may be mounted.
         """
@@ -137,7 +137,7 @@ class Client:
     def push_blob(
         self, repository: str, digest: str, data: bytes, others: Sequence[str] = ()
     ) -> None:
-        """Push a blob in a random way, unless the repository holds it."""
+        """Push a blob in a random way, or not at all if the repository already holds it."""
         base = f"/v2/{repository}/blobs"
         if self.chance.random() < 0.5 and self.ask("HEAD", f"{base}/{digest}").status == 200:
             return
@@ -184,7 +184,7 @@ class Client:
     # --- pulling ----------------------------------------------------------------------------------
 
     def pull(self, repository: str, image: Image, tag: str | None = None) -> None:
-        """Fetch all of an image and compare it."""
+        """Fetch an image with all its blobs, and compare their bytes."""
         reply = self.ask("GET", f"/v2/{repository}/manifests/{tag or image.digest}", fields=ACCEPT)
         self._same(reply, image.manifest, f"{repository}:{tag or image.digest}")
         manifest = json.loads(reply.body)

@@ -35,7 +35,7 @@ def descriptor(data: bytes, media_type: str, **members: object) -> dict[str, Any
 def image_manifest(
     *blobs: tuple[bytes, bytes], diffs: tuple[bytes, ...] | None = None, **members: object
 ) -> tuple[bytes, bytes]:
-    """Return config and manifest of an image, for each layer its diff and its blob."""
+    """Return an image's config and manifest; ``blobs`` has the diff and the blob of each layer."""
     config = images.config(*(diffs if diffs is not None else [plain for plain, _ in blobs]))
     layers = [descriptor(blob, f"{LAYER}+gzip") for _, blob in blobs]
     document = {

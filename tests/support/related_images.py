@@ -1,6 +1,6 @@
 """Hypothesis strategies for images that may be parents of each other (docker-archive.md §6.2).
 
-Their histories share their beginnings, or nearly.
+Their histories begin with the same entries, or with almost the same.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SPELLINGS: Final = (
     b'{"created_by":"\xff"}',
     b'{"created_by":"\\ud800"}',
 )
-"""Entries of a history; some are equal, or nearly equal, as the structures that Docker compares."""
+"""Entries of a history. Some are equal or almost equal in Docker's comparison of structures."""
 
 EMPTY: Final = b'{"empty_layer":true}'
 
@@ -44,7 +44,7 @@ def entries() -> SearchStrategy[bytes]:
 def families(draw: DrawFn) -> tuple[ImageCase, ...]:
     """Draw an image and images built on it.
 
-    The history of some does not continue their parent's.
+    The history of some images does not continue that of their parent.
     """
     layers = tuple(draw(st.lists(layer_tars.one_layer(), max_size=2)))
     history = draw(st.lists(entries(), max_size=len(layers)))

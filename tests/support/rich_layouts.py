@@ -70,8 +70,10 @@ def listed(archive: bytes) -> list[tuple[str, str, str]]:
 def rich_layout() -> tuple[Layout, dict[str, dict[str, Any]]]:
     """Return a layout with every kind of entry, and the descriptors in it.
 
-    An index with three platforms and attestations, a signature and a note on it, a cosign tag, and
-    another repository with the same tag.
+    - an index with three platforms and attestations
+    - a signature, and a note on the signature
+    - a cosign tag
+    - a second repository with the same tag
     """
     layout = Layout()
     amd64 = layout.image(

@@ -1,8 +1,9 @@
-"""Many examples drawn from a strategy at once, and then the smallest one that fails.
+"""Many examples drawn from a strategy at once, and the smallest example that fails.
 
-A real peer judges dozens of images per request, much faster than one by one as hypothesis draws
-them. So examples are drawn first and judged in batches. If one fails, the same seed draws the same
-examples again, known results are not computed again, and hypothesis shrinks the failing example.
+A real peer judges dozens of images per request. That is much faster than judging them one by one,
+as hypothesis draws them. So examples are drawn first and judged in batches. If one fails, the same
+seed draws the same examples again, known results are reused, and hypothesis shrinks the failing
+example.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 Example = TypeVar("Example")
 
 SHRINKING_S: Final = 60
-"""After this time in seconds, shrinking stops."""
+"""Seconds after which shrinking stops."""
 
 SPARE: Final = 1.5
-"""The factor by which more examples are drawn, because hypothesis draws some of them twice."""
+"""How many times as many examples are drawn, because hypothesis draws some of them twice."""
 
 
 class _Found(Exception):
@@ -59,7 +60,7 @@ def _draw(
 
 
 def sample(strategy: SearchStrategy[Example], count: int, *, seeded: int) -> list[Example]:
-    """Return ``count`` different examples, the same for the same seed.
+    """Return ``count`` different examples; the same seed gives the same examples.
 
     There are fewer only if the strategy has no more.
     """
@@ -79,18 +80,19 @@ def smallest(
     """Return the smallest failing example that hypothesis finds.
 
     Args:
-        strategy: As for `sample`.
-        count: As for `sample`.
-        seeded: As for `sample`.
-        known: The examples judged so far, and whether each failed; at least one did.
-        fails: Judges another example.
+        strategy: The strategy of `sample`, with the same arguments.
+        count: The number of examples that `sample` returned.
+        seeded: The seed of `sample`.
+        known: Whether each example judged so far failed; at least one did.
+        fails: Judges a further example.
     """
     best: list[Example] = []
     deadline = time.monotonic() + SHRINKING_S
 
     def see(example: Example) -> None:
         if example not in known:
-            # An example that was not judged must not change how examples are drawn.
+            # Pass an example that was not judged, because a failure here would change how examples
+            # are drawn.
             known[example] = bool(best) and time.monotonic() < deadline and fails(example)
         if known[example]:
             best.append(example)

@@ -1,6 +1,6 @@
-"""Comparison of saved archives, except what differs between two of Docker's own saves.
+"""Comparison of saved archives, except for bytes that differ between two of Docker's own saves.
 
-Docker leaves these bytes to chance: docker-archive.md §3, §4 and §9.
+docker-archive.md §3, §4 and §9 name these bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BLOBS: Final = "blobs/sha256/"
 @final
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A member: its header block, the PAX header before it (perhaps empty), and its padded data."""
+    """A member: the PAX header before it (empty if there is none), its header and padded data."""
 
     header: bytes
     extension: bytes
@@ -38,7 +38,7 @@ def entries(archive: bytes) -> tuple[list[Entry], bytes]:
     """Return the members of a saved archive, and the bytes after the last one.
 
     Raises:
-        ValueError: The bytes are not such an archive.
+        ValueError: The bytes are not an archive as Docker saves it.
     """
     found = []
     extension = b""
@@ -60,8 +60,8 @@ def entries(archive: bytes) -> tuple[list[Entry], bytes]:
 def without_clock_times(archive: bytes) -> list[tuple[bytes, bytes, bytes]]:
     """Return an archive in pieces, without the times where Docker writes the time of the save.
 
-    These are the times of directories whose layer is a link, and of the blobs' folder. A time too
-    late for the header is in a PAX header, which is left out as a whole.
+    These are the times of directories whose layer is a link, and of the blobs' folder. A time that
+    is too late for the header is in a PAX header, which is left out as a whole.
     """
     found, end = entries(archive)
     linked = {entry.name.partition("/")[0] for entry in found if entry.is_symlink}
@@ -77,7 +77,7 @@ def without_clock_times(archive: bytes) -> list[tuple[bytes, bytes, bytes]]:
 
 
 def difference(docker: bytes, ours: bytes) -> str | None:
-    """Describe where two archives differ, or return None.
+    """Return where two archives differ, or None.
 
     Differences that two of Docker's own saves may have do not count.
     """
@@ -108,7 +108,7 @@ def difference(docker: bytes, ours: bytes) -> str | None:
 
 
 def saved_images(archive: bytes) -> dict[str, tuple[str, ...]]:
-    """Return the bare IDs of the images in a saved archive, in its order, each with its tags."""
+    """Return the tags of each image in a saved archive, by bare ID and in the archive's order."""
     found, _ = entries(archive)
     manifest = json.loads(
         next(entry.data for entry in found if entry.name == "manifest.json").rstrip(b"\0")
@@ -120,15 +120,12 @@ def saved_images(archive: bytes) -> dict[str, tuple[str, ...]]:
 
 
 def saved_names(archive: bytes) -> list[str]:
-    """Return names for the images of a saved archive in its order, which is random for Docker."""
+    """Return a name for each image of a saved archive, in its order (random in Docker)."""
     return [name for image_id, tags in saved_images(archive).items() for name in tags or [image_id]]
 
 
 def without_manifest(archive: bytes) -> bytes:
-    """Return an archive without its ``manifest.json``, as before Docker 1.10.
-
-    Source: docker-archive.md §7.
-    """
+    """Return an archive without its ``manifest.json``, as before Docker 1.10 (§7)."""
     found, end = entries(archive)
     return (
         b"".join(

@@ -1,4 +1,4 @@
-"""Graphs of manifests made from a `Layout`, and the entries of plans, without store or disk."""
+"""Graphs of manifests made from a `Layout`, and the entries of plans, without a store or a disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def inline(digest: Digest, data: bytes) -> Sources:
-    """Return the source of a content that the database holds."""
+    """Return the sources of content whose bytes are in the database."""
     return Sources(digest, len(data), ContentState.PRESENT, data, in_file=False, encodings=())
 
 
@@ -28,7 +28,7 @@ def graph_of(
     *roots: tuple[Descriptor, tuple[str, ...]],
     made: dict[Digest, tuple[bytes, int]] | None = None,
 ) -> SavedGraph:
-    """Return all blobs of ``layout`` as a graph below ``roots`` with their tags."""
+    """Return all blobs of ``layout`` as a graph; each root has its tags."""
     documents: dict[Digest, Document] = {}
     configs: dict[Digest, ImageConfig] = {}
     sources: dict[Digest, Sources] = {}

@@ -49,7 +49,7 @@ def import_into(store: Store, source: Layout | Archive | bytes) -> None:
 
 
 def save(store: Store, *names: str, notes: list[str] | None = None, **options: Any) -> bytes:  # noqa: ANN401 - any option
-    """Save images with these options of `SaveOptions`; return the archive."""
+    """Save images with these fields of `SaveOptions`; return the archive."""
     out = io.BytesIO()
     with exporter.open_save(store, names, options=SaveOptions(**options)) as export:
         export.write(out)
@@ -97,7 +97,7 @@ def names_of(archive: bytes) -> dict[str, list[str]]:
 class Sample:
     """An index of two platforms with an attestation, and artifacts that refer to it.
 
-    They are a signature by subject, an artifact about the signature, and a signature by tag.
+    The artifacts are a signature by subject, a note about the signature, and a signature by tag.
     """
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ class Sample:
 
 
 def below(layout: Layout, *manifests: Descriptor) -> set[str]:
-    """Return the digests of manifests, their configs and their layers."""
+    """Return the digests of these manifests, their configs and their layers."""
     found = set()
     for manifest in manifests:
         document = json.loads(layout.blobs[manifest["digest"]])

@@ -1,4 +1,4 @@
-"""The state of a store, to compare two moments: the rows of every table and the files on disk."""
+"""The state of a store at one moment, for comparisons: the rows of every table and the files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FOLDERS = ("blobs", "staging", "uploads")
 def snapshot(root: Path) -> Snapshot:
     """Return the tables by name, and the files with their sizes, times and digests.
 
-    Two snapshots are equal if nothing has changed between them.
+    Two snapshots are equal if nothing has changed in the store between them.
     """
     taken: Snapshot = {}
     with closing(sqlite3.connect(f"file:{root / 'store.db'}?mode=ro", uri=True)) as connection:
@@ -43,6 +43,6 @@ def snapshot(root: Path) -> Snapshot:
                     hashlib.sha256(path.read_bytes()).hexdigest(),
                 )
             elif folder == "staging":
-                # Staging folders are removed after use. Empty folders of blobs do not matter.
+                # Staging folders are removed after use. Empty folders of blobs make no difference.
                 taken[str(path.relative_to(root))] = "folder"
     return taken

@@ -38,7 +38,7 @@ class Walk:
 
 @dataclass
 class Statements:
-    """The statements of each function while the recorder ran, with their last parameters."""
+    """The statements sent while the recorder ran, by function, with their last parameters."""
 
     sent: dict[str, dict[str, Any]] = field(default_factory=dict)
     functions: set[str] = field(default_factory=set)
@@ -50,10 +50,10 @@ class Statements:
         self.sent.setdefault(senders[-1], {})[statement] = parameters
 
     def plans(self, database: Path) -> Iterator[tuple[str, str, str]]:
-        """Yield every step of every statement, as function, statement and step.
+        """Yield every step of every statement's plan, as function, statement and step.
 
-        SQLite explains the statements on this database. Stores do not gather statistics, so that
-        the plan depends on the schema and not on the number of rows.
+        SQLite makes the plans for the database at this path. Stores do not gather statistics, so a
+        plan depends on the schema and not on the number of rows.
         """
         with closing(sqlite3.connect(database)) as connection:
             for sender, statements in self.sent.items():
@@ -63,7 +63,7 @@ class Statements:
                         yield sender, statement, step
 
     def steps(self, sender: str, database: Path) -> list[str]:
-        """Return the steps of the statements of one function.
+        """Return the steps of the plans of one function's statements.
 
         Raises:
             KeyError: The function sent no statement.
@@ -108,7 +108,7 @@ def recorded() -> Iterator[Statements]:
 def _senders() -> list[str]:
     """Return the catalogue's functions on the stack, all of one module, innermost first.
 
-    The outermost is the sender; the others help it.
+    The outermost function is the sender; the other functions help it.
     """
     found: list[str] = []
     module = ""

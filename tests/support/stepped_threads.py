@@ -1,6 +1,7 @@
 """Two programs on one store, driven step by step.
 
-Each runs on a thread of its own and stops before each of its steps until the driver lets it go on.
+Each program runs on its own thread. It stops before each of its steps until the driver lets it
+continue.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _STUCK_S: Final = 120
 
 @final
 class Actor:
-    """A program on its thread; ``steps`` are the names of the steps that it has begun."""
+    """A program on its own thread; ``steps`` are the names of the steps that it has begun."""
 
     def __init__(self, work: Work) -> None:
         self.steps: list[str] = []
@@ -46,7 +47,7 @@ class Actor:
     def _run(self) -> None:
         try:
             self.result = self._work(self._gate)
-        except BaseException as exc:  # noqa: BLE001 - the driver reads it
+        except BaseException as exc:  # noqa: BLE001 - the driver checks it
             self.error = exc
         finally:
             self._stopped.put(None)
@@ -74,7 +75,7 @@ class Actor:
 
 
 def gated(store: Store, gate: Gate) -> Store:
-    """Make the store stop before each of its write units, and return it."""
+    """Make the store stop before each of its write units; return the store."""
     ungated = store.write
 
     @contextmanager
@@ -90,13 +91,13 @@ def gated(store: Store, gate: Gate) -> Store:
 
 
 def interleavings(first: int, second: int) -> Iterator[tuple[bool, ...]]:
-    """Yield every order of ``first`` steps of one program (True) and ``second`` of another."""
+    """Yield every order of ``first`` steps of one program (True) and ``second`` of the other."""
     for places in itertools.combinations(range(first + second), first):
         yield tuple(place in places for place in range(first + second))
 
 
 def drive(one: Work, other: Work, order: Sequence[bool]) -> tuple[Actor, Actor]:
-    """Run two programs in this order; further steps are taken at the end."""
+    """Run two programs in this order; take the steps that remain at the end."""
     actors = Actor(one), Actor(other)
     for first in order:
         actors[0 if first else 1].advance()

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @final
 class Refused(Exception):
-    """The import or the save was refused; the message says why."""
+    """storectl refused an import or a save; the message is its own."""
 
 
 @final
 class Storectl:
-    """A store for one comparison."""
+    """A store of storectl for one comparison."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -47,10 +47,10 @@ class Storectl:
         self._store.close()
 
     def load(self, archive: bytes | Path) -> ImportReport:
-        """Import an archive, from bytes like a pipe, or from a file.
+        """Import an archive: bytes as from a pipe, or a file.
 
         Raises:
-            Refused: The archive is not accepted.
+            Refused: storectl does not accept the archive.
         """
         try:
             return self._store.import_archive(
@@ -64,10 +64,10 @@ class Storectl:
         return self.load(pack(images, packing))
 
     def save(self, names: Sequence[str], archive_format: str = "legacy") -> bytes:
-        """Return an archive of images by name or ID, in this order.
+        """Return an archive of images, by name or ID and in this order.
 
         Raises:
-            Refused: The images cannot be saved.
+            Refused: storectl cannot save the images.
         """
         out = io.BytesIO()
         try:
@@ -89,11 +89,11 @@ class Storectl:
             export.write_folder(folder)
 
     def image_id(self, name: str) -> str:
-        """Return the ID of the image that ``name`` names, with its algorithm."""
+        """Return the ID of the image that ``name`` refers to, including the algorithm."""
         return str(self._store.inspect(name).image_id)
 
     def parent(self, name: str) -> str:
-        """Return the ID of the image's parent, empty for an image without one."""
+        """Return the ID of the image's parent, or an empty text for an image without one."""
         return str(self._store.inspect(name).parent or "")
 
     def images(self) -> dict[str, ComparableImage]:

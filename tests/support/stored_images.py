@@ -23,11 +23,11 @@ def put_image(
     """Import an image of these layers; return its ID.
 
     Args:
-        store: The store.
+        store: Receives the image.
         layers: The uncompressed layers, base first.
-        tags: The image's tags.
-        labels: The image's labels.
-        members: More members of the config.
+        tags: Full or familiar names with a tag.
+        labels: Labels for the config, or None for a config without labels.
+        members: Further members of the config.
     """
     extra = {"config": {"Labels": labels}} if labels else {}
     store.import_archive(io.BytesIO(image(*layers, tags=tags, **extra, **members).bytes()))
@@ -35,7 +35,7 @@ def put_image(
 
 
 def set_parent(store: Store, child: ImageID, parent: ImageID) -> None:
-    """Record ``parent`` as an import of both images in one archive does."""
+    """Record ``parent`` as if one archive with both images had been imported."""
     with store.write("test") as connection:
         keys = [images.key_of(connection, image_id) for image_id in (child, parent)]
         assert None not in keys

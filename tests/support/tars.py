@@ -43,7 +43,7 @@ def with_checksum(header: bytes) -> bytes:
 
 
 def padded(data: bytes) -> bytes:
-    """Return ``data`` filled up to whole blocks."""
+    """Return ``data`` padded with zeros to whole blocks."""
     return data + bytes(-len(data) % 512)
 
 
@@ -61,7 +61,7 @@ def record(key: bytes, value: bytes) -> bytes:
 
 
 def extended(records: dict[bytes, bytes], flag: bytes = b"x") -> bytes:
-    """Return a PAX header."""
+    """Return a PAX header with these records."""
     return member(
         b"PaxHeaders.0/x", b"".join(record(key, value) for key, value in records.items()), flag
     )
@@ -73,11 +73,11 @@ def sparse_member(
     """Return a sparse member in the PAX format 0.0, 0.1 or 1.0.
 
     Args:
-        name: The member's name.
-        data: The bytes of the extents, one after another.
+        name: The path in the archive.
+        data: The bytes of the extents, one extent after another.
         size: The size of the unpacked file in bytes.
         extents: Offset and size of each stored part, in bytes.
-        version: The version of the format.
+        version: ``0.0``, ``0.1`` or ``1.0``.
     """
     numbers = [b"%d" % number for extent in extents for number in extent]
     count = b"%d" % len(extents)
@@ -90,7 +90,7 @@ def sparse_member(
             b"GNU.sparse.realsize": b"%d" % size,
         }
         return extended(records) + member(b"GNUSparseFile.0/x", padded(listed) + data)
-    # Without extents there is no map: only the version shows that the member is sparse.
+    # Without extents there is no map, and only the version shows that the member is sparse.
     head = record(b"GNU.sparse.major", b"0") + record(b"GNU.sparse.minor", version[2:].encode())
     head += record(b"GNU.sparse.size", b"%d" % size) + record(b"GNU.sparse.numblocks", count)
     if version == "0.1":

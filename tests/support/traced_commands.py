@@ -30,21 +30,21 @@ status, usage = os.wait4(pid, 0)[1:]
 with open(sys.argv[1], "w") as file:
     json.dump({"code": os.waitstatus_to_exitcode(status), "peak_kib": usage.ru_maxrss}, file)
 """
-# The kernel adds the parent's memory at the start to a command's peak, so that a small program
-# starts it.
+# Start the command from a small program, because the kernel adds the parent's memory at the start
+# to the command's peak.
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A command that succeeded; ``peak_kib`` is its VmHWM."""
+    """A command that succeeded; ``peak_kib`` is its VmHWM in KiB."""
 
     seconds: float
     peak_kib: int
 
 
 def environment() -> dict[str, str]:
-    """Return this process's environment without Python's coverage, which takes memory and files."""
+    """Return this process's environment without coverage, which costs memory and writes files."""
     return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
 
 
@@ -54,10 +54,10 @@ def measured(
     stdin: IO[bytes] | None = None,
     stdout: IO[bytes] | None = None,
 ) -> Run:
-    """Run a command and measure its time and memory.
+    """Run a command and measure its time and peak memory.
 
     Raises:
-        CalledProcessError: It failed; the error has its output.
+        CalledProcessError: The command failed; the error has its output.
     """
     report = folder / "measured.json"
     words = [sys.executable, "-S", "-c", _LAUNCHER, str(report), *map(str, command)]
@@ -78,15 +78,15 @@ def measured(
 
 
 def written_paths(folder: Path, *command: str | Path) -> list[str]:
-    """Run a command under strace and return every path that it or its children wrote to.
+    """Run a command under strace; return every path that it or its children wrote to.
 
-    A path that is opened for writing, created, renamed or removed counts.
+    A path counts if it is opened for writing, created, renamed or removed.
 
     Raises:
         CalledProcessError: The command failed.
     """
     folder.mkdir()
-    # Each thread has a log of its own: in a common log, strace splits calls.
+    # Each thread has its own log, because strace splits calls in a common log.
     words = [
         "strace",
         "-ff",
@@ -116,7 +116,7 @@ def written_paths(folder: Path, *command: str | Path) -> list[str]:
 
 
 def paths_of(lines: Iterable[str]) -> set[str]:
-    """Return the paths that calls in strace's log wrote to; failed calls do not count."""
+    """Return the paths that the calls in strace's log wrote to; failed calls do not count."""
     found: set[str] = set()
     for line in lines:
         call = _CALL.match(line)
@@ -130,7 +130,7 @@ def paths_of(lines: Iterable[str]) -> set[str]:
             os.path.normpath(os.path.join(path["folder"] or "", path["path"]))  # noqa: PTH118
             for path in _PATH.finditer(call["arguments"])
         ]
-        # The target of a symbolic link is not written to.
+        # The command does not write to the target of a symbolic link.
         found.update(named[1:] if call["name"].startswith("symlink") else named)
     return found
 

@@ -14,10 +14,10 @@ _LOOK_AGAIN_S: Final = 0.02
 
 
 def until(holds: Callable[[], object]) -> None:
-    """Return as soon as ``holds()`` is true.
+    """Wait until ``holds()`` is true.
 
     Raises:
-        AssertionError: It stays false.
+        AssertionError: The condition stays false for `PATIENCE_S`.
     """
     deadline = time.monotonic() + PATIENCE_S
     while not holds():
@@ -26,7 +26,7 @@ def until(holds: Callable[[], object]) -> None:
 
 
 async def until_in_loop(holds: Callable[[], object]) -> None:
-    """Wait like `until`, while the loop goes on."""
+    """Wait like `until`, while the event loop continues to run."""
     deadline = time.monotonic() + PATIENCE_S
     while not holds():
         assert time.monotonic() < deadline

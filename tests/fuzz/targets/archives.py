@@ -1,8 +1,8 @@
-"""The whole import, from file, pipe and folder, of changed archives (`tests.support.mutation`).
+"""Imports of mutated archives (`tests.support.mutation`) from a file, a pipe and a folder.
 
-A refused archive changes no row and no file of the store. An accepted archive passes fsck, can be
-imported again without any change, and can be saved or raises a StoreError. A file and a pipe of the
-same bytes have the same result.
+A refused archive changes no row and no file of the store. An accepted archive passes fsck. A second
+import of it changes nothing, and a save of it succeeds or raises a StoreError. A file and a pipe of
+the same bytes have the same result.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ SLOW_S: Final = 20.0
 
 
 def check(data: bytes) -> None:
-    """Import one archive in one way or two; the bits of the first byte choose what happens."""
+    """Import one archive, from one source or two; the bits of the first byte choose how."""
     choices = Choices(data)
     way = choices.byte()
     entries = mutated(choices.pick(BASES), choices)
@@ -162,11 +162,14 @@ def check(data: bytes) -> None:
 
 
 class EmptiedStore:
-    """A store that is empty for each input. Its rows are deleted, so that its statements stay."""
+    """A store that is emptied after each import.
+
+    Its rows are deleted and the database stays open, so that prepared statements are used again.
+    """
 
     def __init__(self) -> None:
-        # In memory, where the system has such a folder: syncing costs nothing there.
-        shared = Path("/dev/shm")  # noqa: S108 - a folder of our own below it
+        # Use a folder in memory if the system has one, because syncing costs nothing there.
+        shared = Path("/dev/shm")  # noqa: S108 - only the parent of a new folder
         self.folder = Path(
             tempfile.mkdtemp(prefix="storectl-fuzz-", dir=shared if shared.is_dir() else None)
         )
@@ -200,7 +203,7 @@ def _folder() -> Iterator[Path]:
 
 
 def _import_report(source: Path | io.BytesIO, way: int) -> ImportReport | None:
-    """Return the report of the import, None when it is refused."""
+    """Return the report of the import, or None if the archive is refused."""
     store = STORE.store
     try:
         report = store.import_archive(source, OPTIONS)
@@ -217,7 +220,7 @@ def _import_report(source: Path | io.BytesIO, way: int) -> ImportReport | None:
 
 
 def _kept_open() -> list[str]:
-    """Return the deleted files that are still open, where the system lists them."""
+    """Return the deleted files that this process still has open, if /proc lists them."""
     folder = Path("/proc/self/fd")
     found = []
     for entry in folder.iterdir() if folder.is_dir() else ():

@@ -1,7 +1,7 @@
 """Decoding of gzip, bzip2, xz and zstd.
 
-A stream decodes to the same bytes however it is cut into pieces, to no more than its ceiling, and
-to the bytes that the reference implementation gives.
+A stream decodes to the same bytes however it is cut into pieces, and never to more than the
+ceiling. The bytes equal those of the reference implementation.
 
 The first byte of the input chooses the pieces, and whether the other bytes are compressed first.
 The other bytes are the stream.
@@ -103,7 +103,7 @@ def check(data: bytes) -> None:
         if whole:
             assert _decoded(codec, stream, (len(stream),), len(whole) - 1) is TooLarge
         if codec is not Codec.IDENTITY:
-            # The reference may ignore bytes after the stream that we refuse.
+            # The reference may ignore bytes after the stream, which storectl refuses.
             assert whole.startswith(_reference(codec, stream) or b"")
     elif whole in (CorruptStream, TruncatedInput):
         assert _reference(codec, stream) is None or not _is_one_stream(codec, stream)
@@ -133,7 +133,7 @@ def _decoded(
 
 
 def _read(codec: Codec, stream: bytes) -> bytes | type[StoreError]:
-    """Decode with the reader that has a thread of its own."""
+    """Decode the stream with `DecodingReader`, which decodes in its own thread."""
     reader = DecodingReader(io.BytesIO(stream), codec, CEILING)
     out = bytearray()
     try:
@@ -150,7 +150,7 @@ def _read(codec: Codec, stream: bytes) -> bytes | type[StoreError]:
 
 
 def _reference(codec: Codec, stream: bytes) -> bytes | None:
-    """Return the first stream as another implementation decodes it, None when it refuses."""
+    """Return the first stream as the reference decodes it, or None if the reference refuses it."""
     decompressor = _decompressor(codec)
     try:
         content: bytes = decompressor.decompress(stream)

@@ -1,6 +1,6 @@
-"""Image configs, and the v1 texts and migrated configs made of them.
+"""Image configs, and the v1 texts and migrated configs made from them.
 
-Each result can be read again, and is the same when it is made again.
+Each result can be read back, and the same input gives the same result.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """manifest.json and repositories, read alone and as the claims of an archive.
 
-A NUL separates the file from the config that it may name.
+A NUL separates the file from the config that the file may name.
 """
 
 from __future__ import annotations

@@ -187,7 +187,7 @@ def check(data: bytes) -> None:
 
 
 def _resolved(documents: list[bytes]) -> list[bytes]:
-    """Return the documents with their marks replaced, from the last to the first."""
+    """Return the documents with their marks replaced; the last document is resolved first."""
     made: list[bytes] = []
     for document in reversed(documents):
         behind = made[::-1]
@@ -222,7 +222,7 @@ def _alone(data: bytes) -> None:
     for link in document.links:
         assert link.data is None or Digest.of(link.data, link.digest.algorithm) == link.digest
         assert link.made_for is None or link.made_for.matches(link.made_for)
-    document.effective_artifact_type  # noqa: B018 - asked for, whatever it is
+    document.effective_artifact_type  # noqa: B018 - evaluated for its errors only
     assert not document.claims_image or document.config is not None
 
 

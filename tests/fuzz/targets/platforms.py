@@ -1,4 +1,4 @@
-"""Platforms as people and as descriptors write them, normalised and ordered."""
+"""Platforms as users and descriptors write them: parsed, normalised and ordered."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _parsed(text: str) -> Platform | None:
 
 
 def _of_fields(text: str) -> Platform:
-    """Return the platform of an index's fields, which may hold any text."""
+    """Return the platform that the fields of an index give; the fields may hold any text."""
     found = Platform.of_fields(
         dict(zip(("os", "architecture", "variant", "os.version"), text.split("/", 3), strict=False))
     )

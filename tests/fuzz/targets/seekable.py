@@ -85,7 +85,7 @@ def check(data: bytes) -> None:
         read = b"".join(_READER.chunks(sources))
     except StoreError:
         read = None
-    # The stored bytes have their digest, but a table in them may still be wrong.
+    # The digest covers the stored bytes, but the seek table in them may still be wrong.
     assert read is None or read == whole
     start = size * (choice & 0x0F) // 16
     stop = start + (size - start) * (choice >> 4) // 15
@@ -94,8 +94,8 @@ def check(data: bytes) -> None:
     except StoreError:
         return
     assert len(got) == stop - start
-    # The whole file is hashed. For a part only its own frames are checked, so that two wrong
-    # entries of the table that cancel each other out are not found.
+    # Reading the whole file checks its digest. Reading a part checks only the frames of the part,
+    # so two wrong table entries that cancel each other out are not found.
     assert whole is None or got == whole[start:stop] or _wrong_sizes(stored) > 1
 
 
@@ -122,7 +122,7 @@ def _plain(stored: bytes) -> bytes | None:
 
 
 def _wrong_sizes(stored: bytes) -> int:
-    """Return how many frames have another size than in the table."""
+    """Return the number of frames whose size differs from their entry in the table."""
     length = table_bytes(stored[-FOOTER_BYTES:]) or 0
     return sum(
         _size(stored[one.stored_offset :][: one.stored_bytes]) != one.content_bytes

@@ -21,7 +21,7 @@ from tests.support.tars import END, block, extended, member, padded, sparse_memb
 MAX_BYTES: Final = 12 * 1024
 LIMITS: Final = Limits(members=200, directories=200, name_bytes=20_000, header_bytes=4096, links=20)
 READ_BYTES: Final = 1 << 20
-"""The most bytes of a member that are read: a damaged header may announce any size."""
+"""The largest member in bytes that is read: a damaged header may announce any size."""
 
 SEEDS: Final = (
     member(b"a/b", b"alpha")
@@ -97,7 +97,7 @@ def check(data: bytes) -> None:
 def _with_checksums(data: bytes) -> bytes:
     """Return ``data`` with a right checksum in each block that has the magic number of a header.
 
-    Data that looks like a header also gets a checksum.
+    Member data that looks like a header also gets a checksum.
     """
     blocks = [data[start : start + 512] for start in range(0, len(data), 512)]
     return b"".join(
@@ -110,7 +110,8 @@ def _agree(data: bytes) -> None:
     checked = [_checked(data, sizes) for sizes in ((len(data) or 1,), (1000, 24), (511, 1, 513))]
     assert checked[0] == checked[1] == checked[2]
     sought, passed = _listed(data, seekable=True), _listed(data, seekable=False)
-    # A file shows at once that a member ends behind its end; a stream yields the member first.
+    # If a member ends after the end of the archive, a file shows it at once; a stream yields the
+    # member first.
     assert passed[1] is sought[1]
     assert passed[0][: len(sought[0])] == sought[0]
     assert sought[1] is TruncatedInput or len(passed[0]) == len(sought[0])
@@ -138,7 +139,7 @@ def _checked(data: bytes, sizes: tuple[int, ...]) -> tuple[type[StoreError], str
 def _listed(
     data: bytes, *, seekable: bool
 ) -> tuple[list[tuple[Member, bytes | None]], type[StoreError] | None]:
-    """Return every member with its bytes, and the error at the end."""
+    """Return every member with its bytes, and the type of the final error, or None."""
     tree = Tree(LIMITS)
     found: list[tuple[Member, bytes | None]] = []
     reader = TarReader(io.BytesIO(data), LIMITS, seekable=seekable)

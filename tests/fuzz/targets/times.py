@@ -1,4 +1,4 @@
-"""Go's times: a time that is written and read again is the same instant, as in datetime."""
+"""Go's times: a time that is written and read back is the same instant as in datetime."""
 
 from __future__ import annotations
 

@@ -46,8 +46,8 @@ class Accepted:
 class Case:
     """An input with its expected result.
 
-    ``why`` is its fault. ``entries`` are the members of a tar, and of a folder when ``in_folder``.
-    ``archive`` holds bytes that no list of members can produce.
+    ``why`` describes its fault. ``entries`` are the members of a tar, and of a folder if
+    ``in_folder`` is set. ``archive`` holds bytes that no list of members can produce.
     """
 
     name: str
@@ -59,16 +59,16 @@ class Case:
     only_folder: bool = False
     options: ImportOptions = field(default_factory=ImportOptions)
     arguments: tuple[str, ...] | None = ()
-    """``options`` as command-line arguments; None when the command line does not have them."""
+    """The command-line arguments for ``options``; None if the command line does not have them."""
 
     @property
     def data(self) -> bytes:
-        """Return the archive's bytes."""
+        """The archive as bytes."""
         return packed(self.entries) if self.archive is None else self.archive
 
 
 def of_files(files: Mapping[str, bytes], *more: Entry) -> tuple[Entry, ...]:
-    """Return entries for files by path, and more entries."""
+    """Return entries for files by path, followed by ``more`` entries."""
     return (*(Entry(name, data, FILE) for name, data in files.items()), *more)
 
 
@@ -85,5 +85,5 @@ def path_of(digest: str) -> str:
 
 
 def refused(error: type[errors.InvalidInput], *says: str, **facts: Any) -> Refused:  # noqa: ANN401 - shown as text
-    """Return `Refused` with the facts as text."""
+    """Return `Refused` with every fact as text."""
     return Refused(error, says, {key: str(value) for key, value in facts.items()})

@@ -59,7 +59,7 @@ _DIGEST: Final = re.compile(r"(?<![0-9a-f])([0-9a-f]{4})(?:[0-9a-f]{60}|[0-9a-f]
 
 
 def ways(case: Case) -> tuple[str, ...]:
-    """Return the ways to import a case: from a file, through a pipe, from a folder."""
+    """Return the ways to import a case: "file", "pipe", and "folder" if a folder can hold it."""
     if case.only_folder:
         return ("folder",)
     return WAYS if case.in_folder else WAYS[:2]
@@ -98,7 +98,8 @@ def _write(descriptor: int, data: bytes) -> None:
 def shortened(text: str) -> str:
     """Return ``text`` with its digests cut short.
 
-    It is easier to read, and does not change with the version of a compression library.
+    Short digests are easier to read. They also hide that digests change with the version of a
+    compression library.
     """
     return _DIGEST.sub(r"\1…", text)
 
@@ -149,7 +150,7 @@ def _message(case: Case, store: Store, folder: Path) -> str:
 
 
 def _cell(text: str) -> str:
-    # Messages contain no markup.
+    # Escape the characters that have a meaning in Markdown or HTML.
     quoted = shortened(text).replace("\n", " ").replace("|", "\\|").replace("<", "&lt;")
     return re.sub(r"(?<!\*)\*(?!\*)", r"\\*", quoted)
 

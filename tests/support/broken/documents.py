@@ -44,7 +44,7 @@ def changed(
     of: str = "manifest",
     listed: dict[str, Any] | None = None,
 ) -> Layout:
-    """Return a layout whose manifest or config was changed and has the digest of its new bytes.
+    """Return a layout whose manifest or config was changed; its descriptor has the new digest.
 
     ``listed`` is added to the manifest's descriptor in index.json.
     """
@@ -76,13 +76,13 @@ def texts(text: bytes, media_type: str = MANIFEST) -> Layout:
 
 
 def sound_manifest() -> bytes:
-    """Return the manifest of an image of A, as `texts` may change it."""
+    """Return the manifest of an image of layer A, for tests that change its text."""
     layout = Layout()
     return layout.blobs[layout.image(A)["digest"]]
 
 
 def _layer(**members: object) -> Layout:
-    """Return a layout with other members in the descriptor of its layer."""
+    """Return a layout with ``members`` changed in the descriptor of its layer."""
     return changed(lambda manifest: manifest["layers"][0].update(members))
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BLOB: Final = path_of(digest(A))
 OUTSIDE: Final = "/proc/self/environ"
-"""A file that exists on every machine, and that no import may read."""
+"""A file that exists on every machine. No import may read it."""
 
 
 def blobs() -> Iterator[Case]:

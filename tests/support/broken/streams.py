@@ -37,7 +37,7 @@ def _flipped(data: bytes, at: int) -> bytes:
 
 
 def layers() -> Iterator[Case]:
-    """Yield cases of layers whose digest is right and whose content is not."""
+    """Yield cases of layers whose digest is right and whose bytes are broken."""
 
     def case(
         name: str,

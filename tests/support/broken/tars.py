@@ -281,7 +281,7 @@ def extensions() -> Iterator[Case]:
 
 
 def links() -> Iterator[Case]:
-    """Yield cases of links, paths, and of directories and devices in the place of files."""
+    """Yield cases of links, of paths, and of directories and devices in place of files."""
 
     def case(
         name: str,

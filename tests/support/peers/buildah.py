@@ -1,4 +1,4 @@
-"""buildah with a storage of its own."""
+"""buildah with its own storage."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Buildah:
         """Run a buildah command; return its output.
 
         Raises:
-            PeerRefusal: It failed.
+            PeerRefusal: The command failed.
         """
         return self._programs.run(*self._command, *words)
 

@@ -1,4 +1,4 @@
-"""The claims of an archive or folder, read without the code under test."""
+"""The claims of an archive or folder, read without storectl's code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Claims:
         return {root["digest"] for root in self.roots}
 
     def names(self, name: str) -> bool:
-        """Return whether anything has this name, in any registry."""
+        """Return whether a manifest or image has this name, in any registry."""
         written = [
             *self.tags,
             *(
@@ -38,7 +38,7 @@ class Claims:
         return any(f"/{candidate}".endswith(f"/{name}") for candidate in written)
 
     def written_names(self) -> list[str]:
-        """Return every name with its place."""
+        """Return every name, each with the place where it is written."""
         found = [f"`{tag}` in manifest.json" for tag in self.tags]
         for key, short in ((REF_NAME, "ref.name"), (CONTAINERD_NAME, "io.containerd.image.name")):
             found += [
@@ -50,7 +50,7 @@ class Claims:
 
 
 def claims(path: Path) -> Claims:
-    """Read the claims of an archive or folder."""
+    """Return the claims of an archive or folder."""
     files = _files(path)
     if "version" in files:
         return Claims(({"digest": digest(files["manifest.json"])},), ())

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tests.support.peers.workshop import Workshop
 
 ARCHIVE: Final = "archive"
-"""An image from a Docker archive that runs."""
+"""The subject of an image that comes from a Docker archive and can run."""
 
 SENTENCE: Final = "hello from the mirror\n"
 TITLES: Final = {
@@ -47,7 +47,7 @@ TITLES: Final = {
 
 @final
 class Clients:
-    """The cells of the matrix; each is run once per endpoint, on its first use."""
+    """The cells of the matrix; each is run on its first use, once per endpoint."""
 
     def __init__(self, shop: Workshop) -> None:
         self.shop = shop
@@ -77,7 +77,7 @@ class Clients:
 
     @functools.cached_property
     def archive(self) -> Part:
-        """Return the image from a Docker archive, with the manifest that all endpoints serve."""
+        """The image from a Docker archive, with the manifest that all endpoints serve."""
         served = [endpoint.manifest("matrix/archive", "1") for endpoint in self.endpoints]
         if served[0] is None or served[0] != served[1]:
             raise Disagreement(f"two stores serve one archive as {served}")
@@ -108,7 +108,8 @@ class Clients:
             The cell, or None if the command is not for this subject.
 
         Raises:
-            Disagreement: The result is not one of the expected ones.
+            Disagreement: The client reports unexpected digests, or HTTP and TLS give different
+                results.
         """
         if key not in row.subjects:
             return None
@@ -146,7 +147,7 @@ class Clients:
             The cell, or None if the command is not for this subject.
 
         Raises:
-            Disagreement: The result is not one of the expected ones.
+            Disagreement: The mirror has unexpected digests, or HTTP and TLS give different results.
         """
         if key not in row.subjects:
             return None
@@ -192,7 +193,7 @@ class Clients:
         """Pull the image from the archive with Docker and run it.
 
         Raises:
-            Disagreement: It prints something else.
+            Disagreement: The container prints a different text.
         """
         pull = next(row for row in PULLS if row.command == "docker pull")
         pull.pull(self.shop, endpoint, self.archive)
@@ -201,7 +202,7 @@ class Clients:
             raise Disagreement(f"docker run, {endpoint.title}: {said!r}")
 
     def attach_with_oras(self, endpoint: Endpoint) -> None:
-        """Push an artifact, attach another to it and to an image, and find and pull them.
+        """Push an artifact, attach a note to it and to an image, then find and pull the notes.
 
         Raises:
             Disagreement: An artifact is missing or differs.

@@ -69,7 +69,11 @@ loopback interface unless hosts.toml says otherwise.
 
 
 def render(clients: Clients) -> str:
-    """Return the whole document; run every cell that was not run yet. Raises Disagreement."""
+    """Return the whole document; run every cell that has not run yet.
+
+    Raises:
+        Disagreement: The result of a cell is not an expected one.
+    """
     shop, messages = clients.shop, Messages()
     compared = {
         "Docker Engine": docker.version(shop.docker),

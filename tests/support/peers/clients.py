@@ -1,4 +1,4 @@
-"""Every way in which a client pulls from the mirror or pushes to it."""
+"""Every command by which a client pulls from the mirror or pushes to it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ class Pull:
 @final
 @dataclass(frozen=True)
 class Push:
-    """A row of the second table; ``push`` pushes a part under a name, or raises PeerRefusal."""
+    """A row of the second table.
+
+    ``push`` pushes a part under a name, or raises PeerRefusal.
+    """
 
     command: str
     push: Callable[[Workshop, Endpoint, Part, str], None]
@@ -99,7 +102,7 @@ def docker_run(engine: Engine, name: str) -> str:
         if status >= 400:
             raise EngineError(f"docker start {name}: {said.decode(errors='replace')}")
         engine.request("POST", f"/containers/{container}/wait")
-        # Eight bytes before each piece name its stream.
+        # The engine puts eight bytes before each piece, to name its stream.
         return engine.request("GET", f"/containers/{container}/logs?stdout=1")[1][8:].decode()
     finally:
         engine.request("DELETE", f"/containers/{container}?force=1")
@@ -183,7 +186,7 @@ def _skopeo_push(shop: Workshop, endpoint: Endpoint, part: Part, name: str) -> N
 
 
 def _complete_roots(part: Part, layout: Path) -> set[str]:
-    """Return the roots of a layout that a client wrote, and check that all of the part is in it."""
+    """Return the roots of a layout that a client wrote; check that it has all blobs of the part."""
     found = claims(layout).digests()
     if part.root in found:
         for digest, data in part.layout.blobs.items():
@@ -195,9 +198,9 @@ def _complete_roots(part: Part, layout: Path) -> set[str]:
 
 
 def _ctr_options(endpoint: Endpoint) -> list[str | Path]:
-    """Return ctr's options for the mirror, with its settings as hosts.toml.
+    """Return ctr's options for the mirror, with the settings in hosts.toml.
 
-    Without the file, ctr does not use TLS with a registry on the loopback interface.
+    Without this file, ctr does not use TLS with a registry on the loopback interface.
     """
     scheme = "https" if endpoint.tls else "http"
     folder = endpoint.fresh("hosts")
@@ -270,7 +273,7 @@ def regctl(endpoint: Endpoint, *words: str | Path) -> str:
     """Run a regctl command; return its output.
 
     Raises:
-        PeerRefusal: It failed.
+        PeerRefusal: The command failed.
     """
     return endpoint.programs.run(
         REGCTL,
@@ -309,14 +312,14 @@ def oras(
     """Run an oras command; return its output.
 
     Args:
-        endpoint: The mirror.
-        command: The verb.
-        *words: Its arguments.
-        side: The prefix of the options about the mirror, ``from-`` or ``to-``.
-        cwd: The working directory.
+        endpoint: The mirror that the options describe.
+        command: The verb, for example ``push``.
+        *words: The arguments after the options.
+        side: The prefix of the options about the mirror: ``from-``, ``to-`` or empty.
+        cwd: The working directory; None for this process's.
 
     Raises:
-        PeerRefusal: It failed.
+        PeerRefusal: The command failed.
     """
     how = [] if endpoint.tls else [f"--{side}plain-http"]
     return endpoint.programs.run(ORAS, command, *how, *words, cwd=cwd)
@@ -380,7 +383,7 @@ def slug(command: str, endpoint: Endpoint) -> str:
 
 
 def versions(endpoint: Endpoint) -> dict[str, str]:
-    """Return the versions of the clients that are in no other table."""
+    """Return the versions of the clients that docs/interop.md does not list."""
     found = json.loads(endpoint.programs.run(REGCTL, "version", "--format", "{{json .}}"))
     said: Sequence[str] = endpoint.programs.run(ORAS, "version").split()
     return {"regctl": str(found["vcsTag"]).removeprefix("v"), "oras": said[1]}

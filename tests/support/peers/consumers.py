@@ -1,4 +1,4 @@
-"""Every way in which a peer reads archives of storectl."""
+"""Every command by which a peer reads archives of storectl."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True)
 class PeerDigests:
-    """The digests by which a peer identifies a part: of manifests, indexes and configs.
+    """The digests of manifests, indexes and configs by which a peer identifies a part.
 
-    ``remarks`` are refusals of further commands.
+    ``remarks`` are the peer's messages if it refused further commands.
     """
 
     digests: frozenset[str]
@@ -34,7 +34,7 @@ class PeerDigests:
 @final
 @dataclass(frozen=True)
 class SavedPart:
-    """An archive or folder with a part, and the ``ref`` of the part in its index.json."""
+    """An archive or folder with a part, and the name ``ref`` of the part in its index.json."""
 
     path: Path
     part: Part

@@ -1,4 +1,4 @@
-"""containerd and its client ``ctr``, with a socket and a folder of their own."""
+"""containerd and its client ``ctr``, with their own socket and folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ address = "{folder}/t"
 
 @final
 class Containerd:
-    """A containerd of the tests; call `stop` in any case.
+    """A containerd of the tests; always call `stop`.
 
     Layers are unpacked by the ``native`` snapshotter, which works on any kernel.
     """
@@ -64,20 +64,20 @@ class Containerd:
         """Run a ctr command; return its output.
 
         Raises:
-            PeerRefusal: It failed.
+            PeerRefusal: The command failed.
         """
         return self._programs.run(*self.command, *words, stdin=stdin)
 
     def import_archive(self, archive: Path, *options: str) -> None:
-        """Run ``ctr images import``.
+        """Import an archive with ``ctr images import``.
 
         Raises:
-            PeerRefusal: It failed.
+            PeerRefusal: The command failed.
         """
         self.run("images", "import", "--snapshotter", "native", *options, archive)
 
     def clear(self) -> None:
-        """Change to a new namespace, which has no image and no content."""
+        """Change to a new namespace, which has no images and no content."""
         self._namespaces += 1
 
     def images(self) -> dict[str, str]:
@@ -89,7 +89,7 @@ class Containerd:
         }
 
     def config_digest(self, manifest: str) -> str | None:
-        """Return the digest of a manifest's config, None for an index."""
+        """Return the digest of a manifest's config, or None for an index."""
         document = json.loads(self.run("content", "get", manifest))
         digest: str | None = document.get("config", {}).get("digest")
         return digest

@@ -1,4 +1,4 @@
-"""crane: registries to files and back."""
+"""crane: copies from registries to files and back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROGRAM: Final = os.environ.get("CRANE", "crane")
 
 @final
 class Crane:
-    """crane without TLS."""
+    """crane, which talks to its registries without TLS."""
 
     def __init__(self, programs: Programs) -> None:
         self._programs = programs
@@ -28,6 +28,6 @@ class Crane:
         """Run a crane command; return its output.
 
         Raises:
-            PeerRefusal: It failed.
+            PeerRefusal: The command failed.
         """
         return self._programs.run(PROGRAM, "--insecure", *words)

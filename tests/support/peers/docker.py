@@ -21,10 +21,10 @@ def version(engine: Engine) -> str:
 
 
 def pull(engine: Engine, source: str, name: str) -> None:
-    """Pull an image and give it another name.
+    """Pull an image and add the tag ``name``.
 
     Raises:
-        PeerRefusal: The engine cannot pull it.
+        PeerRefusal: The engine cannot pull the image.
     """
     status, body = engine.request("POST", f"/images/create?{urlencode({'fromImage': source})}")
     said = [json.loads(line) for line in body.splitlines() if line.strip()]
@@ -43,10 +43,10 @@ def pull(engine: Engine, source: str, name: str) -> None:
 
 
 def load(engine: Engine, archive: bytes) -> None:
-    """Load an archive.
+    """Load an archive into the engine.
 
     Raises:
-        PeerRefusal: The engine refuses it.
+        PeerRefusal: The engine refuses the archive.
     """
     problems = [message["error"] for message in engine.load(archive) if "error" in message]
     if problems:
@@ -54,7 +54,7 @@ def load(engine: Engine, archive: bytes) -> None:
 
 
 def image_id(engine: Engine, name: str) -> str | None:
-    """Return the ID of the image that the engine has under ``name``, or None."""
+    """Return the ID of the image that ``name`` refers to in the engine, or None."""
     try:
         found: str = engine.inspect(name)["Id"]
     except EngineRefusal:

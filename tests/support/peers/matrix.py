@@ -1,4 +1,4 @@
-"""The matrix of peers: every producer into storectl, and storectl into every consumer."""
+"""The matrix of peers: every producer's archives in storectl, and storectl's in every consumer."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ FORMATS: Final = {
     "oci, folder": (Format.OCI, True),
 }
 FROM_DOCKER: Final = "docker"
-"""Another subject for consumers: the single image, imported from a Docker archive."""
+"""A further subject for consumers: the single image, imported from a Docker archive."""
 ATTACHED: Final = "attached"
-"""Another subject for consumers: the last subject's image with its referrers, without names."""
+"""A further subject for consumers: the last subject's image with its referrers, without names."""
 
 
 class Disagreement(Exception):
-    """The result of a cell is not one of the expected ones."""
+    """The result of a cell is not one of the expected results."""
 
 
 @final
 @dataclass(frozen=True)
 class Cell:
-    """The result for each part of a subject."""
+    """The results of a cell, one for each part of a subject."""
 
     parts: tuple[tuple[str, str], ...]
 
@@ -85,7 +85,8 @@ class Matrix:
             The cell, or None if the command is not for this subject.
 
         Raises:
-            Disagreement: The result is not one of the expected ones.
+            Disagreement: storectl refuses a sound archive, or imports it with unexpected digests or
+                damage.
         """
         subject = self.shop.subjects[key]
         if key not in producer.subjects:
@@ -135,7 +136,7 @@ class Matrix:
         return [(part.what, _import_verdict(producer, part, made, said, report)) for part in group]
 
     def _refused_by_docker_too(self, archive: Path, ours: StoreError) -> str:
-        """Return the verdict for an archive that storectl refuses and Docker has to refuse."""
+        """Return the verdict on an archive that storectl refuses and that Docker has to refuse."""
         try:
             docker.load(self.shop.docker, archive.read_bytes())
         except PeerRefusal as exc:
@@ -146,13 +147,13 @@ class Matrix:
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def consumed(self, consumer: Consumer, key: str, form: str) -> Cell | None:
-        """Return how a consumer identifies a subject that it got in a format.
+        """Return how a consumer identifies a subject that it read in a format.
 
         Returns:
-            The cell, or None if the command is not for this format.
+            The cell, or None if the command is not for this subject in this format.
 
         Raises:
-            Disagreement: The result is not one of the expected ones.
+            Disagreement: The consumer reports unexpected digests.
         """
         if form not in consumer.formats:
             return None
@@ -236,5 +237,5 @@ def _import_verdict(
 
 
 def refused(message: str) -> str:
-    """Return the text of a cell whose peer refused the command."""
+    """Return the text of a cell in which the peer refused the command."""
     return f"not supported by the peer: “{essence(message)}”"

@@ -1,4 +1,4 @@
-"""The mirror as clients use it: over plain HTTP without a user, or over TLS as a user."""
+"""The mirror as clients use it: over plain HTTP without a user, or over TLS with a user."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PASSWORD: Final = "open sesame"  # noqa: S105 - not a secret: the server belongs
 
 @final
 class Endpoint:
-    """A mirror with a store of its own, and clients with its settings; closing it ends both."""
+    """A mirror with its own store, and clients with settings for it; closing ends them all."""
 
     def __init__(self, folder: Path, *, tls: bool) -> None:
         folder.mkdir()
@@ -80,7 +80,7 @@ class Endpoint:
         return base64.urlsafe_b64encode(json.dumps(account).encode()).decode()
 
     def fresh(self, name: str) -> Path:
-        """Return a path that does not exist."""
+        """Return a path at which no file exists."""
         self._count += 1
         folder = self.folder / "work" / str(self._count)
         folder.mkdir(parents=True)
@@ -106,7 +106,7 @@ class Endpoint:
                 return None
 
     def findings(self) -> list[str]:
-        """Return the damage in the store, with images whose layers do not match their configs."""
+        """Return the damage that fsck finds, and images whose layers differ from their configs."""
         with Store.open(self.mirror.root) as store:
             wrong = [
                 f"{image.image_id} is {state}"

@@ -1,4 +1,4 @@
-"""podman with a storage of its own."""
+"""podman with its own storage."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Podman:
         """Run a podman command; return its output.
 
         Raises:
-            PeerRefusal: It failed.
+            PeerRefusal: The command failed.
         """
         return self._programs.run(*self.command, *words)
 

@@ -25,12 +25,12 @@ STOP_TIMEOUT_S: Final = 30
 
 
 class PeerError(Exception):
-    """A peer's server did not start: the machine is broken, and no test result follows."""
+    """A peer's server did not start: the fault is in the machine, and no result follows."""
 
 
 @final
 class PeerRefusal(Exception):
-    """A peer failed; ``message`` is its own, without the parts that differ from run to run."""
+    """A peer refused a command; ``message`` has the peer's words that are the same in every run."""
 
     def __init__(self, command: Sequence[str], said: str) -> None:
         self.message = essence(said)
@@ -39,7 +39,7 @@ class PeerRefusal(Exception):
 
 @final
 class Programs:
-    """Runs peers in an environment with a home, temporary files and a runtime folder of its own."""
+    """Runs peers in an environment with its own home, temporary folder and runtime folder."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
@@ -64,7 +64,7 @@ class Programs:
         """Run a command; return its standard output.
 
         Raises:
-            PeerRefusal: It failed.
+            PeerRefusal: The command failed.
         """
         words = [str(word) for word in command]
         with contextlib.ExitStack() as stack:
@@ -91,14 +91,14 @@ class Programs:
 
 @final
 class Server:
-    """A peer's daemon, started on construction; call `await_start`, and `stop` in any case."""
+    """A peer's daemon, started on construction; call `await_start`, and always call `stop`."""
 
     def __init__(
         self, command: Sequence[str | Path], log: Path, environment: Mapping[str, str]
     ) -> None:
         words = [str(word) for word in command]
         if guard := shutil.which("setpriv"):
-            # The servers end with the tests, even when they are killed.
+            # End the server with the tests, even if they are killed.
             words = [guard, "--pdeathsig", "TERM", "--", *words]
         self._log = log
         with log.open("ab") as file:
@@ -112,10 +112,10 @@ class Server:
             )
 
     def await_start(self, ready: Callable[[], bool]) -> Self:
-        """Return when ``ready`` is true.
+        """Wait until ``ready`` is true.
 
         Raises:
-            PeerError: It stays false; the message has the end of the log.
+            PeerError: The server is not ready in time; the message has the end of its log.
         """
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and self._process.poll() is None:
@@ -169,7 +169,7 @@ _VARYING: Final = (
 
 
 def essence(said: str) -> str:
-    """Return the last line of an error, or all lines of a list, without what varies by run."""
+    """Return an error's last line, or all lines of a list, without the parts that vary by run."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     line = " ".join(lines) if lines[-1].startswith("* ") else lines[-1]
     if match := _LOGRUS.match(line):

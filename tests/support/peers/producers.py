@@ -1,4 +1,4 @@
-"""Every way in which a peer writes images to files."""
+"""Every command by which a peer writes images to files."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 class WrittenArchive:
     """The file or folder that a peer wrote.
 
-    ``root`` and ``image`` are digests if the peer changed the part, and None if they are the
-    part's.
+    ``root`` and ``image`` are digests if the peer changed the part, and None if it kept them.
     """
 
     path: Path
@@ -37,7 +36,7 @@ class WrittenArchive:
 class Producer:
     """A row of the table: a command for some ``subjects``.
 
-    ``make`` writes a part, or several parts if ``together`` is set, and may raise PeerRefusal.
+    ``make`` writes one part, or several parts if ``together`` is set. It may raise PeerRefusal.
     """
 
     peer: str
@@ -157,7 +156,7 @@ def _crane_append(shop: Workshop, parts: Sequence[Part], out: Path) -> WrittenAr
 
 
 def _umoci_tag(shop: Workshop, parts: Sequence[Part], out: Path) -> WrittenArchive:
-    # skopeo's copy of the layout has the only annotation that umoci reads.
+    # umoci reads only an annotation that skopeo's copy of the layout has.
     shop.skopeo.copy(shop.oci(parts[0]), f"oci:{out}:made", everything=True)
     shop.umoci.run("tag", "--image", f"{out}:made", parts[0].tag)
     shop.umoci.run("remove", "--image", f"{out}:made")

@@ -1,4 +1,4 @@
-"""A registry for the tests: Debian's docker-registry, on the loopback interface, without users."""
+"""A registry for the tests: Debian's docker-registry on the loopback interface, without users."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ACCEPT: Final = ", ".join(
 
 @final
 class Registry:
-    """A registry of the tests; call `stop` in any case."""
+    """A registry of the tests; always call `stop`."""
 
     def __init__(self, programs: Programs, folder: Path) -> None:
         folder.mkdir()
@@ -70,7 +70,7 @@ class Registry:
         """Return the digest and the bytes of a manifest or index.
 
         Raises:
-            LookupError: The registry does not have it.
+            LookupError: The registry does not have the manifest.
         """
         data, digest = self._get(f"/v2/{repository}/manifests/{reference}")
         return digest, data
@@ -84,7 +84,7 @@ class Registry:
         return set(json.loads(self._get(f"/v2/{repository}/tags/list")[0])["tags"] or ())
 
     def everything(self, repository: str, reference: str) -> Iterator[tuple[str, bytes]]:
-        """Yield digest and bytes of a manifest and of all that it leads to.
+        """Yield the digest and the bytes of a manifest and of everything below it.
 
         Raises:
             LookupError: A blob or manifest is missing.

@@ -82,7 +82,7 @@ class Messages:
         self._open: dict[int, str] = {}
 
     def cell(self, cell: Cell | None) -> str:
-        """Return a cell's text, its quotations replaced with their numbers."""
+        """Return a cell's text, in which numbers replace the quoted messages."""
         return (
             NOTHING
             if cell is None
@@ -95,14 +95,14 @@ class Messages:
         return number
 
     def notes(self) -> str:
-        """Return the quotations that no earlier note has written."""
+        """Return the quoted messages that no earlier call has returned, as a list."""
         lines = [f"- [{number}] `{message}`" for number, message in sorted(self._open.items())]
         self._open.clear()
         return "\n".join(lines) + "\n" if lines else ""
 
 
 def versions(shop: Workshop) -> dict[str, str]:
-    """Return the versions of the tools, by name."""
+    """Return the version of each tool, by the tool's name."""
     return {
         "Docker Engine": docker.version(shop.docker),
         "skopeo": shop.skopeo.version(),
@@ -116,19 +116,23 @@ def versions(shop: Workshop) -> dict[str, str]:
 
 
 def versions_line(versions: Mapping[str, str]) -> str:
-    """Return the versions as a paragraph between marks, which `without_versions` removes."""
+    """Return a paragraph with the versions, between marks by which `without_versions` finds it."""
     text = ", ".join(f"{name} {version}" for name, version in versions.items())
     wrapped = textwrap.fill(f"{text}.", 100, break_on_hyphens=False)
     return f"<!-- versions -->\n{wrapped}\n<!-- end of versions -->\n\n"
 
 
 def without_versions(text: str) -> str:
-    """Return the document without the versions, which differ between machines."""
+    """Return the document without its versions, which differ between machines."""
     return _VERSIONS.sub("", text)
 
 
 def render(matrix: Matrix) -> str:
-    """Return the whole document; run every cell that was not run yet. Raises Disagreement."""
+    """Return the whole document; run every cell that has not run yet.
+
+    Raises:
+        Disagreement: The result of a cell is not an expected one.
+    """
     shop, messages = matrix.shop, Messages()
     subjects = shop.subjects
     parts = [

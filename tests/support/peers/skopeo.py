@@ -1,4 +1,4 @@
-"""skopeo: copies from any of its transports to any other."""
+"""skopeo: copies from any of its transports to any other transport."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Skopeo:
     def copy(
         self, source: str, target: str, *, everything: bool = False, preserve: bool = False
     ) -> None:
-        """Copy an image, or with ``everything`` an index and all that it lists.
+        """Copy an image; with ``everything``, copy an index and all manifests that it lists.
 
         Raises:
-            PeerRefusal: It failed.
+            PeerRefusal: The command failed.
         """
         options = [
             *(["--all"] if everything else []),

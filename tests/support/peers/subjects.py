@@ -22,8 +22,8 @@ C: Final = layer("c.txt", b"gamma\n")
 class Part:
     """A named image, index or artifact.
 
-    ``root`` is the digest of its manifest or index, ``image`` the ID of the image in it for this
-    machine, None for an artifact.
+    ``root`` is the digest of its manifest or index. ``image`` is the ID of its image for this
+    machine's platform, or None for an artifact.
     """
 
     repository: str
@@ -34,19 +34,19 @@ class Part:
 
     @property
     def name(self) -> str:
-        """Return the name as Docker's users write it."""
+        """The name as Docker's users write it."""
         return f"{self.repository}:{self.tag}"
 
     @property
     def what(self) -> str:
-        """Return a word for the part, for cells whose parts have different results."""
+        """The word for the part in a cell whose parts have different results."""
         return self.repository.rpartition("/")[2] if self.image is not None else "artifact"
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """Parts that belong together."""
+    """Parts that are produced and consumed together."""
 
     key: str
     title: str
@@ -62,7 +62,7 @@ class Subject:
 
 
 def docker_archive(parts: Sequence[Part]) -> bytes:
-    """Return images as a Docker archive, without their manifests."""
+    """Return the images as a Docker archive, which lacks their manifests."""
     archive = Archive()
     entries = []
     for number, part in enumerate(parts):
@@ -78,7 +78,7 @@ def docker_archive(parts: Sequence[Part]) -> bytes:
 
 
 def gzip_name(data: bytes) -> str:
-    """Return the digest of a layer's blob in these subjects."""
+    """Return the digest of a layer's gzip blob in these subjects."""
     layout = Layout()
     name: str = layout.blob(gzip(data).data, "")["digest"]
     return name

@@ -26,7 +26,7 @@ class Umoci:
         """Run a umoci command; return its output.
 
         Raises:
-            PeerRefusal: It failed.
+            PeerRefusal: The command failed.
         """
         return self._programs.run("umoci", *words)
 
@@ -34,7 +34,7 @@ class Umoci:
         """Unpack an image; return the digest of the manifest that umoci chose.
 
         Raises:
-            PeerRefusal: It failed.
+            PeerRefusal: The command failed.
         """
         self.run("unpack", "--image", f"{layout}:{tag}", bundle)
         record = json.loads((bundle / "umoci.json").read_text())

@@ -1,4 +1,4 @@
-"""All peers in one folder, each started on its first use, and the images that they work on."""
+"""All peers in one folder, each started on its first use, and the images that they handle."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ if TYPE_CHECKING:
 
 @final
 class Workshop:
-    """The peers; closing it leaves no process, mount or file."""
+    """All peers; closing the workshop leaves no process, mount or file."""
 
     def __init__(self) -> None:
-        # The path is short, because sockets and podman's runtime folder are below it. It has no
-        # underscore, as `mkdtemp` makes them, because podman reads paths as names of images.
+        # Keep the path short, because the paths of sockets and of podman's runtime folder continue
+        # it. Do not use `mkdtemp`: its names may have an underscore, and podman reads paths as
+        # names of images.
         self.folder = Path(tempfile.gettempdir()) / f"peers-{os.urandom(5).hex()}"
         self.folder.mkdir(mode=0o700)
         self._stack = contextlib.ExitStack()
@@ -59,25 +60,25 @@ class Workshop:
 
     @functools.cached_property
     def docker(self) -> Engine:
-        """Return a Docker Engine 20.10 of the tests."""
+        """A Docker Engine 20.10 of the tests."""
         return self._stack.enter_context(Engine(self.folder / "engine"))
 
     @functools.cached_property
     def containerd(self) -> Containerd:
-        """Return a containerd of the tests."""
+        """A containerd of the tests."""
         daemon = Containerd(self.programs, self.folder / "ctrd")
         self._stack.callback(daemon.stop)
         return daemon
 
     @functools.cached_property
     def registry(self) -> Registry:
-        """Return a registry of the tests."""
+        """A registry of the tests."""
         server = Registry(self.programs, self.folder / "registry")
         self._stack.callback(server.stop)
         return server
 
     def fresh(self, name: str) -> Path:
-        """Return a path that does not exist."""
+        """Return a path at which no file exists."""
         self._count += 1
         folder = self.folder / "work" / str(self._count)
         folder.mkdir(parents=True)
@@ -97,12 +98,12 @@ class Workshop:
         )
 
     def oci(self, part: Part) -> str:
-        """Return `layout` as skopeo, podman and buildah name it."""
+        """Return the name of `layout` for skopeo, podman and buildah."""
         return f"oci:{self.layout(part)}:{part.tag}"
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def seeded(self, part: Part) -> str:
-        """Copy the part into the registry with its digest; return its name there."""
+        """Copy the part with its digest into the registry, and return its name there."""
         name = f"{self.registry.host}/{part.name}"
         self.skopeo.copy(self.oci(part), f"docker://{name}", everything=True, preserve=True)
         return name
@@ -113,7 +114,7 @@ class Workshop:
     def saved(
         self, source: bytes, parts: Sequence[Part], form: Format, *, folder: bool, referrers: bool
     ) -> Path:
-        """Import ``source`` and save the parts; return the path."""
+        """Import ``source`` and save the parts; return the path of the save."""
         archive = self.fresh("source.tar")
         archive.write_bytes(source)
         saved = self.fresh("saved" if folder else "saved.tar")
@@ -135,7 +136,7 @@ class Workshop:
 
 
 def as_tar(path: Path, target: Path) -> Path:
-    """Pack a folder into a tar like ``tar -C folder -c .``; return the path of a file unchanged."""
+    """Pack a folder like ``tar -C folder -c .``; return the path of the tar, or of a given file."""
     if not path.is_dir():
         return path
     with tarfile.open(target, "w") as tar:
@@ -144,7 +145,7 @@ def as_tar(path: Path, target: Path) -> Path:
 
 
 def as_folder(path: Path, target: Path) -> Path:
-    """Unpack a tar into a folder; return the path of a folder unchanged."""
+    """Unpack a tar; return the path of the folder, or of a given folder."""
     if path.is_dir():
         return path
     with tarfile.open(path) as tar:
