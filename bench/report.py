@@ -33,7 +33,7 @@ _CASES: Final = """\
 ## Every case
 
 Wall time, CPU time, size on disk and ratio are medians of the rounds. The rate is the size of the
-input divided by the wall time. Memory and temporary disk are the largest of any round.
+input divided by the wall time. Memory and temporary disk are the largest figures of all rounds.
 
 - *Spread*: the shortest and the longest wall time.
 - *CPU*: user and system time, including child processes and daemons.
