@@ -33,7 +33,7 @@ class Choice:
     Attributes:
         platforms: Import only images for these platforms; empty for all.
         images: Import only images whose name matches one of these shell patterns, or whose ID or
-            digest starts with one of them; empty for all.
+            digest starts with one of these texts; empty for all.
         tag: The name for the chosen image, which must be the only one.
         prefix: Put this before every name: ``team/`` turns ``app:1`` into ``team/app:1``. For a tag
             without a repository, the prefix is the repository.
