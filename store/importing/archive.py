@@ -1,4 +1,4 @@
-"""An archive before and after it is read: its input, what the store already has, its result."""
+"""An archive before and after it is read: the input, the store's holdings, and the result."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Holdings(Protocol):
         """Return the diffs of ``wanted`` that the store has, in any encoding."""
 
     def blobs(self, wanted: Iterable[Digest]) -> AbstractSet[Digest]:
-        """Return the contents of ``wanted`` that the store has."""
+        """Return the digests of ``wanted`` whose bytes the store has."""
 
     def layers(self, wanted: Iterable[tuple[Digest, DiffID]]) -> AbstractSet[tuple[Digest, DiffID]]:
         """Return the pairs of ``wanted`` whose blob the store has and knows to decode to the diff.
 
         Args:
-            wanted: Pairs of a blob's digest and the diff ID that its content should have.
+            wanted: Pairs of a blob's digest and the diff ID that it should decode to.
         """
 
     def document(self, digest: Digest) -> bytes | None:
@@ -43,14 +43,14 @@ class Holdings(Protocol):
 @final
 @dataclass(frozen=True, slots=True)
 class ArchiveInput:
-    """An archive to read, and what its reader needs.
+    """An archive to read, with the tools and limits of its reader.
 
     Attributes:
         members: The archive's files.
-        stager: Stages what the store does not have.
+        stager: Stages the files that the store does not have.
         limits: Ceilings for documents and layers.
-        holdings: What the store already has.
-        choice: The part of the archive that is wanted.
+        holdings: Tells which content the store already has.
+        choice: The part of the archive to import.
     """
 
     members: Members
@@ -66,13 +66,13 @@ class ReadArchive:
     """An archive that was read: its claim, and the staged content that the store did not have.
 
     Attributes:
-        claim: What the archive says it holds, reduced to the chosen part.
+        claim: The images, manifests and tags that the archive states, reduced to the chosen part.
         layers: Layers of images without a manifest, by diff ID.
         blobs: Layers that manifests list, by the digest in the manifest.
-        others: Other contents that manifests list, by digest.
-        foreign: Links to layers that a manifest gives only a download address for, by diff ID.
-        sources: Every link that gives a download address for a layer, by diff ID, also for layers
-            whose bytes were read.
+        others: Other blobs that manifests list, by digest.
+        foreign: Links to layers that have a download address and no bytes, by diff ID.
+        sources: Every link with a download address for a layer, by diff ID. Layers whose bytes were
+            read are included.
     """
 
     claim: ArchiveClaim
@@ -83,7 +83,7 @@ class ReadArchive:
     sources: dict[DiffID, tuple[Link, ...]] = field(default_factory=dict)
 
     def staged(self) -> list[Staged]:
-        """Return every staged file once, originals of recoded layers included."""
+        """Return every staged file once, including the originals of recoded layers."""
         found: dict[int, Staged] = {}
         for one in (*self.layers.values(), *self.blobs.values(), *self.others.values()):
             found[id(one)] = one

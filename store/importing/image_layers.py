@@ -31,12 +31,12 @@ def stage_image_layers(claim: ArchiveClaim, source: ArchiveInput) -> dict[DiffID
     Raises:
         DigestMismatch: A member does not decode to its diff ID.
         MissingLayers: The archive and the store lack a layer.
-        InvalidInput: A branch of it when a member cannot be read or is not a layer.
+        InvalidInput: A member cannot be read or is not a layer.
     """
     members, stager = source.members, source.stager
     images = [image for image in claim.images if not image.described]
     held = source.holdings.diffs({diff for image in images for diff in image.config.diff_ids})
-    first: dict[DiffID, str | None] = {}  # of several copies of a layer one is read
+    first: dict[DiffID, str | None] = {}  # one of several copies of a layer is read
     for image in images:
         for diff, path in zip(image.config.diff_ids, image.layers, strict=True):
             first.setdefault(diff, path)
@@ -45,7 +45,7 @@ def stage_image_layers(claim: ArchiveClaim, source: ArchiveInput) -> dict[DiffID
     )
     staged: dict[DiffID, Staged] = {}
     absent: set[DiffID] = set()
-    # Each chain has a number; the key is the number of the chain below and the diff on top.
+    # Each chain has a number. The key is the number of the chain below, with the diff on top.
     chains: dict[tuple[int, DiffID], int] = {}
     for image in images:
         chain = 0
@@ -54,9 +54,10 @@ def stage_image_layers(claim: ArchiveClaim, source: ArchiveInput) -> dict[DiffID
         ):
             is_known_chain = (chain, diff) in chains
             chain = chains.setdefault((chain, diff), len(chains) + 1)
-            # As in Docker, a layer that the store has is neither opened nor checked, nor is a chain
-            # that another image of the archive already brought. A diff that occurs again in another
-            # chain may be missing there, but a file at its path must be that layer.
+            # As in Docker, two kinds of layers are neither opened nor checked: layers that the
+            # store has, and layers of a chain that an earlier image of the archive has. A diff
+            # that occurs again in a different chain may be missing there, but a file at its path
+            # must be that layer.
             if diff in held or (is_known_chain and diff in staged):
                 # The path is still resolved: Docker refuses a path that leaves the archive, or a
                 # loop of links, before it looks up the layer.
@@ -75,8 +76,8 @@ def stage_image_layers(claim: ArchiveClaim, source: ArchiveInput) -> dict[DiffID
                     want=diff,
                     got=layer.diff.digest,
                     hint=(
-                        "make the archive again: it is damaged, or the layer belongs to another"
-                        " image"
+                        "save the image again: the archive is damaged, or the layer belongs to a"
+                        " different image"
                     ),
                 )
             staged.setdefault(diff, layer)
@@ -89,13 +90,13 @@ def stage_image_layers(claim: ArchiveClaim, source: ArchiveInput) -> dict[DiffID
 def stage_v1_layers(
     directories: Sequence[V1Directory], members: Members
 ) -> dict[str, tuple[DiffID, Staged]]:
-    """Stage every layer of an archive of Docker before 1.10, which knows no diff IDs.
+    """Stage every layer of an archive of Docker before 1.10, which does not list diff IDs.
 
     Returns:
         The diff ID and the staged layer of each directory, by the directory's name.
 
     Raises:
-        InvalidInput: A branch of it when a member cannot be read or is not a layer.
+        InvalidInput: A member cannot be read or is not a layer.
     """
     staged: dict[str, tuple[DiffID, Staged]] = {}
     for directory in directories:
@@ -105,7 +106,7 @@ def stage_v1_layers(
 
 
 def _largest_first(members: Members, paths: Iterable[str | None]) -> list[str]:
-    """Return the paths of layers larger than one frame, which keep a core busy for a while.
+    """Return the paths of the layers that are larger than one frame, the largest first.
 
     A path that cannot be resolved is left out: its error is raised when the layer is read.
     """

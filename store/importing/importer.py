@@ -1,4 +1,4 @@
-"""Importing: an archive is read, staged, and published in one transaction."""
+"""Importing: read an archive, stage its content, and publish it in one transaction."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class ImportOptions:
     """Options of an import.
 
     Attributes:
-        compression: How layers are encoded that arrive uncompressed.
+        compression: How to encode layers that arrive uncompressed.
         limits: Ceilings for documents, members and layers.
-        workers: Threads that encode; None for one per core.
+        workers: Number of threads that encode; None for one per core.
         source_name: The name of the input in the ledger of imports.
-        choice: The part of the archive that is wanted.
-        clobber: Whether a tag may be moved from another image; if not, that ends the import.
+        choice: The part of the archive to import.
+        clobber: Whether the import may move a tag from a different image; if False, it fails then.
         dry_run: Read and check everything, and change nothing.
     """
 
@@ -70,15 +70,15 @@ def import_archive(
         workspace: The opened store.
         source: An archive file, a folder, or a stream.
         options: None for the defaults.
-        progress: Told which file is read, and how far; None for no reports.
+        progress: Receives the progress of each file; None for no reports.
 
     Returns:
-        What the import did, or would have done.
+        What the import changed; in a dry run, what it would change.
 
     Raises:
-        InvalidInput: A branch of it when the archive is damaged or exceeds a limit.
-        NameTaken: A tag would move from another image, and ``options.clobber`` is False.
-        Unavailable: A branch of it when a file or the database cannot be used.
+        InvalidInput: The archive is damaged or exceeds a limit.
+        NameTaken: A tag would move from a different image, and ``options.clobber`` is False.
+        Unavailable: A file or the database cannot be used.
     """
     options = options or ImportOptions()
     progress = progress or Silent()
@@ -125,14 +125,14 @@ def _import(
                 read_bytes=sum(one.diff.size_bytes for one in staged),
             )
             if options.dry_run:
-                # Transaction and operation are rolled back as after a failed import.
+                # This rolls back the transaction and the operation, as after a failed import.
                 raise _DryRunDone(report)
             operations.end(connection, operation)
     return report
 
 
 class _DryRunDone(Exception):
-    """The end of a dry run: rolls the transaction back and carries the report."""
+    """The end of a dry run. It carries the report, and rolls the transaction back."""
 
     def __init__(self, report: ImportReport) -> None:
         super().__init__()
@@ -141,7 +141,7 @@ class _DryRunDone(Exception):
 
 @final
 class _Holdings:
-    """The store's content, leased as it is found (see `store.importing.archive.Holdings`)."""
+    """The store's holdings (`store.importing.archive.Holdings`); it leases what it finds."""
 
     def __init__(self, workspace: Workspace, operation: Operation) -> None:
         self._workspace = workspace
@@ -152,7 +152,7 @@ class _Holdings:
         return {DiffID(digest) for digest in self.blobs(diff.digest for diff in wanted)}
 
     def blobs(self, wanted: Iterable[Digest]) -> set[Digest]:
-        """Return the contents of ``wanted`` that the store has, and lease them."""
+        """Return the digests of ``wanted`` whose bytes the store has, and lease them."""
         digests = list(wanted)
         with self._workspace.read() as connection:
             if not content.find(connection, digests):
@@ -167,7 +167,7 @@ class _Holdings:
         return {known.digest for known in here}
 
     def layers(self, wanted: Iterable[tuple[Digest, DiffID]]) -> set[tuple[Digest, DiffID]]:
-        """Return the (blob, diff) pairs that the store has and knows to belong together."""
+        """Return the (blob, diff) pairs of ``wanted`` that the store has and knows as encodings."""
         pairs = list(wanted)
         here = self.blobs({digest for pair in pairs for digest in (pair[0], pair[1].digest)})
         with self._workspace.read() as connection:

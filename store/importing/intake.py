@@ -1,7 +1,7 @@
-"""The archive formats that can be imported: how each is recognised and read.
+"""The archive formats that can be imported: how to recognise and read each of them.
 
-In a file or folder the documents are read first, and content that the store already has is not
-read. In a pipe all bytes have passed before the documents are known.
+In a file or folder, the documents are read first, and content that the store already has is not
+read. In a pipe, all bytes have passed before the documents are known.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Reader:
     """One archive format.
 
     Attributes:
-        recognises: Whether the members are an archive of this format.
-        read: Reads the archive and stages what the store does not have. Raises InvalidInput and
-            its branches.
+        recognises: Returns whether the members are an archive of this format.
+        read: Reads the archive and stages the content that the store does not have; raises
+            InvalidInput.
     """
 
     recognises: Callable[[Members], bool]
@@ -42,7 +42,7 @@ class Reader:
 
 
 def read_archive(source: ArchiveInput) -> ReadArchive:
-    """Read an archive and stage what the store does not have.
+    """Read an archive and stage the content that the store does not have.
 
     Args:
         source: The archive; the first format of `READERS` that recognises it is used.
@@ -51,8 +51,8 @@ def read_archive(source: ArchiveInput) -> ReadArchive:
         The archive's claim and the staged files.
 
     Raises:
-        InvalidInput: The archive, or a branch of this error names what is wrong with it. Then the
-            operation's folder must be thrown away.
+        InvalidInput: The archive is damaged, or its format is unknown. The caller must discard the
+            operation's folder.
     """
     for reader in READERS:
         if reader.recognises(source.members):
@@ -141,13 +141,13 @@ def _unrecognised(members: Members) -> InvalidArchive:
     if members.exists(INDEX):
         return InvalidArchive(
             "the archive has an index.json, but no oci-layout beside it",
-            hint="check that the archive is complete: an image layout has both",
+            hint="check that the archive is complete: an image layout has both files",
         )
     if members.exists(LAYOUT):
         return MissingMember(
             "the archive has an oci-layout, but no index.json beside it",
             member=INDEX,
-            hint="check that the archive is complete: an image layout has both",
+            hint="check that the archive is complete: an image layout has both files",
         )
     return MissingMember(
         "the archive contains no images: it has neither manifest.json, nor oci-layout with"

@@ -1,4 +1,4 @@
-"""Blobs that the manifests of an archive list: layers, configs and other contents."""
+"""Blobs that the manifests of an archive list: layers, configs and other blobs."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class ManifestBlobs:
     """Stages the blobs of an archive's manifests.
 
     Args:
-        paths: Where the archive keeps its blobs.
-        source: The archive that is read.
+        paths: Finds the path of a blob in the archive.
+        source: The archive to read.
         archive: Receives the staged blobs and the links to foreign layers.
     """
 
@@ -42,12 +42,12 @@ class ManifestBlobs:
         """Stage every blob that the store does not have.
 
         Args:
-            graph: The manifests and indexes, with the configs of those that describe an image.
+            graph: The manifests and indexes, with the configs of images.
 
         Raises:
-            DigestMismatch: A blob does not have its digest, its size or its diff ID.
-            MissingBlobs: Neither the archive nor the store has some blobs, and no URL is given.
-            InvalidInput: A branch of it when a blob cannot be read.
+            DigestMismatch: The digest, size or diff ID of a blob is wrong.
+            MissingBlobs: Some blobs are neither in the archive nor in the store, and have no URL.
+            InvalidInput: A blob cannot be read.
         """
         layers = [
             (document, link, diff)
@@ -65,8 +65,8 @@ class ManifestBlobs:
         )
         for document, link, diff in layers:
             if link.urls:
-                # Also for layers that the store has: otherwise the result would depend on the order
-                # of imports.
+                # Links of layers that the store has are recorded as well. Otherwise the result
+                # would depend on the order of imports.
                 self._archive.sources[diff] = (*self._archive.sources.get(diff, ()), link)
             if (link.digest, diff) not in held:
                 self._layer(document, link, diff)
@@ -82,16 +82,17 @@ class ManifestBlobs:
             raise MissingBlobs(self._missing)
 
     def _prefetch(self, wanted: list[tuple[Document, Link]]) -> None:
-        """Begin to read the layers, the largest first, or it would keep one core busy at the end.
+        """Begin to read the layers, the largest first.
 
-        Gzip decodes on one core only, so several layers at once keep several cores busy.
+        Gzip decodes on one core, so only several layers keep several cores busy. If the largest
+        layer came last, it would keep one core busy at the end.
         """
         by_size = sorted(wanted, key=lambda pair: pair[1].target.size_bytes, reverse=True)
         paths = (self._path_or_none(document, link) for document, link in by_size)
         self._members.prefetch(dict.fromkeys(path for path in paths if path is not None))
 
     def _path_or_none(self, document: Document, link: Link) -> str | None:
-        """Return a blob's path, or None: errors are raised when the blob itself is read."""
+        """Return a blob's path; None if it cannot be found. Reading the blob raises the error."""
         try:
             return self._paths.find_checked(link.target, _where(document, link))
         except StoreError:
@@ -119,7 +120,7 @@ class ManifestBlobs:
                 f"{where}: decoded content of {link.digest}",
                 want=diff,
                 got=staged.diff.digest,
-                hint="make the archive again: the layer and the image's config do not match",
+                hint="save the image again: the layer and the image's config do not match",
             )
         self._archive.blobs[link.digest] = staged
 
@@ -170,7 +171,7 @@ def layers_of(
 
 
 def others_of(document: Document, configs: Mapping[Digest, ImageConfig]) -> list[Link]:
-    """Return the links of a document except those to documents and to layers of an image.
+    """Return the links of a document, without links to documents and to layers of an image.
 
     Args:
         document: A manifest or index.
@@ -188,7 +189,7 @@ def _verify(staged: Staged, link: Link, where: str) -> None:
             f"{where}: content of the blob",
             want=link.digest,
             got=received,
-            hint="make the archive again: the blob is damaged, or has another blob's name",
+            hint="save the image again: the blob is damaged, or has the name of a different blob",
         )
 
 

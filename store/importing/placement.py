@@ -1,4 +1,4 @@
-"""Placement: moves staged files to their digests and inserts the rows that refer to them."""
+"""Placement: move staged files to their final paths, and insert the rows that refer to them."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ if TYPE_CHECKING:
 
 
 _MANIFEST_BATCH: Final = 500
-"""Manifests that are in memory at once: an archive may hold thousands of images."""
+"""Number of manifests in memory at once: an archive may hold thousands of images."""
 
 
 @final
 class Placement:
-    """Places the content of one archive, in one transaction.
+    """The placement of one archive's content, in one transaction.
 
     Args:
-        connection: The transaction.
+        connection: An open write transaction.
         blobs: Receives the files.
-        operation: The import's operation.
-        limits: The ceiling for documents that are stored inline.
+        operation: The operation of the import.
+        limits: Hold the largest size of documents that are stored in the database.
         now: The time of the import.
 
     Attributes:
@@ -81,12 +81,13 @@ class Placement:
     # --- files ------------------------------------------------------------------------------------
 
     def move_files(self, archive: ReadArchive) -> None:
-        """Move the staged files that are still needed to their digests, and insert their rows.
+        """Move the staged files that are still needed to their final paths, and insert their rows.
 
-        A file that another process has published meanwhile stays in staging, to be deleted.
+        If another process has published the same blob in the meantime, the staged file stays in the
+        operation's folder. It is deleted with the folder.
 
         Raises:
-            Unavailable: A branch of it when a file cannot be moved.
+            Unavailable: A file cannot be moved.
         """
         layers = self._still_needed(archive)
         names = {id(one): (one, as_layer) for one, as_layer in layers}
@@ -118,7 +119,7 @@ class Placement:
             (staged, True) for diff, staged in archive.layers.items() if diff.digest not in diffs
         ]
         for digest, staged in archive.blobs.items():
-            # The decoded form of bzip2 and xz is a content of its own: readers do not decode them.
+            # The decoded form of bzip2 and xz is stored too, because readers do not decode them.
             decodes = (
                 (staged.diff.digest in diffs)
                 if staged.original is not None
@@ -171,10 +172,10 @@ class Placement:
         self._added += [*decoded.values(), *(stored[digest] for digest in plain)]
 
     def put_documents(self, documents: Mapping[Digest, bytes]) -> dict[Digest, ContentKey]:
-        """Store documents: small ones inline, large ones as blobs.
+        """Store small documents in the database, and large documents as blobs.
 
         Returns:
-            The row of each document.
+            The row number of each document, by digest.
         """
         keys = content.put_documents(
             self._connection,
@@ -198,14 +199,14 @@ class Placement:
     def find_diffs(
         self, wanted: Iterable[DiffID], foreign: Mapping[DiffID, Sequence[Link]]
     ) -> None:
-        """Look up every diff that images rely on, before the other methods refer to it.
+        """Look up every diff that images rely on. Call this before the methods below.
 
         Args:
-            wanted: The diff IDs.
-            foreign: Links to layers that have only a download address.
+            wanted: The diff IDs of all images.
+            foreign: Links to layers that have a download address and no bytes, by diff ID.
 
         Raises:
-            ContentMissing: A diff left the store, which leases should prevent.
+            ContentMissing: A diff was removed from the store, which leases should prevent.
         """
         digests = [diff.digest for diff in wanted]
         found = content.find(self._connection, digests)
@@ -224,7 +225,7 @@ class Placement:
                 self._absent.add(diff)
             else:
                 raise ContentMissing(
-                    f"layer {digest} left the store during the import",
+                    f"layer {digest} was removed from the store during the import",
                     digest=digest,
                     hint="import the archive again",
                 )
@@ -254,10 +255,10 @@ class Placement:
                 )
 
     def add_images(self, configs: Iterable[ImageConfig]) -> dict[ImageID, ContentKey]:
-        """Insert the images that are new; mark images verified whose layers are complete now.
+        """Insert the images that are new; mark images whose layers are now complete as verified.
 
         Returns:
-            The row of each image.
+            The row number of each image.
         """
         wanted = {config.image_id: config for config in configs}
         keys = self.put_documents(
@@ -299,13 +300,13 @@ class Placement:
     # --- manifests --------------------------------------------------------------------------------
 
     def add_own_manifests(self, image_ids: Iterable[ImageID]) -> dict[ImageID, ContentKey]:
-        """Insert the deterministic manifests of images, where they are new.
+        """Insert the deterministic manifests of images, if they are new.
 
         Args:
-            image_ids: Images that `add_images` was given.
+            image_ids: Images that `add_images` has inserted.
 
         Returns:
-            The row of each image's manifest.
+            The row number of each image's manifest.
         """
         found: dict[ImageID, ContentKey] = {}
         for some in batches(list(image_ids), _MANIFEST_BATCH):
@@ -342,19 +343,20 @@ class Placement:
                     Link(Role.LAYER, position, Descriptor(OCI_LAYER, diff.digest, size)), diff_key
                 )
             )
-        # The same type as when the same bytes arrive in a layout: the media type of the config.
+        # If the same bytes arrive in a layout, they get the same artifact type: the media type of
+        # the config.
         return manifests.NewManifest(
             key, "manifest", OCI_MANIFEST, OCI_CONFIG, image_key, None, edges
         )
 
     def add_documents(self, graph: Graph) -> dict[Digest, ContentKey]:
-        """Insert an archive's manifests and indexes, with what they list.
+        """Insert an archive's manifests and indexes, with their links.
 
         Returns:
-            The row of each document.
+            The row number of each document, by digest.
 
         Raises:
-            DigestMismatch: A descriptor states another size than the content has.
+            DigestMismatch: The size in a descriptor is wrong.
         """
         keys = self.put_documents(
             {digest: document.data for digest, document in graph.documents.items()}
@@ -393,7 +395,7 @@ class Placement:
                     f"{where}: size of {target.digest}",
                     want=target.size_bytes,
                     got=known.size_bytes,
-                    hint="make the archive again: a descriptor in it states a wrong size",
+                    hint="save the image again: a descriptor in the archive states a wrong size",
                 )
             key = known.key
         else:

@@ -1,7 +1,8 @@
 """The transaction at the end of an import: move files into place, insert rows, set tags.
 
-Everything is looked up again first. Content that was found before the transaction is leased;
-content that became present since is dropped from staging. Nothing is printed before the commit.
+The transaction first looks everything up again. Content that was found before it is leased. A
+staged file is dropped if its content has become present since. Nothing is printed before the
+commit.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ if TYPE_CHECKING:
 @final
 @dataclass(slots=True)
 class Published:
-    """What the transaction did.
+    """The result of the transaction.
 
     Attributes:
-        images: The images that the archive claims, in its order.
-        tags: The tags that it set.
-        lines: What Docker prints for the same archive.
+        images: The images of the archive, in the archive's order.
+        tags: The tags that the import set.
+        lines: The lines that Docker prints for the same archive.
         notes: Facts that the user should know and Docker does not report.
         new_images: Images that the store did not have.
         new_layers: Layers that the store did not have.
@@ -61,15 +62,15 @@ class Published:
 
 @final
 class Publisher:
-    """Publishes one archive in one transaction.
+    """The publisher of one archive, in one transaction.
 
     Args:
-        connection: The transaction.
+        connection: An open write transaction.
         blobs: Receives the files.
-        operation: The import's operation.
-        limits: The ceiling for documents that are stored inline.
+        operation: The operation of the import.
+        limits: Hold the largest size of documents that are stored in the database.
         now: The time of the import.
-        clobber: Whether a tag may be moved from another image; if not, that ends the import.
+        clobber: Whether the import may move a tag from a different image; if False, it fails then.
     """
 
     def __init__(
@@ -90,19 +91,19 @@ class Publisher:
         self._done = Published()
 
     def publish(self, archive: ReadArchive, *, source_name: str) -> Published:
-        """Make everything that the archive claims true.
+        """Record the archive's images, manifests and tags.
 
         Args:
             archive: The archive, read and staged.
             source_name: The name of the input in the ledger of imports.
 
         Returns:
-            What changed, and what to print after the commit.
+            The changes, and the lines to print after the commit.
 
         Raises:
-            NameTaken: A tag would move from another image, and ``clobber`` is False.
-            DigestMismatch: A descriptor states another size than the content has.
-            ContentMissing: A layer left the store since it was found.
+            NameTaken: A tag would move from a different image, and ``clobber`` is False.
+            DigestMismatch: The size in a descriptor is wrong.
+            ContentMissing: A layer was removed from the store since it was found.
         """
         claims, graph, done = archive.claim.images, archive.claim.graph, self._done
         configs = [*(claim.config for claim in claims), *graph.configs.values()]
@@ -162,7 +163,7 @@ class Publisher:
             self._done.changed = True
 
     def _serve_referrers(self, manifest: ContentKey) -> None:
-        """Let a repository that serves a subject serve its referrers."""
+        """Let every repository that serves a manifest's subject serve the manifest as well."""
         self._done.changed |= serving.serve_with_subject(self._connection, manifest)
 
     def _lines(
@@ -186,8 +187,8 @@ class Publisher:
     # --- names of images without a manifest -------------------------------------------------------
 
     def _image_tags(self, claims: Sequence[ImageClaim]) -> None:
-        # Docker tags one image after another, and the lines report each step. Only the last step is
-        # written, so that a repeated import changes nothing.
+        # Docker sets the tags one after another, and the lines report each step. Only the final
+        # state is written, so that a repeated import changes nothing.
         wanted = [
             (Reference.parse(text), claim.config.image_id)
             for claim in claims
@@ -227,7 +228,7 @@ class Publisher:
         taken = [tag.reference.familiar for tag in self._done.tags if tag.replaced is not None]
         if taken and not self._clobber:
             raise NameTaken(
-                f"{', '.join(taken)} would be moved to another image",
+                f"cannot import the archive: it would move {', '.join(taken)} to a different image",
                 names=taken,
                 remedy=Remedy.MOVE_TAGS,
             )
@@ -263,7 +264,7 @@ class Publisher:
             self._done.changed |= naming.keep(self._connection, manifest, now=self._now)
 
     def _is_held(self, graph: Graph, root: Root) -> bool:
-        """Return whether a root is kept as long as its subject is."""
+        """Return whether a root has a subject in the store, with which it is kept."""
         subject = graph.documents[root.digest].subject
         return subject is not None and references.is_manifest(self._connection, subject.digest)
 
@@ -276,8 +277,8 @@ class Publisher:
                     if config is None
                     else f"Loaded image ID: {config.image_id}"
                 )
-        # Docker lists the IDs of all images when the last one of the archive has no tag, and of
-        # none otherwise (docker-archive.md §6.2).
+        # Docker lists the IDs of all images if the last image of the archive has no tag. Otherwise
+        # it lists none (docker-archive.md §6.2).
         listed = [claim for claim in claims if claim.listed and not claim.described]
         if listed and not listed[-1].tags:
             self._done.lines.extend(f"Loaded image ID: {claim.config.image_id}" for claim in listed)

@@ -16,10 +16,10 @@ class ImportedTag:
     """A tag that an archive set.
 
     Attributes:
-        reference: The tag.
-        image_id: The image that it names now; None for an artifact, and for an index without an
-            image for the default platform.
-        replaced: The image that it named before, if that was another one.
+        reference: The full name of the tag.
+        image_id: The image that the tag names now; None for an artifact, and for an index without
+            an image for the default platform.
+        replaced: The different image that the tag named before; None if there was none.
         manifest: The digest of the manifest or index; None if the archive has none for the image.
     """
 
@@ -35,15 +35,15 @@ class ImportReport:
     """The result of one import, in the archive's order.
 
     Attributes:
-        images: The images that the archive claims.
-        tags: The tags that it set.
-        lines: What Docker prints for the same archive.
+        images: The images of the archive.
+        tags: The tags that the import set.
+        lines: The lines that Docker prints for the same archive.
         notes: Facts that the user should know and Docker does not report.
         changed: Whether the import changed the store.
         new_images: Images that the store did not have.
         new_layers: Layers that the store did not have.
         new_bytes: Size of the files that were added, in bytes.
-        read_bytes: Size of the staged content, decoded, in bytes.
+        read_bytes: Decoded size of the staged layers and blobs, in bytes.
     """
 
     images: tuple[ImageID, ...]

@@ -1,7 +1,7 @@
-"""Sinks: one pass over a layer that hashes it, encodes it in the pool, and writes the result.
+"""Sinks: in one pass, they hash a layer, encode it in the pool, and write the result.
 
 hashlib and zstandard release the GIL, so a few threads keep every core busy. Memory is bounded by
-the pieces in flight, never by the layer.
+the pieces in flight, not by the size of the layer.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 
 class LayerSink(Protocol):
-    """Takes the plain bytes of a layer and writes a file."""
+    """A consumer of a layer's plain bytes, which writes a file."""
 
     def feed(self, piece: bytes) -> None:
         """Take the next bytes."""
 
     def finish(self) -> tuple[Hashed, Hashed]:
-        """Write what is left; return digest and size of the plain bytes and of the file."""
+        """Write the remaining bytes; return digest and size of the plain bytes and of the file."""
 
 
 class _Window:
-    """Outstanding results, at most ``size``.
+    """At most ``size`` outstanding results.
 
-    Waiting for the oldest bounds the memory and raises its error in the caller.
+    To wait for the oldest result bounds the memory, and raises the result's error in the caller.
     """
 
     def __init__(self, size: int) -> None:
@@ -54,7 +54,7 @@ class _Window:
 
 @final
 class PlainSink:
-    """Stores a layer unencoded: the plain bytes and the file have one digest.
+    """Stores a layer unencoded: the plain bytes and the file have the same digest.
 
     Args:
         file: Where the bytes are written.
@@ -71,9 +71,9 @@ class PlainSink:
         self._window = _Window(2 * (pool.workers + 1))
 
     def feed(self, piece: bytes) -> None:
-        """Hash and write ``piece``, each on a lane of its own.
+        """Hash ``piece`` on one thread and write it on another.
 
-        If every core has a layer of its own, the calling thread does both.
+        If every core is busy with a layer of its own, the calling thread does both.
         """
         if self._pool.is_full:
             self._window.drain()
@@ -85,7 +85,7 @@ class PlainSink:
         self._size += len(piece)
 
     def finish(self) -> tuple[Hashed, Hashed]:
-        """Write what is left; return digest and size of the plain bytes and of the file."""
+        """Write the remaining bytes; return digest and size of the plain bytes and of the file."""
         self._window.drain()
         hashed = Hashed(Digest(self._algorithm, self._hash.hexdigest()), self._size)
         return hashed, hashed
@@ -93,7 +93,7 @@ class PlainSink:
 
 @final
 class FrameSink:
-    """Stores a layer as independent zstd frames of `FRAME_BYTES` content.
+    """Stores a layer as independent zstd frames; each decodes to at most `FRAME_BYTES`.
 
     A seek table follows if there is more than one frame.
 
@@ -131,13 +131,13 @@ class FrameSink:
                 self._frame(self._take())
 
     def finish(self) -> tuple[Hashed, Hashed]:
-        """Write what is left; return digest and size of the plain bytes and of the file.
+        """Write the remaining bytes; return digest and size of the plain bytes and of the file.
 
         An empty layer is one empty frame.
         """
         rest = self._take()
         if not self._frames and self._diff_size == 0:
-            # Less than one frame: passing it between threads costs more than it saves.
+            # To pass less than one frame between threads costs more than it saves.
             self._diff.update(rest)
             self._diff_size += len(rest)
             self._put(self._pool.compress_now(rest, self._level), len(rest))
@@ -183,9 +183,9 @@ class FrameSink:
 
 @final
 class _Lane:
-    """Work on the pieces of one layer, in order.
+    """Work on the pieces of one layer, in the order of the layer.
 
-    It runs in an executor, or in the calling thread if every core has a layer of its own.
+    The work runs in an executor, or in the calling thread if every core has a layer of its own.
     """
 
     def __init__(self, pool: Pool, executor: Executor, work: Callable[[bytes], None]) -> None:
@@ -237,7 +237,7 @@ class KeptSink:
         self._plain_lane.feed(piece)
 
     def finish(self) -> tuple[Hashed, Hashed]:
-        """Write what is left; return digest and size of the plain bytes and of the file."""
+        """Write the remaining bytes; return digest and size of the plain bytes and of the file."""
         self._plain_lane.drain()
         self._stored_lane.drain()
         return Hashed(Digest("sha256", self._diff.hexdigest()), self._diff_size), Hashed(
@@ -251,9 +251,9 @@ class KeptSink:
 
 
 def _append(file: BinaryIO, data: bytes, size_bytes: int) -> None:
-    """Append to a file that has ``size_bytes``.
+    """Append ``data`` to a file of ``size_bytes`` bytes, and begin writeback.
 
-    Writeback begins at once, so that the fsync at the end has little to do.
+    The fsync at the end then has little to do.
     """
     write_all(file, data)
     begin_writeback(file.fileno(), size_bytes, len(data))

@@ -1,6 +1,6 @@
-"""Staging: bytes are read once, hashed, checked, encoded and written to the operation's folder.
+"""Staging: read bytes once, hash, check and encode them, and write the operation's folder.
 
-No transaction is open meanwhile.
+No transaction is open during staging.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class Staged:
     """A file in the operation's folder.
 
     Attributes:
-        path: The file.
+        path: Path of the file.
         diff: Digest and size of the decoded bytes.
         stored: Digest and size of the file.
-        codec: How the file encodes ``diff``; None if it does not.
+        codec: The codec of the file; None if the file holds the decoded bytes.
         seekable: Whether any part can be decoded alone.
-        problem: Why the bytes are not a layer; they may still be a document or another blob.
-        original: The bytes as received, if they were recoded and have to be kept as well.
+        problem: Why the bytes are not a layer; they may still be a document or some other blob.
+        original: The bytes as received, if the layer was recoded and a manifest may list them.
         aliases: Other digests of the decoded bytes, each with a file of its own if ``codec`` is
             None.
         is_ours: Whether this import made the encoding.
@@ -66,17 +66,17 @@ class Staged:
 
     @property
     def received(self) -> Hashed:
-        """Digest and size of the bytes as received, as a manifest that lists them has them."""
+        """Digest and size of the bytes as received, which a manifest would list."""
         if self.original is not None:
             return self.original.stored
         return self.diff if self.codec is None or self.is_ours else self.stored
 
     def checked(self) -> Staged:
-        """Return the file itself if it is a layer.
+        """Return this object if the file is a layer.
 
         Raises:
             InvalidArchive: The bytes are not a tar archive, or do not decode.
-            TooLarge: They decode to more than the limit.
+            TooLarge: The decoded bytes exceed the limit.
         """
         if self.problem is not None:
             raise self.problem
@@ -85,12 +85,12 @@ class Staged:
 
 @final
 class Stager:
-    """Writes files into the folder of one operation.
+    """A writer of files in the folder of one operation.
 
     Args:
-        operation: Gives the files their paths.
+        operation: Chooses the paths of the files.
         pool: Hashes, encodes and syncs.
-        compression: How layers are encoded that arrive uncompressed.
+        compression: How to encode layers that arrive uncompressed.
         limits: Ceilings for layers, as received and decoded.
     """
 
@@ -114,22 +114,22 @@ class Stager:
         """Stage one layer.
 
         Bytes that are not a tar archive, or do not decode, are staged with their ``problem``: in a
-        stream, any member may turn out to be something else.
+        stream, any member may turn out to be a document or another blob.
 
         Args:
             pieces: The bytes, in pieces of at most `FRAME_BYTES`.
             member: The member's name, for errors.
             on_read: Called with the number of bytes of each piece.
             algorithm: Hash algorithm of the digest of the bytes as received.
-            keep_original: Whether a manifest may list the bytes as received, so that bzip2 and xz
-                have to be kept beside the decoded layer.
+            keep_original: Whether a manifest may list the bytes as received. If so, bzip2 and xz
+                are kept beside the decoded layer.
 
         Returns:
             The staged file.
 
         Raises:
-            TooLarge: The bytes exceed the limit even as received.
-            StoreError: What ``pieces`` raises.
+            TooLarge: The bytes as received exceed the limit.
+            StoreError: The bytes cannot be read from ``pieces``.
         """
         first = next(pieces, b"")
         codec = detect(first[:MAGIC_BYTES])
@@ -168,11 +168,11 @@ class Stager:
     def prefetch(
         self, work: Callable[[Callable[[Iterator[bytes]], Iterator[bytes]]], Staged]
     ) -> Future[Staged]:
-        """Begin to stage a layer before it is asked for.
+        """Begin to stage a layer before it is needed.
 
         Args:
-            work: Stages the layer. It passes its pieces through its argument, which ends the work
-                when the pool is closed.
+            work: Stages the layer. The function that it receives must wrap its pieces, so that the
+                work ends when the pool is closed.
         """
         return self._pool.prefetch(lambda: work(self._pool.until_closed))
 
@@ -187,14 +187,14 @@ class Stager:
         """Stage bytes of any kind without decoding them.
 
         Args:
-            pieces: The bytes.
+            pieces: The bytes, in pieces of any size.
             member: The member's name, for errors.
             on_read: Called with the number of bytes of each piece.
             algorithm: Hash algorithm of the digest.
 
         Raises:
             TooLarge: The bytes exceed the limit.
-            StoreError: What ``pieces`` raises.
+            StoreError: The bytes cannot be read from ``pieces``.
         """
         with self._new_file() as (path, file):
             sink = PlainSink(file, self._pool, algorithm)
@@ -210,14 +210,14 @@ class Stager:
             return Staged(path, diff, stored, None, seekable=False)
 
     def scratch(self) -> Path:
-        """Return the path of a file to create that is deleted with the operation."""
+        """Return the path of a new file, which is deleted with the operation."""
         return self._operation.new_file()
 
     def has_diff(self, staged: Staged, wanted: Digest) -> bool:
         """Return whether ``wanted`` is a digest of the decoded bytes of ``staged``.
 
-        For an algorithm that they were not hashed with, the file is read again; the new digest is
-        added to ``staged.aliases``.
+        If the bytes were not hashed with the algorithm of ``wanted``, this reads the file again,
+        and adds the new digest to ``staged.aliases``.
         """
         if staged.diff.digest.algorithm != wanted.algorithm and wanted not in staged.aliases:
             hashed = hashlib.new(wanted.algorithm, usedforsecurity=False)
@@ -226,7 +226,7 @@ class Stager:
             found = Digest(wanted.algorithm, hashed.hexdigest())
             path = staged.path
             if staged.codec is None:
-                # A blob file is named by one digest: the same bytes need a second name.
+                # The path of a blob contains one digest, so a second digest needs a second path.
                 path = self._operation.new_file()
                 with translated(path):
                     os.link(staged.path, path)
@@ -254,7 +254,7 @@ class Stager:
 
     def _plain_staged(self, path: Path, file: BinaryIO, sink: LayerSink, check: _Check) -> Staged:
         diff, stored = sink.finish()
-        # Not before `finish`: until then the last bytes may not be written yet.
+        # Sync after `finish`, because `finish` writes the last bytes.
         self._pool.sync(file, path)
         codec = None if self._compression.level is None else Codec.ZSTD
         ours = codec is not None
@@ -310,7 +310,7 @@ class Stager:
 
 @final
 class _Check:
-    """A `TarCheck` that remembers what it finds instead of ending the pass."""
+    """A `TarCheck` that keeps the first error as ``problem`` instead of raising it."""
 
     def __init__(self, member: str) -> None:
         self.member = member
@@ -326,9 +326,9 @@ class _Check:
                 self.problem = exc
 
     def guard(self, decoded: Iterator[bytes], sink: KeptSink) -> bool:
-        """Check and write decoded bytes; return False if the decoder fails.
+        """Check and hash decoded bytes; return whether the decoder succeeded.
 
-        Then the bytes are not a layer, but may be another kind of blob.
+        If it failed, the bytes are not a layer, but they may be some other blob.
         """
         try:
             for piece in decoded:
@@ -352,13 +352,13 @@ def plain_bytes(staged: Staged, limits: Limits) -> Iterator[bytes]:
     """Read a staged file again, decoded.
 
     Args:
-        staged: The file.
+        staged: The file to read.
         limits: The ceiling for the decoded bytes.
 
     Raises:
         InvalidArchive: The file does not decode.
-        TooLarge: It decodes to more than the limit.
-        Unavailable: A branch of it when the file cannot be read.
+        TooLarge: The decoded bytes exceed the limit.
+        Unavailable: The file cannot be read.
     """
     return (
         _read_back(staged.path)
@@ -371,8 +371,8 @@ def too_large(member: str, limits: Limits) -> TooLarge:
     """Return the error for a layer that exceeds the limit.
 
     Args:
-        member: The member's name.
-        limits: The limit.
+        member: The member's name, for the message.
+        limits: Hold the limit for layers.
     """
     return TooLarge(
         f"layer {printable(member)!r} is larger than {limits.layer_bytes} bytes",
@@ -391,7 +391,7 @@ def _decoded(
 
 
 def _decoded_file(decode: Decoder, path: Path) -> Iterator[bytes]:
-    # Closed at once when the decoder fails: an error that is kept refers to the frames that raised
+    # Close the file at once when the decoder fails. A kept error refers to the frames that raised
     # it, and so to an open file.
     with closing(_read_back(path)) as pieces:
         yield from _decoded(decode, pieces, _ignore)

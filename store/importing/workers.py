@@ -22,18 +22,18 @@ _T = TypeVar("_T")
 
 
 _UNSYNCED_FILES: Final = 64
-"""Files that may await fsync, each open until then: small layers arrive faster than disks sync."""
+"""Largest number of open files that wait for fsync: small layers arrive faster than disks sync."""
 
 
 class Pool:
     """The threads of one operation.
 
-    Several threads encode, one hashes input, one hashes and writes output, one syncs files, and
-    several read a layer each. The single threads keep their work in order, also when several layers
-    are read at once.
+    Several threads encode, and several threads read one layer each. One thread hashes input, one
+    hashes and writes output, and one syncs files. These single threads keep the order of their
+    work, even if several layers are read at once.
 
     Args:
-        workers: Threads that encode, and threads that read a layer; None for one per core.
+        workers: Number of threads that encode, and of threads that read; None for one per core.
     """
 
     def __init__(self, workers: int | None = None) -> None:
@@ -63,22 +63,22 @@ class Pool:
             executor.shutdown(wait=True, cancel_futures=True)
 
     def settle(self) -> None:
-        """Wait until both lanes have finished their work.
+        """Wait until the threads of input and output have finished their work.
 
-        After a failure this must precede closing the file that a lane may be writing to.
+        After a failure, call this before you close a file that a thread may be writing to.
         """
         for lane in (self.incoming, self.outgoing):
             lane.submit(int).result()
 
     def prefetch(self, work: Callable[[], _T]) -> Future[_T]:
-        """Begin to read a layer before it is asked for."""
+        """Begin to read a layer before it is needed."""
         return self._layers.submit(self._pass, work)
 
     @property
     def is_full(self) -> bool:
         """Whether every core has a layer of its own.
 
-        Then passing a layer's pieces to other threads has a cost and no use.
+        If so, it costs time and gains nothing to pass a layer's pieces to other threads.
         """
         return self._passing >= self.workers
 
@@ -95,7 +95,7 @@ class Pool:
         """Yield ``pieces`` until the pool is closed.
 
         Raises:
-            CancelledError: The pool was closed; the result is not needed any more.
+            CancelledError: The pool was closed, so the result is no longer needed.
         """
         for piece in pieces:
             if self._closing:
@@ -103,39 +103,39 @@ class Pool:
             yield piece
 
     def sync(self, file: BinaryIO, path: Path) -> None:
-        """Begin to sync a file, while the next layer is read; `durable` waits for the end.
+        """Begin to sync a file while the next layer is read; `durable` waits until it is synced.
 
         Args:
             file: The open file; the caller may close it.
             path: Its path, for errors.
 
         Raises:
-            Unavailable: A branch of it when an earlier file could not be synced.
-            StorageFull: The same, because the disk is full.
+            Unavailable: An earlier file could not be synced.
+            StorageFull: The disk is full.
         """
         descriptor = os.dup(file.fileno())
         synced = self._syncs.submit(_sync_and_close, descriptor, path)
-        # Closed also when the pool drops the work: an open descriptor keeps a deleted file's bytes
-        # on the disk.
+        # If the pool drops the work, the descriptor is closed here: an open descriptor keeps the
+        # bytes of a deleted file on the disk.
         synced.add_done_callback(lambda ended: os.close(descriptor) if ended.cancelled() else None)
         with self._awaiting:
             self._syncing.append(synced)
             self._await_syncs(_UNSYNCED_FILES)
 
     def durable(self) -> None:
-        """Wait until every file given to `sync` is on the disk.
+        """Wait until every file that was passed to `sync` is on the disk.
 
         Raises:
-            Unavailable: A branch of it when a file could not be synced.
-            StorageFull: The same, because the disk is full.
+            Unavailable: A file could not be synced.
+            StorageFull: The disk is full.
         """
         with self._awaiting:
             self._await_syncs(0)
 
     def _await_syncs(self, most: int) -> None:
-        """Forget finished syncs, and wait for the oldest while there are more than ``most``.
+        """Forget finished syncs, and wait for the oldest sync while more than ``most`` are left.
 
-        A failed sync stays, so that every later call raises its error.
+        A failed sync stays in the list, so that every later call raises its error.
         """
         while self._syncing and (len(self._syncing) > most or self._syncing[0].done()):
             self._syncing[0].result()
@@ -145,7 +145,7 @@ class Pool:
         """Begin to encode one independent zstd frame, with content size and checksum.
 
         Args:
-            data: The content of the frame.
+            data: The bytes to encode.
             level: The zstd level.
         """
         return self._encoders.submit(self.compress_now, data, level)
@@ -153,7 +153,7 @@ class Pool:
     def compress_now(self, data: bytes, level: int) -> bytes:
         """Encode one independent zstd frame in the calling thread (see `compress`).
 
-        A compressor can be used by one thread at a time, so each thread has its own.
+        Only one thread at a time can use a compressor, so each thread has its own.
         """
         compressors: dict[int, zstandard.ZstdCompressor] = self._local.__dict__.setdefault(
             "compressors", {}

@@ -1,4 +1,4 @@
-"""Blobs as a registry serves them: found in the catalogue, checked on disk, opened."""
+"""Blobs of a registry: found in the catalogue, checked on disk, and opened."""
 
 from __future__ import annotations
 
@@ -49,18 +49,18 @@ class ServedBlob:
     def file(self) -> BinaryIO | None:
         """The open file that holds exactly these bytes, for ``sendfile``.
 
-        None where there is no such file: then `blocks` has the bytes.
+        None if there is no such file. Then read the bytes from `blocks`.
         """
         return None if self._blob is None else self._blob.as_file()
 
     def blocks(self) -> Blocks:
-        """Open the blob for reading in blocks; it may wait for a disk.
+        """Open the blob for reading in blocks. This may wait for a disk.
 
         Returns:
             The bytes, to be closed by the caller.
 
         Raises:
-            DamagedContent: The content was found damaged before.
+            DamagedContent: The blob was found damaged before.
             ContentMissing: A file is missing.
         """
         return open_blocks(self._blobs, self._sources)
@@ -79,13 +79,13 @@ class ServedBlob:
 
 @final
 class ServedBlobs:
-    """The blobs of a store's repositories. Threads may share it.
+    """The blobs of a store's repositories. Threads may share this object.
 
     A damaged or missing blob counts as not held, so that a client that has it pushes it again.
 
     Args:
-        workspace: The store.
-        on_damage: Called with the digest of each stored content that is found missing.
+        workspace: The opened store.
+        on_damage: Called with the digest of each file that is found missing.
     """
 
     def __init__(self, workspace: Workspace, on_damage: Callable[[Digest], None]) -> None:
@@ -93,14 +93,15 @@ class ServedBlobs:
         self._on_damage = on_damage
 
     def open_if_cached(self, repository: Repository, digest: Digest) -> ServedBlob | None:
-        """Open a blob with one look-up by index and without waiting, so that an event loop may.
+        """Open a blob with one look-up and without waiting, so that an event loop may call this.
 
         Args:
-            repository: The repository.
-            digest: The blob.
+            repository: The repository that serves the blob.
+            digest: The digest of the blob.
 
         Returns:
-            The blob; None if only `open` can tell.
+            The blob; None if the file is not in memory or the bytes are not in a file. Then call
+            `open`.
 
         Raises:
             ContentNotFound: The repository does not hold the blob.
@@ -123,11 +124,11 @@ class ServedBlobs:
         return None if blob is None else ServedBlob(self._workspace.blobs, sources, blob)
 
     def open(self, repository: Repository, digest: Digest) -> ServedBlob:
-        """Open a blob; this may wait for a disk.
+        """Open a blob. This may wait for a disk.
 
         Args:
-            repository: The repository.
-            digest: The blob.
+            repository: The repository that serves the blob.
+            digest: The digest of the blob.
 
         Raises:
             ContentNotFound: The repository does not hold the blob.
@@ -138,13 +139,13 @@ class ServedBlobs:
         )
 
     def sources(self, repository: Repository, digest: Digest) -> Sources:
-        """Return the forms of a blob whose files exist.
+        """Return the stored forms of a blob whose files exist.
 
-        Missing files are marked as damaged, if the store can be written.
+        Missing files are marked as damaged, unless the store is read-only.
 
         Args:
-            repository: The repository.
-            digest: The blob.
+            repository: The repository that serves the blob.
+            digest: The digest of the blob.
 
         Raises:
             ContentNotFound: The repository does not hold the blob.
@@ -165,11 +166,11 @@ class ServedBlobs:
         return remaining
 
     def mark_missing(self, connection: Connection, digest: Digest) -> None:
-        """Mark the missing files of a content as damaged.
+        """Mark the missing files of a blob as damaged.
 
         Args:
             connection: A write unit.
-            digest: The content.
+            digest: The digest of the blob.
         """
         for missing in mark_missing(connection, self._workspace.blobs, (digest,)):
             self._on_damage(missing)
@@ -185,7 +186,7 @@ def unknown_blob(repository: Repository, digest: Digest) -> ContentNotFound:
     """Return the error for a blob that a repository does not hold.
 
     Args:
-        repository: The repository.
-        digest: The blob.
+        repository: The repository, for the message.
+        digest: The digest of the blob.
     """
     return ContentNotFound(f"{repository} holds no blob {digest}", digest=digest)

@@ -28,11 +28,11 @@ def mark_missing(
 
     Args:
         connection: A write unit.
-        blobs: Where the contents are stored.
-        digests: The contents whose files are looked for.
+        blobs: The blob store that holds the files.
+        digests: The digests whose files are checked, plain or encoded.
 
     Returns:
-        The digests of the missing files: those of the contents, and of blobs that decode to them.
+        The digests of the missing files, which may be encodings of ``digests``.
     """
     found: set[Digest] = set()
     for sources in content.sources(connection, digests).values():
@@ -51,9 +51,9 @@ def mark_missing(
 
 @contextmanager
 def tolerating_failed_notes() -> Iterator[None]:
-    """Log an Unavailable error that the block raises, and go on.
+    """Log an Unavailable error of the block, and suppress it.
 
-    For notes that are written beside an answer: a reader gets the answer from a full disk too.
+    Use this for notes that are written beside an answer: a full disk must not prevent the answer.
     """
     try:
         yield

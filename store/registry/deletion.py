@@ -28,8 +28,8 @@ def delete_blob(connection: Connection, repository: Repository, digest: Digest) 
 
     Args:
         connection: A write unit.
-        repository: The repository.
-        digest: The blob.
+        repository: The repository that serves the blob.
+        digest: The digest of the blob.
 
     Raises:
         RepositoryNotFound: There is no such repository.
@@ -42,12 +42,12 @@ def delete_blob(connection: Connection, repository: Repository, digest: Digest) 
 
 
 def delete_tag(connection: Connection, repository: Repository, tag: str, *, now: datetime) -> None:
-    """Remove a tag and the variants of what it named; the manifest stays, by its digest.
+    """Remove a tag, and the variants of its image. The manifest can still be read by digest.
 
     Args:
         connection: A write unit.
-        repository: The repository.
-        tag: The tag.
+        repository: The repository that has the tag.
+        tag: The name of the tag.
         now: The time of the change.
 
     Raises:
@@ -70,8 +70,8 @@ def delete_manifest(
 
     Args:
         connection: A write unit.
-        repository: The repository.
-        digest: The manifest.
+        repository: The repository that holds the manifest.
+        digest: The digest of the manifest.
         now: The time of the change.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Hash states of uploads between two requests, so that no request hashes earlier bytes again."""
+"""Hash states of uploads, kept between requests, so that no request hashes earlier bytes again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 MAX_HASH_STATES: Final = 1024
-"""How many states are kept. The state that was saved longest ago is dropped first."""
+"""Largest number of states. The state that was saved longest ago is dropped first."""
 
 
 @final
@@ -26,9 +26,9 @@ class HashStates:
         """Keep the state of an upload for its next request.
 
         Args:
-            upload_id: The upload.
-            offset_bytes: How many bytes have been hashed.
-            hasher: The state.
+            upload_id: ID of the upload.
+            offset_bytes: Number of bytes hashed so far.
+            hasher: The hash object after these bytes.
         """
         with self._guard:
             self._states[upload_id] = (offset_bytes, hasher)
@@ -36,14 +36,14 @@ class HashStates:
                 self._states.popitem(last=False)
 
     def take(self, upload_id: str, offset_bytes: int) -> _Hash | None:
-        """Return and drop the state of an upload.
+        """Return the state of an upload, and drop it here.
 
         Args:
-            upload_id: The upload.
-            offset_bytes: How many bytes must have been hashed.
+            upload_id: ID of the upload.
+            offset_bytes: Number of bytes that must have been hashed.
 
         Returns:
-            The state; None if there is none at this offset, so that the file has to be hashed.
+            The hash object; None if no state at this offset is known. Then hash the file.
         """
         if offset_bytes == 0:
             return hashlib.sha256(usedforsecurity=False)

@@ -1,4 +1,4 @@
-"""Which contents a repository serves: mounts, grace periods, contents that a server has made."""
+"""The blobs that a repository serves: mounts, grace periods, and blobs that the server encodes."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ A grace period lasts a day (`store.catalog.collection.garbage.FRESH_S`).
 def extend_grace(workspace: Workspace, repository: Repository, digest: Digest) -> None:
     """Extend the grace period of a blob if it began longer ago than `RENEWED_S`.
 
-    A client that was told that a blob exists relies on it until it pushes the manifest. Nothing
-    happens if the repository does not hold the blob, or the store can only be read.
+    A client that knows that a blob exists relies on it until it pushes the manifest. Nothing
+    happens if the repository does not hold the blob, or if the store is read-only.
 
     Args:
-        workspace: The store.
-        repository: The repository.
-        digest: The blob.
+        workspace: The opened store.
+        repository: The repository that holds the blob.
+        digest: The digest of the blob.
     """
     if workspace.read_only:
         return
     with workspace.look() as connection:
-        # Clients ask about the same blobs again and again; few of these questions may write.
+        # Clients ask for the same blobs again and again; few of these requests may write.
         since = workspace.now() - timedelta(seconds=RENEWED_S)
         if repositories.is_fresh(connection, repository, digest, since):
             return
@@ -64,14 +64,14 @@ def mount(
 
     Args:
         connection: A write unit, in which missing files have been marked.
-        repository: The repository that is to serve the blob.
-        digest: The blob.
-        may_read: Whether the client may read a repository.
-        now: The time at which the blob's grace period begins.
+        repository: The repository that will serve the blob.
+        digest: The digest of the blob.
+        may_read: Returns whether the client may read a repository.
+        now: The start of the blob's grace period.
 
     Returns:
-        Whether the repository serves the blob now. It does not if no repository that the client may
-        read holds the blob, or the blob is damaged.
+        Whether the repository serves the blob now. False if no repository that the client may read
+        holds the blob, or if the blob is damaged.
     """
     is_allowed = any(
         may_read(repository_of(name)) for name in repositories.holders(connection, digest)
@@ -87,13 +87,13 @@ def mount(
 def adopt(
     connection: Connection, repository: Repository, digests: Iterable[Digest], *, now: datetime
 ) -> None:
-    """Let a repository serve stored contents. The caller has checked permission.
+    """Let a repository serve stored blobs. The caller has checked permission.
 
     Args:
         connection: A write unit.
-        repository: The repository.
-        digests: The contents; missing and damaged contents are left out.
-        now: The time at which their grace period begins.
+        repository: The repository that will serve the blobs.
+        digests: The digests of the blobs; missing and damaged blobs are left out.
+        now: The start of their grace period.
     """
     key = serving.ensure_repositories(connection, (repository,))[repository]
     for known in content.find(connection, digests).values():
@@ -102,12 +102,12 @@ def adopt(
 
 
 def record_encodings(connection: Connection, made: Mapping[Digest, DiffID], codec: str) -> None:
-    """Record what stored contents decode to. The caller has encoded them.
+    """Record which layers stored blobs decode to. The caller has encoded the blobs.
 
     Args:
         connection: A write unit.
-        made: The layer that each content decodes to; unknown contents and layers are left out.
-        codec: The codec of all contents.
+        made: The diff ID of each blob, by the blob's digest; unknown digests are left out.
+        codec: The codec of all these blobs.
     """
     known = content.find(connection, {*made, *(diff.digest for diff in made.values())})
     encodings.put_encodings(

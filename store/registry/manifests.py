@@ -1,4 +1,4 @@
-"""Manifests as a registry serves them: found by tag or digest, read, verified."""
+"""Manifests of a registry: found by tag or digest, read, and verified."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ class ServedManifest:
 
 @final
 class ServedManifests:
-    """The manifests of a store's repositories. Threads may share it.
+    """The manifests of a store's repositories. Threads may share this object.
 
     A damaged manifest counts as not held, so that a client that has it pushes it again.
 
     Args:
-        workspace: The store.
-        on_damage: Called with the digest of each stored content that is found damaged.
+        workspace: The opened store.
+        on_damage: Called with the digest of each manifest that is found damaged or missing.
     """
 
     def __init__(self, workspace: Workspace, on_damage: Callable[[Digest], None]) -> None:
@@ -60,16 +60,16 @@ class ServedManifests:
         self._on_damage = on_damage
 
     def get(self, repository: Repository, target: str | Digest) -> ServedManifest:
-        """Return a manifest or index; this may wait for a disk.
+        """Return a manifest or index. This may wait for a disk.
 
         Args:
-            repository: The repository.
+            repository: The repository that serves the manifest.
             target: A tag or a digest.
 
         Raises:
             RepositoryNotFound: There is no such repository.
-            ReferenceNotFound: The repository does not have the tag.
-            ContentNotFound: The repository does not hold the digest.
+            ReferenceNotFound: The repository does not have the tag, or its manifest is damaged.
+            ContentNotFound: The repository does not hold the digest, or the manifest is damaged.
         """
         with self._workspace.read() as connection:
             found = _find(connection, repository, target)
@@ -89,14 +89,15 @@ class ServedManifests:
             ) from exc
 
     def get_if_inline(self, repository: Repository, target: str | Digest) -> ServedManifest | None:
-        """Return a manifest with one look-up by index, so that an event loop need not wait.
+        """Return a manifest with one look-up, so that an event loop need not wait.
 
         Args:
-            repository: The repository.
+            repository: The repository that serves the manifest.
             target: A tag or a digest.
 
         Returns:
-            The manifest; None if only `get` can tell.
+            The manifest; None if its bytes are not in the database, or the repository does not
+            serve it. Then call `get`.
         """
         if repository == BY_ID:
             return None
@@ -114,11 +115,11 @@ class ServedManifests:
         """Return the bytes of a document, verified.
 
         Args:
-            sources: Where they are stored.
+            sources: The stored forms of the document.
 
         Raises:
-            DamagedContent: The content is damaged.
-            ContentMissing: The content's file is missing.
+            DamagedContent: The document is damaged.
+            ContentMissing: The document's file is missing.
         """
         if sources.state is not ContentState.PRESENT:
             raise damaged(sources.digest, "it was found damaged before")
@@ -149,9 +150,9 @@ def unknown_manifest(
     """Return the error for a manifest that a repository does not serve.
 
     Args:
-        repository: The repository.
-        target: The tag or the digest that was asked for.
-        because: The reason, if there is more to say.
+        repository: The repository, for the message.
+        target: The requested tag or digest.
+        because: A reason that is added to the message; empty for none.
     """
     reason = because and f": {because}"
     if isinstance(target, Digest):

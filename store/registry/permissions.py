@@ -1,4 +1,4 @@
-"""Which contents a client may read, by the repositories that serve them."""
+"""The content that a client may read, by the repositories that serve it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def unreadable(
     contents: Iterable[Sources],
     may_read: Callable[[Repository], bool],
 ) -> list[Digest]:
-    """Return the contents that no repository serves which a client may read.
+    """Return the digests that the client may not read: no repository that it may read serves them.
 
-    A client may read a content if it may read a form that the content is decoded from.
+    A client may also read the decoded form of a blob that it may read.
 
     Args:
         connection: A read unit.
-        contents: The contents.
-        may_read: Whether the client may read a repository; it is asked once for each.
+        contents: The stored forms of each digest.
+        may_read: Returns whether the client may read a repository; called once per repository.
     """
     forms = {
         one.digest: {one.digest, *(stored.digest for stored in one.encodings)} for one in contents

@@ -1,6 +1,6 @@
-"""Pushing a manifest: it is parsed before, and stored in one write unit with its image and tags.
+"""The push of a manifest: parse it, then store it with its image and tags in one write unit.
 
-Everything that the manifest points to is looked for again inside the unit.
+The write unit looks up everything that the manifest points to again.
 """
 
 from __future__ import annotations
@@ -50,23 +50,23 @@ if TYPE_CHECKING:
     from store.model.limits import Limits
 
 MAX_MANIFEST_BYTES: Final = 4 * MIB
-"""The largest manifest that can be pushed, in bytes: the least that the specification allows."""
+"""Largest manifest that can be pushed, in bytes: the least that the specification allows."""
 
 
 class Sparse(StrEnum):
-    """Which contents a pushed manifest may point to although its repository does not hold them.
+    """The targets of a pushed manifest that its repository need not hold.
 
-    Contents with URLs of their own may always be missing.
+    Targets whose descriptors have URLs may always be missing.
     """
 
     NOTHING = "nothing"
-    """No contents."""
+    """Every target must exist."""
 
     INDEXES = "indexes"
-    """Manifests that an index lists, such as the platforms that a client does not copy."""
+    """The manifests of an index may be missing, such as platforms that a client does not copy."""
 
     BLOBS = "blobs"
-    """Manifests and blobs. A client that relies on an error for a missing blob gets none."""
+    """Manifests and blobs may be missing. A client gets no error for a missing blob."""
 
 
 @final
@@ -76,9 +76,10 @@ class Pushed:
 
     Attributes:
         digest: The manifest's digest.
-        subject: The manifest that it refers to, if any.
+        subject: The digest of its subject; None if it has no subject.
         tags: The tags that name it now.
-        image_id: The image that it describes, if the image's layers still have to be verified.
+        image_id: The image that it describes, if the image's layers still have to be verified;
+            otherwise None.
     """
 
     digest: Digest
@@ -97,13 +98,13 @@ def parse_manifest(
 
     Args:
         data: The exact bytes.
-        media_type: What the client calls them; may be empty.
-        digest: The digest that the client states, if any.
+        media_type: The media type that the client states; may be empty.
+        digest: The digest that the client states; None if it states none.
         limits: The limits of documents.
 
     Raises:
-        TooLarge: There are more than `MAX_MANIFEST_BYTES`.
-        DigestMismatch: The bytes do not have the stated digest.
+        TooLarge: The manifest is larger than `MAX_MANIFEST_BYTES`.
+        DigestMismatch: The digest that the client states is wrong.
         InvalidDocument: The bytes are not a manifest or index.
     """
     if len(data) > MAX_MANIFEST_BYTES:
@@ -119,11 +120,11 @@ def image_config(
 ) -> ImageConfig | None:
     """Return the config of the image that a manifest describes, or None if it describes none.
 
-    Signatures and other artifacts often borrow the media types of images: their config cannot be
-    parsed as one, or has another number of layers.
+    Signatures and other artifacts often borrow the media types of images. Their config cannot be
+    parsed as an image config, or it has a different number of layers.
 
     Args:
-        document: The manifest.
+        document: A manifest or index.
         limits: The limits of documents.
         read: Returns the bytes of a blob that the repository holds.
     """
@@ -156,18 +157,18 @@ def push_manifest(  # noqa: PLR0913 - the parts of a push
 
     Args:
         connection: A write unit.
-        repository: Where the manifest is pushed to.
+        repository: The repository that receives the manifest.
         document: The manifest or index.
-        config: The config of the image that it describes, if it describes one.
+        config: The config of the image that it describes; None if it describes no image.
         tags: The tags that name it from now on.
-        sparse: Which contents may be missing.
-        blobs: Where the contents are stored.
+        sparse: The targets that may be missing.
+        blobs: The blob store that holds the targets.
         now: The time of the push.
         operation: The name of the push in the log of references.
 
     Raises:
-        MissingBlobs: The repository does not hold a content that the manifest points to.
-        DigestMismatch: A content does not have the size that the manifest states.
+        MissingBlobs: The repository does not hold a target that must exist.
+        DigestMismatch: A descriptor states a wrong size.
     """
     keys = _link_keys(connection, repository, document, sparse, blobs)
     key = content.put_documents(connection, {document.digest: document.data})[document.digest]
@@ -220,11 +221,11 @@ def _link_keys(
     sparse: Sparse,
     blobs: BlobStore,
 ) -> dict[Digest, ContentKey]:
-    """Return the rows of everything that a manifest points to; make rows of absent contents.
+    """Return the row numbers of a manifest's targets; insert rows for absent targets.
 
     Raises:
-        MissingBlobs: A content is missing that may not be.
-        DigestMismatch: A content does not have the stated size.
+        MissingBlobs: The repository does not hold a target that must exist.
+        DigestMismatch: A descriptor states a wrong size.
     """
     links = document.links
     held = repositories.held(connection, repository, (link.digest for link in links))
@@ -251,17 +252,17 @@ def _link_keys(
                 want=link.target.size_bytes,
                 got=known[link.digest].size_bytes,
             )
-    # All rows in one statement: an index may list tens of thousands of manifests, and every other
-    # writer waits meanwhile.
+    # Insert all rows with few statements: an index may list tens of thousands of manifests, and
+    # every other writer waits.
     return {**held, **content.ensure_all(connection, absent, ContentState.ABSENT)}
 
 
 def may_be_missing(link: Link, sparse: Sparse) -> bool:
-    """Return whether a manifest may point to a content that its repository does not hold.
+    """Return whether the repository of a manifest need not hold the target of a link.
 
     Args:
-        link: The content.
-        sparse: Which contents may be missing.
+        link: A link of the manifest.
+        sparse: The targets that may be missing.
     """
     if link.urls or sparse is Sparse.BLOBS:
         return True
@@ -271,7 +272,7 @@ def may_be_missing(link: Link, sparse: Sparse) -> bool:
 def _add_image(
     connection: Connection, document: Document, config: ImageConfig
 ) -> tuple[ContentKey, bool]:
-    """Write the image that a manifest describes; return its row, and whether it is verified."""
+    """Write the image of a manifest; return its row number, and whether it is verified."""
     image_digest = config.image_id.digest
     key = content.put_documents(connection, {image_digest: config.data})[image_digest]
     blobs = [link.digest for link in document.layers]

@@ -1,7 +1,7 @@
-"""A store as a registry sees it: repositories that hold manifests and blobs, tags, referrers.
+"""The registry's view of a store: repositories with manifests, blobs, tags and referrers.
 
-A repository serves only what it was given (the table `repository_content`), wherever else in the
-store a content may be.
+A repository serves only the manifests and blobs that the table `repository_content` lists for it,
+even if the store holds more.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ __all__ = ["MAX_MANIFEST_BYTES", "Pushed", "Registry", "ServedManifest", "Sparse
 
 @final
 class Registry:
-    """The registry's view of a store. Threads may share it.
+    """The registry's view of a store. Threads may share this object.
 
-    Damaged contents count as not held, so that a client that has them pushes them again.
+    Damaged manifests and blobs count as not held, so that a client that has them pushes them again.
 
     Args:
-        workspace: The store.
-        sparse: Which contents a pushed manifest may point to although they are missing.
+        workspace: The opened store.
+        sparse: The targets of a pushed manifest that may be missing.
         limits: The limits of pushed documents and blobs.
-        max_uploads: The largest number of uploads in progress; None for no limit.
-        on_damage: Called with the digest of each stored content that is found damaged or missing.
+        max_uploads: Largest number of uploads in progress; None for no limit.
+        on_damage: Called with the digest of each manifest or blob that is found damaged or missing.
 
     Attributes:
         uploads: The uploads in progress.
@@ -82,30 +82,31 @@ class Registry:
     # --- manifests --------------------------------------------------------------------------------
 
     def manifest(self, repository: Repository, target: str | Digest) -> ServedManifest:
-        """Return a manifest or index; this may wait for a disk.
+        """Return a manifest or index. This may wait for a disk.
 
         Args:
-            repository: The repository.
+            repository: The repository that serves the manifest.
             target: A tag or a digest.
 
         Raises:
             RepositoryNotFound: There is no such repository.
-            ReferenceNotFound: The repository does not have the tag.
-            ContentNotFound: The repository does not hold the digest.
+            ReferenceNotFound: The repository does not have the tag, or its manifest is damaged.
+            ContentNotFound: The repository does not hold the digest, or the manifest is damaged.
         """
         return self._manifests.get(repository, target)
 
     def manifest_if_inline(
         self, repository: Repository, target: str | Digest
     ) -> ServedManifest | None:
-        """Return a manifest with one look-up by index, so that an event loop need not wait.
+        """Return a manifest with one look-up, so that an event loop need not wait.
 
         Args:
-            repository: The repository.
+            repository: The repository that serves the manifest.
             target: A tag or a digest.
 
         Returns:
-            The manifest; None if only `manifest` can tell.
+            The manifest; None if its bytes are not in the database, or the repository does not
+            serve it. Then call `manifest`.
         """
         return self._manifests.get_if_inline(repository, target)
 
@@ -119,24 +120,24 @@ class Registry:
         tags: Sequence[str],
         offered_for: Reference | None = None,
     ) -> Pushed:
-        """Write a manifest or index, and make tags name it: all of it, or nothing.
+        """Write a manifest or index and its tags in one transaction.
 
         Args:
-            repository: The repository.
+            repository: The repository that receives the manifest.
             data: The exact bytes.
-            media_type: What the client calls them; may be empty.
-            digest: The digest that the client states, if any.
+            media_type: The media type that the client states; may be empty.
+            digest: The digest that the client states; None if it states none.
             tags: The tags that name the manifest from now on.
-            offered_for: If the manifest is a variant: the tag, with the digest of its manifest,
-                that it is a variant of. The variant is removed with that tag.
+            offered_for: The original of a variant, as tag and digest; None if the manifest is not
+                a variant. A variant is removed with the tag of its original.
 
         Raises:
-            TooLarge: There are more than `MAX_MANIFEST_BYTES`.
+            TooLarge: The manifest is larger than `MAX_MANIFEST_BYTES`.
             InvalidDocument: The bytes are not a manifest or index.
-            DigestMismatch: A digest or a size is not the stated one.
-            MissingBlobs: The repository does not hold a content that may not be missing.
-            ReferenceNotFound: The manifest is a variant, and its original has moved, or a user has
-                set one of the tags.
+            DigestMismatch: The stated digest, or a size in a descriptor, is wrong.
+            MissingBlobs: The repository does not hold a target that must exist.
+            ReferenceNotFound: The tag of a variant's original has moved, or a user has set a tag
+                of the variant.
         """
         document = parse_manifest(data, media_type=media_type, digest=digest, limits=self._limits)
         config = image_config(
@@ -163,8 +164,8 @@ class Registry:
         """Remove a manifest from a repository, with its tags and their variants.
 
         Args:
-            repository: The repository.
-            digest: The manifest.
+            repository: The repository that holds the manifest.
+            digest: The digest of the manifest.
 
         Raises:
             RepositoryNotFound: There is no such repository.
@@ -174,11 +175,11 @@ class Registry:
             deletion.delete_manifest(connection, repository, digest, now=self._workspace.now())
 
     def delete_tag(self, repository: Repository, tag: str) -> None:
-        """Remove a tag and the variants of what it named; the manifest stays, by its digest.
+        """Remove a tag, and the variants of its image. The manifest can still be read by digest.
 
         Args:
-            repository: The repository.
-            tag: The tag.
+            repository: The repository that has the tag.
+            tag: The name of the tag.
 
         Raises:
             RepositoryNotFound: There is no such repository.
@@ -190,11 +191,11 @@ class Registry:
     # --- blobs ------------------------------------------------------------------------------------
 
     def open_blob(self, repository: Repository, digest: Digest) -> ServedBlob:
-        """Open a blob; this may wait for a disk.
+        """Open a blob. This may wait for a disk.
 
         Args:
-            repository: The repository.
-            digest: The blob.
+            repository: The repository that serves the blob.
+            digest: The digest of the blob.
 
         Returns:
             The blob, to be closed by the caller.
@@ -205,14 +206,15 @@ class Registry:
         return self._blobs.open(repository, digest)
 
     def open_blob_if_cached(self, repository: Repository, digest: Digest) -> ServedBlob | None:
-        """Open a blob with one look-up by index and without waiting, so that an event loop may.
+        """Open a blob with one look-up and without waiting, so that an event loop may call this.
 
         Args:
-            repository: The repository.
-            digest: The blob.
+            repository: The repository that serves the blob.
+            digest: The digest of the blob.
 
         Returns:
-            The blob, to be closed by the caller; None if only `open_blob` can tell.
+            The blob, to be closed by the caller; None if the file is not in memory or the bytes
+            are not in a file. Then call `open_blob`.
 
         Raises:
             ContentNotFound: The repository does not hold the blob.
@@ -220,11 +222,11 @@ class Registry:
         return self._blobs.open_if_cached(repository, digest)
 
     def blob(self, repository: Repository, digest: Digest) -> Sources:
-        """Return the forms of a blob whose files exist.
+        """Return the stored forms of a blob whose files exist.
 
         Args:
-            repository: The repository.
-            digest: The blob.
+            repository: The repository that serves the blob.
+            digest: The digest of the blob.
 
         Raises:
             ContentNotFound: The repository does not hold the blob.
@@ -235,8 +237,8 @@ class Registry:
         """Extend the grace period of a blob that a client relies on.
 
         Args:
-            repository: The repository.
-            digest: The blob; nothing happens if the repository does not hold it.
+            repository: The repository that holds the blob.
+            digest: The digest of the blob; nothing happens if the repository does not hold it.
         """
         holding.extend_grace(self._workspace, repository, digest)
 
@@ -246,9 +248,9 @@ class Registry:
         """Let a repository serve a blob that another repository serves.
 
         Args:
-            repository: The repository that is to serve the blob.
-            digest: The blob.
-            may_read: Whether the client may read a repository.
+            repository: The repository that will serve the blob.
+            digest: The digest of the blob.
+            may_read: Returns whether the client may read a repository.
 
         Returns:
             Whether the repository serves the blob now.
@@ -260,31 +262,31 @@ class Registry:
             )
 
     def adopt(self, repository: Repository, digests: Iterable[Digest]) -> None:
-        """Let a repository serve stored contents. The caller has checked permission.
+        """Let a repository serve stored blobs. The caller has checked permission.
 
         Args:
-            repository: The repository.
-            digests: The contents; missing and damaged contents are left out.
+            repository: The repository that will serve the blobs.
+            digests: The digests of the blobs; missing and damaged blobs are left out.
         """
         with self._workspace.write("registry") as connection:
             holding.adopt(connection, repository, digests, now=self._workspace.now())
 
     def note_encodings(self, made: Mapping[Digest, DiffID], codec: str) -> None:
-        """Record what stored contents decode to. The caller has encoded them.
+        """Record which layers stored blobs decode to. The caller has encoded the blobs.
 
         Args:
-            made: The layer that each content decodes to.
-            codec: The codec of all contents.
+            made: The diff ID of each blob, by the blob's digest.
+            codec: The codec of all these blobs.
         """
         with self._workspace.write("registry") as connection:
             holding.record_encodings(connection, made, codec)
 
     def delete_blob(self, repository: Repository, digest: Digest) -> None:
-        """Stop serving a blob from a repository; a collection frees the bytes.
+        """Stop serving a blob from a repository. A collection frees the bytes.
 
         Args:
-            repository: The repository.
-            digest: The blob.
+            repository: The repository that serves the blob.
+            digest: The digest of the blob.
 
         Raises:
             RepositoryNotFound: There is no such repository.
@@ -301,10 +303,10 @@ class Registry:
         """Return repositories that hold a manifest, in byte order of their full names.
 
         Args:
-            after: The last full name of the page before; empty for the first page.
+            after: The last full name of the previous page; empty for the first page.
             limit: The largest number of repositories to return.
-            domain: Only repositories of this registry; None for all.
-            outside: Only repositories of other registries than this one; None for all.
+            domain: Only repositories of this domain; None for all.
+            outside: Only repositories that are not of this domain; None for all.
         """
         with self._workspace.read() as connection:
             names = repository_lists.repositories(
@@ -318,8 +320,8 @@ class Registry:
         """Return tags of a repository, in byte order.
 
         Args:
-            repository: The repository.
-            after: The last tag of the page before; empty for the first page.
+            repository: The repository to list.
+            after: The last tag of the previous page; empty for the first page.
             limit: The largest number of tags to return; None for all.
 
         Raises:
@@ -333,9 +335,9 @@ class Registry:
         """Return the tags that name images whose layers are all stored in one codec.
 
         Args:
-            repository: The repository.
+            repository: The repository that has the tags.
             tags: The tags to choose from.
-            codec: The codec of the stored layers, whatever the manifests state.
+            codec: The codec of the stored layers; the codec in the manifests does not matter.
         """
         with self._workspace.read() as connection:
             return variants.encoded_tags(connection, repository, tags, codec)
@@ -344,8 +346,8 @@ class Registry:
         """Return whether a tag exists that is not a variant.
 
         Args:
-            repository: The repository.
-            tag: The tag.
+            repository: The repository to search.
+            tag: The name of the tag.
         """
         with self._workspace.read() as connection:
             return _is_taken(connection, Reference(repository, tag))
@@ -359,13 +361,13 @@ class Registry:
         after: str,
         limit: int,
     ) -> list[Referrer]:
-        """Return the manifests of a repository that refer to ``subject``, in order of digests.
+        """Return the referrers of ``subject`` in a repository, sorted by digest.
 
         Args:
-            repository: The repository.
-            subject: The manifest that they refer to, which the repository need not hold.
+            repository: The repository that holds the referrers.
+            subject: The digest of the subject, which the repository need not hold.
             artifact_type: Only referrers of this type; None for all.
-            after: The last digest of the page before; empty for the first page.
+            after: The last digest of the previous page; empty for the first page.
             limit: The largest number of referrers to return.
         """
         with self._workspace.read() as connection:
@@ -384,7 +386,7 @@ class Registry:
         """Return the repositories that serve a blob.
 
         Args:
-            digest: The blob.
+            digest: The digest of the blob.
         """
         with self._workspace.read() as connection:
             return tuple(repository_of(name) for name in repositories.holders(connection, digest))
@@ -407,17 +409,17 @@ class Registry:
     def unreadable(
         self, contents: Iterable[Sources], may_read: Callable[[Repository], bool]
     ) -> list[Digest]:
-        """Return the contents that no repository serves which a client may read.
+        """Return the digests that the client may not read (see `permissions.unreadable`).
 
         Args:
-            contents: The contents.
-            may_read: Whether the client may read a repository.
+            contents: The stored forms of each digest.
+            may_read: Returns whether the client may read a repository.
         """
         with self._workspace.read() as connection:
             return unreadable(connection, contents, may_read)
 
     def unverified_images(self) -> tuple[ImageID, ...]:
-        """Return the pushed images whose layers were not decoded yet."""
+        """Return the pushed images whose layers have not been decoded yet."""
         with self._workspace.read() as connection:
             return tuple(map(ImageID, verification.unverified_images(connection)))
 
@@ -432,7 +434,7 @@ def _require_offer(connection: Connection, original: Reference, tags: Sequence[s
     """Reject a variant whose original has moved, or whose tags a user has set.
 
     Raises:
-        ReferenceNotFound: The variant is not wanted any more.
+        ReferenceNotFound: The original has moved, or a tag is taken.
     """
     target = references.get(connection, original)
     if target is None or target.digest != original.digest:

@@ -1,4 +1,4 @@
-"""Repositories by name: parsed from rows, required to exist."""
+"""Repositories by name: parse the names in the catalogue, and require that a repository exists."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 def repository_of(name: str) -> Repository:
-    """Return the repository of a name as the catalogue has it: ``domain/path``."""
+    """Return the repository of a full name in the catalogue, ``domain/path``."""
     domain, _, path = name.partition("/")
     return Repository(domain, path)
 
 
 def require_repository(connection: Connection, repository: Repository) -> RepositoryKey:
-    """Return the row of a repository.
+    """Return the row number of a repository.
 
     Args:
         connection: A read or write unit.
-        repository: The repository.
+        repository: The repository to find.
 
     Raises:
-        RepositoryNotFound: Nothing was ever pushed, tagged or imported under this name.
+        RepositoryNotFound: No image was ever pushed, tagged or imported under this name.
     """
     key = repositories.find(connection, repository)
     if key is None:

@@ -1,4 +1,4 @@
-"""One request's hold on an upload: bytes are appended, then it becomes a blob or waits for more."""
+"""One request's access to an upload: append bytes, then finish, suspend or discard the upload."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ if TYPE_CHECKING:
     from store.workspace.workspace import Workspace
 
 _READ_BYTES: Final = 4 * MIB
-"""How many bytes are hashed at once when a file is hashed again."""
+"""Bytes per read when a file is hashed again."""
 
 _WRITE_BYTES: Final = MIB
-"""How many bytes are hashed and written in one call each.
+"""Bytes that one call writes or hashes.
 
-Other threads run during a call; after it, this thread has to wait for them.
+Other threads run during a call. After the call, this thread has to wait for them.
 """
 
 _WRITEBACK_BYTES: Final = 4 * MIB
-"""After this many bytes, the kernel is told to begin writing them to the disk."""
+"""Bytes after which the kernel is asked to write them to the disk."""
 
 
 @final
 class Upload:
-    """One request's hold on an upload. It ends with `close`, `finish` or `discard`.
+    """One request's exclusive access to an upload. It ends with `close`, `finish` or `discard`.
 
     Attributes:
-        id: The upload's name.
-        offset_bytes: How many bytes the upload has.
+        id: Unique ID of the upload.
+        offset_bytes: Number of bytes that the upload has.
     """
 
     def __init__(  # noqa: PLR0913 - only `store.registry.uploads` makes uploads
@@ -86,27 +86,28 @@ class Upload:
         self.close()
 
     def expect(self, first_byte: int) -> None:
-        """Check that a piece begins where the upload ends.
+        """Check that a chunk begins where the upload ends.
 
         Args:
-            first_byte: The offset of the piece.
+            first_byte: The offset of the chunk.
 
         Raises:
-            OutOfOrder: The upload ends elsewhere.
+            OutOfOrder: The chunk begins at a different offset.
         """
         if first_byte != self.offset_bytes:
             raise OutOfOrder(
-                f"the upload has {self.offset_bytes} bytes, the piece begins at {first_byte}",
+                f"cannot append at offset {first_byte}: the upload ends at offset"
+                f" {self.offset_bytes}",
                 offset_bytes=self.offset_bytes,
-                hint="continue at the upload's offset",
+                hint="continue at the offset where the upload ends",
             )
 
     def write(self, data: bytes | memoryview) -> None:
         """Append ``data``.
 
         Raises:
-            TooLarge: The upload has more bytes than a blob may have.
-            StorageFull: There is no room on the file system.
+            TooLarge: The upload would exceed the size limit for blobs.
+            StorageFull: The file system is full.
         """
         if self.offset_bytes + len(data) > self._max_bytes:
             raise TooLarge(
@@ -130,9 +131,10 @@ class Upload:
             self._writeback_offset = self.offset_bytes
 
     def close(self) -> None:
-        """End the request: record durably how many bytes the upload has, and release it.
+        """End the request: sync the bytes, record their number, and release the upload.
 
-        Nothing happens if the upload has ended. An upload of one request is given up.
+        Nothing happens if the access has ended already. An upload that `Uploads.once` began is
+        removed.
         """
         if not self._is_open:
             return
@@ -149,14 +151,14 @@ class Upload:
                             connection, self.id, self.offset_bytes, self._workspace.now()
                         )
                 if self._hasher is not None and self.offset_bytes:
-                    # Also after a request that was rejected or brought no bytes: the next one must
-                    # not hash the whole file again.
+                    # Save the state even after a request that was rejected or had no bytes.
+                    # Otherwise the next request would hash the whole file again.
                     self._hash_states.save(self.id, self.offset_bytes, self._hasher)
         finally:
             self._release()
 
     def discard(self) -> None:
-        """Give the upload up: remove its row and its file."""
+        """Cancel the upload: remove its row and its file."""
         self._is_open = False
         try:
             if self._has_row:
@@ -173,7 +175,7 @@ class Upload:
             digest: The digest that the client states.
 
         Raises:
-            DigestMismatch: The bytes have another digest; the upload is given up.
+            DigestMismatch: The digest of the bytes is different; the upload is cancelled.
         """
         actual = self._digest(digest.algorithm)
         if actual != digest:
@@ -187,7 +189,7 @@ class Upload:
         with self._workspace.write(f"upload {self.id}") as connection:
             blobs, now = self._workspace.blobs, self._workspace.now()
             known = content.find(connection, (digest,)).get(digest)
-            # A row whose file is missing must be found now: afterwards this copy is dropped.
+            # Find out now whether the file of a known row is missing: this copy is dropped below.
             if known is not None and mark_missing(connection, blobs, (digest,)):
                 known = content.find(connection, (digest,)).get(digest)
             if known is not None and known.state is ContentState.PRESENT:
@@ -218,7 +220,8 @@ class Upload:
     def _rolled_back_on_failure(self) -> Iterator[None]:
         """Drop all bytes of this request if the disk fails to write them.
 
-        The kernel reports such a failure once, and calls the lost bytes durable the next time.
+        The kernel reports such a failure only once. The next fsync succeeds although the bytes are
+        lost.
         """
         try:
             with translated(self._path):

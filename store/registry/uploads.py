@@ -1,10 +1,10 @@
-"""Uploads to a registry: bytes that arrive over several requests, and become a blob at the end.
+"""Uploads to a registry: bytes arrive in several requests, and become a blob at the end.
 
 An upload is a file in ``uploads/`` and a row; both survive a restart. The file is locked only while
-a request writes to it. The row says how many of the file's bytes count, and these are durable: the
-next request cuts off what a killed server wrote beyond them. The row itself need not be durable.
-After a power cut it may have an earlier offset, or be missing; the client continues from there, or
-begins again.
+a request writes to it. The row holds the number of valid bytes in the file, and these bytes are
+durable. The next request cuts off the bytes that a killed server wrote beyond them. The row itself
+need not be durable. After a power cut it may have an earlier offset, and the client continues from
+there; or it may be missing, and the client begins a new upload.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
     from store.workspace.workspace import Workspace
 
 IDLE_S: Final = 24 * 3600
-"""An upload without a request for this long is given up, in seconds."""
+"""An upload that received no bytes for this long is removed, in seconds."""
 
 _STRAY_S: Final = 3600
-"""A file without a row that is older than this belongs to no upload, in seconds."""
+"""A file without a row that is older than this is removed, in seconds."""
 
 _IDENTIFIER: Final = re.compile(r"[0-9a-f]{32}")
 
 
 @final
 class Uploads:
-    """The uploads of one store. Threads may share it.
+    """The uploads of one store. Threads may share this object.
 
     Args:
-        workspace: The store.
+        workspace: The opened store.
         max_bytes: The largest blob that can be uploaded, in bytes.
         max_uploads: The largest number of uploads in progress; None for no limit.
 
@@ -63,18 +63,18 @@ class Uploads:
         self._hash_states = HashStates()
 
     def begin(self, repository: Repository) -> str:
-        """Begin an upload; return its name.
+        """Begin an upload; return its ID.
 
         Args:
             repository: The repository that will serve the blob.
 
         Raises:
-            TooManyUploads: The largest number of uploads is in progress.
+            TooManyUploads: ``max_uploads`` uploads are in progress already.
         """
         if self._max_uploads is not None and self.count() >= self._max_uploads:
             raise TooManyUploads(
                 f"cannot begin an upload: {self._max_uploads} uploads are in progress",
-                hint="finish or cancel some of these; idle uploads end after a day",
+                hint="finish or cancel some uploads; an idle upload ends after a day",
             )
         upload_id = os.urandom(16).hex()
         self._make(upload_id).close()
@@ -96,11 +96,11 @@ class Uploads:
             return uploads.count(connection)
 
     def offset(self, repository: Repository, upload_id: str) -> int:
-        """Return how many bytes an upload has.
+        """Return the number of bytes that an upload has.
 
         Args:
             repository: The upload's repository.
-            upload_id: The upload.
+            upload_id: ID of the upload.
 
         Raises:
             UploadNotFound: There is no such upload in this repository.
@@ -111,22 +111,22 @@ class Uploads:
         if row is None or row.repository != str(repository):
             raise _unknown(upload_id)
         try:
-            # A crash may have left the file shorter than its row says. The digest at the end proves
-            # the bytes.
+            # After a crash, the file may be shorter than its row says. The digest is checked at the
+            # end.
             return min(row.offset_bytes, path.stat().st_size)
         except FileNotFoundError:
             raise _unknown(upload_id) from None
 
     def resume(self, repository: Repository, upload_id: str) -> Upload:
-        """Continue an upload at its offset; until it is closed, no other request can.
+        """Continue an upload at its offset. It is locked until the result is closed.
 
         Args:
             repository: The upload's repository.
-            upload_id: The upload.
+            upload_id: ID of the upload.
 
         Raises:
             UploadNotFound: There is no such upload in this repository.
-            UploadInUse: Another request is writing to it.
+            UploadInUse: Another request is writing to the upload.
         """
         path = self._path(upload_id)
         lock = self._lock(upload_id)
@@ -139,8 +139,8 @@ class Uploads:
             offset_bytes = self.offset(repository, upload_id)
             if os.fstat(descriptor).st_size > offset_bytes:
                 os.ftruncate(descriptor, offset_bytes)
-                # A request that brings no more bytes publishes the file without another sync, so
-                # its end has to be durable now.
+                # If the request has no bytes, it publishes the file without another sync, so the
+                # new end of the file has to be durable now.
                 with translated(path):
                     os.fsync(descriptor)
             os.lseek(descriptor, offset_bytes, os.SEEK_SET)
@@ -153,23 +153,23 @@ class Uploads:
             raise
 
     def cancel(self, repository: Repository, upload_id: str) -> None:
-        """Give an upload up.
+        """Cancel an upload: remove its row and its file.
 
         Args:
             repository: The upload's repository.
-            upload_id: The upload.
+            upload_id: ID of the upload.
 
         Raises:
             UploadNotFound: There is no such upload in this repository.
-            UploadInUse: Another request is writing to it.
+            UploadInUse: Another request is writing to the upload.
         """
         self.resume(repository, upload_id).discard()
 
     def expire(self) -> int:
-        """Give up idle uploads, and remove files that belong to no upload.
+        """Remove idle uploads, and files that belong to no upload.
 
         Returns:
-            How many uploads and files were removed.
+            The number of uploads and stray files removed.
         """
         before = self._workspace.now() - timedelta(seconds=IDLE_S)
         with self._workspace.read() as connection:
@@ -234,7 +234,7 @@ class Uploads:
         if lock is None:
             raise UploadInUse(
                 f"another request is writing to the upload {upload_id}",
-                hint="wait until it has ended, then ask for the upload's offset",
+                hint="wait until that request has ended, then ask for the upload's offset",
             )
         return lock
 
@@ -249,7 +249,7 @@ class Uploads:
             return uploads.get(connection, path.name) is None
 
     def _sweep(self, path: Path, *, untouched_since: datetime | None = None) -> bool:
-        """Remove an upload that no request is writing to; return whether there was one."""
+        """Remove an upload unless a request is writing to it; return whether it was removed."""
         lock = self._workspace.locks.lock_upload(path.name)
         if lock is None:
             return False
@@ -270,5 +270,5 @@ class Uploads:
 
 def _unknown(upload_id: str) -> UploadNotFound:
     return UploadNotFound(
-        f"no upload {printable(upload_id[:64])!r} is in progress", hint="begin a new one"
+        f"no upload {printable(upload_id[:64])!r} is in progress", hint="begin a new upload"
     )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from store.model.progress import Progress
 
 _MARKERS: Final = ("oci-layout", "index.json", "manifest.json", "repositories")
-"""Files that tell an archive from any other folder."""
+"""Files by which an unpacked archive is recognised."""
 
 
 @final
@@ -39,12 +39,12 @@ class FolderMembers:
 
     Args:
         folder: The root of the archive.
-        stager: Stages files.
+        stager: Stages the files.
         limits: Ceilings for documents and layers.
-        progress: Told which file is read, and how far.
+        progress: Receives the progress of each file.
 
     Raises:
-        InvalidInput: The folder has none of the files that every archive has.
+        InvalidInput: The folder is not an unpacked archive.
     """
 
     def __init__(self, folder: Path, stager: Stager, limits: Limits, progress: Progress) -> None:
@@ -61,7 +61,7 @@ class FolderMembers:
             )
 
     def exists(self, path: str) -> bool:
-        """Return whether there is a file or folder at a path."""
+        """Return whether a file or folder exists at a path."""
         return self._find(path) is not None
 
     def size(self, path: str) -> int:
@@ -85,7 +85,7 @@ class FolderMembers:
         return joined(_pieces(file, size, path), size)
 
     def prefetch(self, paths: Iterable[str]) -> None:
-        """Begin to stage layers that will be asked for."""
+        """Begin to stage layers that `layer` will return."""
         for path in paths:
             with suppress(StoreError):
                 self._parts.prefetch(self._part(path))

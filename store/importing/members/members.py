@@ -1,8 +1,8 @@
 """The files of an archive: in a seekable file, in a pipe, or in a folder.
 
-In a pipe, layers come before the JSON that names them: every member is staged with its digests, and
-used or dropped when the documents are known. In a file or folder, nothing is read before it is
-asked for.
+In a pipe, layers come before the JSON that names them. Every member is staged with its digests, and
+used or dropped when the documents are known. In a file or folder, a member is read when it is
+needed.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 class Members(Protocol):
     """The files of an archive, by path as the archive's documents write it.
 
-    Every method with a path raises UnsafePath if the path leads out of the archive. Every method
-    but `exists` raises MissingMember if there is nothing at the path, and InvalidArchive if it is
-    not a file.
+    Every method with a path raises UnsafePath if the path leads out of the archive. Except for
+    `exists`, such a method raises MissingMember if nothing exists at the path, and InvalidArchive
+    if the path is not a file.
     """
 
     def exists(self, path: str) -> bool:
-        """Return whether there is a file or folder at a path."""
+        """Return whether a file or folder exists at a path."""
 
     def size(self, path: str) -> int:
         """Return the size of a file in bytes."""
@@ -40,13 +40,13 @@ class Members(Protocol):
         """Return the bytes of a small file.
 
         Raises:
-            TooLarge: The file, or all documents that were read together, exceed a limit.
+            TooLarge: The file, or the total of all documents read so far, exceeds a limit.
         """
 
     def prefetch(self, paths: Iterable[str]) -> None:
-        """Begin to stage layers that will be asked for, several at once where that is possible.
+        """Begin to stage layers that `layer` will return, several at once where possible.
 
-        Errors are raised when the layer is asked for.
+        `layer` raises the errors.
         """
 
     def layer(self, path: str) -> Staged:
@@ -64,16 +64,16 @@ class Members(Protocol):
 
 
 def open_members(opened: Opened, stager: Stager, limits: Limits, progress: Progress) -> Members:
-    """Return the files of an opened archive; a pipe is read to its end first.
+    """Return the files of an opened archive. A pipe is read to its end first.
 
     Args:
         opened: A folder, a seekable file or a stream.
-        stager: Stages files.
+        stager: Stages the files.
         limits: Ceilings for members, documents and layers.
-        progress: Told which file is read, and how far.
+        progress: Receives the progress of each file.
 
     Raises:
-        InvalidInput: A branch of it when the archive is damaged or exceeds a limit.
+        InvalidInput: The archive is damaged or exceeds a limit.
     """
     if opened.folder is not None:
         return FolderMembers(opened.folder, stager, limits, progress)

@@ -1,4 +1,4 @@
-"""Files of an archive that are staged once for each purpose, with their progress."""
+"""Staging of an archive's files, once for each purpose, with progress."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Part(NamedTuple):
     """A file to be staged.
 
     Attributes:
-        key: Tells the file from the archive's other files.
+        key: Identifies the file within the archive.
         path: The path that the archive's documents use.
-        name: The name of the member itself, for errors; links may lead there from ``path``.
-        size: In bytes.
-        pieces: Reads the file.
+        name: The name of the member, for errors; ``path`` may lead there through links.
+        size: Size in bytes.
+        pieces: Returns the bytes of the file, piece by piece.
     """
 
     key: str
@@ -42,7 +42,7 @@ class PartStaging:
 
     Args:
         stager: Stages the bytes.
-        progress: Told which file is read, and how far.
+        progress: Receives the progress of each file.
     """
 
     def __init__(self, stager: Stager, progress: Progress) -> None:
@@ -56,7 +56,7 @@ class PartStaging:
         """Stage a file as a layer, or return what `prefetch` staged.
 
         Raises:
-            StoreError: What reading the file raises.
+            StoreError: The file cannot be read or staged.
         """
         if part.key not in self._layers:
             begun = self._begun.pop(part.key, None)
@@ -83,7 +83,7 @@ class PartStaging:
         """Stage a file of any kind without decoding it.
 
         Raises:
-            StoreError: What reading the file raises.
+            StoreError: The file cannot be read or staged.
         """
         if part.key not in self._blobs:
             with self._reading(part) as (pieces, advance):
@@ -94,7 +94,7 @@ class PartStaging:
 
     @contextmanager
     def _reading(self, part: Part) -> Iterator[tuple[Iterator[bytes], Callable[[int], None]]]:
-        # Closed at once: an error that is kept refers to the frames that raised it, and so to an
+        # Close the pieces at once. A kept error refers to the frames that raised it, and so to an
         # open file.
         with (
             Bar(self._progress, part.key, part.path, part.size) as bar,
@@ -108,10 +108,10 @@ class Bar:
     """The progress of one file, finished when the block ends.
 
     Args:
-        progress: Told of the start, every step and the end.
-        key: Tells the file from others.
-        path: Its path in the archive, from which the label is made.
-        size: In bytes.
+        progress: Receives the start, every step and the end.
+        key: Identifies the file within the archive.
+        path: Path of the file in the archive; the label is a part of it.
+        size: Size in bytes.
     """
 
     def __init__(self, progress: Progress, key: str, path: str, size: int) -> None:
@@ -143,10 +143,10 @@ class DocumentCeiling:
 
         Args:
             name: The member's name, for errors.
-            size: In bytes.
+            size: Size in bytes.
 
         Raises:
-            TooLarge: The document, or all documents so far together, exceed a limit.
+            TooLarge: The document, or the total of all documents so far, exceeds a limit.
         """
         limit = self._limits.json_bytes
         if size > limit:
@@ -160,7 +160,7 @@ class DocumentCeiling:
         if self._bytes > limit:
             raise TooLarge(
                 f"cannot read JSON document {printable(name)!r}: the archive's documents have"
-                f" {self._bytes} bytes together, and the limit is {limit}",
+                f" {self._bytes} bytes in total, and the limit is {limit}",
                 limit=limit,
                 hint="split the archive into several archives",
             )
@@ -175,15 +175,16 @@ def _label(path: str) -> str:
 
 
 def joined(pieces: Iterator[bytes], size: int) -> bytes:
-    """Join pieces without holding them in memory twice, as ``b"".join`` does.
+    """Return the joined pieces. Unlike ``b"".join``, this does not hold them in memory twice.
 
     Args:
-        pieces: The bytes.
-        size: Of all pieces together, in bytes.
+        pieces: The bytes, in order.
+        size: Total size of the pieces in bytes.
     """
     whole = io.BytesIO()
     if size:
-        # The whole size at once: a buffer that grows is moved, and its old memory stays allocated.
+        # Reserve the whole size at once: a buffer that grows is moved, and its old memory stays
+        # allocated.
         whole.seek(size - 1)
         whole.write(b"\0")
         whole.seek(0)

@@ -1,4 +1,4 @@
-"""A spool for small members of a stream: in memory while they are few, otherwise in one file."""
+"""A spool for small members of a stream: first in memory, then in one file."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUFFER_BYTES: Final = 4 * MIB
-"""Bytes kept in memory before they are written to the file."""
+"""Size of the buffer in memory; a full buffer is written to the file."""
 
 
 @final
 class Spool:
-    """Bytes that are appended, and read back by their offset.
+    """A store for bytes that are appended once, and read by their offset.
 
     Args:
         new_file: Returns the path of a file to create; called once, when memory is full.
@@ -30,10 +30,10 @@ class Spool:
         self._tail = bytearray()
 
     def append(self, data: bytes) -> int:
-        """Keep ``data`` and return its offset in bytes.
+        """Append ``data`` and return its offset in bytes.
 
         Raises:
-            Unavailable: A branch of it when the file cannot be written.
+            Unavailable: The file cannot be written.
         """
         offset = self._written + len(self._tail)
         self._tail += data
@@ -42,14 +42,14 @@ class Spool:
         return offset
 
     def read(self, offset: int, size: int) -> bytes:
-        """Return bytes that `append` kept in one call.
+        """Return the bytes of one call of `append`.
 
         Args:
-            offset: What `append` returned, in bytes.
-            size: What `append` was given, in bytes.
+            offset: The offset that `append` returned, in bytes.
+            size: Size of the data that `append` received, in bytes.
 
         Raises:
-            Unavailable: A branch of it when the file cannot be read.
+            Unavailable: The file cannot be read.
         """
         if offset >= self._written:
             at = offset - self._written
@@ -62,7 +62,7 @@ class Spool:
     def _write(self) -> None:
         if self._path is None:
             self._path = self._new_file()
-        # Opened for each write, so that there is nothing to close.
+        # The file is opened for each write, so that the spool needs no close.
         with translated(self._path), self._path.open("ab", buffering=0) as file:
             view = memoryview(self._tail)
             done = 0

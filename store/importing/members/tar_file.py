@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @final
 class FileMembers:
-    """Members of a tar file: an index of offsets, and bytes read where needed.
+    """Members of a tar file: an index of offsets, and bytes that are read when needed.
 
     Args:
-        source: The file; it must be seekable.
-        stager: Stages files.
+        source: A seekable file.
+        stager: Stages the members.
         limits: Ceilings for members, documents and layers.
-        progress: Told which member is read, and how far.
+        progress: Receives the progress of each member.
     """
 
     def __init__(
@@ -42,16 +42,16 @@ class FileMembers:
         self._reader = TarReader(source, limits, seekable=True)
 
     def read_headers(self) -> None:
-        """Read every header, before anything else is asked for.
+        """Read every header. Call this before any other method.
 
         Raises:
-            InvalidInput: A branch of it when the archive is damaged or exceeds a limit.
+            InvalidInput: The archive is damaged or exceeds a limit.
         """
         for member in self._reader:
             self._tree.add(member, None)
 
     def exists(self, path: str) -> bool:
-        """Return whether there is a file or folder at a path."""
+        """Return whether a file or folder exists at a path."""
         return self._tree.exists(path)
 
     def size(self, path: str) -> int:
@@ -70,7 +70,7 @@ class FileMembers:
         return b"".join(self._reader.reread(member, max(member.size, 1)))
 
     def prefetch(self, paths: Iterable[str]) -> None:
-        """Begin to stage layers that will be asked for."""
+        """Begin to stage layers that `layer` will return."""
         for path in paths:
             with suppress(StoreError):
                 self._parts.prefetch(self._part(path))

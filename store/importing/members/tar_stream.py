@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from store.model.progress import Progress
 
 SMALL_BYTES: Final = 64 * 1024
-"""Members up to this size go to the spool; larger ones are staged as layers, which they may be."""
+"""Members up to this size go to the spool. Larger members may be layers, and are staged as such."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class _Large:
-    """A large member of a stream: staged, or the reason why that failed (``problem``)."""
+    """A large member of a stream: the staged file, or the error (``problem``) of its staging."""
 
     staged: Staged | None = None
     problem: StoreError | None = None
@@ -38,15 +38,15 @@ class _Large:
 
 @final
 class StreamMembers:
-    """Members of a stream, read once in their order.
+    """Members of a stream, which is read once from start to end.
 
-    A small member is kept in the spool, and the tree has its offset there; a large one is staged.
+    A small member goes to the spool, and the tree has its offset there. A large member is staged.
 
     Args:
-        source: The stream.
-        stager: Stages files.
+        source: The stream; it need not be seekable.
+        stager: Stages the members.
         limits: Ceilings for members, documents and layers.
-        progress: Told which member is read, and how far.
+        progress: Receives the progress of each member.
     """
 
     def __init__(
@@ -63,11 +63,11 @@ class StreamMembers:
         self._reader = TarReader(source, limits, seekable=False)
 
     def read(self) -> None:
-        """Read the stream to its end, before anything else is asked for.
+        """Read the stream to its end. Call this before any other method.
 
         Raises:
-            InvalidInput: A branch of it when the archive is damaged or exceeds a limit.
-            Unavailable: A branch of it when a file of the operation cannot be written.
+            InvalidInput: The archive is damaged or exceeds a limit.
+            Unavailable: A file of the operation cannot be written.
         """
         reader = self._reader
         for member in reader:
@@ -86,7 +86,7 @@ class StreamMembers:
                 self._tree.add(member, self._staged(member))
 
     def exists(self, path: str) -> bool:
-        """Return whether there is a file or folder at a path."""
+        """Return whether a file or folder exists at a path."""
         return self._tree.exists(path)
 
     def size(self, path: str) -> int:
@@ -132,7 +132,8 @@ class StreamMembers:
     def blob(self, path: str) -> Staged:
         """Stage a file without decoding it; the same file is staged once.
 
-        A large member was staged as a layer already; that file has the same bytes.
+        A large member was staged as a layer already. The staged original, or the staged file, has
+        the same bytes.
         """
         leaf = self._tree.resolve(path)
         large = _large(leaf)
@@ -172,8 +173,8 @@ class StreamMembers:
             except InvalidArchive as exc:
                 if pieces.failed:
                     raise
-                # Not a layer; whether that matters is decided when the documents are known. The
-                # reader skips the remaining bytes of the member.
+                # The member is not a layer. Whether it has to be one is decided when the documents
+                # are known. The reader skips the remaining bytes of the member.
                 return _Large(problem=exc)
             except TooLarge as exc:
                 return _Large(problem=exc)
@@ -182,7 +183,7 @@ class StreamMembers:
 @final
 @dataclass(slots=True)
 class _Pieces:
-    """Pieces of a member, and whether reading the archive failed (and not decoding the layer)."""
+    """Pieces of a member; ``failed`` tells errors of the archive from errors of the decoder."""
 
     pieces: Iterator[bytes]
     failed: bool = field(default=False)
@@ -196,7 +197,7 @@ class _Pieces:
 
 
 def _large(leaf: Leaf) -> _Large | None:
-    """Return the staged form of a large member; None for a small one."""
+    """Return the staged form of a large member; None for a small member."""
     return leaf.payload if isinstance(leaf.payload, _Large) else None
 
 
