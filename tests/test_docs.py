@@ -1,8 +1,9 @@
-"""The commands that the documents show are run, and their links lead to something.
+"""The commands that the documents show are run, and their links are followed.
 
 ``console`` blocks are shell sessions, ``python`` blocks are programs (`tests.support.documents`).
-All blocks of one document share a folder and a store, in their order, as a reader would type them.
-Blocks that need a program other than storectl run in `tests/interop/test_tutorials.py`.
+All blocks of one document share a folder and a store. They run in the document's order, as a reader
+would type them. Blocks that need a program other than storectl run in
+`tests/interop/test_tutorials.py`.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def test_links_lead_somewhere(document: str) -> None:
 
 
 def _anchors(path: Path) -> set[str]:
-    """The anchors of a document's headings, named as the usual forges name them."""
+    """Return the anchors of a document's headings, as the usual forges make them."""
     text = FENCE.sub("", path.read_text(encoding="utf-8"))
     return {
         re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
@@ -80,7 +81,7 @@ def test_links_of_the_readme_work_on_a_package_index() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_lines_are_at_most_100_columns_wide(document: str) -> None:
-    """Tables and blocks may be wider, and a line with a long quotation, which is not broken."""
+    """Tables, code blocks, long quotations and long words may be wider."""
     text = FENCE.sub("", (ROOT / document).read_text(encoding="utf-8"))
     wide = [
         line

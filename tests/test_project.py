@@ -97,7 +97,7 @@ def test_the_changelog_has_an_entry_for_this_version_or_unreleased() -> None:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel and an sdist of this checkout, made offline with the pinned build backend."""
+    """Build a wheel and an sdist of this checkout offline, with the pinned build backend."""
     folder = tmp_path_factory.mktemp("dist")
     build = [sys.executable, "-m", "hatchling", "build", "--directory", str(folder)]
     subprocess.run(

@@ -15,7 +15,7 @@ MAX_MODULES: Final = 16
 ONE_FILE_PER_VERB: Final = "storectl/commands"
 UNIT: Final = ROOT / "tests" / "unit"
 ENTRY_POINTS: Final = {"storectl/__main__.py"}
-"""Two lines that a test can only run as a program: tests/integration does."""
+"""Modules of a few lines that only a run of the program covers; tests/integration runs it."""
 
 
 def tracked(*patterns: str) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The peers: one engine for a whole run, because starting one takes longer than most tests."""
+"""The peers; one engine serves all tests, because most tests are shorter than its start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """Start a Docker Engine 20.10 that holds only what these tests give it."""
+    """Start a Docker Engine 20.10 that holds only the images of these tests."""
     require("dockerd", "containerd")
     with Engine(tmp_path_factory.mktemp("engine")) as engine:
         yield engine

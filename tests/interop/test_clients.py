@@ -1,4 +1,4 @@
-"""Real clients against the mirror, over HTTP and over TLS with a user.
+"""Real clients use the mirror over HTTP without a user, and over TLS with a user.
 
 docs/clients.md records this run.
 """

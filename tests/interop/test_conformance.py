@@ -1,4 +1,4 @@
-"""The official conformance program, with every API and data type: no failure, no skip."""
+"""The official conformance program passes with every API and data type, and skips no test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.interop
 
 DISABLED = {"1.1": 2, "dev": 0}
-"""Tag parameters with sha256 and with sha512, which are not part of 1.1."""
+"""Tag parameters with sha256 and with sha512, which version 1.1 of the specification lacks."""
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +105,8 @@ def test_reading_from_a_read_only_mirror(program: Path, tmp_path: Path) -> None:
             api_tags_delete="false",
             api_manifests_delete="false",
             api_blobs_delete="false",
-            # The program looks for the header in an answer that it keeps only where it knows the
-            # content, so never in this mode.
+            # The program looks for this header only in answers to requests for content that it has
+            # pushed, and it pushes nothing in this mode.
             api_manifests_digest_header="false",
             ro_data_tags="v1 about",
             ro_data_manifests=subject,

@@ -44,7 +44,7 @@ DEVICES: Final = (Path("/dev/null"), Path("/dev/tty"))
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Return a folder for copies of the image, removed at the end of the module.
+    """Yield a folder for copies of the image; remove it at the end of the module.
 
     pytest would keep its own folders for the next three runs.
     """
@@ -110,7 +110,8 @@ def test_a_debian_image_comes_out_as_docker_saved_it(
     assert_equal(archive, saved)
     shutil.rmtree(folder / "piped")
 
-    # Its own store and output, so that the trace sees everything that is made for them.
+    # This test has its own store and output, so that the trace has every file that is made for
+    # them.
     watched, target = folder / "watched", folder / "output" / "saved.tar"
     target.parent.mkdir()
     written = written_paths(
@@ -123,7 +124,7 @@ def test_a_debian_image_comes_out_as_docker_saved_it(
     assert any(path.startswith(f"{watched}/blobs/") for path in written)
     assert any(path.startswith(str(target.parent)) for path in written)
     assert outside(written, (watched, target.parent, *DEVICES)) == []
-    # The unfinished output lies beside the output while it is written.
+    # During the save, an unfinished file lies beside the output.
     assert [one.name for one in target.parent.iterdir()] == [target.name]
     assert list(temporary.iterdir()) == []
 

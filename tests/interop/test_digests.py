@@ -1,4 +1,4 @@
-"""From one registry through two archives and the store to another registry: every digest stays."""
+"""Every digest survives the way from a registry through two archives and the store to another."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def workshop() -> Iterator[Workshop]:
 
 @pytest.fixture
 def far(workshop: Workshop) -> Iterator[Registry]:
-    """Start the empty registry on the other side."""
+    """Start an empty registry that receives the images at the end."""
     server = Registry(workshop.programs, workshop.fresh("registry"))
     try:
         yield server
@@ -47,7 +47,7 @@ def far(workshop: Workshop) -> Iterator[Registry]:
 
 
 def cosigned(layout: Layout, signed: Descriptor) -> Descriptor:
-    """Return a signature as cosign writes it: an image whose only layer is not a tar."""
+    """Add a signature as cosign makes it, an image without a tar layer; return its descriptor."""
     payload = (
         b'{"critical":{"image":{"docker-manifest-digest":"%s"},"type":"cosign container image'
         b' signature"}}' % signed["digest"].encode()
@@ -73,7 +73,7 @@ def cosigned(layout: Layout, signed: Descriptor) -> Descriptor:
 
 @dataclass(frozen=True)
 class Release:
-    """The tags of an index, of its signature and of an artifact that refers to it."""
+    """A release: the tags of an index, of its signature and of an artifact that refers to it."""
 
     layout: Layout
     index: Descriptor
@@ -116,7 +116,7 @@ def release() -> Release:
 
 @pytest.fixture(scope="module")
 def near(workshop: Workshop) -> Release:
-    """Push the release to the registry on this side."""
+    """Push the release to the registry from which skopeo fetches."""
     made = release()
     folder = made.layout.folder(workshop.fresh("layout"))
     for tag in made.tags:
@@ -131,7 +131,7 @@ def near(workshop: Workshop) -> Release:
 
 @pytest.fixture
 def filled(workshop: Workshop, near: Release, store: Store) -> Store:
-    """Make a store that imported what skopeo fetched from the registry."""
+    """Make a store that has imported the archive that skopeo wrote from the registry."""
     for tag in near.tags:
         archive = workshop.fresh("fetched.tar")
         name = f"{REPOSITORY}:{tag}"

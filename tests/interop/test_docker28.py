@@ -113,7 +113,8 @@ def test_docker_28_and_storectl_load_each_others_archives(
     ours = storectl.save(["team/app:1", "localhost:5000/app:2", digest(base)], archive_format)
     said = engine.load(ours)
     assert not errors(said)
-    # Where the last image has no tag, Docker 28 lists the IDs of all images as well, as 20.10 does.
+    # If the last image has no tag, Docker 28 lists the IDs of all images as well, like Docker
+    # 20.10.
     assert lines(said).startswith("Loaded image: team/app:1\nLoaded image: localhost:5000/app:2\n")
     found = engine.inspect("team/app:1")
     assert (found["Id"], found["Parent"]) == (digest(child), digest(base))

@@ -1,4 +1,4 @@
-"""A peer that loads Docker's own save of a generated image loads ours and finds the same in it."""
+"""Peers load Docker's save and storectl's save of the same images, and find the same in both."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def skopeo_copy(shop: Workshop, archive: Path, names: Sequence[str]) -> object:
 
 
 def umoci_unpack(shop: Workshop, archive: Path, names: Sequence[str]) -> object:
-    """Unpack with umoci, which knows layouts only: skopeo makes one of the archive first."""
+    """Unpack with umoci, which reads only layouts; skopeo converts the archive first."""
     found = []
     for name in names:
         layout, bundle = shop.fresh("layout"), shop.fresh("bundle")
@@ -79,7 +79,7 @@ def umoci_unpack(shop: Workshop, archive: Path, names: Sequence[str]) -> object:
 
 
 def images() -> list[ImageCase]:
-    """Draw plain images, and images with odd content, most of which umoci does not unpack."""
+    """Draw plain images and images with odd content; umoci unpacks few of the odd images."""
     plain = [
         image
         for family in sample(families(), IMAGES // 2, seeded=SEED)
@@ -118,7 +118,7 @@ def outcome(
     archive: Path,
     names: Sequence[str],
 ) -> tuple[bool, object]:
-    """Return whether the peer accepts it, and what it then has or says."""
+    """Return whether the peer accepts the archive, and what it then has or its error message."""
     try:
         return True, reader(shop, archive, names)
     except PeerRefusal as refusal:

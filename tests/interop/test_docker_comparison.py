@@ -1,10 +1,9 @@
 """Generated images and archives, given to a real Docker Engine 20.10 and to storectl.
 
-Both give the same IDs, lines, parents and saved bytes.
+Both give the same IDs, lines, parents and saved bytes; Docker's answer is the expected value.
 
-Docker's answer is the expected value everywhere. STORECTL_INTEROP_CONFIGS and STORECTL_INTEROP_SEED
-choose how many examples are generated and from which seed; a failure names its seed and shows the
-smallest example that hypothesis finds.
+STORECTL_INTEROP_CONFIGS sets how many examples are generated, and STORECTL_INTEROP_SEED sets the
+seed. A failure names its seed and shows the smallest example that hypothesis finds.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("engine"), pytest.mar
 
 CONFIGS: Final = int(os.environ.get("STORECTL_INTEROP_CONFIGS", "60"))
 SEQUENCES: Final = -(-CONFIGS // 6)
-"""Archives of several images take an engine longer than single images do."""
+"""There are few sequences, because an engine needs more time for archives of several images."""
 
 SEED: Final = int(os.environ.get("STORECTL_INTEROP_SEED", "20"))
 

@@ -1,6 +1,6 @@
-"""The container file of contrib/, built and run by Docker, needs no privileges.
+"""The container file of contrib/ makes an image that runs in Docker without privileges.
 
-It writes to its volume only.
+The container writes only to its volume.
 """
 
 from __future__ import annotations
@@ -82,14 +82,14 @@ def image(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @final
 class Container:
-    """A container of the image with its own network, in which every port is free."""
+    """A container of the image in its own network, where every port is free."""
 
     def __init__(self, docker: Engine, image: str, volume: str, *arguments: str) -> None:
         self._docker = docker
         settings = {
             "Image": image,
             "Cmd": list(arguments),
-            # The first check runs after an interval, which is half a minute in the image.
+            # The first health check runs after one interval, which is half a minute in the image.
             "Healthcheck": {"Interval": 500_000_000},
             "HostConfig": {
                 "NetworkMode": "none",
@@ -130,7 +130,7 @@ class Container:
             return response.read().decode(errors="replace")
 
     def run(self, *command: str) -> str:
-        """Run a program of this machine in the container's network."""
+        """Run a program of this machine in the container's network; return its output."""
         inside = (
             program("nsenter"),
             f"--net=/proc/{self.state['Pid']}/ns/net",
@@ -145,7 +145,7 @@ class Container:
         return done.stdout
 
     def changes(self) -> list[str]:
-        """Return the changes to the image's files."""
+        """Return the changes to the image's files in the container."""
         return [one["Path"] for one in self._ask("GET", f"/containers/{self._id}/changes") or ()]
 
     def stop(self) -> int:
@@ -226,7 +226,7 @@ def test_the_image_serves_without_privileges_and_keeps_pushed_content(
 def test_a_server_that_does_not_answer_is_unhealthy(docker: Engine, image: str) -> None:
     volume = f"storectl-test-{os.getpid()}-silent"
     try:
-        # On another port than the one that is checked.
+        # The server listens on a port that the health check does not ask.
         container = Container(docker, image, volume, "--listen", "127.0.0.1:5001")
         try:
             container.start()

@@ -1,4 +1,4 @@
-"""Every peer's formats into storectl, and every format of storectl into every peer.
+"""storectl imports every peer's formats, and every peer loads every format of storectl.
 
 docs/interop.md records this run.
 """

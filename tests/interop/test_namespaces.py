@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("clients")]
 
 UPSTREAMS = {"docker.io": images.A, "quay.io": images.B, "registry.example.com:5000": images.E}
-"""Each has its own ``team/app:1``."""
+"""Registries, each with its own ``team/app:1`` of this layer."""
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def requests(mirror: Mirror) -> list[dict[str, Any]]:
 
 
 def hosts(folder: Path, mirror: Mirror) -> Path:
-    """Write what `storectl mirror-config` prints for all of them into a folder for containerd."""
+    """Write `storectl mirror-config`'s output for all registries into a folder for containerd."""
     options = [option for domain in UPSTREAMS for option in ("--upstream", domain)]
     command = [
         sys.executable,

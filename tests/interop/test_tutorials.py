@@ -1,4 +1,4 @@
-"""The tutorials, typed as a reader would type them, with the real clients."""
+"""The commands of the tutorials, run as a reader would type them, with the real clients."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def workshop() -> Iterator[Workshop]:
 
 
 def command(folder: Path, name: str, *words: object) -> None:
-    """Write a program that runs another one with its first arguments."""
+    """Write a program that runs another program with these first arguments."""
     path = folder / name
     path.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, words))} "$@"\n')
     path.chmod(path.stat().st_mode | stat.S_IXUSR)

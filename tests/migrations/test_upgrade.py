@@ -1,4 +1,4 @@
-"""The history of the schema, applied to a store full of data (docs/architecture.md)."""
+"""The history of the schema, applied to a store with many kinds of rows (docs/architecture.md)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def saved(root: Path, names: list[str]) -> bytes:
 
 @pytest.fixture(scope="session")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a store with real images, moved and removed names, and records of them."""
+    """Make a store with real images, moved and removed names, and events about them."""
     root = tmp_path_factory.mktemp("full") / "store"
     with Store.open(root, create=True, clock=lambda: NOW) as store:
         for name in ARCHIVES:
@@ -100,8 +100,7 @@ def test_a_store_of_any_age_is_upgraded_with_all_its_content(
     assert {table: after[table] for table in before} == before
     assert all(saved(root, [name]) == saved(full, [name]) for name in names)
     with Store.open(root) as store:
-        # The upgraded store is not only readable: known content is recognised, and new content is
-        # added.
+        # Known content is recognised in the upgraded store, and new content is added.
         assert not store.import_archive(GOLDEN / "multi-layer.tar").new_images
         assert store.import_archive(io.BytesIO(image(E, tags=("new:1",)).bytes())).new_images == 1
         store.collect(dangling=True)
@@ -200,7 +199,7 @@ def test_a_failing_migration_rolls_back_whole(
     assert old_stores.dump(root / "store.db") == was
     backups = list(root.glob("*.bak"))
     assert [old_stores.dump(backup) for backup in backups] == ([] if before is None else [was])
-    # Nothing hinders a program that can apply it.
+    # A program with a working migration can still upgrade the store.
     upgrade.upgrade(root, now=lambda: NOW)
     assert Store.schema_state(root).is_current
     if before is not None:
@@ -226,7 +225,7 @@ def test_rebuilding_a_parent_table_deletes_no_children(full: Path, tmp_path: Pat
         table: found for table, found in before.items() if table != "content"
     }
     assert len(after["content"]) == len(before["content"])
-    # A program that does not know this revision leaves the store alone.
+    # A program that does not know this revision refuses to open the store.
     with pytest.raises(errors.SchemaMismatch, match=future):
         Store.open(root)
 

@@ -1,4 +1,4 @@
-"""Properties of every archive and compressed stream, however written, damaged or cut."""
+"""Properties of every archive and compressed stream: written in any way, damaged or cut."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ ENTRIES: Final = st.lists(
     max_size=5,
 )
 SPARSE_BYTES: Final = 1 << 20
-"""The bytes that are read of a sparse member: damage may announce a member of any size."""
+"""The number of bytes read of a sparse member; a damaged member may announce any size."""
 PIECES: Final = st.lists(st.integers(1, 1500), min_size=1, max_size=8)
 ENCODE: Final[dict[Codec, Callable[[bytes], bytes]]] = {
     Codec.IDENTITY: bytes,
@@ -103,7 +103,7 @@ def checked(data: bytes, sizes: Sequence[int]) -> tuple[type[StoreError], str] |
 
 
 def listed(data: bytes, *, seekable: bool) -> type[StoreError] | None:
-    """Return every answer of a reader, and the error it ends with."""
+    """Read every member and place it in a tree; return the type of the final error, or None."""
     tree = Tree(Limits(directories=1000))
     try:
         reader = TarReader(io.BytesIO(data), seekable=seekable)
@@ -167,7 +167,7 @@ def test_damage_raises_the_same_errors_everywhere(
 def sparse_members(draw: st.DrawFn) -> tuple[bytes, bytes]:
     """Draw a sparse member in one of the PAX formats, with the bytes it stands for.
 
-    Sometimes its map is false.
+    The map of some members is wrong.
     """
     content = bytearray()
     data = bytearray()

@@ -1,4 +1,4 @@
-"""Any sequence of requests that the specification knows, checked against a model of a registry.
+"""Random requests of the specification, checked against a model of a registry.
 
 The model predicts every answer and what is stored.
 
@@ -78,7 +78,7 @@ algorithms = st.sampled_from(ALGORITHMS)
 
 @dataclass
 class Upload:
-    """An upload in progress."""
+    """An upload session in progress."""
 
     repository: str
     place: str
@@ -87,13 +87,13 @@ class Upload:
 
 @dataclass
 class Held:
-    """The content that a repository serves, by digest."""
+    """The content that one repository of the model serves, by digest."""
 
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     subjects: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """For each manifest with a subject, the subject and the manifest's artifact type."""
+    """The subject and the artifact type of each manifest that has a subject."""
 
 
 def link(data: bytes, media_type: str, algorithm: str) -> dict[str, object]:
@@ -109,7 +109,7 @@ def image_of(algorithm: str, config: bytes, layers: Sequence[bytes]) -> tuple[st
 
 
 class RegistryMachine(RuleBasedStateMachine):
-    """A server and its model."""
+    """Random requests to a registry, compared with a model of it."""
 
     uploads = Bundle("uploads")
     documents = Bundle("documents")
@@ -228,7 +228,7 @@ class RegistryMachine(RuleBasedStateMachine):
 
     @rule(upload=uploads, data=st.sampled_from(BLOBS[2:]))
     def break_off(self, upload: Upload, data: bytes) -> None:
-        """Only the bytes that the server received before the connection closed count."""
+        """Break off a request body; the bytes that the server received before may count."""
         with RawConnection(self.served.port) as wire:
             wire.send(
                 request(
@@ -237,7 +237,7 @@ class RegistryMachine(RuleBasedStateMachine):
                     fields=[("Content-Length", str(len(data) + 1)), ("Expect", "100-continue")],
                 )
             )
-            # From here on, the server knows of this connection.
+            # The server has read the request's head and asks for its body.
             assert wire.socket.recv(12) == b"HTTP/1.1 100"
             wire.send(data)
         until(lambda: self.served.connections <= 1)

@@ -1,6 +1,6 @@
 """Malformed and hostile requests.
 
-Every answer is well formed, none is a failure of the server, and no state is left behind.
+Every answer is well formed, no answer reports a failure of the server, and no state is left.
 
 ``STORECTL_FUZZ=20000`` makes a long run.
 """
@@ -57,13 +57,13 @@ CODES: Final = frozenset(
         "UNKNOWN",
     ]
 )
-"""The specification's paths, and older ones that registries serve too."""
+"""The specification's paths, and older paths that registries serve too."""
 
 
 class Target:
-    """A server with little content.
+    """A server that holds little content.
 
-    Every request has its own connection, so that none affects another.
+    Every request has its own connection, so that no request affects another.
     """
 
     def __init__(self, mirror: Mirror) -> None:
@@ -113,10 +113,10 @@ def _uploads_are_known(root: Path, store: Store) -> None:
 
 
 def is_http_error(reply: Reply) -> bool:
-    """Return whether the request did not reach the registry.
+    """Return whether the request failed in the HTTP server, before it reached the registry.
 
-    It is not HTTP, which ends the connection, or expects something unknown to HTTP. Even a HEAD
-    request then gets a reason.
+    Either the request is not valid HTTP, which ends the connection, or its Expect field is unknown.
+    Even a HEAD request then gets a body with the reason.
     """
     return reply.status == 417 or (
         reply.status in (400, 414, 431, 501, 505) and not reply.stays_open
@@ -124,7 +124,10 @@ def is_http_error(reply: Reply) -> bool:
 
 
 def assert_well_formed(reply: Reply, method: str, *, ours: bool = True) -> None:
-    """Check an answer; ``ours`` says that the request was for the registry."""
+    """Check the form of an answer.
+
+    ``ours`` says whether the request surely reached the registry, whose errors are in JSON.
+    """
     assert reply.status < 500 or is_http_error(reply), (reply.status, reply.body)
     assert reply.header("server") == "storectl"
     if reply.status >= 400 and (method != "HEAD" or reply.body) and ours:
@@ -478,10 +481,11 @@ def test_any_bytes_get_an_answer_or_a_closed_connection(data: bytes, target: Tar
         wire.send(data)
         try:
             for _ in range(20):
-                # The answer to HEAD has no body; a mutation seldom makes one.
+                # An answer to HEAD has no body. Mutations seldom make a HEAD request from a
+                # different one.
                 assert_well_formed(
                     wire.reply("HEAD" if data.startswith(b"HEAD") else "GET"), "GET", ours=False
                 )
         except (Closed, TimeoutError):
-            # The server has nothing more to say, or waits for more bytes.
+            # The server has closed the connection, or waits for more bytes.
             pass

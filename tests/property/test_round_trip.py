@@ -1,4 +1,4 @@
-"""A saved archive, imported elsewhere and saved again, keeps every ID, digest, tag and byte."""
+"""An archive that is saved, imported elsewhere and saved again keeps every ID, tag and byte."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ QUERIES = {
 
 
 def catalogue(store: Store) -> dict[str, list[str]]:
-    """Return everything that survives the round trip, as sorted rows of text."""
+    """Return everything that a round trip preserves, as sorted rows of text."""
     with store.read() as connection:
         return {
             name: sorted(repr(tuple(row)) for row in connection.execute(text(query)))

@@ -1,6 +1,6 @@
 """A saved archive, imported into an empty store, gives back what was saved.
 
-Saving it again gives the same bytes, whatever the first store held.
+A second save gives the same bytes, whatever the first store held.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LAYERS = (A, B, E, layer("c.txt", b"gamma\n"), layer("large", b"0123456789abcdef" * 9_000))
 ELSEWHERE = layer("elsewhere", b"not everybody may pass it on")
-"""A foreign layer that neither store has."""
+"""A foreign layer whose blob neither store has."""
 
 ENCODINGS = (plain, gzip, zstd)
 PLATFORMS = ("linux/amd64", "linux/arm64", "linux/arm/v6", "windows/amd64")
@@ -41,7 +41,7 @@ TAGS = ("1", "latest")
 
 @dataclass(frozen=True)
 class Made:
-    """The parts of an image: its layers with their encodings, and its digest algorithms."""
+    """The parts of an image: its layers, their encodings, its digest algorithm and its label."""
 
     layers: tuple[tuple[int, int], ...]
     algorithm: str
@@ -55,7 +55,7 @@ SLOW = settings(
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )
-"""Few examples, and none only to make a failing one smaller: each needs two stores on disk."""
+"""Few examples and no shrinking, because each example needs two stores on disk."""
 
 MADE = st.builds(
     Made,
@@ -72,9 +72,9 @@ MADE = st.builds(
 
 @dataclass(frozen=True)
 class Root:
-    """A named image, or an index of several.
+    """A named image, or a named index of several images.
 
-    It may have attestations and referrers.
+    The image or index may have attestations and referrers.
     """
 
     images: tuple[Made, ...]
@@ -83,9 +83,10 @@ class Root:
     attested: bool
     sparse: bool
     referrers: int
-    """The number of referrers, each of which refers to the one before."""
+    """The number of referrers, of which each refers to the one before, and the first to the root.
+    """
     signed: bool
-    """Whether a tag made of its digest holds a signature."""
+    """Whether a tag made from the root's digest names a signature."""
     names: frozenset[tuple[str, str]]
 
 
@@ -154,7 +155,7 @@ def layout_of(roots: list[Root]) -> Layout:
 
 
 def docker_archive(images: list[Made]) -> bytes:
-    """Return the same images as Docker ≤ 24 writes them."""
+    """Return an archive of these images as Docker before version 25 writes it."""
     archive = Archive()
     items: list[dict[str, object]] = []
     for number, made in enumerate(images):
@@ -176,7 +177,7 @@ def docker_archive(images: list[Made]) -> bytes:
 
 
 QUERIES = {
-    # The content that names refer to; the encoding on disk is the store's own choice and depends on
+    # The content that names refer to. The encoding on disk is the store's own choice and depends on
     # the order of imports.
     "content": (
         "SELECT digest, size_bytes, state FROM content WHERE id IN (SELECT content_id FROM"
@@ -239,7 +240,7 @@ def saved(store: Store, names: list[str], format_: Format) -> bytes:
 
 
 def catalogue(store: Store) -> dict[str, list[tuple[Any, ...]]]:
-    """Return everything with a digest or a name, and its links, without row numbers and times."""
+    """Return all digests, names and links in the catalogue, without row numbers and times."""
     with store.read() as connection:
         return {
             table: sorted(map(tuple, connection.execute(text(query))), key=repr)
@@ -248,7 +249,7 @@ def catalogue(store: Store) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def everything(store: Store) -> list[str]:
-    """Return names for everything that the store keeps, except content kept only as a referrer."""
+    """Return names for everything the store keeps, except manifests kept only as referrers."""
     held = catalogue(store)
     return [f"{name}:{tag}" for name, tag, _ in held["reference"]] + [
         digest for (digest,) in held["kept"]

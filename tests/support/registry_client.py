@@ -54,7 +54,7 @@ class Image:
 
     @property
     def manifest(self) -> bytes:
-        """Return the manifest."""
+        """The manifest as bytes."""
 
         def link(data: bytes, media_type: str) -> dict[str, object]:
             return {"mediaType": media_type, "digest": str(Digest.of(data)), "size": len(data)}
@@ -71,7 +71,7 @@ class Image:
 
     @property
     def digest(self) -> str:
-        """Return the manifest's digest."""
+        """The manifest's digest."""
         return str(Digest.of(self.manifest))
 
 

@@ -56,7 +56,7 @@ class Containerd:
 
     @property
     def command(self) -> list[str]:
-        """Return the client's command line up to its verb."""
+        """The client's command line up to its verb."""
         namespace = f"matrix-{self._namespaces}"
         return [program("ctr"), "--address", str(self._socket), "--namespace", namespace]
 

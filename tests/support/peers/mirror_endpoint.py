@@ -66,14 +66,14 @@ class Endpoint:
 
     @functools.cached_property
     def containerd(self) -> Containerd:
-        """Return a containerd for this endpoint."""
+        """A containerd with this endpoint as its mirror."""
         daemon = Containerd(self.programs, self.folder / "ctrd")
         self._stack.callback(daemon.stop)
         return daemon
 
     @property
     def engine_account(self) -> str:
-        """Return the user's account as the value of Docker Engine's header."""
+        """The user's account, encoded for Docker Engine's header X-Registry-Auth."""
         account = (
             {"username": USER, "password": PASSWORD, "serveraddress": self.host} if self.tls else {}
         )

@@ -42,7 +42,7 @@ def unchanged() -> Iterator[bool]:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the results; nothing of the machine is changed."""
+    """Replace the cases and the machine's settings; return the folder of the results."""
     monkeypatch.setattr(program, "CASES", CASES)
     monkeypatch.setattr(program, "FULL", tmp_path)
     monkeypatch.setattr(program, "QUICK", tmp_path / "quick")

@@ -36,9 +36,9 @@ def seen():
 
 @pytest.fixture
 def samples(tmp_path: Path) -> Path:
-    """A folder with a file for each sample that has begun.
+    """Return a folder that gets a file for each sample that has begun.
 
-    A program can wait until it was sampled, on a busy machine too.
+    A measured program can wait for its sample there, even on a busy machine.
     """
     folder = tmp_path / "samples"
     folder.mkdir()

@@ -22,7 +22,7 @@ def loop_factory(request: pytest.FixtureRequest) -> Callable[[], asyncio.Abstrac
 
 @pytest.fixture
 def serve(store: Store) -> Iterator[Callable[..., InProcessMirror]]:
-    """Starts the application on the test's store with settings of the test's choice."""
+    """Yield a function that starts the application on the test's store with the given settings."""
     running: list[InProcessMirror] = []
 
     def start(
@@ -39,5 +39,5 @@ def serve(store: Store) -> Iterator[Callable[..., InProcessMirror]]:
 
 @pytest.fixture
 def ask(serve: Callable[..., InProcessMirror]) -> InProcessMirror:
-    """The application as it is without options."""
+    """Start the application with default settings."""
     return serve()

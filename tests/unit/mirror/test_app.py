@@ -1,4 +1,4 @@
-"""Routing and errors over a socket."""
+"""Routes and error answers over a socket."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_ns_selects_the_registry(ask: InProcessMirror, store: Store) -> None:
     blob = ask("GET", f"/v2/a/b/blobs/{layer}?ns=quay.io")
     assert (blob.body, blob.headers["OCI-Namespace"]) == (images.A, "quay.io")
     assert ask("GET", "/v2/a/b/manifests/1").status == 404
-    # Each of these would become a part of a path below docker.io.
+    # Without this check, each of these names would become part of a path below docker.io.
     for wrong in ("a%0d%0ab", "docker.io/a", "quay.io/a", "a", "a/b"):
         refused = ask("GET", f"/v2/b/manifests/1?ns={wrong}")
         assert (refused.status, refused.code) == (400, "NAME_INVALID")

@@ -1,4 +1,4 @@
-"""The service: permissions, and jobs in the background."""
+"""The service of the mirror: permissions, and jobs in the background."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_pushed_image_is_verified_in_the_background(ask: InProcessMirror, store:
 
 @final
 class Services:
-    """Makes services with fakes that record their calls."""
+    """Makes services that use fakes, and records the calls of the fakes."""
 
     def __init__(self) -> None:
         self.pools = Pools(cores=1)
@@ -143,7 +143,7 @@ def test_concurrent_requests_share_the_creation_of_a_variant(services: Services)
         await asyncio.gather(*(service.publish(APP, "1-zstd") for _ in range(5)))
         await service.publish(APP, "1")
         assert services.variants.publish.call_count == 1
-        # The next request asks again, because the original may have moved.
+        # The next request publishes again, because the original tag may have moved.
         await service.publish(APP, "1-zstd")
         assert services.variants.publish.call_count == 2
 

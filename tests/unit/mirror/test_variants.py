@@ -101,7 +101,7 @@ allow = ["read", "write"]
 def test_variant_of_a_pushed_index_gives_no_content_away(
     store: Store, serve: Callable[..., InProcessMirror]
 ) -> None:
-    """A client that knows a digest and may push must not get the content of the digest."""
+    """A client that may push and knows a digest does not get the content of the digest by that."""
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
     (secret,) = store.images()[0].manifests
     guarded = serve(
@@ -121,7 +121,7 @@ def test_variant_of_a_pushed_index_gives_no_content_away(
     assert guarded("PUT", "/v2/mine/app/manifests/1", index, Content_Type=INDEX).status == 201
     assert guarded("GET", "/v2/mine/app/tags/list").json["tags"] == ["1"]
     for encoding in ("gzip", "zstd"):
-        # The repository holds no image of the index, so there is nothing to encode.
+        # The repository holds no image of this index, so the server can encode nothing.
         assert guarded("GET", f"/v2/mine/app/manifests/1-{encoding}").body == index
     assert len(guarded("GET", "/v2/_catalog").json["repositories"]) == 1
     config = store.images()[0].image_id.digest
@@ -160,7 +160,7 @@ def test_only_images_that_the_repository_holds_are_encoded(
 def test_variant_of_a_pushed_config_gives_no_layer_away(
     store: Store, serve: Callable[..., InProcessMirror]
 ) -> None:
-    """A client can copy a config, but does not own the layers that it names."""
+    """A client can copy a config, but that gives it no right to the layers in the config."""
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
     config = store.document(store.images()[0].image_id.digest)
     assert config is not None
@@ -206,7 +206,7 @@ def blobs(store: Store) -> set[Digest]:
 def test_stored_encoding_is_listed_at_once_and_needs_no_compression(
     offering: InProcessMirror, store: Store
 ) -> None:
-    """Plain layers are stored as zstd."""
+    """The store keeps plain layers as zstd."""
     assert offering("GET", "/v2/demo/tags/list").json["tags"] == ["1", "1-zstd"]
     before = blobs(store)
     assert offering("GET", "/v2/demo/manifests/1-zstd").status == 200
@@ -214,7 +214,7 @@ def test_stored_encoding_is_listed_at_once_and_needs_no_compression(
     store.import_archive(io.BytesIO(images.image(images.B, tags=("demo:2",)).bytes()))
     assert offering("GET", "/v2/demo/tags/list").json["tags"] == ["1", "1-zstd", "2", "2-zstd"]
     assert offering("GET", "/v2/demo/manifests/1-gzip").status == 200
-    # Both images share a layer, which is encoded now.
+    # Both images share a layer, which the request above has encoded.
     assert offering("GET", "/v2/demo/tags/list").json["tags"] == [
         "1",
         "1-gzip",
@@ -282,7 +282,7 @@ def test_variant_of_an_index_is_listed_when_all_its_images_are_stored_in_the_enc
 
 
 def image_manifest(offering: InProcessMirror, layer: bytes) -> dict[str, object]:
-    """Push an image of one gzip layer, and return its descriptor."""
+    """Push an image of one gzip layer; return its descriptor."""
     squeezed = gzip.compress(layer, mtime=0)
     config = encode(
         {
@@ -340,7 +340,7 @@ def test_rm_removes_the_variants_and_the_image(offering: InProcessMirror, store:
         ("untagged", "demo:1-gzip"),
         ("untagged", "demo:1-zstd"),
     ]
-    # In Docker's archives an image may have a parent, which is removed with it.
+    # An image from a Docker archive may have a parent, which is removed with the image.
     assert {kind for kind, _ in done[3:]} == {"deleted"}
     assert tags(store) == []
     assert store.images() == ()
@@ -392,7 +392,7 @@ def test_rm_removes_the_variant_of_an_earlier_image_of_the_tag(
     store.import_archive(io.BytesIO(images.image(images.E, tags=("demo:1",)).bytes()))
     store.remove("demo:1")
     assert tags(store) == []
-    # The earlier image lost its name when the tag moved.
+    # The earlier image lost its name when the second import moved the tag.
     assert [image.dangling for image in store.images()] == [True]
 
 
@@ -417,7 +417,7 @@ def test_index_is_removed_with_its_variants(offering: InProcessMirror, store: St
 
 
 def push_over_variant(offering: InProcessMirror) -> None:
-    """Push another manifest to the variant's tag."""
+    """Push a different manifest to the variant's tag."""
     manifest = offering("GET", "/v2/demo/manifests/1").body
     assert (
         offering("PUT", "/v2/demo/manifests/1-gzip", manifest, Content_Type=MANIFEST).status == 201
@@ -434,7 +434,7 @@ def test_tag_that_a_client_has_set_is_not_removed(
     if how.startswith("pushed"):
         push_over_variant(offering)
     elif how == "tagged":
-        # The variant itself, under the name of another tag's variant.
+        # Give the variant the name that the variant of the other tag would have.
         store.tag("demo:1", "demo:2")
         store.tag("demo:1-gzip", "demo:2-gzip")
     else:

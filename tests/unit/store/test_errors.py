@@ -19,7 +19,7 @@ DIGEST = Digest.of(b"data")
 
 
 def tree() -> dict[str, str]:
-    """Each class in the tree of the module's docstring, with the class above it."""
+    """Return each class in the tree of `errors.__doc__`, with the class above it."""
     above: dict[str, str] = {}
     path: list[str] = []
     assert errors.__doc__ is not None

@@ -1,4 +1,4 @@
-"""The verbs are tested where they are implemented; here is what `Store` itself decides."""
+"""What `Store` itself decides; the tests of each verb are beside its implementation."""
 
 from __future__ import annotations
 

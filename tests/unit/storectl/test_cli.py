@@ -1,4 +1,4 @@
-"""The parser, the exit codes of the process, and what a command imports."""
+"""The parser, the exit codes of the process, and the imports of a command."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_every_command_has_help_an_example_and_json(shell: Shell, words: tuple[s
     example = out.partition("Example:\n")[2]
     assert all(line.startswith("  ") for line in example.splitlines())
     assert "storectl" in example
-    # A server has no result, and a client's configuration is for that client to read.
+    # A server prints no result, and a client's configuration has the client's own format.
     assert "--json" in out or words in {("db",), ("serve",), ("mirror-config",)}
 
 
@@ -90,7 +90,7 @@ def test_help_is_shown_without_a_command(shell: Shell, arguments: tuple[str, ...
 
 
 class Screen:
-    """A terminal as standard error."""
+    """A standard error that is a terminal."""
 
     def __init__(self) -> None:
         self.shown = ""
@@ -120,7 +120,7 @@ def test_an_interrupt_prints_nothing_but_a_line_end(
 
 
 class Output:
-    """A standard output that cannot be written."""
+    """A standard output that raises an error when it is written."""
 
     def __init__(self, error: OSError) -> None:
         self.error = error
@@ -223,9 +223,9 @@ def test_the_root_comes_from_the_flag_or_the_environment(
 
 
 def environment() -> dict[str, str]:
-    """The environment without the variables that make a child measure its coverage.
+    """Return the environment without the variables that make a child measure its coverage.
 
-    Coverage would change what the child loads and how long it takes.
+    Coverage would change which modules the child loads and how long it takes.
     """
     return {
         name: value
@@ -349,7 +349,7 @@ def test_a_command_loads_only_what_it_needs(words: str, without: set[str], tmp_p
     )
     loaded = set(done.stderr.split())
     assert "sqlalchemy" in loaded
-    # The dialect of another database is as large as all of SQLAlchemy's core; bars are drawn on
+    # The dialect of a different database is as large as all of SQLAlchemy's core; bars are drawn on
     # terminals only.
     assert not loaded & (
         without
@@ -365,7 +365,7 @@ def test_a_command_loads_only_what_it_needs(words: str, without: set[str], tmp_p
 
 
 def processor_seconds(*arguments: str) -> float:
-    """Return the processor time of a child, in which other processes do not count."""
+    """Return the processor time of a child in seconds; other processes do not count."""
     import resource
 
     def spent() -> float:
@@ -381,8 +381,8 @@ def processor_seconds(*arguments: str) -> float:
 
 @pytest.mark.parametrize("argument", ["--help", "--version"])
 def test_help_takes_little_more_time_than_python(argument: str) -> None:
-    # A shared processor is slower, by an amount that changes. So both programs run by turns, and
-    # the shortest time of each counts.
+    # A busy machine is slower, by an amount that varies. So both programs run alternately, and the
+    # shortest time of each counts.
     ours: list[float] = []
     pythons: list[float] = []
     while len(ours) < 10 or min(ours) > 6 * min(pythons):

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class Registry(BaseHTTPRequestHandler):
-    """A registry that takes pushes, and logs the requests."""
+    """A registry that accepts pushes and logs the requests."""
 
-    log: list[tuple[str, str]] = []  # noqa: RUF012 - of the class on purpose
+    log: list[tuple[str, str]] = []  # noqa: RUF012 - shared by all instances on purpose
 
     def do_POST(self) -> None:
         self._answer(202, Location=f"http://127.0.0.1:{self.server.server_port}/upload?id=1")  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Archives in a file have the bytes of the stream, and the same damage is found."""
+"""An archive in a file has the same bytes as the stream, and the same damage is found in both."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 CHANCE = random.Random(7)
 LARGE = layer("large", bytes(5 * MIB) + CHANCE.randbytes(4 * MIB + 77))
-"""Three frames, the last one odd."""
+"""A layer of three frames, of which the last is not full."""
 
 MIDDLING = layer("middling", CHANCE.randbytes(MIB))
 
 
 @pytest.fixture(params=["zstd", "none"])
 def filled(store: Store, request: pytest.FixtureRequest) -> Store:
-    """Images of every encoding: frames, one frame, imported gzip and zstd, plain files."""
+    """Import images of every encoding: many frames, one frame, gzip, zstd and plain files."""
     options = ImportOptions(Compression.parse(request.param))
     layers = {"a": A, "large": LARGE, "middling": MIDDLING}
     made = Archive()

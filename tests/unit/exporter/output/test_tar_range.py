@@ -1,4 +1,4 @@
-"""Ranges of an archive, and the identity of an archive."""
+"""Ranges of an archive, and the tag that identifies its bytes."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ HASH = "0123456789abcdef" * 8
 
 
 def written(plan: Plan) -> bytes:
-    """The archive of a plan whose members are all given as bytes."""
+    """Return the archive of a plan whose members are all given as bytes."""
     out = io.BytesIO()
     for entry in plan.entries:
         out.write(b"".join(headers(entry, plan.owner)))
@@ -54,8 +54,8 @@ def test_readers_find_the_whole_of_a_path_that_does_not_fit_the_header() -> None
 
 
 def test_a_long_path_is_written_as_go_writes_it() -> None:
-    # Compared with archive/tar of Go 1.26.8: WriteHeader with this name, Mode 0644, Size 4,
-    # TypeReg; equal to the byte.
+    # archive/tar of Go 1.26.8 writes the same bytes in WriteHeader for this name, Mode 0644, Size 4
+    # and TypeReg.
     path = f"blobs/sha512/{HASH}"
     blocks = b"".join(headers(Entry(path, EntryType.FILE, 0o644, 0, 4, b"data"), ""))
     assert len(blocks) == 3 * 512
@@ -87,7 +87,7 @@ def test_pax_records_are_in_the_order_of_their_keys() -> None:
 
 
 class Slow:
-    """A sink that takes at most three bytes at once."""
+    """A sink that accepts at most three bytes per write."""
 
     def __init__(self) -> None:
         self.taken = b""

@@ -22,7 +22,7 @@ def selection_of(
     state: ContentState = ContentState.PRESENT,
     url: str = "",
 ) -> Selection:
-    """Images by config; layers are `A` and `B`."""
+    """Return a selection of images with these configs and tags, over layers `A` and `B`."""
     selected = []
     for data, tags in images:
         parsed = ImageConfig.parse(data)

@@ -184,7 +184,8 @@ def test_the_v1_documents_of_docker_28_are_reproduced(name: str) -> None:
         documents |= {layer.json for layer in layers_of_28(files[image["Config"]])}
     blobs = {data for path, data in files.items() if path.startswith("blobs/")}
     found = {data for data in blobs if data.startswith(b'{"id":')}
-    # Of documents with one ID, which differ in the operating system, the first image's is written.
+    # Documents that differ in the operating system may have the same ID: the first image's document
+    # is written.
     assert found <= documents
     assert {json.loads(data)["id"] for data in documents} == {
         json.loads(data)["id"] for data in found
@@ -198,7 +199,8 @@ def test_docker_28_writes_null_for_an_absent_time() -> None:
     )
     assert b'"created":null' in absent[0].json
     assert zero == layers_of(docker_vectors.V1)
-    # Docker 28 reads the time into a pointer, and a later null clears it; 20.10 keeps the first.
+    # For Docker 28 a later null clears the time, because the field is a pointer; Docker 20.10 keeps
+    # the first value.
     again = docker_vectors.V1.replace(b"{", b'{"created":"2020-02-29T12:34:56Z","created":null,', 1)
     assert layers_of_28(again) == absent
     assert b'"created":"2020-02-29T12:34:56Z"' in layers_of(again)[0].json

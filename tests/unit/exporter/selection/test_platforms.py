@@ -47,7 +47,7 @@ class Index:
         one: dict[str, Any],
         **options: Any,  # noqa: ANN401 - of `SaveOptions`
     ) -> tuple[list[SavedRoot], set[str], list[str]]:
-        """The roots, digests and notes of a save of ``one``."""
+        """Return the roots, the kept digests and the notes of a save of ``one``."""
         keep: set[Digest] = set()
         notes: list[str] = []
         with self.store.read() as connection:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def push(store: Store, layer: bytes, claimed: bytes) -> None:
-    """An image whose config says that its layer is ``claimed``."""
+    """Push an image of ``layer`` whose config says that the layer is ``claimed``."""
     registry, name = Registry(store), Repository.parse("pushed")
     config = images.config(claimed)
     for data in (layer, config):

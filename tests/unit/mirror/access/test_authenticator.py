@@ -1,4 +1,4 @@
-"""Callers proved by password, token and certificate."""
+"""Callers who authenticate with a password, a token or a certificate."""
 
 from __future__ import annotations
 

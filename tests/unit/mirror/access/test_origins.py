@@ -1,4 +1,4 @@
-"""The origin that is noted for a request."""
+"""The origin that is recorded for a request."""
 
 from __future__ import annotations
 

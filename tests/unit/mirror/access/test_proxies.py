@@ -1,4 +1,4 @@
-"""The origin of requests that pass reverse proxies, trusted and others."""
+"""The origin of requests that pass through trusted and untrusted reverse proxies."""
 
 from __future__ import annotations
 
@@ -35,14 +35,15 @@ def client(peer: str | None, *forwarded_for: str) -> str | None:
         ("192.0.2.7", ["203.0.113.5"], "203.0.113.5"),
         ("fd00::1", ["2001:db8::5"], "2001:db8::5"),
         ("::ffff:10.1.1.1", ["203.0.113.5"], "203.0.113.5"),
-        # Any client can write the addresses before the last one that is not a trusted proxy's.
+        # The last address that is not a trusted proxy counts: a client can forge the addresses
+        # before it.
         ("10.1.1.1", ["1.2.3.4, 203.0.113.5"], "203.0.113.5"),
         ("10.1.1.1", ["1.2.3.4, 203.0.113.5, 10.2.2.2,192.0.2.7"], "203.0.113.5"),
         ("10.1.1.1", ["rubbish, 203.0.113.5, 10.2.2.2"], "203.0.113.5"),
         ("10.1.1.1", ["1.2.3.4", "203.0.113.5", "10.2.2.2"], "203.0.113.5"),
         ("10.1.1.1", ["::ffff:10.2.2.2"], "10.2.2.2"),
         ("10.1.1.1", ["203.0.113.5, ::ffff:10.2.2.2"], "203.0.113.5"),
-        # If every address is a proxy's, the first proxy is the client.
+        # If every address is a trusted proxy, the first proxy is the client.
         ("10.1.1.1", ["10.3.3.3, 10.2.2.2"], "10.3.3.3"),
         # Some proxies add ports.
         ("10.1.1.1", ["203.0.113.5:4711"], "203.0.113.5"),
@@ -161,7 +162,7 @@ def test_invalid_network_of_proxies_is_refused(text: str) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_refill(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks get no attempts back, so that tests may take any time."""
+    """Refill no login attempts, so that tests may take any time."""
     monkeypatch.setattr(throttle, "REFILL_S", 3600.0)
 
 
@@ -190,7 +191,7 @@ def guarded(
 def test_failures_are_counted_per_client(serve: Callable[..., InProcessMirror]) -> None:
     fail = guarded(serve, "127.0.0.1")
     for number in range(BURST):
-        # The address that the proxy adds counts, not the one that the client claims.
+        # The address that the proxy adds counts, and not the address that the client claims.
         assert fail(f"198.51.100.{number}, 203.0.113.5")[0] == 401
     assert fail("203.0.113.5")[0] == 429
     assert fail("203.0.113.6")[0] == 401

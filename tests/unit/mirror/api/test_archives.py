@@ -89,7 +89,7 @@ def test_interrupted_download_resumes(filled: Store, ask: InProcessMirror) -> No
     def saves() -> list[str]:
         return [event.action for event in filled.events(actions=["save"])]
 
-    # The event is recorded after the last byte is sent.
+    # The server records the event after it has sent the last byte.
     until(lambda: len(saves()) >= 3)
     assert saves() == ["save", "save", "save"]
 
@@ -100,7 +100,7 @@ def test_archive_that_cannot_be_recorded_is_still_sent(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The client has its archive, and the connection continues with the next request."""
+    """The client gets the whole archive, and the connection serves the next request."""
 
     def full(_store: Store, _events: object) -> None:
         raise StorageFull("no space left")
@@ -201,7 +201,7 @@ def test_every_name_of_an_archive_needs_permission(filled: Store, guarded: InPro
 
 
 def test_pushed_index_gives_no_content_away(store: Store, guarded: InProcessMirror) -> None:
-    """A client that knows a digest and may push must not get the content of the digest."""
+    """A client that may push and knows a digest does not get the content of the digest by that."""
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
     (summary,) = store.images()
     secret = summary.manifests[0]

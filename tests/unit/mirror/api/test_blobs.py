@@ -64,7 +64,7 @@ def test_blob_is_served_whole_in_ranges_and_conditionally(
 
 
 def test_answers_on_one_connection_keep_their_order(ask: InProcessMirror) -> None:
-    """A blob bypasses the transport, but must not overtake its own head or the next one."""
+    """A blob bypasses the transport, but is sent after its own head and before the next head."""
     import http.client
 
     digest = push(ask, LARGE)
@@ -103,7 +103,7 @@ def test_damaged_layer_is_cut_off_and_not_served_again(ask: InProcessMirror, sto
     path = f"/v2/big/blobs/{Digest.of(layer)}"
     with pytest.raises((http.client.IncompleteRead, ConnectionError)):
         ask("GET", path)
-    # The transfer is cut off first; then the damage is recorded.
+    # The server cuts off the transfer before it records the damage.
     until(
         lambda: (
             store.sources((Digest.of(layer),))[Digest.of(layer)].state is not ContentState.PRESENT
@@ -122,7 +122,7 @@ def test_deleted_blob_is_gone(ask: InProcessMirror) -> None:
 
 
 def test_store_without_files_is_served_in_blocks(ask: InProcessMirror, store: Store) -> None:
-    """Sending by ``sendfile`` is a capability of the folder alone."""
+    """Only blobs in a folder have files that ``sendfile`` can send."""
     digest = Digest.parse(push(ask, LARGE))
     store.blobs = MemoryBlobs({digest: LARGE})  # type: ignore[assignment]  # any engine will do
     path = f"/v2/app/blobs/{digest}"
@@ -142,7 +142,7 @@ def test_damaged_blob_is_unknown_until_it_is_pushed_again(
         assert ask(method, f"/v2/one/blobs/{DIGEST}").status == 404
     assert store.sources((DIGEST,))[DIGEST].state is ContentState.DAMAGED
     counted = ask("GET", "/metrics").body.decode()
-    # Counted once: later requests find the damage recorded.
+    # The damage is counted once, because later requests find it recorded.
     assert ('storectl_events_total{event="damaged_contents"} 1\n' in counted) is (
         harm is not record_damage
     )
@@ -213,7 +213,7 @@ def test_full_store_can_be_read(
     assert push_status(ask, DATA) == push_status(ask, other) == push_status(ask, CONFIG_DATA) == 201
     assert ask("PUT", "/v2/one/manifests/latest", IMAGE, Content_Type=MANIFEST).status == 201
     with store.write("test") as connection:
-        # As for imported blobs, whose grace period a request starts.
+        # Make the blobs like imported ones, whose grace period starts with the first request.
         connection.execute(update(repository_content).values(fresh_at=None))
     remove_file(store)
     monkeypatch.setattr(store, "write", full)

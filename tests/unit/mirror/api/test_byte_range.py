@@ -20,7 +20,7 @@ TAG = '"tag"'
         ("GET", {}, None),
         ("GET", {"Range": "bytes=0-1,3-4"}, None),
         ("HEAD", {"Range": "bytes=1-2"}, None),
-        # The range is not looked at, so it cannot be unsatisfiable.
+        # The range is ignored here, so it cannot be unsatisfiable.
         ("GET", {"Range": "bytes=99-", "If-Range": '"other"'}, None),
     ],
 )

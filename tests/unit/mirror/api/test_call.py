@@ -1,4 +1,4 @@
-"""Targets of requests: tags and digests."""
+"""The target of a request: a tag or a digest."""
 
 from __future__ import annotations
 

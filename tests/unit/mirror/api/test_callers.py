@@ -34,7 +34,7 @@ def test_anonymous_clients_read_and_users_write(serve: Callable[..., InProcessMi
         == 401
     )
     assert ask("GET", "/v2/", Authorization="Bearer expired").status == 401
-    # Wrong passwords count as events for the operator; expired tokens do not.
+    # Wrong passwords are counted as events for the operator; expired tokens are not.
     assert b'storectl_events_total{event="login_failures"} 1\n' in ask("GET", "/metrics").body
     closed = serve(MirrorSettings(access=Access(users, anonymous_read=False)))
     assert closed("GET", "/v2/").status == 401

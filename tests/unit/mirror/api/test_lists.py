@@ -45,7 +45,7 @@ def test_pages_of_tags_and_repositories(ask: InProcessMirror, store: Store) -> N
 def test_catalog_lists_each_name_once_in_pages_of_any_size(
     size: int, store: Store, ask: InProcessMirror
 ) -> None:
-    """Names that begin like a registry are spelled out, so that they sort differently."""
+    """A name that begins like a registry is listed with ``docker.io/``, and is sorted by that."""
     names = {
         "a.b/c",
         "docker.io/a.b/c",

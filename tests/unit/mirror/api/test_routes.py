@@ -1,4 +1,4 @@
-"""The resources that paths name."""
+"""The resource that each path names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uploads over a socket: chunks, broken-off bodies, mounts."""
+"""Uploads over a socket: chunks, bodies that break off, mounts."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_upload_continues_after_the_bytes_that_arrived(ask: InProcessMirror, sto
             + LARGE[: 3 << 20]
         )
         until(lambda: (store.root / "uploads" / place.rpartition("/")[2]).stat().st_size > 1)
-    # The bytes that arrived may still be on their way to the disk.
+    # The received bytes may not be on the disk yet.
     until(lambda: not ask.connections)
     offset = int(ask("GET", place).headers["Range"].partition("-")[2]) + 1
     assert 1 < offset <= 3 << 20

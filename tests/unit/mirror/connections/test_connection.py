@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Protocol:
-    """A protocol that keeps the bytes it gets, as the parser does."""
+    """A protocol that keeps the bytes it gets, like the parser."""
 
     def __init__(self) -> None:
         self.received: list[bytes] = []
@@ -55,7 +55,7 @@ def test_each_of_many_connections_reads_less() -> None:
 
 
 class Transport:
-    """A plain transport that is closed or not."""
+    """A plain transport, open or closed."""
 
     def __init__(self, *, unsent_bytes: int = 0, tls: bool = False) -> None:
         self.is_closed = False

@@ -1,4 +1,4 @@
-"""The listener on a socket that processes share."""
+"""A listener on a socket that several processes share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_renewed_listener_keeps_the_socket_and_its_waiting_clients() -> None:
         bound.setblocking(False)  # noqa: FBT003 - the standard library's signature
         address = bound.getsockname()
         listener = Listener(bound, Protocol)
-        # These wait in the kernel's queue until the listener opens.
+        # These clients wait in the kernel's queue until the listener opens.
         early = [socket.create_connection(address) for _ in range(2)]
         await listener.open(None)
         await listener.open(None)
@@ -41,6 +41,7 @@ def test_renewed_listener_keeps_the_socket_and_its_waiting_clients() -> None:
             return
         raise AssertionError("the listener still accepts connections")
 
-    # The server's loop: asyncio's own loses clients that it accepts while a server closes.
+    # Use the server's loop, because asyncio's own loop loses clients that it accepts while a server
+    # closes.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())

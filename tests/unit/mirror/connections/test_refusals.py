@@ -1,4 +1,4 @@
-"""Refusals of requests that no handler sees."""
+"""Refusals of requests before any handler gets them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BROKEN = b"no size\r\n"
 
 
 def refused(reply: Reply, status: int) -> str:
-    """Check that an answer is a refusal in the specification's form, and return its message."""
+    """Check that an answer has the specification's form of a refusal; return its message."""
     assert reply.status == status
     assert reply.header("content-type") == "application/json"
     assert reply.header("server") == "storectl"
@@ -109,7 +109,7 @@ def test_invalid_body_ends_its_request(ask: InProcessMirror) -> None:
         reply = wire.reply("POST")
         assert refused(reply, 400) == "the request is incomplete"
         assert reply.header("connection") == "close"
-        # One request, one answer.
+        # There is one answer for the request, and then the connection ends.
         assert wire.ends()
 
 
@@ -129,7 +129,7 @@ def test_invalid_body_of_a_waiting_request_ends_it(ask: InProcessMirror) -> None
 def test_body_may_be_longer_than_any_head(ask: InProcessMirror) -> None:
     data = bytes(20 * MAX_HEAD_BYTES)
     with RawConnection(ask.port) as wire:
-        # The body is read and dropped, because nothing is at this path.
+        # The server reads and drops the body, because the path is unknown.
         assert wire.ask("PUT", "/v2/app/nothing", data).status == 404
         assert (
             wire.ask("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data).status == 201

@@ -1,4 +1,4 @@
-"""Clients that take no byte of their answer."""
+"""Clients that read no byte of their answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Progress:
 
 
 class Client:
-    """A connection whose answer waits for its client."""
+    """A connection with unsent bytes, whose client reads or stalls."""
 
     def __init__(self, *, unsent_bytes: int, stalls: bool) -> None:
         self.unsent_bytes = unsent_bytes
@@ -60,5 +60,5 @@ def test_only_stalled_clients_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> No
 
     asyncio.run(main())
     assert (idle.is_aborted, slow.is_aborted) == (False, False)
-    # The watch of a slow client goes on; a new watch would begin its time again.
+    # The watch of a slow client continues, because a new watch would restart its timer.
     assert (idle.watches, slow.watches) == (0, 1)

@@ -40,7 +40,7 @@ def test_counters_of_all_processes_are_added_up() -> None:
     ):
         assert line in lines
     assert not any("catalog" in line for line in lines)
-    # A new worker continues the counters of its row, but has no request yet.
+    # A new worker continues the counters of its row, but has no request in progress.
     metrics.use_row(1)
     assert "storectl_http_requests_in_progress 0" in metrics.render({})
     assert 'storectl_http_response_bytes_total{resource="blob"} 1500' in metrics.render({})

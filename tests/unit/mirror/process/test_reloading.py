@@ -43,7 +43,7 @@ def test_renewed_certificate_is_loaded_and_a_broken_one_is_not(
         await until_in_loop(lambda: caplog.text.count("loaded the new certificate") == 1)
         reload_requested.set()
         await until_in_loop(lambda: caplog.text.count("loaded the new certificate") == 2)
-        # The files have not changed again, and no reload is requested.
+        # The files have not changed since, and no reload is requested.
         await asyncio.sleep(0.1)
         assert len(caplog.records) == 4
         task.cancel()

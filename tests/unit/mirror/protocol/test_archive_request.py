@@ -1,4 +1,4 @@
-"""Requests for archives."""
+"""Requests for archives over HTTP."""
 
 from __future__ import annotations
 

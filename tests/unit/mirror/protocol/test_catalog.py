@@ -1,4 +1,4 @@
-"""The catalog's order and pages."""
+"""The order and the pages of the catalog."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Index:
-    """Repositories in memory, with the number of calls."""
+    """Repositories in memory, and the number of queries for them."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = sorted(names)
@@ -69,7 +69,7 @@ def test_only_visible_names_fill_a_page() -> None:
         after="", limit=2, is_visible=lambda one: one.path.endswith("99")
     )
     assert page == ["quay.io/team/0099", "quay.io/team/0199"]
-    # A batch holds a thousand names, so that few visible names need few queries.
+    # A query fetches a thousand names, so that few visible names need few queries.
     assert index.calls == 2
 
 

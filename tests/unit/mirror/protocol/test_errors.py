@@ -1,4 +1,4 @@
-"""Errors as answers."""
+"""The answers for errors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_answer_tells_what_a_client_can_use_and_nothing_about_the_server() -> No
         "MANIFEST_BLOB_UNKNOWN",
         [{"digest": str(digest)}],
     )
-    # The message does not speak of archives, and does not begin a list that never comes.
+    # The message does not mention archives, and has no heading for a list that does not follow.
     assert missing.message == f"push the manifest's blobs first: the repository lacks {digest}"
     images = WireError.of(
         IncompleteImage("1 thing(s) are not here:\n  layer 0", missing=["layer 0"])

@@ -1,4 +1,4 @@
-"""Pages that clients ask for."""
+"""The pages of a list that clients ask for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Byte ranges of requests and chunks."""
+"""Byte ranges in requests and in chunks of uploads."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def ask(
     serve: Callable[..., InProcessMirror],
     monkeypatch: pytest.MonkeyPatch,
 ) -> InProcessMirror:
-    """The application, with a thread for every file and with none."""
+    """Start the application, once with threads for sending files and once without."""
     if request.param == "turns":
         monkeypatch.setattr(pools, "SENDFILE_THREADS", 0)
     return serve()
@@ -30,7 +30,7 @@ def ask(
 
 @pytest.fixture
 def threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the threads that send files."""
+    """Record the names of the threads that send files."""
     names: list[str] = []
     sendfile = os.sendfile
 

@@ -1,4 +1,4 @@
-"""Memory for blocks and bodies, with a limit for all transfers together."""
+"""Memory for blocks and bodies, limited for all transfers together."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_memory_is_released_after_an_idle_time() -> None:
         with memory, memory:
             await asyncio.sleep(0.1)
         with memory:
-            # The next body followed at once.
+            # This body follows at once, before the memory was idle for long enough.
             await asyncio.sleep(0.1)
             assert released == 0
         await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""Files sent by threads that sleep in sendfile."""
+"""Files sent by threads that block in sendfile."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def test_slow_client_gives_its_thread_back(
     threads.clear()
     with send_requests(ask, path) as slow:
         assert returned.wait(PATIENCE_S)
-        # From here on every client that reads is fast enough.
+        # From here on, no client that reads counts as slow.
         monkeypatch.setattr(blocking_sendfile, "PATIENCE_S", NEVER_S)
         with send_requests(ask, path) as quick:
             assert read_body(quick, len(HUGE), 1 << 20) == HUGE
         assert set(threads) == {"sendfile"}
-        # The remaining bytes are sent in turns.
+        # The loop sends the remaining bytes.
         assert read_body(slow, len(HUGE)) == HUGE
     assert "sendfile" not in threads[-3:]
 
@@ -79,7 +79,7 @@ def test_slow_client_gives_its_thread_back(
 def test_request_during_an_answer_does_not_block_the_loop(
     serve: Callable[..., InProcessMirror], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a thread writes to its socket the socket blocks, so that the loop must not read it."""
+    """The socket blocks while a thread writes to it, so the loop must not read from it."""
     monkeypatch.setattr(blocking_sendfile, "PATIENCE_S", NEVER_S)
     ask = serve()
     path = push_blob(ask, HUGE)
@@ -113,7 +113,7 @@ def test_shutdown_wakes_a_thread_that_waits_for_its_client(
 def test_closed_connection_gets_no_more_bytes(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The transport does not know that a thread uses its connection too."""
+    """The transport does not know that a thread also uses its connection."""
     monkeypatch.setattr(blocking_sendfile, "PATIENCE_S", NEVER_S)
     monkeypatch.setattr(blocking_sendfile, "_CHECK_INTERVAL_S", 0.1)
     transports: list[asyncio.Transport] = []

@@ -1,4 +1,4 @@
-"""The deadline of a request's body."""
+"""The deadline for the body of a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two kinds of connection, without a server."""
+"""The two kinds of channel, without a server."""
 
 from __future__ import annotations
 

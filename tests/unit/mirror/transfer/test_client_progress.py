@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def test_client_that_reads_slowly_but_steadily_is_never_cut_off(
     kind: str, ask: InProcessMirror, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It takes fewer bytes than make Linux report the socket as writable again."""
+    """The client reads fewer bytes than Linux needs to report the socket as writable again."""
     data = HUGE
     if kind == "file":
         path = push_blob(ask, data)

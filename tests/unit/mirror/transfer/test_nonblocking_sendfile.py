@@ -1,4 +1,4 @@
-"""Files sent in turns of the loop."""
+"""Files sent by the event loop, a part at a time."""
 
 from __future__ import annotations
 

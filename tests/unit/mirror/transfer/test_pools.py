@@ -1,4 +1,4 @@
-"""Thread pools that do not starve each other."""
+"""Thread pools that do not block each other."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_pushes_to_a_slow_disk_do_not_delay_pulls(
         for sender in senders:
             sender.start()
         try:
-            # Every thread for bodies is busy: no other write can begin.
+            # All threads for bodies are busy, so no other write can begin.
             until(lambda: len(writing) == 6)
             with send_requests(ask, path) as client:
                 assert read_body(client, len(LARGE)) == LARGE

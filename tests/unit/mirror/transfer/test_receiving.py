@@ -23,7 +23,7 @@ PIECE = 256 * 1024
 
 
 class Body:
-    """A body: pieces, then its end, an error, or silence."""
+    """A body: pieces, followed by its end, by an error or by silence."""
 
     def __init__(
         self, pieces: Sequence[bytes], *, error: Exception | None = None, stalls: bool = False
@@ -61,7 +61,7 @@ async def received(
     memory: BodyMemory | None = None,
 ) -> None:
     with ThreadPoolExecutor(2) as pool:
-        # The clock stands still, so that no test depends on how long anything takes.
+        # The clock stands still, so that slow machines do not matter.
         deadline = BodyDeadline(pause_s, 500.0, lambda: 0.0)
         await receive(
             cast("StreamReader", body),
@@ -88,7 +88,7 @@ def test_only_one_thread_writes_at_a_time() -> None:
         time.sleep(0.0005)
         lock.release()
 
-    # More than one turn of a thread.
+    # The pieces need more than one turn of a thread.
     asyncio.run(received(Body(pieces(2 * receiving._TURN_BYTES // PIECE + 3)), write))
 
 
@@ -122,9 +122,9 @@ def test_nothing_is_written_after_a_failed_write() -> None:
         asyncio.run(received(body, write, memory=memory))
     whole = b"".join(written)
     assert whole == b"".join(pieces(64))[: len(whole)]
-    # The unwritten bytes have left the memory.
+    # No unwritten bytes are counted in memory.
     assert (memory.held_bytes, memory.bodies) == (0, 0)
-    # The remaining bytes were not read.
+    # The remaining bytes of the body were not read.
     assert body.given < 64 * PIECE
 
 
@@ -174,7 +174,7 @@ def test_received_bytes_are_written_when_the_server_stops() -> None:
 
 
 def test_bytes_of_a_slow_body_are_on_the_disk() -> None:
-    """After a pause few bytes are written too, because more may never arrive."""
+    """After a pause, even a few bytes are written, because more bytes may never arrive."""
     written: list[bytes] = []
     memory = BodyMemory(1 << 30)
 

@@ -1,4 +1,4 @@
-"""Decoded blocks on their way to clients."""
+"""Decoded blocks, sent to clients."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_failure_before_the_first_block_sends_no_head(
     store: Store,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The client would take the next answer for the body."""
+    """After a head without a body, the client would read the next answer as the body."""
     ask = serve()
     layer = images.layer("small", SMALL)
     store.import_archive(io.BytesIO(images.image(layer, tags=("app:1",)).bytes()))
@@ -56,7 +56,7 @@ def test_failure_before_the_first_block_sends_no_head(
 
 
 def test_client_with_unread_answers_holds_no_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There are few blocks, and every transfer needs one."""
+    """Blocks are few, and every transfer needs one."""
     memory = BlockMemory(1)
     transport = SimpleNamespace(
         get_extra_info={"socket": None}.get,

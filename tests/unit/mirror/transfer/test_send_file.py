@@ -1,4 +1,4 @@
-"""Files on their way to clients, slow disks and slow clients."""
+"""Files sent to clients, with slow disks and slow clients."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_slow_disk_delays_only_its_own_client(
     with send_requests(ask, path, path) as client:
         assert reads.wait(PATIENCE_S)
         assert ask("GET", "/v2/").status == 200
-        # A delay of the disk does not count against the client.
+        # The time that the disk takes does not count against the client.
         clock.now += 100
         time.sleep(0.5)
         may_read.set()

@@ -17,7 +17,7 @@ DIGEST = Digest.of(b"data")
 
 
 def test_a_location_of_a_folder_means_nothing_here(tmp_path: Path) -> None:
-    """Code that derives locations itself, instead of asking, fails with this store."""
+    """A module that builds locations as paths, without asking the store, fails here."""
     blobs = MemoryBlobs()
     (tmp_path / "staged").write_bytes(b"data")
     blobs.publish([(tmp_path / "staged", blobs.location(DIGEST))])

@@ -1,6 +1,6 @@
-"""That no user of a blob store depends on more than the protocol.
+"""Users of a blob store depend only on its protocol.
 
-The promises themselves are tested in ``tests/contracts/test_blob_store.py``.
+``tests/contracts/test_blob_store.py`` tests the promises of the protocol.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from store.blobs.protocol import BlobStore, OpenBlob
 
 ROOT = Path(__file__).parents[4]
 FOLDER_ONLY = {"path", "digests"}
-"""Methods of the folder for tools that work on its files."""
+"""Methods that only the folder has, for tools that work on its files."""
 
 
 def public(kind: type) -> set[str]:
@@ -62,7 +62,7 @@ def test_the_library_uses_no_method_that_only_the_folder_has() -> None:
 
 @pytest.mark.parametrize("package", ["store/content", "store/registry", "exporter/selection"])
 def test_contents_are_not_asked_for_descriptors(package: str) -> None:
-    """A blob store may have none: real files come from `OpenBlob.as_file` and go to store/files."""
+    """A blob may have no descriptor: `OpenBlob.as_file` gives a real file to store/files."""
     found = [
         f"{path.name}:{line}"
         for path in sorted((ROOT / package).rglob("*.py"))

@@ -1,4 +1,4 @@
-"""Rows of contents and their states."""
+"""Rows of content and their states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which stored contents decode to which contents."""
+"""Stored encodings of content, and the content that they decode to."""
 
 from __future__ import annotations
 

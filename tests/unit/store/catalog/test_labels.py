@@ -1,4 +1,4 @@
-"""Labels of contents."""
+"""Labels of content."""
 
 from __future__ import annotations
 

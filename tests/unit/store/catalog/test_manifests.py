@@ -1,4 +1,4 @@
-"""Manifests and indexes, what they list and what refers to them."""
+"""Manifests and indexes, with the content that they list and their referrers."""
 
 from __future__ import annotations
 

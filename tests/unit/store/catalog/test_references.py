@@ -1,4 +1,4 @@
-"""What tags name."""
+"""Tags and the content that they name."""
 
 from __future__ import annotations
 

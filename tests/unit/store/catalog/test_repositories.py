@@ -1,4 +1,4 @@
-"""The contents that repositories may serve."""
+"""The content that a repository may serve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What repositories may serve, as it changes."""
+"""The content that repositories may serve, after changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Variants in another encoding."""
+"""Variants of an image in a different encoding."""
 
 from __future__ import annotations
 

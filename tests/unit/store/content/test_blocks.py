@@ -75,7 +75,7 @@ def sources(request: pytest.FixtureRequest, store: Store) -> Sources:
 
 @pytest.fixture(params=["directory", "memory"])
 def blobs(request: pytest.FixtureRequest, store: Store, sources: Sources) -> BlobStore:
-    """The blobs of the store that holds ``sources``: its folder, or a copy in memory."""
+    """Return the blobs of ``sources``: in the store's folder, or copied into memory."""
     return copied(store, sources) if request.param == "memory" else store.blobs
 
 
@@ -114,7 +114,7 @@ def test_changed_bytes_are_noticed_where_frames_or_streams_have_checksums(
     data[len(data) // 2] ^= 1
     blobs = copied(store, sources, bytes(data))
     if sources.in_file:
-        # Without checksums: the caller that receives all of it checks the digest.
+        # A plain blob has no checksums: the caller that receives all bytes checks their digest.
         assert whole(blobs, sources) != LAYER
         return
     with pytest.raises(DamagedContent) as caught:
@@ -131,7 +131,7 @@ def test_a_blob_that_ends_early_is_damaged(store: Store, sources: Sources) -> No
 def test_a_failing_disk_is_not_taken_for_damage(
     store: Store, sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Damaged content is never served again; a disk may recover."""
+    """Damaged content is never served again, whereas a disk may recover."""
 
     def fail(*_arguments: object) -> NoReturn:
         raise OSError(errno.EIO, "Input/output error")

@@ -99,7 +99,7 @@ def test_flipped_bits_in_a_frame_never_give_other_bytes(
         frames = frames_of(bytes(data))
         assert frames is not None
         with suppress(DamagedContent):
-            # A few bits of a frame mean nothing.
+            # A few bits of a frame have no effect on its content.
             assert way(frames, frames.index[0]) == PARTS[0]
 
 
@@ -107,7 +107,7 @@ def test_flipped_bits_in_a_frame_never_give_other_bytes(
 def test_a_frame_of_another_size_than_the_table_says_is_damaged(
     way: Callable[[Frames, Frame], bytes],
 ) -> None:
-    """The table gives one byte of the first frame to the third: only the frames tell."""
+    """The table moves one byte from the first frame to the third; only the frames show that."""
     lying = [(ENTRIES[0][0], ENTRIES[0][1] - 1), ENTRIES[1], (ENTRIES[2][0], ENTRIES[2][1] + 1)]
     frames = frames_of(BODY + seek_table(lying))
     assert frames is not None

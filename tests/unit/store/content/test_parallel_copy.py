@@ -155,7 +155,7 @@ def test_contents_without_bytes_are_refused_at_once(tmp_path: Path) -> None:
 def test_so_many_contents_are_open_at_once_and_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Damage of an early content is raised while later ones are given, so its blob is closed."""
+    """Copying a third blob closes the first, and raises its damage."""
     monkeypatch.setattr(parallel_copy, "_MAX_OPEN", 2)
     blobs = MemoryBlobs({Digest.of(PLAIN): b"wrong"})
     with scattering(blobs, tmp_path / "out") as scatter:

@@ -68,7 +68,7 @@ def test_only_a_file_of_the_right_size_is_opened(blobs_of: Callable[..., BlobSto
     with blob:
         assert blob.read() == b"data"
     for data in ({}, {DATA: b"dat"}, {DATA: b"data and more"}):
-        # The folder of the case before is written over.
+        # The new blob overwrites the one in the folder of the case before.
         blobs = blobs_of(data)
         if not data:
             blobs.remove(blobs.location(DATA))

@@ -21,7 +21,7 @@ def seekable() -> bytes:
 
 
 def read(stored: bytes, claimed: bytes) -> bytes:
-    """Read a content whose blob holds ``stored`` and is named by the digest of ``claimed``."""
+    """Read content whose blob holds ``stored`` and is named by the digest of ``claimed``."""
     content = b"".join(PARTS)
     encoding = StoredEncoding(Digest.of(claimed), Codec.ZSTD, len(claimed), seekable=True)
     sources = Sources(
@@ -54,7 +54,7 @@ def test_frames_come_out_in_order() -> None:
 
 def test_damaged_frame_header_does_not_ask_for_memory_without_end() -> None:
     sound = seekable()
-    # A frame of one segment with a checksum and an eight-byte size: a pebibyte.
+    # This header announces a single segment of a pebibyte, with a checksum.
     damaged = sound[:4] + b"\xe4" + (1 << 50).to_bytes(8, "little") + sound[13:]
     with pytest.raises(DamagedContent):
         read(damaged, sound)
@@ -78,7 +78,7 @@ def test_a_flipped_bit_in_the_seek_table_is_noticed_although_the_frames_are_soun
 
 
 def test_stored_bytes_that_decode_to_another_size_are_damaged() -> None:
-    """The stored digest fits, so that only the size of the content gives it away."""
+    """The blob has its own digest, so only the size of the content shows the damage."""
     shorter = zstandard.compress(b"".join(PARTS)[:-1])
     with pytest.raises(DamagedContent):
         read(shorter, shorter)

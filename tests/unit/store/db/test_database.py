@@ -1,4 +1,4 @@
-"""The contract of a `Database`; every engine has to pass it."""
+"""The contract of a `Database`, which every engine has to fulfil."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ DATA = os.urandom(3 * WRITE_BYTES + 7)
 
 
 class Reluctant:
-    """A raw file that takes a little at a time."""
+    """A raw file that accepts only a few bytes at a time."""
 
     def __init__(self) -> None:
         self.taken = bytearray()

@@ -1,4 +1,4 @@
-"""How an archive's format is recognised."""
+"""Detection of an archive's format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Staged files and rows, in one transaction."""
+"""Staged files and their rows, placed in one transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tags, lines and kept manifests of a published archive."""
+"""The tags, lines and kept manifests of a published archive."""
 
 from __future__ import annotations
 

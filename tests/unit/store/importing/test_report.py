@@ -1,4 +1,4 @@
-"""What the report of an import says."""
+"""The report of an import."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sinks: what they write, and the digests of both sides."""
+"""Sinks: the bytes that they write, and the digests of diff and blob."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pieces(data: bytes, size: int) -> list[bytes]:
 
 
 def frames(stored: bytes) -> list[bytes]:
-    """Decode the frames of a file; skippable frames (the seek table) are left out."""
+    """Return the decoded frames of a file, without skippable frames (the seek table)."""
     found = []
     left = memoryview(stored)
     while left and bytes(left[1:4]) != b"\x2a\x4d\x18":

@@ -88,7 +88,7 @@ def test_one_of_several_copies_of_a_large_layer_is_read(
     read: list[str] = []
     layer = Stager.layer
 
-    def noting(self: Stager, pieces: Any, member: str, *rest: Any, **more: Any) -> Any:  # noqa: ANN401 - passed on
+    def noting(self: Stager, pieces: Any, member: str, *rest: Any, **more: Any) -> Any:  # noqa: ANN401 - passed to `Stager`
         read.append(member)
         return layer(self, pieces, member, *rest, **more)
 
@@ -205,7 +205,8 @@ def test_progress_is_reported_in_received_bytes(stager: Stager) -> None:
 
 
 def test_a_blob_that_does_not_decode_is_closed_at_once(tmp_path: Path) -> None:
-    # Its error may be kept for long, and refers to what the decoder was reading.
+    # The caller may keep the error for long, and the error refers to the file that the decoder
+    # read.
     broken = bz2.compress(random.Random(1).randbytes(200_000))[:-40] + bytes(40)
     stray = tars.member(b"blobs/sha256/" + hashlib.sha256(broken).hexdigest().encode(), broken)
     with Store.open(tmp_path / "store", create=True) as store:

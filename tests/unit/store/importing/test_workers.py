@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def test_a_file_whose_sync_is_dropped_with_the_pool_is_closed(tmp_path: Path) -> None:
     pool = Pool(1)
     busy = threading.Event()
-    # The thread that syncs is busy, so that no sync has begun when the pool is closed.
+    # Keep the syncing thread busy, so that no sync has begun when the pool is closed.
     pool._syncs.submit(busy.wait)
     staged = tmp_path / "staged"
     with staged.open("wb", buffering=0) as file:
@@ -50,10 +50,10 @@ def test_a_file_that_cannot_be_synced_is_named_in_every_later_call(
     staged = tmp_path / "staged"
     with Pool(1) as pool, staged.open("wb", buffering=0) as file:
         with pytest.raises(StoreError, match=re.escape(str(staged))):
-            # As soon as it has failed, and at the latest in `durable`.
+            # The error is raised once the sync has failed, at the latest in `durable`.
             pool.sync(file, staged)
             pool.durable()
-        # Later calls raise the error too: the disk would not report it again.
+        # Later calls raise the same error, because the disk would not report it again.
         for _ in range(2):
             with pytest.raises(StoreError, match=re.escape(str(staged))):
                 pool.durable()
@@ -78,7 +78,7 @@ def test_the_number_of_files_that_wait_for_sync_is_limited(
     with Pool(1) as pool, staged.open("wb", buffering=0) as file:
 
         def slow(_descriptor: int) -> None:
-            # A sync ends when one file too many waits.
+            # A sync ends once more files wait than the limit allows.
             until(lambda: len(pool._syncing) > 8 or all_came.is_set())
 
         monkeypatch.setattr(os, "fsync", slow)
@@ -118,8 +118,8 @@ def test_pieces_stay_in_order_while_the_pool_fills_and_empties(tmp_path: Path) -
             return diff.digest.hex, stored.digest.hex
 
         diff, stored = pool.prefetch(layer).result()
-    # The first and the last ten pieces went to the lanes, the others were written at once, because
-    # every core had a layer.
+    # While every core had a layer, the pieces were written at once. The first and the last ten
+    # pieces went to the lanes.
     assert full == [False] * 10 + [True] * 20 + [False] * 10
     assert (tmp_path / "staged").read_bytes() == b"".join(pieces)
     assert stored == hashlib.sha256(b"".join(pieces)).hexdigest()

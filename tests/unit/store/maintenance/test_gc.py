@@ -66,7 +66,7 @@ def test_marking_and_deleting_repeat_until_a_pass_deletes_nothing() -> None:
     deleted: list[int] = []
 
     def delete(_: Connection, batch: Sequence[int]) -> int:
-        # The last candidate is in use again.
+        # Item 4 is in use again.
         free = [item for item in batch if item != 4]
         deleted.extend(free)
         return len(free)

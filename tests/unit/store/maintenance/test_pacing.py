@@ -6,7 +6,7 @@ from store.maintenance.pacing import FIRST_BATCH, MAX_BATCH, MIN_BATCH, TARGET_S
 
 
 def worked(count: int, cost_s: float) -> list[int]:
-    """Return the sizes of the batches of ``count`` items of this cost."""
+    """Return the batch sizes for ``count`` items that take ``cost_s`` seconds each."""
     pace, sizes = BatchPacer(), []
     for batch in pace.batches(range(count)):
         sizes.append(len(batch))
@@ -21,8 +21,8 @@ def test_batches_reach_the_target_time_and_stay_there(cost_s: float) -> None:
     assert sizes[0] == FIRST_BATCH
     assert max(sizes) <= MAX_BATCH
     for size in sizes[1:]:
-        # Growing overshoots the target at times, but never by the tenth of a second that importers
-        # are promised.
+        # A growing batch may take longer than the target, but never the tenth of a second that is
+        # promised to importers.
         assert size == MIN_BATCH or size * cost_s <= 2 * TARGET_S
     if cost_s == 0:
         assert sizes[-2] == MAX_BATCH

@@ -6,7 +6,7 @@ from store.model.progress import Progress, Silent
 
 
 def test_silence_takes_every_call_of_the_interface() -> None:
-    """Both are called with positional arguments and with keywords."""
+    """Call both implementations with positional arguments and with keywords."""
     methods = [name for name in vars(Progress) if not name.startswith("_")]
     assert methods
     for name in methods:

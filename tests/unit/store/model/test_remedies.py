@@ -21,7 +21,7 @@ LIBRARIES = ("store", "exporter", "mirror")
 COMMAND_LINE = re.compile(
     rf"(?<![\w-])(?:--[a-z][a-z-]+|-[a-z]\b)|\bstorectl (?:{'|'.join((*VERBS, *ALIASES))})\b"
 )
-"""A flag (``--prefix``, ``-o``) or a command (``storectl gc``)."""
+"""A flag (``--prefix``, ``-o``) or a command (``storectl gc``) in a text."""
 
 
 def literals(source: str) -> Iterator[tuple[int, str]]:
@@ -30,7 +30,7 @@ def literals(source: str) -> Iterator[tuple[int, str]]:
     documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
-            # The parts of an f-string that are fixed, with a digit where a value goes.
+            # Join the fixed parts of an f-string, with a digit in place of each value.
             parts = [part.value if isinstance(part, ast.Constant) else "0" for part in node.values]
             yield node.lineno, "".join(str(part) for part in parts)
         elif isinstance(node, ast.Constant) and id(node) not in documentation:

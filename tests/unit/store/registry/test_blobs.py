@@ -68,7 +68,7 @@ def test_the_file_is_closed_with_the_blob(blobs: ServedBlobs) -> None:
 def test_a_blob_that_was_just_read_is_opened_without_waiting(blobs: ServedBlobs) -> None:
     blobs.open(APP, DIGEST).close()
     blob = blobs.open_if_cached(APP, DIGEST)
-    if blob is not None:  # None where the kernel has no such call
+    if blob is not None:  # None if the kernel lacks the system call
         with blob:
             assert blob.file is not None
             assert blob.file.read() == DATA

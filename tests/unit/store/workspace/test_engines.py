@@ -38,7 +38,7 @@ def test_the_state_of_the_schema_is_read_without_locks(store: Store) -> None:
 
 
 def test_no_module_above_names_the_engine() -> None:
-    """Also not where only a type checker follows, which import-linter does not look at."""
+    """Imports for the type checker count too, although import-linter ignores them."""
     known = modules()
     allowed = {"store.workspace.engines"}
     naming = {

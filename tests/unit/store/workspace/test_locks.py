@@ -1,4 +1,4 @@
-"""The contract of `Locks`; a store works with every implementation that passes it."""
+"""The contract of `Locks`, which every implementation has to fulfil."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class RecordingDatabase:
-    """Notes how write units were opened; has no other parts of a `Database`."""
+    """A `Database` that records how write units are opened, and has no other methods."""
 
     def __init__(self, *, is_writable: bool) -> None:
         self.is_writable = is_writable

@@ -39,7 +39,7 @@ def test_every_shell_has_a_script(shell: Shell, shell_name: str, marks: str) -> 
     ],
 )
 def test_bash_completes_names_with_colons(tmp_path: Path, line: str, offered: list[str]) -> None:
-    # A fake program that only answers if it gets the words of the line, with their colons.
+    # A fake program that only answers if it gets the words of the line with their colons.
     program = tmp_path / "storectl"
     program.write_text("""#!/bin/bash
         case "$COMP_CWORD|$COMP_WORDS" in

@@ -1,4 +1,4 @@
-"""`df`: docker's table, and what is shared."""
+"""`df`: docker's table, and the shared bytes."""
 
 from __future__ import annotations
 

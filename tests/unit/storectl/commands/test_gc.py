@@ -1,4 +1,4 @@
-"""`gc`: what it removed or would remove."""
+"""`gc`: the content that it removes or would remove."""
 
 from __future__ import annotations
 

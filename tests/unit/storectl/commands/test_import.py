@@ -1,4 +1,4 @@
-"""`import`: what it asks of the store and prints."""
+"""`import`: its calls of the store, and its output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tag`: silent like docker's."""
+"""`tag`: no output, like docker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress bars on a terminal, and nothing elsewhere."""
+"""Progress bars, which are shown on a terminal only."""
 
 from __future__ import annotations
 

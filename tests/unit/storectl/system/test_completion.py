@@ -1,4 +1,4 @@
-"""Image names for the shell's completion, and silence after errors."""
+"""Image names for the shell's completion, which prints nothing after an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of the C library, which do nothing where it has none."""
+"""Settings of the C library, which have no effect on systems without them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_freed_memory_is_kept_up_to_the_given_size(monkeypatch: pytest.MonkeyPat
     # The numbers of M_TRIM_THRESHOLD and M_MMAP_THRESHOLD in malloc.h.
     assert ("mallopt", -1, malloc.SERVER_KEEPS_BYTES) in library.calls
     (mapped,) = (call[2] for call in library.calls if call[1] == -3)
-    # Below it are the buffers of a piece of content, which has 4 MiB.
+    # The buffers for pieces of content (4 MiB) are below this size.
     assert isinstance(mapped, int)
     assert mapped > 4 * 1024 * 1024
 

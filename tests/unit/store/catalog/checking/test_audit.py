@@ -1,4 +1,4 @@
-"""What the catalogue claims, row by row."""
+"""The audit of the catalogue's claims, row by row."""
 
 from __future__ import annotations
 

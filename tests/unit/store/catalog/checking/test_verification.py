@@ -1,4 +1,4 @@
-"""Whether an image's layers were seen to have their diff IDs."""
+"""The record whether an image's layers match its diff IDs."""
 
 from __future__ import annotations
 

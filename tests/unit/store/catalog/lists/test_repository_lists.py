@@ -1,4 +1,4 @@
-"""Pages of what a registry lists."""
+"""Pages of a registry's repositories, tags and referrers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_repositories_are_listed_by_domain(
 ) -> None:
     for text in ("app:1", "example.org/app:1", "example.org:5000/app:1"):
         rows.tag(text, rows.manifest("m"))
-    # A repository that holds no manifest is not listed.
+    # The list leaves out a repository that holds no manifest.
     serving.ensure_repositories(rows.connection, (Repository("example.org", "empty"),))
 
     def listed(after: str, limit: int) -> list[str]:

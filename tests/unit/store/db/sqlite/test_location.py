@@ -73,7 +73,7 @@ def filled(root: Path) -> Path:
 
 @pytest.fixture
 def with_log(filled: Path, tmp_path: Path) -> Path:
-    """A store after a power cut: its last change is only in the log."""
+    """Return a store after a power cut: its last change is only in the write-ahead log."""
     copy = tmp_path / "cut-off"
     with closing(sqlite3.connect(filled / "store.db", isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -154,8 +154,7 @@ def test_a_user_without_write_permission_can_read(filled: Path, writer_runs: boo
         " sqlite3.connect(f'file:{location.database}?mode={location.access.value}', uri=True)"
     )
     script += ".execute('SELECT count(*) FROM image').fetchone())"
-    # The interpreter's own files may be out of reach for others: it is made to load all it needs
-    # first.
+    # Load the modules first, because the user of the child process may not be able to read them.
     preload = "import sqlite3, tempfile, shutil, store.db.sqlite.location\n"
     done = subprocess.run(
         [sys.executable, "-c", preload + script, str(filled)],

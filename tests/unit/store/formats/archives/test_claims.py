@@ -1,4 +1,4 @@
-"""Tests for store.formats.archives.claims."""
+"""The graph of manifests in a claim."""
 
 from __future__ import annotations
 

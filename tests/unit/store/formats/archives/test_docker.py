@@ -1,4 +1,4 @@
-"""Tests for store.formats.archives.docker."""
+"""Claims of Docker archives with ``manifest.json``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests for store.formats.archives.docker_and_oci."""
+"""Claims of archives that are an OCI layout with a ``manifest.json``."""
 
 from __future__ import annotations
 

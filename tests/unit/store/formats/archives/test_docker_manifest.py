@@ -1,4 +1,4 @@
-"""Tests for store.formats.archives.docker_manifest."""
+"""``manifest.json`` and ``repositories``, the tables of contents of a Docker archive."""
 
 from __future__ import annotations
 

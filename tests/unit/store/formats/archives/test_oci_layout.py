@@ -1,4 +1,4 @@
-"""Tests for store.formats.archives.oci_layout."""
+"""Claims of OCI image layouts and of skopeo's ``dir:`` folders."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def claimed(
     stored: Mapping[str, bytes] | None = None,
     without: tuple[str, ...] = (),
 ) -> ArchiveClaim:
-    """Return the claim of a layout without some blobs, and with documents of a store."""
+    """Return the claim of a layout without some blobs; ``stored`` documents are in the store."""
     files = {
         path: data
         for path, data in layout.members().items()

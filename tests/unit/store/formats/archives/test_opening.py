@@ -1,4 +1,4 @@
-"""Tests for store.formats.archives.opening."""
+"""The input of an import: a seekable file, a stream or a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests for store.formats.archives.selection."""
+"""The choice of images to import from an archive, and of their names."""
 
 from __future__ import annotations
 

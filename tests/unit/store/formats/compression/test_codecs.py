@@ -1,4 +1,4 @@
-"""Tests for store.formats.compression.codecs."""
+"""Detection of a stream's codec by its magic number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests for store.formats.compression.decoders."""
+"""Decoders for compressed streams: any pieces, damage, and limits of output and memory."""
 
 from __future__ import annotations
 
@@ -76,7 +76,8 @@ def test_no_flipped_bit_changes_the_decoded_bytes(codec: Codec) -> None:
         broken = bytearray(data)
         broken[bit // 8] ^= 1 << bit % 8
         try:
-            # A few bits mean nothing (the time in a gzip header); all others must be found.
+            # A few bits have no effect (the time in a gzip header); a change of any other bit must
+            # be found.
             assert decode(codec, bytes(broken), 11) == content
         except StoreError as exc:
             assert isinstance(exc, CorruptStream | TruncatedInput | TooLarge)  # noqa: PT017
@@ -125,7 +126,7 @@ def test_every_form_of_zstd_frame_header_is_read(
 
 
 def zstd_frame(*blocks: bytes, header: bytes = b"\x00\x38") -> bytes:
-    """Return a frame with a window of 128 KiB, without size and checksum."""
+    """Return a frame with a window of 128 KiB, without a size and a checksum."""
     return b"\x28\xb5\x2f\xfd" + header + b"".join(blocks)
 
 
@@ -178,7 +179,7 @@ def test_xz_dictionary_has_a_ceiling() -> None:
 
 
 def bomb(codec: Codec, size: int) -> bytes:
-    """Return ``size`` zeros, compressed."""
+    """Return ``size`` zeros, compressed with a codec."""
     if codec is Codec.ZSTD:
         count = size // BLOCK_BYTES
         blocks = zstd_block(1, BLOCK_BYTES, b"\0", last=False) * (count - 1)
@@ -197,7 +198,7 @@ def test_a_bomb_neither_fills_memory_nor_passes_the_ceiling(codec: Codec) -> Non
         with pytest.raises(TooLarge) as caught:
             for piece in decode.feed(data):
                 total += len(piece)
-        # A few pieces, and the 8 MiB dictionary that xz keeps.
+        # The decoder may hold a few pieces, and the 8 MiB dictionary of xz.
         assert tracemalloc.get_traced_memory()[1] < 7 * PIECE_BYTES + (8 << 20)
     finally:
         tracemalloc.stop()

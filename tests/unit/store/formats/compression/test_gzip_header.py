@@ -1,4 +1,4 @@
-"""Tests for store.formats.compression.gzip_header."""
+"""The extent of a gzip member's header."""
 
 from __future__ import annotations
 

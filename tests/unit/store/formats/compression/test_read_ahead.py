@@ -1,4 +1,4 @@
-"""Tests for store.formats.compression.read_ahead."""
+"""The reader that decodes compressed streams in its own thread."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Failing(io.RawIOBase):
 
 
 class Watched(io.BytesIO):
-    """A source that remembers which threads read it."""
+    """A source that records which threads read it."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)

@@ -1,4 +1,4 @@
-"""Tests for store.formats.compression.seekable_zstd."""
+"""The seek table of the zstd seekable format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from store.formats.compression.seekable_zstd import (
 
 
 def with_checksums(frames: list[tuple[int, int]]) -> bytes:
-    """Return a table with a checksum after each entry, as other writers make it."""
+    """Return the table with a checksum after each entry, as other programs write it."""
     entries = b"".join(
         struct.pack("<III", stored, content, 0xDEADBEEF) for stored, content in frames
     )

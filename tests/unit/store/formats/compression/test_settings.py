@@ -1,4 +1,4 @@
-"""Tests for store.formats.compression.settings."""
+"""The setting for the compression of stored layers."""
 
 from __future__ import annotations
 

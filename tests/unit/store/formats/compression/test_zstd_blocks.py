@@ -1,4 +1,4 @@
-"""Tests for store.formats.compression.zstd_blocks."""
+"""The frames and blocks of a zstd stream, followed without decoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests for store.formats.golang.containers."""
+"""Go's slices, maps and pointers, read from JSON and written to it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Pair:
 
 
 def read(shape: Shape[S, V], *texts: str) -> V:
-    """Read the texts one over the other, as the values of one repeated key."""
+    """Read the texts one after another into the same value, like the values of a repeated key."""
     state = shape.zero()
     for text in texts:
         state = shape.read(parse(text.encode(), DEFAULT_LIMITS, document="it"), state)

@@ -1,4 +1,4 @@
-"""Tests for store.formats.golang.json."""
+"""JSON text as Go's ``encoding/json`` reads it."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_more_values_than_the_ceiling_are_refused() -> None:
         ) as caught:
             parse(data, limits, document="it")
         assert caught.value.limit == 4
-    # The text after the first value does not count.
+    # The text after the first value is not counted.
     assert parse_first(b"[1,2] [1,2,3,4,5]", limits, document="it").raw == b"[1,2]"
 
 
@@ -171,7 +171,7 @@ def test_the_memory_of_a_document_has_a_ceiling() -> None:
     data = b'"%s"' % (b"a" * 1000)
     assert parse(data, Limits(json_memory_bytes=2400), document="it").text() == "a" * 1000
     for text in (b"a" * 994 + b"\\u2028", b"a" * 996 + "😀".encode()):
-        # One wide character widens the whole string: refused before the string is built.
+        # One wide character widens the whole string, so the string is refused before it is built.
         with pytest.raises(TooLarge):
             parse(b'"%s"' % text, Limits(json_memory_bytes=2400), document="it").text()
     with pytest.raises(TooLarge):

@@ -1,4 +1,4 @@
-"""Tests for store.formats.golang.json_scanner."""
+"""The grammar of JSON as Go checks it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests for store.formats.golang.json_writing."""
+"""JSON text as Go's ``json.Marshal`` writes it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_raw_json_is_compacted_as_go_compacts_it(raw: bytes, written: bytes) -> 
 
 def test_short_escapes_replaces_the_long_forms_of_backspace_and_form_feed_only() -> None:
     assert short_escapes(quote("\b\f\x00\n")) == rb'"\b\f\u0000\n"'
-    # The backslash is escaped, so the characters after it are text.
+    # The backslash itself is escaped, so the characters after it are plain text.
     assert short_escapes(quote("\\u0008")) == rb'"\\u0008"'
 
 

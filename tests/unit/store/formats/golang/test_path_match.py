@@ -1,4 +1,4 @@
-"""Tests for store.formats.golang.path_match."""
+"""Name patterns of Go's ``path.Match``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from store.formats.golang.path_match import compile_pattern, literal_start
 
 @pytest.mark.parametrize(
     ("pattern", "text", "matches"),
-    # From the table of Go's path/match_test.go.
+    # The cases are from the table in Go's path/match_test.go.
     [
         ("abc", "abc", True),
         ("*", "abc", True),

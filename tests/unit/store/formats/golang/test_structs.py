@@ -1,4 +1,4 @@
-"""Tests for store.formats.golang.structs."""
+"""Go structs, read from JSON and written to it."""
 
 # ruff: noqa: RUF009 - `member` returns a dataclass field, as `dataclasses.field` does
 
@@ -39,7 +39,7 @@ def read(text: str | bytes) -> Outer:
 
 
 def rejected(text: str) -> str | None:
-    """Return the reason why `reject_ambiguous` refuses the text, None when it does not."""
+    """Return the reason why `reject_ambiguous` refuses the text, or None if it accepts the text."""
     try:
         reject_ambiguous(OUTER, parse(text.encode(), DEFAULT_LIMITS, document="it"), document="it")
     except InvalidDocument as refused:

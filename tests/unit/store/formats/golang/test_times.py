@@ -1,4 +1,4 @@
-"""Tests for store.formats.golang.times."""
+"""Points in time as Go reads, keeps and writes them in JSON."""
 
 from __future__ import annotations
 

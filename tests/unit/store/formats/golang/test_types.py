@@ -1,4 +1,4 @@
-"""Tests for store.formats.golang.types."""
+"""Go's scalar types, read from JSON and written to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests for store.formats.image.config."""
+"""The typed view of an image's config."""
 
 from __future__ import annotations
 

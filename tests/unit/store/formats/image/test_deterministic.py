@@ -1,4 +1,4 @@
-"""Tests for store.formats.image.deterministic."""
+"""The manifest of an image that was imported without one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests for store.formats.image.docker_28_config."""
+"""Image configs as Docker Engine 28 reads them."""
 
 from __future__ import annotations
 

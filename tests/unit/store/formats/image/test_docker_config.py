@@ -1,4 +1,4 @@
-"""Tests for store.formats.image.docker_config."""
+"""Image configs as Docker Engine 20.10 reads and writes them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def image(text: str | bytes) -> V1Image:
 
 
 def rewritten(text: str) -> str:
-    """Return what Docker writes for a config, without the empty members that it always writes."""
+    """Return Docker's text of a config, without the empty members that Docker always writes."""
     written = CONFIG.write(config(text)).decode()
     for item in EMPTY_CONFIG[1:-1].split(","):
         written = written.replace(item + ",", "").replace("," + item, "").replace(item, "")

@@ -1,4 +1,4 @@
-"""Tests for store.formats.image.layout_names."""
+"""Names of files and of images in an image layout."""
 
 from __future__ import annotations
 

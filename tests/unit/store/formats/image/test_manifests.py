@@ -1,4 +1,4 @@
-"""Tests for store.formats.image.manifests."""
+"""Typed views of manifests and indexes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests for store.formats.image.media_types."""
+"""Media types of images, and their classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests for store.formats.image.v1_migration."""
+"""Configs for images of Docker before 1.10."""
 
 from __future__ import annotations
 
@@ -126,7 +126,8 @@ def test_the_history_of_the_parent_comes_first_and_is_formatted_as_go_does() -> 
 
 
 def test_a_member_that_docker_would_read_over_the_layers_is_refused() -> None:
-    # A long s folds to `s` and sorts after it, so this member is read after the one that was added.
+    # A long s folds to `s` and sorts after it, so this member is read after the member that the
+    # migration adds.
     source = ("{" + RAW.decode() + f'"rootf\u017f":{{"diff_ids":["{B}"]}}}}').encode()
     with pytest.raises(InvalidDocument, match="would replace the layers"):
         migrate(source, None, (A,), DEFAULT_LIMITS)

@@ -1,4 +1,4 @@
-"""Tests for store.formats.tar.checker."""
+"""The check that a layer is a tar."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests for store.formats.tar.headers."""
+"""Tar headers as Go's archive/tar reads them."""
 
 from __future__ import annotations
 

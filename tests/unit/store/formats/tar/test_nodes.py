@@ -1,4 +1,4 @@
-"""Tests for store.formats.tar.nodes."""
+"""The table of names in folders."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_all_nodes_are_found_after_the_table_has_grown() -> None:
 def test_names_and_link_targets_have_a_ceiling_together() -> None:
     table = nodes(10)
     node = table.put(ROOT, b"12345", FILE, link=b"123")
-    # Text that was replaced stays in memory, and counts.
+    # Replaced text stays in memory and is counted.
     with pytest.raises(TooLarge) as caught:
         table.put(ROOT, b"12345", FILE, link=b"123", over=node)
     assert caught.value.limit == 10

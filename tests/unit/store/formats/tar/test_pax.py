@@ -1,4 +1,4 @@
-"""Tests for store.formats.tar.pax."""
+"""PAX extended headers as Go's archive/tar reads them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_the_size_of_the_records_overrides_that_of_the_header() -> None:
     assert checked_size({}, 5) == 5
     assert checked_size({b"size": b""}, 5) == 5
     assert checked_size({b"size": b"7", b"mtime": b"-1.5", b"uid": b"3"}, 5) == 7
-    # Whether a negative size matters depends on the type of the member.
+    # The type of the member decides whether a negative size is an error.
     assert checked_size({b"size": b"-1"}, 5) == -1
 
 

@@ -1,4 +1,4 @@
-"""Tests for store.formats.tar.reader."""
+"""The members of a tar archive, read from a file and from a stream."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Trickle(io.RawIOBase):
 
 
 def members(archive: bytes, limits: Limits | None = None) -> list[Member]:
-    """Return the members; a file and a stream must list the same."""
+    """Return the members; check that a file and a stream list the same members."""
     limits = limits or Limits()
     listed = list(TarReader(io.BytesIO(archive), limits, seekable=True))
     assert list(TarReader(Trickle(archive), limits, seekable=False)) == listed
@@ -36,7 +36,7 @@ def members(archive: bytes, limits: Limits | None = None) -> list[Member]:
 
 
 def refusal(archive: bytes, limits: Limits | None = None) -> StoreError:
-    """Return the error of listing: from a file, a stream and, without limits, from the checker."""
+    """Return the error of a listing; check that file, stream and checker (without limits) agree."""
     errors = []
     for seekable in (True, False):
         with pytest.raises(StoreError) as caught:

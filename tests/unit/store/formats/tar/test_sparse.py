@@ -1,4 +1,4 @@
-"""Tests for store.formats.tar.sparse."""
+"""Sparse members of a tar archive."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ZERO = {
 
 
 def contents(archive: bytes, limits: Limits | None = None) -> list[tuple[str, bytes]]:
-    """Return names and data; a file and a stream must agree, and the checker must accept them."""
+    """Return names and data; check that a file, a stream and the checker agree."""
     checker = TarCheck()
     checker.feed(archive)
     checker.finish()

@@ -1,4 +1,4 @@
-"""Tests for store.formats.tar.tree."""
+"""The tree of files that Docker would unpack from an archive."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FILE, DIRECTORY, SYMLINK, HARDLINK, SPECIAL = (
 def tree(
     *members: tuple[str, MemberKind] | tuple[str, MemberKind, str], limits: Limits | None = None
 ) -> Tree:
-    """Return a tree whose files have their position in ``members`` as payload."""
+    """Return a tree of ``members`` in which the payload of each file is its position."""
     made = Tree(limits or Limits())
     for position, (name, kind, *link) in enumerate(members):
         made.add(Member(name, kind, 0, position * 512, link[0] if link else ""), position)

@@ -1,4 +1,4 @@
-"""An archive's files, however they are reached."""
+"""The files of an archive, read from a tar file, a tar stream or a folder."""
 
 from __future__ import annotations
 

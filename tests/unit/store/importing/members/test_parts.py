@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Counted:
-    """A part, and how often it was read."""
+    """A part that counts how often it is read."""
 
     def __init__(self, data: bytes, path: str = "layer.tar") -> None:
         self.reads = 0
@@ -39,7 +39,7 @@ class Counted:
 
 
 class Noted:
-    """A `Progress` that keeps what it is told."""
+    """A `Progress` that records its calls."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []

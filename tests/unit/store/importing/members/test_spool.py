@@ -1,4 +1,4 @@
-"""Small pieces of bytes, in memory while they are few and in one file when they are not."""
+"""A spool for small documents: in memory at first, in one file once they are many bytes."""
 
 from __future__ import annotations
 
