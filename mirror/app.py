@@ -1,6 +1,6 @@
 """The application: it routes requests to handlers, and turns errors into answers.
 
-It opens no socket: `mirror.server` and the tests do.
+It opens no socket: `mirror.server` or a test passes requests to it.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ _READ_METHODS: Final = ("GET", "HEAD")
 _TOKEN_METHODS: Final = (*_READ_METHODS, "POST")
 _SERVER_FAILURES: Final = frozenset({500, 503, 507})
 _MAX_QUOTED: Final = 20
+_MAX_QUOTED_PATH: Final = 160
 SERVICE: Final = web.AppKey("service", Service)
 
 
@@ -94,11 +95,12 @@ def make_app(
     """Return an application that serves a store.
 
     Args:
-        store: The store.
-        settings: How the registry behaves.
-        cores: How many processor cores it may keep busy.
-        metrics: The counters of this process; None for counters of its own.
-        failures: The failed logins of all processes; None for counters of its own.
+        store: The store, open as long as the application runs.
+        settings: The settings of the registry.
+        cores: How many processor cores the application may keep busy.
+        metrics: The counters of all processes; None for new counters of this process alone.
+        failures: The counts of failed logins of all processes; None for new counts of this process
+            alone.
     """
     counters = metrics or Metrics()
     registry = Registry(
@@ -130,7 +132,7 @@ def make_app(
         finally:
             service.metrics.add_running(-1)
 
-    # One route for every path: `mirror.api.routes` parses paths, and faster than aiohttp.
+    # One route for all paths: `mirror.api.routes` parses paths faster than aiohttp.
     app.router.add_route("*", r"/{path:[\s\S]*}", answer)
     return app
 
@@ -153,7 +155,9 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
 async def _route(service: Service, request: web.Request) -> web.StreamResponse:
     route = routes.parse(request.path)
     if route is None:
-        raise WireError(404, ErrorCode.UNSUPPORTED, "there is nothing at this path")
+        raise WireError(
+            404, ErrorCode.UNSUPPORTED, f"unknown endpoint: {request.path[:_MAX_QUOTED_PATH]}"
+        )
     request[RESOURCE] = route.resource
     handler = _HANDLERS.get(route.resource)
     if handler is not None:
@@ -180,7 +184,7 @@ def _require_reader(
         and caller.user is None
         and service.needs_token_first(request)
     ):
-        raise WireError(401, ErrorCode.UNAUTHORIZED, "get a token first")
+        raise WireError(401, ErrorCode.UNAUTHORIZED, "request a token first")
     if not service.access.may_read_somewhere(caller):
         raise (
             WireError(401, ErrorCode.UNAUTHORIZED, "log in first")
@@ -207,7 +211,7 @@ async def _in_repository(
     repository = service.names.resolve(route.name, namespace)
     service.require_permission(caller, action, repository)
     if namespace:
-        # Only a valid registry name is repeated in the answer.
+        # The answer repeats only a valid registry name.
         request[NAMESPACE] = namespace
     return await handler(Call(service, request, repository, route.target, caller))
 
@@ -218,7 +222,7 @@ def _not_allowed(
     return WireError(
         405,
         ErrorCode.UNSUPPORTED,
-        f"method {request.method[:_MAX_QUOTED]} is not supported here",
+        f"method {request.method[:_MAX_QUOTED]} is not supported at this path",
         headers={"Allow": ", ".join(methods)},
     )
 
@@ -230,7 +234,7 @@ async def _add_common_headers(request: web.Request, response: web.StreamResponse
 
 
 async def _answer_or_error(service: Service, request: web.Request) -> web.StreamResponse:
-    """Answer a request; every error becomes an answer of the specification's form."""
+    """Answer a request; turn every error into an answer in the form of the specification."""
     try:
         with keep_open_for_answer(request):
             return await _route(service, request)
@@ -258,7 +262,7 @@ async def _answer_or_error(service: Service, request: web.Request) -> web.Stream
         answer = _error(
             service, request, WireError(400, ErrorCode.UNKNOWN, "the request is incomplete")
         )
-        # A next request could not be told apart from the rest of this body.
+        # The rest of this body could be mistaken for the next request.
         answer.force_close()
         return answer
     except Exception:

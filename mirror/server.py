@@ -45,10 +45,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KEEPALIVE_S: Final = 75.0
-"""How long an idle connection stays open; aiohttp's own default is an hour."""
+"""How long an idle connection stays open, in seconds; aiohttp's default is an hour."""
 
 _HINTS: Final = {
-    errno.EADDRINUSE: "another server listens there",
+    errno.EADDRINUSE: "another process listens at this address",
     errno.EADDRNOTAVAIL: "no network interface of this machine has that address",
     errno.EACCES: "ports below 1024 need root or CAP_NET_BIND_SERVICE",
 }
@@ -60,15 +60,17 @@ class ServerSettings:
     """The address of a server, and the settings of its processes."""
 
     host: str
+    """The address to listen at; empty for every address of this machine."""
     port: int
     certificate: Certificate | None = None
+    """The certificate and key; None to serve without TLS."""
     workers: int = 1
     grace_s: float = 60.0
-    """How long running transfers may go on after the server is told to stop, in seconds."""
+    """How long running transfers may go on after a signal to stop, in seconds."""
     access: AccessFiles = field(default_factory=AccessFiles)
     mirror: MirrorSettings = field(default_factory=MirrorSettings)
     hangup_ends: bool = False
-    """Whether SIGHUP ends the server, as it does on a terminal, instead of reloading files."""
+    """Whether SIGHUP ends the server instead of reloading files; for a server on a terminal."""
 
     @property
     def requires_client_certificate(self) -> bool:
@@ -77,10 +79,11 @@ class ServerSettings:
 
     @property
     def context(self) -> ssl.SSLContext | None:
-        """The TLS context made from the current files; None to serve without TLS.
+        """A new TLS context from the current files; None to serve without TLS.
 
         Raises:
-            InvalidInput: A file is missing or holds no certificate or key, or they do not match.
+            InvalidInput: A file is missing or is not valid PEM, or the key does not belong to the
+                certificate or has a password.
             Unavailable: A file cannot be read.
         """
         return None if self.certificate is None else self.certificate.context()
@@ -101,16 +104,17 @@ class _Shared:
 def serve(
     open_store: Callable[[], Store], settings: ServerSettings, on_ready: Callable[[str], None]
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then let transfers finish.
+    """Serve until SIGTERM or SIGINT, then let running transfers finish.
 
     Args:
         open_store: Opens the store. Each worker process calls it, because a database connection
             does not survive a fork.
-        settings: Where and how to listen.
-        on_ready: Called with the server's URL once it accepts connections.
+        settings: The address, and the settings of the worker processes.
+        on_ready: Called with the server's URL when the server accepts connections.
 
     Raises:
-        Unavailable: The server cannot listen at the address, or workers failed.
+        Unavailable: The server cannot listen at the address, a file cannot be read, or workers
+            failed.
         InvalidInput: The certificate, the users or the rules are invalid.
     """
     access = Reloadable(settings.access.paths, settings.access.load)
@@ -129,8 +133,8 @@ def serve(
         and not settings.requires_client_certificate
     ):
         logger.warning(
-            "every client that can connect may push and delete: there are neither users nor rules,"
-            " and the registry is not read-only"
+            "every client that can connect may push and delete: the registry has neither users nor"
+            " rules, and is not read-only"
         )
 
     def started() -> None:
@@ -138,12 +142,12 @@ def serve(
         _notify("READY=1")
 
     def stopping() -> None:
-        # Left open, the socket would go on queueing clients that no process accepts.
+        # An open socket would go on queueing clients that no process accepts.
         listener.close()
         _notify("STOPPING=1")
 
     def refresh() -> None:
-        # The workers log what is wrong with the files.
+        # The workers log the errors.
         access.refresh()
         context.refresh()
 
@@ -166,7 +170,7 @@ def serve(
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; without a host, at every IPv4 and IPv6 address."""
+    """Return a listening socket; an empty host means every IPv4 and IPv6 address."""
     if host:
         return _bound(host, port)
     try:
@@ -208,7 +212,7 @@ def _bound(host: str, port: int, *, everywhere: bool = False) -> socket.socket:
 
 
 def _raise_limit() -> None:
-    """Allow as many descriptors as possible: one per connection, two more per transfer."""
+    """Raise the limit of file descriptors: each connection needs one, each transfer two more."""
     _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
@@ -223,11 +227,11 @@ def _run_worker(
 ) -> None:
     shared.metrics.use_row(number)
     if started is None:
-        # This worker may replace one that died, long after the files were read for the first time.
+        # This worker may replace a worker that died long after the files were first read.
         for what, files in (("users and rules", shared.access), ("certificate", shared.context)):
             error = files.refresh()
             if error is not None:
-                logger.warning("the new %s cannot be used: %s", what, error.message)
+                logger.warning("cannot load the new %s: %s", what, error.message)
     mirror = replace(settings.mirror, access=shared.access.value, is_leader=number == 0)
     with open_store() as store, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve_until_stopped(store, settings, mirror, shared, started))
@@ -261,7 +265,7 @@ async def _serve_until_stopped(
     assert protocols is not None  # noqa: S101 - made by `setup`
     connections: set[Connection] = set()
     buffer = memoryview(bytearray(BUFFER_BYTES))
-    # aiohttp's own server makes request handlers of aiohttp's class only.
+    # aiohttp's server would create request handlers of its own class.
     protocol = partial(
         StrictRequestHandler,
         protocols,
@@ -285,7 +289,7 @@ async def _serve_until_stopped(
         started()
     try:
         await stop.wait()
-        logger.info("stopping: transfers may finish")
+        logger.info("stopping: waiting for running transfers")
         if started is not None:
             _notify("STOPPING=1")
     finally:
@@ -295,7 +299,7 @@ async def _serve_until_stopped(
         await drain(protocols, connections, settings.grace_s)
         await runner.cleanup()
         for number in (*STOP_SIGNALS, signal.SIGHUP):
-            # The server stops already: a second signal must not turn that into a failure.
+            # The server is already stopping: a second signal must not make the stop fail.
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
 
@@ -306,7 +310,7 @@ def _watch_files(
     listener: Listener,
     reload_requested: tuple[asyncio.Event, asyncio.Event],
 ) -> Iterator[Coroutine[None, None, None]]:
-    """Yield the tasks that apply changed files, at once when a reload is requested."""
+    """Yield the tasks that apply files when they have changed or a reload is requested."""
     certificate, files = settings.certificate, settings.access
     if certificate is not None:
 
@@ -323,7 +327,7 @@ def _watch_files(
 
 
 def _notify(state: str) -> None:
-    """Report a state to systemd if it started this process with a socket (sd_notify(3))."""
+    """Report a state to systemd, if systemd started this process (sd_notify(3))."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return

@@ -1,4 +1,4 @@
-"""The service: one store behind HTTP, as the handlers of one server process share it."""
+"""The service: the store, registry and settings that the handlers of one process share."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _EXPIRY_INTERVAL_S: Final = 3600.0
 
 
 class VariantEncoding(StrEnum):
-    """Encodings of layers in which images can be published beside their own."""
+    """The layer encodings in which the registry can offer variants of images."""
 
     ZSTD = "zstd"
     GZIP = "gzip"
@@ -57,18 +57,19 @@ class MirrorSettings:
     access: Access = field(default_factory=Access)
     sparse: Sparse = Sparse.INDEXES
     scheme: Scheme = Scheme.BEARER
-    """How clients are asked to authenticate."""
+    """The scheme by which clients are asked to authenticate."""
     url: str | None = None
-    """The server's URL for clients; None if it is what they send as ``Host``."""
+    """The server's URL for clients; None to use the ``Host`` header of each request."""
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
-    """The proxies whose headers about a request's origin count."""
+    """The proxies whose headers about a request's origin are used."""
     variants: tuple[VariantEncoding, ...] = ()
+    """The encodings of the variants that the registry offers."""
     machine: Platform = DEFAULT
-    """The platform of archives whose request selects none."""
+    """The platform of archives if the request selects none."""
     body_timeout_s: float = 60.0
-    """How long a client may send no byte of a body."""
+    """The longest pause of a client that sends a body."""
     body_rate: float = 500.0
-    """The average rate of a body after ``body_timeout_s``, at least, in bytes per second."""
+    """The lowest average rate of a body after ``body_timeout_s``, in bytes per second."""
     max_uploads: int = MAX_UPLOADS
     """How many uploads may be in progress in the whole store."""
     key: bytes = field(default_factory=lambda: os.urandom(32))
@@ -76,12 +77,22 @@ class MirrorSettings:
     is_leader: bool = True
     """Whether this worker runs the jobs that run once per server."""
     release_memory: Callable[[], None] | None = None
-    """Returns unused memory to the system."""
+    """Returns unused memory to the operating system; None to keep it."""
 
 
 @final
 class Service:
-    """One store behind HTTP."""
+    """The shared state of the request handlers in one process.
+
+    Args:
+        store: The store that is served.
+        registry: The registry's view of that store.
+        settings: The settings of the registry.
+        pools: The threads that run blocking calls.
+        metrics: The counters of all worker processes.
+        variants: The variants that the registry offers.
+        failures: The counts of failed logins, shared by all processes.
+    """
 
     def __init__(
         self,
@@ -105,13 +116,13 @@ class Service:
         )
         self.challenge = Challenge(settings.scheme, settings.url)
         self.pending_passwords = 0
-        """Passwords that wait to be compared."""
+        """The number of passwords that wait to be compared."""
         self._publishing: dict[tuple[Repository, str], asyncio.Task[None]] = {}
         self._unverified: asyncio.Queue[ImageID] = asyncio.Queue()
 
     @property
     def access(self) -> Access:
-        """The current permissions: their files may change while the server runs."""
+        """The current permissions; they are replaced when their files change."""
         return self.authenticator.access
 
     @property
@@ -120,27 +131,22 @@ class Service:
         return self.access.read_only or self.store.read_only
 
     def require_permission(self, caller: Caller, action: Action, repository: Repository) -> None:
-        """Raise unless a caller may do something in a repository.
-
-        Args:
-            caller: The caller.
-            action: What the caller wants to do.
-            repository: Where the caller wants to do it.
+        """Raise unless a caller may do ``action`` in a repository.
 
         Raises:
-            WireError: The caller lacks the permission; an anonymous one is asked to log in.
+            WireError: The caller lacks the permission; an anonymous caller is asked to log in.
         """
         if not self.access.allows(caller, action, repository):
             raise WireError.forbidden(caller.user, action, self.names.spell(repository))
 
     def needs_token_first(self, request: web.Request) -> bool:
-        """Return whether an anonymous client has to get a token before anything else.
+        """Return whether an anonymous client has to request a token first.
 
-        Clients look for the token endpoint in one answer only. With an anonymous token they
-        continue as they would without.
+        Clients learn the token endpoint only from the answer for ``/v2/``, so an anonymous client
+        gets a challenge there. An anonymous token gives it the same permissions as no token.
 
         Args:
-            request: A request for the base, ``/v2/``.
+            request: A request for the base path, ``/v2/``.
         """
         return (
             not self.access.is_open
@@ -149,50 +155,46 @@ class Service:
         )
 
     def location(self, repository: Repository, *parts: str) -> str:
-        """Return the path of something in a repository.
+        """Return the path of a manifest, blob or upload in a repository.
 
         Args:
-            repository: The repository.
-            parts: The rest of the path, from ``manifests`` or ``blobs`` on.
+            repository: The repository that the path begins with.
+            parts: The parts of the path after the repository, such as ``blobs`` and a digest.
         """
         return "/".join(("/v2", self.names.spell(repository), *parts))
 
     def queue_verification(self, image_id: ImageID) -> None:
-        """Queue a pushed image, so that its layers are verified in the background.
-
-        Args:
-            image_id: The image.
-        """
+        """Queue a pushed image for the verification of its layers in the background."""
         self._unverified.put_nowait(image_id)
 
     async def verify_images(self) -> None:
         """Verify queued images one after another, until cancelled.
 
-        The leader begins with the images that an earlier server left unverified. An image that is
-        not verified here is verified when it is needed.
+        The leader begins with the images that an earlier server left unverified. An image that
+        stays unverified is verified when it is first needed.
         """
         if self.settings.is_leader:
             try:
                 for image_id in await self.pools.read(self.registry.unverified_images):
                     self.queue_verification(image_id)
             except StoreError as exc:
-                logger.warning("could not list unverified images: %s", exc.message)
+                logger.warning("cannot list unverified images: %s", exc.message)
         while True:
             image_id = await self._unverified.get()
             try:
                 state = await run(self.pools.verifiers, self.store.verify_image, image_id)
                 logger.info("verified image=%s state=%s", image_id, state)
             except StoreError as exc:
-                logger.warning("could not verify image=%s: %s", image_id, exc.message)
+                logger.warning("cannot verify image=%s: %s", image_id, exc.message)
 
     async def publish(self, repository: Repository, tag: str) -> None:
-        """Publish the variant that a tag names, if the registry offers it.
+        """Publish the variant that a tag names, if the registry offers the variant.
 
-        Concurrent requests for one variant share the work.
+        Concurrent requests for the same variant share the work.
 
         Args:
-            repository: The repository.
-            tag: Any tag; one that does not name a variant is ignored.
+            repository: The repository of the original and the variant.
+            tag: Any tag; a tag that does not name a variant is ignored.
         """
         original = self.variants.original(tag)
         if original is None:
@@ -203,8 +205,7 @@ class Service:
             running = asyncio.create_task(self._publish(repository, *original))
             self._publishing[key] = running
             running.add_done_callback(lambda _: self._publishing.pop(key, None))
-        # Other clients may wait for the variant, now or soon: it is finished even if this client
-        # disconnects.
+        # Finish the variant even if this client disconnects: other clients may wait for it.
         await asyncio.shield(running)
 
     async def _publish(self, repository: Repository, tag: str, encoding: Layers) -> None:
@@ -214,12 +215,10 @@ class Service:
             ):
                 self.queue_verification(image_id)
         except StoreError as exc:
-            logger.warning(
-                "could not publish %s:%s as %s: %s", repository, tag, encoding, exc.message
-            )
+            logger.warning("cannot publish %s:%s as %s: %s", repository, tag, encoding, exc.message)
 
     async def expire_uploads(self, interval_s: float = _EXPIRY_INTERVAL_S) -> None:
-        """Drop idle uploads at intervals, until cancelled.
+        """Discard idle uploads at intervals, until cancelled.
 
         Args:
             interval_s: The pause between two runs, in seconds.
@@ -230,5 +229,5 @@ class Service:
                 if expired:
                     logger.info("expired uploads=%d", expired)
             except StoreError as exc:
-                logger.warning("could not expire uploads: %s", exc.message)
+                logger.warning("cannot expire uploads: %s", exc.message)
             await asyncio.sleep(interval_s)

@@ -1,15 +1,15 @@
 """Variants: images with their layers in another encoding, ``TAG-zstd`` and ``TAG-gzip``.
 
-The first request for a variant creates its manifest. From then on it is an ordinary tag, of a
-manifest that names its original. It follows the original: when ``TAG`` has moved, the next request
-creates the variant again, and when ``TAG`` is removed, the variant is removed too
-(`store.names.tagging`). A tag of that name that a client has set is left alone: the store's
-reference log tells which operation set it last.
+The first request for a variant creates its manifest. From then on the variant is an ordinary tag,
+whose manifest names the original. It follows the original: when ``TAG`` has moved, the next request
+creates a new variant, and when ``TAG`` is removed, the variant is removed as well
+(`store.names.tagging`). If a client has set the variant's tag, the tag is never replaced: the
+store's reference log records which operation set a tag last.
 
-The list of tags shows variants that exist, and variants that need only a manifest, because the
-store holds their layers in that encoding (it keeps plain layers as zstd). Other variants are
-published when a client asks for them by name: if they were listed, a client that pulls every tag of
-a repository would have the whole repository compressed.
+The list of tags shows variants that exist, and variants that need only a manifest because the store
+holds their layers in that encoding (the store keeps uncompressed layers as zstd). Any other variant
+is published when a client requests it by name. If all variants were listed, a client that pulls
+every tag of a repository would have the whole repository compressed.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _MAX_TAG_CHARACTERS: Final = 128
 
 @final
 class Variants:
-    """The variants that one registry publishes; threads may share it.
+    """The variants that one registry publishes. Threads may share an instance.
 
     Args:
-        store: The store.
-        registry: The registry on that store.
-        encodings: The values of `exporter.Layers` to offer.
+        store: The store that holds the originals.
+        registry: The registry's view of that store.
+        encodings: The encodings to offer, values of `exporter.Layers`.
     """
 
     def __init__(self, store: Store, registry: Registry, encodings: Iterable[str] = ()) -> None:
@@ -57,10 +57,10 @@ class Variants:
         self._encodings = tuple(map(Layers, encodings))
 
     def original(self, tag: str) -> tuple[str, Layers] | None:
-        """Split the name of a variant.
+        """Return the original's tag and the encoding that a variant's tag names.
 
         Args:
-            tag: Any tag.
+            tag: Any tag, of a variant or not.
 
         Returns:
             The tag of the original and the variant's encoding; None if the tag is not the name of
@@ -80,10 +80,10 @@ class Variants:
     def tags(
         self, repository: Repository, *, after: str = "", limit: int | None = None
     ) -> list[str]:
-        """Return the tags of a repository and its stored variants, in byte order.
+        """Return the tags of a repository and of its stored variants, in byte order.
 
         Args:
-            repository: The repository.
+            repository: The repository whose tags to list.
             after: The tag to start after; empty for the beginning.
             limit: How many tags to return at most; None for all.
 
@@ -93,8 +93,8 @@ class Variants:
         found = self._registry.tags(repository, after=after, limit=limit)
         if not self._encodings or self._store.read_only:
             return found
-        # A variant sorts after its original. An original that sorts before ``after``, while its
-        # variant does not, is a prefix of ``after``.
+        # A variant sorts after its original. If ``after`` lies between the two, the original is a
+        # prefix of ``after``.
         originals = [
             tag
             for tag in (
@@ -116,22 +116,22 @@ class Variants:
     def publish(self, repository: Repository, tag: str, encoding: Layers) -> tuple[ImageID, ...]:
         """Tag an image as ``TAG-ENCODING``, with its layers in that encoding.
 
-        Does nothing if the variant is up to date, if the original does not exist, or if a client
-        has set the variant's tag.
+        Nothing happens if the store is read-only, if the variant is up to date, if the original
+        does not exist, or if a client has set the variant's tag.
 
         Args:
-            repository: The repository.
+            repository: The repository of the original and the variant.
             tag: The original's tag.
             encoding: The encoding of the variant's layers.
 
         Returns:
-            The images to verify.
+            The IDs of the images whose layers have to be verified.
 
         Raises:
-            IncompleteImage: The repository does not hold every content of the image.
+            IncompleteImage: The repository does not hold all blobs of the image.
             DiffMismatch: The layers differ from the diffs that the image's config names.
-            DamagedContent: A stored content no longer has its digest.
-            ContentMissing: A stored content is missing.
+            DamagedContent: Stored bytes no longer have their digest.
+            ContentMissing: The file of a stored blob is missing.
         """
         if self._store.read_only:
             return ()
@@ -148,8 +148,8 @@ class Variants:
             _original_of(current),
         ):
             return ()
-        # A client with push permission could name a foreign content in an index or a config; the
-        # variant would give it to the repository.
+        # A client with push permission can push an index or config that names blobs of another
+        # repository. The variant must not copy such blobs into this repository.
         options = SaveOptions(Format.OCI, sparse=True, layers=encoding, within=repository)
 
         def approve(contents: Iterable[Sources]) -> None:
@@ -157,12 +157,12 @@ class Variants:
             if foreign:
                 listed = [str(digest) for digest in foreign]
                 raise IncompleteImage(
-                    f"{len(listed)} content(s) of the image are not in {repository}:"
+                    f"{repository} lacks {len(listed)} of the image's blobs:"
                     f" {', '.join(listed[:_MAX_LISTED])}",
                     missing=listed,
                 )
 
-        # By digest: the tag may move meanwhile.
+        # Save by digest, because the tag may move meanwhile.
         with open_save(
             self._store,
             [str(Reference(repository, None, original.digest))],
@@ -176,8 +176,8 @@ class Variants:
                     Reference(repository, tag, original.digest), name, encoding, export.graph
                 )
             except ReferenceNotFound:
-                # Meanwhile the original's tag was moved or removed, or a client has set the
-                # variant's tag: compression takes long.
+                # During the compression, the original's tag was moved or removed, or a client has
+                # set the variant's tag.
                 return ()
 
     def _current(self, repository: Repository, name: str) -> ServedManifest | None:
@@ -189,10 +189,11 @@ class Variants:
     def _push(
         self, original: Reference, name: str, encoding: Layers, graph: SavedGraph
     ) -> tuple[ImageID, ...]:
-        """Push as a client does: blobs, then manifests from the bottom up, the tag last.
+        """Push a variant like a client: first blobs, then manifests before their index and the tag.
 
         Raises:
-            ReferenceNotFound: The original's tag no longer names its manifest.
+            ReferenceNotFound: The original's tag no longer names its manifest, or a client has set
+                the variant's tag.
         """
         repository = original.repository
         for digest, (made, _) in graph.made.items():

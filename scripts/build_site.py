@@ -1,8 +1,8 @@
-"""Build the documents into a web site, with every link checked (`make site`).
+"""Build the web site from the documents, and check every link (`make site`).
 
-The pages are docs/ and the documents that stand elsewhere in the repository (README.md is the front
-page). Links that work in the repository are rewritten to pages of the site where the site has the
-page, and to the repository's address where it does not.
+The pages come from docs/ and from the documents in `BESIDE_DOCS`; README.md is the front page. A
+link to a file of the repository becomes a link to the file's page. If the site has no page for the
+file, it becomes a link to the file on the code host.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BESIDE_DOCS = {
     "SECURITY.md": "security.md",
     "bench/README.md": "benchmarks/method.md",
 }
-"""Documents outside docs/, and their pages."""
+"""The page of each document outside docs/."""
 
 LINK = re.compile(
     r"(?P<before>!?\[[^\]]*\]\(|^\[[^\]]+\]: )(?P<target>[^)\s]+)(?P<after>\)|$)", re.MULTILINE
@@ -79,7 +79,7 @@ def write_pages(root: Path, folder: Path) -> None:
 
 
 def page_of_every_document(root: Path) -> dict[str, str]:
-    """Return the page of every document and image, both as paths with slashes."""
+    """Return the page of every document and image, by its path in the repository."""
     docs = root / "docs"
     found = {
         f"docs/{path.relative_to(docs).as_posix()}": path.relative_to(docs).as_posix()
@@ -93,9 +93,9 @@ def with_site_links(text: str, document: str, pages: dict[str, str]) -> str:
     """Return a document's text with its links rewritten for the site.
 
     Args:
-        text: The document.
-        document: Its path in the repository.
-        pages: The page of every document, as `page_of_every_document` returns them.
+        text: The document in Markdown.
+        document: The path of the document in the repository.
+        pages: The result of `page_of_every_document`.
     """
     page = PurePosixPath(pages[document])
 
@@ -113,14 +113,21 @@ def with_site_links(text: str, document: str, pages: dict[str, str]) -> str:
 def with_separate_blocks(text: str) -> str:
     """Return the text with an empty line before each list and table.
 
-    The generator, unlike code hosts, takes a list or table that follows a paragraph directly for
-    a part of the paragraph.
+    Code hosts need no such line. The site generator does: otherwise it treats the list or table as
+    a part of the paragraph before.
     """
     return PARAGRAPH_THEN_BLOCK.sub(r"\1\n\n", text)
 
 
 def site_link(target: str, document: str, page: PurePosixPath, pages: dict[str, str]) -> str:
-    """Return the link on a page for a link in its document."""
+    """Return the target on the site for a link target in a document.
+
+    Args:
+        target: The target as written in the document.
+        document: The path of the document in the repository.
+        page: The path of the document's page on the site.
+        pages: The result of `page_of_every_document`.
+    """
     in_repository = IN_REPOSITORY.match(target)
     if in_repository:
         path, _, anchor = target[in_repository.end() :].partition("#")
@@ -160,7 +167,7 @@ class _Page(HTMLParser):
 
 
 def check(site: Path) -> list[str]:
-    """Return every dead link and every asset from another host, as sentences."""
+    """Return a message for every dead link and for every asset on another host."""
     pages = {}
     for path in sorted(site.rglob("*.html")):
         pages[path] = page = _Page()

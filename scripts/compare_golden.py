@@ -1,10 +1,11 @@
-"""Save the images of every golden archive with ``storectl`` and compare with Docker's files.
+"""Save the images of every golden archive with ``storectl``, and compare with Docker's archives.
 
-Docker itself is random in two places (docs/formats/docker-archive.md §3, §4): the order of the
-images in an archive of several images, which also decides which of two equal layers is the file
-and which is the link; and the times of directories whose layer is a link. The comparison names
-the second difference; the names are given in the order of Docker's archive, so the first one
-does not arise.
+Two saves by Docker may differ in two places (docs/formats/docker-archive.md §3, §4):
+
+- The order of images in an archive of several images. It also decides which of two equal layers
+  becomes a file and which becomes a link. This program names the images in the order of Docker's
+  archive, so this difference does not occur.
+- The times of directories whose layer is a link. The table reports this difference.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ TIME_AND_CHECKSUM = slice(136, 156)
 IDENTICAL = "byte-identical"
 CLOCK_TIMES = "identical except for times from Docker's clock [1]"
 REASON = """\
-[1] Docker dates the directory of a layer that it writes as a link by the clock at the time of the
-    save: two saves by Docker differ here, too. storectl dates it by the image, so that two saves
-    of an image are equal. Every other byte is the same."""
+[1] If a layer is a link, Docker sets the time of its directory to the time of the save, so two
+    saves by Docker differ as well. storectl uses a time from the image, so two saves of an image
+    are equal. All other bytes are the same."""
 
 
 def main(golden: Path, work: Path) -> int:
@@ -54,12 +55,12 @@ def main(golden: Path, work: Path) -> int:
 
 
 def short_hash(path: Path) -> str:
-    """Return enough of a file's SHA-256 to compare by eye."""
+    """Return the first 16 digits of a file's SHA-256, enough to compare by eye."""
     return f"{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
 
 
 def names(archive: Path) -> list[str]:
-    """Return the names to save, in the archive's order: tags, or the ID of an image without any."""
+    """Return the names to save, in the archive's order: the tags, or the ID if there is no tag."""
     with tarfile.open(archive) as tar:
         entries = json.load(tar.extractfile("manifest.json") or sys.stdin)
     return [
@@ -70,7 +71,7 @@ def names(archive: Path) -> list[str]:
 
 
 def compare(wanted: Path, got: Path) -> str | None:
-    """Return how two archives are equal, or None if they are not."""
+    """Return the verdict on two archives: `IDENTICAL`, `CLOCK_TIMES`, or None if they differ."""
     if wanted.read_bytes() == got.read_bytes():
         return IDENTICAL
     try:
@@ -84,8 +85,8 @@ def compare(wanted: Path, got: Path) -> str | None:
 def without_link_times(archive: Path) -> list[tuple[bytes, bytes]]:
     """Return each member's header and padded data, then the bytes after the last member.
 
-    The time is left out for directories whose layer is a link. A time too late for the header
-    stands in a PAX header before the member; that one counts as the time.
+    Each header is followed by the member's time, which may come from a PAX header. For directories
+    whose layer is a link, the time is left out.
     """
     data = archive.read_bytes()
     with tarfile.open(archive) as tar:

@@ -1,7 +1,7 @@
 """Draw docs/images/{import,save,push}.svg, the sequence diagrams of docs/architecture.md.
 
-``make docs`` runs it; a test fails when a file is not what this program would write. The drawings
-are plain SVG with system fonts: they show on code hosts and on the site without other assets.
+``make docs`` runs this program, and a test fails if a file is out of date. The drawings are plain
+SVG with system fonts, so code hosts and the site show them without other assets.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ _HEAD_HEIGHT: Final = 46
 _ROW_HEIGHT: Final = 40
 _MARGIN: Final = 12
 _LETTER: Final = 6.2
-"""Width of a letter of the labels, in pixels; wider than that of any common font."""
+"""The assumed width of a label's letter, in pixels; letters of common fonts are narrower."""
 
 Message = tuple[int, int, str]
-"""From and to, as positions in the list of participants (equal: a step of its own), and a label."""
+"""An arrow: the positions of sender and receiver in the list of participants, and the label.
+
+If the positions are equal, the message is a step of one participant.
+"""
 
 
 @final
@@ -28,10 +31,10 @@ class Sequence:
     """A sequence diagram.
 
     Attributes:
-        title: What the diagram shows, for readers who cannot see it.
-        participants: A name and a second line for each column.
-        messages: The arrows from top to bottom.
-        column_width: Distance between two columns, in pixels.
+        title: A description for readers who cannot see the diagram.
+        participants: The name and the second line of each column's heading.
+        messages: The arrows, from top to bottom.
+        column_width: The distance between two columns, in pixels.
     """
 
     title: str
@@ -41,11 +44,11 @@ class Sequence:
 
 
 IMPORT: Final = Sequence(
-    "How an image comes in: the steps of an import",
+    "The steps of an import",
     (
         ("archive", "file, pipe or folder"),
         ("store.importing", "reads, hashes, encodes"),
-        ("store.formats", "pure: what bytes mean"),
+        ("store.formats", "pure: parses bytes"),
         ("staging/, blobs/", "files"),
         ("store.catalog", "SQLite"),
     ),
@@ -54,9 +57,9 @@ IMPORT: Final = Sequence(
         (0, 1, "members, in one pass"),
         (1, 2, "JSON documents"),
         (2, 1, "images and layers claimed"),
-        (1, 4, "lease the contents that the store already has"),
+        (1, 4, "lease the blobs that the store already has"),
         (1, 3, "new layers: hash, compress, write, fsync"),
-        (1, 4, "BEGIN IMMEDIATE; look again at every content"),
+        (1, 4, "BEGIN IMMEDIATE; check every blob again"),
         (1, 3, "rename into blobs/, fsync the folders"),
         (1, 4, "insert rows, move tags; COMMIT"),
         (1, 0, "Loaded image: …"),
@@ -64,23 +67,23 @@ IMPORT: Final = Sequence(
 )
 
 SAVE: Final = Sequence(
-    "How an image goes out: the steps of a save",
+    "The steps of a save",
     (
         ("caller", "names, options, sink"),
         ("exporter.selection", "names to contents"),
         ("exporter.planning", "pure: list of entries"),
         ("exporter.output", "tar, folder"),
-        ("store.content", "stored bytes out"),
+        ("store.content", "reads stored bytes"),
         ("store.catalog", "SQLite"),
     ),
     (
         (0, 1, "names"),
-        (1, 5, "manifests, images, layers and where their bytes are; lease them"),
+        (1, 5, "find manifests, images and layers; lease their bytes"),
         (1, 2, "selected images"),
         (2, 3, "paths, sizes, sources"),
         (3, 0, "exact length of the archive"),
-        (3, 4, "read each content"),
-        (4, 3, "bytes, digest checked"),
+        (3, 4, "read each blob"),
+        (4, 3, "bytes with checked digest"),
         (3, 0, "archive"),
         (3, 5, "end the operation, record the event"),
     ),
@@ -88,7 +91,7 @@ SAVE: Final = Sequence(
 )
 
 PUSH: Final = Sequence(
-    "How a client pushes an image to the mirror",
+    "The steps of a push to the mirror",
     (
         ("client", "docker, podman, …"),
         ("mirror.api", "HTTP"),
@@ -108,7 +111,7 @@ PUSH: Final = Sequence(
         (2, 4, "the repository holds the blob; COMMIT"),
         (0, 1, "PUT /v2/NAME/manifests/TAG"),
         (1, 2, "document, tags"),
-        (2, 4, "check that every target is held; insert, tag; COMMIT"),
+        (2, 4, "check that all blobs are held; insert, tag; COMMIT"),
         (1, 0, "201 Created"),
         (2, 4, "later: decode the layers, compare with the config"),
     ),

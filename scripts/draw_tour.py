@@ -1,6 +1,7 @@
 """Draw docs/images/tour.svg, the picture in the README, from the output of real commands.
 
-Run it in a checkout with the environment's Python: ``.venv/bin/python scripts/draw_tour.py``.
+Run this program in a checkout, with the environment's Python:
+``.venv/bin/python scripts/draw_tour.py``.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ ARCHIVES = {"spec-many.tar": "multi-layer.tar", "parent-and-tags.tar": "parent-a
 
 
 def main() -> int:
-    """Run the commands in a temporary folder and draw the terminal."""
+    """Run the commands in a temporary folder, and draw the terminal."""
     with tempfile.TemporaryDirectory() as folder:
         for name, golden in ARCHIVES.items():
             (Path(folder) / name).write_bytes((ROOT / "tests" / "golden" / golden).read_bytes())
@@ -53,7 +54,7 @@ def main() -> int:
             if done.stdout:
                 screen.print(Text(done.stdout.rstrip()))
     picture = screen.export_svg(title="storectl", unique_id="tour")
-    # Without the fonts from another host: any monospaced font fits.
+    # Remove the fonts of another host: any monospaced font will do.
     target = ROOT / "docs" / "images" / "tour.svg"
     target.parent.mkdir(exist_ok=True)
     target.write_text(

@@ -1,7 +1,8 @@
 """Write the modules of every room into the table of docs/architecture.md.
 
-The first two columns, the room and its purpose, are written by hand; the third lists the modules of
-the tree. ``make docs`` runs it; a test fails when a room is missing or a module has moved.
+A room is a folder with modules. The first two columns, room and purpose, are written by hand; this
+program writes the third column, the modules. ``make docs`` runs it, and a test fails if a room is
+missing from the table or a module has moved.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ _ROW: Final = re.compile(
 
 
 def main() -> int:
-    """Rewrite the document; return 1 if a room has no row or a row has no room."""
+    """Rewrite the document, and return 1 if a room has no row or a row has no room."""
     text = TARGET.read_text(encoding="utf-8")
     tree, written = rooms(ROOT), {match["room"] for match in _ROW.finditer(text)}
     TARGET.write_text(with_modules(text, tree), encoding="utf-8")
     for room in sorted(tree.keys() - written):
-        print(f"{TARGET.name} has no row for {room}/: add one with its purpose", file=sys.stderr)
+        print(f"{TARGET.name} has no row for {room}/: add a row with its purpose", file=sys.stderr)
     for room in sorted(written - tree.keys()):
         print(f"{TARGET.name} has a row for {room}/, which does not exist", file=sys.stderr)
     return 1 if tree.keys() != written else 0
 
 
 def rooms(root: Path) -> dict[str, tuple[str, ...]]:
-    """Return the names of the modules in every folder of the packages."""
+    """Return the names of the modules in every folder of the packages, by folder."""
     found: dict[str, list[str]] = {}
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
@@ -43,7 +44,7 @@ def rooms(root: Path) -> dict[str, tuple[str, ...]]:
 
 
 def listed(text: str) -> dict[str, tuple[str, ...]]:
-    """Return the modules of every room as the document lists them."""
+    """Return the modules that the document lists for every room."""
     return {
         match["room"]: tuple(re.findall(r"`([^`]+)`", match["modules"]))
         for match in _ROW.finditer(text)
@@ -51,7 +52,7 @@ def listed(text: str) -> dict[str, tuple[str, ...]]:
 
 
 def with_modules(text: str, tree: dict[str, tuple[str, ...]]) -> str:
-    """Return the document with the modules of the tree in every row whose room exists."""
+    """Return the document with the current modules in every row whose room exists."""
 
     def row(match: re.Match[str]) -> str:
         if match["room"] not in tree:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-# A program of its own, which imports the corpus from the tests.
+# The corpus is a part of the tests, which are not installed.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.support.broken.corpus import TARGET, document

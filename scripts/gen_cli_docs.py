@@ -1,6 +1,6 @@
 """Generator of docs/cli.md: the help of every command, the exit codes and the environment.
 
-``make docs`` runs it, and a test fails if the file is not up to date.
+``make docs`` runs this program, and a test fails if the file is out of date.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _exit_codes() -> str:
 
 
 def _contexts() -> Iterator[click.Context]:
-    # A fixed width, so that the file does not depend on the terminal it was made in.
+    # Use a fixed width, so that the file does not depend on the terminal.
     top = click.Context(
         cli,
         info_name="storectl",

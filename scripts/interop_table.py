@@ -1,8 +1,6 @@
-"""Generator of docs/interop.md and docs/clients.md: runs every cell with the real programs.
+"""Generator of docs/interop.md and docs/clients.md: tests every cell with the real programs.
 
-It needs root, and the programs that `.ci/run` installs.
-
-python scripts/interop_table.py
+Run ``python scripts/interop_table.py`` as root, with the programs that `.ci/run` installs.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ CLIENTS = ROOT / "docs" / "clients.md"
 
 
 def main() -> None:
-    """Run every cell, and write both documents."""
+    """Test every cell, and write both documents."""
     sys.path.insert(0, str(ROOT))
     from tests.support.peers import client_report, report  # noqa: PLC0415 - after the path is set
     from tests.support.peers.client_matrix import Clients  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Draw docstrings, messages and sentences of the documents, to be read as a stranger would.
+"""Print a random sample of docstrings, messages and sentences of the documents, for a reader.
 
     python scripts/sample_prose.py [SEED] [COUNT]
 
@@ -26,7 +26,7 @@ MIN_WORDS = 4
 
 
 def main() -> None:
-    """Print the drawn passages, each with its place."""
+    """Print the drawn passages, each with its file and line."""
     seed = int(sys.argv[1]) if len(sys.argv) > 1 else 1
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 40  # noqa: PLR2004 - the second argument
     for title, passages in (
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def docstrings() -> Iterator[tuple[str, str]]:
-    """Yield every docstring of the code, with the name it documents."""
+    """Yield every docstring of the code, preceded by its place and the name that it documents."""
     for path in tracked(*(f"{folder}/*.py" for folder in CODE)):
         for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -53,7 +53,7 @@ def docstrings() -> Iterator[tuple[str, str]]:
 
 
 def messages() -> Iterator[tuple[str, str]]:
-    """Yield the texts of errors, notes, hints and log lines: strings of several words in calls."""
+    """Yield the texts of errors, notes, hints and log lines: arguments with several words."""
     for path in tracked(*(f"{folder}/*.py" for folder in SHIPPED)):
         for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
@@ -64,7 +64,7 @@ def messages() -> Iterator[tuple[str, str]]:
 
 
 def literal(node: ast.expr) -> str:
-    """Return the text of a string or f-string, with ``{…}`` for its values; else an empty text."""
+    """Return the text of a string or f-string, with values as ``{…}``; empty for other nodes."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
@@ -103,7 +103,7 @@ def tracked(*patterns: str) -> list[Path]:
 
 
 def indented(text: str) -> str:
-    """Return a text whose later lines are indented as its first one is printed."""
+    """Return a text whose later lines are indented like its first line in the output."""
     return text.replace("\n", "\n   ")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mirror.access.throttle import LoginFailures
 
 REMEMBERED_S: Final = 60.0
-"""How long a correct password is not compared again, in seconds.
+"""How long a correct password is accepted without another comparison, in seconds.
 
 bcrypt is slow on purpose, and clients send the password with every request.
 """
@@ -33,7 +33,7 @@ _MAX_CREDENTIAL_CHARACTERS: Final = 8192
 @final
 @dataclass(frozen=True, slots=True)
 class Password:
-    """A user and a password that still has to be compared."""
+    """A user's name and a password that has not been checked yet."""
 
     user: str
     password: bytes
@@ -41,7 +41,7 @@ class Password:
 
 @final
 class AuthenticationFailed(Exception):
-    """The credentials are wrong, or the client has to wait.
+    """The credentials are wrong, or the client has to wait after failed logins.
 
     Args:
         wait_s: How long the client has to wait, in seconds; 0 if the credentials are wrong.
@@ -54,14 +54,15 @@ class AuthenticationFailed(Exception):
 
 @final
 class Authenticator:
-    """Finds the caller that credentials prove. ``access`` may be replaced at any time.
+    """The check of credentials: finds the caller of a request.
 
     Args:
-        access: Users and tokens.
-        key: Signs tokens; processes with one key accept each other's tokens.
-        now: Returns Unix seconds.
-        clock: Returns seconds that never go back, the same in all processes.
-        failures: The failed logins of all processes.
+        access: The users, tokens and certificates. The attribute ``access`` may be replaced at any
+            time.
+        key: Signs tokens; processes with the same key accept each other's tokens.
+        now: Returns the current Unix time, in seconds.
+        clock: Returns the time of a monotonic clock that all processes share, in seconds.
+        failures: The counts of failed logins, shared by all processes.
     """
 
     def __init__(
@@ -82,10 +83,10 @@ class Authenticator:
     def authenticate(
         self, authorization: str | None, *, address: str | None, certificate: str | None = None
     ) -> Caller | Password:
-        """Return the caller, or the password that `check_password` has to compare first.
+        """Return the caller, or a password that `check_password` still has to check.
 
         Args:
-            authorization: The value of ``Authorization``; None if there is none.
+            authorization: The value of ``Authorization``; None if the request has no such header.
             address: The client's address; None if it is unknown.
             certificate: The common name in the client's certificate; None without a certificate.
 
@@ -112,18 +113,18 @@ class Authenticator:
         return given
 
     def check_password(self, given: Password, *, address: str | None) -> Caller:
-        """Compare a password, which takes a tenth of a second.
+        """Return the caller if the password is correct; this takes a tenth of a second.
 
-        A thread may call it; two threads must not call it at the same time.
+        Any thread may call this method, but only one thread at a time.
 
         Args:
-            given: The user and the password.
+            given: The user and password that the client sent.
             address: The client's address; None if it is unknown.
 
         Raises:
             AuthenticationFailed: The password is wrong, or the client has to wait.
         """
-        # Again, because other logins of this network may have failed while this one waited.
+        # Check again: other logins from this network may have failed while this one waited.
         self._raise_if_throttled(address)
         # The users may change during the comparison; the password is remembered for these users.
         users = self.access.users
@@ -136,11 +137,7 @@ class Authenticator:
         return Caller(given.user)
 
     def token(self, caller: Caller) -> str:
-        """Return a token that proves a caller's name.
-
-        Args:
-            caller: The caller.
-        """
+        """Return a token that proves a caller's name."""
         return self._signer.sign(caller.user, self._fingerprint(caller.user) or b"")
 
     def _bearer(self, token: str, certificate: str | None) -> Caller:
@@ -148,14 +145,14 @@ class Authenticator:
         if good:
             return self.access.of_certificate(certificate) if user is None else Caller(user)
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
-        # Every token is compared, so that the time does not tell the position of the right one.
+        # Compare every token, so that the time does not reveal which one matches.
         named = [
             name for name, known in self.access.tokens.items() if hmac.compare_digest(known, digest)
         ]
         if named:
             return Caller(named[0])
-        # A wrong token is not a failed login: all tokens of a client expire at once, and their
-        # random bits cannot be guessed.
+        # A wrong token does not count as a failed login: all tokens of a client expire at once,
+        # and no client can guess a token's random bits.
         raise AuthenticationFailed
 
     def _is_token(self, user: str, password: bytes) -> bool:
@@ -178,8 +175,8 @@ class Authenticator:
     def _mark(self, given: Password, users: Mapping[str, bytes], address: str | None) -> bytes:
         """Return the key under which a correct password is remembered.
 
-        It cannot be turned back into the password, and changes with the user's hash. It includes
-        the client's network: otherwise a throttled client could go on guessing the password that
+        The key does not reveal the password, and it changes with the user's hash. It depends on the
+        client's network: otherwise a throttled client could go on guessing a password that
         another client has just used.
         """
         known = users.get(given.user, b"")

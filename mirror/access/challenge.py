@@ -1,4 +1,4 @@
-"""The challenge: how a client is asked to authenticate.
+"""The challenge: the header ``WWW-Authenticate``, which asks a client to authenticate.
 
 Spec: RFC 9110 section 11; distribution, "Token Authentication".
 """
@@ -14,7 +14,10 @@ _HOST: Final = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](?:
 
 
 class Scheme(StrEnum):
-    """Schemes of authentication; passwords and tokens are accepted under either scheme."""
+    """The schemes that a challenge can ask for.
+
+    The server accepts passwords and tokens under either scheme.
+    """
 
     BEARER = "bearer"
     """Exchange the password for a token first.
@@ -28,11 +31,11 @@ class Scheme(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """The rule for ``WWW-Authenticate``.
+    """The settings of the challenge.
 
     Args:
-        scheme: What clients are asked for.
-        url: The server's URL for clients; None if it is what they send as ``Host``.
+        scheme: The scheme to ask for.
+        url: The server's URL for clients; None to use the ``Host`` header of the request.
     """
 
     scheme: Scheme
@@ -43,8 +46,8 @@ class Challenge:
 
         Args:
             secure: Whether the client uses TLS.
-            host: The value of ``Host``; any text that a client may send.
-            scope: The scope to ask for; empty for none.
+            host: The value of ``Host``, unchecked.
+            scope: The scope that the token must have; empty for none.
         """
         if self.scheme is Scheme.BASIC or (self.url is None and not _HOST.fullmatch(host)):
             return basic()

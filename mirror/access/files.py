@@ -22,7 +22,15 @@ T = TypeVar("T")
 @final
 @dataclass(frozen=True, slots=True)
 class AccessFiles:
-    """The files of users and rules, and the settings beside them."""
+    """The files of users and rules, and the access settings from the command line.
+
+    Args:
+        htpasswd: The file of users; None if there are no users.
+        rules: The file of rules; None if there are no rules.
+        anonymous_read: Whether anonymous callers may read.
+        read_only: Whether every change is refused.
+        default_domain: The registry of a pattern that names none.
+    """
 
     htpasswd: Path | None = None
     rules: Path | None = None

@@ -1,4 +1,4 @@
-"""The origin of a request, noted once for the log, the limit of failed logins, the challenge."""
+"""The origin of a request, found once for the log, the login limit and the challenge."""
 
 from __future__ import annotations
 
@@ -15,12 +15,7 @@ _ORIGIN: Final = web.RequestKey("origin", Origin)
 
 
 def note_origin(request: web.BaseRequest, proxies: TrustedProxies) -> None:
-    """Find the origin of a request that may have passed proxies.
-
-    Args:
-        request: The request.
-        proxies: The trusted proxies.
-    """
+    """Store the origin of a request that trusted proxies have forwarded in the request."""
     if proxies.networks:
         headers = request.headers
         request[_ORIGIN] = proxies.origin(
@@ -32,24 +27,16 @@ def note_origin(request: web.BaseRequest, proxies: TrustedProxies) -> None:
 
 
 def address(request: web.BaseRequest) -> str | None:
-    """Return the client's address, or None if the connection has none.
-
-    Args:
-        request: The request.
-    """
+    """Return the client's address, or None if the connection has none."""
     noted = request.get(_ORIGIN)
     return request.remote if noted is None else noted.address
 
 
 def origin(request: web.BaseRequest) -> Origin:
-    """Return the noted origin, or that of the connection.
-
-    Args:
-        request: The request.
-    """
+    """Return the origin that `note_origin` stored, or the origin of the connection."""
     return request.get(_ORIGIN) or _connected(request)
 
 
 def _connected(request: web.BaseRequest) -> Origin:
-    # Not `request.host`: without the header it asks the resolver for this machine's name.
+    # Not `request.host`: if the header is missing, it looks up this machine's name.
     return Origin(request.remote, request.secure, request.headers.get("Host", ""))

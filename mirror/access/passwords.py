@@ -1,4 +1,4 @@
-"""Passwords of an htpasswd file, hashed with bcrypt; no answer tells whether a user exists."""
+"""Passwords in an htpasswd file, hashed with bcrypt; a client cannot find out which users exist."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _UNKNOWN_USER_HASH: Final = b"$2b$10$pqUBNxgLQUe2UU3x0OWNHu0bE5kZgqnVAZvt6v6nYBW
 
 
 def matches(users: Mapping[str, bytes], user: str, password: bytes, secret: bytes) -> bool:
-    """Return whether a password is the user's; this takes a tenth of a second for any user.
+    """Return whether a user has a password; this takes a tenth of a second for any user.
 
-    The password of an unknown user is compared with the hash of a known one, always the same for
-    one name. So the time tells no more than for a wrong password, even if the hashes have
+    The password of an unknown user is compared with the hash of a known user, which depends on the
+    unknown name. So an unknown user takes as long as a wrong password, even if the hashes have
     different costs.
 
     Args:
-        users: The hashes by user.
-        user: The user's name.
-        password: The password.
-        secret: Hides from clients whose hash an unknown user is compared with.
+        users: The bcrypt hashes by user.
+        user: The name that the client sent.
+        password: The password that the client sent.
+        secret: A key that clients do not know; with the name it selects the known user.
     """
     known = users.get(user)
     against = known or _any_hash(users, user, secret)
@@ -54,7 +54,7 @@ def read_htpasswd(text: str) -> dict[str, bytes]:
         text: The text of the file.
 
     Raises:
-        InvalidInput: A line is not ``user:hash``, or its hash is not bcrypt's.
+        InvalidInput: A line is not ``user:hash``, or the hash is not a bcrypt hash.
     """
     users: dict[str, bytes] = {}
     for number, line in enumerate(text.splitlines(), start=1):
@@ -64,19 +64,19 @@ def read_htpasswd(text: str) -> dict[str, bytes]:
         if not colon or not user:
             raise InvalidInput(
                 f"invalid htpasswd line {number}: expected user:hash",
-                hint="make the line with `htpasswd -nB USER`",
+                hint="create the line with `htpasswd -nB USER`",
             )
         if not hashed.startswith(_SCHEMES) or not _is_hash(hashed.encode()):
             raise InvalidInput(
-                f"invalid htpasswd line {number}: the hash of {user!r} is not bcrypt's",
-                hint="make the line with `htpasswd -nB USER`",
+                f"invalid htpasswd line {number}: expected a bcrypt hash for {user!r}",
+                hint="create the line with `htpasswd -nB USER`",
             )
         users[user] = hashed.encode()
     return users
 
 
 def _is_hash(hashed: bytes) -> bool:
-    """Return whether bcrypt accepts a hash; one with an excessive cost is not tried."""
+    """Return whether bcrypt accepts a hash; a hash with an excessive cost is rejected untried."""
     cost = hashed[4:6]
     if len(hashed) != 60 or not cost.isdigit() or not 4 <= int(cost) <= 16:  # noqa: PLR2004 - bcrypt's text has 60 characters; 2**16 rounds take seconds
         return False

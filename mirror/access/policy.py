@@ -1,4 +1,4 @@
-"""The permissions of callers: pure decisions."""
+"""The permissions of callers: decisions without input or output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["ANONYMOUS", "Access", "Action", "Caller"]
 @final
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The caller of a request; ``user`` is None for an anonymous one."""
+    """The caller of a request; ``user`` is None for an anonymous caller."""
 
     user: str | None = None
 
@@ -31,16 +31,16 @@ ANONYMOUS: Final = Caller()
 class Access:
     """The permissions of one registry.
 
-    Without users and rules every caller may do everything. With users and no rules, users may do
+    Without users and rules, every caller may do everything. With users but no rules, users may do
     everything and anonymous callers may read. With rules, callers may do what a rule allows.
 
     Args:
         users: The password hashes by user.
-        anonymous_read: Whether callers without a name may read.
+        anonymous_read: Whether anonymous callers may read.
         read_only: Whether every change is refused.
-        rules: The rules; None if there are none.
-        has_users: Whether there is a file of users: an empty file lets no user in, it does not
-            open the registry to all callers.
+        rules: The rules of the file; None without a file of rules.
+        has_users: Whether there is a file of users. An empty file admits no user; it does not open
+            the registry to all callers.
     """
 
     users: Mapping[str, bytes] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Access:
 
     @property
     def tokens(self) -> Mapping[str, str]:
-        """The hashes of the tokens that do not expire, by name."""
+        """The hashes of permanent tokens, by name."""
         return {} if self.rules is None else self.rules.tokens
 
     def of_certificate(self, common_name: str | None) -> Caller:
@@ -66,7 +66,7 @@ class Access:
             common_name: The common name in the certificate; None without a certificate.
 
         Returns:
-            The user that the rules name for it; an anonymous caller if they name none.
+            The user that the rules name for the certificate; an anonymous caller if there is none.
         """
         user = (
             None
@@ -76,13 +76,7 @@ class Access:
         return ANONYMOUS if user is None else Caller(user)
 
     def allows(self, caller: Caller, action: Action, repository: Repository) -> bool:
-        """Return whether a caller may do something in a repository.
-
-        Args:
-            caller: The caller.
-            action: What the caller wants to do.
-            repository: Where the caller wants to do it.
-        """
+        """Return whether a caller may do ``action`` in a repository."""
         if (self.read_only and action is not Action.READ) or self._needs_login(caller):
             return False
         if self.rules is not None:
@@ -90,12 +84,7 @@ class Access:
         return self._without_rules(caller, action)
 
     def allows_everywhere(self, caller: Caller, action: Action) -> bool:
-        """Return whether a caller may do something in every repository.
-
-        Args:
-            caller: The caller.
-            action: What the caller wants to do.
-        """
+        """Return whether a caller may do ``action`` in every repository."""
         if (self.read_only and action is not Action.READ) or self._needs_login(caller):
             return False
         return (
@@ -105,11 +94,7 @@ class Access:
         )
 
     def may_read_somewhere(self, caller: Caller) -> bool:
-        """Return whether a caller may read any repository.
-
-        Args:
-            caller: The caller.
-        """
+        """Return whether a caller may read at least one repository."""
         if self._needs_login(caller):
             return False
         return (

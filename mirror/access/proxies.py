@@ -1,9 +1,9 @@
 """Trusted reverse proxies, and the origin of a request that has passed them.
 
-Any client can write the headers of proxies. They count only if the connection comes from a proxy
-that the operator has named, and only the parts that such proxies have written. ``Forwarded``
-(RFC 7239) is ignored: a proxy that writes one of the two headers passes the other one on unchanged,
-so a server that reads both believes clients.
+Any client can send the headers that proxies send. The server uses them only if the connection comes
+from a trusted proxy, and only the parts that trusted proxies have written. It ignores
+``Forwarded`` (RFC 7239): a proxy that writes ``X-Forwarded-For`` passes a client's ``Forwarded``
+on unchanged, so the client could forge its address.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 _ADDRESS: Final = re.compile(
     r"(?P<v4>[0-9.]+)(?::[0-9]{1,5})?|(?P<v6>[0-9A-Fa-f:.]+)|\[(?P<bracketed>[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)\](?::[0-9]{1,5})?"
 )
-"""An address as proxies write it: some add the port.
+"""An address as proxies write it, with or without a port.
 
-Zones are not accepted: they mean nothing on another machine, and could hold any text.
+IPv6 zones are refused: they mean nothing on another machine, and may contain any text.
 """
 
 _SCHEMES: Final = {"http": False, "https": True}
@@ -35,18 +35,23 @@ _SCHEMES: Final = {"http": False, "https": True}
 @final
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The client's address, and how it addressed this server."""
+    """The client's address, and the scheme and host name that it used for this server.
+
+    Args:
+        address: The client's address; None if it is unknown.
+        secure: Whether the client uses TLS.
+        host: The value of ``Host`` that the client sent; may be empty.
+    """
 
     address: str | None
     secure: bool
-    """Whether the client uses TLS."""
     host: str
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
-    """The networks of the proxies whose headers count."""
+    """The networks of the proxies whose headers the server uses."""
 
     networks: tuple[Network, ...] = ()
 
@@ -58,7 +63,8 @@ class TrustedProxies:
             texts: The addresses and networks.
 
         Raises:
-            InvalidInput: A text is neither, or the network holds every address.
+            InvalidInput: A text is neither an address nor a network, or a network contains every
+                address.
         """
         return cls(tuple(map(_network, texts)))
 
@@ -73,19 +79,20 @@ class TrustedProxies:
         """Return the origin of a request.
 
         Args:
-            connected: The origin by the connection and ``Host``.
-            forwarded_for: The values of ``X-Forwarded-For``, in order; the client is the last
-                address in them that is not a trusted proxy's.
+            connected: The origin according to the connection and ``Host``.
+            forwarded_for: The values of ``X-Forwarded-For``, in the order of the request. The
+                client is the last address that does not belong to a trusted proxy.
             proto: The values of ``X-Forwarded-Proto``.
             host: The values of ``X-Forwarded-Host``.
 
         Returns:
-            The origin by the headers; ``connected`` if that is not a trusted proxy's.
+            The origin according to the headers; ``connected`` if the connection does not come from
+            a trusted proxy.
         """
         peer = _address(connected.address or "")
         if peer is None or not self._trusts(peer):
             return connected
-        # A header with two values is ignored: the proxy may have written either.
+        # Ignore a header with two values: the proxy may have written either of the two.
         secure = (
             _SCHEMES.get(proto[0].strip().lower(), connected.secure)
             if len(proto) == 1
@@ -97,9 +104,11 @@ class TrustedProxies:
         )
 
     def _client(self, forwarded_for: Sequence[str]) -> str | None:
-        """Return the last address that is not a trusted proxy's, or the first if all are.
+        """Return the last address that does not belong to a trusted proxy.
 
-        None if an address on the way to it is invalid.
+        Returns:
+            The address; the first address if all belong to trusted proxies; None if there are no
+            addresses, or if this or a later address is invalid.
         """
         found: Address | None = None
         for text in reversed(",".join(forwarded_for).split(",") if forwarded_for else ()):
@@ -124,8 +133,9 @@ def _network(text: str) -> Network:
         ) from None
     if not found.prefixlen:
         raise InvalidInput(
-            f"invalid proxy {text!r}: with every address trusted, any client could fake its own",
-            hint="give the addresses of the proxies",
+            f"invalid proxy {text!r}: it trusts every address, so any client could forge its"
+            " address",
+            hint="name only the addresses of the proxies",
         )
     return found
 
@@ -138,5 +148,5 @@ def _address(text: str) -> Address | None:
         found = ipaddress.ip_address(match["v4"] or match["v6"] or match["bracketed"])
     except ValueError:
         return None
-    # A socket for IPv4 and IPv6 reports IPv4 addresses in this form.
+    # A socket that serves both IPv4 and IPv6 reports IPv4 addresses as mapped IPv6 addresses.
     return getattr(found, "ipv4_mapped", None) or found

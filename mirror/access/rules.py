@@ -1,6 +1,6 @@
-"""The file of rules: which users may do what in which repositories.
+"""The file of rules: the actions that each user may do in each repository.
 
-Rules only allow: an action that no rule allows is refused, and the order of rules does not matter.
+Rules only allow. An action that no rule allows is refused, and the order of rules does not matter.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ _TOKEN: Final = re.compile(r"sha256:(?P<hex>[0-9a-f]{64})")
 @final
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A pattern of repository names: ``*`` matches within a part, ``**`` matches any parts."""
+    """A pattern of repository names.
+
+    ``*`` matches any characters except ``/``; ``**`` matches one or more parts of the name.
+    """
 
     text: str
     _regex: re.Pattern[str]
@@ -53,9 +56,8 @@ class Pattern:
         """Parse a pattern.
 
         Args:
-            text: The pattern.
-            default_domain: The registry of a pattern whose first part is not a registry, as in
-                names.
+            text: The pattern as written in the file.
+            default_domain: The registry of a pattern whose first part is not a registry.
 
         Raises:
             InvalidInput: The pattern is invalid.
@@ -95,18 +97,20 @@ class Pattern:
         )
 
     def matches(self, name: str) -> bool:
-        """Return whether the pattern matches a name.
-
-        Args:
-            name: The full name of a repository.
-        """
+        """Return whether the pattern matches the full name of a repository."""
         return self._regex.fullmatch(name) is not None
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Callers in ``who`` may do ``allow`` in repositories that match one of the patterns."""
+    """A rule: callers in ``who`` may do the actions in ``allow`` in matching repositories.
+
+    Args:
+        repositories: The patterns; a repository has to match at least one.
+        who: The names of users, and groups with a leading ``@``.
+        allow: The allowed actions.
+    """
 
     repositories: tuple[Pattern, ...]
     who: frozenset[str]
@@ -116,8 +120,8 @@ class Rule:
         """Return whether the rule allows an action.
 
         Args:
-            callers: The names and groups of the caller.
-            action: What the caller wants to do.
+            callers: The caller's name and groups.
+            action: The action to allow.
             name: The full name of the repository.
         """
         return (
@@ -130,13 +134,13 @@ class Rule:
 @final
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules of a file.
+    """The contents of a file of rules.
 
     Args:
-        rules: The rules.
-        groups: The users of each group by its name.
-        tokens: The SHA-256 of each token, in hexadecimal, by its name.
-        certificates: The users by the common name in their certificate.
+        rules: The rules, in the order of the file.
+        groups: The users of each group, by the group's name.
+        tokens: The SHA-256 of each token, in hexadecimal, by the token's name.
+        certificates: The user of each client certificate, by the certificate's common name.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -148,20 +152,20 @@ class Rules:
         """Return whether a rule allows an action in a repository.
 
         Args:
-            user: The caller's name; None for an anonymous one.
-            action: What the caller wants to do.
-            repository: Where the caller wants to do it.
+            user: The caller's name; None for an anonymous caller.
+            action: The action to allow.
+            repository: The repository to which the action applies.
         """
         callers = self._names(user)
         name = str(repository)
         return any(rule.covers(callers, action, name) for rule in self.rules)
 
     def allow_everywhere(self, user: str | None, action: Action) -> bool:
-        """Return whether one rule allows an action in every repository.
+        """Return whether a single rule allows an action in every repository.
 
         Args:
-            user: The caller's name; None for an anonymous one.
-            action: What the caller wants to do.
+            user: The caller's name; None for an anonymous caller.
+            action: The action to allow.
         """
         callers = self._names(user)
         return any(
@@ -172,11 +176,11 @@ class Rules:
         )
 
     def allow_somewhere(self, user: str | None, action: Action) -> bool:
-        """Return whether a rule allows an action in any repository.
+        """Return whether a rule allows an action in at least one repository.
 
         Args:
-            user: The caller's name; None for an anonymous one.
-            action: What the caller wants to do.
+            user: The caller's name; None for an anonymous caller.
+            action: The action to allow.
         """
         callers = self._names(user)
         return any(action in rule.allow and not rule.who.isdisjoint(callers) for rule in self.rules)
@@ -198,11 +202,11 @@ def read_rules(text: str, default_domain: str = DEFAULT_DOMAIN) -> Rules:
     """Read a file of rules.
 
     Args:
-        text: The text of the file, TOML.
+        text: The text of the file, in TOML.
         default_domain: The registry of patterns whose first part is not a registry.
 
     Raises:
-        InvalidInput: The file is invalid; the message names the place.
+        InvalidInput: The file is invalid; the message names the invalid entry.
     """
     try:
         document = tomllib.loads(text)
@@ -246,7 +250,8 @@ def _rule(
     for word in _texts(members.get("allow"), f"{where}: allow"):
         if word not in set(Action):
             raise InvalidInput(
-                f"invalid {where}: allow has {printable(word)!r}, expected {', '.join(Action)}",
+                f"invalid {where}: unknown action {printable(word)!r} in allow,"
+                f" expected {', '.join(Action)}",
                 hint=_HINT,
             )
         actions.append(Action(word))
@@ -265,7 +270,7 @@ def _token(value: object, where: str) -> str:
     if match is None:
         raise InvalidInput(
             f"invalid {where}: expected sha256:HEX",
-            hint="make it with `printf %s TOKEN | sha256sum`",
+            hint="create the value with `printf %s TOKEN | sha256sum`",
         )
     return match["hex"]
 
@@ -293,5 +298,5 @@ def _text(value: object, where: str) -> str:
 
 def _texts(value: object, where: str) -> list[str]:
     if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
-        raise InvalidInput(f"invalid {where}: expected a list of texts", hint=_HINT)
+        raise InvalidInput(f"invalid {where}: expected a list of strings", hint=_HINT)
     return value

@@ -1,7 +1,8 @@
 """The limit of failed logins per client network, for all worker processes together.
 
-The counts are in memory that the processes share, so a network has the same number of attempts with
-any number of workers. The memory is allocated once, so that many networks cannot make it grow.
+The processes share the memory of the counts, so a network has the same number of attempts with
+any number of workers. The memory is allocated once, so it does not grow with the number of
+networks.
 """
 
 from __future__ import annotations
@@ -24,40 +25,46 @@ BURST: Final = 20
 """How many logins may fail in a row before the network has to wait."""
 
 REFILL_S: Final = 6.0
-"""How long it takes until the network gets one more attempt."""
+"""After this time the network gets one more attempt, in seconds."""
 
 _BUCKETS: Final = 2048
 _WAYS: Final = 8
 """Slots of a bucket; each network has one bucket."""
 
 _SLOT: Final = struct.Struct("=Qd")
-"""A network's mark (0 for a free slot), and the time at which it has all its attempts again."""
+"""A network's mark (0 for a free slot), and the time at which all its attempts are restored."""
 
 _BUCKET_BYTES: Final = _WAYS * _SLOT.size
 
 
 @final
 class LoginFailures:
-    """The counts, in memory that forked processes share; create it before they are forked.
+    """Counts of failed logins, in memory that worker processes share.
+
+    Create the counts before the processes are forked.
 
     Args:
-        key: Makes the marks of networks, so that clients cannot find out which networks share a
-            bucket and push out another one's count; None for a random key.
+        key: The key of the hash that turns a network into a mark and a bucket. Clients must not
+            know it: otherwise a client could replace another network's count in the same bucket.
+            None for a random key.
     """
 
     def __init__(self, key: bytes | None = None) -> None:
         self._key = os.urandom(32) if key is None else key
         self._memory = mmap.mmap(-1, _BUCKETS * _BUCKET_BYTES)
-        # The kernel releases a file lock when its process ends in any way; a lock in memory would
-        # stay for ever.
+        # The kernel releases a file lock whenever its process ends; a lock in memory would be held
+        # for ever.
         self._lock = _anonymous_file()
         weakref.finalize(self, os.close, self._lock)
 
     def full_at(self, network: str) -> float:
-        """Return the time at which a network has all its attempts again; 0 if it never failed.
+        """Return the time at which all attempts of a network are restored.
 
         Args:
-            network: The network, as `client_network` names it.
+            network: The network, as `client_network` returns it.
+
+        Returns:
+            The time on the clock of `add`; 0 if no failed login of the network is counted.
         """
         mark, bucket = self._find(network)
         return max(
@@ -65,17 +72,17 @@ class LoginFailures:
         )
 
     def add(self, network: str, now: float, seconds: float) -> None:
-        """Delay the time at which a network has all its attempts again.
+        """Delay the time at which all attempts of a network are restored.
 
         Args:
-            network: The network, as `client_network` names it.
+            network: The network, as `client_network` returns it.
             now: The current time, in seconds.
-            seconds: The delay.
+            seconds: The delay, in seconds.
         """
         mark, bucket = self._find(network)
         with self._locked():
             slots = list(self._slots(bucket))
-            # A new network takes the slot of the one that waits least.
+            # A new network replaces the network whose attempts are restored first.
             slot = next((number for number, (known, _) in enumerate(slots) if known == mark), None)
             if slot is None:
                 slot = min(range(_WAYS), key=lambda number: slots[number][1])
@@ -119,8 +126,8 @@ class Throttle:
     """The limit of failed logins.
 
     Args:
-        now: Returns seconds that never go back, the same in all processes.
-        failures: The counts.
+        now: Returns the time of a monotonic clock that all processes share, in seconds.
+        failures: The counts of failed logins, shared by all processes.
     """
 
     def __init__(self, now: Callable[[], float], failures: LoginFailures) -> None:
@@ -128,7 +135,7 @@ class Throttle:
         self._failures = failures
 
     def wait_s(self, address: str | None) -> float:
-        """Return how long a client has to wait before it may try again, in seconds; 0 for now.
+        """Return how long a client has to wait before its next attempt, in seconds; 0 for no wait.
 
         Args:
             address: The client's address; None if it is unknown.
@@ -146,13 +153,14 @@ class Throttle:
 
 
 def client_network(address: str | None) -> str:
-    """Return the network whose failed logins count together.
+    """Return the network whose failed logins are counted together.
 
     Args:
         address: The client's address; None if it is unknown.
 
     Returns:
-        The IPv4 address, or the /64 network that one customer has in IPv6.
+        The IPv4 address, or the IPv6 network with a prefix of 64 bits, which usually belongs to one
+        customer; empty if the address is unknown.
     """
     if address is None:
         return ""

@@ -15,18 +15,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LIFETIME_S: Final = 300
-"""Clients expect at least 60 seconds, and get a new token when theirs has expired."""
+"""How long a token is valid, in seconds; clients expect at least 60 seconds.
+
+A client requests a new token when its token has expired.
+"""
 
 _SKEW_S: Final = 60
 
 
 @final
 class Signer:
-    """The maker and checker of tokens.
+    """A signer and verifier of tokens.
 
     Args:
-        key: The signing key; processes with one key accept each other's tokens.
-        now: Returns Unix seconds.
+        key: The signing key; processes with the same key accept each other's tokens.
+        now: Returns the current Unix time, in seconds.
     """
 
     def __init__(self, key: bytes, now: Callable[[], float]) -> None:
@@ -37,9 +40,9 @@ class Signer:
         """Return a token.
 
         Args:
-            user: The user; None for an anonymous caller.
+            user: The user that the token names; None for an anonymous caller.
             fingerprint: The user's fingerprint, such as the hash of the password; the token
-                becomes invalid when it changes.
+                becomes invalid when the fingerprint changes.
         """
         payload = json.dumps([user, int(self._now()) + LIFETIME_S], separators=(",", ":")).encode()
         return f"{_text(payload)}.{_text(self._mac(payload, fingerprint))}"
@@ -50,11 +53,12 @@ class Signer:
         """Check a token.
 
         Args:
-            token: The token.
+            token: The token as the client sent it; any text.
             fingerprint: Returns a user's current fingerprint, or None if there is no such user.
 
         Returns:
-            Whether the token is valid, and its user; None for an anonymous caller.
+            Whether the token is valid, and its user. The user is None for an anonymous caller or
+            an invalid token.
         """
         payload_text, _, mac_text = token.partition(".")
         try:
@@ -68,7 +72,7 @@ class Signer:
             case _:
                 return False, None
         current = fingerprint(user)
-        # Always compared, so that an unknown user takes as long as a forged token.
+        # Compare for unknown users as well, so that they take as long as a forged token.
         is_ours = hmac.compare_digest(mac, self._mac(payload, current or b""))
         is_alive = self._now() < expires <= self._now() + LIFETIME_S + _SKEW_S
         return (True, user) if is_ours and current is not None and is_alive else (False, None)

@@ -35,12 +35,12 @@ logger = logging.getLogger(__name__)
 async def get(
     service: Service, request: web.Request, caller: Caller, path: str
 ) -> web.StreamResponse:
-    """Answer GET and HEAD.
+    """Answer GET and HEAD of an archive.
 
     Args:
-        service: The service.
-        request: The request.
-        caller: The caller of the request.
+        service: The registry whose images are saved.
+        request: A request for an archive.
+        caller: The caller, who needs permission to read every image.
         path: The path after ``/archives/``.
 
     Raises:
@@ -52,8 +52,8 @@ async def get(
     )
     await _require_permission(service, caller, archive)
     pools = service.pools
-    # Every request makes the plan again, in any process: two ranges fit each other because their
-    # plans are equal, not because a process remembers the first one.
+    # Each request makes its own plan, in any process. Two ranges of an archive fit together because
+    # equal requests make equal plans.
     opened = open_save(service.store, archive.arguments, options=archive.options, record=False)
     export = await run(pools.planners, opened.__enter__)
     try:
@@ -74,7 +74,7 @@ async def _answer(
         "Accept-Ranges": "bytes",
         "Content-Type": "application/x-tar",
         "Content-Disposition": f'attachment; filename="{archive.file_name}"',
-        # The same name may have another archive tomorrow.
+        # A tag may move, and then the same URL returns a different archive.
         "Cache-Control": "no-cache",
     }
     if is_known(request.headers.get("If-None-Match"), tag):
@@ -112,7 +112,7 @@ async def _send(
                 request, response, pools.decoders, pools.block_memory, blocks, start, stop
             )
     except (ConnectionError, TimeoutError) as exc:
-        logger.info("a transfer of an archive was cut off: %s", exc)
+        logger.info("the transfer of an archive was cut off: %s", exc)
     except IntegrityError as exc:
         if isinstance(exc, DamagedContent):
             await pools.write(service.store.report_damage, exc)
@@ -129,32 +129,32 @@ async def _record(service: Service, export: Export) -> None:
         await service.pools.write(export.record)
     except StoreError as exc:
         # The client has the whole archive, so its request succeeds.
-        logger.warning("an archive was sent, but could not be recorded: %s", exc.message)
+        logger.warning("cannot record an archive that was sent: %s", exc.message)
 
 
 async def _require_readable(service: Service, caller: Caller, export: Export) -> None:
-    """Raise unless the caller may read every content of an export.
+    """Raise unless the caller may read all content of an export.
 
-    A caller with push permission could name a foreign content in a manifest or a config, so that
-    the content need not belong to the manifest's repository.
+    A caller with push permission can push a manifest or config that names blobs of another
+    repository, so permission to read the manifest's repository is not enough.
     """
 
     def may_read(repository: Repository) -> bool:
         return service.access.allows(caller, Action.READ, repository)
 
     if await service.pools.read(service.registry.unreadable, export.contents, may_read):
-        # Without a list, which would tell a caller what a manifest that it cannot read names.
+        # Do not list the blobs: a list would reveal the content of manifests in other repositories.
         raise WireError(
             404,
             ErrorCode.MANIFEST_BLOB_UNKNOWN,
-            "you may not read every content of these images",
+            "you may not read all blobs of these images",
         )
 
 
 async def _require_permission(service: Service, caller: Caller, archive: ArchiveRequest) -> None:
-    """Raise unless the caller may read every name.
+    """Raise unless the caller may read the image of every name.
 
-    A digest is readable if a repository that the caller may read holds it.
+    A caller may read an image by digest if it may read a repository that holds the image.
     """
     for name in archive.names:
         if not isinstance(name, Digest):
@@ -162,7 +162,7 @@ async def _require_permission(service: Service, caller: Caller, archive: Archive
             continue
         holders = await service.pools.read(service.registry.image_holders, name)
         if not any(service.access.allows(caller, Action.READ, holder) for holder in holders):
-            # The answer is that to an unknown digest, so that callers do not learn what other
-            # repositories hold. A caller that may not read images without a name has to log in.
+            # Answer as for an unknown digest, so that callers do not learn what other repositories
+            # hold. A caller that may not read images without a name is refused or has to log in.
             service.require_permission(caller, Action.READ, BY_ID)
             raise NotFound(f"there is no image or manifest {name}")

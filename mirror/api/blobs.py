@@ -1,4 +1,4 @@
-"""Blob requests: whole blobs or parts of them, from their file or decoded on the way."""
+"""Requests for blobs: whole or in part, sent from a file or decoded while they are sent."""
 
 from __future__ import annotations
 
@@ -29,12 +29,14 @@ async def get(call: Call) -> web.StreamResponse:
         call: The request, with a repository and a digest.
 
     Raises:
+        WireError: The digest is invalid, or the blob has no byte in the range.
         ContentNotFound: The repository does not hold the blob.
         DamagedContent: The blob was found damaged before the response began.
+        ContentMissing: The blob's file was found missing before the response began.
     """
     registry = call.service.registry
-    # Most blobs that are asked for were asked for before, and most that are missing are asked for
-    # by a client that is about to push them: neither needs a thread.
+    # Most requests are for cached blobs, or for missing blobs that the client is about to push.
+    # Neither needs a thread.
     blob = registry.open_blob_if_cached(call.repository, call.digest)
     if blob is None:
         blob = await call.service.pools.read(registry.open_blob, call.repository, call.digest)
@@ -45,7 +47,7 @@ async def get(call: Call) -> web.StreamResponse:
 async def _answer(call: Call, blob: ServedBlob) -> web.StreamResponse:
     service, request, digest = call.service, call.request, call.digest
     if request.method == "HEAD":
-        # A client that asks whether a blob is there is about to rely on it.
+        # A client that checks for a blob with HEAD is about to rely on it.
         await service.pools.write(service.registry.renew, call.repository, digest)
     tag = etag(digest)
     headers = {
@@ -83,11 +85,11 @@ async def _send(
                     call.request, response, pools.decoders, pools.block_memory, blocks, start, stop
                 )
     except (ConnectionError, TimeoutError) as exc:
-        logger.info("a transfer of blob=%s was cut off: %s", blob.digest, exc)
+        logger.info("the transfer of blob=%s was cut off: %s", blob.digest, exc)
     except OSError as exc:
         # The disk failed after the response had begun.
         logger.error(  # noqa: TRY400
-            "a transfer of blob=%s was cut off: it cannot be read: %s", blob.digest, exc
+            "the transfer of blob=%s was cut off: cannot read the blob: %s", blob.digest, exc
         )
     except DamagedContent as exc:
         await pools.write(call.service.store.report_damage, exc)
@@ -97,9 +99,9 @@ async def _send(
 
 
 def _log_or_raise(response: web.StreamResponse, error: IntegrityError) -> None:
-    """Log that stored bytes are wrong, and raise the error if it can still be the response.
+    """Log that stored bytes are wrong, and raise the error if the response has not begun.
 
-    Once the response has begun, the connection was cut instead.
+    If the response has begun, the connection has already been closed.
     """
     logger.error("%s", error.message)
     if not response.prepared:
@@ -113,6 +115,7 @@ async def delete(call: Call) -> web.StreamResponse:
         call: The request, with a repository and a digest.
 
     Raises:
+        WireError: The digest is invalid.
         RepositoryNotFound: There is no such repository.
         ContentNotFound: The repository does not hold the blob.
     """

@@ -17,15 +17,15 @@ def wanted(request: web.Request, tag: str, size_bytes: int) -> ranges.ByteRange 
     """Return the byte range that a request asks for.
 
     Args:
-        request: The request.
-        tag: The entity tag of the content.
-        size_bytes: The size of the content.
+        request: A request for a blob or an archive.
+        tag: The entity tag of the blob or archive.
+        size_bytes: The size of the blob or archive.
 
     Returns:
-        The range; None for the whole content.
+        The range; None for the whole blob or archive.
 
     Raises:
-        WireError: The content has no byte in the range.
+        WireError: The blob or archive has no byte in the range.
     """
     # RFC 9110 section 14.2 defines ranges for GET alone.
     if request.method != "GET" or not range_applies(request.headers.get("If-Range"), tag):
@@ -36,7 +36,7 @@ def wanted(request: web.Request, tag: str, size_bytes: int) -> ranges.ByteRange 
         raise WireError(
             416,
             ErrorCode.RANGE_INVALID,
-            f"the content has {size_bytes} bytes",
+            f"invalid Range: no byte of it lies within the {size_bytes} bytes available",
             headers={
                 "Content-Range": f"bytes */{size_bytes}",
                 "Accept-Ranges": "bytes",

@@ -24,7 +24,16 @@ _MAX_QUOTED: Final = 160
 @final
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request for something in a repository that the caller may access."""
+    """A request in a repository, after the check of the caller's permission.
+
+    Args:
+        service: The registry that answers the request.
+        request: The HTTP request.
+        repository: The repository that the path names.
+        target: The last part of the path, unchecked: a tag, a digest or an upload's name; empty if
+            the resource has none.
+        caller: The caller, who has the permission that the request needs.
+    """
 
     service: Service
     request: web.Request
@@ -43,7 +52,7 @@ class Call:
 
     @property
     def tag_or_digest(self) -> str | Digest:
-        """The target of a manifest's path.
+        """The target as a digest if it contains a colon, else as a tag.
 
         Raises:
             WireError: The target is neither a tag nor a digest.
@@ -52,10 +61,7 @@ class Call:
 
 
 def parse_digest(text: str) -> Digest:
-    """Parse a digest of a path or a parameter.
-
-    Args:
-        text: The digest.
+    """Parse a digest from a path or a parameter.
 
     Raises:
         WireError: The text is not a digest of a known algorithm.
@@ -67,10 +73,7 @@ def parse_digest(text: str) -> Digest:
 
 
 def parse_tag(text: str) -> str:
-    """Return a tag of a path or a parameter.
-
-    Args:
-        text: The tag.
+    """Return a tag from a path or a parameter, unchanged.
 
     Raises:
         WireError: The text is not a tag.

@@ -1,4 +1,4 @@
-"""The caller of a request: authentication, and the errors that it ends with."""
+"""Authentication of requests, and its error answers."""
 
 from __future__ import annotations
 
@@ -17,15 +17,11 @@ if TYPE_CHECKING:
     from mirror.service import Service
 
 MAX_PENDING_PASSWORDS: Final = 32
-"""Passwords that wait to be compared; more at once means that a client guesses."""
+"""How many passwords may wait to be compared; more at once suggest that a client is guessing."""
 
 
 async def identify(service: Service, request: web.Request) -> Caller:
     """Return the caller of a request.
-
-    Args:
-        service: The service.
-        request: The request.
 
     Raises:
         WireError: The credentials are wrong, or the client has to wait after failed logins.
@@ -39,9 +35,9 @@ async def authenticate(service: Service, request: web.Request, authorization: st
     """Return the caller that credentials prove.
 
     Args:
-        service: The service.
-        request: The request, for its address and its client certificate.
-        authorization: The value of ``Authorization``; None if there is none.
+        service: The registry that answers the request.
+        request: The request, which has the client's address and certificate.
+        authorization: The value of ``Authorization``; None for a request without credentials.
 
     Raises:
         WireError: The credentials are wrong, or the client has to wait after failed logins.
@@ -62,7 +58,7 @@ async def authenticate(service: Service, request: web.Request, authorization: st
                 headers={"Retry-After": str(int(failure.wait_s) + 1)},
             ) from None
         if not (authorization or "").lower().startswith("bearer"):
-            # Only passwords count: tokens expire in the middle of a push.
+            # Count only wrong passwords: tokens expire in the middle of a push.
             service.metrics.count_event("login_failures")
         raise WireError(401, ErrorCode.UNAUTHORIZED, "wrong user, password or token") from None
 

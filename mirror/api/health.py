@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 MIN_FREE_BYTES: Final = 64 * MIB
 MIN_FREE_FILES: Final = 100
-"""With less space than this the registry accepts no pushes, and is not ready."""
+"""With less free space than this, or with fewer files to create, the registry is not ready."""
 
 
 async def alive(_service: Service, _request: web.Request) -> web.StreamResponse:
-    """Answer ``GET /healthz``: the process runs."""
+    """Answer ``GET /healthz`` with 200: the process is running."""
     return web.Response(text="ok\n")
 
 
 async def ready(service: Service, _request: web.Request) -> web.StreamResponse:
-    """Answer ``GET /readyz``: the store can be read, and written unless it is read-only."""
+    """Answer ``GET /readyz``: 200 if the store can be read, and written unless it is read-only."""
     problem = await service.pools.read(_problem, service)
     return (
         web.Response(text="ok\n")
@@ -35,7 +35,7 @@ async def ready(service: Service, _request: web.Request) -> web.StreamResponse:
 
 
 async def metrics(service: Service, _request: web.Request, _caller: Caller) -> web.StreamResponse:
-    """Answer ``GET /metrics``, in the format of Prometheus."""
+    """Answer ``GET /metrics`` in Prometheus' text format."""
     gauges = await service.pools.read(_gauges, service)
     return web.Response(
         text=service.metrics.render(gauges),
@@ -70,10 +70,10 @@ def _gauges(service: Service) -> dict[str, tuple[str, float]]:
             float(space.f_bavail * space.f_frsize),
         )
         found["storectl_uploads_in_progress"] = (
-            "Uploads that have begun and are neither finished nor cancelled.",
+            "Uploads that were begun and are neither finished nor cancelled.",
             float(service.registry.uploads.count()),
         )
     except (StoreError, OSError):
-        # A gauge without a value is left out; `storectl_ready` reports the failure.
+        # Leave out gauges without a value; `storectl_ready` reports the failure.
         pass
     return found

@@ -1,4 +1,4 @@
-"""Lists: the base, repositories, tags, referrers."""
+"""Requests for the base path, and for the lists of repositories, tags and referrers."""
 
 from __future__ import annotations
 
@@ -27,17 +27,12 @@ if TYPE_CHECKING:
 
 
 async def base(_service: Service, _request: web.Request, _caller: Caller) -> web.StreamResponse:
-    """Answer ``GET /v2/``: this is a registry, and the caller may use it."""
+    """Answer ``GET /v2/`` with 200: this is a registry, and the caller may use it."""
     return web.Response(body=b"{}\n", content_type="application/json")
 
 
 async def catalog(service: Service, request: web.Request, caller: Caller) -> web.StreamResponse:
     """Answer ``GET /v2/_catalog`` with the repositories that the caller may read.
-
-    Args:
-        service: The service.
-        request: The request.
-        caller: The caller.
 
     Raises:
         WireError: The parameter ``n`` is invalid.
@@ -60,10 +55,10 @@ async def catalog(service: Service, request: web.Request, caller: Caller) -> web
 async def tags(call: Call) -> web.StreamResponse:
     """Answer ``GET /v2/NAME/tags/list``.
 
-    Without ``n`` the list is complete, because many clients do not follow pages.
+    Without ``n`` the list is complete, because many clients do not request further pages.
 
     Args:
-        call: The request and its repository.
+        call: The request, with a repository.
 
     Raises:
         WireError: The parameter ``n`` is invalid.
@@ -89,10 +84,10 @@ async def referrers(call: Call) -> web.StreamResponse:
     """Answer ``GET /v2/NAME/referrers/DIGEST``.
 
     Args:
-        call: The request and its repository.
+        call: The request, with a repository and the digest of the subject.
 
     Raises:
-        WireError: The digest of the path or of ``last`` is invalid.
+        WireError: The digest in the path or in ``last`` is invalid.
     """
     query, registry = call.request.query, call.service.registry
     subject = call.digest

@@ -1,4 +1,4 @@
-"""Manifests and indexes: the bytes that were pushed are the bytes that are served."""
+"""Requests for manifests and indexes, which are served exactly as they were pushed."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ _MAX_TAGS: Final = 100
 
 
 async def get(call: Call) -> web.StreamResponse:
-    """Answer GET and HEAD.
+    """Answer GET and HEAD of a manifest.
 
     Args:
-        call: The request and its repository.
+        call: The request, with a repository and a tag or digest.
 
     Raises:
-        WireError: The target is invalid or unknown.
-        DamagedContent: The stored manifest no longer has its digest.
+        WireError: The target is invalid, or the repository does not hold the digest.
+        RepositoryNotFound: There is no such repository.
+        ReferenceNotFound: The repository does not have the tag.
     """
     service, target = call.service, call.tag_or_digest
     if isinstance(target, str) and service.settings.variants:
@@ -49,7 +50,7 @@ async def get(call: Call) -> web.StreamResponse:
     }
     if is_known(call.request.headers.get("If-None-Match"), tag):
         return web.Response(status=304, headers=headers)
-    # aiohttp answers HEAD with the length of the body and without the body.
+    # For HEAD, aiohttp sends the length of the body and leaves out the body.
     return web.Response(body=found.data, headers=headers)
 
 
@@ -64,14 +65,15 @@ async def _read(call: Call, target: str | Digest) -> ServedManifest:
 
 
 async def put(call: Call) -> web.StreamResponse:
-    """Answer PUT, by tag or by digest (then with any number of ``tag`` parameters).
+    """Answer PUT of a manifest by tag or by digest, each with any number of ``tag`` parameters.
 
     Args:
-        call: The request and its repository.
+        call: The request, with a repository and a tag or digest.
 
     Raises:
-        WireError: The request is invalid, or names an unknown repository.
+        WireError: The request is invalid, or its body is too large.
         InvalidInput: The manifest is invalid, or names blobs that the repository lacks.
+        TimeoutError: The body does not arrive in time.
     """
     service, request = call.service, call.request
     if call.repository == BY_ID:
@@ -81,7 +83,11 @@ async def put(call: Call) -> web.StreamResponse:
     target = call.tag_or_digest
     more_tags = [parse_tag(text) for text in request.query.getall("tag", ())]
     if len(more_tags) > _MAX_TAGS:
-        raise WireError(414, ErrorCode.TAG_INVALID, f"more than {_MAX_TAGS} tags in one request")
+        raise WireError(
+            414,
+            ErrorCode.TAG_INVALID,
+            f"too many tags: {len(more_tags)} given, at most {_MAX_TAGS} allowed",
+        )
     given = request.query.get("digest")
     digest = target if isinstance(target, Digest) else parse_digest(given) if given else None
     tags = more_tags if isinstance(target, Digest) else [target, *more_tags]
@@ -120,7 +126,8 @@ async def _body(call: Call) -> bytes:
         raise WireError(
             413,
             ErrorCode.SIZE_INVALID,
-            f"the manifest has {request.content_length} bytes, more than {MAX_MANIFEST_BYTES}",
+            f"the manifest is too large: {request.content_length} bytes given,"
+            f" at most {MAX_MANIFEST_BYTES} allowed",
         )
     data = bytearray()
     async with asyncio.timeout(call.service.settings.body_timeout_s):
@@ -130,19 +137,21 @@ async def _body(call: Call) -> bytes:
                 raise WireError(
                     413,
                     ErrorCode.SIZE_INVALID,
-                    f"the manifest has more than {MAX_MANIFEST_BYTES} bytes",
+                    f"the manifest is too large: at most {MAX_MANIFEST_BYTES} bytes allowed",
                 )
     return bytes(data)
 
 
 async def delete(call: Call) -> web.StreamResponse:
-    """Answer DELETE, of a tag, or of a manifest with its tags.
+    """Answer DELETE of a tag, or of a manifest with all its tags.
 
     Args:
-        call: The request and its repository.
+        call: The request, with a repository and a tag or digest.
 
     Raises:
-        WireError: The target is invalid or unknown.
+        WireError: The target is invalid, or the repository does not hold the digest.
+        RepositoryNotFound: There is no such repository.
+        ReferenceNotFound: The repository does not have the tag.
     """
     registry, target = call.service.registry, call.tag_or_digest
     try:

@@ -12,7 +12,7 @@ from typing import Final, final
 
 
 class Resource(StrEnum):
-    """A kind of resource."""
+    """The kinds of resources that a path can name."""
 
     BASE = "base"
     CATALOG = "catalog"
@@ -32,9 +32,12 @@ class Resource(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A resource, the name of its repository, and its own name there.
+    """The resource that a path names. The names are unchecked.
 
-    Both names are empty where the resource has none. They are not checked.
+    Args:
+        resource: The kind of resource.
+        name: The name of the repository; empty if the resource is in no repository.
+        target: The name of the resource itself, such as a tag or a digest; empty if it has none.
     """
 
     resource: Resource
@@ -68,7 +71,7 @@ def parse(path: str) -> Route | None:
     """Return the route of a path, or None if it names no resource.
 
     Args:
-        path: The path of a request, decoded.
+        path: The path of a request, percent-decoded.
     """
     fixed = _FIXED.get(path)
     if fixed is not None:

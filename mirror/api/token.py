@@ -1,4 +1,4 @@
-"""The token endpoint: a client exchanges its password for a token that lives a few minutes.
+"""The token endpoint: a client exchanges its password for a token that is valid for a few minutes.
 
 Spec: distribution, "Token Authentication"; the password grant of RFC 6749 section 4.3.
 """
@@ -27,17 +27,15 @@ _MAX_FORM_BYTES: Final = 16 * 1024
 
 
 async def get(service: Service, request: web.Request) -> web.StreamResponse:
-    """Answer ``/token``: GET with a password in ``Authorization``, POST with it in a form.
+    """Answer ``/token``.
 
-    GET without credentials returns a token for anonymous callers. The requested scopes are
-    ignored, because the rules decide when the token is used.
-
-    Args:
-        service: The service.
-        request: The request.
+    GET takes the password from ``Authorization``, POST takes the password from a form. GET without
+    credentials returns a token for anonymous callers. The requested scopes are ignored, because the
+    rules are applied when the token is used.
 
     Raises:
         WireError: The credentials are wrong or missing, or the form is invalid.
+        TimeoutError: The form does not arrive in time.
     """
     authorization = request.headers.get("Authorization")
     if request.method == "POST":
@@ -46,7 +44,7 @@ async def get(service: Service, request: web.Request) -> web.StreamResponse:
         caller = await authenticate(service, request, authorization)
     except WireError as exc:
         if exc.status == 401:  # noqa: PLR2004 - Unauthorized
-            # No client gets a token for a token: ask for the password.
+            # A client cannot exchange a wrong token for a new one: ask for the password.
             exc.headers["WWW-Authenticate"] = basic()
         raise
     if not service.access.may_read_somewhere(caller):
@@ -75,7 +73,9 @@ async def _from_form(service: Service, request: web.Request) -> str:
             data += piece
             if len(data) > _MAX_FORM_BYTES:
                 raise WireError(
-                    413, ErrorCode.SIZE_INVALID, f"the form has more than {_MAX_FORM_BYTES} bytes"
+                    413,
+                    ErrorCode.SIZE_INVALID,
+                    f"the form is too large: at most {_MAX_FORM_BYTES} bytes allowed",
                 )
     try:
         form = dict(parse_qsl(data.decode(), keep_blank_values=True, max_num_fields=50))

@@ -1,4 +1,4 @@
-"""Uploads: begin, append, status, finish, cancel; and mounts, which need no upload."""
+"""Requests for uploads: begin, append, status, finish and cancel; and mounts of stored blobs."""
 
 from __future__ import annotations
 
@@ -28,16 +28,17 @@ _ALGORITHMS: Final = ("sha256", "sha512")
 
 
 async def begin(call: Call) -> web.StreamResponse:
-    """Answer POST: mount a blob, take a whole blob, or begin an upload.
+    """Answer POST: mount a blob, store a whole blob, or begin an upload.
 
     Args:
-        call: The request and its repository.
+        call: The request, with the repository that is to serve the blob.
 
     Raises:
-        WireError: A parameter is invalid, or the body is late.
+        WireError: A parameter or header is invalid, or the body does not arrive in time.
         TooManyUploads: Too many uploads are in progress.
-        DigestMismatch: The body has another digest.
-        TooLarge: The blob is larger than uploads may be.
+        DigestMismatch: The digest of the body is not the digest that the request states.
+        OutOfOrder: ``Content-Range`` of a whole blob does not begin at 0.
+        TooLarge: The blob is larger than a blob may be.
     """
     service, query = call.service, call.request.query
     if call.repository == BY_ID:
@@ -63,9 +64,12 @@ async def begin(call: Call) -> web.StreamResponse:
 
 
 async def _mount(call: Call, digest: Digest) -> bool:
-    """Mount a blob from a repository that the caller may read, and return whether one has it.
+    """Mount a blob from a repository that the caller may read.
 
-    Without ``from`` every readable repository is searched.
+    Without the parameter ``from``, every repository that the caller may read is searched.
+
+    Returns:
+        Whether the repository of the request serves the blob now.
     """
     access = call.service.access
     name = call.request.query.get("from")
@@ -87,10 +91,10 @@ async def _mount(call: Call, digest: Digest) -> bool:
 
 
 async def status(call: Call) -> web.StreamResponse:
-    """Answer GET with the offset of the next byte.
+    """Answer GET with the upload's offset.
 
     Args:
-        call: The request and its repository.
+        call: The request, with a repository and the name of an upload.
 
     Raises:
         UploadNotFound: There is no such upload.
@@ -104,13 +108,14 @@ async def append(call: Call) -> web.StreamResponse:
     """Answer PATCH: append a chunk, or the whole blob as one stream.
 
     Args:
-        call: The request and its repository.
+        call: The request, with a repository and the name of an upload.
 
     Raises:
-        WireError: A header is invalid, or the body is late.
+        WireError: A header is invalid, or the body does not arrive in time.
         UploadNotFound: There is no such upload.
-        UploadInUse: Another request writes to the upload.
+        UploadInUse: Another request is writing to the upload.
         OutOfOrder: The chunk does not begin at the upload's offset.
+        TooLarge: The blob would be larger than a blob may be.
     """
     upload = await call.service.pools.write(
         call.service.registry.uploads.resume, call.repository, call.target
@@ -126,17 +131,19 @@ async def finish(call: Call) -> web.StreamResponse:
     """Answer PUT: append the last chunk, if there is one, and store the blob.
 
     Args:
-        call: The request and its repository.
+        call: The request, with a repository and the name of an upload.
 
     Raises:
-        WireError: The digest or a header is invalid, or the body is late.
+        WireError: The digest or a header is invalid, or the body does not arrive in time.
         UploadNotFound: There is no such upload.
-        UploadInUse: Another request writes to the upload.
-        DigestMismatch: The blob has another digest.
+        UploadInUse: Another request is writing to the upload.
+        OutOfOrder: The last chunk does not begin at the upload's offset.
+        TooLarge: The blob would be larger than a blob may be.
+        DigestMismatch: The digest of the blob is not the digest that the request states.
     """
     if "digest" not in call.request.query:
         raise WireError(
-            400, ErrorCode.DIGEST_INVALID, "missing parameter: digest of the whole blob"
+            400, ErrorCode.DIGEST_INVALID, "missing parameter digest: the digest of the whole blob"
         )
     digest = parse_digest(call.request.query["digest"])
     if call.request.can_read_body:
@@ -149,20 +156,21 @@ async def finish(call: Call) -> web.StreamResponse:
 
 
 def _finish_without_body(call: Call, digest: Digest) -> None:
-    """Store the blob in a thread: all of its bytes are here."""
+    """Store the blob of an upload that is complete; called in a thread."""
     with call.service.registry.uploads.resume(call.repository, call.target) as upload:
         _check_headers(call, upload)
         upload.finish(digest)
 
 
 async def cancel(call: Call) -> web.StreamResponse:
-    """Answer DELETE: drop the upload.
+    """Answer DELETE: discard the upload.
 
     Args:
-        call: The request and its repository.
+        call: The request, with a repository and the name of an upload.
 
     Raises:
         UploadNotFound: There is no such upload.
+        UploadInUse: Another request is writing to the upload.
     """
     await call.service.pools.write(
         call.service.registry.uploads.cancel, call.repository, call.target
@@ -202,12 +210,12 @@ async def _receive(call: Call, upload: Upload) -> None:
 
 
 def _check_headers(call: Call, upload: Upload) -> None:
-    """Raise unless the headers of a body fit the upload's offset and its limit.
+    """Raise unless the headers of a body fit the upload's offset and the largest blob.
 
     Raises:
         WireError: ``Content-Range`` is invalid, or contradicts ``Content-Length``.
         OutOfOrder: The chunk does not begin at the upload's offset.
-        TooLarge: The blob would be larger than uploads may be.
+        TooLarge: The blob would be larger than a blob may be.
     """
     content_range, length = call.request.headers.get("Content-Range"), call.request.content_length
     if content_range is not None and length != 0:
@@ -223,7 +231,7 @@ def _check_headers(call: Call, upload: Upload) -> None:
             raise WireError(
                 400,
                 ErrorCode.SIZE_INVALID,
-                f"Content-Range has {chunk[1]} bytes, but Content-Length {length}",
+                f"Content-Range states {chunk[1]} bytes, but Content-Length states {length}",
             )
     max_bytes = call.service.registry.uploads.max_bytes
     if length is not None and upload.offset_bytes + length > max_bytes:
@@ -232,7 +240,7 @@ def _check_headers(call: Call, upload: Upload) -> None:
 
 def _accepted(call: Call, upload_id: str, offset_bytes: int, *, status: int = 202) -> web.Response:
     location = call.service.location(call.repository, "blobs", "uploads", upload_id)
-    # An empty range cannot be written: registries have always answered 0-0.
+    # The header has no form for an empty range; registries have always answered 0-0.
     headers = {
         "Location": location,
         "Range": f"0-{max(0, offset_bytes - 1)}",

@@ -1,9 +1,9 @@
-"""Connections that stay open for their answer when the client has closed its sending side.
+"""Connections that stay open until the answer is sent, even if the client has stopped sending.
 
-TCP and TLS can be closed in one direction alone, and RFC 9112 section 9.6 relies on it. aiohttp's
-protocol takes the end of a client's requests for the end of the connection, and drops the answer.
-The protocol here stands in front of it and keeps the connection open while an answer is due. A
-client that stops in the middle of a request gets no answer.
+A client may close TCP and TLS in one direction only, and RFC 9112 section 9.6 relies on this.
+aiohttp's protocol treats the end of a client's requests as the end of the connection, and drops the
+answer. `Connection` wraps aiohttp's protocol and keeps the connection open while an answer is due.
+A client that stops in the middle of a request gets no answer.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 END_DELAY_S: Final = 0.05
-"""How long after the end of the client's bytes a connection without a request is closed."""
+"""A connection without a request is closed this long after the client has stopped sending."""
 _LOOP_ROUNDS: Final = 8
-"""Rounds of the loop, after `END_DELAY_S`, in which a last request reaches its handler.
+"""Rounds of the loop that the last request has, after `END_DELAY_S`, to reach its handler.
 
-It takes three rounds. The time alone proves nothing: on a busy machine it may pass before the
-loop's next round, which begins with the timers that are due.
+A request needs three rounds. The delay alone is not enough: on a busy machine it may pass before
+the loop's next round, which runs due timers first.
 """
 
 BUFFER_BYTES: Final = MIB // 4
@@ -42,10 +42,10 @@ class Connection(asyncio.BufferedProtocol):
     """One connection: aiohttp's protocol, except for the end of the connection.
 
     Args:
-        protocol: aiohttp's protocol.
-        connections: The open connections; this one registers itself while it is open.
-        buffer: Receives what is read. All connections may share it, because each read is handed
-            to the protocol at once.
+        protocol: The protocol of aiohttp that parses and answers requests.
+        connections: The open connections; each connection registers itself while it is open.
+        buffer: The buffer for reads. All connections may share it, because the bytes of each read
+            are passed on at once.
     """
 
     def __init__(
@@ -59,11 +59,7 @@ class Connection(asyncio.BufferedProtocol):
         self._ending: asyncio.Handle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Register the connection, and pass it to aiohttp.
-
-        Args:
-            transport: The connection's transport.
-        """
+        """Register the connection, and pass its transport to aiohttp."""
         self._connections.add(self)
         self._transport = transport  # type: ignore[assignment] # a stream's; uvloop's class is not asyncio's
         tls = transport.get_extra_info("ssl_object")
@@ -72,19 +68,19 @@ class Connection(asyncio.BufferedProtocol):
         self._protocol.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection, and tell aiohttp.
+        """Unregister the connection, and report its end to aiohttp.
 
         Args:
-            exc: The error that ended the connection; None for a regular end.
+            exc: The error that ended the connection; None if it was closed without an error.
         """
         self._connections.discard(self)
         self._transport = None
         self._protocol.connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """Return the buffer for the next read, a part of it if there are many connections.
+        """Return the buffer for the next read, or a part of the buffer if connections are many.
 
-        Each connection may hold one read beyond what its client should have sent.
+        aiohttp may keep the bytes of one read per connection in memory.
 
         Args:
             sizehint: Not used.
@@ -96,10 +92,10 @@ class Connection(asyncio.BufferedProtocol):
         )
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Pass bytes of the client to aiohttp.
+        """Pass the bytes of a read to aiohttp.
 
         Args:
-            nbytes: How many bytes the buffer holds.
+            nbytes: How many bytes were read into the buffer.
         """
         self._protocol.data_received(bytes(self._buffer[:nbytes]))
 
@@ -112,9 +108,9 @@ class Connection(asyncio.BufferedProtocol):
         self._protocol.resume_writing()
 
     def eof_received(self) -> bool:
-        """Return whether the connection stays open after the end of the client's bytes.
+        """Return whether the connection stays open after the client has closed its sending side.
 
-        Under TLS the end of TCP ends both directions.
+        With TLS, the end of TCP ends both directions.
         """
         if self._transport is None or self._transport.get_extra_info("sslcontext") is not None:
             return False
@@ -123,7 +119,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _end_soon(self) -> None:
         if self._ending is not None:
-            # A timer that fires between two requests would not see the second one.
+            # If the timer fired between two requests, it would miss the second request.
             self._ending.cancel()
         self._ending = asyncio.get_running_loop().call_later(END_DELAY_S, self._end)
 
@@ -131,8 +127,8 @@ class Connection(asyncio.BufferedProtocol):
         if rounds:
             self._ending = asyncio.get_running_loop().call_soon(self._end, rounds - 1)
             return
-        # Every complete request is answered (RFC 9112 section 9.3.2); aiohttp drops requests that
-        # wait when it is told to close.
+        # Every complete request is answered (RFC 9112 section 9.3.2). When a transport is closed,
+        # aiohttp drops requests that still wait.
         if self._transport is not None and (self._request is None or self.is_receiving):
             self._transport.close()
 
@@ -148,9 +144,9 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def unsent_bytes(self) -> int:
-        """Bytes that the client has not taken yet.
+        """The number of bytes that the client has not received yet.
 
-        Under TLS this includes the kernel's buffer, because the transport does not report the
+        With TLS this includes the kernel's buffer, because the transport does not report the
         bytes that it has encrypted.
         """
         if self._transport is None:
@@ -161,7 +157,7 @@ class Connection(asyncio.BufferedProtocol):
         return waiting
 
     def watch_progress(self) -> ClientProgress:
-        """Return a watch on the bytes that the client takes from now on."""
+        """Return a stall timer for the client that starts now."""
         return ClientProgress(
             None if self._transport is None else self._transport.get_extra_info("socket")
         )
@@ -172,15 +168,11 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def begin_answer(self, request: web.Request) -> None:
-        """Note that an answer is due.
-
-        Args:
-            request: The request to answer.
-        """
+        """Keep the connection open from now on, because a request has to be answered."""
         self._request = request
 
     def end_answer(self) -> None:
-        """Note that the answer was given."""
+        """Mark the request as answered, and close the connection soon if the client has ended."""
         self._request = None
         if self._ending is not None:
             self._end_soon()
@@ -188,14 +180,10 @@ class Connection(asyncio.BufferedProtocol):
 
 @contextmanager
 def keep_open_for_answer(request: web.Request) -> Iterator[None]:
-    """Keep a request's connection open while the request is answered.
-
-    Args:
-        request: The request.
-    """
+    """Keep a request's connection open while the request is answered."""
     connection = None if request.transport is None else request.transport.get_protocol()
     if not isinstance(connection, Connection):
-        # The application runs in another server.
+        # The application runs in a server other than `mirror.server`.
         yield
         return
     connection.begin_answer(request)

@@ -1,4 +1,4 @@
-"""Draining: running requests finish before the server ends, all within one time limit."""
+"""Draining: running requests finish before the server stops, within one time limit for all."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 POLL_INTERVAL_S: Final = 0.05
-"""How often to look, and how long handlers may take to end after they are told to, in seconds."""
+"""The interval between two checks, and the time that cancelled handlers have to end, in seconds."""
 
 
 async def drain(server: web.Server, connections: Collection[Connection], grace_s: float) -> None:
     """Wait until every request that has begun is received and answered, then shut down.
 
-    aiohttp's own shutdown has a time limit for each step, and drops what clients send from the
-    first step on. So it begins when there is nothing left to wait for.
+    aiohttp's own shutdown has a time limit for each step, and its first step already drops bytes
+    that clients send. So it is called when no request is left or the time is over.
 
     Args:
-        server: aiohttp's server.
+        server: The server of aiohttp, which no longer accepts connections.
         connections: The open connections.
         grace_s: How long to wait, in seconds; requests that take longer are cut off.
     """
@@ -46,7 +46,7 @@ async def drain(server: web.Server, connections: Collection[Connection], grace_s
 
 
 async def _wait(busy: Callable[[], list[Connection]], deadline: float) -> list[Connection]:
-    """Wait until no connection is busy, and return connections still busy at the deadline."""
+    """Wait until no connection is busy, and return the connections still busy at the deadline."""
     loop = asyncio.get_running_loop()
     while (found := busy()) and loop.time() < deadline:  # noqa: ASYNC110 - the kernel has no event for it
         await asyncio.sleep(min(POLL_INTERVAL_S, deadline - loop.time()))

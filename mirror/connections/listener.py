@@ -1,4 +1,4 @@
-"""The listener: accepts connections on a socket that processes share, with or without TLS."""
+"""The listener: it accepts connections on a shared socket, with or without TLS."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ BACKLOG: Final = 1024
 
 @final
 class Listener:
-    """Accepts connections in this process, on a socket that other processes may share.
+    """The acceptor of connections in this process, on a socket that other processes may share.
 
     Args:
-        bound: The listening socket, not blocking; closed with the listener.
-        protocol: Makes the protocol of a connection.
+        bound: The listening socket, non-blocking; `close` closes it.
+        protocol: Returns a new protocol for each connection.
     """
 
     def __init__(self, bound: socket.socket, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
@@ -28,15 +28,15 @@ class Listener:
         self._server: asyncio.Server | None = None
 
     async def open(self, context: ssl.SSLContext | None) -> None:
-        """Accept connections with a TLS context; open connections keep theirs.
+        """Accept new connections with a TLS context; open connections keep their context.
 
-        A context can learn new authorities, but it cannot forget one, nor forget the sessions
-        that clients may resume without a certificate. So every renewal makes a new context, and a
-        new server on the same socket. The kernel's queue belongs to the socket, so no waiting
+        An authority can be added to a context, but it cannot be removed, and neither can the
+        sessions that clients may resume without a certificate. So every renewal needs a new context
+        and a new server on the same socket. The kernel's queue belongs to the socket, so no waiting
         client is lost.
 
         Args:
-            context: The context; None to accept connections without TLS.
+            context: The TLS context; None to accept connections without TLS.
         """
         loop = asyncio.get_running_loop()
         previous = self._server
@@ -47,7 +47,7 @@ class Listener:
             previous.close()
 
     def close(self) -> None:
-        """Accept no more connections; open ones stay."""
+        """Accept no more connections; open connections stay open."""
         if self._server is not None:
             self._server.close()
         self._socket.close()

@@ -1,6 +1,7 @@
-"""Refusals of requests that no handler sees: invalid HTTP, and unsupported features of HTTP.
+"""Refusals of requests that reach no handler: invalid HTTP, and unsupported features of HTTP.
 
-aiohttp refuses them by itself; here its answers take the distribution specification's form.
+aiohttp refuses most of these requests itself. This module gives the refusals the form of the
+distribution specification.
 """
 
 from __future__ import annotations
@@ -30,16 +31,19 @@ COMMON_HEADERS: Final = {
 }
 """Headers of every answer.
 
-Without ``Server``, aiohttp would tell its own version and Python's.
+Without ``Server``, aiohttp would send its own version and the version of Python.
 """
 
 MAX_LINE_BYTES: Final = 16 * 1024
 MAX_FIELD_BYTES: Final = 32 * 1024
 MAX_HEAD_BYTES: Final = 128 * 1024
-"""The first line of a request, one header field, and the whole head, to within one read."""
+"""The limits of a request's first line, of one header field, and of the whole head.
+
+The limit of the head is approximate: a request may exceed it by the size of one read.
+"""
 
 _MAX_QUEUED: Final = 2
-"""Requests that may wait for their turn on one connection; then no more is read from it."""
+"""How many requests may wait on one connection; with more, reading from it pauses."""
 
 _TOO_MANY_HEADERS: Final = "Too many headers received"
 _CODES: Final = {
@@ -51,12 +55,12 @@ _CODES: Final = {
     505: ErrorCode.UNSUPPORTED,
 }
 _MESSAGES: Final = {
-    404: "there is nothing at this path",
+    404: "unknown endpoint",
     414: f"the first line of the request has more than {MAX_LINE_BYTES} bytes",
     417: "unsupported Expect header: only 100-continue is supported",
     431: (
-        f"a header field has more than {MAX_FIELD_BYTES} bytes, all fields have more than"
-        f" {MAX_HEAD_BYTES}, or there are too many"
+        f"the headers are too large or too many: at most {MAX_FIELD_BYTES} bytes per field and"
+        f" {MAX_HEAD_BYTES} bytes in all allowed"
     ),
     500: "the registry failed",
     501: "unsupported Transfer-Encoding: only chunked is supported",
@@ -79,19 +83,16 @@ class StrictRequestHandler(web.RequestHandler):
             max_field_size=MAX_FIELD_BYTES,
             **options,  # type: ignore[arg-type] # aiohttp's own
         )
-        # aiohttp alone reads on until 32 requests wait for their turn, with megabytes of heads.
+        # By default aiohttp reads on until 32 requests wait, with megabytes of heads.
         self._max_msg_queue_size = _MAX_QUEUED
         self._msg_queue_resume_size = _MAX_QUEUED - 1
         self._body: StreamReader | None = None
         self._head_bytes = 0
 
     def data_received(self, data: bytes) -> None:
-        """Parse bytes of the client.
+        """Parse bytes that the client has sent.
 
-        An unreadable body ends where the error is, and a head that is too long is refused.
-
-        Args:
-            data: The bytes.
+        A body with invalid chunks ends at the error, and a head that is too long is refused.
         """
         if self._close or self._force_close:
             return
@@ -108,7 +109,14 @@ class StrictRequestHandler(web.RequestHandler):
                 self._refuse_head()
 
     def _check_new(self, queued: int) -> None:
-        """Check new requests: complete ones, the last one perhaps without its body, or errors."""
+        """Refuse new requests that are unsupported, and end a body that is not valid HTTP.
+
+        Each new message is a request, of which the last may still lack bytes of its body, or an
+        error of aiohttp's parser.
+
+        Args:
+            queued: How many messages were in the queue before.
+        """
         for number, (message, body) in enumerate(islice(self._messages, queued, None), queued):
             if not isinstance(message, _ErrInfo):
                 self._body = body
@@ -119,8 +127,8 @@ class StrictRequestHandler(web.RequestHandler):
                         EMPTY_PAYLOAD,
                     )
             elif self._body is not None and not self._body.is_eof():
-                # aiohttp keeps its refusal until the previous request is answered, whose handler
-                # would wait for a body that aiohttp no longer reads.
+                # aiohttp sends its refusal after the answer to the previous request. The handler of
+                # that request would wait for a body that aiohttp no longer reads.
                 self._body.set_exception(web.RequestPayloadError("the body is not valid HTTP"))
                 self._body.feed_eof()
 
@@ -150,13 +158,13 @@ class StrictRequestHandler(web.RequestHandler):
         """Return the answer to an invalid request, or to a request whose handler failed.
 
         Args:
-            request: The request.
-            status: The status that aiohttp found.
-            exc: The error.
-            message: aiohttp's message, which is only logged.
+            request: The request; without a path and headers if it was not valid HTTP.
+            status: The HTTP status that aiohttp chose.
+            exc: The error of the parser or the handler; None if there is none.
+            message: The message of aiohttp, which the answer does not contain.
 
         Raises:
-            ConnectionError: The handler had begun its answer.
+            ConnectionError: The handler had already begun its answer.
         """
         # This logs the error.
         super().handle_error(request, status, exc, message)
@@ -171,9 +179,9 @@ class StrictRequestHandler(web.RequestHandler):
         """Send an answer, or a refusal for an exception that aiohttp raised.
 
         Args:
-            request: The request.
-            resp: The answer, or an exception of aiohttp that is one.
-            start_time: When the request began.
+            request: The request that is answered.
+            resp: The answer, or an `HTTPException`, which aiohttp treats as an answer.
+            start_time: The loop's time at which the request began, in seconds; None if unknown.
         """
         if isinstance(resp, web.HTTPException):
             resp = refusal(resp.status, _message(resp.status))
@@ -184,7 +192,7 @@ def refusal(status: int, message: str, *, closes: bool = False) -> web.Response:
     """Return an answer to a request that no handler has seen.
 
     Args:
-        status: The HTTP status.
+        status: The HTTP status; it also determines the error code.
         message: The sentence in the body.
         closes: Whether to close the connection after the answer.
     """
@@ -215,7 +223,7 @@ def _message(status: int) -> str:
 
 
 def _status(status: int, exc: BaseException | None) -> int:
-    """Return the exact status: aiohttp reports a line or header that is too long as 400."""
+    """Return 414 or 431 for a line or header that is too long, which aiohttp reports as 400."""
     if isinstance(exc, LineTooLong):
         return (
             HTTPStatus.REQUEST_URI_TOO_LONG

@@ -1,9 +1,9 @@
-"""Clients that take no byte of their answer.
+"""Clients that do not read their answer.
 
-`mirror.transfer` watches the clients of blobs. Other answers are left to aiohttp, which waits for
-the client as long as there is a connection, and keeps the answer in memory. aiohttp has no timer
-for that: its timer of an idle connection starts when an answer is sent, and a closing connection
-stays open until its last byte is sent.
+`mirror.transfer` watches clients that download blobs. aiohttp sends all other answers. It keeps
+such an answer in memory and waits for the client without a time limit: its timer for idle
+connections starts only after an answer is sent, and a closing connection stays open until its last
+byte is sent.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ logger = logging.getLogger(__name__)
 
 
 async def cut_off_stalled(connections: Collection[Connection]) -> None:
-    """Abort connections whose client takes no byte for `client_progress.STALL_S`, until cancelled.
+    """Abort connections whose client reads no byte for `client_progress.STALL_S`, until cancelled.
 
-    One loop looks at all connections: a timer per answer would cost more than most answers.
+    One loop checks all connections: a timer per answer would cost more than most answers.
 
     Args:
         connections: The open connections.

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @final
 class HalfClosableTLS(ssl.SSLObject):
-    """The TLS of one connection whose peer may stop sending and go on reading.
+    """TLS of one connection whose peer may stop sending and go on reading.
 
-    With ``close_notify`` a peer announces that it sends no more; it "does not have any effect on
-    its read side" (RFC 8446 section 6.1; Go's ``CloseWrite`` relies on it, and Go's server and
-    nginx answer). Event loops take it for the end of both directions and drop the answer, so it is
-    hidden from them. If ``on_end`` is set it is called instead, and its owner has to close the
-    connection.
+    With ``close_notify`` a peer announces that it sends no more bytes. This "does not have any
+    effect on its read side" (RFC 8446 section 6.1); Go's ``CloseWrite`` relies on that, and Go's
+    server and nginx still answer. Event loops treat ``close_notify`` as the end of both directions
+    and drop the answer. So if ``on_end`` is set, `read` hides ``close_notify`` from the loop and
+    calls ``on_end``, whose owner has to close the connection.
     """
 
     on_end: Callable[[], None] | None = None
@@ -38,7 +38,7 @@ class HalfClosableTLS(ssl.SSLObject):
             buffer: Receives the bytes; None to return them.
 
         Raises:
-            ssl.SSLWantReadError: The peer has to send more, or has sent ``close_notify``.
+            ssl.SSLWantReadError: The peer has to send more bytes, or has sent ``close_notify``.
         """
         data = super().read(len, buffer)
         if data or self.on_end is None:
@@ -54,7 +54,11 @@ class HalfClosableTLS(ssl.SSLObject):
 class Certificate:
     """A certificate chain and its key, in PEM files.
 
-    With ``clients``, every client needs a certificate that one of these authorities has signed.
+    Args:
+        chain: The file with the server's certificate chain.
+        key: The file with the private key of the certificate.
+        clients: The file with certificate authorities; every client then needs a certificate that
+            one of these authorities has signed. None to require no client certificate.
     """
 
     chain: Path
@@ -72,7 +76,8 @@ class Certificate:
         """Return a new TLS context from the current files.
 
         Raises:
-            InvalidInput: A file is missing or holds no certificate or key, or they do not match.
+            InvalidInput: A file is missing or is not valid PEM, or the key does not belong to the
+                certificate or has a password.
             Unavailable: A file cannot be read.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -98,18 +103,18 @@ class Certificate:
             # A server has no terminal where OpenSSL could ask for the password of a key.
             context.load_cert_chain(self.chain, self.key, password=lambda: b"")
         except ssl.SSLError as exc:
-            # OpenSSL gives no reason for text that is not PEM, nor for a key that needs a password.
-            reason = exc.reason or "not PEM, or a key with a password"
+            # OpenSSL gives no reason for text that is not PEM, nor for a key with a password.
+            reason = exc.reason or "a file is not PEM, or the key has a password"
             raise InvalidInput(
                 f"invalid certificate {self.chain} or key {self.key}: {reason}",
-                hint="both have to be PEM and belong together, and the key must have no password",
+                hint="name a certificate and its key, both in PEM and the key without a password",
             ) from exc
         except OSError as exc:
             raise _unreadable(exc, self.chain, self.key) from exc
 
 
 def _unreadable(error: OSError, *paths: Path) -> StoreError:
-    """Return the error of the first file that cannot be read: OpenSSL does not say which it is."""
+    """Return the error of the first file that cannot be read, which OpenSSL does not name."""
     for path in paths:
         try:
             with reading_input(path):

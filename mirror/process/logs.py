@@ -1,8 +1,8 @@
-"""The server's log: one JSON object per line, or text for people.
+"""The server's log: one JSON object or one line of text per event.
 
-A request is logged when its answer has ended. The log holds no part of a request that could be
-secret (of the headers only ``User-Agent``, of the parameters only a valid ``ns``), and no character
-that could end a line early.
+A request is logged when its answer has ended. The log contains no part of a request that could be
+secret: of the headers only ``User-Agent``, and of the parameters only a valid ``ns``. Characters
+that could end a line early are escaped.
 """
 
 from __future__ import annotations
@@ -34,38 +34,38 @@ NAMESPACE: Final = web.RequestKey("namespace", str)
 _FIELDS: Final = "fields"
 _MAX_CHARACTERS: Final = 1000
 _QUOTE: Final = re.compile(r"""\n|: | b?["'](?![\w-]+' header)""")
-"""Where aiohttp's parser begins to quote a request; names of headers may stay."""
+"""Matches where aiohttp's message begins to quote the request; names of headers may stay."""
 
 
 def access_logger(metrics: Metrics) -> type[AbstractAccessLogger]:
     """Return a class for aiohttp that counts and logs every request.
 
     Args:
-        metrics: The counters of this process.
+        metrics: The counters in which each request is counted.
     """
 
     class Observer(AbstractAccessLogger):
-        """Called for every answer when its last byte is on its way."""
+        """The counter and logger of answers; aiohttp calls it after the last byte is written."""
 
         @property
         def enabled(self) -> bool:
-            """Always true: requests are counted even if they are not logged."""
+            """Always True, because requests are counted even if they are not logged."""
             return True
 
         def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
             """Count and log one answer.
 
             Args:
-                request: The request.
-                response: The answer.
-                time: How long the answer took, in seconds.
+                request: The request that was answered.
+                response: The answer that was sent.
+                time: The time from the head of the request to the end of the answer, in seconds.
             """
             sent = response.body_length + request.get(SENT, 0)
             metrics.count_answer(
                 request.get(RESOURCE, "none"), request.method, response.status, time, sent
             )
             if ACCESS.isEnabledFor(logging.INFO):
-                # `Logger.info` would walk the stack for a line number that is always this one.
+                # `Logger.info` would walk the stack for a line number, which is always the same.
                 attributes = {
                     "name": ACCESS.name,
                     "levelno": logging.INFO,
@@ -80,7 +80,8 @@ def access_logger(metrics: Metrics) -> type[AbstractAccessLogger]:
 def connections_logger() -> logging.Logger:
     """Return the logger for aiohttp's connections.
 
-    It logs a request that is not HTTP as a client's fault, in one line without a traceback.
+    The logger reports a request that is not HTTP in one line at level INFO, without a traceback,
+    because the client is at fault.
     """
     connections = logging.getLogger("mirror.connections")
     connections.addFilter(_client_fault)
@@ -114,10 +115,10 @@ def fields(
     """Return the fields of a request's log line.
 
     Args:
-        request: The request.
-        response: Its answer.
-        seconds: How long the answer took.
-        sent_bytes: The size of the answer's body.
+        request: The request that was answered.
+        response: The answer that was sent.
+        seconds: The time from the head of the request to the end of the answer.
+        sent_bytes: How many bytes of the body were sent.
     """
     return {
         "remote": address(request),
@@ -154,7 +155,7 @@ class JsonLines(logging.Formatter):
 
 @final
 class Text(logging.Formatter):
-    """A formatter that writes one line of text, for people."""
+    """A formatter that writes readable text, one line per record unless there is a traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as text; control characters are escaped."""

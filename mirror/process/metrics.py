@@ -1,8 +1,8 @@
 """Counters of all worker processes, in Prometheus' text format (exposition format 0.0.4).
 
-The processes share memory in which each has a row: no process waits for another, any process can
-add up the rows, and a worker that replaces another one continues its row. The usual library keeps
-files for each process instead, and merges them at every scrape.
+Each process has a row of counters in memory that all processes share. No process waits for another,
+any process can add up the rows, and a worker that replaces another worker continues the same row.
+Prometheus' own library instead keeps files for each process and merges them at every scrape.
 """
 
 from __future__ import annotations
@@ -35,9 +35,15 @@ EVENTS: Final = ("login_failures", "throttled_logins", "damaged_contents")
 @final
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The metrics of one name, one for each tuple of label values, in the order of their slots.
+    """The metrics with one name.
 
-    With ``bounds`` each metric is a histogram.
+    Args:
+        name: The name that Prometheus reads.
+        kind: The type: ``counter``, ``gauge`` or ``histogram``.
+        help: The description, one sentence.
+        label_names: The names of the labels; empty for a metric without labels.
+        labels: The label values of each metric, in the order of the metrics' slots.
+        bounds: The upper bounds of a histogram's buckets; empty for other types.
     """
 
     name: str
@@ -104,11 +110,11 @@ _PER_DURATION: Final = len(SECONDS) + 2
 class Metrics:
     """The counters of all worker processes.
 
-    Create them before the processes are forked; then each calls `use_row`. Threads of one process
-    must not count at the same time.
+    Create the counters before the processes are forked; each process then calls `use_row`. Only one
+    thread of a process may count.
 
     Args:
-        workers: How many processes there are.
+        workers: The number of worker processes.
     """
 
     def __init__(self, workers: int = 1) -> None:
@@ -120,7 +126,7 @@ class Metrics:
         """Count in a worker's row from now on.
 
         Args:
-            worker: The number of this process' worker, from 0.
+            worker: The number of the worker that runs in this process, from 0.
         """
         self._mine = self._all[worker * _ROW : (worker + 1) * _ROW]
         self._mine[_OFFSETS[_RUNNING.name]] = 0
@@ -130,7 +136,7 @@ class Metrics:
         """Count a request that begins (1) or ends (-1).
 
         Args:
-            step: 1 or -1.
+            step: 1 when a request begins, -1 when it ends.
         """
         self._mine[_OFFSETS[_RUNNING.name]] += step
 
@@ -143,8 +149,8 @@ class Metrics:
             resource: The kind of resource, one of `RESOURCES`.
             method: The HTTP method.
             status: The HTTP status.
-            seconds: How long the answer took.
-            sent_bytes: The size of the answer, its head included.
+            seconds: The time from the head of the request to the end of the answer.
+            sent_bytes: The size of the answer, including its head.
         """
         mine = self._mine
         number = _RESOURCE.get(resource, len(RESOURCES) - 1)
@@ -156,11 +162,7 @@ class Metrics:
         mine[_OFFSETS[_SENT.name] + number] += sent_bytes
 
     def count_received(self, size_bytes: int) -> None:
-        """Count bytes of a blob that a client has sent.
-
-        Args:
-            size_bytes: How many bytes.
-        """
+        """Count ``size_bytes`` bytes of a blob that a client has sent."""
         self._mine[_OFFSETS[_RECEIVED.name]] += size_bytes
 
     def count_event(self, event: str) -> None:
@@ -175,7 +177,7 @@ class Metrics:
         """Return all metrics in Prometheus' text format.
 
         Args:
-            gauges: Metrics from elsewhere: help and value by name.
+            gauges: Further metrics, measured by the caller: description and value by name.
         """
         lines: list[str] = []
         for family in _FAMILIES[:-1]:
@@ -206,7 +208,7 @@ def _head(name: str, kind: str, text: str) -> Iterable[str]:
 
 
 def _samples(family: Family, values: list[float]) -> Iterator[str]:
-    """Yield a family's lines, without the labelled metrics that are zero."""
+    """Yield the lines of a family; metrics with labels are left out while they are zero."""
     if not family.bounds:
         for labels, value in zip(family.labels, values, strict=True):
             if value or not labels:
@@ -240,7 +242,7 @@ def _number(value: float) -> str:
 
 
 def _processes(pids: Iterable[int]) -> dict[str, tuple[str, float]]:
-    """Return the kernel's figures for all workers together (proc(5))."""
+    """Return processor time, memory and open files of all workers together, from proc(5)."""
     cpu_s = resident = files = workers = 0.0
     for pid in filter(None, pids):
         with suppress(OSError, ValueError, IndexError):

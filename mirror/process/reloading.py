@@ -1,4 +1,4 @@
-"""Files that change while the server runs: renewed certificates, users and rules."""
+"""Files that are read again when they change: certificates, users and rules."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ WATCH_INTERVAL_S: Final = 30.0
 
 @final
 class Reloadable(Generic[T]):
-    """The last valid value of some files.
+    """The last valid value that was loaded from some files.
 
-    Processes that start later begin with this value, even if the files are invalid by then.
+    Worker processes that are forked later begin with this value, even if the files have become
+    invalid.
 
     Args:
-        paths: The files.
-        load: Reads the files; an error of the first call is raised to the caller.
+        paths: The files to check for changes.
+        load: Reads the files and returns the value; the constructor raises the errors of the first
+            call.
     """
 
     def __init__(self, paths: Sequence[Path], load: Callable[[], T]) -> None:
@@ -40,7 +42,8 @@ class Reloadable(Generic[T]):
         """Read the files again if they have changed.
 
         Returns:
-            The error if the files have changed and are invalid; the value stays as it was.
+            The error if the files have changed and are invalid, and the value is unchanged; None
+            otherwise.
         """
         states = _states(self._paths)
         if states == self._loaded:
@@ -63,15 +66,14 @@ async def watch(
 ) -> None:
     """Apply files whenever they change or a reload is requested, until cancelled.
 
-    Invalid files (half-written ones, for example) change nothing. They are tried again when they
-    have changed again.
+    Files that are invalid, such as half-written files, are ignored until they change again.
 
     Args:
-        subject: The name of the files' content, for the log.
-        paths: The files.
-        apply: Reads the files and puts them to use.
-        reload_requested: Set to apply the files at once; cleared here.
-        interval_s: How often to look for changes, in seconds.
+        subject: The content of the files, as the log calls it: ``certificate``, for example.
+        paths: The files to check for changes.
+        apply: Reads the files and puts them into effect.
+        reload_requested: The event that applies the files at once; this function clears it.
+        interval_s: The interval between two checks, in seconds.
     """
     applied = _states(paths)
     while True:
@@ -88,10 +90,10 @@ async def watch(
         try:
             await apply()
         except StoreError as exc:
-            logger.warning("the new %s cannot be used: %s", subject, exc.message)
+            logger.warning("cannot load the new %s: %s", subject, exc.message)
         except OSError as exc:
-            # The process may be out of descriptors, which is not the fault of the files.
-            logger.warning("the new %s cannot be used yet: %s", subject, exc)
+            # The files may be valid: the process may be out of descriptors, for example.
+            logger.warning("cannot load the new %s yet: %s", subject, exc)
             continue
         else:
             logger.info("loaded the new %s", subject)
@@ -99,7 +101,7 @@ async def watch(
 
 
 def _states(paths: Sequence[Path]) -> tuple[tuple[int, int, int] | None, ...]:
-    """Return modification time, size and inode of each file; None for a missing one."""
+    """Return modification time, size and inode of each file; None for a file without a status."""
     found: list[tuple[int, int, int] | None] = []
     for path in paths:
         try:

@@ -19,25 +19,25 @@ logger = logging.getLogger(__name__)
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 HANDLED_SIGNALS: Final = frozenset({*STOP_SIGNALS, signal.SIGHUP, signal.SIGCHLD})
-"""Blocked when a worker begins: without a handler, each of these signals would kill it."""
+"""Signals that are blocked when a worker begins, because it has no handlers for them yet."""
 
 _PR_SET_PDEATHSIG: Final = 1
 _EARLY_DEATH_S: Final = 5.0
 _MAX_EARLY_DEATHS: Final = 5
-"""After so many early deaths in a row, another worker would not help."""
+"""After this many early deaths in a row, the parent starts no further worker and fails."""
 
 
 @final
 class Workers:
-    """Worker processes: one that dies is replaced, and all end together.
+    """The supervisor of worker processes: it replaces workers that die, and ends all together.
 
     Args:
-        work: Runs in each worker, with its number, until it gets SIGTERM. It begins with
-            `HANDLED_SIGNALS` blocked, and unblocks them.
-        count: How many workers to run.
+        work: Called in each worker with the worker's number; it runs until the worker gets SIGTERM.
+            `HANDLED_SIGNALS` are blocked when it is called, and it has to unblock them.
+        count: The number of workers.
         refresh: Called in the parent at intervals and on SIGHUP; workers that start later inherit
-            its changes.
-        reloads: Whether SIGHUP is passed on to the workers, instead of stopping them.
+            the state that it has changed.
+        reloads: Whether SIGHUP is passed on to the workers; otherwise SIGHUP stops them.
         interval_s: The interval between two calls of ``refresh``, in seconds.
     """
 
@@ -63,10 +63,10 @@ class Workers:
 
         Args:
             on_started: Called when all workers have been started.
-            on_stopping: Called before the workers are told to stop.
+            on_stopping: Called before the workers are stopped.
 
         Raises:
-            Unavailable: Workers died one after another, or one failed.
+            Unavailable: Too many workers died soon after their start, or a worker failed.
         """
         # Signals are blocked and waited for, so that no handler interrupts this code.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)
@@ -89,7 +89,7 @@ class Workers:
         finally:
             self._signal(signal.SIGTERM)
             failed = sum(_reap(pid) for pid in self._running)
-            # Pending signals, and signals that arrive during the exit, have been obeyed already.
+            # The workers have ended. Ignore pending signals and signals that arrive from now on.
             for number in (*STOP_SIGNALS, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
             while signal.sigpending() & HANDLED_SIGNALS:
@@ -107,7 +107,7 @@ class Workers:
                 continue
             del self._running[pid]
             logger.error(
-                "worker %d (process %d) ended with %d",
+                "worker %d (process %d) ended with exit code %d",
                 number,
                 pid,
                 os.waitstatus_to_exitcode(status),
@@ -143,7 +143,7 @@ class Workers:
 
     def _signal(self, number: signal.Signals) -> None:
         for pid in self._running:
-            # The child is not reaped yet, so no other process has its number.
+            # The child is not reaped yet, so no other process has the same process ID.
             os.kill(pid, number)
 
 
@@ -152,7 +152,7 @@ def _reap(pid: int) -> bool:
 
 
 def _die_with(parent: int) -> None:
-    """Have the kernel end this process when its parent is killed, instead of serving on."""
+    """Have the kernel end this process when its parent dies."""
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)

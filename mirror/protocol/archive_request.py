@@ -31,19 +31,25 @@ _MAX_NAME_CHARACTERS: Final = 200
 @final
 @dataclass(frozen=True, slots=True)
 class ArchiveRequest:
-    """Names in the order of the path, each a reference or the digest of an image or manifest."""
+    """A request for an archive.
+
+    Args:
+        names: The images in the order of the path, each by a reference, by the image's ID or by
+            the digest of a manifest.
+        options: The options that the format and the parameters select.
+    """
 
     names: tuple[Reference | Digest, ...]
     options: SaveOptions
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """The names as `exporter.open_save` takes them."""
+        """The names as text, as `exporter.open_save` expects them."""
         return tuple(map(str, self.names))
 
     @property
     def file_name(self) -> str:
-        """The name of the file, of letters, digits, dots, dashes and underscores only."""
+        """The suggested file name; it has only letters, digits, dots, dashes and underscores."""
         first = self.names[0]
         text = (
             f"{first.algorithm}-{first.hex[:12]}" if isinstance(first, Digest) else first.familiar
@@ -64,9 +70,9 @@ def parse(
 
     Args:
         path: The path after ``/archives/``.
-        parameters: The names and values of the query, in order.
+        parameters: The names and values of the query, in the order of the query.
         names: The rule that maps names to repositories.
-        machine: The platform of images for which the request selects none.
+        machine: The default platform, for a request without the parameter ``platform``.
 
     Raises:
         WireError: The format, a parameter or a digest is invalid, or there are too many names.
@@ -77,7 +83,7 @@ def parse(
         raise WireError(
             404,
             ErrorCode.UNSUPPORTED,
-            f"archives are at /archives/{{{'|'.join(Format)}}}/NAME[,NAME...]",
+            f"unknown archive: expected /archives/{{{'|'.join(Format)}}}/NAME[,NAME...]",
         )
     format_ = Format(match["format"])
     booleans = {"sparse": False, "referrers": False}
@@ -91,7 +97,8 @@ def parse(
         elif key in booleans and value in _BOOLEANS:
             booleans[key] = _BOOLEANS[value]
         else:
-            # To ignore a misspelt option would give another archive than the client wants.
+            # If a misspelt option were ignored, the client would get a different archive than it
+            # wants.
             raise WireError(
                 400,
                 ErrorCode.UNSUPPORTED,
@@ -102,11 +109,15 @@ def parse(
         raise WireError(
             400,
             ErrorCode.UNSUPPORTED,
-            "the parameters referrers and sparse need the format docker or oci",
+            "invalid parameters: referrers and sparse need the format docker or oci",
         )
     texts = match["names"].split(",")
     if len(texts) > MAX_NAMES:
-        raise WireError(414, ErrorCode.NAME_INVALID, f"more than {MAX_NAMES} names")
+        raise WireError(
+            414,
+            ErrorCode.NAME_INVALID,
+            f"too many names: {len(texts)} given, at most {MAX_NAMES} allowed",
+        )
     return ArchiveRequest(
         tuple(_name(text, names, namespace) for text in texts),
         SaveOptions(

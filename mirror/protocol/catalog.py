@@ -1,4 +1,4 @@
-"""The catalog's order: names sorted by bytes, without the default registry's domain."""
+"""The catalog: repository names in byte order, without the domain of the default registry."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BATCH_SIZE: Final = 1000
 
 
 class RepositoryIndex(Protocol):
-    """All repositories in the byte order of their full names."""
+    """A source of repositories in the byte order of their full names."""
 
     def repositories(
         self, *, after: str, limit: int, domain: str | None = None, outside: str | None = None
@@ -24,10 +24,10 @@ class RepositoryIndex(Protocol):
         """Return repositories after a name.
 
         Args:
-            after: The full name to start after.
-            limit: How many to return at most.
-            domain: Return only those of this registry.
-            outside: Return only those of other registries than this one.
+            after: The full name to start after; empty for the beginning.
+            limit: How many repositories to return at most.
+            domain: The registry whose repositories to return; None for all registries.
+            outside: The registry whose repositories to leave out; None for no registry.
         """
         ...
 
@@ -35,7 +35,12 @@ class RepositoryIndex(Protocol):
 @final
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The names of all repositories, as ``/v2/_catalog`` lists them."""
+    """The names of all repositories, as ``/v2/_catalog`` lists them.
+
+    Args:
+        names: The rule that maps names to repositories.
+        index: The source of the repositories.
+    """
 
     names: Names
     index: RepositoryIndex
@@ -63,14 +68,14 @@ class Catalog:
         return found[:limit]
 
     def _read(self, *, after: str, limit: int) -> list[tuple[str, Repository]]:
-        """Merge the default registry's repositories with those of all other registries.
+        """Return the next names and repositories, of the default registry and all others.
 
-        Where both have one name, ``a.b/c`` stands before the default registry's
-        ``docker.io/a.b/c``.
+        Sorting ignores the domain of the default registry, so ``a.b/c`` and ``docker.io/a.b/c``
+        have the same place in the list. Of the two, ``a.b/c`` is listed first.
         """
         default = self.names.default_domain
         position, is_spelled_out = self._position(after)
-        # After ``a.b/c`` comes the default registry's repository of that name.
+        # ``docker.io/a.b/c`` is listed directly after ``a.b/c``.
         default_after = (
             position
             if is_spelled_out or not begins_with_registry(position)
@@ -84,14 +89,14 @@ class Catalog:
         return sorted(found, key=lambda pair: self._position(pair[0]))[:limit]
 
     def _position(self, name: str) -> tuple[str, bool]:
-        """Return the sort key of a name: without the default registry, then with it."""
+        """Return the sort key: the name without the default registry, and whether it had one."""
         position = name.removeprefix(f"{self.names.default_domain}/")
         return position, position != name
 
 
 def _just_before(name: str) -> str:
-    """Return a text between ``name`` and every name before it.
+    """Return a text that sorts before ``name`` and after every smaller name.
 
-    It ends with a character that names do not have.
+    The text ends with a character that names cannot contain.
     """
     return name[:-1] + chr(max(0, ord(name[-1]) - 1)) + "\x7f"

@@ -1,6 +1,6 @@
 """Conditional requests (RFC 9110 section 13).
 
-A digest is an ideal entity tag: it is strong, and known before the bytes are read.
+The entity tag of a blob or manifest is its digest, which is known before the bytes are read.
 """
 
 from __future__ import annotations
@@ -12,20 +12,16 @@ if TYPE_CHECKING:
 
 
 def etag(digest: Digest) -> str:
-    """Return the entity tag of a content.
-
-    Args:
-        digest: The digest of the content.
-    """
+    """Return the entity tag of a blob or manifest with this digest."""
     return f'"{digest}"'
 
 
 def is_known(if_none_match: str | None, tag: str) -> bool:
-    """Return whether the client has the content already; the comparison is weak.
+    """Return whether the client already has the content; the comparison is weak.
 
     Args:
-        if_none_match: The value of ``If-None-Match``; None if the request has none.
-        tag: The entity tag of the content.
+        if_none_match: The value of ``If-None-Match``; None if the request has no such header.
+        tag: The entity tag of the requested content.
     """
     if if_none_match is None:
         return False
@@ -34,10 +30,10 @@ def is_known(if_none_match: str | None, tag: str) -> bool:
 
 
 def range_applies(if_range: str | None, tag: str) -> bool:
-    """Return whether to answer with a range; the comparison is strong, a date never matches.
+    """Return whether to answer with a range; the comparison is strong, and a date never matches.
 
     Args:
-        if_range: The value of ``If-Range``; None if the request has none.
-        tag: The entity tag of the content.
+        if_range: The value of ``If-Range``; None if the request has no such header.
+        tag: The entity tag of the requested content.
     """
     return if_range is None or if_range.strip() == tag

@@ -18,11 +18,11 @@ class WireError(Exception):
 
     Args:
         status: The HTTP status.
-        code: The code in the body.
-        message: The sentence in the body.
-        detail: More facts for programs, as JSON; None for none.
-        headers: Headers of the answer.
-        scope: What a client that has to log in asks for; empty if that does not matter.
+        code: The code in the body, for programs.
+        message: The sentence in the body, for people.
+        detail: More facts for programs, any JSON value; None for no facts.
+        headers: Additional headers of the answer.
+        scope: The scope of the token that a client has to request; empty for no particular scope.
     """
 
     def __init__(
@@ -47,10 +47,7 @@ class WireError(Exception):
     def of(cls, error: errors.StoreError) -> Self:
         """Return the answer for an error of the store.
 
-        It tells what a client can use, and nothing about the server: no paths above all.
-
-        Args:
-            error: The error.
+        The answer holds facts that a client can use, and nothing about the server, such as paths.
         """
         status, code = next(_TABLE[known] for known in type(error).__mro__ if known in _TABLE)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -62,9 +59,9 @@ class WireError(Exception):
         """Return the answer to a caller that lacks a permission.
 
         Args:
-            user: The caller; None for an anonymous caller, which is asked to log in.
-            action: What the caller wanted to do: ``read``, ``write`` or ``delete``.
-            name: The repository's name.
+            user: The caller's name; None for an anonymous caller, who is asked to log in.
+            action: The refused action: ``read``, ``write`` or ``delete``.
+            name: The name of the repository.
         """
         if user is not None:
             return cls(403, ErrorCode.DENIED, f"{user} may not {action} in {name}")
@@ -88,7 +85,7 @@ def _message(error: errors.StoreError) -> str:
         return f"push the manifest's blobs first: the repository lacks {first}{more}"
     if isinstance(error, errors.IncompleteImage):
         return (
-            f"{len(error.missing)} content(s) of the images are missing: select a complete"
+            f"missing blobs: the images lack {len(error.missing)}; select a complete"
             " platform with platform=OS/ARCH, or accept an incomplete index with sparse"
         )
     return error.message.split("\n")[0]
@@ -134,4 +131,4 @@ _TABLE: Final[dict[type[errors.StoreError], tuple[int, ErrorCode]]] = {
     errors.StorageFull: (507, ErrorCode.UNAVAILABLE),
     errors.ReadOnlyStore: (405, ErrorCode.UNSUPPORTED),
 }
-"""The nearest base class in the table decides; `StoreError` is the base of them all."""
+"""The status and code of each error; an error that is not listed has those of its base class."""

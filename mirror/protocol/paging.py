@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MAX_PAGE: Final = 1000
-"""Entries of one page if a client asks for more, or does not say how many."""
+"""The largest number of entries on a page, and the number if a request has no ``n``."""
 
 _MAX_DIGITS: Final = 18
 
@@ -21,20 +21,25 @@ _MAX_DIGITS: Final = 18
 @final
 @dataclass(frozen=True, slots=True)
 class Page:
-    """At most ``limit`` entries, of those after ``after`` in the order of the list."""
+    """The page that a client asks for.
+
+    Args:
+        limit: The largest number of entries on the page.
+        after: The entry after which the page begins; empty for the beginning of the list.
+    """
 
     limit: int
     after: str
 
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> Self:
-        """Read ``n`` and ``last``.
+        """Read the parameters ``n`` and ``last``.
 
         Args:
             query: The parameters of a request.
 
         Raises:
-            WireError: ``n`` is not a number of entries.
+            WireError: ``n`` is not a decimal number, or has more than 18 digits.
         """
         text, after = query.get(LIMIT_PARAMETER, ""), query.get(LAST_PARAMETER, "")
         if text == "":
@@ -43,23 +48,24 @@ class Page:
             raise WireError(
                 400,
                 ErrorCode.PAGINATION_NUMBER_INVALID,
-                f"invalid parameter {LIMIT_PARAMETER}: {text[:40]!r} is not a number of entries",
+                f"invalid parameter {LIMIT_PARAMETER}: expected a number, got {text[:40]!r}",
             )
         return cls(min(int(text), MAX_PAGE), after)
 
     @property
     def fetch_limit(self) -> int:
-        """How many entries to read: one more than the page has, to see whether another follows."""
+        """How many entries to read: one more than the page has, to see whether a page follows."""
         return self.limit + 1 if self.limit else 0
 
     def cut(self, entries: Sequence[str]) -> tuple[list[str], str | None]:
         """Cut the entries that were read to one page.
 
         Args:
-            entries: At most `fetch_limit` entries after `after`.
+            entries: The entries after ``after``, at most `fetch_limit` entries.
 
         Returns:
-            The page, and its last entry if another page follows, else None.
+            The entries of the page; and the last of these entries if another page follows, else
+            None.
         """
         page = list(entries[: self.limit])
         return page, page[-1] if page and len(entries) > self.limit else None

@@ -22,7 +22,13 @@ _CONTENT_RANGE: Final = re.compile(
 @final
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """The bytes from offset ``start`` to before ``stop``, of ``size_bytes`` in all."""
+    """The bytes from offset ``start`` up to, but not including, ``stop``.
+
+    Args:
+        start: The offset of the first byte.
+        stop: The offset after the last byte.
+        size_bytes: The size of the whole content.
+    """
 
     start: int
     stop: int
@@ -42,12 +48,13 @@ def parse_range(header: str | None, size_bytes: int) -> ByteRange | None:
     """Read a ``Range`` header.
 
     Args:
-        header: The header's value; None if the request has none.
-        size_bytes: The size of the content.
+        header: The value of the header; None if the request has no such header.
+        size_bytes: The size of the whole content.
 
     Returns:
-        The range; None for the whole content: also if the header has another unit, several
-        ranges or a syntax error, which RFC 9110 section 14.2 allows to ignore.
+        The range; None for the whole content. The result is None as well if the header has a
+        different unit, several ranges or a syntax error; RFC 9110 section 14.2 allows a server to
+        ignore such a header.
 
     Raises:
         UnsatisfiableError: No byte of the content is in the range.
@@ -62,8 +69,8 @@ def parse_range(header: str | None, size_bytes: int) -> ByteRange | None:
         return ByteRange(max(0, size_bytes - suffix_bytes), size_bytes, size_bytes)
     first = int(match["first"])
     last = size_bytes - 1 if match["last"] is None else int(match["last"])
-    # RFC 9110 calls 500-0 invalid and would ignore it; the conformance program expects a refusal,
-    # and no honest client sends it.
+    # RFC 9110 says to ignore an invalid range such as 500-0. The conformance program expects a
+    # refusal, and no honest client sends such a range.
     if first >= size_bytes or last < first:
         raise UnsatisfiableError
     return ByteRange(first, min(last + 1, size_bytes), size_bytes)
@@ -73,7 +80,7 @@ def parse_content_range(header: str) -> tuple[int, int] | None:
     """Read the ``Content-Range`` of a chunk.
 
     Args:
-        header: The header's value, with or without the unit and the total.
+        header: The value of the header, with or without the unit and the total size.
 
     Returns:
         The offset of the first byte and the number of bytes; None if the value is invalid.

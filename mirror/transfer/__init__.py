@@ -1,8 +1,8 @@
-"""Bodies on their way in and out: files by ``sendfile``, all other content in blocks.
+"""Sending and receiving of bodies: files with ``sendfile``, other content in blocks.
 
-uvloop has no ``loop.sendfile``, and aiohttp falls back to copying without a warning. So the socket
-is duplicated and written to here. The way was chosen by measurements
-(docs/benchmarks/findings.md): a thread that sleeps in ``sendfile`` costs least
-(`blocking_sendfile`); a client that is too slow for a thread of its own gets its turns from the
-loop (`nonblocking_sendfile`).
+uvloop has no ``loop.sendfile``, and aiohttp then copies the bytes without a warning. So this
+package duplicates the socket and writes to it directly. According to measurements
+(docs/benchmarks/findings.md), a thread that sleeps in ``sendfile`` costs least
+(`blocking_sendfile`). If a client is too slow for a thread of its own, the event loop sends to it
+whenever its socket has room (`nonblocking_sendfile`).
 """

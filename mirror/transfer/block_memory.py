@@ -1,9 +1,9 @@
-"""Limits of memory: decoded blocks on their way to clients, and bodies that are not written yet.
+"""Memory limits for decoded blocks that are being sent, and for bodies that are not written yet.
 
-A frame has to be decoded whole, so every transfer that decodes needs memory for one block. There
-are a few blocks for all transfers. A transfer that holds a block for longer than its turn, while
-others wait, gives it back and decodes the frame again in its next turn: a slow client costs some
-work, but no memory.
+A frame can only be decoded as a whole, so every transfer that decodes needs memory for one block.
+All transfers share a few blocks. If a transfer has held its block for longer than its turn and
+another transfer waits, it returns the block and decodes the frame again in its next turn. So a slow
+client costs some processor time, but no memory.
 """
 
 from __future__ import annotations
@@ -17,21 +17,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TURN_S: Final = 1.0
-"""How long a transfer may hold a block while others wait: enough for a frame on a busy machine.
+"""How long a transfer may hold a block while others wait, in seconds.
 
-The bytes that the kernel has taken still reach the client after the turn.
+This is enough to send a frame on a busy machine. Bytes in the kernel's buffer still reach the
+client after the turn.
 """
 
 IDLE_S: Final = 1.0
-"""How long to keep unused memory: images come blob after blob, and the next one can reuse it."""
+"""How long to keep unused memory, in seconds: the next blob of the same image can reuse it."""
 
 
 @final
 class BlockMemory:
-    """A fixed number of blocks, lent in the order of requests.
+    """A fixed number of memory blocks, which are lent to transfers in the order of their requests.
 
     Args:
-        blocks: How many blocks there are, of `BLOCK_BYTES` each.
+        blocks: The number of blocks, of `BLOCK_BYTES` each.
         turn_s: How long a transfer may hold a block while others wait, in seconds.
     """
 
@@ -60,18 +61,18 @@ class BlockMemory:
         return self._waiting > 0
 
     def take_back(self, buffer: bytearray) -> None:
-        """Make a buffer free again, for `Loan`.
-
-        Args:
-            buffer: The buffer of a block.
-        """
+        """Return the buffer of a block to the free blocks; only `Loan` calls this method."""
         self._free.append(buffer)
         self._room.release()
 
 
 @final
 class Loan:
-    """A block in use by one transfer."""
+    """A block in use by one transfer, as a context manager that returns the block at the end.
+
+    Attributes:
+        buffer: The memory of the block.
+    """
 
     def __init__(self, memory: BlockMemory, buffer: bytearray, clock: Callable[[], float]) -> None:
         self.buffer = buffer
@@ -93,15 +94,15 @@ class Loan:
 
 @final
 class BodyMemory:
-    """The memory of all bodies together that are received and not written yet.
+    """The limit of received bytes in memory that are not written yet, for all bodies together.
 
-    No body waits for another one: when the memory is used up, each body still has an equal share,
-    so that the total is at most twice the limit.
+    No body waits for another body: when the limit is reached, each body still has an equal share,
+    so the total is at most twice the limit.
 
     Args:
         size_bytes: The limit for all bodies together.
-        on_idle: Called when no body has been received for a while.
-        idle_s: How long that while is, in seconds.
+        on_idle: Called when no body has been received for ``idle_s``; None to call nothing.
+        idle_s: The time without a body before ``on_idle`` is called, in seconds.
     """
 
     def __init__(
@@ -112,7 +113,7 @@ class BodyMemory:
         idle_s: float = IDLE_S,
     ) -> None:
         self.bodies = 0
-        """How many bodies are being received."""
+        """The number of bodies that are being received."""
         self.held_bytes = 0
         self._size_bytes = size_bytes
         self._on_idle = on_idle
@@ -136,11 +137,7 @@ class BodyMemory:
             self._idle = None
 
     def share_bytes(self, max_bytes: int) -> int:
-        """Return how much one body may hold now.
-
-        Args:
-            max_bytes: The upper limit for one body.
-        """
+        """Return how many bytes one body may hold now, at most ``max_bytes``."""
         return (
             max_bytes
             if self.held_bytes < self._size_bytes

@@ -1,9 +1,9 @@
 """Sending files to fast clients: each has a thread, which sleeps in ``sendfile`` most of the time.
 
-With a blocking socket one call sends many MiB: the kernel wakes the thread when there is room, and
-neither the event loop nor the interpreter runs in between. That is less work than waiting for each
-turn. There are few threads, so a client that makes its thread wait gives the thread back: for slow
-clients turns are cheap (`mirror.transfer.nonblocking_sendfile`).
+On a blocking socket, one call sends many MiB. The kernel wakes the thread when the socket has room,
+and neither the event loop nor the interpreter runs in between. This costs less than a call from the
+event loop for each part. There are few threads, so a slow client loses its thread after a short
+wait; `mirror.transfer.nonblocking_sendfile` then sends the remaining bytes.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from mirror.transfer.channels import Socket
 
 PATIENCE_S: Final = 0.1
-"""How long a client may keep a thread waiting at a time, in seconds.
+"""How long a thread waits for room in a client's socket, in seconds.
 
-The kernel applies it up to three times in one call.
+The kernel may apply this timeout up to three times in one call.
 """
 
 _CHECK_INTERVAL_S: Final = 1.0
-"""How often a closed connection is looked for, in seconds."""
+"""The interval between two checks whether a connection is closed, in seconds."""
 
 SENDFILE_BYTES: Final = 16 * MIB
 """Bytes per ``sendfile`` call."""
@@ -42,10 +42,10 @@ _TIMEVAL: Final = struct.Struct("@ll")
 
 @final
 class BlockingSendfile:
-    """Threads that send files.
+    """A pool of threads that send files.
 
     Args:
-        count: How many threads there are, and so how many files are sent at once.
+        count: The number of threads, and so the largest number of files that are sent at once.
     """
 
     def __init__(self, count: int) -> None:
@@ -54,16 +54,17 @@ class BlockingSendfile:
         self._sending: set[Socket] = set()
 
     async def send(self, channel: Socket, source: int, start: int, stop: int) -> int:
-        """Send a part of a file until the client is slow.
+        """Send a part of a file until the part ends or the client makes the thread wait.
 
         Args:
-            channel: The connection.
+            channel: The plain connection to send through.
             source: The descriptor of the file.
-            start: Where the part begins, in bytes from the start of the file.
-            stop: Where the part ends.
+            start: The offset of the part's first byte in the file.
+            stop: The offset after the part's last byte.
 
         Returns:
-            How far it came: ``start`` if no thread is free, ``stop`` if everything was sent.
+            The offset after the last byte that was sent: ``start`` if no thread is free, ``stop``
+            if the whole part was sent.
 
         Raises:
             OSError: The connection is closed, or the file cannot be read or ends early.
@@ -80,7 +81,8 @@ class BlockingSendfile:
         self._sending.add(channel)
         try:
             while not (await asyncio.wait((sending,), timeout=_CHECK_INTERVAL_S))[0]:
-                # Closing the transport does not close the second socket, so it wakes no thread.
+                # Closing the transport does not close the second socket, so it does not wake the
+                # thread.
                 if not channel.is_open:
                     channel.hang_up()
             return sending.result()
@@ -93,7 +95,7 @@ class BlockingSendfile:
             self._sending.discard(channel)
 
     def close(self) -> None:
-        """End the connections that are being sent to, and the threads."""
+        """Close the connections of running transfers, and end the threads."""
         for channel in self._sending:
             channel.hang_up()
         self._threads.shutdown(cancel_futures=True)
@@ -101,7 +103,7 @@ class BlockingSendfile:
 
 @contextmanager
 def _blocking(channel: Socket) -> Iterator[None]:
-    """Make the socket blocking, and keep the loop from reading from it, which would block too."""
+    """Make the socket blocking, and pause reading: a read by the loop would now block the loop."""
     with channel.reading_paused():
         channel.own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(PATIENCE_S))
         os.set_blocking(channel.descriptor, True)

@@ -1,4 +1,4 @@
-"""The deadline of a request's body, so that a slow client cannot hold a connection for ever."""
+"""The deadline of a request's body, so that a slow client cannot keep a connection for ever."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 @final
 class BodyDeadline:
-    """The time at which a body is too late.
+    """The time by which the next bytes of a body have to arrive.
 
-    The deadline begins at ``pause_s`` and moves on with every byte, as much as the byte takes at
-    ``bytes_per_s``, but to no more than twice ``pause_s`` from now.
+    At first the deadline is ``pause_s`` from now. Every received byte moves it by the time that a
+    byte takes at ``bytes_per_s``, but never further than twice ``pause_s`` from now.
 
     Args:
         pause_s: The longest pause between two bytes, in seconds.
-        bytes_per_s: The lowest average rate.
-        clock: Returns seconds that never go back.
+        bytes_per_s: The lowest average rate, in bytes per second.
+        clock: Returns the time of a monotonic clock, in seconds.
     """
 
     def __init__(self, pause_s: float, bytes_per_s: float, clock: Callable[[], float]) -> None:
@@ -28,11 +28,7 @@ class BodyDeadline:
         self._deadline = clock() + pause_s
 
     def extend(self, size_bytes: int) -> None:
-        """Move the deadline on.
-
-        Args:
-            size_bytes: How many bytes have been received.
-        """
+        """Move the deadline, because ``size_bytes`` more bytes have been received."""
         self._deadline = min(
             self._deadline + size_bytes / self._bytes_per_s, self._clock() + 2 * self._pause_s
         )

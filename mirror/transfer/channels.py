@@ -1,7 +1,7 @@
-"""The two kinds of connection that response bodies are sent through.
+"""The two kinds of connection through which response bodies are sent.
 
-A plain socket is written to directly, past the event loop's buffers; any other connection, such as
-TLS, through aiohttp.
+The body is written directly to a plain socket, without the event loop's buffers. On any other
+connection, such as TLS, the body is written through aiohttp.
 """
 
 from __future__ import annotations
@@ -22,21 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SENT: Final = web.RequestKey("sent", int)
-"""How many bytes of a response body were written past aiohttp."""
+"""The number of bytes of a response body that were written without aiohttp."""
 
 PIECE_BYTES: Final = MIB // 4
-"""How much is handed to aiohttp at once."""
+"""The largest number of bytes that are passed to aiohttp at once."""
 
 POLL_INTERVAL_S: Final = 0.002
-"""How often the loop's write buffer is looked at while it drains, in seconds."""
+"""The interval between two checks of the loop's write buffer while it drains, in seconds."""
 
 
 def is_plain_socket(request: web.Request) -> bool:
-    """Return whether the connection of a request is a plain socket.
-
-    Args:
-        request: The request.
-    """
+    """Return whether the connection of a request is a plain socket."""
     transport = request.transport
     return (
         transport is not None
@@ -46,11 +42,7 @@ def is_plain_socket(request: web.Request) -> bool:
 
 
 def cut_off(request: web.Request) -> None:
-    """End the connection of a request at once, so that the client notices the missing bytes.
-
-    Args:
-        request: The request.
-    """
+    """Close the connection of a request at once, so that the client notices the missing bytes."""
     if request.transport is not None:
         request.transport.abort()
 
@@ -58,19 +50,16 @@ def cut_off(request: web.Request) -> None:
 async def drained_transport(request: web.Request) -> asyncio.Transport:
     """Wait until the loop's write buffer is empty, and return the transport.
 
-    Args:
-        request: The request.
-
     Raises:
         ConnectionError: The connection is closed.
-        TimeoutError: The client takes nothing.
+        TimeoutError: The client has stalled.
     """
     wait_s, client = 0.0, client_progress(request)
     while (transport := request.transport) is not None and not transport.is_closing():
         if not transport.get_write_buffer_size():
             return transport
-        # The head of a response is small: the socket takes it in the loop's next round, unless the
-        # client has stopped reading.
+        # The head of a response is small: it is written in the loop's next round, unless the client
+        # has stopped reading.
         await asyncio.sleep(wait_s)
         wait_s = POLL_INTERVAL_S
         client.raise_if_stalled()
@@ -79,9 +68,6 @@ async def drained_transport(request: web.Request) -> asyncio.Transport:
 
 def client_progress(request: web.Request) -> ClientProgress:
     """Return a stall timer for the client of a request.
-
-    Args:
-        request: The request.
 
     Raises:
         ConnectionResetError: The connection is closed.
@@ -92,23 +78,16 @@ def client_progress(request: web.Request) -> ClientProgress:
 
 
 def set_ready(ready: asyncio.Future[None]) -> None:
-    """Set the result of a future, unless it is done or cancelled.
-
-    Args:
-        ready: The future.
-    """
+    """Set the result of a future, unless it is done or cancelled."""
     if not ready.done():
         ready.set_result(None)
 
 
 def require_bytes(size_bytes: int) -> int:
-    """Return a number of bytes that were read from a file, if there were any.
-
-    Args:
-        size_bytes: The number.
+    """Return the number of bytes that were read from a file, unless the file has ended early.
 
     Raises:
-        ConnectionAbortedError: There were none: the file is shorter than the response promised.
+        ConnectionAbortedError: The number is 0: the file is shorter than the response announced.
     """
     if not size_bytes:
         raise ConnectionAbortedError("the file is shorter than it was")
@@ -117,11 +96,11 @@ def require_bytes(size_bytes: int) -> int:
 
 @final
 class Socket:
-    """A plain connection, written to past the loop's buffers.
+    """A plain connection, to which bytes are written without the loop's buffers.
 
     Args:
         request: The request that is answered.
-        transport: Its transport, with an empty write buffer.
+        transport: The transport of the request, with an empty write buffer.
     """
 
     def __init__(self, request: web.Request, transport: asyncio.Transport) -> None:
@@ -137,31 +116,29 @@ class Socket:
 
     @classmethod
     async def of(cls, request: web.Request) -> Socket:
-        """Return the connection of a request, once the head of the response has been written.
-
-        Args:
-            request: The request.
+        """Return the connection of a request when the head of the response has been written.
 
         Raises:
             ConnectionError: The connection is closed.
-            TimeoutError: The client takes nothing.
+            TimeoutError: The client has stalled.
         """
         return cls(request, await drained_transport(request))
 
     def sendfile(self, source: int, start: int, size_bytes: int) -> int:
-        """Send as much of a file as the socket takes at once.
+        """Send the beginning of a part of a file, as much as the socket has room for.
 
         Args:
             source: The descriptor of the file.
-            start: Where the part begins, in bytes from the start of the file.
-            size_bytes: How many bytes the part has.
+            start: The offset of the part's first byte in the file.
+            size_bytes: The size of the part.
 
         Returns:
-            How many bytes the socket took.
+            The number of bytes that were sent.
 
         Raises:
-            BlockingIOError: The socket takes nothing at present.
+            BlockingIOError: The socket has no room.
             ConnectionError: The connection is closed, or the file ends early.
+            OSError: The file cannot be read.
         """
         self.require_open()
         return self.note_sent(
@@ -169,14 +146,14 @@ class Socket:
         )
 
     async def send(self, view: memoryview, patience_s: float) -> int:
-        """Send the beginning of some bytes.
+        """Send the beginning of ``view``, as much as the socket has room for.
 
         Args:
-            view: The bytes.
-            patience_s: How long to wait for a client that takes nothing, in seconds.
+            view: The bytes to send.
+            patience_s: How long to wait for room in the socket, in seconds.
 
         Returns:
-            How many bytes the socket took; 0 if the client took none.
+            The number of bytes that were sent; 0 if the socket had no room and the call waited.
 
         Raises:
             ConnectionError: The connection is closed.
@@ -192,7 +169,7 @@ class Socket:
         return self.note_sent(sent)
 
     async def drain(self) -> None:
-        """Wait until the client takes bytes again, if it has stopped.
+        """Wait until the socket has room, if it was full.
 
         Raises:
             TimeoutError: The client has stalled.
@@ -202,7 +179,7 @@ class Socket:
 
     @contextmanager
     def reading_paused(self) -> Iterator[None]:
-        """Keep the loop from reading from the connection while the block runs."""
+        """Pause the loop's reads from the connection while the ``with`` block runs."""
         transport = self._transport
         if not transport.is_reading():
             yield
@@ -215,20 +192,23 @@ class Socket:
                 transport.resume_reading()
 
     def close(self) -> None:
-        """Give the connection back to its transport."""
+        """Close the second socket; the transport keeps the connection."""
         # This sends the bytes that did not fill a packet.
         self._cork(0)
         self.own.close()
 
     def _cork(self, whether: int) -> None:
-        """Send full packets only (tcp(7)): other packets wake the client for a few bytes."""
+        """Have the kernel send only full packets if ``whether`` is 1 (TCP_CORK, tcp(7)).
+
+        Otherwise partly filled packets would wake the client for a few bytes.
+        """
         if sys.platform == "linux":
             with suppress(OSError):
                 self.own.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, whether)
 
     @property
     def is_open(self) -> bool:
-        """Whether the transport has not closed the connection.
+        """Whether the transport still has the connection open.
 
         The second socket keeps a closed connection alive, so writing to it would still succeed.
         """
@@ -236,25 +216,21 @@ class Socket:
         return transport is not None and not transport.is_closing()
 
     def require_open(self) -> None:
-        """Check that the transport has not closed the connection.
+        """Raise unless the transport still has the connection open.
 
         Raises:
-            ConnectionResetError: It has.
+            ConnectionResetError: The transport has closed the connection.
         """
         if not self.is_open:
             raise ConnectionResetError("the client has closed the connection")
 
     def hang_up(self) -> None:
-        """End the connection: nothing else wakes a thread that waits for room in the socket."""
+        """Shut down the connection, which also wakes a thread that waits for room in the socket."""
         with suppress(OSError):
             self.own.shutdown(socket.SHUT_RDWR)
 
     def note_sent(self, size_bytes: int) -> int:
-        """Count bytes that the socket took, and return their number.
-
-        Args:
-            size_bytes: The number.
-        """
+        """Count bytes that were sent, reset the stall timer, and return the number of bytes."""
         self._request[SENT] = self._request.get(SENT, 0) + size_bytes
         self.client.note()
         return size_bytes
@@ -276,7 +252,7 @@ class Socket:
 
 @final
 class Stream:
-    """Any other connection, written to through aiohttp, which copies the bytes.
+    """A connection such as TLS, to which bytes are written through aiohttp, which copies them.
 
     Args:
         response: The response, whose head has been written.
@@ -289,14 +265,14 @@ class Stream:
         self._writing: asyncio.Task[None] | None = None
 
     async def send(self, view: memoryview, patience_s: float) -> int:
-        """Send the beginning of some bytes.
+        """Start to write the beginning of ``view``, at most `PIECE_BYTES`.
 
         Args:
-            view: The bytes; they may change after the call.
+            view: The bytes; the caller may change them after the call.
             patience_s: How long to wait until earlier bytes have been written, in seconds.
 
         Returns:
-            How many bytes are being written; 0 if earlier bytes are not written yet.
+            The number of bytes that are being written; 0 if earlier bytes are not written yet.
 
         Raises:
             ConnectionError: The connection is closed.
@@ -332,11 +308,11 @@ Channel = Socket | Stream
 
 
 async def write_piece(response: web.StreamResponse, piece: bytes, client: ClientProgress) -> None:
-    """Write bytes through aiohttp.
+    """Write bytes through aiohttp, and wait until aiohttp has room for more.
 
     Args:
         response: The response, whose head has been written.
-        piece: The bytes.
+        piece: The next bytes of the body.
         client: The stall timer of the client.
 
     Raises:

@@ -1,8 +1,8 @@
-"""The progress of a client: whether it goes on taking the bytes it is sent.
+"""The progress of a client: whether it still receives the bytes that it is sent.
 
-A writable socket proves little: Linux reports one when a third of its buffer is free, which may be
-more than a slow line carries in a minute. So the kernel is asked for the bytes that the client has
-confirmed.
+Waiting for a writable socket is not enough: Linux reports a socket as writable only when a third of
+its buffer is free, and a slow line may need more than a minute for that. So the kernel is asked how
+many bytes the client has confirmed.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from asyncio.trsock import TransportSocket
 
 STALL_S: Final = 60.0
-"""A client that takes no byte for this time is cut off, in seconds."""
+"""A client that receives no byte for this time is cut off, in seconds."""
 
 _CHECKS_PER_STALL: Final = 8
-"""A stalled client is found at most an eighth of `STALL_S` late."""
+"""Checks per `STALL_S`; a stalled client is found at most one check late."""
 
 _CONFIRMED: Final = struct.Struct("=120xQ")
 """``tcpi_bytes_acked`` of ``struct tcp_info`` (linux/tcp.h)."""
@@ -45,11 +45,11 @@ class ClientProgress:
         self._progress_at = self._loop.time()
 
     def note(self) -> None:
-        """Reset the stall timer: the client took bytes, or could not take any."""
+        """Reset the stall timer: the client has received bytes, or the server sent none."""
         self._progress_at = self._loop.time()
 
     def raise_if_stalled(self) -> None:
-        """Raise if the client has taken no byte for `STALL_S`.
+        """Raise if the client has received no byte for `STALL_S`.
 
         Raises:
             TimeoutError: The client has stalled.
@@ -59,7 +59,7 @@ class ClientProgress:
             self._confirmed = confirmed
             self.note()
         elif self._loop.time() - self._progress_at >= STALL_S:
-            raise TimeoutError(f"the client has taken nothing for {STALL_S:g} s")
+            raise TimeoutError(f"the client has received no byte for {STALL_S:g} s")
 
     def _confirmed_bytes(self) -> int:
         if sys.platform != "linux" or self._connection is None:
@@ -72,7 +72,7 @@ class ClientProgress:
 
 
 def unconfirmed_bytes(connection: socket.socket | TransportSocket | None) -> int:
-    """Return how many bytes the kernel holds until the client confirms them (tcp(7), SIOCOUTQ).
+    """Return how many bytes the kernel has to send or the client has to confirm (tcp(7), SIOCOUTQ).
 
     Args:
         connection: The client's socket; None if it is unknown.

@@ -1,4 +1,4 @@
-"""Sending files to slow clients: the loop gives each socket a turn when there is room in it."""
+"""Sending files to slow clients: the loop sends a part whenever a client's socket has room."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
     from mirror.transfer.channels import Socket
 
 MAX_TURN_BYTES: Final = 2 * MIB
-"""The most that one socket is sent in a turn."""
+"""The upper limit of the bytes that are offered to one socket per turn."""
 
 MIN_TURN_BYTES: Final = MIB // 2
-"""The least that one socket is offered in a turn."""
+"""The lower limit of the bytes that are offered to one socket per turn."""
 
 _ROUND_BYTES: Final = 16 * MIB
-"""About how much all sockets together are sent in a round of turns.
+"""Approximately the bytes that all sockets together are sent in one round.
 
-With fewer sockets each turn is larger, so that no socket waits long for its next turn.
+The more sockets there are, the fewer bytes each turn has, so that no socket waits long.
 """
 
 
 @final
 class NonblockingSendfile:
-    """The sending of a part of a file to one client, in turns.
+    """One transfer: the sending of a part of a file to one client, in turns.
 
-    A turn is one call from the loop: no task is switched to, so it costs little. Bytes that are not
-    in memory are sent by a thread of ``pool``, because a slow disk must not hold up the loop.
+    A turn is one callback of the loop, which costs less than a switch to a task. Bytes that are not
+    in the page cache are sent by a thread of ``pool``, so that a slow disk does not block the loop.
 
     Args:
-        channel: The connection.
+        channel: The plain connection to send through.
         pool: The threads that read from the disk.
         source: The descriptor of the file.
-        start: Where the part begins, in bytes from the start of the file.
-        stop: Where the part ends.
+        start: The offset of the part's first byte in the file.
+        stop: The offset after the part's last byte.
     """
 
     def __init__(self, channel: Socket, pool: Executor, source: int, start: int, stop: int) -> None:
@@ -74,7 +74,7 @@ class NonblockingSendfile:
             self._loop.remove_writer(self._channel.descriptor)
             self._watching.cancel()
             if self._reading is not None:
-                # The thread uses the descriptors, which the caller is about to close.
+                # The thread still uses the descriptors, which the caller is about to close.
                 with suppress(OSError):
                     await finished(self._reading)
 
@@ -110,7 +110,7 @@ class NonblockingSendfile:
         self._channel.client.note()
         try:
             if reading.cancelled():
-                raise ConnectionAbortedError("the server stops")
+                raise ConnectionAbortedError("the server is stopping")
             with suppress(BlockingIOError):
                 self._start += self._channel.note_sent(require_bytes(reading.result()))
         except OSError as exc:
@@ -144,17 +144,17 @@ def _turn_bytes() -> int:
 
 
 def is_cached(source: int, start: int, stop: int) -> bool:
-    """Return whether a part of a file is in memory.
+    """Return whether a part of a file is in the kernel's page cache.
 
-    Only the two ends are looked at, because files are read ahead in order.
+    Only the first and last byte are checked, because the kernel reads files ahead in order.
 
     Args:
         source: The descriptor of the file.
-        start: Where the part begins, in bytes from the start of the file.
-        stop: Where the part ends, after ``start``.
+        start: The offset of the part's first byte in the file.
+        stop: The offset after the part's last byte, greater than ``start``.
 
     Returns:
-        True also where the system cannot tell.
+        Whether the part is cached; True if the operating system cannot tell.
     """
     if sys.platform != "linux":
         return True
@@ -164,6 +164,6 @@ def is_cached(source: int, start: int, stop: int) -> bool:
     except BlockingIOError:
         return False
     except OSError:
-        # Not every file system knows the flag.
+        # Some file systems do not support the flag.
         return True
     return True

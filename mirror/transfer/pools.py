@@ -1,7 +1,7 @@
 """Thread pools for work that blocks: SQL, hashing, decoding, files.
 
-Each kind of work has its own pool, so that no kind starves another one: manifests are served while
-every decoder is busy.
+Each kind of work has its own pool, so that no kind delays another: manifests are served even while
+all decoders are busy.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_BLOCKS: Final = 20
-"""Blocks of decoded bytes in memory, 4 MiB each, for any number of transfers."""
+"""The number of blocks for decoded bytes, 4 MiB each, for all transfers together."""
 BODY_MEMORY_BYTES: Final = 24 * MIB
-"""Bytes of uploads in memory that are not written yet, for any number of uploads."""
+"""The limit of uploaded bytes in memory that are not written yet, for all uploads together."""
 SENDFILE_THREADS: Final = 32
-"""How many files threads send at the same time."""
+"""The number of threads that send files, one file each."""
 
 
 @final
 class Pools:
-    """The pools of one server process.
+    """The thread pools and memory limits of one server process.
 
     Args:
         cores: How many processor cores to keep busy.
-        release_memory: Returns unused memory to the system; None to keep it.
+        release_memory: Returns unused memory to the operating system; None to keep it.
     """
 
     def __init__(self, *, cores: int, release_memory: Callable[[], None] | None = None) -> None:
@@ -54,37 +54,19 @@ class Pools:
         self.passwords = ThreadPoolExecutor(1, thread_name_prefix="password")
 
     async def read(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401 - the arguments of the call
-        """Run a query of the catalogue.
-
-        Args:
-            call: The query.
-            args: Its positional arguments.
-            kwargs: Its keyword arguments.
-        """
+        """Run a function that queries the catalogue in a thread, and return its result."""
         return await run(self.reads, call, *args, **kwargs)
 
     async def write(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401
-        """Run a change of the catalogue.
-
-        Args:
-            call: The change.
-            args: Its positional arguments.
-            kwargs: Its keyword arguments.
-        """
+        """Run a function that changes the catalogue in a thread, and return its result."""
         return await run(self.writes, call, *args, **kwargs)
 
     async def compare_password(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401
-        """Compare a password with its hash in the password pool.
-
-        Args:
-            call: The comparison.
-            args: Its positional arguments.
-            kwargs: Its keyword arguments.
-        """
+        """Run a function that compares a password in the one password thread; return its result."""
         return await run(self.passwords, call, *args, **kwargs)
 
     def close(self) -> None:
-        """Wait for running calls, and end the threads."""
+        """Wait for running calls, drop waiting calls, and end the threads."""
         self.body_memory.close()
         for pool in (
             self.reads,

@@ -1,7 +1,7 @@
-"""Bodies on their way in: a thread hashes and writes while the loop receives.
+"""Receiving of bodies: a thread hashes and writes bytes while the loop receives more.
 
-Neither waits for the other until it has to. In one interpreter each hand-over between two threads
-costs more than its work (docs/benchmarks/findings.md).
+The thread and the loop wait for each other only when they must: within one interpreter, a switch
+between two threads costs more than the work itself (docs/benchmarks/findings.md).
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     from mirror.transfer.body_deadline import BodyDeadline
 
 _WRITE_BYTES: Final = MIB
-"""Bytes worth waking a thread for, and the size of one write.
+"""The number of queued bytes for which a thread is woken, and the size of one write.
 
-After every write another thread may run, and this one has to get the interpreter back.
+After every write another thread may run, and the writing thread has to wait for the interpreter.
 """
 _UNWRITTEN_BYTES: Final = 2 * MIB
-"""Bytes of one body that may wait to be written, beside those in its connection (`READ_BYTES`)."""
+"""Bytes of one body that may wait to be written, besides its connection's buffer (`READ_BYTES`)."""
 _TURN_BYTES: Final = 16 * MIB
-"""Bytes of one body that a thread writes before another body has its turn."""
+"""Bytes of one body that a thread writes before it serves another body."""
 _PAUSE_S: Final = 0.2
-"""After this pause of the client all bytes are written: the disk keeps them, not the memory."""
+"""After a pause of this length, all received bytes are written, to free memory; in seconds."""
 
 READ_BYTES: Final = MIB // 16
-"""The size of a connection's buffer: the client waits after twice as much and one more read."""
+"""The size of a connection's buffer; reading pauses when twice this size is exceeded."""
 _WIDE_READ_BYTES: Final = MIB // 2
-"""The same with few bodies: to stop and start reading takes time."""
+"""The size of a connection's buffer with few bodies, because pausing and resuming takes time."""
 SMALL_CROWD: Final = 8
-"""How many bodies are few."""
+"""The largest number of bodies for which buffers have `_WIDE_READ_BYTES`."""
 
 
 async def receive(
@@ -51,22 +51,22 @@ async def receive(
     write: Callable[[bytes], None],
     on_received: Callable[[int], None],
 ) -> None:
-    """Write every byte of a body that is received, in order.
+    """Receive a body, and write all its bytes in their order.
 
-    When the body breaks off, the received bytes are written too, because the client may continue
-    after them.
+    If the body ends early, the received bytes are still written, because the client may resume the
+    upload after these bytes.
 
     Args:
-        body: The body.
-        deadline: How long to wait for the next byte.
-        pool: Runs ``write``, one call at a time.
-        memory: What all bodies together may hold in memory.
+        body: The stream of the request's body.
+        deadline: The deadline of the body; extended here with every read.
+        pool: The threads that run ``write``; one body has one call at a time.
+        memory: The limit of bytes in memory for all bodies together.
         write: Appends bytes to the upload.
-        on_received: Called with the number of bytes received.
+        on_received: Called with the number of bytes of each read.
 
     Raises:
-        TimeoutError: The body stops, or is too slow.
-        OSError: The bytes cannot be written.
+        TimeoutError: The client has paused for too long, or sends too slowly.
+        StoreError: ``write`` refuses the bytes or cannot write them.
     """
     with memory:
         if memory.bodies <= SMALL_CROWD:
@@ -82,7 +82,11 @@ async def receive(
 
 
 async def _next(body: StreamReader, deadline: BodyDeadline, appender: _Appender) -> bytes:
-    """Return the next bytes; none at the end. Raises TimeoutError."""
+    """Return the next bytes of the body, or no bytes at its end.
+
+    Raises:
+        TimeoutError: No byte arrives before the deadline.
+    """
     if appender.is_behind:
         with suppress(TimeoutError):
             async with asyncio.timeout(min(_PAUSE_S, deadline.patience_s)):
@@ -94,9 +98,9 @@ async def _next(body: StreamReader, deadline: BodyDeadline, appender: _Appender)
 
 @final
 class _Appender:
-    """The received bytes of one body that are not written yet.
+    """The queue of received bytes of one body that are not written yet.
 
-    After a failed write nothing more is written.
+    After a failed write, no further bytes are written.
     """
 
     def __init__(self, pool: Executor, memory: BodyMemory, write: Callable[[bytes], None]) -> None:
@@ -123,17 +127,14 @@ class _Appender:
 
     @property
     def _is_full(self) -> bool:
-        """Whether the client has to wait."""
+        """Whether the queue has used up its share of the memory."""
         return self._held_bytes > self._memory.share_bytes(_UNWRITTEN_BYTES)
 
     async def append(self, data: bytes) -> None:
         """Queue bytes, and wait while the queue is full.
 
-        Args:
-            data: The bytes.
-
         Raises:
-            OSError: An earlier write failed.
+            StoreError: An earlier write failed.
         """
         self._pieces.append(data)
         self._received_bytes += len(data)
@@ -141,7 +142,7 @@ class _Appender:
         self._start_writing()
         while self._is_full:
             self._has_room.clear()
-            # In this order: the thread checks the flag after it has counted.
+            # Set the flag before the check: the thread checks the flag after it has counted.
             self._is_awaited = True
             if self._is_full:
                 await self._has_room.wait()
@@ -153,7 +154,7 @@ class _Appender:
         """Start to write all queued bytes.
 
         Raises:
-            OSError: An earlier write failed.
+            StoreError: An earlier write failed.
         """
         self._start_writing(min_bytes=0)
 
@@ -161,7 +162,7 @@ class _Appender:
         """Wait until all queued bytes are written.
 
         Raises:
-            OSError: A write failed.
+            StoreError: A write failed.
         """
         try:
             while self._pieces or self._writing is not None:
@@ -169,7 +170,7 @@ class _Appender:
                 if self._writing is not None:
                     await finished(self._writing)
         finally:
-            # Bytes that could not be written leave the memory too.
+            # After a failed write, drop the bytes that remain in the queue.
             self._pieces.clear()
             self._written_bytes = self._received_bytes
             self._account()
@@ -180,9 +181,16 @@ class _Appender:
         self._accounted_bytes = held_bytes
 
     def _start_writing(self, *, min_bytes: int | None = None) -> None:
-        """Have a thread write, if none does, enough bytes are queued, and no write has failed."""
+        """Have a thread write, unless one is writing already or too few bytes are queued.
+
+        Args:
+            min_bytes: The number of queued bytes that is enough; None for the usual number.
+
+        Raises:
+            StoreError: An earlier write failed.
+        """
         if min_bytes is None:
-            # At most the share of this body: when the queue is full, it has to be written.
+            # No more than this body's share: a full queue has to be written.
             min_bytes = self._memory.share_bytes(_WRITE_BYTES)
         if self._writing is not None and self._writing.done():
             self._writing.result()
@@ -196,7 +204,7 @@ class _Appender:
         self._has_room.set()
 
     def _write_queued(self) -> None:
-        """In a thread: write until the queue is empty, or another body has its turn."""
+        """Write until the queue is empty or the turn is over; called in a thread."""
         stop_bytes = self._written_bytes + _TURN_BYTES
         while self._pieces and self._written_bytes < stop_bytes:
             data = self._gather()
@@ -209,7 +217,7 @@ class _Appender:
     def _gather(self) -> bytes:
         """Take bytes for one write from the queue.
 
-        Other threads can run while so many bytes are copied.
+        Python lets other threads run while it joins this many bytes.
         """
         gathered = [self._pieces.popleft()]
         size_bytes = len(gathered[0])

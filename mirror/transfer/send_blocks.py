@@ -1,4 +1,4 @@
-"""Sending bytes that are made on the way, such as decoded layers, a block at a time."""
+"""Sending bytes that are produced during the transfer, such as decoded layers, block by block."""
 
 from __future__ import annotations
 
@@ -33,29 +33,31 @@ async def send_blocks(
     start: int,
     stop: int,
 ) -> None:
-    """Send a response whose body is a part of some blocks.
+    """Send a response whose body is a range of a sequence of blocks.
 
-    The response begins when the first block has been read, so that an error before can still be the
-    response. A later error cuts the connection off, for the client to notice.
+    The response begins after the first block has been read, so that an earlier error can still
+    become the response. A later error closes the connection, so that the client notices it.
 
     Args:
         request: The request that is answered.
-        response: The response; its headers are set and nothing has been written.
+        response: The response; its headers are set, and nothing has been written.
         pool: The threads that read blocks.
-        memory: Lends a buffer for each block.
-        blocks: The bytes.
-        start: Where the body begins, in bytes from the start of the blocks.
-        stop: Where the body ends.
+        memory: The memory blocks that all transfers share.
+        blocks: The content of which the body is a range.
+        start: The offset of the body's first byte in the content.
+        stop: The offset after the body's last byte.
 
     Raises:
-        ConnectionError: The connection is closed; it was cut off.
-        TimeoutError: The client has stalled; it was cut off.
-        DamagedContent: A block cannot be read. The client was cut off if the response had begun.
-        ContentMissing: A block cannot be read. The client was cut off if the response had begun.
+        ConnectionError: The connection is closed.
+        TimeoutError: The client has stalled; its connection was closed.
+        DamagedContent: Stored bytes no longer have their digest. The connection was closed if the
+            response had begun.
+        ContentMissing: A stored file is missing. The connection was closed if the response had
+            begun.
     """
     channel: Channel | None = None
     if is_plain_socket(request):
-        # A client that does not read earlier responses must not hold a block meanwhile.
+        # Wait without a block: the client may not have read earlier responses yet.
         try:
             await drained_transport(request)
         except (ConnectionError, TimeoutError):

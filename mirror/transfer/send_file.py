@@ -1,4 +1,4 @@
-"""Sending a part of a regular file, inside the kernel where the connection allows it."""
+"""Sending a part of a regular file, with ``sendfile`` where the connection allows it."""
 
 from __future__ import annotations
 
@@ -36,16 +36,17 @@ async def send_file(
 
     Args:
         request: The request that is answered.
-        response: The response; its headers are set and nothing has been written.
-        pools: The pools of the server.
-        file: A regular file.
-        start: Where the body begins, in bytes from the start of the file.
-        stop: Where the body ends.
+        response: The response; its headers are set, and nothing has been written.
+        pools: The thread pools of this process.
+        file: A regular file, open for reading.
+        start: The offset of the body's first byte in the file.
+        stop: The offset after the body's last byte.
 
     Raises:
-        ConnectionError: The connection is closed, or the file ends early; it was cut off.
-        TimeoutError: The client has stalled; it was cut off.
-        OSError: The file cannot be read; the client was cut off.
+        ConnectionError: The connection is closed, or the file ends early, in which case the
+            connection was closed here.
+        TimeoutError: The client has stalled; its connection was closed.
+        OSError: The file cannot be read; the connection was closed.
     """
     await response.prepare(request)
     try:
@@ -68,7 +69,7 @@ async def send_file(
 
 async def _sendfile(channel: Socket, pools: Pools, source: int, start: int, stop: int) -> None:
     if stop - start <= MAX_TURN_BYTES and is_cached(source, start, stop):
-        # A small part may go in one call: that is cheaper than to wake a thread.
+        # One call may send a small part, which costs less than waking a thread.
         with suppress(BlockingIOError):
             start += channel.sendfile(source, start, stop - start)
     if start < stop:

@@ -1,4 +1,4 @@
-"""Calls in threads, awaited in a way that survives cancellation."""
+"""Calls in threads; a cancelled task waits until its call has ended."""
 
 from __future__ import annotations
 
@@ -14,15 +14,9 @@ T = TypeVar("T")
 
 
 async def run(pool: Executor, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401 - the arguments of the call
-    """Call a function in a thread, and return its result.
+    """Call a function in a thread of ``pool``, and return its result.
 
-    A thread cannot be interrupted: a task that is cancelled waits for the thread first.
-
-    Args:
-        pool: The pool of the thread.
-        call: The function.
-        args: Its positional arguments.
-        kwargs: Its keyword arguments.
+    A thread cannot be interrupted, so a cancelled task waits for the thread before it ends.
     """
     return await finished(
         asyncio.get_running_loop().run_in_executor(pool, partial(call, *args, **kwargs))
@@ -30,11 +24,7 @@ async def run(pool: Executor, call: Callable[..., T], *args: Any, **kwargs: Any)
 
 
 async def finished(future: asyncio.Future[T]) -> T:
-    """Return the result of a future; a task that is cancelled waits for the future first.
-
-    Args:
-        future: The future.
-    """
+    """Return the result of a future; a cancelled task waits for the future before it ends."""
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:

@@ -343,7 +343,7 @@ def test_workers_are_replaced_and_end_with_their_parent(tmp_path: Path) -> None:
         until(lambda: len(now := children(mirror.process.pid)) == 2 and now != first)
         for _ in range(20):
             assert mirror.request("GET", "/v2/")[0] == 200
-        assert "ended with -9" in mirror.log.read_text()
+        assert "ended with exit code -9" in mirror.log.read_text()
         last = children(mirror.process.pid)
         assert mirror.stop(signal.SIGKILL) == -signal.SIGKILL
         until(lambda: not any(map(is_running, last)))

@@ -1,4 +1,4 @@
-"""Error bodies: the codes of the distribution specification, and their JSON."""
+"""Error bodies: the codes of the distribution specification, and the JSON of the errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ErrorCode(StrEnum):
-    """Codes of the specification, and codes that Docker's registry added."""
+    """The codes of the specification, and codes that Docker's registry has added."""
 
     BLOB_UNKNOWN = "BLOB_UNKNOWN"
     BLOB_UPLOAD_INVALID = "BLOB_UPLOAD_INVALID"
@@ -40,7 +40,13 @@ class ErrorCode(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class ErrorEntry:
-    """One error of a body; a server may send a code that `ErrorCode` lacks."""
+    """One error in a body.
+
+    Args:
+        code: The code for programs; a server may send a code that is not in `ErrorCode`.
+        message: The sentence for people.
+        detail: More facts, any JSON value; None for no facts.
+    """
 
     code: str
     message: str
@@ -48,11 +54,7 @@ class ErrorEntry:
 
 
 def encode_errors(entries: Iterable[ErrorEntry]) -> bytes:
-    """Return the body of an answer that reports errors, as one line of JSON.
-
-    Args:
-        entries: The errors.
-    """
+    """Return the body of an answer that reports errors: one line of JSON."""
     listed: list[dict[str, object]] = []
     for entry in entries:
         members: dict[str, object] = {"code": entry.code, "message": printable(entry.message)}
@@ -63,13 +65,13 @@ def encode_errors(entries: Iterable[ErrorEntry]) -> bytes:
 
 
 def parse_errors(body: bytes) -> tuple[ErrorEntry, ...]:
-    """Read the errors of an answer.
+    """Return the errors in the body of an answer.
 
     Args:
-        body: The body; proxies send pages of HTML, and some registries send plain text.
+        body: Any bytes: proxies send HTML pages, and some registries send plain text.
 
     Returns:
-        The errors in order; none if the body is not in the specification's form.
+        The errors in the order of the body; empty if the body is not in the specification's form.
     """
     try:
         document = json.loads(body)

@@ -1,8 +1,9 @@
-"""Repository names over HTTP, and the repositories they stand for.
+"""Repository names in HTTP requests, and the repositories that they name.
 
-With the ``ns`` parameter a name belongs to that registry. Without it, a first part with ``.`` or
-``:`` (or ``localhost``) is the registry, as in an image reference; any other name belongs to the
-default registry. Pull and push use the same rule, so one mirror serves every upstream.
+If a request has the parameter ``ns``, the name belongs to that registry. Otherwise, as in an image
+reference, the first part of the name is the registry if it contains ``.`` or ``:`` or is
+``localhost``. All other names belong to the default registry. Pull and push use the same rule, so
+one mirror serves images of every registry.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from store.model.references import DEFAULT_DOMAIN, Reference, Repository
 BY_ID: Final = Repository("_", "by-id")
 """The repository that serves images without a name, by the digest of their manifest.
 
-No image reference can be written for it, so no client can push to it.
+This name is not valid in an image reference, and the mirror accepts no push to this repository.
 """
 
 _DOCKER_HUB_HOSTS: Final = ("registry-1.docker.io", "index.docker.io")
@@ -27,16 +28,20 @@ _MAX_CACHED_CHARACTERS: Final = 512
 @final
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The rule that maps names to repositories, for one default registry."""
+    """The rule that maps names to repositories.
+
+    Args:
+        default_domain: The registry of names that do not begin with a registry.
+    """
 
     default_domain: str = DEFAULT_DOMAIN
 
     def resolve(self, name: str, namespace: str | None = None) -> Repository:
-        """Return the repository that a name stands for.
+        """Return the repository that a name in a request names.
 
         Args:
             name: The name in the path of a request.
-            namespace: The value of the ``ns`` parameter; None or empty if the request has none.
+            namespace: The value of the parameter ``ns``; None or empty if there is none.
 
         Raises:
             InvalidReference: The name or the namespace is invalid.
@@ -52,7 +57,8 @@ class Names:
             registry = _canonical_registry(namespace)
             repository = Repository.parse(f"{registry}/{name}")
             if repository.domain != registry:
-                # As a part of the path, it would name a repository of another registry.
+                # The reference parser takes this namespace for a part of the path, so the name
+                # would belong to a different registry.
                 raise InvalidReference(
                     f"invalid registry name: {printable(namespace)!r}", text=namespace
                 )
@@ -64,8 +70,8 @@ class Names:
         """Parse ``NAME[:TAG][@DIGEST]``.
 
         Args:
-            text: The reference; its name follows the rule of `resolve`.
-            namespace: The value of the ``ns`` parameter; None or empty if the request has none.
+            text: The reference; its name is resolved by the rule of `resolve`.
+            namespace: The value of the parameter ``ns``; None or empty if there is none.
 
         Raises:
             InvalidReference: A part of the reference is invalid.
@@ -78,11 +84,7 @@ class Names:
         return Reference.parse(f"{repository}{text[len(name) :]}")
 
     def spell(self, repository: Repository) -> str:
-        """Return the shortest name that resolves to a repository without ``ns``.
-
-        Args:
-            repository: The repository.
-        """
+        """Return the shortest name that names a repository in a request without ``ns``."""
         if repository.domain != self.default_domain or begins_with_registry(repository.path):
             return str(repository)
         return repository.path
@@ -92,7 +94,7 @@ def begins_with_registry(name: str) -> bool:
     """Return whether the first part of a name is a registry, by the rule of image references.
 
     Args:
-        name: The name, without tag and digest.
+        name: The name without tag and digest.
     """
     first = name.partition("/")[0]
     return "." in first or ":" in first or first == "localhost"
@@ -100,7 +102,7 @@ def begins_with_registry(name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _resolve_cached(names: Names, name: str, namespace: str | None) -> Repository:
-    """Resolve a name once: clients send many requests in a row for the same name."""
+    """Resolve a name with a cache, because clients send many requests for the same name."""
     return names._resolve(name, namespace)  # noqa: SLF001 - the class of this module
 
 

@@ -1,4 +1,4 @@
-"""Lists in pages: the parameters ``n`` and ``last``, and the ``Link`` to the next page."""
+"""Pages of lists: the parameters ``n`` and ``last``, and the ``Link`` to the next page."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def next_link(path: str, parameters: Mapping[str, str]) -> str:
     """Return the value of ``Link`` that leads to the next page (RFC 8288).
 
     Args:
-        path: The path of the list, not encoded.
-        parameters: The query of the next page, not encoded.
+        path: The path of the list, without percent-encoding.
+        parameters: The query of the next page, without percent-encoding.
     """
     return f'<{quote(path)}?{urlencode(parameters)}>; rel="next"'
 
@@ -30,10 +30,10 @@ def next_target(link: str) -> str | None:
     """Return the target of the ``next`` link in a ``Link`` header (RFC 8288).
 
     Args:
-        link: The value of the header; several links are separated by commas.
+        link: The value of the header: one or more links, separated by commas.
 
     Returns:
-        The target, relative or absolute, as the server wrote it; None if no link is ``next``.
+        The target as the server wrote it, relative or absolute; None if there is no ``next`` link.
     """
     for match in _LINK.finditer(link):
         if _NEXT.search(match["parameters"]):

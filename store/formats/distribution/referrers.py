@@ -16,14 +16,14 @@ ARTIFACT_TYPE_PARAMETER: Final = "artifactType"
 FILTERS_APPLIED_HEADER: Final = "OCI-Filters-Applied"
 
 MAX_INDEX_BYTES: Final = 3 * 1024 * 1024
-"""Descriptors of one page, in bytes: clients accept an index of 4 MiB."""
+"""The limit of the descriptors on one page, in bytes; clients accept an index of 4 MiB."""
 
 _MAX_TAG_ALGORITHM: Final = 32
 _MAX_TAG_HEX: Final = 64
 
 
 class Referrer(Protocol):
-    """A manifest that names another one as its subject."""
+    """A manifest that names another manifest as its subject."""
 
     @property
     def digest(self) -> Digest:
@@ -47,19 +47,20 @@ class Referrer(Protocol):
 
     @property
     def annotations(self) -> Mapping[str, str] | None:
-        """The annotations; None if they were not loaded, because the page is full before them."""
+        """The annotations; None if they were not loaded because the page is already full."""
         ...
 
 
 def encode_index(referrers: Sequence[Referrer]) -> tuple[bytes, int]:
-    """Write the image index that lists referrers.
+    """Return the image index that lists referrers.
 
     Args:
-        referrers: The referrers in the order of the list.
+        referrers: The referrers, in the order in which to list them.
 
     Returns:
-        The index, and how many of ``referrers`` it lists: as many as fit `MAX_INDEX_BYTES`, at
-        least one if the first has its annotations.
+        The index, and how many of ``referrers`` it lists. It ends before a referrer whose
+        annotations were not loaded or that would exceed `MAX_INDEX_BYTES`; the first referrer may
+        exceed the limit.
     """
     size_bytes = 0
     listed: list[str] = []
@@ -76,9 +77,10 @@ def encode_index(referrers: Sequence[Referrer]) -> tuple[bytes, int]:
 
 
 def fallback_tag(digest: Digest) -> str:
-    """Return the tag that lists a manifest's referrers at registries without the referrers API.
+    """Return the tag that lists a manifest's referrers in registries without the referrers API.
 
-    Spec: distribution-spec, "Referrers Tag Schema": both parts are cut, sha512 to 64 digits.
+    Spec: distribution-spec, "Referrers Tag Schema". The tag consists of the algorithm, cut to 32
+    characters, and the hexadecimal digits, cut to 64.
 
     Args:
         digest: The digest of the manifest.

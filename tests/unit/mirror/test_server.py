@@ -48,7 +48,7 @@ def test_address_in_use_is_named_with_its_reason() -> None:
             _listen("127.0.0.1", port)
     assert f"127.0.0.1:{port}" in failed.value.message
     assert failed.value.remedy is Remedy.LISTEN_ELSEWHERE
-    assert failed.value.hint == "another server listens there"
+    assert failed.value.hint == "another process listens at this address"
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no such host"])

@@ -205,4 +205,4 @@ def test_failed_expiry_of_uploads_is_tried_again(
 
     with caplog.at_level("INFO"):
         asyncio.run(main())
-    assert "could not expire uploads: no space left" in caplog.text
+    assert "cannot expire uploads: no space left" in caplog.text

@@ -113,7 +113,7 @@ def test_archive_that_cannot_be_recorded_is_still_sent(
             connection.request("GET", "/archives/legacy/demo:1")
             with connection.getresponse() as answer:
                 assert (answer.status, answer.read()) == (200, whole)
-    assert "could not be recorded: no space left" in caplog.text
+    assert "cannot record an archive that was sent: no space left" in caplog.text
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 

@@ -36,9 +36,9 @@ def test_renewed_certificate_is_loaded_and_a_broken_one_is_not(
         assert not caplog.records
         valid = certificate.chain.read_bytes()
         certificate.chain.write_bytes(b"half")
-        await until_in_loop(lambda: caplog.text.count("cannot be used") == 1)
+        await until_in_loop(lambda: caplog.text.count("cannot load the new") == 1)
         certificate.chain.unlink()
-        await until_in_loop(lambda: caplog.text.count("cannot be used") == 2)
+        await until_in_loop(lambda: caplog.text.count("cannot load the new") == 2)
         certificate.chain.write_bytes(valid)
         await until_in_loop(lambda: caplog.text.count("loaded the new certificate") == 1)
         reload_requested.set()

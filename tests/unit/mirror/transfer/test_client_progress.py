@@ -65,5 +65,5 @@ def test_client_that_takes_no_byte_is_stalled(monkeypatch: pytest.MonkeyPatch) -
             clock.now += 59
             watched.raise_if_stalled()
             clock.now += 1
-            with pytest.raises(TimeoutError, match="has taken nothing"):
+            with pytest.raises(TimeoutError, match="has received no byte"):
                 watched.raise_if_stalled()

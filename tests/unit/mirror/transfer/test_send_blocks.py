@@ -42,7 +42,7 @@ def test_failure_before_the_first_block_sends_no_head(
     store.import_archive(io.BytesIO(images.image(layer, tags=("app:1",)).bytes()))
 
     async def drained(_: web.Request) -> None:
-        raise TimeoutError("the client has taken nothing")
+        raise TimeoutError("the client has received no byte")
 
     async def of(_: web.Request) -> None:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))

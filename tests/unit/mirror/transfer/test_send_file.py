@@ -138,7 +138,7 @@ def test_unreadable_disk_cuts_the_answer_off(
 
     monkeypatch.setattr(os, "sendfile", broken)
     assert drain(send_requests(ask, path)) < 1000
-    until(lambda: "it cannot be read" in caplog.text)
+    until(lambda: "cannot read the blob" in caplog.text)
     assert "Traceback" not in caplog.text
 
 
