@@ -86,7 +86,7 @@ def sentences() -> Iterator[tuple[str, str]]:
             continue
         text = (ROOT / path).read_text(encoding="utf-8")
         text = re.sub(r"^(```|~~~).*?^\1\s*$", "", text, flags=re.MULTILINE | re.DOTALL)
-        for paragraph in re.split(r"\n\s*\n", text):
+        for paragraph in re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )", text):
             lines = [line for line in paragraph.splitlines() if not re.match(r"\s*[|#!<]", line)]
             flat = " ".join(line.strip() for line in lines)
             for sentence in re.split(r"(?<=[.!?])\s+(?=[A-Z`*])", flat):
