@@ -1,7 +1,7 @@
-"""The store and its verbs: import, list, inspect, tag, remove, collect, check.
+"""The store and its commands: import, list, inspect, tag, remove, collect, check.
 
-Modules that only one method needs are imported there: a list of images does not wait for
-everything that can read an archive.
+Modules that only one method needs are imported in that method. Listing images does not import the
+code that reads archives.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 class Store(Workspace):
     """A content-addressed image store in one folder. Use `Store.open`; it is a context manager.
 
-    Every method is safe beside other processes on the same store. Threads may share a store.
+    Other processes may use the same store at the same time, and threads may share this object.
     """
 
     # --- the schema -------------------------------------------------------------------------------
 
     @staticmethod
     def schema_state(root: Path) -> SchemaState:
-        """Return the revision of the schema at ``root``, and the one that this program needs.
+        """Return the revision of the schema at ``root``, and the revision that this program needs.
 
         Args:
             root: The store's folder; the store is not opened.
@@ -70,7 +70,7 @@ class Store(Workspace):
 
     @staticmethod
     def check_schema(root: Path) -> tuple[str, ...]:
-        """Return the differences between the schema at ``root`` and this program's, one a line.
+        """Return the differences between the schema at ``root`` and the schema of this program.
 
         Args:
             root: The store's folder.
@@ -91,10 +91,10 @@ class Store(Workspace):
         """Import everything that an archive holds, in one transaction.
 
         Args:
-            source: A file or a folder, or a stream. A stream is read once from end to end; of a
-                file or folder only the needed parts are read.
+            source: A file, a folder or a stream. A stream is read once from start to end. Of a file
+                or folder, only the needed parts are read.
             options: How to import; None for the defaults.
-            progress: Told about each layer; None if progress is not shown.
+            progress: Receives the progress of each layer; None if progress is not shown.
 
         Raises:
             InvalidInput: The archive is damaged or not supported; the store is unchanged.
@@ -110,7 +110,7 @@ class Store(Workspace):
         """Return the images that pass ``filters``, newest first.
 
         Args:
-            filters: Which images; None for all that have a name or are not part of another.
+            filters: The images to list; None for all except intermediate images.
 
         Raises:
             ImageNotFound: A filter names an image that does not exist.
@@ -126,7 +126,7 @@ class Store(Workspace):
         These are the manifests that `images` does not list.
 
         Args:
-            filters: Which manifests; None for all. Filters by label or age pass none.
+            filters: The manifests to list; None for all. A filter by label or age excludes all.
         """
         from store.queries import lists
 
@@ -146,7 +146,7 @@ class Store(Workspace):
             return lists.list_names(connection, prefix, limit)
 
     def inspect_manifest(self, name: str) -> ManifestContents:
-        """Return what a manifest or index points to.
+        """Return a manifest or index with its links and names.
 
         Args:
             name: A tag, digest reference or digest.
@@ -161,7 +161,7 @@ class Store(Workspace):
             return details.manifest_contents(connection, name)
 
     def inspect(self, name: str) -> ImageDetails:
-        """Return everything about one image.
+        """Return the details of one image: its config, layers, names, manifests and relatives.
 
         Args:
             name: A tag, digest reference or image ID.
@@ -199,10 +199,10 @@ class Store(Workspace):
             )
 
     def usage(self, *, each: bool = True) -> Usage:
-        """Return how much space the store takes, and how much a collection would free.
+        """Return the disk usage of the store, and the size that a collection would free.
 
         Args:
-            each: Whether to list every image, and not only the sums.
+            each: Whether to list every image in addition to the sums.
         """
         from store.queries import usage
 
@@ -213,14 +213,14 @@ class Store(Workspace):
     def verify_image(self, image_id: ImageID) -> DiffState:
         """Return whether the layers of a pushed image decode to the config's diff IDs.
 
-        Layers that were not decoded before are decoded now, and the result is remembered.
+        Layers that were not decoded before are decoded now, and the result is recorded.
 
         Args:
-            image_id: The image.
+            image_id: The ID of the image.
 
         Raises:
             ImageNotFound: The store does not have the image.
-            ReadOnlyStore: The result is not known, and the store can only be read.
+            ReadOnlyStore: The result is not known, and the store is read-only.
         """
         from store.maintenance.verification import Verifier
 
@@ -288,12 +288,12 @@ class Store(Workspace):
             )
 
     def collect(self, *, dry_run: bool = False, dangling: bool = False) -> CollectionReport:
-        """Delete what nothing refers to. Imports and saves go on meanwhile.
+        """Delete everything that nothing refers to. Imports and saves may run at the same time.
 
         Args:
-            dry_run: Whether to try it on a copy of the catalogue: no writer waits, and a store
-                that can only be read is enough.
-            dangling: Whether to delete images without a name too.
+            dry_run: Whether to try the collection on a copy of the catalogue. Then no writer waits,
+                and the store may be read-only.
+            dangling: Whether to delete dangling images as well.
         """
         from store.maintenance.gc import Collector
 
@@ -303,10 +303,10 @@ class Store(Workspace):
     def fsck(self, progress: Progress | None = None) -> Iterator[Finding]:
         """Recompute every digest and compare every row; yield all findings.
 
-        Content that is found damaged is marked so.
+        Damaged content that is found is marked as damaged.
 
         Args:
-            progress: Told about each content; None if progress is not shown.
+            progress: Receives the progress of each blob; None if progress is not shown.
         """
         from store.maintenance.fsck import Checker
         from store.model.progress import Silent

@@ -1,6 +1,6 @@
-"""Opening files whose path the kernel has in memory, without waiting for a disk.
+"""Open a file without waiting for a disk, if the kernel has the file's path in memory.
 
-An event loop may do that itself (``RESOLVE_CACHED``, openat2(2), Linux 5.12).
+An event loop may call this itself (``RESOLVE_CACHED``, openat2(2), Linux 5.12).
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ class _OpenHow(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
-# PyDLL keeps the interpreter's lock during the call: it never takes long.
+# PyDLL keeps the interpreter's lock during the call, because the call never takes long.
 _syscall: Final = (
     ctypes.PyDLL(None).syscall
     if sys.platform == "linux" and platform.machine() != "alpha"
     else None
 )
-# O_NONBLOCK, because opening a FIFO would wait for its other end.
+# O_NONBLOCK: without this flag, opening a FIFO would wait for its other end.
 _how: Final = _OpenHow(flags=os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, resolve=_RESOLVE_CACHED)
 
 
 def open_cached(path: Path) -> BinaryIO | None:
-    """Open a regular file for reading, if that takes no time.
+    """Open a regular file for reading, if the kernel can open it without waiting.
 
     Args:
-        path: The file.
+        path: Path of the file.
 
     Returns:
-        The file, unbuffered; None if there is no regular file at ``path``, if the kernel would have
-        to ask the disk, or if the system has no such call.
+        The file, unbuffered; None if ``path`` is not a regular file, if the kernel would have to
+        read the disk, or if the system does not have this call.
     """
     if _syscall is None:
         return None

@@ -23,10 +23,10 @@ BLOBS: Final = "blobs"
 class DirectoryBlobs:
     """The durable `store.blobs.protocol.BlobStore`.
 
-    A location is the path of a file below the folder, and a function of the digest.
+    A location is a file's path, relative to the folder of blobs. It depends only on the digest.
 
     Args:
-        root: The root of the store; blobs lie in the folder `BLOBS` there.
+        root: The root of the store, which contains the folder `BLOBS`.
     """
 
     reuses_locations: Final = True
@@ -35,15 +35,15 @@ class DirectoryBlobs:
         self._root = root / BLOBS
 
     def path(self, digest: Digest) -> Path:
-        """Return the path of a content's file, whether or not the file exists."""
+        """Return the path of a blob's file, whether or not the file exists."""
         return self._root / self.location(digest)
 
     def location(self, digest: Digest) -> Location:
-        """Return the path of a content's file, relative to the folder of blobs."""
+        """Return the path of a blob's file, relative to the folder of blobs."""
         return Location(f"{digest.algorithm}/{digest.hex[:2]}/{digest.hex}")
 
     def digest(self, location: Location) -> Digest:
-        """Return the digest of the content whose file has this path."""
+        """Return the digest of the blob whose file has this path."""
         algorithm, _, name = location.split("/")
         return Digest(algorithm, name)
 
@@ -57,7 +57,7 @@ class DirectoryBlobs:
                 return None
 
     def open_if_cached(self, location: Location) -> OpenFile | None:
-        """Open a file for reading if the kernel knows its path from memory."""
+        """Open a file for reading; None if it does not exist, or the kernel would read the disk."""
         path = self._root / location
         file = open_cached(path)
         return None if file is None else OpenFile(file, path)
@@ -74,7 +74,7 @@ class DirectoryBlobs:
     def publish(self, staged: Iterable[tuple[Path, Location]]) -> None:
         """Rename each staged file to its location, then fsync every folder above a new name.
 
-        Must be called inside a write unit: see `reuses_locations` of the protocol.
+        Call this inside a write unit (see `BlobStore.reuses_locations`).
 
         Args:
             staged: Paths on the same file system, already synced, with their locations.
@@ -89,16 +89,16 @@ class DirectoryBlobs:
                 if not target.parent.is_dir():
                     target.parent.mkdir(parents=True, exist_ok=True)
                 source.replace(target)
-            # All folders up to the root, although they may be old: the process that made them may
+            # Sync all folders up to the root, even if they are old: the process that made them may
             # have been killed before it synced them.
             touched.update((target.parent, target.parent.parent, self._root))
         for folder in touched:
             sync_folder(folder)
 
     def remove(self, location: Location) -> int:
-        """Unlink a file if it exists; return how many bytes that freed.
+        """Unlink a file if it exists; return the number of bytes freed.
 
-        Must be called inside a write unit: see `reuses_locations` of the protocol.
+        Call this inside a write unit (see `BlobStore.reuses_locations`).
         """
         path = self._root / location
         with translated(path):
@@ -114,7 +114,7 @@ class DirectoryBlobs:
         return map(self.location, self.digests())
 
     def digests(self) -> Iterator[Digest]:
-        """Yield the digest of every file that lies where its name belongs; skip foreign files."""
+        """Yield the digest of every blob's file; skip foreign files."""
         for algorithm in _folders(self._root):
             for fan in _folders(algorithm.path):
                 for entry in _entries(fan.path):
@@ -139,7 +139,7 @@ def _folders(path: Path | str) -> Iterator[os.DirEntry[str]]:
 
 
 def require_one_file_system(root: Path) -> None:
-    """Check that staged files can be renamed into place, which cannot cross file systems.
+    """Check that the store lies on one file system, so that staged files can be renamed into place.
 
     Args:
         root: The root of the store.
@@ -152,6 +152,6 @@ def require_one_file_system(root: Path) -> None:
         folder = root / name
         if folder.is_dir() and folder.stat().st_dev != device:
             raise Unavailable(
-                f"{folder} lies on another file system than {root}",
-                hint="the whole store must lie on one file system",
+                f"{folder} and {root} are on different file systems",
+                hint="keep the whole store on one file system",
             )

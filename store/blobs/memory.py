@@ -17,7 +17,7 @@ class MemoryBlobs:
     """The reference implementation of `store.blobs.protocol.BlobStore`.
 
     Args:
-        blobs: Blobs that are there from the start; as on a disk, the bytes may be damaged.
+        blobs: The initial blobs. As on a disk, their bytes may be damaged.
     """
 
     reuses_locations: Final = True
@@ -26,7 +26,7 @@ class MemoryBlobs:
         self._blobs = {self.location(digest): data for digest, data in (blobs or {}).items()}
 
     def location(self, digest: Digest) -> Location:
-        """Return ``memory:`` and the digest: another form than that of a folder."""
+        """Return ``memory:`` and the digest, unlike the location in a folder."""
         return Location(f"memory:{digest}")
 
     def digest(self, location: Location) -> Digest:
@@ -55,7 +55,7 @@ class MemoryBlobs:
                 source.unlink()
 
     def remove(self, location: Location) -> int:
-        """Forget a blob; return how many bytes that freed."""
+        """Forget a blob; return the number of bytes freed."""
         return len(self._blobs.pop(location, b""))
 
     def locations(self) -> Iterator[Location]:

@@ -1,4 +1,4 @@
-"""A blob that lies in a regular file."""
+"""An open blob in a regular file."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @final
 class OpenFile:
-    """An open file as a `store.blobs.protocol.OpenBlob`; `as_file` offers it to the kernel.
+    """An open file as a `store.blobs.protocol.OpenBlob`.
 
     Args:
         file: A regular file, unbuffered, at its start. It is closed with this object.
-        path: Named in errors.
+        path: Path of the file, for errors.
     """
 
     __slots__ = ("_file", "_path")
@@ -34,10 +34,10 @@ class OpenFile:
         except OSError as exc:
             raise translate(exc, self._path) from exc
 
-    # The calls below translate errors by hand: a context manager costs more than a small read.
+    # The methods below translate errors by hand: a context manager costs more than a small read.
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return the next ``size`` bytes, or all that follow; fewer only at the end."""
+        """Return the next ``size`` bytes, fewer only at the end; all if ``size`` is negative."""
         try:
             return self._file.read(size)
         except OSError as exc:
@@ -51,7 +51,7 @@ class OpenFile:
             raise translate(exc, self._path) from exc
 
     def pread_into(self, offset: int, buffer: bytearray | memoryview, /) -> int:
-        """Fill ``buffer`` from ``offset`` on; return how many bytes there were."""
+        """Fill ``buffer`` with the bytes from ``offset`` on; return the number of bytes read."""
         try:
             return os.preadv(self._file.fileno(), (buffer,), offset)
         except OSError as exc:

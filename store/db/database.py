@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
 
 class Durability(Enum):
-    """When a committed change survives a power cut.
+    """When a committed change becomes safe from a power cut.
 
-    A change always survives the end of its process, and it is never half done.
+    A change always survives the end of its process, and it is never applied in part.
     """
 
     SYNCED = auto()
-    """When it is committed."""
+    """At the commit."""
     SOON = auto()
-    """With the next synced change, or later; changes are lost from the last one backwards."""
+    """With the next synced change, or later. A power cut can only undo the latest changes."""
 
 
 class Rows(Protocol):
-    """The result of a look-up: the part of SQLAlchemy's result that look-ups need."""
+    """The result of a look-up: the methods of SQLAlchemy's result that look-ups need."""
 
     def one_or_none(self) -> Any:  # noqa: ANN401 - a row has the columns of its statement
-        """Return the only row, or None if there is none. Raises ValueError for several."""
+        """Return the only row, or None if there is no row. Raises ValueError for several rows."""
 
     def scalar_one_or_none(self) -> Any:  # noqa: ANN401
         """Return the first column of the only row, or None if there is no row."""
@@ -38,7 +38,7 @@ class Rows(Protocol):
 
 
 class Lookup(Protocol):
-    """Runs single statements that were built beforehand, outside of any transaction."""
+    """A connection that runs single statements without a transaction."""
 
     def execute(self, query: Select[Any], values: Mapping[str, object]) -> Rows:
         """Return the rows of ``query``.
@@ -50,9 +50,9 @@ class Lookup(Protocol):
 
 
 class Database(Protocol):
-    """A catalogue that is open. Threads may share it.
+    """An open catalogue. Threads may share it.
 
-    Errors of the engine are raised as branches of `store.errors.StoreError`.
+    Errors of the engine are raised as `store.errors.StoreError` or its subclasses.
     """
 
     @property
@@ -63,34 +63,34 @@ class Database(Protocol):
         """Return a read unit: every query inside sees the same snapshot."""
 
     def look(self) -> AbstractContextManager[Lookup]:
-        """Return this thread's look-ups, for questions that one statement answers."""
+        """Return this thread's look-ups, for queries of one statement."""
 
     def write(self, owner: str, durability: Durability) -> AbstractContextManager[Connection]:
         """Return a write unit: it commits at its end, and rolls back on any exception.
 
-        Only one process and thread is inside a write unit at a time; the others wait.
+        Only one thread of one process is inside a write unit at a time; the others wait.
 
         Args:
             owner: The name of this writer; a writer that waits for it shows this name.
-            durability: When the change has to survive a power cut.
+            durability: When the change becomes safe from a power cut.
 
         Raises:
-            StoreBusy: The database stays locked by another program.
-            StorageFull: There is no room for the change.
+            StoreBusy: Another program keeps the database locked.
+            StorageFull: There is no space for the change.
             ReadOnlyStore: The database cannot be written.
         """
 
     def copy(self) -> AbstractContextManager[Connection]:
         """Return a connection to a private copy of one snapshot, to try changes on.
 
-        Writers of the original go on meanwhile. The copy is removed at the end of the block.
+        Writers of the original need not wait. The copy is removed at the end of the block.
 
         Raises:
-            StorageFull: There is no room for the copy in the folder for temporary files.
+            StorageFull: There is no space for the copy in the folder for temporary files.
         """
 
     def size_bytes(self) -> int:
-        """Return how many bytes the catalogue takes on disk, with its logs and backups."""
+        """Return the size of the catalogue on disk in bytes, including its logs and backups."""
 
     def close(self) -> None:
-        """Close all connections. No unit and no look-up may be open."""
+        """Close all connections. End all units and look-ups before."""

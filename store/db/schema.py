@@ -26,7 +26,7 @@ from sqlalchemy import (
 from store.db.types import Bytes, DigestType, JsonMap, RowNumber, UtcTime
 
 HEAD: Final = "0003"
-"""The newest revision that this program knows: the last one in `migrations.versions`."""
+"""The newest revision that this program knows: the last revision in `migrations.versions`."""
 
 REVISIONS: Final = ("0001", "0002", "0003")
 """Every revision that this program can upgrade from, oldest first."""
@@ -66,8 +66,8 @@ content: Final = Table(
     CheckConstraint("state IN ('present', 'absent', 'damaged')", name="state"),
     CheckConstraint("size_bytes >= 0", name="size"),
     CheckConstraint("state <> 'present' OR size_bytes IS NOT NULL", name="present_has_size"),
-    # Partial on SQLite only. A whole index works on other engines too, and naming another dialect
-    # here would import it at every start.
+    # The index is partial on SQLite only. On other engines a full index works as well, and naming
+    # their dialect here would import it at every start.
     Index("ix_content_state", "state", sqlite_where=Column("state", String(8)) != "present"),
     sqlite_autoincrement=True,
 )
@@ -241,7 +241,7 @@ kept: Final = Table(
     Column("at", UtcTime, nullable=False),
 )
 
-# --- records: their digests are plain values, which keep no content alive -------------------------
+# --- history: its digests are plain values, which keep no content in the store --------------------
 
 reference_log: Final = Table(
     "reference_log",

@@ -1,4 +1,4 @@
-"""The age of a database's schema, and the result of an upgrade."""
+"""The revision of a database's schema, and the result of an upgrade."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class SchemaState:
-    """The revision of a database's schema beside the revision that this program needs.
+    """The revision of a database's schema, and the revision that this program needs.
 
     Attributes:
         current: The database's revision; None if it has no tables yet.
@@ -36,10 +36,10 @@ class UpgradeReport:
     """The result of an upgrade.
 
     Attributes:
-        before: The revision before the upgrade; None if the database was made by it.
+        before: The revision before the upgrade; None if the upgrade created the database.
         after: The revision after the upgrade.
-        backup: The copy of the database that was made first; None if there was nothing to copy or
-            nothing to upgrade.
+        backup: Path of the copy that was made before the upgrade; None if no copy was made,
+            because the database is new or current.
     """
 
     before: str | None

@@ -1,4 +1,4 @@
-"""Column types: the form of our values in SQL."""
+"""Column types: the SQL form of digests, times and JSON objects."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ ContentKey = NewType("ContentKey", int)
 LayerKey = NewType("LayerKey", int)
 RepositoryKey = NewType("RepositoryKey", int)
 
-# SQLite assigns row numbers only to a column declared INTEGER; on other engines an INTEGER has 32
-# bits, which are too few.
+# SQLite assigns row numbers only to a column that is declared INTEGER. On other engines, an INTEGER
+# has only 32 bits.
 RowNumber: Final = BigInteger().with_variant(Integer(), "sqlite")
 Bytes: Final = LargeBinary()
 
 
 def inserted(result: CursorResult[Any]) -> int:
-    """Return the row number of the one row that an insert has made."""
+    """Return the row number of a row that was just inserted."""
     key = result.inserted_primary_key
     assert key is not None  # noqa: S101 - one row, and the table has a primary key
     return int(key[0])
@@ -37,7 +37,7 @@ def inserted(result: CursorResult[Any]) -> int:
 _TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
-# Neighbouring rows often name the same content: the tags of a manifest, the images of a layer.
+# Neighbouring rows often have the same digest: the tags of a manifest, the images of a layer.
 _digest: Final = lru_cache(maxsize=1024)(Digest.parse)
 
 
@@ -79,7 +79,7 @@ class UtcTime(TypeDecorator[datetime]):
 
 @final
 class JsonMap(TypeDecorator[Mapping[str, Any]]):
-    """A small JSON object that this program made; documents of images are kept as bytes instead."""
+    """A small JSON object of this program. Documents of images are stored as bytes instead."""
 
     impl = Text
     cache_ok = True

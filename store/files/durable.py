@@ -1,6 +1,6 @@
 """Folders whose entries survive a power cut.
 
-A file that was made in a folder or renamed into it is durable only after an fsync of the folder.
+A new or renamed file is durable only after an fsync of its folder.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ def sync_folder(path: Path, *, whose: Whose = Whose.STORE) -> None:
     """Make the names in a folder durable.
 
     Args:
-        path: The folder.
-        whose: Chooses the hint of an error.
+        path: The folder to sync.
+        whose: Whose files these are; this chooses the hint of an error.
 
     Raises:
         Unavailable: The folder cannot be synced.
@@ -35,11 +35,11 @@ def sync_folder(path: Path, *, whose: Whose = Whose.STORE) -> None:
 def make_folder(path: Path, *, whose: Whose = Whose.STORE) -> None:
     """Make a folder and the missing folders above it, and make their names durable.
 
-    The entries of the new folder are for the caller to sync.
+    The caller has to sync the entries of the new folder.
 
     Args:
         path: The folder; nothing happens if it exists.
-        whose: Chooses the hint of an error.
+        whose: Whose files these are; this chooses the hint of an error.
 
     Raises:
         Unavailable: A folder cannot be made or synced.

@@ -1,4 +1,4 @@
-"""Copying between files inside the kernel (copy_file_range(2))."""
+"""Copies between files inside the kernel (copy_file_range(2))."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _copy_file_range: Callable[[int, int, int, int, int], int] | None = getattr(
 def copy_in_kernel(
     source: BinaryIO, target: int, size_bytes: int, *, source_offset: int, target_offset: int
 ) -> int:
-    """Copy a part of one file into another as far as the kernel can.
+    """Copy a part of one file into another, as far as the kernel can.
 
     Args:
         source: A regular file, open for reading.
         target: The descriptor of a regular file, open for writing.
-        size_bytes: How many bytes to copy.
-        source_offset: Where they begin, in bytes from the start of ``source``.
-        target_offset: Where they go, in bytes from the start of ``target``.
+        size_bytes: Number of bytes to copy.
+        source_offset: Offset of the first byte in ``source``.
+        target_offset: Offset of the first byte in ``target``.
 
     Returns:
-        How many bytes were copied. It is less than ``size_bytes`` where the source ends early and
-        where the kernel cannot copy between these files; the caller reads and writes what is left.
+        The number of bytes copied. It is less than ``size_bytes`` if the source ends early, or
+        if the kernel cannot copy between these files. The caller copies the remaining bytes.
 
     Raises:
         OSError: Reading or writing failed.
@@ -52,8 +52,8 @@ def copy_in_kernel(
                 raise
             break
         if not count:
-            # Some file systems say so of files that have bytes: only a read that finds none has
-            # found the end (copy_file_range(2), bugs).
+            # Some file systems return 0 although the file has more bytes. Only a read finds the
+            # end of the file (copy_file_range(2), bugs).
             break
         done += count
     return done

@@ -1,4 +1,4 @@
-"""Errors of the operating system, translated into the store's own where they enter."""
+"""The translation of the operating system's errors into the store's errors."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ _NO_FILE: Final = frozenset(
 
 @final
 class Whose(Enum):
-    """The files that an error concerns; they decide what its hint says."""
+    """Whose files an error concerns. This decides the hint of the error."""
 
     STORE = auto()
     """The store's own files, below its root."""
 
     INPUT = auto()
-    """A file or folder that the user named to be read: an archive, a certificate."""
+    """An input that the user named: an archive, a folder or a certificate."""
 
     OUTPUT = auto()
-    """A file, folder or stream that the user named to be written."""
+    """An output that the user named: a file, a folder or a stream."""
 
 
 _HINTS: Final[dict[Whose, dict[type[Unavailable], str]]] = {
     Whose.STORE: {
         StorageFull: "free some space and try again; nothing was changed",
         ReadOnlyStore: (
-            "the store lies on read-only media: it can be read and saved from, not changed"
+            "the store is on read-only media: you can read it and save images, but not change it"
         ),
         PermissionDenied: "check the owner and permissions of the store's root",
     },
@@ -62,11 +62,11 @@ def translated(path: Path | str, *, whose: Whose = Whose.STORE) -> Iterator[None
     BrokenPipeError and InterruptedError.
 
     Args:
-        path: The file that the error concerns, or another name for it; the message begins with it.
-        whose: Chooses the hint.
+        path: The file that the error concerns, or a name for it; the message begins with it.
+        whose: Whose file it is; this chooses the hint.
 
     Raises:
-        StorageFull: The file system or a quota is full, or the file would get too large for it.
+        StorageFull: The file system or a quota is full, or the file would be too large for it.
         ReadOnlyStore: The file system is mounted read-only.
         PermissionDenied: The operating system forbids the access.
         Unavailable: Any other OSError.
@@ -81,15 +81,15 @@ def translated(path: Path | str, *, whose: Whose = Whose.STORE) -> Iterator[None
 
 @contextmanager
 def reading_input(path: Path) -> Iterator[None]:
-    """Translate an OSError about ``path``, a file that the user named to be read.
+    """Translate an OSError about ``path``, an input file that the user named.
 
     Unlike `translated`, a path without a readable file is an error in the input.
 
     Args:
-        path: The file; the message begins with it.
+        path: The file; the message begins with this path.
 
     Raises:
-        InvalidInput: There is no such file, or something else lies at the path.
+        InvalidInput: There is no such file, or the path is not a file.
         PermissionDenied: The operating system forbids the access.
         Unavailable: Any other OSError.
     """
@@ -102,16 +102,16 @@ def reading_input(path: Path) -> Iterator[None]:
 
 
 def translate(exc: OSError, path: Path | str, *, whose: Whose = Whose.STORE) -> Unavailable:
-    """Return the store's error that says what ``exc`` means for ``path``.
+    """Return the store's error for an error of the operating system about ``path``.
 
     Args:
         exc: The error of the operating system.
-        path: The file that it concerns, or another name for it; the message begins with it.
-        whose: Chooses the hint.
+        path: The file that it concerns, or a name for it; the message begins with it.
+        whose: Whose file it is; this chooses the hint.
     """
     reason = f"{path}: {exc.strerror or exc}"
     if exc.errno == errno.EXDEV and whose is Whose.STORE:
-        return Unavailable(reason, hint="the whole store must lie on one file system")
+        return Unavailable(reason, hint="keep the whole store on one file system")
     kind: type[Unavailable] = Unavailable
     if exc.errno in _FULL:
         kind = StorageFull

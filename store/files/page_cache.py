@@ -1,6 +1,6 @@
-"""Writing large files, with the hints to the Linux page cache that Python has no function for.
+"""Writes of large files, with hints to the Linux page cache for which Python has no function.
 
-Where the system does not know a hint, it is left out.
+A hint that the system does not know is left out.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 WRITE_BYTES: Final = 256 * 1024
 """The largest write in one call.
 
-For a write of several MiB the kernel looks for pages as large as the write, which it seldom has: on
-ext4 such writes were measured to be ten times as slow (docs/benchmarks/findings.md).
+For a write of several MiB, the kernel looks for pages as large as the write, which are rare. On
+ext4, such writes are ten times as slow (docs/benchmarks/findings.md).
 """
 
 _CANNOT: Final = frozenset(
     {errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.ENODEV, errno.ESPIPE}
 )
 _LATER: Final = frozenset({errno.ENOMEM, errno.EAGAIN, errno.EINTR})
-"""Errors that keep a write to the disk from beginning now, and not from being done later."""
+"""Errors that prevent the kernel from beginning the write now. The write succeeds later."""
 _SYNC_FILE_RANGE_WRITE: Final = 2
 
 
@@ -47,8 +47,8 @@ def write_all(file: BinaryIO, data: bytes | memoryview) -> None:
     """Append every byte of ``data`` to a file.
 
     Args:
-        file: A file without a buffer, which may take fewer bytes than it is given.
-        data: The bytes.
+        file: An unbuffered file; one write may take fewer bytes than it is given.
+        data: The bytes to append.
 
     Raises:
         OSError: The file cannot be written.
@@ -59,12 +59,12 @@ def write_all(file: BinaryIO, data: bytes | memoryview) -> None:
 
 
 def write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
-    """Write every byte of ``data`` at a place in a file.
+    """Write every byte of ``data`` at an offset in a file.
 
     Args:
-        descriptor: The file.
-        data: The bytes.
-        offset: Where they begin, in bytes from the start of the file.
+        descriptor: The file, open for writing.
+        data: The bytes to write.
+        offset: Offset of the first byte from the start of the file.
 
     Raises:
         OSError: The file cannot be written.
@@ -77,19 +77,19 @@ def write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
 
 
 def reserve(descriptor: int, offset: int, size_bytes: int) -> None:
-    """Have the file system set aside the room for bytes that will be written.
+    """Reserve space on the file system for bytes that will be written.
 
-    A full disk is found now, and writing in any order leaves no fragments.
+    This finds a full disk early, and bytes written in any order are not fragmented.
 
     Args:
-        descriptor: The output file.
-        offset: Where the bytes will begin, in bytes from the start of the file.
-        size_bytes: How many bytes will be written.
+        descriptor: The output file, open for writing.
+        offset: Offset of the first byte from the start of the file.
+        size_bytes: Number of bytes to reserve.
 
     Raises:
-        StorageFull: There is not enough room.
+        StorageFull: The file system does not have enough free space.
     """
-    # Not os.posix_fallocate: where the file system cannot, the C library writes zeros instead.
+    # os.posix_fallocate would write zeros on file systems that cannot reserve space.
     if _fallocate is None or not size_bytes:
         return
     if _fallocate(descriptor, 0, offset, size_bytes):
@@ -100,17 +100,17 @@ def reserve(descriptor: int, offset: int, size_bytes: int) -> None:
 
 
 def begin_writeback(descriptor: int, offset: int, size_bytes: int) -> None:
-    """Have the disk begin to write a part of a file, without waiting for it.
+    """Ask the kernel to begin writing a part of a file to the disk, without waiting.
 
-    The fsync at the end then finds little left to do.
+    The fsync at the end then has little to do.
 
     Args:
-        descriptor: The file.
-        offset: Where the part begins, in bytes from the start of the file.
-        size_bytes: How many bytes it has.
+        descriptor: The file, open for writing.
+        offset: Offset of the part from the start of the file.
+        size_bytes: Size of the part in bytes.
 
     Raises:
-        OSError: The disk has refused an earlier write. The kernel reports such an error only once,
+        OSError: An earlier write to the disk failed. The kernel reports such an error only once,
             so the fsync would not report it again (sync_file_range(2), EIO and ENOSPC).
     """
     if _sync_file_range is not None and _sync_file_range(

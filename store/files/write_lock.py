@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WRITE_LOCK: Final = "write.lock"
-"""The name of the lock's file in the store."""
+"""Name of the lock file in the store's folder."""
 
 PATIENCE_S: Final = 1.0
-"""How long a writer waits before it reports the owner of the lock, in seconds."""
+"""Seconds that a writer waits before it reports the owner of the lock."""
 
 _OWNER_BYTES: Final = 200
 
@@ -27,11 +27,11 @@ _OWNER_BYTES: Final = 200
 class WriteLock:
     """A lock on which writers queue before ``BEGIN IMMEDIATE``.
 
-    They wait in the kernel, in turn, and can tell which operation they wait for.
+    The writers wait in the kernel, and can report which operation they wait for.
 
     Args:
-        path: The file of the lock, which is made if it is missing.
-        on_wait: Called with the owner of the lock, from another thread, when the wait is long.
+        path: The lock file, which is created if it is missing.
+        on_wait: Called from another thread with the owner of the lock, after `PATIENCE_S`.
     """
 
     def __init__(self, path: Path, on_wait: Callable[[str], None] | None = None) -> None:
@@ -42,10 +42,10 @@ class WriteLock:
     def held(self, owner: str) -> Iterator[None]:
         """Wait for the lock, and hold it while the block runs.
 
-        Each use opens the file again, because flock then excludes threads of one process too.
+        Each use opens the file again, so that flock also excludes other threads of this process.
 
         Args:
-            owner: Names the holder for other writers; at most 200 bytes are kept.
+            owner: Name that other writers see; at most 200 bytes are kept.
 
         Raises:
             Unavailable: The file cannot be opened, locked or written.
@@ -55,8 +55,8 @@ class WriteLock:
         try:
             with translated(self._path):
                 self._acquire(descriptor)
-                # Overwritten and not truncated: ext4 takes a file that was truncated for one that
-                # is being replaced, and syncs it when it is closed.
+                # Overwrite the file without truncating it: ext4 treats a truncated file as one
+                # that is being replaced, and syncs it when it is closed.
                 os.pwrite(descriptor, owner.encode()[:_OWNER_BYTES].ljust(_OWNER_BYTES, b"\0"), 0)
             yield
         finally:
@@ -68,7 +68,7 @@ class WriteLock:
         except OSError as exc:
             if exc.errno not in (errno.EAGAIN, errno.EACCES):
                 raise
-            # Most waits end before a person could read about them.
+            # Most waits end before a person could read the report.
             notice = threading.Timer(PATIENCE_S, self._report, (descriptor,))
             notice.daemon = True
             notice.start()

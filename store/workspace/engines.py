@@ -30,8 +30,8 @@ def open_database(
 
     Args:
         root: The store's folder.
-        read_only: Whether the caller only reads.
-        now: The clock.
+        read_only: Whether the caller only reads; such a catalogue is never upgraded.
+        now: The clock; a backup has the time in its name.
         on_wait: Called with the name of the writer that this process has to wait for.
 
     Raises:
@@ -43,7 +43,7 @@ def open_database(
 
 
 def schema_state(root: Path) -> SchemaState:
-    """Return the revision of the schema at ``root``; the catalogue is not opened.
+    """Return the revision of the schema at ``root``, without opening the catalogue.
 
     Raises:
         StoreNotFound: There is no store at ``root``.

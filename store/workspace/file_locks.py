@@ -1,4 +1,4 @@
-"""Locks of operations and uploads by ``flock`` on their folder or file in the store."""
+"""Locks of operations and uploads: ``flock`` on the operation's folder or the upload's file."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STAGING: Final = "staging"
-"""The folder of the operations' folders."""
+"""Name of the folder that contains a folder for each operation."""
 
 UPLOADS: Final = "uploads"
-"""The folder of the uploads' files."""
+"""Name of the folder that contains the files of uploads."""
 
 
 @final
 class FileLocks:
     """The `store.workspace.locks.Locks` of a store on a local file system.
 
-    The kernel releases a ``flock`` with the process that holds it, and only when all copies of the
-    descriptor are closed: descriptors are not inherited by child programs.
+    The kernel releases a ``flock`` when all copies of its descriptor are closed, at the latest when
+    the process ends. Child programs do not inherit the descriptors.
     """
 
     def __init__(self, root: Path) -> None:
@@ -41,7 +41,7 @@ class FileLocks:
 
 @final
 class FileLock:
-    """A held ``flock``; without a descriptor, the lock of a file that does not exist."""
+    """A held ``flock``. Without a descriptor, it is the lock of a file that does not exist."""
 
     __slots__ = ("_descriptor",)
 
@@ -59,7 +59,7 @@ def _lock(path: Path, flags: int) -> FileLock | None:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
         except FileNotFoundError:
-            # Locks are taken on existing files only, so no other process can hold this one.
+            # A lock needs an existing file, so no other process can hold this lock.
             return FileLock(None)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Which operations and uploads a live process is working on."""
+"""Locks that show which operations and uploads a live process is working on."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ class Lock(Protocol):
 class Locks(Protocol):
     """The locks of one store's operations and uploads.
 
-    Locks have no expiry time: a slow client loses nothing. A lock excludes other processes and
-    other threads of this process alike. An operation or an upload whose lock is free is not being
-    worked on; an operation with a free lock belongs to a process that has ended.
+    Locks do not expire, so a slow client does not lose its work. A lock excludes other processes
+    and other threads of this process. If the lock of an upload is free, no request is working on
+    it. If the lock of an operation is free, the operation's process has ended.
     """
 
     def lock_operation(self, operation_id: str) -> Lock | None:
         """Lock an operation, or return None if another process or thread holds the lock.
 
-        An operation that has no folder (any more) can be locked as well.
+        An operation without a folder can be locked as well.
         """
 
     def lock_upload(self, upload_id: str) -> Lock | None:
         """Lock an upload, or return None if another request holds the lock.
 
-        An upload that has no file (any more) can be locked as well.
+        An upload without a file can be locked as well.
         """

@@ -1,8 +1,7 @@
 """Running operations: a row, a folder and a held lock that are made and removed together.
 
-An operation leases the content that it relies on; its leases end with it. There are no expiry
-times: a slow pipe loses nothing, and what a killed process leaves behind is swept by the next
-operation.
+An operation leases the content that it relies on, until it ends. Operations do not expire, so a
+slow pipe does not lose its work. The next operation sweeps the remains of a killed process.
 """
 
 from __future__ import annotations
@@ -33,8 +32,10 @@ if TYPE_CHECKING:
     from store.workspace.locks import Lock, Locks
 
 PUBLISHING: Final = "publishing"
-"""The file in an operation's folder that lists the digests of files about to be renamed into
-place, one a line."""
+"""The file in an operation's folder that lists the digests of files about to be published.
+
+Each line is one digest.
+"""
 
 
 @final
@@ -43,8 +44,8 @@ class Operation:
     """A running operation. Only this operation uses its folder.
 
     Attributes:
-        id: The operation's name, unique in the store.
-        kind: The verb, such as ``import``.
+        id: Unique ID in the store.
+        kind: The command or request, such as ``import``.
         folder: The operation's folder for staged files.
     """
 
@@ -55,7 +56,7 @@ class Operation:
     _count: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def new_file(self) -> Path:
-        """Return a path in the folder that was not returned before. Any thread may call this."""
+        """Return a new path in the folder. Any thread may call this."""
         return self.folder / f"{next(self._count):06d}"
 
     def stage(self, data: bytes) -> Path:
@@ -69,13 +70,13 @@ class Operation:
         return path
 
     def release_lock(self) -> None:
-        """Release the lock and leave row and folder to the next sweep."""
+        """Release the lock; leave the row and the folder to the next sweep."""
         self._lock.release()
 
     def announce(self, digests: Iterable[Digest]) -> None:
-        """Record durably which files are about to be published.
+        """Record durably which blobs are about to be published.
 
-        A sweep removes the listed files that no row names.
+        A sweep removes the listed blobs that have no row.
         """
         path = self.folder / PUBLISHING
         with translated(path), path.open("a", encoding="ascii") as file:
@@ -102,15 +103,15 @@ def begin(
         connection: A write unit.
         root: The store's folder.
         locks: The store's locks.
-        operation_id: A name that no other operation has.
-        kind: The verb, such as ``import``.
-        now: The time at which the operation starts.
+        operation_id: A new, unique ID.
+        kind: The command or request, such as ``import``.
+        now: The start time of the operation.
     """
     folder = root / STAGING / operation_id
     with translated(folder):
         folder.mkdir(parents=True)
     lock = locks.lock_operation(operation_id)
-    assert lock is not None  # noqa: S101 - sweeps run in write units too, and this is one
+    assert lock is not None  # noqa: S101 - only sweeps take it, in write units, and this is one
     leases.add_operation(connection, operation_id, kind, now, os.getpid())
     return Operation(operation_id, kind, folder, lock)
 
@@ -121,7 +122,7 @@ def end(connection: Connection, operation: Operation) -> None:
 
 
 def abandon(connection: Connection, operation: Operation, blobs: BlobStore) -> None:
-    """Remove what a failed operation has already published, and its row, in a write unit."""
+    """Remove the blobs that a failed operation has published, and its row, in a write unit."""
     _remove_announced(connection, operation.folder, blobs)
     leases.forget_operation(connection, operation.id)
 
@@ -136,15 +137,15 @@ def release(operation: Operation) -> None:
 
 
 def sweep(connection: Connection, root: Path, blobs: BlobStore, locks: Locks) -> int:
-    """Remove every operation whose lock is free; return how many there were.
+    """Remove every operation whose lock is free; return the number of removed operations.
 
-    A process that died before its first commit leaves a folder without a row. A process that died
-    between its last commit and the removal of its folder leaves one too.
+    A folder may have no row: the process died before its first commit, or after its last commit and
+    before it removed the folder.
 
     Args:
         connection: A write unit.
         root: The store's folder.
-        blobs: Where the operations have published.
+        blobs: The blob store to which the operations have published.
         locks: The store's locks.
     """
     staging = root / STAGING
@@ -180,7 +181,7 @@ def _announced(path: Path) -> list[Digest]:
         return []
     digests = []
     for line in text.splitlines(keepends=False):
-        # A list that a crash cut short was never followed by a rename: only whole lines count.
+        # If a crash cut the list short, no file was renamed, so an incomplete line can be ignored.
         with suppress(InvalidDigest):
             digests.append(Digest.parse(line))
     return digests

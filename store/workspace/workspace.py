@@ -1,7 +1,7 @@
 """An opened store: its units of work, its operations and leases, its bytes and its clock.
 
-Modules that only one method needs are imported there: a list of images does not wait for
-everything that can read an archive.
+Modules that only one method needs are imported in that method. Listing images does not import the
+code that reads archives.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ def utc_now() -> datetime:
 
 
 class Workspace:
-    """An opened store, without its verbs. Use `Workspace.open`; it is a context manager.
+    """An opened store, without its commands. Use `Workspace.open`; it is a context manager.
 
-    Every method is safe beside other processes on the same store. Threads may share a workspace.
+    Other processes may use the same store at the same time, and threads may share a workspace.
 
     Attributes:
         root: The store's folder.
-        blobs: The blobs.
+        blobs: The blob store in this folder.
         locks: The locks of operations and uploads.
     """
 
@@ -75,7 +75,7 @@ class Workspace:
 
         Args:
             root: The store's folder.
-            create: Whether to make a store if there is none.
+            create: Whether to create a store if there is none.
             read_only: Whether the caller only reads.
             clock: Returns the current time, in UTC.
             on_wait: Called with the name of the writer that this process has to wait for.
@@ -83,7 +83,7 @@ class Workspace:
         Raises:
             StoreNotFound: There is no store at ``root``.
             SchemaMismatch: A newer program has upgraded the store.
-            Unavailable: The store cannot be opened, or lies on several file systems.
+            Unavailable: The store cannot be opened, or is on several file systems.
         """
         try:
             database = engines.open_database(root, read_only=read_only, now=clock, on_wait=on_wait)
@@ -116,7 +116,7 @@ class Workspace:
 
     @property
     def read_only(self) -> bool:
-        """Whether the store can only be read."""
+        """Whether the store is read-only."""
         return not self._database.is_writable
 
     def now(self) -> datetime:
@@ -130,25 +130,25 @@ class Workspace:
         return self._database.read()
 
     def look(self) -> AbstractContextManager[Lookup]:
-        """Return look-ups: for questions that have to be quick and that one statement answers."""
+        """Return this thread's look-ups, for fast queries of one statement."""
         return self._database.look()
 
     def write(
         self, owner: str = "storectl", durability: Durability = Durability.SYNCED
     ) -> AbstractContextManager[Connection]:
-        """Return a write unit: one change of the catalogue, all of it or none.
+        """Return a write unit: a change of the catalogue that is committed as a whole, or not.
 
         Args:
             owner: The name of this writer; a writer that waits for it shows this name.
             durability: When the change has to survive a power cut.
 
         Raises:
-            ReadOnlyStore: The store can only be read.
+            ReadOnlyStore: The store is read-only.
         """
         if self.read_only:
             raise ReadOnlyStore(
-                f"the store at {self.root} can only be read",
-                hint="check the mount and the permissions of its folder",
+                f"the store at {self.root} is read-only",
+                hint="check the mount and the permissions of the store's folder",
             )
         return self._database.write(owner, durability)
 
@@ -164,16 +164,16 @@ class Workspace:
 
     @contextmanager
     def operation(self, kind: str) -> Iterator[Operation]:
-        """Run an operation: what it leases is not collected before this block is left.
+        """Run an operation. The content that it leases is not collected during this block.
 
-        Operations of processes that have ended are swept first. The block ends the operation in
-        its last write unit (`store.workspace.operations.end`).
+        First, operations of processes that have ended are swept. The caller ends the operation in
+        the last write unit of the block (`store.workspace.operations.end`).
 
         Args:
-            kind: The verb, such as ``import``.
+            kind: The command or request, such as ``import``.
 
         Raises:
-            ReadOnlyStore: The store can only be read.
+            ReadOnlyStore: The store is read-only.
         """
         import uuid
 
@@ -197,8 +197,8 @@ class Workspace:
                 with self.write(identifier) as connection:
                     operations.abandon(connection, running, self.blobs)
             except StoreError:
-                # Not even that can be written: the next operation sweeps this one, once its lock
-                # is free.
+                # The store cannot be written. The next operation sweeps this operation when its
+                # lock is free.
                 running.release_lock()
                 raise
             operations.release(running)
@@ -206,7 +206,7 @@ class Workspace:
         operations.release(running)
 
     def sweep_operations(self) -> int:
-        """Remove the operations of processes that have ended; return how many there were."""
+        """Remove the operations of processes that have ended; return their number."""
         from store.workspace import operations
 
         with self.write("gc") as connection:
@@ -214,13 +214,13 @@ class Workspace:
 
     @contextmanager
     def leased(self, kind: str, digests: Iterable[Digest]) -> Iterator[Path]:
-        """Keep contents from being collected while this block runs.
+        """Keep content from being collected while this block runs.
 
-        Nothing is collected from a store that can only be read: there nothing is leased.
+        A read-only store is never collected, so nothing is leased in it.
 
         Args:
-            kind: The verb, such as ``save``.
-            digests: The contents.
+            kind: The command or request, such as ``save``.
+            digests: The digests to keep.
 
         Yields:
             A folder for temporary files, removed at the end of the block.
@@ -250,20 +250,20 @@ class Workspace:
     # --- bytes ------------------------------------------------------------------------------------
 
     def sources(self, digests: Iterable[Digest]) -> dict[Digest, Sources]:
-        """Return where the bytes of ``digests`` can be read; unknown contents are left out."""
+        """Return where the bytes of ``digests`` can be read; unknown digests are left out."""
         from store.catalog import content
 
         with self.read() as connection:
             return content.sources(connection, digests)
 
     def document(self, digest: Digest) -> bytes | None:
-        """Return a small document that the catalogue holds inline, verified.
+        """Return a small document that is stored in the catalogue, verified.
 
         Args:
             digest: The document's digest.
 
         Returns:
-            The document's bytes; None if the catalogue does not hold it inline.
+            The document's bytes; None if they are not stored in the catalogue.
 
         Raises:
             DamagedContent: The bytes do not have this digest.
@@ -275,31 +275,31 @@ class Workspace:
             return b"".join(reader.chunks(found))
 
     def read_whole(self, digest: Digest) -> bytes:
-        """Return the bytes of a small content that the catalogue knows, verified.
+        """Return the bytes of a digest that the catalogue knows, verified; they should be few.
 
         Args:
-            digest: The content's digest.
+            digest: The digest of the bytes.
 
         Raises:
-            ContentMissing: The content's file is missing.
+            ContentMissing: The file is missing, or no bytes are stored.
             DamagedContent: The bytes do not have this digest.
         """
         with self.reader() as reader:
             return b"".join(reader.chunks(self.sources((digest,))[digest]))
 
     def reader(self) -> Reader:
-        """Return a reader of contents, which verifies what it reads; it is a context manager."""
+        """Return a reader of stored bytes, which verifies them; it is a context manager."""
         from store.content.reader import Reader
 
         return Reader(self.blobs, workers=max(2, os.cpu_count() or 1))
 
     def report_damage(self, error: DamagedContent | ContentMissing) -> None:
-        """Mark a content as damaged, so that it is not served again.
+        """Mark a digest as damaged, so that its bytes are not served again.
 
-        A store that can only be read is not changed.
+        A read-only store is not changed.
 
         Args:
-            error: What was found when the content was read.
+            error: The error that was raised when the bytes were read.
         """
         from store.catalog import content
 
@@ -308,7 +308,7 @@ class Workspace:
                 content.mark_damaged(connection, error.digest)
 
     def record(self, events: Sequence[Event]) -> None:
-        """Append events to the store's history; a store that can only be read is not changed."""
+        """Append events to the store's history; a read-only store is not changed."""
         from store.catalog.events import add_events
 
         if events and not self.read_only:

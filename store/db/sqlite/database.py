@@ -1,4 +1,4 @@
-"""The catalogue in a SQLite file: its units, its look-ups, and the lock that writers queue on."""
+"""The catalogue in a SQLite file: units of work, look-ups, and the lock on which writers queue."""
 
 from __future__ import annotations
 
@@ -81,11 +81,11 @@ class SqliteDatabase:
         return read_unit(self._engine)
 
     def look(self) -> AbstractContextManager[Lookup]:
-        """Return this thread's look-ups, for questions that one statement answers."""
+        """Return this thread's look-ups, for queries of one statement."""
         return self._lookups.look()
 
     def write(self, owner: str, durability: Durability) -> AbstractContextManager[Connection]:
-        """Return a write unit; see `store.db.database.Database.write` for the arguments."""
+        """Return a write unit (`store.db.database.Database.write` describes the arguments)."""
         return write_unit(self._engine, self._lock, owner, durability)
 
     def copy(self) -> AbstractContextManager[Connection]:
@@ -95,30 +95,30 @@ class SqliteDatabase:
         return copied(self._engine)
 
     def size_bytes(self) -> int:
-        """Return how many bytes the database file takes, with its logs and backups."""
+        """Return the size of the database file in bytes, including its logs and backups."""
         return sum(
             path.stat().st_size for path in self._root.glob(f"{DATABASE}*") if path.is_file()
         )
 
     def close(self) -> None:
-        """Close all connections, and remove the private copy if the store is read from one."""
+        """Close all connections, and remove the private copy of the database, if there is one."""
         self._lookups.close()
         self._engine.dispose()
         self._location.close()
 
 
 def _is_current(location: DatabaseLocation) -> bool:
-    """Return whether the schema is this program's.
+    """Return whether the schema is at the revision that this program needs.
 
     Raises:
         SchemaMismatch: The schema is newer.
-        ReadOnlyStore: The schema is older, and cannot be upgraded.
+        ReadOnlyStore: The schema is older, and the store cannot be written.
     """
     state = read_schema_state(location)
     require_known(state)
     if not state.is_current and not location.writable:
         raise ReadOnlyStore(
-            f"the store's schema is at revision {state.current} and has to be upgraded, but the"
-            " store cannot be written"
+            f"cannot upgrade the store's schema from revision {state.current}: the store is"
+            " read-only"
         )
     return state.is_current

@@ -1,4 +1,4 @@
-"""Connections to a SQLite file: their settings, explicit transactions, translated errors."""
+"""Connections to a SQLite file: settings, explicit transactions, and translated errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 DATABASE: Final = "store.db"
 BUSY_TIMEOUT_S: Final = 60
 _WRITING: Final = "store_write"
-"""The execution option of a transaction that writes; its value is the durability."""
+"""The execution option of a write transaction; its value is the durability."""
 
 
 _SYNCHRONOUS: Final = {Durability.SYNCED: "FULL", Durability.SOON: "NORMAL"}
@@ -60,14 +60,14 @@ class Access(Enum):
 
 
 def make_engine(database: Path, access: Access) -> Engine:
-    """Return an engine on a SQLite file; the file is opened with the first connection.
+    """Return an engine for a SQLite file. The first connection opens the file.
 
-    The driver's implicit transactions do not cover DDL and begin too late. They are off, and BEGIN
-    is issued here (``BEGIN IMMEDIATE`` inside `write_unit`).
+    The driver's implicit transactions are off, because they do not cover DDL and begin too late.
+    The engine issues ``BEGIN`` itself, and ``BEGIN IMMEDIATE`` inside `write_unit`.
 
     Args:
-        database: The file.
-        access: How to open it.
+        database: Path of the database file.
+        access: How to open the file.
     """
 
     def connect() -> sqlite3.Connection:
@@ -98,8 +98,8 @@ def make_engine(database: Path, access: Access) -> Engine:
         if durability is None:
             connection.exec_driver_sql("BEGIN")
             return
-        # This cannot be set inside a transaction. It is set every time, because connections are
-        # reused.
+        # The pragma has no effect inside a transaction. It is set before each transaction, because
+        # connections are reused.
         connection.exec_driver_sql(f"PRAGMA synchronous={_SYNCHRONOUS[durability]}")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
@@ -120,14 +120,14 @@ def write_unit(
     """Open a write unit: ``BEGIN IMMEDIATE`` … ``COMMIT``, or ``ROLLBACK`` on any exception.
 
     Args:
-        engine: The database.
-        lock: The lock that writers queue on.
+        engine: The engine of the database.
+        lock: The lock on which writers queue.
         owner: The name of this writer; a writer that waits for it shows this name.
-        durability: When the change has to survive a power cut.
+        durability: When the change becomes safe from a power cut.
 
     Raises:
         StoreBusy: Another program keeps the database locked.
-        StorageFull: There is no room for the change.
+        StorageFull: There is no space for the change.
         ReadOnlyStore: The database cannot be written.
     """
     with database_errors(), lock.held(owner), engine.connect() as connection:
@@ -137,13 +137,13 @@ def write_unit(
 
 
 def for_writing(connection: Connection, durability: Durability = Durability.SYNCED) -> Connection:
-    """Return the connection, set so that its next transaction writes."""
+    """Return the connection, configured so that its next transaction is a write transaction."""
     return connection.execution_options(**{_WRITING: durability})
 
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Raise SQLite's errors as branches of StoreError; an error of our own SQL stays as it is."""
+    """Translate SQLite's errors into StoreError; errors in this program's SQL stay unchanged."""
     try:
         yield
     except DBAPIError as exc:
@@ -155,7 +155,7 @@ def database_errors() -> Iterator[None]:
 def _translate(error: Exception) -> Exception:  # noqa: PLR0911 - a table
     name = getattr(error, "sqlite_errorname", "") or ""
     text = str(error)
-    # SHMSIZE: no room for the memory that processes share, which is a file too.
+    # SHMSIZE: there is no space for the shared memory, which is a file.
     if name.startswith("SQLITE_FULL") or name in ("SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"):
         return StorageFull(
             f"cannot write the catalogue: {text}",
@@ -186,6 +186,6 @@ def _translate(error: Exception) -> Exception:  # noqa: PLR0911 - a table
             f"cannot read or write the catalogue: {text}",
             hint="check the file system; network file systems cannot hold a store",
         )
-    # Anything else (a violated constraint, a statement that does not parse) is a bug of ours and
-    # stays as it is.
+    # Any other error (a violated constraint, a statement that does not parse) is a bug in this
+    # program and stays unchanged.
     return error

@@ -1,9 +1,10 @@
 """The database file of a store, and how to open it: for writing, for reading, or as a copy.
 
-SQLite reads a database in WAL mode only where it can make files beside it, or where it is told that
-the file never changes (``immutable``); then it silently ignores the log. So a database on read-only
-media is opened as immutable if it has no log. Every other database without a writable folder is
-read from a private copy.
+SQLite reads a database in WAL mode only if it can create files beside it, or if the caller declares
+that the file never changes (``immutable``). In the second case it silently ignores the log. So a
+database on read-only media is opened as immutable if it has no log. In a folder without write
+permission, the log and shared memory of a running writer are used. Any other database is read from
+a private copy.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _ATTEMPTS: Final = 5
 
 
 class OpenMode(Enum):
-    """How to reach the rows."""
+    """How to open the database."""
 
     WRITE = auto()
     READ = auto()
@@ -36,15 +37,15 @@ class OpenMode(Enum):
 @final
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What decides how a database is opened.
+    """The conditions that decide how a database is opened.
 
     Attributes:
         read_only: Whether the caller only reads.
         media_read_only: Whether the file system is mounted read-only.
-        folder_writable: Whether this process may make files in the store's folder.
+        folder_writable: Whether this process may create files in the store's folder.
         database_writable: Whether this process may write the database file.
-        has_log: Whether there is a write-ahead log with content.
-        has_shared_memory: Whether there is the file that the log's users share.
+        has_log: Whether there is a write-ahead log that is not empty.
+        has_shared_memory: Whether the shared-memory file of the log exists.
     """
 
     read_only: bool
@@ -60,8 +61,8 @@ class Conditions:
             return OpenMode.COPY if self.has_log else OpenMode.IMMUTABLE
         if self.folder_writable and self.database_writable:
             return OpenMode.READ if self.read_only else OpenMode.WRITE
-        # A process that may not make a log and shared memory can use those of a running writer.
-        # Without them it has to read a copy.
+        # A process that may not create a log and shared memory can use the files of a running
+        # writer. Without these files, it has to read a copy.
         return (
             OpenMode.READ
             if self.folder_writable or (self.has_log and self.has_shared_memory)
@@ -89,7 +90,7 @@ class DatabaseLocation:
 
     Attributes:
         database: The file to open: the store's own, or a private copy.
-        access: How to open it.
+        access: How to open the file.
         writable: Whether changes reach the store.
     """
 
@@ -108,8 +109,8 @@ class DatabaseLocation:
 
         Raises:
             StoreNotFound: There is no store at ``root``.
-            StoreBusy: A copy is needed, and the database changes faster than it can be copied.
-            Unavailable: The file cannot be read.
+            StoreBusy: A copy is needed, but the database changes faster than it can be copied.
+            Unavailable: The database file cannot be read.
         """
         database = root / DATABASE
         if not database.is_file():
@@ -144,7 +145,7 @@ class DatabaseLocation:
 
 
 def _copy(root: Path) -> Path:
-    """Copy database and log while neither changes; return the folder of the copy."""
+    """Copy the database and its log while neither of them changes; return the copy's folder."""
     import shutil  # noqa: PLC0415 - few stores are read from a copy
     import tempfile  # noqa: PLC0415
 
@@ -165,8 +166,8 @@ def _copy(root: Path) -> Path:
         raise
     shutil.rmtree(folder, ignore_errors=True)
     raise StoreBusy(
-        f"cannot copy the catalogue of {root}: it changes all the time",
-        hint="try again, or get permission to write there, so that no copy is needed",
+        f"cannot copy the catalogue of {root}: the catalogue changes all the time",
+        hint="try again, or get write permission for the store's folder, so that no copy is needed",
     )
 
 

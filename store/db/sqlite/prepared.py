@@ -1,8 +1,8 @@
-"""Look-ups: statements that are compiled once and then run by the driver, without a transaction.
+"""Look-ups: statements that are compiled once, and that the driver runs without a transaction.
 
-They are for the questions that a server is asked most often. What SQLAlchemy does for each
-execution of a statement (a context, events, a general result) takes ten times as long as SQLite
-takes to find one row by an index.
+They serve the most frequent requests of a server. The work of SQLAlchemy for each statement (a
+context, events, a general result) takes ten times as long as SQLite takes to find one row by an
+index.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Lookups:
     """Connections for single statements, one for each thread.
 
-    A single statement sees one state of the database by itself, so no transaction is begun.
+    A single statement sees one snapshot of the database anyway, so it needs no transaction.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -42,7 +42,7 @@ class Lookups:
 
     @contextmanager
     def look(self) -> Iterator[SqliteLookup]:
-        """Return this thread's connection. Errors are raised as branches of StoreError."""
+        """Return this thread's connection. Errors are raised as StoreError."""
         with database_errors():
             known: dict[str, SqliteLookup] = self._local.__dict__
             lookup = known.get("lookup")
@@ -66,11 +66,11 @@ class Lookups:
 class SqliteLookup:
     """One thread's connection; implements `store.db.database.Lookup`.
 
-    It takes the place of a SQLAlchemy connection in functions that execute one statement.
+    Functions that execute one statement accept it in place of a SQLAlchemy connection.
 
     Args:
-        driver: The connection.
-        dialect: The dialect that statements are compiled for.
+        driver: The driver's connection.
+        dialect: The dialect for which statements are compiled.
         known: The compiled statements, which all threads share.
     """
 
@@ -97,7 +97,7 @@ class SqliteRows:
         self._rows = rows
 
     def one_or_none(self) -> Any:  # noqa: ANN401 - a row has the columns of its statement
-        """Return the only row, or None if there is none. Raises ValueError for several."""
+        """Return the only row, or None if there is no row. Raises ValueError for several rows."""
         if not self._rows:
             return None
         (row,) = self._rows
@@ -122,8 +122,8 @@ class _Compiled:
         assert isinstance(compiled, SQLCompiler)  # noqa: S101 - a SELECT's is
         self._sql: Final = str(compiled)
         fixed = compiled.params
-        # Constants of the statement (a state, a limit) keep their value; the other parameters get
-        # one with each run.
+        # Constants of the statement (a state, a limit) keep their values. The other parameters get
+        # a value in each run.
         self._parameters: Final = [
             (
                 name,
@@ -145,7 +145,7 @@ class _Compiled:
         for name, convert, fixed, is_asked in self._parameters:
             value = values[name] if is_asked else fixed
             parameters.append(value if convert is None else convert(value))
-        # All rows are fetched: an unfinished statement would keep its snapshot of the database.
+        # Fetch all rows: an unfinished statement would keep its snapshot of the database.
         found = driver.execute(self._sql, parameters).fetchall()
         return SqliteRows(
             [

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 def copied(engine: Engine) -> Iterator[Connection]:
     """Copy one snapshot and open a connection to the copy; the copy is removed at the end.
 
-    Writers of the original go on meanwhile.
+    Writers of the original need not wait.
 
     Args:
-        engine: The original.
+        engine: The engine of the original.
 
     Raises:
-        StorageFull: There is no room for the copy in the folder for temporary files.
+        StorageFull: There is no space for the copy in the folder for temporary files.
     """
     with TemporaryDirectory(prefix="storectl-") as folder:
         path = Path(folder) / DATABASE

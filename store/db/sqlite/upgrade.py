@@ -1,7 +1,7 @@
-"""The schema's revision: read it, refuse a newer one, migrate an older one.
+"""The schema's revision: read it, reject a newer revision, migrate an older revision.
 
 Alembic is imported only inside the functions that migrate or compare, so that opening a current
-store does not pay for it.
+store does not import it.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def read_schema_state(location: DatabaseLocation) -> SchemaState:
     """Return a database's revision, read without SQLAlchemy.
 
     Args:
-        location: The database.
+        location: The database, and how to open it.
 
     Raises:
         SchemaMismatch: The database belongs to another program.
         IntegrityError: The file is not a SQLite database, or it is damaged.
     """
-    # Reading the revision must not write, even where the store may be written.
+    # Reading the revision must not write, even if the store is writable.
     access = Access.READ_ONLY if location.access is Access.READ_WRITE else location.access
     uri = f"{location.database.absolute().as_uri()}?mode={access.value}"
     with database_errors(), closing(sqlite3.connect(uri, uri=True)) as connection:
@@ -66,7 +66,7 @@ def require_known(state: SchemaState) -> None:
     """Reject a database that a newer program has migrated.
 
     Args:
-        state: The database's revision.
+        state: The revision of the database.
 
     Raises:
         SchemaMismatch: This program does not know the revision.
@@ -76,8 +76,8 @@ def require_known(state: SchemaState) -> None:
             f"the store's schema is at revision {state.current}, which this program does not know"
             f" (it knows up to {state.head})",
             hint=(
-                "a newer program made this store: use that version, or export its images there and"
-                " import them into a new store here"
+                "a newer version of the program upgraded this store: use that version, or save the"
+                " images with it and import them into a new store"
             ),
         )
 
@@ -89,19 +89,19 @@ def upgrade(
     on_wait: Callable[[str], None] | None = None,
     scripts: Path | None = None,
 ) -> UpgradeReport:
-    """Migrate the database at ``root`` to the newest revision; make it if there is none.
+    """Migrate the database at ``root`` to the newest revision; create it if there is none.
 
-    All revisions are applied, or none. Before an existing database changes, a copy of it is written
-    beside it (``store.db.<revision>-<time>.bak``).
+    All revisions are applied in one transaction. Before an existing database is changed, it is
+    copied to ``store.db.<revision>-<time>.bak`` beside it.
 
     Args:
         root: The store's folder.
         now: The clock; the backup has the time in its name.
         on_wait: Called with the name of the writer that this process has to wait for.
-        scripts: A folder that replaces the shipped migrations; None for those.
+        scripts: A folder with migrations; None for the shipped migrations.
 
     Raises:
-        SchemaMismatch: The database is newer than this program, or another program's.
+        SchemaMismatch: The database is newer than this program, or belongs to another program.
         IntegrityError: The migrated rows violate a foreign key.
     """
     database = root / DATABASE
@@ -153,8 +153,8 @@ def drift(root: Path) -> tuple[str, ...]:
 
 
 def _copy(source: sqlite3.Connection, target: Path) -> None:
-    # SQLite's own backup includes the write-ahead log; a copy of the file alone would not.
-    # The copy gets its final name when it is complete.
+    # SQLite's backup includes the write-ahead log; a copy of the file would not include it. The
+    # backup gets its final name when it is complete.
     partial = target.with_name(f"{target.name}.partial")
     with translated(target):
         partial.unlink(missing_ok=True)
@@ -174,8 +174,8 @@ def _migrating(root: Path) -> Iterator[Connection]:
     engine = make_engine(root / DATABASE, Access.CREATE)
     try:
         with database_errors(), engine.connect() as connection:
-            # Rebuilding a parent table with foreign keys enforced would fire ON DELETE CASCADE. The
-            # pragma has no effect inside a transaction.
+            # If foreign keys are enforced, rebuilding a parent table fires ON DELETE CASCADE. The
+            # pragma has no effect inside a transaction, so it comes first.
             raw = connection.connection.driver_connection
             assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - our own creator made it
             raw.execute("PRAGMA foreign_keys=OFF")
