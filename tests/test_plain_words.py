@@ -57,7 +57,7 @@ def test_comments_and_messages_are_read(tmp_path: Path) -> None:
     assert sorted(finding.line for finding in findings(path)) == [1, 3]
 
 
-def test_the_project_has_none() -> None:
+def test_the_project_has_no_banned_phrase() -> None:
     found = [
         f"{path}:{finding.line}: {finding.text} [{finding.advice}]"
         for path in tracked("*.py", "*.md")

@@ -83,7 +83,7 @@ def test_locations_of_different_digests_differ(blobs: BlobStore) -> None:
     assert len({blobs.location(digest) for digest in (DIGEST, OTHER, LONG)}) == 3
 
 
-def test_a_store_that_reuses_locations_gives_a_content_the_same_one_again(
+def test_a_blob_gets_its_old_location_again_if_the_store_reuses_locations(
     blobs: BlobStore, publish: Callable[..., Location]
 ) -> None:
     first = publish(DATA)

@@ -75,7 +75,7 @@ def test_known_layers_relied_on_by_an_import_survive_a_collection_meanwhile(
     data = image(B, A, tags=("y:1",)).bytes()
 
     class Interrupting(io.BytesIO):
-        """An archive that removes the image and collects while the import reads it."""
+        """An input that removes the image and collects garbage while the import reads it."""
 
         done = False
 

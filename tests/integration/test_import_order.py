@@ -104,7 +104,7 @@ def catalogue_rows(store: Store) -> tuple[list[tuple[str, str]], list[tuple[str,
     [(elsewhere, plain), (elsewhere, sourced, compressed)],
     ids=["brought plain", "brought as it was named and with a source"],
 )
-def test_the_order_of_imports_does_not_show(
+def test_the_order_of_imports_makes_no_difference(
     tmp_path: Path, archives: tuple[Callable[[], bytes], ...]
 ) -> None:
     empty = tmp_path / "empty"

@@ -151,7 +151,9 @@ def test_a_truncated_blob_is_written_again(store: Store, sample: Sample, tmp_pat
     assert blob.read_bytes() == sample.layout.blobs[sample.arm64["digest"]]
 
 
-def test_without_a_name_it_is_listed_once(store: Store, sample: Sample, tmp_path: Path) -> None:
+def test_a_manifest_without_a_name_is_listed_once(
+    store: Store, sample: Sample, tmp_path: Path
+) -> None:
     for _ in range(2):
         save_folder(store, tmp_path / "layout", sample.arm64["digest"])
     assert [

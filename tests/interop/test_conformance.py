@@ -26,7 +26,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("version", ["1.1", "dev"])
-def test_every_api_and_data_type(version: str, program: Path, tmp_path: Path) -> None:
+def test_every_api_and_data_type_passes(version: str, program: Path, tmp_path: Path) -> None:
     with Mirror(tmp_path / "store", "--accept-missing-blobs") as mirror:
         result = conformance.run(
             program, tmp_path / "results", mirror.host, version=version, data_sparse="true"
@@ -38,7 +38,7 @@ def test_every_api_and_data_type(version: str, program: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("version", ["1.1", "dev"])
-def test_without_options(version: str, program: Path, tmp_path: Path) -> None:
+def test_the_program_passes_without_options(version: str, program: Path, tmp_path: Path) -> None:
     with Mirror(tmp_path / "store") as mirror:
         result = conformance.run(program, tmp_path / "results", mirror.host, version=version)
     assert result.not_passed == []
@@ -66,7 +66,7 @@ def test_sparse_manifests_are_refused_by_default(
     assert result.counts["Skip"] == 0
 
 
-def test_reading_from_a_read_only_mirror(program: Path, tmp_path: Path) -> None:
+def test_reads_from_a_read_only_mirror_pass(program: Path, tmp_path: Path) -> None:
     root = tmp_path / "store"
     with Mirror(root) as mirror:
         blob = _push_blob(mirror, b"a layer")

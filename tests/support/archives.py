@@ -1,7 +1,7 @@
 """Docker archives of images, packed in every way that Docker reads.
 
-The order of members, links before or after their target, and compression inside and outside vary.
-Configs and layers are bytes that the caller gives, valid or not; they are packed unchanged.
+Archives vary in the order of their members, in their links and in their compression. The caller
+gives configs and layers as bytes, valid or not, and they are packed unchanged.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def manifest_of(images: Sequence[PackedImage], repeats: Repeats) -> bytes:
 def pack(
     images: Sequence[PackedImage], packing: Packing = PLAIN, manifest: bytes | None = None
 ) -> bytes:
-    """Return an archive with ``manifest``, by default the plainest ``manifest.json``."""
+    """Return an archive with this ``manifest.json``, by default the one from `manifest_of`."""
     tar = _Tar(packing)
     document = manifest_of(images, packing.repeats) if manifest is None else manifest
     if packing.manifest_first:
@@ -148,9 +148,9 @@ def pack(
 def pack_old(
     images: Iterable[OldImage], repositories: bytes | None, packing: Packing = PLAIN
 ) -> bytes:
-    """Return an archive without a ``manifest.json``, as Docker wrote it before 1.10.
+    """Return an archive without a ``manifest.json``, as Docker before 1.10 wrote it.
 
-    ``repositories`` is left out if it is None (docker-archive.md §7).
+    If ``repositories`` is None, the archive lacks that file (docker-archive.md §7).
     """
     tar = _Tar(packing)
     if packing.manifest_first and repositories is not None:

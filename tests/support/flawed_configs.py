@@ -285,7 +285,7 @@ def flawed_cases(draw: DrawFn) -> ImageCase:
 
 
 def cases() -> SearchStrategy[ImageCase]:
-    """Draw images: eight valid ones for each that Docker should refuse."""
+    """Draw images: eight valid images for each image that Docker should refuse."""
     return st.integers(0, 8).flatmap(
         lambda chance: flawed_cases() if chance == 8 else sound_cases()
     )

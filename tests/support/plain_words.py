@@ -1,7 +1,7 @@
 """Phrases that a reader has to read twice, and a search for them in the project's files.
 
-Of a Python file, the docstrings, comments and string literals are searched; of a Markdown file,
-everything outside code blocks.
+The search reads the docstrings, comments and string literals of a Python file. In a Markdown file,
+it reads everything outside code blocks.
 """
 
 from __future__ import annotations

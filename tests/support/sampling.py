@@ -25,7 +25,7 @@ SHRINKING_S: Final = 60
 """Seconds after which shrinking stops."""
 
 SPARE: Final = 1.5
-"""How many times as many examples are drawn, because hypothesis draws some of them twice."""
+"""The factor by which more examples are drawn than needed: hypothesis draws some of them twice."""
 
 
 class _Found(Exception):
@@ -91,8 +91,8 @@ def smallest(
 
     def see(example: Example) -> None:
         if example not in known:
-            # Pass an example that was not judged, because a failure here would change how examples
-            # are drawn.
+            # Let an example pass that was not judged: a failure would change how examples are
+            # drawn.
             known[example] = bool(best) and time.monotonic() < deadline and fails(example)
         if known[example]:
             best.append(example)

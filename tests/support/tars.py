@@ -48,7 +48,7 @@ def padded(data: bytes) -> bytes:
 
 
 def member(name: bytes = b"file", data: bytes = b"", flag: bytes = b"0", **options: bytes) -> bytes:
-    """Return a header with its data."""
+    """Return a tar member: its header block, and its data padded to whole blocks."""
     return block(name, len(data), flag, **options) + padded(data)
 
 

@@ -1,6 +1,6 @@
 """Docker archives with a broken ``manifest.json``, config or ``repositories``.
 
-And archives whose ``index.json`` and ``manifest.json`` contradict each other.
+Some archives have an ``index.json`` and a ``manifest.json`` that contradict each other.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _of(table: bytes, **files: bytes) -> tuple[Entry, ...]:
 
 
 def tables() -> Iterator[Case]:
-    """Yield cases of ``manifest.json`` and of the configs that it names."""
+    """Yield cases with a broken ``manifest.json``, or a broken config that it names."""
 
     def case(
         name: str, why: str, table: object, expected: Refused | Accepted, **files: bytes

@@ -20,7 +20,7 @@ OUTSIDE: Final = "/proc/self/environ"
 
 
 def blobs() -> Iterator[Case]:
-    """Yield cases of links, directories and devices in the place of a layer."""
+    """Yield cases with a link, directory or device in place of a layer."""
     layout, root = app()
 
     def case(
@@ -141,7 +141,7 @@ def blobs() -> Iterator[Case]:
 
 
 def dir_folders() -> Iterator[Case]:
-    """Yield cases of folders of skopeo's ``dir:``."""
+    """Yield cases of broken ``dir:`` folders, as skopeo writes them."""
     layout = Layout()
     image = layout.root(layout.image(gzip(A), B))
     sound = {
@@ -164,7 +164,8 @@ def dir_folders() -> Iterator[Case]:
     ) -> Case:
         names = {"manifest": "manifest.json", "layer": digest(B)[7:], "version": "version"}
         files = sound | {names[key]: data for key, data in changes.items()}
-        # A folder without its table of contents is like any folder (see folder-of-something-else).
+        # A folder without its ``manifest.json`` is treated like any folder (see
+        # folder-of-something-else).
         return Case(
             name,
             why,

@@ -27,7 +27,7 @@ def _case(
 
 
 def _tables() -> Iterator[Case]:
-    """Yield cases of the two files at the top."""
+    """Yield cases with a broken index.json or oci-layout."""
     sound, root = app()
 
     def files(**contents: bytes) -> Layout:
@@ -132,7 +132,7 @@ def _tables() -> Iterator[Case]:
 
 
 def _graphs() -> Iterator[Case]:
-    """Yield cases of the documents below, and of choices among them."""
+    """Yield cases with a broken index below index.json, or with a choice of images that fails."""
     invalid = errors.InvalidDocument
     two_roots = Layout()
     for each in (A, B):

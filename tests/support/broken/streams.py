@@ -178,7 +178,7 @@ def layers() -> Iterator[Case]:
 
 
 def archives() -> Iterator[Case]:
-    """Yield cases of compressed archives."""
+    """Yield cases of compressed archives that are damaged or hold no tar."""
 
     def case(name: str, why: str, data: bytes, expected: Refused | Accepted) -> Case:
         return Case(name, why, expected, archive=data)

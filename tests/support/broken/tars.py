@@ -30,7 +30,7 @@ def docker(*layer_entries: Entry) -> tuple[Entry, ...]:
 
 
 def headers() -> Iterator[Case]:
-    """Yield cases of header blocks."""
+    """Yield cases with a broken header block."""
 
     def case(
         name: str,
@@ -158,7 +158,7 @@ def headers() -> Iterator[Case]:
 
 
 def extensions() -> Iterator[Case]:
-    """Yield cases of PAX and GNU headers, and of the maps of sparse members."""
+    """Yield cases with a broken PAX or GNU header, or a broken map of a sparse member."""
 
     def case(
         name: str,
@@ -281,7 +281,7 @@ def extensions() -> Iterator[Case]:
 
 
 def links() -> Iterator[Case]:
-    """Yield cases of links, of paths, and of directories and devices in place of files."""
+    """Yield cases with a broken link or path, or with a directory or device in place of a file."""
 
     def case(
         name: str,

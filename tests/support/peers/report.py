@@ -75,7 +75,7 @@ writes the whole name where tags are the same.
 
 @final
 class Messages:
-    """The messages of peers, numbered."""
+    """The messages of peers, each with a number."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
@@ -183,7 +183,7 @@ def render(matrix: Matrix) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
+    """Return a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(
         f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines

@@ -102,7 +102,7 @@ def test_the_identity_changes_with_every_byte(filled: Store) -> None:
         assert identity(again.plan) == identity(plan)
 
 
-def test_damage_is_found_when_a_content_was_read_in_full(store: Store) -> None:
+def test_damage_is_found_when_content_was_read_in_full(store: Store) -> None:
     from store import ImportOptions
     from store.formats.compression.settings import Compression
 

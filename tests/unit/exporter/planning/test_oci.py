@@ -27,7 +27,7 @@ def test_entries_are_folders_then_blobs_then_files() -> None:
     assert plan.owner == ""
 
 
-def test_a_content_made_for_the_archive_is_in_it() -> None:
+def test_content_made_for_the_archive_is_in_the_archive() -> None:
     layout = Layout()
     made = Digest.of(b"made")
     plan = oci.plan(graph_of(layout, (layout.image(A), ()), made={made: (b"made", 4)}))

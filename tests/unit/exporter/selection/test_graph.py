@@ -30,7 +30,7 @@ def loaded(store: Store, layout: Layout, *names: str, **options: Any) -> SavedGr
         return load(connection, roots, SaveOptions(Format.OCI, **options), read)
 
 
-def test_a_graph_has_every_content_below_its_roots(store: Store) -> None:
+def test_a_graph_has_all_content_below_its_roots(store: Store) -> None:
     layout = Layout()
     top = layout.index(layout.image(gzip(A)), layout.image(B, platform="linux/arm64"))
     layout.root(top, "docker.io/library/app:1")

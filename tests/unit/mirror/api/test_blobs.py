@@ -64,7 +64,7 @@ def test_blob_is_served_whole_in_ranges_and_conditionally(
 
 
 def test_answers_on_one_connection_keep_their_order(ask: InProcessMirror) -> None:
-    """A blob bypasses the transport, but is sent after its own head and before the next head."""
+    """Blobs bypass the transport. Each has to follow its own head and precede the next head."""
     import http.client
 
     digest = push(ask, LARGE)

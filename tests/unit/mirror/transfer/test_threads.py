@@ -11,7 +11,7 @@ from tests.support.waiting import until_in_loop
 
 
 def test_cancelled_task_waits_for_its_thread() -> None:
-    """Otherwise the thread could write to a descriptor that was closed and reused."""
+    """A thread that outlives its task could write to a descriptor that was closed and reused."""
     from concurrent.futures import ThreadPoolExecutor
 
     from mirror.transfer.threads import run

@@ -61,7 +61,7 @@ def test_the_library_uses_no_method_that_only_the_folder_has() -> None:
 
 
 @pytest.mark.parametrize("package", ["store/content", "store/registry", "exporter/selection"])
-def test_contents_are_not_asked_for_descriptors(package: str) -> None:
+def test_blobs_are_not_asked_for_descriptors(package: str) -> None:
     """A blob may have no descriptor: `OpenBlob.as_file` gives a real file to store/files."""
     found = [
         f"{path.name}:{line}"

@@ -19,7 +19,7 @@ def test_an_encoding_is_recorded_once(rows: Rows) -> None:
     assert encodings.encoded(rows.connection, wanted) == {(named("stored"), named("diff"))}
 
 
-def test_one_content_can_decode_to_two_digests(rows: Rows) -> None:
+def test_one_blob_can_decode_to_two_digests(rows: Rows) -> None:
     stored = rows.blob("stored")
     rows.encoding(rows.content("sha256"), stored)
     rows.encoding(rows.content("sha512"), stored)

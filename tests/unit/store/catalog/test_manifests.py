@@ -50,7 +50,7 @@ def test_referrers_of_referrers_are_found(rows: Rows) -> None:
     }
 
 
-def test_size_counts_each_present_content_once(rows: Rows) -> None:
+def test_size_counts_present_content_once(rows: Rows) -> None:
     rows.content("gone", None, ContentState.ABSENT)
     rows.manifest("one", blobs=("shared", "gone"))
     rows.manifest("two", blobs=("shared", "own"))
@@ -96,7 +96,7 @@ def test_a_manifest_is_described_with_its_subject(rows: Rows) -> None:
     assert found.size_bytes == 10 + LAYER_BYTES
 
 
-def test_repositories_that_hold_any_of_the_contents_are_sorted(rows: Rows) -> None:
+def test_repositories_that_hold_any_of_the_digests_are_sorted(rows: Rows) -> None:
     rows.tag("team/b:1", rows.manifest("one"))
     rows.tag("team/a:1", rows.manifest("two"))
     rows.tag("team/c:1", rows.manifest("three"))

@@ -143,7 +143,7 @@ def test_a_failing_disk_is_not_taken_for_damage(
             blocks.read_into(0, bytearray(BLOCK_BYTES))
 
 
-def test_damaged_and_missing_contents_are_refused(blobs: BlobStore, sources: Sources) -> None:
+def test_damaged_and_missing_content_is_refused(blobs: BlobStore, sources: Sources) -> None:
     with pytest.raises(DamagedContent):
         open_blocks(blobs, replace(sources, state=ContentState.DAMAGED))
     with pytest.raises(DamagedContent):

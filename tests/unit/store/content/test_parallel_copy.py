@@ -145,17 +145,17 @@ def test_a_plain_blob_of_another_size_is_damage(
             scatter.finish()
 
 
-def test_contents_without_bytes_are_refused_at_once(tmp_path: Path) -> None:
+def test_content_without_bytes_is_refused_at_once(tmp_path: Path) -> None:
     with scattering(MemoryBlobs(), tmp_path / "out") as scatter:
         for sources in (plain(PLAIN), encoded(STORED, seekable=True)):
             with pytest.raises(ContentMissing):
                 scatter.content(sources, 0, lambda _: None)
 
 
-def test_so_many_contents_are_open_at_once_and_no_more(
+def test_the_number_of_open_blobs_is_limited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Copying a third blob closes the first, and raises its damage."""
+    """A third blob exceeds the limit, so the first copy is finished and reports its damage."""
     monkeypatch.setattr(parallel_copy, "_MAX_OPEN", 2)
     blobs = MemoryBlobs({Digest.of(PLAIN): b"wrong"})
     with scattering(blobs, tmp_path / "out") as scatter:

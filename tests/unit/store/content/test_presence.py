@@ -53,7 +53,7 @@ def test_files_that_are_gone_or_cut_short_are_missing(
     assert missing_files(blobs, replace(SOURCES, encodings=())) == frozenset()
 
 
-def test_contents_that_need_no_file_miss_none() -> None:
+def test_content_that_needs_no_file_misses_none() -> None:
     for sources in (
         replace(SOURCES, inline=b"data"),
         replace(SOURCES, state=ContentState.ABSENT),
@@ -76,7 +76,7 @@ def test_only_a_file_of_the_right_size_is_opened(blobs_of: Callable[..., BlobSto
         assert open_if_cached(blobs, SOURCES) is None
 
 
-def test_contents_without_a_file_of_their_own_are_not_opened(
+def test_content_without_a_file_of_its_own_is_not_opened(
     blobs_of: Callable[..., BlobStore],
 ) -> None:
     blobs = blobs_of({DATA: b"data"})
@@ -93,6 +93,6 @@ def test_excluding_leaves_the_other_forms() -> None:
     assert excluding(SOURCES, set()) == SOURCES
 
 
-def test_a_content_without_any_form_left_is_none() -> None:
+def test_content_without_any_form_left_is_none() -> None:
     assert excluding(SOURCES, {DATA, ZSTD, GZIP}) is None
     assert excluding(replace(SOURCES, inline=b"data"), {DATA, ZSTD, GZIP}) is not None

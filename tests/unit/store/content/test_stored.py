@@ -32,7 +32,7 @@ def test_any_form_is_readable() -> None:
     require_readable(replace(PRESENT, in_file=False, inline=b"data"))
 
 
-def test_damaged_contents_and_contents_without_a_form_are_not_readable() -> None:
+def test_damaged_content_and_content_without_a_form_are_not_readable() -> None:
     with pytest.raises(DamagedContent):
         require_readable(replace(PRESENT, state=ContentState.DAMAGED))
     with pytest.raises(ContentMissing):

@@ -104,7 +104,7 @@ def test_a_changed_or_missing_file_is_damage_and_names_the_image(
     assert verdict.finding.images == ("docker.io/library/x:1",)
 
 
-def test_a_damaged_content_is_marked_by_the_store(store: Store, image_id: ImageID) -> None:
+def test_damaged_content_is_marked_by_the_store(store: Store, image_id: ImageID) -> None:
     assert image_id
     digest = layer_file(store)
     store.blobs.path(digest).write_bytes(b"other bytes")

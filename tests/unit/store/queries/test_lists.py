@@ -45,7 +45,7 @@ def three(store: Store) -> dict[ImageID, str]:
         (ImageFilter(labels=("stage",), after="b:1"), "first"),
     ],
 )
-def test_filters_and_pages(
+def test_images_are_filtered_and_paged(
     store: Store, three: dict[ImageID, str], filters: ImageFilter, want: str
 ) -> None:
     assert [three[image.image_id] for image in store.images(filters)] == want.split()

@@ -49,7 +49,7 @@ def test_blobs_without_a_manifest_have_a_day_of_grace(root: Path) -> None:
         assert store.collect().blobs == (asked,)
 
 
-def test_stored_contents_can_be_adopted_and_missing_ones_are_left_out(
+def test_stored_content_can_be_adopted_and_missing_content_is_left_out(
     store: Store, registry: Registry
 ) -> None:
     digest, damaged = push_blob(registry, b"mine"), push_blob(registry, b"damaged")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from store.registry.registry import Registry
 
 
-def test_a_content_of_a_readable_repository_is_readable(store: Store, registry: Registry) -> None:
+def test_content_of_a_readable_repository_is_readable(store: Store, registry: Registry) -> None:
     mine, other = push_blob(registry, b"mine"), push_blob(registry, b"other", OTHER)
     contents = store.sources((mine, other)).values()
     assert registry.unreadable(contents, lambda name: name == APP) == [other]
@@ -33,7 +33,7 @@ def test_a_layer_is_readable_with_the_blob_that_decodes_to_it(
     assert registry.unreadable(contents, lambda name: name == OTHER) == [Digest.of(A)]
 
 
-def test_contents_of_unnamed_images_are_readable_by_id(store: Store, registry: Registry) -> None:
+def test_content_of_unnamed_images_is_readable_by_id(store: Store, registry: Registry) -> None:
     put_image(store, B)
     contents = store.sources((Digest.of(B),)).values()
     assert registry.unreadable(contents, lambda name: name == BY_ID) == []

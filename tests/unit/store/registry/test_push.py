@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from store import Store
 
 
-def test_a_manifest_may_only_name_contents_of_its_repository(registry: Registry) -> None:
+def test_a_manifest_may_only_name_content_of_its_repository(registry: Registry) -> None:
     config, manifest = image_manifest((images.A, squeezed(images.A)))
     push_blob(registry, config)
     push_blob(registry, squeezed(images.A), OTHER)
@@ -80,7 +80,7 @@ def test_the_stated_media_type_makes_an_index(store: Store, registry: Registry) 
     assert list(store.fsck()) == []
 
 
-def test_each_sparse_setting_allows_more_missing_contents(store: Store) -> None:
+def test_each_sparse_setting_allows_more_missing_content(store: Store) -> None:
     child = {"mediaType": MANIFEST, "digest": str(Digest.of(b"elsewhere")), "size": 9}
     index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [child]})
     _, image = image_manifest((images.A, squeezed(images.A)))
@@ -166,7 +166,9 @@ EMPTY_CONFIG = {
         (Role.LAYER, ("https://example.com",), list(Sparse)),
     ],
 )
-def test_what_may_be_missing(role: Role, urls: tuple[str, ...], want: list[Sparse]) -> None:
+def test_the_role_and_the_urls_decide_whether_content_may_be_missing(
+    role: Role, urls: tuple[str, ...], want: list[Sparse]
+) -> None:
     link = Link(role, 0, Descriptor(MANIFEST, Digest.of(b"x"), 1), urls=urls)
     assert [sparse for sparse in Sparse if may_be_missing(link, sparse)] == want
 

@@ -1,4 +1,4 @@
-"""`events`: docker's lines and objects, filters, and following."""
+"""`events`: docker's lines and JSON objects, filters, and ``--follow``."""
 
 from __future__ import annotations
 

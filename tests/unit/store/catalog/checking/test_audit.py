@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PRESENT = ContentState.PRESENT
 
 
-def test_stored_contents_have_bytes_of_their_own(rows: Rows) -> None:
+def test_stored_content_has_bytes_of_its_own(rows: Rows) -> None:
     rows.blob("file", 3)
     rows.content("decoded")
     inline = Digest.of(b"inline")

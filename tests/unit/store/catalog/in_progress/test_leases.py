@@ -20,7 +20,7 @@ def count(rows: Rows) -> int:
     return rows.connection.execute(select(func.count()).select_from(lease)).scalar_one()
 
 
-def test_an_operation_leases_a_content_once(rows: Rows) -> None:
+def test_an_operation_leases_content_once(rows: Rows) -> None:
     a, b = rows.content("a"), rows.content("b")
     for operation in ("one", "two"):
         leases.add_operation(rows.connection, operation, "import", NOW, 1)
