@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Final, final
 from store.catalog import content, manifests, repositories
 from store.errors import InvalidDocument
 from store.formats.image.config import ImageConfig
+from store.formats.image.graph_walk import bottom_up, levels, too_many_nodes
 from store.formats.image.manifests import Document
 from store.model.contents import ContentState
+from store.model.limits import DEFAULT_LIMITS
 from store.model.platforms import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from sqlalchemy import Connection
 
     from exporter.selection.roots import SavedRoot
     from store.model.contents import Sources
     from store.model.digests import Digest
+    from store.model.limits import Limits
     from store.model.references import Repository
 
     Read = Callable[[Sources], bytes]
@@ -41,12 +44,14 @@ class Loading:
         read: Returns the bytes of a stored manifest, index or config.
         within: A repository: only documents that it holds are read. None for no restriction.
         documents: The documents read so far, by digest.
+        limits: Ceilings for the documents, and for the depth and number of them.
     """
 
     connection: Connection
     read: Read
     within: Repository | None = None
     documents: dict[Digest, Document] = field(default_factory=dict)
+    limits: Limits = DEFAULT_LIMITS
 
     def descend(self, digests: Iterable[Digest]) -> None:
         """Read ``digests`` and every stored document below them, a level at a time.
@@ -56,28 +61,37 @@ class Loading:
 
         Raises:
             DamagedContent: The bytes of a stored manifest, index or config do not have its digest.
+            TooLarge: The documents are nested too deep, or too many.
         """
-        wanted = [digest for digest in dict.fromkeys(digests) if digest not in self.documents]
-        while wanted:
-            types = manifests.media_types(
-                self.connection,
-                (
-                    wanted
-                    if self.within is None
-                    else repositories.held(self.connection, self.within, wanted)
-                ),
+        fresh = [digest for digest in dict.fromkeys(digests) if digest not in self.documents]
+        for _ in levels(fresh, self._read_level, self.limits):
+            if len(self.documents) > self.limits.graph_nodes:
+                raise too_many_nodes(self.limits)
+
+    def _read_level(self, digests: Collection[Digest]) -> list[Digest]:
+        """Read the documents of one level; return the digests that they list, without known ones."""
+        types = manifests.media_types(
+            self.connection,
+            (
+                list(digests)
+                if self.within is None
+                else repositories.held(self.connection, self.within, digests)
+            ),
+        )
+        sources = content.sources(self.connection, types)
+        below: dict[Digest, None] = {}
+        for digest, media_type in types.items():
+            document = Document.parse(
+                self.read(sources[digest]),
+                digest=digest,
+                media_type=media_type,
+                limits=self.limits,
             )
-            sources = content.sources(self.connection, types)
-            below: dict[Digest, None] = {}
-            for digest, media_type in types.items():
-                document = Document.parse(
-                    self.read(sources[digest]), digest=digest, media_type=media_type
-                )
-                self.documents[digest] = document
-                below.update(
-                    dict.fromkeys(link.digest for link in document.children if link.is_document)
-                )
-            wanted = [digest for digest in below if digest not in self.documents]
+            self.documents[digest] = document
+            below.update(
+                dict.fromkeys(link.digest for link in document.children if link.is_document)
+            )
+        return [digest for digest in below if digest not in self.documents]
 
     def below(self, digest: Digest) -> set[Digest]:
         """Return ``digest`` and every document below it that was read."""
@@ -124,16 +138,9 @@ def sort_documents(
         documents: The manifests and indexes, by digest.
         roots: The roots, in the order that decides between independent documents.
     """
-    found: dict[Digest, Document] = {}
 
-    def visit(digest: Digest) -> None:
-        if digest in documents and digest not in found:
-            for link in documents[digest].children:
-                visit(link.digest)
-            found.setdefault(digest, documents[digest])
+    def below(digest: Digest) -> Iterator[Digest]:
+        return (link.digest for link in documents[digest].children if link.digest in documents)
 
-    for root in roots:
-        visit(root.digest)
-    for digest in documents:
-        visit(digest)
-    return found
+    starts = (*(root.digest for root in roots if root.digest in documents), *documents)
+    return {digest: documents[digest] for digest in bottom_up(starts, below)}

@@ -12,6 +12,7 @@ from exporter.selection.loading import ATTESTED, Loading
 from exporter.selection.roots import SavedRoot
 from store.catalog import manifests
 from store.errors import InvalidInput, ReferenceNotFound
+from store.formats.image.graph_walk import links_below
 from store.formats.image.manifests import Kind
 from store.formats.image.media_types import INDEXES
 from store.model.remedies import Note, Remedy
@@ -109,21 +110,25 @@ def stored_images(loading: Loading, index: Document) -> list[tuple[Digest, Platf
 
     Args:
         loading: The documents below ``index``.
-        index: The index. Images of nested indexes are included.
+        index: The index. Images of nested indexes are included, each platform once.
     """
-    found: list[tuple[Digest, Platform]] = []
-    for link in index.children:
+    found: dict[tuple[Digest, Platform], None] = {}
+    platforms: dict[Digest, Platform | None] = {}
+    for link in links_below(
+        index, loading.documents, lambda link: ATTESTED not in link.annotations
+    ):
         document = loading.documents.get(link.digest)
-        if document is None or ATTESTED in link.annotations:
+        if document is None or document.kind is Kind.INDEX:
             continue
-        if document.kind is Kind.INDEX:
-            found += stored_images(loading, document)
-        elif (platform := loading.platform(document)) is not None:
+        if link.digest not in platforms:
+            platforms[link.digest] = loading.platform(document)
+        platform = platforms[link.digest]
+        if platform is not None:
             listed = link.made_for
             stated = listed if listed is not None and listed.is_known else platform
             if stated.is_known:
-                found.append((link.digest, stated))
-    return found
+                found[link.digest, stated] = None
+    return list(found)
 
 
 def choose_image(

@@ -16,7 +16,7 @@ from store.formats.distribution.names import BY_ID
 from store.model.references import DEFAULT_DOMAIN, OFFICIAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from store.model.references import Repository
 
@@ -86,19 +86,42 @@ class Pattern:
                     *([OFFICIAL] if len(parts) == 1 and default_domain == DEFAULT_DOMAIN else []),
                     *parts,
                 ]
-        return cls(
-            text,
-            re.compile(
-                "/".join(
-                    ".+" if part == "**" else re.escape(part).replace(r"\*", "[^/]*")
-                    for part in parts
-                )
-            ),
-        )
+        return cls(text, re.compile(_expression(parts)))
 
     def matches(self, name: str) -> bool:
         """Return whether the pattern matches the full name of a repository."""
         return self._regex.fullmatch(name) is not None
+
+
+def _expression(parts: Sequence[str]) -> str:
+    """Return a regular expression for the parts of a pattern.
+
+    After each wildcard it takes the first place where the text up to the next wildcard matches, and
+    tries no other place (the groups are atomic). So matching is linear in the name.
+    """
+    runs: list[list[str]] = [[]]
+    for part in parts:
+        if part == "**":
+            runs.append([])
+        else:
+            runs[-1].append(_part_expression(part))
+    first, *others = ["/".join(run) for run in runs]
+    if not others:
+        return first
+    *middle, last = others
+    # Every ** takes at least one part, and the slash after it.
+    found = "".join(f"(?>.+?/{run}(?=/))/" if run else "[^/]++/" for run in middle)
+    return (f"{first}/" if first else "") + found + (f".+?/{last}" if last else ".++")
+
+
+def _part_expression(part: str) -> str:
+    """Return a regular expression for one part of a pattern, whose stars stay within the part."""
+    first, *others = map(re.escape, re.sub(r"\*+", "*", part).split("*"))
+    if not others:
+        return first
+    *middle, last = others
+    found = "".join(f"(?>[^/]*?{text})" for text in middle)
+    return first + found + (rf"[^/]*?{last}(?=/|\Z)" if last else "[^/]*+")
 
 
 @final

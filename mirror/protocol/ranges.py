@@ -9,9 +9,11 @@ import re
 from dataclasses import dataclass
 from typing import Final, final
 
+# The spaces are matched possessively: with two runs of spaces side by side, a header of n spaces
+# would otherwise be split in n ways.
 _RANGE: Final = re.compile(
-    r"bytes\s*=\s*(?:(?P<first>[0-9]{1,18})\s*-\s*(?P<last>[0-9]{1,18})?"
-    r"|-\s*(?P<suffix>[0-9]{1,18}))\s*",
+    r"bytes\s*+=\s*+(?:(?P<first>[0-9]{1,18})\s*+-\s*+(?P<last>[0-9]{1,18})?"
+    r"|-\s*+(?P<suffix>[0-9]{1,18}))\s*+",
     re.IGNORECASE,
 )
 _CONTENT_RANGE: Final = re.compile(

@@ -299,6 +299,22 @@ def size_below(connection: Connection, key: ContentKey) -> int:
     return connection.execute(query).scalar() or 0
 
 
+def listed_by(connection: Connection, keys: Iterable[ContentKey]) -> set[ContentKey]:
+    """Return the manifests and indexes that some indexes list.
+
+    Args:
+        connection: An open transaction.
+        keys: The indexes; other contents list nothing.
+    """
+    found: set[ContentKey] = set()
+    for some in batches(sorted(keys)):
+        query = select(manifest_edge.c.content_id).where(
+            manifest_edge.c.manifest_id.in_(some), manifest_edge.c.role == "child"
+        )
+        found.update(ContentKey(key) for key in connection.execute(query).scalars())
+    return found
+
+
 def children_of(
     connection: Connection, key: ContentKey
 ) -> tuple[tuple[Digest, str, str, int, str, dict[str, str]], ...]:

@@ -242,12 +242,7 @@ class Publisher:
         claims: Sequence[ImageClaim],
         keys: dict[ImageID, ContentKey],
     ) -> None:
-        below = {
-            digest
-            for root in graph.roots
-            for digest in graph.below(root.digest)
-            if digest != root.digest
-        }
+        below = {link.digest for document in graph.documents.values() for link in document.children}
         for root in graph.roots:
             if not root.names and root.digest not in below and not self._is_held(graph, root):
                 self._done.changed |= naming.keep(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, final
 from store.errors import InvalidArchive, StoreError, TooLarge, printable
 from store.files.os_errors import translated
 from store.formats.compression.codecs import MAGIC_BYTES, detect
-from store.formats.compression.decoders import decoder
+from store.formats.compression.decoders import decoder, ratio_of
 from store.formats.compression.settings import FRAME_BYTES, Compression
 from store.formats.tar.checker import TarCheck
 from store.importing.sinks import FrameSink, KeptSink, LayerSink, PlainSink
@@ -147,7 +147,9 @@ class Stager:
                 self._pool.sync(file, path)
                 return Staged(path, diff, stored, codec, seekable=False, problem=check.problem)
         original = None
-        decode = decoder(codec, max_bytes=self._limits.layer_bytes, member=member)
+        decode = decoder(
+            codec, max_bytes=self._limits.layer_bytes, member=member, ratio=ratio_of(self._limits)
+        )
         if keep_original:
             original = self.blob(_again(first, pieces), member, on_read, algorithm=algorithm)
             plain = _decoded_file(decode, original.path)
@@ -293,7 +295,12 @@ class Stager:
         check: _Check,
         on_read: Callable[[int], None],
     ) -> None:
-        decode = decoder(codec, max_bytes=self._limits.layer_bytes, member=check.member)
+        decode = decoder(
+            codec,
+            max_bytes=self._limits.layer_bytes,
+            member=check.member,
+            ratio=ratio_of(self._limits),
+        )
         decodes = True
         size = 0
         for piece in pieces:
@@ -363,7 +370,9 @@ def plain_bytes(staged: Staged, limits: Limits) -> Iterator[bytes]:
     return (
         _read_back(staged.path)
         if staged.codec is None
-        else _decoded_file(decoder(staged.codec, max_bytes=limits.layer_bytes), staged.path)
+        else _decoded_file(
+            decoder(staged.codec, max_bytes=limits.layer_bytes, ratio=ratio_of(limits)), staged.path
+        )
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, final
 
 from store.catalog import content
@@ -14,6 +14,7 @@ from store.formats.image.manifests import Document
 from store.maintenance.reports import Finding, Severity
 from store.model.contents import ContentState, Sources
 from store.model.digests import ChainID, Digest
+from store.model.limits import DEFAULT_LIMITS
 from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from store.model.digests import DiffID
     from store.model.progress import Progress
     from store.workspace.workspace import Workspace
+
+_LIMITS: Final = replace(DEFAULT_LIMITS, manifest_entries=DEFAULT_LIMITS.json_values)
+"""A store may hold longer lists than an import accepts today."""
 
 _REPAIR: Final = "import an archive that holds this content to repair it"
 
@@ -201,6 +205,7 @@ class Checker:
                         b"".join(reader.chunks(documents[row.digest])),
                         digest=row.digest,
                         media_type=row.media_type,
+                        limits=_LIMITS,
                     )
                 except IntegrityError:
                     continue

@@ -62,11 +62,51 @@ class Limits:
     json_depth: int = 10_000
     """The nesting of one JSON document (Go's encoding/json has the same ceiling)."""
 
+    graph_depth: int = 32
+    """The levels of nested indexes, the manifest at the bottom included."""
+
+    graph_nodes: int = 100_000
+    """The manifests and indexes that one push, import, save or archive request reaches."""
+
+    manifest_entries: int = 10_000
+    """The entries of one list in a manifest or index: manifests, layers or blobs."""
+
     inline_bytes: int = 8 * MIB
     """The largest document that is kept in the database; a larger document is a blob."""
 
     links: int = 255
     """The symbolic links that are followed while one path is resolved."""
+
+    link_parts: int = 4_000_000
+    """The parts of all link targets that are followed while the paths of one archive are resolved.
+
+    A link is followed again for every member below it. Each part takes about half a microsecond.
+    """
+
+    layers_in_archive: int = 64
+    """An archive, decompressed and with the holes of sparse members, may be as large as this many
+    layers of `layer_bytes`.
+    """
+
+    trailing_bytes: int = 16 * GIB
+    """The bytes behind the end of an archive in a stream: they are read, so that the writer of a
+    pipe can finish, but an endless writer never does.
+    """
+
+    ratio: int = 1_000
+    """The bytes that one byte of compressed data may decode to, once `free_bytes` are decoded.
+
+    Zeros that gzip compressed have a ratio of 1,030, in bzip2 more than 800,000. A real layer has
+    less than 20.
+    """
+
+    free_bytes: int = 64 * MIB
+    """The decoded bytes from which `ratio` counts: small images of zeros are harmless."""
+
+    @property
+    def archive_bytes(self) -> int:
+        """The size of one archive, decompressed and with the holes of sparse members."""
+        return self.layer_bytes * self.layers_in_archive
 
 
 DEFAULT_LIMITS: Final = Limits()

@@ -43,6 +43,9 @@ class Remedy(StrEnum):
     RAISE_LAYER_LIMIT = "raise-layer-limit"
     """A layer is larger than the limit that was set for layers."""
 
+    RAISE_RATIO_LIMIT = "raise-ratio-limit"
+    """Data decodes to more bytes than the limit that was set for its compression ratio."""
+
     CONVERT_SCHEMA_1 = "convert-schema-1"
     """A manifest has Docker's schema 1: another tool can convert it."""
 

@@ -30,15 +30,16 @@ from store.errors import (
     TooLarge,
 )
 from store.formats.image.config import ImageConfig
+from store.formats.image.graph_walk import levels
 from store.formats.image.manifests import Document, Role
 from store.model.contents import ContentState, DiffState
 from store.model.digests import Digest
-from store.model.limits import MIB
+from store.model.limits import DEFAULT_LIMITS, MIB
 from store.model.references import Reference, Repository
 from store.registry.damage import mark_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -152,6 +153,7 @@ def push_manifest(  # noqa: PLR0913 - the parts of a push
     blobs: BlobStore,
     now: datetime,
     operation: str,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Pushed:
     """Write a manifest, its image and its tags.
 
@@ -165,12 +167,15 @@ def push_manifest(  # noqa: PLR0913 - the parts of a push
         blobs: The blob store that holds the targets.
         now: The time of the push.
         operation: The name of the push in the log of references.
+        limits: Ceilings for the graph below an index.
 
     Raises:
         MissingBlobs: The repository does not hold a target that must exist.
         DigestMismatch: A descriptor states a wrong size.
+        TooLarge: The indexes below the manifest are nested too deep, or lead to too many manifests.
     """
     keys = _link_keys(connection, repository, document, sparse, blobs)
+    _require_bounded(connection, [keys[link.digest] for link in document.children], limits)
     key = content.put_documents(connection, {document.digest: document.data})[document.digest]
     image, is_verified = (None, True)
     if config is not None:
@@ -255,6 +260,26 @@ def _link_keys(
     # Insert all rows with few statements: an index may list tens of thousands of manifests, and
     # every other writer waits.
     return {**held, **content.ensure_all(connection, absent, ContentState.ABSENT)}
+
+
+def _require_bounded(
+    connection: Connection, children: Sequence[ContentKey], limits: Limits
+) -> None:
+    """Check the depth and the number of everything below a pushed index.
+
+    Raises:
+        TooLarge: A ceiling is passed.
+    """
+
+    def below(level: Collection[ContentKey | None]) -> Iterable[ContentKey]:
+        # The pushed index has no row yet.
+        if None in level:
+            return children
+        return manifests.listed_by(connection, (key for key in level if key is not None))
+
+    if children:
+        for _ in levels((None,), below, limits):
+            pass
 
 
 def may_be_missing(link: Link, sparse: Sparse) -> bool:

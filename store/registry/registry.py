@@ -132,7 +132,8 @@ class Registry:
                 a variant. A variant is removed with the tag of its original.
 
         Raises:
-            TooLarge: The manifest is larger than `MAX_MANIFEST_BYTES`.
+            TooLarge: The manifest is larger than `MAX_MANIFEST_BYTES`, or the indexes below it are
+                nested too deep or lead to too many manifests.
             InvalidDocument: The bytes are not a manifest or index.
             DigestMismatch: The stated digest, or a size in a descriptor, is wrong.
             MissingBlobs: The repository does not hold a target that must exist.
@@ -158,6 +159,7 @@ class Registry:
                 blobs=self._workspace.blobs,
                 now=self._workspace.now(),
                 operation="push" if offered_for is None else variants.OFFER,
+                limits=self._limits,
             )
 
     def delete_manifest(self, repository: Repository, digest: Digest) -> None:

@@ -104,6 +104,15 @@ class Size(click.ParamType[int]):
     metavar="SIZE",
     help="Refuse layers that are larger than this uncompressed.  [default: 1024GiB]",
 )
+@click.option(
+    "--max-ratio",
+    type=click.IntRange(min=1),
+    metavar="NUMBER",
+    help=(
+        "Refuse archives and layers that decompress to more than NUMBER bytes for each byte, once"
+        " they have 64 MiB.  [default: 1000]"
+    ),
+)
 @json_option
 @click.argument(
     "sources", nargs=-1, metavar="[SOURCE]...", type=click.Path(allow_dash=True, readable=False)
@@ -124,6 +133,7 @@ def command(  # noqa: PLR0913 - one for each option
     dry_run: bool,
     compression: str,
     max_layer_size: int | None,
+    max_ratio: int | None,
     as_json: bool,
     sources: tuple[str, ...],
 ) -> None:
@@ -143,8 +153,10 @@ def command(  # noqa: PLR0913 - one for each option
     keep_freed()
     options = ImportOptions(
         compression=Compression.parse(compression),
-        limits=(
-            Limits() if max_layer_size is None else replace(Limits(), layer_bytes=max_layer_size)
+        limits=replace(
+            Limits(),
+            **({} if max_layer_size is None else {"layer_bytes": max_layer_size}),
+            **({} if max_ratio is None else {"ratio": max_ratio}),
         ),
         choice=_choice(platforms, images, tag, prefix, no_tags=no_tags, require_all=require_all),
         clobber=not no_clobber,

@@ -28,6 +28,7 @@ WORDS: Final = {
         " --tag"
     ),
     Remedy.RAISE_LAYER_LIMIT: "raise --max-layer-size if the layer is meant to be that large",
+    Remedy.RAISE_RATIO_LIMIT: "raise --max-ratio if the data is meant to be that compressible",
     Remedy.CONVERT_SCHEMA_1: "run `skopeo copy --format v2s2` to convert it",
     Remedy.AVOID_GNU_SPARSE: "give tar --format=posix, or leave out its --sparse",
     Remedy.SAVE_AS_OCI: "save it with --format oci",

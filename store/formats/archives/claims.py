@@ -81,10 +81,10 @@ class Graph:
                     found.setdefault(link.digest, (document, link))
         return tuple(found.values())
 
-    def below(self, digest: Digest) -> Iterator[Digest]:
-        """Yield ``digest`` and every document below it, each once."""
-        seen = {digest}
-        todo = [digest]
+    def below(self, *digests: Digest) -> Iterator[Digest]:
+        """Yield ``digests`` and every document below them, each once."""
+        todo = list(dict.fromkeys(digests))
+        seen = set(todo)
         while todo:
             current = todo.pop()
             yield current

@@ -13,9 +13,10 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from store.errors import InvalidArchive, InvalidDocument, printable
+from store.errors import InvalidArchive, InvalidDocument, TooLarge, printable
 from store.formats.archives.claims import ArchiveClaim, Graph, Root
 from store.formats.archives.docker import display_name
+from store.formats.image.graph_walk import levels
 from store.model.digests import Digest
 from store.model.references import Reference
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from store.formats.archives.claims import ImageClaim
 
 _BLOB: Final = re.compile(r"blobs/(?P<algorithm>sha256|sha512)/(?P<hex>[0-9a-f]+)")
+_MAX_STEPS: Final = 5_000_000
+"""The documents above all images of ``manifest.json`` together, each counted once for an image."""
+
 _HINT: Final = "remove the wrong one of the two files: it was edited, or belongs to another archive"
 
 
@@ -156,17 +160,32 @@ def _named(
 
     A root that it does not name keeps its own (``ctr images export --skip-manifest-json``).
     """
-    reach = {root.digest: set(graph.below(root.digest)) for root in graph.roots}
+    listing: dict[Digest, list[Digest]] = {}
+    for digest, document in graph.documents.items():
+        for link in document.children:
+            listing.setdefault(link.digest, []).append(digest)
+    order = {root.digest: position for position, root in enumerate(graph.roots)}
     holder = {name: root.digest for root in graph.roots for name in root.names}
     given: dict[Digest, dict[str, None]] = {}
+    steps = 0
     for image, manifests in matching:
-        above = [root.digest for root in graph.roots if reach[root.digest] & manifests]
+        # From the manifest up: from every root down, shared indexes would be walked many times.
+        up = set(
+            levels(manifests, lambda some: [one for at in some for one in listing.get(at, ())])
+        )
+        steps += len(up)
+        if steps > _MAX_STEPS:
+            raise TooLarge(
+                f"the images of manifest.json are in more than {_MAX_STEPS} indexes together",
+                limit=_MAX_STEPS,
+            )
+        above = sorted(up & order.keys(), key=order.__getitem__)
         for digest in above if image.tags else ():
             given.setdefault(digest, {})
         for tag in image.tags:
             name = str(Reference.parse(tag))
             held = holder.get(name)
-            if held is not None and held not in above:
+            if held is not None and held not in up:
                 raise InvalidArchive(
                     f"index.json and manifest.json give the name {printable(name)} to different"
                     " images",

@@ -5,7 +5,7 @@ Source: OCI image-spec, image-layout.md; containers/image, directory transport.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 from store.errors import (
@@ -22,6 +22,7 @@ from store.formats.golang.json import parse
 from store.formats.golang.structs import Struct, member, unmarshal
 from store.formats.golang.types import STRING
 from store.formats.image.config import ImageConfig
+from store.formats.image.graph_walk import bottom_up, levels
 from store.formats.image.layout_names import CONTAINERD_NAME, INDEX, LAYOUT, REF_NAME
 from store.formats.image.manifests import Document, Link, Role, schema_1
 from store.formats.image.media_types import SCHEMA_1, is_document
@@ -29,16 +30,13 @@ from store.model.digests import Descriptor, Digest
 from store.model.references import Reference, is_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from store.model.limits import Limits
 
 MANIFEST: Final = "manifest.json"
 DIR_VERSION: Final = "version"
 DIR_MAGIC: Final = b"Directory Transport Version: "
-DEPTH: Final = 32
-"""The most levels of nested indexes."""
-
 _ELSEWHERE: Final = (
     "first import an archive that has it, or make this archive again with all of its content"
 )
@@ -173,7 +171,8 @@ def claim(files: Files, limits: Limits, stored: Callable[[Digest], bytes | None]
             hint="write the layout in version 1.0.0, or use a newer version of this program",
         )
     data = files.document(INDEX)
-    top = Document.parse(data, limits=limits, name=INDEX)
+    # The list of the archive may be longer than that of an index.
+    top = Document.parse(data, limits=replace(limits, manifest_entries=limits.members), name=INDEX)
     if not top.children and top.links:
         raise InvalidDocument("expected an index, found a manifest", document=INDEX)
     notes: list[str] = []
@@ -279,53 +278,83 @@ class _Walk:
         self._limits = limits
         self._stored = stored
         self._documents: dict[Digest, Document] = {}
-        self._configs: dict[Digest, ImageConfig] = {}
-        self._open: set[Digest] = set()
+        self._listed: dict[Digest, tuple[Link, str]] = {}
 
     def graph(self, roots: tuple[Root, ...], links: Iterable[Link]) -> Graph:
-        for link in links:
-            if self._descend(link, INDEX, 1) is None:
+        top = tuple(links)
+        self._list(top, INDEX)
+        for _ in levels((link.digest for link in top), self._read_level, self._limits):
+            pass
+        self._require_one_type(top, INDEX)
+        documents: dict[Digest, Document] = {}
+        configs: dict[Digest, ImageConfig] = {}
+        for digest in bottom_up((link.digest for link in top), self._below):
+            document = self._documents[digest]
+            self._require_one_type(document.children, f"index {digest}")
+            documents[digest] = document
+            config = self._config(document)
+            if config is not None:
+                configs[digest] = config
+        return Graph(roots, documents, configs)
+
+    def _list(self, links: Iterable[Link], where: str) -> list[Digest]:
+        """Keep the first link to each document; return the digests of the documents."""
+        some = [link for link in links if where == INDEX or link.is_document]
+        for link in some:
+            self._listed.setdefault(link.digest, (link, where))
+        return [link.digest for link in some]
+
+    def _read_level(self, digests: Iterable[Digest]) -> list[Digest]:
+        """Read the documents of one level; return the digests of the documents they list."""
+        below: list[Digest] = []
+        for digest in digests:
+            link, where = self._listed[digest]
+            data = self._bytes(link, where)
+            if data is None and where == INDEX:
                 raise InvalidArchive(
-                    f"{link.digest} is listed in index.json, but is neither in the archive nor in"
-                    " the store",
+                    f"{digest} is listed in index.json, but is neither in the archive nor in the"
+                    " store",
                     member=INDEX,
                     hint=_ELSEWHERE,
                 )
-        return Graph(roots, self._documents, self._configs)
+            if data is None:
+                continue
+            self._documents[digest] = document = Document.parse(
+                data, digest=digest, media_type=link.target.media_type, limits=self._limits
+            )
+            if len(self._documents) > self._limits.members:
+                raise TooLarge(
+                    f"the archive has more than {self._limits.members} manifests",
+                    limit=self._limits.members,
+                )
+            below += self._list(document.children, f"index {digest}")
+        return below
 
-    def _descend(self, link: Link, where: str, depth: int) -> Document | None:
-        known = self._documents.get(link.digest)
-        if known is not None:
-            if link.target.media_type not in ("", known.media_type):
+    def _below(self, digest: Digest) -> Iterator[Digest]:
+        return (
+            link.digest
+            for link in self._documents[digest].children
+            if link.is_document and link.digest in self._documents
+        )
+
+    def _require_one_type(self, links: Iterable[Link], where: str) -> None:
+        """Check that links name a document's media type as the document does.
+
+        Raises:
+            InvalidDocument: A link names another media type.
+        """
+        for link in links:
+            known = self._documents.get(link.digest)
+            if (
+                known is not None
+                and (where == INDEX or link.is_document)
+                and link.target.media_type not in ("", known.media_type)
+            ):
                 raise InvalidDocument(
                     f"the media type of {link.digest} is {known.media_type!r}, but it is listed as"
                     f" {printable(link.target.media_type)!r}",
                     document=where,
                 )
-            return known
-        if depth > DEPTH:
-            raise InvalidDocument(
-                f"indexes are nested more than {DEPTH} levels deep", document=where
-            )
-        data = self._bytes(link, where)
-        if data is None:
-            return None
-        document = Document.parse(
-            data, digest=link.digest, media_type=link.target.media_type, limits=self._limits
-        )
-        for child in document.children:
-            if child.is_document:
-                self._descend(child, f"index {document.digest}", depth + 1)
-        self._documents[document.digest] = document
-        if len(self._documents) > self._limits.members:
-            raise TooLarge(
-                f"the archive has more than {self._limits.members} manifests",
-                limit=self._limits.members,
-            )
-        config = self._config(document)
-        if config is not None:
-            self._configs[document.digest] = config
-        return document
 
     def _bytes(self, link: Link, where: str) -> bytes | None:
         data = self._blobs.read(link.target, where)

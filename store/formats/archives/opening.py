@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, final
+from typing import TYPE_CHECKING, BinaryIO, final
 
 from store.errors import InvalidInput, TruncatedInput, printable
 from store.files.os_errors import Whose, translated
 from store.formats.compression.codecs import MAGIC_BYTES, detect
+from store.formats.compression.decoders import ratio_of
 from store.formats.compression.read_ahead import DecodingReader
 from store.model.contents import Codec
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
     from store.formats.tar.reader import ByteSource
     from store.model.limits import Limits
-
-_OUTER_LAYERS: Final = 64
-"""A whole archive may decompress to this many times the ceiling of one layer."""
 
 
 class _Prefixed:
@@ -53,18 +51,42 @@ class Opened:
     size_bytes: int | None
 
 
+def _refuse_special(status: os.stat_result, name: str) -> None:
+    """Check that an input ends: a regular file, a folder, a pipe or a socket.
+
+    The null device is allowed: it is empty.
+
+    Raises:
+        InvalidInput: It is a device.
+    """
+    mode = status.st_mode
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        with suppress(OSError):
+            if os.stat(os.devnull).st_rdev == status.st_rdev:  # noqa: PTH116 - no path of the input
+                return
+        raise InvalidInput(
+            f"cannot read {name}: it is a device",
+            hint="give a file, a folder or a pipe; copy the archive from the device to a file",
+        )
+
+
+def _status(stream: BinaryIO) -> os.stat_result | None:
+    """Return the status of a stream's file, None if it is not a file of the operating system."""
+    try:
+        return os.fstat(stream.fileno())
+    except (OSError, AttributeError):
+        return None
+
+
 def _regular_size(stream: BinaryIO) -> int | None:
     """Return the size of a regular file that ``stream`` reads from its start, None for any other.
 
     Standard input may be such a file.
     """
-    try:
-        status = os.fstat(stream.fileno())
-        if stat.S_ISREG(status.st_mode) and stream.tell() == 0:
+    status = _status(stream)
+    with suppress(OSError):
+        if status is not None and stat.S_ISREG(status.st_mode) and stream.tell() == 0:
             return status.st_size
-    except (OSError, AttributeError):
-        # Not a file of the operating system.
-        pass
     return None
 
 
@@ -74,13 +96,16 @@ def open_source(source: Path | BinaryIO, limits: Limits) -> Iterator[Opened]:
 
     Args:
         source: A path, or a stream at its start.
-        limits: ``layer_bytes`` bounds the decompressed archive.
+        limits: ``archive_bytes`` and ``ratio`` bound the decompressed archive.
 
     Raises:
-        InvalidInput: The path does not exist or cannot be opened.
+        InvalidInput: The path does not exist, cannot be opened, or is a device.
         TruncatedInput: The input is empty.
     """
     if not isinstance(source, Path):
+        status = _status(source)
+        if status is not None:
+            _refuse_special(status, "the input")
         size_bytes = _regular_size(source)
         with _decompressed(source, limits, seekable=size_bytes is not None) as (stream, seekable):
             yield Opened(stream, None, seekable, size_bytes)
@@ -88,8 +113,9 @@ def open_source(source: Path | BinaryIO, limits: Limits) -> Iterator[Opened]:
     name = printable(str(source))
     try:
         with translated(source, whose=Whose.INPUT):
-            is_folder = stat.S_ISDIR(source.stat().st_mode)
-            file = None if is_folder else source.open("rb", buffering=0)
+            status = source.stat()
+            _refuse_special(status, name)
+            file = None if stat.S_ISDIR(status.st_mode) else source.open("rb", buffering=0)
     except FileNotFoundError:
         raise InvalidInput(f"{name}: no such file") from None
     if file is None:
@@ -117,7 +143,7 @@ def _decompressed(
     if codec is Codec.IDENTITY:
         yield stream, False
         return
-    decoding = DecodingReader(stream, codec, max_bytes=limits.layer_bytes * _OUTER_LAYERS)
+    decoding = DecodingReader(stream, codec, max_bytes=limits.archive_bytes, ratio=ratio_of(limits))
     try:
         yield decoding, False
     finally:

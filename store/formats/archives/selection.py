@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, final
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from store.formats.archives.claims import ImageClaim
-    from store.formats.image.manifests import Document, Link
+    from store.formats.image.manifests import Link
     from store.model.digests import Digest
 
 ATTESTED: Final = "vnd.docker.reference.digest"
@@ -52,15 +52,6 @@ class Choice:
 ALL: Final = Choice()
 
 
-@final
-@dataclass(slots=True)
-class _Kept:
-    """The documents of a graph that are kept for the chosen platforms."""
-
-    documents: dict[Digest, Document] = field(default_factory=dict)
-    matched: bool = False
-
-
 def choose(claim: ArchiveClaim, choice: Choice) -> ArchiveClaim:
     """Return the chosen part of an archive's claims, with the chosen names.
 
@@ -85,7 +76,7 @@ def choose(claim: ArchiveClaim, choice: Choice) -> ArchiveClaim:
                 f" {' or '.join(map(str, choice.platforms))}",
                 hint=_platforms(claim),
             )
-    reached = {digest for root in graph.roots for digest in graph.below(root.digest)}
+    reached = set(graph.below(*(root.digest for root in graph.roots)))
     # Referrers of a chosen document are imported with it, wherever the archive lists them.
     graph = replace(
         graph,
@@ -111,24 +102,19 @@ def _by_name(
         return claim.images, claim.graph.roots
     used: set[str] = set()
     roots = []
+    with_image = _with_image(claim.graph, patterns)
     for root in claim.graph.roots:
-        ids = [
-            str(root.digest),
-            *(
-                str(claim.graph.configs[below].image_id)
-                for below in claim.graph.below(root.digest)
-                if below in claim.graph.configs
-            ),
-        ]
         names = tuple(name for name in root.names if _fits(Reference.parse(name), patterns, used))
         bare = tuple(
             tag for tag in root.bare if True in [_match(tag, pattern, used) for pattern in patterns]
         )
         if names or bare:
             roots.append(Root(root.digest, names, bare))
-        elif _begins(ids, patterns, used):
-            roots.append(root)
-    chosen = {below for root in roots for below in claim.graph.below(root.digest)}
+        else:
+            used.update(begun := with_image.get(root.digest, frozenset()))
+            if _begins([str(root.digest)], patterns, used) or begun:
+                roots.append(root)
+    chosen = set(claim.graph.below(*(root.digest for root in roots)))
     described = {
         claim.graph.configs[digest].image_id for digest in chosen if digest in claim.graph.configs
     }
@@ -148,13 +134,29 @@ def _by_name(
             hint=_names(claim),
         )
     # A referrer has no name: it is imported with its subject.
-    subjects = set(chosen)
+    named = {root.digest for root in roots}
     more = [
         root
         for root in claim.graph.roots
-        if root not in roots and _subject(claim.graph, root) in subjects
+        if root.digest not in named and _subject(claim.graph, root) in chosen
     ]
     return tuple(images), (*roots, *more)
+
+
+def _with_image(graph: Graph, patterns: Sequence[str]) -> dict[Digest, frozenset[str]]:
+    """Return the patterns that an image ID in or below each document begins with.
+
+    Documents without such a pattern are left out.
+    """
+    found: dict[Digest, frozenset[str]] = {}
+    for digest, document in graph.documents.items():
+        below = [found[link.digest] for link in document.children if link.digest in found]
+        mine: set[str] = set()
+        if digest in graph.configs:
+            _begins([str(graph.configs[digest].image_id)], patterns, mine)
+        if mine or below:
+            found[digest] = frozenset(mine).union(*below)
+    return found
 
 
 def _subject(graph: Graph, root: Root) -> Digest | None:
@@ -197,78 +199,74 @@ def _suits(platform: Platform, wanted: Iterable[Platform]) -> bool:
 
 
 def _by_platform(graph: Graph, wanted: tuple[Platform, ...]) -> Graph:
-    kept = _Kept()
-    roots = []
-    for root in graph.roots:
-        if _subject(graph, root) is not None:
-            continue
-        kept.matched = False
-        mine = _Kept()
-        if _keep(graph, root.digest, wanted, mine) and mine.matched:
-            roots.append(root)
-            kept.documents.update(mine.documents)
+    parts = _wanted_parts(graph, wanted)
+    mine = [root for root in graph.roots if _subject(graph, root) is None and root.digest in parts]
+    kept = _reached(parts, (root.digest for root in mine))
     # Keep the referrers of kept documents, and the referrers of those referrers.
-    waiting = [root for root in graph.roots if _subject(graph, root) is not None]
-    while more := [root for root in waiting if _subject(graph, root) in kept.documents]:
-        for root in more:
-            kept.documents.update(
-                {
-                    digest: graph.documents[digest]
-                    for digest in graph.below(root.digest)
-                    if digest in graph.documents
-                }
-            )
-            waiting.remove(root)
-            roots.append(root)
-    order = {digest: position for position, digest in enumerate(graph.documents)}
-    documents = {
-        digest: kept.documents[digest] for digest in sorted(kept.documents, key=order.__getitem__)
-    }
-    position = {root.digest: place for place, root in enumerate(graph.roots)}
+    referrers: dict[Digest, list[Root]] = {}
+    for root in graph.roots:
+        subject = _subject(graph, root)
+        if subject is not None:
+            referrers.setdefault(subject, []).append(root)
+    fresh = set(kept)
+    while fresh:
+        about = [root for digest in fresh for root in referrers.pop(digest, ())]
+        mine += about
+        fresh = {
+            digest
+            for digest in graph.below(*(root.digest for root in about))
+            if digest in graph.documents
+        } - kept
+        kept |= fresh
+    chosen = {root.digest for root in mine}
     return Graph(
-        tuple(sorted(roots, key=lambda root: position[root.digest])),
-        documents,
-        {digest: config for digest, config in graph.configs.items() if digest in documents},
+        tuple(root for root in graph.roots if root.digest in chosen),
+        {digest: document for digest, document in graph.documents.items() if digest in kept},
+        {digest: config for digest, config in graph.configs.items() if digest in kept},
     )
 
 
-def _keep(graph: Graph, digest: Digest, wanted: tuple[Platform, ...], kept: _Kept) -> bool:
-    """Add a document to ``kept`` if it is for a wanted platform; return whether it is.
+def _wanted_parts(graph: Graph, wanted: tuple[Platform, ...]) -> dict[Digest, tuple[Digest, ...]]:
+    """Return the documents that have an image for one of the platforms, with their wanted children.
 
-    Children of an index are added only if they are for a wanted platform.
+    Each document is judged once: the children stand before it in ``graph.documents``.
     """
-    document = graph.documents.get(digest)
-    if document is None:
-        return False
-    if not document.children:
-        config = graph.configs.get(digest)
-        if config is not None and not _suits(
-            Platform.of(
-                config.os or "linux", config.architecture, config.variant, config.os_version
-            ),
-            wanted,
-        ):
-            return False
-        kept.documents[digest] = document
-        kept.matched = True
-        return True
-    chosen: set[Digest] = set()
-    for link in document.children:
-        if (
-            link.annotations.get(ATTESTED) is None
-            and _offered(link, wanted)
-            and _keep(graph, link.digest, wanted, kept)
-        ):
-            chosen.add(link.digest)
-    for link in document.children:
-        if (
-            link.annotations.get(ATTESTED) in {str(one) for one in chosen}
-            and link.digest in graph.documents
-        ):
-            kept.documents[link.digest] = graph.documents[link.digest]
-    if chosen:
-        kept.documents[digest] = document
-    return bool(chosen)
+    parts: dict[Digest, tuple[Digest, ...]] = {}
+    for digest, document in graph.documents.items():
+        links = document.children
+        if not links:
+            config = graph.configs.get(digest)
+            if config is None or _suits(
+                Platform.of(
+                    config.os or "linux", config.architecture, config.variant, config.os_version
+                ),
+                wanted,
+            ):
+                parts[digest] = ()
+            continue
+        chosen = {
+            str(link.digest): link.digest
+            for link in links
+            if ATTESTED not in link.annotations and link.digest in parts and _offered(link, wanted)
+        }
+        if chosen:
+            attestations = (
+                link.digest for link in links if link.annotations.get(ATTESTED) in chosen
+            )
+            parts[digest] = (*chosen.values(), *attestations)
+    return parts
+
+
+def _reached(parts: dict[Digest, tuple[Digest, ...]], roots: Iterable[Digest]) -> set[Digest]:
+    """Return the roots and everything in their parts; an attestation is kept as it is."""
+    kept: set[Digest] = set()
+    todo = list(roots)
+    while todo:
+        digest = todo.pop()
+        if digest not in kept:
+            kept.add(digest)
+            todo.extend(parts.get(digest, ()))
+    return kept
 
 
 def _offered(link: Link, wanted: tuple[Platform, ...]) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import bz2
 import lzma
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, assert_never, final
 
 import zstandard
@@ -24,6 +25,8 @@ from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from store.model.limits import Limits
 
 PIECE_BYTES: Final = MIB
 """The most a decoder yields in one piece, however much it is fed."""
@@ -50,7 +53,8 @@ class Decoder(Protocol):
         """Yield the decoded bytes of ``data``, in pieces of at most `PIECE_BYTES`.
 
         Raises:
-            TooLarge: The decoded total is above the ceiling, or decoding needs too much memory.
+            TooLarge: The decoded total is above the ceiling or the ratio, or decoding needs too
+                much memory.
             CorruptStream: The data fails its own checks, or other bytes follow it.
         """
 
@@ -64,15 +68,32 @@ class Decoder(Protocol):
         """
 
 
-def decoder(codec: Codec, *, max_bytes: int, member: str | None = None) -> Decoder:
+@final
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """The most that encoded data may grow: ``limit`` bytes a byte, once ``free_bytes`` are decoded."""
+
+    limit: int
+    free_bytes: int
+
+
+def ratio_of(limits: Limits) -> Ratio:
+    """Return how much encoded data of an import may grow."""
+    return Ratio(limits.ratio, limits.free_bytes)
+
+
+def decoder(
+    codec: Codec, *, max_bytes: int, member: str | None = None, ratio: Ratio | None = None
+) -> Decoder:
     """Return a decoder for one stream.
 
     Args:
         codec: The stream's codec, as `store.formats.compression.codecs.detect` returns it.
         max_bytes: Ceiling for the decoded total, in bytes.
         member: Name of the archive member that the data belongs to, for errors; None without one.
+        ratio: How much the data may grow; None for any.
     """
-    budget = _Budget(max_bytes, member)
+    budget = _Budget(max_bytes, member, ratio)
     match codec:
         case Codec.IDENTITY:
             return _Identity(budget)
@@ -102,23 +123,41 @@ def decoder(codec: Codec, *, max_bytes: int, member: str | None = None) -> Decod
 class _Budget:
     """Counts the bytes that a decoder yields, and makes its errors."""
 
-    def __init__(self, max_bytes: int, member: str | None) -> None:
+    def __init__(self, max_bytes: int, member: str | None, ratio: Ratio | None) -> None:
         self._max_bytes = max_bytes
         self._left = max_bytes
         self._member = member
+        self._ratio = ratio
+        self._fed = 0
 
     @property
     def piece_bytes(self) -> int:
         """Return how many bytes to ask a library for: at most one more than the ceiling allows."""
         return min(PIECE_BYTES, self._left + 1)
 
+    def feed(self, data: bytes | memoryview) -> None:
+        """Count encoded bytes."""
+        self._fed += len(data)
+
     def count(self, piece: bytes) -> bytes:
         """Count ``piece`` and return it.
 
         Raises:
-            TooLarge: The decoded total is above the ceiling.
+            TooLarge: The decoded total is above the ceiling, or too large for the encoded bytes.
         """
         self._left -= len(piece)
+        decoded = self._max_bytes - self._left
+        if (
+            self._ratio is not None
+            and decoded > self._ratio.free_bytes
+            and decoded > self._ratio.limit * self._fed
+        ):
+            raise TooLarge(
+                f"the data{self._of()} decodes to {decoded} bytes after {self._fed} bytes of input:"
+                f" the limit is {self._ratio.limit} : 1",
+                limit=self._ratio.limit,
+                remedy=Remedy.RAISE_RATIO_LIMIT,
+            )
         if self._left < 0:
             raise TooLarge(
                 f"the data{self._of()} decodes to more than {self._max_bytes} bytes",
@@ -157,6 +196,7 @@ class _Identity:
 
     def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
         """Yield ``data``."""
+        self._budget.feed(data)
         if isinstance(data, bytes) and len(data) <= PIECE_BYTES:
             if data:
                 yield self._budget.count(data)
@@ -212,6 +252,7 @@ class _Streams:
 
     def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
         """Yield the decoded bytes of ``data``."""
+        self._budget.feed(data)
         view = memoryview(data)
         position = 0
         while position < len(view):
@@ -315,6 +356,7 @@ class _Zstd:
 
     def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
         """Yield the decoded bytes of ``data``."""
+        self._budget.feed(data)
         view = memoryview(data)
         position = 0
         while position < len(view):

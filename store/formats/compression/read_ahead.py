@@ -10,7 +10,7 @@ from store.formats.compression.decoders import decoder
 from store.model.limits import MIB
 
 if TYPE_CHECKING:
-    from store.formats.compression.decoders import Decoder
+    from store.formats.compression.decoders import Decoder, Ratio
     from store.model.contents import Codec
 
 _INPUT_BYTES: Final = MIB
@@ -47,9 +47,12 @@ class DecodingReader:
         source: The encoded stream, at its start. It stays open.
         codec: The stream's codec, as `store.formats.compression.codecs.detect` returns it.
         max_bytes: Ceiling for the decoded total, in bytes.
+        ratio: How much the data may grow; None for any.
     """
 
-    def __init__(self, source: ByteSource, codec: Codec, max_bytes: int) -> None:
+    def __init__(
+        self, source: ByteSource, codec: Codec, max_bytes: int, ratio: Ratio | None = None
+    ) -> None:
         self._source = source
         self._inputs: SimpleQueue[bytes | None] = SimpleQueue()
         self._pieces: SimpleQueue[bytes | _Consumed | _End | BaseException] = SimpleQueue()
@@ -64,7 +67,7 @@ class DecodingReader:
         # A daemon, so that a reader that is never closed does not keep the process from ending.
         self._thread = threading.Thread(
             target=self._work,
-            args=(decoder(codec, max_bytes=max_bytes),),
+            args=(decoder(codec, max_bytes=max_bytes, ratio=ratio),),
             name="decoding",
             daemon=True,
         )
@@ -78,7 +81,8 @@ class DecodingReader:
         Raises:
             CorruptStream: The data fails its own checks.
             TruncatedInput: The data ends inside a stream or frame.
-            TooLarge: The decoded total is above the ceiling, or decoding needs too much memory.
+            TooLarge: The decoded total is above the ceiling or the ratio, or decoding needs too
+                much memory.
         """
         if self._closed:
             raise ValueError("read from a closed reader")

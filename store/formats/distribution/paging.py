@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 LIMIT_PARAMETER: Final = "n"
 LAST_PARAMETER: Final = "last"
 
-_LINK: Final = re.compile(r'<(?P<target>[^<>\s]*)>(?P<parameters>(?:\s*;\s*[^;,"]+(?:"[^"]*")?)*)')
-_NEXT: Final = re.compile(r';\s*rel\s*=\s*(?:next\b|"(?:[^"]*\s)?next(?:\s[^"]*)?")', re.IGNORECASE)
+_LINK: Final = re.compile(r'<(?P<target>[^<>\s]*+)>(?P<parameters>(?:\s*+;[^;,"]++(?:"[^"]*+")?)*)')
+_RELATION: Final = re.compile(
+    r';\s*+rel\s*+=\s*+(?:(?P<word>\w++)|"(?P<words>[^"]*+)")', re.IGNORECASE
+)
+_NEXT: Final = "next"
 
 
 def next_link(path: str, parameters: Mapping[str, str]) -> str:
@@ -36,6 +39,7 @@ def next_target(link: str) -> str | None:
         The target as the server wrote it, relative or absolute; None if there is no ``next`` link.
     """
     for match in _LINK.finditer(link):
-        if _NEXT.search(match["parameters"]):
-            return match["target"]
+        for relation in _RELATION.finditer(match["parameters"]):
+            if _NEXT in (relation["word"] or relation["words"] or "").lower().split():
+                return match["target"]
     return None

@@ -14,7 +14,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self, final
 
-from store.errors import DigestMismatch, InvalidDigest, InvalidDocument, printable
+from store.errors import DigestMismatch, InvalidDigest, InvalidDocument, TooLarge, printable
 from store.formats.golang.containers import ListOf, MapOf, Pointer
 from store.formats.golang.json import parse
 from store.formats.golang.structs import Struct, member, reject_ambiguous, unmarshal
@@ -191,13 +191,21 @@ class Document:
                 a descriptor in it is invalid.
             DigestMismatch: Data embedded in a descriptor does not have the descriptor's digest or
                 size.
-            TooLarge: It passes a ceiling for JSON.
+            TooLarge: It passes a ceiling for JSON, or one of its lists is longer than
+                ``limits.manifest_entries``.
         """
         name = name or f"manifest {digest or Digest.of(data)}"
         tree = parse(data, limits, document=name)
         if tree.kind != "object":
             raise InvalidDocument(f"expected a JSON object, found {tree.kind}", document=name)
         read = unmarshal(_DOCUMENT, tree, document=name)
+        for some in (read.manifests, read.layers, read.blobs):
+            if len(some or ()) > limits.manifest_entries:
+                raise TooLarge(
+                    f"{name} has a list of {len(some or ())} entries: the limit is"
+                    f" {limits.manifest_entries}",
+                    limit=limits.manifest_entries,
+                )
         # Otherwise a digest could hide from the reader that checks it.
         reject_ambiguous(_DOCUMENT, tree, document=name)
         kind, media_type = _kind(read, media_type, name)

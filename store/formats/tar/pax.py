@@ -16,7 +16,8 @@ Records: TypeAlias = "Mapping[bytes, bytes]"
 BLOCK: Final = 512
 """Size of a tar block in bytes."""
 
-_INTEGER: Final = re.compile(rb"([+-]?)0*([0-9]{1,19})")
+# The zeros are matched possessively: a value may be a million zeros.
+_INTEGER: Final = re.compile(rb"([+-]?)(?=[0-9])0*+([0-9]{0,19})")
 _TIME: Final = re.compile(rb"([^.]*)(?:\.[0-9]*)?")
 _INTEGER_KEYS: Final = (b"uid", b"gid")
 _TIME_KEYS: Final = (b"atime", b"mtime", b"ctime")
@@ -96,7 +97,7 @@ def integer(text: bytes) -> int:
     found = _INTEGER.fullmatch(text)
     if found is None:
         raise InvalidRecordError(f"the PAX value {_shown(text)} is not a number")
-    value = -int(found[2]) if found[1] == b"-" else int(found[2])
+    value = int(found[2] or b"0") * (-1 if found[1] == b"-" else 1)
     if not -_INT64 <= value < _INT64:
         raise InvalidRecordError(f"the PAX value {_shown(text)} does not fit into 64 bits")
     return value

@@ -20,6 +20,7 @@ from store.formats.tar.headers import (
 from store.formats.tar.pax import BLOCK
 from store.formats.tar.sparse import expanded
 from store.model.limits import DEFAULT_LIMITS, MIB
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -97,7 +98,8 @@ class TarReader:
 
     Args:
         source: The decompressed archive, at its start; a file at position 0.
-        limits: ``members`` and ``header_bytes`` are enforced.
+        limits: ``members``, ``header_bytes``, ``archive_bytes``, ``trailing_bytes`` and, for sparse
+            members, ``ratio`` are enforced.
         seekable: Whether ``source`` is a `SeekableSource`. Then data that is not asked for is
             skipped by seeking, and `reread` works. Otherwise the whole source is read, also behind
             the end blocks, so that the writer of a pipe can finish and a decompressor reaches its
@@ -124,6 +126,8 @@ class TarReader:
         self._data_end = 0
         self._next = 0
         self._given = 0
+        self._hole_bytes = 0
+        self._archive_bytes = limits.archive_bytes
         self._member: Member | None = None
 
     def __iter__(self) -> Iterator[Member]:
@@ -144,6 +148,8 @@ class TarReader:
                     limit=self._limits.members,
                 )
             extents = header.sparse.extents if header.sparse is not None else None
+            if header.sparse is not None or self._data_end > self._archive_bytes:
+                self._require_bounded(header)
             self._given = 0
             self._member = Member(
                 header.name,
@@ -156,8 +162,15 @@ class TarReader:
             yield self._member
         self._member = None
         if self._seekable is None:
-            while self._source.read(_SKIP_BYTES):
-                pass
+            trailing = 0
+            while piece := self._source.read(_SKIP_BYTES):
+                trailing += len(piece)
+                if trailing > self._limits.trailing_bytes:
+                    raise TooLarge(
+                        "more than"
+                        f" {self._limits.trailing_bytes} bytes follow the end of the archive",
+                        limit=self._limits.trailing_bytes,
+                    )
 
     def chunks(self, size: int) -> Iterator[bytes]:
         """Yield the unread data of the current member.
@@ -276,6 +289,31 @@ class TarReader:
                     "the archive ends inside a member", member=header.name, offset=self._end
                 )
             return header
+
+    def _require_bounded(self, header: Header) -> None:
+        """Check the size of the archive up to a member's end, with the holes of sparse members.
+
+        Raises:
+            TooLarge: It is above `Limits.archive_bytes`, or the holes are too large for the data.
+        """
+        self._hole_bytes += max(0, header.size - header.stored)
+        expanded_bytes = self._data_end + self._hole_bytes
+        if expanded_bytes > self._archive_bytes:
+            raise TooLarge(
+                f"the archive has more than {self._archive_bytes} bytes",
+                limit=self._archive_bytes,
+            )
+        if (
+            self._hole_bytes
+            and expanded_bytes > self._limits.free_bytes
+            and expanded_bytes > self._limits.ratio * self._data_end
+        ):
+            raise TooLarge(
+                f"the sparse members up to {printable(header.name)!r} expand {self._data_end} bytes"
+                f" to {expanded_bytes}: the limit is {self._limits.ratio} : 1",
+                limit=self._limits.ratio,
+                remedy=Remedy.RAISE_RATIO_LIMIT,
+            )
 
     def _check_end(self) -> None:
         """Check that the archive ends after one zero block, or has another one."""

@@ -49,13 +49,15 @@ class Tree:
     Args:
         limits: ``directories`` bounds the number of directories, parents without a member included.
             ``name_bytes`` bounds the length of all names and link targets together. ``links``
-            bounds the links that are followed for one path.
+            bounds the links that are followed for one path. ``link_parts`` bounds the parts of the
+            links that are followed for all paths together.
     """
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self._limits = limits
         self._nodes = Nodes(limits.name_bytes, root=_DIRECTORY)
         self._directories = 0
+        self._link_parts = 0
         # Few members have extents or a payload, so these are not in the arrays.
         self._extents: dict[int, Extents] = {}
         self._payloads: dict[int, object] = {}
@@ -75,8 +77,8 @@ class Tree:
             InvalidArchive: A parent is a file, a hard link names a directory, or the target of a
                 symbolic link is too long.
             UnsafePath: Links among the member's parents form a loop.
-            TooLarge: The tree has more directories than `Limits.directories`, or longer names than
-                `Limits.name_bytes`.
+            TooLarge: The tree has more directories than `Limits.directories`, longer names than
+                `Limits.name_bytes`, or links that lead through more than `Limits.link_parts`.
         """
         parts = _inside(member.name)
         if not parts:
@@ -299,6 +301,13 @@ class Tree:
         """Return the parts of a link's target, and whether it starts at the root."""
         link = self._nodes.link(node)
         parts = link.split(b"/")
+        self._link_parts += len(parts)
+        if self._link_parts > self._limits.link_parts:
+            raise TooLarge(
+                "the links of the archive lead through more than"
+                f" {self._limits.link_parts} parts of paths",
+                limit=self._limits.link_parts,
+            )
         if self._nodes.kind(node) == _HARDLINK:
             # This hard link came before its target. Its target is always inside the root.
             return _reduced(parts)[0], True

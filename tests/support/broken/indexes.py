@@ -155,7 +155,7 @@ def _graphs() -> Iterator[Case]:
         "indexes-nested-too-deep",
         "thirty-three nested indexes",
         deep,
-        refused(invalid, "nested more than 32 levels deep"),
+        refused(errors.TooLarge, "nested more than 32 levels deep"),
     )
     sane = Layout()
     inner = sane.image(A)

@@ -9,7 +9,6 @@ import pytest
 
 from store.errors import DigestMismatch, InvalidArchive, InvalidDocument, TooLarge
 from store.formats.archives.oci_layout import (
-    DEPTH,
     claim,
     claim_dir,
     dir_blob_paths,
@@ -154,12 +153,12 @@ def test_a_document_listed_with_another_media_type_is_refused() -> None:
 def test_indexes_may_be_nested_up_to_the_limit() -> None:
     layout = Layout()
     inner = layout.image(A)
-    for _ in range(DEPTH - 1):
+    for _ in range(DEFAULT_LIMITS.graph_depth - 1):
         inner = layout.index(inner)
     layout.root(inner)
-    assert len(claimed(layout).graph.documents) == DEPTH
+    assert len(claimed(layout).graph.documents) == DEFAULT_LIMITS.graph_depth
     layout.roots[:] = [layout.index(inner)]
-    with pytest.raises(InvalidDocument, match="nested more than 32 levels deep"):
+    with pytest.raises(TooLarge, match="nested more than 32 levels deep"):
         claimed(layout)
 
 
