@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SHORT: Final = 4_000
-LONG: Final = 4 * SHORT
+SHORT: Final = 1_000
+LONG: Final = 8 * SHORT
 
-_FACTOR: Final = 8
-"""Four times the text may take eight times as long: quadratic matching takes sixteen times."""
+_FACTOR: Final = 24
+"""Eight times the text may take 24 times as long: quadratic matching takes 64 times as long."""
 
-_ENOUGH_S: Final = 0.02
+_ENOUGH_S: Final = 0.01
 """A text that takes less time is not judged: the clock is too coarse."""
 
 _TRIES: Final = 5

@@ -172,7 +172,9 @@ def claim(files: Files, limits: Limits, stored: Callable[[Digest], bytes | None]
         )
     data = files.document(INDEX)
     # The list of the archive may be longer than that of an index.
-    top = Document.parse(data, limits=replace(limits, manifest_entries=limits.members), name=INDEX)
+    top = Document.parse(
+        data, limits=replace(limits, manifest_entries=limits.json_values), name=INDEX
+    )
     if not top.children and top.links:
         raise InvalidDocument("expected an index, found a manifest", document=INDEX)
     notes: list[str] = []

@@ -148,7 +148,7 @@ class TarReader:
                     limit=self._limits.members,
                 )
             extents = header.sparse.extents if header.sparse is not None else None
-            if header.sparse is not None or self._data_end > self._archive_bytes:
+            if header.sparse is not None or self._at > self._archive_bytes:
                 self._require_bounded(header)
             self._given = 0
             self._member = Member(

@@ -7,8 +7,10 @@ import pytest
 
 from exporter.selection.loading import Loading, platform_of, sort_documents
 from exporter.selection.roots import SavedRoot
+from store.errors import TooLarge
 from store.formats.image.config import ImageConfig
 from store.model.digests import Digest
+from store.model.limits import Limits
 from store.model.references import Repository
 from tests.support.images import A, B, config
 from tests.support.layouts import Layout
@@ -82,3 +84,23 @@ def test_documents_follow_those_they_point_at() -> None:
     found = list(sort_documents(dict(reversed(list(graph.documents.items()))), graph.roots))
     assert found == digests(images[0], images[1], inner, top)
     assert list(sort_documents(graph.documents, [SavedRoot(Digest.of(b"absent"))])) == found
+
+
+def test_the_walk_has_ceilings(store: Store) -> None:
+    layout = Layout()
+    image = layout.image(A)
+    top = layout.root(layout.index(layout.index(image)), "docker.io/library/app:1")
+    store.import_archive(io.BytesIO(layout.tar()))
+    for limits, fits in (
+        (Limits(graph_depth=3, graph_nodes=3), True),
+        (Limits(graph_depth=2), False),
+        (Limits(graph_nodes=2), False),
+    ):
+        with store.read() as connection:
+            loading = Loading(connection, read, limits=limits)
+            if fits:
+                loading.descend(digests(top))
+                assert len(loading.documents) == 3
+                continue
+            with pytest.raises(TooLarge):
+                loading.descend(digests(top))

@@ -7,7 +7,7 @@ import pytest
 
 from exporter.options import SaveOptions
 from exporter.selection.loading import Loading
-from exporter.selection.platforms import choose_image, choose_roots, is_index
+from exporter.selection.platforms import choose_image, choose_roots, is_index, stored_images
 from exporter.selection.roots import SavedRoot
 from store import Store, errors
 from store.model.digests import Digest
@@ -153,3 +153,17 @@ def test_a_machine_without_an_image_is_refused(index: Index) -> None:
 def test_an_artifact_is_not_an_image(index: Index) -> None:
     with pytest.raises(errors.ReferenceNotFound):
         index.image(index.artifact)
+
+
+def test_an_index_that_is_listed_twice_offers_its_images_once(store: Store) -> None:
+    layout = Layout()
+    inner = layout.index(layout.image(A), layout.image(B, platform="linux/arm64"))
+    for _ in range(28):
+        inner = layout.index(inner, inner)
+    layout.root(inner, "docker.io/library/app:1")
+    store.import_archive(io.BytesIO(layout.tar()))
+    with store.read() as connection:
+        loading = Loading(connection, read)
+        loading.descend([Digest.parse(inner["digest"])])
+        found = stored_images(loading, loading.documents[Digest.parse(inner["digest"])])
+    assert [str(platform) for _, platform in found] == ["linux/amd64", "linux/arm64"]

@@ -114,3 +114,11 @@ def test_images_inside_nested_named_indexes_are_parts(rows: Rows) -> None:
     rows.index("unnamed", ("om", AMD64))
     rows.tag("demo:1", rows.index("outer", ("inner", None)))
     assert manifests.parts_of_named_indexes(rows.connection, [inside, outside]) == {inside}
+
+
+def test_only_manifests_that_an_index_lists_are_below_it(rows: Rows) -> None:
+    image = rows.manifest("image", blobs=("a",))
+    inner = rows.index("inner", ("image", AMD64))
+    top = rows.index("top", ("inner", None), ("image", None))
+    assert manifests.listed_by(rows.connection, [top]) == {inner, image}
+    assert manifests.listed_by(rows.connection, [inner, image]) == {image}

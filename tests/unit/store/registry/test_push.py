@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -209,3 +210,26 @@ def test_an_artifact_makes_no_image() -> None:
     data = encode({"schemaVersion": 2, "mediaType": MANIFEST, "config": EMPTY_CONFIG, "layers": []})
     document = parse_manifest(data, media_type="", digest=None, limits=DEFAULT_LIMITS)
     assert image_config(document, DEFAULT_LIMITS, lambda _: b"{}") is None
+
+
+def test_pushed_indexes_have_the_ceilings_of_imported_ones(store: Store) -> None:
+    registry = Registry(store, limits=replace(DEFAULT_LIMITS, graph_depth=4, manifest_entries=3))
+    config, data = image_manifest((images.A, squeezed(images.A)))
+    push_blob(registry, config)
+    push_blob(registry, squeezed(images.A))
+    media_type = MANIFEST
+
+    def index(count: int) -> bytes:
+        listed = {"mediaType": media_type, "digest": str(Digest.of(data)), "size": len(data)}
+        return encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [listed] * count})
+
+    registry.put_manifest(APP, data, media_type=media_type, digest=None, tags=())
+    for level in range(3):
+        data, media_type = index(2), INDEX
+        registry.put_manifest(APP, data, media_type=media_type, digest=None, tags=(str(level),))
+    with pytest.raises(TooLarge, match="more than 4 levels deep"):
+        registry.put_manifest(APP, index(2), media_type=INDEX, digest=None, tags=("deep",))
+    with pytest.raises(TooLarge, match="4 entries: the limit is 3"):
+        registry.put_manifest(APP, index(4), media_type=INDEX, digest=None, tags=("long",))
+    with pytest.raises(ReferenceNotFound):
+        registry.manifest(APP, "deep")

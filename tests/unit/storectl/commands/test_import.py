@@ -59,6 +59,8 @@ def test_options_and_archives_reach_the_store_in_order(shell: Shell, fake: FakeS
         "zstd:9",
         "--max-layer-size",
         "2GiB",
+        "--max-ratio",
+        "50",
         "b.tar",
         "-i",
         "a.tar",
@@ -71,7 +73,7 @@ def test_options_and_archives_reach_the_store_in_order(shell: Shell, fake: FakeS
     ]
     options = fake.asked[0][1][1]
     assert options.compression == Compression(9)
-    assert options.limits == Limits(layer_bytes=2 * 1024**3)
+    assert options.limits == Limits(layer_bytes=2 * 1024**3, ratio=50)
     assert options.source_name == "a.tar"
 
 

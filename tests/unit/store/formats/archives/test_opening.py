@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import os
-from typing import TYPE_CHECKING
+import socket
+import threading
+from pathlib import Path
 
 import pytest
 
 from store.errors import InvalidInput, TooLarge, TruncatedInput
-from store.formats.archives.opening import open_source
+from store.formats.archives.opening import Opened, open_source
 from store.model.limits import DEFAULT_LIMITS, Limits
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DATA = b"the bytes of an archive" * 100
 
@@ -98,3 +98,49 @@ def test_a_whole_archive_may_have_the_size_of_64_layers() -> None:
     assert len(read(100)) == 6400
     with pytest.raises(TooLarge):
         read(99)
+
+
+def test_devices_are_refused_and_the_null_device_is_empty() -> None:
+    for path in (Path("/dev/zero"), Path("/dev/full")):
+        with pytest.raises(InvalidInput, match="it is a device"), open_source(path, DEFAULT_LIMITS):
+            pass
+        with (
+            path.open("rb", buffering=0) as file,
+            pytest.raises(InvalidInput, match="it is a device"),
+            open_source(file, DEFAULT_LIMITS),
+        ):
+            pass
+    with pytest.raises(TruncatedInput), open_source(Path(os.devnull), DEFAULT_LIMITS):
+        pass
+
+
+def whole(opened: Opened) -> bytes:
+    """Return all bytes of an input that may give them in small pieces."""
+    stream = opened.stream
+    assert stream is not None
+    return b"".join(iter(lambda: stream.read(1000), b""))
+
+
+def test_a_named_pipe_and_a_socket_are_read(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    writer = threading.Thread(target=fifo.write_bytes, args=(DATA,))
+    writer.start()
+    with open_source(fifo, DEFAULT_LIMITS) as opened:
+        assert whole(opened) == DATA
+    writer.join()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(DATA)
+        theirs.shutdown(socket.SHUT_WR)
+        with ours.makefile("rb", buffering=0) as file, open_source(file, DEFAULT_LIMITS) as opened:
+            assert whole(opened) == DATA
+
+
+def test_an_archive_that_expands_too_much_is_refused() -> None:
+    bomb = io.BytesIO(bz2.compress(bytes(2 << 20)))
+    limits = Limits(free_bytes=1 << 20)
+    with open_source(bomb, limits) as opened, pytest.raises(TooLarge, match="1000 : 1"):
+        assert opened.stream is not None
+        opened.stream.read(2 << 20)
+        opened.stream.read(1)

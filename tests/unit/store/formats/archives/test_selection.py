@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -176,3 +177,52 @@ def test_a_prefix_goes_before_the_familiar_name() -> None:
     assert prefixed("app:1", "example.org/x") == "example.org/x/app:1"
     with pytest.raises(InvalidReference, match="it turns 'app:1' into 'Team/app:1'"):
         prefixed("app:1", "Team")
+
+
+def nested(layout: Layout, levels: int) -> None:
+    """Add a root of indexes that each list the next one twice, down to images for two platforms."""
+    inner = layout.index(
+        layout.image(A, platform="linux/amd64"), layout.image(B, platform="linux/arm64")
+    )
+    for _ in range(levels):
+        inner = layout.index(inner, inner)
+    layout.root(inner, "docker.io/library/app:1")
+
+
+@pytest.mark.parametrize(
+    "choice", [Choice(platforms=(Platform.parse("linux/arm64"),)), Choice(images=("app*",))]
+)
+def test_indexes_that_list_the_next_one_twice_are_walked_once(choice: Choice) -> None:
+    layout = Layout()
+    nested(layout, 28)
+    start = time.process_time()
+    chosen = choose(layout_claim(layout), choice)
+    assert time.process_time() - start < 2
+    assert len(chosen.graph.documents) == (30 if choice.platforms else 31)
+
+
+def test_a_chain_of_referrers_is_followed_once() -> None:
+    layout = Layout()
+    subject = layout.image(A, platform="linux/amd64")
+    layout.root(subject, "docker.io/library/app:1")
+    for number in range(1500):
+        subject = layout.artifact(b"%d" % number, subject=subject)
+        layout.roots.insert(0, subject)
+    claim = layout_claim(layout)
+    start = time.process_time()
+    chosen = choose(claim, Choice(platforms=(Platform.parse("linux/amd64"),)))
+    assert time.process_time() - start < 2
+    assert len(chosen.graph.roots) == 1501
+
+
+def test_many_indexes_that_share_one_are_walked_once() -> None:
+    layout = Layout()
+    images = [layout.artifact(b"%d" % number) for number in range(600)]
+    shared = layout.index(*images)
+    for number in range(600):
+        layout.root(layout.index(shared, annotations={"n": str(number)}), f"x.io/app:{number}")
+    claim = layout_claim(layout)
+    start = time.process_time()
+    for choice in (Choice(), Choice(images=("x.io/app*",))):
+        assert len(choose(claim, choice).graph.documents) == 1201
+    assert time.process_time() - start < 2

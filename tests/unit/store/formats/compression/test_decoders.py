@@ -15,9 +15,11 @@ import pytest
 import zstandard
 
 from store.errors import CorruptStream, StoreError, TooLarge, TruncatedInput
-from store.formats.compression.decoders import PIECE_BYTES, decoder
+from store.formats.compression.decoders import PIECE_BYTES, Ratio, decoder, ratio_of
 from store.formats.compression.zstd_blocks import BLOCK_BYTES
 from store.model.contents import Codec
+from store.model.limits import Limits
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -227,3 +229,24 @@ def test_uncompressed_input_is_cut_into_pieces() -> None:
     assert list(decode.feed(memoryview(b"ab"))) == [b"ab"]
     assert list(decode.feed(b"")) == []
     assert list(decode.finish()) == []
+
+
+@pytest.mark.parametrize("codec", COMPRESSED)
+def test_a_ratio_counts_from_its_free_bytes(codec: Codec) -> None:
+    free = 4 * PIECE_BYTES
+    ratio = Ratio(20, free)
+    small = ENCODE[codec](bytes(free))
+    large = ENCODE[codec](bytes(free + PIECE_BYTES))
+    noise = ENCODE[codec](Random(1).randbytes(free + PIECE_BYTES))
+    for data in (small, noise):
+        decode = decoder(codec, max_bytes=1 << 40, ratio=ratio)
+        assert sum(map(len, [*decode.feed(data), *decode.finish()])) >= free
+    decode = decoder(codec, max_bytes=1 << 40, member="layer.tar", ratio=ratio)
+    with pytest.raises(TooLarge, match="20 : 1") as caught:
+        list(decode.feed(large))
+    assert caught.value.limit == 20
+    assert caught.value.remedy is Remedy.RAISE_RATIO_LIMIT
+
+
+def test_an_import_has_the_ratio_of_its_limits() -> None:
+    assert ratio_of(Limits(ratio=7, free_bytes=9)) == Ratio(7, 9)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from store.errors import DigestMismatch, InvalidDocument
+from store.errors import DigestMismatch, InvalidDocument, TooLarge
 from store.formats.image.manifests import Document, Kind, Role
 from store.formats.image.media_types import (
     DOCKER_LIST,
@@ -20,6 +20,7 @@ from store.formats.image.media_types import (
     SCHEMA_1,
 )
 from store.model.digests import Digest
+from store.model.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,3 +143,12 @@ def test_a_digest_under_a_key_in_another_case_is_refused() -> None:
     assert "layers[0]: some readers take the member 'DIGEST' for 'digest'" in refusal(
         {"config": CONFIG, "layers": [hidden]}
     )
+
+
+def test_the_lists_of_a_document_have_a_ceiling() -> None:
+    index = json.dumps({"schemaVersion": 2, "manifests": [CHILD] * 3}).encode()
+    limits = Limits(manifest_entries=3)
+    assert len(Document.parse(index, limits=limits).children) == 3
+    with pytest.raises(TooLarge) as caught:
+        Document.parse(index, limits=Limits(manifest_entries=2))
+    assert caught.value.limit == 2

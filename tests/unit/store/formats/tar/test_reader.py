@@ -206,3 +206,12 @@ def test_misuse_raises_value_error() -> None:
         reader.read_all(1)
     with pytest.raises(ValueError, match="cannot be read again"):
         next(reader.reread(Member("a", MemberKind.FILE, 1, 0, ""), 1))
+
+
+def test_what_follows_the_end_of_a_stream_has_a_ceiling() -> None:
+    data = member(b"a", b"a") + END + bytes(5000)
+    limits = Limits(trailing_bytes=4000)
+    assert len(list(TarReader(io.BytesIO(data), limits, seekable=True))) == 1
+    with pytest.raises(TooLarge) as caught:
+        list(TarReader(io.BytesIO(data), limits, seekable=False))
+    assert caught.value.limit == 4000

@@ -11,6 +11,7 @@ from store.formats.tar.checker import TarCheck
 from store.formats.tar.reader import Member, TarReader
 from store.formats.tar.sparse import expanded
 from store.model.limits import Limits
+from store.model.remedies import Remedy
 from tests.support.tars import END, block, extended, member, padded, record, sparse_member
 
 VERSIONS = ["0.0", "0.1", "1.0"]
@@ -122,12 +123,16 @@ def test_member_listed_from_a_file_can_be_read_later() -> None:
 def test_a_terabyte_of_holes_needs_no_memory() -> None:
     pieces = expanded(((1 << 40, 1),), (1 << 40) + 1, 0, 1 << 20, bytes)
     assert next(pieces) is next(pieces)
+    limits = Limits(layer_bytes=1 << 60, ratio=1 << 60)
     reader = TarReader(
         io.BytesIO(sparse_member(b"real", b"", 1 << 60, [], "0.1") + member(b"next", b"n")),
+        limits,
         seekable=False,
     )
     assert [each.size for each in reader] == [1 << 60, 1]
-    reader = TarReader(io.BytesIO(sparse_member(b"real", b"", 1 << 60, [], "0.1")), seekable=False)
+    reader = TarReader(
+        io.BytesIO(sparse_member(b"real", b"", 1 << 60, [], "0.1")), limits, seekable=False
+    )
     next(iter(reader))
     with pytest.raises(TooLarge):
         reader.read_all(1 << 30)
@@ -228,3 +233,21 @@ def test_members_have_the_extents_that_are_stored() -> None:
     assert found.extents == ((7, 3),)
     (plain,) = TarReader(io.BytesIO(member(b"f", b"abc")), seekable=True)
     assert plain.extents is None
+
+
+@pytest.mark.parametrize("seekable", [False, True])
+def test_holes_count_as_what_they_expand_to(*, seekable: bool) -> None:
+    def sizes(hole_bytes: int, **limits: int) -> list[int]:
+        data = sparse_member(b"one", b"", hole_bytes, [], "0.1")
+        data += sparse_member(b"two", b"", hole_bytes, [], "0.1")
+        return [
+            each.size for each in TarReader(io.BytesIO(data), Limits(**limits), seekable=seekable)
+        ]
+
+    assert sizes(1 << 20) == [1 << 20, 1 << 20]
+    with pytest.raises(TooLarge, match="1000 : 1") as caught:
+        sizes(40 << 20)
+    assert caught.value.remedy is Remedy.RAISE_RATIO_LIMIT
+    with pytest.raises(TooLarge) as caught:
+        sizes(1 << 20, layer_bytes=1 << 14)
+    assert caught.value.limit == 1 << 20

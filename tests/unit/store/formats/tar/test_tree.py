@@ -215,3 +215,21 @@ def test_depth_needs_no_recursion() -> None:
     assert made.exists("up")
     made.add(Member("d", FILE, 0, 0, ""), None)
     assert made.resolve("d").payload is None
+
+
+def test_the_links_of_all_members_together_have_a_ceiling() -> None:
+    made = tree(
+        ("d", DIRECTORY), ("l", SYMLINK, "d/../d/../d"), limits=Limits(link_parts=3 * 5 + 4)
+    )
+    for number in range(3):
+        made.add(Member(f"l/{number}", FILE, 0, 0, ""), number)
+    assert made.resolve("d/2").payload == 2
+    with pytest.raises(TooLarge) as caught:
+        made.resolve("l/2")
+    assert caught.value.limit == 19
+
+
+def test_the_slashes_of_a_link_count_too() -> None:
+    made = tree(("l", SYMLINK, "/" * 50), limits=Limits(link_parts=50))
+    with pytest.raises(TooLarge):
+        made.exists("l/x")

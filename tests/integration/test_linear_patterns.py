@@ -1,0 +1,138 @@
+"""No text from outside makes a pattern backtrack: time grows with the length, and not faster."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+
+from mirror.access.rules import Pattern
+from mirror.protocol.ranges import parse_range
+from store.formats.distribution.paging import next_target
+from store.formats.golang.path_match import compile_pattern
+from tests.support.worst_cases import SHORT, patterns, superlinear, texts
+
+_EXEMPT = ("storectl.output.go_template.", "storectl.output.units._GO_PART")
+"""``--format``, and durations that another pattern has checked: the person who runs the command is
+their author."""
+
+FOUND = {
+    name: found
+    for name, found in patterns("mirror", "store", "exporter", "storectl").items()
+    if not name.startswith(_EXEMPT)
+}
+_SEARCHES = frozenset({"finditer", "findall", "search", "split", "sub"})
+
+GLOBS = (
+    "*a" * 12 + "b",
+    "*a*" * 12 + "b",
+    "a*" * 20 + "/b",
+    "*-*-*-*-*-*-*-*",
+    "?*" * 12 + "b",
+    "*[^x]*[^x]*[^x]*b",
+)
+
+RULES = (
+    "*a" * 12 + "b",
+    "**/" + "*a" * 12 + "b",
+    "**/a/**/a/**/a/**/a/**/a/**/b",
+    "**/*a/**/*a/**/*a/**/*a*b",
+    "x.example/*a*a*a/**/**/**/*b",
+)
+
+
+def _run(pattern: re.Pattern[Any], method: str) -> Any:  # noqa: ANN401 - a method of the pattern
+    if method == "finditer":
+        return lambda text: list(pattern.finditer(text))
+    if method == "sub":
+        return lambda text: pattern.sub(text[:0], text)
+    return getattr(pattern, method)
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_patterns_take_linear_time(name: str) -> None:
+    pattern, used = FOUND[name]
+    for method in ("fullmatch", "match", *sorted(used & _SEARCHES)):
+        slow = superlinear(_run(pattern, method), lambda size: texts(pattern, size))
+        assert slow is None, (method, slow)
+
+
+def test_the_patterns_of_every_room_were_found() -> None:
+    rooms = {name.rpartition(".")[0] for name in FOUND}
+    for room in (
+        "mirror.protocol.ranges",
+        "mirror.api.routes",
+        "store.formats.golang.json_scanner",
+    ):
+        assert any(one.startswith(room) for one in rooms), room
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        r"bytes\s*=\s*(?:([0-9]{1,18})\s*-\s*([0-9]{1,18})?|-\s*([0-9]{1,18}))\s*",
+        r"a*a*c",
+        rb"x[^/]*-[^/]*y",
+    ],
+)
+def test_a_pattern_that_backtracks_is_found(expression: str | bytes) -> None:
+    pattern: re.Pattern[Any] = re.compile(expression)
+    assert superlinear(pattern.fullmatch, lambda size: texts(pattern, size)) is not None
+
+
+def _names(size: int) -> list[str]:
+    """Return names that nearly match the globs, of one part and of many."""
+    return [
+        unit * (size // len(unit)) + end
+        for unit in ("a", "a/", "aa/", "-", "x.example/a/", "ab")
+        for end in ("", "c", "/c", "\0")
+    ]
+
+
+@pytest.mark.parametrize("glob", GLOBS)
+def test_globs_take_linear_time(glob: str) -> None:
+    compiled = compile_pattern(glob)
+    assert superlinear(compiled.fullmatch, lambda size: iter(_names(size))) is None
+    assert (
+        superlinear(lambda text: fnmatchcase(text, glob), lambda size: iter(_names(size))) is None
+    )
+
+
+@pytest.mark.parametrize("text", RULES)
+def test_the_globs_of_rules_take_linear_time(text: str) -> None:
+    pattern = Pattern.parse(text)
+    for before in ("", "docker.io/", "docker.io/library/", "x.example/"):
+        assert (
+            superlinear(
+                pattern.matches, lambda size, before=before: (before + one for one in _names(size))
+            )
+            is None
+        )
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["bytes=0-{}x", "bytes{}", "bytes={}", "bytes=-{}x", "bytes=0{}-{}1", "{}bytes=0-1{}x"],
+)
+def test_ranges_with_many_spaces_take_linear_time(header: str) -> None:
+    def make(size: int) -> Any:  # noqa: ANN401 - an iterator of texts
+        return iter([header.replace("{}", one * size) for one in (" ", "\t", " \t")])
+
+    assert superlinear(lambda text: parse_range(text, 10), make) is None
+
+
+def test_links_take_linear_time() -> None:
+    def make(size: int) -> Any:  # noqa: ANN401 - an iterator of texts
+        units = ("<", "<>;", "; ", " next", ';rel="', ";rel=", '; rel=" next', '<a>; x="" ', ",<")
+        return iter(
+            [
+                start + unit * (size // len(unit))
+                for unit in units
+                for start in ("", "<a>;", '<a>;rel="')
+            ]
+        )
+
+    assert superlinear(next_target, make) is None
+    assert next_target("<a>" + ";x=1" * SHORT + ";rel=next") == "a"
