@@ -300,8 +300,10 @@ class TarReader:
         expanded_bytes = self._data_end + self._hole_bytes
         if expanded_bytes > self._archive_bytes:
             raise TooLarge(
-                f"the archive has more than {self._archive_bytes} bytes",
+                f"the archive has more than {self._archive_bytes} bytes up to the end of member"
+                f" {printable(header.name)!r}",
                 limit=self._archive_bytes,
+                remedy=Remedy.RAISE_LAYER_LIMIT,
             )
         if (
             self._hole_bytes

@@ -266,7 +266,7 @@ def extensions() -> Iterator[Case]:
         "sparse-bomb",
         "a sparse layer of one exabyte without any data",
         b"",
-        refused(errors.TooLarge, "'l'", limit=1 << 20),
+        refused(errors.TooLarge, "'l'", limit=64 << 20),
         member=sparse,
         options=_FEW,
     )
