@@ -69,7 +69,7 @@ class Loading:
                 raise too_many_nodes(self.limits)
 
     def _read_level(self, digests: Collection[Digest]) -> list[Digest]:
-        """Read the documents of one level; return the digests that they list, without known ones."""
+        """Read the documents of one level; return the unread documents that they list."""
         types = manifests.media_types(
             self.connection,
             (

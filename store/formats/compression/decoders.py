@@ -71,7 +71,12 @@ class Decoder(Protocol):
 @final
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """The most that encoded data may grow: ``limit`` bytes a byte, once ``free_bytes`` are decoded."""
+    """The most that encoded data may grow.
+
+    Attributes:
+        limit: The decoded bytes for each encoded byte.
+        free_bytes: The decoded bytes from which the limit counts.
+    """
 
     limit: int
     free_bytes: int
