@@ -133,7 +133,7 @@ def test_a_named_pipe_and_a_socket_are_read(tmp_path: Path) -> None:
     with ours, theirs:
         theirs.sendall(DATA)
         theirs.shutdown(socket.SHUT_WR)
-        with ours.makefile("rb", buffering=0) as file, open_source(file, DEFAULT_LIMITS) as opened:
+        with ours.makefile("rb") as file, open_source(file, DEFAULT_LIMITS) as opened:
             assert whole(opened) == DATA
 
 
