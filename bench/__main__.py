@@ -1,4 +1,4 @@
-"""``python -m bench``: measure cases, store the results and compare them with the targets."""
+"""``python -m bench``: measure cases, store the results, and compare them with the targets."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parent.parent
 FULL: Final = ROOT / "docs" / "benchmarks"
 QUICK: Final = ROOT / "build" / "bench-quick"
-"""Quick runs measure smaller inputs: their results are kept apart from those of full runs."""
+"""The results of quick runs, which measure smaller inputs than full runs."""
 
 BASELINE: Final = Path(__file__).with_name("baseline.json")
 _QUICK_ROUNDS: Final = 2
 _QUICK_S: Final = 140
-"""A quick run starts no case after this time, so that it ends within three minutes."""
+"""A quick run starts no case after this time, in seconds, so that it ends within three minutes."""
 
 
 def main() -> int:
     """Run the command line.
 
     Returns:
-        The exit code: 1 if a case failed or a ratio became worse, 2 if no case has that name.
+        The exit code: 1 if a case failed or a ratio became worse, 2 if no case has a given name.
     """
     arguments = _arguments()
     chosen = [
@@ -51,7 +51,7 @@ def main() -> int:
         return 0
     if not chosen:
         print(
-            f"no case has the name {' or '.join(arguments.only)}; the cases are:"
+            f"unknown case {' or '.join(arguments.only)}; the cases are:"
             f" {' '.join(case.name for case in CASES)}",
             file=sys.stderr,
         )
@@ -72,7 +72,7 @@ def main() -> int:
     _write(folder, found)
     for name in failed:
         print(
-            f"{name} failed: its results, if any, are from an earlier run",
+            f"{name} failed; the report shows its results of an earlier run, if there are any",
             file=sys.stderr,
         )
     return 1 if failed else 0
@@ -83,7 +83,7 @@ def _measure(
 ) -> list[str]:
     """Measure the cases, store each result at once, and return the names of failed cases.
 
-    A failed case does not end the run: the other cases take half an hour.
+    A failed case does not end the run, because a full run takes half an hour.
     """
     failed = []
     with (
@@ -93,22 +93,20 @@ def _measure(
     ):
         if not served:
             print(
-                "note: other processes on this machine have the same priority as the benchmark;"
-                " the figures will spread",
+                "note: other processes on this machine have the same priority as the benchmark,"
+                " so the figures will vary more",
                 file=sys.stderr,
             )
         if not unpaced:
             print(
-                "note: TCP on this machine paces its packets, on the loopback interface too; the"
-                " figures of servers will spread",
+                "note: TCP on this machine paces packets even on the loopback interface, so the"
+                " figures of servers will vary more",
                 file=sys.stderr,
             )
         until_s = time.monotonic() + _QUICK_S if arguments.quick else math.inf
         for case in cases:
             if time.monotonic() > until_s:
-                print(
-                    f"note: the quick run is out of time: {case.name} is skipped", file=sys.stderr
-                )
+                print(f"note: skipped {case.name}: the quick run is out of time", file=sys.stderr)
                 continue
             try:
                 found.cases[case.name] = runner.run(
@@ -122,7 +120,7 @@ def _measure(
                 failed.append(case.name)
                 continue
             found.machine = machine.describe()
-            # Stored after each case, because the next one may fail; added to the file as it is now,
+            # Store after each case, because the next case may fail. Read the file again first,
             # because another run may have changed it.
             found.cases = {**results.load(path).cases, case.name: found.cases[case.name]}
             results.store(path, found)
@@ -166,7 +164,7 @@ def _arguments() -> argparse.Namespace:
         "--only",
         nargs="*",
         metavar="CASE",
-        help="names or patterns of cases; the results of other cases stay",
+        help="names or patterns of the cases to measure; keep the results of other cases",
     )
     parser.add_argument(
         "--quick", action="store_true", help="small inputs and few rounds: at most three minutes"
@@ -177,7 +175,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--report",
         action="store_true",
-        help="measure nothing: show the results and write the report again",
+        help="measure nothing: show the results and rewrite the report",
     )
     parser.add_argument(
         "--gate",

@@ -1,4 +1,4 @@
-"""Charts of the results as SVG."""
+"""Charts of the results, in SVG."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _LIMITS: Final = ("sha256", "cp", "zstd", "isal", "process start")
 
 
 def draw(cases: Sequence[Case], results: Results, folder: Path) -> list[str]:
-    """Write the charts, and return their names.
+    """Write the charts, and return the names of their files.
 
     Args:
-        cases: The cases in the order of the charts.
-        results: The measurements.
-        folder: The folder for the charts.
+        cases: The cases, in the order of the charts.
+        results: The measurements to draw; a case without results gets no chart.
+        folder: The existing folder in which to write the charts.
     """
-    # The same results give the same file: without a time and without random element names.
+    # Leave out the time and random element names, so that the same results give the same file.
     mpl.rcParams.update(
         {
             "svg.hashsalt": "storectl",
-            # Text as text is a fifth of the size of outlines, and can be searched.
+            # Text takes a fifth of the size of outlines, and can be searched.
             "svg.fonttype": "none",
             "font.size": 9,
             "axes.spines.top": False,
@@ -83,7 +83,7 @@ def _walls(result: CaseResult, path: Path) -> None:
 
 
 def _targets(cases: Sequence[Case], results: Results, path: Path) -> None:
-    """Draw the share of each limit that is used: a target is met up to 1."""
+    """Draw how much of each limit is used; a target is met if the share is at most 1."""
     rows = []
     for case in cases:
         for target in case.targets:
@@ -116,9 +116,9 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def _on_one_line(svg: str) -> str:
-    """Return the same drawing without its comments and on one line.
+    """Return the same drawing on one line, without comments.
 
-    Charts are committed: a line per chart keeps a search through the repository readable.
+    The charts are committed. If each has one line, a search through the repository stays readable.
     """
     without_comments = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
     return re.sub(r"\s*\n\s*", " ", without_comments).replace("> <", "><").strip() + "\n"

@@ -1,4 +1,4 @@
-"""Figures of a round that targets are computed from."""
+"""Figures of one round, from which the figures of targets are computed."""
 
 from __future__ import annotations
 
@@ -13,30 +13,38 @@ LEVEL: Final = 2
 """The zstd level that storectl uses by default."""
 
 _LONG_S: Final = 3.0
-"""If the work takes this long, the start of the process is counted as part of it."""
+"""The start of the process is subtracted only from work that takes less time, in seconds."""
 
 
 def wall(one: Round, name: str) -> float:
-    """Return a contestant's elapsed seconds. Raises KeyError if the contestant is missing."""
+    """Return a contestant's elapsed seconds.
+
+    Raises:
+        KeyError: The contestant did not take part in the round.
+    """
     return one[name].wall_s
 
 
 def cpu(one: Round, name: str) -> float:
-    """Return a contestant's processor seconds. Raises KeyError if the contestant is missing."""
+    """Return a contestant's processor seconds.
+
+    Raises:
+        KeyError: The contestant did not take part in the round.
+    """
     return one[name].cpu_s
 
 
 def net(one: Round, name: str) -> float:
-    """Return elapsed seconds, less the start of a process if the work takes less than 3 s."""
+    """Return a contestant's elapsed seconds; if the work takes less than 3 s, without the start."""
     whole, work = wall(one, name), wall(one, name) - wall(one, START)
     return whole if work >= _LONG_S else max(work, 1e-6)
 
 
 def beyond_start_s(name: str, one: Round) -> float:
-    """Return elapsed seconds less the start of a process."""
+    """Return a contestant's elapsed seconds without the start of a process."""
     return wall(one, name) - wall(one, START)
 
 
 def times_faster(ours: str, theirs: str, one: Round) -> float:
-    """Return how many times as long as ``ours`` the contestant ``theirs`` took."""
+    """Return the time of the contestant ``theirs``, divided by the net time of ``ours``."""
     return wall(one, theirs) / net(one, ours)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The median, the least and the greatest of some figures."""
+    """The median, lowest and highest of some figures, and how many there are."""
 
     median: float
     low: float
@@ -39,7 +39,7 @@ def of_contestant(rounds: Sequence[Round], name: str, figure: Callable[[Sample],
 
     Args:
         rounds: The rounds of a case.
-        name: The contestant.
+        name: The contestant's name in the results.
         figure: Returns the figure of a sample.
 
     Raises:
@@ -49,12 +49,12 @@ def of_contestant(rounds: Sequence[Round], name: str, figure: Callable[[Sample],
 
 
 def paired(rounds: Sequence[Round], ours: str, theirs: str) -> Spread:
-    """Return the spread of the ratio of two contestants' times within each round.
+    """Return the spread of the ratio of two contestants' times, computed within each round.
 
     Args:
         rounds: The rounds of a case.
-        ours: The contestant whose time is 1.
-        theirs: The other contestant.
+        ours: The contestant by whose time the other time is divided.
+        theirs: The contestant to compare.
 
     Raises:
         ValueError: No round has both contestants.
@@ -66,14 +66,19 @@ def paired(rounds: Sequence[Round], ours: str, theirs: str) -> Spread:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A target and its measured figure; ``spread`` is None if a contestant of it was missing."""
+    """A target and its measured figure.
+
+    Attributes:
+        target: The target of a case.
+        spread: The figures of the rounds; None if no round has all contestants of the target.
+    """
 
     target: Target
     spread: Spread | None
 
     @property
     def met(self) -> bool | None:
-        """Whether the median keeps the limit; None if nothing was measured."""
+        """Whether the median keeps the limit; None if the target was not measured."""
         return None if self.spread is None else self.target.met_by(self.spread.median)
 
 
@@ -81,8 +86,8 @@ def judge(target: Target, rounds: Sequence[Round]) -> Verdict:
     """Compute a target's figure in every round that has the target's contestants.
 
     Args:
-        target: The target.
-        rounds: The rounds of its case.
+        target: The target of a case.
+        rounds: The rounds of that case.
     """
     figures = []
     for one in rounds:

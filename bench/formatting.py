@@ -17,7 +17,7 @@ def duration(seconds: float) -> str:
 
 
 def size(number: float) -> str:
-    """Return a number of bytes with three digits and a unit, or nothing for 0."""
+    """Return a number of bytes with three digits and a unit, or an empty text for 0."""
     if not number:
         return ""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
@@ -27,7 +27,7 @@ def size(number: float) -> str:
 
 
 def rate(size_bytes: int, seconds: float) -> str:
-    """Return the bytes per second, or nothing where a rate means nothing."""
+    """Return the rate in MB/s, or an empty text if the size or the time is 0."""
     return f"{size_bytes / seconds / 1e6:.0f} MB/s" if size_bytes and seconds else ""
 
 
@@ -37,19 +37,19 @@ def figure(number: float, unit: str) -> str:
 
 
 def verdict(found: Verdict) -> str:
-    """Return ``met``, ``missed``, or nothing if the target was not measured."""
+    """Return ``met``, ``missed``, or an empty text if the target was not measured."""
     return "" if found.met is None else "met" if found.met else "missed"
 
 
 def contestant_row(result: CaseResult, name: str) -> tuple[str, ...]:
     """Return the cells of a contestant's row.
 
-    They are wall time, its spread, CPU, rate, memory, temporary disk, disk, and the ratio of its
-    time to storectl's.
+    The cells are wall time, its spread, CPU, rate, memory, temporary disk, disk, and the ratio of
+    the contestant's time to storectl's time.
 
     Args:
         result: The results of the case.
-        name: The contestant.
+        name: The contestant's name in the results.
 
     Raises:
         ValueError: The contestant never ran.

@@ -1,4 +1,4 @@
-"""The regression gate: compares measured ratios with accepted ones.
+"""The regression gate: it compares measured ratios with accepted ratios.
 
 Seconds are not compared, because they depend on the machine.
 """
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from bench.results import Results
 
 TOLERANCE: Final = 0.15
-"""The tolerated change of a ratio: as much as rounds of one run differ on a busy machine."""
+"""The tolerated change of a ratio; on a busy machine, the rounds of one run differ as much."""
 
 
 @dataclass(frozen=True, slots=True)
 class Regression:
-    """A ratio that is worse than the accepted one."""
+    """A measured ratio that is worse than the accepted ratio."""
 
     key: str
     accepted: float
@@ -40,8 +40,8 @@ def ratios(cases: Iterable[Case], results: Results) -> dict[str, float]:
     """Return the median of every measured ratio, by "case: target".
 
     Args:
-        cases: The cases; figures with a unit are left out.
-        results: The measurements.
+        cases: The cases whose ratios to return; targets with a unit are left out.
+        results: The measurements of all cases.
     """
     found = {}
     for case in cases:
@@ -63,9 +63,9 @@ def regressions(
     Ratios that were not accepted before or not measured now are skipped.
 
     Args:
-        cases: The cases.
-        baseline: The accepted ratios.
-        measured: The measured ratios.
+        cases: The cases whose targets to compare.
+        baseline: The accepted ratios, by "case: target".
+        measured: The measured ratios, by "case: target".
         tolerance: The tolerated change, as a share of the accepted ratio.
     """
     found = []
@@ -82,7 +82,7 @@ def regressions(
 
 
 def load(path: Path) -> dict[str, float]:
-    """Return the accepted ratios in a file, or none if the file does not exist."""
+    """Return the accepted ratios in a file; an empty dict if the file does not exist."""
     if not path.exists():
         return {}
     found: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
@@ -90,7 +90,7 @@ def load(path: Path) -> dict[str, float]:
 
 
 def accept(path: Path, measured: Mapping[str, float]) -> None:
-    """Replace accepted ratios by the measured ones; the other accepted ratios stay."""
+    """Write measured ratios to the file of accepted ratios; keep ratios that were not measured."""
     path.write_text(
         json.dumps({**load(path), **measured}, indent=1, sort_keys=True, ensure_ascii=False) + "\n",
         encoding="utf-8",

@@ -1,6 +1,7 @@
-"""An HTTP client with the least possible cost.
+"""An HTTP client with the lowest possible cost.
 
-It requests a path on several connections at once, and discards response bodies without copying.
+It requests a path on several connections at once, and discards response bodies without copying
+them.
 
 python -m bench.load PORT CLIENTS TIMES BYTES PATH
 
@@ -23,7 +24,7 @@ _HEAD: Final = 16384
 
 
 class Connection:
-    """One connection, with at most one request in progress."""
+    """A connection with at most one request in progress."""
 
     def __init__(self, port: int, request: bytes, size_bytes: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
@@ -41,7 +42,7 @@ class Connection:
         self.socket.sendall(self._request)
 
     def more(self) -> bool:
-        """Receive bytes, and return whether the response is complete.
+        """Receive bytes once, and return whether the response is complete.
 
         Raises:
             RuntimeError: The status is not 200, or the server closed the connection.
@@ -60,7 +61,7 @@ class Connection:
                 raise RuntimeError(head.decode(errors="replace"))
             self._left = self._size_bytes - len(body)
         elif self._left:
-            # MSG_TRUNC: the kernel counts the bytes and forgets them (tcp(7)).
+            # With MSG_TRUNC, the kernel counts and discards the bytes (tcp(7)).
             got = self.socket.recv_into(self._buffer, min(_PIECE, self._left), socket.MSG_TRUNC)
             if not got:
                 raise RuntimeError("the server closed the connection within a body")
@@ -79,7 +80,7 @@ def run(port: int, clients: int, times: int, size_bytes: int, path: str) -> dict
         path: The path to request.
 
     Raises:
-        RuntimeError: A response has another status than 200 or ends early.
+        RuntimeError: The status of a response is not 200, or a response ends early.
     """
     accept = "application/vnd.oci.image.manifest.v1+json"
     request = (

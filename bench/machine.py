@@ -1,4 +1,4 @@
-"""A description of the machine that helps to judge the figures, without its name or owner."""
+"""A description of the machine, for readers of the figures; it has no name of machine or owner."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench import pacing, workshop
 
 
 def describe() -> dict[str, str]:
-    """Return cores, memory, kernel, file system and versions, by name."""
+    """Return the machine's cores, memory, kernel, file system and program versions, by name."""
     return {
         "cores": str(os.cpu_count()),
         "processor": (

@@ -1,4 +1,4 @@
-"""The cost of running a program: time, processor, memory and disk, children included."""
+"""The cost of running a program and its children: time, processor, memory and disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SAMPLE_S: Final = 0.02
 _DISK_EVERY: Final = 5
-"""Disk usage is read once in this many samples of memory, because reading it costs more."""
+"""How many samples of memory there are per sample of disk usage, which costs more to read."""
 
 _BLOCK: Final = 512
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -27,7 +27,7 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 @dataclass(slots=True)
 class Daemon:
-    """The processes of a server whose cost is added to that of the program it works for."""
+    """The processes of a server that does work for a program; their cost is added."""
 
     pids: tuple[int, ...]
     _before: float = field(default=0.0)
@@ -36,12 +36,12 @@ class Daemon:
         """Record the processor time so far, and reset the peak of memory."""
         self._before = self._cpu_s()
         for pid in self.pids:
-            # 5: reset VmHWM (proc_pid_clear_refs(5)).
+            # The value 5 resets VmHWM (proc_pid_clear_refs(5)).
             with contextlib.suppress(OSError):
                 Path(f"/proc/{pid}/clear_refs").write_text("5")
 
     def spent_s(self) -> float:
-        """Processor seconds since `begin`."""
+        """Return the processor seconds of the server since `begin`."""
         return self._cpu_s() - self._before
 
     def _cpu_s(self) -> float:
@@ -57,19 +57,19 @@ def run(
     stdout: Path | None = None,
     daemon: Daemon | None = None,
 ) -> Sample:
-    """Run ``command`` and wait for it.
+    """Run ``command`` to its end, and return its cost.
 
     Args:
         command: The program and its arguments.
         watch: Folders and files whose size on disk is sampled; their size afterwards is
             ``disk_bytes``.
-        env: Environment variables to add.
+        env: Environment variables to add; None to add none.
         stdin: The file for standard input; None for no input.
-        stdout: The file for standard output; None to discard it.
-        daemon: A server that works for the program.
+        stdout: The file for standard output; None to discard the output.
+        daemon: A server that does work for the program; None if there is no server.
 
     Raises:
-        CalledProcessError: The program failed; it carries the end of standard error.
+        CalledProcessError: The program failed; ``stderr`` is the end of its standard error.
     """
     watched = list(watch)
     with contextlib.ExitStack() as held:
@@ -112,7 +112,10 @@ def run(
 
 
 class _Errors:
-    """Standard error, read by a thread so that the program never waits; its end is kept."""
+    """The standard error of a program, of which the last 4000 bytes are kept.
+
+    A thread reads it, so that the program never waits.
+    """
 
     _KEPT: Final = 4000
 
@@ -146,7 +149,7 @@ class _Errors:
 class _Sampler(threading.Thread):
     """A thread that samples processes and folders while the program runs.
 
-    A peak of memory never falls, so only growth in the last hundredths of a second is missed.
+    The kernel records each process' peak memory, so only a peak after the last sample is missed.
     """
 
     def __init__(self, pids: tuple[int, ...], watched: Sequence[Path]) -> None:
@@ -175,7 +178,7 @@ class _Sampler(threading.Thread):
 
 
 def peak_of(pid: int) -> int:
-    """Return VmHWM of a process in bytes, or 0 if it has ended."""
+    """Return the peak memory (VmHWM) of a process in bytes, or 0 if the process has ended."""
     try:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -186,7 +189,7 @@ def peak_of(pid: int) -> int:
 
 
 def allocated(path: Path) -> int:
-    """Return the bytes on disk below a path; files that vanish meanwhile are not counted."""
+    """Return the bytes on disk at and below a path; files that vanish meanwhile are not counted."""
     try:
         status = path.lstat()
     except OSError:
@@ -205,7 +208,7 @@ def allocated(path: Path) -> int:
 
 
 def _family(pids: Iterable[int]) -> list[int]:
-    """Return the processes and all of their descendants."""
+    """Return the IDs of the processes and of all their descendants."""
     found = list(pids)
     for pid in found:
         with contextlib.suppress(OSError):
@@ -218,7 +221,7 @@ def _family(pids: Iterable[int]) -> list[int]:
 
 
 def _unlinked(pid: int) -> int:
-    """Return the bytes on disk in files without a name that a process holds open."""
+    """Return the bytes on disk of deleted files that a process still holds open."""
     total = 0
     with contextlib.suppress(OSError):
         for opened in Path(f"/proc/{pid}/fd").iterdir():
@@ -230,7 +233,7 @@ def _unlinked(pid: int) -> int:
 
 
 def _cpu_s(pid: int) -> float:
-    """Return the user and system time of a process and of the children it has waited for."""
+    """Return the processor seconds of a process and of the children that it has waited for."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""The error of a program or file that a measurement needs and the machine lacks."""
+"""The error for a program or file that a measurement needs and that is missing."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from __future__ import annotations
 class MissingError(Exception):
     """A contestant cannot take part, because a program or file is missing.
 
-    Results show the message in place of the contestant's figures.
+    The results show the message instead of the contestant's figures.
     """

@@ -1,9 +1,10 @@
-"""The values of the benchmark: cases, contestants, samples and targets.
+"""The model of the benchmark: cases, contestants, samples and targets.
 
-A *case* is one piece of work on one input. Several *contestants* do it in turn: storectl, other
-programs, and limits, which are the least that the work can cost (a copy, a hash). A *round* is one
-run of every contestant. Ratios are computed within a round and summarised afterwards: if the
-machine is slow for a while, it is slow for every contestant of the round.
+A *case* is one piece of work on one input. Several *contestants* do this work one after another:
+storectl, other programs, and limits. A *limit* is the lowest possible cost of a part of the work,
+such as a copy or a hash. A *round* is one run of every contestant. Ratios are computed within a
+round and summarised afterwards. So if the machine is slow for a while, it is slow for every
+contestant of the round.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ class Sample:
         wall_s: Elapsed seconds.
         cpu_s: Processor seconds, including children and daemons.
         peak_bytes: The largest resident size (VmHWM) of any single process.
-        temporary_bytes: The peak of disk usage, less ``disk_bytes``.
-        disk_bytes: Disk usage after the run: of the store or the output.
-        extra: Further figures of this kind of work, by name.
+        temporary_bytes: The peak of the disk usage, minus ``disk_bytes``.
+        disk_bytes: The disk usage of the store or the output after the run.
+        extra: Further figures that only some contestants measure, by name.
     """
 
     wall_s: float
@@ -45,14 +46,14 @@ Round: TypeAlias = Mapping[str, Sample]
 
 
 class Contestant(Protocol):
-    """A program or a limit that does the work of a case, once a round."""
+    """A program or a limit that does the work of a case, once per round."""
 
     @property
     def name(self) -> str:
-        """The name: unique in its case, and the same in every case for the same program."""
+        """The name in the results; unique in a case, and the same for a program in all cases."""
 
     def prepare(self) -> None:
-        """Prepare a run, untimed: make an empty store, read the input into the page cache.
+        """Prepare a run, untimed: create an empty store, read the input into the page cache.
 
         Raises:
             MissingError: A program or file is missing.
@@ -62,7 +63,7 @@ class Contestant(Protocol):
         """Do the work, and return its cost.
 
         Raises:
-            CalledProcessError: The program failed; a failed run has no cost.
+            CalledProcessError: The program failed, so there is no cost to return.
         """
 
     def clean(self) -> None:
@@ -71,15 +72,16 @@ class Contestant(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A demand on the results of a case.
+    """A requirement for the results of a case.
 
     Attributes:
-        text: The demand as people read it, such as "≥ 3x faster than docker load".
+        text: The requirement in words, such as "≥ 3x faster than docker load".
         figure: Returns the figure of one round; raises KeyError if a contestant is missing.
-        limit: The limit of the median of all figures.
-        at_least: Whether the median must be at least the limit; otherwise at most.
+        limit: The limit for the median of all figures.
+        at_least: Whether the median must be at least the limit; otherwise it must be at most the
+            limit.
         unit: The unit of the figure (``s``, ``ms``, ``MiB``). Empty for a ratio, which the gate
-            compares with the accepted one.
+            compares with the accepted ratio.
     """
 
     text: str
@@ -98,13 +100,13 @@ class Case:
     """One piece of work on one input.
 
     Attributes:
-        name: The name for ``make bench ONLY=name`` and in the results.
-        title: One line for people.
-        contestants: Makes the contestants; called once, before the first round. The first is
-            storectl, and the others are compared with it.
-        targets: The demands on the results.
-        input_bytes: Returns the size of the input, for rates; None where a rate means nothing.
-            Called after ``contestants``.
+        name: The name in the results and in ``make bench ONLY=name``.
+        title: A description in one line.
+        contestants: Returns the contestants; called once, before the first round. The first
+            contestant is storectl, with which the others are compared.
+        targets: The requirements for the results.
+        input_bytes: Returns the size of the input, from which rates are computed; called after
+            ``contestants``. None if the case has no rate.
         rounds: The number of rounds in a full run.
         quick: Whether a quick run includes the case.
     """

@@ -1,8 +1,8 @@
 """TCP without pacing between the processes of one machine.
 
-BBR paces packets by timers. On the loopback interface a server then waits for timers instead of its
-client, in one of several states that a connection keeps: the figures of one server spread by a
-factor of two. Linux's default, CUBIC, does not pace.
+The congestion control BBR uses timers to pace packets. On the loopback interface, a server then
+waits for timers instead of its client. How long it waits depends on the state of the connection, so
+the figures of one server vary by a factor of two. Linux's default, CUBIC, does not pace packets.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ def current() -> str:
 
 @contextmanager
 def none() -> Iterator[bool]:
-    """Turn pacing off for new connections while the block runs.
+    """Turn pacing off for new connections while the ``with`` block runs.
 
     Yields:
-        Whether new connections are not paced; turning pacing off needs root and Linux.
+        True if new connections are not paced, False if pacing cannot be turned off: this needs root
+        and Linux.
     """
     before = current()
     try:

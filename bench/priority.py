@@ -1,4 +1,4 @@
-"""The scheduling priority of the benchmark over the other processes of the machine."""
+"""The scheduling priority of the benchmark, above the other processes of the machine."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _FIRST: Final = "-20"
 
 @contextmanager
 def first() -> Iterator[bool]:
-    """Give this session the highest priority while the block runs.
+    """Give this session the highest priority while the ``with`` block runs.
 
-    Where the kernel groups processes by session, only the niceness of the group counts against
-    other sessions.
+    If the kernel groups processes by session, it compares sessions by the niceness of their groups.
 
     Yields:
-        Whether the session has the priority; it needs root and Linux.
+        True if the session has the highest priority, False if the priority cannot be set: this
+        needs root and Linux.
     """
     try:
         before = _OWN.read_text().split()[-1]
@@ -36,7 +36,7 @@ def first() -> Iterator[bool]:
 
 
 def also(pid: int) -> None:
-    """Give a daemon with a session of its own the same priority, if the system allows it."""
+    """Give the session of a daemon the highest priority, if the operating system allows it."""
     try:
         Path(f"/proc/{pid}/autogroup").write_text(_FIRST)
     except OSError:

@@ -1,6 +1,7 @@
-"""Questions to a store that take less time than the start of a process.
+"""Questions to a store that are answered faster than a process starts.
 
-One process asks a question many times, and prints the median cost of an answer and its peak memory.
+One process asks a question many times. It prints the median cost of an answer, and the peak memory
+of the process.
 
 python -m bench.questions look-up|plan ROOT NAME…
 """
@@ -29,7 +30,7 @@ _TIMES: Final = 25
 
 @contextmanager
 def look_up(store: Store, name: str) -> Iterator[None]:
-    """Resolve a name to its image in a new snapshot, as nearly every command does first."""
+    """Resolve a name to its image in a new snapshot, like the first step of most commands."""
     with store.read() as connection:
         resolve_image(connection, name)
         yield
@@ -37,7 +38,7 @@ def look_up(store: Store, name: str) -> Iterator[None]:
 
 @contextmanager
 def plan(store: Store, name: str) -> Iterator[None]:
-    """Plan and lease a save, as `exporter.open_save` does before the first byte."""
+    """Plan a save and lease its blobs, as `exporter.open_save` does before the first byte."""
     with exporter.open_save(store, (name,)) as export:
         assert export.size_bytes  # noqa: S101 - the length is known before a byte
         yield
@@ -50,9 +51,9 @@ QUESTIONS: Final[dict[str, Callable[[Store, str], AbstractContextManager[None]]]
 
 
 def main() -> None:
-    """Ask one question about each name in turn, and print the cost.
+    """Ask one question about each name, one after another, and print the cost.
 
-    The first answer is not counted, because it compiles statements.
+    The first answer is not counted, because SQL statements are compiled for it.
     """
     question, root, *names = sys.argv[1:]
     ask, walls, cpus = QUESTIONS[question], [], []

@@ -1,4 +1,4 @@
-"""The report in Markdown, computed from the results."""
+"""The report in Markdown, generated from the results."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def render(cases: Iterable[Case], results: Results, charts: Sequence[str]) -> st
 
     Args:
         cases: The cases in the order of the report; a case without results is left out.
-        results: The measurements.
-        charts: Names of the chart files beside the report.
+        results: The measurements of all cases.
+        charts: The names of the chart files, which are in the report's folder.
     """
     measured = [case for case in cases if results.rounds(case.name)]
     return "\n".join(

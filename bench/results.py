@@ -1,6 +1,6 @@
 """The results file: measurements as JSON, one line per case.
 
-Cases can be run one by one, on different days; the file holds the latest result of each.
+Cases can be run one by one, on different days. The file holds the latest result of each case.
 """
 
 from __future__ import annotations
@@ -22,10 +22,16 @@ FORMAT: Final = 1
 
 @dataclass(slots=True)
 class CaseResult:
-    """The rounds of one case.
+    """The results of one case.
 
-    ``missing`` maps a contestant that did not take part to the reason; ``input_bytes`` is 0 where
-    a rate means nothing.
+    Attributes:
+        title: A description of the case in one line.
+        contestants: The names of the contestants; the first is storectl.
+        rounds: The samples of each round, by contestant.
+        missing: The reason for each contestant that did not take part, by contestant.
+        input_bytes: The size of the input, from which rates are computed; 0 if there is no rate.
+        measured_at: The date of the measurement, such as ``2025-06-01``.
+        revision: The commit that was measured.
     """
 
     title: str
@@ -38,13 +44,13 @@ class CaseResult:
 
     @property
     def ours(self) -> str:
-        """The contestant that the other contestants are compared with."""
+        """The contestant with which the other contestants are compared."""
         return self.contestants[0]
 
 
 @dataclass(slots=True)
 class Results:
-    """All measured cases, by name, and the machine of the measurement."""
+    """The results of all measured cases, by name, and a description of the machine."""
 
     machine: dict[str, str] = field(default_factory=dict)
     cases: dict[str, CaseResult] = field(default_factory=dict)
@@ -58,7 +64,7 @@ class Results:
 def to_json(results: Results) -> str:
     """Return the text of a results file.
 
-    Each case is one line: a new measurement of one case changes one line of the committed file.
+    Each case has one line, so a new measurement of a case changes one line of the committed file.
     """
     cases = ",\n".join(
         f"{_compact(name)}: {_compact(asdict(case))}"
@@ -76,7 +82,7 @@ def from_json(text: str) -> Results:
     """Read the text of a results file.
 
     Raises:
-        ValueError: The file has another format.
+        ValueError: The text is not JSON, or its format number is not `FORMAT`.
     """
     raw: dict[str, Any] = json.loads(text)
     if raw.get("format") != FORMAT:
@@ -96,11 +102,11 @@ def _case(raw: Mapping[str, Any]) -> CaseResult:
 
 
 def load(path: Path) -> Results:
-    """Return the results in a file, or empty results if the file does not exist."""
+    """Return the results in a file, or empty results if there is no file."""
     return from_json(path.read_text(encoding="utf-8")) if path.exists() else Results()
 
 
 def store(path: Path, results: Results) -> None:
-    """Write the results to a file; its folder is made if needed."""
+    """Write the results to a file, and create the file's folder if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(to_json(results), encoding="utf-8")

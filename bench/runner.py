@@ -1,4 +1,4 @@
-"""The runner of cases: every contestant once in each round, each round in another order."""
+"""The runner of cases: each round runs every contestant once, in a different order."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ def run(case: Case, shop: Workshop, rounds: int, until_s: float = math.inf) -> C
     """Measure one case.
 
     Args:
-        case: The case.
-        shop: Provides folders and programs.
-        rounds: The number of rounds.
-        until_s: The time (`time.monotonic`) after which only a first round is started.
+        case: The case to measure.
+        shop: The surroundings of the run.
+        rounds: The largest number of rounds.
+        until_s: The time (`time.monotonic`) after which no further round is started; the first
+            round is always run.
 
     Returns:
         The results; contestants whose programs are missing are listed in ``missing``.
 
     Raises:
-        Exception: A contestant failed.
+        CalledProcessError: A program failed.
+        OSError: A program or an input cannot be used.
+        RuntimeError: A server refused a request.
     """
     contestants = list(case.contestants(shop))
     result = CaseResult(
@@ -63,7 +66,7 @@ def run(case: Case, shop: Workshop, rounds: int, until_s: float = math.inf) -> C
 
 
 def rotated(contestants: list[Contestant], turn: int) -> list[Contestant]:
-    """Return the order of a round: each round starts with another contestant."""
+    """Return the contestants in the order of a round; the next round starts with the second."""
     first = turn % len(contestants)
     return contestants[first:] + contestants[:first]
 
@@ -80,7 +83,7 @@ def _once(contestant: Contestant) -> Sample:
 
 
 def _revision() -> str:
-    """Return the commit, marked if the shipped packages differ from it."""
+    """Return the current commit, marked ``changed`` if the shipped packages differ from it."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True
     ).stdout.strip()

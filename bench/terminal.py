@@ -1,4 +1,4 @@
-"""The results as tables on a terminal."""
+"""Tables of the results for a terminal."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def show(cases: Iterable[Case], results: Results) -> None:
     """Print a table for each measured case, then a table of all targets.
 
     Args:
-        cases: The cases to show.
-        results: The measurements.
+        cases: The cases to show; cases without results are left out.
+        results: The measurements of all cases.
     """
     console = Console(width=None if Console().is_terminal else 160)
     measured = [case for case in cases if results.rounds(case.name)]

@@ -1,6 +1,6 @@
-"""Single parts of the work, done by a library alone, for limits.
+"""Parts of the work that a library does alone, as limits for storectl.
 
-As a program it prints the cost of the work without the start of the process.
+The program does one part on a file, and prints its cost without the start of the process.
 
 python -m bench.work sha256|inflate FILE
 """
@@ -52,7 +52,7 @@ WORK: Final[dict[str, Callable[[Path], None]]] = {"sha256": sha256, "inflate": i
 
 
 def main() -> None:
-    """Do the work on one file, and print its cost."""
+    """Do one part of the work on a file, and print its cost."""
     name, file = sys.argv[1:]
     wall, cpu = time.perf_counter(), time.process_time()
     WORK[name](Path(file))

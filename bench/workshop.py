@@ -1,4 +1,4 @@
-"""The surroundings of a run: the cache of inputs, a scratch folder, programs, a Docker Engine."""
+"""The surroundings of a run: cached inputs, a scratch folder, programs and a Docker Engine."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "storectl-bench"
 PEERS: Final = CACHE.parent / "storectl-peers"
-"""The folder of the programs that scripts/build_peers.sh builds."""
+"""The folder into which scripts/build_peers.sh builds programs."""
 
 _READ_BYTES: Final = 1 << 22
 _PACKAGES: Final = ("storectl", "mirror", "exporter", "store", "migrations")
 
 
 class Workshop:
-    """The surroundings of one run; closing it removes everything except the cache."""
+    """The surroundings of one run; at its end, everything except the cache is removed."""
 
     def __init__(self, *, quick: bool) -> None:
-        """Make the scratch folder.
+        """Create the scratch folder.
 
         Args:
-            quick: Whether inputs are small and cases have few rounds.
+            quick: Whether the run is a quick run, with small inputs.
         """
         self.quick = quick
         self._held = ExitStack()
-        # In the cache: copies and renames between the two stay on one file system.
+        # The scratch folder lies in the cache, so that files can be renamed from one to the other.
         CACHE.mkdir(parents=True, exist_ok=True)
         self.scratch = Path(
             self._held.enter_context(tempfile.TemporaryDirectory(dir=CACHE, prefix="run-"))
@@ -58,14 +58,14 @@ class Workshop:
         self._held.close()
 
     def folder(self) -> Path:
-        """Make a new, empty folder, and return its path."""
+        """Create a new, empty folder, and return its path."""
         self._count += 1
         path = self.scratch / f"{self._count:04d}"
         path.mkdir()
         return path
 
     def engine(self) -> Engine:
-        """Return the run's own Docker Engine, started when first asked for and stopped by `settle`.
+        """Return the run's own Docker Engine; the first call starts it, and `settle` stops it.
 
         Raises:
             MissingError: The engine cannot be started.
@@ -98,11 +98,12 @@ class Workshop:
             self._engine = None
 
     def cached(self, name: str, make: Callable[[Path], None]) -> Path:
-        """Return the path of an input, and make it if the cache lacks it.
+        """Return the path of an input in the cache, and create the input if it is missing.
 
         Args:
-            name: The name in the cache.
-            make: Writes the input to the path it is called with; if it raises, nothing is kept.
+            name: The name of the input in the cache.
+            make: Called with a path, to which it writes the input. If the call raises, the cache
+                stays unchanged.
         """
         path = CACHE / name
         if not path.exists():
@@ -115,10 +116,11 @@ class Workshop:
 
 @cache
 def storectl() -> str:
-    """Return the path of the storectl command beside the running Python.
+    """Return the path of the storectl command in the environment of the running Python.
 
-    The modules are compiled first, as pip compiles installed ones. Otherwise each run would compile
-    every module again where Python may not write bytecode (PYTHONDONTWRITEBYTECODE).
+    The first call compiles storectl's modules, as pip does when it installs a package. Otherwise
+    each run would compile every module again if Python may not write bytecode
+    (PYTHONDONTWRITEBYTECODE).
     """
     for name in _PACKAGES:
         spec = importlib.util.find_spec(name)
@@ -131,8 +133,9 @@ def program(name: str, *, newest: bool = False) -> str:
     """Return the path of another program.
 
     Args:
-        name: The program's name.
-        newest: Whether to take the one that scripts/build_peers.sh built instead of Debian's.
+        name: The name of the executable file.
+        newest: Whether to use the program that scripts/build_peers.sh built, instead of Debian's
+            program.
 
     Raises:
         MissingError: The program is not installed or was not built.
@@ -154,7 +157,7 @@ def program(name: str, *, newest: bool = False) -> str:
 
 
 def version(*command: str) -> str:
-    """Return the first line that ``command`` prints."""
+    """Return the first line that the command prints, such as its version."""
     return (
         subprocess.run(command, check=True, capture_output=True, text=True)
         .stdout.partition("\n")[0]

@@ -1,7 +1,7 @@
-"""The health check of the container: asks the server over HTTP, then over TLS.
+"""The health check of the container: it asks the server over HTTP, then over TLS.
 
-The exit code is 0 if the server is alive, and 1 otherwise. The check has no client certificate:
-with ``--tls-client-ca``, run the container with ``--no-healthcheck``.
+The exit code is 0 if the server is alive, and 1 otherwise. The check has no client certificate. If
+the server has ``--tls-client-ca``, run the container with ``--no-healthcheck``.
 """
 
 import ssl
@@ -13,7 +13,7 @@ PORT = sys.argv[1] if len(sys.argv) > 1 else "5000"
 
 def is_alive(scheme: str) -> bool:
     """Return whether the server answers a request with status 200."""
-    # The server is on this machine: the name in its certificate does not matter.
+    # The server runs on this machine, so its certificate need not be verified.
     context = ssl._create_unverified_context()  # noqa: S323, SLF001
     try:
         with urllib.request.urlopen(  # noqa: S310

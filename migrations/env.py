@@ -1,6 +1,6 @@
-"""Alembic's environment. It runs on the caller's connection and opens none of its own.
+"""The environment in which Alembic runs the migrations, on the caller's connection.
 
-The caller (`store.db.sqlite.upgrade`) holds the write lock, has switched foreign keys off and has
+The caller (`store.db.sqlite.upgrade`) holds the write lock, has switched foreign keys off, and has
 begun an immediate transaction.
 """
 
@@ -15,7 +15,7 @@ context.configure(
     render_as_batch=True,
     compare_type=True,
     compare_server_default=True,
-    # One transaction around all revisions: all of them are applied, or none.
+    # All revisions share one transaction: either all are applied, or none.
     transaction_per_migration=False,
 )
 context.run_migrations()

@@ -1,9 +1,12 @@
 """${message}
 
-Rules: this file is history once released, and its statements are not edited. It imports nothing
-of ours: tables are written out and not taken from store.db.schema. A parent table is rebuilt only
-through op.batch_alter_table, with foreign keys off (the caller switches them off, and checks them
-before COMMIT). HEAD and REVISIONS in store.db.schema are updated too.
+Rules:
+
+- Do not change the statements of this file after its release.
+- Import nothing from this project: write tables out instead of importing store.db.schema.
+- Rebuild a parent table only with op.batch_alter_table. The caller switches foreign keys off, and
+  checks them before COMMIT.
+- Update HEAD and REVISIONS in store.db.schema.
 """
 
 from __future__ import annotations

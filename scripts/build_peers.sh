@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Build the programs that storectl is tested and measured with, and that Debian lacks or has only in
-# an older version.
+# Build the programs with which storectl is tested and compared, if Debian has no package of them or
+# only an older version.
 #
-# Each is built from the source of one pinned version, into storectl-peers in the folder
-# ${XDG_CACHE_HOME:-~/.cache}. The source is a module that Go's module proxy serves and Go's checksum
-# database verifies, or a tag of a repository. A program that exists in that version is not built
-# again.
+# Each program is built from the source of one pinned version, into the folder
+# ${XDG_CACHE_HOME:-~/.cache}/storectl-peers. The source is a module from Go's module proxy, verified
+# by Go's checksum database, or a tag of a Git repository. A program that exists already in the
+# pinned version is not built again.
 #
 #   scripts/build_peers.sh NAME…      build these programs
 #   scripts/build_peers.sh --list     list the programs, and the Go version that each needs
@@ -20,8 +20,8 @@ set -euo pipefail
 #   cloned    The repository is cloned, because go install refuses the module or ignores the
 #             requirements that it replaces.
 #
-# docs/interop.md uses an older crane, which .ci/run builds with Debian's Go: hence the number in
-# crane-0.22.
+# The name crane-0.22 has a version, because docs/interop.md uses an older crane, which .ci/run
+# builds with Debian's Go.
 peers() {
     cat <<'END'
 crane-0.22 module   github.com/google/go-containerregistry   cmd/crane    v0.22.1              1.25
@@ -46,11 +46,11 @@ from_vendored_module() {
     local module=$1 package=$2 version=$3 folder
     folder=$("$go" mod download -json "$module@$version" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
     cp -r --no-preserve=mode "$folder" "$work/source"
-    # The folder lists vendored modules without their files; with it, go would not fetch any.
+    # The folder vendor/ lists modules but lacks their files. If it existed, go would fetch no module.
     rm -rf "$work/source/vendor"
     mv "$work/source/vendor.mod" "$work/source/go.mod"
     mv "$work/source/vendor.sum" "$work/source/go.sum"
-    # Tests check the version, which the engine knows only from the linker.
+    # The tests check the engine's version, which only a linker option sets.
     local told=${version#v}
     local flags="-s -w -X $module/dockerversion.Version=${told%+incompatible}"
     (cd "$work/source" && "$go" build -mod=readonly -buildvcs=false -trimpath -ldflags="$flags" \
@@ -84,7 +84,7 @@ build() {
         vendored) from_vendored_module "$module" "$package" "$version" ;;
         cloned) from_clone "$module" "$package" "$version" ;;
     esac
-    # The stamp is written last, so that an interrupted build is repeated.
+    # Write the version last, so that an interrupted build is repeated.
     rm -f "$target/.$name.version"
     mv -f "$work/${package##*/}" "$target/$name"
     echo "$version" >"$target/.$name.version"
@@ -103,7 +103,7 @@ fi
 cd "$(dirname "$0")/.."
 target=${XDG_CACHE_HOME:-$HOME/.cache}/storectl-peers
 mkdir -p "$target"
-# Static programs run on every Linux. GOTOOLCHAIN=local: do not fetch another compiler.
+# Static programs run on every Linux. With GOTOOLCHAIN=local, go does not fetch another compiler.
 export CGO_ENABLED=0 GOTOOLCHAIN=local GO111MODULE=on
 for name in "$@"; do
     build "$name"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Check that a new store, made by running every migration, has the schema that the code describes.
+# Check that a new store, which all migrations create, has the schema that the code describes.
 set -euo pipefail
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT

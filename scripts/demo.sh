@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Import real archives of `docker save` into a temporary store, save them again, and compare the
-# bytes with those that Docker wrote.
+# Import archives that `docker save` wrote into a temporary store, save their images, and compare
+# the new archives with Docker's archives byte by byte.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -25,6 +25,6 @@ storectl df
 echo "\$ storectl fsck"
 storectl fsck
 
-say "4. Save every image again, and compare with Docker's archive"
+say "4. Save every image, and compare with Docker's archive"
 echo "\$ storectl save -o FILE NAME..."
 python scripts/compare_golden.py "$golden" "$work"

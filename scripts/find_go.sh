@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Print the path of a Go toolchain, VERSION or newer. Exit with 3 if there is none.
+# Print the path of a Go toolchain of at least VERSION. Exit with 3 if there is none.
 #
-# It is the newest on this machine, or, if that is too old, the one that Go's module proxy serves as
-# a module and Go's checksum database verifies. Go 1.21 and later fetch it without help; Debian 12
-# has Go 1.19.
+# The script chooses the newest Go on this machine. If that is too old, the script fetches a
+# toolchain from Go's module proxy, and Go's checksum database verifies it. Go 1.21 and later would
+# fetch the toolchain without this script, but Debian 12 has Go 1.19.
 #
 #   scripts/find_go.sh VERSION
 set -euo pipefail
@@ -24,14 +24,14 @@ at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
 fetch() {
     local go=$1 folder
-    # Into the module cache, where Go looks for toolchains: it is fetched once.
+    # Go looks for toolchains in the module cache, so the toolchain is fetched only once.
     local platform
     platform=$("$go" env GOOS)-$("$go" env GOARCH)
     folder=$(cd / && GOTOOLCHAIN=local GOFLAGS=-modcacherw \
         "$go" mod download -json "golang.org/toolchain@v0.0.1-go$FETCHED.$platform" |
         sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
     [ -n "$folder" ] || return 1
-    # The files of a module are not executable.
+    # Go does not keep the executable bits of a module's files.
     find "$folder/bin" "$folder/pkg/tool" -type f -exec chmod 0755 {} +
     echo "$folder/bin/go"
 }
@@ -40,7 +40,7 @@ fetch() {
 needed=$1
 read -r version go <<<"$(newest)" || true
 if [ -z "${go:-}" ]; then
-    say "no go on PATH: install one (Debian: golang-go)"
+    say "there is no go on PATH: install Go (Debian: golang-go)"
     exit 3
 fi
 if at_least "$needed" "${version#go}"; then
@@ -48,8 +48,8 @@ if at_least "$needed" "${version#go}"; then
 elif at_least "$needed" "$FETCHED" && fetch "$go"; then
     :
 else
-    why="is the newest that can be fetched"
-    ! at_least "$needed" "$FETCHED" || why="could not be fetched"
+    why="is the newest version that can be fetched"
+    ! at_least "$needed" "$FETCHED" || why="cannot be fetched"
     say "Go $needed or newer is needed: $go is Go ${version#go}, and Go $FETCHED $why"
     say "put a newer Go on PATH: https://go.dev/dl/"
     exit 3

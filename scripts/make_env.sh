@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Make an environment: make_env.sh FOLDER [dev|demo|docs]
+# Create a Python environment: make_env.sh FOLDER [dev|demo|docs]
 #
-# dev   the development set, the project installed in editable mode
-# demo  only the packages that the program needs, and the program run from this checkout
+# dev   the development tools, and the project in editable mode
+# demo  only the packages that storectl needs; the command runs the code of this checkout
 # docs  only the site generator
 #
-# Each set is a pinned file with hashes that `make lock` exports from uv.lock. uv installs it where
-# uv is available, pip where it is not.
+# The packages of each set are listed, with versions and hashes, in a file that `make lock` exports
+# from uv.lock. The script installs them with uv if uv is available, and otherwise with pip.
 set -euo pipefail
 venv=$1
 set=${2:-dev}
 
-# Debian packages Python without the parts that make environments: look for a complete one.
+# On Debian, Python may lack the modules that create environments: look for a complete Python.
 usable() {
     command -v "$1" >/dev/null 2>&1 &&
         "$1" -c 'import ensurepip, sys, venv; raise SystemExit(sys.version_info < (3, 11))' 2>/dev/null
@@ -40,25 +40,25 @@ case $set in
     *) echo "make_env.sh: unknown set '$set': expected dev, demo or docs" >&2 && exit 2 ;;
 esac
 
-# The lists are complete. If pip looked for dependencies itself, a newer release of a package that
-# is requested with an extra would be its first and last try.
+# The lists include all dependencies, so pip must not resolve any. For a package that is requested
+# with an extra, pip would try only the newest release, which is not in the list, and fail.
 flags=(--quiet --require-hashes --no-deps -r "$requirements")
-# Modules are compiled when they are imported first: a demo imports a fraction of them.
+# A demo imports few modules, so each is compiled when it is first imported.
 [ "$set" = dev ] && compile=--compile || compile=--no-compile
 
 if [ -n "$uv" ]; then
     [ -x "$venv/bin/python" ] || "$uv" venv --quiet --python "${python:->=3.11}" "$venv"
     installer=uv
     install=("$uv" pip install --python "$venv/bin/python")
-    compile=""      # uv compiles nothing unless it is told to
+    compile=""      # uv does not compile modules by default
 elif [ "$set" != dev ] && "$python" -m pip --python "$("$python" -c 'import sys; print(sys.executable)')" --version >/dev/null 2>&1; then
-    # This Python has a pip that can install into another environment, which then needs no pip of
-    # its own: installing that is half of the work of making an environment.
+    # The pip of this Python can install into another environment. So the new environment needs no
+    # pip of its own, which would take half of the time.
     [ -x "$venv/bin/python" ] || "$python" -m venv --without-pip "$venv"
     installer=pip
     install=("$python" -m pip --python "$venv/bin/python" --disable-pip-version-check install)
 else
-    # An environment that uv made has no pip; venv adds it.
+    # An environment that uv created has no pip; venv adds pip.
     "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv "$venv"
     installer=pip
     install=("$venv/bin/python" -m pip --disable-pip-version-check install)
@@ -69,12 +69,12 @@ echo "installing the $set set in $venv ($installer, $("$venv/bin/python" --versi
 case $set in
     dev) "${install[@]}" --quiet --no-build-isolation --no-deps -e . ;;
     demo)
-        # An editable install without a build backend: one line that names this checkout, and the
-        # command that pip would write.
+        # This is an editable installation without a build backend: a line that names this checkout,
+        # and the command file that pip would write.
         site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
         pwd >"$site/storectl-checkout.pth"
-        # As pip writes it: the path of an interpreter in a first line must be short and without
-        # spaces, so the shell starts the interpreter.
+        # The path of an interpreter in a first line must be short and without spaces. So the shell
+        # starts the interpreter, as in the files that pip writes.
         cat >"$venv/bin/storectl" <<END
 #!/bin/sh
 '''exec' "$(cd "$venv/bin" && pwd)/python" "\$0" "\$@"

@@ -1,4 +1,4 @@
-"""All cases, in the order in which they are run and shown."""
+"""All cases, in the order in which they run and are shown."""
 
 from bench.cases import disk, imports, saves, scale, serving, start
 

@@ -1,4 +1,4 @@
-"""Cases of the size of a store on disk, and of work on stored bytes: fsck and gc."""
+"""Cases that measure the size of a store on disk, and work on stored bytes: fsck and gc."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ GZIP: Final = "gzip blobs, as a registry keeps them"
 
 @dataclass(slots=True)
 class Layers:
-    """A command that compresses every layer of some archives; only the total size is measured."""
+    """A command that compresses every layer of some archives; only the total size counts."""
 
     name: str
     command: Sequence[str]
     archives: Sequence[Path]
 
     def prepare(self) -> None:
-        """Do nothing: reading is not timed."""
+        """Do nothing: no time is measured."""
 
     def run(self) -> Sample:
         """Compress each layer, and return the total size as ``disk_bytes``."""
@@ -66,13 +66,13 @@ class Layers:
 
 @dataclass(slots=True)
 class Blobs:
-    """The blobs of a store; only their total size is measured."""
+    """The blobs of a store; only their total size counts."""
 
     name: str
     root: Callable[[], Path]
 
     def prepare(self) -> None:
-        """Do nothing: the store exists already."""
+        """Do nothing: the store already exists."""
 
     def run(self) -> Sample:
         """Return the total size of the store's blobs as ``disk_bytes``."""

@@ -1,4 +1,4 @@
-"""Cases of importing archives."""
+"""Cases that import archives."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ TEMPORARY: Final = Target(
     1,
     unit="MiB",
 )
-"""The limit of 1 MiB leaves room for the database's log, which is truncated at the end."""
+"""The limit of 1 MiB leaves room for the database's write-ahead log, which is truncated at the end.
+"""
 
 
 def _raw(shop: Workshop) -> Sequence[Contestant]:

@@ -1,4 +1,4 @@
-"""Cases of saving archives."""
+"""Cases that save archives."""
 
 from __future__ import annotations
 

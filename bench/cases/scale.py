@@ -1,7 +1,7 @@
-"""Cases on a store of a million names.
+"""Cases that use a store with a million names.
 
-The cost of questions, pages and small imports must not grow with the store; that of ``gc`` and
-``df`` may, within bounds.
+The cost of look-ups, pages and small imports must not grow with the store. The cost of ``gc`` and
+``df`` may grow, within limits.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _asked(question: str, shop: Workshop) -> Sequence[Contestant]:
 
 
 def _command(words: str, shop: Workshop) -> Sequence[Contestant]:
-    # A command that changes the store works on a copy.
+    # A command that changes the store gets a copy.
     root = crowd(shop) if words.startswith("tag") else Inputs(shop).crowd()
     return [
         command(OURS, shop, root, *words.format(name=names(shop)[5]).split()),

@@ -1,4 +1,4 @@
-"""Cases of the mirror, compared with other registries and with nginx serving the same bytes."""
+"""Cases that compare the mirror with other registries, and with nginx serving the same bytes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ LAYERS: Final = 6
 
 
 def _noise(shop: Workshop, size_mib: int, seed: int = 0) -> Path:
-    """Return a file of random bytes, which are as incompressible as a compressed layer."""
+    """Return a file of random bytes, which like a compressed layer cannot be compressed."""
 
     def make(path: Path) -> None:
         chance = random.Random(seed)
@@ -107,7 +107,7 @@ def _feed_manifest(shop: Workshop, running: Running) -> tuple[str, int]:
 def _layer(shop: Workshop, size_mib: int, seed: int) -> Path:
     """Return an uncompressed layer.
 
-    Decoding would be work of the client alone, and the same for every server.
+    With a compressed layer, the client would decode, which costs the same with every server.
     """
     source = _noise(shop, size_mib, seed)
 
@@ -162,7 +162,7 @@ def _asked(
 
 
 def _best(one: Round, figure: Callable[[Round, str], float]) -> float:
-    """Return the least figure of all other registries."""
+    """Return the lowest figure of the other registries."""
     return min(figure(one, name) for name in REGISTRIES if name in one)
 
 
@@ -355,7 +355,7 @@ CASES: Final = (
         lambda shop: _large(shop).stat().st_size,
         rounds=3,
     ),
-    # The client takes most of the time, and its time spreads by a tenth.
+    # The client takes most of the time, and its time varies by a tenth, so more rounds are needed.
     _pull("serve-pull", "skopeo", partial(FolderPull, skopeo), rounds=9),
     _pull("serve-pull-crane", "crane", partial(FolderPull, crane)),
     _pull("serve-pull-docker", "Docker", DockerPull),

@@ -1,4 +1,4 @@
-"""Cases of the time that a command takes to start."""
+"""The case that measures how long commands take to start."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def _contestants(shop: Workshop) -> Sequence[Contestant]:
     root = new_store(shop, [Inputs(shop).tiny()])
 
     def one(name: str, *argv: str) -> Contestant:
-        # Bytecode is kept, as for an installed program; otherwise this would measure Python's
-        # compiler.
+        # Let Python write bytecode, as for an installed program; otherwise the case would measure
+        # Python's compiler.
         return Command(
             name, shop, lambda _folder: argv, env=lambda _folder: {"PYTHONDONTWRITEBYTECODE": ""}
         )

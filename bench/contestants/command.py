@@ -1,4 +1,4 @@
-"""Contestants that run one command line in a new folder."""
+"""Contestants that run a command line in a new folder."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Command:
-    """One command line in a new folder, with TMPDIR inside it.
+    """A contestant that runs one command line in a new folder, with TMPDIR in the folder.
 
     Attributes:
-        name: The contestant's name.
-        shop: Provides folders.
+        name: The contestant's name in the results.
+        shop: Creates the folders.
         argv: Returns the command line for a folder.
         inputs: Files and folders to read into the page cache before the run.
         setup: Called with the folder before the run, untimed; may raise MissingError.
-        keeps: Names in the folder that are the result: their size is ``disk_bytes``.
+        keeps: The names in the folder that are the result; their size on disk is ``disk_bytes``.
         stdin: A file for standard input; None for no input.
-        stdout: A name in the folder for standard output; None to discard it.
-        env: Returns more environment variables for a folder.
-        teardown: Called before the folder is removed.
-        daemon: Returns a server that works for the command.
+        stdout: The name of a file in the folder for standard output; None to discard the output.
+        env: Returns additional environment variables for a folder.
+        teardown: Called with the folder before the folder is removed.
+        daemon: Returns a server that does work for the command; its cost is added.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Command:
     _folder: Path = field(default=Path(), init=False)
 
     def prepare(self) -> None:
-        """Make a new folder, run ``setup``, and read the inputs into the page cache."""
+        """Create a new folder, call ``setup``, and read the inputs into the page cache."""
         self._folder = self.shop.folder()
         (self._folder / "tmp").mkdir()
         if self.setup is not None:
@@ -71,7 +71,7 @@ class Command:
         )
 
     def clean(self) -> None:
-        """Run ``teardown`` and remove the folder."""
+        """Call ``teardown``, and remove the folder."""
         if self.teardown is not None:
             self.teardown(self._folder)
         shutil.rmtree(self._folder, ignore_errors=True)

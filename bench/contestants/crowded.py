@@ -1,4 +1,4 @@
-"""storectl on a store of a million names."""
+"""Contestants that run storectl on a store with a million names."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ _seeds = count(100_000)
 
 
 def crowd(shop: Workshop) -> Path:
-    """Return a copy of the crowded store, which may be changed."""
+    """Return a copy of the crowded store; the caller may change the copy."""
     source, root = Inputs(shop).crowd(), shop.folder() / "store"
     subprocess.run(["cp", "-r", str(source), str(root), "--reflink=auto"], check=True)
     return root
 
 
 def names(shop: Workshop) -> list[str]:
-    """Return twelve names spread over the crowded store."""
+    """Return twelve names of the crowded store, at regular intervals."""
     scale = SMALL if shop.quick else MILLION
     return [scale.tag(index) for index in range(7, scale.images, scale.images // 11)]
 
 
 def command(name: str, shop: Workshop, root: Path, *arguments: str) -> Command:
-    """Run a command on a store whose database is in the page cache."""
+    """Return the contestant that runs a command on a store with its database in the page cache."""
     return Command(
         name,
         shop,
@@ -51,12 +51,12 @@ def command(name: str, shop: Workshop, root: Path, *arguments: str) -> Command:
 
 
 def importing_new(name: str, shop: Workshop, root: Path | None) -> Command:
-    """Import a new image of 64 KiB in each round.
+    """Return the contestant that imports a new image of 64 KiB in each round.
 
     Args:
-        name: The contestant's name.
-        shop: Provides folders.
-        root: The store; None for an empty one.
+        name: The contestant's name in the results.
+        shop: Creates the folders.
+        root: The store to import into; None for a new, empty store in each round.
     """
 
     def setup(folder: Path) -> None:
@@ -84,7 +84,14 @@ def importing_new(name: str, shop: Workshop, root: Path | None) -> Command:
 
 @dataclass(slots=True)
 class Question:
-    """A question of `bench.questions`; measured is the median time of one answer."""
+    """A contestant that asks a question of `bench.questions`.
+
+    Attributes:
+        name: The contestant's name in the results.
+        question: The question, a key of `bench.questions.QUESTIONS`.
+        root: The store.
+        about: Returns the names to ask about.
+    """
 
     name: str
     question: str

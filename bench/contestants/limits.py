@@ -1,4 +1,4 @@
-"""Limits: the least that parts of the work can cost on this machine, measured in each round."""
+"""Limits: the lowest possible cost of parts of the work on this machine, measured in each round."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DECODE = "zstd -d"
 
 
 def copying(shop: Workshop, source: Path, name: str = COPY) -> Command:
-    """Copy a file and sync the copy."""
+    """Return the contestant that copies a file and syncs the copy."""
     script = 'cp --reflink=never "$1" "$2" && sync "$2"'
     return Command(
         name,
@@ -38,7 +38,10 @@ def copying(shop: Workshop, source: Path, name: str = COPY) -> Command:
 
 
 def encoding(shop: Workshop, source: Path, level: int, name: str = ENCODE) -> Command:
-    """Compress a file with zstd on every core; ``disk_bytes`` is the compressed size."""
+    """Return the contestant that compresses a file with zstd on all cores.
+
+    ``disk_bytes`` is the compressed size.
+    """
     return Command(
         name,
         shop,
@@ -48,7 +51,7 @@ def encoding(shop: Workshop, source: Path, level: int, name: str = ENCODE) -> Co
 
 
 def decoding(shop: Workshop, files: Callable[[], list[Path]], name: str = DECODE) -> Command:
-    """Decode files one after the other and discard the output."""
+    """Return the contestant that decodes files with zstd one by one, and discards the output."""
     return Command(
         name, shop, lambda _folder: ["zstd", "-q", "-d", "-c", *map(str, files())], inputs=files()
     )
@@ -56,7 +59,13 @@ def decoding(shop: Workshop, files: Callable[[], list[Path]], name: str = DECODE
 
 @dataclass(slots=True)
 class Bare:
-    """Work of `bench.work` on files, without the cost of starting its process."""
+    """A contestant that runs a part of `bench.work` on files; the process start is not counted.
+
+    Attributes:
+        name: The contestant's name in the results.
+        work: The part, a key of `bench.work.WORK`.
+        files: Returns the files, which are processed one by one.
+    """
 
     name: str
     work: str

@@ -1,4 +1,4 @@
-"""The commands of storectl."""
+"""Contestants that run storectl."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from bench.workshop import Workshop
 
 START = "process start"
-"""The contestant whose time is subtracted from storectl's where the work is short."""
+"""The contestant whose time is subtracted from storectl's time if the work is short."""
 
 
 def storectl_json(root: Path, *arguments: str) -> object:
-    """Return the answer of a storectl command with ``--json``."""
+    """Run a storectl command with ``--json``, and return the parsed output."""
     return json.loads(
         subprocess.run(
             [storectl(), "--root", str(root), *arguments, "--json"],
@@ -45,13 +45,16 @@ def new_store(shop: Workshop, archives: Sequence[Path], *options: str) -> Path:
 
 
 def empty_store(root: Path) -> None:
-    """Make an empty store, so that an import does not have to; a running engine has one too."""
+    """Create an empty store, so that the import does not have to create it.
+
+    A running Docker Engine has an empty store as well.
+    """
     with Store.open(root, create=True):
         pass
 
 
 def importing(shop: Workshop, archive: Path, *options: str, name: str = "storectl") -> Command:
-    """Import a file into an empty store."""
+    """Return the contestant that imports a file into an empty store."""
 
     def argv(folder: Path) -> Sequence[str]:
         return [storectl(), "--root", str(folder / "out"), "import", "-q", *options, str(archive)]
@@ -64,7 +67,7 @@ def importing(shop: Workshop, archive: Path, *options: str, name: str = "storect
 def importing_pipe(
     shop: Workshop, archive: Path, *options: str, name: str = "storectl, from a pipe"
 ) -> Command:
-    """Import from a pipe that `cat` fills."""
+    """Return the contestant that imports from a pipe, into which ``cat`` writes the archive."""
     script = 'set -o pipefail; cat "$1" | "$2" --root "$3" import -q "${@:4}" -'
 
     def argv(folder: Path) -> Sequence[str]:
@@ -87,7 +90,7 @@ def importing_pipe(
 def saving(
     shop: Workshop, root: Path, image: str, *options: str, name: str = "storectl"
 ) -> Command:
-    """Save an image to a file."""
+    """Return the contestant that saves an image to a file."""
     return Command(
         name,
         shop,
@@ -107,6 +110,9 @@ def saving(
 
 
 def starting(shop: Workshop) -> Command:
-    """Open a store and do nothing else (``db current`` does not import Alembic)."""
+    """Return the contestant that opens a store and does nothing else.
+
+    It runs ``db current``, which does not import Alembic.
+    """
     root = new_store(shop, [Inputs(shop).tiny()])
     return Command(START, shop, lambda _folder: [storectl(), "--root", str(root), "db", "current"])

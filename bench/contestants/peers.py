@@ -1,4 +1,4 @@
-"""Other programs, with their fastest settings, on the same inputs and outputs as storectl."""
+"""Contestants that run other programs, with their fastest settings, on storectl's inputs."""
 
 from __future__ import annotations
 
@@ -29,11 +29,14 @@ PODMAN = "podman"
 
 
 _RUNROOT: Final = Path(tempfile.gettempdir()) / f"bench-{os.getpid()}"
-"""Podman's run root, whose path must be short."""
+"""Podman's run root; Podman requires a short path."""
 
 
 class DockerLoad:
-    """``docker load`` into an empty engine. The engine does not sync layers; storectl does."""
+    """``docker load`` into an empty engine.
+
+    The engine does not sync layers to the disk, while storectl does.
+    """
 
     name = DOCKER
 
@@ -41,19 +44,19 @@ class DockerLoad:
         """Prepare the contestant.
 
         Args:
-            shop: Provides the engine.
+            shop: Starts the engine.
             archive: The archive to load.
-            again: Whether the engine holds the image already.
+            again: Whether the engine already holds the image.
         """
         self._shop = shop
         self._archive = archive
         self._again = again
 
     def prepare(self) -> None:
-        """Empty the engine, or load the archive with ``again``.
+        """Remove all images from the engine, then with ``again`` load the archive once.
 
         Raises:
-            MissingError: A program of the measurement is missing.
+            MissingError: The engine cannot be started.
         """
         engine = self._shop.engine()
         engine.clear()
@@ -64,7 +67,7 @@ class DockerLoad:
         workshop.sync()
 
     def run(self) -> Sample:
-        """Run ``docker load``, and return its cost with that of the engine."""
+        """Run ``docker load``, and return the cost of the command and the engine."""
         return _docker(self._shop, ["load", "-q", "-i", str(self._archive)], [])
 
     def clean(self) -> None:
@@ -86,10 +89,10 @@ class DockerSave:
         self._loaded = False
 
     def prepare(self) -> None:
-        """Load the image before the first round, and make a new folder.
+        """Load the image before the first round, and create a new folder.
 
         Raises:
-            MissingError: A program of the measurement is missing.
+            MissingError: The engine cannot be started.
         """
         if not self._loaded:
             with self._archive.open("rb") as body:
@@ -99,7 +102,7 @@ class DockerSave:
         workshop.sync()
 
     def run(self) -> Sample:
-        """Run ``docker save``, and return its cost with that of the engine."""
+        """Run ``docker save``, and return the cost of the command and the engine."""
         return _docker(
             self._shop,
             ["save", "-o", str(self._folder / "out"), self._image],
@@ -123,7 +126,15 @@ def _docker(shop: Workshop, arguments: list[str], results: list[Path]) -> Sample
 def skopeo_import(
     shop: Workshop, transport: str, archive: Path, codec: str, *, newest: bool
 ) -> Command:
-    """Copy an archive to an image layout, and compress plain layers with ``codec``."""
+    """Return the contestant that copies an archive to an image layout with skopeo.
+
+    Args:
+        shop: Creates the folders.
+        transport: The format of the archive, as skopeo calls it.
+        archive: The archive to copy.
+        codec: The compression of layers that are not compressed: ``gzip``, or ``zstd`` at level 1.
+        newest: Whether to run the newest skopeo instead of Debian's.
+    """
     name = f"{NEWEST_SKOPEO if newest else SKOPEO}, {codec}"
     level = ["--dest-compress-level", "1"] if codec == "zstd" else []
 
@@ -149,7 +160,10 @@ def skopeo_import(
 
 
 def skopeo_decode(shop: Workshop, archive: Path, *, newest: bool) -> Command:
-    """Copy an OCI archive, and decode and hash its layers, which verifies their diff IDs."""
+    """Return the contestant that copies an OCI archive with skopeo and decodes its layers.
+
+    To verify their diff IDs, skopeo also hashes the decoded layers.
+    """
 
     def argv(folder: Path) -> list[str]:
         return [
@@ -177,7 +191,7 @@ def skopeo_decode(shop: Workshop, archive: Path, *, newest: bool) -> Command:
 def skopeo_save(
     shop: Workshop, source: Path, image: str, *, newest: bool, transport: str = "docker-archive"
 ) -> Command:
-    """Copy an image layout to an archive."""
+    """Return the contestant that copies an image layout to an archive with skopeo."""
 
     def argv(folder: Path) -> list[str]:
         return [
@@ -196,7 +210,7 @@ def skopeo_save(
 
 
 def podman_load(shop: Workshop, archive: Path) -> Command:
-    """``podman load`` into an empty storage."""
+    """Return the contestant that runs ``podman load`` with an empty storage."""
     return Command(
         PODMAN,
         shop,
@@ -232,7 +246,7 @@ class PodmanSave:
         """Load the image before the first round.
 
         Raises:
-            MissingError: A program of the measurement is missing.
+            MissingError: Podman is not installed.
         """
         if not self._storage.exists():
             subprocess.run(
@@ -247,7 +261,7 @@ class PodmanSave:
         return self._command.run()
 
     def clean(self) -> None:
-        """Remove the saved archive, and unmount the storage, which is removed with the run."""
+        """Remove the saved archive, and unmount the storage; the end of the run removes it."""
         self._command.clean()
         _unmount(self._storage)
 
@@ -265,7 +279,7 @@ def _podman(storage: Path) -> list[str]:
 
 
 def _unmount(folder: Path) -> None:
-    """Unmount everything below a folder: podman's storage is mounted on itself."""
+    """Unmount all mounts below a folder: Podman mounts its storage onto itself."""
     shutil.rmtree(_RUNROOT, ignore_errors=True)
     for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
         point = line.split()[4]

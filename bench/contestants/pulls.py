@@ -1,4 +1,4 @@
-"""Pulls of a whole image from a registry by its usual clients."""
+"""Contestants that pull a whole image from a registry with skopeo, crane or Docker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 
 def skopeo(image: str, target: Path) -> list[str]:
-    """Return the command line that copies ``image`` into a folder. Raises MissingError."""
+    """Return the command line that copies ``image`` into a folder.
+
+    Raises:
+        MissingError: skopeo is not installed.
+    """
     return [
         program("skopeo"),
         "copy",
@@ -34,7 +38,11 @@ def skopeo(image: str, target: Path) -> list[str]:
 
 
 def crane(image: str, target: Path) -> list[str]:
-    """Return the command line that copies ``image`` into a layout. Raises MissingError."""
+    """Return the command line that copies ``image`` into an image layout.
+
+    Raises:
+        MissingError: crane was not built.
+    """
     return [
         program("crane-0.22", newest=True),
         "pull",
@@ -47,7 +55,14 @@ def crane(image: str, target: Path) -> list[str]:
 
 @dataclass(slots=True)
 class FolderPull:
-    """A client that copies an image from a server into a folder. ``cpu_s`` includes the server."""
+    """A client that copies an image from a server into a folder.
+
+    The cost includes the server.
+
+    Attributes:
+        client: Returns the command line for an image and a folder; raises MissingError.
+        served: The server that holds the image.
+    """
 
     client: Callable[[str, Path], list[str]]
     served: Served
@@ -61,7 +76,7 @@ class FolderPull:
         """Start and fill the server before the first round.
 
         Raises:
-            MissingError: A program of the measurement is missing.
+            MissingError: The client or the server is missing.
         """
         self.client("", Path())
         self.served.ready()
@@ -79,12 +94,12 @@ class FolderPull:
             shutil.rmtree(target)
 
     def clean(self) -> None:
-        """Do nothing: the folder is removed with the run."""
+        """Do nothing: `run` removes the folder."""
 
 
 @dataclass(slots=True)
 class DockerPull:
-    """An empty Docker Engine that pulls an image from a server. ``cpu_s`` includes the server."""
+    """An empty Docker Engine that pulls an image from a server. The cost includes the server."""
 
     served: Served
 
@@ -94,10 +109,10 @@ class DockerPull:
         return self.served.name
 
     def prepare(self) -> None:
-        """Start and fill the server before the first round, and empty the engine.
+        """Start and fill the server before the first round, and remove all images from the engine.
 
         Raises:
-            MissingError: A program of the measurement is missing.
+            MissingError: Docker, the engine or the server is missing.
         """
         program("docker")
         self.served.ready()
@@ -108,7 +123,7 @@ class DockerPull:
         """Pull the image, and return the cost of client and server."""
         running, image, _ = self.served.ready()
         engine = self.served.shop.engine()
-        # An engine uses no TLS for a registry on the loopback interface.
+        # The engine accepts a registry without TLS on the loopback interface.
         command = [
             program("docker"),
             "-H",

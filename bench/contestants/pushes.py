@@ -1,4 +1,4 @@
-"""Pushes of a whole image to a registry by its usual clients."""
+"""Contestants that push a whole image to a registry with skopeo, crane or Docker."""
 
 from __future__ import annotations
 
@@ -22,28 +22,36 @@ if TYPE_CHECKING:
 
 MEASURED: Final = "1"
 WARMING: Final = "warming"
-"""Tags of a source's images: the measured image, and the image that is pushed before it."""
+"""The tags of the measured image, and of another image that is pushed first, untimed."""
 
 
 @dataclass(slots=True)
 class Source:
-    """Images to push: in a server of their own, as layouts and in an engine; made when needed."""
+    """The images to push: in a server, as image layouts and in an engine, created on first use.
+
+    Attributes:
+        served: The server that holds the images.
+    """
 
     served: Served
     _layouts: dict[str, Path] = field(default_factory=dict)
 
     @property
     def shop(self) -> Workshop:
-        """The workshop of the server."""
+        """The surroundings of the run."""
         return self.served.shop
 
     def name(self, tag: str) -> str:
-        """Return the reference of an image in the server. Raises MissingError."""
+        """Return the reference of an image in the server.
+
+        Raises:
+            MissingError: The server is missing or does not start.
+        """
         running, repository, _ = self.served.ready()
         return f"127.0.0.1:{running.port}/{repository}:{tag}"
 
     def layout(self, tag: str) -> Path:
-        """Return a folder with the image as an OCI layout with uncompressed layers.
+        """Return the folder of an image layout, in which the image has uncompressed layers.
 
         Raises:
             MissingError: skopeo or the server is missing.
@@ -67,7 +75,11 @@ class Source:
         return self._layouts[tag]
 
     def in_engine(self, tag: str) -> str:
-        """Pull an image into the engine, and return its name there. Raises MissingError."""
+        """Pull an image into the engine, and return its name in the engine.
+
+        Raises:
+            MissingError: docker, the engine or the server is missing.
+        """
         name = self.name(tag)
         subprocess.run(
             [*docker(self.shop), "pull", "-q", name], check=True, stdout=subprocess.DEVNULL
@@ -76,12 +88,20 @@ class Source:
 
 
 def docker(shop: Workshop) -> list[str]:
-    """Return the start of a docker command line for the run's engine. Raises MissingError."""
+    """Return the beginning of a docker command line that uses the run's engine.
+
+    Raises:
+        MissingError: docker or the engine is missing.
+    """
     return [program("docker"), "-H", f"unix://{shop.engine().socket}"]
 
 
 def by_skopeo(source: Source, tag: str, target: str) -> list[str]:
-    """Return a command line that pushes the image unchanged. Raises MissingError."""
+    """Return the command line that pushes an image unchanged with skopeo.
+
+    Raises:
+        MissingError: skopeo or the server is missing.
+    """
     layout = f"oci:{source.layout(tag)}:1"
     return [
         program("skopeo"),
@@ -96,7 +116,11 @@ def by_skopeo(source: Source, tag: str, target: str) -> list[str]:
 
 
 def by_crane(source: Source, tag: str, target: str) -> list[str]:
-    """Return a command line that pushes the image unchanged. Raises MissingError."""
+    """Return the command line that pushes an image unchanged with crane.
+
+    Raises:
+        MissingError: crane, skopeo or the server is missing.
+    """
     return [
         program("crane-0.22", newest=True),
         "push",
@@ -107,7 +131,7 @@ def by_crane(source: Source, tag: str, target: str) -> list[str]:
 
 
 def by_docker(source: Source, tag: str, target: str) -> list[str]:
-    """Return a command line that pushes the image; Docker compresses its layers.
+    """Return the command line that pushes an image with Docker, which compresses its layers.
 
     Raises:
         MissingError: docker, the engine or the server is missing.
@@ -118,9 +142,14 @@ def by_docker(source: Source, tag: str, target: str) -> list[str]:
 
 @dataclass(slots=True)
 class ImagePush:
-    """A client that pushes an image to a server that received another image before.
+    """A client that pushes an image to a server that has already received another image.
 
-    ``cpu_s`` includes the server.
+    The cost includes the server.
+
+    Attributes:
+        client: Returns the command line for a source, a tag and a target; raises MissingError.
+        name: The server's name in `SERVERS`.
+        source: The images to push.
     """
 
     client: Callable[[Source, str, str], Sequence[str]]
@@ -130,10 +159,10 @@ class ImagePush:
     _command: Sequence[str] = ()
 
     def prepare(self) -> None:
-        """Start a server and push another image to it.
+        """Start a server, and push another image to it.
 
         Raises:
-            MissingError: A program of the measurement is missing.
+            MissingError: The client or a server is missing.
         """
         running = start(self.source.shop, SERVERS[self.name])
         self._running.append(running)

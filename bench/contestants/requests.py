@@ -36,7 +36,15 @@ if TYPE_CHECKING:
 def load(
     running: Running, clients: int, times: int, size_bytes: int, path: str
 ) -> subprocess.Popen[str]:
-    """Start clients that request ``path`` (`bench.load`), and return their process."""
+    """Start clients that request ``path``, and return their process.
+
+    Args:
+        running: The server to send requests to.
+        clients: The number of connections.
+        times: The number of requests on each connection.
+        size_bytes: The length of a response body.
+        path: The path to request.
+    """
     command = [
         sys.executable,
         "-m",
@@ -51,7 +59,11 @@ def load(
 
 
 def figures_of(clients: subprocess.Popen[str]) -> dict[str, float]:
-    """Return the figures that clients print. Raises CalledProcessError if they failed."""
+    """Wait for the process that `load` started, and return the figures that it prints.
+
+    Raises:
+        CalledProcessError: The process failed.
+    """
     said, _ = clients.communicate()
     if clients.returncode:
         raise subprocess.CalledProcessError(clients.returncode, clients.args)
@@ -61,10 +73,15 @@ def figures_of(clients: subprocess.Popen[str]) -> dict[str, float]:
 
 @dataclass(slots=True)
 class Requests:
-    """A server under requests from clients that cost almost nothing.
+    """A server that answers requests of clients with almost no cost of their own.
 
-    ``cpu_s`` and ``peak_bytes`` are of the server alone; ``first_byte_s`` is the longest wait for
-    the first byte of a response.
+    ``cpu_s`` and ``peak_bytes`` are the cost of the server alone. ``first_byte_s`` is the longest
+    wait for the first byte of a response.
+
+    Attributes:
+        served: The server.
+        clients: The number of connections.
+        times: The number of requests on each connection.
     """
 
     served: Served
@@ -77,7 +94,7 @@ class Requests:
         return self.served.name
 
     def prepare(self) -> None:
-        """Send one request, so that files are in the page cache and code has run once.
+        """Send one request, so that files are in the page cache and the code has run once.
 
         Raises:
             MissingError: The server cannot be started.
@@ -105,7 +122,15 @@ class Requests:
 
 @dataclass(slots=True)
 class RequestsUnderLoad:
-    """Small requests to a busy server; the result is the longest wait of one."""
+    """Small requests to a busy server; the result is the longest wait for an answer.
+
+    Attributes:
+        name: The contestant's name in the results.
+        busy: The server, with the large response that clients request.
+        small: The small response, requested from the same server.
+        clients: The number of connections that request the large response.
+        times: The largest number of measurements with the small response.
+    """
 
     name: str
     busy: Served
@@ -117,7 +142,7 @@ class RequestsUnderLoad:
         """Start and fill the server before the first round.
 
         Raises:
-            MissingError: A program of the measurement is missing.
+            MissingError: The server cannot be started.
         """
         running, path, size = self.busy.ready()
         figures_of(load(running, 1, 1, size, path))
@@ -146,7 +171,13 @@ class RequestsUnderLoad:
 
 @dataclass(slots=True)
 class ListPages:
-    """All pages of the catalog and of the tags of some repositories of a large store."""
+    """Requests for all pages of the catalog, and for the tags of a hundred repositories.
+
+    Attributes:
+        name: The contestant's name in the results.
+        shop: Creates the folders.
+        store: Returns the root of the large store to serve.
+    """
 
     name: str
     shop: Workshop
@@ -157,7 +188,7 @@ class ListPages:
         """Start a server on a copy of the store.
 
         Raises:
-            MissingError: A program of the measurement is missing.
+            MissingError: The server does not start.
         """
 
         def command(folder: Path, port: int) -> Sequence[str]:
@@ -170,8 +201,8 @@ class ListPages:
     def run(self) -> Sample:
         """Read all pages, and return the cost of the server.
 
-        ``first_bytes`` is the server's peak of memory after the first page, to compare with the
-        peak after all pages.
+        ``first_bytes`` is the server's peak memory after the first page. It is compared with the
+        peak memory after all pages.
         """
         (running,) = self._running
         daemon = running.daemon()
@@ -220,7 +251,13 @@ class ListPages:
 
 @dataclass(slots=True)
 class BlobPush:
-    """A push of one blob to an empty server, until the response that it is stored."""
+    """A push of one blob to an empty server, until the server reports that the blob is stored.
+
+    Attributes:
+        name: The server's name in `SERVERS`.
+        shop: Creates the folders.
+        file: Returns the file to push.
+    """
 
     name: str
     shop: Workshop
@@ -231,7 +268,7 @@ class BlobPush:
         """Start an empty server, and read the file into the page cache.
 
         Raises:
-            MissingError: A program of the measurement is missing.
+            MissingError: The server's program is missing or does not start.
         """
         self._running.append(start(self.shop, SERVERS[self.name]))
         workshop.warm(self.file())

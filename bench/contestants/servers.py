@@ -1,4 +1,4 @@
-"""Servers: storectl, other registries, and nginx, which serves the same bytes as files."""
+"""Servers: storectl, other registries, and nginx with the same bytes in files."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Software:
     """A server program.
 
     Attributes:
-        name: The contestant's name.
-        command: Returns the command line for a folder and a port, and writes configuration into the
-            folder; raises MissingError.
+        name: The contestant's name in the results.
+        command: Writes the configuration into a folder, and returns the command line for the folder
+            and a port; raises MissingError.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Software:
 
 
 def storectl_server(folder: Path, port: int) -> Sequence[str]:
-    """Return the command line of storectl for a folder with its store, and a port."""
+    """Return the command line that serves the store in ``folder`` on a port with storectl."""
     return [
         storectl(),
         "--root",
@@ -116,9 +116,9 @@ def _olareg(folder: Path, port: int) -> Sequence[str]:
 def _zot(folder: Path, port: int) -> Sequence[str]:
     settings = {
         "distSpecVersion": "1.1.1",
-        # The fastest settings: neither garbage collection nor deduplication while it serves.
+        # The fastest settings: no garbage collection and no deduplication during the measurement.
         "storage": {"rootDirectory": str(folder / "data"), "gc": False, "dedupe": False},
-        # Without this, it refuses manifests that Docker pushes.
+        # Without this setting, zot refuses manifests that Docker pushes.
         "http": {"address": "127.0.0.1", "port": str(port), "compat": ["docker2s2"]},
         "log": {"level": "error"},
     }
@@ -141,14 +141,20 @@ SERVERS: Final = {
 
 @dataclass(slots=True)
 class Running:
-    """A running server and its folder."""
+    """A running server.
+
+    Attributes:
+        port: The port on 127.0.0.1.
+        folder: The folder of the server's configuration, data and log.
+        process: The server's first process.
+    """
 
     port: int
     folder: Path
     process: subprocess.Popen[bytes]
 
     def daemon(self) -> Daemon:
-        """Return the server's processes, children included."""
+        """Return the server's processes, including all children."""
         found = [self.process.pid]
         for pid in found:
             with contextlib.suppress(OSError):
@@ -166,14 +172,14 @@ class Running:
 
         Args:
             method: The HTTP method.
-            path: The path on the server.
-            body: The body of the request.
-            headers: More headers.
+            path: The path and query on the server.
+            body: The body of the request; None for no body.
+            headers: Additional headers.
 
         Raises:
             RuntimeError: The server refused the request.
         """
-        # Large pieces, so that a push does not wait for this client.
+        # Send large chunks, so that the server does not wait for this client.
         connection = http.client.HTTPConnection(
             "127.0.0.1", self.port, timeout=300, blocksize=1 << 18
         )
@@ -188,7 +194,7 @@ class Running:
             connection.close()
 
     def push_blob(self, file: Path, digest: str) -> None:
-        """Push a blob in one request, which every registry supports."""
+        """Push a blob with POST and a single PUT, which every registry supports."""
         place = self.request("POST", f"/v2/{REPOSITORY}/blobs/uploads/", b"")["Location"].replace(
             f"http://127.0.0.1:{self.port}", ""
         )
@@ -238,11 +244,11 @@ class Running:
 
 
 def start(shop: Workshop, software: Software) -> Running:
-    """Start a server in a new folder.
+    """Start a server in a new folder, and wait until it accepts connections.
 
     Args:
-        shop: Provides the folder.
-        software: The server.
+        shop: Creates the folder.
+        software: The server program to start.
 
     Raises:
         MissingError: The program is missing or does not start.
@@ -270,7 +276,7 @@ _DIGESTS: Final[dict[Path, str]] = {}
 
 
 def digest_of(file: Path) -> str:
-    """Return the digest of a file; that of an unchanging file is computed once."""
+    """Return the digest of a file, from a cache unless the file is ``config.json``."""
     if file.name == "config.json" or file not in _DIGESTS:
         with file.open("rb") as opened:
             _DIGESTS[file] = f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}"
@@ -283,8 +289,9 @@ class Served:
 
     Attributes:
         name: The server's name in `SERVERS`.
-        shop: Provides the folder.
-        feed: Fills the server; returns the path that clients request and the body's size in bytes.
+        shop: Creates the folder.
+        feed: Fills the server, and returns the path that clients request and the size of the
+            response body, in bytes.
     """
 
     name: str
@@ -294,7 +301,7 @@ class Served:
     _asked: tuple[str, int] = ("", 0)
 
     def ready(self) -> tuple[Running, str, int]:
-        """Return the server, the path that clients request and the body's size in bytes.
+        """Return the server, the path that clients request, and the size of the response body.
 
         Raises:
             MissingError: The program is missing or does not start.
@@ -308,6 +315,6 @@ class Served:
 
 
 def remove(running: Running) -> None:
-    """Stop a server and remove its folder."""
+    """Stop a server, and remove its folder."""
     running.stop()
     shutil.rmtree(running.folder, ignore_errors=True)

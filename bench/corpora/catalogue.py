@@ -1,7 +1,7 @@
-"""A store of many small images, written into the database directly.
+"""A store of many small images, written directly into the database.
 
 Importing a million names would take too long. The store is consistent: digests, manifest edges,
-chain IDs and layer files are correct, and `storectl fsck` finds nothing.
+chain IDs and layer files are correct, and `storectl fsck` finds no damage.
 """
 
 from __future__ import annotations
@@ -36,7 +36,16 @@ _STEM: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The size of a store; each image has ``layers`` layers and ``layers + 1`` manifest edges."""
+    """The size of a store.
+
+    Attributes:
+        images: The number of images.
+        layers: The number of layers of each image, which has one more manifest edge.
+        tags_of_image: The number of names of each image.
+        images_of_repository: The number of images in each repository.
+        diffs: The number of different layers.
+        stems: The number of families; the images of a family share their first layers.
+    """
 
     images: int
     layers: int = 9
@@ -65,7 +74,7 @@ SMALL: Final = Scale(2_000, diffs=500, stems=40)
 
 
 def build(root: Path, scale: Scale) -> None:
-    """Make a store of this size at ``root``, with the same bytes and rows every time."""
+    """Create a store of this size at ``root``; every call writes the same bytes and rows."""
     with Store.open(root, create=True):
         pass
     with closing(sqlite3.connect(root / "store.db", isolation_level=None)) as connection:
@@ -77,7 +86,7 @@ def build(root: Path, scale: Scale) -> None:
         ):
             connection.execute(f"PRAGMA {pragma}")
         _Filler(connection, root, scale).fill()
-        # As in a store that has grown by imports.
+        # A store that was filled by imports has this mode.
         connection.execute("PRAGMA journal_mode=WAL")
 
 
@@ -144,7 +153,7 @@ class _Filler:
         return found
 
     def _chain(self, diffs: list[_Diff], path: tuple[int, ...]) -> int:
-        """Return the row of the top of a chain, and make missing rows."""
+        """Return the row key of the top layer of a chain, and create missing rows."""
         if path in self._layers:
             return self._layers[path][0]
         own = diffs[path[-1]]
@@ -211,7 +220,7 @@ class _Filler:
             self._insert(table, _WIDTHS[table], found)
 
     def _path(self, index: int) -> tuple[int, ...]:
-        """Return the layers of an image: those of its family, then random ones without repeats."""
+        """Return the layers of an image: its family's layers, then different random layers."""
         family = index % self._scale.stems
         path = [
             (family * _STEM + step) % self._scale.diffs
@@ -287,7 +296,7 @@ _WIDTHS: Final = {
     "reference_log": 7,
     "event": 5,
 }
-"""The number of columns of each table that images fill."""
+"""The number of columns of each table that has rows for every image."""
 
 
 def _small_layer(index: int) -> bytes:

@@ -1,7 +1,7 @@
 """A real image: Debian's root file system and layers of packages, built by a Docker Engine.
 
-The packages are current ones, so the images of two machines may differ by a few bytes; on one
-machine the archive is made once and kept.
+The build installs the current packages, so the images on two machines may differ slightly. On each
+machine the archive is built once and kept.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ _APT_SETTINGS: Final = (
     Path("/etc/apt/sources.list.d"),
     Path("/etc/apt/apt.conf.d"),
 )
-"""Settings that make the builder fetch packages from the same servers as this machine."""
+"""Settings of apt; with a copy of them, the build uses the same package servers as this machine."""
 
 
 def build(folder: Path, target: Path) -> None:
     """Build the image, and write its ``docker save`` archive.
 
     Args:
-        folder: An empty folder for the work; the caller removes it.
+        folder: An empty folder for intermediate files; the caller removes it.
         target: The archive to write.
 
     Raises:
-        CalledProcessError: debootstrap failed.
-        EngineError: The engine failed.
+        CalledProcessError: debootstrap or another program failed.
+        EngineError: The Docker Engine does not start, or the build failed.
     """
     rootfs = folder / "rootfs"
     subprocess.run(

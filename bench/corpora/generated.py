@@ -1,7 +1,7 @@
-"""Generated images: the same bytes on every machine, from a seed.
+"""Images that are generated from a seed, with the same bytes on every machine.
 
-Text consists of words drawn from a vocabulary, and compresses about as well as programs and
-documents; noise does not compress.
+Layers consist of text and noise. Text is made of random words from a vocabulary, and compresses
+about as well as programs and documents. Noise does not compress.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _LARGEST_OCTAL: Final = 0o77777777777
 
 @dataclass(frozen=True, slots=True)
 class LayerSpec:
-    """A layer to be generated.
+    """A layer to generate.
 
     Attributes:
-        seed: The seed of its bytes.
-        size_bytes: The total size of its files.
+        seed: The seed of the layer's bytes.
+        size_bytes: The total size of the layer's files.
         noise: The share of noise, from 0 to 1.
-        one_file: Whether the layer is one file; otherwise files of 64 KiB.
+        one_file: Whether the layer has a single file; otherwise it has files of 64 KiB.
     """
 
     seed: int
@@ -47,18 +47,18 @@ class LayerSpec:
 
 @dataclass(frozen=True, slots=True)
 class ImageSpec:
-    """An image to be generated."""
+    """An image to generate, with its name and its layers from the base up."""
 
     name: str
     layers: tuple[LayerSpec, ...]
 
 
 def write_archive(path: Path, images: Sequence[ImageSpec]) -> None:
-    """Write a docker archive of these images, as `docker save` up to version 24 does.
+    """Write a docker archive of these images, in the format of `docker save` up to version 24.
 
     Args:
         path: The archive to write.
-        images: The images; a layer of several images is written once.
+        images: The images to generate; a layer that several images share is written once.
     """
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
         layers: dict[LayerSpec, tuple[str, str]] = {}
@@ -91,7 +91,7 @@ def write_archive(path: Path, images: Sequence[ImageSpec]) -> None:
 
 
 def _add_layer(tar: tarfile.TarFile, spec: LayerSpec, near: Path) -> tuple[str, str]:
-    """Append a layer, and return its diff ID and its member's name."""
+    """Append a layer to the archive, and return its diff ID and the name of its member."""
     scratch = near.with_name(near.name + ".layer")
     hashed = hashlib.sha256()
     with scratch.open("wb") as file:
@@ -114,7 +114,7 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def layer_tar(spec: LayerSpec) -> Iterator[bytes]:
-    """Yield the bytes of a layer."""
+    """Yield the bytes of a layer, a tar archive."""
     source = _Content(spec)
     each = spec.size_bytes if spec.one_file else _FILE_BYTES
     for index, start in enumerate(range(0, spec.size_bytes, each)):
@@ -132,7 +132,7 @@ def layer_tar(spec: LayerSpec) -> Iterator[bytes]:
 
 
 class _Content:
-    """A stream of text and noise, in random order, in pieces of 64 KiB."""
+    """A stream of text and noise, in random order, each about 64 KiB at a time."""
 
     def __init__(self, spec: LayerSpec) -> None:
         self._random = random.Random(spec.seed)

@@ -1,4 +1,4 @@
-"""The inputs of a run by name, made on first use and cached."""
+"""The inputs of the cases, created on first use and kept in a cache."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 
 QUICK_IMAGE: Final = "bench/quick:1"
 _DOCUMENT_BYTES: Final = 16 * 1024
-"""An upper limit of the size of configs and manifests.
+"""The limit by which layers are told from configs and manifests, which are smaller.
 
-Layers are larger, except for one with a script of a few bytes, which costs nothing to decode.
+One layer is smaller as well: it holds a script of a few bytes, and decoding it costs nothing.
 """
 
 
 class Inputs:
-    """The inputs of cases; a quick run has generated ones of at most an eighth of the size."""
+    """The inputs of the cases.
+
+    Most inputs of a quick run are smaller: at most about an eighth of the size.
+    """
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop
@@ -38,7 +41,7 @@ class Inputs:
     def real(self) -> Path:
         """Return a docker archive with a real image: Debian with layers of packages, about 900 MB.
 
-        In a quick run the image has 96 MiB in 7 generated layers.
+        For a quick run, return an archive with a generated image of 96 MiB in 7 layers.
         """
         if not self._shop.quick:
             return self._shop.cached(
@@ -51,7 +54,7 @@ class Inputs:
         )
 
     def real_outer_gzip(self) -> Path:
-        """Return the archive of `real`, compressed as a whole with gzip."""
+        """Return the archive of `real`, compressed as a whole by gzip."""
         source = self.real()
 
         def make(path: Path) -> None:
@@ -61,7 +64,7 @@ class Inputs:
         return self._shop.cached(f"{self._mark}real.tar.gz", make)
 
     def real_layout(self, codec: str) -> Path:
-        """Return the image of `real` as an image layout, made by skopeo.
+        """Return the image of `real` as an image layout, which skopeo writes.
 
         Args:
             codec: The compression of the layers, gzip or zstd, at skopeo's default level.
@@ -83,7 +86,7 @@ class Inputs:
         return self._shop.cached(f"{self._mark}real-{codec}", make)
 
     def real_oci(self, codec: str) -> Path:
-        """Return the layout as a tar archive sorted by name: blobs come before the index."""
+        """Return the layout as a tar archive sorted by name, with the blobs before the index."""
         layout = self.real_layout(codec)
 
         def make(path: Path) -> None:
@@ -105,7 +108,7 @@ class Inputs:
         return self._shop.cached(f"{self._mark}real-{codec}.tar", make)
 
     def oci_blobs(self, codec: str) -> list[Path]:
-        """Return the layers in the layout."""
+        """Return the files of the layout's layers."""
         layout = self.real_layout(codec)
         return [
             path
@@ -127,7 +130,10 @@ class Inputs:
         return self._shop.cached(f"{self._mark}huge.tar", lambda path: write_archive(path, [spec]))
 
     def family(self) -> Path:
-        """Return an archive of 200 images (quick run: 20) of 256 KiB each on one base of 16 MiB."""
+        """Return a docker archive with 200 images (quick run: 20) on one base of 16 MiB.
+
+        Each image has 256 KiB of its own.
+        """
         count = 20 if self._shop.quick else 200
         base = (LayerSpec(2000, 12 * MIB), LayerSpec(2001, 4 * MIB))
         images = [
@@ -150,7 +156,7 @@ class Inputs:
         return self._shop.cached(f"{self._mark}crowd", lambda path: build(path, scale))
 
     def thousands(self) -> Path:
-        """Return a store of 10,000 images with a name each. The caller must not change it."""
+        """Return a store of 10,000 images with one name each. The caller must not change it."""
         return self._shop.cached("thousands", lambda path: build(path, THOUSANDS))
 
     def tiny(self) -> Path:

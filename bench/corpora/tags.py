@@ -1,4 +1,4 @@
-"""A store with very many names of one small image."""
+"""A store in which one small image has very many names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BATCH_SIZE: Final = 100
 
 
 def write_store(path: Path, scratch: Path, *, repositories: int, tags: int) -> None:
-    """Make a store in which one small image has many names.
+    """Create a store in which one small image has many names.
 
     Args:
         path: The root of the new store.

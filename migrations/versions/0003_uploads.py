@@ -1,4 +1,4 @@
-"""Revision 3: uploads to the registry, which survive a restart."""
+"""Revision 3: uploads to the registry, which continue after a restart."""
 
 from __future__ import annotations
 
