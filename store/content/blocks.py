@@ -1,4 +1,4 @@
-"""Any part of a content, a block at a time and into the caller's memory, whatever its stored form.
+"""Read any part of a digest's bytes in blocks, into the caller's memory, from any stored form.
 
 `store.content.reader` hashes the whole of what it reads; a part cannot be checked like that. Frames
 of seekable zstd carry checksums, which are checked here. A caller that has received the whole
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from store.model.digests import Digest
 
 BLOCK_BYTES: Final = 4 * MIB
-"""The content of one frame of our own making: a good size for a buffer."""
+"""Decoded size of one frame of this program; a good size for a buffer."""
 
 _STORED_PIECE_BYTES: Final = 128 * 1024
 
@@ -33,19 +33,19 @@ _STORED_PIECE_BYTES: Final = 128 * 1024
 class Blocks(Protocol):
     """Bytes that can be read from any position.
 
-    One caller at a time; each call may come from another thread.
+    Only one call at a time may run; the calls may come from different threads.
     """
 
     @property
     def size_bytes(self) -> int:
-        """The size of the whole in bytes."""
+        """The number of bytes that can be read."""
 
     def read_into(self, position: int, buffer: bytearray) -> memoryview:
         """Read some bytes.
 
         Args:
-            position: Where they begin, less than `size_bytes`.
-            buffer: Memory that may be used for them; its size is a hint.
+            position: Offset of the first byte, less than `size_bytes`.
+            buffer: Memory that may receive the bytes; its size is a hint.
 
         Returns:
             At least one byte, in ``buffer`` or elsewhere, valid until the next call.
@@ -60,22 +60,22 @@ class Blocks(Protocol):
 
 
 def open_blocks(blobs: BlobStore, sources: Sources) -> Blocks:
-    """Open a content for reading in blocks.
+    """Open the bytes of a digest for reading in blocks.
 
     Args:
-        blobs: Where the content is stored.
-        sources: The forms of the content.
+        blobs: The blob store that holds them.
+        sources: The stored forms of the digest.
 
     Returns:
-        Its bytes, to be closed by the caller.
+        The bytes, to be closed by the caller.
 
     Raises:
-        DamagedContent: The content was found damaged before.
-        ContentMissing: No form of the content is stored, or its blob is missing.
+        DamagedContent: The digest was found damaged before.
+        ContentMissing: No form of the bytes is stored, or the blob is missing.
     """
     if sources.inline is not None and sources.state is not ContentState.DAMAGED:
         return _Inline(sources.inline)
-    # Inline bytes are not hashed here: those of a damaged content are refused too.
+    # Inline bytes are not hashed here, so inline bytes of a damaged digest are rejected too.
     if sources.state is ContentState.DAMAGED:
         raise damaged(sources.digest, "it was found damaged before")
     require_readable(sources)
@@ -111,7 +111,7 @@ class _Inline:
 
 @final
 class _Plain:
-    """A blob that holds the content as it is."""
+    """A blob that holds the bytes unencoded."""
 
     def __init__(self, blob: OpenBlob, digest: Digest, size_bytes: int) -> None:
         self._blob = blob
@@ -131,7 +131,7 @@ class _Plain:
 
 @final
 class _Frames:
-    """Independent frames: the one that holds the position is decoded."""
+    """Independent frames. A read decodes the frame that contains the position."""
 
     def __init__(self, blob: OpenBlob, frames: Frames, size_bytes: int) -> None:
         self._blob = blob
@@ -142,7 +142,7 @@ class _Frames:
 
     def read_into(self, position: int, buffer: bytearray) -> memoryview:
         frame = self._index[bisect_right(self._starts, position) - 1]
-        # Frames of other programs may be larger than ours.
+        # Frames of other programs may be larger than frames of this program.
         plain = self._frames.decode_into(
             frame,
             self._frames.read(frame),
@@ -156,7 +156,7 @@ class _Frames:
 
 @final
 class _Stream:
-    """Bytes that are decoded from the start: going on is cheap, going back starts over."""
+    """Bytes decoded as a stream: reading forward is cheap, reading backward starts again."""
 
     def __init__(self, blob: OpenBlob, stored: StoredEncoding, sources: Sources) -> None:
         self._blob = blob
@@ -182,8 +182,8 @@ class _Stream:
             if piece is None:
                 raise damaged(
                     self._stored.digest,
-                    f"it decodes to {self._start} bytes, not the {self.size_bytes} of"
-                    f" {self._digest}",
+                    f"it decodes to {self._start} bytes; {self._digest} has"
+                    f" {self.size_bytes} bytes",
                 )
             self._piece = memoryview(piece)
         return self._piece[position - self._start :]

@@ -1,4 +1,4 @@
-"""The independent frames of a seekable encoding, decoded one at a time with every check."""
+"""The independent frames of a seekable encoding, decoded and checked one at a time."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from store.model.contents import StoredEncoding
 
 MAX_FRAME_BYTES: Final = 16 * MIB
-"""The largest frame that is decoded at once, stored or decoded.
+"""Largest size of a frame that is decoded at once, both stored and decoded.
 
-Frames of our own making are a quarter of this. An encoding with a larger frame is decoded as a
-stream, in pieces.
+The frames of this program are a quarter of this size. An encoding with a larger frame is decoded as
+a stream, in pieces.
 """
 
 _local = threading.local()
@@ -29,10 +29,10 @@ _local = threading.local()
 
 @final
 class Frames:
-    """The frames of one open encoding. Any thread may read and decode any of them.
+    """The frames of one open encoding. Any thread may read and decode any frame.
 
     Attributes:
-        index: Every frame, in the order of the content; empty frames are among them.
+        index: Every frame, in the order of the decoded bytes, including empty frames.
     """
 
     def __init__(self, blob: OpenBlob, stored: StoredEncoding, index: tuple[Frame, ...]) -> None:
@@ -45,13 +45,14 @@ class Frames:
         """Read the seek table of an encoding.
 
         Args:
-            blob: The open blob of the encoding; it stays the caller's to close.
-            stored: What the catalogue says of the encoding.
-            content_bytes: The size of the content that the frames have to decode to.
+            blob: The open blob of the encoding; the caller closes it.
+            stored: The encoding as the catalogue records it.
+            content_bytes: The total size that the frames must decode to.
 
         Returns:
-            The frames; None if the encoding has to be decoded as a stream: its codec has no
-            frames, its table is missing or wrong, or a frame is larger than `MAX_FRAME_BYTES`.
+            The frames; None if the encoding has to be decoded as a stream. In this case it is
+            not seekable zstd, its seek table is missing or wrong, or a frame is larger than
+            `MAX_FRAME_BYTES`.
         """
         index = _read_index(blob) if stored.codec is Codec.ZSTD and stored.seekable else None
         if index is None or sum(frame.content_bytes for frame in index) != content_bytes:
@@ -61,11 +62,11 @@ class Frames:
         return cls(blob, stored, index)
 
     def read(self, frame: Frame) -> bytes:
-        """Return the stored bytes of a frame: fewer than the table says if the blob ends early."""
+        """Return the stored bytes of a frame, fewer than expected if the blob ends early."""
         return self._blob.pread(frame.stored_offset, frame.stored_bytes)
 
     def read_into(self, frame: Frame, buffer: memoryview) -> memoryview:
-        """Read the stored bytes of a frame into ``buffer``, and return the part that they fill."""
+        """Read the stored bytes of a frame into ``buffer``; return the filled part of it."""
         return buffer[: self._blob.pread_into(frame.stored_offset, buffer[: frame.stored_bytes])]
 
     def decode(self, frame: Frame, data: bytes) -> bytes:
@@ -76,7 +77,7 @@ class Frames:
             data: Its stored bytes.
 
         Raises:
-            DamagedContent: The bytes do not decode to what the table says.
+            DamagedContent: The bytes cannot be decoded, or do not match the seek table.
         """
         try:
             self._check_header(frame, data)
@@ -90,24 +91,24 @@ class Frames:
     def decode_into(
         self, frame: Frame, data: bytes | memoryview, buffer: bytearray | memoryview
     ) -> memoryview:
-        """Decode a frame into memory of the caller's.
+        """Decode a frame into the caller's memory.
 
         Args:
             frame: An element of `index`.
             data: Its stored bytes.
-            buffer: Used from its start; at least ``frame.content_bytes`` large.
+            buffer: Receives the bytes, from its start; at least ``frame.content_bytes`` large.
 
         Returns:
             The part of ``buffer`` that holds the decoded bytes.
 
         Raises:
-            DamagedContent: The bytes do not decode to what the table says.
+            DamagedContent: The bytes cannot be decoded, or do not match the seek table.
         """
         plain = memoryview(buffer)[: frame.content_bytes]
         try:
             self._check_header(frame, data)
             with _decompressor().stream_reader(data, read_across_frames=False) as decoded:
-                # The second read reaches the end of the frame: only there its checksum is compared.
+                # The second read reaches the end of the frame, where the checksum is compared.
                 fits = decoded.readinto(plain) == len(plain) and not decoded.read(1)
         except zstandard.ZstdError as exc:
             raise damaged(self._digest, str(exc)) from exc
@@ -116,8 +117,8 @@ class Frames:
         return plain
 
     def _check_header(self, frame: Frame, data: bytes | memoryview) -> None:
-        # The decoder allocates as much memory as the frame's header says, whatever the ceiling: a
-        # flipped bit there must not ask for exabytes.
+        # The decoder allocates as much memory as the frame's header states, without regard to any
+        # ceiling. A flipped bit in the header must not make it allocate exabytes.
         if (
             len(data) != frame.stored_bytes
             or zstandard.frame_content_size(data) != frame.content_bytes
@@ -125,7 +126,7 @@ class Frames:
             raise damaged(self._digest, _MISFIT)
 
 
-_MISFIT: Final = "a frame does not fit the seek table"
+_MISFIT: Final = "a frame does not match the seek table"
 
 
 def _read_index(blob: OpenBlob) -> tuple[Frame, ...] | None:
@@ -142,7 +143,7 @@ def _read_index(blob: OpenBlob) -> tuple[Frame, ...] | None:
 
 
 def _decompressor() -> zstandard.ZstdDecompressor:
-    # One for each thread: making one costs as much as decoding a small frame.
+    # One decompressor for each thread: to create one costs as much as to decode a small frame.
     known = _local.__dict__
     if "decompressor" not in known:
         known["decompressor"] = zstandard.ZstdDecompressor()

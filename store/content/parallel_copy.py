@@ -1,9 +1,9 @@
-"""Contents written straight into their places in a file.
+"""Parallel writes of stored bytes into one output file, each at its offset.
 
-Each piece is read, decoded and written by whichever thread is free, in any order. No piece passes
-through a queue of buffers, so this is as fast as the cores and the file system are;
-`store.content.reader` does the same for output that has to be a stream. Every stored byte is hashed
-again, as there: the file is sound only after `Scatter.finish` has returned.
+Any free thread reads, decodes and writes the next piece, in any order. No piece passes through a
+queue of buffers, so the speed is limited only by the cores and the file system. For output that has
+to be a stream, use `store.content.reader`. As in the reader, every stored byte is hashed again: the
+file is sound only after `Scatter.finish` has returned.
 """
 
 from __future__ import annotations
@@ -35,26 +35,26 @@ if TYPE_CHECKING:
     from store.model.contents import Sources
 
 _COPY_BYTES: Final = 16 * MIB
-"""How much of a plain blob is one task."""
+"""Bytes of an unencoded blob that one task copies."""
 
 _HASH_BYTES: Final = MIB // 4
-"""Read and hashed at once: so much stays in the core's own cache in between."""
+"""Bytes per read of the hashing task: they still fit the core's cache when they are hashed."""
 
 _MAX_OPEN: Final = 64
-"""How many contents are being written at once; each holds a blob open."""
+"""Largest number of blobs that are written at once; each of them is open."""
 
 
 @final
 class Scatter:
-    """Writes contents into one open file, with threads of its own.
+    """Writes stored bytes into one open file, with threads of its own.
 
     Offsets are bytes from the start of the file.
 
     Args:
-        blobs: Where the contents are stored.
-        reader: Decodes contents that can only be decoded as a stream.
-        descriptor: The regular file, open for writing.
-        workers: How many contents or pieces are decoded at once.
+        blobs: The blob store to read from.
+        reader: Decodes encodings that can only be decoded as a stream.
+        descriptor: The output file, a regular file that is open for writing.
+        workers: Number of blobs or pieces that are decoded at once.
     """
 
     def __init__(self, blobs: BlobStore, reader: Reader, descriptor: int, workers: int = 2) -> None:
@@ -63,8 +63,8 @@ class Scatter:
         self._descriptor = descriptor
         self._pool = ThreadPoolExecutor(workers + 1, thread_name_prefix="scatter")
         self._local = threading.local()
-        # The kernel lets one writer at a time into a file, and the others spin. Here they sleep,
-        # and another thread decodes meanwhile.
+        # The kernel lets only one thread at a time write to a file, and the others spin. With this
+        # lock they sleep, so that another thread can decode.
         self._writing = threading.Lock()
         self._running: deque[_Content] = deque()
 
@@ -81,16 +81,16 @@ class Scatter:
         write_at(self._descriptor, data, offset)
 
     def content(self, sources: Sources, offset: int, on_written: Callable[[int], None]) -> None:
-        """Begin to write a content; `finish` waits until it is written.
+        """Begin to write the bytes of a digest; `finish` waits until they are written.
 
         Args:
-            sources: The forms of the content.
-            offset: Where it goes.
+            sources: The stored forms of the digest.
+            offset: Offset of the first byte in the output.
             on_written: Called with the number of bytes just written, from several threads.
 
         Raises:
-            DamagedContent: Stored bytes of this content, or of an earlier one, are wrong.
-            ContentMissing: The blob of this content, or of an earlier one, is missing.
+            DamagedContent: Stored bytes of this digest, or of an earlier digest, are wrong.
+            ContentMissing: A blob of this digest, or of an earlier digest, is missing.
         """
         require_readable(sources)
         if sources.inline is None and sources.in_file:
@@ -109,9 +109,9 @@ class Scatter:
         """Begin to write a file that no other process changes; `finish` waits until it is written.
 
         Args:
-            path: The file.
-            offset: Where it goes.
-            size_bytes: The size of the file.
+            path: The file to copy from.
+            offset: Offset of the file's first byte in the output.
+            size_bytes: The size of the file in bytes.
         """
         with translated(path):
             blob = OpenFile(path.open("rb", buffering=0), path)
@@ -121,9 +121,9 @@ class Scatter:
         """Wait until everything is written.
 
         Raises:
-            DamagedContent: Stored bytes are wrong. As after every error, the file is worthless.
+            DamagedContent: Stored bytes are wrong. After any error, discard the output.
             ContentMissing: A blob is missing.
-            OSError: The file cannot be written.
+            OSError: The output cannot be written.
         """
         while self._running:
             self._running.popleft().settle()
@@ -155,7 +155,7 @@ class Scatter:
         self._start(
             blob,
             [
-                # First: it is one long task, and the others fill the time beside it.
+                # Begin with the longest task, so that the other tasks run beside it.
                 lambda: self._verify(blob, stored.digest, stored.size_bytes),
                 *(decode(frame) for frame in frames.index),
             ],
@@ -173,7 +173,7 @@ class Scatter:
             position += count
         got = Digest(digest.algorithm, hashed.hexdigest())
         if got != digest:
-            raise damaged(digest, f"{position} of {size_bytes} bytes, with digest {got}")
+            raise damaged(digest, f"read {position} of {size_bytes} bytes; their digest is {got}")
 
     def _copies(
         self, blob: OpenBlob, size_bytes: int, offset: int, on_written: Callable[[int], None]
@@ -199,7 +199,7 @@ class Scatter:
                 done = copy_in_kernel(
                     file, self._descriptor, size_bytes, source_offset=start, target_offset=target
                 )
-            # A blob that ends early is left to `_verify`.
+            # If the blob ends early, `_verify` reports it.
             while data := blob.pread(start + done, min(size_bytes - done, _HASH_BYTES)):
                 write_at(self._descriptor, data, target + done)
                 done += len(data)
@@ -224,18 +224,18 @@ class Scatter:
             on_written(len(piece))
 
     def _buffer(self, name: str, size_bytes: int) -> memoryview:
-        """Return this thread's buffer of that name, at least so large; later tasks reuse it."""
+        """Return this thread's buffer of that name, of ``size_bytes`` or more; tasks reuse it."""
         known: dict[str, memoryview] = self._local.__dict__
         if name not in known or len(known[name]) < size_bytes:
-            # Whole pages: the kernel copies from and to them up to twice as fast as where malloc
-            # begins, 16 bytes into one.
+            # Memory that begins at a page boundary: the kernel copies up to twice as fast as with
+            # memory from malloc, which begins 16 bytes after a boundary.
             known[name] = memoryview(mmap.mmap(-1, size_bytes or mmap.PAGESIZE))
         return known[name]
 
 
 @final
 class _Content:
-    """A content that is being written: its open blob, if it has one, and the tasks."""
+    """The bytes of a digest that are being written: the open blob, if any, and the tasks."""
 
     def __init__(self, blob: OpenBlob | None, tasks: list[Future[None]]) -> None:
         self._blob = blob
@@ -264,4 +264,4 @@ class _Content:
 
 
 def _ignore(_size: int) -> None:
-    """Take no notice: these bytes were counted when the file was made."""
+    """Do not report progress: these bytes were counted when the file was made."""

@@ -1,7 +1,7 @@
-"""Whether the blobs that the catalogue relies on are still there.
+"""Checks whether the blobs of the catalogue still exist, with their sizes.
 
-A blob that was deleted by hand, or lost with a disk, leaves its row behind. Comparing sizes is
-cheap enough for every request, and finds blobs that are gone or were cut short; reading finds every
+If a blob is deleted by hand, or lost with a disk, its row remains. A comparison of sizes is cheap
+enough for every request. It finds blobs that are missing or cut short. Only reading a blob finds
 other damage.
 """
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def missing_files(blobs: BlobStore, sources: Sources) -> frozenset[Digest]:
-    """Return the stored forms of a content whose blobs are missing or have another size.
+    """Return the blobs of a digest that are missing or do not have the recorded size.
 
     Args:
-        blobs: Where the content is stored.
-        sources: The forms of the content; one that is inline, absent or damaged misses nothing.
+        blobs: The blob store that is checked.
+        sources: The stored forms of the digest.
 
     Returns:
-        The digests of the blobs.
+        The digests of the blobs; empty if the bytes are inline, absent or known to be damaged.
     """
     if sources.inline is not None or sources.state is not ContentState.PRESENT:
         return frozenset()
@@ -41,11 +41,11 @@ def missing_files(blobs: BlobStore, sources: Sources) -> frozenset[Digest]:
 
 
 def open_if_intact(blobs: BlobStore, sources: Sources) -> OpenBlob | None:
-    """Open the blob that holds exactly a content.
+    """Open the blob that holds exactly the bytes of a digest.
 
     Returns:
-        The open blob, to be closed by the caller; None if the content lies in no blob of its own,
-        or if the blob is missing or has another size.
+        The open blob, to be closed by the caller; None if the bytes do not have a blob of their
+        own, or if the blob is missing or does not have the recorded size.
     """
     if sources.inline is not None or not sources.in_file:
         return None
@@ -53,10 +53,10 @@ def open_if_intact(blobs: BlobStore, sources: Sources) -> OpenBlob | None:
 
 
 def open_if_cached(blobs: BlobStore, sources: Sources) -> OpenBlob | None:
-    """Do the same as `open_if_intact` without waiting for a disk.
+    """Open a blob like `open_if_intact`, but without waiting for a disk.
 
     Returns:
-        None also if telling would mean to wait.
+        The open blob; None if `open_if_intact` would return None, or would have to wait.
     """
     if sources.inline is not None or not sources.in_file:
         return None
@@ -71,11 +71,11 @@ def _of_size(blob: OpenBlob | None, size_bytes: int) -> OpenBlob | None:
 
 
 def excluding(sources: Sources, gone: Collection[Digest]) -> Sources | None:
-    """Return a content without some of its stored forms.
+    """Return the stored forms of a digest, without some blobs.
 
     Args:
-        sources: The forms of the content.
-        gone: Digests of blobs that are not to be used.
+        sources: The stored forms of the digest.
+        gone: Digests of the blobs to leave out.
 
     Returns:
         The remaining forms; None if no form remains.

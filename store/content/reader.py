@@ -1,4 +1,4 @@
-"""Contents read whole: whatever form their bytes have, they come out in order and verified.
+"""Read all bytes of a digest in order and verified, from any stored form.
 
 Stored bytes are hashed again whenever they are read; zstd frames carry checksums besides. Frames
 are decoded ahead by a pool while the stored bytes are hashed on a thread of their own.
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from store.model.contents import Sources, StoredEncoding
 
 PIECE_BYTES: Final = 1 * MIB
-"""How much is read from a blob at once."""
+"""Bytes per read from a blob."""
 
 _MAX_UNHASHED_PIECES: Final = 4
 
 
 @final
 class Reader:
-    """Reads contents one after another, with threads of its own.
+    """Reads the bytes of one digest after another, with threads of its own.
 
     Args:
-        blobs: Where the contents are stored.
-        workers: How many frames are decoded at once.
+        blobs: The blob store to read from.
+        workers: Number of frames that are decoded at once.
     """
 
     def __init__(self, blobs: BlobStore, workers: int = 2) -> None:
@@ -58,19 +58,19 @@ class Reader:
         self._hasher.shutdown(cancel_futures=True)
 
     def chunks(self, sources: Sources) -> Iterator[bytes]:
-        """Return the bytes of a content, in pieces.
+        """Return the bytes of a digest, in pieces.
 
         Args:
-            sources: The forms of the content.
+            sources: The stored forms of the digest.
 
         Returns:
             Pieces of any size. They are sound only when the iterator has ended without an error:
-            it raises DamagedContent when the stored bytes do not have their digest, or do not
-            decode to the content.
+            it raises DamagedContent if the stored bytes do not have their digest, or do not decode as
+            the catalogue records.
 
         Raises:
-            DamagedContent: The content was found damaged before.
-            ContentMissing: No form of the content is stored, or its blob is missing.
+            DamagedContent: The digest was found damaged before.
+            ContentMissing: No form of the bytes is stored, or the blob is missing.
         """
         require_readable(sources)
         if sources.inline is not None:
@@ -82,7 +82,7 @@ class Reader:
     @staticmethod
     def _inline(sources: Sources, data: bytes) -> Iterator[bytes]:
         if Digest.of(data, sources.digest.algorithm) != sources.digest:
-            raise damaged(sources.digest, "the catalogue holds other bytes under this digest")
+            raise damaged(sources.digest, "the bytes in the catalogue have a different digest")
         yield data
 
     def _plain(self, digest: Digest, size_bytes: int) -> Iterator[bytes]:
@@ -109,7 +109,7 @@ class Reader:
             if size != sources.size_bytes:
                 raise damaged(
                     stored.digest,
-                    f"it decodes to {size} bytes, not the {sources.size_bytes} of {sources.digest}",
+                    f"it decodes to {size} bytes; {sources.digest} has {sources.size_bytes} bytes",
                 )
 
     def _frames(self, blob: OpenBlob, frames: Frames, verifier: _Verifier) -> Iterator[bytes]:
@@ -155,7 +155,7 @@ class _Verifier:
         self._pending: deque[Future[None]] = deque()
 
     def update(self, data: bytes) -> None:
-        """Hash ``data`` soon; wait while too much is waiting in memory."""
+        """Hash ``data`` on the other thread; wait while too many pieces are in memory."""
         self._size_bytes += len(data)
         self._pending.append(self._hasher.submit(self._hash.update, data))
         while len(self._pending) > _MAX_UNHASHED_PIECES:
@@ -169,5 +169,5 @@ class _Verifier:
         if got != self._digest:
             raise damaged(
                 self._digest,
-                f"{self._size_bytes} of {self._expected_bytes} bytes, with digest {got}",
+                f"read {self._size_bytes} of {self._expected_bytes} bytes; their digest is {got}",
             )

@@ -1,4 +1,4 @@
-"""Opening the blob of a stored content, and the errors for content that cannot be read."""
+"""Open the blob of a digest, and the errors for content that cannot be read."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def open_stored(blobs: BlobStore, digest: Digest) -> OpenBlob:
     """Open the blob that holds exactly the bytes of ``digest``.
 
     Args:
-        blobs: Where blobs are stored.
-        digest: A content that the catalogue says lies in a blob.
+        blobs: The blob store to read from.
+        digest: A digest for which the catalogue has a blob row.
 
     Returns:
         The open blob, to be closed by the caller.
@@ -32,18 +32,18 @@ def open_stored(blobs: BlobStore, digest: Digest) -> OpenBlob:
         raise ContentMissing(
             f"the file of {digest} is missing from the store",
             digest=digest,
-            hint="import an archive that holds it again",
+            hint="import an archive that contains this blob",
             remedy=Remedy.CHECK_STORE,
         )
     return blob
 
 
 def require_readable(sources: Sources) -> None:
-    """Check that the catalogue knows a form of a content that can be read.
+    """Check that the catalogue knows a form of a digest's bytes that can be read.
 
     Raises:
-        DamagedContent: The content was found damaged before.
-        ContentMissing: No form of it is stored.
+        DamagedContent: The digest was found damaged before.
+        ContentMissing: No form of the bytes is stored.
     """
     if sources.inline is not None:
         return
@@ -56,10 +56,10 @@ def require_readable(sources: Sources) -> None:
 
 
 def damaged(digest: Digest, why: str) -> DamagedContent:
-    """Return the error for stored bytes that are no longer the bytes that were stored."""
+    """Return the error for stored bytes that were changed or cut short."""
     return DamagedContent(
         f"stored content {digest} is damaged: {why}",
         digest=digest,
-        hint="import an archive that holds this content to repair it",
+        hint="import an archive that contains this blob to repair it",
         remedy=Remedy.CHECK_STORE,
     )
