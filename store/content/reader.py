@@ -65,8 +65,8 @@ class Reader:
 
         Returns:
             Pieces of any size. They are sound only when the iterator has ended without an error:
-            it raises DamagedContent if the stored bytes do not have their digest, or do not decode as
-            the catalogue records.
+            it raises DamagedContent if the stored bytes do not have their digest, or do not decode
+            as the catalogue records.
 
         Raises:
             DamagedContent: The digest was found damaged before.
