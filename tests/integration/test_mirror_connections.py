@@ -215,7 +215,7 @@ def test_a_half_closed_client_gets_every_pipelined_answer(mirror: Mirror) -> Non
 
 
 def test_a_half_closed_client_is_answered_by_a_busy_server(tmp_path: Path) -> None:
-    """Delay the server between the request, which arrives with its end, and the answer."""
+    """Delay the server after it has seen the client's end, and before it answers."""
     with (
         Mirror(tmp_path / "store", "-q", first=HELD_UP) as mirror,
         RawConnection(mirror.port) as wire,

@@ -168,11 +168,11 @@ def repair_damage(store: Store, image_id: ImageID) -> None:
 
 
 class _EnoughError(Exception):
-    """Raised to roll back a transaction."""
+    """An exception that rolls back a transaction."""
 
 
 def use_the_registry(store: Store) -> None:
-    """Push, pull, list, mount and delete."""
+    """Push, pull, list, mount and delete through the registry's interface."""
     registry = Registry(store)
     push_image(registry, (A, squeezed(A)), tags=("1", "2"))
     image_id, digest = push_image(registry, (B, squeezed(B)), tags=("3",))

@@ -118,7 +118,7 @@ def outcome(
     archive: Path,
     names: Sequence[str],
 ) -> tuple[bool, object]:
-    """Return whether the peer accepts the archive, and what it then has or its error message."""
+    """Return whether the peer accepts the archive, and then its result or its error message."""
     try:
         return True, reader(shop, archive, names)
     except PeerRefusal as refusal:

@@ -214,7 +214,7 @@ REBUILD = (
 
 
 def test_rebuilding_a_parent_table_deletes_no_children(full: Path, tmp_path: Path) -> None:
-    """With foreign keys enforced, dropping the old table would fire ON DELETE CASCADE."""
+    """With foreign keys enforced, dropping the old table would delete the rows of its children."""
     root = old_stores.older_store(full, tmp_path / "old", EVERY[0], tmp_path / "until")
     before = old_stores.rows(root / "store.db")
     scripts = old_stores.copy_scripts(tmp_path / "scripts")

@@ -25,7 +25,7 @@ PORTABLE_NAME_BYTES: Final = 100
 
 
 class Repeats(StrEnum):
-    """How an archive stores a layer that several positions use."""
+    """The way in which an archive stores a layer that several positions use."""
 
     SHARED = "one file for all positions"
     COPIES = "a file for each position"

@@ -30,7 +30,7 @@ ARM64: Final = {"os": "linux", "architecture": "arm64"}
 
 @contextmanager
 def empty_catalog() -> Iterator[Connection]:
-    """Open a database in memory that has the schema and no row."""
+    """Yield a connection to a database in memory that has the schema and no rows."""
     engine = create_engine("sqlite://")
 
     @event.listens_for(engine, "connect")
@@ -49,7 +49,7 @@ def named(text: str) -> Digest:
 
 
 class Rows:
-    """Inserts rows; a name stands for the bytes of the content, as in `named`."""
+    """A writer of rows; a name stands for the bytes of the content, as in `named`."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @final
 class Runner:
-    """Runs commands on one store; ``out``, ``err`` and ``raw`` are the output of the last run."""
+    """A command line on one store; ``out``, ``err`` and ``raw`` are the output of the last run."""
 
     def __init__(self, root: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
         self.root = root

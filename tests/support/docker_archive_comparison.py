@@ -25,7 +25,7 @@ RENAMED = "The image "
 
 @final
 class ArchiveComparison:
-    """Compares sequences of archives; ``refused``, ``images`` and ``parents`` count its results."""
+    """A comparison of sequences of archives, with counts of its results."""
 
     def __init__(self, engine: Engine, folder: Path) -> None:
         self._engine = engine

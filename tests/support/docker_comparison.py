@@ -38,7 +38,7 @@ class Disagreement:
 
 
 class ImageComparison:
-    """Compares images by name; each image gets a tag that neither Docker nor storectl has."""
+    """A comparison of images by name; each image gets a tag that is new to Docker and storectl."""
 
     def __init__(self, engine: Engine, storectl: Storectl) -> None:
         self._engine = engine

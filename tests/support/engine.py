@@ -54,7 +54,7 @@ class EngineError(Exception):
 
 
 class EngineRefusal(EngineError):
-    """The engine refused a request; the message is its own."""
+    """The engine refused a request; the message is the engine's."""
 
 
 class _Connection(http.client.HTTPConnection):
@@ -74,8 +74,8 @@ class Engine:
 
     Call `wait` before the first request, and always call `stop`.
 
-    overlay2 is tried first. If the folder's file system does not support overlay2, the engine
-    starts again with vfs. An example is the overlay file system of a container.
+    overlay2 is tried first. If the folder's file system does not support overlay2, as in a
+    container, the engine starts again with vfs.
     """
 
     def __init__(

@@ -35,7 +35,7 @@ def import_into(
 
 
 def sources(store: Store, name: str) -> Sources | None:
-    """Return the sources of a digest, None if the store does not know it."""
+    """Return the sources of a digest, or None if the store does not know the digest."""
     return store.sources((Digest.parse(name),)).get(Digest.parse(name))
 
 

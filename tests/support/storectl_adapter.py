@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @final
 class Refused(Exception):
-    """storectl refused an import or a save; the message is its own."""
+    """storectl refused an import or a save; the message is storectl's."""
 
 
 @final
@@ -60,7 +60,7 @@ class Storectl:
             raise Refused(str(exc)) from exc
 
     def load_images(self, images: Sequence[PackedImage], packing: Packing = PLAIN) -> ImportReport:
-        """Import an archive of ``images`` like `load`."""
+        """Import an archive of ``images``; see `load` for the errors."""
         return self.load(pack(images, packing))
 
     def save(self, names: Sequence[str], archive_format: str = "legacy") -> bytes:

@@ -21,7 +21,7 @@ def block(
 ) -> bytes:
     """Return a header block with a right checksum.
 
-    ``fields`` set raw bytes by offset: ``at_345=b"prefix"``.
+    ``fields`` replace the bytes at an offset, for example ``at_345=b"prefix"``.
     """
     raw = bytearray(512)
     raw[0 : len(name)] = name
@@ -53,7 +53,7 @@ def member(name: bytes = b"file", data: bytes = b"", flag: bytes = b"0", **optio
 
 
 def record(key: bytes, value: bytes) -> bytes:
-    """Return a PAX record, whose length includes itself."""
+    """Return a PAX record, whose length counts its own digits too."""
     body = b" " + key + b"=" + value + b"\n"
     size = len(body) + len(str(len(body)))
     size = len(body) + len(str(size))

@@ -39,7 +39,7 @@ class PeerRefusal(Exception):
 
 @final
 class Programs:
-    """Runs peers in an environment with its own home, temporary folder and runtime folder."""
+    """A runner of peers, in an environment with its own home, temporary and runtime folders."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder

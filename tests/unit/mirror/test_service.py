@@ -66,7 +66,7 @@ def test_pushed_image_is_verified_in_the_background(ask: InProcessMirror, store:
 
 @final
 class Services:
-    """Makes services that use fakes, and records the calls of the fakes."""
+    """A factory of services that use mocks."""
 
     def __init__(self) -> None:
         self.pools = Pools(cores=1)

@@ -101,7 +101,7 @@ allow = ["read", "write"]
 def test_variant_of_a_pushed_index_gives_no_content_away(
     store: Store, serve: Callable[..., InProcessMirror]
 ) -> None:
-    """A client that may push and knows a digest does not get the content of the digest by that."""
+    """The permission to push and the knowledge of a digest do not give access to its content."""
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
     (secret,) = store.images()[0].manifests
     guarded = serve(
@@ -206,7 +206,7 @@ def blobs(store: Store) -> set[Digest]:
 def test_stored_encoding_is_listed_at_once_and_needs_no_compression(
     offering: InProcessMirror, store: Store
 ) -> None:
-    """The store keeps plain layers as zstd."""
+    """The store keeps plain layers as zstd, so the zstd variant needs no further compression."""
     assert offering("GET", "/v2/demo/tags/list").json["tags"] == ["1", "1-zstd"]
     before = blobs(store)
     assert offering("GET", "/v2/demo/manifests/1-zstd").status == 200

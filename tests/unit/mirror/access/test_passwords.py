@@ -32,7 +32,7 @@ def test_htpasswd_line_without_a_bcrypt_hash_is_refused(line: str) -> None:
 
 
 def test_unknown_user_is_compared_with_a_known_hash(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compare the hashes that are checked, because measured times are not reliable."""
+    """Record which hashes are compared, because measured times are not reliable."""
     seen: list[bytes] = []
 
     def checkpw(_password: bytes, hashed: bytes) -> bool:

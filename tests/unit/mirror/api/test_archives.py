@@ -201,7 +201,7 @@ def test_every_name_of_an_archive_needs_permission(filled: Store, guarded: InPro
 
 
 def test_pushed_index_gives_no_content_away(store: Store, guarded: InProcessMirror) -> None:
-    """A client that may push and knows a digest does not get the content of the digest by that."""
+    """The permission to push and the knowledge of a digest do not give access to its content."""
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
     (summary,) = store.images()
     secret = summary.manifests[0]

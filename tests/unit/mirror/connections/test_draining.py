@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """Records the steps of aiohttp's shutdown."""
+    """A server that records the steps of aiohttp's shutdown."""
 
     def __init__(self) -> None:
         self.steps: list[str] = []

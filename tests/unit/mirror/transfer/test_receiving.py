@@ -174,7 +174,7 @@ def test_received_bytes_are_written_when_the_server_stops() -> None:
 
 
 def test_bytes_of_a_slow_body_are_on_the_disk() -> None:
-    """After a pause, even a few bytes are written, because more bytes may never arrive."""
+    """After a pause, even a few bytes are written, because the client may never send more."""
     written: list[bytes] = []
     memory = BodyMemory(1 << 30)
 

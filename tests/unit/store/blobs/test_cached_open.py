@@ -17,7 +17,7 @@ def test_without_the_system_call_no_file_is_opened(monkeypatch: pytest.MonkeyPat
 
 
 def test_only_regular_files_are_opened_and_no_descriptor_is_left_open(tmp_path: Path) -> None:
-    """A FIFO without a writer would otherwise block the event loop."""
+    """Opening a FIFO without a writer would block the event loop."""
     folder, fifo, descriptors = tmp_path / "folder", tmp_path / "fifo", Path("/proc/self/fd")
     folder.mkdir()
     os.mkfifo(fifo)

@@ -5,7 +5,7 @@ import sys
 
 
 def test_a_list_does_not_import_the_answers_to_other_questions() -> None:
-    """`storectl images` has to start fast."""
+    """`storectl images` loads few modules, because it has to start fast."""
     script = (
         "import sys, store.queries.lists\n"
         "print([name for name in sys.modules if name.startswith('store.') and any(part in name"
