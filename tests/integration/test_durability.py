@@ -234,7 +234,7 @@ def test_a_saved_layout_is_durable_with_its_own_name(
         if not calls.synced(tmp_path):
             break
     else:
-        pytest.fail("the folder of a layout that is there is synced again")
+        pytest.fail("the folder of an existing layout is synced again")
 
 
 # --- errors of the disk ---------------------------------------------------------------------------

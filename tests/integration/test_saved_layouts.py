@@ -90,7 +90,7 @@ def test_missing_content_is_listed_and_refused(store: Store, format_: Format) ->
         pytest.raises(errors.IncompleteImage) as caught,
         exporter.open_save(store, ["sparse:1"], options=SaveOptions(format=format_)),
     ):
-        pytest.fail("it is planned")
+        pytest.fail("the save was planned")
     assert [
         one for one in absent if any(one["digest"] in text for text in caught.value.missing)
     ] == absent

@@ -144,7 +144,7 @@ def test_a_peer_that_loads_dockers_save_loads_ours(workshop: Workshop, storectl:
             )
             assert got == wanted, f"{reader.__name__} of {names}: {theirs.read_bytes()!r}"
             taken += wanted[0]
-        assert taken, f"{reader.__name__} took nothing"
+        assert taken, f"{reader.__name__} accepted no archive"
 
 
 def test_umoci_unpacks_our_layout_if_it_unpacks_dockers_save(

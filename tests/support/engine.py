@@ -349,8 +349,8 @@ def require(*names: str) -> None:
     if not missing:
         return
     message = (
-        f"this test needs {', '.join(missing)} (scripts/build_peers.sh builds what Debian does not"
-        " have)"
+        f"this test needs {', '.join(missing)} (scripts/build_peers.sh builds programs"
+        " that Debian lacks)"
     )
     if os.environ.get("STORECTL_INTEROP") and not set(missing) <= set(
         os.environ.get("STORECTL_WITHOUT", "").split()

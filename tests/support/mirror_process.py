@@ -71,7 +71,7 @@ class Mirror:
         ) is None:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.process.kill()
-                raise AssertionError(f"storectl serve does not serve:\n{self.log.read_text()}")
+                raise AssertionError(f"storectl serve is not ready:\n{self.log.read_text()}")
             time.sleep(0.02)
         self.port = int(match["port"])
         self.host = f"{address}:{self.port}"

@@ -173,7 +173,7 @@ class RawConnection:
         if coding is not None:
             return self._chunks()
         if length is None:
-            raise BrokenFraming("neither a length nor chunks")
+            raise BrokenFraming("neither Content-Length nor chunks")
         return self._exactly(int(length))
 
     def _chunks(self) -> bytes:
@@ -190,12 +190,12 @@ class RawConnection:
                 return bytes(body)
             body += self._exactly(size)
             if self._exactly(2) != b"\r\n":
-                raise BrokenFraming("a chunk is longer than it says")
+                raise BrokenFraming("a chunk is longer than its announced size")
 
     def _line(self, *, first: bool = False) -> bytes:
         while (end := self._held.find(b"\r\n")) < 0:
             if len(self._held) > 65536:
-                raise BrokenFraming("a line without an end")
+                raise BrokenFraming("a line that does not end")
             self._receive(first=first and not self._held)
         line = bytes(self._held[:end])
         del self._held[: end + 2]

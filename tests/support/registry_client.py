@@ -200,7 +200,9 @@ class Client:
         if reply.status != 200:
             raise Refused(f"GET {what}", reply)
         if reply.body != data:
-            raise AssertionError(f"{what}: {len(reply.body)} bytes that are not what was pushed")
+            raise AssertionError(
+                f"{what}: {len(reply.body)} bytes, which differ from the pushed bytes"
+            )
 
     # --- deleting ---------------------------------------------------------------------------------
 

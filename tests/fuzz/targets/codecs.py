@@ -142,7 +142,7 @@ def _read(codec: Codec, stream: bytes) -> bytes | type[StoreError]:
     except StoreError as exc:
         with suppress(type(exc)):
             reader.read(1)
-            raise AssertionError("an error that was raised once is forgotten") from None
+            raise AssertionError("the reader does not raise its error again") from None
         return type(exc)
     finally:
         reader.close()

@@ -116,7 +116,7 @@ def tables() -> Iterator[Case]:
         "table-key-twice",
         "the member Layers twice",
         twice,
-        Accepted("Docker uses the second one; the config's diff IDs prove the layers", LOADED),
+        Accepted("Docker uses the second list; the config's diff IDs prove its layers", LOADED),
     )
     yield case(
         "config-not-there",
@@ -149,7 +149,7 @@ def tables() -> Iterator[Case]:
     )
     yield case(
         "layer-wrong",
-        "a layer with another diff ID than in the config",
+        "a layer whose diff ID differs from the config",
         [APP],
         refused(errors.DigestMismatch, "layer 0 of app:1", "'l'", want=digest(A), got=digest(B)),
         l=B,
@@ -186,7 +186,7 @@ def tables() -> Iterator[Case]:
         "tag-like-an-id",
         "a name of sixty-four hexadecimal digits, like an ID",
         ids,
-        Accepted("with a tag it is a name, also in Docker", (f"Loaded image: {'a' * 64}:1",)),
+        Accepted("with a tag the text is a name, as in Docker", (f"Loaded image: {'a' * 64}:1",)),
     )
     sources = {"nonsense": {"urls": ["https://example.org/l"]}}
     yield case(
@@ -443,7 +443,7 @@ def hybrids() -> Iterator[Case]:
     )
     yield case(
         "hybrid-of-docker-25-0-0",
-        "a manifest with its layers in another order and without a repeated layer",
+        "a manifest with its layers in a different order and without a repeated layer",
         flawed,
         [right],
         known,

@@ -108,7 +108,7 @@ def descriptors() -> Iterator[Case]:
     )
     yield case(
         "layer-size-negative",
-        "a size below zero",
+        "a negative size",
         _layer(size=-1),
         refused(errors.InvalidDocument, "layer 0", "negative size -1"),
     )
@@ -186,14 +186,14 @@ def descriptors() -> Iterator[Case]:
     )
     yield case(
         "data-too-short",
-        "embedded data of another size",
+        "embedded data of a wrong size",
         _layer(data="e30="),
         refused(errors.DigestMismatch, "layer 0", "embedded data", want=size, got=2),
     )
     other = base64.b64encode(bytes(size)).decode()
     yield case(
         "data-of-something-else",
-        "embedded data with another digest",
+        "embedded data with a wrong digest",
         _layer(data=other),
         refused(errors.DigestMismatch, "layer 0", "embedded", want=a, got=digest(bytes(size))),
     )
@@ -320,7 +320,7 @@ def manifests() -> Iterator[Case]:
     hidden = sound_manifest().replace(b'"layers":', b'"layers":[],"layers":')
     yield case(
         "manifest-key-twice",
-        "the member layers twice: readers differ in which one they use",
+        "the member layers twice: some readers use the first, others the last",
         texts(hidden),
         refused(invalid, "'layers'", "repeated"),
     )
@@ -385,7 +385,7 @@ def manifests() -> Iterator[Case]:
     other = changed(lambda c: c["rootfs"].update(diff_ids=[digest(B)]), of="config")
     yield case(
         "config-of-another-image",
-        "a layer with another diff ID than in the config",
+        "a layer whose diff ID differs from the config",
         other,
         refused(errors.DigestMismatch, digest(A), want=digest(B), got=digest(A)),
     )

@@ -116,15 +116,15 @@ def blobs() -> Iterator[Case]:
     sound, right = layout.blobs[digest(A)], Entry(BLOB, A[:-1] + b"!")
     yield case(
         "blob-twice",
-        "a layer twice, the first time with other bytes",
+        "a layer twice, the first time with different bytes",
         right,
-        Accepted("the second one replaces the first, as when a tar is unpacked", LOADED),
+        Accepted("the second file replaces the first, as when a tar is unpacked", LOADED),
         Entry(BLOB, sound),
         in_folder=False,
     )
     yield case(
         "blob-twice-wrong",
-        "a layer twice, the second time with other bytes",
+        "a layer twice, the second time with different bytes",
         Entry(BLOB, sound),
         refused(errors.DigestMismatch, want=digest(A)),
         right,

@@ -77,7 +77,7 @@ def layers() -> Iterator[Case]:
     )
     yield case(
         "gzip-layer-junk",
-        "other bytes after a gzip layer",
+        "further bytes after a gzip layer",
         _gzip(PLAIN) + b"junk" * 9,
         refused(corrupt, "gzip"),
     )
@@ -107,7 +107,7 @@ def layers() -> Iterator[Case]:
     )
     yield case(
         "zstd-layer-junk",
-        "other bytes after a zstd layer",
+        "further bytes after a zstd layer",
         _zstd(PLAIN) + b"junk",
         refused(corrupt, "zstd", "unexpected bytes where another frame should begin"),
     )

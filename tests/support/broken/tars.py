@@ -87,7 +87,7 @@ def headers() -> Iterator[Case]:
     )
     yield case(
         "header-size-negative",
-        "a size below zero, in base 256",
+        "a negative size in base 256",
         TABLES + tars.block(b"l", at_124=b"\xff" * 12),
         refused(invalid, "the size is negative: -1", offset=at),
     )
@@ -136,7 +136,7 @@ def headers() -> Iterator[Case]:
     )
     yield case(
         "junk-behind-the-end",
-        "other bytes after the zero blocks at the end",
+        "further bytes after the zero blocks at the end",
         SOUND + b"junk" * 200,
         Accepted("tar stops reading at the zero blocks", LOADED),
     )
@@ -188,7 +188,7 @@ def extensions() -> Iterator[Case]:
     )
     yield case(
         "pax-size-negative",
-        "a PAX size below zero",
+        "a negative PAX size",
         tars.extended({b"size": b"-1"}),
         refused(invalid, "the size is negative: -1", offset=at + 1024),
     )
@@ -234,7 +234,7 @@ def extensions() -> Iterator[Case]:
     sparse = tars.sparse_member(b"l", bytes(100), 1000, [(950, 100)], "0.1")
     yield case(
         "sparse-beyond-the-end",
-        "a sparse file with an extent behind its end",
+        "a sparse file with an extent after its end",
         b"",
         refused(invalid, "behind the end of the file"),
         member=sparse,
@@ -390,13 +390,13 @@ def links() -> Iterator[Case]:
     )
     yield case(
         "member-twice",
-        "a layer twice, the first time with other bytes",
+        "a layer twice, the first time with different bytes",
         (Entry("l", B), *docker(Entry("l", A))),
-        Accepted("the second one replaces the first, as when a tar is unpacked", LOADED),
+        Accepted("the second file replaces the first, as when a tar is unpacked", LOADED),
     )
     yield case(
         "member-twice-wrong",
-        "a layer twice, the second time with other bytes",
+        "a layer twice, the second time with different bytes",
         (*docker(Entry("l", A)), Entry("l", B)),
         refused(errors.DigestMismatch, "layer 0", "app:1"),
     )

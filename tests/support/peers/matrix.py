@@ -132,7 +132,7 @@ class Matrix:
             )
         for digest in said.digests():
             if store.document(Digest.parse(digest)) is None:
-                raise Disagreement(f"{producer.command}: the manifest {digest} did not come in")
+                raise Disagreement(f"{producer.command}: the manifest {digest} was not imported")
         return [(part.what, _import_verdict(producer, part, made, said, report)) for part in group]
 
     def _refused_by_docker_too(self, archive: Path, ours: StoreError) -> str:
@@ -141,7 +141,7 @@ class Matrix:
             docker.load(self.shop.docker, archive.read_bytes())
         except PeerRefusal as exc:
             return f"writes what Docker refuses too: “{exc.message}”"
-        raise Disagreement(f"refused, and Docker takes it: {ours}") from ours
+        raise Disagreement(f"storectl refuses an archive that Docker loads: {ours}") from ours
 
     # --- out --------------------------------------------------------------------------------------
 
@@ -225,7 +225,7 @@ def _import_verdict(
         )
     if image is not None and image not in {str(image_id) for image_id in report.images}:
         raise Disagreement(
-            f"{producer.command}: {part.name} is {image}, and came in as {report.images}"
+            f"{producer.command}: {part.name} is {image}, and was imported as {report.images}"
         )
     if root in said.digests():
         return SAME_MANIFEST
