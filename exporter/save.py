@@ -131,11 +131,23 @@ class Export:
             self._store.report_damage(exc)
             raise
 
-    def blocks(self) -> ArchiveBlocks:
-        """Return a reader of the archive's bytes at any offset; the caller closes it."""
+    def blocks(self, *, whole: bool) -> ArchiveBlocks:
+        """Return a reader of the archive's bytes at any position; close it when done.
+
+        Args:
+            whole: Whether the caller reads from the first byte to the last, so that the digest of
+                every content is checked on the way. For a part, every encoding that it may be
+                decoded from has to have been checked once; checking the others takes long.
+
+        Raises:
+            DamagedContent: A stored content is wrong.
+            ContentMissing: A file of the store is missing.
+        """
         from exporter.output.tar_range import ArchiveBlocks
 
-        return ArchiveBlocks(self.plan, self._store.blobs)
+        unproven = () if whole else (one for one in self.contents if not one.is_proven)
+        proven = {one.digest: self._store.prover.prove(one) for one in unproven}
+        return ArchiveBlocks(self.plan, self._store.blobs, proven)
 
     def record(self) -> None:
         """Add the saved images to the store's events."""

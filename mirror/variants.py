@@ -199,14 +199,8 @@ class Variants:
         for digest, (made, _) in graph.made.items():
             if isinstance(made, Path):
                 self._upload(repository, digest, made)
-        layers = {
-            link.digest: diff
-            for digest, config in graph.configs.items()
-            for link, diff in zip(graph.documents[digest].layers, config.diff_ids, strict=True)
-            if link.digest in graph.made
-        }
         # Other images with these layers can reuse their encodings.
-        self._registry.note_encodings(layers, encoding)
+        self._registry.note_encodings(graph.encoded, encoding)
         self._registry.adopt(
             repository, [digest for digest in graph.sources if digest not in graph.documents]
         )

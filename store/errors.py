@@ -34,6 +34,7 @@
     │   └── TooManyUploads       too many uploads are in progress to begin another
     ├── IntegrityError           stored bytes are not the bytes that were stored
     │   ├── DamagedContent       stored bytes no longer have their digest
+    │   │   └── FalseEncoding    stored bytes do not decode to the content recorded for them
     │   └── ContentMissing       stored bytes are gone, or were never complete
     └── Unavailable              the store, or an output, cannot be used now
         ├── StorageFull
@@ -75,6 +76,7 @@ __all__ = [
     "DamagedContent",
     "DiffMismatch",
     "DigestMismatch",
+    "FalseEncoding",
     "ImageInUse",
     "ImageNotFound",
     "IncompleteImage",
@@ -391,6 +393,21 @@ class DamagedContent(IntegrityError):
     def __init__(self, message: str, *, digest: Digest, **advice: Unpack[Advice]) -> None:
         super().__init__(message, **advice)
         self.digest = digest
+
+
+class FalseEncoding(DamagedContent):
+    """A stored blob that does not decode to the content that the catalogue records for it.
+
+    Attributes:
+        digest: The digest of the blob, which may well have it.
+        content: The digest of the content that the blob was to decode to.
+    """
+
+    def __init__(
+        self, message: str, *, digest: Digest, content: Digest, **advice: Unpack[Advice]
+    ) -> None:
+        super().__init__(message, digest=digest, **advice)
+        self.content = content
 
 
 class ContentMissing(IntegrityError):

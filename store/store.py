@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, final
 
-from store.errors import DamagedContent
+from store.errors import DamagedContent, FalseEncoding
 from store.workspace import engines
 from store.workspace.workspace import Workspace, utc_now
 
@@ -313,5 +313,10 @@ class Store(Workspace):
 
         for verdict in Checker(self, progress or Silent()).run():
             if verdict.damaged is not None:
-                self.report_damage(DamagedContent(verdict.finding.message, digest=verdict.damaged))
+                message, damaged = verdict.finding.message, verdict.damaged
+                self.report_damage(
+                    DamagedContent(message, digest=damaged)
+                    if verdict.false_for is None
+                    else FalseEncoding(message, digest=damaged, content=verdict.false_for)
+                )
             yield verdict.finding

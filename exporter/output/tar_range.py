@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Final, final
 from exporter.output.tar_stream import headers
 from exporter.planning.plan import END, padded
 from store.content.blocks import open_blocks
-from store.errors import DamagedContent
+from store.content.whole_check import WholeCheck
 from store.files.os_errors import translated
 from store.model.limits import MIB
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from exporter.planning.plan import Entry, Plan
     from store.blobs.protocol import BlobStore
     from store.content.blocks import Blocks
     from store.model.contents import Sources
+    from store.model.digests import Digest
 
 _GATHERED_BYTES: Final = MIB
 """The most bytes of consecutive headers, documents and padding that one read returns."""
@@ -58,19 +61,23 @@ class ArchiveBlocks:
     The digest of stored content is checked if it is read from its first byte to its last.
     """
 
-    def __init__(self, plan: Plan, blobs: BlobStore) -> None:
+    def __init__(
+        self, plan: Plan, blobs: BlobStore, proven: Mapping[Digest, Sources] | None = None
+    ) -> None:
         """Prepare to read. The first read opens the first file.
 
         Args:
             plan: The archive's entries and sizes.
             blobs: The store's blobs.
+            proven: Contents that are read from other forms than those in the plan.
         """
+        self._proven = proven or {}
         self._plan = plan
         self._blobs = blobs
         self._starts = list(accumulate((entry.archived_bytes for entry in plan.entries), initial=0))
         self.size_bytes = self._starts[-1] + END
         self._open: tuple[int, Blocks] | None = None
-        self._check: _Check | None = None
+        self._check: WholeCheck | None = None
 
     def read_into(self, position: int, buffer: bytearray) -> memoryview:
         """Return bytes of the archive from ``position`` on.
@@ -116,8 +123,9 @@ class ArchiveBlocks:
             return memoryview(buffer)[:count]
         if self._open is None or self._open[0] != index:
             self.close()
-            self._open = (index, open_blocks(self._blobs, entry.source))
-            self._check = _Check(entry.source)
+            source = self._proven.get(entry.source.digest, entry.source)
+            self._open = (index, open_blocks(self._blobs, source))
+            self._check = WholeCheck(source)
         view = self._open[1].read_into(offset, buffer)
         if self._check is not None:
             self._check.see(offset, view)
@@ -128,39 +136,3 @@ class ArchiveBlocks:
         if self._open is not None:
             self._open[1].close()
             self._open = None
-
-
-@final
-class _Check:
-    """The check of one digest while its content is read from start to end.
-
-    Parts may be read twice. If reading starts in the middle or skips bytes, nothing is checked.
-    """
-
-    def __init__(self, sources: Sources) -> None:
-        self._sources = sources
-        self._hashed = hashlib.new(sources.digest.algorithm, usedforsecurity=False)
-        self._seen = 0
-
-    def see(self, offset: int, view: memoryview) -> None:
-        """Hash the bytes at ``offset``.
-
-        Raises:
-            DamagedContent: All bytes were hashed, and they do not have the digest.
-        """
-        if not offset <= self._seen < offset + len(view):
-            return
-        self._hashed.update(view[self._seen - offset :])
-        self._seen = offset + len(view)
-        if (
-            self._seen == self._sources.size_bytes
-            and self._hashed.hexdigest() != self._sources.digest.hex
-        ):
-            digest = (
-                self._sources.digest if self._sources.in_file else self._sources.encodings[0].digest
-            )
-            raise DamagedContent(
-                f"stored content {digest} is damaged: it does not give the bytes of"
-                f" {self._sources.digest}",
-                digest=digest,
-            )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from store.formats.image.config import ImageConfig
     from store.formats.image.manifests import Document
     from store.model.contents import Sources
-    from store.model.digests import Digest, ImageID
+    from store.model.digests import DiffID, Digest, ImageID
 
 
 @final
@@ -42,6 +42,7 @@ class SavedGraph:
             the archive.
         notes: Notes for the user about the archive, one sentence each.
         made: Blobs that were made for this archive, by digest: (bytes or file, size in bytes).
+        encoded: The diff that each made layer was encoded from, by the layer's digest.
     """
 
     roots: tuple[SavedRoot, ...]
@@ -50,6 +51,7 @@ class SavedGraph:
     sources: Mapping[Digest, Sources]
     notes: tuple[str, ...] = ()
     made: Mapping[Digest, tuple[bytes | Path, int]] = field(default_factory=dict)
+    encoded: Mapping[Digest, DiffID] = field(default_factory=dict)
 
     def image_ids(self) -> set[ImageID]:
         """Return the IDs of the images in the archive."""

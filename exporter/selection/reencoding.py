@@ -64,6 +64,7 @@ class _Work:
     documents: dict[Digest, Document] = field(default_factory=dict)
     sources: dict[Digest, Sources] = field(default_factory=dict)
     made: dict[Digest, tuple[bytes | Path, int]] = field(default_factory=dict)
+    encoded: dict[Digest, DiffID] = field(default_factory=dict)
     known: dict[DiffID, tuple[Digest, int]] = field(default_factory=dict)
 
 
@@ -157,6 +158,7 @@ def reencode(
         configs={renamed[digest].digest: config for digest, config in graph.configs.items()},
         sources=work.sources,
         made=work.made,
+        encoded=work.encoded,
         notes=tuple(notes),
     )
 
@@ -234,8 +236,13 @@ def _found(work: _Work, link: Link, diff: DiffID) -> tuple[Digest, int] | None:
         work.sources[diff.digest] = plain
         return diff.digest, plain.size_bytes
     fitting = sorted(
-        (one for one in plain.encodings if one.codec == work.how.value),
-        key=lambda one: (one.digest != link.digest, one.digest),
+        # An encoding that was never checked is given only to an image that lists it itself.
+        (
+            one
+            for one in plain.encodings
+            if one.codec == work.how.value and (one.is_proven or one.digest == link.digest)
+        ),
+        key=lambda one: (one.digest != link.digest, not one.is_ours, one.digest),
     )
     if not fitting:
         return None
@@ -265,4 +272,6 @@ def _compressed(work: _Work, diff: DiffID) -> tuple[Digest, int]:
             file.write(data)
     digest = Digest("sha256", hashed.hexdigest())
     work.made[digest] = (path, size)
+    # Not what the manifest says: it may list these bytes for another diff too.
+    work.encoded[digest] = diff
     return digest, size

@@ -107,7 +107,8 @@ async def _send(
 ) -> None:
     pools = service.pools
     try:
-        with closing(export.blocks()) as blocks:
+        whole = (start, stop) == (0, export.size_bytes)
+        with closing(await run(pools.decoders, lambda: export.blocks(whole=whole))) as blocks:
             await send_blocks(
                 request, response, pools.decoders, pools.block_memory, blocks, start, stop
             )

@@ -80,7 +80,9 @@ async def _send(
         if blob.file is not None:
             await send_file(call.request, response, pools, blob.file, start, stop)
         else:
-            with closing(await run(pools.files, blob.blocks)) as blocks:
+            whole = (start, stop) == (0, blob.size_bytes)
+            pool = pools.decoders if blob.needs_check and not whole else pools.files
+            with closing(await run(pool, lambda: blob.blocks(whole=whole))) as blocks:
                 await send_blocks(
                     call.request, response, pools.decoders, pools.block_memory, blocks, start, stop
                 )

@@ -305,13 +305,22 @@ def sources(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, S
                 encoding.c.codec,
                 stored.c.size_bytes,
                 encoding.c.seekable,
+                encoding.c.ours,
+                encoding.c.checked,
             )
             .join_from(encoding, content, encoding.c.content_id == content.c.id)
             .join(stored, encoding.c.stored_id == stored.c.id)
             .where(content.c.digest.in_(some), stored.c.state == ContentState.PRESENT.value)
         ):
             encodings.setdefault(row.content_id, []).append(
-                StoredEncoding(row.digest, Codec(row.codec), row.size_bytes, row.seekable)
+                StoredEncoding(
+                    row.digest,
+                    Codec(row.codec),
+                    row.size_bytes,
+                    row.seekable,
+                    is_ours=row.ours,
+                    is_checked=row.checked,
+                )
             )
         for found in connection.execute(
             select(
@@ -332,13 +341,25 @@ def sources(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, S
                 ContentState(found.state),
                 found.bytes,
                 found.file is not None,
-                tuple(sorted(encodings.get(found.id, ()), key=_cost)),
+                tuple(sorted(encodings.get(found.id, ()), key=_preference)),
             )
     return answer
 
 
-def _cost(one: StoredEncoding) -> tuple[bool, bool, int, str]:
-    return (not one.seekable, one.codec is not Codec.ZSTD, one.size_bytes, str(one.digest))
+def _preference(one: StoredEncoding) -> tuple[bool, bool, bool, bool, int, str]:
+    """Return the sort key of an encoding: proof before speed.
+
+    A client that pushes a smaller blob must not choose what other repositories' layers are decoded
+    from.
+    """
+    return (
+        not one.is_ours,
+        not one.is_checked,
+        not one.seekable,
+        one.codec is not Codec.ZSTD,
+        one.size_bytes,
+        str(one.digest),
+    )
 
 
 def forget_file(connection: Connection, digest: Digest) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from sqlalchemy import select
+from sqlalchemy import and_, delete, select, update
 
 from store.catalog.batches import batches, insert_rows
 from store.db.schema import content, encoding
@@ -14,7 +14,7 @@ from store.model.contents import ContentState
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection, ScalarSelect
 
     from store.db.types import ContentKey
     from store.model.digests import Digest
@@ -30,12 +30,16 @@ class NewEncoding:
         stored: Row number of the stored blob.
         codec: The name of the codec.
         seekable: Whether any part can be decoded alone.
+        ours: Whether this store has encoded verified bytes.
+        checked: Whether the whole was decoded as readers decode it, and compared.
     """
 
     decoded: ContentKey
     stored: ContentKey
     codec: str
     seekable: bool
+    ours: bool
+    checked: bool
 
 
 def encoded(connection: Connection, stored_digests: Iterable[Digest]) -> set[tuple[Digest, Digest]]:
@@ -80,7 +84,46 @@ def put_encodings(connection: Connection, new: Sequence[NewEncoding]) -> None:
                 "stored_id": one.stored,
                 "codec": one.codec,
                 "seekable": one.seekable,
+                "ours": one.ours,
+                "checked": one.checked,
             }
             for one in fresh.values()
         ),
     )
+
+
+def note_check(connection: Connection, decoded: Digest, stored: Digest, *, seekable: bool) -> None:
+    """Record that a whole encoding was decoded and compared; unknown encodings are left out.
+
+    Args:
+        connection: A write transaction.
+        decoded: The content.
+        stored: The blob that decodes to it.
+        seekable: Whether its seek table fits its frames.
+    """
+    connection.execute(
+        update(encoding).where(_is(decoded, stored)).values(checked=True, seekable=seekable)
+    )
+
+
+def forget(connection: Connection, decoded: Digest, stored: Digest) -> None:
+    """Delete an encoding that was found false. The blob stays, under its own digest.
+
+    Args:
+        connection: A write transaction.
+        decoded: The content.
+        stored: The blob that does not decode to it.
+    """
+    connection.execute(delete(encoding).where(_is(decoded, stored)))
+
+
+def _is(decoded: Digest, stored: Digest) -> ColumnElement[bool]:
+    """Return the condition on the row of one encoding."""
+    return and_(
+        encoding.c.content_id == _key(decoded),
+        encoding.c.stored_id == _key(stored),
+    )
+
+
+def _key(digest: Digest) -> ScalarSelect[ContentKey]:
+    return select(content.c.id).where(content.c.digest == digest).scalar_subquery()

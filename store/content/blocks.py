@@ -1,8 +1,9 @@
 """Read any part of a digest's bytes in blocks, into the caller's memory, from any stored form.
 
 `store.content.reader` hashes the whole of what it reads; a part cannot be checked like that. Frames
-of seekable zstd carry checksums, which are checked here. A caller that has received the whole
-content checks the digest itself.
+of seekable zstd carry checksums, which are checked here. A caller that hands out a part makes sure
+that the encoding is proven (`Sources.is_proven`), and one that hands out the whole reads it through
+`store.content.whole_check`.
 """
 
 from __future__ import annotations

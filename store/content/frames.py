@@ -81,7 +81,9 @@ class Frames:
         """
         try:
             self._check_header(frame, data)
-            decoded = _decompressor().decompress(data, max_output_size=frame.content_bytes)
+            decoded = _decompressor().decompress(
+                data, max_output_size=frame.content_bytes, allow_extra_data=False
+            )
         except zstandard.ZstdError as exc:
             raise damaged(self._digest, str(exc)) from exc
         if len(decoded) != frame.content_bytes:

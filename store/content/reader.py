@@ -1,7 +1,9 @@
 """Read all bytes of a digest in order and verified, from any stored form.
 
-Stored bytes are hashed again whenever they are read; zstd frames carry checksums besides. Frames
-are decoded ahead by a pool while the stored bytes are hashed on a thread of their own.
+Stored bytes are hashed again whenever they are read; zstd frames carry checksums besides. The bytes
+that a foreign encoding decodes to are hashed too: the digest of the stored bytes does not say what
+they decode to. Frames are decoded ahead by a pool while hashes are computed on threads of their
+own.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Self, final
 
 from store.content.frames import Frames
-from store.content.stored import damaged, open_stored, require_readable
+from store.content.stored import damaged, false_encoding, open_stored, require_readable
 from store.errors import InvalidInput
 from store.formats.compression.decoders import decoder
 from store.model.digests import Digest
@@ -44,7 +46,9 @@ class Reader:
         self._blobs = blobs
         self._workers = workers
         self._decoders = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+        # Each hash is fed in order, so by one thread.
         self._hasher = ThreadPoolExecutor(1, thread_name_prefix="hash")
+        self._content_hasher = ThreadPoolExecutor(1, thread_name_prefix="hash-content")
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +60,7 @@ class Reader:
         """Stop the threads."""
         self._decoders.shutdown(cancel_futures=True)
         self._hasher.shutdown(cancel_futures=True)
+        self._content_hasher.shutdown(cancel_futures=True)
 
     def chunks(self, sources: Sources) -> Iterator[bytes]:
         """Return the bytes of a digest, in pieces.
@@ -96,6 +101,11 @@ class Reader:
     def _decoded(self, sources: Sources, stored: StoredEncoding) -> Iterator[bytes]:
         with open_stored(self._blobs, stored.digest) as blob:
             verifier = _Verifier(stored.digest, stored.size_bytes, self._hasher)
+            content = (
+                None
+                if stored.is_ours
+                else _Verifier(sources.digest, sources.size_bytes, self._content_hasher)
+            )
             frames = Frames.of(blob, stored, sources.size_bytes)
             size = 0
             for piece in (
@@ -104,8 +114,12 @@ class Reader:
                 else self._frames(blob, frames, verifier)
             ):
                 size += len(piece)
+                if content is not None:
+                    content.update(piece)
                 yield piece
             verifier.require_digest()
+            if content is not None and size == sources.size_bytes and not content.matches():
+                raise false_encoding(stored.digest, sources.digest)
             if size != sources.size_bytes:
                 raise damaged(
                     stored.digest,
@@ -161,12 +175,16 @@ class _Verifier:
         while len(self._pending) > _MAX_UNHASHED_PIECES:
             self._pending.popleft().result()
 
-    def require_digest(self) -> None:
-        """Raise DamagedContent unless all bytes together have the digest."""
+    def matches(self) -> bool:
+        """Return whether all bytes together have the digest."""
         while self._pending:
             self._pending.popleft().result()
-        got = Digest(self._digest.algorithm, self._hash.hexdigest())
-        if got != self._digest:
+        return self._hash.hexdigest() == self._digest.hex
+
+    def require_digest(self) -> None:
+        """Raise DamagedContent unless all bytes together have the digest."""
+        if not self.matches():
+            got = Digest(self._digest.algorithm, self._hash.hexdigest())
             raise damaged(
                 self._digest,
                 f"read {self._size_bytes} of {self._expected_bytes} bytes; their digest is {got}",

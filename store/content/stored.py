@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from store.errors import ContentMissing, DamagedContent
+from store.errors import ContentMissing, DamagedContent, FalseEncoding
 from store.model.contents import ContentState
 from store.model.remedies import Remedy
 
@@ -61,5 +61,21 @@ def damaged(digest: Digest, why: str) -> DamagedContent:
         f"stored content {digest} is damaged: {why}",
         digest=digest,
         hint="import an archive that contains this blob to repair it",
+        remedy=Remedy.CHECK_STORE,
+    )
+
+
+def false_encoding(digest: Digest, content: Digest) -> FalseEncoding:
+    """Return the error for a blob that decodes to other bytes than the catalogue says.
+
+    Args:
+        digest: The blob.
+        content: The content that it was to decode to.
+    """
+    return FalseEncoding(
+        f"stored content {digest} is damaged: it does not decode to {content}",
+        digest=digest,
+        content=content,
+        hint="import an archive that holds this content to repair it",
         remedy=Remedy.CHECK_STORE,
     )

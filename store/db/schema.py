@@ -25,10 +25,10 @@ from sqlalchemy import (
 
 from store.db.types import Bytes, DigestType, JsonMap, RowNumber, UtcTime
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The newest revision that this program knows: the last revision in `migrations.versions`."""
 
-REVISIONS: Final = ("0001", "0002", "0003")
+REVISIONS: Final = ("0001", "0002", "0003", "0004")
 """Every revision that this program can upgrade from, oldest first."""
 
 metadata: Final = MetaData(
@@ -93,9 +93,12 @@ encoding: Final = Table(
     _content("stored_id", on_delete="RESTRICT"),
     Column("codec", String(8), nullable=False),
     Column("seekable", Boolean, nullable=False),
+    Column("ours", Boolean, nullable=False),
+    Column("checked", Boolean, nullable=False),
     PrimaryKeyConstraint("content_id", "stored_id"),
     CheckConstraint("codec IN ('gzip', 'zstd')", name="codec"),
     CheckConstraint("content_id <> stored_id", name="not_itself"),
+    CheckConstraint("NOT seekable OR ours OR checked", name="seekable_is_proven"),
     Index("ix_encoding_stored_id", "stored_id"),
 )
 

@@ -158,7 +158,13 @@ class Placement:
             self._connection,
             [
                 encodings.NewEncoding(
-                    decoded[digest], stored[staged.stored.digest], codec, staged.seekable
+                    decoded[digest],
+                    stored[staged.stored.digest],
+                    codec,
+                    staged.seekable,
+                    ours=staged.is_ours,
+                    # Staging decodes a foreign layer with the decoder of the readers.
+                    checked=True,
                 )
                 for digest, staged, codec in decoding
             ],

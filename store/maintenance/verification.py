@@ -15,13 +15,11 @@ from store.catalog import content, encodings, images
 from store.catalog.checking import verification
 from store.catalog.collection import condemned
 from store.catalog.in_progress import leases
-from store.content.frames import Frames
-from store.content.reader import PIECE_BYTES
+from store.content.encoding_check import has_sound_frames, stream
 from store.content.stored import open_stored
 from store.errors import ImageNotFound, InvalidInput
 from store.files.os_errors import translated
 from store.formats.compression.codecs import MAGIC_BYTES, detect
-from store.formats.compression.decoders import decoder
 from store.formats.image.config import ImageConfig
 from store.model.contents import Codec, ContentState, DiffState, StoredEncoding
 from store.model.limits import DEFAULT_LIMITS
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from store.blobs.protocol import OpenBlob
     from store.db.types import ContentKey
     from store.model.digests import DiffID, Digest, ImageID
     from store.workspace.operations import Operation
@@ -130,13 +127,15 @@ class Verifier:
             hashed = hashlib.new(claim.diff.digest.algorithm, usedforsecurity=False)
             path = None if codec in (Codec.GZIP, Codec.ZSTD) else operation.new_file()
             try:
-                size = _consume(_decoded(blob, codec), hashed.update, path)
+                size = _consume(
+                    stream(blob, codec, max_bytes=DEFAULT_LIMITS.layer_bytes), hashed.update, path
+                )
             except InvalidInput:
                 return None
             if hashed.hexdigest() != claim.diff.digest.hex:
                 return None
-            stored = StoredEncoding(claim.blob, codec, sources.size_bytes, seekable=True)
-            seekable = Frames.of(blob, stored, size) is not None
+            stored = StoredEncoding(claim.blob, codec, sources.size_bytes, seekable=False)
+            seekable = path is None and has_sound_frames(blob, stored, claim.diff.digest, size)
         return Proof(claim, codec, size, seekable, path)
 
     def _record(
@@ -159,7 +158,12 @@ class Verifier:
                 connection,
                 [
                     encodings.NewEncoding(
-                        decoded[diff], stored.key, proof.codec.value, seekable=proof.seekable
+                        decoded[diff],
+                        stored.key,
+                        proof.codec.value,
+                        seekable=proof.seekable,
+                        ours=False,
+                        checked=True,
                     )
                 ],
             )
@@ -204,13 +208,6 @@ def _claims(connection: Connection, key: ContentKey, diffs: tuple[DiffID, ...]) 
         for claim in found
         if claim.blob != claim.diff.digest and (claim.blob, claim.diff.digest) not in known
     ]
-
-
-def _decoded(blob: OpenBlob, codec: Codec) -> Iterable[bytes]:
-    decode = decoder(codec, max_bytes=DEFAULT_LIMITS.layer_bytes)
-    while data := blob.read(PIECE_BYTES):
-        yield from decode.feed(data)
-    yield from decode.finish()
 
 
 def _consume(chunks: Iterable[bytes], update: Callable[[bytes], None], path: Path | None) -> int:

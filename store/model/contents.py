@@ -46,14 +46,30 @@ class DiffState(StrEnum):
 class StoredEncoding:
     """A stored blob that decodes to a content.
 
-    ``size_bytes`` is the size of the blob. A ``seekable`` one ends with a zstd seek table, so that
-    parts of the content can be decoded alone.
+    Attributes:
+        digest: The digest of the blob.
+        codec: How the blob is decoded.
+        size_bytes: The size of the blob.
+        seekable: Whether parts of the content can be decoded alone: the blob ends with a zstd seek
+            table, which was compared with the frames.
+        is_ours: Whether this store encoded verified bytes. The digest of the blob is then proof of
+            what it decodes to. Every other blob is foreign, and whole contents that are decoded
+            from it are hashed.
+        is_checked: Whether the whole blob was once decoded as readers decode it, and had the
+            digest of the content.
     """
 
     digest: Digest
     codec: Codec
     size_bytes: int
     seekable: bool
+    is_ours: bool = False
+    is_checked: bool = False
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether a part of the content may be decoded without the rest of it."""
+        return self.is_ours or self.is_checked
 
 
 @final
@@ -67,7 +83,8 @@ class Sources:
         state: Whether the bytes can be read.
         inline: The bytes, if the catalogue holds them.
         in_file: Whether a blob holds exactly these bytes.
-        encodings: Blobs that decode to these bytes, the cheapest to decode first.
+        encodings: Blobs that decode to these bytes. Those that this store encoded come first, then
+            those that it has checked; among equals, the cheapest to decode.
     """
 
     digest: Digest
@@ -76,3 +93,23 @@ class Sources:
     inline: bytes | None
     in_file: bool
     encodings: tuple[StoredEncoding, ...]
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether there is any form of the bytes."""
+        return self.inline is not None or self.in_file or bool(self.encodings)
+
+    @property
+    def is_decoded(self) -> bool:
+        """Whether the bytes are obtained by decoding a blob."""
+        return self.inline is None and not self.in_file and bool(self.encodings)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the bytes are decoded from a blob that this store has not encoded."""
+        return self.is_decoded and not self.encodings[0].is_ours
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether a part of the bytes may be read without the rest of them."""
+        return not self.is_decoded or self.encodings[0].is_proven

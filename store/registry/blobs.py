@@ -12,6 +12,7 @@ from store.content.presence import (
     open_if_cached,
     open_if_intact,
 )
+from store.content.whole_check import CheckedBlocks
 from store.errors import ContentNotFound
 from store.formats.distribution.names import BY_ID
 from store.model.contents import ContentState, Sources
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from store.blobs.protocol import BlobStore, OpenBlob
+    from store.blobs.protocol import OpenBlob
     from store.content.blocks import Blocks
     from store.model.digests import Digest
     from store.model.references import Repository
@@ -38,8 +39,8 @@ class ServedBlob:
         size_bytes: The blob's size in bytes.
     """
 
-    def __init__(self, blobs: BlobStore, sources: Sources, blob: OpenBlob | None) -> None:
-        self._blobs = blobs
+    def __init__(self, workspace: Workspace, sources: Sources, blob: OpenBlob | None) -> None:
+        self._workspace = workspace
         self._sources = sources
         self._blob = blob
         self.digest = sources.digest
@@ -53,17 +54,31 @@ class ServedBlob:
         """
         return None if self._blob is None else self._blob.as_file()
 
-    def blocks(self) -> Blocks:
+    @property
+    def needs_check(self) -> bool:
+        """Whether `blocks` decodes the whole blob before it opens a part of it."""
+        return not self._sources.is_proven
+
+    def blocks(self, *, whole: bool) -> Blocks:
         """Open the blob for reading in blocks. This may wait for a disk.
+
+        Args:
+            whole: Whether the caller reads it from its first byte to its last. What is decoded from
+                a foreign encoding is then hashed on the way; for a part, the encoding has to have
+                been checked once.
 
         Returns:
             The bytes, to be closed by the caller.
 
         Raises:
-            DamagedContent: The blob was found damaged before.
+            DamagedContent: The blob was found damaged before, or is found damaged now.
             ContentMissing: A file is missing.
         """
-        return open_blocks(self._blobs, self._sources)
+        blobs = self._workspace.blobs
+        if not whole:
+            return open_blocks(blobs, self._workspace.prover.prove(self._sources))
+        blocks = open_blocks(blobs, self._sources)
+        return CheckedBlocks(blocks, self._sources) if self._sources.is_foreign else blocks
 
     def close(self) -> None:
         """Close the file."""
@@ -121,7 +136,7 @@ class ServedBlobs:
             encodings=(),
         )
         blob = open_if_cached(self._workspace.blobs, sources)
-        return None if blob is None else ServedBlob(self._workspace.blobs, sources, blob)
+        return None if blob is None else ServedBlob(self._workspace, sources, blob)
 
     def open(self, repository: Repository, digest: Digest) -> ServedBlob:
         """Open a blob. This may wait for a disk.
@@ -134,9 +149,7 @@ class ServedBlobs:
             ContentNotFound: The repository does not hold the blob.
         """
         sources = self.sources(repository, digest)
-        return ServedBlob(
-            self._workspace.blobs, sources, open_if_intact(self._workspace.blobs, sources)
-        )
+        return ServedBlob(self._workspace, sources, open_if_intact(self._workspace.blobs, sources))
 
     def sources(self, repository: Repository, digest: Digest) -> Sources:
         """Return the stored forms of a blob whose files exist.

@@ -113,7 +113,14 @@ def record_encodings(connection: Connection, made: Mapping[Digest, DiffID], code
     encodings.put_encodings(
         connection,
         [
-            encodings.NewEncoding(known[diff.digest].key, known[digest].key, codec, seekable=False)
+            encodings.NewEncoding(
+                known[diff.digest].key,
+                known[digest].key,
+                codec,
+                seekable=False,
+                ours=True,
+                checked=True,
+            )
             for digest, diff in made.items()
             if digest in known and diff.digest in known
         ],

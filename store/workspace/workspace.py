@@ -6,6 +6,7 @@ code that reads archives.
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,7 +14,14 @@ from typing import TYPE_CHECKING, Self
 
 from store.blobs.directory import BLOBS, DirectoryBlobs, require_one_file_system
 from store.db.database import Durability
-from store.errors import ReadOnlyStore, StoreError, StoreNotFound
+from store.errors import (
+    FalseEncoding,
+    ReadOnlyStore,
+    StoreError,
+    StoreNotFound,
+    Unavailable,
+    printable,
+)
 from store.files.durable import make_folder, sync_folder
 from store.files.os_errors import translated
 from store.workspace import engines
@@ -30,10 +38,13 @@ if TYPE_CHECKING:
     from store.content.reader import Reader
     from store.db.database import Database, Lookup
     from store.errors import ContentMissing, DamagedContent
-    from store.model.contents import Sources
+    from store.model.contents import Sources, StoredEncoding
     from store.model.digests import Digest
     from store.workspace.locks import Locks
     from store.workspace.operations import Operation
+    from store.workspace.proofs import Prover
+
+logger = logging.getLogger(__name__)
 
 
 def utc_now() -> datetime:
@@ -58,6 +69,7 @@ class Workspace:
         self.locks: Locks = FileLocks(root)
         self._clock = clock
         self._database = database
+        self._prover: Prover | None = None
 
     # --- opening ----------------------------------------------------------------------------------
 
@@ -293,18 +305,50 @@ class Workspace:
 
         return Reader(self.blobs, workers=max(2, os.cpu_count() or 1))
 
+    @property
+    def prover(self) -> Prover:
+        """The checks of foreign encodings."""
+        from store.workspace.proofs import Prover
+
+        self._prover = self._prover or Prover(self.blobs, self._note_check, self.report_damage)
+        return self._prover
+
+    def _note_check(self, digest: Digest, checked: StoredEncoding) -> bool:
+        """Record that an encoding of a content was checked; return whether that could be done."""
+        from store.catalog import encodings
+
+        if self.read_only:
+            return False
+        try:
+            with self.write("check") as connection:
+                encodings.note_check(connection, digest, checked.digest, seekable=checked.seekable)
+        except Unavailable as exc:
+            # The answer needs no note, and a full disk may serve it too.
+            logger.warning("%s", printable(exc.message))
+            return False
+        return True
+
     def report_damage(self, error: DamagedContent | ContentMissing) -> None:
-        """Mark a digest as damaged, so that its bytes are not served again.
+        """Mark a digest as damaged, so that its bytes are not served again, or forget an encoding.
+
+        A blob that is sound and decodes to another content than was recorded stays as it is.
 
         A read-only store is not changed.
 
         Args:
             error: The error that was raised when the bytes were read.
         """
-        from store.catalog import content
+        from store.catalog import content, encodings
 
-        if not self.read_only:
-            with self.write("damage") as connection:
+        if self.read_only:
+            return
+        with self.write("damage") as connection:
+            if isinstance(error, FalseEncoding):
+                encodings.forget(connection, error.content, error.digest)
+                left = content.sources(connection, (error.content,)).get(error.content)
+                if left is not None and not left.is_stored:
+                    content.mark_damaged(connection, error.content)
+            else:
                 content.mark_damaged(connection, error.digest)
 
     def record(self, events: Sequence[Event]) -> None:

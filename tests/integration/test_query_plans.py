@@ -14,7 +14,7 @@ import pytest
 import exporter
 from exporter.options import Format, SaveOptions
 from store import ImageFilter, Store, catalog
-from store.catalog import content, foreign_layers, images, references, repositories
+from store.catalog import content, encodings, foreign_layers, images, references, repositories
 from store.catalog.checking import audit, verification
 from store.catalog.in_progress import uploads
 from store.db.sqlite.engine import DATABASE
@@ -153,6 +153,9 @@ def repair_damage(store: Store, image_id: ImageID) -> None:
         foreign_layers.is_foreign(connection, ContentKey(1))
         content.mark_damaged(connection, image_id.digest)
         content.forget_file(connection, image_id.digest)
+        for one in audit.encodings(connection):
+            encodings.note_check(connection, *one, seekable=False)
+            encodings.forget(connection, *one)
         audit.affected(connection, image_id.digest)
         content.has_sound_file(connection, image_id.digest)
         references.holds(connection, APP, far.manifests[0])

@@ -71,7 +71,8 @@ class Rows:
         seekable: bool = False,
     ) -> None:
         encodings.put_encodings(
-            self.connection, [encodings.NewEncoding(decoded, stored, codec, seekable)]
+            self.connection,
+            [encodings.NewEncoding(decoded, stored, codec, seekable, ours=True, checked=True)],
         )
 
     def image(

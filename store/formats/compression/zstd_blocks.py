@@ -20,11 +20,13 @@ SKIPPABLE_HEADER_BYTES: Final = 8
 _DICTIONARY_ID_BYTES: Final = (0, 1, 2, 4)
 _CONTENT_SIZE_BYTES: Final = (0, 2, 4, 8)
 _TWO_BYTE_SIZE_OFFSET: Final = 256
+_DICTIONARY_BITS: Final = 0x03
 _RESERVED_BIT: Final = 0x08
 _CHECKSUM_BIT: Final = 0x04
 _CHECKSUM_BYTES: Final = 4
 _BLOCK_HEADER_BYTES: Final = 3
 _RLE, _RESERVED = 1, 3
+_SCANNED_AT_ONCE_BYTES: Final = 1024 * BLOCK_BYTES
 
 
 class MalformedError(Exception):
@@ -32,10 +34,19 @@ class MalformedError(Exception):
 
 
 class FrameHeader(NamedTuple):
-    """Facts from a frame's header: its window in bytes, and whether a checksum ends the frame."""
+    """Facts from a frame's header.
+
+    Attributes:
+        window_bytes: The frame's window.
+        checksum: Whether a checksum ends the frame.
+        content_bytes: What the frame says that it decodes to; None if it does not say.
+        dictionary: Whether a dictionary is needed to decode the frame.
+    """
 
     window_bytes: int
     checksum: bool
+    content_bytes: int | None
+    dictionary: bool
 
 
 def is_skippable(magic: bytes) -> bool:
@@ -68,14 +79,45 @@ def read_header(header: bytes) -> FrameHeader:
         header: The whole header, `header_bytes` bytes long.
     """
     descriptor = header[4]
-    if descriptor >> 5 & 1:
-        # In a single segment the window is the content, and its size is the header's last field.
-        field = header[5 + _DICTIONARY_ID_BYTES[descriptor & 3] :]
-        window = int.from_bytes(field, "little") + (_TWO_BYTE_SIZE_OFFSET if len(field) == 2 else 0)  # noqa: PLR2004
+    single_segment = descriptor >> 5 & 1
+    # The size of the content is the header's last field.
+    field = header[6 - single_segment + _DICTIONARY_ID_BYTES[descriptor & 3] :]
+    content = int.from_bytes(field, "little") + (_TWO_BYTE_SIZE_OFFSET if len(field) == 2 else 0)  # noqa: PLR2004
+    if single_segment:
+        window = content
     else:
         base = 1 << (10 + (header[5] >> 3))
         window = base + (base >> 3) * (header[5] & 7)
-    return FrameHeader(window, bool(descriptor & _CHECKSUM_BIT))
+    return FrameHeader(
+        window,
+        bool(descriptor & _CHECKSUM_BIT),
+        content if field else None,
+        bool(descriptor & _DICTIONARY_BITS),
+    )
+
+
+def is_one_frame(data: bytes, content_bytes: int) -> bool:
+    """Return whether ``data`` is exactly one frame: nothing before, between or after its blocks.
+
+    A decoder that stops at the end of the first frame and one that goes on then see the same bytes.
+
+    Args:
+        data: The bytes between two boundaries of a seek table.
+        content_bytes: What the frame's header has to say that it decodes to.
+    """
+    try:
+        end = header_bytes(data[len(MAGIC)]) if data.startswith(MAGIC) else 0
+        if not len(MAGIC) < end <= len(data):
+            return False
+        header = read_header(data[:end])
+        if header.content_bytes != content_bytes or header.dictionary:
+            return False
+        blocks = BlockScanner(checksum=header.checksum)
+        while not blocks.done and end < len(data):
+            end = blocks.scan(data, end, _SCANNED_AT_ONCE_BYTES)
+    except (IndexError, MalformedError):
+        return False
+    return blocks.done and end == len(data)
 
 
 @final

@@ -1,4 +1,4 @@
-"""Seekable zstd: reading by the seek table gives the bytes of a plain decoder, or an error.
+"""Seekable zstd: reading by a table that was checked gives the bytes of a plain decoder.
 
 The input is a stored file: frames, then a seek table, which may be wrong. The first byte chooses
 the part to read.
@@ -6,15 +6,19 @@ the part to read.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import zstandard
 
 from store.blobs.memory import MemoryBlobs
 from store.content.blocks import open_blocks
+from store.content.encoding_check import decodes_to, has_sound_frames
 from store.content.reader import Reader
+from store.content.stored import open_stored
 from store.errors import CorruptStream, StoreError
 from store.formats.compression.decoders import decoder
 from store.formats.compression.seekable_zstd import (
@@ -25,6 +29,7 @@ from store.formats.compression.seekable_zstd import (
 )
 from store.model.contents import Codec, ContentState, Sources, StoredEncoding
 from store.model.digests import Digest
+from tests.support.hostile_zstd import ATTACKS
 
 if TYPE_CHECKING:
     from store.blobs.protocol import BlobStore
@@ -43,6 +48,7 @@ def _frames(*contents: bytes) -> tuple[bytes, list[tuple[int, int]]]:
 
 
 _BODY, _TABLE = _frames(b"alpha" * 50, b"", bytes(700), b"omega")
+_GOOD, _EVIL = b"alpha" * 20 + b"good" + b"omega" * 20, b"alpha" * 20 + b"evil" + b"omega" * 20
 SEEDS: Final = (
     b"\0" + _BODY + seek_table(_TABLE),
     b"\x35" + _BODY + seek_table([*_TABLE[:1], (_TABLE[1][0] + _TABLE[2][0], 700), *_TABLE[3:]]),
@@ -50,6 +56,7 @@ SEEDS: Final = (
     b"\x99" + _BODY + seek_table([]),
     b"\x10" + _BODY,
     b"\x22" + seek_table([(0, 0)] * 5),
+    *(b"\x77" + attack(_GOOD, _EVIL) for attack in ATTACKS.values()),
     b"\x42" + seek_table(_TABLE)[:-9] + b"\x04\0\0\0\x80\xb1\xea\x92\x8f",
 )
 TOKENS: Final = (
@@ -79,24 +86,47 @@ def check(data: bytes) -> None:
         ContentState.PRESENT,
         None,
         in_file=False,
-        encodings=(StoredEncoding(digest, Codec.ZSTD, len(stored), seekable=True),),
+        # As for an encoding of ours, nothing but the frames and the table is looked at.
+        encodings=(StoredEncoding(digest, Codec.ZSTD, len(stored), seekable=True, is_ours=True),),
     )
+    proven = _is_proven(blobs, digest, stored, whole)
     try:
         read = b"".join(_READER.chunks(sources))
     except StoreError:
         read = None
-    # The digest covers the stored bytes, but the seek table in them may still be wrong.
-    assert read is None or read == whole
+    if proven:
+        assert read == whole
+    foreign = replace(sources, encodings=(replace(sources.encodings[0], is_ours=False),))
+    if whole is not None:
+        # Whatever the catalogue says of it, a foreign encoding gives its content or nothing.
+        foreign = replace(foreign, digest=Digest.of(whole))
+        with contextlib.suppress(StoreError):
+            assert b"".join(_READER.chunks(foreign)) == whole
     start = size * (choice & 0x0F) // 16
     stop = start + (size - start) * (choice >> 4) // 15
     try:
         got = _part(blobs, sources, start, stop)
     except StoreError:
+        assert not proven
         return
     assert len(got) == stop - start
-    # Reading the whole file checks its digest. Reading a part checks only the frames of the part,
-    # so two wrong table entries that cancel each other out are not found.
-    assert whole is None or got == whole[start:stop] or _wrong_sizes(stored) > 1
+    # A table that was not checked may give anything.
+    assert not proven or got == (whole or b"")[start:stop]
+
+
+def _is_proven(blobs: BlobStore, digest: Digest, stored: bytes, whole: bytes | None) -> bool:
+    if whole is None:
+        return False
+    foreign = StoredEncoding(digest, Codec.ZSTD, len(stored), seekable=False)
+    with open_stored(blobs, digest) as blob:
+        assert decodes_to(blob, Codec.ZSTD, Digest.of(whole), len(whole))
+        if not has_sound_frames(blob, foreign, Digest.of(whole), len(whole)):
+            return False
+    length = table_bytes(stored[-FOOTER_BYTES:]) or 0
+    ends = [one.stored_offset for one in read_table(stored[-length:], len(stored))]
+    # Each range decodes alone, with a decoder that is strict, to its own part of the content.
+    assert all(stored[end : end + 4] == b"\x28\xb5\x2f\xfd" for end in ends)
+    return True
 
 
 def _part(blobs: BlobStore, sources: Sources, start: int, stop: int) -> bytes:
@@ -119,22 +149,6 @@ def _plain(stored: bytes) -> bytes | None:
         return b"".join([*decode.feed(stored), *decode.finish()])
     except StoreError:
         return None
-
-
-def _wrong_sizes(stored: bytes) -> int:
-    """Return the number of frames whose size differs from their entry in the table."""
-    length = table_bytes(stored[-FOOTER_BYTES:]) or 0
-    return sum(
-        _size(stored[one.stored_offset :][: one.stored_bytes]) != one.content_bytes
-        for one in read_table(stored[-length:], len(stored))
-    )
-
-
-def _size(frame: bytes) -> int:
-    try:
-        return zstandard.frame_content_size(frame)
-    except zstandard.ZstdError:
-        return -1
 
 
 def _table(stored: bytes) -> None:

@@ -20,6 +20,7 @@ from store.model.digests import Digest
 from tests.conftest import NOW
 from tests.support import images
 from tests.support.layouts import CONFIG, INDEX, LAYER, MANIFEST, encode
+from tests.support.pushes import push
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -508,3 +509,36 @@ def test_change_during_the_creation_of_a_variant_wins(
         tags(store)
         == {"moved": ["demo:1"], "removed": [], "taken": ["demo:1", "demo:1-gzip"]}[change]
     )
+
+
+def test_a_variant_records_for_a_layer_only_what_was_encoded_from_it(
+    offering: InProcessMirror, store: Store
+) -> None:
+    """The manifest says that the encoding of one layer is another one, in a foreign layer."""
+    own, victim = images.layer("own", b"evil"), Digest.of(images.B)
+    encoder = zstandard.ZstdCompressor(level=3, write_checksum=True, threads=1).compressobj()
+    encoded = encoder.compress(own) + encoder.flush()
+    config, blob = images.config(own, images.B), gzip.compress(own, mtime=0)
+    for data in (config, blob, encoded):
+        push(offering, data, "demo")
+    foreign = "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd"
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": described(CONFIG, config),
+        "layers": [described(f"{LAYER}+gzip", blob), described(foreign, encoded)],
+    }
+    path = "/v2/demo/manifests/evil"
+    assert offering("PUT", path, encode(manifest), Content_Type=MANIFEST).status == 201
+    variant = offering("GET", f"{path}-zstd").json
+    assert variant["layers"][0]["digest"] == str(Digest.of(encoded))
+    of = {
+        diff: {one.digest for one in store.sources((diff,))[diff].encodings}
+        for diff in (victim, Digest.of(own))
+    }
+    assert Digest.of(encoded) in of[Digest.of(own)]
+    assert Digest.of(encoded) not in of[victim]
+
+
+def described(media_type: str, data: bytes) -> dict[str, object]:
+    return {"mediaType": media_type, "digest": str(Digest.of(data)), "size": len(data)}

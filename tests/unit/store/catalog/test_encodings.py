@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+from sqlalchemy.exc import IntegrityError
+
 from store.catalog import content, encodings
 from tests.support.catalog_rows import named
 
@@ -33,3 +36,65 @@ def test_damaged_content_decodes_to_nothing(rows: Rows) -> None:
     rows.encoding(rows.content("diff"), rows.blob("stored"))
     content.mark_damaged(rows.connection, named("stored"))
     assert encodings.encoded(rows.connection, [named("stored")]) == set()
+
+
+def flags(rows: Rows) -> set[tuple[bool, bool, bool]]:
+    found = content.sources(rows.connection, [named("diff")])[named("diff")].encodings
+    return {(one.is_ours, one.is_checked, one.seekable) for one in found}
+
+
+def foreign(rows: Rows) -> None:
+    new = encodings.NewEncoding(
+        rows.content("diff"),
+        rows.blob("stored"),
+        "zstd",
+        seekable=False,
+        ours=False,
+        checked=False,
+    )
+    encodings.put_encodings(rows.connection, [new])
+
+
+def test_a_check_is_noted_for_one_encoding(rows: Rows) -> None:
+    foreign(rows)
+    encodings.note_check(rows.connection, named("diff"), named("unknown"), seekable=True)
+    assert flags(rows) == {(False, False, False)}
+    encodings.note_check(rows.connection, named("diff"), named("stored"), seekable=True)
+    assert flags(rows) == {(False, True, True)}
+
+
+def test_an_encoding_is_not_seekable_before_it_is_proven(rows: Rows) -> None:
+    new = encodings.NewEncoding(
+        rows.content("diff"), rows.blob("stored"), "zstd", seekable=True, ours=False, checked=False
+    )
+    with pytest.raises(IntegrityError, match="seekable_is_proven"):
+        encodings.put_encodings(rows.connection, [new])
+
+
+def test_one_encoding_is_forgotten_and_the_blob_stays(rows: Rows) -> None:
+    foreign(rows)
+    rows.encoding(rows.content("diff"), rows.blob("other"))
+    encodings.forget(rows.connection, named("diff"), named("unknown"))
+    encodings.forget(rows.connection, named("diff"), named("stored"))
+    assert flags(rows) == {(True, True, False)}
+    assert content.has_sound_file(rows.connection, named("stored"))
+
+
+def test_what_is_ours_is_preferred_to_what_is_smaller(rows: Rows) -> None:
+    diff = rows.content("diff")
+    encodings.put_encodings(
+        rows.connection,
+        [
+            encodings.NewEncoding(diff, rows.blob(name, size), codec, seekable, ours, checked)
+            for name, size, codec, seekable, ours, checked in (
+                ("unchecked", 1, "zstd", False, False, False),
+                ("checked", 2, "zstd", True, False, True),
+                ("slow", 1, "zstd", False, False, True),
+                ("ours", 9, "gzip", False, True, True),
+                ("fast", 9, "zstd", True, True, True),
+            )
+        ],
+    )
+    found = content.sources(rows.connection, [named("diff")])[named("diff")].encodings
+    order = [named(name) for name in ("fast", "ours", "checked", "slow", "unchecked")]
+    assert [one.digest for one in found] == order

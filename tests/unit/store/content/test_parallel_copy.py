@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import random
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from store.blobs.memory import MemoryBlobs
 from store.content import parallel_copy
 from store.content.parallel_copy import Scatter
 from store.content.reader import Reader
-from store.errors import ContentMissing, DamagedContent
+from store.errors import ContentMissing, DamagedContent, FalseEncoding
 from store.formats.compression.seekable_zstd import seek_table
 from store.model.contents import Codec, ContentState, Sources, StoredEncoding
 from store.model.digests import Digest
@@ -52,7 +53,9 @@ def inline(data: bytes) -> Sources:
 
 
 def encoded(stored: bytes, content: bytes = CONTENT, *, seekable: bool) -> Sources:
-    encoding = StoredEncoding(Digest.of(stored), Codec.ZSTD, len(stored), seekable)
+    encoding = StoredEncoding(
+        Digest.of(stored), Codec.ZSTD, len(stored), seekable, is_ours=seekable
+    )
     return Sources(
         Digest.of(content),
         len(content),
@@ -173,3 +176,14 @@ def test_where_the_kernel_cannot_copy_the_bytes_are_read_and_written(
         scatter.content(plain(PLAIN), 3, lambda _: None)
         scatter.finish()
     assert (tmp_path / "out").read_bytes() == bytes(3) + PLAIN
+
+
+@pytest.mark.parametrize("seekable", [True, False])
+def test_what_a_foreign_encoding_decodes_to_is_hashed(tmp_path: Path, *, seekable: bool) -> None:
+    found = encoded(STORED, CONTENT[:-1] + b"?", seekable=True)
+    forged = replace(found.encodings[0], seekable=seekable, is_ours=False, is_checked=True)
+    with scattering(MemoryBlobs({Digest.of(STORED): STORED}), tmp_path / "out") as scatter:
+        scatter.content(replace(found, encodings=(forged,)), 0, lambda _: None)
+        with pytest.raises(FalseEncoding) as caught:
+            scatter.finish()
+    assert (caught.value.digest, caught.value.content) == (Digest.of(STORED), found.digest)

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 import zstandard
 
 from store.blobs.memory import MemoryBlobs
 from store.content.reader import PIECE_BYTES, Reader
-from store.errors import ContentMissing, DamagedContent
+from store.errors import ContentMissing, DamagedContent, FalseEncoding
 from store.formats.compression.seekable_zstd import seek_table
 from store.model.contents import Codec, ContentState, Sources, StoredEncoding
 from store.model.digests import Digest
+from tests.support.hostile_zstd import ATTACKS, frame
 
 PARTS = [b"line after line\n" * 5000, b"more of the same\n" * 5000]
 
@@ -109,3 +112,20 @@ def test_inline_bytes_are_hashed_too() -> None:
 def test_a_missing_blob_is_an_error_when_reading_begins() -> None:
     with Reader(MemoryBlobs()) as reader, pytest.raises(ContentMissing):
         next(reader.chunks(plain(b"data")))
+
+
+@pytest.mark.parametrize("attack", [*ATTACKS, "another_content"])
+def test_a_foreign_encoding_never_gives_another_content(attack: str) -> None:
+    """As if the catalogue called it seekable, which it did in old stores."""
+    good = b"".join(PARTS)
+    evil = good[:-9] + bytes(9)
+    stored = frame(evil) if attack == "another_content" else ATTACKS[attack](good, evil)
+    with contextlib.suppress(DamagedContent):
+        assert read(stored, stored) == good
+
+
+def test_the_error_tells_a_false_encoding_from_a_damaged_blob() -> None:
+    stored = frame(b"".join(PARTS)[::-1])
+    with pytest.raises(FalseEncoding) as caught:
+        read(stored, stored)
+    assert caught.value.content == Digest.of(b"".join(PARTS))

@@ -46,8 +46,8 @@ TAMPERED = {
             " (SELECT stored_id FROM encoding ORDER BY content_id DESC LIMIT 1) AS sb FROM encoding"
         ),
         "DELETE FROM encoding",
-        "INSERT INTO encoding SELECT a, sb, 'zstd', 1 FROM pair",
-        "INSERT INTO encoding SELECT b, sa, 'zstd', 1 FROM pair",
+        "INSERT INTO encoding SELECT a, sb, 'zstd', 1, 1, 1 FROM pair",
+        "INSERT INTO encoding SELECT b, sa, 'zstd', 1, 1, 1 FROM pair",
     ],
     "no-bytes": ["DELETE FROM encoding WHERE content_id = (SELECT min(content_id) FROM encoding)"],
     "wrong-chain": [

@@ -11,6 +11,7 @@ from store.maintenance.verification import Claim, Proof, Verifier, decide
 from store.model.contents import Codec, DiffState
 from store.model.digests import DiffID, Digest, ImageID
 from tests.support import images
+from tests.support.hostile_zstd import ATTACKS, seekable
 from tests.support.registry_pushes import (
     APP,
     push_image,
@@ -116,3 +117,34 @@ def test_only_a_refuted_claim_about_a_missing_layer_is_a_mismatch(
 def test_an_unknown_image_cannot_be_verified(store: Store) -> None:
     with pytest.raises(ImageNotFound):
         Verifier(store).verify(ImageID(BLOB))
+
+
+@pytest.mark.parametrize("attack", [*ATTACKS, "sound"])
+def test_only_a_table_that_fits_makes_a_pushed_layer_seekable(
+    attack: str, store: Store, registry: Registry
+) -> None:
+    evil = images.A[:-9] + b"x" * 9
+    blob = seekable(images.A[:99], images.A[99:]) if attack == "sound" else None
+    image_id, _ = push_image(registry, (images.A, blob or ATTACKS[attack](images.A, evil)))
+    assert store.verify_image(image_id) is DiffState.VERIFIED
+    diff = Digest.of(images.A)
+    (one,) = store.sources((diff,))[diff].encodings
+    assert (one.is_ours, one.is_checked, one.seekable) == (False, True, attack == "sound")
+
+
+@pytest.mark.parametrize(
+    "blob",
+    [
+        squeezed(images.A) + squeezed(b"more"),
+        squeezed(images.A) + b"trailing",
+        zstandard.compress(images.A) + zstandard.compress(b"more"),
+        zstandard.compress(images.A) + b"trailing",
+        zstandard.compress(images.A[:-1]),
+    ],
+)
+def test_bytes_beside_the_layer_are_a_mismatch(
+    blob: bytes, store: Store, registry: Registry
+) -> None:
+    image_id, _ = push_image(registry, (images.A, blob))
+    assert store.verify_image(image_id) is DiffState.MISMATCH
+    assert not any(one.encodings for one in store.sources((Digest.of(images.A),)).values())

@@ -43,7 +43,7 @@ def push(store: Store, data: bytes) -> None:
 
 
 def content_of(blob: ServedBlob) -> bytes:
-    with blob, closing(blob.blocks()) as blocks:
+    with blob, closing(blob.blocks(whole=True)) as blocks:
         found = b""
         while len(found) < blocks.size_bytes:
             found += blocks.read_into(len(found), bytearray(100))

@@ -39,6 +39,7 @@ PUBLISHED = {
     "ImageInUse": 6,
     "IntegrityError": 5,
     "DamagedContent": 5,
+    "FalseEncoding": 5,
     "ContentMissing": 5,
     "Unavailable": 10,
     "StorageFull": 7,

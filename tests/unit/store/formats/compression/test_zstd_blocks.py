@@ -11,6 +11,7 @@ from store.formats.compression.zstd_blocks import (
     BlockScanner,
     MalformedError,
     header_bytes,
+    is_one_frame,
     is_skippable,
     read_header,
 )
@@ -127,3 +128,42 @@ def test_scanned_parts_of_a_real_stream_stay_below_the_limit() -> None:
 def test_malformed_blocks_are_refused(header: bytes, message: str) -> None:
     with pytest.raises(MalformedError, match=message):
         BlockScanner(checksum=False).scan(header, 0, 4 * BLOCK_BYTES)
+
+
+CONTENT = bytes(300_000) + b"end"
+FRAME = zstandard.ZstdCompressor(write_checksum=True).compress(CONTENT)
+
+
+def test_one_frame_that_states_its_content_is_recognised() -> None:
+    assert is_one_frame(FRAME, len(CONTENT))
+    assert is_one_frame(zstandard.compress(b""), 0)
+    assert is_one_frame(zstandard.compress(b"x" * 300), 300)
+    blocks = MAGIC + b"\x80\x00" + (5).to_bytes(4, "little") + block(RAW, 5, b"hello", last=True)
+    assert is_one_frame(blocks, 5)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        MAGIC,
+        FRAME[:7],
+        FRAME[:-1],
+        FRAME + b"\0",
+        FRAME + FRAME,
+        b"\x50\x2a\x4d\x18\0\0\0\0" + FRAME,
+        FRAME + b"\x50\x2a\x4d\x18\0\0\0\0",
+        b"\0" + FRAME,
+        zstandard.ZstdCompressor(write_content_size=False).compress(CONTENT),
+        FRAME[:4] + bytes((FRAME[4] | 8,)) + FRAME[5:],
+        MAGIC + b"\x21\x07\x05" + block(RAW, 5, b"hello", last=True),
+        MAGIC + b"\x20\x05" + block(RESERVED, 5, b"hello", last=True),
+    ],
+)
+def test_anything_else_is_not_one_frame(data: bytes) -> None:
+    assert not is_one_frame(data, len(CONTENT))
+    assert not is_one_frame(data, 5)
+
+
+def test_a_frame_that_states_another_size_is_not_the_frame_of_the_table() -> None:
+    assert not is_one_frame(FRAME, len(CONTENT) - 1)

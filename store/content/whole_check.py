@@ -1,0 +1,93 @@
+"""The digest of a content that is read in blocks, compared before its last block is handed out."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, final
+
+from store.content.stored import damaged, false_encoding
+
+if TYPE_CHECKING:
+    from store.content.blocks import Blocks
+    from store.errors import DamagedContent
+    from store.model.contents import Sources
+
+
+@final
+class WholeCheck:
+    """The check of a content's digest while it is read in order; parts may be read twice.
+
+    If reading starts in the middle or skips bytes, the digest is not checked.
+
+    Args:
+        sources: The forms of the content.
+    """
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._hashed = hashlib.new(sources.digest.algorithm, usedforsecurity=False)
+        self._seen = 0
+
+    def see(self, offset: int, view: memoryview) -> None:
+        """Hash the bytes at ``offset``.
+
+        Args:
+            offset: Where they begin in the content.
+            view: The bytes.
+
+        Raises:
+            DamagedContent: The content is complete, and its digest differs.
+        """
+        if not offset <= self._seen < offset + len(view):
+            return
+        self._hashed.update(view[self._seen - offset :])
+        self._seen = offset + len(view)
+        if (
+            self._seen == self._sources.size_bytes
+            and self._hashed.hexdigest() != self._sources.digest.hex
+        ):
+            raise _wrong(self._sources)
+
+
+def _wrong(sources: Sources) -> DamagedContent:
+    if sources.inline is not None or sources.in_file:
+        return damaged(sources.digest, "its bytes have another digest")
+    stored = sources.encodings[0]
+    if stored.is_ours:
+        # What this store encoded is right unless the disk has changed it.
+        return damaged(stored.digest, f"it does not give the bytes of {sources.digest}")
+    return false_encoding(stored.digest, sources.digest)
+
+
+@final
+class CheckedBlocks:
+    """Blocks whose last one is handed out only after the whole has had the content's digest.
+
+    Args:
+        blocks: The bytes; this object closes them.
+        sources: The forms of the content.
+    """
+
+    def __init__(self, blocks: Blocks, sources: Sources) -> None:
+        self._blocks = blocks
+        self._check = WholeCheck(sources)
+        self.size_bytes = blocks.size_bytes
+
+    def read_into(self, position: int, buffer: bytearray) -> memoryview:
+        """Read some bytes, as `Blocks.read_into` does.
+
+        Args:
+            position: Where they begin.
+            buffer: Memory that may be used for them.
+
+        Raises:
+            DamagedContent: Stored bytes are wrong, end early, or the whole has another digest.
+            ContentMissing: A blob is missing.
+        """
+        view = self._blocks.read_into(position, buffer)
+        self._check.see(position, view)
+        return view
+
+    def close(self) -> None:
+        """Close every blob."""
+        self._blocks.close()
