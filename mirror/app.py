@@ -260,7 +260,7 @@ async def _answer_or_error(service: Service, request: web.Request) -> web.Stream
             "%s %s: the client disconnected: %s", request.method, request.rel_url.raw_path, exc
         )
         answer = _error(
-            service, request, WireError(400, ErrorCode.UNKNOWN, "the request is incomplete")
+            service, request, WireError(400, ErrorCode.UNKNOWN, "incomplete request body")
         )
         # The rest of this body could be mistaken for the next request.
         answer.force_close()

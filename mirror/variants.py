@@ -6,10 +6,11 @@ creates a new variant, and when ``TAG`` is removed, the variant is removed as we
 (`store.names.tagging`). If a client has set the variant's tag, the tag is never replaced: the
 store's reference log records which operation set a tag last.
 
-The list of tags shows variants that exist, and variants that need only a manifest because the store
-holds their layers in that encoding (the store keeps uncompressed layers as zstd). Any other variant
-is published when a client requests it by name. If all variants were listed, a client that pulls
-every tag of a repository would have the whole repository compressed.
+The list of tags shows two kinds of variants: variants that exist, and variants that need only a
+manifest because the store already holds their layers in that encoding. (The store keeps
+uncompressed layers as zstd.) Any other variant is published when a client requests it by name. If
+all variants were listed, a client that pulls every tag of a repository would have the whole
+repository compressed.
 """
 
 from __future__ import annotations
@@ -116,8 +117,8 @@ class Variants:
     def publish(self, repository: Repository, tag: str, encoding: Layers) -> tuple[ImageID, ...]:
         """Tag an image as ``TAG-ENCODING``, with its layers in that encoding.
 
-        Nothing happens if the store is read-only, if the variant is up to date, if the original
-        does not exist, or if a client has set the variant's tag.
+        Nothing happens if the variant is up to date or a client has set its tag. Nothing happens
+        either if the original does not exist or the store is read-only.
 
         Args:
             repository: The repository of the original and the variant.

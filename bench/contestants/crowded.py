@@ -89,7 +89,7 @@ class Question:
     Attributes:
         name: The contestant's name in the results.
         question: The question, a key of `bench.questions.QUESTIONS`.
-        root: The store.
+        root: The root of the store.
         about: Returns the names to ask about.
     """
 

@@ -33,7 +33,7 @@ _RUNROOT: Final = Path(tempfile.gettempdir()) / f"bench-{os.getpid()}"
 
 
 class DockerLoad:
-    """``docker load`` into an empty engine.
+    """A contestant that runs ``docker load`` with an empty engine.
 
     The engine does not sync layers to the disk, while storectl does.
     """
@@ -77,7 +77,7 @@ class DockerLoad:
 
 
 class DockerSave:
-    """``docker save`` of one image in the engine."""
+    """A contestant that runs ``docker save`` on an image in the engine."""
 
     name = DOCKER
 
@@ -222,7 +222,7 @@ def podman_load(shop: Workshop, archive: Path) -> Command:
 
 
 class PodmanSave:
-    """``podman save`` of one image in a storage."""
+    """A contestant that runs ``podman save`` on an image in a storage."""
 
     name = PODMAN
 

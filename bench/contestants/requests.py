@@ -79,7 +79,7 @@ class Requests:
     wait for the first byte of a response.
 
     Attributes:
-        served: The server.
+        served: The server, with the response that clients request.
         clients: The number of connections.
         times: The number of requests on each connection.
     """

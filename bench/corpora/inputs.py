@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 QUICK_IMAGE: Final = "bench/quick:1"
 _DOCUMENT_BYTES: Final = 16 * 1024
-"""The limit by which layers are told from configs and manifests, which are smaller.
+"""The limit that separates layers from configs and manifests, which are smaller.
 
 One layer is smaller as well: it holds a script of a few bytes, and decoding it costs nothing.
 """

@@ -54,7 +54,7 @@ class AuthenticationFailed(Exception):
 
 @final
 class Authenticator:
-    """The check of credentials: finds the caller of a request.
+    """The check of credentials, which finds the caller of a request.
 
     Args:
         access: The users, tokens and certificates. The attribute ``access`` may be replaced at any

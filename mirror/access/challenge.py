@@ -22,7 +22,7 @@ class Scheme(StrEnum):
     BEARER = "bearer"
     """Exchange the password for a token first.
 
-    An anonymous client gets a token too, so that it need not know whether it has to log in.
+    Anonymous clients get a token as well, so a client need not know whether it has to log in.
     """
     BASIC = "basic"
     """Send the password with every request."""

@@ -27,7 +27,7 @@ def note_origin(request: web.BaseRequest, proxies: TrustedProxies) -> None:
 
 
 def address(request: web.BaseRequest) -> str | None:
-    """Return the client's address, or None if the connection has none."""
+    """Return the client's address, or None if it is unknown."""
     noted = request.get(_ORIGIN)
     return request.remote if noted is None else noted.address
 

@@ -96,8 +96,9 @@ class Pattern:
 def _expression(parts: Sequence[str]) -> str:
     """Return a regular expression for the parts of a pattern.
 
-    After each wildcard it takes the first place where the text up to the next wildcard matches, and
-    tries no other place (the groups are atomic). So matching is linear in the name.
+    After each wildcard, the expression matches the text up to the next wildcard at the first
+    possible place, and never tries a later place (the groups are atomic). So the time to match a
+    name is linear in the name's length.
     """
     runs: list[list[str]] = [[]]
     for part in parts:
@@ -109,13 +110,13 @@ def _expression(parts: Sequence[str]) -> str:
     if not others:
         return first
     *middle, last = others
-    # Every ** takes at least one part, and the slash after it.
+    # Every ** matches at least one part and the slash after that part.
     found = "".join(f"(?>.+?/{run}(?=/))/" if run else "[^/]++/" for run in middle)
     return (f"{first}/" if first else "") + found + (f".+?/{last}" if last else ".++")
 
 
 def _part_expression(part: str) -> str:
-    """Return a regular expression for one part of a pattern, whose stars stay within the part."""
+    """Return a regular expression for one part of a pattern, in which ``*`` matches no slash."""
     first, *others = map(re.escape, re.sub(r"\*+", "*", part).split("*"))
     if not others:
         return first

@@ -136,8 +136,8 @@ async def _record(service: Service, export: Export) -> None:
 async def _require_readable(service: Service, caller: Caller, export: Export) -> None:
     """Raise unless the caller may read all content of an export.
 
-    A caller with push permission can push a manifest or config that names blobs of another
-    repository, so permission to read the manifest's repository is not enough.
+    Permission to read the manifest's repository is not enough: a caller with push permission can
+    push a manifest or config that names blobs of another repository.
     """
 
     def may_read(repository: Repository) -> bool:

@@ -36,7 +36,7 @@ def wanted(request: web.Request, tag: str, size_bytes: int) -> ranges.ByteRange 
         raise WireError(
             416,
             ErrorCode.RANGE_INVALID,
-            f"invalid Range: no byte of it lies within the {size_bytes} bytes available",
+            f"unsatisfiable Range: the requested content has {size_bytes} bytes",
             headers={
                 "Content-Range": f"bytes */{size_bytes}",
                 "Accept-Ranges": "bytes",

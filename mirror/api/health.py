@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MIN_FREE_BYTES: Final = 64 * MIB
 MIN_FREE_FILES: Final = 100
-"""With less free space than this, or with fewer files to create, the registry is not ready."""
+"""The registry is not ready if the file system has fewer free bytes or free inodes than this."""
 
 
 async def alive(_service: Service, _request: web.Request) -> web.StreamResponse:

@@ -172,7 +172,7 @@ class Connection(asyncio.BufferedProtocol):
         self._request = request
 
     def end_answer(self) -> None:
-        """Mark the request as answered, and close the connection soon if the client has ended."""
+        """Mark the request as answered; soon close the connection if the client has stopped."""
         self._request = None
         if self._ending is not None:
             self._end_soon()

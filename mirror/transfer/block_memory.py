@@ -1,9 +1,9 @@
 """Memory limits for decoded blocks that are being sent, and for bodies that are not written yet.
 
 A frame can only be decoded as a whole, so every transfer that decodes needs memory for one block.
-All transfers share a few blocks. If a transfer has held its block for longer than its turn and
-another transfer waits, it returns the block and decodes the frame again in its next turn. So a slow
-client costs some processor time, but no memory.
+All transfers share a few blocks. A transfer whose turn is over returns its block if another
+transfer waits. In its next turn it decodes the frame again. So a slow client costs some processor
+time, but no memory.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The progress of a client: whether it still receives the bytes that it is sent.
 
-Waiting for a writable socket is not enough: Linux reports a socket as writable only when a third of
-its buffer is free, and a slow line may need more than a minute for that. So the kernel is asked how
+Waiting for a writable socket is not enough. Linux reports a socket as writable only when a third of
+its buffer is free, which may take more than a minute on a slow line. So the kernel is asked how
 many bytes the client has confirmed.
 """
 

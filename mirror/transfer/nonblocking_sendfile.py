@@ -33,7 +33,7 @@ The more sockets there are, the fewer bytes each turn has, so that no socket wai
 
 @final
 class NonblockingSendfile:
-    """One transfer: the sending of a part of a file to one client, in turns.
+    """One transfer, which sends a part of a file to a client in several turns.
 
     A turn is one callback of the loop, which costs less than a switch to a task. Bytes that are not
     in the page cache are sent by a thread of ``pool``, so that a slow disk does not block the loop.

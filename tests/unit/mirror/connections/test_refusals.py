@@ -107,7 +107,7 @@ def test_invalid_body_ends_its_request(ask: InProcessMirror) -> None:
         assert wire.is_silent(0.2)
         wire.send(BROKEN)
         reply = wire.reply("POST")
-        assert refused(reply, 400) == "the request is incomplete"
+        assert refused(reply, 400) == "incomplete request body"
         assert reply.header("connection") == "close"
         # There is one answer for the request, and then the connection ends.
         assert wire.ends()
