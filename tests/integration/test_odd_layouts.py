@@ -110,7 +110,7 @@ def test_layers_that_docker_25_0_0_put_out_of_order_are_imported(store: Store) -
     hybrid(layout, right)
     report = import_into(store, layout)
     assert report.lines == ("Loaded image: flawed:1",)
-    assert "a fault of Docker 25.0.0" in report.notes[0]
+    assert "a bug in Docker 25.0.0" in report.notes[0]
     assert [str(one.diff_id) for one in store.inspect("flawed:1").layers] == [
         digest(A),
         digest(B),

@@ -1,4 +1,4 @@
-"""Claims: what an archive says it holds, not checked against the bytes of layers yet."""
+"""Claims: the images that an archive lists, before the bytes of their layers are checked."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class ImageClaim:
-    """One image of an archive's ``manifest.json``, or of its folders before Docker 1.10.
+    """One image in ``manifest.json``, or in the folders of an archive of Docker before 1.10.
 
     Attributes:
         config: The image's config.
         layers: Paths in the archive, base first, one for each diff ID of the config; None for a
             layer without a path.
-        tags: The names as written.
-        parent: The image's parent in the archive; None without one.
-        sources: Descriptors of foreign layers, as JSON bytes.
-        listed: False for an image that is in the archive only as the parent of another one.
-        described: Whether a manifest of the archive describes the image. That manifest then gives
-            its layers and names.
+        tags: The image's names, as written in the archive.
+        parent: The image's parent in the archive; None if it has no parent there.
+        sources: Descriptors of foreign layers as JSON bytes, by diff ID.
+        listed: False for an image that the archive contains only as the parent of another image.
+        described: Whether a manifest of the archive describes the image. Then the layers and names
+            come from that manifest.
     """
 
     config: ImageConfig
@@ -42,7 +42,7 @@ class ImageClaim:
 @final
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A manifest or index that an archive lists at its top.
+    """A manifest or index that an archive lists in its ``index.json``.
 
     ``names`` are full references with a tag; ``bare`` are tags without a repository.
     """
@@ -58,9 +58,9 @@ class Graph:
     """The manifests and indexes of an archive.
 
     Attributes:
-        roots: The documents at the top.
-        documents: The documents that ``roots`` reach and that are in the archive or in the store;
-            each comes after its children.
+        roots: The documents that ``index.json`` lists.
+        documents: All documents at or below ``roots`` that the archive or the store has, by digest.
+            Each comes after its children.
         configs: The configs of manifests that describe an image, by the manifest's digest.
     """
 
@@ -72,7 +72,7 @@ class Graph:
         """Return the manifests that are neither in the archive nor in the store.
 
         Returns:
-            Each manifest once, as (index that lists it, link to it).
+            A pair for each manifest: an index that lists the manifest, and the link in the index.
         """
         found: dict[Digest, tuple[Document, Link]] = {}
         for document in self.documents.values():
@@ -100,7 +100,7 @@ class Graph:
 class ArchiveClaim:
     """All claims of an archive.
 
-    ``digest`` is that of the archive's table of contents: index.json, manifest.json or
+    ``digest`` is the digest of the file that lists the images: index.json, manifest.json or
     repositories.
     """
 

@@ -36,16 +36,16 @@ def claim(
     """Return the claims of ``manifest.json`` and of the configs that it names.
 
     Args:
-        read: Returns the bytes at a path in the archive. Its errors are raised unchanged.
+        read: Returns the bytes at a path in the archive. Errors from it are raised unchanged.
         limits: Ceilings for the documents.
-        no_images: Paths of configs whose entries are skipped.
+        no_images: Paths of configs that belong to artifacts; their entries are skipped.
 
     Raises:
-        InvalidDocument: ``manifest.json`` or a config is not valid, or they disagree.
+        InvalidDocument: ``manifest.json`` or a config is not valid, or the two disagree.
         InvalidArchive: The parents of images form a cycle.
         InvalidReference: A tag is not valid.
         MissingMember: A config is not in the archive.
-        TooLarge: A document passes a ceiling.
+        TooLarge: A document exceeds a ceiling of ``limits``.
     """
     data = read(MANIFEST)
     entries = [
@@ -114,7 +114,7 @@ def checked_tag(text: str) -> str:
     """Return ``text`` if it is a reference with a tag.
 
     Raises:
-        InvalidReference: It is not, so that Docker would refuse it.
+        InvalidReference: The text is not a valid reference, or has no tag. Docker refuses both.
     """
     if Reference.parse(text).tag is None:
         raise InvalidReference(
@@ -141,8 +141,8 @@ def _parent(
             f"image {parent} is not a valid parent for {config.image_id}",
             document=MANIFEST,
             hint=(
-                "import the images from separate archives, without the link: a child's history"
-                " must be its parent's and one more entry"
+                "import the images from separate archives: the history of a child must be the"
+                " parent's history plus one entry"
             ),
         )
     return parent

@@ -1,9 +1,9 @@
 """Archives that are an OCI layout with a ``manifest.json``.
 
-Docker 25 and newer and ``ctr images export`` write them. ``index.json`` gives the manifests,
-``manifest.json`` the names. Docker's ``index.json`` may lack images without a tag. Docker 25.0.0
-wrote manifests with the layers out of order, or without repeated layers: then ``manifest.json`` is
-right, and the manifest is left out.
+Docker 25 and newer and ``ctr images export`` write such archives. The manifests come from
+``index.json`` and the names from ``manifest.json``. Docker's ``index.json`` may lack images without
+a tag. Docker 25.0.0 wrote manifests with the layers out of order, or without repeated layers. In
+that case ``manifest.json`` is right, and the manifest is left out.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 _BLOB: Final = re.compile(r"blobs/(?P<algorithm>sha256|sha512)/(?P<hex>[0-9a-f]+)")
 _MAX_STEPS: Final = 5_000_000
-"""The documents above all images of ``manifest.json`` together, each counted once for an image."""
+"""The most documents above the images of ``manifest.json``, counted once for each image."""
 
-_HINT: Final = "remove the wrong one of the two files: it was edited, or belongs to another archive"
+_HINT: Final = "delete the wrong one of the two files, or save the images again"
 
 
 def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
     """Combine the claims of ``index.json`` and of ``manifest.json``.
 
     Args:
-        layout: The claim of ``index.json``.
-        docker: The claim of ``manifest.json``.
+        layout: The claims of ``index.json``.
+        docker: The claims of ``manifest.json``.
 
     Raises:
-        InvalidArchive: The two contradict each other.
-        InvalidDocument: A manifest has another number of layers than its config.
+        InvalidArchive: The two files contradict each other.
+        InvalidDocument: A manifest and its config have different numbers of layers.
     """
     graph = layout.graph
     notes = [*layout.notes, *docker.notes]
@@ -53,8 +53,8 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
             digest for digest, config in graph.configs.items() if config.data == image.config.data
         ]
         if not candidates and not image.tags:
-            # Docker writes an image without a tag into index.json only when it is the first, but
-            # its manifest is in the archive (docker-archive.md §9).
+            # Docker lists an image without a tag in index.json only if it is the first image. But
+            # the image's manifest is in the archive (docker-archive.md §9).
             images.append(image)
             continue
         if not candidates:
@@ -71,7 +71,7 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
         )
         if same:
             matching.append((image, same))
-            # The layout may name the config by another algorithm than Docker does.
+            # The layout and Docker may name the config by digests of different algorithms.
             images.append(replace(image, config=graph.configs[min(same)], described=True, tags=()))
             continue
         if not all(
@@ -86,8 +86,8 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
         flawed.update(candidates)
         images.append(image)
         notes.append(
-            f"the manifest of {printable(display_name(image))} was left out: its layers are in"
-            " another order than in manifest.json, a fault of Docker 25.0.0"
+            f"the manifest of {printable(display_name(image))} was left out: its layers are not in"
+            " the order of manifest.json (a bug in Docker 25.0.0)"
         )
     for digest in graph.documents:
         if (
@@ -106,9 +106,9 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
 
 
 def artifact_configs(graph: Graph) -> frozenset[str]:
-    """Return the paths of configs that belong to artifacts only.
+    """Return the paths of configs that belong only to artifacts.
 
-    ``ctr images export`` lists these configs in ``manifest.json`` as if they were images.
+    ``ctr images export`` lists these configs in ``manifest.json``, as if they were image configs.
     """
     images = {config.image_id.digest for config in graph.configs.values()}
     others = {
@@ -120,22 +120,22 @@ def artifact_configs(graph: Graph) -> frozenset[str]:
 
 
 def layers_do_not_fit(graph: Graph, digest: Digest) -> InvalidDocument:
-    """Return the error for a manifest with another number of layers than its config.
+    """Return the error for a manifest and a config with different numbers of layers.
 
     Args:
         graph: The manifests of the archive.
-        digest: The manifest.
+        digest: The digest of the manifest.
     """
     document, config = graph.documents[digest], graph.configs[digest]
     return InvalidDocument(
-        f"it has {len(document.layers)} layers, but its config {config.image_id} has"
+        f"the manifest has {len(document.layers)} layers, but its config {config.image_id} has"
         f" {len(config.diff_ids)}",
         document=f"manifest {digest}",
     )
 
 
 def _digests(paths: Sequence[str | None]) -> list[Digest] | None:
-    """Return the digests in the paths of layers, None when a path is not a blob's."""
+    """Return the digests in the paths of layers, or None if one path is not the path of a blob."""
     found: list[Digest] = []
     for path in paths:
         match = _BLOB.fullmatch(posixpath.normpath(path or ""))
@@ -158,7 +158,8 @@ def _named(
 ) -> tuple[Root, ...]:
     """Return the roots with their names from ``manifest.json``.
 
-    A root that it does not name keeps its own (``ctr images export --skip-manifest-json``).
+    A root without a name there keeps its names from ``index.json`` (as written by
+    ``ctr images export --skip-manifest-json``).
     """
     listing: dict[Digest, list[Digest]] = {}
     for digest, document in graph.documents.items():
@@ -169,7 +170,8 @@ def _named(
     given: dict[Digest, dict[str, None]] = {}
     steps = 0
     for image, manifests in matching:
-        # From the manifest up: from every root down, shared indexes would be walked many times.
+        # Walk up from the manifest: walks down from every root would visit shared indexes many
+        # times.
         up = set(
             levels(manifests, lambda some: [one for at in some for one in listing.get(at, ())])
         )

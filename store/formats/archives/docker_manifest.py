@@ -1,4 +1,4 @@
-"""``manifest.json`` and ``repositories``, the tables of contents of a Docker archive.
+"""``manifest.json`` and ``repositories``, the files that list the images of a Docker archive.
 
 Docker reads the first JSON value of each and ignores the bytes after it.
 Source: docker-archive.md §3, §6 and §7; moby v20.10, image/tarexport.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class SourcePlatform:
-    """The platform in a layer's descriptor (OCI image-spec, descriptor.md), not checked further."""
+    """The platform in a layer's descriptor (OCI image-spec, descriptor.md), with any values."""
 
     architecture: str = member("architecture", STRING)
     os: str = member("os", STRING)
@@ -55,7 +55,7 @@ class LayerSource:
     )
 
     def encode(self) -> bytes:
-        """Return the JSON that Docker writes for it."""
+        """Return the JSON that Docker writes for this source."""
         return _SOURCE.write(self)
 
 
@@ -83,8 +83,8 @@ _REPOSITORIES: Final = MapOf(MapOf(STRING))
 class ArchiveImage:
     """One entry of ``manifest.json``, with paths, names and IDs as written and unchecked.
 
-    ``config`` is never empty, and ``layers`` are base first. ``repo_tags`` is empty for an image
-    without names: an absent, null or empty list.
+    ``config`` is never empty, and ``layers`` are base first. ``repo_tags`` is empty if the list in
+    the file is absent, null or empty.
     """
 
     config: str
@@ -101,16 +101,16 @@ def parse_manifest(
 
     Args:
         data: The file's bytes.
-        limits: Ceilings for the text.
+        limits: Ceilings for the size, nesting and memory of the JSON.
         document: The file's name in errors.
 
     Returns:
-        The entries in order; none for null and ``[]``.
+        The entries, in the order of the file. Empty for null and ``[]``.
 
     Raises:
-        InvalidDocument: It does not begin with a JSON array of such entries, or an entry has no
-            config.
-        TooLarge: It passes a ceiling for JSON.
+        InvalidDocument: The file does not begin with a JSON array of such entries, or an entry has
+            no config.
+        TooLarge: The file exceeds a ceiling for JSON.
     """
     items = (
         unmarshal(_MANIFEST, parse_first(data, limits, document=document), document=document) or ()
@@ -137,15 +137,15 @@ def parse_repositories(
 
     Args:
         data: The file's bytes.
-        limits: Ceilings for the text.
+        limits: Ceilings for the size, nesting and memory of the JSON.
         document: The file's name in errors.
 
     Returns:
-        The v1 ID at each tag of each name, as written and unchecked.
+        The v1 ID for each tag of each name, as written and unchecked.
 
     Raises:
-        InvalidDocument: It does not begin with a JSON object of objects of strings.
-        TooLarge: It passes a ceiling for JSON.
+        InvalidDocument: The file does not begin with a JSON object of objects of strings.
+        TooLarge: The file exceeds a ceiling for JSON.
     """
     repositories = (
         unmarshal(_REPOSITORIES, parse_first(data, limits, document=document), document=document)

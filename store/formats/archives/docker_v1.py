@@ -35,7 +35,7 @@ REPOSITORIES: Final = "repositories"
 @final
 @dataclass(frozen=True, slots=True)
 class V1Directory:
-    """One image directory: its name (the v1 ID), its ``json`` and its parent's name."""
+    """One image directory: its name (the v1 ID), the bytes of its ``json``, its parent's name."""
 
     name: str
     json: bytes
@@ -43,7 +43,7 @@ class V1Directory:
 
     @property
     def layer(self) -> str:
-        """Return the path of the directory's layer."""
+        """The path of the directory's layer."""
         return f"{self.name}/layer.tar"
 
 
@@ -54,14 +54,14 @@ def directories(
 
     Args:
         top_level: The names of the archive's directories.
-        read: Returns the bytes at a path in the archive. Its errors are raised unchanged.
+        read: Returns the bytes at a path in the archive. Errors from it are raised unchanged.
         limits: Ceilings for the documents.
 
     Raises:
         MissingMember: A directory has no ``json``, or a parent is not in the archive.
         InvalidArchive: The parents form a cycle, or a parent's name is a path.
         InvalidDocument: A ``json`` is not valid.
-        TooLarge: A ``json`` passes a ceiling.
+        TooLarge: A ``json`` exceeds a ceiling of ``limits``.
     """
     names = frozenset(top_level)
     ordered: dict[str, V1Directory] = {}
@@ -89,7 +89,7 @@ def directories(
 def _directory(name: str, read: Callable[[str], bytes], limits: Limits) -> V1Directory:
     if "/" in name or name in {"", ".", ".."}:
         raise InvalidArchive(
-            f"invalid parent {printable(name)!r} of an image: it is not the name of a directory",
+            f"invalid parent {printable(name)!r} of an image: expected the name of a directory",
             member="json",
         )
     try:
@@ -112,12 +112,12 @@ def claim(
     read: Callable[[str], bytes],
     limits: Limits,
 ) -> ArchiveClaim:
-    """Return the claims of image directories, with the configs that Docker ≥ 1.10 makes of them.
+    """Return the claims of image directories, with configs as Docker ≥ 1.10 generates them.
 
     Args:
         ordered: The directories, each after its parent.
         diffs: The diff ID of each directory's layer, by the directory's name.
-        read: Returns the bytes at a path in the archive. Its errors are raised unchanged.
+        read: Returns the bytes at a path in the archive. Errors from it are raised unchanged.
         limits: Ceilings for the documents.
 
     Raises:
@@ -125,7 +125,7 @@ def claim(
         InvalidDocument: ``repositories`` or a ``json`` is not valid, or a tag has an unknown
             target.
         InvalidReference: A name or a tag is not valid.
-        TooLarge: The configs pass a ceiling.
+        TooLarge: The configs exceed a ceiling of ``limits``.
     """
     configs: dict[str, ImageConfig] = {}
     made_bytes = 0
@@ -134,7 +134,8 @@ def claim(
         document = f"{printable(step.name)}/json"
         chain = (*(parent.diff_ids if parent is not None else ()), diffs[step.name])
         data = migrate(step.json, parent, chain, limits, document=document)
-        # Each config has the history of all its ancestors, so a chain grows with its square.
+        # Each config repeats the history of its ancestors, so the total grows with the square of
+        # the chain's length.
         made_bytes += len(data)
         if made_bytes > limits.documents_bytes:
             raise TooLarge(
@@ -149,7 +150,7 @@ def claim(
     images = tuple(
         ImageClaim(
             config=configs[step.name],
-            # Each directory has one layer; the layers below it belong to its ancestors.
+            # Each directory has one layer. The layers below it are in the ancestors' directories.
             layers=(*(None for _ in configs[step.name].diff_ids[:-1]), step.layer),
             tags=tuple(tags.get(step.name, ())),
             parent=configs[step.parent].image_id if step.parent is not None else None,
@@ -181,8 +182,8 @@ def _tags(
 
 
 def _tagged(name: str, tag: str) -> str:
-    # Docker reads the name alone, which refuses 64 hexadecimal digits, and then replaces a tag that
-    # the name has already.
+    # Docker first parses the name alone, which refuses 64 hexadecimal digits. Then it replaces any
+    # tag in the name.
     named = Reference.parse(name)
     if not is_tag(tag):
         raise InvalidReference(
@@ -194,7 +195,7 @@ def _tagged(name: str, tag: str) -> str:
 
 
 def _merge(images: Sequence[ImageClaim]) -> tuple[ImageClaim, ...]:
-    # Two directories with the same json and layer are one image, with the tags of both.
+    # Two directories with the same json and layer are one image, which has the tags of both.
     merged: dict[ImageID, ImageClaim] = {}
     for image in images:
         before = merged.get(image.config.image_id)

@@ -38,7 +38,7 @@ MANIFEST: Final = "manifest.json"
 DIR_VERSION: Final = "version"
 DIR_MAGIC: Final = b"Directory Transport Version: "
 _ELSEWHERE: Final = (
-    "first import an archive that has it, or make this archive again with all of its content"
+    "first import an archive that has this content, or save this archive again with all content"
 )
 
 
@@ -58,13 +58,13 @@ class Files(Protocol):
 @final
 @dataclass(frozen=True, slots=True)
 class BlobPaths:
-    """The blobs of an archive. ``paths`` returns the possible paths of a blob, by its digest."""
+    """The blobs of an archive. ``paths`` returns the possible paths of the blob with a digest."""
 
     files: Files
     paths: Callable[[Digest], tuple[str, ...]]
 
     def find(self, digest: Digest) -> str | None:
-        """Return the path of a blob, None when the archive does not have it.
+        """Return the path of a blob, or None if the archive does not have it.
 
         Raises:
             UnsafePath: A link leads out of the archive, or links form a loop.
@@ -72,14 +72,14 @@ class BlobPaths:
         return next((path for path in self.paths(digest) if self.files.exists(path)), None)
 
     def find_checked(self, target: Descriptor, where: str) -> str | None:
-        """Return the path of a blob, None when the archive does not have it.
+        """Return the path of a blob, or None if the archive does not have it.
 
         Args:
             target: The blob's descriptor.
-            where: The document that has the descriptor, for errors.
+            where: The document that contains the descriptor, for errors.
 
         Raises:
-            DigestMismatch: The blob has another size than its descriptor.
+            DigestMismatch: The blob does not have the size in its descriptor.
             UnsafePath: A link leads out of the archive, or links form a loop.
         """
         path = self.find(target.digest)
@@ -93,15 +93,15 @@ class BlobPaths:
         return path
 
     def read(self, target: Descriptor, where: str) -> bytes | None:
-        """Return the bytes of a small blob, None when the archive does not have it.
+        """Return the bytes of a small blob, or None if the archive does not have it.
 
         Args:
             target: The blob's descriptor.
-            where: The document that has the descriptor, for errors.
+            where: The document that contains the descriptor, for errors.
 
         Raises:
-            DigestMismatch: The blob has another size or digest than its descriptor.
-            TooLarge: The blob passes the ceiling for documents.
+            DigestMismatch: The blob does not have the size or digest in its descriptor.
+            TooLarge: The blob exceeds the ceiling for documents.
             UnsafePath: A link leads out of the archive, or links form a loop.
         """
         path = self.find_checked(target, where)
@@ -125,7 +125,7 @@ def oci_blob_paths(files: Files) -> BlobPaths:
 
 
 def dir_blob_paths(files: Files) -> BlobPaths:
-    """Return the blobs of a ``dir:`` folder: named by their digits, manifests with a suffix."""
+    """Return the blobs of a ``dir:`` folder: hexadecimal names, with a suffix for manifests."""
     return BlobPaths(
         files,
         lambda digest: (
@@ -150,16 +150,16 @@ def claim(files: Files, limits: Limits, stored: Callable[[Digest], bytes | None]
     """Return the claims of an OCI layout.
 
     Args:
-        files: The layout's files. Their errors are raised unchanged.
+        files: The layout's files. Errors from them are raised unchanged.
         limits: Ceilings for the documents.
-        stored: Returns a document that the store has, None for any other digest.
+        stored: Returns the bytes of a document in the store; None if the store does not have it.
 
     Raises:
-        InvalidDocument: A document is not valid, or two of them disagree.
+        InvalidDocument: A document is not valid, or two documents disagree.
         InvalidArchive: A root or a config is neither in the archive nor in the store.
-        DigestMismatch: A document has another size or digest than its descriptor.
+        DigestMismatch: A document does not have the size or digest in its descriptor.
         MissingMember: A file of the layout is missing.
-        TooLarge: A ceiling of the limits is passed.
+        TooLarge: The archive exceeds a ceiling of ``limits``.
     """
     version = unmarshal(
         _LAYOUT, parse(files.document(LAYOUT), limits, document=LAYOUT), document=LAYOUT
@@ -189,17 +189,17 @@ def claim_dir(
     """Return the claims of a ``dir:`` folder: one manifest or index, without a name.
 
     Args:
-        files: The folder's files. Their errors are raised unchanged.
+        files: The folder's files. Errors from them are raised unchanged.
         limits: Ceilings for the documents.
-        stored: Returns a document that the store has, None for any other digest.
+        stored: Returns the bytes of a document in the store; None if the store does not have it.
 
     Raises:
-        InvalidDocument: A document is not valid, or two of them disagree.
-        InvalidArchive: The folder has an unknown version, or a config is neither in it nor in the
-            store.
-        DigestMismatch: A document has another size or digest than its descriptor.
+        InvalidDocument: A document is not valid, or two documents disagree.
+        InvalidArchive: The folder has an unknown version, or a config is neither in the folder nor
+            in the store.
+        DigestMismatch: A document does not have the size or digest in its descriptor.
         MissingMember: A file of the folder is missing.
-        TooLarge: A ceiling of the limits is passed.
+        TooLarge: The archive exceeds a ceiling of ``limits``.
     """
     version = files.document(DIR_VERSION).removeprefix(DIR_MAGIC).strip()
     if not version.startswith(b"1."):
@@ -250,9 +250,9 @@ def _roots(links: Iterable[Link], notes: list[str]) -> tuple[Root, ...]:
 
 
 def _name(annotations: Mapping[str, str], notes: list[str]) -> tuple[str, str]:
-    """Return the full name in a descriptor's annotations, or the tag without a repository.
+    """Return (full name, tag without a repository) from a descriptor's annotations.
 
-    Either or both of the two texts are empty.
+    At most one of the two is not empty.
     """
     full, reference = annotations.get(CONTAINERD_NAME, ""), annotations.get(REF_NAME, "")
     if full or "/" in reference or ":" in reference:
@@ -260,18 +260,18 @@ def _name(annotations: Mapping[str, str], notes: list[str]) -> tuple[str, str]:
         try:
             name = Reference.parse(text).with_default_tag()
         except (InvalidReference, InvalidDigest):
-            notes.append(f"invalid image name {printable(text)!r} was left out")
+            notes.append(f"ignored the invalid image name {printable(text)!r}")
             return "", ""
         return (str(name), "") if name.digest is None else ("", "")
     if reference and not is_tag(reference):
-        notes.append(f"invalid image name {printable(reference)!r} was left out")
+        notes.append(f"ignored the invalid image name {printable(reference)!r}")
         return "", ""
     return "", reference
 
 
 @final
 class _Walk:
-    """Reads the documents of an archive from the roots down."""
+    """A walk that reads the documents of an archive from the roots down."""
 
     def __init__(
         self, blobs: BlobPaths, limits: Limits, stored: Callable[[Digest], bytes | None]
@@ -369,7 +369,7 @@ class _Walk:
         return data
 
     def _config(self, document: Document) -> ImageConfig | None:
-        """Return the config of a manifest that describes an image, None for other documents."""
+        """Return the config of a manifest that describes an image, or None for other documents."""
         link = document.config
         if link is None or not document.claims_image:
             return None

@@ -1,4 +1,4 @@
-"""Opening the input of an import: a seekable file, a stream or a folder, decompressed."""
+"""The input of an import: a seekable file, a stream or a folder, opened and decompressed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class _Prefixed:
-    """A stream whose first bytes were read already, to detect its codec."""
+    """A stream whose first bytes have already been read, to detect its codec."""
 
     def __init__(self, head: bytes, rest: ByteSource) -> None:
         self._head = head
@@ -54,10 +54,10 @@ class Opened:
 def _refuse_special(status: os.stat_result, name: str) -> None:
     """Check that an input ends: a regular file, a folder, a pipe or a socket.
 
-    The null device is allowed: it is empty.
+    The null device is accepted, because it is empty.
 
     Raises:
-        InvalidInput: It is a device.
+        InvalidInput: The input is a device other than the null device.
     """
     mode = status.st_mode
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
@@ -66,12 +66,12 @@ def _refuse_special(status: os.stat_result, name: str) -> None:
                 return
         raise InvalidInput(
             f"cannot read {name}: it is a device",
-            hint="give a file, a folder or a pipe; copy the archive from the device to a file",
+            hint="copy the archive from the device to a file, and give the file",
         )
 
 
 def _status(stream: BinaryIO) -> os.stat_result | None:
-    """Return the status of a stream's file, None if it is not a file of the operating system."""
+    """Return the status of a stream's file, or None if the stream has no file descriptor."""
     try:
         return os.fstat(stream.fileno())
     except (OSError, AttributeError):
@@ -79,9 +79,9 @@ def _status(stream: BinaryIO) -> os.stat_result | None:
 
 
 def _regular_size(stream: BinaryIO) -> int | None:
-    """Return the size of a regular file that ``stream`` reads from its start, None for any other.
+    """Return the size of the regular file that ``stream`` reads from its start; else None.
 
-    Standard input may be such a file.
+    Standard input can be such a file.
     """
     status = _status(stream)
     with suppress(OSError):

@@ -8,17 +8,17 @@ from store.formats.compression import gzip_header, zstd_blocks
 from store.model.contents import Codec
 
 MAGIC_BYTES: Final = 6
-"""How many bytes `detect` needs; a shorter input gives all its bytes."""
+"""How many bytes `detect` needs. If the input is shorter, pass all of it."""
 
 _BZIP2_MAGIC: Final = b"BZh"
 _XZ_MAGIC: Final = b"\xfd7zXZ\0"
 
 
 def detect(head: bytes) -> Codec:
-    """Return the codec of a stream, `Codec.IDENTITY` when no magic number matches.
+    """Return the codec of a stream; `Codec.IDENTITY` if no magic number matches.
 
     Args:
-        head: The first `MAGIC_BYTES` bytes of the stream, or all of a shorter one.
+        head: The first `MAGIC_BYTES` bytes of the stream, or all bytes of a shorter stream.
     """
     if head.startswith(gzip_header.MAGIC):
         return Codec.GZIP

@@ -1,7 +1,7 @@
-"""Decoders for compressed streams: fed in pieces of any size, bounded in output and in memory.
+"""Decoders for compressed streams, which accept pieces of any size and bound output and memory.
 
-Each decoder accepts what Docker's readers accept: several gzip members, bzip2 or xz streams, or
-zstd frames after each other, and no other bytes behind them (docker-archive.md §6.1).
+Each decoder accepts the same input as Docker: one or more gzip members, bzip2 streams, xz streams
+or zstd frames, and no other bytes after them (docker-archive.md §6.1).
 
 Spec: RFC 1952 section 2.2 (gzip members); RFC 8878 section 3.1 (zstd frames); The .xz File Format
 section 2.2 (stream padding).
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from store.model.limits import Limits
 
 PIECE_BYTES: Final = MIB
-"""The most a decoder yields in one piece, however much it is fed."""
+"""The most bytes that a decoder yields in one piece, however many bytes it is fed."""
 
 WINDOW_BYTES: Final = 128 * MIB
 """The largest zstd window that is decoded, as in the ``zstd`` program without ``--long=28``."""
@@ -43,9 +43,9 @@ _USUAL_HEADER: Final = 512
 
 
 class Decoder(Protocol):
-    """Decodes one stream that is fed in pieces.
+    """A decoder for one stream that is fed in pieces.
 
-    The bytes that were yielded before an error are only a prefix of the content. Consume each
+    After an error, the bytes yielded so far are only a prefix of the decoded stream. Consume each
     iterator before the next call.
     """
 
@@ -55,7 +55,7 @@ class Decoder(Protocol):
         Raises:
             TooLarge: The decoded total is above the ceiling or the ratio, or decoding needs too
                 much memory.
-            CorruptStream: The data fails its own checks, or other bytes follow it.
+            CorruptStream: The data fails its own checks, or is followed by other bytes.
         """
 
     def finish(self) -> Iterator[bytes]:
@@ -63,8 +63,8 @@ class Decoder(Protocol):
 
         Raises:
             TruncatedInput: The input ends inside a stream or frame.
-            TooLarge: As for `feed`.
-            CorruptStream: As for `feed`.
+            TooLarge: The decoded total is above the ceiling, or decoding needs too much memory.
+            CorruptStream: The data fails its own checks.
         """
 
 
@@ -95,8 +95,8 @@ def decoder(
     Args:
         codec: The stream's codec, as `store.formats.compression.codecs.detect` returns it.
         max_bytes: Ceiling for the decoded total, in bytes.
-        member: Name of the archive member that the data belongs to, for errors; None without one.
-        ratio: How much the data may grow; None for any.
+        member: Name of the archive member with the data, for errors; None if there is no member.
+        ratio: How much larger the decoded data may be; None for no limit.
     """
     budget = _Budget(max_bytes, member, ratio)
     match codec:
@@ -126,7 +126,7 @@ def decoder(
 
 @final
 class _Budget:
-    """Counts the bytes that a decoder yields, and makes its errors."""
+    """The count of bytes that a decoder yields, with the errors that the decoder raises."""
 
     def __init__(self, max_bytes: int, member: str | None, ratio: Ratio | None) -> None:
         self._max_bytes = max_bytes
@@ -194,7 +194,7 @@ class _Budget:
 
 @final
 class _Identity:
-    """Counts bytes that are not compressed and cuts them into pieces."""
+    """A decoder for uncompressed bytes, which counts them and cuts them into pieces."""
 
     def __init__(self, budget: _Budget) -> None:
         self._budget = budget
@@ -228,9 +228,9 @@ class _Decompressor(Protocol):
 
 @final
 class _Streams:
-    """Decodes streams after each other, each with a decompressor of its own.
+    """A decoder for consecutive streams, which uses a new decompressor for each stream.
 
-    Xz allows zeros between and behind the streams, in groups of ``padding`` bytes. With
+    Xz allows zeros between and after the streams, in groups of ``padding`` bytes. With
     ``whole_headers`` a decompressor gets a stream's header in one piece (see
     `store.formats.compression.gzip_header`).
     """
@@ -266,7 +266,7 @@ class _Streams:
                 if position == len(view):
                     return
                 self._started, self._step = True, _FIRST_STEP
-            # The library copies the bytes behind the end of a stream. The first steps are small, so
+            # The library copies the bytes after the end of a stream. Start with small steps, so
             # that a million tiny streams do not copy the whole input a million times.
             piece = view[position : position + self._step]
             position += len(piece)
@@ -295,7 +295,7 @@ class _Streams:
             raise self._budget.corrupt(
                 self._name, "unexpected bytes where another stream should begin"
             )
-        # Nearly every header is short and arrives whole, and is not copied.
+        # Nearly every header is short and arrives in one piece, which is not copied.
         if not self._head and gzip_header.is_whole(bytes(piece[:_USUAL_HEADER])):
             return piece
         self._head += piece
@@ -344,9 +344,9 @@ class _Streams:
 
 @final
 class _Zstd:
-    """Decodes zstd frames after each other and passes over skippable ones.
+    """A decoder for consecutive zstd frames, which ignores skippable frames.
 
-    The library is fed whole blocks, so that no call decodes to more than `PIECE_BYTES`.
+    The library is fed whole blocks, so that no call yields more than `PIECE_BYTES`.
     """
 
     def __init__(self, budget: _Budget) -> None:

@@ -1,7 +1,7 @@
-"""The extent of a gzip member's header, so that a decoder gets the header in one piece.
+"""The end of a gzip member's header, so that a decoder gets the header in one piece.
 
-The inflate library needs that for headers with several optional fields or a checksum: cut in two,
-it takes a sound stream for a corrupt one.
+If a header with several optional fields or a checksum is cut in two, the inflate library reports a
+valid stream as corrupt.
 
 Spec: RFC 1952 section 2.3 (member format).
 """
@@ -12,20 +12,20 @@ from typing import Final
 
 MAGIC: Final = b"\x1f\x8b\x08"
 MAX_HEADER_BYTES: Final = 128 * 1024
-"""A longer header is refused. An extra field has at most 64 KiB, and names and comments are short:
-Go reads at most 511 bytes of each."""
+"""The longest accepted header. An extra field has at most 64 KiB, and Go reads at most 511 bytes
+each of name and comment."""
 
 _FIXED_BYTES: Final = 10
 _CHECKSUM, _EXTRA, _NAME, _COMMENT = 2, 4, 8, 16
 
 
 def begins(head: bytes | bytearray) -> bool:
-    """Whether a member may begin with ``head``; only its magic number is checked."""
+    """Whether ``head`` has the magic number of a gzip member, as far as it reaches."""
     return MAGIC.startswith(head[: len(MAGIC)])
 
 
 def is_whole(head: bytes | bytearray) -> bool:
-    """Whether ``head``, the first bytes of a member, has the whole header."""
+    """Whether ``head``, the first bytes of a member, contains the whole header."""
     if len(head) < _FIXED_BYTES:
         return False
     flags, end = head[3], _FIXED_BYTES

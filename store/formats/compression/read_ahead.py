@@ -22,29 +22,29 @@ class ByteSource(Protocol):
     """An object with ``read``, such as a file or a pipe."""
 
     def read(self, size: int, /) -> bytes:
-        """Return up to ``size`` bytes; an empty result is the end."""
+        """Return up to ``size`` bytes; an empty result means the end of the source."""
 
 
 @final
 class _Consumed:
-    """Item in the queue of pieces: one input has been decoded to its end."""
+    """An item in the queue of pieces: one piece of input has been decoded completely."""
 
 
 @final
 class _End:
-    """Item in the queue of pieces: there are no more pieces."""
+    """An item in the queue of pieces: no more pieces follow."""
 
 
 @final
 class DecodingReader:
     """The decoded bytes of a compressed stream, with ``read`` and ``close``.
 
-    The source is read on the caller's thread only, so that no thread waits forever on a pipe
-    without a writer; the other thread decodes some MiB ahead. An error of either is raised in the
-    place of the bytes that it prevents, and again on every later read.
+    The source is read only on the caller's thread, so that no other thread waits forever on a pipe
+    without a writer. A second thread decodes some MiB ahead. An error of either thread is raised by
+    the read that would return the missing bytes, and by every later read.
 
     Args:
-        source: The encoded stream, at its start. It stays open.
+        source: The encoded stream, at its start. The reader does not close it.
         codec: The stream's codec, as `store.formats.compression.codecs.detect` returns it.
         max_bytes: Ceiling for the decoded total, in bytes.
         ratio: How much the data may grow; None for any.
@@ -64,7 +64,7 @@ class DecodingReader:
         self._ended = False
         self._closed = False
         self._piece = memoryview(b"")
-        # A daemon, so that a reader that is never closed does not keep the process from ending.
+        # A daemon thread, so that the process can end even if the reader is never closed.
         self._thread = threading.Thread(
             target=self._work,
             args=(decoder(codec, max_bytes=max_bytes, ratio=ratio),),
@@ -74,9 +74,9 @@ class DecodingReader:
         self._thread.start()
 
     def read(self, size: int, /) -> bytes:
-        """Return the next ``size`` decoded bytes; fewer only at the end, and none after it.
+        """Return the next ``size`` decoded bytes; fewer at the end of the data, none after it.
 
-        Errors of the source are raised unchanged.
+        Errors from the source are raised unchanged.
 
         Raises:
             CorruptStream: The data fails its own checks.
@@ -101,7 +101,7 @@ class DecodingReader:
         return b"".join(parts)
 
     def close(self) -> None:
-        """Stop decoding at once and wait for the thread's end. It may be called twice."""
+        """Stop decoding at once and wait until the thread ends. A second call does nothing."""
         self._closed = True
         self._slots.release()
         self._inputs.put(None)
@@ -109,10 +109,10 @@ class DecodingReader:
         self._piece = memoryview(b"")
 
     def _next_piece(self, *, wanted: bool) -> bool:
-        """Fetch a piece; return False when there is none.
+        """Fetch a piece; return False if there is no piece.
 
-        With ``wanted`` an error is raised; otherwise it waits for the next read, because this read
-        has bytes to return.
+        With ``wanted`` an error is raised. Otherwise the error is kept for the next read, because
+        this read has bytes to return.
         """
         while self._error is None and not self._ended:
             self._read_ahead()

@@ -1,6 +1,6 @@
 """The zstd seekable format: independent frames, and a seek table in a trailing skippable frame.
 
-Any zstd decoder reads such a file; the seek table lets ours start at any frame.
+Any zstd decoder can read such a file. With the seek table, decoding can start at any frame.
 Source: facebook/zstd, contrib/seekable_format/zstd_seekable_compression_format.md, version 0.1.0.
 """
 
@@ -29,7 +29,7 @@ FOOTER_BYTES: Final = _FOOTER.size
 @final
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame: its place in the stored bytes, and the part of the content that it holds."""
+    """One frame: its range in the compressed file, and the range of decoded bytes that it holds."""
 
     stored_offset: int
     stored_bytes: int
@@ -41,7 +41,7 @@ def seek_table(frames: Sequence[tuple[int, int]]) -> bytes:
     """Return the skippable frame that lists the frames.
 
     Args:
-        frames: Each frame as (stored bytes, content bytes), in order.
+        frames: (compressed size, decoded size) of each frame, in the order of the file.
     """
     entries = b"".join(_ENTRY.pack(stored, content) for stored, content in frames)
     return (
@@ -52,7 +52,7 @@ def seek_table(frames: Sequence[tuple[int, int]]) -> bytes:
 
 
 def table_bytes(footer: bytes) -> int | None:
-    """Return the size in bytes of a whole seek table, or None when ``footer`` is not a footer.
+    """Return the size in bytes of the whole seek table, or None if ``footer`` is not a footer.
 
     Args:
         footer: The last `FOOTER_BYTES` bytes of a file.

@@ -10,10 +10,10 @@ from store.errors import InvalidInput
 from store.model.limits import MIB
 
 FRAME_BYTES: Final = 4 * MIB
-"""Bytes of content in one zstd frame of a stored layer."""
+"""How many uncompressed bytes one zstd frame of a stored layer holds."""
 
 DEFAULT_LEVEL: Final = 2
-"""A fifth faster than level 3, and still smaller than gzip (docs/benchmarks/findings.md)."""
+"""Level 2 is a fifth faster than level 3, and smaller than gzip (docs/benchmarks/findings.md)."""
 
 _LEVELS: Final = range(1, 20)
 _SPEC: Final = re.compile(r"zstd(?::(?P<level>[0-9]{1,2}))?")
@@ -22,7 +22,7 @@ _SPEC: Final = re.compile(r"zstd(?::(?P<level>[0-9]{1,2}))?")
 @final
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """The form in which uncompressed layers are stored: zstd of ``level``, or None to keep them."""
+    """How uncompressed layers are stored: as zstd with ``level``, or unchanged if it is None."""
 
     level: int | None = DEFAULT_LEVEL
 
@@ -31,7 +31,7 @@ class Compression:
         """Read ``none``, ``zstd`` or ``zstd:LEVEL``.
 
         Raises:
-            InvalidInput: The text has another form, or the level is out of range.
+            InvalidInput: The text has a different form, or the level is out of range.
         """
         if text == "none":
             return cls(None)
@@ -39,7 +39,7 @@ class Compression:
         level = int(match["level"] or DEFAULT_LEVEL) if match else 0
         if level not in _LEVELS:
             raise InvalidInput(
-                f"invalid compression {text!r}",
+                f"invalid compression {text!r}: expected none, zstd or zstd:LEVEL",
                 hint=(
                     f"use none, zstd or zstd:LEVEL with a level from {_LEVELS[0]} to {_LEVELS[-1]}"
                 ),

@@ -1,8 +1,8 @@
-"""The frames and blocks of a zstd stream, followed without decoding them.
+"""The frames and blocks of a zstd stream, located without decoding them.
 
-libzstd's bindings decode all their input at once, and four bytes may stand for 128 KiB. They also
-stop silently after the first frame, and take a frame that ends early for finished. A decoder that
-knows the extent of each block, from a header of three bytes, avoids all three.
+libzstd's bindings have three problems. They decode all their input at once, and four bytes can
+decode to 128 KiB. They stop silently after the first frame. They accept a frame that ends early. A
+decoder that knows where each block ends, from a header of three bytes, avoids all three.
 
 Spec: RFC 8878 section 3.1 (Zstandard frames).
 """
@@ -37,9 +37,9 @@ class FrameHeader(NamedTuple):
     """Facts from a frame's header.
 
     Attributes:
-        window_bytes: The frame's window.
+        window_bytes: The size of the window that decoding needs.
         checksum: Whether a checksum ends the frame.
-        content_bytes: What the frame says that it decodes to; None if it does not say.
+        content_bytes: The decoded size that the frame states; None if it states none.
         dictionary: Whether a dictionary is needed to decode the frame.
     """
 
@@ -58,7 +58,7 @@ def header_bytes(descriptor: int) -> int:
     """Return the size of a frame header in bytes, with the magic number.
 
     Args:
-        descriptor: The header's fifth byte.
+        descriptor: The header's fifth byte, the frame header descriptor.
 
     Raises:
         MalformedError: A reserved bit is set.
@@ -80,7 +80,7 @@ def read_header(header: bytes) -> FrameHeader:
     """
     descriptor = header[4]
     single_segment = descriptor >> 5 & 1
-    # The size of the content is the header's last field.
+    # The decoded size is the last field of the header.
     field = header[6 - single_segment + _DICTIONARY_ID_BYTES[descriptor & 3] :]
     content = int.from_bytes(field, "little") + (_TWO_BYTE_SIZE_OFFSET if len(field) == 2 else 0)  # noqa: PLR2004
     if single_segment:
@@ -122,9 +122,9 @@ def is_one_frame(data: bytes, content_bytes: int) -> bool:
 
 @final
 class BlockScanner:
-    """Follows the blocks of one frame, fed behind its header in pieces of any size.
+    """A scanner for the blocks of one frame, fed in pieces of any size from the header's end on.
 
-    ``done`` becomes true at the end of the frame, behind its checksum.
+    ``done`` becomes true at the end of the frame, after its checksum.
     """
 
     def __init__(self, *, checksum: bool) -> None:
@@ -139,11 +139,11 @@ class BlockScanner:
 
         Args:
             data: A piece of the frame.
-            start: Offset in ``data`` of the first byte that was not scanned yet.
+            start: Offset in ``data`` of the first byte to scan.
             max_bytes: The most bytes that the scanned part may decode to; at least two blocks.
 
         Returns:
-            The offset in ``data`` behind the scanned part.
+            The offset in ``data`` after the scanned part.
 
         Raises:
             MalformedError: A block has a reserved type or is too large.
@@ -180,5 +180,5 @@ class BlockScanner:
         if kind == _RESERVED:
             raise MalformedError("a block has a reserved type")
         if size > BLOCK_BYTES:
-            raise MalformedError(f"a block of {size} bytes: the limit is {BLOCK_BYTES} bytes")
+            raise MalformedError(f"a block has {size} bytes: the limit is {BLOCK_BYTES} bytes")
         self._body = 1 if kind == _RLE else size

@@ -1,6 +1,6 @@
 """Go's slices, maps and pointers as shapes of JSON (docker-archive.md §2.1 and §2.2; Go 1.19).
 
-None and empty are different values, as null and empty are in Go.
+None and empty are different values, like null and empty in Go.
 """
 
 # ruff: noqa: D102 - the methods of a shape promise what `Shape` says
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from store.formats.golang.json import Json
 
 S = TypeVar("S")  # the state of an element while its document is being read
-V = TypeVar("V")  # its value afterwards
+V = TypeVar("V")  # the element's final value
 
 
 @final
 class StringOrList(Shape["tuple[str, ...] | None", "tuple[str, ...] | None"]):
-    """Docker's ``strslice.StrSlice``: a list of strings that may be written as one bare string.
+    """Docker's ``strslice.StrSlice``: a list of strings, which JSON may give as a single string.
 
     A repeated key replaces the whole list.
     """
@@ -58,7 +58,7 @@ class StringOrList(Shape["tuple[str, ...] | None", "tuple[str, ...] | None"]):
 
 @dataclass(slots=True)
 class _Slice(Generic[S]):
-    """A Go slice: the first ``length`` elements of an array that may hold old ones after them."""
+    """A Go slice: the first ``length`` elements of an array. Old elements may follow them."""
 
     array: list[S]
     length: int
@@ -68,9 +68,9 @@ class _Slice(Generic[S]):
 class ListOf(Shape["_Slice[S] | None", "tuple[V, ...] | None"]):
     """A slice.
 
-    When its key is repeated, Go reads into the existing elements: null keeps an old string, and an
-    object is merged into an old struct. When a shorter list replaces a longer one, the other
-    elements stay in Go's array, and appear again when a third list is longer.
+    If its key is repeated, Go reads into the existing elements: null keeps an old string, and an
+    object is merged into an old struct. If a shorter list replaces a longer list, the surplus
+    elements stay in Go's array. They appear again if a third list is longer.
     """
 
     def __init__(self, element: Shape[S, V]) -> None:
@@ -112,7 +112,7 @@ class ListOf(Shape["_Slice[S] | None", "tuple[V, ...] | None"]):
     def finish(self, state: _Slice[S] | None) -> tuple[V, ...] | None:
         if state is None:
             return None
-        # In place, so that the states and the values never fill memory together.
+        # Convert in place, so that states and values are never all in memory at once.
         finish, array = self._element.finish, state.array
         del array[state.length :]
         finished = cast("list[V]", array)
@@ -168,7 +168,7 @@ class MapOf(Shape["dict[str, S] | None", "Mapping[str, V] | None"]):
     def finish(self, state: dict[str, S] | None) -> Mapping[str, V] | None:
         if state is None:
             return None
-        # In place: a second dict of millions of labels would need too much memory.
+        # Convert in place: a second dict of millions of labels would need too much memory.
         finished = cast("dict[str, V]", state)
         for key, entry in state.items():
             finished[key] = self._element.finish(entry)
@@ -262,5 +262,5 @@ def plural(label: str) -> str:
 
 
 def repeated_member(key: str) -> str:
-    """Return the ambiguity of a member that an object has more than once."""
+    """Return the reason why a repeated member of an object is ambiguous."""
     return f": the member {printable(key)!r} is repeated, and readers differ in which one they use"

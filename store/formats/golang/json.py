@@ -1,9 +1,9 @@
 """JSON text as Go's ``encoding/json`` reads it (docker-archive.md §2.1; Go 1.19).
 
-A document is checked whole before any value is read, as Go does, and then read in place: a `Json`
-is a span of the text. Strings and containers are built when they are asked for, and each counts
-against the ceilings of `store.model.limits`. So a hostile document costs time in proportion to its
-length, and memory up to a ceiling. Order, repeated keys and the exact text survive.
+As in Go, the whole document is checked before any value is read. Then values are read in place: a
+`Json` is a span of the text. Strings and containers are built on demand, and each counts against
+the ceilings of `store.model.limits`. So a hostile document takes time in proportion to its length,
+and memory up to a ceiling. Order, repeated keys and the exact text are preserved.
 `store.formats.golang.structs` turns the spans into typed values.
 """
 
@@ -51,16 +51,16 @@ _UNBOUNDED: Final = 2**63
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 _VALUE_BYTES: Final = 128
-"""Memory of one value beside its text: a list or dict entry and a share of a small object.
+"""Memory of one value besides its text, in bytes: a list or dict entry, and part of an object.
 
-Measured over the shapes of an image config.
+The number was measured for the types of an image config.
 """
 
 _SHORT_BYTES: Final = 512
 """A string of at most this length is decoded first and counted afterwards."""
 
 _UCS4_BYTES: Final = 4
-"""The most bytes for one character of a string: the widest character decides for the string."""
+"""The most bytes for one character of a string. The widest character sets the size of all."""
 
 
 @final
@@ -88,7 +88,7 @@ class Budget:
         """Count the text and the values of ``data[start:end]``, which is well-formed JSON.
 
         Raises:
-            TooLarge: It has too many values, or its text and values take too much memory.
+            TooLarge: There are too many values, or text and values take too much memory.
         """
         values = count_values(data, start, end, self._limits.json_values)
         if values > self._limits.json_values:
@@ -99,7 +99,7 @@ class Budget:
         """Return ``data[start:end]``, the inside of a string with its escapes.
 
         Raises:
-            TooLarge: It is longer than ``limits.json_string_bytes``.
+            TooLarge: The string is longer than ``limits.json_string_bytes``.
         """
         limit = self._limits.json_string_bytes
         if end - start > limit:
@@ -118,7 +118,7 @@ class Budget:
         """
         raw = self.string(data, start, end)
         if len(raw) > _SHORT_BYTES:
-            # Checked before the string is built: one wide character widens the whole string.
+            # Check before building the string: one wide character widens the whole string.
             need = len(raw) if raw.isascii() and b"\\" not in raw else len(raw) * _UCS4_BYTES
             if need > self._left_bytes:
                 raise self._too_much()
@@ -127,12 +127,12 @@ class Budget:
         return text
 
     def too_many(self) -> TooLarge:
-        """Return the error for a document of more values than the ceiling."""
+        """Return the error for a document with more values than the ceiling."""
         limit = self._limits.json_values
         return TooLarge(
-            f"{self._document}: more than {limit} values, the limit for one JSON document",
+            f"{self._document}: the JSON has more than {limit} values, the limit for one document",
             limit=limit,
-            hint="split an archive of many images; no single image needs so many values",
+            hint="split the archive if it has many images: no single image needs so many values",
         )
 
     def _too_much(self) -> TooLarge:
@@ -171,7 +171,7 @@ class Json(NamedTuple):
         return self.data[self.start : self.end]
 
     def text(self) -> str:
-        """Return the string, escapes resolved.
+        """Return the string with its escapes resolved.
 
         Each byte that is not UTF-8, and each escaped half of a surrogate pair, reads as U+FFFD.
 
@@ -181,7 +181,7 @@ class Json(NamedTuple):
         return self.budget.text(self.data, self.start + 1, self.end - 1)
 
     def string(self) -> bytes:
-        """Return the bytes between the string's quotes, escapes not resolved.
+        """Return the bytes between the string's quotes, with escapes as written.
 
         Raises:
             TooLarge: The string is too long.
@@ -193,7 +193,7 @@ class Json(NamedTuple):
         return self.data[self.start : min(self.end, self.start + size)]
 
     def items(self) -> Iterator[Json]:
-        """Yield the elements of an array, in order."""
+        """Yield the elements of an array, from first to last."""
         data, pos = self.data, self.start + 1
         if ARRAY_END.match(data, pos):
             return
@@ -203,7 +203,7 @@ class Json(NamedTuple):
             pos = skip(AFTER_VALUE, data, item.end)
 
     def members(self) -> Iterator[tuple[str, Json]]:
-        """Yield the members of an object, in order, repeated keys included.
+        """Yield the members of an object as written, including repeated keys.
 
         Raises:
             TooLarge: A key is too long, or the document has used up its memory.
@@ -225,16 +225,16 @@ def parse(data: bytes, limits: Limits, *, document: str) -> Json:
     Args:
         data: The text. It need not be UTF-8, which JSON requires and Go does not check; a byte
             order mark is an error.
-        limits: Ceilings for its length, its nesting, the number of its values and their memory.
+        limits: Ceilings for the text's length and nesting, and for its values and their memory.
         document: The document's name in errors.
 
     Returns:
         The value.
 
     Raises:
-        InvalidDocument: It is not JSON; the message has the offset of the wrong byte.
-        TooLarge: It is longer than ``limits.json_bytes``, has more than ``limits.json_values``
-            values, or needs more than ``limits.json_memory_bytes``.
+        InvalidDocument: The text is not JSON. The message has the offset of the wrong byte.
+        TooLarge: The text is longer than ``limits.json_bytes``, has more than
+            ``limits.json_values`` values, or needs more than ``limits.json_memory_bytes``.
     """
     value = parse_first(data, limits, document=document)
     end = skip(SPACE, data, value.end)
@@ -258,11 +258,11 @@ def parse_first(data: bytes, limits: Limits, *, document: str) -> Json:
 
     Raises:
         InvalidDocument: The text does not begin with a JSON value.
-        TooLarge: The text or the value passes a ceiling.
+        TooLarge: The text or the value exceeds a ceiling of ``limits``.
     """
     if len(data) > limits.json_bytes:
         raise TooLarge(
-            f"{document}: {len(data)} bytes of JSON: the limit is {limits.json_bytes} bytes",
+            f"{document}: the JSON has {len(data)} bytes: the limit is {limits.json_bytes} bytes",
             limit=limits.json_bytes,
         )
     start = skip(SPACE, data, 0)
@@ -298,8 +298,8 @@ def _unquote(raw: bytes) -> str:
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        # surrogateescape makes one surrogate of each bad byte; good UTF-8 has no surrogates.
-        # (`replace` would give one U+FFFD for several bytes, where Go gives one for each.)
+        # surrogateescape turns each invalid byte into a surrogate; valid UTF-8 has no surrogates.
+        # (`replace` may turn several bytes into one U+FFFD; Go writes one U+FFFD for each byte.)
         text = _SURROGATE.sub("\ufffd", raw.decode(errors="surrogateescape"))
     if "\\" not in text:
         return text

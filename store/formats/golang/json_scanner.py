@@ -10,10 +10,10 @@ from typing import Final
 
 from store.errors import printable
 
-# Three rules keep these patterns linear in time and flat in memory: every repetition of a group is
-# bounded (`re` remembers each round of it), every repetition of a character class is possessive,
-# and the token after a class never begins with a character of that class. A possessive *group*
-# would make the bounds unnecessary, but CPython before 3.11.5 matches those wrongly (gh-106052).
+# Three rules keep these patterns linear in time and constant in memory. Every repetition of a group
+# is bounded, because `re` remembers each round. Every repetition of a character class is
+# possessive. The token after a class never begins with a character of that class. Possessive groups
+# would make the bounds unnecessary, but CPython before 3.11.5 matches them wrongly (gh-106052).
 _GRAMMAR: Final = {
     b"<simple>": rb"(?:<string>|<number>|true|false|null|\[<space>\]|\{<space>\})",
     b"<string>": rb'"<plain>(?:<escape><plain>){0,64}"',
@@ -51,7 +51,7 @@ CLOSER: Final = {ARRAY: ord("]"), OBJECT: ord("}")}
 
 
 class SyntaxFault(Exception):
-    """The text is not JSON: ``data`` has something else than ``wanted`` at ``offset``."""
+    """The text is not JSON: ``data`` does not have ``wanted`` at ``offset``."""
 
     def __init__(self, wanted: str, data: bytes, offset: int) -> None:
         found = (
@@ -63,13 +63,14 @@ class SyntaxFault(Exception):
 
 
 class TooManyValues(Exception):
-    """The text has more values than the ceiling."""
+    """The text has more values than the ceiling allows."""
 
 
 def skip(pattern: re.Pattern[bytes], data: bytes, pos: int) -> int:
     """Return the end of the match of ``pattern`` at ``pos``.
 
-    The caller knows that it matches: the text has been checked, or the pattern matches nothing too.
+    The caller ensures that there is a match: the text has been checked, or the pattern also matches
+    the empty string.
     """
     match = pattern.match(data, pos)
     assert match is not None, f"checked text must match at {pos}"  # noqa: S101 - a bug of ours, not input
@@ -80,13 +81,13 @@ def count_values(data: bytes, start: int, end: int, enough: int) -> int:
     """Return the number of values in the well-formed text ``data[start:end]``.
 
     Args:
-        data: The document.
+        data: The document's bytes.
         start: Offset of the text's first byte.
-        end: Offset behind its last byte.
-        enough: Where counting may stop: above this number, the result is any number above it.
+        end: Offset after the text's last byte.
+        enough: Counting may stop above this number. Then the result is any number above it.
     """
-    # Every value but the first follows a comma or an opening bracket. The quick count also counts
-    # commas and brackets inside strings, so it is at least the true number.
+    # Every value except the first follows a comma or an opening bracket. The quick count includes
+    # commas and brackets inside strings, so it is never below the true number.
     values = (
         1
         + data.count(b",", start, end)
@@ -111,14 +112,14 @@ def count_values(data: bytes, start: int, end: int, enough: int) -> int:
 def value_end(data: bytes, pos: int, max_depth: int, max_values: int) -> int:
     """Return the end of the value that begins at or after ``pos``, and check every byte of it.
 
-    Open containers are on a stack of our own, not on Python's. One match passes a whole run of
-    simple values, at the speed of `re`.
+    Open containers are kept in a list, so nesting needs no recursion. One match of `re` covers a
+    whole run of simple values, which is fast.
 
     Args:
-        data: The document.
-        pos: Offset at or before the value.
+        data: The document's bytes.
+        pos: Offset of the value, or of white space before it.
         max_depth: How deep containers may be nested.
-        max_values: How many values are looked at before the search stops.
+        max_values: How many values to check before giving up.
 
     Raises:
         SyntaxFault: The bytes are not a JSON value, or containers are nested deeper than
@@ -166,19 +167,19 @@ def value_end(data: bytes, pos: int, max_depth: int, max_values: int) -> int:
 
 
 def _next_value(data: bytes, pos: int, container: int, max_values: int, *, in_runs: bool) -> int:
-    """Return the start of the next value to look at.
+    """Return the start of the next value to check.
 
-    It is past simple elements or members that have a successor, and past a member's key.
+    It comes after all simple elements or members that have a successor, and after a member's key.
 
-    ``in_runs`` allows passing simple values unseen. At the depth ceiling it is off, because an
-    empty container is a simple value, and is one level too deep there.
+    ``in_runs`` allows skipping runs of simple values. It is off at the depth ceiling: an empty
+    container is a simple value, but there it is one level too deep.
     """
     if in_runs:
         simple = _SIMPLE_ELEMENTS if container == ARRAY else _SIMPLE_MEMBERS
         passed = -_RUN
         while (end := skip(simple, data, pos)) != pos:
             pos = end
-            # Only the last run is shorter than the others.
+            # Every run except the last has the same length.
             passed += _RUN
             if passed > max_values:
                 raise TooManyValues
@@ -195,10 +196,10 @@ def _next_value(data: bytes, pos: int, container: int, max_values: int, *, in_ru
 
 
 def _odd_value_end(data: bytes, pos: int) -> int:
-    """Return the end of a value that the patterns do not match: a string of many escapes.
+    """Return the end of a value that the patterns do not match: a string with many escapes.
 
     Raises:
-        SyntaxFault: It is not a string either.
+        SyntaxFault: The value is not a string.
     """
     start = skip(SPACE, data, pos)
     if data[start : start + 1] != b'"':

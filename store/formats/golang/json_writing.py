@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 _UNSAFE: Final = re.compile('[\\x00-\\x1f"\\\\<>&\u2028\u2029\ud800-\udfff]')
 _SHORT_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _SHORTER: Final = {b"\\\\": b"\\\\", b"\\u0008": b"\\b", b"\\u000c": b"\\f"}
-# An escaped backslash is in the list so that the characters after it are not taken for an escape.
+# The list includes the escaped backslash, so that the characters after it are not read as an
+# escape.
 _LONG_ESCAPE: Final = re.compile(b"|".join(map(re.escape, _SHORTER)))
 _HTML: Final = tuple((char.encode(), f"\\u{ord(char):04x}".encode()) for char in "<>&\u2028\u2029")
 
@@ -33,10 +34,10 @@ def short_escapes(text: bytes) -> bytes:
 
 
 def compact(raw: bytes) -> bytes:
-    """Return well-formed JSON without white space between tokens, HTML characters escaped.
+    """Return well-formed JSON without white space between tokens, with HTML characters escaped.
 
-    Go writes a ``json.RawMessage`` so: numbers, escapes, the order of keys and bytes that are not
-    UTF-8 stay as they are.
+    Go writes a ``json.RawMessage`` in this form. Numbers, escapes, the order of keys, and bytes
+    that are not UTF-8 stay unchanged.
     """
     out = bytearray()
     pos = 0
@@ -45,7 +46,7 @@ def compact(raw: bytes) -> bytes:
         pos = string_end(raw, opening)
         out += raw[opening:pos]
     out += raw[pos:].translate(None, b" \t\n\r")
-    # These characters occur only inside strings.
+    # In well-formed JSON these characters occur only inside strings.
     for special, escaped in _HTML:
         out = out.replace(special, escaped)
     return bytes(out)
@@ -62,7 +63,7 @@ def write_object(members: Mapping[str, bytes]) -> bytes:
     """Return a JSON object as Go writes a map: keys in the order of their bytes.
 
     Args:
-        members: Keys, and values that are JSON text already.
+        members: The values as JSON text, by key.
     """
     return b"{%s}" % b",".join(b"%s:%s" % (quote(key), members[key]) for key in sorted(members))
 

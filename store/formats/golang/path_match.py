@@ -1,7 +1,7 @@
 """Name patterns of Go's ``path.Match``, which docker uses to filter references.
 
-``*`` and ``?`` do not match a slash; a class in brackets, also a negated one, does. A backslash
-makes the next character literal. Source: Go 1.19, path/match.go.
+``*`` and ``?`` do not match a slash. A class in brackets, even if negated, can match a slash. A
+backslash makes the next character literal. Source: Go 1.19, path/match.go.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
 
 
 def _class(pattern: str, at: int) -> tuple[str, int]:
-    """Return the expression for the class whose bracket is before ``at``, and the class's end."""
+    """Return the expression for the class that starts before ``at``, and the class's end."""
     negated = pattern.startswith("^", at)
     at += negated
     ranges: list[tuple[str, str]] = []
@@ -67,7 +67,7 @@ def _class(pattern: str, at: int) -> tuple[str, int]:
         ranges.append((low, high))
     inside = "".join(f"{re.escape(low)}-{re.escape(high)}" for low, high in ranges if low <= high)
     if not inside:
-        # A range that runs backwards matches no character.
+        # A range with its ends reversed matches no character.
         return ("." if negated else "(?!)"), at + 1
     return f"[{'^' * negated}{inside}]", at + 1
 
@@ -82,10 +82,11 @@ def _literal(pattern: str, at: int) -> tuple[str, int]:
 
 def _bad(pattern: str) -> InvalidReference:
     return InvalidReference(
-        f"invalid pattern {printable(pattern)!r}: a bracket or a backslash is not complete",
+        f"invalid pattern {printable(pattern)!r}: a bracket is not closed, or nothing follows a"
+        " backslash",
         text=pattern,
         hint=(
-            "use * and ? for any characters but a slash, [a-z] for one character of a range, and"
+            "use * and ? for any characters except a slash, [a-z] for one character of a range, and"
             " \\ before a literal bracket or star"
         ),
     )

@@ -1,7 +1,7 @@
 """Go structs, declared as frozen dataclasses, read from JSON and written to it.
 
-Source: docker-archive.md §2.1 and §2.2; Go 1.19, encoding/json. The fields hold what Go keeps in
-struct tags::
+Source: docker-archive.md §2.1 and §2.2; Go 1.19, encoding/json. Each field declares what Go writes
+in a struct tag::
 
     @dataclass(frozen=True, slots=True)
     class Healthcheck:
@@ -31,7 +31,7 @@ S = TypeVar("S")
 V = TypeVar("V")
 
 _TAG: Final = "go"
-# One mapping for all: a hostile list may have millions of empty structs.
+# All empty structs share one mapping, because a hostile list may have millions of empty structs.
 _NOTHING_SET: Final[Mapping[str, object]] = MappingProxyType({})
 
 
@@ -40,7 +40,7 @@ def unmarshal(shape: Shape[S, V], value: Json, *, document: str) -> V:
 
     Args:
         shape: The document's Go type.
-        value: The document.
+        value: The document's top-level value.
         document: The document's name in errors.
 
     Raises:
@@ -63,7 +63,7 @@ def reject_ambiguous(shape: Shape[S, V], value: Json, *, document: str) -> None:
         document: The document's name in errors.
 
     Raises:
-        InvalidDocument: A member is repeated, or its name differs from the struct's in case.
+        InvalidDocument: A member is repeated, or its name differs from the struct's only in case.
     """
     why = shape.ambiguity(value)
     if why is not None:
@@ -74,9 +74,9 @@ def member(name: str, shape: Shape[S, V], *, omit_empty: bool = False) -> V:
     """Declare a dataclass field as a member of a Go struct; its default is Go's zero value.
 
     Args:
-        name: The member's JSON name. It must be ASCII, unlike in Go.
+        name: The member's JSON name, which must be ASCII (in Go it need not be).
         shape: The member's Go type.
-        omit_empty: Leave an empty value out when writing, as Go's ``omitempty``.
+        omit_empty: Whether to leave out an empty value when writing, like Go's ``omitempty``.
     """
     return dataclasses.field(
         default=shape.finish(shape.zero()), metadata={_TAG: (name, shape, omit_empty)}
@@ -95,9 +95,9 @@ class _Member:
 class Struct(Shape["Mapping[str, object]", V]):
     """A struct, declared by a dataclass whose fields are all made by `member`.
 
-    A key matches the member of exactly its name, or else one that differs in case only. Unknown
-    keys are skipped. A null or absent member keeps its old value. The state holds the members that
-    were set.
+    A key matches the member with exactly that name, or else a member whose name differs only in
+    case. Unknown keys are skipped. A null or absent member keeps its old value. The state holds the
+    members that were set.
     """
 
     label = "object"
@@ -154,7 +154,7 @@ class Struct(Shape["Mapping[str, object]", V]):
                 continue
             if key != item.name:
                 return (
-                    f": some readers take the member {printable(key)!r} for {item.name!r}, others"
+                    f": some readers read the member {printable(key)!r} as {item.name!r}, others"
                     " ignore it"
                 )
             why = item.shape.ambiguity(entry)
@@ -191,9 +191,9 @@ class Struct(Shape["Mapping[str, object]", V]):
 
 
 def _fold(key: str) -> str:
-    """Return a form of ``key`` that is equal for all keys that Go takes for the same name.
+    """Return a form of ``key`` that is equal for all keys that Go treats as the same name.
 
-    Names are ASCII, so the only other letters that can match are the two that fold into ASCII.
+    Names are ASCII. Only two letters outside ASCII fold into ASCII letters.
     """
     if not key.isascii():
         key = key.replace("\N{LATIN SMALL LETTER LONG S}", "s").replace("\N{KELVIN SIGN}", "k")

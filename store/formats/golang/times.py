@@ -1,4 +1,4 @@
-"""Points in time as Go's ``time.Time`` reads, keeps and writes them in JSON.
+"""Points in time, read from and written to JSON as by Go's ``time.Time``.
 
 Source: docker-archive.md §2.1, §2.2 and §4; Go 1.19, package time.
 """
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self, final
 
-# The layout is RFC 3339, read as leniently as Go 1.19 reads it: an hour may have one digit, the
-# fraction may follow a comma and have any length, and each half of the offset is a number of two
-# characters that may have a sign of its own ("+99:99" and "+-1:00" are offsets).
+# The layout is RFC 3339, read as leniently as in Go 1.19. An hour may have one digit. The fraction
+# may follow a comma and have any length. Each half of the offset is a number of two characters,
+# which may include a sign ("+99:99" and "+-1:00" are offsets).
 _RFC3339: Final = re.compile(
     rb"(\d{4})-(\d\d)-(\d\d)T(\d\d?):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])(\d\d|[+-]\d):(\d\d|[+-]\d))"
 )
@@ -30,10 +30,10 @@ _LAST_MTIME_NS: Final = 2**63 - 1  # 2262-04-11T23:47:16.854775807Z
 class GoTime:
     """A wall clock reading with its zone. The default is Go's zero time, which means "not set".
 
-    ``offset_s`` is the zone's distance from UTC in seconds, None where the text has ``Z``.
-    Two times are equal when Go's ``reflect.DeepEqual`` finds the parsed times equal, because Docker
-    compares histories with it: one instant in two zones is two times, and ``Z`` differs from
-    ``+00:00``.
+    ``offset_s`` is the zone's offset from UTC in seconds, or None if the text has ``Z``. Two times
+    are equal if Go's ``reflect.DeepEqual`` finds the parsed times equal, because Docker compares
+    histories with that function. So the same instant in two zones gives different times, and ``Z``
+    differs from ``+00:00``.
     """
 
     year: int = 1
@@ -47,12 +47,12 @@ class GoTime:
 
     @classmethod
     def parse(cls, text: bytes) -> Self:
-        """Read the bytes between the quotes of a JSON string, escapes not resolved.
+        """Read the bytes between the quotes of a JSON string.
 
-        Go does not resolve escapes in times either.
+        As in Go, escapes in the string are not resolved.
 
         Raises:
-            ValueError: The text is not a time; the message says why.
+            ValueError: The text is not a time. The message says why.
         """
         match = _RFC3339.fullmatch(text)
         if match is None:
@@ -94,19 +94,19 @@ class GoTime:
         )
 
     def mtime(self) -> int:
-        """Return the modification time that Docker gives to the files of an image of this time.
+        """Return the modification time that Docker sets on the files of an image created then.
 
         Returns:
-            Seconds since 1970; 0 for a time that a file cannot have (docker-archive.md §4).
+            Unix seconds; 0 for a time that a file cannot have (docker-archive.md §4).
         """
         seconds = self.unix_seconds
         return seconds if 0 <= seconds * 10**9 + self.nanosecond <= _LAST_MTIME_NS else 0
 
     def utc(self) -> datetime | None:
-        """Return the instant in UTC, cut to microseconds.
+        """Return the instant in UTC, truncated to microseconds.
 
         Returns:
-            None for the zero time and for the few instants that ``datetime`` cannot hold.
+            The instant; None for the zero time and for instants that ``datetime`` cannot hold.
         """
         if self.is_zero:
             return None
@@ -142,14 +142,14 @@ def _days_in(year: int, month: int) -> int:
 def _days(year: int, month: int, day: int) -> int:
     """Return the days since 0000-03-01 in the proleptic Gregorian calendar.
 
-    Go's calendar has a year 0, that of `datetime` has not.
+    Go's calendar has a year 0, but `datetime` does not support it.
     """
     year, month = (year, month - 3) if month > _MONTH_OF_LEAP_DAY else (year - 1, month + 9)
     return year * 365 + year // 4 - year // 100 + year // 400 + (month * 153 + 2) // 5 + day - 1
 
 
 ZERO_TIME: Final = GoTime()
-"""Go's zero time: an absent or null time reads as this."""
+"""Go's zero time, the value of an absent or null time."""
 
 EPOCH: Final = GoTime(year=1970)
 """1970-01-01T00:00:00Z: in a legacy archive, the creation time of every layer below the top."""

@@ -1,7 +1,7 @@
 """Go's types as JSON reads and writes them: the interface `Shape`, and the scalar types.
 
 Keys may repeat in JSON, and Go often merges the repeated values. So a `Shape` reads values into a
-*state*, and turns the state into the final value when the document has ended.
+*state*, and turns the state into the final value at the end of the document.
 
 Lists, maps and pointers are in `store.formats.golang.containers`, structs in
 `store.formats.golang.structs`. Source: docker-archive.md §2.1 and §2.2; Go 1.19, encoding/json.
@@ -27,7 +27,7 @@ _INTEGER: Final = re.compile(rb"-?[0-9]{1,19}")
 _INTEGER_BITS: Final = 64
 _QUOTED_CHARS: Final = 60
 _TIME_BYTES: Final = 192
-"""Memory of one `GoTime`, with the numbers in it."""
+"""Memory of one `GoTime` and the numbers in it, in bytes."""
 
 
 class Shape(ABC, Generic[S, V]):
@@ -46,7 +46,7 @@ class Shape(ABC, Generic[S, V]):
 
         Args:
             value: The value to read.
-            old: The state so far, `zero` at first. It may be changed or reused.
+            old: The state so far, at first the result of `zero`. It may be changed or reused.
 
         Returns:
             The new state.
@@ -62,13 +62,13 @@ class Shape(ABC, Generic[S, V]):
             value: A value that `read` has accepted.
 
         Returns:
-            None when all readers agree; else a path inside the value and the reason.
+            A path inside the value, and the reason; None if all readers agree.
         """
         return None
 
     @abstractmethod
     def finish(self, state: S) -> V:
-        """Turn the state into the final value. The state must not be used again."""
+        """Turn the state into the final value. The caller must not use the state again."""
 
     @abstractmethod
     def write(self, value: V) -> bytes:
@@ -82,8 +82,8 @@ class Shape(ABC, Generic[S, V]):
 class Mismatch(Exception):
     """A value that its shape cannot hold.
 
-    `store.formats.golang.structs.unmarshal` turns it into an InvalidDocument. ``path`` says where
-    the value is, innermost part first: each shape that the error passes through adds its part.
+    `store.formats.golang.structs.unmarshal` turns it into an InvalidDocument. ``path`` is the
+    value's place, innermost part first: each shape that the error passes through adds a part.
     """
 
     def __init__(self, expected: str, value: Json, why: str = "") -> None:
@@ -108,7 +108,7 @@ class Mismatch(Exception):
 
 
 class _Scalar(Shape[V, V]):
-    """A type without null: reading null keeps the old value."""
+    """A type without a null value: reading null keeps the old value."""
 
     def finish(self, state: V) -> V:
         return state
@@ -165,7 +165,7 @@ class _Integer(_Scalar[int]):
     def read(self, value: Json, old: int) -> int:
         if value.kind == "null":
             return old
-        # The pattern bounds the digits: `int` raises for a text of thousands of them.
+        # The pattern bounds the number of digits: `int` raises for thousands of digits.
         if not _INTEGER.fullmatch(value.data, value.start, value.end):
             raise Mismatch(self.label, value)
         number = int(value.raw)

@@ -1,4 +1,4 @@
-"""A typed view of an image's config. The bytes are the identity; the view never replaces them."""
+"""A typed view of an image's config. The bytes identify the config; the view is read-only."""
 
 # ruff: noqa: RUF009 - `member` returns a dataclass field, as `dataclasses.field` does
 
@@ -31,7 +31,7 @@ _NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
 @final
 @dataclass(frozen=True, slots=True)
 class RootFS:
-    """The ``rootfs`` of a config, as Docker reads it: any ``type``, and diff IDs unchecked."""
+    """The ``rootfs`` of a config, as Docker reads it: with any ``type`` and unchecked diff IDs."""
 
     type: str = member("type", STRING)
     diff_ids: tuple[str, ...] | None = member("diff_ids", ListOf(STRING), omit_empty=True)
@@ -42,8 +42,8 @@ class RootFS:
 class _Image(V1Image):
     """Docker's ``image.Image``.
 
-    In Docker, its own ``parent`` hides the one of V1Image: a config's ``parent`` must be a string,
-    and is ignored.
+    In Docker, the ``parent`` of this struct hides the ``parent`` of V1Image. A config's ``parent``
+    must be a string, and is ignored.
     """
 
     rootfs: RootFS | None = member("rootfs", Pointer(Struct(RootFS)), omit_empty=True)
@@ -61,7 +61,7 @@ _IMAGE: Final = Struct(_Image)
 class ImageConfig:
     """An image's config: its exact bytes, and the values that Docker reads from them.
 
-    Two configs are equal when their bytes are. Source: docker-archive.md §2.1 and §6.2.
+    Two configs are equal if their bytes are equal. Source: docker-archive.md §2.1 and §6.2.
     """
 
     data: bytes
@@ -74,7 +74,7 @@ class ImageConfig:
     """The layers, base first."""
 
     created: GoTime = field(compare=False)
-    """The time the image was made; the zero time when absent or null."""
+    """The time the image was created; the zero time if it is absent or null."""
 
     os: str = field(compare=False)
     """The image's operating system; often empty in old images, which means linux."""
@@ -89,7 +89,7 @@ class ImageConfig:
     os_features: tuple[str, ...] = field(compare=False)
 
     labels: Mapping[str, str] = field(compare=False)
-    """The labels of the member ``config``; empty when it has none."""
+    """The labels in the member ``config``; empty if there are none."""
 
     _limits: Limits = field(compare=False, repr=False)
 
@@ -106,17 +106,18 @@ class ImageConfig:
 
         Args:
             data: The exact bytes.
-            limits: Ceilings for the text.
+            limits: Ceilings for the size, nesting and memory of the JSON.
             document: The config's name in errors.
-            digest: The digest of the bytes, when another algorithm than sha256 named them.
+            digest: The digest of the bytes, already checked; None to compute their sha256.
 
         Returns:
             The view of the config.
 
         Raises:
-            InvalidDocument: It is not JSON, a member has the wrong type, it has no ``rootfs``, a
-                diff ID is not a digest, or the history has more layers than ``rootfs``.
-            TooLarge: It passes a ceiling for JSON, or has more than ``limits.layers`` layers.
+            InvalidDocument: The config is not JSON, a member has the wrong type, ``rootfs`` is
+                absent, a diff ID is not a digest, or the history has more layers than ``rootfs``.
+            TooLarge: The config exceeds a ceiling for JSON, or has more than ``limits.layers``
+                layers.
         """
         image = unmarshal(_IMAGE, parse(data, limits, document=document), document=document)
         if image.rootfs is None:
@@ -154,8 +155,8 @@ class ImageConfig:
     def v1(self) -> V1Image:
         """Return the members that a legacy archive repeats, without ``id`` and ``parent``.
 
-        `v1` and `history` are read from the bytes on each call: an archive may hold ten thousand
-        configs, and few callers need these values.
+        `v1` and `history` parse the bytes on each call, because few callers need these values and
+        an archive may hold ten thousand configs.
         """
         image = self._read()
         return replace(
@@ -178,8 +179,8 @@ class ImageConfig:
 def is_valid_parent(parent: ImageConfig, child: ImageConfig) -> bool:
     """Whether Docker 20.10 accepts ``parent`` as the parent of ``child``.
 
-    It does when both histories are empty, or when the child's history is the parent's and one
-    more entry. Times are compared with their zones (see `GoTime`).
+    Docker accepts it if both histories are empty, or if the child's history is the parent's history
+    plus one entry. Times are compared together with their zones (see `GoTime`).
     Source: docker-archive.md §6.2, "Parent".
     """
     before, after = parent.history, child.history

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def deterministic_manifest(config: ImageConfig, sizes: Sequence[int]) -> bytes:
     """Return the manifest that Docker ≥ 25.0.6 writes into its archives for this image.
 
-    It has plain-tar layers and depends on the image alone (docker-archive.md §9).
+    The manifest lists uncompressed layers and depends only on the image (docker-archive.md §9).
 
     Args:
         config: The image's config.

@@ -21,8 +21,8 @@ from store.model.limits import DEFAULT_LIMITS
 if TYPE_CHECKING:
     from store.formats.golang.times import GoTime
 
-# Each struct overrides a member of 20.10's with another type. Overriding keeps the order of the
-# members.
+# Each struct overrides one member of its 20.10 version with a different type. Overriding keeps the
+# order of the members.
 
 
 @final
@@ -51,7 +51,7 @@ class Config28(Config):
 @final
 @dataclass(frozen=True, slots=True)
 class V1Image28(V1Image):
-    """`V1Image`, whose creation time may be None: absent or null in the config."""
+    """`V1Image`, whose creation time is None if it is absent or null in the config."""
 
     created: GoTime | None = member("created", Pointer(TIME))  # type: ignore[assignment]
     container_config: Config28 = member("container_config", Struct(Config28), omit_empty=True)
@@ -69,8 +69,8 @@ def read_v1_image_28(config: bytes, *, document: str) -> V1Image28:
         document: The config's name in errors.
 
     Raises:
-        InvalidDocument: It is not JSON, or a member has the wrong type.
-        TooLarge: It passes a ceiling for JSON.
+        InvalidDocument: The config is not JSON, or a member has the wrong type.
+        TooLarge: The config exceeds a ceiling for JSON.
     """
     return replace(
         unmarshal(V1_IMAGE_28, parse(config, DEFAULT_LIMITS, document=document), document=document),

@@ -1,4 +1,4 @@
-"""The structs of an image config in Docker Engine 20.10. Fields are written in their order here.
+"""The structs of an image config in Docker Engine 20.10. JSON has the order of the fields.
 
 Source: docker-archive.md §2.1 and §2.2; moby v20.10, ``image/image.go`` and
 ``api/types/container/config.go``.
@@ -37,7 +37,7 @@ class Healthcheck:
 class Config:
     """The command and the settings of a container of the image.
 
-    In lists, maps and pointers None (null or absent) differs from empty.
+    For lists, maps and pointers, None (null or absent) differs from empty.
     """
 
     hostname: str = member("Hostname", STRING)
@@ -73,7 +73,7 @@ class Config:
 class V1Image:
     """An image of Docker before 1.10: the struct in ``<v1 ID>/json`` of a legacy archive.
 
-    Every config since begins with the same members.
+    The configs of all later versions begin with the same members.
     """
 
     id: str = member("id", STRING, omit_empty=True)

@@ -24,7 +24,7 @@ _ROOT: Final = re.compile(r"(?:\./+)*")
 
 
 def blob_algorithm(path: str) -> tuple[str, bool]:
-    """Return the algorithm of the digest in a blob's path, and whether the path is a blob's.
+    """Return the digest algorithm in a blob's path, and whether the path is inside ``blobs/``.
 
     Args:
         path: A member's name as the archive has it, for example ``./blobs/sha256/…``.

@@ -1,6 +1,6 @@
-"""Typed views of manifests and indexes. The bytes are the identity; a view lists their links.
+"""Typed views of manifests and indexes. The bytes identify a document; a view lists its links.
 
-They are read with Go's rules for JSON, and refused where other readers could read them differently.
+Documents are read by Go's rules for JSON, and refused if other readers could read them differently.
 Source: OCI image-spec, manifest.md and image-index.md; Docker image manifest version 2, schema 2.
 """
 
@@ -109,10 +109,10 @@ _DOCUMENT: Final = Struct(_Document)
 @final
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link from a document to a target, with all that the document says about it.
+    """A link from a document to a target, with all facts that the document states about it.
 
-    ``position`` counts the links of one role from 0. ``data`` holds embedded bytes, already
-    checked against the target's digest.
+    ``position`` counts the links of one role from 0. ``data`` holds the target's bytes if they are
+    embedded in the document; they have been checked against the target's digest.
     """
 
     role: Role
@@ -126,14 +126,14 @@ class Link:
 
     @property
     def digest(self) -> Digest:
-        """Return the target's digest."""
+        """The target's digest."""
         return self.target.digest
 
     @property
     def is_document(self) -> bool:
         """Whether the target is a manifest or an index, by its media type.
 
-        A child without a media type counts as a document: old indexes leave the type out.
+        A child without a media type is treated as a document, because old indexes omit the type.
         """
         return self.role is Role.CHILD and (
             not self.target.media_type or is_document(self.target.media_type)
@@ -141,7 +141,7 @@ class Link:
 
     @property
     def made_for(self) -> Platform | None:
-        """Return the platform that the link names, normalised; None without one."""
+        """The platform that the link names, normalised; None if it names no platform."""
         return None if self.platform is None else Platform.of_fields(self.platform)
 
 
@@ -150,7 +150,7 @@ class Link:
 class Document:
     """A manifest or an index: its exact bytes and its links.
 
-    Two documents are equal when their bytes are.
+    Two documents are equal if their bytes are equal.
     """
 
     data: bytes
@@ -176,19 +176,18 @@ class Document:
 
         Args:
             data: The exact bytes.
-            digest: The digest of the bytes, when the caller has checked it with another algorithm
-                than sha256.
-            media_type: The media type in the descriptor that points at the document; empty when
+            digest: The digest of the bytes, already checked; None to compute their sha256.
+            media_type: The media type in the descriptor that points at the document; empty if
                 unknown.
-            limits: Ceilings for the text.
+            limits: Ceilings for the size, nesting and memory of the JSON.
             name: The document's name in errors; empty for ``manifest DIGEST``.
 
         Returns:
             The view of the document.
 
         Raises:
-            InvalidDocument: It is not a manifest or an index, readers could disagree about it, or
-                a descriptor in it is invalid.
+            InvalidDocument: The document is neither a manifest nor an index, readers could disagree
+                about its meaning, or a descriptor in it is invalid.
             DigestMismatch: Data embedded in a descriptor does not have the descriptor's digest or
                 size.
             TooLarge: It passes a ceiling for JSON, or one of its lists is longer than
@@ -238,30 +237,30 @@ class Document:
         )
 
     def of_role(self, role: Role) -> tuple[Link, ...]:
-        """Return the links of this role, in order."""
+        """Return the links with this role, in the document's order."""
         return tuple(link for link in self.links if link.role is role)
 
     @property
     def config(self) -> Link | None:
-        """Return a manifest's link to its config; None without one."""
+        """The link of a manifest to its config; None if it has no config."""
         return next(iter(self.of_role(Role.CONFIG)), None)
 
     @property
     def layers(self) -> tuple[Link, ...]:
-        """Return a manifest's links to its layers, base first."""
+        """The links of a manifest to its layers, base first."""
         return self.of_role(Role.LAYER)
 
     @property
     def children(self) -> tuple[Link, ...]:
-        """Return an index's links to its manifests and indexes."""
+        """The links of an index to its manifests and nested indexes."""
         return self.of_role(Role.CHILD)
 
     @property
     def claims_image(self) -> bool:
-        """Whether the document claims to be an image that runs.
+        """Whether the document claims to be a runnable image.
 
-        It does when its config and every layer have an image's media types. Signatures and
-        attestations borrow an image's config type, but their layers have other types.
+        It does if its config and all of its layers have media types of images. Signatures and
+        attestations use the config type of images, but their layers have other types.
         """
         config = self.config
         return (
@@ -272,7 +271,7 @@ class Document:
 
     @property
     def effective_artifact_type(self) -> str:
-        """Return the artifact type that a list of referrers shows: its own, else the config's type.
+        """The artifact type in a list of referrers: the document's own, or else its config's type.
 
         Source: distribution-spec, "Listing Referrers".
         """
@@ -284,7 +283,7 @@ class Document:
 def _kind(read: _Document, listed_as: str, name: str) -> tuple[Kind, str]:
     """Return whether the document is a manifest or an index, and its media type.
 
-    A document that could be either is refused: readers would disagree (CVE-2021-41190).
+    A document that could be either is refused, because readers would disagree (CVE-2021-41190).
     """
     media_type = read.media_type or listed_as
     if read.schema_version == 1 or media_type in SCHEMA_1:
@@ -316,7 +315,7 @@ def _kind(read: _Document, listed_as: str, name: str) -> tuple[Kind, str]:
     kind = Kind.INDEX if media_type in INDEXES or (not media_type and like_index) else Kind.MANIFEST
     if like_manifest if kind is Kind.INDEX else like_index:
         raise InvalidDocument(
-            f"the media type is that of {_NOUN[kind]}, but the members are those of"
+            f"the document has the media type of {_NOUN[kind]}, but the members of"
             f" {_NOUN[Kind.MANIFEST if kind is Kind.INDEX else Kind.INDEX]}",
             document=name,
         )
@@ -341,7 +340,7 @@ def schema_1(name: str) -> InvalidDocument:
     return InvalidDocument(
         "Docker schema 1 manifests are not supported",
         document=name,
-        hint="convert it to schema 2",
+        hint="convert the manifest to schema 2",
         remedy=Remedy.CONVERT_SCHEMA_1,
     )
 
@@ -381,7 +380,7 @@ def _embedded(text: str, target: Descriptor, where: str) -> bytes:
     try:
         data = base64.b64decode(text, validate=True)
     except ValueError as exc:
-        # binascii.Error, or the plain ValueError for characters that are not ASCII.
+        # The error is a binascii.Error, or a plain ValueError for characters outside ASCII.
         raise InvalidDocument(f"invalid base64 in data: {exc}", document=where) from exc
     if len(data) != target.size_bytes:
         raise DigestMismatch(

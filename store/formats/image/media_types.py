@@ -1,4 +1,4 @@
-"""Media types of images, and their classes. The codec of a blob is read from its bytes instead."""
+"""Media types of images, and their classes. They never decide how a blob is decompressed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MANIFESTS: Final = frozenset(
         "application/vnd.cncf.oras.artifact.manifest.v1+json",
     }
 )
-"""Documents that point at blobs. The artifact manifests were never released, but were pushed."""
+"""Documents that point at blobs. Artifact manifests were pushed, but never standardised."""
 
 INDEXES: Final = frozenset({OCI_INDEX, DOCKER_LIST})
 """Documents that point at manifests."""
@@ -38,10 +38,10 @@ SCHEMA_1: Final = frozenset(
         "application/vnd.docker.distribution.manifest.v1+prettyjws",
     }
 )
-"""Docker's manifests from before 1.10: they name no config by its digest."""
+"""Docker's manifests from before 1.10, which do not name a config by its digest."""
 
 IMAGE_CONFIGS: Final = frozenset({OCI_CONFIG, DOCKER_CONFIG})
-"""Configs of images that run. Signatures borrow these types."""
+"""Configs of runnable images. Signatures use these types as well."""
 
 _FOREIGN_PREFIXES: Final = (
     "application/vnd.oci.image.layer.nondistributable.v1.tar",
@@ -52,7 +52,7 @@ _LAYER_SUFFIXES: Final = frozenset({"", "+gzip", "+zstd", ".gzip", ".zstd"})
 
 
 def is_layer(media_type: str) -> bool:
-    """Whether the type is that of a layer's tar, compressed or not; False for encrypted layers."""
+    """Whether this is the type of a layer's tar, compressed or not; False for encrypted layers."""
     return any(
         media_type.startswith(prefix) and media_type.removeprefix(prefix) in _LAYER_SUFFIXES
         for prefix in _LAYER_PREFIXES
@@ -60,7 +60,7 @@ def is_layer(media_type: str) -> bool:
 
 
 def is_foreign_layer(media_type: str) -> bool:
-    """Whether the type is that of a layer under a restricted licence.
+    """Whether this is the type of a layer under a restricted licence.
 
     A manifest lists such a layer with the URLs that serve it.
     """
@@ -68,5 +68,5 @@ def is_foreign_layer(media_type: str) -> bool:
 
 
 def is_document(media_type: str) -> bool:
-    """Whether the type is that of a manifest or an index."""
+    """Whether this is the type of a manifest or an index."""
     return media_type in MANIFESTS or media_type in INDEXES

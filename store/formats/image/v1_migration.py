@@ -1,4 +1,4 @@
-"""Configs for images of Docker before 1.10, made as Docker makes them.
+"""Configs for images of Docker before 1.10, generated as in Docker.
 
 Source: docker-archive.md §7, items 2, 4 and 5; moby v20.10, ``image/v1/imagev1.go``.
 """
@@ -46,16 +46,16 @@ _LINKS: Final = Struct(_Links)
 def v1_parent(
     v1_json: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "v1 image"
 ) -> str:
-    """Return the v1 ID of the image's parent; empty when it has none.
+    """Return the v1 ID of the image's parent; empty if the image has no parent.
 
     Args:
         v1_json: The ``json`` file of the image's directory.
-        limits: Ceilings for the text.
+        limits: Ceilings for the size, nesting and memory of the JSON.
         document: The file's name in errors.
 
     Raises:
-        InvalidDocument: It is not JSON, or a member has the wrong type.
-        TooLarge: It passes a ceiling for JSON.
+        InvalidDocument: The file is not JSON, or a member has the wrong type.
+        TooLarge: The file exceeds a ceiling for JSON.
     """
     return unmarshal(_LINKS, parse(v1_json, limits, document=document), document=document).parent
 
@@ -68,12 +68,12 @@ def migrate(
     *,
     document: str = "v1 image",
 ) -> bytes:
-    """Return the config that Docker makes of a v1 image, to the byte.
+    """Return the config that Docker generates for a v1 image, byte for byte.
 
     Args:
         v1_json: The ``json`` file of the image's directory.
-        parent: The config of the image's parent; None when it has none.
-        diff_ids: All layers, base first: the parent's, then the image's own.
+        parent: The config of the image's parent; None if the image has no parent.
+        diff_ids: The diff IDs of all layers, base first: the parent's layers, then the image's own.
         limits: Ceilings for the text of ``v1_json`` and of the result.
         document: The name of ``v1_json`` in errors.
 
@@ -82,8 +82,8 @@ def migrate(
 
     Raises:
         InvalidDocument: ``v1_json`` is not JSON, a member has the wrong type, or a member (for
-            example ``rootFS``) would be read over the ``rootfs`` that is added.
-        TooLarge: A text passes ``limits.json_bytes``.
+            example ``rootFS``) would override the ``rootfs`` that is added.
+        TooLarge: ``v1_json`` or the result exceeds a ceiling for JSON.
     """
     source = parse(v1_json, limits, document=document)
     image = unmarshal(V1_IMAGE, source, document=document)
@@ -97,12 +97,10 @@ def migrate(
     members["rootfs"] = ROOTFS.write(RootFS("layers", tuple(map(str, diff_ids))))
     members["history"] = HISTORY.write((*(parent.history if parent else ()), _history_entry(image)))
     config = write_object(members)
-    # Docker reads the config again, and so do we: the name of a raw member may differ from ours in
-    # case only, and a zone's offset may be written in a form that cannot be read.
+    # Like Docker, read the new config again: the name of a raw member may equal one of the added
+    # names except for case, and the offset of a zone may be written in a form that cannot be read.
     if ImageConfig.parse(config, limits, document=document).diff_ids != tuple(diff_ids):
-        raise InvalidDocument(
-            "one of its members would replace the layers of the image", document=document
-        )
+        raise InvalidDocument("a member would replace the layers of the image", document=document)
     return config
 
 
@@ -110,8 +108,8 @@ def _raw_members(source: Json) -> dict[str, bytes]:
     members = {}
     for name, value in source.members():
         raw = value.raw
-        # Memory holds it three times until the config is complete: as a member, in the config, and
-        # in the text that is joined.
+        # Each member is in memory three times until the config is complete: as a member, in the
+        # config, and in the joined text.
         source.budget.spend(compact_size(raw) * 3)
         members[name] = compact(raw)
     return members
@@ -129,7 +127,7 @@ def _history_entry(image: V1Image) -> HistoryEntry:
 def _keeps_raw_members(docker_version: str) -> bool:
     """Whether the engine that wrote the image is 1.8.3 or newer.
 
-    Docker compares versions part by part; a part that is not a number counts as 0.
+    As in Docker, versions are compared part by part, and a part that is not a number counts as 0.
     """
     parts = list(map(_atoi, docker_version.split(".")))
     wanted = list(_FIRST_WITH_RAW_MEMBERS)
@@ -138,16 +136,16 @@ def _keeps_raw_members(docker_version: str) -> bool:
 
 
 def _atoi(text: str) -> int:
-    """Return what Go's ``strconv.Atoi`` returns when its error is ignored.
+    """Return the result of Go's ``strconv.Atoi`` if its error is ignored.
 
-    That is 0 for a text that is not a number, and a number that is too large for a text that starts
-    with one: Go finds it too large before it reads the characters after the digits.
+    The result is 0 for a text that is not a number. If the text starts with a number that is too
+    large, the result is the largest number: Go stops before it reads the characters after it.
     """
     match = _ATOI.match(text)
     if match is None:
         return 0
     digits = match[2].lstrip("0") or "0"
-    # The length is checked first: Python refuses to convert thousands of digits.
+    # Check the length first, because Python refuses to convert thousands of digits.
     number = (
         _MAX_UINT64
         if len(digits) > _MAX_UINT64_DIGITS or int(digits) > _MAX_UINT64

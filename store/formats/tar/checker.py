@@ -1,4 +1,4 @@
-"""A check that a layer is a tar, made while its bytes pass and without keeping them."""
+"""A check that a layer is a tar, made while its bytes stream through."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from store.model.limits import DEFAULT_LIMITS
 
 
 class _Want(Enum):
-    """The meaning of the next bytes to collect."""
+    """The structure that the next bytes belong to."""
 
     HEADER = auto()
     META = auto()
@@ -23,16 +23,15 @@ class _Want(Enum):
 
 @final
 class TarCheck:
-    """Checks the structure of a tar that passes in pieces of any size.
+    """A check of the structure of a tar that arrives in pieces of any size.
 
     It accepts the same bytes as `store.formats.tar.reader.TarReader` (docker-archive.md §6.1,
-    §6.5): also an empty input, missing end blocks, an end inside the last member's padding, and
-    anything behind the end blocks. The cuts between pieces make no difference, and data that is
-    skipped takes no time.
+    §6.5). In particular it accepts an empty input, missing end blocks, an end inside the last
+    member's padding, and any bytes after the end blocks. Skipped data takes no time.
 
     Args:
-        member: The layer's name in its archive, for errors; their offsets are those in the layer.
-            None for an archive of its own.
+        member: The layer's name in its archive, for errors. None for a tar that is not part of an
+            archive. Offsets in errors count from the start of the layer.
     """
 
     def __init__(self, member: str | None = None) -> None:
@@ -68,7 +67,7 @@ class TarCheck:
             block = bytes(data[start : start + missing])
             start += missing
             if self._partial:
-                # The block began in an earlier piece.
+                # The block started in an earlier piece.
                 block = bytes(self._partial) + block
                 self._partial.clear()
             self._take(block, self._position + start - len(block))
@@ -78,7 +77,7 @@ class TarCheck:
         """Check that the tar may end here.
 
         Raises:
-            TruncatedInput: It ends inside a member or a header.
+            TruncatedInput: The tar ends inside a member or a header.
         """
         if self._skip > self._padding:
             raise TruncatedInput(
@@ -93,7 +92,7 @@ class TarCheck:
             raise TruncatedInput(what, member=self._member, offset=self._position)
 
     def _take(self, block: bytes, offset: int) -> None:
-        """Read the collected block at ``offset`` and set what to collect next."""
+        """Read the collected block at ``offset`` and choose the next structure to collect."""
         want = self._want
         if want is _Want.HEADER:
             if block == ZERO_BLOCK:

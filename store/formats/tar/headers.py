@@ -1,7 +1,7 @@
-"""Tar headers, read by the rules of Go's archive/tar 1.19, with which Docker reads archives.
+"""Tar headers, read by the rules of Go's archive/tar 1.19, which Docker uses to read archives.
 
-The module reads no stream: `HeaderParser` takes one block after the other and returns how many
-bytes follow. `store.formats.tar.reader` and `store.formats.tar.checker` both use it, and so accept
+The module reads no stream: `HeaderParser` receives one block after the other and returns how many
+bytes follow. `store.formats.tar.reader` and `store.formats.tar.checker` both use it, so they accept
 exactly the same bytes.
 
 Spec: docker-archive.md §6.1; POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended
@@ -39,7 +39,7 @@ _FLAG_PAX_GLOBAL: Final = ord("g")
 
 _META_FLAGS: Final = frozenset({_FLAG_LONG_NAME, _FLAG_LONG_LINK, _FLAG_PAX, _FLAG_PAX_GLOBAL})
 _NO_DATA_FLAGS: Final = frozenset(b"123456")
-"""Links, devices, directories and FIFOs: no data follows, whatever the size field says."""
+"""Links, devices, directories and FIFOs: no data follows, even if the size field is not 0."""
 _MEMBER_FLAGS: Final = frozenset(b"\0000123456")
 """The type flags that Docker's unpack handles.
 
@@ -49,7 +49,7 @@ Go's reader also knows ``7`` (contiguous file) and ``S`` (sparse file in the old
 _USUAL_NUMBERS: Final = re.compile(rb"(?:[0-7]{7}\0){3}([0-7]{11})\0[0-7]{11}\0([0-7]{6})\0 ")
 """Mode, owners, size, time and checksum in the usual form: one match checks the whole run.
 
-Other forms are checked field by field.
+Headers in any other form are checked field by field.
 """
 _OTHER_NUMBERS: Final = ((100, 108), (108, 116), (116, 124), (136, 148))
 
@@ -63,7 +63,7 @@ _INT64: Final = 1 << 63
 
 
 def padding(size: int) -> int:
-    """Return how many bytes fill the last block after ``size`` bytes of data."""
+    """Return how many bytes of padding follow ``size`` bytes of data, up to a whole block."""
     return -size & (BLOCK - 1)
 
 
@@ -71,9 +71,9 @@ class Header(NamedTuple):
     """One header block, combined with the extension headers before it.
 
     ``stored`` bytes of data follow, then padding. ``size`` is the member's size in bytes when
-    unpacked; the two differ for sparse members only. With ``meta`` the data belongs to the headers:
-    pass it to `HeaderParser.meta`. While ``sparse.wanted`` is true, the next block of the data
-    belongs to the map of a sparse member: pass it to `HeaderParser.sparse_block`.
+    unpacked; it differs from ``stored`` only for sparse members. If ``meta`` is true, the data is
+    part of the headers: pass it to `HeaderParser.meta`. While ``sparse.wanted`` is true, the next
+    block of data is part of a sparse member's map: pass it to `HeaderParser.sparse_block`.
     """
 
     flag: int
@@ -87,12 +87,13 @@ class Header(NamedTuple):
 
 @final
 class HeaderParser:
-    """Reads the header blocks of one tar, in their order.
+    """A parser for the header blocks of one tar, from first to last.
 
     Args:
         header_bytes: Ceiling for the data of one PAX or GNU header, and for the map of one sparse
             member, in bytes.
-        member: The tar's own name, for errors, when it is a layer of another archive.
+        member: The layer's name in its archive, for errors. None for a tar that is not part of an
+            archive.
     """
 
     def __init__(self, header_bytes: int, member: str | None = None) -> None:
@@ -109,7 +110,7 @@ class HeaderParser:
         """Read one block that is not all zeros.
 
         Args:
-            block: The block, 512 bytes.
+            block: 512 bytes.
             offset: The block's offset in the tar, in bytes.
 
         Raises:
@@ -140,7 +141,7 @@ class HeaderParser:
         """Read the data of the ``meta`` header that `header` has just returned.
 
         Raises:
-            InvalidArchive: Go would refuse a record in it.
+            InvalidArchive: The data has a record that Go refuses.
         """
         if self._flag == _FLAG_LONG_NAME:
             self._long_name = _until_nul(data)
@@ -152,8 +153,8 @@ class HeaderParser:
             except pax.InvalidRecordError as exc:
                 self._invalid(str(exc))
             if self._flag == _FLAG_PAX_GLOBAL:
-                # Global records are ignored. But Go returns the header as a member of its own, so
-                # that the extension headers before it lose their effect.
+                # Global records are ignored. But Go returns the global header as a member, so the
+                # extension headers before it lose their effect.
                 self._forget()
 
     def sparse_block(self, block: bytes) -> bool:
@@ -199,18 +200,18 @@ class HeaderParser:
                 )
         if size is None or not sound:
             self._invalid("the size is not a number" if size is None else "a field is not a number")
-        # Where no data follows, the size has no meaning, also a negative one.
+        # If no data follows, the size has no meaning and may be negative.
         if size < 0 and block[156] not in _NO_DATA_FLAGS:
             self._invalid(f"the size is negative: {size}")
         return size
 
     def _prefixed(self, block: bytes, name: bytes) -> bytes:
-        """Return the name with its prefix at byte 345; some formats have times there instead."""
+        """Return the name with the prefix at byte 345, where some formats store times instead."""
         if block[257:263] == _USTAR:
             prefix = _until_nul(block[345 : 476 if block[508:] == _STAR_TRAILER else 500])
         elif block[257:265] == _GNU:
-            # GNU has access and change times here. Go before 1.8 wrote a prefix there by mistake,
-            # and Go still reads the field as a prefix when it is not a time.
+            # GNU stores access and change times here. Go before 1.8 wrote a prefix here by mistake,
+            # and Go still reads the field as a prefix if it is not a time.
             if _number(block[345:357]) is not None and (
                 not block[357] or _number(block[357:369]) is not None
             ):
@@ -223,7 +224,7 @@ class HeaderParser:
         return prefix + b"/" + name
 
     def _extended(self, flag: int, name: bytes, link: bytes, size: int) -> Header:
-        """Return the header of a member whose extension headers override its own fields."""
+        """Return a member's header, in which extension headers override the block's fields."""
         records: Records = self._pax or {}
         name = self._long_name or records.get(b"path") or name
         link = self._long_link or records.get(b"linkpath") or link
@@ -264,7 +265,7 @@ class HeaderParser:
             hint = (
                 "give an image as a tar, compressed or not, or as a folder"
                 if self._member is None
-                else "make the image again: a layer is a tar, compressed or not"
+                else "build the image again: each layer must be a tar, compressed or not"
             )
             raise InvalidArchive(
                 f"not a tar archive: {why} in the first header",
@@ -291,8 +292,8 @@ class HeaderParser:
     def _too_large(self, size: int) -> NoReturn:
         where = f" in member {printable(self._member)!r}" if self._member is not None else ""
         raise TooLarge(
-            f"a tar extension header of {size} bytes{where}, at byte {self._offset}: the limit is"
-            f" {self._header_bytes} bytes",
+            f"the tar extension header{where}, at byte {self._offset}, has {size} bytes: the limit"
+            f" is {self._header_bytes} bytes",
             limit=self._header_bytes,
         )
 
@@ -307,13 +308,13 @@ def _until_nul(field: bytes) -> bytes:
 
 
 def _checksum_fits(block: bytes, stated: int | None) -> bool:
-    """Whether ``stated`` is the sum of all bytes, the checksum field counted as spaces.
+    """Whether ``stated`` is the sum of all bytes, with spaces in place of the checksum field.
 
-    The bytes may be taken as unsigned or as signed.
+    The sum may be over unsigned or signed bytes.
     """
     if block.isascii():
         # The lower half of Adler-32 is 1 + the sum modulo 65521, and the sum of 512 ASCII bytes is
-        # smaller. That is twenty times as fast as sum().
+        # smaller than that. adler32 is twenty times as fast as sum().
         return (zlib.adler32(block) & 0xFFFF) - (
             zlib.adler32(block[148:156]) & 0xFFFF
         ) + _CHECKSUM_BLANK == stated
@@ -329,7 +330,7 @@ def _checksum_fits(block: bytes, stated: int | None) -> bool:
 def _are_numbers(fields: bytes) -> bool:
     """Whether two fields of 8 bytes are numbers.
 
-    Cached, because device numbers are nearly always zero.
+    The results are cached, because device numbers are nearly always zero.
     """
     return _number(fields[:8]) is not None and _number(fields[8:]) is not None
 
@@ -338,7 +339,7 @@ def _number(field: bytes) -> int | None:
     """Return the value of a numeric field: octal between NULs and spaces, or base-256 (GNU).
 
     Returns:
-        None when the field is neither, or does not fit into 64 bits.
+        The value; None if the field has neither form or does not fit into 64 bits.
     """
     if not field[0] & _BASE256:
         return _octal(field)
@@ -355,5 +356,5 @@ def _octal(field: bytes) -> int | None:
     digits = _until_nul(field.strip(b" \0"))
     if digits.translate(None, b"01234567"):
         return None
-    # A field without digits is 0. (int() alone would also take underscores, signs and a prefix.)
+    # A field without digits is 0. (int() alone would accept underscores, signs and a prefix.)
     return int(digits or b"0", 8)

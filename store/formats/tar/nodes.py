@@ -1,6 +1,6 @@
 """A table of names in folders, kept in arrays instead of Python objects.
 
-An archive of a million members needs about fifty bytes a member and the text of its names.
+Each member of an archive takes about fifty bytes, plus the text of its name.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ _FIRST_SLOTS: Final = 64
 
 @final
 class Nodes:
-    """A table of nodes. Each node has a name in a folder, and the folder is a node too.
+    """A table of nodes. Each node has a name in a folder, and each folder is a node.
 
-    The caller gives the ``kind`` numbers their meaning. A node's number never changes.
+    The caller defines the meaning of the ``kind`` numbers. A node's number never changes.
 
     Args:
-        text_bytes: Ceiling in bytes for all names and link targets together; replaced ones count.
-        root: The kind of the root.
+        text_bytes: Ceiling in bytes for all names and link targets together, including those of
+            replaced nodes.
+        root: The kind of the root node.
     """
 
     def __init__(self, text_bytes: int, root: int) -> None:
@@ -47,7 +48,7 @@ class Nodes:
         return len(self._kind)
 
     def find(self, folder: int, name: bytes) -> int:
-        """Return the node of this name in a folder, or `NOTHING`."""
+        """Return the node named ``name`` in a folder, or `NOTHING`."""
         return self._slots[self._slot(folder, name)]
 
     def put(
@@ -63,19 +64,20 @@ class Nodes:
     ) -> int:
         """Enter a node under its name and return its number.
 
-        A node that had the name in the folder is no longer found.
+        The new node replaces an earlier node with the same name in the folder.
 
         Args:
-            folder: The node of the folder.
-            name: The name in the folder.
+            folder: The number of the folder's node.
+            name: The node's name in the folder.
             kind: The caller's number for the kind of node.
-            link: The target of a link.
-            size: The size in bytes.
-            offset: The offset of the data in bytes.
-            over: A node with this folder and name that becomes the new node and keeps its number.
+            link: The target of a link; empty for other kinds.
+            size: The member's size in bytes.
+            offset: The offset of the member's data in bytes.
+            over: An existing node with this folder and name, whose number the new node takes over.
+                `NOTHING` for a new number.
 
         Raises:
-            TooLarge: The names and link targets are longer than ``text_bytes`` together.
+            TooLarge: All names and link targets together are longer than ``text_bytes``.
         """
         if len(self._text) + len(name) + len(link) > self._text_bytes:
             raise TooLarge(
@@ -148,7 +150,7 @@ class Nodes:
         return slot
 
     def _grow(self) -> None:
-        """Double the slots. Replaced nodes are in no slot and stay out."""
+        """Double the number of slots. Replaced nodes get no slot."""
         before = self._slots
         self._slots = slots = array("i", (_EMPTY,)) * (len(before) * 2)
         mask = len(slots) - 1

@@ -31,14 +31,14 @@ _SHOWN_BYTES: Final = 40
 
 
 class InvalidRecordError(Exception):
-    """An extended header that Go would refuse. The caller adds its offset."""
+    """An extended header that Go refuses. The caller adds the header's offset."""
 
 
 def parse(data: bytes) -> dict[bytes, bytes]:
-    """Return the records of one extended header; a repeated key replaces the earlier one.
+    """Return the records of one extended header. If a key is repeated, its last value wins.
 
-    A sparse map of format 0.0, which repeats its keys, is returned as the ``GNU.sparse.map`` of
-    format 0.1.
+    A sparse map of format 0.0 consists of repeated keys. It is returned in format 0.1, as
+    ``GNU.sparse.map``.
 
     Raises:
         InvalidRecordError: A record is malformed, or the pairs of a sparse map are out of order.
@@ -67,11 +67,11 @@ def checked_size(records: Records, size: int) -> int:
         size: The size in the member's own header.
 
     Returns:
-        The size in ``records``, else ``size``. It may be negative, which matters only for some
-        types of members.
+        The size in ``records``, else ``size``. The result may be negative: not every type of member
+        has data.
 
     Raises:
-        InvalidRecordError: A value that should be a number is not one.
+        InvalidRecordError: A value that must be a number is not a number.
     """
     for key in _INTEGER_KEYS:
         if value := records.get(key):
@@ -93,7 +93,7 @@ def integer(text: bytes) -> int:
     Raises:
         InvalidRecordError: The text is not a number, or does not fit into 64 bits.
     """
-    # Python's int() would also take underscores, spaces and any number of digits.
+    # Python's int() would accept underscores, spaces and any number of digits.
     found = _INTEGER.fullmatch(text)
     if found is None:
         raise InvalidRecordError(f"the PAX value {_shown(text)} is not a number")
@@ -104,12 +104,12 @@ def integer(text: bytes) -> int:
 
 
 def _shown(text: bytes) -> str:
-    """Return ``text`` in quotes for a message, cut short."""
+    """Return ``text`` in quotes for a message, shortened if it is long."""
     return repr(text[:_SHOWN_BYTES])[1:] + ("…" if len(text) > _SHOWN_BYTES else "")
 
 
 def _record(data: bytes, start: int) -> tuple[bytes, bytes, int]:
-    r"""Return key and value of the record ``<length> <key>=<value>\n``, and its end."""
+    r"""Return key, value and end offset of the record ``<length> <key>=<value>\n``."""
     space = data.find(b" ", start)
     if space < 0:
         raise InvalidRecordError("a PAX record has no length")

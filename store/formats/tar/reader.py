@@ -37,7 +37,7 @@ class ByteSource(Protocol):
     """An object with ``read``, such as a file or a pipe."""
 
     def read(self, size: int, /) -> bytes:
-        """Return up to ``size`` bytes; an empty result is the end."""
+        """Return up to ``size`` bytes; an empty result means the end of the source."""
 
 
 class SeekableSource(ByteSource, Protocol):
@@ -52,7 +52,7 @@ class SeekableSource(ByteSource, Protocol):
 
 
 class MemberKind(Enum):
-    """The kinds of members that make a difference in an archive of images."""
+    """The kinds of members that are distinguished in an archive of images."""
 
     FILE = auto()
     DIRECTORY = auto()
@@ -73,12 +73,12 @@ _KINDS: Final = {
 @final
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member.
+    """One member of an archive.
 
-    ``name`` and ``link`` are UTF-8, with other bytes as lone surrogates. ``size`` is the size in
-    bytes when unpacked, ``offset`` that of the data in the decompressed archive. ``extents`` is
-    None unless the member is sparse: then the archive holds only the extents, one after the other,
-    and all other bytes are zeros.
+    ``name`` and ``link`` are decoded as UTF-8; invalid bytes become lone surrogates. ``size`` is
+    the size in bytes when unpacked. ``offset`` is the offset of the data in the decompressed
+    archive. For a sparse member the archive holds only ``extents``, one after the other, and all
+    other bytes are zeros. ``extents`` is None for every other member.
     """
 
     name: str
@@ -91,9 +91,9 @@ class Member:
 
 @final
 class TarReader:
-    """Reads members in order, by the rules of Go's archive/tar 1.19 (docker-archive.md §6.1).
+    """A reader of members by the rules of Go's archive/tar 1.19 (docker-archive.md §6.1).
 
-    It accepts missing end blocks, an end inside the padding of the last member, and anything behind
+    It accepts missing end blocks, an end inside the padding of the last member, and any bytes after
     the end blocks. The holes of a sparse member are read as zeros.
 
     Args:
@@ -131,13 +131,13 @@ class TarReader:
         self._member: Member | None = None
 
     def __iter__(self) -> Iterator[Member]:
-        """Yield the members in archive order. Data that was not read is skipped.
+        """Yield the members in archive order. Unread data of a member is skipped.
 
         Raises:
             InvalidArchive: The source is not a tar, a header is damaged, a type flag is unknown, or
                 a zero block is followed by other data.
             TruncatedInput: The source ends inside a header or inside a member's data.
-            TooLarge: A ceiling of the limits is passed.
+            TooLarge: The archive exceeds a ceiling of ``limits``.
         """
         members = 0
         while (header := self._read_member()) is not None:
@@ -178,7 +178,7 @@ class TarReader:
         Consume the iterator before asking for the next member.
 
         Args:
-            size: Size of each piece in bytes; the last one may be shorter.
+            size: Size of each piece in bytes; the last piece may be shorter.
 
         Raises:
             TruncatedInput: The source ends inside the data.
@@ -187,7 +187,7 @@ class TarReader:
 
         def read(wanted: int) -> bytes:
             if self._seekable is not None:
-                # `reread` may have moved the position since the last piece.
+                # `reread` may have moved the file position since the last piece.
                 self._seekable.seek(self._at)
             piece = self._read(wanted)
             if len(piece) < wanted:
@@ -224,14 +224,15 @@ class TarReader:
     def reread(self, member: Member, size: int) -> Generator[bytes, None, None]:
         """Return an iterator over the data of an earlier member.
 
-        It works on any thread while the source is open, and needs a seekable source.
+        The source must be open and seekable. The iterator works on any thread.
 
         Args:
             member: A member that this reader has yielded.
-            size: Size of each piece in bytes; the last one may be shorter.
+            size: Size of each piece in bytes; the last piece may be shorter.
 
         Raises:
-            TruncatedInput: The file has become shorter.
+            TruncatedInput: The file is shorter than it was.
+            ValueError: The source is not seekable.
         """
         file = self._seekable
         if file is None:
@@ -258,7 +259,7 @@ class TarReader:
         return self._member
 
     def _read_member(self) -> Header | None:
-        """Move to the next member's data and return its header, None at the end."""
+        """Move to the next member's data and return its header, or None at the end."""
         parser = self._parser
         while True:
             self._skip_rest()
@@ -318,7 +319,7 @@ class TarReader:
             )
 
     def _check_end(self) -> None:
-        """Check that the archive ends after one zero block, or has another one."""
+        """Check that after one zero block the archive ends or has a second zero block."""
         at = self._at
         block = self._read(BLOCK)
         if block and self._whole(block, at) != ZERO_BLOCK:
@@ -335,9 +336,9 @@ class TarReader:
         return block
 
     def _skip_rest(self) -> None:
-        """Move behind the current member's data and padding."""
+        """Move past the current member's data and padding."""
         if self._seekable is not None:
-            # Also when there is nothing to skip: `reread` may have moved the position.
+            # Seek even if there is nothing to skip: `reread` may have moved the position.
             self._at = self._seekable.seek(min(self._next, self._end))
             return
         while self._at < self._next:
@@ -363,7 +364,7 @@ def _pieces(
 ) -> Generator[bytes, None, None]:
     """Yield the bytes of ``member`` from ``start`` on, in pieces of ``size`` bytes.
 
-    ``read`` returns the given number of bytes of the member's data, in order.
+    ``read`` returns the given number of bytes of the member's data, from its start to its end.
     """
     if member.extents is not None:
         yield from expanded(member.extents, member.size, start, size, read)
@@ -373,7 +374,7 @@ def _pieces(
 
 
 def _read_full(source: ByteSource, size: int) -> bytes:
-    """Return ``size`` bytes, fewer only at the end. A full first read is not copied."""
+    """Return ``size`` bytes, or fewer at the end of the source. A full first read is not copied."""
     data = source.read(size)
     if len(data) == size or not data:
         return data

@@ -1,7 +1,7 @@
 """Sparse members: files with holes, stored as a map of extents and the data in them.
 
-They are read as Go's archive/tar 1.19 reads them, and expanded as Docker's unpack expands them. The
-old GNU format (type flag ``S``) is not supported, because Docker refuses it.
+They are read as in Go's archive/tar 1.19, and expanded as in Docker. The old GNU format (type flag
+``S``) is not supported, because Docker refuses it.
 
 Spec: the GNU tar manual, "Storing Sparse Files", PAX formats 0.0, 0.1 and 1.0.
 """
@@ -21,7 +21,7 @@ Extents: TypeAlias = "tuple[tuple[int, int], ...]"
 """The parts of a member that have data: (offset, length) in bytes, ascending, not overlapping."""
 
 _VERSIONS: Final = {(b"0", b"0"): False, (b"0", b"1"): False, (b"1", b"0"): True}
-"""Known formats by major and minor number; True when the map is in front of the data."""
+"""Whether the map comes before the data, for each known format, by major and minor number."""
 
 
 class MapTooLongError(Exception):
@@ -30,14 +30,15 @@ class MapTooLongError(Exception):
 
 @final
 class SparseMap:
-    """The map of one sparse member, which has ``size`` bytes when unpacked.
+    """The map of one sparse member.
 
-    In format 1.0 the map is in front of the data: while ``wanted`` is true, the next block of the
-    data goes to `take`.
+    In format 1.0 the map comes before the data. While ``wanted`` is true, pass the next block of
+    the data to `take`.
 
     Args:
         size: The member's size when unpacked, in bytes.
-        stored: The size of its data in the archive, with the map of format 1.0, in bytes.
+        stored: The size of the member's data in the archive, including the map of format 1.0, in
+            bytes.
     """
 
     def __init__(self, size: int, stored: int) -> None:
@@ -51,7 +52,7 @@ class SparseMap:
 
     @classmethod
     def announced(cls, records: Records, stored: int) -> SparseMap | None:
-        """Return the map that an extended header announces, None when the member is not sparse.
+        """Return the map that an extended header announces, or None if the member is not sparse.
 
         Args:
             records: The member's extended header.
@@ -77,10 +78,10 @@ class SparseMap:
         return found
 
     def take(self, block: bytes, max_bytes: int) -> None:
-        """Read the next block of a map in front of the data.
+        """Read the next block of a map that comes before the data.
 
         Args:
-            block: The block.
+            block: 512 bytes of the map.
             max_bytes: Ceiling for the whole map, in bytes.
 
         Raises:
@@ -128,14 +129,14 @@ class SparseMap:
 def expanded(
     extents: Extents, size: int, start: int, piece_bytes: int, read: Callable[[int], bytes]
 ) -> Iterator[bytes]:
-    """Yield the bytes of a sparse member, holes as zeros.
+    """Yield the bytes of a sparse member, with zeros for its holes.
 
     Args:
-        extents: The parts that have data.
+        extents: The parts of the member that have data.
         size: The member's size when unpacked, in bytes.
         start: Offset in the member of the first byte to yield.
-        piece_bytes: Size of each piece in bytes; the last one may be shorter.
-        read: Returns exactly the given number of bytes of the member's data, in order.
+        piece_bytes: Size of each piece in bytes; the last piece may be shorter.
+        read: Returns the given number of bytes of the member's data, from its start to its end.
     """
     zeros = bytes(min(piece_bytes, size - start))
     parts: list[bytes] = []
@@ -156,7 +157,7 @@ def expanded(
 
 
 def _runs(extents: Extents, size: int, start: int) -> Iterator[tuple[int, bool]]:
-    """Yield the holes and the data from ``start`` on, each as (length, whether it is data)."""
+    """Yield the holes and the data from ``start`` on, each as (length, whether this is data)."""
     position = start
     for offset, length in extents:
         if offset > position:

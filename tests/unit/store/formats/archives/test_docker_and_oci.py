@@ -117,7 +117,7 @@ def test_a_manifest_of_docker_25_0_0_is_left_out_with_a_note() -> None:
     found = reconciled(layout, right)
     assert found.graph.roots == ()
     assert [(one.described, one.tags) for one in found.images] == [(False, ("app:1",))]
-    assert "a fault of Docker 25.0.0" in found.notes[0]
+    assert "a bug in Docker 25.0.0" in found.notes[0]
 
 
 def test_a_manifest_with_another_number_of_layers_than_its_config_is_refused() -> None:
@@ -125,7 +125,7 @@ def test_a_manifest_with_another_number_of_layers_than_its_config_is_refused() -
     document = json.loads(layout.blobs.pop(layout.image(A)["digest"]))
     document["layers"] *= 2
     layout.root(layout.document(document, "application/vnd.oci.image.manifest.v1+json"))
-    with pytest.raises(InvalidDocument, match=r"it has 2 layers, but its config .* has 1"):
+    with pytest.raises(InvalidDocument, match=r"has 2 layers, but its config .* has 1"):
         reconciled(layout)
 
 

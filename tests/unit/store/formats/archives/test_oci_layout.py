@@ -105,8 +105,8 @@ def test_names_come_from_annotations() -> None:
     assert root.names == ("docker.io/library/app:1", "docker.io/team/app:latest")
     assert root.bare == ("1.4",)
     assert found.notes == (
-        "invalid image name 'Not A Name' was left out",
-        "invalid image name 'a/B:1' was left out",
+        "ignored the invalid image name 'Not A Name'",
+        "ignored the invalid image name 'a/B:1'",
     )
 
 

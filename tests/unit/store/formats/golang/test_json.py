@@ -120,7 +120,7 @@ def test_ten_thousand_levels_need_no_recursion() -> None:
 
 def test_a_text_longer_than_the_ceiling_is_refused() -> None:
     assert parse(b"[1]", Limits(json_bytes=3), document="it").raw == b"[1]"
-    with pytest.raises(TooLarge, match="it: 4 bytes of JSON: the limit is 3 bytes") as caught:
+    with pytest.raises(TooLarge, match="it: the JSON has 4 bytes: the limit is 3 bytes") as caught:
         parse(b"[10]", Limits(json_bytes=3), document="it")
     assert caught.value.limit == 3
 
@@ -135,7 +135,7 @@ def test_more_values_than_the_ceiling_are_refused() -> None:
     assert parse(b'[1,{"a":"[,{"}]', limits, document="it").kind == "array"
     for data in (b"[1,2,3,4]", b'[1,{"a":"","b":0}]', b"[[[[[]]]]]", b'[{},"",[],0]'):
         with pytest.raises(
-            TooLarge, match="it: more than 4 values, the limit for one JSON document"
+            TooLarge, match="it: the JSON has more than 4 values, the limit for one document"
         ) as caught:
             parse(data, limits, document="it")
         assert caught.value.limit == 4

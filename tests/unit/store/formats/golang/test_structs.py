@@ -105,5 +105,5 @@ def test_a_repeated_member_is_ambiguous_even_when_it_is_unknown() -> None:
 
 def test_a_member_in_another_case_is_ambiguous() -> None:
     assert rejected('{"OS":"a"}') == (
-        "it: some readers take the member 'OS' for 'os', others ignore it"
+        "it: some readers read the member 'OS' as 'os', others ignore it"
     )

@@ -126,8 +126,12 @@ def test_the_subject_is_a_descriptor_and_not_a_link() -> None:
             "",
             "it: ambiguous document",
         ),
-        ({"config": CONFIG}, OCI_INDEX, "it: the media type is that of an index, but the"),
-        ({"manifests": []}, OCI_MANIFEST, "it: the media type is that of a manifest, but the"),
+        ({"config": CONFIG}, OCI_INDEX, "it: the document has the media type of an index, but the"),
+        (
+            {"manifests": []},
+            OCI_MANIFEST,
+            "it: the document has the media type of a manifest, but the",
+        ),
         ({"mediaType": OCI_INDEX}, OCI_MANIFEST, f"it: mediaType is {OCI_INDEX!r}, but the"),
         ({"manifests": [{}]}, "", "it: child 0: invalid digest ''"),
     ],
@@ -140,7 +144,7 @@ def test_documents_that_readers_could_take_for_different_ones_are_refused(
 
 def test_a_digest_under_a_key_in_another_case_is_refused() -> None:
     hidden = {**LAYER, "DIGEST": A}
-    assert "layers[0]: some readers take the member 'DIGEST' for 'digest'" in refusal(
+    assert "layers[0]: some readers read the member 'DIGEST' as 'digest'" in refusal(
         {"config": CONFIG, "layers": [hidden]}
     )
 

@@ -207,7 +207,7 @@ def test_a_malformed_pax_header_is_refused_with_the_offset_of_its_block() -> Non
 
 def test_an_extension_header_above_the_ceiling_is_refused_before_its_data() -> None:
     for flag in (b"x", b"g", b"L", b"K"):
-        with pytest.raises(TooLarge, match="501 bytes, at byte 512: the limit is 500 bytes"):
+        with pytest.raises(TooLarge, match="at byte 512, has 501 bytes: the limit is 500 bytes"):
             headers(block() + block(b"x", 501, flag), header_bytes=500)
 
 
