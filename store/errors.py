@@ -7,7 +7,7 @@
     │   ├── InvalidDigest
     │   ├── InvalidReference
     │   ├── InvalidArchive       an archive breaks the rules of its format
-    │   │   ├── TruncatedInput   the input ends in the middle of something
+    │   │   ├── TruncatedInput   the input ends too early
     │   │   ├── UnsafePath       a path leaves the archive, or its links loop
     │   │   ├── MissingMember    a file that the archive names is not in it
     │   │   └── CorruptStream    compressed data fails its own checks
@@ -22,17 +22,17 @@
     │   ├── ImageNotFound
     │   ├── RepositoryNotFound   nothing was ever pushed, tagged or imported under this name
     │   ├── ContentNotFound      a repository does not hold this digest
-    │   └── UploadNotFound       the upload does not exist, or is over
+    │   └── UploadNotFound       the upload does not exist, or has ended
     ├── Conflict                 the request contradicts what is stored
     │   ├── AmbiguousName        a short ID with several matches
-    │   ├── NameTaken            a tag that was not to move names another image
-    │   ├── IncompleteImage      an image cannot be saved whole: some of its content is absent
-    │   ├── DiffMismatch         the layers of a pushed image are not the ones that its config names
+    │   ├── NameTaken            a tag already names another image and must not move
+    │   ├── IncompleteImage      an image cannot be saved: some of its content is absent
+    │   ├── DiffMismatch         the layers of a pushed image do not have its diff IDs
     │   ├── ImageInUse           other names or images depend on the image
-    │   ├── OutOfOrder           a piece of an upload does not begin where the last one ended
+    │   ├── OutOfOrder           a chunk does not begin at the end of its upload
     │   ├── UploadInUse          another request is writing to the upload
-    │   └── TooManyUploads       too many uploads are in progress to begin another
-    ├── IntegrityError           stored bytes are not the bytes that were stored
+    │   └── TooManyUploads       too many uploads are in progress
+    ├── IntegrityError           stored bytes have changed or are missing
     │   ├── DamagedContent       stored bytes no longer have their digest
     │   │   └── FalseEncoding    stored bytes do not decode to the content recorded for them
     │   └── ContentMissing       stored bytes are gone, or were never complete
@@ -40,13 +40,13 @@
         ├── StorageFull
         ├── ReadOnlyStore
         ├── PermissionDenied
-        ├── StoreBusy            another writer holds the store too long
+        ├── StoreBusy            another process keeps the store locked for too long
         ├── StoreNotFound        the root holds no store
-        └── SchemaMismatch       the database is newer than, or foreign to, this program
+        └── SchemaMismatch       a newer version or another program made the database
 
-The class says what a caller may do about the error, the attributes carry the facts, and the text is
-one rendering of the facts. ``hint`` says what to do next, where that needs no flag or command;
-``remedy`` names what to do where it does, and the user interface puts it into words.
+The class says how a caller can react. The attributes carry the facts, and the message puts them
+into words. ``hint`` is the next step if that needs no flag or command. Otherwise ``remedy`` names
+the next step, and the user interface puts it into words.
 """
 
 from __future__ import annotations
@@ -143,15 +143,15 @@ class InvalidArchive(InvalidInput):
 
 
 class TruncatedInput(InvalidArchive):
-    """Input that ends in the middle of something."""
+    """Input that ends inside a header, a member or a compressed stream."""
 
     usual_hint = "the input was cut short: copy it again, or save it again"
 
 
 class UnsafePath(InvalidArchive):
-    """A path that lexically leaves the archive, or links that loop."""
+    """A path that leads out of the archive, or links that form a loop."""
 
-    usual_hint = "tools that save images write no such paths: check where the archive comes from"
+    usual_hint = "check where the archive comes from: tools that save images write no such paths"
 
 
 class MissingMember(InvalidArchive):
@@ -170,12 +170,10 @@ class InvalidDocument(InvalidInput):
     """JSON that breaks the rules of its document type.
 
     Attributes:
-        document: The name of the document, which begins the message, or None.
+        document: The name of the document, with which the message begins; None if it has no name.
     """
 
-    usual_hint = (
-        "the document was edited, or a faulty tool wrote it: write it again with the right tool"
-    )
+    usual_hint = "create the document again: it was edited, or written by a faulty tool"
 
     def __init__(
         self,
@@ -192,12 +190,12 @@ class DigestMismatch(InvalidInput):
     """Bytes that do not have the digest claimed for them.
 
     Attributes:
-        want: The digest that was claimed.
-        got: The digest of the bytes.
+        want: The digest, or the size in bytes, that a document states.
+        got: The digest, or the size, of the bytes.
     """
 
     usual_hint = (
-        "the bytes are damaged, or their digest is wrong: copy the archive again, or save it again"
+        "copy the archive again, or save it again: the bytes are damaged, or their digest is wrong"
     )
 
     def __init__(self, what: str, *, want: object, got: object, **advice: Unpack[Advice]) -> None:
@@ -210,7 +208,7 @@ class MissingLayers(InvalidInput):
     """Layers that are neither in the archive nor in the store.
 
     Attributes:
-        missing: For each layer its image, its position from 0 at the base, and its diff ID.
+        missing: (image, position, diff ID) of each layer. Position 0 is the base layer.
     """
 
     def __init__(self, missing: Sequence[tuple[str, int, DiffID]]) -> None:
@@ -221,7 +219,7 @@ class MissingLayers(InvalidInput):
         super().__init__(
             f"{len(missing)} layer(s) are neither in the archive nor in the store:{lines}",
             hint=(
-                "import an archive that carries these layers first, or save the image again with"
+                "first import an archive that has these layers, or save the image again with"
                 " all of its layers"
             ),
         )
@@ -232,7 +230,7 @@ class MissingBlobs(InvalidInput):
     """Content of manifests that is neither in the archive nor in the store.
 
     Attributes:
-        missing: For each blob the document that names it, its role and position, and its digest.
+        missing: (document that names it, role and position, digest) of each blob.
     """
 
     def __init__(self, missing: Sequence[tuple[str, str, Digest]]) -> None:
@@ -240,7 +238,7 @@ class MissingBlobs(InvalidInput):
         super().__init__(
             f"{len(missing)} blob(s) are neither in the archive nor in the store:{lines}",
             hint=(
-                "import an archive that carries these blobs first, or save this archive again with"
+                "first import an archive that has these blobs, or save this archive again with"
                 " all of its content"
             ),
         )
@@ -254,7 +252,7 @@ class TooLarge(InvalidInput):
         limit: The ceiling, in the unit that the message names.
     """
 
-    usual_hint = "real images stay far below this limit: check where the archive comes from"
+    usual_hint = "check where the archive comes from: real images stay far below this limit"
 
     def __init__(self, message: str, *, limit: int, **advice: Unpack[Advice]) -> None:
         super().__init__(message, **advice)
@@ -262,7 +260,7 @@ class TooLarge(InvalidInput):
 
 
 class NothingToExport(InvalidInput):
-    """An image without layers cannot be a legacy archive."""
+    """An image without layers, which a legacy archive cannot hold."""
 
 
 class NotFound(StoreError):
@@ -274,7 +272,7 @@ class ReferenceNotFound(NotFound):
 
 
 class ImageNotFound(NotFound):
-    """An ID, a prefix of one, or a name that no image has."""
+    """An image ID, a prefix of an ID, or a name that no image has."""
 
 
 class RepositoryNotFound(NotFound):
@@ -285,7 +283,7 @@ class ContentNotFound(NotFound):
     """A digest that a repository does not hold.
 
     Attributes:
-        digest: That digest.
+        digest: The digest that was requested.
     """
 
     def __init__(self, message: str, *, digest: Digest, **advice: Unpack[Advice]) -> None:
@@ -294,7 +292,7 @@ class ContentNotFound(NotFound):
 
 
 class UploadNotFound(NotFound):
-    """An upload that never began, was finished or cancelled, or was idle too long."""
+    """An upload that never began, was finished or cancelled, or was idle for too long."""
 
 
 class Conflict(StoreError):
@@ -320,10 +318,10 @@ class AmbiguousName(Conflict):
 
 
 class NameTaken(Conflict):
-    """Tags that name another image already.
+    """Tags that already name another image.
 
     Attributes:
-        names: These tags.
+        names: The tags that would move.
     """
 
     def __init__(self, message: str, *, names: Sequence[str], **advice: Unpack[Advice]) -> None:
@@ -332,10 +330,10 @@ class NameTaken(Conflict):
 
 
 class IncompleteImage(Conflict):
-    """An image that cannot be saved whole, because some of its content is absent.
+    """An image that cannot be saved, because some of its content is absent.
 
     Attributes:
-        missing: The absent content, one name each.
+        missing: A description of each absent blob.
     """
 
     def __init__(self, message: str, *, missing: Sequence[str], **advice: Unpack[Advice]) -> None:
@@ -344,10 +342,10 @@ class IncompleteImage(Conflict):
 
 
 class DiffMismatch(Conflict):
-    """A pushed image whose layers do not have the diff IDs that its config claims.
+    """A pushed image whose layers do not have the diff IDs in its config.
 
     Attributes:
-        image_id: The image.
+        image_id: The ID of the pushed image.
     """
 
     def __init__(self, message: str, *, image_id: ImageID, **advice: Unpack[Advice]) -> None:
@@ -360,10 +358,10 @@ class ImageInUse(Conflict):
 
 
 class OutOfOrder(Conflict):
-    """A piece of an upload that does not begin where the last piece ended.
+    """A chunk that does not begin at the end of its upload.
 
     Attributes:
-        offset_bytes: Where the last piece ended.
+        offset_bytes: The length of the upload so far, in bytes.
     """
 
     def __init__(self, message: str, *, offset_bytes: int, **advice: Unpack[Advice]) -> None:
@@ -376,18 +374,18 @@ class UploadInUse(Conflict):
 
 
 class TooManyUploads(Conflict):
-    """A new upload that is refused while too many are in progress."""
+    """A new upload that is refused because too many uploads are in progress."""
 
 
 class IntegrityError(StoreError):
-    """Stored bytes that are not the bytes that were stored."""
+    """Stored bytes that have changed or are missing."""
 
 
 class DamagedContent(IntegrityError):
     """Stored bytes that no longer have their digest.
 
     Attributes:
-        digest: The digest of the stored content: a blob, or bytes in the catalogue.
+        digest: The digest that the stored bytes should have.
     """
 
     def __init__(self, message: str, *, digest: Digest, **advice: Unpack[Advice]) -> None:
@@ -411,10 +409,10 @@ class FalseEncoding(DamagedContent):
 
 
 class ContentMissing(IntegrityError):
-    """Content that the catalogue names, and whose bytes are not stored.
+    """Content that the catalogue lists, but whose bytes are not stored.
 
     Attributes:
-        digest: The digest of the content.
+        digest: The digest of the missing bytes.
     """
 
     def __init__(self, message: str, *, digest: Digest, **advice: Unpack[Advice]) -> None:
@@ -439,7 +437,7 @@ class PermissionDenied(Unavailable):
 
 
 class StoreBusy(Unavailable):
-    """A store that another writer holds longer than the caller may wait."""
+    """A store that another process keeps locked for longer than the caller may wait."""
 
 
 class StoreNotFound(Unavailable):
@@ -447,4 +445,4 @@ class StoreNotFound(Unavailable):
 
 
 class SchemaMismatch(Unavailable):
-    """A database that is newer than this program, or foreign to it."""
+    """A database that a newer version of this program, or another program, created."""

@@ -9,34 +9,35 @@ if TYPE_CHECKING:
 
 
 class Advice(TypedDict, total=False):
-    """What every error takes besides its own facts (see `StoreError`)."""
+    """The keyword arguments that every error accepts for its hint (see `StoreError`)."""
 
     hint: str | None
     remedy: Remedy | None
 
 
 class StoreError(Exception):
-    """The root: catching it catches everything that the store raises on purpose.
+    """The base class of all errors that the store raises on purpose.
 
     Attributes:
         message: The fact, without a final period.
-        hint: What to do next, without a flag or command, or None.
-        remedy: What would help, which the user interface puts into words, or None.
+        hint: The next step, in words without a flag or command; None if there is none.
+        remedy: The next step, as a member that each user interface puts into its own words; None if
+            there is none.
     """
 
     usual_hint: ClassVar[str | None] = None
-    """The hint of the class, for errors that are raised without a hint or remedy."""
+    """The hint of the class, used if an error has neither a hint nor a remedy."""
 
     def __init__(
         self, message: str, *, hint: str | None = None, remedy: Remedy | None = None
     ) -> None:
-        """Make the error.
+        """Set the message and the advice.
 
         Args:
             message: The fact, without a final period.
-            hint: What to do next, without a flag or command. None takes the class's usual hint,
-                unless there is a remedy.
-            remedy: What would help, which the user interface puts into words.
+            hint: The next step, without a flag or command. If hint and remedy are None, the class's
+                usual hint is used.
+            remedy: The next step, which the user interface puts into words.
         """
         super().__init__(message)
         self.message = message
@@ -56,7 +57,7 @@ class InvalidReference(InvalidInput):
     """Text that is not an image reference (distribution/reference grammar).
 
     Attributes:
-        text: The text.
+        text: The text that was given.
     """
 
     def __init__(self, message: str, *, text: str, **advice: Unpack[Advice]) -> None:
@@ -65,9 +66,9 @@ class InvalidReference(InvalidInput):
 
 
 def printable(text: str) -> str:
-    """Return ``text`` without anything that a terminal could obey.
+    """Return ``text`` with escapes in place of characters that control a terminal.
 
-    Names come from archives: an error that quotes a name must not carry its escape sequences to the
+    Names come from archives: an error that quotes a name must not send escape sequences to the
     reader's terminal.
 
     Args:

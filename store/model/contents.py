@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Codec(StrEnum):
-    """The compression of a stored content; the values are those of the catalogue."""
+    """How stored bytes are compressed; the catalogue stores these values."""
 
     IDENTITY = "identity"
     GZIP = "gzip"
@@ -24,13 +24,13 @@ class ContentState(StrEnum):
     """Whether the bytes behind a digest can be read."""
 
     PRESENT = "present"
-    """They are stored."""
+    """The bytes are stored."""
 
     ABSENT = "absent"
-    """The digest is known and the bytes are not stored, like those of a foreign layer."""
+    """The digest is known but the bytes are not stored, for example those of a foreign layer."""
 
     DAMAGED = "damaged"
-    """The stored bytes were found missing or wrong, and are never served again."""
+    """The stored bytes were found missing or wrong. They are not served until repaired."""
 
 
 class DiffState(StrEnum):
@@ -44,7 +44,7 @@ class DiffState(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class StoredEncoding:
-    """A stored blob that decodes to a content.
+    """A stored blob that decodes to other content, such as a compressed layer.
 
     Attributes:
         digest: The digest of the blob.
@@ -75,11 +75,11 @@ class StoredEncoding:
 @final
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The forms in which the bytes of one content are stored.
+    """The forms in which the bytes of one digest are stored.
 
     Attributes:
-        digest: The digest of the content itself.
-        size_bytes: The size of the content itself.
+        digest: The digest of the decoded bytes.
+        size_bytes: The number of decoded bytes.
         state: Whether the bytes can be read.
         inline: The bytes, if the catalogue holds them.
         in_file: Whether a blob holds exactly these bytes.

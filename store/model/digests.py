@@ -1,4 +1,4 @@
-"""Digests and the identifiers built on them: parsed once, trusted afterwards."""
+"""Digests, and the identifiers built on them. Each is validated when it is parsed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Digest:
 
     def __post_init__(self) -> None:
         if len(self.hex) != _HEX_LENGTHS.get(self.algorithm) or not _HEX.fullmatch(self.hex):
-            # Text without a colon was parsed as an algorithm alone: it is shown without a colon.
+            # Text without a colon was parsed as an algorithm, so the message shows no colon.
             text = ":".join(part for part in (self.algorithm, self.hex) if part)
             raise InvalidDigest(
                 f"invalid digest {printable(text[:160])!r}",
@@ -88,7 +88,7 @@ class DiffID:
 @final
 @dataclass(frozen=True, slots=True, order=True)
 class ChainID:
-    """The name of a layer and all below it (OCI image-spec, config.md, "Layer ChainID")."""
+    """The name of a layer and all layers below it (OCI image-spec, config.md, "Layer ChainID")."""
 
     digest: Digest
 
@@ -108,14 +108,14 @@ class ChainID:
     def each(cls, layers: Sequence[DiffID]) -> tuple[Self, ...]:
         """Return the chain ID of every layer.
 
-        A chain ID is always a sha256, whatever algorithm the diff IDs have (image-spec's
-        ``identity.ChainID`` hashes with the canonical algorithm).
+        Chain IDs are always sha256 digests, even if the diff IDs use a different algorithm (the
+        image-spec's ``identity.ChainID`` hashes with the canonical algorithm).
 
         Args:
             layers: The diff IDs of all layers, base first.
 
         Returns:
-            As many chain IDs, in the same order.
+            One chain ID for each layer, base first.
 
         Raises:
             ValueError: There are no layers.
@@ -163,7 +163,7 @@ class ImageID:
 @final
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """What a document says about content that it points at.
+    """The digest, size and media type that a document states for content it points at.
 
     Raises:
         InvalidDigest: The size is negative.
@@ -176,16 +176,16 @@ class Descriptor:
     def __post_init__(self) -> None:
         if self.size_bytes < 0:
             raise InvalidDigest(
-                f"invalid descriptor of {self.digest}: negative size {self.size_bytes}"
+                f"invalid descriptor of {self.digest}: the size is negative: {self.size_bytes}"
             )
 
 
 DEFAULT_ALGORITHM: Final = "sha256"
 
 Location = NewType("Location", str)
-"""The place of a digest's bytes inside one blob store, meaningful only to it.
+"""The place of a digest's bytes inside a blob store; only that blob store can interpret it.
 
-For a folder it is a path relative to the folder.
+For a blob store in a folder, it is a path relative to the folder.
 """
 
 

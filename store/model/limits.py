@@ -12,13 +12,13 @@ GIB: Final = 1024 * MIB
 @final
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most that an import accepts. Every field has its unit in its name."""
+    """The ceilings of an import. Each field has its unit in its name."""
 
     layer_bytes: int = 1024 * GIB
     """The size of one layer, decompressed."""
 
     layers: int = 10_000
-    """The layers of one image. Docker loads 125, and Linux stacks 500."""
+    """The layers of one image. Docker loads at most 125, and Linux stacks at most 500."""
 
     members: int = 1_000_000
     """The members of one archive."""
@@ -26,13 +26,13 @@ class Limits:
     directories: int = 350_000
     """The folders of one archive, including folders that only the names of members imply.
 
-    Docker wrote a folder of three files for each layer, so this is a third of the members.
+    Docker wrote a folder with three files for each layer, so this is a third of the members.
     """
 
     name_bytes: int = 32 * MIB
-    """All member names and link targets of one archive together, each folder's name counted once.
+    """All member names and link targets of one archive together. Each folder name counts once.
 
-    They are kept in memory until the documents have been read.
+    The names are kept in memory until all documents have been read.
     """
 
     header_bytes: int = MIB
@@ -44,20 +44,20 @@ class Limits:
     documents_bytes: int = 72 * MIB
     """The size of all JSON documents of one archive together.
 
-    They are compared with each other, so they are in memory together.
+    All documents are in memory at once, because they are compared with each other.
     """
 
     json_values: int = 250_000
-    """The values of one JSON document: containers count, and empty containers twice (ADR 11)."""
+    """The values of one JSON document, including containers. Empty ones count twice (ADR 11)."""
 
     json_string_bytes: int = 16 * MIB
-    """The size of one string that is taken from a JSON document, as written.
+    """The size of one string in a JSON document, with escapes as written.
 
-    Linux itself passes no argument or variable longer than 128 KiB to a process.
+    Linux passes no argument or environment variable longer than 128 KiB to a process.
     """
 
     json_memory_bytes: int = 72 * MIB
-    """The memory of one JSON document: its text, its values and its strings."""
+    """The memory that one JSON document takes for its text, its values and its strings."""
 
     json_depth: int = 10_000
     """The nesting of one JSON document (Go's encoding/json has the same ceiling)."""
@@ -72,7 +72,7 @@ class Limits:
     """The entries of one list in a manifest or index: manifests, layers or blobs."""
 
     inline_bytes: int = 8 * MIB
-    """The largest document that is kept in the database; a larger document is a blob."""
+    """The largest document that is kept in the database. A larger document is kept as a blob."""
 
     links: int = 255
     """The symbolic links that are followed while one path is resolved."""

@@ -16,7 +16,7 @@ def moment(created_s: int | None) -> datetime | None:
         created_s: Seconds of Unix time, or None if the time is unknown.
 
     Returns:
-        None if the time is unknown, or outside of the years 1 to 9999.
+        The datetime; None if the time is unknown or outside the years 1 to 9999.
     """
     if created_s is None or not _EARLIEST_S <= created_s <= _LATEST_S:
         return None

@@ -1,4 +1,4 @@
-"""Platforms: parsed, normalised and matched as containerd does.
+"""Platforms: parsed, normalised and matched as in containerd.
 
 Source: containerd/platforms; OCI image-spec, image-index.md.
 """
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 _PART: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _DIGITS: Final = re.compile(r"[0-9]+")
-"""`str.isdigit` is also true of digits that `int` refuses, such as superscripts."""
+"""Used instead of `str.isdigit`, which accepts digits that `int` refuses, such as superscripts."""
 
 _LEVEL: Final = re.compile(r"[0-9]{1,3}")
-"""The number of a variant, ``7`` in ``v7``: none has more than three digits."""
+"""The number in a variant, such as ``7`` in ``v7``, with at most three digits."""
 
 _OS_VERSION: Final = re.compile(r"(?P<os>[^()]+)\((?P<version>[^()]+)\)")
 _ARCHITECTURES: Final = {
@@ -39,7 +39,7 @@ _ARM_DEFAULT: Final = "v7"
 @final
 @dataclass(frozen=True, slots=True, order=True)
 class Platform:
-    """The platform that an image runs on. Build it with `parse` or `of`: both normalise."""
+    """The platform that an image runs on. Create it with `parse` or `of`, which normalise it."""
 
     os: str
     architecture: str
@@ -48,10 +48,10 @@ class Platform:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse ``os/architecture[/variant]``; the os may have its version in parentheses.
+        """Parse ``os/architecture[/variant]``. The os may be followed by a version in parentheses.
 
         Raises:
-            InvalidInput: The text has another form.
+            InvalidInput: The text has a different form.
         """
         parts = text.split("/")
         versioned = _OS_VERSION.fullmatch(parts[0])
@@ -71,8 +71,9 @@ class Platform:
 
         Args:
             os: The operating system, in any case.
-            architecture: The architecture, in any case; other names for one become Go's.
-            variant: The variant, in any case; one that the architecture implies is left out.
+            architecture: The architecture, in any case. It is converted to Go's name, for example
+                ``x86_64`` to ``amd64``.
+            variant: The variant, in any case. It is dropped if the architecture implies it.
             os_version: The version of the operating system, kept as it is.
         """
         architecture = architecture.lower()
@@ -92,17 +93,17 @@ class Platform:
         """Return the platform of a descriptor's ``platform`` object.
 
         Args:
-            fields: The object; missing fields count as empty.
+            fields: The JSON object. A missing field is treated as empty.
         """
         return cls.of(
             *(str(fields.get(key) or "") for key in ("os", "architecture", "variant", "os.version"))
         )
 
     def matches(self, other: Platform) -> bool:
-        """Return whether an image for ``other`` is one for this platform.
+        """Return whether an image for ``other`` is an image for this platform.
 
-        A variant or version that this platform leaves out matches any. For arm the variant has to
-        be the same.
+        If this platform has no variant or version, any variant or version matches. For arm, the
+        variants must be equal.
 
         Args:
             other: The platform of the image.
@@ -115,14 +116,15 @@ class Platform:
         )
 
     def runs(self, other: Platform) -> int | None:
-        """Return how well a machine of this platform runs an image for another one.
+        """Return how well a machine of this platform runs an image for ``other``.
+
+        An arm machine also runs images for older variants.
 
         Args:
             other: The platform of the image.
 
         Returns:
-            A rank, 0 for the best; None if the machine cannot run the image. An arm machine runs
-            images of older variants too.
+            A rank, 0 for the best; None if the machine cannot run the image.
         """
         if (self.os, self.architecture) != (other.os, other.architecture):
             return None
@@ -131,12 +133,12 @@ class Platform:
         mine, theirs = _level(self.variant), _level(other.variant)
         if self.architecture == "arm" and theirs > mine:
             return None
-        # A variant that the machine does not claim comes last: the machine may lack something.
+        # A variant that the machine does not state ranks last: the machine may lack features.
         return mine - theirs if mine > theirs else 100 + theirs
 
     @property
     def is_known(self) -> bool:
-        """Whether this is a real platform: attestations in an index have ``unknown/unknown``."""
+        """Whether this is a real platform; attestations in an index have ``unknown/unknown``."""
         return self.os not in {"", "unknown"} and self.architecture not in {"", "unknown"}
 
     def __str__(self) -> str:
@@ -145,21 +147,21 @@ class Platform:
 
 
 DEFAULT: Final = Platform("linux", "amd64")
-"""The platform of the image that a bare name means, where the name leads to an index.
+"""The platform that is chosen if a name without a platform names an index.
 
-It is never the host's: what a store does must not depend on the machine.
+It is never the platform of the host, because a store's behaviour must not depend on the machine.
 """
 
 
 def best(machine: Platform, offers: Iterable[Platform]) -> int | None:
-    """Choose the image that suits a machine best.
+    """Return the position of the image that suits a machine best.
 
     Args:
         machine: The platform of the machine.
         offers: The platforms of the images.
 
     Returns:
-        The position of the best offer, the first among equals; None if the machine can run none.
+        The position in ``offers``, the first of equally good images; None if none can run.
     """
     ranks = [
         (rank, position)

@@ -6,25 +6,25 @@ from typing import Protocol, final
 
 
 class Progress(Protocol):
-    """A receiver of progress. Its methods are called from several threads; sizes are in bytes."""
+    """A receiver of progress reports. Several threads call its methods; sizes are in bytes."""
 
     def total(self, size_bytes: int | None) -> None:
-        """Take note of how many bytes the whole operation will process; None if unknown."""
+        """Report how many bytes the whole operation will process; None if unknown."""
 
     def start(self, key: str, label: str, size_bytes: int | None) -> None:
-        """Take note that a part begins.
+        """Report that a part begins.
 
         Args:
-            key: Names the part in later calls.
-            label: Names the part for people.
+            key: Identifies the part in later calls.
+            label: The part's name for the user.
             size_bytes: How many bytes the part has; None if unknown.
         """
 
     def advance(self, key: str, size_bytes: int) -> None:
-        """Take note that so many more bytes of a part are done."""
+        """Report that ``size_bytes`` more bytes of a part are done."""
 
     def finish(self, key: str) -> None:
-        """Take note that a part is done."""
+        """Report that a part is done."""
 
 
 @final

@@ -49,15 +49,15 @@ class Repository:
         """
         reference = Reference.parse(text)
         if reference.tag is not None or reference.digest is not None:
-            _refuse("a repository name has neither tag nor digest", text)
+            _refuse("invalid repository name: expected a name without tag and digest", text)
         return cls(reference.repository.domain, reference.repository.path)
 
     @property
     def familiar(self) -> str:
         """The short form of the name: ``debian`` for ``docker.io/library/debian``."""
         first, slash, rest = self.path.partition("/")
-        # Docker shortens ``docker.io/foo.bar/baz`` too, and then reads the result as a name at the
-        # registry foo.bar.
+        # Docker even shortens ``docker.io/foo.bar/baz``, and then reads the result as a name in the
+        # registry foo.bar. That name stays unchanged here.
         if self.domain != DEFAULT_DOMAIN or (slash and _is_domain(first)):
             return str(self)
         return rest if first == OFFICIAL and rest and "/" not in rest else self.path
@@ -69,9 +69,9 @@ class Repository:
 @final
 @dataclass(frozen=True, slots=True, order=True)
 class Reference:
-    """The name of an image as it was written: a repository with a tag, a digest, both or neither.
+    """The name of an image: a repository with a tag, a digest, both or neither.
 
-    A missing tag stays missing until `with_default_tag` adds one.
+    A missing tag stays missing until `with_default_tag` adds it.
     """
 
     repository: Repository
@@ -83,8 +83,8 @@ class Reference:
         """Parse and normalise ``[domain/]path[:tag][@digest]``.
 
         Raises:
-            InvalidReference: The text has another form.
-            InvalidDigest: The digest is not one of a known algorithm.
+            InvalidReference: The text has a different form.
+            InvalidDigest: The digest has an unknown algorithm or the wrong length.
         """
         if _IDENTIFIER.fullmatch(text):
             _refuse(
@@ -129,7 +129,7 @@ class Reference:
 
 
 def is_tag(text: str) -> bool:
-    """Return whether ``text`` could be a tag."""
+    """Return whether ``text`` is a valid tag."""
     return _TAG.fullmatch(text) is not None
 
 
@@ -147,7 +147,7 @@ def _split_domain(text: str) -> tuple[str, str]:
 
 
 def _is_domain(first: str) -> bool:
-    """Return whether the first part of a name, up to its first slash, is a registry."""
+    """Return whether ``first``, the part of a name before its first slash, is a registry."""
     return "." in first or ":" in first or first == "localhost"
 
 

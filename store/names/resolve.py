@@ -1,7 +1,7 @@
-"""Text to images and manifests: the only place that reads a name which a user typed.
+"""The images and manifests that a text names; all names that users type are read here.
 
 A text is a full digest, a tag, a digest reference (``name@digest``), a bare repository name or the
-beginning of an image ID, tried in Docker's order.
+beginning of an image ID. They are tried in Docker's order.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 _FULL: Final = re.compile(r"[0-9a-f]{64}")
 _PREFIX: Final = re.compile(r"(?:sha256:)?(?P<hex>[0-9a-f]{1,64})")
 _MAX_SHOWN: Final = 5
-"""How many matches of an ambiguous ID a message lists."""
+"""The most matches of an ambiguous ID that a message lists."""
 
 _ID_NAMESPACE: Final = "sha256"
-"""A repository of this name cannot be tagged: what follows its colon is part of an image ID."""
+"""A repository with this name cannot have tags: ``sha256:…`` is an image ID."""
 
 
 # --- results --------------------------------------------------------------------------------------
@@ -47,7 +47,7 @@ class ResolvedImage:
     """One image.
 
     Attributes:
-        key: The image's row.
+        key: The key of the image's row.
         image_id: The image's ID.
         target: The tag that the text named; None if the text was an ID or a digest.
     """
@@ -63,10 +63,10 @@ class ResolvedManifest:
     """One manifest or index.
 
     Attributes:
-        key: The manifest's row.
+        key: The key of the manifest's row.
         digest: The manifest's digest.
-        reference: The tag or the digest reference that the text was; None if it was a bare digest
-            or an image ID.
+        reference: The text as a tag or digest reference; None if the text is a bare digest or an
+            image ID.
         target: The tag that the text named; None if the text was an ID or a digest.
         image: The image that the manifest describes; None for an artifact, and for an index
             without an image for the default platform.
@@ -85,7 +85,7 @@ class ResolvedRepository:
     """All tags of one repository.
 
     Attributes:
-        name: The repository as the text named it, without a tag.
+        name: The repository, as a reference without a tag.
         targets: The repository's tags in byte order; never empty.
     """
 
@@ -100,15 +100,16 @@ Resolved: TypeAlias = ResolvedImage | ResolvedManifest | ResolvedRepository
 
 
 def resolve(connection: Connection, text: str) -> Resolved:
-    """Return what ``text`` names by the rules of ``docker save``.
+    """Return the image, manifest or repository that ``text`` names for ``docker save``.
 
-    A name without a tag stands for every tag of its repository, or, if there are none, for the
-    image whose ID begins with it. A full digest names an image before a manifest.
+    A name without a tag stands for all tags of its repository. If there are no such tags, it stands
+    for the image whose ID begins with it. A full digest names the image with this ID, or else the
+    manifest with this digest.
 
     Args:
         connection: A read or write unit.
-        text: An image ID, the beginning of one, a manifest's digest, a tag, a digest reference or
-            a repository name.
+        text: An image ID or its beginning, a manifest's digest, a tag, a digest reference or a
+            repository name.
 
     Raises:
         AmbiguousName: The text begins the IDs of several images.
@@ -142,7 +143,7 @@ def resolve_image(connection: Connection, text: str) -> ResolvedImage:
 
     Args:
         connection: A read or write unit.
-        text: An image ID, the beginning of one, a tag or a digest reference.
+        text: An image ID or its beginning, a tag or a digest reference.
 
     Raises:
         AmbiguousName: The text begins the IDs of several images.
@@ -179,7 +180,7 @@ def resolve_manifest(connection: Connection, text: str) -> ResolvedManifest:
 
     Args:
         connection: A read or write unit.
-        text: A manifest's digest, an image ID, the beginning of one, a tag or a digest reference.
+        text: A manifest's digest, an image ID or its beginning, a tag or a digest reference.
 
     Raises:
         AmbiguousName: The text begins the IDs of several images.
@@ -202,12 +203,12 @@ def resolve_manifest(connection: Connection, text: str) -> ResolvedManifest:
 def manifest_of_image(connection: Connection, image: ResolvedImage) -> ResolvedManifest:
     """Return the manifest that stands for an image.
 
-    A manifest that has a name or is kept without one comes before a manifest that is only part of
-    an index; of several the one with the smallest digest.
+    Manifests that have a name, or that are kept without a name, are preferred to manifests that are
+    only part of an index. Of several manifests, the one with the smallest digest is returned.
 
     Args:
         connection: A read or write unit.
-        image: The image.
+        image: The image, as `resolve_image` returns it.
 
     Raises:
         ImageNotFound: The image has no manifest.
@@ -226,7 +227,7 @@ def manifest_of_image(connection: Connection, image: ResolvedImage) -> ResolvedM
 
 
 def parse_full_id(text: str) -> Digest | None:
-    """Return ``text`` as a digest, or None if it is not a full ID, bare or with its algorithm."""
+    """Return a full ID, with or without its algorithm, as a digest; None for any other text."""
     if _FULL.fullmatch(text):
         return Digest("sha256", text)
     try:
@@ -253,7 +254,7 @@ def _reference(text: str) -> Reference | None:
 
 
 def _manifest_by_reference(connection: Connection, name: Reference) -> ResolvedManifest | None:
-    """Return the manifest that a tag or a digest reference names; the digest wins over the tag."""
+    """Return the manifest that a reference names, or None; a digest takes precedence over a tag."""
     if name.digest is not None:
         key = references.holds(connection, name.repository, name.digest)
         if key is None:
@@ -274,7 +275,11 @@ def _image_by_prefix(connection: Connection, text: str) -> ResolvedImage:
 
 
 def _by_prefix(connection: Connection, text: str) -> ImageID | None:
-    """Return the one image whose ID begins with ``text``, or None. Raises AmbiguousName."""
+    """Return the one image whose ID begins with ``text``, or None.
+
+    Raises:
+        AmbiguousName: Several IDs begin with ``text``.
+    """
     match = _PREFIX.fullmatch(text)
     if match is None:
         return None
@@ -284,9 +289,9 @@ def _by_prefix(connection: Connection, text: str) -> ImageID | None:
             ", …" if len(found) > _MAX_SHOWN else ""
         )
         raise AmbiguousName(
-            f"ambiguous digest string {text!r}: it begins the IDs of {shown}",
+            f"ambiguous digest string {text!r}: these IDs begin with it: {shown}",
             matches=[str(image) for image in found],
-            hint="type more digits",
+            hint="give more digits of the ID",
         )
     return found[0] if found else None
 

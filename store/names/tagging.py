@@ -1,6 +1,6 @@
 """Changes of names: tag, untag, and removal by the rules of ``docker rmi``.
 
-Only rows change; a collection frees the bytes.
+Only rows in the catalogue change. Garbage collection frees the disk space.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class TagChange:
     """The result of setting a tag.
 
     Attributes:
-        reference: The tag.
+        reference: The tag that was set.
         image_id: The image that the tag names now; None for an artifact.
-        replaced: The image that the tag named before, if it was another one.
+        replaced: The image that the tag named before; None if there was none, or it is the same.
     """
 
     reference: Reference
@@ -72,7 +72,7 @@ class RemovedName:
 
 
 def tag(connection: Connection, source: str, name: Reference, *, now: datetime) -> TagChange:
-    """Make the tag ``name`` name the manifest or index that ``source`` names.
+    """Set the tag ``name`` to the manifest or index that ``source`` names.
 
     Args:
         connection: A write unit.
@@ -83,7 +83,7 @@ def tag(connection: Connection, source: str, name: Reference, *, now: datetime) 
     Raises:
         ImageNotFound: No image or manifest has the name ``source``.
         AmbiguousName: ``source`` begins the IDs of several images.
-        InvalidReference: ``name`` has a digest, or is named like a digest's algorithm.
+        InvalidReference: ``name`` has a digest, or its repository is called ``sha256``.
     """
     if name.digest is not None:
         raise InvalidReference(
@@ -109,14 +109,14 @@ def untag(connection: Connection, name: Reference, *, now: datetime) -> tuple[Re
 
     Args:
         connection: A write unit.
-        name: The tag.
+        name: A reference with a tag.
         now: The time of the change.
 
     Returns:
         A line for each removed tag, and for each variant that was deleted.
 
     Raises:
-        ReferenceNotFound: There is no such tag.
+        ReferenceNotFound: The store does not have this tag.
     """
     target = references.get(connection, name)
     if target is None:
@@ -129,10 +129,10 @@ def untag(connection: Connection, name: Reference, *, now: datetime) -> tuple[Re
 def remove_variants(
     connection: Connection, original: Reference, *, now: datetime, operation: str
 ) -> tuple[RemovedName, ...]:
-    """Remove the variants that a registry has made of the manifest that ``original`` named.
+    """Remove the variants that a registry made of the manifest that ``original`` named.
 
-    A variant can be made again, and no user has asked to keep it. A variant with another tag keeps
-    its manifest. A tag that a user has set since is not a variant.
+    A variant can be made again, and no user has asked to keep it. A variant that has a second tag
+    keeps its manifest. A tag that a user has set since then is not a variant.
 
     Args:
         connection: A write unit.
@@ -171,13 +171,13 @@ def remove(
 ) -> tuple[RemovedName, ...]:
     """Remove a name, and the image with its last name.
 
-    A tag is removed alone as long as the image has other tags. An ID removes all tags of the image.
+    If the image has other tags, only the given tag is removed. An ID removes all tags of the image.
 
     Args:
         connection: A write unit.
         name: A tag, digest reference, digest or image ID.
-        force: Whether to remove an image by ID although several repositories name it, or an unnamed
-            one that other images are built on.
+        force: Whether to remove an image by ID even if several repositories name it. With
+            force, an unnamed image that other images are built on stays, and is not an error.
         prune_parents: Whether to remove parents that have no name and no other child.
         now: The time of the change.
 
@@ -187,7 +187,7 @@ def remove(
     Raises:
         ImageNotFound: No image or manifest has this name.
         AmbiguousName: The name begins the IDs of several images.
-        ImageInUse: The image has names in several repositories, or images built on it.
+        ImageInUse: The image has names in several repositories, or other images are built on it.
     """
     manifest = resolve_manifest(connection, name)
     if manifest.image is None or manifests.is_index(connection, manifest.key):
@@ -202,7 +202,7 @@ def remove(
         raise ImageInUse(
             f"unable to delete {image.image_id.digest.short} (must be forced) - image is referenced"
             " in multiple repositories",
-            hint="remove its tags by name",
+            hint="remove the tags by name",
             remedy=Remedy.FORCE_REMOVAL,
         )
     return _remove_image(connection, image, tags, force=force, prune_parents=prune_parents, now=now)
@@ -219,7 +219,7 @@ def _remove_manifest(
         raise ImageInUse(
             f"unable to delete {manifest.digest} (must be forced) - it is referenced in multiple"
             " repositories",
-            hint="remove its tags by name",
+            hint="remove the tags by name",
             remedy=Remedy.FORCE_REMOVAL,
         )
     removed = _untag_all(connection, tags, now)
@@ -249,11 +249,11 @@ def _remove_image(
         raise ImageInUse(
             f"unable to delete {image.image_id.digest.short} (cannot be forced) - image has"
             " dependent child images",
-            hint=f"remove {', '.join(child.digest.short for child in children[:3])} first",
+            hint=f"first remove {', '.join(child.digest.short for child in children[:3])}",
         )
     removed = _untag_all(connection, tags, now)
     if children:
-        # As Docker: an image that others are built on loses its names and stays.
+        # As in Docker, an image that other images are built on stays, without its names.
         for manifest, _, _, _ in images.manifests_of(connection, image.key)[:1]:
             naming.keep(connection, manifest, now=now)
         return tuple(removed)
@@ -278,8 +278,8 @@ def _delete_image(
 ) -> RemovedName:
     described_by = [manifest for manifest, _, _, _ in images.manifests_of(connection, key)]
     naming.drop(connection, described_by)
-    # The rows are deleted now, so that the image cannot be found any more, unless a running save
-    # leases them.
+    # Delete the rows now, so that the image can no longer be found. Rows that a running save leases
+    # stay.
     garbage.delete_manifests(connection, described_by)
     garbage.delete_images(connection, [key])
     _record_deleted(connection, (image_id,), now)
@@ -287,10 +287,10 @@ def _delete_image(
 
 
 def _delete_free(connection: Connection, keys: Sequence[ContentKey]) -> tuple[ImageID, ...]:
-    """Delete the manifests that nothing refers to; return the images that went with them."""
+    """Delete the manifests that nothing refers to; return the images deleted with them."""
     described = manifests.images_of(connection, keys)
     # Referrers are deleted before their subject, and indexes before their children. A referrer may
-    # be an index itself, so this takes several rounds.
+    # be an index, so this takes several rounds.
     while garbage.delete_manifests(connection, keys):
         pass
     return garbage.delete_images(connection, described)
@@ -304,7 +304,7 @@ def _untag_all(
 ) -> list[RemovedName]:
     removed: list[RemovedName] = []
     for target in tags:
-        # A variant may have been removed already, with its original.
+        # A variant may already have been removed together with its original.
         if RemovedName("untagged", target.reference.familiar) not in removed:
             removed += _untag(connection, target, now)
     return removed

@@ -110,7 +110,7 @@ def descriptors() -> Iterator[Case]:
         "layer-size-negative",
         "a negative size",
         _layer(size=-1),
-        refused(errors.InvalidDocument, "layer 0", "negative size -1"),
+        refused(errors.InvalidDocument, "layer 0", "the size is negative: -1"),
     )
     yield case(
         "layer-size-beyond-64-bits",
