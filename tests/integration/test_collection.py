@@ -1,4 +1,7 @@
-"""Publishing and collecting (docs/architecture.md): in steps, crashes and many processes."""
+"""Publishing and collecting: step by step, with crashes, and in many processes.
+
+docs/architecture.md describes the protocol.
+"""
 
 from __future__ import annotations
 

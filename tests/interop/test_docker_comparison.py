@@ -84,7 +84,7 @@ def test_docker_and_storectl_agree_about_images(docker: Engine, storectl: Storec
     assert CONFIGS * 3 // 4 <= len(comparison.loaded) < CONFIGS, (
         "too few images were loaded, or no image was refused"
     )
-    # Images that share directories, and layers that are links into the directories of other images.
+    # Each save has images that share directories, with links from layers to other images.
     for start in range(0, len(comparison.loaded), 20):
         assert comparison.compare_joint_save(comparison.loaded[start : start + 20]) is None
 

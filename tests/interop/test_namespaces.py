@@ -120,8 +120,8 @@ def test_containerd_gets_from_one_mirror_what_each_registry_has(
             made = [
                 line for line in requests(mirror)[seen:] if line["agent"].startswith("containerd")
             ]
-            # The manifest, the config and the layer, by the name without its registry: only `ns`
-            # tells them apart.
+            # containerd asks for the manifest, the config and the layer by a name without a
+            # registry: only `ns` tells the registries apart.
             assert {line["ns"] for line in made} == {domain}
             assert {line["path"].rpartition("/")[0] for line in made} == {
                 "/v2/team/app/manifests",

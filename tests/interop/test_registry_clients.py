@@ -203,7 +203,7 @@ def test_podman_and_buildah_pull_and_push(client: str, mirror: Mirror, tmp_path:
         ).bytes(),
     )
     _, before = manifest(mirror, "team/app", "1")
-    # Its own storage, apart from the machine's; podman accepts no run root of more than 50
+    # podman gets its own storage, apart from the machine's. It accepts no run root of more than 50
     # characters.
     with tempfile.TemporaryDirectory(prefix="run-") as running:
         base = [

@@ -75,7 +75,7 @@ def archives(draw: st.DrawFn) -> tuple[bytes, list[tarfile.TarInfo], list[bytes]
             try:
                 archive.addfile(info, io.BytesIO(data))
             except ValueError:
-                # More than a ustar header holds.
+                # A field of this member is too long for a ustar header.
                 continue
             written.append(info)
             contents.append(data[: info.size])

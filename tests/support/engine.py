@@ -119,7 +119,7 @@ class Engine:
             # The engine ends with the tests, even when they are killed.
             command = [guard, "--pdeathsig", "TERM", "--", *command]
         with self._log.open("ab") as log:
-            # In UTC, because every v1 ID depends on the zone (docker-archive.md §2).
+            # Run the engine in UTC, because every v1 ID depends on the zone (docker-archive.md §2).
             return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -228,6 +228,7 @@ class Engine:
 
         Raises:
             EngineRefusal: The engine refused the save.
+            EngineError: The archive ends in the middle.
         """
         buffer = io.BytesIO()
         self.save_to(names, buffer)

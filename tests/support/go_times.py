@@ -26,7 +26,7 @@ NOTABLE: Final = (
     b'"2242-03-16T12:56:31.999999999Z"',
     b'"2242-03-16T12:56:32Z"',  # 8^11 seconds exceed an octal field
     b'"2262-04-11T23:47:16.854775807Z"',
-    b'"2262-04-11T23:47:16.854775808Z"',  # its nanoseconds exceed an int64
+    b'"2262-04-11T23:47:16.854775808Z"',  # the nanoseconds since 1970 exceed an int64
     b'"9999-12-31T23:59:59.999999999Z"',
     b'"9999-12-31T23:59:59-23:59"',
 )

@@ -120,7 +120,7 @@ def texts(pattern: re.Pattern[Any], size: int) -> Iterator[Any]:
 
 
 def _pumps(items: list[Any], before: str) -> Iterator[tuple[str, str]]:
-    """Yield (text that leads to a repetition, text of one round of it)."""
+    """Yield for each repetition the text before it, and the text of one round."""
     for code, argument in items:
         if code in _REPEATS:
             low, high, body = argument
@@ -214,7 +214,7 @@ def superlinear(
     """Return the first text whose time grows faster than its length, with both times in seconds.
 
     Args:
-        run: What is measured.
+        run: The measured call; it gets a text.
         make: Yields the texts for a length, in the same order for every length.
     """
     for short, long in zip(make(SHORT), make(LONG), strict=True):

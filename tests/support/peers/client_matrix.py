@@ -194,6 +194,8 @@ class Clients:
 
         Raises:
             Disagreement: The container prints a different text.
+            PeerRefusal: Docker cannot pull the image.
+            EngineError: The container does not run.
         """
         pull = next(row for row in PULLS if row.command == "docker pull")
         pull.pull(self.shop, endpoint, self.archive)
@@ -206,6 +208,7 @@ class Clients:
 
         Raises:
             Disagreement: An artifact is missing or differs.
+            PeerRefusal: An oras command failed.
         """
         folder = endpoint.fresh("files")
         folder.mkdir()
@@ -264,6 +267,7 @@ class Clients:
 
         Raises:
             Disagreement: An artifact is missing or differs.
+            PeerRefusal: A regctl command failed.
         """
         file = endpoint.fresh("about.txt")
         file.write_text("about it\n")
