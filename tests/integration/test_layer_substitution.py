@@ -1,4 +1,4 @@
-"""A pushed blob never decides what other repositories' layers are decoded to."""
+"""A pushed blob never changes the decoded bytes of a layer that other repositories serve."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def ask(store: Store) -> Iterator[InProcessMirror]:
 
 
 def push_layer(ask: InProcessMirror, store: Store, blob: bytes, name: str) -> None:
-    """Push an image whose config names the victim's layer, and wait until it was verified."""
+    """Push an image whose config names the victim's layer; wait until the image is verified."""
     config = images.config(GOOD, author=name)
     kind = "gzip" if blob[:2] == b"\x1f\x8b" else "zstd"
     manifest = {
@@ -59,14 +59,14 @@ def push_layer(ask: InProcessMirror, store: Store, blob: bytes, name: str) -> No
 
 
 def set_flags(store: Store, blob: bytes, flags: str) -> None:
-    """Change what the catalogue says of one encoding, and delete all other encodings."""
+    """Set columns of the encoding that ``blob`` stores, and delete all other encodings."""
     stored = str(Digest.of(blob))
     with store.write() as connection:
         key = connection.exec_driver_sql(
             "SELECT id FROM content WHERE digest = ?", (stored,)
         ).scalar()
         connection.exec_driver_sql("DELETE FROM encoding WHERE stored_id <> ?", (key,))
-        connection.exec_driver_sql(f"UPDATE encoding SET {flags}")  # noqa: S608 - of this test
+        connection.exec_driver_sql(f"UPDATE encoding SET {flags}")  # noqa: S608 - constants of this test
 
 
 def saved(store: Store, kind: str, name: str) -> bytes:
@@ -89,7 +89,7 @@ def test_every_way_out_gives_the_layer_and_not_what_was_pushed(
     assert first.is_ours
     for only_hostile in (False, True):
         if only_hostile:
-            # Not preferred, but the only form that is left.
+            # The hostile encoding is not preferred, but now it is the only form that is left.
             set_flags(store, hostile, "codec = codec")
         (pushed,) = [
             one
@@ -117,7 +117,7 @@ def test_every_way_out_gives_the_layer_and_not_what_was_pushed(
 def test_even_a_false_row_gives_the_layer_or_an_error(
     flags: str, blob: bytes, ask: InProcessMirror, store: Store
 ) -> None:
-    """As if the check had been deceived, or an old program had recorded the row."""
+    """Record an encoding as proven that is false, as a deceived check or an old program would."""
     import_archive(store, images.image(GOOD, tags=("victim:1",)).bytes())
     right = {kind: saved(store, kind, "victim:1") for kind in FORMATS}
     push_layer(ask, store, hidden_frame(GOOD, EVIL), "mallory")

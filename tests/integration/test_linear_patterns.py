@@ -1,4 +1,4 @@
-"""No text from outside makes a pattern backtrack: time grows with the length, and not faster."""
+"""No text from outside makes a pattern backtrack: the time grows only as fast as the length."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from store.formats.golang.path_match import compile_pattern
 from tests.support.worst_cases import SHORT, patterns, superlinear, texts
 
 _EXEMPT = ("storectl.output.go_template.", "storectl.output.units._GO_PART")
-"""``--format``, and durations that another pattern has checked: the person who runs the command is
-their author."""
+"""Patterns for ``--format`` and for checked durations: only the user of the command writes these."""
 
 FOUND = {
     name: found
@@ -83,7 +82,7 @@ def test_a_pattern_that_backtracks_is_found(expression: str | bytes) -> None:
 
 
 def _names(size: int) -> list[str]:
-    """Return names that nearly match the globs, of one part and of many."""
+    """Return names that almost match the globs, with one component and with many."""
     return [
         unit * (size // len(unit)) + end
         for unit in ("a", "a/", "aa/", "-", "x.example/a/", "ab")

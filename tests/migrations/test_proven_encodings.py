@@ -1,4 +1,4 @@
-"""The upgrade to revision 0004: no encoding of an old store is trusted before it was checked."""
+"""The upgrade to revision 0004: no encoding of an old store is trusted before it is checked."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ POISONED: Final = gzip.compress(EVIL, mtime=0)
 def attacked(tmp_path: Path) -> Path:
     """Make a store as an older program left it after the attack.
 
-    The hostile blob is seekable, and smaller than the encoding of the import. The server has made
-    a gzip variant from it, whose bytes are the attacker's.
+    The hostile blob is seekable, and smaller than the encoding from the import. From the hostile
+    blob, the server has made a gzip variant, which has the attacker's bytes.
     """
     full = tmp_path / "full"
     with Store.open(full, create=True, clock=lambda: NOW) as store:
@@ -62,7 +62,7 @@ def test_no_old_encoding_is_trusted(attacked: Path) -> None:
     Store.upgrade(attacked)
     with closing(sqlite3.connect(attacked / "store.db")) as connection:
         found = connection.execute("SELECT seekable, ours, checked FROM encoding").fetchall()
-    assert found == [(0, 0, 0)] * 3  # of the import, the push and the variant
+    assert found == [(0, 0, 0)] * 3  # from the import, the push and the variant
 
 
 @pytest.mark.parametrize("kind", ["legacy", "docker", "oci"])

@@ -1,4 +1,4 @@
-"""Zstd blobs that decode to one content as a stream, and not to that content by their table."""
+"""Zstd blobs with a wrong seek table: a reader of the table and a stream decode different bytes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def skippable(data: bytes) -> bytes:
 
 
 def seekable(*parts: bytes) -> bytes:
-    """A sound blob."""
+    """Return a valid seekable blob."""
     frames = [frame(part) for part in parts]
     return b"".join(frames) + seek_table(
         [(len(one), len(part)) for one, part in zip(frames, parts, strict=True)]
@@ -33,7 +33,7 @@ def seekable(*parts: bytes) -> bytes:
 
 
 def hidden_frame(good: bytes, evil: bytes) -> bytes:
-    """The second range begins in a skippable frame: there a stream does not look, and a frame is.
+    """Return a blob whose second range begins inside a skippable frame, which a stream skips.
 
     ::
 
@@ -48,7 +48,7 @@ def hidden_frame(good: bytes, evil: bytes) -> bytes:
 
 
 def hidden_in_front(good: bytes, evil: bytes) -> bytes:
-    """The first range is the payload of a skippable frame, whose header has a range of its own."""
+    """Return a blob whose first range is a skippable frame's header, and the second its payload."""
     one, hostile = frame(good), frame(evil)
     inner = hostile + _HEADER.pack(_SKIPPABLE, len(one))
     ranges = [(8, 0), (len(inner) + len(one), len(good))]
@@ -56,7 +56,7 @@ def hidden_in_front(good: bytes, evil: bytes) -> bytes:
 
 
 def frame_before_frame(good: bytes, evil: bytes) -> bytes:
-    """Two frames in one range: a decoder of one frame stops after the first."""
+    """Return a blob with two frames in one range: a decoder of one frame stops after the first."""
     del evil
     cut = len(good) // 2
     data = frame(good[:cut]) + frame(good[cut:])
@@ -64,27 +64,27 @@ def frame_before_frame(good: bytes, evil: bytes) -> bytes:
 
 
 def bytes_in_the_last_range(good: bytes, evil: bytes) -> bytes:
-    """A skippable frame belongs to the range of the frame before it."""
+    """Return a blob whose only range has a skippable frame after its frame."""
     data = frame(good) + skippable(evil)
     return data + seek_table([(len(data), len(good))])
 
 
 def table_in_a_frame(good: bytes, evil: bytes) -> bytes:
-    """The table is inside another skippable frame, whose header lies in the last range."""
+    """Return a blob whose table is in a second skippable frame, with its header in the range."""
     del evil
     data = frame(good)
     return data + skippable(seek_table([(len(data) + 8, len(good))]))
 
 
 def range_without_bytes(good: bytes, evil: bytes) -> bytes:
-    """A range that holds no frame at all."""
+    """Return a blob with a range that holds no frame."""
     del evil
     data = frame(good)
     return data + seek_table([(0, 0), (len(data), len(good))])
 
 
 def shifted_sizes(good: bytes, evil: bytes) -> bytes:
-    """Two entries that are wrong and cancel each other out."""
+    """Return a blob with two wrong sizes in its table that cancel each other out."""
     del evil
     cut = len(good) // 2
     one, two = frame(good[:cut]), frame(good[cut:])
@@ -93,7 +93,7 @@ def shifted_sizes(good: bytes, evil: bytes) -> bytes:
 
 
 def size_not_stated(good: bytes, evil: bytes) -> bytes:
-    """A frame that does not say what it decodes to."""
+    """Return a blob with a frame that does not state its decoded size."""
     del evil
     data = zstandard.ZstdCompressor(write_content_size=False).compress(good)
     return data + seek_table([(len(data), len(good))])

@@ -1,7 +1,7 @@
 """Texts that make a regular expression backtrack, and the processor time that they take.
 
-The texts come from the pattern itself: for each repetition in it, the shortest text that leads
-there, many rounds of the repetition, and an end that does not fit.
+The texts are made from the pattern. For each repetition in the pattern, a text has the shortest
+start that reaches the repetition, many rounds of it, and an end that does not match.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FACTOR: Final = 24
 """Eight times the text may take 24 times as long: quadratic matching takes 64 times as long."""
 
 _ENOUGH_S: Final = 0.01
-"""A text that takes less time is not judged: the clock is too coarse."""
+"""Seconds below which a text is not judged, because the clock is too coarse."""
 
 _TRIES: Final = 5
 _ALPHABET: Final = "a0A \t;,:=-_.*/<>\"'\\()[]{}f@\n\0"
@@ -39,10 +39,10 @@ def patterns(*packages: str) -> dict[str, tuple[re.Pattern[Any], frozenset[str]]
     """Return every compiled pattern of some packages, and the methods that search with it.
 
     Args:
-        packages: Names of packages; all modules below are imported.
+        packages: Names of packages; all modules below them are imported.
 
     Returns:
-        By ``module.name``: the pattern, and the methods of it that the module calls.
+        By ``module.name``, the pattern and the methods of the pattern that the module calls.
     """
     found: dict[str, tuple[re.Pattern[Any], frozenset[str]]] = {}
     for name in _modules(packages):
@@ -85,7 +85,7 @@ def _methods(tree: ast.AST, name: str) -> frozenset[str]:
 
 
 def _inline(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    """Yield the patterns that are written in calls such as ``re.sub``, and the method."""
+    """Yield the patterns written in calls such as ``re.sub``, each with the name of the method."""
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Call)
@@ -104,8 +104,8 @@ def texts(pattern: re.Pattern[Any], size: int) -> Iterator[Any]:
     """Yield worst cases for a pattern, each about ``size`` characters long.
 
     Args:
-        pattern: The pattern; of text or of bytes.
-        size: The length of the repeated part.
+        pattern: A pattern of text or of bytes.
+        size: The length of the repeated part in characters.
     """
     source = pattern.pattern
     is_bytes = isinstance(source, bytes)

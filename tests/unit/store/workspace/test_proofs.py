@@ -27,7 +27,7 @@ SQUEEZED, FALSE = gzip.compress(GOOD, mtime=0), gzip.compress(EVIL, mtime=0)
 
 
 def upgraded(store: Store, registry: Registry, *blobs: bytes) -> Sources:
-    """Record encodings as the migration of an old store leaves them."""
+    """Record encodings as the migration of an old store leaves them; return the sources."""
     for data in blobs:
         push_blob(registry, data)
     with store.write() as connection:
@@ -77,13 +77,11 @@ def test_a_false_encoding_is_forgotten_and_the_next_one_is_taken(
     proven = store.prover.prove(old)
     assert [one.digest for one in proven.encodings] == [old.encodings[1].digest]
     assert list(proofs(store)) == [old.encodings[1].digest]
-    # The blob itself is what its digest says.
+    # The blob keeps its bytes and its digest, so fsck finds nothing.
     assert not list(store.fsck())
 
 
-def test_a_content_whose_only_encoding_is_false_is_damaged(
-    store: Store, registry: Registry
-) -> None:
+def test_content_whose_only_encoding_is_false_is_damaged(store: Store, registry: Registry) -> None:
     with pytest.raises(FalseEncoding):
         store.prover.prove(upgraded(store, registry, FALSE))
     assert store.sources((DIFF,))[DIFF].state.value == "damaged"

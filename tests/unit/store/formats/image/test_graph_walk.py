@@ -1,4 +1,4 @@
-"""Tests for store.formats.image.graph_walk."""
+"""Walks over graphs of manifests and indexes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DIAMONDS = 2_000
 
 
 def twice(number: int) -> list[int]:
-    """Each number lists the next one twice, down to zero."""
+    """Return the children of a number: the next lower number twice, and none for zero."""
     return [number - 1, number - 1] if number else []
 
 
