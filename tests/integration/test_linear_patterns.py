@@ -15,7 +15,7 @@ from store.formats.golang.path_match import compile_pattern
 from tests.support.worst_cases import SHORT, patterns, superlinear, texts
 
 _EXEMPT = ("storectl.output.go_template.", "storectl.output.units._GO_PART")
-"""Patterns for ``--format`` and for checked durations: only the user of the command writes these."""
+"""Patterns of ``--format`` and of checked durations: only the user of the command writes them."""
 
 FOUND = {
     name: found
