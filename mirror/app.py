@@ -253,7 +253,9 @@ async def _answer_or_error(service: Service, request: web.Request) -> web.Stream
         raise
     except TimeoutError:
         return _error(
-            service, request, WireError(408, ErrorCode.UNKNOWN, "the body did not arrive in time")
+            service,
+            request,
+            WireError(408, ErrorCode.UNKNOWN, "the request body did not arrive in time"),
         )
     except (ConnectionError, web.RequestPayloadError) as exc:
         logger.info(

@@ -56,7 +56,7 @@ LAYERS: Final = 6
 
 
 def _noise(shop: Workshop, size_mib: int, seed: int = 0) -> Path:
-    """Return a file of random bytes, which like a compressed layer cannot be compressed."""
+    """Return a file of random bytes; like the bytes of a compressed layer, they do not compress."""
 
     def make(path: Path) -> None:
         chance = random.Random(seed)

@@ -1,11 +1,16 @@
 """Revision 4: which encodings the store made itself, and which it has checked.
 
-Older programs called a pushed zstd blob seekable without comparing its seek table with its frames,
-so that a blob could decode to one layer as a stream and to another one by its seek table. Their
-rows do not tell such a blob from one that an import made: both are seekable, and a repository that
-pushed a blob may have deleted it since. Even an encoding that the server made may come from such a
-blob. So no old row counts as made here or as checked, and none stays seekable. The program checks
-an encoding before it next depends on it, and then makes it seekable again.
+Older versions marked a pushed zstd blob as seekable without comparing its seek table with its
+frames. Such a blob could decode to one layer as a stream, and to a different layer by its seek
+table.
+
+Old rows do not show which blobs were pushed. A pushed blob and an imported blob are both seekable,
+and the repository to which a blob was pushed may have deleted the blob since. Even an encoding that
+the server made may come from a pushed blob.
+
+So this revision marks no old encoding as made by the store or as checked, and no old encoding as
+seekable. The store checks an old encoding when it next depends on the encoding, and then marks the
+encoding as seekable again.
 """
 
 from __future__ import annotations

@@ -72,6 +72,6 @@ def _read(path: Path, read: Callable[[str], T]) -> T:
     try:
         return read(data.decode())
     except UnicodeDecodeError:
-        raise InvalidInput(f"invalid file {path}: it is not UTF-8 text") from None
+        raise InvalidInput(f"invalid file {path}: expected UTF-8 text") from None
     except InvalidInput as exc:
         raise InvalidInput(f"{path}: {exc.message}", hint=exc.hint) from None

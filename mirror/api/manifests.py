@@ -78,7 +78,9 @@ async def put(call: Call) -> web.StreamResponse:
     service, request = call.service, call.request
     if call.repository == BY_ID:
         raise WireError(
-            405, ErrorCode.UNSUPPORTED, f"cannot push to {BY_ID}: it serves images without a name"
+            405,
+            ErrorCode.UNSUPPORTED,
+            f"cannot push to {BY_ID}: this repository serves images without a name",
         )
     target = call.tag_or_digest
     more_tags = [parse_tag(text) for text in request.query.getall("tag", ())]

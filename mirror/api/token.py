@@ -44,7 +44,7 @@ async def get(service: Service, request: web.Request) -> web.StreamResponse:
         caller = await authenticate(service, request, authorization)
     except WireError as exc:
         if exc.status == 401:  # noqa: PLR2004 - Unauthorized
-            # A client cannot exchange a wrong token for a new one: ask for the password.
+            # A Bearer challenge would send the client back to this endpoint: ask for the password.
             exc.headers["WWW-Authenticate"] = basic()
         raise
     if not service.access.may_read_somewhere(caller):

@@ -43,7 +43,9 @@ async def begin(call: Call) -> web.StreamResponse:
     service, query = call.service, call.request.query
     if call.repository == BY_ID:
         raise WireError(
-            405, ErrorCode.UNSUPPORTED, f"cannot push to {BY_ID}: it serves images without a name"
+            405,
+            ErrorCode.UNSUPPORTED,
+            f"cannot push to {BY_ID}: this repository serves images without a name",
         )
     if query.get("digest-algorithm", "sha256") not in _ALGORITHMS:
         raise WireError(
@@ -143,7 +145,9 @@ async def finish(call: Call) -> web.StreamResponse:
     """
     if "digest" not in call.request.query:
         raise WireError(
-            400, ErrorCode.DIGEST_INVALID, "missing parameter digest: the digest of the whole blob"
+            400,
+            ErrorCode.DIGEST_INVALID,
+            "missing parameter digest: expected the digest of the whole blob",
         )
     digest = parse_digest(call.request.query["digest"])
     if call.request.can_read_body:
@@ -205,7 +209,7 @@ async def _receive(call: Call, upload: Upload) -> None:
         )
     except TimeoutError:
         raise WireError(
-            408, ErrorCode.BLOB_UPLOAD_INVALID, "the body did not arrive in time"
+            408, ErrorCode.BLOB_UPLOAD_INVALID, "the request body did not arrive in time"
         ) from None
 
 

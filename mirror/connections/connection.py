@@ -78,7 +78,7 @@ class Connection(asyncio.BufferedProtocol):
         self._protocol.connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """Return the buffer for the next read, or a part of the buffer if connections are many.
+        """Return the buffer for the next read; only its beginning if there are many connections.
 
         aiohttp may keep the bytes of one read per connection in memory.
 
@@ -139,7 +139,7 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def is_answering(self) -> bool:
-        """Whether an answer is due, or not sent completely."""
+        """Whether a request is unanswered, or the client has not received the whole answer."""
         return self._transport is not None and (self._request is not None or self.unsent_bytes > 0)
 
     @property

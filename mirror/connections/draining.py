@@ -1,4 +1,4 @@
-"""Draining: running requests finish before the server stops, within one time limit for all."""
+"""Draining: the server stops when all running requests have finished, or after a time limit."""
 
 from __future__ import annotations
 

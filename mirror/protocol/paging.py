@@ -54,7 +54,10 @@ class Page:
 
     @property
     def fetch_limit(self) -> int:
-        """How many entries to read: one more than the page has, to see whether a page follows."""
+        """The number of entries to read: one more than the page has, if the page is not empty.
+
+        The additional entry shows whether another page follows.
+        """
         return self.limit + 1 if self.limit else 0
 
     def cut(self, entries: Sequence[str]) -> tuple[list[str], str | None]:

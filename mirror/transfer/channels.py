@@ -90,7 +90,7 @@ def require_bytes(size_bytes: int) -> int:
         ConnectionAbortedError: The number is 0: the file is shorter than the response announced.
     """
     if not size_bytes:
-        raise ConnectionAbortedError("the file is shorter than it was")
+        raise ConnectionAbortedError("the file has become shorter")
     return size_bytes
 
 
