@@ -1,4 +1,4 @@
-"""The site: links between documents become links between pages, and broken pages are reported."""
+"""Links between documents become links between pages of the site; dead links are reported."""
 
 from __future__ import annotations
 

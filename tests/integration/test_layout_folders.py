@@ -114,8 +114,8 @@ def test_a_save_adds_to_a_folder_and_keeps_foreign_entries(
     )
     save_folder(store, folder, "team/app:1", "team/app:latest")
     after = json.loads((folder / "index.json").read_bytes())
-    # The bare tag `latest` belongs to another image, so ours has its full name. Entries of the same
-    # names are replaced in their places.
+    # The bare tag `latest` belongs to a different image, so the saved image has its full name.
+    # Entries with a saved name are replaced in their positions.
     assert after == {
         **index,
         "annotations": {"kept": "yes"},

@@ -294,7 +294,7 @@ def test_an_image_from_a_docker_archive_looks_as_docker_28_writes_it(store: Stor
     assert {document.get("parent") for document in v1} - {None} < {
         document["id"] for document in v1
     }
-    # A file has the time of the first image that uses it, a manifest has none, and the folder has
+    # A file has the time of the first image that uses it. Manifests have no time. The folder has
     # the time of the last image.
     seconds = 1582979696
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:

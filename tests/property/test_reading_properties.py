@@ -165,7 +165,7 @@ def test_damage_raises_the_same_errors_everywhere(
 
 @st.composite
 def sparse_members(draw: st.DrawFn) -> tuple[bytes, bytes]:
-    """Draw a sparse member in one of the PAX formats, with the bytes it stands for.
+    """Draw a sparse member in one of the PAX formats, with the bytes of its unpacked file.
 
     The map of some members is wrong.
     """

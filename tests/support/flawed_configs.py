@@ -236,8 +236,8 @@ def long_histories(draw: DrawFn, depth: int) -> Member:
 def wrong_files(draw: DrawFn) -> ImageCase:
     """Draw a valid config and an archive with different layers.
 
-    The config's layers are new, because an engine does not read the file of a chain that it has,
-    and a store does not read the file of a diff that it has.
+    The config's layers are new. An engine does not read the file of a chain that it has, and a
+    store does not read the file of a diff that it has.
     """
     fresh = layer("fresh", b"wanted " + draw(st.binary(min_size=8, max_size=8)))
     wanted = draw(st.sampled_from(((fresh,), (A, fresh), (fresh, fresh))))

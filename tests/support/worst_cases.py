@@ -1,7 +1,7 @@
 """Texts that make a regular expression backtrack, and the processor time that they take.
 
-The texts are made from the pattern. For each repetition in the pattern, a text has the shortest
-start that reaches the repetition, many rounds of it, and an end that does not match.
+The texts are made from the pattern. A text has the shortest start that reaches a repetition of the
+pattern, then many rounds of the repetition, then an end that does not match.
 """
 
 from __future__ import annotations

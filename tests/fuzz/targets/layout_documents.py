@@ -1,10 +1,10 @@
-r"""The documents of OCI layouts and ``dir:`` folders, and of layouts with a ``manifest.json``.
+"""The documents of OCI layouts and ``dir:`` folders, and of layouts with a ``manifest.json``.
 
-The claims are read, and a part of them is chosen.
+The target reads the claims of the documents and chooses some of the images.
 
 The input is index.json and the blobs, separated by NULs. ``@1`` is replaced by the digest of the
-next blob, ``%1`` by its size, ``&1`` by its path, so that a fuzzer can build graphs without knowing
-SHA-256. Later blobs are resolved first, so that a cycle needs a digest written in full.
+next blob, ``%1`` by its size, ``&1`` by its path. So a fuzzer can build graphs without knowing
+SHA-256. Later blobs are resolved first, so a cycle needs a digest written in full.
 """
 
 from __future__ import annotations

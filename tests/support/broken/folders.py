@@ -141,7 +141,7 @@ def blobs() -> Iterator[Case]:
 
 
 def dir_folders() -> Iterator[Case]:
-    """Yield cases of broken ``dir:`` folders, as skopeo writes them."""
+    """Yield cases of broken ``dir:`` folders, a format of skopeo."""
     layout = Layout()
     image = layout.root(layout.image(gzip(A), B))
     sound = {

@@ -514,7 +514,7 @@ def test_change_during_the_creation_of_a_variant_wins(
 def test_a_variant_records_for_a_layer_only_what_was_encoded_from_it(
     offering: InProcessMirror, store: Store
 ) -> None:
-    """The manifest says that the encoding of one layer is another one, in a foreign layer."""
+    """The manifest also lists the first layer's encoding as the victim, a foreign layer."""
     own, victim = images.layer("own", b"evil"), Digest.of(images.B)
     encoder = zstandard.ZstdCompressor(level=3, write_checksum=True, threads=1).compressobj()
     encoded = encoder.compress(own) + encoder.flush()

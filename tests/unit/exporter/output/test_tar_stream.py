@@ -1,4 +1,4 @@
-"""Tar entries as other programs read them, and writes to sinks that take few bytes at once."""
+"""Tar entries as other programs read them, and writes to sinks that accept few bytes at a time."""
 
 from __future__ import annotations
 

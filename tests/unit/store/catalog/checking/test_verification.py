@@ -1,4 +1,4 @@
-"""The record whether an image's layers match its diff IDs."""
+"""The record of whether an image's layers match its diff IDs."""
 
 from __future__ import annotations
 

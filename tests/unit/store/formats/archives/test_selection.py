@@ -180,7 +180,7 @@ def test_a_prefix_goes_before_the_familiar_name() -> None:
 
 
 def nested(layout: Layout, levels: int) -> None:
-    """Add a root of indexes that each list the next one twice, down to images for two platforms."""
+    """Add nested indexes that list each child twice, down to images for two platforms."""
     inner = layout.index(
         layout.image(A, platform="linux/amd64"), layout.image(B, platform="linux/arm64")
     )
