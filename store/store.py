@@ -98,6 +98,7 @@ class Store(Workspace):
 
         Raises:
             InvalidInput: The archive is damaged or not supported; the store is unchanged.
+            NameTaken: A tag would move from a different image, and ``options.clobber`` is False.
             Unavailable: The source cannot be read, or the store cannot be written.
         """
         from store.importing.importer import import_archive
@@ -254,6 +255,7 @@ class Store(Workspace):
             name: The tag; a name without a tag means ``latest``.
 
         Raises:
+            InvalidReference: ``name`` is not a valid name of a tag.
             ReferenceNotFound: There is no such tag.
         """
         from store.model.references import Reference

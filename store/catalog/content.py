@@ -28,7 +28,7 @@ class ContentRow:
 
     Attributes:
         key: The row number.
-        digest: Names the bytes.
+        digest: The digest that names the bytes.
         size_bytes: Size in bytes; None if it is not known.
         state: Whether the bytes can be read.
     """
@@ -77,7 +77,7 @@ def ensure(
 
     Args:
         connection: An open write transaction.
-        digest: Names the bytes.
+        digest: The digest to record.
         size_bytes: Size in bytes; None if it is not known.
         state: The state of a new row.
     """
@@ -196,7 +196,7 @@ def put_blob(connection: Connection, digest: Digest, size_bytes: int, now: datet
 
     Args:
         connection: An open write transaction.
-        digest: Names the file.
+        digest: The digest of the file.
         size_bytes: Size of the file in bytes.
         now: The current time.
     """
@@ -208,7 +208,7 @@ def add_blob(connection: Connection, digest: Digest, size_bytes: int, now: datet
 
     Args:
         connection: An open write transaction.
-        digest: Names the file.
+        digest: The digest of the file.
         size_bytes: Size of the file in bytes.
         now: The current time.
     """
@@ -228,7 +228,7 @@ def add_blob(connection: Connection, digest: Digest, size_bytes: int, now: datet
 def put_blobs(
     connection: Connection, sizes: Mapping[Digest, int], now: datetime
 ) -> dict[Digest, ContentKey]:
-    """Record that the files of many digests are in place; return the row numbers.
+    """Record that the files of many digests are in place; return their row numbers.
 
     Args:
         connection: An open write transaction.

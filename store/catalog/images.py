@@ -132,7 +132,7 @@ def with_prefix(
 
 
 def parent_of(connection: Connection, image_key: ContentKey) -> ImageID | None:
-    """Return the image that this one was built on; None if it is not recorded."""
+    """Return the image that an image was built on; None if the parent is not recorded."""
     child = image.alias("child")
     found = connection.execute(
         select(content.c.digest)
@@ -143,7 +143,7 @@ def parent_of(connection: Connection, image_key: ContentKey) -> ImageID | None:
 
 
 def children_of(connection: Connection, image_key: ContentKey) -> tuple[ImageID, ...]:
-    """Return the images that were built on this one, in the order of their IDs."""
+    """Return the images that were built on an image, sorted by ID."""
     rows = connection.execute(
         select(content.c.digest)
         .join(image, image.c.content_id == content.c.id)

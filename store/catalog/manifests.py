@@ -300,11 +300,11 @@ def size_below(connection: Connection, key: ContentKey) -> int:
 
 
 def listed_by(connection: Connection, keys: Iterable[ContentKey]) -> set[ContentKey]:
-    """Return the manifests and indexes that some indexes list.
+    """Return the row numbers of the manifests and indexes that ``keys`` list.
 
     Args:
         connection: An open transaction.
-        keys: The indexes; other contents list nothing.
+        keys: Row numbers of indexes; other manifests have no children.
     """
     found: set[ContentKey] = set()
     for some in batches(sorted(keys)):

@@ -39,7 +39,7 @@ class TagTarget:
     """A tag, and the manifest or index that it points at.
 
     Attributes:
-        reference: The tag.
+        reference: Full name of the tag.
         manifest: Row number of the manifest or index.
         digest: Digest of the manifest or index.
         image: Row number of the image that the tag stands for; None for an artifact, and for an

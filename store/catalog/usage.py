@@ -161,7 +161,7 @@ def layer_sizes(connection: Connection) -> dict[ContentKey, int]:
 
 
 def files(connection: Connection) -> Sum:
-    """Return the number of blob files and their size."""
+    """Return the number of blob files and their total size."""
     row = connection.execute(
         select(func.count(), func.sum(content.c.size_bytes))
         .select_from(blob)

@@ -78,7 +78,7 @@ def open_blocks(blobs: BlobStore, sources: Sources) -> Blocks:
         return _Inline(sources.inline)
     # Inline bytes are not hashed here, so inline bytes of a damaged digest are rejected too.
     if sources.state is ContentState.DAMAGED:
-        raise damaged(sources.digest, "it was found damaged before")
+        raise damaged(sources.digest, "an earlier read or check found the damage")
     require_readable(sources)
     if sources.in_file:
         return _Plain(open_stored(blobs, sources.digest), sources.digest, sources.size_bytes)

@@ -48,7 +48,7 @@ def require_readable(sources: Sources) -> None:
     if sources.inline is not None:
         return
     if sources.state is ContentState.DAMAGED:
-        raise damaged(sources.digest, "it was found damaged before")
+        raise damaged(sources.digest, "an earlier read or check found the damage")
     if not sources.in_file and not sources.encodings:
         raise ContentMissing(
             f"the bytes of {sources.digest} are not in the store", digest=sources.digest

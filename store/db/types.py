@@ -49,30 +49,30 @@ class DigestType(TypeDecorator[Digest]):
     cache_ok = True
 
     def process_bind_param(self, value: Digest | None, dialect: Dialect) -> str | None:
-        """Return the text of a digest."""
+        """Return a digest as text."""
         del dialect
         return None if value is None else str(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Digest | None:
-        """Return the digest of a text."""
+        """Return the digest in a text."""
         del dialect
         return None if value is None else _digest(value)
 
 
 @final
 class UtcTime(TypeDecorator[datetime]):
-    """A time in UTC as fixed-width text, so that the order of texts is the order of times."""
+    """A time in UTC as text of fixed width, so that texts sort like times."""
 
     impl = String(27)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
-        """Return the text of an aware datetime."""
+        """Return an aware datetime as text."""
         del dialect
         return None if value is None else value.astimezone(UTC).strftime(_TIME)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
-        """Return the aware datetime of a text."""
+        """Return the aware datetime in a text."""
         del dialect
         return None if value is None else datetime.strptime(value, _TIME).replace(tzinfo=UTC)
 
@@ -94,6 +94,6 @@ class JsonMap(TypeDecorator[Mapping[str, Any]]):
         )
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Mapping[str, Any] | None:
-        """Return the mapping of a JSON text."""
+        """Return the mapping in a JSON text."""
         del dialect
         return None if value is None else json.loads(value)

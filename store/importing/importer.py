@@ -76,7 +76,7 @@ def import_archive(
         What the import changed; in a dry run, what it would change.
 
     Raises:
-        InvalidInput: The archive is damaged or exceeds a limit.
+        InvalidInput: The archive is damaged or exceeds a limit; the store is unchanged.
         NameTaken: A tag would move from a different image, and ``options.clobber`` is False.
         Unavailable: A file or the database cannot be used.
     """

@@ -117,7 +117,7 @@ class ManifestBlobs:
             staged.checked()
         if not self._stager.has_diff(staged, diff.digest):
             raise DigestMismatch(
-                f"{where}: decoded content of {link.digest}",
+                f"{where}: digest of {link.digest} after decoding",
                 want=diff,
                 got=staged.diff.digest,
                 hint="save the image again: the layer and the image's config do not match",
@@ -186,7 +186,7 @@ def _verify(staged: Staged, link: Link, where: str) -> None:
     received = staged.received.digest
     if received != link.digest:
         raise DigestMismatch(
-            f"{where}: content of the blob",
+            f"{where}: digest of the blob",
             want=link.digest,
             got=received,
             hint="save the image again: the blob is damaged, or has the name of a different blob",

@@ -104,6 +104,7 @@ class Publisher:
             NameTaken: A tag would move from a different image, and ``clobber`` is False.
             DigestMismatch: The size in a descriptor is wrong.
             ContentMissing: A layer was removed from the store since it was found.
+            Unavailable: A file cannot be moved into place.
         """
         claims, graph, done = archive.claim.images, archive.claim.graph, self._done
         configs = [*(claim.config for claim in claims), *graph.configs.values()]

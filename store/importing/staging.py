@@ -113,8 +113,9 @@ class Stager:
     ) -> Staged:
         """Stage one layer.
 
-        Bytes that are not a tar archive, or do not decode, are staged with their ``problem``: in a
-        stream, any member may turn out to be a document or another blob.
+        Bytes that are not a layer are staged with their ``problem``: in a stream, any member may
+        turn out to be a document or another blob. Bzip2 and xz are an exception, unless
+        ``keep_original`` is set.
 
         Args:
             pieces: The bytes, in pieces of at most `FRAME_BYTES`.
@@ -128,7 +129,9 @@ class Stager:
             The staged file.
 
         Raises:
-            TooLarge: The bytes as received exceed the limit.
+            InvalidArchive: Bzip2 or xz bytes do not decode, and ``keep_original`` is not set.
+            TooLarge: The bytes as received exceed the limit; or the decoded bytes of bzip2 or xz
+                exceed it, and ``keep_original`` is not set.
             StoreError: The bytes cannot be read from ``pieces``.
         """
         first = next(pieces, b"")

@@ -122,7 +122,7 @@ class ServedManifests:
             ContentMissing: The document's file is missing.
         """
         if sources.state is not ContentState.PRESENT:
-            raise damaged(sources.digest, "it was found damaged before")
+            raise damaged(sources.digest, "an earlier read or check found the damage")
         with self._workspace.reader() as reader:
             return b"".join(reader.chunks(sources))
 

@@ -109,10 +109,13 @@ def parse_manifest(
         InvalidDocument: The bytes are not a manifest or index.
     """
     if len(data) > MAX_MANIFEST_BYTES:
-        raise TooLarge(f"a manifest of {len(data)} bytes", limit=MAX_MANIFEST_BYTES)
+        raise TooLarge(
+            f"the manifest has {len(data)} bytes, and the limit is {MAX_MANIFEST_BYTES}",
+            limit=MAX_MANIFEST_BYTES,
+        )
     actual = Digest.of(data, "sha256" if digest is None else digest.algorithm)
     if digest is not None and actual != digest:
-        raise DigestMismatch("the manifest", want=digest, got=actual)
+        raise DigestMismatch("digest of the manifest", want=digest, got=actual)
     return Document.parse(data, digest=actual, media_type=media_type, limits=limits)
 
 
@@ -253,7 +256,7 @@ def _link_keys(
             absent.setdefault(link.digest, link.target.size_bytes)
         elif known[link.digest].size_bytes != link.target.size_bytes:
             raise DigestMismatch(
-                f"the size of {link.role} {link.position}, {link.digest}",
+                f"size of {link.role} {link.position}, {link.digest}",
                 want=link.target.size_bytes,
                 got=known[link.digest].size_bytes,
             )
@@ -268,7 +271,7 @@ def _require_bounded(
     """Check the depth and the number of everything below a pushed index.
 
     Raises:
-        TooLarge: A ceiling is passed.
+        TooLarge: The indexes are nested too deep, or lead to too many manifests.
     """
 
     def below(level: Collection[ContentKey | None]) -> Iterable[ContentKey]:

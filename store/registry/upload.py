@@ -108,6 +108,7 @@ class Upload:
         Raises:
             TooLarge: The upload would exceed the size limit for blobs.
             StorageFull: The file system is full.
+            Unavailable: The disk failed.
         """
         if self.offset_bytes + len(data) > self._max_bytes:
             raise TooLarge(
@@ -176,12 +177,13 @@ class Upload:
 
         Raises:
             DigestMismatch: The digest of the bytes is different; the upload is cancelled.
+            Unavailable: The bytes cannot be synced or published.
         """
         actual = self._digest(digest.algorithm)
         if actual != digest:
             self.discard()
             raise DigestMismatch(
-                f"the digest of the {self.offset_bytes} bytes uploaded", want=digest, got=actual
+                f"digest of the {self.offset_bytes} bytes uploaded", want=digest, got=actual
             )
         assert self._repository is not None  # noqa: S101 - a new upload is closed without bytes
         if self.offset_bytes != self._first_offset:

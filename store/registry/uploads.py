@@ -70,6 +70,7 @@ class Uploads:
 
         Raises:
             TooManyUploads: ``max_uploads`` uploads are in progress already.
+            Unavailable: The store's folder is missing, or a file cannot be created in it.
         """
         if self._max_uploads is not None and self.count() >= self._max_uploads:
             raise TooManyUploads(

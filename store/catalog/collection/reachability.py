@@ -161,7 +161,7 @@ def _above(
 
 
 def _rooted(connection: Connection, keys: Iterable[ContentKey]) -> set[ContentKey]:
-    """Return the manifests among ``keys`` that have a tag or are kept without one."""
+    """Return the manifests among ``keys`` that have a tag or are kept without a tag."""
     found: set[ContentKey] = set()
     for some in batches(sorted(keys)):
         for holder in (reference.c.manifest_id, kept.c.manifest_id):

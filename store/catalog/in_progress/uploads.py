@@ -79,7 +79,7 @@ def advance(connection: Connection, upload_id: str, offset_bytes: int, now: date
 def forget(
     connection: Connection, upload_id: str, *, untouched_since: datetime | None = None
 ) -> bool:
-    """Delete an upload session; return whether one was deleted.
+    """Delete an upload session; return whether a session was deleted.
 
     Args:
         connection: An open write transaction.

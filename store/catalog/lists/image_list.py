@@ -73,8 +73,8 @@ def total_sizes(connection: Connection, keys: Sequence[ContentKey]) -> dict[Cont
 class ListPosition:
     """The position of an image in the list.
 
-    Newer images come first; of images created in the same second, the one stored last comes first.
-    Images without a creation time are at the end.
+    Newer images come first. If several images were created in the same second, the image that was
+    stored last comes first. Images without a creation time are at the end.
 
     Attributes:
         created_s: Creation time as Unix time in seconds; None if it is not known.

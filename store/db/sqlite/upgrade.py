@@ -103,6 +103,7 @@ def upgrade(
     Raises:
         SchemaMismatch: The database is newer than this program, or belongs to another program.
         IntegrityError: The migrated rows violate a foreign key.
+        StorageFull: There is no space for the backup or the migration.
     """
     database = root / DATABASE
     with WriteLock(root / WRITE_LOCK, on_wait).held("a schema upgrade"):
@@ -185,8 +186,8 @@ def _migrating(root: Path) -> Iterator[Connection]:
                 violations = writing.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
                 if violations:
                     raise IntegrityError(
-                        f"the migrated catalogue has {len(violations)} dangling row(s), the first"
-                        f" in table {violations[0][0]!r}"
+                        f"cannot upgrade the catalogue: {len(violations)} row(s) violate a foreign"
+                        f" key, the first in table {violations[0][0]!r}"
                     )
     finally:
         engine.dispose()

@@ -104,7 +104,7 @@ class FolderMembers:
 
     def _find(self, path: str) -> Path | None:
         if "\0" in path or Path(path).is_absolute() or ".." in Path(path).parts:
-            raise UnsafePath("the path leaves the folder", member=path)
+            raise UnsafePath("the path leads out of the folder", member=path)
         with translated(self._folder / path, whose=Whose.INPUT):
             found = Path(os.path.realpath(self._folder / path))
             if found != self._folder and self._folder not in found.parents:

@@ -144,7 +144,7 @@ def test_damage_leaves_no_file_and_is_recorded(
         assert str(caught.value.digest)[7:] == path.name
         assert list(tmp_path.glob("*out*")) == []
         with (
-            pytest.raises(errors.DamagedContent, match="found damaged before"),
+            pytest.raises(errors.DamagedContent, match="found the damage"),
             exporter.open_save(filled, [name]) as export,
             exporter.atomic_file(out) as file,
         ):
