@@ -250,7 +250,7 @@ def without_image(
 
 
 def describe(connection: Connection, key: ContentKey) -> ManifestRow:
-    """Return the row of a manifest or index that is in the store."""
+    """Describe a manifest or index that is in the store."""
     return _described(connection, manifest.c.content_id == key)[0]
 
 

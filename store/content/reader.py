@@ -182,7 +182,7 @@ class _Verifier:
         return self._hash.hexdigest() == self._digest.hex
 
     def require_digest(self) -> None:
-        """Raise DamagedContent unless all bytes together have the digest."""
+        """Raise DamagedContent unless the digest of all bytes is right."""
         if not self.matches():
             got = Digest(self._digest.algorithm, self._hash.hexdigest())
             raise damaged(

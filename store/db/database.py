@@ -31,7 +31,7 @@ class Rows(Protocol):
         """Return the only row, or None if there is no row. Raises ValueError for several rows."""
 
     def scalar_one_or_none(self) -> Any:  # noqa: ANN401
-        """Return the first column of the only row, or None if there is no row."""
+        """Return the first column of the only row, or None. Raises ValueError for several rows."""
 
     def scalar(self) -> Any:  # noqa: ANN401
         """Return the first column of the first row, or None if there is no row."""
@@ -93,4 +93,4 @@ class Database(Protocol):
         """Return the size of the catalogue on disk in bytes, including its logs and backups."""
 
     def close(self) -> None:
-        """Close all connections. End all units and look-ups before."""
+        """Close all connections. All units and look-ups must have ended."""

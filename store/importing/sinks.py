@@ -35,7 +35,7 @@ class LayerSink(Protocol):
 class _Window:
     """At most ``size`` outstanding results.
 
-    To wait for the oldest result bounds the memory, and raises the result's error in the caller.
+    Waiting for the oldest result bounds the memory and raises the result's error in the caller.
     """
 
     def __init__(self, size: int) -> None:
@@ -137,7 +137,7 @@ class FrameSink:
         """
         rest = self._take()
         if not self._frames and self._diff_size == 0:
-            # To pass less than one frame between threads costs more than it saves.
+            # Passing less than one frame between threads costs more than it saves.
             self._diff.update(rest)
             self._diff_size += len(rest)
             self._put(self._pool.compress_now(rest, self._level), len(rest))

@@ -38,7 +38,7 @@ def mark_missing(
     for sources in content.sources(connection, digests).values():
         for digest in missing_files(blobs, sources) - found:
             logger.error(
-                "the file of content=%s is missing or cut short",
+                "the file of digest=%s is missing or cut short",
                 digest,
             )
             found.add(digest)

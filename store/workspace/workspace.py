@@ -148,11 +148,11 @@ class Workspace:
     def write(
         self, owner: str = "storectl", durability: Durability = Durability.SYNCED
     ) -> AbstractContextManager[Connection]:
-        """Return a write unit: a change of the catalogue that is committed as a whole, or not.
+        """Return a write unit: a change of the catalogue, committed as a whole or not at all.
 
         Args:
             owner: The name of this writer; a writer that waits for it shows this name.
-            durability: When the change has to survive a power cut.
+            durability: When the change becomes safe from a power cut.
 
         Raises:
             ReadOnlyStore: The store is read-only.
@@ -169,7 +169,7 @@ class Workspace:
         return self._database.copy()
 
     def catalogue_bytes(self) -> int:
-        """Return how many bytes the catalogue takes on disk."""
+        """Return the size of the catalogue on disk in bytes."""
         return self._database.size_bytes()
 
     # --- operations -------------------------------------------------------------------------------
@@ -287,7 +287,7 @@ class Workspace:
             return b"".join(reader.chunks(found))
 
     def read_whole(self, digest: Digest) -> bytes:
-        """Return the bytes of a digest that the catalogue knows, verified; they should be few.
+        """Return the bytes of a small blob or document that the catalogue knows, verified.
 
         Args:
             digest: The digest of the bytes.

@@ -1,4 +1,4 @@
-"""Everything that the catalogue claims, row by row, for fsck to check."""
+"""The statements of the catalogue, row by row, which fsck checks."""
 
 from __future__ import annotations
 

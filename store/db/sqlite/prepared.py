@@ -55,7 +55,7 @@ class Lookups:
             yield lookup
 
     def close(self) -> None:
-        """Close all connections. No thread may be using one."""
+        """Close all connections. All look-ups must have ended."""
         for connection in self._all:
             connection.close()
         self._all.clear()
