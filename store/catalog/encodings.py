@@ -30,8 +30,8 @@ class NewEncoding:
         stored: Row number of the stored blob.
         codec: The name of the codec.
         seekable: Whether any part can be decoded alone.
-        ours: Whether this store has encoded verified bytes.
-        checked: Whether the whole was decoded as readers decode it, and compared.
+        ours: Whether this store has made the encoding, from verified bytes.
+        checked: Whether the whole encoding was decoded and compared with the digest.
     """
 
     decoded: ContentKey
@@ -97,9 +97,9 @@ def note_check(connection: Connection, decoded: Digest, stored: Digest, *, seeka
 
     Args:
         connection: A write transaction.
-        decoded: The content.
-        stored: The blob that decodes to it.
-        seekable: Whether its seek table fits its frames.
+        decoded: Digest of the decoded bytes.
+        stored: Digest of the blob that decodes to them.
+        seekable: Whether the seek table of the blob matches its frames.
     """
     connection.execute(
         update(encoding).where(_is(decoded, stored)).values(checked=True, seekable=seekable)
@@ -107,12 +107,12 @@ def note_check(connection: Connection, decoded: Digest, stored: Digest, *, seeka
 
 
 def forget(connection: Connection, decoded: Digest, stored: Digest) -> None:
-    """Delete an encoding that was found false. The blob stays, under its own digest.
+    """Delete an encoding that was found false. The blob itself stays.
 
     Args:
         connection: A write transaction.
-        decoded: The content.
-        stored: The blob that does not decode to it.
+        decoded: Digest that the encoding was recorded for.
+        stored: Digest of the blob that does not decode to it.
     """
     connection.execute(delete(encoding).where(_is(decoded, stored)))
 

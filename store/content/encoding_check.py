@@ -1,9 +1,10 @@
-"""The check that a foreign encoding decodes to its content in every way that readers decode it.
+"""The check that a foreign encoding decodes to the recorded digest in every way that is used.
 
-A zstd blob can be read in two ways: as a stream, or frame by frame as its seek table says. Bytes
-that a client made can be valid in both and give different contents. So both are decoded and
-compared, and the frames are followed block by block: each fills its place in the table, and nothing
-lies between them that one way sees and the other one passes over.
+A zstd blob can be decoded in two ways: as a stream, or frame by frame with its seek table. A client
+can make a blob for which both succeed with different results. So the check decodes the blob in both
+ways and compares the results. It also follows the frames block by block: each frame must fill its
+place in the table, and no bytes may lie between two frames, because only one of the ways would
+decode them.
 
 Spec: RFC 8878 section 3.1.2 (skippable frames).
 """
@@ -34,9 +35,9 @@ def stream(blob: OpenBlob, codec: Codec, *, max_bytes: int) -> Iterator[bytes]:
     """Decode a whole blob as a stream, from its first byte.
 
     Args:
-        blob: The open blob.
-        codec: Its codec.
-        max_bytes: The ceiling for the decoded total.
+        blob: The open blob; the caller closes it.
+        codec: The codec of the blob.
+        max_bytes: The ceiling for all decoded bytes.
 
     Raises:
         InvalidInput: The blob does not decode, or decodes to more than the ceiling.
@@ -50,13 +51,13 @@ def stream(blob: OpenBlob, codec: Codec, *, max_bytes: int) -> Iterator[bytes]:
 
 
 def decodes_to(blob: OpenBlob, codec: Codec, content: Digest, content_bytes: int) -> bool:
-    """Return whether a blob decodes to a content as a stream.
+    """Return whether a blob, decoded as a stream, has a digest and a size.
 
     Args:
-        blob: The open blob.
-        codec: Its codec.
-        content: The digest of the content.
-        content_bytes: The size of the content.
+        blob: The open blob; the caller closes it.
+        codec: The codec of the blob.
+        content: The expected digest of the decoded bytes.
+        content_bytes: The expected size of the decoded bytes.
     """
     hashed = hashlib.new(content.algorithm, usedforsecurity=False)
     size = 0
@@ -72,13 +73,13 @@ def decodes_to(blob: OpenBlob, codec: Codec, content: Digest, content_bytes: int
 def has_sound_frames(
     blob: OpenBlob, stored: StoredEncoding, content: Digest, content_bytes: int
 ) -> bool:
-    """Return whether the frames of a blob, read by its seek table, are exactly a content.
+    """Return whether a blob, decoded with its seek table, has a digest and a size.
 
     Args:
-        blob: The open blob.
-        stored: What is known of the blob; whether it is seekable is what this tells.
-        content: The digest of the content.
-        content_bytes: The size of the content.
+        blob: The open blob; the caller closes it.
+        stored: The encoding as the catalogue records it; its field ``seekable`` is not used.
+        content: The expected digest of the decoded bytes.
+        content_bytes: The expected size of the decoded bytes.
     """
     frames = Frames.of(blob, replace(stored, seekable=True), content_bytes)
     if frames is None:
@@ -99,8 +100,8 @@ def has_digest(blob: OpenBlob, digest: Digest) -> bool:
     """Return whether the bytes of a blob have a digest.
 
     Args:
-        blob: The open blob.
-        digest: The digest.
+        blob: The open blob; the caller closes it.
+        digest: The expected digest.
     """
     hashed = hashlib.new(digest.algorithm, usedforsecurity=False)
     position = 0

@@ -141,7 +141,7 @@ class Scatter:
     def _start_frames(
         self, sources: Sources, offset: int, on_written: Callable[[int], None]
     ) -> bool:
-        """Begin to write a content from frames of our own; False for any other encoding."""
+        """Begin to write from frames of this program; return False for any other encoding."""
         stored = sources.encodings[0]
         if not stored.is_ours:
             # The decoded bytes have to be hashed in their order.

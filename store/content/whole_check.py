@@ -1,4 +1,4 @@
-"""The digest of a content that is read in blocks, compared before its last block is handed out."""
+"""The check of a digest whose bytes are read in blocks, before the last block is returned."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @final
 class WholeCheck:
-    """The check of a content's digest while it is read in order; parts may be read twice.
+    """The check of a digest while its bytes are read in order. Parts may be read twice.
 
     If reading starts in the middle or skips bytes, the digest is not checked.
 
     Args:
-        sources: The forms of the content.
+        sources: The stored forms of the digest.
     """
 
     def __init__(self, sources: Sources) -> None:
@@ -32,11 +32,11 @@ class WholeCheck:
         """Hash the bytes at ``offset``.
 
         Args:
-            offset: Where they begin in the content.
-            view: The bytes.
+            offset: Offset of the first byte.
+            view: The bytes to hash.
 
         Raises:
-            DamagedContent: The content is complete, and its digest differs.
+            DamagedContent: All bytes have been read, and their digest is wrong.
         """
         if not offset <= self._seen < offset + len(view):
             return
@@ -54,18 +54,18 @@ def _wrong(sources: Sources) -> DamagedContent:
         return damaged(sources.digest, "its bytes have another digest")
     stored = sources.encodings[0]
     if stored.is_ours:
-        # What this store encoded is right unless the disk has changed it.
+        # An encoding that this store made is right, unless the disk has changed it.
         return damaged(stored.digest, f"it does not give the bytes of {sources.digest}")
     return false_encoding(stored.digest, sources.digest)
 
 
 @final
 class CheckedBlocks:
-    """Blocks whose last one is handed out only after the whole has had the content's digest.
+    """Blocks that return the last block only if all bytes have the right digest.
 
     Args:
         blocks: The bytes; this object closes them.
-        sources: The forms of the content.
+        sources: The stored forms of the digest.
     """
 
     def __init__(self, blocks: Blocks, sources: Sources) -> None:
@@ -74,14 +74,14 @@ class CheckedBlocks:
         self.size_bytes = blocks.size_bytes
 
     def read_into(self, position: int, buffer: bytearray) -> memoryview:
-        """Read some bytes, as `Blocks.read_into` does.
+        """Read some bytes, like `Blocks.read_into`.
 
         Args:
-            position: Where they begin.
-            buffer: Memory that may be used for them.
+            position: Offset of the first byte.
+            buffer: Memory that may receive the bytes.
 
         Raises:
-            DamagedContent: Stored bytes are wrong, end early, or the whole has another digest.
+            DamagedContent: Stored bytes are wrong or end early, or their digest is wrong.
             ContentMissing: A blob is missing.
         """
         view = self._blocks.read_into(position, buffer)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Holdings(Protocol):
-    """Look-ups of content that the store has. Content that is found stays until the operation ends."""
+    """Look-ups of content in the store. Content that is found stays until the operation ends."""
 
     def diffs(self, wanted: Iterable[DiffID]) -> AbstractSet[DiffID]:
         """Return the diffs of ``wanted`` that the store has, in any encoding."""

@@ -1,7 +1,7 @@
-"""Checks of foreign encodings, made before a part of a content is decoded from one.
+"""Checks of foreign encodings, before a part of the bytes is decoded from such an encoding.
 
-Imports and the verification of pushes check an encoding before they record it. Only encodings that
-an older program recorded are not checked yet (migration 0004).
+Imports, and the verification of pushes, check an encoding before they record it. Only encodings
+from an older version of this program are still unchecked (migration 0004).
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Prover:
     """Checks foreign encodings of one store, each once. Threads may share it.
 
     Args:
-        blobs: Where the encodings are stored.
-        record: Records a check of an encoding of a content, and returns whether it could. If not,
-            this object remembers the check.
-        report: Called with what is found false.
+        blobs: The blob store that holds the encodings.
+        record: Records a check of an encoding of a digest; returns whether that was possible. If
+            not, this object remembers the check.
+        report: Called with the error of each false encoding.
     """
 
     def __init__(
@@ -46,14 +46,14 @@ class Prover:
         self._record = record
         self._report = report
         self._known: dict[tuple[Digest, Digest], StoredEncoding] = {}
-        # One check at a time: it reads and decodes whole blobs.
+        # Only one check runs at a time, because it reads and decodes whole blobs.
         self._checking = threading.Lock()
 
     def prove(self, sources: Sources) -> Sources:
-        """Make sure that parts of a content may be decoded alone.
+        """Prove that parts of a digest's bytes may be decoded alone.
 
         Args:
-            sources: The forms of the content.
+            sources: The stored forms of the digest.
 
         Returns:
             The forms without the false encodings; the first form is proven.
@@ -77,19 +77,19 @@ class Prover:
         return sources
 
     def check(self, sources: Sources, stored: StoredEncoding) -> StoredEncoding:
-        """Decode a whole encoding in every way that readers do, and record that it is true.
+        """Decode a whole encoding in every way that readers use, and record that it is right.
 
         Args:
-            sources: The content that it has to decode to.
-            stored: The encoding.
+            sources: The digest that the encoding must decode to, with its stored forms.
+            stored: The encoding to check.
 
         Returns:
-            The encoding as it was recorded.
+            The encoding, with the result of the check.
 
         Raises:
-            FalseEncoding: It has its digest, and decodes to something else.
-            DamagedContent: It does not have its digest.
-            ContentMissing: Its blob is missing.
+            FalseEncoding: The blob has its digest, but decodes to different bytes.
+            DamagedContent: The blob does not have its digest.
+            ContentMissing: The blob is missing.
         """
         pair = (sources.digest, stored.digest)
         with self._checking:
@@ -99,7 +99,7 @@ class Prover:
                 if not decodes_to(blob, stored.codec, sources.digest, sources.size_bytes):
                     if has_digest(blob, stored.digest):
                         raise false_encoding(stored.digest, sources.digest)
-                    raise damaged(stored.digest, "its bytes have another digest")
+                    raise damaged(stored.digest, "its bytes have a different digest")
                 seekable = has_sound_frames(blob, stored, sources.digest, sources.size_bytes)
             checked = replace(stored, seekable=seekable, is_checked=True)
             if not self._record(sources.digest, checked):

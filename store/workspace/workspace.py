@@ -314,7 +314,7 @@ class Workspace:
         return self._prover
 
     def _note_check(self, digest: Digest, checked: StoredEncoding) -> bool:
-        """Record that an encoding of a content was checked; return whether that could be done."""
+        """Record that an encoding was checked; return whether that was possible."""
         from store.catalog import encodings
 
         if self.read_only:
@@ -323,7 +323,7 @@ class Workspace:
             with self.write("check") as connection:
                 encodings.note_check(connection, digest, checked.digest, seekable=checked.seekable)
         except Unavailable as exc:
-            # The answer needs no note, and a full disk may serve it too.
+            # The caller does not need the note, so a full disk must not prevent the answer.
             logger.warning("%s", printable(exc.message))
             return False
         return True
