@@ -118,7 +118,7 @@ def fields(
         request: The request that was answered.
         response: The answer that was sent.
         seconds: The time from the head of the request to the end of the answer.
-        sent_bytes: How many bytes of the body were sent.
+        sent_bytes: How many bytes of the answer were sent, including its head.
     """
     return {
         "remote": address(request),

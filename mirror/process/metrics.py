@@ -55,7 +55,7 @@ class Family:
 
     @property
     def slots(self) -> int:
-        """How many numbers the family needs."""
+        """How many numbers the family has in each row."""
         return len(self.labels) * (len(self.bounds) + 2 if self.bounds else 1)
 
 
@@ -110,8 +110,8 @@ _PER_DURATION: Final = len(SECONDS) + 2
 class Metrics:
     """The counters of all worker processes.
 
-    Create the counters before the processes are forked; each process then calls `use_row`. Only one
-    thread of a process may count.
+    Create the counters before the processes are forked; each process then calls `use_row`. Two
+    threads of a process must not count at the same time.
 
     Args:
         workers: The number of worker processes.
