@@ -70,7 +70,7 @@ SAVE: Final = Sequence(
     "The steps of a save",
     (
         ("caller", "names, options, sink"),
-        ("exporter.selection", "names to contents"),
+        ("exporter.selection", "names to blobs"),
         ("exporter.planning", "pure: list of entries"),
         ("exporter.output", "tar, folder"),
         ("store.content", "reads stored bytes"),
