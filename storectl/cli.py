@@ -1,7 +1,7 @@
 """The program: its parser, the dispatch to a command, and the handling of every error.
 
-A command is imported when it is run: ``--help`` and ``--version`` load neither SQLAlchemy nor the
-store.
+Each command is imported when it is run. So ``--help`` and ``--version`` load neither SQLAlchemy nor
+the store.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ class LazyGroup(click.Group):
         """Return the command that ``args`` name, and the remaining arguments.
 
         Raises:
-            NoSuchCommand: No command has this name. The error suggests similar names, also of
-                commands that are not imported, which click does not know.
+            NoSuchCommand: No command has this name. The error suggests similar names, including
+                names of commands that are not imported and thus unknown to click.
         """
         try:
             return super().resolve_command(ctx, args)
@@ -126,30 +126,30 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="storectl", message="%(prog)s %(version)s")
 def cli(root: str | None, *, debug: bool) -> None:
     """A content-addressed store for container images: archives in and out, byte for byte."""
-    # The command reads both from the context, because they may also be given after it.
+    # Commands read both values from the context, because the options may follow the command.
     del root, debug
 
 
 _GC_THRESHOLD: Final = 100_000
-"""The number of new objects after which Python looks for cycles among them; its default is 700."""
+"""The number of new objects after which Python looks for reference cycles (its default is 700)."""
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with a code of `ExitCode`.
 
     Args:
-        arguments: The command line without the program's name; None for that of the process.
+        arguments: The command line without the program's name; None to use `sys.argv`.
     """
-    # A run keeps most objects that it makes, such as modules and the rows of a list. The repeated
-    # search for garbage among them takes a fifth of its time.
+    # A run keeps most of the objects it creates, such as modules and the rows of a list. With
+    # Python's default, searching them for garbage takes a fifth of the run's time.
     gc.set_threshold(_GC_THRESHOLD)
     signals.install()
     if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
-        # A terminal that cannot show a letter gets its number instead of an error.
+        # Write an escape for a letter that the terminal cannot show, instead of raising an error.
         sys.stdout.reconfigure(errors="backslashreplace")
     code = run(arguments)
-    # The process frees its memory when it exits: a search for cycles before that takes a quarter
-    # of a short run.
+    # Skip the last search for cycles: it takes a quarter of a short run, and the exit frees all
+    # memory anyway.
     gc.freeze()
     sys.exit(code)
 

@@ -1,6 +1,7 @@
 """The settings of a run, from options, environment and defaults.
 
-Clock, environment and working directory are read here; lower layers get them as arguments.
+Only this module reads the clock, environment and working directory. Lower layers get them as
+arguments.
 """
 
 from __future__ import annotations
@@ -40,20 +41,20 @@ class Settings:
     """The clock, with a time zone."""
 
     sleep: Callable[[float], None] = time.sleep
-    """Waits for a number of seconds."""
+    """A function that waits for a number of seconds."""
 
     machine: str = field(default_factory=lambda: os.uname().machine)
-    """The processor architecture of this machine, in the kernel's words."""
+    """The processor architecture of this machine, as the kernel names it."""
 
     def open(self, *, create: bool = False, read_only: bool = False) -> Store:
-        """Open the store, and report on standard error when it has to wait for another process.
+        """Open the store, and report on standard error if the run waits for another process.
 
         Args:
-            create: Create the store if there is none.
-            read_only: Open it without the right to change it.
+            create: Whether to create the store if there is none.
+            read_only: Whether to refuse all changes of the store.
 
         Raises:
-            StoreNotFound: There is no store, and ``create`` is not set.
+            StoreNotFound: There is no store, and ``create`` is false.
             Unavailable: The store cannot be opened.
         """
         from store import Store  # noqa: PLC0415 - `--help` does without
@@ -69,7 +70,7 @@ def resolve(root: str | None, environment: Mapping[str, str], *, debug: bool = F
     Args:
         root: The value of ``--root`` or STORECTL_ROOT, or None.
         environment: The environment variables.
-        debug: The flag ``--debug``.
+        debug: Whether the flag ``--debug`` was given.
 
     Raises:
         click.UsageError: Neither the root nor a home folder is known.
@@ -83,7 +84,7 @@ def store_root(given: str | None, environment: Mapping[str, str]) -> Path:
     A relative XDG_DATA_HOME is ignored (XDG Base Directory Specification).
 
     Args:
-        given: The folder that the user named, or None or an empty text.
+        given: The folder that the user named; None or empty if the user named none.
         environment: The environment variables.
 
     Raises:
@@ -117,7 +118,7 @@ def report_wait(owner: str) -> None:
     """Print on standard error that the run waits for another process.
 
     Args:
-        owner: What the other process calls its operation, or an empty text.
+        owner: The name of the other process's operation; empty if it is unknown.
     """
     from storectl.output import render  # noqa: PLC0415
 

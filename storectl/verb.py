@@ -27,11 +27,11 @@ class Verb(click.Command):
         self.examples = tuple(examples)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments, in which flags may have values as in docker: ``--human=false``."""
+        """Parse the arguments. As in docker, flags may have values: ``--human=false``."""
         return super().parse_args(ctx, _without_values(self.get_params(ctx), args))
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
-        """Run the command, with the settings of the run as the context's object."""
+        """Run the command with the run's settings as the context's object."""
         from storectl.settings import (  # noqa: PLC0415
             log_to_standard_error,
             resolve,
@@ -57,7 +57,7 @@ def write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> N
 
 
 def common_options() -> list[click.Parameter]:
-    """Return the options that may stand before and after a command; the last value wins."""
+    """Return the options that may come before or after a command; the last value wins."""
     return [
         click.Option(
             ["--root"],
@@ -79,16 +79,16 @@ def common_options() -> list[click.Parameter]:
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:  # noqa: ANN401 - of either option
-    # In the root context, where completion and the handling of errors look for it.
+    # Store the value in the root context, where completion and error handling look for it.
     if value is not None:
         ctx.find_root().params[str(param.name)] = value
 
 
 def _without_values(params: Sequence[click.Parameter], args: Sequence[str]) -> list[str]:
-    """Return ``args`` with flags that have a value replaced by flags without one.
+    """Return ``args`` with every ``--flag=VALUE`` replaced by a flag without a value.
 
-    ``--flag=true`` becomes ``--flag``; ``--flag=false`` becomes the opposite flag, or is dropped if
-    there is none. The values are those of Go's ``strconv.ParseBool``.
+    ``--flag=true`` becomes ``--flag``. ``--flag=false`` becomes the opposite flag, or is dropped if
+    there is none. The accepted values are those of Go's ``strconv.ParseBool``.
     """
     flags = {
         name: param
@@ -119,17 +119,17 @@ json_option: Final = click.option("--json", "as_json", is_flag=True, help=JSON)
 def for_each(
     names: Sequence[str], act: Callable[[str], Result], *, may_be_missing: bool = False
 ) -> tuple[list[Result], ExitCode]:
-    """Call ``act`` for every name, like docker: an error about one name does not stop the others.
+    """Call ``act`` for every name. As in docker, an error about one name does not stop the others.
 
-    Errors with other causes, such as a full disk or a busy store, do.
+    Errors with other causes, such as a full disk or a busy store, end the command.
 
     Args:
         names: The arguments of the command.
-        act: Called with a name.
-        may_be_missing: Report an unknown name without failing.
+        act: Called with each name.
+        may_be_missing: Whether to report an unknown name without failing.
 
     Returns:
-        The results for the names without errors, and the exit code of the first error or 0.
+        The results for the names without errors, and the exit code of the first error, else 0.
 
     Raises:
         StoreError: An error that is not about a name.

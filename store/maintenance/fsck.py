@@ -1,4 +1,4 @@
-"""The check of a whole store: it recomputes every digest, diff ID, chain ID and edge from bytes."""
+"""The check of a whole store, which recomputes all digests, diff IDs, chain IDs and edges."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _REPAIR: Final = "import an archive that holds this content to repair it"
 @final
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A finding, and what the caller has to do about it.
+    """A finding, and the content that the caller must mark as damaged.
 
     Attributes:
-        finding: The finding.
-        damaged: The content to mark as damaged, if its bytes are wrong.
+        finding: The fact to report.
+        damaged: The digest to mark as damaged; None if no stored bytes are wrong.
         false_for: The content that ``damaged`` does not decode to, if the encoding is false and the
             bytes themselves are sound.
     """
@@ -51,12 +51,12 @@ class Verdict:
 class Checker:
     """One check of the whole store.
 
-    Other processes may write meanwhile, so a content that looks damaged is looked up again before
-    it is reported.
+    Other processes may write during the check. So content that looks damaged is looked up again
+    before it is reported.
 
     Args:
-        workspace: The store.
-        progress: Told about each content that is read.
+        workspace: The store to check.
+        progress: Receives a report for each digest whose bytes are read.
     """
 
     def __init__(self, workspace: Workspace, progress: Progress) -> None:
@@ -67,7 +67,7 @@ class Checker:
         self._progress = progress
 
     def run(self) -> Iterator[Verdict]:
-        """Yield every finding: first those about bytes, then those about rows and files."""
+        """Yield the findings about stored bytes, then about rows, then about files."""
         yield from self._bytes()
         yield from self._decodings()
         yield from self._chains()
@@ -98,14 +98,14 @@ class Checker:
                     )
 
     def _reread(self, reader: Reader, digest: Digest, *, in_file: bool) -> str | None:
-        """Return what is wrong with a content's own bytes, or None."""
+        """Return the fault of the bytes stored under ``digest``, or None if they are correct."""
         if in_file and self._blobs.size(self._blobs.location(digest)) is None:
             return "its file is missing"
         with self._read() as connection:
             sources = content.sources(connection, (digest,)).get(digest)
         if sources is None:
             return None
-        # Without its encodings: this reads the content's own bytes.
+        # Drop the encodings, so that the bytes stored under the digest are read.
         own = Sources(
             digest, sources.size_bytes, ContentState.PRESENT, sources.inline, sources.in_file, ()
         )
@@ -182,7 +182,7 @@ class Checker:
                     yield self._finding(
                         "wrong-chain",
                         chain.digest,
-                        f"is not the chain of its {len(diffs)} layer(s)",
+                        f"is not the chain ID of its {len(diffs)} layer(s)",
                     )
             images = audit.images(connection)
             documents = content.sources(connection, [image_id.digest for image_id, _ in images])
@@ -211,9 +211,9 @@ class Checker:
         with self._reader() as reader:
             for row in rows:
                 try:
-                    # Parsed as the import parsed it: Python's JSON parser accepts neither all
-                    # invalid UTF-8 nor all depths. A document without a media type has the one it
-                    # was pushed with.
+                    # Parse the document as in an import: Python's JSON parser accepts neither
+                    # invalid UTF-8 nor deep nesting. A document without a media type has the media
+                    # type of its push.
                     document = Document.parse(
                         b"".join(reader.chunks(documents[row.digest])),
                         digest=row.digest,

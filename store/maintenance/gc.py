@@ -1,7 +1,7 @@
-"""Garbage collection beside running writers.
+"""Garbage collection while other processes write.
 
-Candidates are marked in a snapshot, deleted in short write units that check them again, and their
-files are removed in write units that have just checked that no row names them.
+Candidates are marked in a snapshot. Short write units check the candidates again and delete them.
+Other write units check that no row names a file, and remove the file.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ BATCH_SIZE: Final = 10_000
 @final
 @dataclass(slots=True)
 class _Tally:
-    """What was deleted so far."""
+    """The images, rows and files that were deleted so far."""
 
     images: list[ImageID] = field(default_factory=list)
     manifests: int = 0
@@ -67,11 +67,11 @@ class _Tally:
 
 @final
 class Collector:
-    """Collections of one store.
+    """The garbage collector of one store.
 
     Args:
-        workspace: The store.
-        timer: Returns seconds from any starting point; measures how long write units take.
+        workspace: The store to collect.
+        timer: Returns a time in seconds, to measure how long write units take.
     """
 
     def __init__(
@@ -81,11 +81,11 @@ class Collector:
         self._timer = timer
 
     def run(self, *, dangling: bool) -> CollectionReport:
-        """Delete what nothing refers to.
+        """Delete manifests, images, layers and files that nothing refers to.
 
         Args:
-            dangling: Whether to delete images without a name too, unless a tagged image was built
-                on them.
+            dangling: Whether to delete images without a name as well, unless a tagged image was
+                built on them.
         """
         workspace, tally = self._workspace, _Tally()
         tally.dead_operations = workspace.sweep_operations()
@@ -95,10 +95,10 @@ class Collector:
         return tally.report(dry_run=False)
 
     def dry_run(self, *, dangling: bool) -> CollectionReport:
-        """Return what `run` would delete: the same statements run on a copy of the catalogue.
+        """Return the report of `run`, from running the same statements on a copy of the catalogue.
 
         Args:
-            dangling: As for `run`.
+            dangling: Whether to include images without a name, as in `run`.
         """
         tally = _Tally()
         with self._workspace.catalogue_copy() as copy:
@@ -110,7 +110,7 @@ class Collector:
 @final
 @dataclass(frozen=True, slots=True)
 class _Units:
-    """The units of one collection."""
+    """The read and write units of one collection."""
 
     read: Unit
     write: Unit
@@ -122,14 +122,14 @@ class _Units:
             return mark(connection)
 
     def paced(self, marked: Sequence[T], act: Callable[[Connection, Sequence[T]], R]) -> list[R]:
-        """Call ``act`` on all candidates, in write units that stay short; return its results."""
+        """Call ``act`` on all candidates, in short write units; return the results."""
         results = []
         pace = BatchPacer()
         for batch in pace.batches(marked):
             with self.write() as connection:
                 begin = self.timer()
                 results.append(act(connection, batch))
-                # Without the commit: its sync takes as long for one row as for a hundred.
+                # Do not time the commit: its sync takes as long for one row as for a hundred.
                 seconds = self.timer() - begin
             pace.note(len(batch), seconds)
         return results
@@ -141,8 +141,8 @@ class _Units:
     ) -> None:
         """Mark and delete until a pass deletes nothing.
 
-        Deleting goes top-down: what one pass deletes may free what it referred to. A pass that
-        finds all of its candidates in use again deletes nothing.
+        Deletion goes top-down: deleting a row may free the rows that it refers to. A pass deletes
+        nothing if all of its candidates are in use again.
         """
         while any(self.paced(self.marked(mark), delete)):
             pass
@@ -150,7 +150,7 @@ class _Units:
 
 @final
 class _RowCollection:
-    """Deletes rows, and condemns the files of deleted contents."""
+    """The part of a collection that deletes rows, and condemns the files they name."""
 
     def __init__(self, units: _Units, now: Callable[[], datetime], tally: _Tally) -> None:
         self._units = units
@@ -202,7 +202,7 @@ class _RowCollection:
 
 @final
 class _FileCollection:
-    """Removes condemned files, and files without a row."""
+    """The part of a collection that removes condemned files, and files without a row."""
 
     def __init__(self, units: _Units, workspace: Workspace, tally: _Tally) -> None:
         self._units = units
@@ -226,8 +226,8 @@ class _FileCollection:
         condemned.forget(connection, digests)
 
     def _remove_orphans(self) -> None:
-        # A crash between rename and commit leaves a file without a row, and the operation's list
-        # of its files may be lost. Looking for such files needs no lock, removing them does.
+        # A crash between rename and commit leaves a file without a row, and may lose the
+        # operation's list of its files. Finding such files needs no lock, but removing them does.
         suspects: list[Digest] = []
         files = map(self._blobs.digest, self._blobs.locations())
         with self._units.read() as connection:

@@ -1,4 +1,4 @@
-"""The size of one write unit's work, so that waiting writers never wait long."""
+"""The size of write units, which is kept small so that other writers never wait long."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ T = TypeVar("T")
 TARGET_S: Final = 0.04
 """How long the statements of one batch should take, in seconds.
 
-That is less than half of what importers are promised: the commit is added to it, and rows differ in
-cost.
+This is less than half of the longest wait that imports may have, because the commit takes more
+time, and rows differ in cost.
 """
 
 FIRST_BATCH: Final = 50
 MIN_BATCH: Final = 25
-"""Below this size the commits cost more than the rows: on a busy machine, fewer rows do not make a
-transaction shorter."""
+"""The smallest batch. In smaller batches the commits cost more than the rows: on a busy machine,
+fewer rows do not make a transaction shorter."""
 
 MAX_BATCH: Final = 500
 
 
 @final
 class BatchPacer:
-    """Cuts work into batches, whose size follows from how long the last one took.
+    """A splitter of work into batches. The time of each batch determines the size of the next.
 
     Args:
-        first: The size of the first batch.
+        first: How many items the first batch has.
     """
 
     def __init__(self, first: int = FIRST_BATCH) -> None:
         self.size = first
 
     def batches(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
-        """Yield all of ``items``, in order, in batches; call `note` after each."""
+        """Yield ``items`` in batches. The caller calls `note` after each batch."""
         start = 0
         while start < len(items):
             batch = items[start : start + self.size]
@@ -48,7 +48,7 @@ class BatchPacer:
 
         Args:
             items: How many items the last batch had.
-            seconds: How long it took.
+            seconds: How long the last batch took.
         """
         if seconds > TARGET_S:
             self.size = max(MIN_BATCH, self.size // 2)

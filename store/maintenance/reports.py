@@ -1,7 +1,7 @@
 """The results of collections and checks.
 
-They have a module of their own because a dataclass takes nearly a millisecond to define, and
-imports and saves need none of these.
+They are in a separate module because defining a dataclass takes nearly a millisecond, and imports
+and saves do not use these.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class CollectionReport:
-    """What a collection deleted, or would delete.
+    """The result of a collection: what it deleted, or would delete.
 
     Attributes:
-        images: The images.
-        manifests: How many manifests.
-        layers: How many layers.
-        blobs: The contents whose files were removed.
+        images: The IDs of the deleted images.
+        manifests: The number of deleted manifests.
+        layers: The number of deleted layers.
+        blobs: The digests whose files were removed.
         freed_bytes: The size of all removed files.
-        orphan_files: How many files without a row.
-        dead_operations: How many operations of processes that have ended.
-        dry_run: Whether nothing was deleted.
+        orphan_files: The number of removed files that had no row.
+        dead_operations: The number of operations cleaned up after their processes had ended.
+        dry_run: Whether this was a dry run, which deletes nothing.
     """
 
     images: tuple[ImageID, ...]
@@ -54,13 +54,13 @@ class Finding:
     """One finding of a check.
 
     Attributes:
-        severity: How serious it is.
+        severity: Whether the finding is an error or a warning.
         kind: A word for this kind of finding, such as ``damaged``.
-        subject: The digest that it is about.
+        subject: The digest that the finding is about.
         message: The fact, in one line.
-        images: The images that it affects, by name, or by ID if they have none.
-        hint: What to do, if that needs no command.
-        remedy: What to do, if that needs a command.
+        images: The names of affected images; IDs for images without a name.
+        hint: The next step in words; None if it needs a command.
+        remedy: The next step, if it needs a command; else None.
     """
 
     severity: Severity

@@ -1,4 +1,4 @@
-"""Everything about one image, manifest or index, answered from one snapshot."""
+"""The details of one image, manifest or index, read from one snapshot."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 def image_details(
     connection: Connection, name: str, document: Callable[[Digest], bytes]
 ) -> ImageDetails:
-    """Return everything about one image.
+    """Return the details of one image.
 
     Args:
         connection: A read unit.
         name: A tag, digest reference or image ID.
-        document: Returns the bytes of a config.
+        document: Returns the bytes of a config by its digest.
 
     Raises:
         ImageNotFound: No image has this name.
@@ -77,7 +77,7 @@ def image_details(
 
 
 def manifest_contents(connection: Connection, name: str) -> ManifestContents:
-    """Return what a manifest or index points to.
+    """Return the content and the referrers of a manifest or index.
 
     Args:
         connection: A read unit.
@@ -113,15 +113,15 @@ def _stored(sources: Sources) -> tuple[StoredEncoding, ...]:
 @final
 @dataclass(frozen=True, slots=True)
 class LinkDetails:
-    """One content that a manifest or index points to.
+    """A link of a manifest or index, with the state of its target.
 
     Attributes:
-        digest: The content's digest.
+        digest: The target's digest.
         role: ``config``, ``layer``, ``child`` or ``blob``.
         media_type: The media type that the manifest states.
         size_bytes: The size that the manifest states.
-        state: Whether the store has the content.
-        platform: The platform of an index's child; empty if it states none.
+        state: Whether the store has the target.
+        platform: The platform that an index states for a child; empty if it states none.
     """
 
     digest: Digest
@@ -135,12 +135,12 @@ class LinkDetails:
 @final
 @dataclass(frozen=True, slots=True)
 class ManifestContents:
-    """A manifest or index, with what it points to.
+    """A manifest or index, with its links and referrers.
 
     Attributes:
-        summary: The manifest as a list shows it.
-        links: The contents that it points to, in its order.
-        referrers: The manifests whose subject it is.
+        summary: The manifest or index as lists show it.
+        links: The links to other content, in the document's order.
+        referrers: The digests of manifests that have this document as their subject.
     """
 
     summary: ManifestSummary
@@ -159,7 +159,7 @@ class LayerDetails:
         size_bytes: The size of the uncompressed layer.
         state: Whether the store has the layer.
         encodings: The forms in which the layer is stored.
-        urls: Where a foreign layer may be fetched.
+        urls: The URLs from which a foreign layer can be downloaded.
     """
 
     diff_id: DiffID
@@ -179,7 +179,7 @@ class ManifestDetails:
         digest: The manifest's digest.
         media_type: The manifest's media type.
         size_bytes: The size of the manifest itself.
-        deterministic: Whether this is the manifest that Docker makes for the image's archive.
+        deterministic: Whether this is the manifest that Docker writes into an archive of the image.
     """
 
     digest: Digest
@@ -191,17 +191,17 @@ class ManifestDetails:
 @final
 @dataclass(frozen=True, slots=True)
 class ImageDetails:
-    """Everything about one image.
+    """The details of one image.
 
     Attributes:
         image_id: The image's ID.
         config: The image's config.
-        references: The tags that reach the image, in byte order.
+        references: The tags that lead to the image, directly or through an index, in byte order.
         manifests: The manifests that describe the image.
         layers: The layers, base first.
-        parent: The image that this one was built on, if it is known.
+        parent: The image that this one was built on; None if it is unknown.
         children: The images that were built on this one.
-        last_tagged: When a tag was last set to the image; None if never.
+        last_tagged: When a tag of the image was last set; None if no tag was ever set.
     """
 
     image_id: ImageID

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 _BATCH: Final = 900
-"""How many images are read together."""
+"""How many images one statement reads."""
 
 
 # --- images ---------------------------------------------------------------------------------------
@@ -41,7 +41,7 @@ def list_images(connection: Connection, filters: ImageFilter | None) -> tuple[Im
 
     Args:
         connection: A read unit.
-        filters: Which images; None for all.
+        filters: The images to list; None for all.
 
     Raises:
         ImageNotFound: A filter names an image that does not exist.
@@ -82,10 +82,10 @@ def _passing(
 def _candidates(
     connection: Connection, filters: ImageFilter, after: ListPosition | None
 ) -> Iterator[list[ListPosition]]:
-    """Yield batches of images that may pass, newest first.
+    """Yield batches of images that may pass the filters, newest first.
 
-    They come from the index of names or of labels if there is such a filter, and otherwise from the
-    index of creation times.
+    They come from the database's index of names or labels if there is such a filter, and otherwise
+    from the index of creation times.
     """
     named = None if not filters.references else _with_names(connection, filters.references)
     labelled = None if not filters.labels else image_list.with_labels(connection, filters.labels)
@@ -103,12 +103,12 @@ def _candidates(
     while positions := image_list.positions(connection, after=after, limit=size):
         yield positions
         after = positions[-1]
-        # If few images pass, read more of them together.
+        # If few images pass, read larger batches.
         size = min(_BATCH, 2 * size)
 
 
 def _with_names(connection: Connection, texts: Sequence[str]) -> set[ContentKey]:
-    """Return the images with a tag that one of the patterns ``texts`` matches."""
+    """Return the images with a tag that matches one of the patterns ``texts``."""
     patterns = [compile_pattern(text) for text in texts]
     starts = {literal_start(text).partition(":")[0] for text in texts}
     return {
@@ -161,7 +161,7 @@ def _passing_tags(
     *,
     is_part: bool,
 ) -> list[TagTarget] | None:
-    """Return the tags of an image that pass, or None if the image does not pass."""
+    """Return the tags of an image that pass the filters, or None if the image does not pass."""
     if not tags and is_part and not filters.include_intermediate:
         return None
     if filters.dangling is not None and filters.dangling != (not tags and not is_part):
@@ -172,14 +172,14 @@ def _passing_tags(
 
 
 def list_names(connection: Connection, prefix: str, limit: int) -> tuple[Reference, ...]:
-    """Return tags whose familiar name begins with ``prefix``, in order of that name.
+    """Return tags whose familiar name begins with ``prefix``, sorted by that name.
 
     Args:
         connection: A read unit.
-        prefix: The beginning of a name as docker shows it.
-        limit: The largest number of tags to return.
+        prefix: The beginning of a name, in the form that docker shows.
+        limit: The most tags to return.
     """
-    # The last colon is followed by a tag, or by a port.
+    # The text after the last colon is a tag or a port.
     repository, colon, _ = prefix.rpartition(":")
     found = [
         *references.beginning_with(connection, prefix, limit),
@@ -190,7 +190,7 @@ def list_names(connection: Connection, prefix: str, limit: int) -> tuple[Referen
 
 
 def _fits(target: TagTarget, patterns: Iterable[re.Pattern[str]]) -> bool:
-    """Return whether a pattern matches a tag as docker shows it, with or without its tag part.
+    """Return whether a pattern matches ``name:tag`` or ``name``, in the form that docker shows.
 
     Source: Docker's ``reference.FamiliarMatch``.
     """
@@ -212,11 +212,11 @@ def list_manifests(
 
     Args:
         connection: A read unit.
-        filters: Which manifests; None for all.
+        filters: The manifests to list; None for all.
     """
     filters = filters or ImageFilter()
     if filters.labels or filters.before or filters.since:
-        # Only images have labels and a creation time.
+        # Artifacts and indexes have neither labels nor a creation time.
         return ()
     after = None if filters.after is None else _manifest_position(connection, filters.after)
     return tuple(islice(_passing_manifests(connection, filters, after), filters.limit))
@@ -241,10 +241,10 @@ def _passing_manifests(
 
 
 def _manifest_position(connection: Connection, name: str) -> Digest | None:
-    """Return the digest of the manifest that the last page ended with.
+    """Return the digest of the manifest at the end of the previous page.
 
     Returns:
-        The manifest's digest; None if the page ended with an image, or ``name`` is unknown.
+        The manifest's digest; None if the page ended with an image, or if ``name`` is unknown.
     """
     digest = parse_full_id(name)
     if digest is None or manifests.key_of(connection, digest) is None:
@@ -260,8 +260,8 @@ def summary_of(row: manifests.ManifestRow, tags: Sequence[TagTarget]) -> Manifes
     """Return the summary of a manifest.
 
     Args:
-        row: The manifest.
-        tags: The tags to show, which may be only some of the manifest's tags.
+        row: The manifest's row.
+        tags: The tags to show: all or some of the manifest's tags.
     """
     return ManifestSummary(
         row.digest,

@@ -1,6 +1,6 @@
-"""Images and manifests as a list shows them, and the filters of a list.
+"""Images and manifests as lists show them, and the filters of lists.
 
-The results of other questions are in other modules, so that a list does not import them.
+The results of other queries are in other modules, so that lists do not import them.
 """
 
 from __future__ import annotations
@@ -27,18 +27,19 @@ class TaggedReference:
 @final
 @dataclass(frozen=True, slots=True)
 class ImageSummary:
-    """One image as a list shows it.
+    """One image as lists show it.
 
     Attributes:
         image_id: The image's ID.
         references: The image's tags that pass the filters.
         manifests: The manifests that describe the image.
-        created: The creation time in the config; None if it has none.
+        created: The creation time in the config; None if the config has none.
         size_bytes: The size of all uncompressed layers.
-        parent: The image that this one was built on, if it is known.
-        dangling: Whether the image has no tag, and no image is built on it.
-        intermediate: Whether the image has no tag, but an image is built on it or it is one
-            platform of an index.
+        parent: The image that this one was built on; None if it is unknown.
+        dangling: Whether the image has no tag, no image is built on it, and it is not part of an
+            index.
+        intermediate: Whether the image has no tag, but an image is built on it or it is part of an
+            index.
     """
 
     image_id: ImageID
@@ -54,16 +55,16 @@ class ImageSummary:
 @final
 @dataclass(frozen=True, slots=True)
 class ManifestSummary:
-    """An artifact, or an index without an image for the default platform, as a list shows it.
+    """An artifact, or an index without an image for the default platform, as lists show it.
 
     Attributes:
         digest: The manifest's digest.
         references: The manifest's tags that pass the filters.
         media_type: The manifest's media type.
         kind: ``manifest`` or ``index``.
-        artifact_type: The type of an artifact, if it states one.
-        subject: The manifest that this one refers to, if any.
-        size_bytes: The size of everything that it points to.
+        artifact_type: The type that an artifact states; empty if it states none.
+        subject: The manifest that this one refers to; None if it refers to none.
+        size_bytes: The size of all content that the manifest points to.
     """
 
     digest: Digest
@@ -78,19 +79,20 @@ class ManifestSummary:
 @final
 @dataclass(frozen=True, slots=True)
 class ImageFilter:
-    """Which images to list, as for docker's ``--filter``.
+    """The images to list, like docker's ``--filter``.
 
-    Several values of ``references`` are alternatives; an image needs every one of ``labels``.
+    An image passes if it matches any of ``references`` and all of ``labels``.
 
     Attributes:
-        references: Shell patterns for names as docker shows them.
+        references: Shell patterns for names, in the form that docker shows.
         labels: ``key`` or ``key=value``.
-        dangling: Whether to list only dangling images (True) or none (False); None for both.
-        before: An image; only older images pass.
-        since: An image; only newer images pass.
+        dangling: True to list only dangling images, False to leave them out, None to ignore whether
+            images are dangling.
+        before: The name or ID of an image; only older images pass.
+        since: The name or ID of an image; only newer images pass.
         include_intermediate: Whether to list intermediate images.
-        limit: The largest number of images on a page; None for all.
-        after: The last image or manifest of the page before; None for the first page.
+        limit: The most images on a page; None for all.
+        after: The last image or manifest of the previous page; None for the first page.
     """
 
     references: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""How much space the store takes, and how much a collection would free."""
+"""How much space the store takes, and how much garbage collection would free."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def usage(connection: Connection, *, each: bool) -> Usage:
 
     Args:
         connection: A read unit.
-        each: Whether to list every image, and not only the sums.
+        each: Whether to list every image in addition to the sums.
     """
     images = catalog_usage.images(connection)
     in_indexes = references.default_images_of_indexes(connection)
@@ -42,7 +42,7 @@ def usage(connection: Connection, *, each: bool) -> Usage:
     files = catalog_usage.files(connection)
     return Usage(
         rows=(
-            # A layer that several unnamed images share is not freed by removing one image.
+            # Removing one image does not free a layer that it shares with other unnamed images.
             UsageRow(
                 "Images",
                 len(images),
@@ -101,7 +101,7 @@ def with_database(report: Usage, database_bytes: int) -> Usage:
     """Return the report with the size of the catalogue added.
 
     Args:
-        report: A report without the catalogue.
+        report: A report that does not count the catalogue.
         database_bytes: The size of the catalogue on disk.
     """
     return replace(
@@ -116,10 +116,10 @@ class UsageRow:
 
     Attributes:
         kind: ``Images``, ``Layers`` or ``Blobs``.
-        count: How many there are.
-        active: How many have a tag, or belong to an image with a tag.
-        size_bytes: The size of all of them.
-        reclaimable_bytes: How much removing the inactive ones would free.
+        count: The number of images, layers or blobs.
+        active: How many of them have a tag, or belong to an image with a tag.
+        size_bytes: Their total size.
+        reclaimable_bytes: How many bytes would be freed by removing those that are not active.
     """
 
     kind: str
@@ -132,15 +132,15 @@ class UsageRow:
 @final
 @dataclass(frozen=True, slots=True)
 class ImageUsage:
-    """One image's part of the store; all sizes are of uncompressed layers.
+    """The space that one image takes. All sizes are sizes of uncompressed layers.
 
     Attributes:
         image_id: The image's ID.
         references: The image's tags.
         size_bytes: The size of all layers.
-        shared_bytes: The size of layers that other images use too.
+        shared_bytes: The size of layers that other images use as well.
         unique_bytes: The size of layers that no other image uses.
-        created: The creation time in the config; None if it has none.
+        created: The creation time in the config; None if the config has none.
     """
 
     image_id: ImageID
@@ -154,11 +154,11 @@ class ImageUsage:
 @final
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The answer to ``df``.
+    """The result of ``df``.
 
     Attributes:
-        rows: The sums of images, layers and blobs.
-        images: Each image; empty if only sums were asked for.
+        rows: The sums for images, layers and blobs.
+        images: The space of each image; empty if only sums were requested.
         on_disk_bytes: The size of all blobs and the catalogue on disk.
         database_bytes: The size of the catalogue on disk.
     """

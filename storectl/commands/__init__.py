@@ -1,1 +1,1 @@
-"""The commands of storectl: one module for each, in which it is called ``command``."""
+"""The commands of storectl. Each module defines one command, named ``command``."""

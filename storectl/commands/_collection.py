@@ -15,8 +15,8 @@ def show(report: CollectionReport, *, as_json: bool) -> None:
     """Print what a collection removed, or would remove, and how many bytes that frees.
 
     Args:
-        report: What the store did.
-        as_json: Print one JSON document instead of lines.
+        report: The result of the collection.
+        as_json: Whether to print one JSON document instead of lines.
     """
     if as_json:
         render.document(
@@ -40,7 +40,7 @@ def show(report: CollectionReport, *, as_json: bool) -> None:
         f"{deleted}: {len(report.images)} image(s), {report.layers} layer(s), {files} file(s)"
     )
     if report.dead_operations:
-        render.line(f"Cleaned up after {report.dead_operations} operation(s) that were cut off")
+        render.line(f"Cleaned up after {report.dead_operations} interrupted operation(s)")
     render.line(
         f"Total {'reclaimable' if report.dry_run else 'reclaimed'} space:"
         f" {human_size(report.freed_bytes, 4)}"

@@ -1,4 +1,4 @@
-"""The output of removals, for `rm` and `untag`: docker's lines, one for each name."""
+"""The output of removals, for `rm` and `untag`: one line for each name, as in docker."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def remove_each(
     as_json: bool,
     may_be_missing: bool = False,
 ) -> ExitCode:
-    """Remove ``names`` one after the other, and print every name and image that was removed.
+    """Remove ``names`` one after the other, and print each name and image that was removed.
 
     Args:
         names: The arguments of the command.
         remove: Removes one name from the store.
-        as_json: Print one JSON document at the end instead of a line for each removal.
-        may_be_missing: Report an unknown name without failing.
+        as_json: Whether to print one JSON document at the end instead of a line for each removal.
+        may_be_missing: Whether to report an unknown name without failing.
 
     Returns:
         The exit code of the first name that could not be removed, else 0.

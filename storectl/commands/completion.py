@@ -32,7 +32,7 @@ BASH: Final = r"""_storectl_completion() {
 }
 complete -o nosort -F _storectl_completion storectl
 """
-"""Used instead of click's script, which cannot complete a name with a tag."""
+"""The script for bash. Click's script cannot complete a name with a tag."""
 
 
 @click.command(

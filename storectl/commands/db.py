@@ -50,7 +50,7 @@ def current(settings: Settings, *, as_json: bool) -> None:
     else:
         render.line(
             f"{state.current or 'none'}"
-            f" ({'up to date' if state.is_current else f'this program wants {state.head}'})"
+            f" ({'up to date' if state.is_current else f'this program needs {state.head}'})"
         )
 
 
@@ -88,9 +88,9 @@ def upgrade(settings: Settings, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def check(settings: Settings, *, as_json: bool) -> ExitCode:
-    """Compare the tables of the database with those this program defines.
+    """Compare the tables of the database with the tables this program needs.
 
-    Exit code 5 means that they differ.
+    Exit code 5 means that the tables differ.
     """
     from store import Store  # noqa: PLC0415 - `--help` does without
     from storectl.output import render  # noqa: PLC0415
@@ -104,6 +104,6 @@ def check(settings: Settings, *, as_json: bool) -> ExitCode:
         render.line(
             f"{len(differences)} difference(s)"
             if differences
-            else "no drift: the database is what the program describes"
+            else "no difference: the database has the tables this program needs"
         )
     return ExitCode.CORRUPT if differences else ExitCode.OK

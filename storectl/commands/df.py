@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from storectl.settings import Settings
 
 _DIGITS: Final = 4
-"""Significant digits of sizes, as in docker's totals; its lists have 3."""
+"""Significant digits of sizes, as in docker's totals. Docker's lists show 3."""
 
 
 @click.command("df", cls=Verb, examples=("storectl df -v",))
 @click.option(
-    "-v", "--verbose", is_flag=True, help="Show each image, and how much it shares with others."
+    "-v", "--verbose", is_flag=True, help="Show each image and the space it shares with others."
 )
 @json_option
 @click.pass_obj
 def command(settings: Settings, *, verbose: bool, as_json: bool) -> None:
     """Show disk usage, and how much of it `storectl prune` would free.
 
-    The sizes of images and layers are uncompressed, the sizes of blobs are those on disk. An image
-    is active if it has a tag.
+    Sizes of images and layers are uncompressed sizes. Sizes of blobs are sizes on disk. An image is
+    active if it has a tag.
     """
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
@@ -51,12 +51,12 @@ def command(settings: Settings, *, verbose: bool, as_json: bool) -> None:
     )
     render.line("")
     render.line(
-        f"on disk: {human_size(usage.on_disk_bytes, _DIGITS)}, of which the database"
-        f" {human_size(usage.database_bytes, _DIGITS)}"
+        f"on disk: {human_size(usage.on_disk_bytes, _DIGITS)}, including"
+        f" {human_size(usage.database_bytes, _DIGITS)} for the database"
     )
     render.line(
-        f"shared: {human_size(_shared(usage), _DIGITS)} more if every image had its layers to"
-        " itself (uncompressed)"
+        f"saved by sharing layers between images: {human_size(_shared(usage), _DIGITS)}"
+        " (uncompressed)"
     )
     if verbose:
         now = settings.now()
@@ -84,7 +84,7 @@ def _reclaimable(row: UsageRow) -> str:
 
 
 def _shared(usage: Usage) -> int:
-    """Return the bytes saved by sharing: the sum over all images less the sum over all layers."""
+    """Return the bytes saved by sharing: the size of all images minus the size of all layers."""
     sizes = {row.kind: row.size_bytes for row in usage.rows}
     return max(0, sizes["Images"] - sizes["Layers"])
 

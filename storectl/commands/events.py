@@ -1,4 +1,4 @@
-"""``events``: the log of what happened to images."""
+"""``events``: the log of changes and saves of images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from storectl.settings import Settings
 
 _TYPE: Final = "image"
-"""The type of every event, as docker has it: a store records events of images only."""
+"""The type of every event in docker's output: a store records only events of images."""
 
 _POLL_INTERVAL_S: Final = 0.5
 _MAX_REREAD_EVENTS: Final = 1000
@@ -52,7 +52,7 @@ _SHORT_ID: Final = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
     multiple=True,
     metavar="KEY=VALUE",
     help=(
-        "Filter output: event=ACTION, type=image, or image=NAME|ID, which may have been removed"
+        "Filter output: event=ACTION, type=image, or image=NAME|ID, even of a removed image"
         " (repeatable)."
     ),
 )
@@ -61,7 +61,7 @@ _SHORT_ID: Final = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
     "format_",
     type=click.Choice(["text", "json"]),
     default="text",
-    help="Print docker's lines, or docker's JSON object for each event.",
+    help="Print each event as a line, or as a JSON object, like docker.",
 )
 @json_option
 @click.pass_obj
@@ -77,7 +77,7 @@ def command(
 ) -> None:
     """Show the events of images, oldest first, like `docker events`.
 
-    Ends after the last recorded event unless --follow is given.
+    The command ends after the last recorded event unless --follow is given.
 
     Filters with the same key are alternatives; filters with different keys must all match. Times
     without a zone are local.
@@ -86,8 +86,8 @@ def command(
 
     if follow and as_json:
         raise click.UsageError(
-            "--json and --follow exclude each other: --json prints one document at the end; use"
-            " --format json for an object for each event"
+            "--json and --follow exclude each other: --json prints one document at the end. Use"
+            " --format json to print an object for each event"
         )
     wanted = _parse_filters(filters)
     now = settings.now()
@@ -140,8 +140,8 @@ def _read_events(
     if not follow:
         yield from store.events(since=first, until=last, actions=actions)
         return
-    # Events are never removed, and new ones are appended: the first `seen` events of a reading have
-    # been shown before.
+    # Events are only appended and never removed, so the first `seen` events of a reading have been
+    # shown before.
     seen = 0
     while True:
         started = settings.now()
@@ -151,8 +151,8 @@ def _read_events(
         if last is not None and started > last:
             return
         if seen > _MAX_REREAD_EVENTS:
-            # Do not read all events each time. A writer takes the time of its events while it holds
-            # the write lock: an overlap of a minute is more than enough.
+            # Do not read all events each time. A writer sets the time of its events while it holds
+            # the write lock, so an overlap of a minute is more than enough.
             first = started - _OVERLAP
             seen = sum(event.at >= first for event in found)
         settings.sleep(_POLL_INTERVAL_S)
@@ -190,7 +190,7 @@ def _is_about(event: Event, name: str, image: str | None) -> bool:
 
 
 def _names(values: Collection[str]) -> set[str]:
-    """Return every value, and each without its tag."""
+    """Return all values, both with and without their tags."""
     return {name for value in values for name in (value, value.rpartition(":")[0])}
 
 

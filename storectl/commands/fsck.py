@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def command(settings: Settings, *, quiet: bool, as_json: bool) -> ExitCode:
-    """Recompute every digest and check every link from the stored bytes; list all errors.
+    """Check all stored bytes against their digests, and all links; list the findings.
 
     Exit code 5 means that there are errors.
     """
@@ -42,7 +42,7 @@ def command(settings: Settings, *, quiet: bool, as_json: bool) -> ExitCode:
         for hint in dict.fromkeys(hint for one in findings for hint in hints(one)):
             render.line(f"hint: {hint}", err=True)
         summary = (
-            f"{len(findings)} finding(s), {errors} of them errors"
+            f"{len(findings)} finding(s), including {errors} error(s)"
             if findings
             else "clean: every digest, layer, chain and reference is sound"
         )

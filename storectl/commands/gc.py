@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def command(settings: Settings, *, dry_run: bool, dangling: bool, as_json: bool) -> None:
     """Remove content that nothing refers to, and free its disk space.
 
-    Safe while imports, saves and a server are running. Untagged images stay unless --dangling is
-    given.
+    You can run this while imports, saves or a server are running. Untagged images stay unless
+    --dangling is given.
     """
     from storectl.commands._collection import show  # noqa: PLC0415 - `--help` does without
 

@@ -72,7 +72,7 @@ def command(
 
 
 def _ancestry(store: Store, details: ImageDetails) -> list[str]:
-    """Return the IDs of the image and of the known images it was built on, newest first."""
+    """Return the IDs of the image and of its known parents, newest first."""
     line = [str(details.image_id)]
     parent = details.parent
     while parent is not None:
@@ -84,10 +84,11 @@ def _ancestry(store: Store, details: ImageDetails) -> list[str]:
 def _steps(details: ImageDetails, line: list[str]) -> list[dict[str, Any]]:
     """Return a step for each entry of the history, newest first.
 
-    Each parent image has one entry less, so the newest entries get the IDs of the images.
+    A parent image has one entry less than its child. So the newest entry gets the image's ID, the
+    next entry the ID of its parent, and so on.
 
     Args:
-        details: The image.
+        details: The image and its config.
         line: The IDs of the image and its parents, newest first.
     """
     layers = iter(details.layers)

@@ -72,7 +72,7 @@ _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
     help="Show at most N images: one page of the list.",
 )
 @click.option(
-    "--after", metavar="IMAGE", help="Start after this image, the last one of the previous page."
+    "--after", metavar="IMAGE", help="Start after this image, the last image of the previous page."
 )
 @click.option("--no-trunc", is_flag=True, help="Do not truncate IDs.")
 @click.option("-q", "--quiet", is_flag=True, help="Only show image IDs.")
@@ -96,11 +96,11 @@ def command(  # noqa: PLR0913 - one for each option
 ) -> None:
     """List images, newest first, like `docker images`.
 
-    Artifacts follow the images; the ID of an artifact is the digest of its manifest.
+    Artifacts follow the images. The ID of an artifact is the digest of its manifest.
 
-    --limit N shows one page of a long list, and --after with the last ID of that page shows the
-    next one. The time for a page depends on its length and not on the size of the store, and so
-    does the time for the list of a name, or of names with a common beginning.
+    --limit N shows one page of a long list. --after with the last ID of that page shows the next
+    page. The time for a page depends on its length and not on the size of the store. The same is
+    true of a list of one name, or of names with a common beginning.
     """
     from dataclasses import replace  # noqa: PLC0415 - `--help` does without
 
@@ -132,7 +132,7 @@ def parse_filters(filters: tuple[str, ...], name: str | None, *, everything: boo
     Args:
         filters: ``KEY=VALUE`` texts.
         name: The argument of the command, which filters like ``reference=NAME``.
-        everything: Include images that others are built on and that have no tag.
+        everything: Whether to include untagged images that other images are built on.
 
     Raises:
         click.UsageError: A filter is unknown, has no value, or may be given only once.
@@ -155,9 +155,9 @@ def parse_filters(filters: tuple[str, ...], name: str | None, *, everything: boo
             )
         values[key].append(value)
     if any(value.lower() not in _BOOLEANS for value in values["dangling"]):
-        raise click.UsageError("invalid filter dangling: expected true or false")
+        raise click.UsageError("invalid value of the filter dangling: expected true or false")
     if any(len(values[key]) > 1 for key in ("before", "since")):
-        raise click.UsageError("invalid filters: before and since may be given once each")
+        raise click.UsageError("invalid filters: give before and since at most once each")
     return ImageFilter(
         references=tuple(values["reference"]),
         labels=tuple(values["label"]),
@@ -169,7 +169,7 @@ def parse_filters(filters: tuple[str, ...], name: str | None, *, everything: boo
 
 
 def _rows(image: ImageSummary, now: datetime, *, no_trunc: bool) -> list[dict[str, str]]:
-    """Return docker's fields, in alphabetical order: a row for each tag, or one untagged row."""
+    """Return a row with docker's fields for each tag, or one row for an untagged image."""
     from storectl.output.render import NONE, go_time  # noqa: PLC0415 - `--help` does without
 
     names = [

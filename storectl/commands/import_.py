@@ -29,7 +29,7 @@ class Size(click.ParamType[int]):
     name = "SIZE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401 - click's signature
-        """Return the number of bytes that ``value`` means; an invalid one ends the command."""
+        """Return the number of bytes that ``value`` means; an invalid value ends the command."""
         try:
             return value if isinstance(value, int) else parse_size(value)
         except ValueError as exc:
@@ -79,12 +79,12 @@ class Size(click.ParamType[int]):
     default="",
     metavar="NAME",
     help=(
-        "Put NAME/ in front of every name: with team, app:1 becomes team/app:1. An image that has"
+        "Put NAME/ before every name: with team, app:1 becomes team/app:1. An image that has"
         " only a tag, such as 1, becomes NAME:1."
     ),
 )
 @click.option("--no-tags", is_flag=True, help="Do not tag the images.")
-@click.option("--no-clobber", is_flag=True, help="Fail if a tag would move from another image.")
+@click.option("--no-clobber", is_flag=True, help="Fail if a tag already names another image.")
 @click.option("--require-all", is_flag=True, help="Fail if content that an index lists is missing.")
 @click.option(
     "--dry-run",
@@ -96,13 +96,13 @@ class Size(click.ParamType[int]):
     default="zstd",
     show_default=True,
     metavar="HOW",
-    help="Compression for layers that arrive uncompressed: none, zstd or zstd:LEVEL (1 to 19).",
+    help="Compression for uncompressed layers: none, zstd or zstd:LEVEL (1 to 19).",
 )
 @click.option(
     "--max-layer-size",
     type=Size(),
     metavar="SIZE",
-    help="Refuse layers that are larger than this uncompressed.  [default: 1024GiB]",
+    help="Refuse layers with a larger uncompressed size.  [default: 1024GiB]",
 )
 @click.option(
     "--max-ratio",
@@ -139,11 +139,12 @@ def command(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Load images from archives.
 
-    Reads the archives of `docker save`, podman, skopeo, buildah and ctr, OCI image layouts, and
-    skopeo's `dir:` folders, compressed or not. Without a SOURCE, or with `-`, reads standard input.
+    You can import archives of `docker save`, podman, skopeo, buildah and ctr, OCI image layouts,
+    and skopeo's `dir:` folders, compressed or not. Without a SOURCE, or with `-`, the command reads
+    standard input.
 
-    Each archive is imported completely or not at all, and digests stay as they are. A layer that
-    the store already has may be missing from the archive, and is not read again from a file.
+    Each archive is imported completely or not at all, and digests do not change. The archive need
+    not contain layers that the store already has, and these are not read again from a file.
     """
     from store import Compression, ImportOptions, Limits  # noqa: PLC0415 - `--help` does without
     from storectl.output import render  # noqa: PLC0415
@@ -173,7 +174,7 @@ def command(  # noqa: PLR0913 - one for each option
                 if not as_json:
                     _show(report, quiet=quiet, dry_run=dry_run)
     finally:
-        # Archives before the one that was refused have been imported.
+        # The archives before the refused archive have been imported.
         if as_json and reports:
             render.document([_as_json(name, report) for name, report in reports])
 
@@ -237,12 +238,13 @@ def _open(names: tuple[str, ...]) -> list[tuple[str, Path | BinaryIO]]:
 def _standard_input() -> BinaryIO:
     if sys.stdin is None:
         raise click.UsageError(
-            "cannot read an archive from standard input: it is closed. Name a file, or redirect."
+            "cannot read an archive from standard input: it is closed. Name a file, or redirect"
+            " standard input."
         )
     if sys.stdin.isatty():
         raise click.UsageError(
             "cannot read an archive from standard input: it is a terminal. Name a file, or"
-            " redirect."
+            " redirect standard input."
         )
     widen(sys.stdin.buffer)
     return sys.stdin.buffer
@@ -259,7 +261,7 @@ def _show(report: ImportReport, *, quiet: bool, dry_run: bool) -> None:
     for line in note_lines(report.notes):
         render.line(line, err=True)
     if not report.changed:
-        render.line("nothing new: everything in this archive is already in the store", err=True)
+        render.line("nothing new: the store already has all content of this archive", err=True)
     else:
         stored = "would be stored" if dry_run else "stored"
         render.line(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from storectl.settings import Settings
 
 _NEVER = "0001-01-01T00:00:00Z"
-"""Go's zero time, which docker prints for an unknown time of tagging."""
+"""Go's zero time, which docker prints if the time of tagging is unknown."""
 
 
 @click.command(
@@ -51,8 +51,8 @@ def command(
     Docker's fields come first, then the layers with their chain IDs and blobs, the manifests and
     the child images.
 
-    For an artifact, and for an index that is named by digest or has no image for linux/amd64, the
-    output lists the content that it points to.
+    For an artifact, the output lists the content that the artifact points to. The same applies to
+    an index that you name by digest, or that has no image for linux/amd64.
     """
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
@@ -66,7 +66,7 @@ def command(
         from storectl.output.go_template import expand  # noqa: PLC0415
 
         for one in documents:
-            # Line ends and tabs may come from the template, so they are kept.
+            # Keep line ends and tabs, because they may come from the template.
             render.text(expand(template, one))
     return code
 
@@ -112,8 +112,8 @@ def manifest_document(contents: ManifestContents) -> dict[str, Any]:
 def document(details: ImageDetails) -> dict[str, Any]:
     """Return the JSON for one image.
 
-    The fields of Docker 20.10's ``types.ImageInspect`` come in their order, then those of storectl.
-    GraphDriver is left out: it tells where an engine has unpacked the image.
+    The fields of Docker 20.10's ``types.ImageInspect`` come first, in Docker's order. Then come
+    storectl's fields. GraphDriver is left out: it is the place where an engine unpacks the image.
     """
     from storectl.output.render import time  # noqa: PLC0415 - `--help` does without
 
@@ -181,7 +181,7 @@ def _layer(layer: LayerDetails) -> dict[str, Any]:
 
 
 def _go_struct(config: Config | None) -> Any:  # noqa: ANN401 - JSON
-    """Return the members that Go would write, in its order."""
+    """Return the members that Go would write, in Go's order."""
     import json  # noqa: PLC0415 - `--help` does without
 
     from store.formats.image.docker_config import CONFIG  # noqa: PLC0415

@@ -59,8 +59,8 @@ def _docker(url: str, host: str, upstreams: tuple[str, ...]) -> list[str]:
     ]
     others = [one for one in upstreams if one != "docker.io"]
     if others:
-        # Docker uses mirrors for the images of Docker Hub only. Images of other registries need the
-        # mirror in their name.
+        # Docker uses mirrors only for images of Docker Hub. For images of other registries, the
+        # mirror must be part of the name.
         lines += [
             f"# Docker mirrors docker.io only; pull images of {one} as {host}/{one}/NAME"
             for one in others
@@ -96,8 +96,8 @@ def _containerd(url: str, _host: str, upstreams: tuple[str, ...]) -> list[str]:
 def _podman(url: str, host: str, upstreams: tuple[str, ...]) -> list[str]:
     lines = ["# /etc/containers/registries.conf.d/storectl.conf"]
     for one in upstreams:
-        # These clients append the image's path to the location and send no `ns` parameter, so the
-        # location has to contain the domain.
+        # These clients append the image's path to the location and send no `ns` parameter. So the
+        # location must contain the domain.
         lines += [
             "[[registry]]",
             f'prefix = "{one}"',

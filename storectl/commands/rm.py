@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     "--force",
     is_flag=True,
     help=(
-        "Remove an image by ID even if several repositories have tags of it; do not fail for"
+        "Remove an image by ID even if several repositories have tags for it, and do not fail for"
         " unknown names."
     ),
 )

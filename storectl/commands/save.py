@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     metavar="FILE|DIR/",
     type=click.Path(allow_dash=True),
     help=(
-        "Write to this file instead of standard output; the file appears when it is complete. With"
-        " --format oci it may be a folder, to which the images are added."
+        "Write to this file instead of standard output. The file appears when it is complete. With"
+        " --format oci you can name a folder, to which the images are added."
     ),
 )
 @click.option(
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     default=Format.LEGACY.value,
     show_default=True,
     help=(
-        "legacy: the archive of Docker before 25; docker: the archive of Docker since 25, which is"
-        " also an OCI image layout; oci: an OCI image layout."
+        "legacy: an archive as Docker before 25 writes it; docker: an archive as Docker 25 and"
+        " newer write it, which is also an OCI image layout; oci: an OCI image layout."
     ),
 )
 @click.option(
@@ -71,12 +71,12 @@ if TYPE_CHECKING:
 @click.option(
     "--sparse",
     is_flag=True,
-    help="Save indexes unchanged, even if content is missing or not selected.",
+    help="Keep indexes unchanged, even if some of their images are missing or not selected.",
 )
 @click.option(
     "--layers",
     type=click.Choice([one.value for one in Layers]),
-    help="Re-encode layers; manifest digests change, image IDs do not.",
+    help="Re-encode layers. This changes manifest digests but not image IDs.",
 )
 @click.option("--compress", type=click.Choice(["gzip", "zstd"]), help="Compress the whole archive.")
 @click.option("-q", "--quiet", is_flag=True, help="Suppress progress and notes.")
@@ -98,11 +98,11 @@ def command(  # noqa: PLR0913 - one for each option
     as_json: bool,
     names: tuple[str, ...],
 ) -> None:
-    """Save images to one archive, which goes to standard output by default.
+    """Save images to one archive, by default on standard output.
 
-    A name without a tag means all of its tags. The formats docker and oci keep manifests, indexes
-    and digests unchanged. Every byte is checked against its digest while it is written. --json
-    needs -o.
+    A name without a tag means all tags of the repository. The formats docker and oci keep
+    manifests, indexes and digests unchanged. All content is checked against its digest while it is
+    written. --json needs -o.
     """
     if all_platforms and (platforms or format_ == "legacy"):
         raise click.UsageError(
@@ -118,7 +118,7 @@ def command(  # noqa: PLR0913 - one for each option
         from store.model.remedies import Remedy  # noqa: PLC0415
 
         raise InvalidInput(
-            f"cannot save to {folder}: it is a folder, which only the format oci can be",
+            f"cannot save to {folder}: only the format oci can be saved to a folder",
             remedy=Remedy.SAVE_TO_FILE,
         )
     if folder is not None and compress:
@@ -171,7 +171,9 @@ def _require_output(path: Path | None, *, as_json: bool) -> None:
     if as_json:
         raise click.UsageError("--json needs -o FILE: the archive goes to standard output")
     if sys.stdout is None:
-        raise click.UsageError("standard output is closed. Use the -o flag or redirect.")
+        raise click.UsageError(
+            "cannot write to standard output: it is closed. Use the -o flag or redirect."
+        )
     if sys.stdout.isatty():
         raise click.UsageError(
             "Cowardly refusing to save to a terminal. Use the -o flag or redirect."
@@ -206,5 +208,5 @@ def _standard_output() -> Iterator[BinaryIO]:
 
     with translated("standard output", whose=Whose.OUTPUT):
         widen(sys.stdout.buffer)
-        # Unbuffered: an archive is written in large pieces.
+        # No buffer is needed: an archive is written in large pieces.
         yield getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)

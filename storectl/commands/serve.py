@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mirror.access.proxies import TrustedProxies
     from storectl.settings import Settings
 
-# The mirror reads these files and reports what is wrong with them, with an exit code for it.
+# Click does not check these files: the mirror reads them and reports errors with its exit codes.
 _FILE = click.Path(readable=False, path_type=Path)
 
 
@@ -40,7 +40,7 @@ _FILE = click.Path(readable=False, path_type=Path)
     metavar="DOMAIN",
     default="docker.io",
     show_default=True,
-    help="Registry of image names without one.",
+    help="Registry for image names without a registry.",
 )
 @click.option(
     "--read-only",
@@ -50,7 +50,7 @@ _FILE = click.Path(readable=False, path_type=Path)
 @click.option(
     "--require-children",
     is_flag=True,
-    help="Reject an index while images that it lists are missing.",
+    help="Reject an index if images that it lists are missing.",
 )
 @click.option(
     "--accept-missing-blobs",
@@ -78,12 +78,12 @@ _FILE = click.Path(readable=False, path_type=Path)
     type=click.Choice(["bearer", "basic"]),
     default="bearer",
     show_default=True,
-    help="Authentication that clients are asked for: a token, or the password in every request.",
+    help="Authentication that the server requests: a token, or the password in every request.",
 )
 @click.option(
     "--url",
     metavar="URL",
-    help="URL that clients use for this server, if a proxy changes it (http[s]://HOST[:PORT]).",
+    help="URL under which clients reach this server through a proxy (http[s]://HOST[:PORT]).",
 )
 @click.option(
     "--trusted-proxy",
@@ -106,14 +106,14 @@ _FILE = click.Path(readable=False, path_type=Path)
     "--tls-cert",
     metavar="FILE",
     type=_FILE,
-    help="Certificate chain (PEM) for TLS; read again when the file changes.",
+    help="Certificate chain (PEM) for TLS. The file is read again when it changes.",
 )
 @click.option("--tls-key", metavar="FILE", type=_FILE, help="Private key of the certificate.")
 @click.option(
     "--tls-client-ca",
     metavar="FILE",
     type=_FILE,
-    help="Require a client certificate that one of these authorities signed.",
+    help="Require a client certificate signed by one of the authorities in this file (PEM).",
 )
 @click.option(
     "--workers",
@@ -136,7 +136,7 @@ _FILE = click.Path(readable=False, path_type=Path)
     type=click.IntRange(0),
     default=60,
     show_default=True,
-    help="Time for running transfers to finish when the server is stopped.",
+    help="Time that running transfers get to finish when the server stops.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Suppress the access log.")
 @click.pass_obj
@@ -168,8 +168,8 @@ def command(  # noqa: PLR0913 - one for each option
     Images that other commands import can be pulled immediately. Archives of images are served at
     /archives/legacy|docker|oci/NAME.
 
-    SIGTERM and Ctrl-C stop the server after the running transfers. Certificates, users and rules
-    are read again when their files change, and on SIGHUP.
+    SIGTERM and Ctrl-C stop the server when the running transfers have finished. Certificates, users
+    and rules are read again when their files change, and on SIGHUP.
     """
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key must be given together")
@@ -177,14 +177,14 @@ def command(  # noqa: PLR0913 - one for each option
         raise click.UsageError("--tls-client-ca needs --tls-cert and --tls-key")
     if no_anonymous and htpasswd is None and rules is None:
         raise click.UsageError(
-            "--no-anonymous needs --htpasswd or --rules: without them no client could read"
+            "--no-anonymous needs --htpasswd or --rules: without users no client could read"
         )
     if url is not None and not is_server(url):
         raise click.UsageError(f"invalid --url {url!r}: expected http[s]://HOST[:PORT]")
     if offers and read_only:
         raise click.UsageError(
             "--offer and --read-only exclude each other: --offer stores new manifests. A read-only"
-            " server still serves stored ones."
+            " server serves only manifests that are already stored."
         )
     if require_children and accept_missing_blobs:
         raise click.UsageError("--require-children and --accept-missing-blobs exclude each other")
@@ -251,7 +251,7 @@ def command(  # noqa: PLR0913 - one for each option
     _configure_logging(log_format, quiet=quiet)
 
     def open_store() -> Store:
-        # Without on_wait: in a server, requests that wait for each other to write are normal.
+        # No on_wait: in a server, requests often wait for each other to write.
         return Store.open(settings.root, read_only=read_only, clock=settings.now)
 
     serve(open_store, server, lambda address: render.line(f"serving {settings.root} on {address}"))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("target")
 @click.pass_obj
 def command(settings: Settings, *, as_json: bool, source: str, target: str) -> None:
-    """Create a tag TARGET that refers to the image SOURCE. Prints nothing, like docker."""
+    """Create a tag TARGET that refers to the image SOURCE. As in docker, nothing is printed."""
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
     with settings.open() as store:

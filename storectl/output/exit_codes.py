@@ -1,4 +1,4 @@
-"""The exit codes: one for each kind of failure that a caller can handle in its own way.
+"""The exit codes: one for each kind of failure that callers may want to handle differently.
 
 ``docs/cli.md`` prints the table.
 """
@@ -55,7 +55,7 @@ MEANING = {
 
 
 def exit_code(error: StoreError) -> ExitCode:
-    """Return the exit code for an error: that of its class or nearest base class in the table."""
+    """Return the exit code of the error's class, or of its nearest base class in the table."""
     from store import errors  # noqa: PLC0415 - only when something failed
 
     table: dict[type[StoreError], ExitCode] = {

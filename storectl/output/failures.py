@@ -15,8 +15,8 @@ def report(exc: Exception, *, debug: bool, about: str = "the operating system sa
 
     Args:
         exc: Any exception.
-        debug: Print the traceback too.
-        about: The subject of an error of the operating system that names no file.
+        debug: Whether to print the traceback as well.
+        about: The text before an error of the operating system that names no file.
 
     Returns:
         The exit code for the process.
@@ -26,7 +26,7 @@ def report(exc: Exception, *, debug: bool, about: str = "the operating system sa
 
         traceback.print_exception(exc)
     if isinstance(exc, OSError):
-        # Errors about the store's own files were translated where they entered.
+        # Errors about the store's files have already been translated into errors of the store.
         exc = translate(exc, exc.filename or about, whose=Whose.OUTPUT)
     if isinstance(exc, StoreError):
         print_error(exc)
@@ -57,8 +57,8 @@ def report_usage(error: click.ClickException) -> ExitCode:
 
 
 def _say(message: str, *advice: str) -> None:
-    # The line ends of a message are the program's own; everything else in it may come from an
-    # archive, so control characters are escaped.
+    # Line ends in a message come from the program. All other text may come from an archive, so
+    # control characters are escaped.
     click.echo("\n".join(printable(line) for line in f"storectl: {message}".split("\n")), err=True)
     for hint in advice:
         click.echo(f"hint: {printable(hint)}", err=True)

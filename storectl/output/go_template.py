@@ -1,6 +1,6 @@
 """The part of Go's text/template that ``--format`` needs.
 
-Text, fields, and the functions ``json``, ``join``, ``index`` and ``len``.
+It supports text, fields, and the functions ``json``, ``join``, ``index`` and ``len``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ZERO: Final[dict[str, Any]] = {
     "StopTimeout": None,
     "Shell": [],
 }
-"""The values of fields that docker's JSON leaves out when they are empty."""
+"""The values of fields that docker's JSON leaves out if they are empty."""
 
 _Word: TypeAlias = "tuple[str, str]"
 
@@ -145,7 +145,7 @@ def _shown(value: Any, about: str) -> str:  # noqa: ANN401 - JSON
 def _json(body: str, arguments: Sequence[Any]) -> str:
     if len(arguments) != 1:
         _unsupported(body)
-    # Like Go's encoder, which does not escape letters beyond ASCII.
+    # Like Go's encoder, do not escape letters outside ASCII.
     return json.dumps(arguments[0], ensure_ascii=False, separators=(",", ":"))
 
 

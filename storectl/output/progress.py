@@ -1,4 +1,4 @@
-"""Progress bars on a terminal's standard error: one for each running layer and one in total."""
+"""Progress bars on a terminal: one for each running layer, and one for the total."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ class Bars:
         self._parts: dict[str, TaskID] = {}
 
     def total(self, size_bytes: int | None) -> None:
-        """Set the size of the whole, in bytes; None means that it is unknown."""
+        """Set the total size in bytes; None if it is unknown."""
         self._rich.update(self._total, total=size_bytes)
 
     def start(self, key: str, label: str, size_bytes: int | None) -> None:
         """Add a bar for a part.
 
         Args:
-            key: Names the part in `advance` and `finish`.
+            key: Identifies the part in `advance` and `finish`.
             label: The text in front of the bar; control characters are escaped.
             size_bytes: The size of the part in bytes, or None if it is unknown.
         """
         self._parts[key] = self._rich.add_task(printable(label), total=size_bytes)
 
     def advance(self, key: str, size_bytes: int) -> None:
-        """Move the bar of the part ``key`` and the total on by ``size_bytes`` bytes."""
+        """Advance the bar of the part ``key`` and the total by ``size_bytes`` bytes."""
         self._rich.advance(self._parts[key], size_bytes)
         self._rich.advance(self._total, size_bytes)
 
@@ -53,10 +53,10 @@ class Bars:
 
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[Progress]:
-    """Yield bars if standard error is a terminal, else a progress that shows nothing.
+    """Yield bars if standard error is a terminal, else a `Progress` that shows nothing.
 
     Args:
-        quiet: Show nothing on a terminal either.
+        quiet: Whether to show nothing even on a terminal.
     """
     if quiet or not sys.stderr.isatty():
         yield Silent()

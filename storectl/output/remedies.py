@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 WORDS: Final = {
     Remedy.LIST_IMAGES: "run `storectl images` to list the images and their tags",
     Remedy.CHECK_STORE: "run `storectl fsck` to list the images that are affected",
-    Remedy.COLLECT_GARBAGE: "run `storectl gc` to free what nothing needs",
+    Remedy.COLLECT_GARBAGE: "run `storectl gc` to remove unreferenced content",
     Remedy.CREATE_STORE: (
         "run `storectl import` to create a store there, or name another folder with --root or"
         " STORECTL_ROOT"
@@ -20,7 +20,8 @@ WORDS: Final = {
     Remedy.FORCE_REMOVAL: "give -f to remove the image with all of its names",
     Remedy.NAME_ONE_IMAGE: "choose one image with --image NAME, or rename all with --prefix",
     Remedy.NAME_BARE_TAG: (
-        "give --prefix NAME to name it NAME:TAG with that tag, or --tag NAME:TAG to choose both"
+        "give --prefix NAME to name the image NAME:TAG with its tag, or --tag NAME:TAG to choose"
+        " both"
     ),
     Remedy.ACCEPT_SPARSE: "leave out --require-all to import the content that the archive has",
     Remedy.MOVE_TAGS: (
@@ -29,21 +30,21 @@ WORDS: Final = {
     ),
     Remedy.RAISE_LAYER_LIMIT: "raise --max-layer-size if the layer is meant to be that large",
     Remedy.RAISE_RATIO_LIMIT: "raise --max-ratio if the data is meant to be that compressible",
-    Remedy.CONVERT_SCHEMA_1: "run `skopeo copy --format v2s2` to convert it",
-    Remedy.AVOID_GNU_SPARSE: "give tar --format=posix, or leave out its --sparse",
-    Remedy.SAVE_AS_OCI: "save it with --format oci",
-    Remedy.SAVE_AS_OCI_OR_DOCKER: "save it with --format oci or --format docker",
+    Remedy.CONVERT_SCHEMA_1: "run `skopeo copy --format v2s2` to convert the image",
+    Remedy.AVOID_GNU_SPARSE: "run tar with --format=posix or without --sparse",
+    Remedy.SAVE_AS_OCI: "save with --format oci",
+    Remedy.SAVE_AS_OCI_OR_DOCKER: "save with --format oci or --format docker",
     Remedy.SAVE_TO_FILE: "give -o the name of a file, or save with --format oci",
     Remedy.SAVE_PART: (
         "save the platforms that are present with --platform, or the index as it is with --sparse"
     ),
-    Remedy.SAVE_SPARSE_INDEX: "give --sparse to save the images under their index",
-    Remedy.CHOOSE_PLATFORM: "choose one with --platform",
-    Remedy.KEEP_LAYERS: "leave out --layers, or save into a folder of its own",
+    Remedy.SAVE_SPARSE_INDEX: "give --sparse to keep the images in their index",
+    Remedy.CHOOSE_PLATFORM: "choose a stored platform with --platform",
+    Remedy.KEEP_LAYERS: "leave out --layers, or save into a new folder",
     Remedy.RECOMPRESS_AS_GZIP: "give --layers gzip to save an archive for older versions",
     Remedy.LISTEN_ELSEWHERE: "give another address with --listen HOST:PORT",
 }
-"""One sentence for each remedy, without a final period (as all hints)."""
+"""One sentence for each remedy, without a final period, as in all hints."""
 
 
 class Advised(Protocol):
@@ -51,24 +52,24 @@ class Advised(Protocol):
 
     @property
     def hint(self) -> str | None:
-        """What to do next, without a flag or command."""
+        """The next step, without a flag or command; None if there is none."""
 
     @property
     def remedy(self) -> Remedy | None:
-        """What would help, which `WORDS` puts into words."""
+        """The next step, which `WORDS` puts into words; None if there is none."""
 
 
 def hints(advised: Advised) -> tuple[str, ...]:
-    """Return what to do about ``advised``, one sentence for each line of the terminal."""
+    """Return the hints of ``advised``, one sentence for each line of the terminal."""
     words = None if advised.remedy is None else WORDS[advised.remedy]
     return tuple(text for text in (advised.hint, words) if text)
 
 
 def note_lines(notes: Iterable[str]) -> Iterator[str]:
-    """Yield a line for each note, then a hint for each remedy that they have.
+    """Yield a line for each note, then a hint for each remedy of the notes.
 
     Args:
-        notes: Plain texts, or `Note` values with a remedy.
+        notes: Strings; a `Note` may have a remedy.
     """
     remedies = []
     for note in notes:

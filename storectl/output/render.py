@@ -22,7 +22,7 @@ _PADDING: Final = 3
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print columns as docker does (Go's tabwriter with minimal width 10 and padding 3).
+    """Print columns as in docker (Go's tabwriter with minimal width 10 and padding 3).
 
     Args:
         head: The column headers.
@@ -30,7 +30,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """
     cleaned = [[_clean(cell) for cell in row] for row in (head, *rows)]
     columns = list(zip(*cleaned, strict=True))
-    # `len` is faster than `_cells`, lists are long, and most columns are ASCII.
+    # Use `len` where possible: it is faster than `_cells`, and most columns are ASCII.
     cells = [len if all(map(str.isascii, column)) else _cells for column in columns]
     widths = [
         max(_MINIMUM, _PADDING + max(map(count, column)))
@@ -49,7 +49,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def shorten(text: str, width: int) -> str:
     """Cut ``text`` to ``width`` terminal cells, with an ellipsis if it was longer.
 
-    Docker's ``formatter.Ellipsis``.
+    Source: Docker's ``formatter.Ellipsis``.
     """
     if _cells(text) <= width:
         return text
@@ -68,7 +68,7 @@ def line(text: str, *, err: bool = False) -> None:
 
 
 def text(value: str) -> None:
-    """Print text to standard output, control characters but line ends and tabs escaped."""
+    """Print text to standard output; escape control characters except line ends and tabs."""
     write("\n".join("\t".join(map(_clean, row.split("\t"))) for row in value.split("\n")))
 
 
@@ -80,12 +80,12 @@ def lines(texts: Iterable[str]) -> None:
 
 
 def document(value: Any) -> None:  # noqa: ANN401 - JSON
-    """Print one JSON document to standard output, in ASCII, which every terminal can show."""
+    """Print one JSON document to standard output in ASCII, which every terminal can show."""
     write(json.dumps(value, indent=4))
 
 
 def json_lines(rows: Iterable[dict[str, str]]) -> None:
-    """Print one JSON object a line, like docker's ``--format json``."""
+    """Print one JSON object per line, like docker's ``--format json``."""
     lines(json.dumps(row) for row in rows)
 
 
@@ -116,7 +116,7 @@ def _local(moment: datetime) -> datetime:
     try:
         return moment.astimezone()
     except (OverflowError, ValueError):
-        # The local time is beyond the first or last year of a datetime.
+        # The local time is outside the years that a datetime can hold.
         return moment
 
 
@@ -129,7 +129,7 @@ def write(text: str, *, err: bool = False) -> None:
 
     Args:
         text: The text, which may contain control characters.
-        err: Print to standard error.
+        err: Whether to print to standard error instead of standard output.
 
     Raises:
         StorageFull: The output is a file on a full file system.
@@ -141,7 +141,7 @@ def write(text: str, *, err: bool = False) -> None:
 
 
 def _cells(text: str) -> int:
-    """Return the terminal cells that ``text`` takes: ideographs two, combining accents none."""
+    """Return how many terminal cells ``text`` takes: an ideograph two, a combining accent none."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len  # noqa: PLC0415 - few names need it
@@ -150,5 +150,5 @@ def _cells(text: str) -> int:
 
 
 def _clean(text: str) -> str:
-    # `isprintable` is faster than `printable`, lists are long, and most text is printable.
+    # Check `isprintable` first: it is faster than `printable`, and most text is printable.
     return text if text.isprintable() else printable(text)

@@ -33,7 +33,7 @@ def show(
     Args:
         format_: The value of the option that `format_option` adds.
         rows: The fields of each row, under docker's names.
-        columns: The fields that the plain table shows, in order.
+        columns: The fields that the plain table shows, from left to right.
         heads: The column header of every field.
 
     Raises:
@@ -63,7 +63,7 @@ def _known(ctx: click.Context, param: click.Parameter, value: str) -> str:
     if value in {"table", "json"} or "{{" in value:
         return value
     raise click.BadParameter(
-        f"expected table, json or a template such as '{{{{.ID}}}}', not {value!r}"
+        f"expected table, json or a template such as '{{{{.ID}}}}', got {value!r}"
     )
 
 

@@ -48,8 +48,8 @@ def human_size(size_bytes: int, digits: int = 3) -> str:
         digits: Significant digits: 3 in docker's lists, 4 in its totals.
     """
     value, unit = float(size_bytes), 0
-    # go-units chooses the unit before it rounds and prints 999,999 bytes as "1e+03kB"; here the
-    # rounded value chooses the unit.
+    # go-units chooses the unit before it rounds, and prints 999,999 bytes as "1e+03kB". Here the
+    # unit is chosen by the rounded value.
     while float(f"{value:.{digits}g}") >= _STEP and unit < len(_UNITS) - 1:
         value /= _STEP
         unit += 1
@@ -80,7 +80,7 @@ def human_age(then: datetime | None, now: datetime) -> str:
 
 
 def human_duration(seconds: int) -> str:
-    """Return a duration such as ``About an hour``, as ``HumanDuration`` of go-units does."""
+    """Return a duration such as ``About an hour``, like ``HumanDuration`` of go-units."""
     minutes, hours = seconds // _MINUTE, int(seconds / 3600 + 0.5)
     if minutes == 0:
         return (
@@ -106,15 +106,15 @@ def human_duration(seconds: int) -> str:
 
 
 def parse_moment(text: str, now: datetime) -> datetime:
-    """Parse a point in time as ``docker events --since`` does.
+    """Parse a point in time like ``docker events --since``.
 
     Args:
-        text: A date (ISO 8601, local without a zone), Unix seconds, or a Go duration (``1h30m``),
-            which counts back from ``now``. Fractions of a microsecond are cut off.
+        text: An ISO 8601 date (local time if it has no zone), Unix seconds, or a Go duration
+            (``1h30m``), which counts back from ``now``. Times are truncated to microseconds.
         now: The current time.
 
     Raises:
-        ValueError: The text is none of these, or the time is out of range.
+        ValueError: The text has none of these forms, or the time is out of range.
     """
     try:
         if _GO_DURATION.fullmatch(text):
@@ -125,7 +125,7 @@ def parse_moment(text: str, now: datetime) -> datetime:
             return now - _span(-before if text.startswith("-") else before)
         if _UNIX_TIME.fullmatch(text):
             return _UNIX_EPOCH + _span(Decimal(text))
-        # Docker accepts a date with a zone and no hour, Python does not.
+        # Unlike Python, Docker accepts a date with a zone and without an hour.
         return datetime.fromisoformat(_ZONED_DATE.sub(r"\1T00:00\2", text)).astimezone(UTC)
     except (ArithmeticError, ValueError, OSError):
         raise ValueError(

@@ -14,7 +14,7 @@ _MAX_PORT: Final = 65535
 def is_registry(domain: str) -> bool:
     """Return whether an image name can begin with ``domain`` as its registry.
 
-    ``corp`` cannot: in ``corp/name`` it is part of a path at Docker Hub.
+    For example ``corp`` is not a registry: in ``corp/name`` it is part of a path on Docker Hub.
     """
     from store.errors import StoreError  # noqa: PLC0415 - `--help` does without
     from store.model.references import Repository  # noqa: PLC0415

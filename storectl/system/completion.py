@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import click
 
 _MAX_NAMES: Final = 1000
-"""How many names are offered at most: a longer list is of no use."""
+"""The most names that are offered, because a longer list is not useful."""
 
 
 def image_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -25,7 +25,7 @@ def image_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
 
     try:
         settings = resolve(ctx.find_root().params.get("root"), os.environ)
-        # Read-only: pressing a key must neither create a store nor upgrade it.
+        # Open read-only: pressing a key must neither create a store nor upgrade it.
         with settings.open(read_only=True) as store:
             return [name.familiar for name in store.names(incomplete, _MAX_NAMES)]
     except Exception:  # noqa: BLE001 - the shell cannot show an error

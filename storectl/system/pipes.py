@@ -15,7 +15,7 @@ _PIPE_BYTES: Final = 1 << 20
 def widen(stream: BinaryIO) -> None:
     """Enlarge the buffer of a pipe from 64 KiB to 1 MiB, so that both ends wait less often.
 
-    Does nothing for other streams, and on systems other than Linux.
+    Streams that are not pipes, and systems other than Linux, are left unchanged.
 
     Args:
         stream: Standard input or output.
@@ -25,5 +25,6 @@ def widen(stream: BinaryIO) -> None:
         try:
             fcntl.fcntl(stream.fileno(), request, _PIPE_BYTES)
         except (OSError, ValueError):
-            # Not a pipe, the user's limit for pipe buffers is reached, or no file descriptor.
+            # The stream is not a pipe or has no file descriptor, or the user's limit for pipe
+            # buffers is reached.
             return

@@ -1,4 +1,4 @@
-"""Signals that end a run: they unwind the stack like Ctrl-C, so that no partial result is left."""
+"""Signals that end a run. They unwind the stack like Ctrl-C, so that no partial result is left."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXIT_CODES: Final = {
 """The signals that end a run, each with its exit code."""
 
 CLEANUP_LIMIT_S: Final = 10.0
-"""How long a run may clean up after a signal. The next operation removes what is left then."""
+"""How long a run may clean up after a signal. The next operation removes anything left over."""
 
 _RETRY_S: Final = 0.01
 
@@ -37,8 +37,8 @@ class TerminatedError(BaseException):
 def install() -> None:
     """Let SIGTERM, SIGINT and SIGHUP end the run with an exception in the main thread.
 
-    SIGINT and SIGHUP stay ignored if they are ignored: a shell without job control starts
-    background processes like that, and `nohup` every process.
+    SIGINT and SIGHUP stay ignored if they are already ignored: a shell without job control starts
+    background processes with SIGINT ignored, and `nohup` starts processes with SIGHUP ignored.
     """
     sys.unraisablehook = raise_again
     signal.signal(signal.SIGTERM, terminate)
@@ -48,14 +48,14 @@ def install() -> None:
 
 
 def terminate(number: int, _frame: FrameType | None) -> NoReturn:
-    """Handle a signal of `EXIT_CODES`: ignore all further ones, and unwind.
+    """Handle a signal of `EXIT_CODES`: ignore all further signals, and unwind.
 
     Raises:
         KeyboardInterrupt: The signal is SIGINT.
-        TerminatedError: It is another one.
+        TerminatedError: The signal is SIGTERM or SIGHUP.
     """
-    # A second signal must not interrupt the cleanup. A closed terminal sends SIGHUP, and often the
-    # shell sends another one.
+    # A second signal must not interrupt the cleanup. When a terminal closes, both the terminal and
+    # the shell may send SIGHUP.
     for one in EXIT_CODES:
         signal.signal(one, signal.SIG_IGN)
     _unwind(EXIT_CODES[signal.Signals(number)])
@@ -64,8 +64,8 @@ def terminate(number: int, _frame: FrameType | None) -> NoReturn:
 def raise_again(unraisable: UnraisableHookArgs) -> None:
     """Handle an exception that Python ignores, for `sys.unraisablehook`.
 
-    Python ignores exceptions in callbacks of the garbage collector, also those of a signal handler.
-    They are raised once more a moment later.
+    Python ignores exceptions in callbacks of the garbage collector, even if a signal handler raised
+    them. This hook raises them again a moment later.
     """
     problem = unraisable.exc_value
     if isinstance(problem, KeyboardInterrupt | TerminatedError):
@@ -77,8 +77,8 @@ def raise_again(unraisable: UnraisableHookArgs) -> None:
 
 
 def _unwind(code: ExitCode) -> NoReturn:
-    # The signal may have interrupted the taking of a lock that the cleanup waits for. The run must
-    # end nevertheless.
+    # The signal may have interrupted code that holds a lock for which the cleanup waits. The run
+    # must end nevertheless.
     signal.signal(signal.SIGALRM, lambda _number, _at: os._exit(code))
     signal.setitimer(signal.ITIMER_REAL, CLEANUP_LIMIT_S)
     if code is ExitCode.INTERRUPTED:
@@ -87,9 +87,10 @@ def _unwind(code: ExitCode) -> NoReturn:
 
 
 def _unwind_outside_hook(at: FrameType | None, code: ExitCode) -> None:
-    """Unwind, unless the hook is still running, whose exceptions are ignored too: then try later.
+    """Unwind, or try again later if the hook is still running.
 
-    A busy machine may need longer than `_RETRY_S` to leave the hook.
+    Exceptions inside the hook are ignored as well. A busy machine may need longer than `_RETRY_S`
+    to leave the hook.
     """
     while at is not None:
         if at.f_code is raise_again.__code__:

@@ -223,7 +223,7 @@ def test_db_shows_upgrades_and_checks_the_schema(run: Runner) -> None:
     assert run.json("db", "current")["current"] == run.json("db", "current")["head"]
     assert "already at" in run("db", "upgrade")
     assert run.json("db", "upgrade")["backup"] is None
-    assert "no drift" in run("db", "check")
+    assert "no difference" in run("db", "check")
     assert run.json("db", "check") == []
 
 

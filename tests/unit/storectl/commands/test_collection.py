@@ -28,7 +28,7 @@ def test_interrupted_operations_are_mentioned_only_if_there_were_any(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     show(collection_report(dead_operations=2), as_json=False)
-    assert "Cleaned up after 2 operation(s)" in capsys.readouterr().out
+    assert "Cleaned up after 2 interrupted operation(s)" in capsys.readouterr().out
     show(collection_report(), as_json=False)
     assert "Cleaned up" not in capsys.readouterr().out
 

@@ -23,7 +23,7 @@ def test_current_prints_the_revision_and_the_needed_one(
     stand_in(
         monkeypatch, "schema_state", SimpleNamespace(current="0001", head="0002", is_current=False)
     )
-    assert shell("db", "current") == "0001 (this program wants 0002)\n"
+    assert shell("db", "current") == "0001 (this program needs 0002)\n"
     assert as_json(shell("db", "current", "--json")) == {"current": "0001", "head": "0002"}
     stand_in(
         monkeypatch, "schema_state", SimpleNamespace(current=None, head="0002", is_current=False)
@@ -64,4 +64,4 @@ def test_check_sets_exit_code_5_for_differences(
     assert shell("db", "check", code=5) == "a column is missing\n1 difference(s)\n"
     assert as_json(shell("db", "check", "--json", code=5)) == ["a column is missing"]
     stand_in(monkeypatch, "check_schema", ())
-    assert "no drift" in shell("db", "check")
+    assert "no difference" in shell("db", "check")

@@ -40,8 +40,8 @@ def test_the_table_is_followed_by_disk_usage_and_shared_bytes(
         "Layers    2         1         4.096kB   2.048kB (50%)",
         "Blobs     0         0         0B        0B",
         "",
-        "on disk: 123.5kB, of which the database 100kB",
-        "shared: 2.048kB more if every image had its layers to itself (uncompressed)",
+        "on disk: 123.5kB, including 100kB for the database",
+        "saved by sharing layers between images: 2.048kB (uncompressed)",
     ]
     assert shell("df").splitlines() == expected
     assert shell("df", "-v").splitlines() == [

@@ -21,11 +21,11 @@ def test_findings_are_listed_and_errors_set_exit_code_5(shell: Shell, fake: Fake
         "error: rotten\\x1b [affects x:1, y:1]",
         "warning: belongs to nothing",
         "error: rotten\\x1b [affects x:1, y:1]",
-        "3 finding(s), 2 of them errors",
+        "3 finding(s), including 2 error(s)",
     ]
     assert shell.err == "hint: import it again\n"
     fake.answers["fsck"] = iter([orphan])
-    assert shell("verify", "-q").splitlines()[-1] == "1 finding(s), 0 of them errors"
+    assert shell("verify", "-q").splitlines()[-1] == "1 finding(s), including 0 error(s)"
     fake.answers["fsck"] = iter([rotten])
     assert as_json(shell("fsck", "--json", code=5)) == [
         {

@@ -10,7 +10,7 @@ def test_a_dry_run_prints_what_would_be_removed(shell: Shell, fake: FakeStore) -
     assert shell("gc").splitlines() == [
         f"Deleted: {ONE}",
         "Deleted: 1 image(s), 2 layer(s), 2 file(s)",
-        "Cleaned up after 1 operation(s) that were cut off",
+        "Cleaned up after 1 interrupted operation(s)",
         "Total reclaimed space: 1.235MB",
     ]
     fake.answers["collect"] = collection_report(dry_run=True)

@@ -42,7 +42,7 @@ def test_docker_lines_go_to_standard_output_and_notes_to_standard_error(
 def test_an_archive_without_new_content_is_reported(shell: Shell, fake: FakeStore) -> None:
     fake.answers["import_archive"] = imported(changed=False, notes=(), new_images=0, new_layers=0)
     shell("load", "a.tar")
-    assert shell.err == "nothing new: everything in this archive is already in the store\n"
+    assert shell.err == "nothing new: the store already has all content of this archive\n"
 
 
 def test_a_moved_tag_alone_is_a_change(shell: Shell, fake: FakeStore) -> None:
