@@ -96,7 +96,7 @@ class Sources:
 
     @property
     def is_stored(self) -> bool:
-        """Whether there is any form of the bytes."""
+        """Whether the bytes are stored in any form."""
         return self.inline is not None or self.in_file or bool(self.encodings)
 
     @property

@@ -119,7 +119,7 @@ class UsageRow:
         count: The number of images, layers or blobs.
         active: How many of them have a tag, or belong to an image with a tag.
         size_bytes: Their total size.
-        reclaimable_bytes: How many bytes would be freed by removing those that are not active.
+        reclaimable_bytes: How many bytes the removal of inactive images would free.
     """
 
     kind: str

@@ -71,11 +71,11 @@ class Decoder(Protocol):
 @final
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """The most that encoded data may grow.
+    """A ceiling for the ratio of decoded to encoded bytes.
 
     Attributes:
-        limit: The decoded bytes for each encoded byte.
-        free_bytes: The decoded bytes from which the limit counts.
+        limit: The most decoded bytes for each encoded byte.
+        free_bytes: The number of decoded bytes up to which the ratio is not checked.
     """
 
     limit: int

@@ -97,13 +97,13 @@ def read_header(header: bytes) -> FrameHeader:
 
 
 def is_one_frame(data: bytes, content_bytes: int) -> bool:
-    """Return whether ``data`` is exactly one frame: nothing before, between or after its blocks.
+    """Return whether ``data`` is exactly one frame, without bytes before, between or after blocks.
 
-    A decoder that stops at the end of the first frame and one that goes on then see the same bytes.
+    Then all decoders yield the same bytes, whether or not they stop after the first frame.
 
     Args:
         data: The bytes between two boundaries of a seek table.
-        content_bytes: What the frame's header has to say that it decodes to.
+        content_bytes: The decoded size that the frame's header must state.
     """
     try:
         end = header_bytes(data[len(MAGIC)]) if data.startswith(MAGIC) else 0

@@ -1,8 +1,8 @@
-"""Walks over graphs of manifests and indexes: each digest once, and bounded in depth and number.
+"""Walks over graphs of manifests and indexes: each digest once, with bounds on depth and number.
 
-An index may list another one many times, so that a walk that forgets where it has been does twice
-the work with each level. Every walk over documents that were not written by this program is one of
-these. Push, import, save and the archives of the mirror have the same ceilings.
+An index may list another index many times. A walk that visits it each time does at least twice the
+work with each level. So all walks over documents from outside use these functions. Push, import,
+save and the archives of the mirror have the same ceilings.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def levels(
 
     Args:
         roots: The first level.
-        below: Returns the nodes that some nodes point to; called once for each level.
+        below: Returns the nodes that a level's nodes point to; called once for each level.
         limits: ``graph_depth`` and ``graph_nodes`` bound the walk.
 
     Raises:
@@ -62,12 +62,12 @@ def too_many_nodes(limits: Limits) -> TooLarge:
 
 
 def bottom_up(roots: Iterable[_N], below: Callable[[_N], Iterable[_N]]) -> Iterator[_N]:
-    """Yield ``roots`` and everything below them, each node once and after all below it.
+    """Yield ``roots`` and all nodes below them, each node once and after the nodes below it.
 
-    It needs no recursion. The graph is in memory already: `levels` has read it.
+    The graph must already be in memory, as read by `levels`. The function does not recurse.
 
     Args:
-        roots: Their order decides where nodes are independent of each other.
+        roots: The roots, in the order that decides between independent nodes.
         below: Returns the nodes that one node points to.
     """
     seen: set[_N] = set()
@@ -92,12 +92,12 @@ def links_below(
     documents: Mapping[Digest, Document],
     wanted: Callable[[Link], bool],
 ) -> Iterator[Link]:
-    """Yield the links of an index and of the indexes below it, in the order of a reader.
+    """Yield the links of an index and of its nested indexes, from first to last.
 
-    The links of an inner index stand where the index is listed first; its own link is yielded too.
+    The link to a nested index is yielded, and the nested index's links follow its first link.
 
     Args:
-        document: The index.
+        document: The outer index.
         documents: The documents in memory, by digest.
         wanted: Whether to yield a link, and to follow it.
     """

@@ -190,7 +190,7 @@ class Document:
                 about its meaning, or a descriptor in it is invalid.
             DigestMismatch: Data embedded in a descriptor does not have the descriptor's digest or
                 size.
-            TooLarge: It passes a ceiling for JSON, or one of its lists is longer than
+            TooLarge: The document exceeds a ceiling for JSON, or has a list longer than
                 ``limits.manifest_entries``.
         """
         name = name or f"manifest {digest or Digest.of(data)}"

@@ -295,7 +295,8 @@ class TarReader:
         """Check the size of the archive up to a member's end, with the holes of sparse members.
 
         Raises:
-            TooLarge: It is above `Limits.archive_bytes`, or the holes are too large for the data.
+            TooLarge: The size exceeds `Limits.archive_bytes`, or the holes are too large for the
+                data.
         """
         self._hole_bytes += max(0, header.size - header.stored)
         expanded_bytes = self._data_end + self._hole_bytes
