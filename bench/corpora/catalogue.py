@@ -143,13 +143,13 @@ class _Filler:
                 (key, digest, len(stored), "present"),
             ]
             blobs.append((key, _moment(0)))
-            encodings.append((diff.key, key, "zstd", 0))
+            encodings.append((diff.key, key, "zstd", 0, 1, 0))
             path = self._root / "blobs" / "sha256" / digest[7:9] / digest[7:]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(stored)
         self._insert("content", 4, content)
         self._insert("blob", 2, blobs)
-        self._insert("encoding", 4, encodings)
+        self._insert("encoding", 6, encodings)
         return found
 
     def _chain(self, diffs: list[_Diff], path: tuple[int, ...]) -> int:
