@@ -51,11 +51,11 @@ class WholeCheck:
 
 def _wrong(sources: Sources) -> DamagedContent:
     if sources.inline is not None or sources.in_file:
-        return damaged(sources.digest, "its bytes have another digest")
+        return damaged(sources.digest, "its bytes have a different digest")
     stored = sources.encodings[0]
     if stored.is_ours:
         # An encoding that this store made is right, unless the disk has changed it.
-        return damaged(stored.digest, f"it does not give the bytes of {sources.digest}")
+        return damaged(stored.digest, f"it does not decode to {sources.digest}")
     return false_encoding(stored.digest, sources.digest)
 
 

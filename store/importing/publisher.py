@@ -209,7 +209,8 @@ class Publisher:
             else:
                 self._done.lines.append(f"Loaded image: {name.familiar}")
                 self._done.notes.append(
-                    f"{name.familiar} cannot be a tag and was not set (Docker does not report this)"
+                    f"ignored the name {name.familiar}: it cannot be a tag (Docker does not"
+                    " report this)"
                 )
         moved = {name: image_id for name, image_id in now.items() if before.get(name) != image_id}
         manifests = self._placement.add_own_manifests(dict.fromkeys(moved.values()))

@@ -440,7 +440,7 @@ def _require_offer(connection: Connection, original: Reference, tags: Sequence[s
     """
     target = references.get(connection, original)
     if target is None or target.digest != original.digest:
-        raise ReferenceNotFound(f"{original.familiar} has moved")
+        raise ReferenceNotFound(f"the tag {original.familiar} has moved")
     for tag in tags:
         if _is_taken(connection, Reference(original.repository, tag)):
             raise ReferenceNotFound(f"another push has set {original.repository}:{tag}")

@@ -7,21 +7,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import and_, select, update
 
 from store.catalog.batches import batches
-from store.db.schema import content, image, manifest, manifest_edge
+from store.db.schema import content, image, layer, manifest, manifest_edge
 from store.db.types import ContentKey
 from store.model.contents import ContentState, DiffState
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from sqlalchemy import Connection
-
-    from store.model.digests import Digest
-
-
-from typing import TYPE_CHECKING
-
-from store.db.schema import layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

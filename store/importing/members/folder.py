@@ -56,7 +56,8 @@ class FolderMembers:
             raise InvalidInput(
                 f"folder {printable(str(folder))!r} contains no images",
                 hint=(
-                    "give an image layout (with an oci-layout), a dir: folder or an archive file"
+                    "give an archive file, an image layout (a folder with an oci-layout file), or a"
+                    " folder that skopeo wrote to dir:"
                 ),
             )
 
