@@ -340,10 +340,10 @@ class _Walk:
         )
 
     def _require_one_type(self, links: Iterable[Link], where: str) -> None:
-        """Check that links name a document's media type as the document does.
+        """Check that all links to a document state the document's media type.
 
         Raises:
-            InvalidDocument: A link names another media type.
+            InvalidDocument: A link states a different media type.
         """
         for link in links:
             known = self._documents.get(link.digest)
