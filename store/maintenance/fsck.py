@@ -152,10 +152,10 @@ class Checker:
                     yield self._damage("undecodable", stored, exc.message)
 
     def _decode(self, reader: Reader, sources: Sources) -> None:
-        """Decode the one encoding in ``sources``, and check it in every way if that is still due.
+        """Decode the one encoding in ``sources``, and prove it if it is not yet proven.
 
         Raises:
-            IntegrityError: It is damaged or false.
+            IntegrityError: The encoding is damaged, or decodes to other bytes.
         """
         (stored,) = sources.encodings
         if not stored.is_proven:

@@ -238,7 +238,10 @@ def test_a_folder_of_something_else_is_refused(filled: Store, tmp_path: Path) ->
     done = run(filled, "save", "--format", "oci", "-o", f"{tmp_path}/none/here/", "team/app:1")
     assert (done.returncode, "parent folder does not exist" in done.stderr) == (4, True)
     done = run(filled, "save", "--format", "docker", "-o", f"{tmp_path}/home", "team/app:1")
-    assert (done.returncode, "is a folder" in done.stderr) == (4, True)
+    assert (done.returncode, "only the format oci can be saved to a folder" in done.stderr) == (
+        4,
+        True,
+    )
     folder = tmp_path / "manifest"
     folder.mkdir()
     (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
