@@ -26,7 +26,7 @@ from store.registry.registry import Registry
 from storectl import cli
 from tests.conftest import NOW
 from tests.support.images import A, B, image
-from tests.support.layouts import EMPTY, MANIFEST, Layout, encode, foreign, gzip, plain
+from tests.support.layouts import EMPTY, INDEX, MANIFEST, Layout, encode, foreign, gzip, plain
 from tests.support.registry_pushes import APP, OTHER, push_blob, push_image, squeezed
 from tests.support.sql_statements import Statements, recorded
 
@@ -201,6 +201,11 @@ def use_the_registry(store: Store) -> None:
     pushed = registry.put_manifest(APP, referrer, media_type=MANIFEST, digest=None, tags=())
     assert registry.referrers(APP, served.digest, artifact_type="a/b", after="", limit=10)
     registry.referrers(APP, served.digest, artifact_type=None, after=str(pushed.digest), limit=10)
+    index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [about]})
+    listing = {"mediaType": INDEX, "digest": str(Digest.of(index)), "size": len(index)}
+    nested = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [listing]})
+    for document in (index, nested):
+        registry.put_manifest(APP, document, media_type=INDEX, digest=None, tags=())
     registry.tags(APP, after="1", limit=1)
     registry.tags(APP)
     registry.encoded_tags(APP, ("1", "2"), "gzip")
